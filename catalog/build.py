@@ -1,0 +1,314 @@
+"""Photos to a bundle: incremental, interruptible, never half."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog import durable
+from catalog.bundle import (
+    FORMAT,
+    MANIFEST,
+    Calibration,
+    FeaturizerEntry,
+    IndexEntry,
+    Manifest,
+    bundle_id,
+    describe_files,
+    read_manifest,
+)
+from catalog.cache import Feature, FeatureCache
+from catalog.calibration import FOREIGN, KNOWN, SEED, as_seen, calibrate
+from catalog.demonstration.foreign import foreign_photos
+from catalog.errors import BundleError, ContentError, ShelfError
+from catalog.featurizer import Featurizer, normalised, write_descriptor
+from catalog.features import Skipped, featurize, read_place
+from catalog.index import Annoy, Exact, Index, Vectors, choose_index
+from catalog.items import Photo, write_items, write_thumbnails
+from catalog.photos import Picture, decode, shrink
+from catalog.probes import LOOKS, make_probes, write_probes
+from catalog.sources import Entry
+
+LOOK_SIDE = 256  # pixels, longer side of a probe look
+FEW_PHOTOS = 3
+
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how many
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build made and what it left out."""
+
+    bundle: str
+    path: str
+    items: int
+    photos: int
+    reused: int
+    skipped: tuple[Skipped, ...]
+    without_photos: tuple[str, ...]
+    few_photos: tuple[str, ...]
+    index: IndexEntry
+    calibration: Calibration
+    photos_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One photo of the bundle in the making."""
+
+    entry: Entry
+    place: str
+    feature: Feature
+
+
+@dataclass
+class _Collected:
+    """What became of the photos."""
+
+    rows: list[_Row]
+    skipped: list[Skipped]
+    reused: int
+
+
+def build(
+    entries: list[Entry],
+    out: Path,
+    featurizer: Featurizer,
+    cache_folder: Path,
+    title: str,
+    progress: Progress = lambda what, done, total: None,
+    on_skip: Callable[[Skipped], None] = lambda skipped: None,
+) -> BuildReport:
+    """Build a bundle of `entries` at `out`.
+
+    `out` must be absent or one of our bundles, which then is exchanged in one step. An
+    interruption at any time leaves it as it was; the next build reuses finished features.
+
+    Raises:
+        BundleError: `out` is something else.
+        ContentError: No photo could be used.
+        ShelfError: Another build of `out` is running, or there is no room.
+    """
+    start = time.monotonic()
+    if out.exists() or out.is_symlink():
+        try:
+            read_manifest(out)
+        except BundleError as error:
+            raise BundleError(f"{out}: exists and is not a bundle; choose another --out") from error
+    addresses = cache_folder / "addresses"
+    with closing(FeatureCache(cache_folder)) as cache:
+        made = _collect(entries, featurizer, cache, addresses, progress, on_skip)
+        if not made.rows:
+            raise ContentError("none of the photos could be used; nothing was built")
+        per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
+        with _workspace(out) as folder:
+            vectors = normalised(np.stack([row.feature.vector for row in made.rows]))
+            stored = vectors.astype(np.float16)
+            known, known_photos = _as_seen(made.rows, featurizer, cache, addresses, progress)
+            foreign = _foreign(featurizer, cache, progress)
+            skus = [row.entry.item.sku for row in made.rows]
+            calibration = calibrate(stored, skus, known, known_photos, foreign)
+            progress("index", 0, 1)
+            index = _write_vectors(stored, featurizer, made.rows, addresses, folder)
+            progress("index", 1, 1)
+            _write_metadata(entries, made.rows, folder)
+            _write_featurizer(featurizer, folder / "featurizer")
+            manifest = Manifest(
+                format=FORMAT,
+                created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+                title=title,
+                items=len(set(skus)),
+                photos=len(skus),
+                featurizer=FeaturizerEntry(
+                    id=featurizer.id,
+                    name=featurizer.descriptor.name,
+                    dimensions=featurizer.dimensions,
+                    size=featurizer.descriptor.size,
+                ),
+                index=index,
+                calibration=calibration,
+                files=describe_files(folder),
+            )
+            identity = _write_manifest(folder, manifest)
+            _publish(folder, out)
+    counts = Counter(skus)
+    return BuildReport(
+        bundle=identity,
+        path=str(out),
+        items=manifest.items,
+        photos=manifest.photos,
+        reused=made.reused,
+        skipped=tuple(made.skipped),
+        without_photos=tuple(one.item.sku for one in entries if counts[one.item.sku] == 0),
+        few_photos=tuple(sku for sku, count in counts.items() if count < FEW_PHOTOS),
+        index=index,
+        calibration=calibration,
+        photos_per_second=round(per_second, 1),
+        seconds=round(time.monotonic() - start, 2),
+    )
+
+
+def _collect(
+    entries: list[Entry],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    addresses: Path,
+    progress: Progress,
+    on_skip: Callable[[Skipped], None],
+) -> _Collected:
+    places = [(entry, place) for entry in entries for place in entry.photos]
+    made = _Collected([], [], 0)
+    results = featurize((place for _, place in places), featurizer, cache, addresses)
+    progress("photos", 0, len(places))
+    for done, ((entry, place), result) in enumerate(zip(places, results, strict=True), 1):
+        if isinstance(result, Skipped):
+            made.skipped.append(result)
+            on_skip(result)
+        else:
+            made.rows.append(_Row(entry, place, result.feature))
+            made.reused += result.reused
+        progress("photos", done, len(places))
+    return made
+
+
+def _as_seen(
+    rows: list[_Row],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    addresses: Path,
+    progress: Progress,
+) -> tuple[Vectors, list[int]]:
+    """Embeddings of some photos as a camera would see them, and their numbers."""
+    numbers = _spread(len(rows), KNOWN)
+    vectors = []
+    for done, number in enumerate(numbers, 1):
+        key = f"as-seen-{SEED}-{rows[number].feature.sha256}"
+        kept = cache.get(key, featurizer.network_id)
+        if kept is None:
+            image = as_seen(_image(rows[number], addresses), SEED)
+            kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
+            cache.put([kept], featurizer.network_id)
+        vectors.append(kept.vector)
+        progress("calibration", done, len(numbers))
+    return normalised(np.stack(vectors)), numbers
+
+
+def _foreign(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> Vectors:
+    """Embeddings of drawn foreign things; kept as one long vector."""
+    key = f"foreign-{SEED}-{FOREIGN}"
+    kept = cache.get(key, featurizer.network_id)
+    if kept is None:
+        vectors = []
+        for done, picture in enumerate(foreign_photos(SEED, FOREIGN), 1):
+            vectors.append(featurizer.raw([picture])[0])
+            progress("foreign things", done, FOREIGN)
+        kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
+        cache.put([kept], featurizer.network_id)
+    return normalised(kept.vector.reshape(FOREIGN, -1))
+
+
+def _write_vectors(
+    stored: NDArray[np.float16],
+    featurizer: Featurizer,
+    rows: list[_Row],
+    addresses: Path,
+    folder: Path,
+) -> IndexEntry:
+    """Write vectors, index and probes; returns how they are to be searched."""
+    np.save(folder / "vectors.npy", stored)
+    path = folder / "index.ann"
+    choice = choose_index(stored, path)
+    index: Index = (
+        Annoy(path, featurizer.dimensions, choice.search_k)
+        if choice.kind == "annoy"
+        else Exact(stored)
+    )
+    looks = [
+        shrink(_image(rows[number], addresses), LOOK_SIDE) for number in _spread(len(rows), LOOKS)
+    ]
+    probes = make_probes(looks, featurizer.embed(looks), stored, index)
+    write_probes(probes, folder / "probes.npz")
+    return IndexEntry(**asdict(choice))
+
+
+def _image(row: _Row, addresses: Path) -> Picture:
+    return decode(read_place(row.place, addresses), row.place, enough=LOOK_SIDE)
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """At most `count` numbers below `total`, evenly spread."""
+    return sorted({int(one) for one in np.linspace(0, total - 1, min(count, total))})
+
+
+def _write_metadata(entries: list[Entry], rows: list[_Row], folder: Path) -> None:
+    owners = {row.entry.item.sku for row in rows}
+    photos = (
+        Photo(
+            number,
+            row.entry.item.sku,
+            Path(row.place).name,
+            row.feature.width,
+            row.feature.height,
+            row.feature.sha256,
+        )
+        for number, row in enumerate(rows)
+    )
+    items = (entry.item for entry in entries if entry.item.sku in owners)
+    write_items(folder / "items.db", items, photos)
+    thumbnails = ((number, row.feature.thumbnail) for number, row in enumerate(rows))
+    write_thumbnails(folder / "pictures.db", thumbnails)
+
+
+def _write_featurizer(featurizer: Featurizer, folder: Path) -> None:
+    folder.mkdir()
+    shutil.copyfile(featurizer.path, folder / featurizer.descriptor.network)
+    write_descriptor(featurizer.descriptor, folder)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> str:
+    data = (manifest.model_dump_json(indent=1) + "\n").encode()
+    durable.write(folder / MANIFEST, data)
+    return bundle_id(manifest, data)
+
+
+@contextmanager
+def _workspace(out: Path) -> Iterator[Path]:
+    """A folder beside `out`, held by one build at a time; what a dead one left is swept."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = out.with_name(f".{out.name}.building")
+    lock = out.with_name(f".{out.name}.lock")
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ShelfError(f"{out}: another build of it is running; wait for it") from error
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        except OSError as error:
+            raise ShelfError(f"{folder}: cannot be written: {error}") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _publish(folder: Path, out: Path) -> None:
+    """Flush the finished bundle, then name it `out`; an older one lands in `folder`."""
+    durable.flush_tree(folder)
+    if out.exists():
+        durable.exchange(folder, out)
+    else:
+        folder.rename(out)
+        durable.flush_folder(out.parent)

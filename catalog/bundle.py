@@ -1,0 +1,271 @@
+"""The bundle: an immutable folder that holds everything a device needs to search.
+
+::
+
+    manifest.json   counts, featurizer, index, calibration, each file's bytes and sha256
+    vectors.npy     float16 (photos, d); row = photo number
+    index.ann       Annoy, angular, of those rows
+    items.db        SQLite: items, photos, full text
+    pictures.db     SQLite: thumbnails
+    featurizer/     descriptor.json and the network
+    probes.npz      looks and queries with the answers that were right at build
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from catalog.errors import BundleError
+from catalog.featurizer import Featurizer
+from catalog.index import Annoy, Exact, Index, Vectors
+from catalog.items import Item, Items, Photo
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+FILES = ("vectors.npy", "index.ann", "items.db", "pictures.db", "probes.npz")
+LARGEST_MANIFEST = 1 << 20  # bytes
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Strict):
+    """Size in bytes and sha256 (hex) of one file."""
+
+    bytes: int
+    sha256: str
+
+
+class FeaturizerEntry(_Strict):
+    """Which network made the vectors."""
+
+    id: str
+    name: str
+    dimensions: int
+    size: int
+
+
+class IndexEntry(_Strict):
+    """How the vectors are searched and what recall@10 was measured; see `catalog.index`."""
+
+    kind: Literal["annoy", "exact"]
+    n_trees: int
+    search_k: int
+    seed: int
+    recall: float
+    reason: str = ""
+
+
+class Calibration(_Strict):
+    """Where "unknown" begins and how near two items are "one of these"; see
+    `catalog.calibration`. Cosine similarities."""
+
+    unknown_below: float
+    one_of_margin: float
+    known_kept: float
+    foreign_refused: float
+
+
+class Manifest(_Strict):
+    """What ``manifest.json`` says."""
+
+    format: Literal[1]
+    created: str
+    title: str
+    items: int
+    photos: int
+    featurizer: FeaturizerEntry
+    index: IndexEntry
+    calibration: Calibration
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class Match:
+    """An item found: its best photo's number and cosine similarity in [-1, 1]."""
+
+    sku: str
+    photo: int
+    similarity: float
+
+
+class Bundle:
+    """An open bundle.
+
+    Attributes:
+        path: Its folder.
+        id: ``<UTC time>-<12 hex of the manifest's sha256>``.
+        manifest: What it says of itself.
+        featurizer: Turns pictures into vectors of this bundle's kind.
+        items: The metadata.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, bundle_id: str, engine: str) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.id = bundle_id
+        self.items = Items(path / "items.db", path / "pictures.db")
+        self.featurizer = Featurizer.open(path / "featurizer", engine)
+        self._check_counts()
+        entry = manifest.index
+        dimensions = manifest.featurizer.dimensions
+        self._annoy: Index | None = (
+            Annoy(path / "index.ann", dimensions, entry.search_k)
+            if entry.kind == "annoy"
+            else None
+        )
+        self._exact: Index | None = None
+
+    @classmethod
+    def open(cls, path: Path, engine: str = "auto", verified: bool = False) -> Bundle:
+        """Open the bundle at `path`.
+
+        Args:
+            path: The bundle's folder.
+            engine: Which engine runs its network.
+            verified: True where the caller has just checked the digests.
+
+        Raises:
+            BundleError: Not a bundle, or damaged.
+            FeaturizerError, MissingExtraError: Its network cannot be run here.
+        """
+        manifest, bundle_id = verify(path) if not verified else read_manifest(path)
+        return cls(path, manifest, bundle_id, engine)
+
+    def vectors(self) -> np.ndarray[tuple[int, int], np.dtype[np.float16]]:
+        """The stored vectors, float16 (photos, d), mapped from the file."""
+        stored: np.ndarray[tuple[int, int], np.dtype[np.float16]] = np.load(
+            self.path / "vectors.npy", mmap_mode="r", allow_pickle=False
+        )
+        return stored
+
+    def index(self, exact: bool = False) -> Index:
+        """The index that is searched: Annoy, or exact where chosen or asked for."""
+        if self._annoy is not None and not exact:
+            return self._annoy
+        if self._exact is None:
+            self._exact = Exact(self.vectors())
+        return self._exact
+
+    def search(self, vector: Vectors, count: int = 10, exact: bool = False) -> list[Match]:
+        """The `count` items nearest to an embedding float32 (d,), best first.
+
+        An item is as similar as its best photo.
+        """
+        wanted = count * 4
+        while True:
+            rows, similarities = self.index(exact).nearest(vector, wanted)
+            best: dict[str, Match] = {}
+            for row, similarity in zip(rows.tolist(), similarities.tolist(), strict=True):
+                sku = self.items.skus[row]
+                if sku not in best:
+                    best[sku] = Match(sku, row, min(1.0, max(-1.0, similarity)))
+            if len(best) >= count or len(rows) < wanted or wanted >= len(self.items.skus):
+                return list(best.values())[:count]
+            wanted *= 4  # one item's many photos filled the list
+
+    def item(self, sku: str) -> Item | None:
+        """The item with this sku, or None."""
+        return self.items.get(sku)
+
+    def find(self, text: str, limit: int = 20) -> list[Item]:
+        """Items found by words of their title, sku or attributes."""
+        return self.items.find(text, limit)
+
+    def photos(self, sku: str) -> list[Photo]:
+        """The photos of an item."""
+        return self.items.photos(sku)
+
+    def thumbnail(self, number: int) -> bytes | None:
+        """The JPEG thumbnail of a photo, or None."""
+        return self.items.thumbnail(number)
+
+    def _check_counts(self) -> None:
+        manifest = self.manifest
+        shape, dtype = self.vectors().shape, self.vectors().dtype
+        expected = (manifest.photos, manifest.featurizer.dimensions)
+        if shape != expected or dtype != np.float16:
+            raise BundleError(f"{self.path}: vectors are {dtype} {shape}, not float16 {expected}")
+        if len(self.items.skus) != manifest.photos or self.items.count() != manifest.items:
+            raise BundleError(f"{self.path}: items.db does not hold what the manifest says")
+        if self.featurizer.id != manifest.featurizer.id:
+            raise BundleError(
+                f"{self.path}: its network is {self.featurizer.id}, "
+                f"the vectors were made with {manifest.featurizer.id}"
+            )
+
+
+def read_manifest(path: Path) -> tuple[Manifest, str]:
+    """Read the manifest of the bundle at `path` and compute the bundle's id."""
+    file = path / MANIFEST
+    try:
+        if file.stat().st_size > LARGEST_MANIFEST:
+            raise BundleError(f"{file}: too large for a manifest")
+        data = file.read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(
+            f"{path}: not a bundle (no {MANIFEST}); make one with: "
+            "visual-search catalog build PHOTOS --out BUNDLE"
+        ) from error
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read: {error}") from error
+    try:
+        found = json.loads(data)
+        if isinstance(found, dict) and found.get("format") != FORMAT:
+            raise BundleError(f"{file}: format {found.get('format')!r} is not known; update")
+        manifest = Manifest.model_validate(found)
+    except (ValueError, ValidationError) as error:
+        raise BundleError(f"{file}: not a bundle's manifest: {error}") from error
+    return manifest, bundle_id(manifest, data)
+
+
+def bundle_id(manifest: Manifest, data: bytes) -> str:
+    """The id of the bundle whose ``manifest.json`` holds `data`."""
+    return f"{manifest.created}-{hashlib.sha256(data).hexdigest()[:12]}"
+
+
+def verify(path: Path) -> tuple[Manifest, str]:
+    """Check every file of a bundle against its manifest before anything else reads it.
+
+    Raises:
+        BundleError: Names the first file that is missing, foreign or altered.
+    """
+    manifest, identity = read_manifest(path)
+    for name in FILES:
+        if name not in manifest.files:
+            raise BundleError(f"{path}: the manifest lists no {name}")
+    for name, entry in manifest.files.items():
+        parts = Path(name).parts
+        if Path(name).is_absolute() or ".." in parts or "/".join(parts) != name:
+            raise BundleError(f"{path}: {name!r} is no name for a file of a bundle")
+        file = path / name
+        if file.is_symlink() or not file.is_file():
+            raise BundleError(f"{path}: {name} is missing; build or copy the bundle again")
+        if file.stat().st_size != entry.bytes or file_digest(file) != entry.sha256:
+            raise BundleError(f"{path}: {name} is damaged; build or copy the bundle again")
+    return manifest, identity
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe_files(folder: Path) -> dict[str, FileEntry]:
+    """The manifest's entries for every file below `folder`."""
+    return {
+        file.relative_to(folder).as_posix(): FileEntry(
+            bytes=file.stat().st_size, sha256=file_digest(file)
+        )
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -1,0 +1,118 @@
+"""What a build remembers: features by photo content and network, fetched addresses.
+
+Everything here can be made again; a damaged cache is put aside, never trusted or fatal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import sqlite_utils
+
+from catalog import durable
+from catalog.errors import NetworkError
+from catalog.index import Vectors
+
+LARGEST_FETCH = 64 << 20  # bytes
+SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What is kept of one photo: raw vector float32 (d,), upright size, JPEG thumbnail."""
+
+    sha256: str
+    vector: Vectors
+    width: int
+    height: int
+    thumbnail: bytes
+
+
+class FeatureCache:
+    """Features in SQLite, keyed by the photo's sha256 and the network id."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "features.db"
+        try:
+            self._database = _open(path)
+        except sqlite3.DatabaseError:
+            path.replace(path.with_suffix(".damaged"))
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            self._database = _open(path)
+        self._lock = threading.Lock()
+
+    def get(self, sha256: str, network_id: str) -> Feature | None:
+        """The feature of a photo, or None."""
+        with self._lock:
+            row = self._database.execute(
+                "select vector, width, height, thumbnail from features where key = ?",
+                [f"{sha256}-{network_id}"],
+            ).fetchone()
+        if row is None:
+            return None
+        return Feature(sha256, np.frombuffer(row[0], np.float32), row[1], row[2], row[3])
+
+    def put(self, features: Iterable[Feature], network_id: str) -> None:
+        """Keep features; on return they survive a crash of this process."""
+        rows = [
+            (f"{one.sha256}-{network_id}", one.vector.tobytes(), one.width, one.height,
+             one.thumbnail)
+            for one in features
+        ]
+        with self._lock, self._database.conn:
+            self._database.conn.executemany(
+                "insert or replace into features values (?, ?, ?, ?, ?)", rows
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def fetch(address: str, folder: Path) -> bytes:
+    """The file at an http(s) address, from `folder` when it was fetched before.
+
+    Raises:
+        NetworkError: Names the address and what went wrong.
+    """
+    kept = folder / hashlib.sha256(address.encode()).hexdigest()
+    if kept.exists():
+        return kept.read_bytes()
+    data = bytearray()
+    try:
+        with httpx.stream("GET", address, timeout=SECONDS, follow_redirects=True) as answer:
+            answer.raise_for_status()
+            for part in answer.iter_bytes():
+                data += part
+                if len(data) > LARGEST_FETCH:
+                    raise NetworkError(f"{address}: larger than {LARGEST_FETCH >> 20} MiB")
+    except httpx.HTTPStatusError as error:
+        raise NetworkError(f"{address}: the server answered {error.response.status_code}") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    durable.write(kept, bytes(data))
+    return bytes(data)
+
+
+def _open(path: Path) -> sqlite_utils.Database:
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    database = sqlite_utils.Database(connection)
+    database.enable_wal()
+    connection.execute("pragma synchronous = normal")
+    connection.execute(
+        "create table if not exists features "
+        "(key text primary key, vector blob, width integer, height integer, thumbnail blob)"
+    )
+    connection.commit()
+    connection.execute("select 1 from features limit 1").fetchone()
+    return database

@@ -1,0 +1,76 @@
+"""What an engine is: a network opened for running, behind one small interface."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import FeaturizerError, MissingExtraError
+
+Tensor = NDArray[np.float32]
+
+CHOICES = ("onnxruntime", "openvino")  # tried in this order when the choice is "auto"
+
+
+class Engine(Protocol):
+    """A network that is ready to run on one thread."""
+
+    name: str
+
+    def run(self, batch: Tensor) -> Tensor:
+        """Run float32 (n, 3, height, width) and return the output, float32 (n, ...)."""
+        ...
+
+
+def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engine:
+    """Open an ONNX network.
+
+    Args:
+        network: The ONNX file.
+        output: Name of the output wanted; None takes ``embedding``, else the last one.
+        choice: Name of an engine, or "auto" for the first that is installed.
+
+    Raises:
+        MissingExtraError: No engine, or not the one chosen, is installed.
+        FeaturizerError: The engine cannot read the network, or it has no such output.
+    """
+    if choice not in ("auto", *CHOICES):
+        raise FeaturizerError(f"unknown engine {choice!r}; choose one of {', '.join(CHOICES)}")
+    for name in CHOICES if choice == "auto" else (choice,):
+        try:
+            module = importlib.import_module(f"catalog.engines.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            continue
+        engine: Engine = module.open(network, output)
+        return engine
+    raise MissingExtraError(
+        "running a network" if choice == "auto" else f"the engine {choice}",
+        CHOICES[0] if choice == "auto" else choice,
+    )
+
+
+def installed() -> tuple[str, ...]:
+    """Names of the engines that can be imported."""
+    found = []
+    for name in CHOICES:
+        try:
+            importlib.import_module(f"catalog.engines.{name}")
+        except ImportError:
+            continue
+        found.append(name)
+    return tuple(found)
+
+
+def choose_output(names: list[str], wanted: str | None, network: Path) -> str:
+    """The output that is meant: `wanted`, else ``embedding``, else the last."""
+    if wanted is None:
+        return "embedding" if "embedding" in names else names[-1]
+    if wanted not in names:
+        raise FeaturizerError(f"{network}: no output {wanted!r}; it has {', '.join(names)}")
+    return wanted

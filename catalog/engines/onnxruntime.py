@@ -1,0 +1,47 @@
+"""Networks run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import onnxruntime
+
+from catalog.engines.engine import Tensor, choose_output
+from catalog.errors import FeaturizerError
+
+
+class OnnxRuntime:
+    """An ONNX Runtime session on one thread that sleeps between runs."""
+
+    name = "onnxruntime"
+
+    def __init__(self, network: Path, output: str | None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False  # the arena alone would hold 60 MB
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(network), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the package's own exceptions have no common root
+            raise FeaturizerError(f"{network}: onnxruntime cannot open it: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+        outputs = [one.name for one in self._session.get_outputs()]
+        self._output = choose_output(outputs, output, network)
+
+    def run(self, batch: Tensor) -> Tensor:
+        """Run float32 (n, 3, height, width) and return the output, float32 (n, ...)."""
+        try:
+            return cast(Tensor, self._session.run([self._output], {self._input: batch})[0])
+        except Exception as error:
+            raise FeaturizerError(
+                f"the network cannot take an input of shape {batch.shape}: {error}"
+            ) from error
+
+
+def open(network: Path, output: str | None) -> OnnxRuntime:
+    """Open `network` with ONNX Runtime; see `catalog.engines.engine.open_engine`."""
+    return OnnxRuntime(network, output)

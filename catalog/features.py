@@ -1,0 +1,141 @@
+"""Photos to features: read, decode and shrink on worker threads while the network runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from catalog.cache import Feature, FeatureCache, fetch
+from catalog.engines.engine import Tensor
+from catalog.errors import NetworkError, PhotoError
+from catalog.featurizer import Featurizer
+from catalog.photos import decode, encode_jpeg
+from catalog.sources import is_address
+
+BATCH = 16
+WORKERS = 2
+AHEAD = 4 * BATCH  # photos decoded before the network has asked for them
+THUMBNAIL = 400  # pixels, longer side
+LARGEST_FILE = 128 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A photo that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Featurized:
+    """A photo's feature, and whether the cache already had it."""
+
+    feature: Feature
+    reused: bool
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A photo as a worker hands it over: a kept feature, or a tensor still to be run."""
+
+    feature: Feature
+    tensor: Tensor | None
+
+
+def featurize(
+    places: Iterable[str],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    addresses: Path,
+) -> Iterator[Featurized | Skipped]:
+    """Features of photos by path or address, in their order; unusable ones as `Skipped`.
+
+    Finished features are kept batch by batch, so an interrupted build loses at most one.
+    """
+    cv2.setNumThreads(1)  # the network and the workers already fill the processor
+    waiting: deque[tuple[str, Future[_Prepared]]] = deque()
+    remaining = iter(places)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="photo") as workers:
+
+        def refill() -> None:
+            while len(waiting) < AHEAD:
+                place = next(remaining, None)
+                if place is None:
+                    return
+                waiting.append((place, workers.submit(_prepare, place, featurizer, cache, addresses)))
+
+        refill()
+        try:
+            while waiting:
+                batch: list[_Prepared | Skipped] = []
+                while waiting and len(batch) < BATCH:
+                    place, prepared = waiting.popleft()
+                    try:
+                        batch.append(prepared.result())
+                    except (PhotoError, NetworkError, OSError) as error:
+                        batch.append(Skipped(place, _reason(place, error)))
+                refill()
+                yield from _finish(batch, featurizer, cache)
+        finally:
+            for _, prepared in waiting:
+                prepared.cancel()
+
+
+def _finish(
+    batch: list[_Prepared | Skipped], featurizer: Featurizer, cache: FeatureCache
+) -> Iterator[Featurized | Skipped]:
+    tensors = [one.tensor for one in batch if isinstance(one, _Prepared) and one.tensor is not None]
+    vectors = iter(featurizer.run(np.stack(tensors))) if tensors else iter(())
+    new = []
+    results: list[Featurized | Skipped] = []
+    for one in batch:
+        if isinstance(one, Skipped):
+            results.append(one)
+        elif one.tensor is None:
+            results.append(Featurized(one.feature, True))
+        else:
+            kept = one.feature
+            feature = Feature(kept.sha256, next(vectors), kept.width, kept.height, kept.thumbnail)
+            new.append(feature)
+            results.append(Featurized(feature, False))
+    if new:
+        cache.put(new, featurizer.network_id)
+    yield from results
+
+
+def _prepare(place: str, featurizer: Featurizer, cache: FeatureCache, addresses: Path) -> _Prepared:
+    data = read_place(place, addresses)
+    sha256 = hashlib.sha256(data).hexdigest()
+    kept = cache.get(sha256, featurizer.network_id)
+    if kept is not None:
+        return _Prepared(kept, None)
+    image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
+    height, width = image.shape[:2]
+    feature = Feature(
+        sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL)
+    )
+    return _Prepared(feature, featurizer.preprocess([image])[0])
+
+
+def read_place(place: str, addresses: Path) -> bytes:
+    """The bytes of a photo by its path or http(s) address."""
+    if is_address(place):
+        return fetch(place, addresses)
+    path = Path(place)
+    if path.stat().st_size > LARGEST_FILE:
+        raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")
+    return path.read_bytes()
+
+
+def _reason(place: str, error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).removeprefix(f"{place}: ")

@@ -1,0 +1,226 @@
+"""Pictures to vectors: one preprocessing path for catalogue photos and camera frames."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from catalog.engines.engine import Engine, Tensor, open_engine
+from catalog.errors import FeaturizerError
+from catalog.photos import Picture
+
+EMBEDDED = Path(__file__).parent / "network"
+GREY = 128  # what a letterbox is filled with
+DESCRIPTOR = "descriptor.json"
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """How a network is fed and read; stands beside it as ``descriptor.json``.
+
+    Pixels count 0..255; after resizing, ``(pixel - mean) / std`` in the order `channels`.
+    `resize`: "squash" to size x size whatever the shape; "crop" the shorter side to
+    `short_side` and cut the centre; "letterbox" the longer side to size, grey around it.
+    """
+
+    name: str
+    network: str
+    output: str | None
+    size: int
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    std: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    resize: Literal["crop", "letterbox", "squash"] = "crop"
+    short_side: int | None = None
+    dimensions: int | None = None
+    licence: str = ""
+    format: int = 1
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.size <= 2048:
+            raise FeaturizerError(f"input size {self.size} is not between 8 and 2048 pixels")
+        if any(one <= 0 for one in self.std):
+            raise FeaturizerError("std must be above 0 for each channel")
+        if self.short_side is not None and self.short_side < self.size:
+            raise FeaturizerError(
+                f"the short side ({self.short_side}) cannot be below the size ({self.size})"
+            )
+
+    @property
+    def enough(self) -> int:
+        """Shorter side in pixels beyond which a photo gains nothing."""
+        return max(self.short_side or 0, self.size)
+
+
+class Featurizer:
+    """A network with its preprocessing.
+
+    Attributes:
+        descriptor: How it is fed.
+        network_id: 16 hex digits of the digest of network, output and preprocessing.
+        id: Vectors of different ids never meet; the same as `network_id`.
+        dimensions: Length d of a vector.
+    """
+
+    def __init__(self, folder: Path, descriptor: Descriptor, engine: str = "auto") -> None:
+        self.descriptor = descriptor
+        self.path = folder / descriptor.network
+        try:
+            digest = hashlib.sha256(self.path.read_bytes())
+        except OSError as error:
+            raise FeaturizerError(f"{self.path}: cannot read the network: {error}") from error
+        digest.update(json.dumps(_identity(descriptor), sort_keys=True).encode())
+        self.network_id = digest.hexdigest()[:16]
+        self.id = self.network_id
+        self._engine: Engine = open_engine(self.path, descriptor.output, engine)
+        self._scale = [1 / one for one in descriptor.std]
+        self._shift = [a / b for a, b in zip(descriptor.mean, descriptor.std, strict=True)]
+        grey = np.full((descriptor.size, descriptor.size, 3), GREY, np.uint8)
+        self.dimensions = self.raw([grey]).shape[1]
+        if descriptor.dimensions not in (None, self.dimensions):
+            raise FeaturizerError(
+                f"{self.path}: gives {self.dimensions} numbers, "
+                f"its descriptor says {descriptor.dimensions}"
+            )
+
+    @classmethod
+    def open(cls, folder: Path = EMBEDDED, engine: str = "auto") -> Featurizer:
+        """Open a featurizer folder: a network and its ``descriptor.json``.
+
+        Raises:
+            FeaturizerError: Something in the folder is missing or wrong.
+            MissingExtraError: No engine is installed.
+        """
+        return cls(folder, read_descriptor(folder), engine)
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that runs the network."""
+        return self._engine.name
+
+    def preprocess(self, images: Sequence[Picture]) -> Tensor:
+        """BGR uint8 pictures (h, w, 3) of any sizes to the network's input (n, 3, size, size)."""
+        size = self.descriptor.size
+        batch = np.empty((len(images), 3, size, size), np.float32)
+        order = (2, 1, 0) if self.descriptor.channels == "rgb" else (0, 1, 2)
+        for tensor, image in zip(batch, images, strict=True):
+            fitted = fit(image, self.descriptor)
+            for plane, channel, scale, shift in zip(
+                tensor, order, self._scale, self._shift, strict=True
+            ):
+                np.multiply(fitted[:, :, channel], np.float32(scale), out=plane)
+                plane -= np.float32(shift)
+        return batch
+
+    def raw(self, images: Sequence[Picture]) -> Tensor:
+        """The network's own output for BGR uint8 pictures: float32 (n, d), not normalised."""
+        return self.run(self.preprocess(images))
+
+    def run(self, batch: Tensor) -> Tensor:
+        """The network's own output, float32 (n, d), for preprocessed input.
+
+        Raises:
+            FeaturizerError: The output is no vector a picture, or not a number.
+        """
+        output = self._engine.run(batch)
+        vectors = output.reshape(len(batch), -1)
+        if output.ndim > 2 and vectors.shape[1] != output.shape[1]:
+            raise FeaturizerError(
+                f"{self.path}: its output has shape {output.shape[1:]}, a vector is wanted; "
+                "name another output"
+            )
+        if not np.isfinite(vectors).all():
+            raise FeaturizerError(f"{self.path}: the network gave NaN or infinity")
+        return vectors
+
+    def embed(self, images: Sequence[Picture]) -> Tensor:
+        """Embeddings of BGR uint8 pictures: float32 (n, d), each of length 1."""
+        return normalised(self.raw(images))
+
+
+def normalised(vectors: Tensor) -> Tensor:
+    """Rows of float32 (n, d) scaled to length 1; a zero row is refused."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (lengths > 1e-12).all():
+        raise FeaturizerError("the network gave a vector of zeros")
+    return cast(Tensor, (vectors / lengths).astype(np.float32))
+
+
+def fit(image: Picture, descriptor: Descriptor) -> Picture:
+    """Bring a picture (h, w, 3) to the descriptor's size x size."""
+    size = descriptor.size
+    height, width = image.shape[:2]
+    if descriptor.resize == "squash":
+        return _resize(image, size, size)
+    if descriptor.resize == "letterbox":
+        scale = size / max(height, width)
+        w, h = max(1, round(width * scale)), max(1, round(height * scale))
+        canvas = np.full((size, size, 3), GREY, np.uint8)
+        x, y = (size - w) // 2, (size - h) // 2
+        canvas[y : y + h, x : x + w] = _resize(image, w, h)
+        return canvas
+    short_side = descriptor.short_side or size
+    scale = short_side / min(height, width)
+    w, h = max(size, round(width * scale)), max(size, round(height * scale))
+    resized = _resize(image, w, h)
+    x, y = (w - size) // 2, (h - size) // 2
+    return resized[y : y + size, x : x + size]
+
+
+def read_descriptor(folder: Path) -> Descriptor:
+    """Read ``descriptor.json`` of a featurizer folder."""
+    path = folder / DESCRIPTOR
+    try:
+        data = json.loads(path.read_bytes())
+        if data.get("format") != 1:
+            raise FeaturizerError(f"{path}: format {data.get('format')!r} is not known; update")
+        descriptor = TypeAdapter(Descriptor).validate_python(data)
+    except (OSError, json.JSONDecodeError, AttributeError, ValidationError) as error:
+        raise FeaturizerError(f"{path}: not a featurizer's descriptor: {error}") from error
+    if Path(descriptor.network).name != descriptor.network:
+        raise FeaturizerError(f"{path}: {descriptor.network!r} is not a plain file name")
+    return descriptor
+
+
+def write_descriptor(descriptor: Descriptor, folder: Path) -> None:
+    """Write ``descriptor.json`` into `folder`."""
+    text = json.dumps(asdict(descriptor), indent=2)
+    (folder / DESCRIPTOR).write_text(text + "\n", encoding="utf-8")
+
+
+def _identity(descriptor: Descriptor) -> dict[str, object]:
+    """What decides the numbers: not names, licences or what is derived."""
+    fields = asdict(descriptor)
+    return {
+        key: fields[key]
+        for key in ("output", "size", "channels", "mean", "std", "resize", "short_side")
+    }
+
+
+def _resize(image: NDArray[np.uint8], width: int, height: int) -> Picture:
+    if (image.shape[1], image.shape[0]) == (width, height):
+        return image
+    # Averaging by whole steps first costs a tenth and looks the same as one long step.
+    step = min(image.shape[1] // (2 * width), image.shape[0] // (2 * height))
+    if step >= 2:
+        inner = image[: image.shape[0] // step * step, : image.shape[1] // step * step]
+        image = cast(
+            Picture,
+            cv2.resize(
+                inner,
+                (inner.shape[1] // step, inner.shape[0] // step),
+                interpolation=cv2.INTER_AREA,
+            ),
+        )
+    smaller = width < image.shape[1] or height < image.shape[0]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cast(Picture, cv2.resize(image, (width, height), interpolation=method))

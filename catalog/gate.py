@@ -1,0 +1,82 @@
+"""The gate: a bundle proves itself in a child process before this one trusts it.
+
+Annoy believes its file; a crafted or broken one crashes or hangs whoever loads it. So the
+digests are checked first, here, then a child with limits opens the bundle and answers its
+probes. Whatever happens to the child, the bundle is accepted or a `BundleError` says why not.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.bundle import Bundle, verify
+from catalog.errors import BundleError, MissingExtraError, VisualSearchError
+from catalog.probes import check_probes
+
+SECONDS = 120
+MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What the gate measured of an accepted bundle."""
+
+    bundle: str
+    engine: str
+    cosine: float
+    recall: float
+
+
+def check(path: Path, engine: str = "auto") -> Passed:
+    """Let the bundle at `path` prove itself.
+
+    Raises:
+        BundleError: It did not; the message says why.
+        MissingExtraError: No engine is installed to ask it with.
+    """
+    _, bundle = verify(path)
+    command = [sys.executable, "-m", "catalog.gate", str(path.absolute()), engine]
+    try:
+        child = subprocess.run(
+            command, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL, text=True
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(f"{path}: the bundle did not answer within {SECONDS} s") from error
+    if child.returncode < 0:
+        name = signal.Signals(-child.returncode).name
+        raise BundleError(f"{path}: the bundle crashes whoever opens it ({name})")
+    try:
+        answer = json.loads(child.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        last = (child.stderr.strip().splitlines() or ["no word"])[-1]
+        raise BundleError(f"{path}: the bundle cannot be opened: {last}") from error
+    if "missing_extra" in answer:
+        raise MissingExtraError("running a network", answer["missing_extra"])
+    if "error" in answer:
+        raise BundleError(answer["error"])
+    return Passed(bundle, answer["engine"], answer["cosine"], answer["recall"])
+
+
+def _child(path: Path, engine: str) -> dict[str, object]:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        bundle = Bundle.open(path, engine, verified=True)
+        return {"engine": bundle.featurizer.engine, **check_probes(bundle)}
+    except MissingExtraError as error:
+        return {"missing_extra": error.extra}
+    except VisualSearchError as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": f"{path}: the bundle wants more than {MEMORY >> 30} GiB of memory"}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_child(Path(sys.argv[1]), sys.argv[2])))

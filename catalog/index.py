@@ -1,0 +1,145 @@
+"""Nearest neighbours: exact search over the stored vectors, and Annoy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from annoy import AnnoyIndex
+from numpy.typing import NDArray
+
+from catalog.errors import BundleError
+
+Vectors = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+SEED = 20181130
+TREES = (20, 50, 100)
+QUERIES = 1000
+QUERY_COSINE = 0.8  # how near a query lies to the row it was made from
+NEIGHBOURS = 10
+TARGET_RECALL = 0.99
+
+
+class Index(Protocol):
+    """Finds the stored vectors nearest to a query."""
+
+    def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
+        """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
+        ...
+
+
+@dataclass(frozen=True)
+class IndexChoice:
+    """How a bundle is searched, and what was measured: recall@10 against exact search."""
+
+    kind: Literal["annoy", "exact"]
+    n_trees: int
+    search_k: int
+    seed: int
+    recall: float
+    reason: str = ""
+
+
+class Exact:
+    """Compares a query with every stored vector; float32 (n, d) in memory."""
+
+    def __init__(self, vectors: NDArray[np.floating]) -> None:
+        self._vectors = np.ascontiguousarray(vectors, np.float32)
+
+    def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
+        """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
+        similarities = self._vectors @ query
+        count = min(count, len(similarities))
+        rows = np.argpartition(-similarities, count - 1)[:count]
+        rows = rows[np.argsort(-similarities[rows], kind="stable")]
+        return rows, similarities[rows]
+
+
+class Annoy:
+    """An Annoy index file, mapped read-only. Only for files whose digest was checked."""
+
+    def __init__(self, path: Path, dimensions: int, search_k: int) -> None:
+        self._index = AnnoyIndex(dimensions, "angular")
+        self._search_k = search_k
+        try:
+            self._index.load(str(path), prefault=True)
+        except OSError as error:
+            raise BundleError(f"{path}: Annoy cannot load it: {error}") from error
+
+    def __len__(self) -> int:
+        return int(self._index.get_n_items())
+
+    def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
+        """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
+        rows, distances = self._index.get_nns_by_vector(
+            query, count, search_k=max(self._search_k, count), include_distances=True
+        )
+        # Annoy's angular distance is the chord: sqrt(2 (1 - cosine)).
+        return np.array(rows, np.int64), 1 - np.square(np.array(distances, np.float32)) / 2
+
+
+def build_annoy(vectors: NDArray[np.floating], path: Path, n_trees: int) -> None:
+    """Write an Annoy index of the rows of (n, d): the same bytes for the same rows."""
+    index = AnnoyIndex(vectors.shape[1], "angular")
+    index.set_seed(SEED)
+    index.on_disk_build(str(path))
+    for row, vector in enumerate(np.asarray(vectors, np.float32)):
+        index.add_item(row, vector)
+    index.build(n_trees, n_jobs=1)
+
+
+def noisy_queries(vectors: NDArray[np.floating], count: int, seed: int) -> Vectors:
+    """Queries that are no rows: random rows plus Gaussian noise, cosine 0.8 to their row."""
+    random = np.random.default_rng(seed)
+    rows = np.asarray(vectors[random.integers(0, len(vectors), count)], np.float32)
+    noise = random.standard_normal(rows.shape, dtype=np.float32)
+    noise -= (noise * rows).sum(1, keepdims=True) * rows
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    queries = QUERY_COSINE * rows + np.sqrt(1 - QUERY_COSINE**2) * noise
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    return queries.astype(np.float32)
+
+
+def recall(index: Index, queries: Vectors, expected: Rows) -> float:
+    """Share of the expected neighbours (q, k) that `index` finds for queries (q, d)."""
+    count = expected.shape[1]
+    found = sum(
+        len(np.intersect1d(index.nearest(query, count)[0], rows))
+        for query, rows in zip(queries, expected, strict=True)
+    )
+    return float(found / expected.size)
+
+
+def neighbours(index: Index, queries: Vectors, count: int) -> Rows:
+    """Rows (q, count) nearest to each query (q, d)."""
+    return np.stack([index.nearest(query, count)[0] for query in queries])
+
+
+def choose_index(vectors: NDArray[np.floating], path: Path) -> IndexChoice:
+    """Build an Annoy index at `path` with the least work that reaches the recall wanted.
+
+    Takes fewest trees first and doubles ``search_k`` until recall@10 against exact search
+    is at least 0.99 on queries that are no rows. Where even looking at as many candidates
+    as there are rows does not suffice, the choice is exact search and says why.
+    """
+    queries = noisy_queries(vectors, QUERIES, SEED)
+    expected = neighbours(Exact(vectors), queries, min(NEIGHBOURS, len(vectors)))
+    best = 0.0
+    for n_trees in TREES:
+        build_annoy(vectors, path, n_trees)
+        # More trees make the file larger, more candidates make each query slower.
+        most = max(20_000, 2 * len(vectors)) if n_trees == TREES[-1] else len(vectors) // 2
+        search_k = 250
+        while search_k <= max(most, 2_000):
+            measured = recall(Annoy(path, vectors.shape[1], search_k), queries, expected)
+            best = max(best, measured)
+            if measured >= TARGET_RECALL:
+                return IndexChoice("annoy", n_trees, search_k, SEED, measured)
+            search_k *= 2
+    return IndexChoice(
+        "exact", TREES[-1], 0, SEED, 1.0,
+        f"Annoy found only {best:.1%} of the true neighbours in {vectors.shape[1]} dimensions",
+    )

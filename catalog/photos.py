@@ -1,0 +1,129 @@
+"""Pictures in: safe decoding of whatever a catalogue, an upload or a camera folder holds."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from catalog.errors import PhotoError
+
+Picture = NDArray[np.uint8]  # (height, width, 3), BGR, upright
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .png .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .jp2 .avif".split()
+)
+PillowImage.init()
+FORMATS = [
+    one
+    for one in "JPEG MPO PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
+    if one in PillowImage.OPEN
+]
+MOST_PIXELS = 100_000_000  # beyond any camera; a small file may claim far more (a bomb)
+LEAST_SIDE = 8  # pixels
+
+
+def decode(data: bytes, name: str, enough: int | None = None) -> Picture:
+    """Decode a picture file's bytes to BGR uint8 (h, w, 3), turned upright by its EXIF.
+
+    The header's size is read before anything is decoded. Transparent parts become white,
+    the ground that catalogue pictures have.
+
+    Args:
+        data: The whole file.
+        name: What to call it in an error.
+        enough: Shorter side in pixels that suffices; large JPEGs are then decoded at a half,
+            a quarter or an eighth of their size, never below it.
+
+    Raises:
+        PhotoError: Not a picture, damaged, too small or too large.
+    """
+    if not data:
+        raise PhotoError(f"{name}: the file is empty")
+    width, height, transparent = _header(data, name)
+    flags = cv2.IMREAD_UNCHANGED if transparent else _reduction(min(width, height), enough)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise PhotoError(f"{name}: the picture is damaged ({error.err})") from error
+    if image is None or image.size == 0:
+        raise PhotoError(f"{name}: the picture is damaged or cut short")
+    if transparent:
+        image = _on_white(image)
+    return cast(Picture, image)
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether a file of this name should be a picture."""
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in SUFFIXES
+
+
+def shrink(image: Picture, longest_side: int) -> Picture:
+    """The picture with its longer side at most `longest_side` pixels."""
+    scale = longest_side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return cast(Picture, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def encode_jpeg(image: Picture, longest_side: int, quality: int = 82) -> bytes:
+    """The picture as JPEG, its longer side at most `longest_side` pixels."""
+    small = shrink(image, longest_side)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _header(data: bytes, name: str) -> tuple[int, int, bool]:
+    """Width, height and whether there is transparency, without decoding a pixel."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with PillowImage.open(io.BytesIO(data), formats=FORMATS) as picture:
+                width, height = picture.size
+                transparent = picture.mode in ("RGBA", "LA", "PA") or (
+                    picture.format == "PNG" and "transparency" in picture.info
+                )
+    except PillowImage.DecompressionBombError as error:
+        raise PhotoError(f"{name}: the picture claims far too many pixels; refused") from error
+    except Exception as error:  # Pillow's parsers raise whatever a crafted file makes them
+        raise PhotoError(f"{name}: not a picture that can be read") from error
+    if width * height > MOST_PIXELS:
+        raise PhotoError(
+            f"{name}: {width} x {height} pixels are too many (at most {MOST_PIXELS:,}); shrink it"
+        )
+    if min(width, height) < LEAST_SIDE:
+        raise PhotoError(
+            f"{name}: {width} x {height} pixels are too few (at least {LEAST_SIDE} a side)"
+        )
+    return width, height, transparent
+
+
+def _reduction(shorter_side: int, enough: int | None) -> int:
+    if enough is not None:
+        for factor, flag in (
+            (8, cv2.IMREAD_REDUCED_COLOR_8),
+            (4, cv2.IMREAD_REDUCED_COLOR_4),
+            (2, cv2.IMREAD_REDUCED_COLOR_2),
+        ):
+            if shorter_side // factor >= enough:
+                return flag
+    return cv2.IMREAD_COLOR
+
+
+def _on_white(image: NDArray[np.generic]) -> Picture:
+    if image.dtype != np.uint8:
+        image = (image / 257).astype(np.uint8) if image.dtype == np.uint16 else image
+    image = image.astype(np.uint8)
+    if image.ndim == 2:
+        return cast(Picture, cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    if image.shape[2] == 3:
+        return image
+    alpha = image[:, :, 3:].astype(np.float32) / 255
+    blended = image[:, :, :3] * alpha + 255 * (1 - alpha)
+    return blended.round().astype(np.uint8)

@@ -1,0 +1,190 @@
+"""What a catalogue is made from: a folder an item, a flat folder, a CSV or a JSONL table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.errors import ContentError, TableError
+from catalog.items import Item
+from catalog.photos import is_photo_name
+
+FIELDS = ("sku", "title", "price", "url", "location", "photo")
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item with the places of its photos: file paths or http(s) addresses."""
+
+    item: Item
+    photos: tuple[str, ...]
+
+
+def read_source(path: Path) -> list[Entry]:
+    """Read a catalogue's source: a folder, or a table by its suffix.
+
+    Raises:
+        TableError: The table cannot be read; names the line.
+        ContentError: There is nothing of that name, or nothing in it.
+    """
+    if path.is_dir():
+        entries = _read_folder(path)
+        if not entries:
+            raise ContentError(
+                f"{path}: no pictures in it; wanted are a folder for each item, "
+                "pictures named by their sku, or a CSV or JSONL table"
+            )
+        return entries
+    if not path.exists():
+        raise ContentError(f"{path}: no such file or folder")
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        return _merge(_json_rows(path), path)
+    if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        return _merge(_csv_rows(path), path)
+    raise ContentError(f"{path}: wanted is a folder, a .csv or a .jsonl table")
+
+
+def is_address(place: str) -> bool:
+    """Whether a photo's place is an http(s) address."""
+    return place.startswith(("http://", "https://"))
+
+
+def _read_folder(folder: Path) -> list[Entry]:
+    entries = []
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if child.is_dir():
+            photos = tuple(
+                str(file)
+                for file in sorted(child.rglob("*"))
+                if file.is_file() and file.name != "item.json" and not file.name.startswith(".")
+            )
+            if photos:
+                entries.append(Entry(_folder_item(child), photos))
+        elif is_photo_name(child.name):
+            entries.append(Entry(Item(child.stem, _as_title(child.stem)), (str(child),)))
+    return entries
+
+
+def _folder_item(folder: Path) -> Item:
+    """An item named by its folder; ``item.json`` in it may hold title, price and the rest."""
+    file = folder / "item.json"
+    if not file.exists():
+        return Item(folder.name, _as_title(folder.name))
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        return _item({"title": _as_title(folder.name)} | fields | {"sku": folder.name})
+    except (ValueError, TypeError) as error:
+        raise ContentError(f"{file}: not a JSON object in UTF-8: {error}") from error
+
+
+def _as_title(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").strip() or name
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The table's lines, their ends kept; a byte-order mark is dropped."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise TableError(
+                    f"{path}, line {number}: not UTF-8 ({error.reason}); save the table as UTF-8"
+                ) from error
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    lines = _lines(path)
+    header = next(lines, "")
+    for delimiter in DELIMITERS:
+        names = [one.strip().lower() for one in next(csv.reader([header], delimiter=delimiter), [])]
+        if "sku" in names:
+            break
+    else:
+        raise TableError(f"{path}, line 1: no column named sku; wanted are {', '.join(FIELDS)}")
+    if "photo" not in names:
+        raise TableError(f"{path}, line 1: no column named photo")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(names):
+                raise TableError(
+                    f"{path}, line {reader.line_num + 1}: {len(cells)} columns, "
+                    f"the first line names {len(names)}"
+                )
+            yield reader.line_num + 1, dict(zip(names, cells, strict=False))
+    except csv.Error as error:
+        raise TableError(f"{path}, line {reader.line_num + 1}: {error}") from error
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise TableError(f"{path}, line {number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise TableError(f"{path}, line {number}: not a JSON object")
+        yield number, {str(key).strip().lower(): value for key, value in row.items()}
+
+
+def _merge(rows: Iterator[tuple[int, dict[str, object]]], path: Path) -> list[Entry]:
+    """Rows of one sku become one entry: the first filled field counts, the photos add up."""
+    fields: dict[str, dict[str, object]] = {}
+    photos: dict[str, list[str]] = {}
+    for number, row in rows:
+        sku = _text(row.get("sku"))
+        if not sku:
+            raise TableError(f"{path}, line {number}: no sku")
+        if len(sku) > 200:
+            raise TableError(f"{path}, line {number}: the sku is longer than 200 characters")
+        known = fields.setdefault(sku, {"sku": sku})
+        for key, value in row.items():
+            if key != "photo" and _text(value):
+                known.setdefault(key, value)
+        for place in _places(row.get("photo"), path, number):
+            place = place if is_address(place) else str(path.parent / place)
+            if place not in photos.setdefault(sku, []):
+                photos[sku].append(place)
+    if not fields:
+        raise TableError(f"{path}: no rows below the first line")
+    return [Entry(_item(known), tuple(photos.get(sku, ()))) for sku, known in fields.items()]
+
+
+def _places(cell: object, path: Path, number: int) -> list[str]:
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        try:
+            cell = json.loads(cell)
+        except ValueError as error:
+            raise TableError(f"{path}, line {number}: photo is no JSON list: {error}") from error
+    if isinstance(cell, list):
+        return [_text(one) for one in cell if _text(one)]
+    return [one.strip() for one in _text(cell).split("|") if one.strip()]
+
+
+def _item(fields: dict[str, object]) -> Item:
+    text = {key: _text(value) for key, value in fields.items()}
+    return Item(
+        sku=text["sku"],
+        title=text.get("title") or _as_title(text["sku"]),
+        price=text.get("price", ""),
+        url=text.get("url", ""),
+        location=text.get("location", ""),
+        attributes={key: value for key, value in text.items() if key not in FIELDS and value},
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

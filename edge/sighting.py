@@ -1,0 +1,92 @@
+"""What travels from the camera to the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.items import Item
+
+Image = NDArray[np.uint8]  # (height, width, 3), BGR
+
+
+class Verdict(StrEnum):
+    """What the device says about what it sees."""
+
+    MATCH = "match"
+    ONE_OF = "one_of"
+    UNKNOWN = "unknown"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels of the frame it was found in."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera frame: BGR uint8, Unix time of capture, running number."""
+
+    image: Image
+    at: float
+    sequence: int
+    capture_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """The part of a frame that is searched; sharpness is the Laplacian's variance."""
+
+    image: Image
+    box: Box
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds spent in each stage of one sighting."""
+
+    capture: float = 0.0
+    look: float = 0.0
+    embed: float = 0.0
+    search: float = 0.0
+    show: float = 0.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An item that may be the thing, with its best photo's number and cosine similarity."""
+
+    item: Item
+    photo: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A verdict about what is before the camera, held from `at` until `seen_until`.
+
+    Times are Unix seconds; `matches` are best first and empty for unknown and nothing,
+    `nearest` are the best candidates whatever the verdict; `look_jpeg` is the crop that
+    was searched (empty when nothing was).
+    """
+
+    id: str
+    sequence: int
+    at: float
+    seen_until: float
+    verdict: Verdict
+    matches: tuple[Candidate, ...]
+    bundle: str
+    nearest: tuple[Candidate, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+    look_jpeg: bytes = b""

@@ -1,0 +1,76 @@
+"""What visual-search is made of; each dependency's reason stands in docs/dependencies.md."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
+OPENVINO = ["openvino>=2025.0"]
+DEMO = [
+    "fonts>=0.0.3,<1",
+    "font-fredoka-one>=0.0.4,<1",
+    "font-source-serif-pro>=0.0.1,<1",
+    "font-amatic-sc>=0.0.4,<1",
+    "font-lato>=0.1,<1",
+]
+
+setup(
+    name="visual-search",
+    version="0.1.0",
+    description="Hold a thing before a camera; this device finds it in its catalogue, offline",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    py_modules=["visual_search"],
+    packages=[
+        "catalog",
+        "catalog.demonstration",
+        "catalog.engines",
+        "catalog.network",
+        "edge",
+        "edge.simulator",
+        "edge.web",
+        "sync",
+    ],
+    package_data={
+        "catalog": ["py.typed"],
+        "catalog.network": ["descriptor.json", "network.onnx"],
+        "edge": ["py.typed"],
+        "edge.web": ["openapi.json", "static/*", "templates/*"],
+        "sync": ["py.typed"],
+    },
+    install_requires=[
+        "annoy>=1.17.3,<2",
+        "click>=8.1,<9",
+        "flask>=3.1,<4",
+        "httpx>=0.27,<1",
+        "numpy>=1.26,<3",
+        "opencv-python-headless>=4.11,<5",
+        "pillow>=11",
+        "pydantic-settings>=2.6,<3",
+        "rich>=13.9",
+        "sqlite-utils>=3.38,<5",
+        "uuid6>=2025.0,<2026",
+        "waitress>=3.0.2,<4",
+    ],
+    extras_require={
+        "onnxruntime": ONNXRUNTIME,
+        "openvino": OPENVINO,
+        "demo": DEMO,
+        "test": [
+            *ONNXRUNTIME,
+            *OPENVINO,
+            *DEMO,
+            "mypy>=1.13",
+            "onnx>=1.17",
+            "openapi-spec-validator>=0.7",
+            "playwright>=1.49",
+            "psutil>=6",
+            "pytest>=8.3",
+            "pytest-cov>=6",
+            "ruff>=0.8",
+        ],
+    },
+    entry_points={"console_scripts": ["visual-search=visual_search:main"]},
+)
