@@ -29,6 +29,7 @@ setup(
         "catalog.engines",
         "catalog.network",
         "edge",
+        "edge.cameras",
         "edge.simulator",
         "edge.web",
         "sync",

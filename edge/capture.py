@@ -22,9 +22,15 @@ from edge.cameras.base import CameraSettings, as_image
 from edge.cameras.reader import CameraReader
 from edge.sighting import Frame, Image
 
+EMPTY_S = 2.0  # at rest for so long: the scene is cleared
 HOLD_S = 0.6  # at rest for so long: time for the focus, and for the hand
-MOST_MOTION = 12.0  # grey levels, mean of the most changed twentieth of a small copy
-LEAST_DIFFERENCE = 0.12  # 1 - correlation of two views; trembling gives up to 0.03
+# Grey levels, the mean of the most changed twentieth of a small copy. Noise gives 1, a printed
+# thing that moves by one pixel of 640 about 7: a hand that holds something still stays below 40.
+MOST_MOTION = 40.0
+MOST_MOTION_EMPTY = 12.0
+# 1 - correlation of two views. The same view elsewhere, nearer or brighter gives up to 0.02,
+# a flat package turned sideways by 30 degrees about 0.05, by 45 about 0.09.
+LEAST_DIFFERENCE = 0.06
 LEAST_SHARPNESS = 0.4  # of the sharpest view so far
 FORGIVENESS = 0.6  # what each view that is too blurred takes from that: plain sides are plain
 LEAST_CHANGE = 30  # grey levels from the empty scene
@@ -69,8 +75,8 @@ def capture(
         photos: The folder that the catalogue is built from.
         sku, title: The item; an empty title leaves the item's title as it is.
         count: How many views are wanted.
-        timeout_s: Seconds after which what is there has to do.
-        on_progress: Called when the person should do something else.
+        timeout_s: Seconds for each: the first picture, the empty scene, all the views.
+        on_progress: Called when the person should do something else; may wait for a key.
 
     Returns:
         The files written, at least one, possibly fewer than `count`.
@@ -82,14 +88,15 @@ def capture(
     """
     _check_sku(sku)
     with CameraReader(camera_source, settings) as reader:
-        frames = _frames(reader, time.monotonic() + timeout_s)
-        first = next(frames, None)
         look: Look | None = None
-        if first is not None and reader.learns_background:
+        if next(_frames(reader, timeout_s), None) is not None and reader.learns_background:
             on_progress(CaptureProgress("clear", 0, count))
-            empty = next(_rests(frames), None)
-            look = None if empty is None else Foreground(empty.image).look
+            empty = next(_rests(_frames(reader, timeout_s), EMPTY_S, MOST_MOTION_EMPTY), None)
+            if empty is None:
+                raise CameraError(f"camera {reader.name}: the empty scene never came to rest")
+            look = Foreground(empty.image).look
         on_progress(CaptureProgress("show", 0, count))
+        frames = _frames(reader, timeout_s)
 
         def views() -> Iterator[Frame]:
             for kept, view in enumerate(choose_views(frames, count, look), 1):
@@ -127,8 +134,7 @@ def choose_views(
     """
     kept: list[NDArray[np.float32]] = []
     sharpest = 0.0
-    # Only as many as wanted, without waiting for another frame after the last one.
-    for frame in _rests(frames, hold_s, look) if count > 0 else ():
+    for frame in _rests(frames, hold_s, MOST_MOTION, look) if count > 0 else ():
         view = _signature(frame.image)
         if any(float(1 - view @ other) < least_difference for other in kept):
             continue
@@ -211,7 +217,7 @@ class Foreground:
 
 
 def _rests(
-    frames: Iterable[Frame], hold_s: float = HOLD_S, look: Look | None = None
+    frames: Iterable[Frame], hold_s: float, most_motion: float, look: Look | None = None
 ) -> Iterator[Frame]:
     """The sharpest look of each `hold_s` seconds in which nothing moved."""
     window: deque[tuple[float, NDArray[np.float32]]] = deque()
@@ -219,7 +225,7 @@ def _rests(
     for frame in frames:
         part = frame.image if look is None else look(frame.image)
         grey = _grey(frame.image)
-        if window and (part is None or max(_motion(grey, one) for _, one in window) > MOST_MOTION):
+        if window and (part is None or max(_motion(grey, one) for _, one in window) > most_motion):
             window.clear()
             best = None
         if part is None:
@@ -254,8 +260,9 @@ def _signature(image: Image) -> NDArray[np.float32]:
     return vector / np.float32(max(float(np.linalg.norm(vector)), 1.0))
 
 
-def _frames(reader: CameraReader, deadline: float) -> Iterator[Frame]:
-    """The reader's frames until a monotonic time; CameraError when it goes offline."""
+def _frames(reader: CameraReader, seconds: float) -> Iterator[Frame]:
+    """The reader's frames for some seconds; CameraError when it goes offline."""
+    deadline = time.monotonic() + seconds
     sequence = 0
     while (remaining := deadline - time.monotonic()) > 0:
         frame = reader.frame(sequence, min(remaining, 0.5))

@@ -1,0 +1,89 @@
+"""Which network makes the vectors: the embedded one, a featurizer folder, or an ONNX file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from catalog.errors import FeaturizerError
+from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an ONNX file is fed, as written on the command line."""
+
+    size: int = 224
+    channels: str = "rgb"
+    mean: str = "127.5"
+    std: str = "127.5"
+    resize: str = "crop"
+    output: str | None = None
+
+
+def open_model(
+    model: str, preprocessing: Preprocessing | None = None, engine: str = "auto"
+) -> Featurizer:
+    """Open what ``--model`` names.
+
+    Args:
+        model: "embedded", a featurizer folder, or an ONNX file.
+        preprocessing: For an ONNX file only.
+        engine: Which engine runs it.
+
+    Raises:
+        FeaturizerError: There is no such network, or it cannot be used.
+    """
+    path = Path(model)
+    if model == "embedded" or path.is_dir():
+        if preprocessing is not None:
+            raise FeaturizerError(
+                f"{model}: its preprocessing is fixed; --size, --mean and the like "
+                "go with an ONNX file"
+            )
+        return Featurizer.open(EMBEDDED if model == "embedded" else path, engine)
+    if not path.is_file():
+        raise FeaturizerError(f"{model}: no such ONNX file or featurizer folder")
+    return Featurizer(path.parent, describe(path, preprocessing or Preprocessing()), engine)
+
+
+def describe(network: Path, preprocessing: Preprocessing) -> Descriptor:
+    """The descriptor of an ONNX file from what the command line says."""
+    resize, _, side = preprocessing.resize.partition(":")
+    if resize not in ("crop", "letterbox", "squash") or (side and resize != "crop"):
+        raise FeaturizerError(
+            f"--resize {preprocessing.resize}: wanted is crop, crop:SHORT_SIDE, letterbox or squash"
+        )
+    if preprocessing.channels not in ("rgb", "bgr"):
+        raise FeaturizerError(f"--channels {preprocessing.channels}: wanted is rgb or bgr")
+    size = preprocessing.size
+    try:
+        short_side = int(side) if side else round(size * 256 / 224)
+    except ValueError as error:
+        raise FeaturizerError(f"--resize crop:{side}: {side!r} is no number of pixels") from error
+    return Descriptor(
+        name=network.stem,
+        network=network.name,
+        output=preprocessing.output,
+        size=size,
+        channels="rgb" if preprocessing.channels == "rgb" else "bgr",
+        mean=_triple("--mean", preprocessing.mean),
+        std=_triple("--std", preprocessing.std),
+        resize="crop" if resize == "crop" else "squash" if resize == "squash" else "letterbox",
+        short_side=short_side if resize == "crop" else None,
+    )
+
+
+def _triple(option: str, text: str) -> Triple:
+    try:
+        numbers = tuple(float(one) for one in text.split(","))
+    except ValueError as error:
+        raise FeaturizerError(f"{option} {text}: wanted is one number, or three by commas") from error
+    if len(numbers) == 1:
+        return numbers * 3
+    if len(numbers) != 3:
+        raise FeaturizerError(f"{option} {text}: wanted is one number, or three by commas")
+    return cast(Triple, numbers)

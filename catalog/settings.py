@@ -1,0 +1,153 @@
+"""Settings: one TOML file, a section for each owner, overridden by environment variables.
+
+The file is ``--config``, else ``$VISUAL_SEARCH_CONFIG``, else ``/etc/visual-search.toml``.
+``VISUAL_SEARCH_EDGE__PORT=8081`` overrides ``port`` of ``[edge]``. A name that nobody
+knows is refused with the nearest one that somebody does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from catalog import durable
+from catalog.errors import SettingsError, ShelfError
+
+SYSTEM_FILE = Path("/etc/visual-search.toml")
+PREFIX = "VISUAL_SEARCH_"
+SECTIONS = ("device", "catalog", "edge", "outbox", "sync")
+OTHER_VARIABLES = ("VISUAL_SEARCH_CONFIG", "VISUAL_SEARCH_MATERIALS")
+
+Settings = TypeVar("Settings", bound="Section")
+
+
+class Section(BaseModel):
+    """A section of the settings; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeviceSettings(Section):
+    """``[device]``: where this device keeps its things."""
+
+    data_dir: Path = (
+        Path("/var/lib/visual-search")
+        if os.geteuid() == 0
+        else Path("~/.local/share/visual-search")
+    )
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, ``~`` resolved."""
+        return self.data_dir.expanduser()
+
+    @property
+    def shelf(self) -> Path:
+        """Folder of the shelf."""
+        return self.folder / "shelf"
+
+    @property
+    def state(self) -> Path:
+        """Folder of the small state files."""
+        return self.folder / "state"
+
+
+class CatalogSettings(Section):
+    """``[catalog]``: how bundles are built and searched."""
+
+    cache_dir: Path = Path("~/.cache/visual-search")
+    engine: str = "auto"
+
+    @property
+    def cache(self) -> Path:
+        """The build cache's folder, ``~`` resolved."""
+        return self.cache_dir.expanduser()
+
+
+def load(section: str, model: type[Settings], config: Path | None = None) -> Settings:
+    """Read one section.
+
+    Raises:
+        SettingsError: The file, a name or a value is wrong; says which and where.
+    """
+    file = config_file(config)
+    values = dict(_read(file).get(section, {})) if file else {}
+    origin = {key: f"{file}, [{section}] {key}" for key in values}
+    for variable, key in _variables(section).items():
+        values[key] = os.environ[variable]
+        origin[key] = variable
+    for key in values:
+        if key not in model.model_fields:
+            hint = _nearest(key, list(model.model_fields))
+            raise SettingsError(f"{origin[key]}: no such setting{hint}")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else section
+        raise SettingsError(f"{origin.get(key, section)}: {first['msg']}") from error
+
+
+def config_file(config: Path | None = None) -> Path | None:
+    """The settings file that counts, or None."""
+    if config is not None:
+        return config
+    named = os.environ.get("VISUAL_SEARCH_CONFIG")
+    if named:
+        return Path(named)
+    return SYSTEM_FILE if SYSTEM_FILE.exists() else None
+
+
+def device_id(folder: Path) -> str:
+    """This device's id, a UUID made once and kept in the data folder."""
+    import uuid
+
+    file = folder / "device-id"
+    try:
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            durable.write(file, f"{uuid.uuid4()}\n".encode())
+        return file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ShelfError(f"{folder}: the data folder cannot be used: {error}") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as opened:
+            content = tomllib.load(opened)
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from error
+    for name, values in content.items():
+        if name not in SECTIONS:
+            raise SettingsError(f"{file}: no section [{name}]{_nearest(name, list(SECTIONS))}")
+        if not isinstance(values, dict):
+            raise SettingsError(f"{file}: {name} must be a section, [{name}]")
+    return content
+
+
+def _variables(section: str) -> dict[str, str]:
+    """The environment variables of a section and the keys they name; all are checked."""
+    found = {}
+    for variable in os.environ:
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        name, _, key = variable.removeprefix(PREFIX).lower().partition("__")
+        if name not in SECTIONS or not key:
+            known = [*OTHER_VARIABLES, *(f"{PREFIX}{one.upper()}__..." for one in SECTIONS)]
+            raise SettingsError(f"{variable}: no such setting{_nearest(variable, known)}")
+        if name == section:
+            found[variable] = key
+    return found
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

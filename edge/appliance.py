@@ -1,0 +1,253 @@
+"""The appliance: camera, recognizer and page, wired together, started and stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import uuid6
+
+from catalog import gate
+from catalog.bundle import Bundle, Match
+from catalog.errors import BundleError, VisualSearchError
+from catalog.shelf import Shelf
+from catalog.state import edge_state, write_edge_state
+from edge.camera import CameraReader, CameraState
+from edge.latest import Latest
+from edge.live import LivePicture, encode_jpeg
+from edge.recognizer import Observation, Recognizer
+from edge.settings import EdgeSettings
+from edge.sighting import Box, Candidate, Frame, Image, Sighting, Verdict
+from edge.web.device import CameraStatus
+
+LOOK_SIDE = 480  # pixels, longer side of a kept look
+MATCH_CARDS = 4  # the match and what comes next
+SHELF_EVERY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Appliance:
+    """A running device; fulfils `edge.web.device.Device`.
+
+    Args:
+        settings: ``[edge]``.
+        bundle: The open bundle to begin with.
+        shelf: Watched for a newer active bundle; None to stay with `bundle`.
+        state_folder: Where the process says how it is; None for nowhere.
+    """
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        bundle: Bundle,
+        shelf: Shelf | None = None,
+        state_folder: Path | None = None,
+    ) -> None:
+        self.latest = Latest()
+        self.picture = LivePicture()
+        self.stopping = threading.Event()
+        self.lan = settings.lan
+        self._settings = settings
+        self._shelf = shelf
+        self._state_folder = state_folder
+        self._started = time.time()
+        self._next: Bundle | None = None
+        self._refused: Path | None = None
+        self._sequence = 0
+        self._last: Observation | None = None
+        self._reader = CameraReader(
+            settings.camera, settings.camera_settings(), on_change=self._camera_changed
+        )
+        self._recognizer = Recognizer(bundle, settings.background, settings.exact)
+        self._threads = [threading.Thread(target=self._loop, name="loop")]
+        if shelf is not None:
+            self._threads.append(threading.Thread(target=self._watch_shelf, name="shelf"))
+
+    @property
+    def catalogue(self) -> Bundle:
+        """The bundle that is open now."""
+        return self._recognizer.bundle
+
+    def start(self) -> None:
+        """Start camera and loop; returns at once."""
+        cv2.setNumThreads(1)
+        self._say("open")
+        self._reader.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop everything; within a second."""
+        self.stopping.set()
+        self._reader.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(1.0)
+        self._say("stopped")
+
+    def camera(self) -> CameraStatus:
+        """How the camera is now."""
+        state = self._reader.state
+        return CameraStatus(state.status, state.since, self._reader.name, state.message)
+
+    def status(self) -> dict[str, object]:
+        """How the device is, ready to be JSON."""
+        bundle = self.catalogue
+        last = self._last
+        return {
+            "version": version("visual-search"),
+            "uptime_s": round(time.time() - self._started, 1),
+            "engine": bundle.featurizer.engine,
+            "catalogue": {
+                "id": bundle.id,
+                "title": bundle.manifest.title,
+                "created": bundle.manifest.created,
+                "items": bundle.manifest.items,
+                "photos": bundle.manifest.photos,
+                "index": bundle.manifest.index.kind,
+                "network": bundle.manifest.featurizer.name,
+            },
+            "verdict": last.opinion.verdict.value if last else None,
+            "timings_ms": {
+                name: round(value, 2) for name, value in vars(last.timings).items()
+            }
+            if last
+            else None,
+        }
+
+    def search(self, image: Image, box: Box | None) -> Sighting:
+        """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
+        recognizer = self._recognizer
+        now = time.time()
+        return self._sighting(recognizer.bundle, recognizer.search(image, box), now, 0)
+
+    def _loop(self) -> None:
+        seen = 0
+        next_look = 0.0
+        while not self.stopping.is_set():
+            self._swap()
+            frame = self._reader.frame(after=seen, timeout=0.5)
+            if frame is None:
+                if self._reader.state.status == "offline":
+                    self.picture.show(None)
+                    self._recognizer.reset()
+                continue
+            seen = frame.sequence
+            self.picture.show(frame)
+            now = time.monotonic()
+            if now < next_look:
+                continue
+            next_look = now + self._settings.interval_ms / 1000
+            try:
+                self._look(frame)
+            except VisualSearchError as error:
+                log.error("cannot search: %s", error)
+
+    def _look(self, frame: Frame) -> None:
+        observation = self._recognizer.see(frame)
+        if not observation.still:
+            self._last = observation
+        first = self.latest.newest() is None
+        if not observation.news and not first:
+            self.latest.extend(frame.at)
+            return
+        start = time.perf_counter()
+        self._sequence += 1
+        sighting = self._sighting(self.catalogue, observation, frame.at, self._sequence)
+        self.latest.push(sighting)
+        log.info(
+            "%s %s (%.1f ms)",
+            sighting.verdict.value,
+            ", ".join(match.item.sku for match in sighting.matches[:3]),
+            (time.perf_counter() - start) * 1000,
+        )
+
+    def _sighting(
+        self, bundle: Bundle, observation: Observation, at: float, sequence: int
+    ) -> Sighting:
+        opinion = observation.opinion
+        look = observation.look
+        return Sighting(
+            id=str(uuid6.uuid7()),
+            sequence=sequence,
+            at=at,
+            seen_until=at,
+            verdict=opinion.verdict,
+            matches=self._candidates(bundle, opinion.matches[:MATCH_CARDS]),
+            bundle=bundle.id,
+            nearest=self._candidates(bundle, observation.found),
+            timings=observation.timings,
+            look_jpeg=encode_jpeg(look.image, LOOK_SIDE)
+            if look is not None and opinion.verdict is not Verdict.NOTHING
+            else b"",
+        )
+
+    @staticmethod
+    def _candidates(bundle: Bundle, matches: tuple[Match, ...]) -> tuple[Candidate, ...]:
+        found = ((bundle.item(match.sku), match) for match in matches)
+        return tuple(
+            Candidate(item, match.photo, match.similarity)
+            for item, match in found
+            if item is not None
+        )
+
+    def _camera_changed(self, state: CameraState) -> None:
+        if state.status == "offline":
+            self.picture.show(None)
+        self.latest.ring()
+
+    def _swap(self) -> None:
+        """Use a newer bundle, if one is ready, from the next frame on."""
+        bundle, self._next = self._next, None
+        if bundle is None:
+            return
+        self._recognizer.use(bundle)
+        self._say("open")
+        log.info("catalogue %s is open", bundle.id)
+        self.latest.ring()
+
+    def _watch_shelf(self) -> None:
+        """Open what becomes active, beside the loop, so that no frame waits for it."""
+        assert self._shelf is not None
+        while not self.stopping.wait(SHELF_EVERY_S):
+            active = self._shelf.active()
+            if active is None or active.name == self.catalogue.id or active == self._refused:
+                continue
+            try:
+                gate.check(active)
+                self._next = Bundle.open(active, self.catalogue.featurizer.engine)
+                self._refused = active  # until it is in use, it is not opened again
+            except VisualSearchError as error:
+                self._refused = active
+                self._say("failed", str(error))
+                log.error("the active catalogue cannot be opened, the old one stays: %s", error)
+
+    def _say(self, phase: Callable[[], str] | str, message: str = "") -> None:
+        if self._state_folder is not None:
+            state = edge_state(phase, self.catalogue.id, message)  # type: ignore[arg-type]
+            write_edge_state(self._state_folder, state)
+
+
+def open_bundle(bundle: Path | None, shelf: Shelf, engine: str) -> tuple[Bundle, bool]:
+    """The bundle to serve, and whether it came from the shelf.
+
+    Raises:
+        BundleError: There is none; says how to get one.
+    """
+    if bundle is not None:
+        gate.check(bundle, engine)
+        return Bundle.open(bundle, engine, verified=True), False
+    active = shelf.active()
+    if active is None:
+        raise BundleError(
+            "no catalogue is active on this device; make one with "
+            "'visual-search catalog build PHOTOS --out BUNDLE' and then "
+            "'visual-search catalog activate BUNDLE', or look at 'visual-search demo'"
+        )
+    return Bundle.open(active, engine), True

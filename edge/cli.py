@@ -1,0 +1,124 @@
+"""``visual-search edge``: run the appliance, photograph own things."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from catalog.settings import CatalogSettings, DeviceSettings, load
+from edge.settings import EdgeSettings
+
+camera_option = click.option(
+    "--camera",
+    metavar="CAMERA",
+    help="/dev/video0 or a by-id name, an rtsp:// or http:// address, a video file, "
+    "a folder of pictures, 'deeplens' or 'simulated'.",
+)
+port_option = click.option("--port", type=click.IntRange(0, 65535), help="The page's port [8080].")
+lan_option = click.option("--lan", is_flag=True, default=None, help="Offer the page to the LAN.")
+
+
+def edge_settings(config: Path | None, **given: Any) -> EdgeSettings:
+    """``[edge]`` with what the command line says on top."""
+    settings = load("edge", EdgeSettings, config)
+    changes = {name: value for name, value in given.items() if value is not None}
+    return EdgeSettings.model_validate(settings.model_dump() | changes)
+
+
+@click.group()
+def edge() -> None:
+    """The device: look, recognize, show."""
+
+
+@edge.command()
+@click.option("--bundle", type=click.Path(path_type=Path), help="Serve this instead of the shelf's.")
+@camera_option
+@port_option
+@lan_option
+@click.pass_obj
+def run(
+    config: Path | None, bundle: Path | None, camera: str | None, port: int | None,
+    lan: bool | None,
+) -> None:
+    """Run the appliance: camera, search and page.
+
+    Serves the catalogue that is active on this device, and a newer one from the next frame
+    after it is activated. With --lan, browsers in the same network may look and search.
+
+    \b
+    Examples:
+      visual-search edge run
+      visual-search edge run --camera rtsp://user:password@camera/stream --lan
+      visual-search edge run --bundle shop.bundle --camera pictures/ --port 8081
+    """
+    from catalog.shelf import Shelf
+    from edge.appliance import open_bundle
+    from edge.run import run as run_appliance
+
+    settings = edge_settings(config, camera=camera, port=port, lan=lan)
+    device = load("device", DeviceSettings, config)
+    shelf = Shelf(device.shelf)
+    opened, from_shelf = open_bundle(
+        bundle, shelf, load("catalog", CatalogSettings, config).engine
+    )
+    run_appliance(
+        settings, opened, shelf if from_shelf else None, device.state, print_addresses
+    )
+
+
+@edge.command()
+@click.argument("photos", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--sku", required=True, help="The item's stock keeping unit: its folder's name.")
+@click.option("--title", default="", help="The item's title.")
+@click.option("--count", default=5, show_default=True, type=click.IntRange(1, 50))
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for views.")
+@camera_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_obj
+def capture(
+    config: Path | None, photos: Path, sku: str, title: str, count: int, timeout: float,
+    camera: str | None, as_json: bool,
+) -> None:
+    """Photograph a thing with the device's camera into PHOTOS/SKU.
+
+    Hold the thing before the camera and turn it slowly; a few sharp, different views are
+    kept. Three to five own photos help more than any better network.
+
+    \b
+    Example:
+      visual-search edge capture photos/ --sku 4711 --title "Hex bolt M8"
+    """
+    from edge.capture import CaptureProgress
+    from edge.capture import capture as capture_views
+
+    words = {
+        "clear": "take everything away from the camera",
+        "show": "hold the thing before the camera",
+        "turn": "turn it a little",
+        "done": "done",
+    }
+    last = None
+
+    def tell(progress: CaptureProgress) -> None:
+        nonlocal last
+        line = f"{progress.kept} of {progress.wanted}: {words[progress.stage]}"
+        if line != last:
+            click.echo(line, err=True)
+        last = line
+
+    settings = edge_settings(config, camera=camera)
+    kept = capture_views(
+        settings.camera, settings.camera_settings(), photos, sku, title, count, timeout, tell
+    )
+    if as_json:
+        click.echo(json.dumps({"sku": sku, "photos": [str(one) for one in kept]}))
+    else:
+        click.echo(f"{len(kept)} photos in {photos / sku}")
+
+
+def print_addresses(addresses: list[str]) -> None:
+    """Say where the page is."""
+    click.echo(f"the page: {'   '.join(addresses)}   (Ctrl-C stops)")

@@ -1,0 +1,83 @@
+"""``visual-search demo``: everything at once, with drawn things and a simulated camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from catalog.settings import CatalogSettings, DeviceSettings, load
+from edge.cli import camera_option, edge_settings, lan_option, port_option, print_addresses
+
+PHOTOS = 4  # an item
+
+
+@click.command()
+@camera_option
+@port_option
+@lan_option
+@click.option("--model", default="embedded", show_default=True, help="As for 'catalog build'.")
+@click.pass_obj
+def demo(
+    config: Path | None, camera: str | None, port: int | None, lan: bool | None, model: str
+) -> None:
+    """Draw a catalogue, build it, and show it with a simulated camera.
+
+    \b
+    Examples:
+      visual-search demo
+      visual-search demo --camera /dev/video0 --port 8081
+    """
+    from catalog.bundle import Bundle
+    from edge.run import run
+
+    settings = edge_settings(config, camera=camera or "simulated", port=port, lan=lan)
+    check_port(settings.host, settings.port)
+    folder = load("device", DeviceSettings, config).folder / "demo"
+    catalog = load("catalog", CatalogSettings, config)
+    bundle = prepare(folder, catalog, model)
+    run(settings, Bundle.open(bundle, catalog.engine), None, folder / "state", print_addresses)
+
+
+def check_port(host: str, port: int) -> None:
+    """Find out before the long work whether the port is free.
+
+    Raises:
+        PortError: It is not.
+    """
+    import threading
+
+    from flask import Flask
+
+    from edge.web.server import Server
+
+    if port:
+        Server(Flask("probe"), host, port, threading.Event()).close()
+
+
+def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
+    """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
+    from catalog.bundle import read_manifest
+    from catalog.build import build
+    from catalog.cli import progress_bars
+    from catalog.demonstration.photos import draw_catalogue, is_complete
+    from catalog.errors import BundleError
+    from catalog.models import open_model
+    from catalog.sources import read_source
+
+    photos, bundle = folder / "photos", folder / "catalogue.bundle"
+    featurizer = open_model(model, engine=settings.engine)
+    drawn = is_complete(photos, PHOTOS)
+    if drawn:
+        try:
+            if read_manifest(bundle)[0].featurizer.id == featurizer.id:
+                return bundle
+        except BundleError:
+            pass
+    with progress_bars(Console(stderr=True)) as show:
+        if not drawn:
+            draw_catalogue(photos, PHOTOS, lambda done, total: show("drawing", done, total))
+        entries = read_source(photos / "items.csv")
+        build(entries, bundle, featurizer, folder / "cache", "Demonstration", show)
+    return bundle

@@ -1,0 +1,154 @@
+"""Frame to opinion: find the thing, embed it, search, and judge over several looks."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.bundle import Bundle, Match
+from edge.scene import Scene, Stillness, crop, sharpness
+from edge.sighting import Box, Frame, Image, Look, Timings
+from edge.verdict import NOTHING, Opinion, Steadfast, judge
+
+LOOKS = 5  # the newest ones that are averaged
+BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
+SAME_PLACE = 0.5  # intersection over union of two boxes; below it the thing has moved
+CANDIDATES = 6
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one frame added: the opinion held now, whether it is news, what was searched.
+
+    `still`: the scene has not changed since the opinion settled, nothing was computed.
+    """
+
+    opinion: Opinion
+    news: bool
+    look: Look | None
+    found: tuple[Match, ...]
+    timings: Timings
+    still: bool = False
+
+
+@dataclass(frozen=True)
+class _Seen:
+    vector: NDArray[np.float32]
+    box: Box
+    sharpness: float
+
+
+class Recognizer:
+    """Recognizes things with one bundle. Used by one thread; `search` by any."""
+
+    def __init__(self, bundle: Bundle, learns_background: bool = True, exact: bool = False) -> None:
+        self.bundle = bundle
+        self._exact = exact
+        self._scene = Scene(learns_background)
+        self._still = Stillness()
+        self._mind = Steadfast()
+        self._window: deque[_Seen] = deque(maxlen=LOOKS)
+        self._settled = 0  # looks that confirmed the current opinion
+
+    def use(self, bundle: Bundle) -> None:
+        """Go on with another bundle; what the scene looks like is still known."""
+        self.bundle = bundle
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the looks and the opinion, as after the camera was away."""
+        self._window.clear()
+        self._still.forget()
+        self._mind = Steadfast()
+        self._settled = 0
+
+    def see(self, frame: Frame) -> Observation:
+        """Take a look at a frame."""
+        start = time.perf_counter()
+        if self._settled >= LOOKS and self._still.holds(frame.image):
+            timings = Timings(capture=frame.capture_ms, look=_ms(start))
+            return Observation(self._mind.current, False, None, (), timings, still=True)
+        view = self._scene.look(frame.image)
+        if view.empty:
+            self._window.clear()
+            timings = Timings(capture=frame.capture_ms, look=_ms(start))
+            return self._conclude(frame, NOTHING, None, (), timings)
+        look = take(frame.image, view.box)
+        timings = Timings(capture=frame.capture_ms, look=_ms(start))
+
+        start = time.perf_counter()
+        vector = self.bundle.featurizer.embed([look.image])[0]
+        timings = replace(timings, embed=_ms(start))
+
+        start = time.perf_counter()
+        found = self.bundle.search(self._fused(vector, look), CANDIDATES, self._exact)
+        timings = replace(timings, search=_ms(start))
+        opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
+        return self._conclude(frame, opinion, look, tuple(found), timings)
+
+    def search(self, image: Image, box: Box | None) -> Observation:
+        """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
+        start = time.perf_counter()
+        height, width = image.shape[:2]
+        look = take(image, box or Box(0, 0, width, height))
+        looked = _ms(start)
+        start = time.perf_counter()
+        vector = self.bundle.featurizer.embed([look.image])[0]
+        embedded = _ms(start)
+        start = time.perf_counter()
+        found = self.bundle.search(vector, CANDIDATES, self._exact)
+        timings = Timings(look=looked, embed=embedded, search=_ms(start))
+        opinion = judge(found, self.bundle.manifest.calibration)
+        return Observation(opinion, True, look, tuple(found), timings)
+
+    def _fused(self, vector: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
+        """The mean of the newest looks at this thing, blurred ones left out; length 1."""
+        if self._window and overlap(self._window[-1].box, look.box) < SAME_PLACE:
+            self._window.clear()
+        self._window.append(_Seen(vector, look.box, look.sharpness))
+        sharpest = max(one.sharpness for one in self._window)
+        sharp = [one.vector for one in self._window if one.sharpness >= BLURRED * sharpest]
+        mean = np.mean(sharp, axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+
+    def _conclude(
+        self,
+        frame: Frame,
+        opinion: Opinion,
+        look: Look | None,
+        found: tuple[Match, ...],
+        timings: Timings,
+    ) -> Observation:
+        confirmed = opinion.subject == self._mind.current.subject
+        news = self._mind.hear(opinion)
+        self._settled = self._settled + 1 if confirmed else 0
+        # Stillness is for a thing at rest; an empty scene is cheap and its light is followed.
+        if self._settled == LOOKS and look is not None:
+            self._still.keep(frame.image)
+        elif self._settled < LOOKS:
+            self._still.forget()
+        return Observation(self._mind.current, news, look, found, timings)
+
+
+def take(image: Image, box: Box) -> Look:
+    """The look at `box` of a frame."""
+    part = crop(image, box)
+    return Look(part, box, sharpness(part))
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (one.width * one.height + other.width * other.height - both)
+
+
+def _ms(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

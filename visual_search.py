@@ -1,0 +1,94 @@
+"""The front door: the command ``visual-search``."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from catalog.errors import VisualSearchError
+
+COMMANDS = {
+    "catalog": "catalog.cli:catalog",
+    "demo": "edge.demo:demo",
+    "doctor": "edge.doctor:doctor",
+    "edge": "edge.cli:edge",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All command names."""
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import and return a command."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("visual-search"), prog_name="visual-search")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings file (TOML); else $VISUAL_SEARCH_CONFIG, else /etc/visual-search.toml.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks and more log lines.")
+@click.pass_context
+def command(context: click.Context, config: Path | None, debug: bool) -> None:
+    """Hold a thing before a camera; this device finds it in its catalogue, offline.
+
+    \b
+    Examples:
+      visual-search demo
+      visual-search catalog build photos/ --out catalogue.bundle
+      visual-search catalog activate catalogue.bundle
+      visual-search edge run --lan
+    """
+    context.obj = config
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    if not debug:
+        for name in ("httpx", "waitress", "waitress.queue"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """Run the command; errors become one plain sentence and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        command(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit("stopped")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)
+    except VisualSearchError as error:
+        if debug:
+            raise
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        if debug:
+            raise
+        name = type(error).__name__
+        sys.exit(f"error: {name}: {error}; run it again with 'visual-search --debug ...' for more")
+
+
+if __name__ == "__main__":
+    main()
