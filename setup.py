@@ -46,7 +46,7 @@ setup(
         "click>=8.1,<9",
         "flask>=3.1,<4",
         "httpx>=0.27,<1",
-        "numpy>=1.26,<3",
+        "numpy>=1.26,<2",
         "opencv-python-headless>=4.11,<5",
         "pillow>=11",
         "pydantic-settings>=2.6,<3",

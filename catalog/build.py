@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from catalog import durable
 from catalog.bundle import (
-    FORMAT,
     MANIFEST,
     Calibration,
     FeaturizerEntry,
@@ -31,8 +30,8 @@ from catalog.cache import Feature, FeatureCache
 from catalog.calibration import FOREIGN, KNOWN, SEED, as_seen, calibrate
 from catalog.demonstration.foreign import foreign_photos
 from catalog.errors import BundleError, ContentError, ShelfError
-from catalog.featurizer import Featurizer, normalised, write_descriptor
 from catalog.features import Skipped, featurize, read_place
+from catalog.featurizer import Featurizer, normalised, write_descriptor
 from catalog.index import Annoy, Exact, Index, Vectors, choose_index
 from catalog.items import Photo, write_items, write_thumbnails
 from catalog.photos import Picture, decode, shrink
@@ -125,7 +124,7 @@ def build(
             _write_metadata(entries, made.rows, folder)
             _write_featurizer(featurizer, folder / "featurizer")
             manifest = Manifest(
-                format=FORMAT,
+                format=1,
                 created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
                 title=title,
                 items=len(set(skus)),

@@ -118,9 +118,7 @@ class Bundle:
         entry = manifest.index
         dimensions = manifest.featurizer.dimensions
         self._annoy: Index | None = (
-            Annoy(path / "index.ann", dimensions, entry.search_k)
-            if entry.kind == "annoy"
-            else None
+            Annoy(path / "index.ann", dimensions, entry.search_k) if entry.kind == "annoy" else None
         )
         self._exact: Index | None = None
 

@@ -64,8 +64,13 @@ class FeatureCache:
     def put(self, features: Iterable[Feature], network_id: str) -> None:
         """Keep features; on return they survive a crash of this process."""
         rows = [
-            (f"{one.sha256}-{network_id}", one.vector.tobytes(), one.width, one.height,
-             one.thumbnail)
+            (
+                f"{one.sha256}-{network_id}",
+                one.vector.tobytes(),
+                one.width,
+                one.height,
+                one.thumbnail,
+            )
             for one in features
         ]
         with self._lock, self._database.conn:
@@ -96,7 +101,9 @@ def fetch(address: str, folder: Path) -> bytes:
                 if len(data) > LARGEST_FETCH:
                     raise NetworkError(f"{address}: larger than {LARGEST_FETCH >> 20} MiB")
     except httpx.HTTPStatusError as error:
-        raise NetworkError(f"{address}: the server answered {error.response.status_code}") from error
+        raise NetworkError(
+            f"{address}: the server answered {error.response.status_code}"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,16 +30,18 @@ def as_seen(image: Picture, seed: int) -> Picture:
     """A catalogue photo (h, w, 3) as a camera might see the thing: turned, cropped, dimmed."""
     random = np.random.default_rng(seed)
     height, width = image.shape[:2]
-    turn = cv2.getRotationMatrix2D(
-        (width / 2, height / 2), float(random.uniform(-8, 8)), float(random.uniform(0.85, 1.15))
+    turn = np.asarray(
+        cv2.getRotationMatrix2D(
+            (width / 2, height / 2), random.uniform(-8, 8), random.uniform(0.85, 1.15)
+        )
     )
-    turn[:, 2] += random.uniform(-0.05, 0.05, 2) * (width, height)
+    turn = turn + np.array([[0, 0, random.uniform(-0.05, 0.05) * side] for side in (width, height)])
     seen = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
     if random.random() < 0.5:
         seen = cv2.GaussianBlur(seen, (0, 0), float(random.uniform(0.4, 1.4)))
     tint = random.uniform(0.65, 1.2) * random.uniform(0.94, 1.06, 3)
     noise = random.normal(0, 5, seen.shape)
-    return np.clip(seen * tint + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(seen * tint + noise, 0, 255), np.uint8)
 
 
 def calibrate(
@@ -74,7 +76,8 @@ def calibrate(
         return first, top, float(by_item.max(initial=-1.0))
 
     seen = [best_two(query, row) for query, row in zip(known, known_photos, strict=True)]
-    right = np.array([first == owners[row] for (first, _, _), row in zip(seen, known_photos)])
+    firsts = np.array([first for first, _, _ in seen])
+    right = firsts == owners[np.asarray(known_photos)]
     tops = np.array([top for _, top, _ in seen])
     margins = tops - np.array([second for _, _, second in seen])
     strangers = np.array([best_two(query, None)[1] for query in foreign])

@@ -30,7 +30,10 @@ def model_options(command: Command) -> Command:
     for option in reversed(
         [
             click.option(
-                "--model", default="embedded", show_default=True, metavar="MODEL",
+                "--model",
+                default="embedded",
+                show_default=True,
+                metavar="MODEL",
                 help="The embedded network, a featurizer folder, or an ONNX file.",
             ),
             click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
@@ -40,7 +43,9 @@ def model_options(command: Command) -> Command:
             click.option("--mean", metavar="M[,M,M]", help="ONNX: subtracted, 0..255 [127.5]."),
             click.option("--std", metavar="S[,S,S]", help="ONNX: divided by [127.5]."),
             click.option(
-                "--resize", metavar="HOW", help="ONNX: crop[:SHORT_SIDE], letterbox or squash [crop]."
+                "--resize",
+                metavar="HOW",
+                help="ONNX: crop[:SHORT_SIDE], letterbox or squash [crop].",
             ),
             click.option("--output", help="ONNX: output to take [embedding, else the last]."),
         ]
@@ -63,8 +68,14 @@ def catalog() -> None:
 @as_json
 @click.pass_obj
 def build(
-    config: Path | None, photos: Path, out: Path, title: str | None, strict: bool,
-    as_json: bool, **model: Any,
+    config: Path | None,
+    /,
+    photos: Path,
+    out: Path,
+    title: str | None,
+    strict: bool,
+    as_json: bool,
+    **model: Any,
 ) -> None:
     """Build a bundle from PHOTOS.
 
@@ -87,16 +98,21 @@ def build(
     console = Console(stderr=True)
     with progress_bars(console) as show:
         report = build_bundle(
-            entries, out, featurizer, settings.cache,
-            title or photos.resolve().stem, show,
+            entries,
+            out,
+            featurizer,
+            settings.cache,
+            title or photos.resolve().stem,
+            show,
             lambda one: console.print(
                 f"left out: {one.name}: {one.reason}", style="yellow", markup=False
             ),
         )
     if as_json:
-        _print_json(asdict(report) | {
-            "index": report.index.model_dump(), "calibration": report.calibration.model_dump()
-        })
+        _print_json(
+            asdict(report)
+            | {"index": report.index.model_dump(), "calibration": report.calibration.model_dump()}
+        )
     else:
         _print_build(report)
     if strict and (report.skipped or report.without_photos):
@@ -156,7 +172,11 @@ def activate(config: Path | None, bundle: Path, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def search(
-    config: Path | None, bundle: Path, photos: tuple[Path, ...], limit: int, exact: bool,
+    config: Path | None,
+    bundle: Path,
+    photos: tuple[Path, ...],
+    limit: int,
+    exact: bool,
     as_json: bool,
 ) -> None:
     """Search BUNDLE with PHOTOS.
@@ -215,9 +235,13 @@ def inspect(bundle: Path, as_json: bool) -> None:
         return
     index, calibration = manifest.index, manifest.calibration
     size = sum(entry.bytes for entry in manifest.files.values())
-    how = "every vector compared" if index.kind == "exact" else (
-        f"Annoy, {index.n_trees} trees, search_k {index.search_k}, "
-        f"recall@10 {index.recall:.3f} against exact search"
+    how = (
+        "every vector compared"
+        if index.kind == "exact"
+        else (
+            f"Annoy, {index.n_trees} trees, search_k {index.search_k}, "
+            f"recall@10 {index.recall:.3f} against exact search"
+        )
     )
     rows = {
         "id": identity,
@@ -261,14 +285,19 @@ def evaluate(
     opened = Bundle.open(bundle, settings.engine)
     with progress_bars(Console(stderr=True)) as show:
         result = evaluate_bundle(
-            opened, labelled_photos, settings.cache, exact,
+            opened,
+            labelled_photos,
+            settings.cache,
+            exact,
             lambda done, total: show("photos", done, total),
         )
     if as_json:
         _print_json(asdict(result))
         return
-    click.echo(f"{result.queries} photos: {result.top1:.1%} right first, "
-               f"{result.top5:.1%} among the first five, {result.unknown:.1%} called unknown")
+    click.echo(
+        f"{result.queries} photos: {result.top1:.1%} right first, "
+        f"{result.top5:.1%} among the first five, {result.unknown:.1%} called unknown"
+    )
     for one in result.skipped:
         click.echo(f"left out: {one.name}: {one.reason}")
     if result.foreign_labels:
@@ -276,13 +305,18 @@ def evaluate(
 
 
 @catalog.command()
-@click.option("--from", "listing", required=True, type=click.Path(path_type=Path),
-              help="A file with one photo's path a line.")
+@click.option(
+    "--from",
+    "listing",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file with one photo's path a line.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz to write.")
 @model_options
 @as_json
 @click.pass_obj
-def embed(config: Path | None, listing: Path, out: Path, as_json: bool, **model: Any) -> None:
+def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **model: Any) -> None:
     """Write the vectors of many photos to a .npz with the arrays paths and vectors.
 
     \b
@@ -290,8 +324,8 @@ def embed(config: Path | None, listing: Path, out: Path, as_json: bool, **model:
       visual-search catalog embed --from list.txt --out vectors.npz
     """
     from catalog.cache import FeatureCache
-    from catalog.featurizer import normalised
     from catalog.features import Skipped, featurize
+    from catalog.featurizer import normalised
 
     settings = load("catalog", CatalogSettings, config)
     try:
@@ -316,8 +350,14 @@ def embed(config: Path | None, listing: Path, out: Path, as_json: bool, **model:
         raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
     np.savez(out, paths=np.array(kept), vectors=normalised(np.stack(vectors)))
     if as_json:
-        _print_json({"out": str(out), "photos": len(kept), "dimensions": featurizer.dimensions,
-                     "skipped": [asdict(one) for one in skipped]})
+        _print_json(
+            {
+                "out": str(out),
+                "photos": len(kept),
+                "dimensions": featurizer.dimensions,
+                "skipped": [asdict(one) for one in skipped],
+            }
+        )
     else:
         click.echo(f"{out}: {len(kept)} vectors of {featurizer.dimensions} numbers")
     for one in skipped:
@@ -341,7 +381,9 @@ def _open_model(options: dict[str, Any], engine: str) -> Any:
 def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     """Progress bars on a terminal, nothing otherwise; call with (what, done, total)."""
     columns = (
-        TextColumn("{task.description:>14}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.description:>14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     tasks: dict[str, Any] = {}

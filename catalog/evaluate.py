@@ -9,8 +9,8 @@ from pathlib import Path
 from catalog.bundle import Bundle
 from catalog.cache import FeatureCache
 from catalog.errors import ContentError
-from catalog.featurizer import normalised
 from catalog.features import Skipped, featurize
+from catalog.featurizer import normalised
 from catalog.photos import is_photo_name
 
 

@@ -70,7 +70,9 @@ def featurize(
                 place = next(remaining, None)
                 if place is None:
                     return
-                waiting.append((place, workers.submit(_prepare, place, featurizer, cache, addresses)))
+                waiting.append(
+                    (place, workers.submit(_prepare, place, featurizer, cache, addresses))
+                )
 
         refill()
         try:
@@ -119,9 +121,7 @@ def _prepare(place: str, featurizer: Featurizer, cache: FeatureCache, addresses:
         return _Prepared(kept, None)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
     height, width = image.shape[:2]
-    feature = Feature(
-        sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL)
-    )
+    feature = Feature(sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL))
     return _Prepared(feature, featurizer.preprocess([image])[0])
 
 

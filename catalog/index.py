@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from annoy import AnnoyIndex
@@ -46,7 +46,7 @@ class IndexChoice:
 class Exact:
     """Compares a query with every stored vector; float32 (n, d) in memory."""
 
-    def __init__(self, vectors: NDArray[np.floating]) -> None:
+    def __init__(self, vectors: NDArray[np.floating[Any]]) -> None:
         self._vectors = np.ascontiguousarray(vectors, np.float32)
 
     def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
@@ -81,7 +81,7 @@ class Annoy:
         return np.array(rows, np.int64), 1 - np.square(np.array(distances, np.float32)) / 2
 
 
-def build_annoy(vectors: NDArray[np.floating], path: Path, n_trees: int) -> None:
+def build_annoy(vectors: NDArray[np.floating[Any]], path: Path, n_trees: int) -> None:
     """Write an Annoy index of the rows of (n, d): the same bytes for the same rows."""
     index = AnnoyIndex(vectors.shape[1], "angular")
     index.set_seed(SEED)
@@ -91,7 +91,7 @@ def build_annoy(vectors: NDArray[np.floating], path: Path, n_trees: int) -> None
     index.build(n_trees, n_jobs=1)
 
 
-def noisy_queries(vectors: NDArray[np.floating], count: int, seed: int) -> Vectors:
+def noisy_queries(vectors: NDArray[np.floating[Any]], count: int, seed: int) -> Vectors:
     """Queries that are no rows: random rows plus Gaussian noise, cosine 0.8 to their row."""
     random = np.random.default_rng(seed)
     rows = np.asarray(vectors[random.integers(0, len(vectors), count)], np.float32)
@@ -100,7 +100,7 @@ def noisy_queries(vectors: NDArray[np.floating], count: int, seed: int) -> Vecto
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     queries = QUERY_COSINE * rows + np.sqrt(1 - QUERY_COSINE**2) * noise
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    return queries.astype(np.float32)
+    return np.asarray(queries, np.float32)
 
 
 def recall(index: Index, queries: Vectors, expected: Rows) -> float:
@@ -118,7 +118,7 @@ def neighbours(index: Index, queries: Vectors, count: int) -> Rows:
     return np.stack([index.nearest(query, count)[0] for query in queries])
 
 
-def choose_index(vectors: NDArray[np.floating], path: Path) -> IndexChoice:
+def choose_index(vectors: NDArray[np.floating[Any]], path: Path) -> IndexChoice:
     """Build an Annoy index at `path` with the least work that reaches the recall wanted.
 
     Takes fewest trees first and doubles ``search_k`` until recall@10 against exact search
@@ -140,6 +140,10 @@ def choose_index(vectors: NDArray[np.floating], path: Path) -> IndexChoice:
                 return IndexChoice("annoy", n_trees, search_k, SEED, measured)
             search_k *= 2
     return IndexChoice(
-        "exact", TREES[-1], 0, SEED, 1.0,
+        "exact",
+        TREES[-1],
+        0,
+        SEED,
+        1.0,
         f"Annoy found only {best:.1%} of the true neighbours in {vectors.shape[1]} dimensions",
     )

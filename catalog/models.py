@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from catalog.errors import FeaturizerError
 from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
@@ -81,9 +80,11 @@ def _triple(option: str, text: str) -> Triple:
     try:
         numbers = tuple(float(one) for one in text.split(","))
     except ValueError as error:
-        raise FeaturizerError(f"{option} {text}: wanted is one number, or three by commas") from error
+        raise FeaturizerError(
+            f"{option} {text}: wanted is one number, or three by commas"
+        ) from error
     if len(numbers) == 1:
-        return numbers * 3
+        return numbers[0], numbers[0], numbers[0]
     if len(numbers) != 3:
         raise FeaturizerError(f"{option} {text}: wanted is one number, or three by commas")
-    return cast(Triple, numbers)
+    return numbers[0], numbers[1], numbers[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -116,14 +116,12 @@ def _reduction(shorter_side: int, enough: int | None) -> int:
     return cv2.IMREAD_COLOR
 
 
-def _on_white(image: NDArray[np.generic]) -> Picture:
-    if image.dtype != np.uint8:
-        image = (image / 257).astype(np.uint8) if image.dtype == np.uint16 else image
-    image = image.astype(np.uint8)
+def _on_white(decoded: NDArray[Any]) -> Picture:
+    image = (decoded // 257 if decoded.dtype == np.uint16 else decoded).astype(np.uint8)
     if image.ndim == 2:
         return cast(Picture, cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
     if image.shape[2] == 3:
         return image
     alpha = image[:, :, 3:].astype(np.float32) / 255
     blended = image[:, :, :3] * alpha + 255 * (1 - alpha)
-    return blended.round().astype(np.uint8)
+    return cast(Picture, blended.round().astype(np.uint8))

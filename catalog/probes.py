@@ -54,7 +54,7 @@ def write_probes(probes: Probes, path: Path) -> None:
         queries=probes.queries.astype(np.float16),
         rows=probes.rows.astype(np.int32),
         recall=np.float64(probes.recall),
-        **looks,  # type: ignore[arg-type]
+        **looks,
     )
 
 

@@ -28,12 +28,11 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def edge_state(phase: Literal["opening", "open", "failed", "stopped"], bundle: str,
-               message: str = "") -> EdgeState:
+def edge_state(
+    phase: Literal["opening", "open", "failed", "stopped"], bundle: str, message: str = ""
+) -> EdgeState:
     """The state of this process."""
-    return EdgeState(
-        phase=phase, bundle=bundle, pid=os.getpid(), boot=boot_id(), message=message
-    )
+    return EdgeState(phase=phase, bundle=bundle, pid=os.getpid(), boot=boot_id(), message=message)
 
 
 def write_edge_state(folder: Path, state: EdgeState) -> None:

@@ -114,9 +114,7 @@ class Appliance:
                 "network": bundle.manifest.featurizer.name,
             },
             "verdict": last.opinion.verdict.value if last else None,
-            "timings_ms": {
-                name: round(value, 2) for name, value in vars(last.timings).items()
-            }
+            "timings_ms": {name: round(value, 2) for name, value in vars(last.timings).items()}
             if last
             else None,
         }

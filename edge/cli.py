@@ -34,13 +34,18 @@ def edge() -> None:
 
 
 @edge.command()
-@click.option("--bundle", type=click.Path(path_type=Path), help="Serve this instead of the shelf's.")
+@click.option(
+    "--bundle", type=click.Path(path_type=Path), help="Serve this instead of the shelf's."
+)
 @camera_option
 @port_option
 @lan_option
 @click.pass_obj
 def run(
-    config: Path | None, bundle: Path | None, camera: str | None, port: int | None,
+    config: Path | None,
+    bundle: Path | None,
+    camera: str | None,
+    port: int | None,
     lan: bool | None,
 ) -> None:
     """Run the appliance: camera, search and page.
@@ -61,12 +66,8 @@ def run(
     settings = edge_settings(config, camera=camera, port=port, lan=lan)
     device = load("device", DeviceSettings, config)
     shelf = Shelf(device.shelf)
-    opened, from_shelf = open_bundle(
-        bundle, shelf, load("catalog", CatalogSettings, config).engine
-    )
-    run_appliance(
-        settings, opened, shelf if from_shelf else None, device.state, print_addresses
-    )
+    opened, from_shelf = open_bundle(bundle, shelf, load("catalog", CatalogSettings, config).engine)
+    run_appliance(settings, opened, shelf if from_shelf else None, device.state, print_addresses)
 
 
 @edge.command()
@@ -79,8 +80,14 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_obj
 def capture(
-    config: Path | None, photos: Path, sku: str, title: str, count: int, timeout: float,
-    camera: str | None, as_json: bool,
+    config: Path | None,
+    photos: Path,
+    sku: str,
+    title: str,
+    count: int,
+    timeout: float,
+    camera: str | None,
+    as_json: bool,
 ) -> None:
     """Photograph a thing with the device's camera into PHOTOS/SKU.
 

@@ -58,8 +58,8 @@ def check_port(host: str, port: int) -> None:
 
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
-    from catalog.bundle import read_manifest
     from catalog.build import build
+    from catalog.bundle import read_manifest
     from catalog.cli import progress_bars
     from catalog.demonstration.photos import draw_catalogue, is_complete
     from catalog.errors import BundleError

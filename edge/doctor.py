@@ -82,7 +82,9 @@ def _python() -> Finding:
     here = f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores"
     if sys.prefix == sys.base_prefix:
         return Finding(
-            "python", "note", f"{here}, outside a virtual environment",
+            "python",
+            "note",
+            f"{here}, outside a virtual environment",
             "install into one of its own: python3 -m venv .venv",
         )
     return Finding("python", "ok", here)
@@ -98,13 +100,17 @@ def _packages() -> Iterator[Finding]:
     clashes = {name: found for name, found in others.items() if found}
     for name, found in clashes.items():
         yield Finding(
-            "packages", "wrong", f"{', '.join(found)} also installs a package named {name}",
+            "packages",
+            "wrong",
+            f"{', '.join(found)} also installs a package named {name}",
             f"pip uninstall {' '.join(found)}, or give visual-search its own environment",
         )
     cv = sorted({one for one in owners.get("cv2", []) if one.startswith("opencv")})
     if len(cv) > 1:
         yield Finding(
-            "packages", "wrong", f"{' and '.join(cv)} overwrite each other's cv2",
+            "packages",
+            "wrong",
+            f"{' and '.join(cv)} overwrite each other's cv2",
             f"pip uninstall {' '.join(cv)}; pip install opencv-python-headless",
         )
     if not clashes and len(cv) < 2:
@@ -118,7 +124,9 @@ def _engines() -> Iterator[Finding]:
     found = installed()
     if not found:
         yield Finding(
-            "engines", "wrong", "none is installed; no network can run",
+            "engines",
+            "wrong",
+            "none is installed; no network can run",
             "pip install 'visual-search[onnxruntime]'",
         )
     for name in found:
@@ -151,7 +159,9 @@ def _disk(folder: Path) -> Finding:
     room = f"{folder}: {free / 1e9:.1f} GB free"
     if not os.access(existing, os.W_OK):
         return Finding(
-            "disk", "wrong", f"{folder}: cannot be written by this user",
+            "disk",
+            "wrong",
+            f"{folder}: cannot be written by this user",
             "set [device] data_dir, or change the folder's owner",
         )
     if free < LEAST_ROOM:
@@ -166,7 +176,9 @@ def _catalogue(device: DeviceSettings) -> Finding:
     active = Shelf(device.shelf).active()
     if active is None:
         return Finding(
-            "catalogue", "note", "none is active",
+            "catalogue",
+            "note",
+            "none is active",
             "visual-search catalog build PHOTOS --out BUNDLE; "
             "visual-search catalog activate BUNDLE",
         )
@@ -186,12 +198,16 @@ def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
         yield Finding("cameras", "ok", f"{camera.name} ({camera.path}): {modes}")
     if not found:
         yield Finding(
-            "cameras", "note", "no V4L2 camera is connected",
+            "cameras",
+            "note",
+            "no V4L2 camera is connected",
             "plug one in, or set camera to an rtsp:// address, a folder or 'simulated'",
         )
     if settings.camera.startswith("/dev/") and not Path(settings.camera).exists():
         yield Finding(
-            "cameras", "note", f"the camera that is set, {settings.camera}, is not there",
+            "cameras",
+            "note",
+            f"the camera that is set, {settings.camera}, is not there",
             "set [edge] camera, best to a stable name of /dev/v4l/by-id",
         )
 
@@ -203,7 +219,9 @@ def _port(settings: EdgeSettings) -> Finding:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             return Finding(
-                "port", "note", f"{settings.host}:{settings.port}: {error.strerror}",
+                "port",
+                "note",
+                f"{settings.host}:{settings.port}: {error.strerror}",
                 "perhaps the appliance is running already; else set [edge] port",
             )
     return Finding("port", "ok", f"{settings.host}:{settings.port} is free")

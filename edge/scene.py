@@ -181,6 +181,4 @@ def _square(box: Box, scale: float, width: int, height: int) -> Box:
     x = (box.x + box.width / 2) * scale - side / 2
     y = (box.y + box.height / 2) * scale - side / 2
     w, h = min(round(side), width), min(round(side), height)
-    return Box(
-        int(np.clip(round(x), 0, width - w)), int(np.clip(round(y), 0, height - h)), w, h
-    )
+    return Box(int(np.clip(round(x), 0, width - w)), int(np.clip(round(y), 0, height - h)), w, h)

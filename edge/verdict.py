@@ -31,9 +31,7 @@ class Opinion:
 NOTHING = Opinion(Verdict.NOTHING)
 
 
-def judge(
-    found: Sequence[Match], calibration: Calibration, current: Opinion = NOTHING
-) -> Opinion:
+def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = NOTHING) -> Opinion:
     """Judge items found, best first; `current` is what is said now and is a little favoured."""
     if not found:
         return Opinion(Verdict.UNKNOWN)
