@@ -1,0 +1,47 @@
+"""Typefaces of the labels: from the font packages of the extra `demo`, or Pillow's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+from catalog.errors import MissingExtraError
+
+BUILT_IN = "built-in"  # Pillow's own face: always there, always the same
+
+FACES = {
+    "sans": ("font_lato", "Lato-Black.ttf"),
+    "text": ("font_lato", "Lato-Bold.ttf"),
+    "slanted": ("font_lato", "Lato-BlackItalic.ttf"),
+    "round": ("font_fredoka_one", "FredokaOne-Regular.ttf"),
+    "serif": ("font_source_serif_pro", "SourceSerifPro-Black.ttf"),
+    "book": ("font_caladea", "Caladea-BoldItalic.ttf"),
+    "hand": ("font_amatic_sc", "AmaticSC-Bold.ttf"),
+}
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@lru_cache(maxsize=512)
+def font(face: str, size: int) -> Font:
+    """The face, `size` pixels high.
+
+    Raises:
+        MissingExtraError: its package is not installed.
+    """
+    if face == BUILT_IN:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(path(face), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=None)
+def path(face: str) -> Path:
+    """The file of a face of `FACES`."""
+    package, name = FACES[face]
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise MissingExtraError("the demonstration catalogue", "demo")
+    return Path(found.origin).parent / "files" / name

@@ -1,0 +1,127 @@
+"""Write the demonstration catalogue: a table and clean photos, as a shop would have them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.demonstration.drawing import DrawnItem
+from catalog.demonstration.fonts import FACES, path
+from catalog.demonstration.items import drawn_items
+from catalog.demonstration.render import Cutout, View, render
+
+VERSION = 1  # raise it whenever the drawings change
+SIDE = 480  # pixels of a photo
+STAMP = "complete"
+COLUMNS = ("sku", "title", "price", "location", "kind", "brand", "variety", "amount", "photo")
+ANGLES = ((0.0, 0.0), (28.0, 6.0), (-28.0, 2.0), (12.0, 16.0), (-14.0, -8.0), (40.0, 10.0))
+
+Image = NDArray[np.uint8]  # (height, width, 3), BGR
+
+
+def draw_catalogue(
+    folder: Path, photos: int = 4, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write `items.csv` and `photos/<sku>/<number>.jpg` into the folder, replacing it.
+
+    The photos are the same, byte for byte, on each run. A killed run leaves the folder as
+    it was. `progress` hears of items done and of their total.
+
+    Raises:
+        MissingExtraError: the font packages are not installed.
+    """
+    stamp = _stamp(photos)
+    items = drawn_items()
+    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        fresh = get_context("spawn")  # a fork would inherit the locks of OpenCV's threads
+        with ProcessPoolExecutor(min(2, os.cpu_count() or 1), fresh) as pool:
+            jobs = [pool.submit(_photograph, item, draft, photos) for item in items]
+            for done, job in enumerate(jobs, 1):
+                job.result()
+                if progress is not None:
+                    progress(done, len(items))
+        _write_table(draft / "items.csv", items, photos)
+        (draft / STAMP).write_text(stamp)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def is_complete(folder: Path, photos: int = 4) -> bool:
+    """Whether the folder holds all of today's demonstration catalogue."""
+    stamp = folder / STAMP
+    return stamp.is_file() and stamp.read_text() == _stamp(photos)
+
+
+def photograph(item: DrawnItem, number: int) -> Image:
+    """The item's photo `number`, from 0, on a light ground with a soft shadow."""
+    yaw, pitch = ANGLES[number % len(ANGLES)]
+    turn = 7.0 * (sum(map(ord, item.sku)) % 5 - 2) / 2  # nobody places things quite alike
+    view = View(yaw=yaw + turn, pitch=pitch, size=round(SIDE * 0.76), azimuth=-38, elevation=42)
+    return studio(render(item, view), number)
+
+
+def studio(cutout: Cutout, number: int = 0) -> Image:
+    """Set a cutout on a light ground, with a shadow under it and one to its right."""
+    height, width = cutout.shape[:2]
+    left, top = (SIDE - width) // 2, min((SIDE - height) // 2, SIDE - height - 40)
+    alpha = np.zeros((SIDE, SIDE), np.float32)
+    alpha[top : top + height, left : left + width] = cutout[..., 3] / np.float32(255)
+
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
+    white = 252 - 3 * (number % 3)
+    ground = white - 26 * np.clip(y - 0.35, 0, 1) ** 1.2 - 10 * ((x - 0.5) ** 2 + (y - 0.4) ** 2)
+    foot = top + height
+    spread = max(width * 0.5, 30)
+    contact = np.exp(-(((x * SIDE - SIDE / 2) / spread) ** 4) - ((y * SIDE - foot + 4) / 14) ** 2)
+    cast = cv2.warpAffine(alpha, np.float32([[1, -0.16, 0.16 * foot], [0, 0.94, 0.06 * foot]]),
+                          (SIDE, SIDE))  # fmt: skip
+    cast = cv2.GaussianBlur(cast, (0, 0), 16)
+    ground = ground * (1 - 0.34 * contact) * (1 - 0.2 * cast)
+    photo = np.repeat(ground[..., None], 3, 2) * (1.0, 1.0, 0.995)
+    inside = photo[top : top + height, left : left + width]
+    share = cutout[..., 3:] / np.float32(255)
+    inside[:] = inside * (1 - share) + cutout[..., :3] * share
+    return np.asarray(np.clip(photo, 0, 255), np.uint8)
+
+
+def _photograph(item: DrawnItem, folder: Path, photos: int) -> None:
+    cv2.setNumThreads(1)
+    place = folder / "photos" / item.sku
+    place.mkdir(parents=True)
+    for number in range(photos):
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
+        cv2.imwrite(str(place / f"{number + 1}.jpg"), photograph(item, number), quality)
+
+
+def _write_table(target: Path, items: tuple[DrawnItem, ...], photos: int) -> None:
+    with target.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        table.writeheader()
+        for item in items:
+            table.writerow({
+                "sku": item.sku, "title": item.title, "price": item.price,
+                "location": item.location, **item.attributes,
+                "photo": "|".join(f"photos/{item.sku}/{n + 1}.jpg" for n in range(photos)),
+            })  # fmt: skip
+
+
+def _stamp(photos: int) -> str:
+    digest = hashlib.sha256(f"{VERSION} {SIDE} {photos} {ANGLES}".encode())
+    for face in sorted(FACES):
+        digest.update(path(face).read_bytes())
+    return digest.hexdigest() + "\n"

@@ -1,0 +1,108 @@
+"""Draw a thing as a camera would see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.demonstration.drawing import Drawing, DrawnItem
+from catalog.demonstration.meshes import Surface, rotation
+from catalog.demonstration.raster import Mesh, Pixels, assemble, rasterize
+from catalog.demonstration.shapes import FROM_ABOVE, surfaces
+
+Cutout = NDArray[np.uint8]  # (height, width, 4), BGRA
+
+
+@dataclass(frozen=True)
+class View:
+    """From where, and in what light, a thing is seen; angles in degrees.
+
+    A positive `yaw` shows more of the thing's left side, a positive `pitch` more of its
+    top, a positive `roll` turns it counterclockwise. The light comes from `azimuth` (0 is
+    the viewer, positive is the right) and `elevation`; `strength` 1 is a well-lit shop and
+    `warmth` shifts the light from bluish (-1) to reddish (1). `size` is the picture's
+    longer side in pixels.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    azimuth: float = -35.0
+    elevation: float = 45.0
+    strength: float = 1.0
+    warmth: float = 0.0
+    size: int = 320
+
+
+def render(item: DrawnItem | Drawing, view: View = View()) -> Cutout:
+    """The thing as uint8 BGRA (height, width, 4), cut close; alpha is not premultiplied."""
+    drawing = item if isinstance(item, Drawing) else item.drawing
+    return _draw(_mesh(drawing), FROM_ABOVE.get(drawing.shape, FROM_ABOVE[""]), view)
+
+
+def render_surfaces(parts: Sequence[Surface], view: View = View()) -> Cutout:
+    """As `render`, for surfaces that are in no catalogue."""
+    return _draw(assemble(parts), 0.0, view)
+
+
+@lru_cache(maxsize=64)
+def _mesh(drawing: Drawing) -> Mesh:
+    return assemble(surfaces(drawing))
+
+
+def _draw(mesh: Mesh, from_above: float, view: View) -> Cutout:
+    times = 2 if view.size >= 200 else 3
+    turn = rotation(view.yaw, view.pitch + from_above, view.roll)
+    pixels = rasterize(mesh, turn, view.size * times)
+    return _shrunk(_lit(pixels, view), pixels.mask, times)
+
+
+def _lit(pixels: Pixels, view: View) -> NDArray[np.float32]:
+    """Colours in the light, float32 (h, w, 3), 0 to 255 and a little beyond."""
+    azimuth, elevation = np.radians([view.azimuth, view.elevation])
+    light = np.array(
+        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)],
+        np.float32,
+    )
+    half = light + np.float32([0, 0, 1])
+    half /= np.linalg.norm(half)
+    normal = pixels.normal
+    x, y = normal[..., 0], normal[..., 1]
+    gloss, metal = pixels.finish[..., 0], pixels.finish[..., 1]
+
+    direct = np.maximum((normal @ light + 0.25) / 1.25, 0)
+    brightness = 0.56 + 0.1 * y + 0.56 * direct
+    sky = 0.5 + 0.55 * np.sin(4.6 * x - 2.2 * y + 0.9) + 0.3 * y  # what polished metal mirrors
+    brightness += metal * (0.35 + 0.75 * sky - brightness)
+
+    shine = np.maximum(normal @ half, 0) ** 2
+    shine = np.square(np.square(np.square(np.square(shine))))
+    strip = np.maximum(1 - np.square((x - 0.62 * np.sign(light[0])) / 0.11), 0)
+    strip *= np.maximum(1 - np.square(y * 1.6), 0)  # a tall soft lamp beside the thing
+    shine = gloss * (0.55 * shine + 0.42 * strip)
+
+    lamp = np.float32([1 - 0.14 * view.warmth, 1.0, 1 + 0.1 * view.warmth]) * view.strength
+    colour = pixels.colour * brightness[..., None]
+    colour += (250 - np.minimum(colour, 250)) * shine[..., None]
+    return np.asarray(colour * lamp, np.float32)
+
+
+def _shrunk(colour: NDArray[np.float32], mask: NDArray[np.uint8], times: int) -> Cutout:
+    height, width = (-(-side // times) * times for side in mask.shape)
+    border = (0, height - mask.shape[0], 0, width - mask.shape[1], cv2.BORDER_CONSTANT)
+    size = (width // times, height // times)
+    colour = colour * (mask > 0)[..., None]
+    small = cv2.resize(cv2.copyMakeBorder(colour, *border), size, interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(
+        cv2.copyMakeBorder(mask.astype(np.float32), *border), size, interpolation=cv2.INTER_AREA
+    )
+    small *= (255 / np.maximum(alpha, 1))[..., None]
+    picture = np.dstack([small, alpha])
+    rows, columns = np.flatnonzero(alpha.max(1) > 8), np.flatnonzero(alpha.max(0) > 8)
+    picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)

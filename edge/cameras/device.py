@@ -1,0 +1,90 @@
+"""Cameras on the machine itself: V4L2 devices, by number, path or stable name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import cv2
+
+from catalog.errors import CameraError
+from edge.cameras.base import CameraSettings, as_image
+from edge.sighting import Image
+
+STABLE_NAMES = Path("/dev/v4l/by-id")  # its links keep their names when numbers change
+
+
+def device_path(source: str, stable_names: Path = STABLE_NAMES) -> Path | None:
+    """The path a device source means, or None when it is no device source.
+
+    A device source is a number, a path below /dev, or a name in `stable_names`.
+    """
+    if source.isascii() and source.isdigit():
+        return Path(f"/dev/video{int(source)}")
+    if source.startswith("/dev/"):
+        return Path(source)
+    if "/" not in source and ((stable_names / source).is_symlink() or source.startswith("usb-")):
+        return stable_names / source
+    return None
+
+
+class DeviceCamera:
+    """A V4L2 camera; `read` waits for the sensor."""
+
+    learns_background = True
+    paced = True
+    live = True
+
+    def __init__(self, path: Path, settings: CameraSettings) -> None:
+        """Open the device.
+
+        Raises:
+            CameraError: It is not there, not allowed, busy, or no camera.
+        """
+        self.name = str(path)
+        # Resolved at every opening: a plugged-in-again camera gets another number.
+        device = Path(os.path.realpath(path))
+        _check_device(self.name, device)
+        self._capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise CameraError(
+                f"camera {self.name} cannot be opened; another program may hold it, or it is "
+                f"no camera (see: visual-search doctor)"
+            )
+        if settings.pixel_format:  # before the size, which depends on it
+            fourcc = cv2.VideoWriter.fourcc(*settings.pixel_format)
+            self._capture.set(cv2.CAP_PROP_FOURCC, fourcc)
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
+        self._capture.set(cv2.CAP_PROP_FPS, settings.fps)
+
+    def read(self) -> Image:
+        """Wait for the next picture; CameraError when the device is gone."""
+        success, image = self._capture.read()
+        if not success or image is None:
+            raise CameraError(
+                f"camera {self.name} gives no pictures; check its cable, and that no other "
+                f"program uses it"
+            )
+        return as_image(image)
+
+    def close(self) -> None:
+        """Give the device back."""
+        self._capture.release()
+
+
+def _check_device(name: str, device: Path) -> None:
+    try:
+        mode = device.stat().st_mode
+    except OSError:
+        raise CameraError(
+            f"camera {name} is not there; plug it in, or choose one that visual-search doctor lists"
+        ) from None
+    if not stat.S_ISCHR(mode):
+        raise CameraError(f"camera {name} is no video device; see: visual-search doctor")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise CameraError(
+            f"camera {name} may not be opened by this user; add the user to the group video"
+        )

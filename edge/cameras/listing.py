@@ -1,0 +1,163 @@
+"""The V4L2 cameras of this machine and the pictures they offer, as the kernel tells.
+
+Numbers and layouts are those of ``linux/videodev2.h``; the device is asked without opening a
+stream, so a camera in use is not disturbed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.cameras.device import STABLE_NAMES
+
+SYSTEM = Path("/sys/class/video4linux")
+DEVICES = Path("/dev")
+
+QUERY_CAPABILITIES = 0x80685600  # VIDIOC_QUERYCAP
+ENUMERATE_FORMATS = 0xC0405602  # VIDIOC_ENUM_FMT
+ENUMERATE_SIZES = 0xC02C564A  # VIDIOC_ENUM_FRAMESIZES
+CAPABILITY = struct.Struct("16s32s32sIII12x")
+FORMAT = struct.Struct("III32s4sI12x")
+SIZE = struct.Struct("I4sI6I8x")
+TYPE_CAPTURE = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
+SIZE_DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE
+CAN_CAPTURE = 0x00000001 | 0x00001000  # single-planar, multi-planar
+HAS_DEVICE_CAPABILITIES = 0x80000000
+MOST_ENTRIES = 256  # a driver that never ends its list must not hold us
+
+Control = Callable[[int, int, bytearray], object]
+
+
+@dataclass(frozen=True)
+class CameraMode:
+    """One kind of picture a camera offers; the size in pixels is the largest of a range."""
+
+    pixel_format: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class CameraInfo:
+    """One camera of this machine.
+
+    Attributes:
+        path: Its device, as "/dev/video0".
+        name: What it calls itself.
+        stable_name: Its name below /dev/v4l/by-id, which survives replugging; "" for none.
+        modes: What it offers; empty when it could not be asked.
+        problem: Why it could not be asked; "" when it could.
+    """
+
+    path: str
+    name: str
+    stable_name: str = ""
+    modes: tuple[CameraMode, ...] = ()
+    problem: str = ""
+
+
+def list_cameras(
+    system: Path = SYSTEM,
+    devices: Path = DEVICES,
+    stable_names: Path = STABLE_NAMES,
+    control: Control = fcntl.ioctl,
+) -> list[CameraInfo]:
+    """The cameras of this machine by number; nodes that give no pictures are left out.
+
+    Args:
+        system: The kernel's list of video devices.
+        devices: Where the device nodes are.
+        stable_names: Where the links with lasting names are.
+        control: Asks an open device; tests bring their own.
+    """
+    stable = _stable_names(stable_names)
+    cameras = []
+    for entry in sorted(_entries(system), key=lambda entry: _number(entry.name)):
+        if not entry.name.startswith("video"):
+            continue
+        device = devices / entry.name
+        name = _text(entry / "name") or entry.name
+        try:
+            modes = _ask(device, control)
+        except OSError as error:
+            problem = error.strerror or str(error)
+            cameras.append(CameraInfo(str(device), name, stable.get(entry.name, ""), (), problem))
+            continue
+        if modes is not None:
+            cameras.append(CameraInfo(str(device), name, stable.get(entry.name, ""), modes))
+    return cameras
+
+
+def _ask(device: Path, control: Control) -> tuple[CameraMode, ...] | None:
+    """The modes of a device; None when it gives no pictures (metadata, output, codec)."""
+    descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        answer = bytearray(CAPABILITY.size)
+        control(descriptor, QUERY_CAPABILITIES, answer)
+        *_, whole, own = CAPABILITY.unpack(answer)
+        if not (own if whole & HAS_DEVICE_CAPABILITIES else whole) & CAN_CAPTURE:
+            return None
+        return tuple(
+            CameraMode(pixel_format.decode("ascii", "replace").strip("\0 "), width, height)
+            for pixel_format in _formats(descriptor, control)
+            for width, height in _sizes(descriptor, pixel_format, control)
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _formats(descriptor: int, control: Control) -> Iterator[bytes]:
+    for index in range(MOST_ENTRIES):
+        answer = bytearray(FORMAT.pack(index, TYPE_CAPTURE, 0, b"", b"", 0))
+        try:
+            control(descriptor, ENUMERATE_FORMATS, answer)
+        except OSError:  # the end of the list
+            return
+        yield FORMAT.unpack(answer)[4]
+
+
+def _sizes(descriptor: int, pixel_format: bytes, control: Control) -> Iterator[tuple[int, int]]:
+    for index in range(MOST_ENTRIES):
+        answer = bytearray(SIZE.pack(index, pixel_format, 0, *[0] * 6))
+        try:
+            control(descriptor, ENUMERATE_SIZES, answer)
+        except OSError:
+            return
+        _, _, kind, first, second, _, _, largest_height, _ = SIZE.unpack(answer)
+        if kind != SIZE_DISCRETE:  # a range: least width, most width, step, the same for height
+            yield second, largest_height
+            return
+        yield first, second
+
+
+def _stable_names(folder: Path) -> dict[str, str]:
+    """Device name to stable name; of several, the shortest."""
+    names: dict[str, str] = {}
+    for link in sorted(_entries(folder), key=lambda link: (-len(link.name), link.name)):
+        names[Path(os.path.realpath(link)).name] = link.name
+    return names
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _number(name: str) -> tuple[int, str]:
+    digits = re.search(r"\d+$", name)
+    return int(digits.group()) if digits else 0, name
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,160 @@
+"""Cameras without a sensor: a video file, a folder of pictures, the drawn scene."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from catalog.errors import CameraError, PhotoError
+from catalog.photos import decode, is_photo_name, shrink
+from edge.cameras.base import CameraSettings, Pace, as_image
+from edge.sighting import Image
+
+if TYPE_CHECKING:
+    from edge.simulator.scene import Simulator
+
+PICTURE_SECONDS = 3.0
+PICTURE_FPS = 10.0  # a shown picture is given again and again, as a camera would
+SIMULATED_FPS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class VideoFileCamera:
+    """A video file at its own speed, again from the start when it ends."""
+
+    learns_background = True
+    paced = True
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        """Open the file; CameraError when it is no video."""
+        self.name = str(path)
+        self._path = path.absolute()
+        self._capture = self._open()
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._pace = Pace(fps if math.isfinite(fps) and 0 < fps <= 240 else 25.0)
+
+    def read(self) -> Image:
+        """Wait for the next picture; CameraError when not a single one can be decoded."""
+        self._pace.wait()
+        success, image = self._capture.read()
+        if not success:
+            # Opened anew, not rewound: some containers cannot seek.
+            self._capture.release()
+            self._capture = self._open()
+            success, image = self._capture.read()
+        if not success or image is None:
+            raise CameraError(f"video {self.name} holds no picture that can be decoded")
+        return as_image(image)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._capture.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            capture.release()
+            raise CameraError(f"video {self.name} cannot be opened; give a video file")
+        return capture
+
+
+class FolderCamera:
+    """The pictures of a folder by name, each for 3 seconds, again from the start."""
+
+    learns_background = False
+    paced = True
+    live = False
+
+    def __init__(
+        self, folder: Path, settings: CameraSettings, seconds_each: float = PICTURE_SECONDS
+    ) -> None:
+        """Look into the folder; CameraError when it holds no picture."""
+        self.name = str(folder)
+        self._folder = folder
+        self._longest_side = max(settings.width, settings.height)
+        self._repeats = max(1, round(seconds_each * PICTURE_FPS))
+        self._pace = Pace(PICTURE_FPS)
+        self._complained: set[Path] = set()
+        self._last: Path | None = None
+        self._shown = 0
+        self._image = self._next()
+
+    def read(self) -> Image:
+        """Wait for the next picture; CameraError when no readable one is left."""
+        self._pace.wait()
+        if self._shown == self._repeats:
+            self._image = self._next()
+            self._shown = 0
+        self._shown += 1
+        return self._image.copy()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _next(self) -> Image:
+        """The first readable picture after the last one; the folder is looked at anew."""
+        paths = self._pictures()
+        later = [path for path in paths if self._last is not None and path > self._last]
+        for path in [*later, *(path for path in paths if path not in later)]:
+            image = self._load(path)
+            if image is not None:
+                self._last = path
+                return image
+        raise CameraError(f"folder {self.name} holds no picture that can be read; add some")
+
+    def _pictures(self) -> list[Path]:
+        try:
+            return sorted(
+                path
+                for path in self._folder.iterdir()
+                if is_photo_name(path.name) and not path.name.startswith(".") and path.is_file()
+            )
+        except OSError as error:
+            raise CameraError(
+                f"folder {self.name} cannot be read: {error.strerror}; check that it is there"
+            ) from None
+
+    def _load(self, path: Path) -> Image | None:
+        try:
+            image = decode(path.read_bytes(), str(path), enough=self._longest_side)
+        except (PhotoError, OSError) as error:
+            if path not in self._complained:  # once, not at every turn
+                self._complained.add(path)
+                log.warning("%s; it is skipped", error)
+            return None
+        return shrink(image, self._longest_side)
+
+
+class SimulatedCamera:
+    """The drawn scene of a seed, every picture in turn."""
+
+    learns_background = True
+    paced = True
+    live = False
+
+    def __init__(self, seed: int, settings: CameraSettings) -> None:
+        # Here, so that a device with a real camera does not load what draws.
+        from edge.simulator.scene import Simulator
+
+        self.name = f"simulated:{seed}"
+        self._simulator: Simulator = Simulator(
+            seed, size=(settings.width, settings.height), fps=SIMULATED_FPS
+        )
+        self._pace = Pace(SIMULATED_FPS)
+        self._index = 0
+
+    def read(self) -> Image:
+        """Wait for the next picture."""
+        self._pace.wait()
+        image, _ = self._simulator.frame(self._index)
+        self._index += 1
+        return image
+
+    def close(self) -> None:
+        """Nothing to give back."""

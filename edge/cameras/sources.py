@@ -1,0 +1,68 @@
+"""From a source, one word in the settings, to an open camera."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+
+from catalog.errors import CameraError
+from edge.cameras.base import ArrangedCamera, Camera, CameraSettings, public_name
+from edge.cameras.device import DeviceCamera, device_path
+from edge.cameras.recorded import FolderCamera, SimulatedCamera, VideoFileCamera
+from edge.cameras.stream import SCHEMES, StreamCamera, open_deeplens
+
+LOG_ERRORS_ONLY = 2  # OpenCV's number
+FFMPEG_SILENT = "-8"  # FFmpeg's number
+
+
+def open_camera(source: str, settings: CameraSettings) -> Camera:
+    """Open a camera; may block as long as its driver does (`CameraReader` does not).
+
+    Args:
+        source: Which camera, see the text of `edge.camera`.
+        settings: How to open it and what to do with its pictures.
+
+    Raises:
+        CameraError: There is no such camera, or it cannot be opened.
+        MissingExtraError: The simulated camera lacks a package it draws with.
+    """
+    # Their lines would fill the journal, some at every picture; ours say the same better.
+    cv2.setLogLevel(LOG_ERRORS_ONLY)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_SILENT)
+    return ArrangedCamera(_open_source(source.strip(), settings), settings)
+
+
+def _open_source(source: str, settings: CameraSettings) -> Camera:
+    if source == "deeplens":
+        return open_deeplens(settings)
+    if source == "simulated" or source.startswith("simulated:"):
+        return SimulatedCamera(_seed(source), settings)
+    scheme, separator, _ = source.partition("://")
+    if separator:
+        if scheme.lower() not in SCHEMES:
+            raise CameraError(
+                f"camera {public_name(source)}: addresses begin with "
+                f"{', '.join(f'{one}://' for one in SCHEMES)}"
+            )
+        return StreamCamera(source, settings)
+    device = device_path(source)
+    if device is not None:
+        return DeviceCamera(device, settings)
+    path = Path(source).expanduser()
+    if source and path.is_dir():
+        return FolderCamera(path, settings)
+    if source and path.is_file():
+        return VideoFileCamera(path)
+    raise CameraError(
+        f"camera {public_name(source)!r}: no such device, video file or folder; give a number, "
+        f"a path, an address, deeplens or simulated (visual-search doctor lists the devices)"
+    )
+
+
+def _seed(source: str) -> int:
+    _, _, seed = source.partition(":")
+    if source != "simulated" and not (seed.isascii() and seed.isdigit()):
+        raise CameraError(f"camera {source!r}: the seed must be a whole number, as simulated:7")
+    return int(seed or 0)

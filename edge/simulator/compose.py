@@ -1,0 +1,191 @@
+"""Put a showing's cutouts on the counter: hand behind, thing with its shadow, thumb before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.demonstration.render import render
+from edge.simulator.hands import hand
+from edge.simulator.timeline import Moment, Showing
+
+Image = NDArray[np.uint8]  # (height, width, 3), BGR
+Cutout = NDArray[np.uint8]  # (height, width, 4), BGRA
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A cutout whose top left corner is at (x, y), perhaps beyond the frame."""
+
+    cutout: Cutout
+    x: int
+    y: int
+    thing: bool
+
+    def box(self, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        """(x, y, width, height) of what the frame shows of it; None when it shows nothing."""
+        height, width = self.cutout.shape[:2]
+        left, top = max(self.x, 0), max(self.y, 0)
+        right, bottom = min(self.x + width, size[0]), min(self.y + height, size[1])
+        return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A cutout with its resting place, top left, and the way (x, y) on which it goes off."""
+
+    cutout: Cutout
+    x: int
+    y: int
+    way: tuple[float, float]
+    thing: bool = False
+    holds: bool = False
+
+    def at(self, moment: Moment) -> Placed:
+        """Where it is at a moment."""
+        away = moment.hand_away if self.holds else moment.away
+        return Placed(self.cutout, round(self.x + away * self.way[0]),
+                      round(self.y + away * self.way[1]), self.thing)  # fmt: skip
+
+
+def layers(showing: Showing, size: tuple[int, int]) -> list[Layer]:
+    """A showing's cutouts, the farthest first."""
+    random = np.random.default_rng([showing.seed, 8])
+    width, height = size
+    if showing.thing is None:
+        return [_reaching(showing, random, size)]
+    view = replace(showing.view, size=round(showing.size * height))
+    cutout = _placeable(render(showing.thing, view), random)
+    rows, columns = cutout.shape[:2]
+    x = round(np.clip(showing.x * width - columns / 2, 6, width - columns - 6))
+    y = round(np.clip(showing.y * height - rows / 2, 6, height - rows - 6))
+    way = _way(showing, x, y, cutout, size)
+    thing = Layer(cutout, x, y, way, thing=True)
+    if not showing.held:
+        return [thing]
+    return _holding(showing, thing, random, size)
+
+
+def flattened(counter: Image, placed: Sequence[Placed]) -> Image:
+    """The counter with all cutouts and their shadows on it."""
+    picture = counter.copy()
+    for one in placed:
+        if one.thing:
+            _shade(picture, one)
+        _paste(picture, one)
+    return picture
+
+
+def _way(
+    showing: Showing, x: int, y: int, cutout: Cutout, size: tuple[int, int]
+) -> tuple[float, float]:
+    rows, columns = cutout.shape[:2]
+    if showing.side < 0:
+        return (-float(x + columns), 0.12 * size[1])
+    if showing.side > 0:
+        return (float(size[0] - x), 0.12 * size[1])
+    return (0.0, float(size[1] - y))
+
+
+def _reaching(showing: Showing, random: np.random.Generator, size: tuple[int, int]) -> Layer:
+    """A hand alone, from an edge of the frame."""
+    width, height = size
+    view = replace(showing.view, strength=min(showing.view.strength, 1.15))
+    cutout = hand(random, round(height * random.uniform(0.9, 1.3)), view).whole
+    if random.random() < 0.5:
+        cutout = np.ascontiguousarray(cutout[:, ::-1])
+    cutout = _turned(cutout, float(-90 * showing.side + random.uniform(-25, 25)))
+    rows, columns = cutout.shape[:2]
+    x = round(showing.x * width - columns / 2)
+    y = round(showing.y * height - rows / 2)
+    if showing.side < 0:
+        x = min(x, -20)
+    elif showing.side > 0:
+        x = max(x, width - columns + 20)
+    else:
+        y = max(y, height - rows + 20)
+    return Layer(cutout, x, y, _way(showing, x, y, cutout, size), thing=True)
+
+
+def _holding(
+    showing: Showing, thing: Layer, random: np.random.Generator, size: tuple[int, int]
+) -> list[Layer]:
+    """The thing between a hand's fingers and its thumb."""
+    rows, columns = thing.cutout.shape[:2]
+    held = hand(random, round(max(size[1] * 0.85, 1.1 * rows)), showing.view)
+    side = showing.side or (1 if random.random() < 0.5 else -1)
+    lean = float(random.uniform(35, 65))
+    whole, thumb = held.whole, held.thumb
+    if side < 0:
+        whole, thumb = (np.ascontiguousarray(one[:, ::-1]) for one in (whole, thumb))
+    whole, thumb = _turned(whole, side * lean), _turned(thumb, side * lean)
+    high, wide = whole.shape[:2]
+    edge = thing.x + columns * (0.72 if side > 0 else 0.28)
+    x = round(edge - wide * (0.22 if side > 0 else 0.78))
+    y = round(thing.y + rows * 0.55 - high * 0.25)
+    away = (float(size[0] - x), 0.3 * size[1]) if side > 0 else (-float(x + wide), 0.3 * size[1])
+    at = (round(thing.x + columns * (0.9 if side > 0 else 0.1) - thumb.shape[1] / 2),
+          round(thing.y + rows * 0.6 - thumb.shape[0] / 2))  # fmt: skip
+    thing = replace(thing, way=away)
+    return [
+        Layer(whole, x, y, away, holds=True),
+        thing,
+        Layer(thumb, *at, away, holds=True),
+    ]
+
+
+def _turned(cutout: Cutout, degrees: float) -> Cutout:
+    """The cutout turned counterclockwise, on a canvas that holds all of it."""
+    rows, columns = cutout.shape[:2]
+    matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), degrees, 1)
+    cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
+    wide, high = int(rows * sine + columns * cosine) + 2, int(rows * cosine + columns * sine) + 2
+    matrix[:, 2] += (wide / 2 - columns / 2, high / 2 - rows / 2)
+    solid = cutout.astype(np.float32)
+    solid[..., :3] *= solid[..., 3:] / 255
+    turned = cv2.warpAffine(solid, matrix, (wide, high), flags=cv2.INTER_LINEAR)
+    turned[..., :3] *= 255 / np.maximum(turned[..., 3:], 1)
+    return np.asarray(np.clip(turned + 0.5, 0, 255), np.uint8)
+
+
+def _placeable(cutout: Cutout, random: np.random.Generator) -> Cutout:
+    """A little out of focus."""
+    soft = float(random.uniform(0.3, 0.8))
+    colour = cv2.GaussianBlur(cutout[..., :3], (0, 0), soft)
+    alpha = cv2.GaussianBlur(cutout[..., 3], (0, 0), 0.6)
+    return np.dstack([colour, np.minimum(alpha, cutout[..., 3])])
+
+
+def _shade(picture: Image, one: Placed) -> None:
+    """Darken the counter where the thing stands, and away from the light."""
+    height, width = picture.shape[:2]
+    alpha = np.zeros((height // 2, width // 2), np.float32)
+    small = cv2.resize(one.cutout[..., 3], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    _add(alpha, small, one.x // 2 + 5, one.y // 2 + 7)
+    soft = cv2.GaussianBlur(alpha, (0, 0), 7) * 0.38 / 255
+    soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+    picture[:] = (picture * (1 - soft[..., None])).astype(np.uint8)
+
+
+def _add(target: NDArray[np.float32], piece: NDArray[np.uint8], x: int, y: int) -> None:
+    height, width = piece.shape
+    left, top = max(-x, 0), max(-y, 0)
+    right, bottom = min(width, target.shape[1] - x), min(height, target.shape[0] - y)
+    if right > left and bottom > top:
+        target[y + top : y + bottom, x + left : x + right] += piece[top:bottom, left:right]
+
+
+def _paste(picture: Image, one: Placed) -> None:
+    height, width = one.cutout.shape[:2]
+    left, top = max(-one.x, 0), max(-one.y, 0)
+    right, bottom = min(width, picture.shape[1] - one.x), min(height, picture.shape[0] - one.y)
+    if right <= left or bottom <= top:
+        return
+    piece = one.cutout[top:bottom, left:right]
+    ground = picture[one.y + top : one.y + bottom, one.x + left : one.x + right]
+    share = piece[..., 3:] * np.float32(1 / 255)
+    ground[:] = (ground * (1 - share) + piece[..., :3] * share + 0.5).astype(np.uint8)

@@ -1,0 +1,166 @@
+"""What is shown when: a line of showings, each with its own thing, place and light."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from catalog.demonstration.drawing import DrawnItem
+from catalog.demonstration.foreign import foreign_things
+from catalog.demonstration.render import View
+
+Kind = Literal["empty", "item", "foreign", "hand"]
+
+FIRST = 2.0  # seconds of empty counter before the first showing
+ARRIVAL, DEPARTURE, HAND_OFF = 0.6, 0.4, 0.5  # seconds
+FOREIGN_EVERY, HAND_EVERY = 6, 9
+
+
+@dataclass(frozen=True)
+class Showing:
+    """One visit of a thing; times in seconds, `start` from the first frame.
+
+    `size` is the longer side as a share of the frame's height, `x` and `y` are the middle's
+    place as shares of the frame. `held` things are brought by a hand that lets go of them
+    and leaves. `side` is -1 when it comes from the left, 1 from the right, 0 from below.
+    """
+
+    number: int
+    kind: Kind
+    thing: DrawnItem | None
+    start: float
+    rest: float
+    gap: float
+    view: View
+    size: float
+    x: float
+    y: float
+    side: int
+    held: bool
+    seed: int
+
+    @property
+    def in_sight(self) -> float:
+        return ARRIVAL + self.rest + DEPARTURE
+
+    @property
+    def still_from(self) -> float:
+        return ARRIVAL + (HAND_OFF if self.held else 0)
+
+    @property
+    def still_until(self) -> float:
+        return ARRIVAL + self.rest
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A showing at a time: `away` is how far the thing is from its place, from 0 to 1, and
+    `hand_away` the same for the hand that holds it."""
+
+    showing: Showing | None
+    away: float = 1.0
+    hand_away: float = 1.0
+    still: bool = True
+    hidden: bool = False
+
+
+class Timeline:
+    """An endless row of showings, the same for the same seed."""
+
+    def __init__(self, seed: int, items: Sequence[DrawnItem], foreign: bool = True) -> None:
+        self._seed, self._items, self._foreign = seed, items, foreign
+        self._showings: list[Showing] = []
+        self._shown = {"item": 0, "foreign": 0}
+
+    def showing(self, number: int) -> Showing:
+        """Showing `number`, from 0."""
+        while len(self._showings) <= number:
+            self._showings.append(self._next())
+        return self._showings[number]
+
+    def at(self, seconds: float) -> Moment:
+        """What happens at a time."""
+        if seconds < FIRST - 1e-6:
+            return Moment(None)
+        low, high = 0, int(seconds / 3) + 2  # every showing takes longer than 3 s
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.showing(middle).start <= seconds + 1e-6:
+                low = middle
+            else:
+                high = middle
+        return _moment(self.showing(low), seconds - self.showing(low).start)
+
+    def _next(self) -> Showing:
+        number = len(self._showings)
+        random = np.random.default_rng([self._seed, number, 3])
+        before = self._showings[-1] if self._showings else None
+        start = FIRST if before is None else before.start + before.in_sight + before.gap
+        kind: Kind = "item"
+        if number % HAND_EVERY == HAND_EVERY - 1:
+            kind = "hand"
+        elif self._foreign and number % FOREIGN_EVERY == FOREIGN_EVERY - 1:
+            kind = "foreign"
+        return Showing(
+            number=number,
+            kind=kind,
+            thing=self._thing(kind),
+            start=start,
+            rest=float(random.uniform(3, 4)),
+            gap=float(random.uniform(0.6, 1)),
+            view=_view(random),
+            size=float(random.uniform(0.35, 0.75)),
+            x=float(random.uniform(0.3, 0.7)),
+            y=float(random.uniform(0.42, 0.6)),
+            side=int(random.integers(-1, 2)),
+            held=bool(kind != "hand" and random.random() < 0.4),
+            seed=int(random.integers(2**31)),
+        )
+
+    def _thing(self, kind: Kind) -> DrawnItem | None:
+        """The next thing of a kind: all items in turn, in an order of the seed's."""
+        if kind not in self._shown:
+            return None
+        count = self._shown[kind]
+        self._shown[kind] += 1
+        if kind == "foreign":
+            return next(islice(foreign_things(self._seed + 1, count + 1), count, None))
+        cycle, place = divmod(count, len(self._items))
+        order = np.random.default_rng([self._seed, cycle, 4]).permutation(len(self._items))
+        return self._items[int(order[place])]
+
+
+def _view(random: Generator) -> View:
+    return View(
+        yaw=float(random.uniform(-35, 35)),
+        pitch=float(random.uniform(-15, 15)),
+        roll=float(random.uniform(-12, 12)),
+        azimuth=float(random.uniform(-60, 60)),
+        elevation=float(random.uniform(25, 65)),
+        strength=float(random.uniform(0.6, 1.3)),
+        warmth=float(random.uniform(-0.8, 0.8)),
+    )
+
+
+def _moment(showing: Showing, seconds: float) -> Moment:
+    if seconds < ARRIVAL - 1e-6:
+        away = 1 - _eased(seconds / ARRIVAL)
+        return Moment(showing, away, away, still=False)
+    if seconds < showing.still_from - 1e-6:
+        return Moment(showing, 0, _eased((seconds - ARRIVAL) / HAND_OFF), still=False)
+    if seconds < showing.still_until - 1e-6:
+        return Moment(showing, 0, 1)
+    if seconds < showing.in_sight - 1e-6:
+        away = _eased((seconds - showing.still_until) / DEPARTURE)
+        return Moment(showing, away, 1, still=False)
+    return Moment(showing, hidden=True)
+
+
+def _eased(share: float) -> float:
+    """From 0 to 1, slow at both ends."""
+    return share * share * (3 - 2 * share)

@@ -1,0 +1,154 @@
+"""The JSON API: what is seen, what is in the catalogue, how the device is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flask import Flask, Response, jsonify, request
+
+from catalog.errors import VisualSearchError
+from edge.web.device import Device
+from edge.web.documents import (
+    listed_item_document,
+    sighting_document,
+    state_document,
+    whole_item_document,
+)
+from edge.web.problems import ProblemError, problem_response
+from edge.web.searches import Searches
+from edge.web.streams import Streams
+
+OPENAPI_FILE = Path(__file__).with_name("openapi.json")
+LONGEST_QUERY = 200
+MOST_ITEMS = 100
+LARGEST_NUMBER = 2**31 - 1
+
+
+class Api:
+    """The plain routes; streams and searches have modules of their own.
+
+    Args:
+        device: The appliance.
+        searches: Where the looks of visitors' searches are kept.
+        streams: The open streams, for the status.
+        page: What names the page's files, for pages that stayed open over an update.
+    """
+
+    def __init__(self, device: Device, searches: Searches, streams: Streams, page: str) -> None:
+        self._device = device
+        self._searches = searches
+        self._streams = streams
+        self._page = page
+        self._openapi = json.loads(OPENAPI_FILE.read_text(encoding="utf-8"))
+
+    def add_to(self, app: Flask) -> None:
+        """Serve all routes."""
+        app.add_url_rule("/api/latest", view_func=self.latest)
+        app.add_url_rule("/api/sightings", view_func=self.sightings)
+        app.add_url_rule("/api/sightings/<sighting_id>/look.jpg", view_func=self.look)
+        app.add_url_rule("/api/items", view_func=self.items)
+        app.add_url_rule("/api/items/<path:sku>", view_func=self.item)
+        app.add_url_rule("/api/status", view_func=self.status)
+        app.add_url_rule("/photos/<bundle>/<int:number>", view_func=self.photo)
+        app.add_url_rule("/camera.jpg", view_func=self.camera_picture)
+        app.add_url_rule("/healthz", view_func=self.health)
+        app.add_url_rule("/openapi.json", view_func=self.openapi)
+
+    def latest(self) -> Response:
+        """The newest sighting and how the camera is."""
+        return jsonify(state_document(self._device, self._page))
+
+    def sightings(self) -> Response:
+        """The last sightings, newest first."""
+        kept = self._device.latest.all()
+        return jsonify({"sightings": [sighting_document(one) for one in kept]})
+
+    def look(self, sighting_id: str) -> Response:
+        """The crop that a sighting, or a visitor's search, was made from."""
+        found = self._device.latest.find(sighting_id) or self._searches.find(sighting_id)
+        if found is None or not found.look_jpeg:
+            raise ProblemError(
+                404,
+                f"There is no look of sighting {sighting_id[:60]} any more; only the last stay.",
+            )
+        response = Response(found.look_jpeg, content_type="image/jpeg")
+        response.headers["Cache-Control"] = "private, max-age=3600, immutable"
+        return response
+
+    def items(self) -> Response:
+        """Items found by text."""
+        text = request.args.get("q", "").strip()
+        if not text:
+            raise ProblemError(400, "Say what to look for, as in /api/items?q=blue+cup.")
+        if len(text) > LONGEST_QUERY:
+            raise ProblemError(400, f"The text is longer than {LONGEST_QUERY} letters; shorten it.")
+        limit = _limit(request.args.get("limit", "20"))
+        catalogue = self._device.catalogue
+        found = catalogue.find(text, limit)
+        return jsonify(
+            {
+                "query": text,
+                "items": [listed_item_document(item, catalogue) for item in found],
+                "bundle": catalogue.id,
+            }
+        )
+
+    def item(self, sku: str) -> Response:
+        """One item with all its pictures."""
+        catalogue = self._device.catalogue
+        item = catalogue.item(sku)
+        if item is None:
+            raise ProblemError(404, f"The catalogue has no item {sku[:100]}; search by its name.")
+        return jsonify(whole_item_document(item, catalogue))
+
+    def photo(self, bundle: str, number: int) -> Response:
+        """The thumbnail of a photo; a bundle never changes, so it may be kept for ever."""
+        catalogue = self._device.catalogue
+        if bundle != catalogue.id:
+            raise ProblemError(404, f"The open catalogue is {catalogue.id}, not {bundle[:60]}.")
+        thumbnail = catalogue.thumbnail(number) if number <= LARGEST_NUMBER else None
+        if thumbnail is None:
+            raise ProblemError(404, f"The catalogue has no photo number {number}.")
+        response = Response(thumbnail, content_type="image/jpeg")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+    def camera_picture(self) -> Response:
+        """The newest camera picture."""
+        camera = self._device.camera()
+        newest = self._device.picture.jpeg() if camera.state == "online" else None
+        if newest is None:
+            raise ProblemError(
+                503, camera.message or "The camera has no picture.", {"Retry-After": "5"}
+            )
+        return Response(newest[1], content_type="image/jpeg")
+
+    def status(self) -> Response:
+        """How the device is."""
+        streams = {"open": self._streams.open, "most": self._streams.most}
+        return jsonify(self._device.status() | {"streams": streams})
+
+    def health(self) -> Response:
+        """Whether the device can do its work: a camera online, a catalogue open."""
+        camera = self._device.camera()
+        if camera.state != "online":
+            reason = camera.message or "no picture comes from it"
+            return problem_response(503, f"The camera {camera.name} is {camera.state}: {reason}")
+        try:
+            bundle = self._device.catalogue.id
+        except VisualSearchError as error:
+            return problem_response(503, str(error))
+        return jsonify({"status": "ok", "camera": camera.name, "bundle": bundle})
+
+    def openapi(self) -> Response:
+        """The description of this API."""
+        return jsonify(self._openapi)
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_ITEMS:
+        raise ProblemError(
+            400, f"The limit {text[:20]!r} is not a whole number from 1 to {MOST_ITEMS}."
+        )
+    return int(text)

@@ -1,0 +1,61 @@
+"""The Flask application: the page, the API and the streams of one device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from flask import Flask, render_template
+
+from edge.web.api import Api
+from edge.web.device import Device
+from edge.web.problems import answer_with_problems
+from edge.web.searches import Searches
+from edge.web.security import protect
+from edge.web.streams import Streams, add_streams
+from edge.web.uploads import MOST_BYTES
+
+THREADS = 64
+MOST_STREAMS = THREADS - 16  # the others stay free for short answers
+HERE = Path(__file__).parent
+
+
+def create_app(
+    device: Device, most_streams: int = MOST_STREAMS, hosts: Iterable[str] = ()
+) -> Flask:
+    """Make the application that shows `device`.
+
+    Args:
+        device: The appliance.
+        most_streams: How many event and picture streams may be open together.
+        hosts: Further valid host names, for a reverse proxy in front.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # attributes keep their order
+    app.url_map.merge_slashes = False  # a stock keeping unit may hold two
+    page = page_files_digest()
+    streams = Streams(most_streams)
+    searches = Searches(device)
+    protect(app, device.lan, hosts)
+    answer_with_problems(app)
+    Api(device, searches, streams, page).add_to(app)
+    searches.add_to(app)
+    add_streams(app, device, streams, page)
+
+    def show_page() -> str:
+        return render_template("page.html", page=page)
+
+    app.add_url_rule("/", view_func=show_page)
+    return app
+
+
+def page_files_digest() -> str:
+    """Twelve hex digits that change whenever a file of the page does."""
+    digest = hashlib.sha256()
+    for folder in ("templates", "static"):
+        for file in sorted((HERE / folder).iterdir()):
+            if file.is_file():
+                digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]

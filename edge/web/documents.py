@@ -1,0 +1,119 @@
+"""The JSON documents that the API sends, made from the device's own types."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from catalog.errors import VisualSearchError
+from catalog.items import Item, Photo
+from edge.sighting import Candidate, Sighting
+from edge.web.device import Catalogue, Device
+
+Document = dict[str, object]
+
+
+def timestamp(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def open_bundle(device: Device) -> str | None:
+    """The id of the open bundle, None when none is open."""
+    try:
+        return device.catalogue.id
+    except VisualSearchError:
+        return None
+
+
+def photo_address(bundle: str, number: int) -> str:
+    """Where the thumbnail of a photo is served."""
+    return f"/photos/{bundle}/{number}"
+
+
+def item_document(item: Item) -> Document:
+    """An item without its pictures."""
+    return {
+        "sku": item.sku,
+        "title": item.title,
+        "price": item.price,
+        "location": item.location,
+        "url": item.url,
+        "attributes": dict(item.attributes),
+    }
+
+
+def listed_item_document(item: Item, catalogue: Catalogue) -> Document:
+    """An item with its first picture."""
+    photos = catalogue.photos(item.sku)
+    address = photo_address(catalogue.id, photos[0].number) if photos else None
+    return item_document(item) | {"photo": address}
+
+
+def whole_item_document(item: Item, catalogue: Catalogue) -> Document:
+    """An item with all its pictures."""
+    photos = [_photo_document(photo, catalogue.id) for photo in catalogue.photos(item.sku)]
+    return listed_item_document(item, catalogue) | {"photos": photos, "bundle": catalogue.id}
+
+
+def sighting_document(sighting: Sighting) -> Document:
+    """A sighting; similarity is the cosine, times are RFC 3339, timings milliseconds."""
+    timings = sighting.timings
+    return {
+        "id": sighting.id,
+        "sequence": sighting.sequence,
+        "at": timestamp(sighting.at),
+        "seen_until": timestamp(sighting.seen_until),
+        "verdict": str(sighting.verdict),
+        "matches": [_match_document(match, sighting.bundle) for match in sighting.matches],
+        "look": f"/api/sightings/{sighting.id}/look.jpg" if sighting.look_jpeg else None,
+        "timings": {
+            "capture": round(timings.capture, 2),
+            "look": round(timings.look, 2),
+            "embed": round(timings.embed, 2),
+            "search": round(timings.search, 2),
+            "show": round(timings.show, 2),
+        },
+        "bundle": sighting.bundle,
+    }
+
+
+def state_document(device: Device, page: str) -> Document:
+    """What the page shows now: the newest sighting and how the camera is.
+
+    `now` lets a viewer correct its own clock; `page` names the page's files, so that a page
+    that stayed open over an update notices and loads itself anew.
+    """
+    version = device.latest.version
+    camera = device.camera()
+    newest = device.latest.newest()
+    return {
+        "version": version,
+        "camera": {
+            "state": camera.state,
+            "since": timestamp(camera.since),
+            "name": camera.name,
+            "message": camera.message,
+        },
+        "sighting": sighting_document(newest) if newest else None,
+        "bundle": open_bundle(device),
+        "now": timestamp(time.time()),
+        "page": page,
+    }
+
+
+def _match_document(match: Candidate, bundle: str) -> Document:
+    return item_document(match.item) | {
+        "photo": photo_address(bundle, match.photo),
+        "similarity": round(float(match.similarity), 3),
+    }
+
+
+def _photo_document(photo: Photo, bundle: str) -> Document:
+    return {
+        "number": photo.number,
+        "address": photo_address(bundle, photo.number),
+        "width": photo.width,
+        "height": photo.height,
+    }

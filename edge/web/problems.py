@@ -1,0 +1,96 @@
+"""Errors as RFC 9457 problem documents: what is wrong, with which thing, what to do."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from catalog.errors import VisualSearchError
+
+MEDIA_TYPE = "application/problem+json"
+
+logger = logging.getLogger(__name__)
+
+
+class ProblemError(Exception):
+    """Stops a request with a problem document.
+
+    Args:
+        status: The HTTP status, 4xx or 5xx.
+        detail: One sentence that names the thing and what to do.
+        headers: Further response headers.
+    """
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+
+
+def problem_body(status: int, detail: str) -> bytes:
+    """The problem document's bytes."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def problem_response(status: int, detail: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
+    """A response that holds a problem document."""
+    response = Response(problem_body(status, detail), status, content_type=MEDIA_TYPE)
+    response.headers.extend(headers)
+    return response
+
+
+def answer_with_problems(app: Flask) -> None:
+    """Make every error of `app` a problem document, without ever showing a traceback."""
+    app.register_error_handler(ProblemError, _from_problem)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(VisualSearchError, _from_device)
+    app.register_error_handler(Exception, _from_bug)
+
+
+def _from_problem(error: ProblemError) -> Response:
+    return problem_response(error.status, error.detail, error.headers.items())
+
+
+def _from_http(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return error
+    kept = [
+        (name, value)
+        for name, value in error.get_headers()
+        if name.lower() in ("allow", "retry-after")
+    ]
+    return problem_response(error.code, _detail(error), kept)
+
+
+def _from_device(error: VisualSearchError) -> Response:
+    return problem_response(503, str(error), [("Retry-After", "5")])
+
+
+def _from_bug(error: Exception) -> Response:
+    logger.error("error while answering %s %s", request.method, request.path, exc_info=error)
+    return problem_response(
+        500, "The device made an error of its own; its log has more. Try again."
+    )
+
+
+def _detail(error: HTTPException) -> str:
+    if error.code == HTTPStatus.NOT_FOUND:
+        return f"There is nothing at {request.path}; /openapi.json lists what there is."
+    if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
+        return f"{request.method} does not work at {request.path}; use {allowed}."
+    if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return "The request is too large; a photo may have at most 16 MiB. Send a smaller one."
+    return error.description or "The request cannot be understood."

@@ -1,0 +1,54 @@
+"""Search with a photo that somebody sends."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from flask import Flask, Response, jsonify, request
+
+from edge.sighting import Sighting
+from edge.web.device import Device
+from edge.web.documents import sighting_document
+from edge.web.problems import ProblemError
+from edge.web.uploads import uploaded_photo
+
+KEPT = 50
+AT_ONCE = 2  # a large photo takes 300 MB while it is decoded
+PATIENCE_SECONDS = 10.0
+
+
+class Searches:
+    """Searches for visitors, few at once, and remembers the last looks."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Sighting] = OrderedDict()
+
+    def add_to(self, app: Flask) -> None:
+        """Serve `POST /api/search`."""
+        app.add_url_rule("/api/search", view_func=self.search, methods=["POST"])
+
+    def search(self) -> Response:
+        """Search with the photo of the request."""
+        if not self._places.acquire(timeout=PATIENCE_SECONDS):
+            raise ProblemError(
+                503, "Others are searching; try again in a moment.", {"Retry-After": "3"}
+            )
+        try:
+            image, box = uploaded_photo(request)
+            sighting = self._device.search(image, box)
+        finally:
+            self._places.release()
+        with self._lock:
+            self._kept[sighting.id] = sighting
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return jsonify(sighting_document(sighting))
+
+    def find(self, sighting_id: str) -> Sighting | None:
+        """One of the last searches, or None when it is gone."""
+        with self._lock:
+            return self._kept.get(sighting_id)

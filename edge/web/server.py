@@ -1,0 +1,181 @@
+"""The HTTP server: waitress on a listening socket of our own."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import threading
+import time
+from typing import Any
+
+from flask import Flask
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from catalog.errors import PortError
+from edge.web.addresses import lan_addresses
+from edge.web.app import THREADS
+from edge.web.problems import MEDIA_TYPE, problem_body
+from edge.web.security import HEADERS
+
+GONE_CLIENT_MS = 15_000  # unacknowledged data for so long: the client is gone
+LARGEST_BODY = 24 << 20  # above the app's own limit, so that it can answer with its own words
+STREAMS_GRACE_SECONDS = 0.4
+THREADS_GRACE_SECONDS = 0.4
+OPTIONS: dict[str, Any] = {
+    "threads": THREADS,
+    "outbuf_high_watermark": 131_072,  # else megabytes of stale video queue for a slow client
+    "channel_timeout": 30,
+    "cleanup_interval": 5,
+    "channel_request_lookahead": 1,  # else a gone client is noticed only by writing to it
+    "connection_limit": 500,
+    "max_request_header_size": 16_384,
+    "max_request_body_size": LARGEST_BODY,
+    "asyncore_use_poll": True,
+    "ident": None,
+}
+
+
+class Server:
+    """Serves an app until it is stopped.
+
+    Args:
+        app: The application.
+        host: The address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.
+        port: The port; 0 takes a free one.
+        stopping: Set when the server stops, for streams to end at once.
+
+    Raises:
+        PortError: The address cannot be listened on.
+    """
+
+    def __init__(self, app: Flask, host: str, port: int, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._asked_to_stop = threading.Event()
+        self._serving = threading.Lock()
+        self._socket = _listen(host, port)
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+        self._waitress = create_server(app, sockets=[self._socket], **OPTIONS)
+        self._waitress.channel_class = _Channel
+
+    def serve(self) -> None:
+        """Answer requests until `stop`, or until an exception (as of a signal) ends it."""
+        with self._serving:
+            try:
+                while not self._asked_to_stop.is_set():
+                    self._turn(1.0)
+            finally:
+                self._finish()
+
+    def stop(self) -> None:
+        """Ask `serve` to return, from any thread or signal handler; does not wait."""
+        self._stopping.set()
+        self._asked_to_stop.set()
+        if not self._waitress.trigger._closed:
+            self._waitress.pull_trigger()
+
+    def close(self) -> None:
+        """Stop and wait until nothing is served and the port is free, under a second."""
+        self.stop()
+        with self._serving:
+            self._finish()
+
+    def addresses(self, lan: bool) -> list[str]:
+        """Where the page can be opened; with `lan` also from a phone in the same network."""
+        hosts = ["localhost"]
+        if lan:
+            hosts += lan_addresses() if _is_everywhere(self.host) else [self.host]
+        return [f"http://{host}:{self.port}/" for host in dict.fromkeys(hosts)]
+
+    def _turn(self, timeout: float) -> None:
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._waitress._map, count=1)
+
+    def _finish(self) -> None:
+        """Let streams end, then close whatever is still open. Again is harmless."""
+        if self._waitress.trigger._closed:
+            return
+        self._stopping.set()
+        self._waitress.accepting = False
+        deadline = time.monotonic() + STREAMS_GRACE_SECONDS
+        while time.monotonic() < deadline and self._is_busy():
+            self._turn(0.05)
+        for channel in list(self._waitress.active_channels.values()):
+            channel.handle_close()  # wakes a thread that waits for a slow client
+        self._waitress.task_dispatcher.shutdown(timeout=THREADS_GRACE_SECONDS)
+        wasyncore.close_all(self._waitress._map)
+        self._waitress.close()
+
+    def _is_busy(self) -> bool:
+        channels = self._waitress.active_channels.values()
+        return any(channel.requests or channel.total_outbufs_len for channel in list(channels))
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Keeps the header that waitress drops, for the app to refuse chunked uploads."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.chunked:
+            self.headers["TRANSFER_ENCODING"] = "chunked"
+
+
+class _ProblemTask(ErrorTask):  # type: ignore[misc]
+    """Answers what waitress itself refuses in the form of the app's other problems."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = problem_body(error.code, f"The request cannot be served: {error.body}.")
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.extend([("Content-Type", MEDIA_TYPE), *HEADERS])
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    parser_class = _Parser
+    error_task_class = _ProblemTask
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise PortError(_what_to_do(host, port, error)) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_CLIENT_MS)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise PortError(_what_to_do(host, port, error)) from error
+    return listener
+
+
+def _is_everywhere(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return False
+
+
+def _what_to_do(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65_535 else 8080
+        return f"port {port} is in use; choose another with --port {other} (make demo PORT={other})"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs more rights; choose one above 1023, as with --port 8080"
+    return (
+        f"{host} port {port} cannot be listened on ({error.strerror}); "
+        "choose an address of this machine, as with --host 127.0.0.1"
+    )

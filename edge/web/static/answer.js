@@ -1,0 +1,176 @@
+// What the answer panel shows: one thing, a few, or a sentence.
+
+import { icon, make } from "./dom.js";
+import { sureness } from "./words.js";
+
+const NEXT_BEST = 3;
+const LONG_TITLE = 48; // letters; longer ones are set smaller
+const MOST_ATTRIBUTES = 4;
+const PICTURE_PATIENCE = 400; // ms until a panel is shown although its pictures are not there
+
+// Puts views into the panel, each with its pictures loaded first, so that nothing jumps.
+export class Panel {
+  #panel;
+  #turn = 0;
+
+  constructor(panel) {
+    this.#panel = panel;
+  }
+
+  async show(view) {
+    const turn = ++this.#turn;
+    const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
+    await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
+    if (turn === this.#turn) this.#panel.replaceChildren(view);
+  }
+}
+
+// The view of a sighting; open(item) is called when a visitor picks one, name() when they want
+// to search by name.
+export function sightingView(sighting, open, name) {
+  switch (sighting?.verdict) {
+    case "match":
+      return matchView(sighting.matches, open);
+    case "one_of":
+      return choiceView("It is one of these", sighting.matches.slice(0, NEXT_BEST), open);
+    case "unknown":
+      return sentenceView(
+        "turn",
+        "I don’t know this one.",
+        "Try turning it, or ",
+        textButton("search by name", name),
+        ".",
+      );
+    default:
+      return sentenceView("hold", "Hold something in front of the camera", "I will tell you what it is.");
+  }
+}
+
+function matchView(matches, open) {
+  const [best, ...others] = matches;
+  const view = make("article", "match", make("p", "sure", sureness(matches)), thing(best));
+  if (others.length) {
+    const next = make("section", "others", make("h3", "also", "Not it? Perhaps one of these"));
+    const list = rows(others.slice(0, NEXT_BEST), open);
+    list.classList.add("next");
+    next.append(list);
+    view.append(next);
+  }
+  return view;
+}
+
+// One item at length, with all its pictures.
+export function itemView(item) {
+  const view = make("article", "match item", thing(item));
+  const more = (item.photos ?? []).slice(1, 7);
+  if (more.length) {
+    const list = make("ul", "more-photos");
+    for (const photo of more) list.append(make("li", "", mat(photo.address)));
+    view.append(list);
+  }
+  return view;
+}
+
+export function choiceView(heading, items, open) {
+  const list = make("ul", "cards");
+  for (const item of items) {
+    const card = make(
+      "button",
+      "card",
+      mat(item.photo),
+      make(
+        "span",
+        "card-label",
+        make("span", "name", item.title),
+        item.location ? make("span", "where", item.location) : null,
+        item.price ? make("span", "cost", item.price) : null,
+      ),
+    );
+    card.type = "button";
+    card.addEventListener("click", () => open(item));
+    list.append(make("li", "", card));
+  }
+  return make("article", "choice", make("h2", "heading", heading), list);
+}
+
+export function foundView(items, open) {
+  const view = make("article", "found");
+  view.append(rows(items, open));
+  return view;
+}
+
+export function sentenceView(drawing, words, ...advice) {
+  return make(
+    "article",
+    "sentence",
+    icon(drawing),
+    make("h2", "words", words),
+    make("p", "advice", ...advice),
+  );
+}
+
+export function textButton(words, act) {
+  const button = make("button", "text-button", words);
+  button.type = "button";
+  button.addEventListener("click", act);
+  return button;
+}
+
+function thing(item) {
+  const label = make("div", "label", make("h2", item.title.length > LONG_TITLE ? "title long" : "title", item.title));
+  if (item.location) {
+    label.append(make("p", "location", icon("place"), make("span", "clamp", item.location)));
+  }
+  if (item.price) label.append(make("p", "price", item.price));
+  const attributes = Object.entries(item.attributes ?? {}).slice(0, MOST_ATTRIBUTES);
+  if (attributes.length) {
+    const list = make("dl", "attributes");
+    for (const [name, value] of attributes) {
+      list.append(make("dt", "clamp", name), make("dd", "clamp", value));
+    }
+    label.append(list);
+  }
+  const address = shopAddress(item.url);
+  if (address) {
+    const link = make("a", "more", "More about it");
+    link.href = address;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    label.append(link);
+  }
+  return make("div", "thing", mat(item.photo), label);
+}
+
+function rows(items, open) {
+  const list = make("ul", "rows");
+  for (const item of items) {
+    const row = make(
+      "button",
+      "row",
+      mat(item.photo),
+      make("span", "name", item.title),
+      make("span", "where", item.location || " "),
+      make("span", "cost", item.price),
+    );
+    row.type = "button";
+    row.addEventListener("click", () => open(item));
+    list.append(make("li", "", row));
+  }
+  return list;
+}
+
+function mat(address) {
+  if (!address) return make("span", "mat");
+  const image = make("img", "mat");
+  image.src = address;
+  image.alt = "";
+  image.width = 320;
+  image.height = 320;
+  return image;
+}
+
+// A kiosk's own screen leads nowhere: a visitor could not come back from a shop's website.
+function shopAddress(url) {
+  const kiosk = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  return !kiosk && /^https?:\/\//i.test(url ?? "") ? url : null;
+}

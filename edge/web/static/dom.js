@@ -1,0 +1,43 @@
+// Small helpers for building the page; text is always text, never markup.
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+// An element with a class and children; strings among the children become text.
+export function make(tag, className = "", ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children.filter((child) => child !== null && child !== ""));
+  return element;
+}
+
+const DRAWINGS = {
+  place: ["M12 21s7-6.500 7-11.500a7 7 0 0 0-14 0C5 14.500 12 21 12 21z", "M12 7.200v0a2.300 2.300 0 1 0 .01 0z"],
+  hold: ["M4 8V5a1 1 0 0 1 1-1h3M16 4h3a1 1 0 0 1 1 1v3M20 16v3a1 1 0 0 1-1 1h-3M8 20H5a1 1 0 0 1-1-1v-3", "M12 8.500v0a3.500 3.500 0 1 0 .01 0z"],
+  turn: ["M5 12a7 7 0 0 1 12-4.900L19 9M19 4.500V9h-4.500", "M19 12a7 7 0 0 1-12 4.900L5 15M5 19.500V15h4.500"],
+  away: ["M4 8h3.200l1.600-2.400h6.400L16.800 8H20a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H8M5 19H4a1 1 0 0 1-1-1V9a1 1 0 0 1 .5-.9", "M3 3l18 18"],
+};
+
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  for (const line of DRAWINGS[name]) {
+    const path = document.createElementNS(space, "path");
+    path.setAttribute("d", line);
+    svg.append(path);
+  }
+  return svg;
+}
+
+export function wait(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
+
+// Spread over time what many pages would otherwise do at the same moment.
+export function jitter(milliseconds) {
+  return milliseconds * (0.75 + Math.random() / 2);
+}

@@ -1,0 +1,116 @@
+// The link to the device: server-sent events, with polling while they are away.
+
+import { jitter } from "./dom.js";
+
+const QUIET_LIMIT = 12_000; // more than two heartbeats
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 8_000;
+const POLL_PAUSE = 2_000;
+const POLL_LIMIT = 4_000;
+
+export class Link {
+  #source = null;
+  #watchdog = 0;
+  #retry = 0;
+  #poll = 0;
+  #pause = FIRST_PAUSE;
+  #wanted = false;
+  #reached = true;
+
+  // onState(document) gets every state; onReach(boolean) hears when the device stops or begins
+  // again to answer.
+  constructor({ onState, onReach }) {
+    this.onState = onState;
+    this.onReach = onReach;
+  }
+
+  open() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#pause = FIRST_PAUSE;
+    this.#connect();
+  }
+
+  close() {
+    this.#wanted = false;
+    this.#drop();
+    clearTimeout(this.#retry);
+    clearTimeout(this.#poll);
+    this.#poll = 0;
+  }
+
+  // A stream that was refused (503) is closed for good by the browser: always make a new one.
+  #connect() {
+    this.#drop();
+    const source = new EventSource("/api/events");
+    this.#source = source;
+    this.#watch();
+    source.addEventListener("state", (event) => {
+      this.#alive();
+      this.onState(JSON.parse(event.data));
+    });
+    source.addEventListener("heartbeat", () => this.#alive());
+    source.onerror = () => this.#lost();
+  }
+
+  #drop() {
+    clearTimeout(this.#watchdog);
+    if (this.#source) {
+      this.#source.onerror = null;
+      this.#source.close();
+      this.#source = null;
+    }
+  }
+
+  #watch() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#lost(), QUIET_LIMIT);
+  }
+
+  #alive() {
+    this.#watch();
+    this.#pause = FIRST_PAUSE;
+    clearTimeout(this.#poll);
+    this.#poll = 0;
+    this.#reach(true);
+  }
+
+  #reach(reached) {
+    const news = reached !== this.#reached;
+    this.#reached = reached;
+    if (news) this.onReach(reached);
+    return news;
+  }
+
+  #lost() {
+    this.#drop();
+    clearTimeout(this.#retry);
+    if (!this.#wanted) return;
+    this.#retry = setTimeout(() => this.#connect(), jitter(this.#pause));
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    if (!this.#poll) this.#ask();
+  }
+
+  async #ask() {
+    const turn = setTimeout(() => this.#ask(), jitter(POLL_PAUSE));
+    this.#poll = turn;
+    let state = null;
+    try {
+      const answer = await fetch("/api/latest", {
+        cache: "no-store",
+        signal: AbortSignal.timeout(POLL_LIMIT),
+      });
+      if (answer.ok) state = await answer.json();
+    } catch {
+      // the device is away; the next turn asks again
+    }
+    if (this.#poll === 0 || !this.#wanted) return; // the stream came back meanwhile
+    const back = this.#reach(state !== null) && state;
+    if (state) this.onState(state);
+    if (back && this.#wanted) {
+      this.#pause = FIRST_PAUSE;
+      clearTimeout(this.#retry);
+      this.#connect();
+    }
+  }
+}

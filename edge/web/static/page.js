@@ -1,0 +1,268 @@
+// Wires the page: the device's state on one side, a visitor's searches on the other.
+
+import { Panel, foundView, itemView, sentenceView, sightingView, textButton } from "./answer.js";
+import { stayAwake } from "./awake.js";
+import { byId, make } from "./dom.js";
+import { Link } from "./link.js";
+import { LivePicture } from "./picture.js";
+import { fetchItem, findItems, searchPhoto } from "./search.js";
+import { STAGES, catalogueName, clock, spokenVerdict } from "./words.js";
+
+const BACK_AFTER = 90_000; // a kiosk that was left alone shows the camera's answer again
+const TYPING_PAUSE = 250;
+
+const panel = new Panel(byId("panel"));
+let state = null;
+let clockDifference = 0;
+let shown = ""; // what of the state the panel shows
+let searching = false; // a visitor's result is in the panel
+let asked = new AbortController();
+let typing = 0;
+let leaving = 0;
+
+// the camera's picture
+
+const picture = new LivePicture(byId("picture"), {
+  onLive(live) {
+    byId("picture").hidden = !live;
+    byId("frame-note").hidden = live;
+  },
+  onSize(width, height) {
+    byId("frame").style.aspectRatio = `${width} / ${height}`;
+  },
+});
+
+function showCamera(camera) {
+  const words = {
+    offline: `Camera offline since ${clock(deviceTime(camera.since))}`,
+    starting: "The camera is starting…",
+    online: "Waiting for the picture…",
+  };
+  const note = [words[camera.state]];
+  if (camera.state === "offline" && camera.message) note.push(make("small", "", camera.message));
+  byId("frame-note").replaceChildren(...note);
+  byId("status-camera").textContent = camera.state === "online" ? "Camera on" : words[camera.state];
+  byId("light").classList.toggle("on", camera.state === "online");
+  if (camera.state === "online" && !document.hidden) picture.start();
+  else picture.stop();
+}
+
+// A visitor's clock and the device's may differ.
+function deviceTime(text) {
+  return Date.parse(text) + clockDifference;
+}
+
+// the state
+
+const link = new Link({
+  onReach(reached) {
+    byId("banner").hidden = reached;
+    if (reached) picture.stop(); // the state that comes next starts it at once, without its pause
+    else byId("light").classList.remove("on");
+  },
+  onState(next) {
+    state = next;
+    clockDifference = Date.now() - Date.parse(next.now);
+    if (reloadForUpdate(next.page)) return;
+    showCamera(next.camera);
+    showStatus();
+    if (!searching) showLive();
+  },
+});
+
+function showStatus() {
+  byId("status-catalogue").textContent = catalogueName(state.bundle);
+  const seen = state.sighting && state.sighting.verdict !== "nothing";
+  byId("status-when").textContent = seen ? `Seen ${clock(deviceTime(state.sighting.at))}` : "";
+}
+
+function showLive() {
+  const { camera, sighting } = state;
+  const key = `${camera.state === "offline"} ${sighting?.id}`;
+  if (key === shown) return;
+  shown = key;
+  if (camera.state === "offline") {
+    const advice = ["You can still ", textButton("search by name", askForName), "."];
+    panel.show(sentenceView("away", "The camera is away", ...advice));
+    showLook(null);
+    speak("The camera is offline.");
+    return;
+  }
+  panel.show(sightingView(sighting, openItem, askForName));
+  showLook(sighting);
+  showTimings(sighting);
+  speak(sighting ? spokenVerdict(sighting) : "");
+}
+
+function showLook(sighting) {
+  const figure = byId("look");
+  if (sighting?.look) byId("look-picture").src = sighting.look;
+  figure.hidden = !sighting?.look;
+  byId("hint").hidden = !figure.hidden || state?.camera.state !== "online";
+}
+
+function showTimings(sighting) {
+  const list = byId("timings-list");
+  list.replaceChildren();
+  for (const [stage, words] of Object.entries(STAGES)) {
+    const spent = sighting?.timings?.[stage];
+    list.append(make("dt", "", words), make("dd", "", spent === undefined ? "–" : `${spent.toFixed(1)} ms`));
+  }
+}
+
+function speak(words) {
+  byId("spoken").textContent = words;
+}
+
+// After an update of the device an open page fetches its new files, once.
+function reloadForUpdate(page) {
+  const own = document.documentElement.dataset.page;
+  if (!page || page === own || searching) return false;
+  if (sessionStorage.getItem("reloaded-for") === page) return false;
+  sessionStorage.setItem("reloaded-for", page);
+  location.reload();
+  return true;
+}
+
+// a visitor's searches
+
+function showResult(words, view, spoken) {
+  searching = true;
+  byId("result-words").textContent = words;
+  byId("result-bar").hidden = false;
+  panel.show(view);
+  speak(spoken ?? words);
+  waitForLeaving();
+}
+
+function backToLive() {
+  if (!searching) return;
+  asked.abort();
+  searching = false;
+  shown = "";
+  byId("result-bar").hidden = true;
+  byId("words").value = "";
+  byId("photo").value = "";
+  if (state) showLive();
+  else panel.show(sightingView(null, openItem, askForName));
+}
+
+function askForName() {
+  byId("words").focus();
+}
+
+function waitForLeaving() {
+  clearTimeout(leaving);
+  if (searching) leaving = setTimeout(backToLive, BACK_AFTER);
+}
+
+function newQuestion() {
+  asked.abort();
+  asked = new AbortController();
+  return asked.signal;
+}
+
+async function findByName(text) {
+  const signal = newQuestion();
+  if (!text) {
+    backToLive();
+    return;
+  }
+  try {
+    const { items } = await findItems(text, signal);
+    if (signal.aborted) return;
+    if (items.length === 1) await openItem(items[0], `Found for “${text}”`);
+    else if (items.length) {
+      showResult(`${items.length} found for “${text}”`, foundView(items, openItem));
+    } else {
+      const view = sentenceView("turn", "Nothing by that name", "Try another word, or fewer.");
+      showResult(`Nothing found for “${text}”`, view);
+    }
+    showLook(null);
+  } catch (error) {
+    if (!signal.aborted) showFailure(error);
+  }
+}
+
+async function openItem(item, words = "From the catalogue") {
+  const signal = newQuestion();
+  let whole = item;
+  try {
+    whole = await fetchItem(item.sku);
+  } catch {
+    // what is already known of it is shown
+  }
+  if (!signal.aborted) showResult(words, itemView(whole), whole.title);
+}
+
+async function searchWith(file) {
+  const signal = newQuestion();
+  showResult("Your photo", sentenceView("hold", "Looking…"));
+  try {
+    const sighting = await searchPhoto(file);
+    if (signal.aborted) return;
+    const view = sighting.verdict === "nothing"
+      ? sentenceView("turn", "I see nothing in this photo", "Take it closer, on a plain ground.")
+      : sightingView(sighting, openItem, askForName);
+    showResult("Your photo", view, spokenVerdict(sighting));
+    showLook(sighting);
+    showTimings(sighting);
+  } catch (error) {
+    if (!signal.aborted) showFailure(error);
+  }
+}
+
+function showFailure(error) {
+  showResult("No result", sentenceView("turn", "That did not work", error.message), error.message);
+}
+
+byId("find").addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(typing);
+  findByName(byId("words").value.trim());
+});
+
+byId("words").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => findByName(byId("words").value.trim()), TYPING_PAUSE);
+});
+
+byId("photo").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  if (file) searchWith(file);
+});
+
+byId("back").addEventListener("click", () => {
+  backToLive();
+  byId("answer").focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") backToLive();
+});
+
+for (const sign of ["pointerdown", "keydown", "wheel"]) {
+  document.addEventListener(sign, waitForLeaving, { passive: true });
+}
+
+// A hidden page holds no streams: a browser has only six connections to one device.
+function followVisibility() {
+  if (document.hidden) {
+    link.close();
+    picture.stop();
+  } else {
+    link.open();
+    stayAwake();
+  }
+}
+
+document.addEventListener("visibilitychange", followVisibility);
+window.addEventListener("pagehide", () => {
+  link.close();
+  picture.stop();
+});
+window.addEventListener("pageshow", followVisibility);
+
+panel.show(sightingView(null, openItem, askForName));
+showTimings(null);
+followVisibility();

@@ -1,0 +1,35 @@
+// Asking the device: items by text, one item, a photo.
+
+const LARGEST_PHOTO = 16 * 1024 * 1024 - 4096; // the device's limit, less the form around it
+const PATIENCE = 30_000;
+
+export function findItems(text, signal) {
+  return ask(`/api/items?q=${encodeURIComponent(text)}&limit=24`, { signal });
+}
+
+export function fetchItem(sku) {
+  return ask(`/api/items/${encodeURIComponent(sku)}`, { signal: AbortSignal.timeout(PATIENCE) });
+}
+
+export function searchPhoto(file) {
+  if (file.size > LARGEST_PHOTO) {
+    throw new Error("This photo is larger than 16 MiB. Choose a smaller one.");
+  }
+  const form = new FormData();
+  form.append("photo", file, file.name || "photo.jpg");
+  return ask("/api/search", { method: "POST", body: form, signal: AbortSignal.timeout(PATIENCE) });
+}
+
+// The answer's JSON; an Error with words for a visitor when there is none.
+async function ask(address, options) {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The device does not answer. Try again in a moment.");
+  }
+  const document = await answer.json().catch(() => null);
+  if (answer.ok && document) return document;
+  throw new Error(document?.detail ?? "That did not work. Try again.");
+}

@@ -1,0 +1,51 @@
+// What the page says, in a visitor's words.
+
+const CLEAR_GAP = 0.12; // similarity between the match and the next best
+
+// How sure the device is, without a number that nobody can judge.
+export function sureness(matches) {
+  if (matches.length < 2) return "A clear match";
+  const gap = matches[0].similarity - matches[1].similarity;
+  return gap >= CLEAR_GAP ? "A clear match" : "Very likely this one";
+}
+
+// One sentence for those who listen instead of looking.
+export function spokenVerdict(sighting) {
+  const titles = sighting.matches.map((match) => match.title);
+  switch (sighting.verdict) {
+    case "match": {
+      const { title, location } = sighting.matches[0];
+      return location ? `${title}. ${location}` : title;
+    }
+    case "one_of":
+      return `One of these: ${titles.join("; ")}`;
+    case "unknown":
+      return "I don’t know this one. Try turning it, or search by name.";
+    default:
+      return "";
+  }
+}
+
+export function clock(milliseconds) {
+  const moment = new Date(milliseconds);
+  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const today = new Date().toDateString() === moment.toDateString();
+  return today ? time : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+}
+
+// A bundle's id begins with the time it was built; people know a catalogue by its day.
+export function catalogueName(bundle) {
+  if (!bundle) return "No catalogue";
+  const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
+  if (!digits) return `Catalogue ${bundle}`;
+  const day = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
+  return `Catalogue of ${day.toLocaleDateString([], { day: "numeric", month: "long", year: "numeric" })}`;
+}
+
+export const STAGES = {
+  capture: "Take the picture",
+  look: "Find the thing",
+  embed: "Describe it",
+  search: "Search",
+  show: "Show",
+};

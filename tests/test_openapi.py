@@ -1,0 +1,114 @@
+"""The hand-written description of the API, held against the routes and the real answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import validate
+from werkzeug.routing import Rule
+
+import edge.web.app
+from edge.sighting import Verdict
+from edge.web.app import create_app
+from tests.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
+
+FILE = Path(edge.web.app.__file__).with_name("openapi.json")
+DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def routed() -> dict[str, set[str]]:
+    """Paths of the app in the document's notation, with their methods."""
+    paths = {}
+    for rule in create_app(StandInDevice()).url_map.iter_rules():
+        assert isinstance(rule, Rule)
+        if rule.endpoint == "static":
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        paths[path] = {method.lower() for method in rule.methods or ()} - {"head", "options"}
+    return paths
+
+
+def test_document_is_valid() -> None:
+    """It is OpenAPI 3.1."""
+    assert DOCUMENT["openapi"] == "3.1.0"
+    validate(DOCUMENT)
+
+
+def test_document_and_routes_agree_both_ways() -> None:
+    """Each route with its methods is described, and nothing else is."""
+    described = {path: set(item) for path, item in DOCUMENT["paths"].items()}
+    assert described == routed()
+
+
+def test_path_parameters_are_described() -> None:
+    """Each {name} in a path is a parameter."""
+    for path, item in DOCUMENT["paths"].items():
+        for operation in item.values():
+            named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path)), path
+
+
+def test_operation_ids_are_the_views_names() -> None:
+    """Whoever reads the document finds the code."""
+    ids = {op["operationId"] for item in DOCUMENT["paths"].values() for op in item.values()}
+    views = {rule.endpoint for rule in create_app(StandInDevice()).url_map.iter_rules()}
+    assert ids == (views - {"static", "show_page"}) | {"page"}
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/api/latest", "/api/latest"),
+        ("/api/sightings", "/api/sightings"),
+        ("/api/items", "/api/items?q=cup"),
+        ("/api/items/{sku}", "/api/items/GEAR%2F24"),
+        ("/api/status", "/api/status"),
+        ("/healthz", "/healthz"),
+        ("/openapi.json", "/openapi.json"),
+    ],
+)
+def test_answers_fit_their_schemas(path: str, address: str) -> None:
+    """What the device sends is what the document says."""
+    device = StandInDevice()
+    device.show(Verdict.MATCH, [(CUP, 0.9), (WRENCH, 0.5)])
+    answer = create_app(device).test_client().get(address)
+    assert answer.status_code == 200
+    check(answer.get_json(), path, "get", "200")
+
+
+def test_empty_state_fits() -> None:
+    """Also before the first sighting and without a catalogue."""
+    device = StandInDevice(opened=None)
+    check(create_app(device).test_client().get("/api/latest").get_json(), "/api/latest")
+
+
+def test_search_fits() -> None:
+    """The answer to an uploaded photo is a sighting."""
+    client = create_app(StandInDevice()).test_client()
+    answer = client.post("/api/search", data=draw_look(CUP), content_type="image/jpeg")
+    assert answer.status_code == 200
+    check(answer.get_json(), "/api/search", "post")
+
+
+@pytest.mark.parametrize("address", ["/nothing/here", "/api/items", "/api/items/absent"])
+def test_problems_fit(address: str) -> None:
+    """Errors are problem documents."""
+    answer = create_app(StandInDevice()).test_client().get(address)
+    assert answer.status_code >= 400
+    assert answer.mimetype == "application/problem+json"
+    validator({"$ref": "#/components/schemas/Problem"}).validate(answer.get_json())
+
+
+def check(document: object, path: str, method: str = "get", status: str = "200") -> None:
+    content = DOCUMENT["paths"][path][method]["responses"][status]["content"]
+    validator(content["application/json"]["schema"]).validate(document)
+
+
+def validator(schema: dict[str, Any]) -> OAS31Validator:
+    whole = schema | {"components": DOCUMENT["components"]}
+    return OAS31Validator(whole, format_checker=oas31_format_checker)

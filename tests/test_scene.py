@@ -1,0 +1,129 @@
+"""Empty, something there, and where."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.recognizer import overlap
+from edge.scene import Scene, Stillness, centre_square, sharpness
+from edge.sighting import Box, Image
+
+
+def counter(light: float = 1.0, seed: int = 0) -> Image:
+    """An empty counter, (480, 640, 3), with sensor noise."""
+    ground = np.full((480, 640, 3), (90, 120, 150), np.float32)
+    ground += np.linspace(-20, 20, 640, dtype=np.float32)[None, :, None]
+    return np.clip(ground * light + noise(seed % 16), 0, 255).astype(np.uint8)
+
+
+@cache
+def noise(seed: int) -> NDArray[np.float32]:
+    """A sensor's noise."""
+    random = np.random.default_rng(seed)
+    return random.standard_normal((480, 640, 3), np.float32) * np.float32(3)
+
+
+def with_thing(image: Image, box: Box, colour: tuple[int, int, int] = (30, 40, 200)) -> Image:
+    """The same with a rectangle on it."""
+    seen = image.copy()
+    corner = (box.x + box.width - 1, box.y + box.height - 1)
+    cv2.rectangle(seen, (box.x, box.y), corner, colour, -1)
+    return seen
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """A scene that has learned the empty counter."""
+    scene = Scene()
+    for seed in range(5):
+        scene.look(counter(seed=seed))
+    return scene
+
+
+def test_the_empty_counter_is_empty(scene: Scene) -> None:
+    assert all(scene.look(counter(seed=seed)).empty for seed in range(5, 30))
+
+
+@pytest.mark.parametrize(
+    "box", [Box(100, 80, 120, 200), Box(400, 200, 200, 150), Box(280, 150, 60, 60)]
+)
+def test_the_box_holds_the_thing_and_little_else(scene: Scene, box: Box) -> None:
+    view = scene.look(with_thing(counter(seed=9), box))
+    assert not view.empty
+    assert view.box.x <= box.x
+    assert view.box.y <= box.y
+    assert view.box.x + view.box.width >= box.x + box.width
+    assert view.box.y + view.box.height >= box.y + box.height
+    assert max(view.box.width, view.box.height) <= 1.45 * max(box.width, box.height)
+
+
+def test_a_thing_at_the_edge_keeps_the_box_inside_the_frame(scene: Scene) -> None:
+    view = scene.look(with_thing(counter(seed=9), Box(560, 300, 80, 180)))
+    assert view.box.x >= 0
+    assert view.box.x + view.box.width <= 640
+    assert view.box.y + view.box.height <= 480
+
+
+def test_slow_daylight_is_followed(scene: Scene) -> None:
+    for step in range(200):
+        assert scene.look(counter(light=1 + step * 0.002, seed=step)).empty
+
+
+def test_a_thing_is_not_learned_as_background_however_long_it_stays(scene: Scene) -> None:
+    thing = Box(250, 150, 150, 200)
+    assert not any(scene.look(with_thing(counter(seed=seed), thing)).empty for seed in range(400))
+
+
+def test_a_moved_camera_is_learned_anew(scene: Scene) -> None:
+    random = np.random.default_rng(5)
+    blocks = random.integers(0, 255, (12, 16, 3)).astype(np.uint8)
+    moved = cv2.resize(blocks, (640, 480), interpolation=cv2.INTER_NEAREST)
+    views = [scene.look(np.asarray(moved, np.uint8)) for _ in range(200)]
+    assert not views[0].empty
+    assert views[-1].empty
+
+
+def test_without_a_background_it_is_never_empty() -> None:
+    scene = Scene(learns_background=False)
+    view = scene.look(counter())
+    assert not view.empty
+    assert view.box == Box(80, 0, 480, 480) == centre_square(counter())
+
+
+def test_another_frame_size_starts_anew(scene: Scene) -> None:
+    view = scene.look(np.zeros((720, 720, 3), np.uint8))
+    assert view.empty
+    assert view.box == Box(0, 0, 720, 720)
+
+
+def test_movement_is_not_steady(scene: Scene) -> None:
+    scene.look(counter(seed=1))
+    assert scene.look(counter(seed=2)).steady
+    assert not scene.look(with_thing(counter(seed=3), Box(100, 50, 300, 350))).steady
+
+
+def test_stillness_holds_through_noise_and_ends_with_a_change() -> None:
+    still = Stillness()
+    assert not still.holds(counter())
+    still.keep(counter(seed=1))
+    assert all(still.holds(counter(seed=seed)) for seed in range(2, 20))
+    assert not still.holds(with_thing(counter(seed=3), Box(300, 200, 40, 40)))
+    still.forget()
+    assert not still.holds(counter(seed=1))
+
+
+def test_blur_lowers_sharpness() -> None:
+    sharp = with_thing(counter(), Box(200, 100, 100, 100))
+    blurred = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 4), np.uint8)
+    assert sharpness(blurred) < 0.5 * sharpness(sharp)
+
+
+def test_overlap_of_boxes() -> None:
+    assert overlap(Box(0, 0, 10, 10), Box(0, 0, 10, 10)) == 1
+    assert overlap(Box(0, 0, 10, 10), Box(20, 0, 10, 10)) == 0
+    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)

@@ -1,0 +1,780 @@
+"""The web app over real HTTP: routes, problems, streams, limits, stopping."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import json
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from catalog.errors import PortError
+from edge.sighting import Box, Verdict
+from edge.web import searches, streams
+from edge.web.addresses import is_own_address, lan_addresses
+from edge.web.app import create_app
+from edge.web.documents import timestamp
+from edge.web.security import HEADERS, host_name, is_known_host
+from edge.web.server import LARGEST_BODY, Server
+from edge.web.uploads import MOST_BYTES
+from tests.web_stand_in import BUNDLE, CUP, GEAR, ITEMS, WRENCH, StandInDevice, draw_look
+
+WAIT = 10.0  # seconds until an awaited thing counts as missing
+
+
+@dataclass
+class Web:
+    """A running server with the device behind it."""
+
+    device: StandInDevice
+    server: Server
+    thread: threading.Thread
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}"
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=WAIT, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.post(self.url + path, timeout=WAIT, **options)
+
+    def stop(self) -> float:
+        """Stop and say how many seconds it took."""
+        start = time.monotonic()
+        self.server.close()
+        self.thread.join(WAIT)
+        assert not self.thread.is_alive()
+        return time.monotonic() - start
+
+
+@contextlib.contextmanager
+def serving(device: StandInDevice, port: int = 0, **options: Any) -> Iterator[Web]:
+    server = Server(create_app(device, **options), "127.0.0.1", port, device.stopping)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    web = Web(device, server, thread)
+    try:
+        yield web
+    finally:
+        web.stop()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with serving(StandInDevice()) as running:
+        yield running
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what another thread brings about and nothing announces."""
+    deadline = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def is_problem(answer: httpx.Response, status: int) -> str:
+    """Check that the answer is a problem document and return its detail."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert set(problem) == {"type", "title", "status", "detail"}
+    assert problem["type"] == "about:blank"
+    assert problem["status"] == status
+    assert problem["title"] == HTTPStatus(status).phrase
+    detail = problem["detail"]
+    assert isinstance(detail, str)
+    assert "Traceback" not in detail
+    return detail
+
+
+# what is seen
+
+
+def test_latest_before_the_first_sighting(web: Web) -> None:
+    """The state is there from the start, with no sighting."""
+    state = web.get("/api/latest").json()
+    assert state["version"] == 0
+    assert state["sighting"] is None
+    assert state["bundle"] == BUNDLE
+    assert state["camera"]["state"] == "online"
+
+
+def test_latest_shows_the_newest_sighting(web: Web) -> None:
+    """All that a sighting holds travels, the best match first."""
+    web.device.show(Verdict.UNKNOWN, [], look=GEAR)
+    pushed = web.device.show(Verdict.MATCH, [(CUP, 0.83149), (WRENCH, 0.5)])
+    state = web.get("/api/latest").json()
+    assert state["version"] == 2
+    assert state["sighting"] == {
+        "id": pushed.id,
+        "sequence": pushed.sequence,
+        "at": timestamp(pushed.at),
+        "seen_until": timestamp(pushed.seen_until),
+        "verdict": "match",
+        "matches": [
+            {
+                "sku": "CUP-01",
+                "title": "Blue stoneware cup",
+                "price": "€ 14.50",
+                "location": "Shelf A 3",
+                "url": "https://shop.example/cup",
+                "attributes": {"Material": "Stoneware", "Volume": "280 ml"},
+                "photo": f"/photos/{BUNDLE}/{CUP}",
+                "similarity": 0.831,
+            },
+            state["sighting"]["matches"][1],
+        ],
+        "look": f"/api/sightings/{pushed.id}/look.jpg",
+        "timings": {"capture": 4.1, "look": 2.3, "embed": 14.8, "search": 0.6, "show": 1.2},
+        "bundle": BUNDLE,
+    }
+
+
+def test_timestamps_are_rfc_3339_in_utc() -> None:
+    """Milliseconds, Z."""
+    assert timestamp(1_795_000_000.1239) == "2026-11-18T11:06:40.123Z"
+    assert timestamp(0) == "1970-01-01T00:00:00.000Z"
+
+
+def test_sightings_are_the_last_hundred_newest_first(web: Web) -> None:
+    """Older ones are gone."""
+    for _ in range(103):
+        web.device.latest.push(web.device.sighting(Verdict.NOTHING, []))
+    listed = web.get("/api/sightings").json()["sightings"]
+    assert [one["sequence"] for one in listed] == list(range(103, 3, -1))
+    assert listed[0]["look"] is None
+
+
+def test_look_is_the_searched_crop(web: Web) -> None:
+    """Under the address that the sighting names."""
+    pushed = web.device.show(Verdict.MATCH, [(CUP, 0.9)])
+    answer = web.get(web.get("/api/latest").json()["sighting"]["look"])
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.content == pushed.look_jpeg
+
+
+def test_look_of_nothing_or_unknown_sighting_is_a_problem(web: Web) -> None:
+    """A sighting without a look, and no sighting at all."""
+    nothing = web.device.show(Verdict.NOTHING, [])
+    is_problem(web.get(f"/api/sightings/{nothing.id}/look.jpg"), 404)
+    is_problem(web.get("/api/sightings/other/look.jpg"), 404)
+
+
+# the catalogue
+
+
+def test_items_are_found_by_text(web: Web) -> None:
+    """With the first photo, as many as asked for."""
+    found = web.get("/api/items", params={"q": "e", "limit": 3}).json()
+    assert [item["sku"] for item in found["items"]] == ["CUP-01", "WR-17", "GEAR/24"]
+    assert found["items"][2]["photo"] == f"/photos/{BUNDLE}/{GEAR}"
+    assert web.get("/api/items?q=nothing+like+it").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?q=", "?q=+", "?q=a&limit=0", "?q=a&limit=101", "?q=a&limit=x", "?q=a&limit=-1",
+              "?q=a&limit=99999999999999999999", "?q=a&limit=", "?q=a&limit=²", "?q=" + "a" * 201]
+)  # fmt: skip
+def test_bad_item_queries_are_problems(web: Web, query: str) -> None:
+    """Nothing to look for, a limit that is none, a text without end."""
+    is_problem(web.get("/api/items" + query), 400)
+
+
+def test_item_has_all_its_photos(web: Web) -> None:
+    """Stock keeping units may hold slashes, percent-encoded or not."""
+    for address in ("/api/items/GEAR%2F24", "/api/items/GEAR/24"):
+        item = web.get(address).json()
+        assert item["title"] == ITEMS[GEAR].title
+        numbers = [photo["number"] for photo in item["photos"]]
+        assert numbers == [GEAR, GEAR + len(ITEMS)]
+        assert web.get(item["photos"][1]["address"]).status_code == 200
+    assert "ABSENT" in is_problem(web.get("/api/items/ABSENT"), 404)
+
+
+def test_attributes_keep_their_order(web: Web) -> None:
+    """The catalogue's author put the important ones first."""
+    assert list(web.get("/api/items/GEAR%2F24").json()["attributes"]) == ["Teeth", "Bore"]
+
+
+def test_photo_may_be_kept_for_ever(web: Web) -> None:
+    """A bundle never changes."""
+    answer = web.get(f"/photos/{BUNDLE}/0")
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert decode(answer.content).shape == (320, 320, 3)
+
+
+@pytest.mark.parametrize(
+    "path", ["/photos/other/0", f"/photos/{BUNDLE}/999", f"/photos/{BUNDLE}/9" + "9" * 30,
+             f"/photos/{BUNDLE}/-1", f"/photos/{BUNDLE}/x", f"/photos/{BUNDLE}/..%2f0"]
+)  # fmt: skip
+def test_other_photos_are_problems(web: Web, path: str) -> None:
+    """Of another bundle, beyond the last, not a number."""
+    is_problem(web.get(path), 404)
+
+
+def test_without_a_catalogue_the_state_stays(web: Web) -> None:
+    """The page shows the camera; what needs a catalogue says that there is none."""
+    web.device.opened = None
+    assert web.get("/api/latest").json()["bundle"] is None
+    for path in ("/api/items?q=cup", "/api/items/CUP-01", f"/photos/{BUNDLE}/0", "/healthz"):
+        assert "no catalogue is open" in is_problem(web.get(path), 503)
+
+
+# the camera and the device
+
+
+def test_camera_picture(web: Web) -> None:
+    """The newest frame, never an old one."""
+    web.device.take_frame()
+    assert decode(web.get("/camera.jpg").content).shape == (480, 640, 3)
+    web.device.go_offline()
+    answer = web.get("/camera.jpg")
+    assert "unplugged" in is_problem(answer, 503)
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_health_names_the_reason(web: Web) -> None:
+    """200 only when the device can do its work."""
+    assert web.get("/healthz").json() == {
+        "status": "ok",
+        "camera": "drawn camera",
+        "bundle": BUNDLE,
+    }
+    web.device.go_offline()
+    detail = is_problem(web.get("/healthz"), 503)
+    assert detail == "The camera drawn camera is offline: the camera was unplugged"
+
+
+def test_status_counts_the_streams(web: Web) -> None:
+    """The device's own words and the open streams."""
+    web.device.take_frame()
+    with open_stream(web, "/camera.mjpg"):
+        status = web.get("/api/status").json()
+    assert status["version"] == "0.1.0"
+    assert status["streams"] == {"open": 1, "most": 48}
+
+
+# search with a photo
+
+
+def test_search_with_a_form(web: Web) -> None:
+    """The field `photo`, and a box; the result is not pushed but its look can be seen."""
+    answer = web.post(
+        "/api/search", files={"photo": ("cup.jpg", draw_look(CUP))}, data={"box": "10,20,30,40"}
+    )
+    sighting = answer.json()
+    assert sighting["verdict"] == "match"
+    assert sighting["matches"][0]["sku"] == "CUP-01"
+    assert web.device.searched == [((320, 320, 3), Box(10, 20, 30, 40))]
+    assert web.get(sighting["look"]).headers["Content-Type"] == "image/jpeg"
+    assert web.get("/api/latest").json()["version"] == 0
+
+
+def test_search_with_a_raw_body(web: Web) -> None:
+    """For scripts: the photo is the body, the box a query."""
+    web.post("/api/search", content=png(50, 40), headers={"Content-Type": "image/png"})
+    web.post(
+        "/api/search?box=0,0,50,40",
+        content=png(50, 40),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert web.device.searched == [((40, 50, 3), None), ((40, 50, 3), Box(0, 0, 50, 40))]
+
+
+def test_only_the_last_looks_of_searches_are_kept(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory has an end."""
+    monkeypatch.setattr(searches, "KEPT", 2)
+    looks = [search(web).json()["look"] for _ in range(3)]
+    assert [web.get(look).status_code for look in looks] == [404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "box", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "0,0,0,10", "0,0,10,0", "-1,0,10,10", "0,0,51,40",
+            "0,0,50,41", "50,0,1,1", "1.5,0,1,1", "0,0,99999999999999999999,1", ",,,"]
+)  # fmt: skip
+def test_bad_boxes_are_problems(web: Web, box: str) -> None:
+    """Not four whole numbers, or not within the photo."""
+    answer = web.post(
+        "/api/search",
+        params={"box": box},
+        content=png(50, 40),
+        headers={"Content-Type": "image/png"},
+    )
+    assert box in is_problem(answer, 400)
+    assert web.device.searched == []
+
+
+def test_uploads_that_are_no_photo(web: Web) -> None:
+    """Each says what is wrong."""
+    for data in (b"not a picture", b"\xff\xd8\xff\xe0 cut", png(50, 40)[:60]):
+        is_problem(search(web, data), 422)
+    assert "empty" in is_problem(search(web, b""), 400)
+    assert "'photo'" in is_problem(web.post("/api/search", files={"other": b"x"}), 400)
+    assert "JSON" in is_problem(web.post("/api/search", json={}), 415).replace("json", "JSON")
+    is_problem(web.post("/api/search", content=b"x"), 415)
+    assert web.device.searched == []
+
+
+def test_bomb_is_refused_by_its_header(web: Web) -> None:
+    """A few bytes that claim gigabytes are never decoded."""
+    assert "pixels" in is_problem(search(web, bomb(30_000, 30_000)), 422)
+    assert "pixels" in is_problem(search(web, bomb(7_100, 7_100)), 422)
+    assert web.device.searched == []
+
+
+def test_large_uploads_are_refused(web: Web) -> None:
+    """Above 16 MiB in the app's own words; far above, before the body is read."""
+    answer = search(web, b"\xff" * (MOST_BYTES + 1))
+    assert "16,777,2" in is_problem(answer, 413)
+    connection = http.client.HTTPConnection("127.0.0.1", web.server.port, timeout=WAIT)
+    connection.putrequest("POST", "/api/search")
+    connection.putheader("Content-Type", "image/jpeg")
+    connection.putheader("Content-Length", str(LARGEST_BODY * 100))
+    connection.endheaders()
+    answer_early = connection.getresponse()
+    assert answer_early.status == 413
+    assert answer_early.headers["Content-Type"] == "application/problem+json"
+    assert json.load(answer_early)["status"] == 413
+    connection.close()
+
+
+def test_chunked_upload_is_refused(web: Web) -> None:
+    """Its length is unknown until it is too late."""
+    answer = web.post(
+        "/api/search", content=iter([png(50, 40)]), headers={"Content-Type": "image/png"}
+    )
+    assert answer.request.headers["Transfer-Encoding"] == "chunked"
+    is_problem(answer, 411)
+    assert web.device.searched == []
+
+
+def test_bug_is_a_problem_without_its_insides(web: Web) -> None:
+    """The log has the traceback, the answer does not."""
+    web.device.answer = -1
+    assert "secret" not in is_problem(search(web), 500)
+
+
+def test_searches_wait_for_each_other(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few photos are decoded at once; who waits too long is told to come back."""
+    monkeypatch.setattr(searches, "PATIENCE_SECONDS", 0.05)
+    entered, leave = threading.Semaphore(0), threading.Event()
+    calm_search = web.device.search
+
+    def slow_search(*photo: Any) -> Any:
+        entered.release()
+        assert leave.wait(WAIT)
+        return calm_search(*photo)
+
+    monkeypatch.setattr(web.device, "search", slow_search)
+    busy = [threading.Thread(target=search, args=(web,)) for _ in range(searches.AT_ONCE)]
+    for thread in busy:
+        thread.start()
+        assert entered.acquire(timeout=WAIT)
+    answer = search(web)
+    leave.set()
+    for thread in busy:
+        thread.join(WAIT)
+    is_problem(answer, 503)
+    assert answer.headers["Retry-After"] == "3"
+    monkeypatch.undo()
+    assert search(web).status_code == 200
+
+
+# problems and who may ask
+
+
+@pytest.mark.parametrize(
+    "path", ["/nope", "/api", "/api/", "/api/latest/", "/api//latest", "/static/none.js",
+             "/static/../app.py", "/static/%2e%2e/app.py", "/%00", "/photos", "/<script>"]
+)  # fmt: skip
+def test_unknown_routes_are_problems(web: Web, path: str) -> None:
+    """Every one, also of odd shapes."""
+    status, headers, body = raw_get(web, path, f"127.0.0.1:{web.server.port}")
+    assert status == 404
+    assert headers["Content-Type"] == "application/problem+json"
+    assert json.loads(body)["status"] == 404
+
+
+def test_wrong_methods_are_problems(web: Web) -> None:
+    """With what would be right."""
+    answer = web.post("/api/latest")
+    assert "GET" in is_problem(answer, 405)
+    assert "GET" in answer.headers["Allow"]
+    assert "POST" in is_problem(web.get("/api/search"), 405)
+    is_problem(httpx.delete(web.url + "/"), 405)
+
+
+def test_security_headers_are_on_every_answer(web: Web) -> None:
+    """Pages, files, JSON, problems."""
+    for path in ("/", "/static/page.js", "/api/latest", "/nope", "/api/items", "/openapi.json"):
+        headers = web.get(path).headers
+        for name, value in HEADERS:
+            assert headers[name] == value, path
+        assert "Server" not in headers
+    policy = web.get("/").headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+
+
+def test_page_has_nothing_inline_and_nothing_foreign(web: Web) -> None:
+    """The strict policy would stop it."""
+    page = web.get("/").text
+    assert "style=" not in page
+    assert "<style" not in page
+    assert " on" + "click" not in page
+    assert page.count("<script") == page.count('<script type="module" src="/static/')
+    assert "http" not in page
+
+
+def test_foreign_hosts_are_refused(web: Web) -> None:
+    """Another name that points here is DNS rebinding."""
+    for host in ("evil.example", "evil.example:80", "localhost.evil.example", "192.0.2.7", "",
+                 "[2001:db8::1]", "user@localhost", "localhost/x", "localhost:port"):  # fmt: skip
+        status, _, body = raw_get(web, "/api/latest", host)
+        assert status == 400, host
+        assert json.loads(body)["title"] == "Bad Request"
+
+
+def test_own_hosts_are_accepted(web: Web) -> None:
+    """By any port, for there may be a proxy or a forwarding in between."""
+    for host in ("localhost", "LOCALHOST:1", "127.0.0.1:99", "[::1]:8080", socket.gethostname()):
+        assert raw_get(web, "/api/latest", host)[0] == 200, host
+
+
+def test_lan_hosts() -> None:
+    """Only with lan, only this machine's own addresses."""
+    machine = socket.gethostname().lower()
+    assert is_known_host(machine, lan=False)
+    assert not is_known_host(f"{machine.partition('.')[0]}.local", lan=False)
+    assert is_known_host(f"{machine.partition('.')[0]}.local:8080", lan=True)
+    assert not is_known_host("192.0.2.7", lan=True)
+    assert not is_known_host("0.0.0.0", lan=True)
+    assert not is_known_host("255.255.255.255", lan=True)
+    assert is_known_host("kiosk.example", lan=False, named=frozenset({"kiosk.example"}))
+    for address in lan_addresses():
+        assert is_known_host(f"{address}:8080", lan=True)
+        assert not is_known_host(address, lan=False)
+
+
+def test_host_names_are_read_strictly() -> None:
+    """Port, brackets, a final dot and capitals go; the rest must be a name alone."""
+    assert host_name("Kiosk.Local.:80") == "kiosk.local"
+    assert host_name("[::1]:80") == "::1"
+    for odd in ("a/b", "a?b", "u@h", "[::1", "h:port", ""):
+        assert host_name(odd) == "", odd
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+     {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://127.0.0.1:1"}],
+)  # fmt: skip
+def test_other_websites_may_not_post(web: Web, headers: dict[str, str]) -> None:
+    """A page elsewhere cannot make the device work."""
+    is_problem(search(web, headers=headers), 403)
+
+
+def test_own_page_may_post(web: Web) -> None:
+    """With the headers that a browser adds, also behind a proxy for TLS."""
+    netloc = f"127.0.0.1:{web.server.port}"
+    for scheme in ("http", "https"):
+        headers = {"Origin": f"{scheme}://{netloc}", "Sec-Fetch-Site": "same-origin"}
+        assert search(web, headers=headers).status_code == 200
+
+
+def test_what_the_server_refuses_itself_is_a_problem_too(web: Web) -> None:
+    """Before the app is asked: headers too long, or none at all."""
+    status, headers, body = raw_get(web, "/", "localhost", f"X: {'x' * 20_000}")
+    assert status == 431
+    assert headers["Content-Type"] == "application/problem+json"
+    assert json.loads(body)["status"] == 431
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    with socket.create_connection(("127.0.0.1", web.server.port), WAIT) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert b" 400 Bad Request\r\n" in connection.recv(65_536)
+
+
+# streams
+
+
+def test_events_come_at_once_and_at_each_change(web: Web) -> None:
+    """The same document as /api/latest."""
+    with open_stream(web, "/api/events") as stream:
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        events = read_events(stream)
+        name, state = next(events)
+        assert (name, state["version"], state["sighting"]) == ("state", 0, None)
+        web.device.show(Verdict.MATCH, [(CUP, 0.9)])
+        name, state = next(events)
+        assert (name, state["version"]) == ("state", 1)
+        latest = web.get("/api/latest").json()
+        assert state | {"now": ""} == latest | {"now": ""}
+        web.device.go_offline()
+        name, state = next(events)
+        assert state["camera"]["message"] == "the camera was unplugged"
+        assert state["sighting"]["verdict"] == "match"
+
+
+def test_events_carry_heartbeats(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a page knows a quiet stream from a dead one."""
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.1)
+    with open_stream(web, "/api/events") as stream:
+        events = read_events(stream)
+        assert next(events)[0] == "state"
+        name, beat = next(events)
+        assert name == "heartbeat"
+        assert beat["version"] == 0
+
+
+def test_live_picture_parts(web: Web) -> None:
+    """Each part has its length and is a picture; a new one comes with a new frame only."""
+    web.device.take_frame()
+    with open_stream(web, "/camera.mjpg") as stream:
+        assert stream.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
+        assert decode(read_part(stream)).shape == (480, 640, 3)
+        web.device.take_frame()
+        assert decode(read_part(stream)).shape == (480, 640, 3)
+
+
+def test_live_picture_is_at_most_ten_frames_a_second(web: Web) -> None:
+    """However many the camera gives."""
+    camera = threading.Thread(target=web.device.run_camera, args=(200,), daemon=True)
+    camera.start()
+    with open_stream(web, "/camera.mjpg") as stream:
+        read_part(stream)
+        start = time.monotonic()
+        for _ in range(5):
+            read_part(stream)
+        assert time.monotonic() - start > 0.4
+
+
+def test_streams_without_pictures_end(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An offline camera must not hold the server's threads."""
+    monkeypatch.setattr(streams, "PICTURELESS_SECONDS", 0.1)
+    with open_stream(web, "/camera.mjpg") as stream:
+        assert stream.read() == b""
+
+
+def test_streams_are_capped() -> None:
+    """One more is told to come back; short answers go on; a place that is left is free again."""
+    with serving(StandInDevice(), most_streams=3) as web, contextlib.ExitStack() as opened:
+        for _ in range(2):
+            next(read_events(opened.enter_context(open_stream(web, "/api/events"))))
+        web.device.take_frame()
+        with open_stream(web, "/camera.mjpg") as stream:
+            read_part(stream)
+            answer = web.get("/api/events")
+            is_problem(answer, 503)
+            assert answer.headers["Retry-After"] == "5"
+            assert web.get("/api/latest").status_code == 200
+        eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 2)
+        with open_stream(web, "/api/events") as stream:
+            assert next(read_events(stream))[0] == "state"
+
+
+def test_client_that_leaves_gives_its_place_back(web: Web) -> None:
+    """Soon, although nothing was written to it meanwhile."""
+    with open_stream(web, "/api/events") as stream:
+        next(read_events(stream))
+        assert web.get("/api/status").json()["streams"]["open"] == 1
+    left = time.monotonic()
+    eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 0)
+    assert time.monotonic() - left < 2
+
+
+def test_head_of_a_stream_takes_no_place(web: Web) -> None:
+    """It has no body that would end."""
+    for path in ("/api/events", "/camera.mjpg"):
+        assert httpx.head(web.url + path).status_code == 200
+    assert web.get("/api/status").json()["streams"]["open"] == 0
+
+
+def test_slow_client_gets_new_frames_not_old_ones(web: Web) -> None:
+    """What queues for a client that does not read is bounded."""
+    threading.Thread(target=web.device.run_camera, args=(100,), daemon=True).start()
+    with open_stream(web, "/camera.mjpg") as stream:
+        read_part(stream)
+        before = web.device.step
+        eventually(lambda: web.device.step > before + 150)
+        channels = list(web.server._waitress.active_channels.values())
+        assert sum(channel.total_outbufs_len for channel in channels) < 400_000
+
+
+def test_stops_under_a_second_with_streams_open(web: Web) -> None:
+    """Of both kinds, and with a client that does not read."""
+    threading.Thread(target=web.device.run_camera, args=(50,), daemon=True).start()
+    with contextlib.ExitStack() as opened:
+        for _ in range(4):
+            next(read_events(opened.enter_context(open_stream(web, "/api/events"))))
+            read_part(opened.enter_context(open_stream(web, "/camera.mjpg")))
+        stuck = opened.enter_context(socket.create_connection(("127.0.0.1", web.server.port), WAIT))
+        stuck.sendall(b"GET /camera.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 9)
+        assert web.stop() < 1
+
+
+# the server
+
+
+def test_port_in_use_names_the_way_out(web: Web) -> None:
+    """Both for the command and for make."""
+    port = web.server.port
+    with pytest.raises(PortError) as caught:
+        Server(create_app(web.device), "127.0.0.1", port, threading.Event())
+    assert str(caught.value) == (
+        f"port {port} is in use; choose another with --port {port + 1} (make demo PORT={port + 1})"
+    )
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_other_machines_addresses_cannot_be_listened_on(host: str) -> None:
+    """The message names the host."""
+    with pytest.raises(PortError, match=host):
+        Server(create_app(StandInDevice()), host, 0, threading.Event())
+
+
+def test_same_port_again_at_once() -> None:
+    """A restarted appliance finds its port free."""
+    with serving(StandInDevice()) as web:
+        port = web.server.port
+        assert web.get("/api/latest").status_code == 200
+    with serving(StandInDevice(), port) as web:
+        assert web.get("/api/latest").status_code == 200
+
+
+def test_close_before_serving_frees_the_port() -> None:
+    """And closing twice is harmless."""
+    server = Server(create_app(StandInDevice()), "127.0.0.1", 0, threading.Event())
+    server.close()
+    server.close()
+    again = Server(create_app(StandInDevice()), "127.0.0.1", server.port, threading.Event())
+    again.close()
+
+
+def test_addresses_can_be_opened() -> None:
+    """Printed at the start; with lan, one for a phone."""
+    server = Server(create_app(StandInDevice()), "0.0.0.0", 0, threading.Event())
+    try:
+        assert server.addresses(lan=False) == [f"http://localhost:{server.port}/"]
+        lan = [f"http://{address}:{server.port}/" for address in lan_addresses()]
+        assert server.addresses(lan=True) == [f"http://localhost:{server.port}/", *lan]
+    finally:
+        server.close()
+
+
+def test_own_addresses_are_own() -> None:
+    """Those of the interfaces can be bound, another's cannot."""
+    import ipaddress
+
+    for address in lan_addresses():
+        assert is_own_address(ipaddress.ip_address(address))
+    assert not is_own_address(ipaddress.ip_address("192.0.2.1"))
+    assert not is_own_address(ipaddress.ip_address("2001:db8::1"))
+    assert not is_own_address(ipaddress.ip_address("224.0.0.1"))
+
+
+def test_page_digest_is_in_page_and_state(web: Web) -> None:
+    """An open page notices that the device was updated."""
+    page = web.get("/api/latest").json()["page"]
+    assert f'data-page="{page}"' in web.get("/").text
+
+
+# helpers
+
+
+def search(
+    web: Web, data: bytes | None = None, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    photo = draw_look(CUP) if data is None else data
+    return web.post(
+        "/api/search", content=photo, headers={"Content-Type": "image/jpeg"} | (headers or {})
+    )
+
+
+def decode(jpeg: bytes) -> Any:
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+
+
+def png(width: int, height: int) -> bytes:
+    return cv2.imencode(".png", np.full((height, width, 3), 90, np.uint8))[1].tobytes()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A small PNG whose header claims width x height pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
+
+
+def raw_get(
+    web: Web, path: str, host: str, header: str = "Accept: */*"
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """A GET whose path and Host header no client library mends."""
+    with socket.create_connection(("127.0.0.1", web.server.port), WAIT) as connection:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        received = b""
+        while part := connection.recv(65_536):
+            received += part
+    reader = io.BytesIO(received)
+    status = int(reader.readline().split()[1])
+    return status, http.client.parse_headers(reader), reader.read()
+
+
+@contextlib.contextmanager
+def open_stream(web: Web, path: str) -> Iterator[http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", web.server.port, timeout=WAIT)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    try:
+        assert response.status == 200
+        yield response
+    finally:
+        response.close()
+        connection.close()
+
+
+def read_events(stream: http.client.HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
+    name = ""
+    while line := stream.readline():
+        if line.startswith(b"event: "):
+            name = line[7:].strip().decode()
+        elif line.startswith(b"data: "):
+            yield name, json.loads(line[6:])
+
+
+def read_part(stream: http.client.HTTPResponse) -> bytes:
+    assert stream.readline() == b"--frame\r\n"
+    assert stream.readline() == b"Content-Type: image/jpeg\r\n"
+    length = int(stream.readline().removeprefix(b"Content-Length: "))
+    assert stream.readline() == b"\r\n"
+    jpeg = stream.read(length)
+    assert stream.readline() == b"\r\n"
+    return jpeg

@@ -1,0 +1,556 @@
+"""The page in a real Chromium: what people see, and that it recovers by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    FilePayload,
+    Page,
+    expect,
+    sync_playwright,
+)
+
+import edge.web.app
+from edge.sighting import Verdict
+from edge.web.app import create_app
+from edge.web.server import Server
+from tests.web_stand_in import (
+    CUP,
+    GEAR,
+    HOSTILE,
+    HOSTILE_TITLE,
+    LONG,
+    LONG_TITLE,
+    SHELL,
+    WRENCH,
+    StandInDevice,
+    draw_look,
+    show_state,
+)
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+    "--disable-sync --no-first-run"
+).split()
+KIOSK, WIDE, PHONE = (800, 480), (1920, 1080), (390, 844)
+SIZES = {"kiosk": KIOSK, "wide": WIDE, "phone": PHONE}
+STATES = ("match", "one_of", "unknown", "nothing", "long", "hostile", "offline")
+SECONDS = 1000  # Playwright counts milliseconds
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@contextlib.contextmanager
+def serving(device: StandInDevice, most_streams: int = 48, port: int = 0) -> Iterator[str]:
+    """The address of a page that shows `device`, with its camera running."""
+    server = Server(create_app(device, most_streams), "127.0.0.1", port, device.stopping)
+    threads = [
+        threading.Thread(target=server.serve),
+        threading.Thread(target=device.run_camera),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}/"
+    finally:
+        server.close()
+        for thread in threads:
+            thread.join()
+
+
+@contextlib.contextmanager
+def visiting(
+    browser: Browser,
+    address: str,
+    size: tuple[int, int] = WIDE,
+    scheme: str = "light",
+    server_may_be_away: bool = False,
+) -> Iterator[Page]:
+    """A page at `address`; nothing may be complained about in its console."""
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale="en-GB",
+        is_mobile=size == PHONE,
+        has_touch=size == PHONE,
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not (
+            server_may_be_away and message.text.startswith("Failed to load resource")
+        ):
+            complaints.append(message.text)
+
+    def hear_error(error: Error) -> None:
+        complaints.append(str(error))
+
+    page.on("console", hear)
+    page.on("pageerror", hear_error)
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.goto(address, wait_until="domcontentloaded")
+    try:
+        yield page
+        assert complaints == []
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def device() -> StandInDevice:
+    return StandInDevice()
+
+
+@pytest.fixture
+def page(browser: Browser, device: StandInDevice) -> Iterator[Page]:
+    with serving(device) as address, visiting(browser, address) as visited:
+        yield visited
+
+
+# what is seen
+
+
+def test_invites_while_nothing_is_there(page: Page) -> None:
+    """From the first moment, and the live picture runs."""
+    expect(page.locator(".sentence")).to_contain_text("Hold something in front of the camera")
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.locator("#status-camera")).to_have_text("Camera on")
+    expect(page.locator("#status-catalogue")).to_have_text("Catalogue of 22 November 2026")
+    assert frames_are_coming(page)
+
+
+def test_match_appears_then_the_next(page: Page, device: StandInDevice) -> None:
+    """Title, price, place, picture, the look; the next best beside it; no bare cosine."""
+    device.show(Verdict.MATCH, [(CUP, 0.91), (GEAR, 0.5), (WRENCH, 0.4)])
+    label = page.locator(".match")
+    expect(label.locator(".title")).to_have_text("Blue stoneware cup")
+    expect(label.locator(".price")).to_have_text("€ 14.50")
+    expect(label.locator(".location")).to_have_text("Shelf A 3")
+    expect(label.locator(".sure")).to_have_text("A clear match")
+    expect(label.locator(".next .name")).to_have_text(
+        ["Spur gear, 24 teeth, module 1.5", "Combination wrench, 17 mm"]
+    )
+    expect(page.locator("#look")).to_be_visible()
+    expect(page.locator("#spoken")).to_have_text("Blue stoneware cup. Shelf A 3")
+    assert "0.9" not in page.locator("#answer").inner_text()
+    assert all_pictures_are_there(page)
+    device.show(Verdict.MATCH, [(SHELL, 0.7), (CUP, 0.68)])
+    expect(label.locator(".title")).to_have_text("Nautilus shell, polished")
+    expect(label.locator(".sure")).to_have_text("Very likely this one")
+    expect(label.locator(".price")).to_have_count(0)
+
+
+def test_one_of_these_then_unknown_then_nothing(page: Page, device: StandInDevice) -> None:
+    """Up to three cards, a sentence, an invitation."""
+    device.show(Verdict.ONE_OF, [(GEAR, 0.74), (WRENCH, 0.72), (SHELL, 0.7), (CUP, 0.69)])
+    expect(page.locator(".heading")).to_have_text("It is one of these")
+    expect(page.locator(".card .name")).to_have_text(
+        ["Spur gear, 24 teeth, module 1.5", "Combination wrench, 17 mm", "Nautilus shell, polished"]
+    )
+    device.show(Verdict.UNKNOWN, [], look=HOSTILE)
+    expect(page.locator(".sentence")).to_contain_text("I don\u2019t know this one.")
+    expect(page.locator(".sentence")).to_contain_text("Try turning it, or search by name.")
+    expect(page.locator("#look")).to_be_visible()
+    device.show(Verdict.NOTHING, [])
+    expect(page.locator(".sentence")).to_contain_text("Hold something in front of the camera")
+    expect(page.locator("#look")).to_be_hidden()
+
+
+def test_hostile_text_is_only_text(page: Page, device: StandInDevice) -> None:
+    """Tags, apostrophes and addresses of scripts in the catalogue do nothing."""
+    device.show(Verdict.MATCH, [(HOSTILE, 0.9), (HOSTILE, 0.5)])
+    expect(page.locator(".title")).to_have_text(HOSTILE_TITLE)
+    expect(page.locator(".next .name")).to_have_text(HOSTILE_TITLE)
+    expect(page.locator(".price")).to_have_text("<i>€ 1</i>")
+    assert page.title() == "Visual search"
+    assert page.locator("#panel :is(script, b, i, a)").count() == 0
+    page.locator(".next .row").click()
+    expect(page.locator("#result-bar")).to_be_visible()
+    expect(page.locator(".item .title")).to_have_text(HOSTILE_TITLE)
+
+
+def test_timings_on_demand(page: Page, device: StandInDevice) -> None:
+    """Hidden until somebody asks."""
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    expect(page.locator(".title")).to_be_visible()
+    expect(page.locator("#timings-list")).to_be_hidden()
+    page.locator("#timings summary").click()
+    expect(page.locator("#timings-list")).to_contain_text("14.8 ms")
+
+
+# going away and coming back
+
+
+def test_camera_offline_shows_no_old_picture(page: Page, device: StandInDevice) -> None:
+    """But since when, and why; and the picture comes back by itself."""
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    expect(page.locator("#picture")).to_be_visible()
+    since = time.time() - 600
+    device.go_offline(since=since)
+    clock = time.strftime("%H:%M", time.localtime(since))
+    expect(page.locator("#frame-note")).to_contain_text(f"Camera offline since {clock}")
+    expect(page.locator("#frame-note")).to_contain_text("the camera was unplugged")
+    expect(page.locator("#picture")).to_be_hidden()
+    expect(page.locator(".sentence")).to_contain_text("The camera is away")
+    device.go_online()
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+    assert frames_are_coming(page)
+
+
+def test_picture_that_stands_still_is_not_shown_as_live(browser: Browser) -> None:
+    """Although the device believes that its camera is online."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address) as page:
+        expect(page.locator("#picture")).to_be_visible()
+        device.frozen = True
+        expect(page.locator("#picture")).to_be_hidden(timeout=6 * SECONDS)
+        expect(page.locator("#frame-note")).to_have_text("Waiting for the picture…")
+        device.frozen = False
+        expect(page.locator("#picture")).to_be_visible(timeout=12 * SECONDS)
+
+
+def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
+    """Page and picture recover by themselves, with the new state."""
+    first, port = stand_in_process(0, "match")
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        with visiting(browser, address, server_may_be_away=True) as page:
+            expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+            expect(page.locator("#picture")).to_be_visible()
+            page.evaluate("window.sameDocument = true")
+            first.kill()
+            first.wait()
+            expect(page.locator("#banner")).to_be_visible(timeout=8 * SECONDS)
+            expect(page.locator("#banner")).to_have_text("Reconnecting…")
+            expect(page.locator("#picture")).to_be_hidden(timeout=8 * SECONDS)
+            second, _ = stand_in_process(port, "one_of")
+            try:
+                expect(page.locator(".heading")).to_have_text(
+                    "It is one of these", timeout=15 * SECONDS
+                )
+                expect(page.locator("#banner")).to_be_hidden()
+                expect(page.locator("#picture")).to_be_visible(timeout=15 * SECONDS)
+                assert frames_are_coming(page)
+                assert page.evaluate("window.sameDocument")
+            finally:
+                second.kill()
+                second.wait()
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_without_a_free_stream_the_page_asks_instead(browser: Browser) -> None:
+    """A refused event stream is closed for good by browsers: polling goes on, quietly."""
+    device = StandInDevice()
+    with (
+        serving(device, most_streams=0) as address,
+        visiting(browser, address, server_may_be_away=True) as page,
+    ):
+        device.show(Verdict.MATCH, [(CUP, 0.9)])
+        expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+        device.show(Verdict.MATCH, [(GEAR, 0.9)])
+        expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+        expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_hidden_page_holds_no_streams(page: Page) -> None:
+    """A browser has six connections to a device; a page in the background needs none."""
+    expect(page.locator("#picture")).to_be_visible()
+    open_streams = "() => fetch('/api/status').then((a) => a.json()).then((s) => s.streams.open)"
+    assert page.evaluate(open_streams) == 2
+    hide(page, True)
+    page.wait_for_function(f"async () => (await ({open_streams})()) === 0")
+    expect(page.locator("#picture")).to_be_hidden()
+    hide(page, False)
+    expect(page.locator("#picture")).to_be_visible()
+    page.wait_for_function(f"async () => (await ({open_streams})()) === 2")
+
+
+def test_page_loads_itself_anew_after_an_update(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kiosk is never reloaded by hand."""
+    with contextlib.ExitStack() as first:
+        address = first.enter_context(serving(StandInDevice()))
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with visiting(browser, address, server_may_be_away=True) as page:
+            expect(page.locator("#picture")).to_be_visible()
+            page.evaluate("window.sameDocument = true")
+            first.close()
+            monkeypatch.setattr(edge.web.app, "page_files_digest", lambda: "another")
+            with serving(StandInDevice(), port=port):
+                expect(page.locator("html")).to_have_attribute(
+                    "data-page", "another", timeout=15 * SECONDS
+                )
+                assert page.evaluate("window.sameDocument === undefined")
+                expect(page.locator("#picture")).to_be_visible(timeout=15 * SECONDS)
+
+
+# searching
+
+
+def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> None:
+    """As one types; an item at length; the camera's answer waits meanwhile."""
+    device.show(Verdict.MATCH, [(SHELL, 0.9)])
+    page.get_by_label("Search by name").fill("17 mm wrench")
+    expect(page.locator(".item .title")).to_have_text("Combination wrench, 17 mm")
+    expect(page.locator("#result-words")).to_have_text("Found for “17 mm wrench”")
+    expect(page.locator(".more-photos img")).to_have_count(1)
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    page.get_by_label("Search by name").fill("e")
+    expect(page.locator("#result-words")).to_have_text("7 found for “e”")
+    expect(page.locator(".found .row")).to_have_count(7)
+    page.locator(".found .row", has_text="Spur gear").click()
+    expect(page.locator(".item .title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+    page.get_by_role("button", name="Back to live").click()
+    expect(page.locator(".match:not(.item) .title")).to_have_text("Blue stoneware cup")
+    expect(page.get_by_label("Search by name")).to_have_value("")
+    expect(page.locator("#result-bar")).to_be_hidden()
+
+
+def test_search_that_finds_nothing(page: Page) -> None:
+    """Says so, takes any text, and Escape leads back."""
+    words = '<b>O\'Neill & "sons"</b> %2F?#'
+    page.get_by_label("Search by name").fill(words)
+    expect(page.locator("#result-words")).to_have_text(f"Nothing found for “{words}”")
+    page.keyboard.press("Escape")
+    expect(page.locator(".sentence")).to_contain_text("Hold something in front of the camera")
+
+
+def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
+    """The result in the same form, with its look; live news do not push it away."""
+    device.answer = GEAR
+    chosen = FilePayload(name="gear.jpg", mimeType="image/jpeg", buffer=draw_look(GEAR))
+    page.locator("#photo").set_input_files(chosen)
+    expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+    expect(page.locator("#result-words")).to_have_text("Your photo")
+    expect(page.locator("#look")).to_be_visible()
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    expect(page.locator("#status-when")).to_contain_text("Seen")
+    expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+    page.get_by_role("button", name="Back to live").click()
+    expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+
+
+def test_photo_that_is_none(browser: Browser, device: StandInDevice) -> None:
+    """The device's own words say what is wrong."""
+    chosen = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"not a picture")
+    with (
+        serving(device) as address,
+        visiting(browser, address, server_may_be_away=True) as page,
+    ):
+        page.locator("#photo").set_input_files(chosen)
+        expect(page.locator(".sentence")).to_contain_text("notes.txt")
+
+
+# form
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_state_fits_its_screen(browser: Browser, size: str) -> None:
+    """Nothing scrolls sideways; a kiosk does not scroll at all; picture and answer stay put."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
+        expect(page.locator("#picture")).to_be_visible()
+        places = set()
+        for state in STATES:
+            show_state(device, state)
+            shown = page.locator("#panel > *")
+            expect(shown).to_contain_text(FIRST_WORDS[state])
+            box = page.evaluate("""() => ({
+                sideways: document.documentElement.scrollWidth - innerWidth,
+                down: document.documentElement.scrollHeight - innerHeight,
+                frame: document.querySelector('#frame').getBoundingClientRect().toJSON(),
+                answer: document.querySelector('#answer').getBoundingClientRect().toJSON(),
+            })""")
+            assert box["sideways"] <= 0, state
+            assert size == "phone" or box["down"] <= 0, state
+            frame, answer = box["frame"], box["answer"]
+            places.add((frame["width"], frame["height"], answer["left"], answer["top"]))
+            assert overflowing(page) == [], state
+            assert answer["top"] < SIZES[size][1] / 2, "the answer is seen with the picture"
+        assert len(places) == 1, "picture and answer jumped"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_legible(browser: Browser, scheme: str) -> None:
+    """Contrast of all text is at least 4.5 to 1."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, KIOSK, scheme) as page:
+        page.emulate_media(reduced_motion="reduce")
+        page.locator("#timings summary").click()
+        for state in STATES:
+            show_state(device, state)
+            expect(page.locator("#panel > *")).to_contain_text(FIRST_WORDS[state])
+            assert page.evaluate(FAINT_TEXT) == [], state
+        page.get_by_label("Search by name").fill("e")
+        expect(page.locator(".found .row")).to_have_count(7)
+        assert page.evaluate(FAINT_TEXT) == []
+
+
+def test_long_title_is_cut_in_sight_and_whole_for_listeners(
+    page: Page, device: StandInDevice
+) -> None:
+    """The text is all there; the screen shows its first lines."""
+    device.show(Verdict.MATCH, [(LONG, 0.93), (LONG, 0.5), (LONG, 0.4), (LONG, 0.3)])
+    expect(page.locator(".title")).to_have_text(LONG_TITLE)
+    for name in page.locator(".next .name").all():
+        expect(name).to_have_text(LONG_TITLE)
+
+
+def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
+    """In the order of sight, the focus always visible."""
+    device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
+    expect(page.locator(".next .row")).to_be_visible()
+    reached = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.id || document.activeElement.className")
+        )
+    assert reached[:4] == ["skip", "words", "photo", "row"]
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Shift+Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    expect(page.locator(".item .title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+
+
+def test_landmarks_are_named(page: Page) -> None:
+    """For those who jump from one to the next."""
+    for role in ("banner", "main", "search", "contentinfo"):
+        expect(page.get_by_role(role)).to_have_count(1)
+    expect(page.get_by_role("region", name="Camera")).to_have_count(1)
+    expect(page.get_by_role("region", name="Answer")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Visual search")
+
+
+# helpers
+
+FIRST_WORDS = {
+    "match": "Blue stoneware cup",
+    "one_of": "It is one of these",
+    "unknown": "I don\u2019t know this one.",
+    "nothing": "Hold something in front of the camera",
+    "long": "Stainless steel",
+    "hostile": "<script>",
+    "offline": "The camera is away",
+}
+
+FAINT_TEXT = """() => {
+    const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((part) => part / 255)
+        .map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+    const ground = (element) => {
+        for (let one = element; one; one = one.parentElement) {
+            const colour = numbers(getComputedStyle(one).backgroundColor);
+            if (colour.length === 3 || colour[3] > 0) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const faint = [];
+    for (const element of document.querySelectorAll("body *")) {
+        const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+        if (!own || !element.checkVisibility() || element.closest(".unseen, .skip")) continue;
+        const pair = [light(numbers(getComputedStyle(element).color)), light(ground(element))];
+        const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+        if (ratio < 4.5) faint.push(`${element.className || element.id} ${ratio.toFixed(2)}`);
+    }
+    return faint;
+}"""
+
+
+def overflowing(page: Page) -> list[str]:
+    """What reaches out of the answer; a phone's page scrolls, and so may its answer."""
+    found: list[str] = page.evaluate("""() => {
+        const answer = document.querySelector("#answer").getBoundingClientRect();
+        const outside = [];
+        for (const element of document.querySelectorAll("#panel *")) {
+            const box = element.getBoundingClientRect();
+            if (box.right > answer.right + 1 || box.bottom > answer.bottom + 1) {
+                outside.push(element.className || element.tagName);
+            }
+        }
+        const label = document.querySelector(".thing .label");
+        const others = document.querySelector(".others");
+        if (label && others) {
+            const bottom = label.lastElementChild.getBoundingClientRect().bottom;
+            if (bottom > others.getBoundingClientRect().top + 1) outside.push("label over others");
+        }
+        return outside;
+    }""")
+    return found
+
+
+def frames_are_coming(page: Page) -> bool:
+    """Whether the canvas changes: the stand-in's things tremble and its clock runs."""
+    page.evaluate("""() => {
+        const canvas = document.querySelector("#picture");
+        const draw = CanvasRenderingContext2D.prototype.drawImage;
+        window.drawn = 0;
+        CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+            if (this.canvas === canvas) window.drawn += 1;
+            return draw.apply(this, given);
+        };
+    }""")
+    page.wait_for_function("() => window.drawn >= 3")
+    return True
+
+
+def all_pictures_are_there(page: Page) -> bool:
+    """Whether every picture in sight was loaded."""
+    page.wait_for_function("""() => [...document.querySelectorAll("#panel img, #look img")]
+        .every((image) => image.complete && image.naturalWidth > 0)""")
+    return True
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Tell the page that it is in the background, or again in sight."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def stand_in_process(port: int, state: str) -> tuple[subprocess.Popen[str], int]:
+    """A stand-in device in a process of its own, ready, with its port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.web_stand_in", "--port", str(port), "--state", state],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert process.stdout is not None
+    found = re.search(r":(\d+)/", process.stdout.readline())
+    assert found, "the stand-in did not start"
+    return process, int(found[1])
