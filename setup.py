@@ -49,7 +49,7 @@ setup(
         "numpy>=1.26,<2",
         "opencv-python-headless>=4.11,<5",
         "pillow>=11",
-        "pydantic-settings>=2.6,<3",
+        "pydantic>=2.9,<3",
         "rich>=13.9",
         "sqlite-utils>=3.38,<5",
         "uuid6>=2025.0,<2026",

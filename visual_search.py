@@ -69,9 +69,7 @@ def main() -> None:
     """Run the command; errors become one plain sentence and an exit code."""
     debug = "--debug" in sys.argv
     try:
-        command(standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        sys.exit(command(standalone_mode=False))  # commands return nothing, or what they exit with
     except (KeyboardInterrupt, click.Abort):
         sys.exit("stopped")
     except click.ClickException as error:

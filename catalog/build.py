@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -106,41 +108,41 @@ def build(
         except BundleError as error:
             raise BundleError(f"{out}: exists and is not a bundle; choose another --out") from error
     addresses = cache_folder / "addresses"
-    with closing(FeatureCache(cache_folder)) as cache:
+    target = out.resolve()  # a link to a bundle stays one
+    with closing(FeatureCache(cache_folder)) as cache, _workspace(target) as folder:
         made = _collect(entries, featurizer, cache, addresses, progress, on_skip)
         if not made.rows:
             raise ContentError("none of the photos could be used; nothing was built")
         per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
-        with _workspace(out) as folder:
-            vectors = normalised(np.stack([row.feature.vector for row in made.rows]))
-            stored = vectors.astype(np.float16)
-            known, known_photos = _as_seen(made.rows, featurizer, cache, addresses, progress)
-            foreign = _foreign(featurizer, cache, progress)
-            skus = [row.entry.item.sku for row in made.rows]
-            calibration = calibrate(stored, skus, known, known_photos, foreign)
-            progress("index", 0, 1)
-            index = _write_vectors(stored, featurizer, made.rows, addresses, folder)
-            progress("index", 1, 1)
-            _write_metadata(entries, made.rows, folder)
-            _write_featurizer(featurizer, folder / "featurizer")
-            manifest = Manifest(
-                format=1,
-                created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
-                title=title,
-                items=len(set(skus)),
-                photos=len(skus),
-                featurizer=FeaturizerEntry(
-                    id=featurizer.id,
-                    name=featurizer.descriptor.name,
-                    dimensions=featurizer.dimensions,
-                    size=featurizer.descriptor.size,
-                ),
-                index=index,
-                calibration=calibration,
-                files=describe_files(folder),
-            )
-            identity = _write_manifest(folder, manifest)
-            _publish(folder, out)
+        vectors = normalised(np.stack([row.feature.vector for row in made.rows]))
+        stored = vectors.astype(np.float16)
+        known, known_photos = _as_seen(made.rows, featurizer, cache, addresses, progress)
+        foreign = _foreign(featurizer, cache, progress)
+        skus = [row.entry.item.sku for row in made.rows]
+        calibration = calibrate(stored, skus, known, known_photos, foreign)
+        progress("index", 0, 1)
+        index = _write_vectors(stored, featurizer, made.rows, addresses, folder)
+        progress("index", 1, 1)
+        _write_metadata(entries, made.rows, folder)
+        _write_featurizer(featurizer, folder / "featurizer")
+        manifest = Manifest(
+            format=1,
+            created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+            title=title,
+            items=len(set(skus)),
+            photos=len(skus),
+            featurizer=FeaturizerEntry(
+                id=featurizer.id,
+                name=featurizer.descriptor.name,
+                dimensions=featurizer.dimensions,
+                size=featurizer.descriptor.size,
+            ),
+            index=index,
+            calibration=calibration,
+            files=describe_files(folder),
+        )
+        identity = _write_manifest(folder, manifest)
+        _publish(folder, target)
     counts = Counter(skus)
     return BuildReport(
         bundle=identity,
@@ -292,11 +294,13 @@ def _workspace(out: Path) -> Iterator[Path]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ShelfError(f"{out}: another build of it is running; wait for it") from error
+        if not lock.exists() or not os.path.samestat(os.fstat(held.fileno()), lock.stat()):
+            raise ShelfError(f"{out}: another build of it has just ended; try again")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
             yield folder
-        except OSError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise ShelfError(f"{folder}: cannot be written: {error}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)

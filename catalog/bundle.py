@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.errors import BundleError
 from catalog.featurizer import Featurizer
@@ -29,7 +29,14 @@ from catalog.items import Item, Items, Photo
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-FILES = ("vectors.npy", "index.ann", "items.db", "pictures.db", "probes.npz")
+FILES = (
+    "vectors.npy",
+    "index.ann",
+    "items.db",
+    "pictures.db",
+    "probes.npz",
+    "featurizer/descriptor.json",
+)
 LARGEST_MANIFEST = 1 << 20  # bytes
 
 
@@ -78,7 +85,7 @@ class Manifest(_Strict):
     """What ``manifest.json`` says."""
 
     format: Literal[1]
-    created: str
+    created: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")  # becomes part of a folder's name
     title: str
     items: int
     photos: int
@@ -117,10 +124,15 @@ class Bundle:
         self._check_counts()
         entry = manifest.index
         dimensions = manifest.featurizer.dimensions
-        self._annoy: Index | None = (
-            Annoy(path / "index.ann", dimensions, entry.search_k) if entry.kind == "annoy" else None
-        )
+        self._annoy: Index | None = None
         self._exact: Index | None = None
+        if entry.kind == "annoy":
+            annoy = Annoy(path / "index.ann", dimensions, entry.search_k)
+            if len(annoy) != manifest.photos:
+                raise BundleError(
+                    f"{path}: index.ann holds {len(annoy)} vectors, not {manifest.photos}"
+                )
+            self._annoy = annoy
 
     @classmethod
     def open(cls, path: Path, engine: str = "auto", verified: bool = False) -> Bundle:
@@ -158,6 +170,7 @@ class Bundle:
 
         An item is as similar as its best photo.
         """
+        enough = min(count, self.manifest.items)
         wanted = count * 4
         while True:
             rows, similarities = self.index(exact).nearest(vector, wanted)
@@ -166,8 +179,10 @@ class Bundle:
                 sku = self.items.skus[row]
                 if sku not in best:
                     best[sku] = Match(sku, row, min(1.0, max(-1.0, similarity)))
-            if len(best) >= count or len(rows) < wanted or wanted >= len(self.items.skus):
+            if len(best) >= enough:
                 return list(best.values())[:count]
+            if len(rows) < wanted:  # more than Annoy finds at a time
+                return self.search(vector, count, exact=True)
             wanted *= 4  # one item's many photos filled the list
 
     def item(self, sku: str) -> Item | None:
@@ -220,7 +235,7 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         if isinstance(found, dict) and found.get("format") != FORMAT:
             raise BundleError(f"{file}: format {found.get('format')!r} is not known; update")
         manifest = Manifest.model_validate(found)
-    except (ValueError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: not a bundle's manifest: {error}") from error
     return manifest, bundle_id(manifest, data)
 

@@ -17,7 +17,7 @@ import numpy as np
 import sqlite_utils
 
 from catalog import durable
-from catalog.errors import NetworkError
+from catalog.errors import NetworkError, ShelfError
 from catalog.index import Vectors
 
 LARGEST_FETCH = 64 << 20  # bytes
@@ -39,24 +39,28 @@ class FeatureCache:
     """Features in SQLite, keyed by the photo's sha256 and the network id."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "features.db"
-        try:
-            self._database = _open(path)
-        except sqlite3.DatabaseError:
-            path.replace(path.with_suffix(".damaged"))
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._database = _open(path)
+        self._path = folder / "features.db"
         self._lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._database = _open(self._path)
+            except sqlite3.DatabaseError as error:
+                self._database = _begin_anew(self._path, error)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise ShelfError(f"{self._path}: the build cache cannot be used: {error}") from error
 
     def get(self, sha256: str, network_id: str) -> Feature | None:
         """The feature of a photo, or None."""
         with self._lock:
-            row = self._database.execute(
-                "select vector, width, height, thumbnail from features where key = ?",
-                [f"{sha256}-{network_id}"],
-            ).fetchone()
+            try:
+                row = self._database.execute(
+                    "select vector, width, height, thumbnail from features where key = ?",
+                    [f"{sha256}-{network_id}"],
+                ).fetchone()
+            except sqlite3.DatabaseError as error:
+                self._heal(error)
+                row = None
         if row is None:
             return None
         return Feature(sha256, np.frombuffer(row[0], np.float32), row[1], row[2], row[3])
@@ -73,14 +77,27 @@ class FeatureCache:
             )
             for one in features
         ]
-        with self._lock, self._database.conn:
-            self._database.conn.executemany(
-                "insert or replace into features values (?, ?, ?, ?, ?)", rows
-            )
+        with self._lock:
+            try:
+                self._insert(rows)
+            except sqlite3.DatabaseError as error:
+                self._heal(error)
+                self._insert(rows)
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def _insert(self, rows: list[tuple[str, bytes, int, int, bytes]]) -> None:
+        with self._database.conn:
+            self._database.conn.executemany(
+                "insert or replace into features values (?, ?, ?, ?, ?)", rows
+            )
+
+    def _heal(self, error: sqlite3.DatabaseError) -> None:
+        if not isinstance(error, sqlite3.OperationalError):
+            self._database.close()
+        self._database = _begin_anew(self._path, error)
 
 
 def fetch(address: str, folder: Path) -> bytes:
@@ -113,13 +130,27 @@ def fetch(address: str, folder: Path) -> bytes:
 
 def _open(path: Path) -> sqlite_utils.Database:
     connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
-    database = sqlite_utils.Database(connection)
-    database.enable_wal()
-    connection.execute("pragma synchronous = normal")
-    connection.execute(
-        "create table if not exists features "
-        "(key text primary key, vector blob, width integer, height integer, thumbnail blob)"
-    )
-    connection.commit()
-    connection.execute("select 1 from features limit 1").fetchone()
+    try:
+        database = sqlite_utils.Database(connection)
+        database.enable_wal()
+        connection.execute("pragma synchronous = normal")
+        connection.execute(
+            "create table if not exists features "
+            "(key text primary key, vector blob, width integer, height integer, thumbnail blob)"
+        )
+        connection.commit()
+        connection.execute("select 1 from features limit 1").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return database
+
+
+def _begin_anew(path: Path, error: sqlite3.DatabaseError) -> sqlite_utils.Database:
+    """Put a damaged file aside and open a new one; a full disk or a lock is no damage."""
+    if isinstance(error, sqlite3.OperationalError):
+        raise error
+    path.replace(path.with_suffix(".damaged"))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return _open(path)

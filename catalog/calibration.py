@@ -19,7 +19,7 @@ from catalog.photos import Picture
 
 FOREIGN = 120
 KNOWN = 240
-SEED = 4711
+SEED = 4713
 KNOWN_LOST = 0.03  # share of known things that may be called unknown to refuse foreign ones
 FOREIGN_NAMED = 0.10
 RIGHT = 0.99  # share of answers named alone that should be right
@@ -27,21 +27,39 @@ WIDEST_MARGIN = 0.06
 
 
 def as_seen(image: Picture, seed: int) -> Picture:
-    """A catalogue photo (h, w, 3) as a camera might see the thing: turned, cropped, dimmed."""
+    """A catalogue photo (h, w, 3) as a camera might see the thing.
+
+    Cut out where its ground is plain, turned, shifted, dimmed, blurred, noisy.
+    """
     random = np.random.default_rng(seed)
+    seen = _on_light_ground(image, random)
     height, width = image.shape[:2]
     turn = np.asarray(
         cv2.getRotationMatrix2D(
-            (width / 2, height / 2), random.uniform(-8, 8), random.uniform(0.85, 1.15)
+            (width / 2, height / 2), random.uniform(-10, 10), random.uniform(0.85, 1.15)
         )
     )
     turn = turn + np.array([[0, 0, random.uniform(-0.05, 0.05) * side] for side in (width, height)])
-    seen = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpAffine(seen, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
     if random.random() < 0.5:
-        seen = cv2.GaussianBlur(seen, (0, 0), float(random.uniform(0.4, 1.4)))
-    tint = random.uniform(0.65, 1.2) * random.uniform(0.94, 1.06, 3)
+        seen = cv2.GaussianBlur(seen, (0, 0), random.uniform(0.4, 1.4))  # type: ignore[assignment]
+    tint = random.uniform(0.6, 1.25) * random.uniform(0.93, 1.07, 3)
     noise = random.normal(0, 5, seen.shape)
     return np.asarray(np.clip(seen * tint + noise, 0, 255), np.uint8)
+
+
+def _on_light_ground(image: Picture, random: np.random.Generator) -> Picture:
+    """The thing of a photo with a plain ground cut out roughly; other photos as they are."""
+    height, width = image.shape[:2]
+    filled = np.zeros((height + 2, width + 2), np.uint8)
+    flags = 4 | cv2.FLOODFILL_MASK_ONLY | 255 << 8
+    for corner in ((0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)):
+        cv2.floodFill(image.copy(), filled, corner, (0, 0, 0), (2, 2, 2), (2, 2, 2), flags)
+    ground = cv2.GaussianBlur(filled[1:-1, 1:-1], (0, 0), 1.0)[:, :, None] / 255
+    if not 0.15 < ground.mean() < 0.92:
+        return image
+    light = np.full((height, width, 3), random.uniform(205, 245), np.float32)
+    return np.asarray(np.clip(image * (1 - ground) + light * ground, 0, 255), np.uint8)
 
 
 def calibrate(

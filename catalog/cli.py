@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from catalog.errors import ContentError
 from catalog.settings import CatalogSettings, DeviceSettings, load
@@ -207,11 +208,11 @@ def search(
         _print_json({"bundle": opened.id, "answers": answers})
         return
     for answer in answers:
-        table = Table(title=str(answer["photo"]), title_justify="left")
+        table = Table(title=Text(str(answer["photo"])), title_justify="left")
         for column in ("sku", "title", "similarity"):
             table.add_column(column, justify="right" if column == "similarity" else "left")
         for one in answer["matches"]:  # type: ignore[attr-defined]
-            table.add_row(one["sku"], one["title"], f"{one['similarity']:.3f}")
+            table.add_row(Text(one["sku"]), Text(one["title"]), f"{one['similarity']:.3f}")
         Console().print(table)
         if answer["unknown"]:
             click.echo("probably none of these: below this catalogue's threshold")
@@ -259,7 +260,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
     }
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, Text(value))
     Console().print(table)
 
 

@@ -12,7 +12,7 @@ from typing import Literal, cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from catalog.engines.engine import Engine, Tensor, open_engine
 from catalog.errors import FeaturizerError
@@ -169,6 +169,10 @@ def fit(image: Picture, descriptor: Descriptor) -> Picture:
         canvas[y : y + h, x : x + w] = _resize(image, w, h)
         return canvas
     short_side = descriptor.short_side or size
+    # What lies far outside the centre is cut off anyway; a very long strip would fill the memory.
+    left, top = max(0, width - 4 * height) // 2, max(0, height - 4 * width) // 2
+    image = image[top : height - top, left : width - left]
+    height, width = image.shape[:2]
     scale = short_side / min(height, width)
     w, h = max(size, round(width * scale)), max(size, round(height * scale))
     resized = _resize(image, w, h)
@@ -184,7 +188,7 @@ def read_descriptor(folder: Path) -> Descriptor:
         if data.get("format") != 1:
             raise FeaturizerError(f"{path}: format {data.get('format')!r} is not known; update")
         descriptor = TypeAdapter(Descriptor).validate_python(data)
-    except (OSError, json.JSONDecodeError, AttributeError, ValidationError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise FeaturizerError(f"{path}: not a featurizer's descriptor: {error}") from error
     if Path(descriptor.network).name != descriptor.network:
         raise FeaturizerError(f"{path}: {descriptor.network!r} is not a plain file name")

@@ -41,7 +41,8 @@ def check(path: Path, engine: str = "auto") -> Passed:
         MissingExtraError: No engine is installed to ask it with.
     """
     _, bundle = verify(path)
-    command = [sys.executable, "-m", "catalog.gate", str(path.absolute()), engine]
+    # -P: modules lying in the current folder are not the child's.
+    command = [sys.executable, "-P", "-m", "catalog.gate", str(path.absolute()), engine]
     try:
         child = subprocess.run(
             command, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL, text=True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageOps
 
 from catalog.errors import PhotoError
 
@@ -19,6 +21,7 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .jp2 .avif".split()
 )
 PillowImage.init()
+cv2.setLogLevel(0)  # of a damaged picture its own error tells, not lines on stderr
 FORMATS = [
     one
     for one in "JPEG MPO PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
@@ -26,6 +29,8 @@ FORMATS = [
 ]
 MOST_PIXELS = 100_000_000  # beyond any camera; a small file may claim far more (a bomb)
 LEAST_SIDE = 8  # pixels
+BY_PILLOW = ("GIF", "AVIF")  # OpenCV's wheels cannot read them
+ORIENTATION = 0x112  # EXIF
 
 
 def decode(data: bytes, name: str, enough: int | None = None) -> Picture:
@@ -45,16 +50,22 @@ def decode(data: bytes, name: str, enough: int | None = None) -> Picture:
     """
     if not data:
         raise PhotoError(f"{name}: the file is empty")
-    width, height, transparent = _header(data, name)
-    flags = cv2.IMREAD_UNCHANGED if transparent else _reduction(min(width, height), enough)
+    header = _header(data, name)
+    if header.format in BY_PILLOW:
+        return _decode_by_pillow(data, name)
+    shorter_side = min(header.width, header.height)
+    flags = cv2.IMREAD_UNCHANGED if header.transparent else _reduction(shorter_side, enough)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise PhotoError(f"{name}: the picture is damaged ({error.err})") from error
     if image is None or image.size == 0:
         raise PhotoError(f"{name}: the picture is damaged or cut short")
-    if transparent:
+    if header.transparent:
         image = _on_white(image)
+    # OpenCV obeys the orientation in JPEG, TIFF and opaque PNG.
+    if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
+        image = _upright(image, header.orientation)
     return cast(Picture, image)
 
 
@@ -79,8 +90,17 @@ def encode_jpeg(image: Picture, longest_side: int, quality: int = 82) -> bytes:
     return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def _header(data: bytes, name: str) -> tuple[int, int, bool]:
-    """Width, height and whether there is transparency, without decoding a pixel."""
+@dataclass(frozen=True)
+class _Header:
+    format: str | None
+    width: int
+    height: int
+    transparent: bool
+    orientation: int
+
+
+def _header(data: bytes, name: str) -> _Header:
+    """What a picture's header says, without decoding a pixel."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -89,6 +109,8 @@ def _header(data: bytes, name: str) -> tuple[int, int, bool]:
                 transparent = picture.mode in ("RGBA", "LA", "PA") or (
                     picture.format == "PNG" and "transparency" in picture.info
                 )
+                orientation = picture.getexif().get(ORIENTATION, 1)
+                kind = picture.format
     except PillowImage.DecompressionBombError as error:
         raise PhotoError(f"{name}: the picture claims far too many pixels; refused") from error
     except Exception as error:  # Pillow's parsers raise whatever a crafted file makes them
@@ -101,7 +123,7 @@ def _header(data: bytes, name: str) -> tuple[int, int, bool]:
         raise PhotoError(
             f"{name}: {width} x {height} pixels are too few (at least {LEAST_SIDE} a side)"
         )
-    return width, height, transparent
+    return _Header(kind, width, height, transparent, orientation)
 
 
 def _reduction(shorter_side: int, enough: int | None) -> int:
@@ -114,6 +136,25 @@ def _reduction(shorter_side: int, enough: int | None) -> int:
             if shorter_side // factor >= enough:
                 return flag
     return cv2.IMREAD_COLOR
+
+
+def _decode_by_pillow(data: bytes, name: str) -> Picture:
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=BY_PILLOW) as picture:
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    except Exception as error:  # as in _header
+        raise PhotoError(f"{name}: the picture is damaged or cut short") from error
+    return _on_white(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGBA2BGRA))
+
+
+def _upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def _on_white(decoded: NDArray[Any]) -> Picture:

@@ -21,8 +21,9 @@ LOOKS = 6
 QUERIES = 500
 SEED = 7
 LEAST_COSINE = 0.999  # engines agree to 1e-7; a wrong colour order is far below
-TIE = 0.001  # an expected row may give way to one this similar
+TIE = 0.001  # an expected row may give way to one as similar
 RECALL_LOST = 0.01
+SIMILARITY_ERROR = 0.001  # of float32 arithmetic, generously
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def check_probes(bundle: Bundle) -> dict[str, float]:
     """
     probes = read_probes(bundle.path / "probes.npz")
     cosine = float((bundle.featurizer.embed(probes.looks) * probes.vectors).sum(1).min())
-    if cosine < LEAST_COSINE:
+    if not cosine >= LEAST_COSINE:  # so that NaN does not pass either
         raise BundleError(
             f"{bundle.path}: this device's {bundle.featurizer.engine} turns the probe pictures "
             f"into other vectors (cosine {cosine:.4f}, at least {LEAST_COSINE} wanted)"
@@ -96,12 +97,15 @@ def check_probes(bundle: Bundle) -> dict[str, float]:
         rows, similarities = index.nearest(query, len(expected))
         if len(rows) and (rows.min() < 0 or rows.max() >= len(stored)):
             raise BundleError(f"{bundle.path}: the index names rows that do not exist")
+        told = stored[rows].astype(np.float32) @ query
+        if not np.allclose(told, similarities, atol=SIMILARITY_ERROR):
+            raise BundleError(f"{bundle.path}: the index was not made from the bundle's vectors")
         hits = np.isin(expected, rows)
         truth = stored[expected].astype(np.float32) @ query
-        worst = similarities[-1] if len(rows) == len(expected) else np.inf
-        found += float((hits | (truth - worst <= TIE) & ~hits & (len(rows) > 0)).mean())
+        worst = similarities[-1] if len(rows) == len(expected) else -np.inf
+        found += float((hits | (np.abs(truth - worst) <= TIE)).mean())
     measured = found / len(probes.queries)
-    if measured < probes.recall - RECALL_LOST:
+    if not measured >= probes.recall - RECALL_LOST:
         raise BundleError(
             f"{bundle.path}: the index finds {measured:.3f} of the probe queries' neighbours, "
             f"{probes.recall:.3f} at build; build or copy the bundle again"

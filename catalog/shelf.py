@@ -59,7 +59,7 @@ class Shelf:
         passed = gate.check(bundle, engine)
         with self._locked():
             version = self.versions / passed.bundle
-            if not version.is_dir():
+            if not _is_sound(version):
                 self._copy(bundle, passed.bundle)
             former = self.active()
             if former is not None and former != version:
@@ -79,8 +79,13 @@ class Shelf:
         if verify(target)[1] != identity:
             raise BundleError(f"{bundle}: changed while it was copied; try again")
         durable.flush_tree(target)
-        target.rename(self.versions / identity)
-        durable.flush_folder(self.versions)
+        version = self.versions / identity
+        if version.exists():  # damaged since it was put there
+            durable.exchange(target, version)
+            shutil.rmtree(target, ignore_errors=True)
+        else:
+            target.rename(version)
+            durable.flush_folder(self.versions)
 
     def _target(self, name: str) -> Path | None:
         try:
@@ -103,3 +108,11 @@ class Shelf:
                 yield
         except OSError as error:
             raise ShelfError(f"{self.folder}: cannot be written: {error}") from error
+
+
+def _is_sound(version: Path) -> bool:
+    try:
+        verify(version)
+    except BundleError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def is_address(place: str) -> bool:
 
 
 def _read_folder(folder: Path) -> list[Entry]:
-    entries = []
+    found: dict[str, Entry] = {}
     for child in sorted(folder.iterdir()):
         if child.name.startswith("."):
             continue
@@ -64,11 +65,23 @@ def _read_folder(folder: Path) -> list[Entry]:
                 for file in sorted(child.rglob("*"))
                 if file.is_file() and file.name != "item.json" and not file.name.startswith(".")
             )
-            if photos:
-                entries.append(Entry(_folder_item(child), photos))
+            entry = Entry(_folder_item(child), photos)
         elif is_photo_name(child.name):
-            entries.append(Entry(Item(child.stem, _as_title(child.stem)), (str(child),)))
-    return entries
+            entry = Entry(Item(child.stem, _as_title(child.stem)), (str(child),))
+        else:
+            continue
+        for name in (child.name, *entry.photos):
+            _check_name(name)
+        known = found.get(entry.item.sku)  # bolt.jpg beside bolt.png, or beside a folder bolt
+        found[entry.item.sku] = Entry(known.item, known.photos + entry.photos) if known else entry
+    return list(found.values()) if any(one.photos for one in found.values()) else []
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ContentError(f"{os.fsencode(name)!r}: the name is not UTF-8; rename it") from error
 
 
 def _folder_item(folder: Path) -> Item:

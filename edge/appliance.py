@@ -53,6 +53,7 @@ class Appliance:
         self.picture = LivePicture()
         self.stopping = threading.Event()
         self.lan = settings.lan
+        self.clean = True  # False after `stop` where a camera's driver hangs
         self._settings = settings
         self._shelf = shelf
         self._state_folder = state_folder
@@ -85,7 +86,7 @@ class Appliance:
     def stop(self) -> None:
         """Stop everything; within a second."""
         self.stopping.set()
-        self._reader.close()
+        self.clean = self._reader.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(1.0)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundle import Bundle, Match
-from edge.scene import Scene, Stillness, crop, sharpness
+from catalog.photos import shrink
+from edge.scene import Scene, Stillness, crop, on_light_ground, sharpness
 from edge.sighting import Box, Frame, Image, Look, Timings
 from edge.verdict import NOTHING, Opinion, Steadfast, judge
 
@@ -18,6 +19,7 @@ LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
 SAME_PLACE = 0.5  # intersection over union of two boxes; below it the thing has moved
 CANDIDATES = 6
+LOOK_SIDE = 320  # pixels, longer side of a look at least
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Recognizer:
             self._window.clear()
             timings = Timings(capture=frame.capture_ms, look=_ms(start))
             return self._conclude(frame, NOTHING, None, (), timings)
-        look = take(frame.image, view.box)
+        look = self._take(frame.image, view.box, view.thing)
         timings = Timings(capture=frame.capture_ms, look=_ms(start))
 
         start = time.perf_counter()
@@ -94,7 +96,7 @@ class Recognizer:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
         start = time.perf_counter()
         height, width = image.shape[:2]
-        look = take(image, box or Box(0, 0, width, height))
+        look = self._take(image, box or Box(0, 0, width, height))
         looked = _ms(start)
         start = time.perf_counter()
         vector = self.bundle.featurizer.embed([look.image])[0]
@@ -104,6 +106,13 @@ class Recognizer:
         timings = Timings(look=looked, embed=embedded, search=_ms(start))
         opinion = judge(found, self.bundle.manifest.calibration)
         return Observation(opinion, True, look, tuple(found), timings)
+
+    def _take(self, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
+        """The look at `box` of a frame: no larger than the network wants, on a light ground."""
+        enough = round(1.25 * self.bundle.featurizer.descriptor.enough)
+        part = shrink(crop(image, box), max(LOOK_SIDE, enough))
+        clear = sharpness(part)
+        return Look(part if thing is None else on_light_ground(part, thing), box, clear)
 
     def _fused(self, vector: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
         """The mean of the newest looks at this thing, blurred ones left out; length 1."""
@@ -132,12 +141,6 @@ class Recognizer:
         elif self._settled < LOOKS:
             self._still.forget()
         return Observation(self._mind.current, news, look, found, timings)
-
-
-def take(image: Image, box: Box) -> Look:
-    """The look at `box` of a frame."""
-    part = crop(image, box)
-    return Look(part, box, sharpness(part))
 
 
 def overlap(one: Box, other: Box) -> float:

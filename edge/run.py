@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -47,3 +50,8 @@ def run(
     finally:
         appliance.stop()
         server.close()
+        if not appliance.clean:
+            # A thread that comes back from a hanging driver while Python shuts down aborts it.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(0)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import ipaddress
+import itertools
 import json
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -608,28 +614,63 @@ def test_head_of_a_stream_takes_no_place(web: Web) -> None:
     assert web.get("/api/status").json()["streams"]["open"] == 0
 
 
-def test_slow_client_gets_new_frames_not_old_ones(web: Web) -> None:
-    """What queues for a client that does not read is bounded."""
-    threading.Thread(target=web.device.run_camera, args=(100,), daemon=True).start()
-    with open_stream(web, "/camera.mjpg") as stream:
-        read_part(stream)
-        before = web.device.step
-        eventually(lambda: web.device.step > before + 150)
+def test_client_that_does_not_read(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little queues for it, and it does not delay the stop."""
+    taken = itertools.count()
+    last = 0
+
+    def large_picture(after: int, timeout: float) -> tuple[int, bytes]:
+        nonlocal last
+        last = next(taken)
+        return after + 1, bytes(500_000)
+
+    monkeypatch.setattr(streams, "FRAME_SECONDS", 0.01)
+    monkeypatch.setattr(web.device.picture, "jpeg", large_picture)
+    with socket.create_connection(("127.0.0.1", web.server.port), WAIT) as stuck:
+        stuck.sendall(b"GET /camera.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: last > 5)
+        while True:
+            before = last
+            time.sleep(0.2)  # nothing announces that the server waits
+            if last == before:
+                break
         channels = list(web.server._waitress.active_channels.values())
-        assert sum(channel.total_outbufs_len for channel in channels) < 400_000
+        assert sum(channel.total_outbufs_len for channel in channels) < 1_000_000
+        assert web.stop() < 1
+        assert not web.server._waitress.task_dispatcher.threads
 
 
 def test_stops_under_a_second_with_streams_open(web: Web) -> None:
-    """Of both kinds, and with a client that does not read."""
+    """Of both kinds."""
     threading.Thread(target=web.device.run_camera, args=(50,), daemon=True).start()
     with contextlib.ExitStack() as opened:
         for _ in range(4):
             next(read_events(opened.enter_context(open_stream(web, "/api/events"))))
             read_part(opened.enter_context(open_stream(web, "/camera.mjpg")))
-        stuck = opened.enter_context(socket.create_connection(("127.0.0.1", web.server.port), WAIT))
-        stuck.sendall(b"GET /camera.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 9)
         assert web.stop() < 1
+
+
+def test_interrupt_stops_a_serving_process() -> None:
+    """An exception out of a signal handler ends it as cleanly, streams open."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.web_stand_in"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert process.stdout is not None
+    port = int(process.stdout.readline().strip().rpartition(":")[2].rstrip("/"))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
+    connection.request("GET", "/camera.mjpg")
+    with contextlib.closing(connection.getresponse()) as stream:
+        read_part(stream)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=WAIT)
+        assert time.monotonic() - start < 2  # the interpreter's own end counts too
+    connection.close()
+    assert complaints.strip().endswith("KeyboardInterrupt")
 
 
 # the server
@@ -683,8 +724,6 @@ def test_addresses_can_be_opened() -> None:
 
 def test_own_addresses_are_own() -> None:
     """Those of the interfaces can be bound, another's cannot."""
-    import ipaddress
-
     for address in lan_addresses():
         assert is_own_address(ipaddress.ip_address(address))
     assert not is_own_address(ipaddress.ip_address("192.0.2.1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from playwright.sync_api import (
 import edge.web.app
 from edge.sighting import Verdict
 from edge.web.app import create_app
+from edge.web.device import CameraStatus
 from edge.web.server import Server
 from tests.web_stand_in import (
     CUP,
@@ -35,6 +37,7 @@ from tests.web_stand_in import (
     LONG_TITLE,
     SHELL,
     WRENCH,
+    StandInCatalogue,
     StandInDevice,
     draw_look,
     show_state,
@@ -56,7 +59,8 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not i
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        machine = f"--host-resolver-rules=MAP {socket.gethostname()} 127.0.0.1"
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, machine])
         yield chromium
         chromium.close()
 
@@ -138,7 +142,7 @@ def test_invites_while_nothing_is_there(page: Page) -> None:
     expect(page.locator(".sentence")).to_contain_text("Hold something in front of the camera")
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator("#status-camera")).to_have_text("Camera on")
-    expect(page.locator("#status-catalogue")).to_have_text("Catalogue of 22 November 2026")
+    expect(page.locator("#status-catalogue")).to_have_text("Things of 22 November 2026")
     assert frames_are_coming(page)
 
 
@@ -221,6 +225,15 @@ def test_camera_offline_shows_no_old_picture(page: Page, device: StandInDevice) 
     assert frames_are_coming(page)
 
 
+def test_camera_that_starts(page: Page, device: StandInDevice) -> None:
+    """Says so, and is no reason to show the old picture."""
+    device.camera_now = CameraStatus("starting", time.time(), "drawn camera")
+    expect(page.locator("#frame-note")).to_have_text("The camera is starting…")
+    expect(page.locator("#picture")).to_be_hidden()
+    device.go_online()
+    expect(page.locator("#picture")).to_be_visible()
+
+
 def test_picture_that_stands_still_is_not_shown_as_live(browser: Browser) -> None:
     """Although the device believes that its camera is online."""
     device = StandInDevice()
@@ -246,6 +259,7 @@ def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
             first.wait()
             expect(page.locator("#banner")).to_be_visible(timeout=8 * SECONDS)
             expect(page.locator("#banner")).to_have_text("Reconnecting…")
+            expect(page.locator("#status-camera")).to_have_text("Not connected")
             expect(page.locator("#picture")).to_be_hidden(timeout=8 * SECONDS)
             second, _ = stand_in_process(port, "one_of")
             try:
@@ -253,6 +267,7 @@ def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
                     "It is one of these", timeout=15 * SECONDS
                 )
                 expect(page.locator("#banner")).to_be_hidden()
+                expect(page.locator("#status-camera")).to_have_text("Camera on")
                 expect(page.locator("#picture")).to_be_visible(timeout=15 * SECONDS)
                 assert frames_are_coming(page)
                 assert page.evaluate("window.sameDocument")
@@ -311,6 +326,31 @@ def test_page_loads_itself_anew_after_an_update(
                 expect(page.locator("#picture")).to_be_visible(timeout=15 * SECONDS)
 
 
+def test_offline_since_in_the_visitors_own_time(browser: Browser, device: StandInDevice) -> None:
+    """A device without a network has a clock of its own; only how long ago is sure."""
+    with serving(device) as address, visiting(browser, "about:blank") as page:
+        page.add_init_script("const now = Date.now; Date.now = () => now() + 2 * 3600 * 1000;")
+        page.goto(address, wait_until="domcontentloaded")
+        device.go_offline(since=time.time() - 600)
+        clock = time.strftime("%H:%M", time.localtime(time.time() - 600 + 2 * 3600))
+        expect(page.locator("#frame-note")).to_contain_text(f"since {clock}")
+
+
+def test_changed_catalogue_leaves_no_broken_pictures(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """A sighting names the photos of the catalogue that it was made with."""
+    with (
+        serving(device) as address,
+        visiting(browser, address, server_may_be_away=True) as page,
+    ):
+        device.opened = StandInCatalogue(id="20261123T090000Z-0123456789ab")
+        device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
+        expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+        expect(page.locator("#panel span.mat")).to_have_count(2)
+        expect(page.locator("#status-catalogue")).to_have_text("Things of 23 November 2026")
+
+
 # searching
 
 
@@ -357,6 +397,28 @@ def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
 
 
+def test_unknown_leads_to_the_search(page: Page, device: StandInDevice) -> None:
+    """One touch on the words puts the cursor into the box."""
+    device.show(Verdict.UNKNOWN, [], look=HOSTILE)
+    page.get_by_role("button", name="search by name").click()
+    expect(page.get_by_label("Search by name")).to_be_focused()
+
+
+def test_only_visitors_browsers_lead_to_the_shop(page: Page, device: StandInDevice) -> None:
+    """From a kiosk's own screen nobody could come back."""
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+    expect(page.get_by_role("link", name="More about it")).to_have_count(0)
+    machine = socket.gethostname().lower()
+    page.goto(page.url.replace("127.0.0.1", machine), wait_until="domcontentloaded")
+    link = page.get_by_role("link", name="More about it")
+    expect(link).to_have_attribute("href", "https://shop.example/cup")
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
+    device.show(Verdict.MATCH, [(HOSTILE, 0.9)])
+    expect(page.locator(".title")).to_have_text(HOSTILE_TITLE)
+    expect(link).to_have_count(0)
+
+
 def test_photo_that_is_none(browser: Browser, device: StandInDevice) -> None:
     """The device's own words say what is wrong."""
     chosen = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"not a picture")
@@ -364,6 +426,15 @@ def test_photo_that_is_none(browser: Browser, device: StandInDevice) -> None:
         serving(device) as address,
         visiting(browser, address, server_may_be_away=True) as page,
     ):
+        page.locator("#photo").set_input_files(chosen)
+        expect(page.locator(".sentence")).to_contain_text("notes.txt")
+        page.evaluate("""() => {
+            const chosen = new DataTransfer();
+            chosen.items.add(new File([new Uint8Array(17 << 20)], "huge.jpg"));
+            document.querySelector("#photo").files = chosen.files;
+            document.querySelector("#photo").dispatchEvent(new Event("change"));
+        }""")
+        expect(page.locator(".sentence")).to_contain_text("larger than 16 MiB")
         page.locator("#photo").set_input_files(chosen)
         expect(page.locator(".sentence")).to_contain_text("notes.txt")
 
@@ -440,6 +511,7 @@ def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
     assert outline == "solid"
     page.keyboard.press("Enter")
     expect(page.locator(".item .title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+    expect(page.locator("#answer")).to_be_focused()
 
 
 def test_landmarks_are_named(page: Page) -> None:
@@ -498,11 +570,14 @@ def overflowing(page: Page) -> list[str]:
                 outside.push(element.className || element.tagName);
             }
         }
-        const label = document.querySelector(".thing .label");
+        const bottom = (one) => one.getBoundingClientRect().bottom;
+        const thing = document.querySelector(".thing");
+        for (const part of thing?.querySelectorAll(".title, .location, .price, .mat") ?? []) {
+            if (bottom(part) > bottom(thing) + 1) outside.push(`${part.className} is cut`);
+        }
         const others = document.querySelector(".others");
-        if (label && others) {
-            const bottom = label.lastElementChild.getBoundingClientRect().bottom;
-            if (bottom > others.getBoundingClientRect().top + 1) outside.push("label over others");
+        if (others && bottom(thing) > others.getBoundingClientRect().top + 1) {
+            outside.push("the thing is over the others");
         }
         return outside;
     }""")

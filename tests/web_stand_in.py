@@ -40,7 +40,8 @@ ITEMS = (
     Item("SHELL", "Nautilus shell, polished", "", "", "Room 2, case 5", {"Period": "Recent"}),
     Item("HOST'ILE", HOSTILE_TITLE, "<i>€ 1</i>", "javascript:alert(1)", "'; DROP TABLE", {}),
     Item("LONG-1", LONG_TITLE, "€ 1,249.00", "", "Hall 3, aisle 14, rack 22, level 5, bin 118",
-         {"Weight": "12.4 kg"}),
+         {"Weight": "12.4 kg", "Material": "Stainless steel 1.4301", "Thread": "Left-handed",
+          "Replaces": "4711-A to 4711-K and all later revisions"}),
 )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ class StandInDevice:
         return self.camera_now
 
     def status(self) -> dict[str, object]:
-        return {"version": "0.1.0", "bundle": BUNDLE, "items": len(ITEMS)}
+        return {"version": "0.1.0", "catalogue": {"id": BUNDLE, "title": "Things"}}
 
     def search(self, image: Image, box: Box | None) -> Sighting:
         self.searched.append((image.shape, box))

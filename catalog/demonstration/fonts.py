@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import ImageFont
@@ -18,7 +18,7 @@ FACES = {
     "slanted": ("font_lato", "Lato-BlackItalic.ttf"),
     "round": ("font_fredoka_one", "FredokaOne-Regular.ttf"),
     "serif": ("font_source_serif_pro", "SourceSerifPro-Black.ttf"),
-    "book": ("font_caladea", "Caladea-BoldItalic.ttf"),
+    "book": ("font_source_serif_pro", "SourceSerifPro-BlackIt.ttf"),
     "hand": ("font_amatic_sc", "AmaticSC-Bold.ttf"),
 }
 
@@ -37,11 +37,11 @@ def font(face: str, size: int) -> Font:
     return ImageFont.truetype(path(face), size, layout_engine=ImageFont.Layout.BASIC)
 
 
-@lru_cache(maxsize=None)
+@cache
 def path(face: str) -> Path:
     """The file of a face of `FACES`."""
     package, name = FACES[face]
-    found = importlib.util.find_spec(package)
+    found = find_spec(package)
     if found is None or found.origin is None:
         raise MissingExtraError("the demonstration catalogue", "demo")
     return Path(found.origin).parent / "files" / name

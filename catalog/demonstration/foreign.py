@@ -18,8 +18,26 @@ from catalog.demonstration.render import View, render
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
 
-SYLLABLES = ("ba", "dri", "fo", "gan", "hul", "ke", "lor", "mi", "nax", "pe", "quo", "ri", "sto",
-             "tus", "vel", "wyn", "xa", "zo")  # fmt: skip
+SYLLABLES = (
+    "ba",
+    "dri",
+    "fo",
+    "gan",
+    "hul",
+    "ke",
+    "lor",
+    "mi",
+    "nax",
+    "pe",
+    "quo",
+    "ri",
+    "sto",
+    "tus",
+    "vel",
+    "wyn",
+    "xa",
+    "zo",
+)
 
 
 def foreign_things(
@@ -36,7 +54,10 @@ def foreign_things(
             order = random.permutation(len(names))
         name = names[order[number % len(names)]]
         yield DrawnItem(
-            sku=f"foreign-{seed}-{number}", title=name, kind="foreign", drawing=FAMILIES[name](random)
+            sku=f"foreign-{seed}-{number}",
+            title=name,
+            kind="foreign",
+            drawing=FAMILIES[name](random),
         )
 
 
@@ -44,10 +65,10 @@ def foreign_photos(seed: int, count: int, size: int = 256) -> Iterator[Image]:
     """Pictures uint8 BGR (size, size, 3) of what no catalogue holds.
 
     Of 20 pictures, 12 show a foreign thing, 3 a hand, 2 a heap of things and 3 an empty
-    surface. The same seed gives the same pictures.
+    surface. The things are of the families `LEARNT`. The same seed gives the same pictures.
     """
     random = np.random.default_rng([seed, 72])
-    things = foreign_things(seed, count * 4)
+    things = foreign_things(seed, count * 4, LEARNT)
     for number in range(count):
         picture = _surface(random, size)
         turn = number % 20
@@ -81,7 +102,7 @@ def _put(picture: NDArray[np.float32], drawing: Drawing, random: Generator, shar
     spare = max(0.06, 0.7 - share) * side
     x = round((side - width) / 2 + random.uniform(-spare, spare))
     y = round((side - height) / 2 + random.uniform(-spare, spare))
-    shift = np.float32([[1, 0, x], [0, 1, y]])
+    shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
     alpha = cv2.warpAffine(cutout[..., 3].astype(np.float32) / 255, shift, (side, side))
     colour = cv2.warpAffine(cutout[..., :3], shift, (side, side))
     shadow = cv2.GaussianBlur(alpha, (0, 0), side / 40)
@@ -92,7 +113,7 @@ def _put(picture: NDArray[np.float32], drawing: Drawing, random: Generator, shar
 
 def _surface(random: Generator, side: int) -> NDArray[np.float32]:
     """An empty place, float32 (side, side, 3): plain, blotched, striped or chequered."""
-    base, other = (np.float32(random.uniform(30, 240, 3)) for _ in range(2))
+    base, other = (np.asarray(random.uniform(30, 240, 3)) for _ in range(2))
     base, other = (0.45 * one + 0.55 * one.mean() for one in (base, other))
     x, y = np.meshgrid(*[np.linspace(-1, 1, side, dtype=np.float32)] * 2)
     a = random.uniform(0, np.pi)
@@ -117,8 +138,8 @@ def _blotches(random: Generator, side: int, cells: int) -> NDArray[np.float32]:
 def _exposed(picture: NDArray[np.float32], random: Generator) -> Image:
     """With a camera's blur and noise."""
     soft = cv2.GaussianBlur(picture, (0, 0), float(random.uniform(0.4, 1.3)))
-    soft += random.uniform(1, 5) * random.standard_normal(soft.shape, np.float32)
-    return np.asarray(np.clip(soft * random.uniform(0.8, 1.15), 0, 255), np.uint8)
+    grain = random.uniform(1, 5) * random.standard_normal(soft.shape, np.float32)
+    return np.asarray(np.clip((soft + grain) * random.uniform(0.8, 1.15), 0, 255), np.uint8)
 
 
 def _colour(random: Generator, light: tuple[float, float] = (0.3, 0.95)) -> str:
@@ -146,7 +167,9 @@ def _label(random: Generator) -> Label:
     )
 
 
-def _packed(shape: str, colours: int, *ranges: tuple[float, float]) -> Callable[[Generator], Drawing]:
+def _packed(
+    shape: str, colours: int, *ranges: tuple[float, float]
+) -> Callable[[Generator], Drawing]:
     def draw(random: Generator) -> Drawing:
         measures = tuple(float(random.uniform(*one)) for one in ranges)
         tints = tuple(_colour(random) for _ in range(colours))
@@ -181,3 +204,9 @@ FAMILIES: dict[str, Callable[[Generator], Drawing]] = {
     "other jar": _packed("jar", 2, (0.28, 0.4), (0.75, 1.0)),
     "other tube": _packed("tube", 1, (0.14, 0.22)),
 }
+
+LEARNT = ("mug", "book", "toy block", "ball", "key", "other tin", "other carton", "other jar")
+"""Families from which a catalogue may learn where the unknown begins."""
+
+KEPT_BACK = tuple(family for family in FAMILIES if family not in LEARNT)
+"""Families that nothing has learnt from, to find out how well that went."""

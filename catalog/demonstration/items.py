@@ -10,9 +10,20 @@ from catalog.demonstration.drawing import Drawing, DrawnItem, Label
 from catalog.demonstration.loose import GOODS, Good
 
 AISLES = {
-    "drink": 1, "oil": 3, "dairy": 2, "breakfast": 4, "coffee": 4, "larder": 3, "sauce": 3,
-    "snack": 5, "frozen": 6, "care": 7, "household": 8, "produce": 9, "tool": 10,
-}  # fmt: skip
+    "drink": 1,
+    "oil": 3,
+    "dairy": 2,
+    "breakfast": 4,
+    "coffee": 4,
+    "larder": 3,
+    "sauce": 3,
+    "snack": 5,
+    "frozen": 6,
+    "care": 7,
+    "household": 8,
+    "produce": 9,
+    "tool": 10,
+}
 SHELVES = "ABCDE"
 
 

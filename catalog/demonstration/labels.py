@@ -27,12 +27,15 @@ class Sheet:
         self.draw = ImageDraw.Draw(self.image)
 
     def block(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
+        """A filled rectangle."""
         self.draw.rectangle(self._corners(left, top, right, bottom), fill=colour)
 
     def oval(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
+        """A filled oval that touches these sides."""
         self.draw.ellipse(self._corners(left, top, right, bottom), fill=colour)
 
     def shape(self, points: list[tuple[float, float]], colour: str) -> None:
+        """A filled polygon."""
         self.draw.polygon([(x * self.width, y * self.height) for x, y in points], fill=colour)
 
     def icon(self, name: str, x: float, y: float, radius: float, colour: str) -> None:
@@ -52,9 +55,14 @@ class Sheet:
             for choice in choices
         )
         self.draw.multiline_text(
-            (x * self.width, y * self.height), lines, fill=colour, font=font(face, size),
-            anchor="mm", align="center", spacing=size * 0.08,
-        )  # fmt: skip
+            (x * self.width, y * self.height),
+            lines,
+            fill=colour,
+            font=font(face, size),
+            anchor="mm",
+            align="center",
+            spacing=size * 0.08,
+        )
 
     def texture(self) -> Texture:
         """The printed sheet as BGR uint8 (height, width, 3)."""
@@ -99,13 +107,17 @@ def arch(sheet: Sheet, label: Label) -> None:
     sheet.text(label.detail, 0.5, 0.945, 0.5, 0.055, label.face, _over(label.accent))
 
 
-def slash(sheet: Sheet, label: Label) -> None:
-    """Two colours parted by a slanting edge."""
-    sheet.shape([(0, 0.58), (1, 0.34), (1, 1), (0, 1)], label.accent)
-    sheet.shape([(0, 0.555), (1, 0.315), (1, 0.34), (0, 0.58)], mixed(label.accent, WHITE, 0.55))
-    sheet.text(label.brand, 0.5, 0.19, 0.84, 0.2, label.face, label.ink)
-    sheet.text(label.name, 0.5, 0.64, 0.84, 0.2, label.face, _over(label.accent))
-    sheet.icon(label.icon, 0.5, 0.84, 0.12, _over(label.accent))
+def swell(sheet: Sheet, label: Label) -> None:
+    """Two colours parted by a wave that meets itself around a can."""
+    for colour, rise in ((mixed(label.accent, WHITE, 0.55), 0.03), (label.accent, 0.0)):
+        crest = [
+            (x / 48, 0.44 - rise + 0.075 * float(np.sin(2 * np.pi * (x / 48 + 0.55))))
+            for x in range(49)
+        ]
+        sheet.shape([*crest, (1, 1), (0, 1)], colour)
+    sheet.text(label.brand, 0.5, 0.18, 0.84, 0.19, label.face, label.ink)
+    sheet.text(label.name, 0.5, 0.64, 0.84, 0.17, label.face, _over(label.accent))
+    sheet.icon(label.icon, 0.5, 0.84, 0.085, _over(label.accent))
 
 
 def badge(sheet: Sheet, label: Label) -> None:
@@ -118,7 +130,7 @@ def badge(sheet: Sheet, label: Label) -> None:
     sheet.oval(0.5 - rx * 0.88, 0.58 - ry * 0.88, 0.5 + rx * 0.88, 0.58 + ry * 0.88, label.accent)
     sheet.text(label.brand, 0.5, 0.12, 0.84, 0.14, label.face, label.ink)
     over = _over(label.accent)
-    sheet.icon(label.icon, 0.5, 0.58 - ry * 0.34, rx * 0.42 * max(1, ratio) * min(1, 1), over)
+    sheet.icon(label.icon, 0.5, 0.58 - ry * 0.34, rx * 0.42 * max(1, ratio), over)
     sheet.text(label.name, 0.5, 0.58 + ry * 0.32, rx * 1.45, ry * 0.6, label.face, over)
 
 
@@ -153,10 +165,10 @@ def frame(sheet: Sheet, label: Label) -> None:
 def halves(sheet: Sheet, label: Label) -> None:
     """Brand above on the ground, name below on the accent, the icon over the border."""
     sheet.block(0, 0.5, 1, 1, label.accent)
-    sheet.text(label.brand, 0.5, 0.2, 0.86, 0.22, label.face, label.ink)
-    sheet.text(label.name, 0.5, 0.8, 0.86, 0.22, label.face, _over(label.accent))
-    sheet.icon("circle", 0.5, 0.5, 0.24, WHITE)
-    sheet.icon(label.icon, 0.5, 0.5, 0.155, label.accent)
+    sheet.text(label.brand, 0.5, 0.17, 0.86, 0.2, label.face, label.ink)
+    sheet.text(label.name, 0.5, 0.83, 0.86, 0.2, label.face, _over(label.accent))
+    sheet.icon("circle", 0.5, 0.5, 0.22, WHITE)
+    sheet.icon(label.icon, 0.5, 0.5, 0.14, label.accent)
 
 
 def rays(sheet: Sheet, label: Label) -> None:
@@ -165,7 +177,8 @@ def rays(sheet: Sheet, label: Label) -> None:
     for step in range(0, 24, 2):
         a, b = (2 * np.pi * (step + more) / 24 for more in (0, 1))
         sheet.shape(
-            [(0.5, 0.62)] + [(0.5 + 2 * float(np.cos(t)), 0.62 + 2 * float(np.sin(t))) for t in (a, b)],
+            [(0.5, 0.62)]
+            + [(0.5 + 2 * float(np.cos(t)), 0.62 + 2 * float(np.sin(t))) for t in (a, b)],
             pale,
         )
     sheet.text(label.brand, 0.5, 0.14, 0.86, 0.17, label.face, label.ink)
@@ -176,7 +189,7 @@ def rays(sheet: Sheet, label: Label) -> None:
 
 
 LAYOUTS: dict[str, Callable[[Sheet, Label], None]] = {
-    one.__name__: one for one in (arch, badge, band, frame, halves, pattern, rays, slash)
+    one.__name__: one for one in (arch, badge, band, frame, halves, pattern, rays, swell)
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,13 +32,15 @@ class Surface:
     """A grid of points (rows, columns, 3) under a picture.
 
     Seen from outside, columns run left to right and rows from top to bottom, like the
-    picture's own. A surface that is not `two_sided` is invisible from behind.
+    picture's own. A surface that is not `two_sided` is invisible from behind. A `decal` lies
+    on another surface and is drawn after all that are none.
     """
 
     points: Points
     texture: Texture
     finish: Finish = Finish()
     two_sided: bool = False
+    decal: bool = False
 
 
 def plain(colour: Sequence[int]) -> Texture:
@@ -55,7 +57,7 @@ def curve(knots: ArrayLike, count: int) -> Points:
     t = (at - index)[:, None]
     a, b, c, d = (padded[index + shift] for shift in range(4))
     smooth = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return smooth.astype(np.float32)
+    return np.asarray(smooth, np.float32)
 
 
 def turned(profile: ArrayLike, texture: Texture, finish: Finish, columns: int = 48) -> Surface:
@@ -169,13 +171,27 @@ def plate(
     front = np.concatenate([flat, depth], 2)[:, ::-1]
     back = np.concatenate([flat, -depth], 2)
     rim = np.stack([front[-1], back[-1, ::-1]])
-    return [Surface(front, texture, finish), Surface(back, side, finish), Surface(rim, side, finish)]
+    return [
+        Surface(front, texture, finish),
+        Surface(back, side, finish),
+        Surface(rim, side, finish),
+    ]
 
 
 def moved(surface: Surface, matrix: ArrayLike, shift: ArrayLike = (0, 0, 0)) -> Surface:
     """The surface after `matrix` (3, 3), then `shift` (3,)."""
     points = surface.points @ np.asarray(matrix, np.float32).T + np.asarray(shift, np.float32)
-    return Surface(points.astype(np.float32), surface.texture, surface.finish, surface.two_sided)
+    return replace(surface, points=points.astype(np.float32))
+
+
+def inside_out(surface: Surface) -> Surface:
+    """The surface as one that is seen from its other side."""
+    return replace(surface, points=np.ascontiguousarray(surface.points[:, ::-1]))
+
+
+def decal(surface: Surface) -> Surface:
+    """The surface as one that lies on another."""
+    return replace(surface, decal=True)
 
 
 def rotation(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Points:

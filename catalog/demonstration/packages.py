@@ -7,9 +7,22 @@ import numpy as np
 from catalog.demonstration import labels
 from catalog.demonstration.drawing import Drawing, Label, bgr, mixed
 from catalog.demonstration.meshes import (
-    GLOSSY, PAPER, SATIN, STEEL, Finish, Surface, Texture, box, curve, panel, pillow, plain, swept,
+    GLOSSY,
+    PAPER,
+    SATIN,
+    STEEL,
+    Finish,
+    Surface,
+    Texture,
+    box,
+    curve,
+    decal,
+    panel,
+    pillow,
+    plain,
+    swept,
     turned,
-)  # fmt: skip
+)
 
 METAL = "#c9ccd0"
 COATED = Finish(0.5, 0.25)
@@ -48,15 +61,20 @@ def tin(drawing: Drawing) -> list[Surface]:
     """A food tin; measures: radius and height."""
     radius, height = drawing.measures or (0.37, 1.0)
     metal = plain(bgr(METAL))
-    top = [(0, height - 0.03), (radius * 0.6, height - 0.03), (radius * 0.62, height - 0.022),
-           (radius * 0.93, height - 0.022), (radius * 0.95, height), (radius * 1.02, height),
-           (radius * 1.02, height - 0.03), (radius * 0.985, height - 0.04)]  # fmt: skip
+    top = [
+        (0, height - 0.03),
+        (radius * 0.6, height - 0.03),
+        (radius * 0.62, height - 0.022),
+        (radius * 0.93, height - 0.022),
+        (radius * 0.95, height),
+        (radius * 1.02, height),
+        (radius * 1.02, height - 0.03),
+        (radius * 0.985, height - 0.04),
+    ]
     foot = [(radius * 0.985, 0.04), (radius * 1.02, 0.03), (radius * 1.02, 0), (0, 0)]
     return [
         turned(top, metal, STEEL),
-        turned(
-            _upright(radius, height - 0.04, 0.04), _wrap(drawing, radius, height - 0.08), PAPER
-        ),
+        turned(_upright(radius, height - 0.04, 0.04), _wrap(drawing, radius, height - 0.08), PAPER),
         turned(foot, metal, STEEL),
     ]
 
@@ -66,17 +84,23 @@ def bottle(drawing: Drawing) -> list[Surface]:
     glass, cap = drawing.colours
     radius, shoulder, top, foot, neck = drawing.measures
     body = plain(bgr(glass))
-    bend = curve([(neck, 0.86), (neck * 1.08, shoulder + 0.55 * (0.86 - shoulder)),
-                  (radius * 0.8, shoulder + 0.1), (radius, shoulder)], 16)  # fmt: skip
+    bend = curve(
+        [
+            (neck, 0.86),
+            (neck * 1.08, shoulder + 0.55 * (0.86 - shoulder)),
+            (radius * 0.8, shoulder + 0.1),
+            (radius, shoulder),
+        ],
+        16,
+    )
     ends = [(radius, foot), (radius, 0.05), (radius * 0.93, 0.01), (0, 0)]
-    wrapped = turned(_upright(radius * 1.006, top, foot), _wrap(drawing, radius, top - foot), PAPER)
+    printed = turned(_upright(radius * 1.006, top, foot), _wrap(drawing, radius, top - foot), PAPER)
     lip = neck * 1.22
     return [
-        turned([(0, 1), (lip * 0.94, 1), (lip, 0.985), (lip, 0.9), (lip * 0.9, 0.895)],
-               _ribs(cap), SATIN),  # fmt: skip
+        *_screwed(lip, 1, 0.895, cap),
         turned([(neck * 1.15, 0.895), (neck * 1.15, 0.87), (neck, 0.86)], body, GLASS),
         turned(np.concatenate([bend, [(radius, top)]]), body, GLASS),
-        wrapped,
+        decal(printed),
         turned(ends, body, GLASS),
     ]
 
@@ -88,14 +112,20 @@ def jar(drawing: Drawing) -> list[Surface]:
     rim = radius * 0.88
     top, foot = height * 0.7, height * 0.14
     body = plain(bgr(contents))
-    closed = [(0, height), (rim * 0.9, height), (rim, height - 0.02), (rim, height - 0.13),
-              (rim * 0.97, height - 0.135)]  # fmt: skip
-    shoulder = curve([(rim * 0.93, height - 0.13), (rim * 0.97, height - 0.16),
-                      (radius * 0.985, height - 0.22), (radius, height - 0.28)], 8)  # fmt: skip
+    printed = turned(_upright(radius * 1.006, top, foot), _wrap(drawing, radius, top - foot), PAPER)
+    shoulder = curve(
+        [
+            (rim * 0.93, height - 0.13),
+            (rim * 0.97, height - 0.16),
+            (radius * 0.985, height - 0.22),
+            (radius, height - 0.28),
+        ],
+        8,
+    )
     return [
-        turned(closed, _ribs(cover), SATIN),
+        *_screwed(rim, height, height - 0.135, cover),
         turned(np.concatenate([shoulder, [(radius, top)]]), body, GLASS),
-        turned(_upright(radius * 1.006, top, foot), _wrap(drawing, radius, top - foot), PAPER),
+        decal(printed),
         turned([(radius, foot), (radius, 0.04), (radius * 0.9, 0), (0, 0)], body, GLASS),
     ]
 
@@ -105,14 +135,22 @@ def tub(drawing: Drawing) -> list[Surface]:
     (cover,) = drawing.colours
     radius, height, share = drawing.measures or (0.45, 0.72, 0.78)
     edge = radius * 1.05
-    closed = [(0, height - 0.01), (radius * 0.88, height - 0.01), (radius * 0.9, height),
-              (edge * 0.98, height), (edge, height - 0.015), (edge, height - 0.07)]  # fmt: skip
+    closed = [
+        (0, height - 0.01),
+        (radius * 0.88, height - 0.01),
+        (radius * 0.9, height),
+        (edge * 0.98, height),
+        (edge, height - 0.015),
+        (edge, height - 0.07),
+    ]
     return [
         turned(closed, plain(bgr(cover)), SATIN),
-        turned([(radius, height - 0.07), (radius * share, 0.02)],
-               _wrap(drawing, radius, height), SATIN),  # fmt: skip
-        turned([(radius * share, 0.02), (radius * share * 0.95, 0), (0, 0)],
-               plain(bgr(cover)), SATIN),  # fmt: skip
+        turned(
+            [(radius, height - 0.07), (radius * share, 0.02)], _wrap(drawing, radius, height), SATIN
+        ),
+        turned(
+            [(radius * share, 0.02), (radius * share * 0.95, 0), (0, 0)], plain(bgr(cover)), SATIN
+        ),
     ]
 
 
@@ -136,8 +174,9 @@ def milk(drawing: Drawing) -> list[Surface]:
     edge = labels.side(label, 300, round(300 * height / width))
     cover = plain(bgr(label.accent))
     ground, seam = plain(bgr(label.ground)), plain(bgr(mixed(label.accent, "#000000", 0.1)))
-    walls = box((width, height, width), [face, edge, face, edge, ground, ground], PAPER,
-                (0, height / 2, 0))  # fmt: skip
+    walls = box(
+        (width, height, width), [face, edge, face, edge, ground, ground], PAPER, (0, height / 2, 0)
+    )
     roof = [
         panel([(-x, ridge, 0.0), (x, ridge, 0.0), (x, y, x), (-x, y, x)], cover, PAPER),
         panel([(x, ridge, 0), (-x, ridge, 0), (-x, y, -x), (x, y, -x)], cover, PAPER),
@@ -147,8 +186,10 @@ def milk(drawing: Drawing) -> list[Surface]:
     fin = box((width, 0.09, 0.02), [seam] * 6, PAPER, (0, ridge + 0.04, 0))
     cap = swept(
         [(0.0, y + 0.16, x * 0.62), (0, y + 0.155, x * 0.62), (0, y + 0.08, x * 0.55)],
-        [0.01, 0.085, 0.085], plain(bgr(drawing.colours[0])), SATIN,
-    )  # fmt: skip
+        [0.01, 0.085, 0.085],
+        plain(bgr(drawing.colours[0])),
+        SATIN,
+    )
     return [*walls, *roof, *fin, cap]
 
 
@@ -173,8 +214,11 @@ def tube(drawing: Drawing) -> list[Surface]:
     seam = plain(bgr(mixed(label.ground, "#000000", 0.12)))
     fin = box((2.7 * radius, 0.07, 0.02), [seam] * 6, SATIN, (0, 1.02, 0))
     cap = [(radius * 1.0, 0.18), (radius * 1.02, 0.17), (radius * 0.86, 0), (0, 0)]
-    return [swept(path, flat, texture, SATIN, 32), *fin,
-            turned(cap, _ribs(drawing.colours[0]), SATIN)]  # fmt: skip
+    return [
+        swept(path, flat, texture, SATIN, 32),
+        *fin,
+        turned(cap, _ribs(drawing.colours[0]), SATIN),
+    ]
 
 
 def flask(drawing: Drawing) -> list[Surface]:
@@ -189,14 +233,21 @@ def flask(drawing: Drawing) -> list[Surface]:
     texture = labels.wrap(_label(drawing), 800, 470)
     printed = swept([(0, 0.69, 0), (0, 0.12, 0)], half[3:5] * 1.005, texture, SATIN, 40, 3.2)
     return [
-        turned([(0, 1), (0.1, 1), (0.11, 0.985), (0.11, 0.84), (0.1, 0.83)], _ribs(cap), SATIN),
+        *_screwed(0.11, 1, 0.83, cap),
         swept(path, half, coat, GLOSSY, 40, 3.2),
-        printed,
+        decal(printed),
     ]
 
 
 def _upright(radius: float, top: float, foot: float) -> list[tuple[float, float]]:
     return [(radius, float(height)) for height in np.linspace(top, foot, 7)]
+
+
+def _screwed(radius: float, top: float, foot: float, colour: str) -> list[Surface]:
+    """A screw cap: a smooth top and a grooved side."""
+    rim = [(radius, top - 0.02), (radius, foot + 0.005), (radius * 0.95, foot)]
+    smooth = [(0, top), (radius * 0.5, top), (radius * 0.92, top), (radius, top - 0.02)]
+    return [turned(smooth, plain(bgr(colour)), SATIN), turned(rim, _ribs(colour), SATIN)]
 
 
 def _wrap(drawing: Drawing, radius: float, height: float) -> Texture:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from catalog.demonstration.meshes import Points, Surface, Texture
 
 CREASE = np.cos(np.radians(38))  # faces that meet at more than this keep a sharp edge
+BLOCK = 1024
 DISTANCE = 4.5  # from the eye to the thing's middle, in radii of the thing
 
 
@@ -20,7 +21,7 @@ class Mesh:
     """All faces of a thing, ready to be drawn.
 
     `corners` and `normals` are (faces, 4, 3); `places` (faces, 4, 2) are pixels of the
-    `atlas`, which holds every surface's picture; `finish` (faces + 1, 2) is gloss and metal.
+    `atlas`, which holds every surface's picture; `finish` (faces, 2) is gloss and metal.
     """
 
     corners: Points
@@ -28,24 +29,30 @@ class Mesh:
     places: Points
     finish: Points
     two_sided: NDArray[np.bool_]
+    decal: NDArray[np.bool_]
     atlas: Texture
 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """What each pixel shows: BGR colour (h, w, 3) uint8, normal (h, w, 3) and finish (h, w, 2)
-    float32, and whether it shows anything (h, w) uint8, 0 or 255."""
+    """What a picture of `shape` (height, width) shows at its `count` pixels that show anything.
 
+    `where` (count,) are their numbers, row by row; `colour` (count, 3) uint8 is BGR, `normal`
+    (count, 3) and `finish` (count, 2) are float32.
+    """
+
+    shape: tuple[int, int]
+    where: NDArray[np.intp]
     colour: Texture
     normal: Points
     finish: Points
-    mask: NDArray[np.uint8]
 
 
 def assemble(surfaces: Sequence[Surface]) -> Mesh:
     """Join surfaces into one mesh, centred on the origin and scaled to radius 1."""
     atlas, offsets = _atlas([surface.texture for surface in surfaces])
-    corners, normals, places, finish, sides = [], [], [], [np.zeros((1, 2), np.float32)], []
+    corners, normals, places, sides, decals = [], [], [], [], []
+    finish = []
     for surface, (left, top) in zip(surfaces, offsets, strict=True):
         height, width = surface.texture.shape[:2]
         place = _places(surface.points) * (width - 2, height - 2) + (left + 0.5, top + 0.5)
@@ -54,8 +61,11 @@ def assemble(surfaces: Sequence[Surface]) -> Mesh:
         normals.append(_normals(surface.points))
         places.append(_quads(place.astype(np.float32)))
         count = len(face)
-        finish.append(np.tile(np.float32([surface.finish.gloss, surface.finish.metal]), (count, 1)))
+        finish.append(
+            np.tile(np.array([surface.finish.gloss, surface.finish.metal], np.float32), (count, 1))
+        )
         sides.append(np.full(count, surface.two_sided))
+        decals.append(np.full(count, surface.decal))
     points = np.concatenate(corners)
     low, high = points.min((0, 1)), points.max((0, 1))
     points = points - (low + high) / 2
@@ -66,6 +76,7 @@ def assemble(surfaces: Sequence[Surface]) -> Mesh:
         np.concatenate(places),
         np.concatenate(finish),
         np.concatenate(sides),
+        np.concatenate(decals),
         atlas,
     )
 
@@ -83,26 +94,33 @@ def rasterize(mesh: Mesh, rotation: Points, size: int) -> Pixels:
     facing = diagonal[:, 0] * other[:, 1] - diagonal[:, 1] * other[:, 0] > 0
     depth = np.linalg.norm(turned.mean(1) - (0, 0, DISTANCE), axis=1)
     shown = np.flatnonzero(facing | mesh.two_sided)
-    shown = shown[np.argsort(-depth[shown], kind="stable")]
+    shown = shown[np.lexsort((-depth[shown], mesh.decal[shown]))]
 
     numbers = np.zeros((height, width), np.float32)
     whole = np.round(flat * 16).astype(np.int32)
     for face in shown.tolist():
         cv2.fillConvexPoly(numbers, whole[face], face + 1, cv2.LINE_8, 4)
-    ids = numbers.astype(np.int32)
+    where = np.flatnonzero(numbers)
+    faces = numbers.ravel()[where].astype(np.intp) - 1
 
     normal = mesh.normals @ rotation.T
     normal[~facing] *= -1
-    values = _across(flat, np.concatenate([mesh.places, normal], -1), ids)
-    colour = cv2.remap(mesh.atlas, values[..., :2].copy(), None, cv2.INTER_LINEAR)
-    bent = values[..., 2:]
-    bent /= np.sqrt(np.einsum("hwc,hwc->hw", bent, bent) + 1e-6)[..., None]
-    mask = (ids > 0).astype(np.uint8) * 255
-    return Pixels(np.asarray(colour, np.uint8), bent, mesh.finish[ids], mask)
+    values = _across(flat, np.concatenate([mesh.places, normal], -1), faces, where, width)
+    bent = values[:, 2:]
+    bent /= np.sqrt(np.einsum("pc,pc->p", bent, bent) + 1e-6)[:, None]
+    return Pixels(
+        (height, width), where, _sampled(mesh.atlas, values[:, :2]), bent, mesh.finish[faces]
+    )
 
 
-def _across(flat: Points, values: Points, ids: NDArray[np.int32]) -> Points:
-    """Spread corner values (faces, 4, k) over the pixels (h, w, k) of their faces.
+def _across(
+    flat: Points,
+    values: Points,
+    faces: NDArray[np.intp],
+    where: NDArray[np.intp],
+    width: int,
+) -> Points:
+    """Spread corner values (faces, 4, k) over the pixels of their faces, (count, k).
 
     Each face gets the plane that fits its corners best; a face seen edge on gets the mean.
     """
@@ -116,17 +134,25 @@ def _across(flat: Points, values: Points, ids: NDArray[np.int32]) -> Points:
     slope_x = (yy[:, None] * both[:, 0] - xy[:, None] * both[:, 1]) / area
     slope_y = (xx[:, None] * both[:, 1] - xy[:, None] * both[:, 0]) / area
     start = mean - middle[:, :1] * slope_x - middle[:, 1:] * slope_y
-    planes = np.zeros((3, len(flat) + 1, values.shape[-1]), np.float32)
-    planes[:, 1:] = start, slope_x, slope_y
-    x = np.arange(ids.shape[1], dtype=np.float32)[None, :, None]
-    y = np.arange(ids.shape[0], dtype=np.float32)[:, None, None]
-    result = np.take(planes[1], ids, axis=0)
+    y, x = (part.astype(np.float32)[:, None] for part in np.divmod(where, width))
+    result: Points = np.take(slope_x.astype(np.float32), faces, axis=0)
     result *= x
-    part = np.take(planes[2], ids, axis=0)
+    part: Points = np.take(slope_y.astype(np.float32), faces, axis=0)
     part *= y
     result += part
-    result += np.take(planes[0], ids, axis=0)
+    result += np.take(start.astype(np.float32), faces, axis=0)
     return result
+
+
+def _sampled(atlas: Texture, places: Points) -> Texture:
+    """The atlas's colours at places (count, 2), between its pixels too; uint8 (count, 3)."""
+    count = len(places)
+    rows = -(-count // BLOCK)
+    maps = np.zeros((2, rows * BLOCK), np.float32)  # OpenCV takes no picture of one long column
+    maps[:, :count] = places.T
+    x, y = maps.reshape(2, rows, BLOCK)
+    colour = np.asarray(cv2.remap(atlas, x, y, cv2.INTER_LINEAR), np.uint8)
+    return colour.reshape(-1, 3)[:count]
 
 
 def _atlas(textures: Sequence[Texture]) -> tuple[Texture, list[tuple[int, int]]]:
@@ -157,7 +183,7 @@ def _places(points: Points) -> Points:
 
 def _quads(grid: Points) -> Points:
     """Corners (faces, 4, k) of all cells of a grid, clockwise from the top left."""
-    cells = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], 2)
+    cells: Points = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], 2)
     return cells.reshape(-1, 4, grid.shape[-1])
 
 

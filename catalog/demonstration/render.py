@@ -59,26 +59,31 @@ def _draw(mesh: Mesh, from_above: float, view: View) -> Cutout:
     times = 2 if view.size >= 200 else 3
     turn = rotation(view.yaw, view.pitch + from_above, view.roll)
     pixels = rasterize(mesh, turn, view.size * times)
-    return _shrunk(_lit(pixels, view), pixels.mask, times)
+    return _shrunk(pixels, _lit(pixels, view), times)
 
 
 def _lit(pixels: Pixels, view: View) -> NDArray[np.float32]:
-    """Colours in the light, float32 (h, w, 3), 0 to 255 and a little beyond."""
+    """Colours in the light, float32 (count, 3), 0 to 255 and a little beyond."""
     azimuth, elevation = np.radians([view.azimuth, view.elevation])
     light = np.array(
-        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)],
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+        ],
         np.float32,
     )
-    half = light + np.float32([0, 0, 1])
+    half = light + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
     normal = pixels.normal
-    x, y = normal[..., 0], normal[..., 1]
-    gloss, metal = pixels.finish[..., 0], pixels.finish[..., 1]
+    x, y = normal[:, 0], normal[:, 1]
+    gloss, metal = pixels.finish[:, 0], pixels.finish[:, 1]
 
     direct = np.maximum((normal @ light + 0.25) / 1.25, 0)
     brightness = 0.56 + 0.1 * y + 0.56 * direct
-    sky = 0.5 + 0.55 * np.sin(4.6 * x - 2.2 * y + 0.9) + 0.3 * y  # what polished metal mirrors
-    brightness += metal * (0.35 + 0.75 * sky - brightness)
+    polished = np.flatnonzero(metal)  # mirrors a room that is light above and dark aside
+    sky = 0.5 + 0.55 * np.sin(4.6 * x[polished] - 2.2 * y[polished] + 0.9) + 0.3 * y[polished]
+    brightness[polished] += metal[polished] * (0.35 + 0.75 * sky - brightness[polished])
 
     shine = np.maximum(normal @ half, 0) ** 2
     shine = np.square(np.square(np.square(np.square(shine))))
@@ -86,23 +91,27 @@ def _lit(pixels: Pixels, view: View) -> NDArray[np.float32]:
     strip *= np.maximum(1 - np.square(y * 1.6), 0)  # a tall soft lamp beside the thing
     shine = gloss * (0.55 * shine + 0.42 * strip)
 
-    lamp = np.float32([1 - 0.14 * view.warmth, 1.0, 1 + 0.1 * view.warmth]) * view.strength
-    colour = pixels.colour * brightness[..., None]
-    colour += (250 - np.minimum(colour, 250)) * shine[..., None]
+    lamp = (
+        np.array([1 - 0.14 * view.warmth, 1.0, 1 + 0.1 * view.warmth], np.float32) * view.strength
+    )
+    colour = pixels.colour * brightness[:, None]
+    colour += (250 - np.minimum(colour, 250)) * shine[:, None]
     return np.asarray(colour * lamp, np.float32)
 
 
-def _shrunk(colour: NDArray[np.float32], mask: NDArray[np.uint8], times: int) -> Cutout:
-    height, width = (-(-side // times) * times for side in mask.shape)
-    border = (0, height - mask.shape[0], 0, width - mask.shape[1], cv2.BORDER_CONSTANT)
-    size = (width // times, height // times)
-    colour = colour * (mask > 0)[..., None]
-    small = cv2.resize(cv2.copyMakeBorder(colour, *border), size, interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(
-        cv2.copyMakeBorder(mask.astype(np.float32), *border), size, interpolation=cv2.INTER_AREA
-    )
-    small *= (255 / np.maximum(alpha, 1))[..., None]
-    picture = np.dstack([small, alpha])
+def _shrunk(pixels: Pixels, colour: NDArray[np.float32], times: int) -> Cutout:
+    """Mean over squares of `times` x `times` pixels, cut close."""
+    height, width = (-(-side // times) * times for side in pixels.shape)
+    full = np.zeros((height, width, 4), np.float32)
+    row, column = np.divmod(pixels.where, pixels.shape[1])
+    at = row * width + column
+    flat = full.reshape(-1, 4)
+    flat[at, :3] = colour
+    flat[at, 3] = 255
+    small = cv2.resize(full, (width // times, height // times), interpolation=cv2.INTER_AREA)
+    picture = np.asarray(small, np.float32)
+    alpha = picture[..., 3]
+    picture[..., :3] *= (255 / np.maximum(alpha, 1))[..., None]
     rows, columns = np.flatnonzero(alpha.max(1) > 8), np.flatnonzero(alpha.max(0) > 8)
     picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + 0.5, 0, 255), np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from catalog.demonstration import packages, strangers
+from catalog.demonstration import hardware, packages, produce, strangers, tools
 from catalog.demonstration.drawing import Drawing
 from catalog.demonstration.meshes import Surface
 
@@ -13,15 +13,43 @@ Builder = Callable[[Drawing], list[Surface]]
 SHAPES: dict[str, Builder] = {
     one.__name__: one
     for one in (
-        packages.can, packages.tin, packages.bottle, packages.jar, packages.tub, packages.carton,
-        packages.milk, packages.pouch, packages.tube, packages.flask,
-        strangers.mug, strangers.book, strangers.pot, strangers.block, strangers.ball,
-        strangers.phone, strangers.shoe, strangers.spectacles, strangers.star, strangers.key,
+        packages.can,
+        packages.tin,
+        packages.bottle,
+        packages.jar,
+        packages.tub,
+        packages.carton,
+        packages.milk,
+        packages.pouch,
+        packages.tube,
+        packages.flask,
+        strangers.mug,
+        strangers.book,
+        strangers.pot,
+        strangers.block,
+        strangers.ball,
+        strangers.phone,
+        strangers.shoe,
+        strangers.spectacles,
+        strangers.star,
+        strangers.key,
         strangers.hand,
+        *produce.BUILDERS,
+        *tools.BUILDERS,
+        *hardware.BUILDERS,
     )
-}  # fmt: skip
+}
 
-FROM_ABOVE: dict[str, float] = {"": 11.0}  # degrees by which a thing is seen from above
+FROM_ABOVE = {  # degrees by which a shape is seen from above
+    "": 11.0,
+    **{one.__name__: 0.0 for one in (*tools.BUILDERS, *hardware.BUILDERS)},
+    "torch": 11.0,
+    "bulb": 11.0,
+    "avocado": 0.0,
+    "banana": 0.0,
+    "citrus": 4.0,
+    "hand": 0.0,
+}
 
 
 def surfaces(drawing: Drawing) -> list[Surface]:

@@ -6,9 +6,21 @@ import numpy as np
 
 from catalog.demonstration.drawing import Drawing, bgr, mixed
 from catalog.demonstration.meshes import (
-    GLOSSY, MATT, PAPER, SATIN, STEEL, Surface, box, curve, moved, plain, plate, rotation, swept,
+    GLOSSY,
+    MATT,
+    SATIN,
+    STEEL,
+    Surface,
+    box,
+    curve,
+    inside_out,
+    moved,
+    plain,
+    plate,
+    rotation,
+    swept,
     turned,
-)  # fmt: skip
+)
 
 
 def mug(drawing: Drawing) -> list[Surface]:
@@ -17,10 +29,9 @@ def mug(drawing: Drawing) -> list[Surface]:
     (radius,) = drawing.measures
     angle = np.linspace(0.15, np.pi - 0.15, 14)
     path = np.stack([radius + 0.28 * np.sin(angle), 0.5 + 0.3 * np.cos(angle), 0 * angle], 1)
-    inner = turned([(0, 0.12), (radius * 0.9, 0.12), (radius * 0.92, 1), (radius, 1)], inside, GLOSSY)
-    hollow = Surface(inner.points, inner.texture, inner.finish, two_sided=True)
     return [
-        hollow,
+        inside_out(turned([(radius * 0.92, 1), (radius * 0.9, 0.12), (0, 0.12)], inside, GLOSSY)),
+        turned([(radius * 0.92, 1), (radius, 1)], outside, GLOSSY),
         turned([(radius, 1), (radius, 0.62)], outside, GLOSSY),
         turned([(radius, 0.62), (radius, 0.3)], stripe, GLOSSY),
         turned([(radius, 0.3), (radius, 0.06), (radius * 0.9, 0), (0, 0)], outside, GLOSSY),
@@ -30,15 +41,13 @@ def mug(drawing: Drawing) -> list[Surface]:
 
 def book(drawing: Drawing) -> list[Surface]:
     """Colours: cover, pages, field; measures: width, height, depth."""
-    cover, pages, patch = (plain(bgr(colour)) for colour in drawing.colours)
+    cover, pages, _ = (plain(bgr(colour)) for colour in drawing.colours)
     width, height, depth = drawing.measures
     face = np.full((100, 70, 3), bgr(drawing.colours[0]), np.uint8)
     face[18:46, 10:60] = bgr(drawing.colours[2])
     face[80:84, 10:44] = bgr(drawing.colours[2])
-    front = box((width, height, 0.02), [face, cover, cover, cover, cover, cover], SATIN,
-                (0, 0, depth / 2))  # fmt: skip
-    inside = box((width * 0.96, height * 0.96, depth), [pages] * 6, PAPER, (0, 0, 0))
-    return [*inside, *front, *box((0.03, height, depth), [patch] * 6, SATIN, (-width / 2, 0, 0))]
+    face[:, :6] = (face[:, :6] * 0.8).astype(np.uint8)
+    return box((width, height, depth), [face, pages, cover, cover, pages, pages], SATIN)
 
 
 def pot(drawing: Drawing) -> list[Surface]:
@@ -46,15 +55,19 @@ def pot(drawing: Drawing) -> list[Surface]:
     clay, leaf = drawing.colours
     pieces = [
         turned([(0, 0.5), (0.34, 0.5)], plain(bgr("#3a2a1e")), MATT),
-        turned([(0.34, 0.52), (0.38, 0.52), (0.38, 0.4), (0.34, 0.4), (0.26, 0), (0, 0)],
-               plain(bgr(clay)), MATT),  # fmt: skip
+        turned(
+            [(0.34, 0.52), (0.38, 0.52), (0.38, 0.4), (0.34, 0.4), (0.26, 0), (0, 0)],
+            plain(bgr(clay)),
+            MATT,
+        ),
     ]
     for step in range(9):
         a, far = 2.4 * step, 0.2 + 0.04 * (step % 4)
         tip = (far * np.sin(a) * 1.6, 0.8 + 0.06 * (step % 5), far * np.cos(a) * 1.6)
         path = curve([tip, (tip[0] * 0.6, 0.85, tip[2] * 0.6), (0.02, 0.5, 0.02)], 9)
-        half = np.stack([[0.005, 0.05, 0.09, 0.1, 0.09, 0.06, 0.04, 0.02, 0.015],
-                         np.full(9, 0.012)], 1)  # fmt: skip
+        half = np.stack(
+            [[0.005, 0.05, 0.09, 0.1, 0.09, 0.06, 0.04, 0.02, 0.015], np.full(9, 0.012)], 1
+        )
         shade = mixed(leaf, "#000000", 0.07 * (step % 4))
         pieces.append(swept(path, half, plain(bgr(shade)), SATIN, 8))
     return pieces
@@ -103,10 +116,22 @@ def phone(drawing: Drawing) -> list[Surface]:
 def shoe(drawing: Drawing) -> list[Surface]:
     """Seen from the side; colours: upper, sole, laces."""
     upper, sole, laces = (plain(bgr(colour)) for colour in drawing.colours)
-    path = curve([(-0.5, 0.34, 0), (-0.36, 0.3, 0), (-0.1, 0.24, 0), (0.2, 0.15, 0), (0.45, 0.1, 0),
-                  (0.56, 0.08, 0)], 20)  # fmt: skip
-    tall = np.interp(np.linspace(0, 1, 20), [0, 0.03, 0.2, 0.4, 0.7, 0.95, 1],
-                     [0.01, 0.25, 0.27, 0.22, 0.14, 0.1, 0.01])  # fmt: skip
+    path = curve(
+        [
+            (-0.5, 0.34, 0),
+            (-0.36, 0.3, 0),
+            (-0.1, 0.24, 0),
+            (0.2, 0.15, 0),
+            (0.45, 0.1, 0),
+            (0.56, 0.08, 0),
+        ],
+        20,
+    )
+    tall = np.interp(
+        np.linspace(0, 1, 20),
+        [0, 0.03, 0.2, 0.4, 0.7, 0.95, 1],
+        [0.01, 0.25, 0.27, 0.22, 0.14, 0.1, 0.01],
+    )
     body = swept(path, np.stack([tall, np.minimum(tall, 0.17)], 1), upper, SATIN, 20, 2.6)
     base = box((1.1, 0.09, 0.34), [sole] * 6, MATT, (0.03, -0.01, 0))
     pieces = [body, *base]
@@ -126,7 +151,7 @@ def spectacles(drawing: Drawing) -> list[Surface]:
     pieces: list[Surface] = []
     for side in (-1, 1):
         ring = np.stack([wide * np.sin(angle), tall * np.cos(angle), 0 * angle], 1)
-        ring += np.float32([side * wide * 1.25, 0, 0])
+        ring += np.array([side * wide * 1.25, 0, 0], np.float32)
         pieces += plate(ring[:-1, :2], 0.01, lens, lens, GLOSSY)
         pieces.append(swept(ring, np.full(25, 0.035), rim, SATIN, 8))
         x = side * wide * 2.25
@@ -161,25 +186,37 @@ def key(drawing: Drawing) -> list[Surface]:
 
 
 def hand(drawing: Drawing) -> list[Surface]:
-    """A pointing hand; colours: skin, sleeve; measures: the finger's lean in degrees, its length."""
+    """A pointing hand; colours: skin, sleeve; measures: a finger's lean in degrees and length."""
     skin, sleeve = (plain(bgr(colour)) for colour in drawing.colours)
     lean, length = drawing.measures
     a = np.radians(lean)
-    finger = curve([(0.24 + length * np.sin(a), 0.3 + length * np.cos(a), 0.1),
-                    (0.24 + 0.5 * length * np.sin(a), 0.3 + 0.5 * length * np.cos(a), 0.16),
-                    (0.24, 0.25, 0.1), (0.2, -0.1, 0)], 14)  # fmt: skip
+    finger = curve(
+        [
+            (0.24 + length * np.sin(a), 0.3 + length * np.cos(a), 0.1),
+            (0.24 + 0.5 * length * np.sin(a), 0.3 + 0.5 * length * np.cos(a), 0.16),
+            (0.24, 0.25, 0.1),
+            (0.2, -0.1, 0),
+        ],
+        14,
+    )
     thin = np.concatenate([[0.01, 0.06, 0.085], np.full(11, 0.1)])
     pieces = [
-        swept([(0, 0.42, 0), (0, 0.36, 0), (0, 0.1, 0), (0, -0.4, 0), (0, -0.6, 0)],
-              [(0.05, 0.05), (0.3, 0.18), (0.36, 0.22), (0.28, 0.18), (0.2, 0.16)],
-              skin, SATIN, 20, 2.6),
+        swept(
+            [(0, 0.42, 0), (0, 0.36, 0), (0, 0.1, 0), (0, -0.4, 0), (0, -0.6, 0)],
+            [(0.05, 0.05), (0.3, 0.18), (0.36, 0.22), (0.28, 0.18), (0.2, 0.16)],
+            skin,
+            SATIN,
+            20,
+            2.6,
+        ),
         swept(finger, thin, skin, SATIN, 12),
         swept([(0, -0.5, 0), (0, -1.2, 0)], [0.2, 0.24], skin, SATIN, 16),
         swept([(0, -0.9, 0), (0, -1.5, 0)], [0.29, 0.33], sleeve, MATT, 16),
-    ]  # fmt: skip
+    ]
     for step in range(3):  # the folded fingers
         x = 0.06 - 0.17 * step
         knuckle = curve([(x, 0.36, 0.1), (x, 0.3, 0.24), (x, 0.05, 0.27), (x, -0.02, 0.15)], 9)
-        pieces.append(swept(knuckle, [0.02, 0.07, 0.09, 0.09, 0.09, 0.09, 0.085, 0.06, 0.02],
-                            skin, SATIN, 12))  # fmt: skip
+        pieces.append(
+            swept(knuckle, [0.02, 0.07, 0.09, 0.09, 0.09, 0.09, 0.085, 0.06, 0.02], skin, SATIN, 12)
+        )
     return pieces

@@ -29,14 +29,16 @@ def background(seed: int, size: tuple[int, int] = (640, 480)) -> Image:
 
 def noise(random: Generator, width: int, height: int, across: float, down: float) -> Field:
     """Smooth noise of mean 0 and deviation about 1; a blotch is `across` x `down` pixels."""
-    coarse = random.standard_normal((max(2, int(height / down) + 2), max(2, int(width / across) + 2)))
+    coarse = random.standard_normal(
+        (max(2, int(height / down) + 2), max(2, int(width / across) + 2))
+    )
     fine = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(fine, np.float32)
 
 
 def wood(random: Generator, width: int, height: int) -> Field:
     """Planks with grain along them."""
-    base = np.float32(WOODS[int(random.integers(len(WOODS)))])
+    base = np.asarray(WOODS[int(random.integers(len(WOODS)))])
     wave = noise(random, width, height, width / 2, height / 5) * 14
     y = np.arange(height, dtype=np.float32)[:, None] + wave
     rings = np.sin(y * random.uniform(0.12, 0.3) + 2 * noise(random, width, height, 260, 30))
@@ -51,10 +53,14 @@ def wood(random: Generator, width: int, height: int) -> Field:
 
 def stone(random: Generator, width: int, height: int) -> Field:
     """A speckled slab with veins."""
-    base = np.float32(STONES[int(random.integers(len(STONES)))])
-    value = 1 + 0.05 * noise(random, width, height, 80, 80) + 0.03 * noise(random, width, height, 9, 9)
+    base = np.asarray(STONES[int(random.integers(len(STONES)))])
+    value = (
+        1 + 0.05 * noise(random, width, height, 80, 80) + 0.03 * noise(random, width, height, 9, 9)
+    )
     value += random.uniform(0.02, 0.07) * noise(random, width, height, 2, 2)
-    vein = np.abs(noise(random, width, height, 150, 110) + 0.3 * noise(random, width, height, 40, 40))
+    vein = np.abs(
+        noise(random, width, height, 150, 110) + 0.3 * noise(random, width, height, 40, 40)
+    )
     value += random.uniform(-0.15, 0.12) * np.exp(-np.square(vein / 0.05))
     return np.asarray(value[..., None] * base, np.float32)
 
@@ -64,21 +70,24 @@ def steel(random: Generator, width: int, height: int) -> Field:
     brushed = noise(random, width, height, 160, 1.2)
     sheen = noise(random, width, height, width, height / 3)
     value = 1 + 0.03 * brushed + 0.08 * sheen
-    return np.asarray(value[..., None] * np.float32([176, 172, 168]), np.float32)
+    return np.asarray(value[..., None] * np.array([176, 172, 168], np.float32), np.float32)
 
 
 def cloth(random: Generator, width: int, height: int) -> Field:
     """A woven cloth, plain or checked."""
-    base = np.float32(CLOTHS[int(random.integers(len(CLOTHS)))])
+    base = np.asarray(CLOTHS[int(random.integers(len(CLOTHS)))])
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     weave = 0.035 * np.sin(x * 2.1) * np.sin(y * 2.1) + 0.03 * noise(random, width, height, 2, 2)
     folds = 0.06 * noise(random, width, height, 200, 260)
     picture = (1 + weave + folds)[..., None] * base
     if random.random() < 0.6:
-        other = np.float32([225, 228, 230])
+        other = np.array([225, 228, 230], np.float32)
         cell = int(random.integers(36, 80))
         share = 0.28 * ((x // cell % 2) + (y // cell % 2))
-        picture = picture * (1 - share[..., None]) + (1 + weave + folds)[..., None] * other * share[..., None]
+        picture = (
+            picture * (1 - share[..., None])
+            + (1 + weave + folds)[..., None] * other * share[..., None]
+        )
     return np.asarray(picture, np.float32)
 
 
@@ -92,7 +101,9 @@ def _lighting(random: Generator, width: int, height: int) -> Field:
     at_x, at_y = random.uniform(-0.7, 0.7), random.uniform(-0.9, 0.3)
     light = 1.1 - random.uniform(0.08, 0.2) * ((x - at_x) ** 2 + (y - at_y) ** 2)
     warmth = random.uniform(-0.05, 0.05)
-    return np.asarray(light[..., None] * np.float32([1 - warmth, 1, 1 + warmth]), np.float32)
+    return np.asarray(
+        light[..., None] * np.array([1 - warmth, 1, 1 + warmth], np.float32), np.float32
+    )
 
 
 def _clutter(random: Generator, picture: Field) -> Field:
@@ -104,10 +115,12 @@ def _clutter(random: Generator, picture: Field) -> Field:
         x = (0.0, width, random.uniform(0, width))[side]
         y = (random.uniform(0, height), random.uniform(0, height), 0.0)[side]
         corners = cv2.boxPoints(((x, y), (long, short), random.uniform(0, 180))).astype(np.int32)
-        mask = np.zeros((height, width), np.float32)
-        cv2.fillConvexPoly(mask, corners, 1.0, cv2.LINE_AA)
+        drawn = np.zeros((height, width), np.uint8)
+        cv2.fillConvexPoly(drawn, corners, (255,), cv2.LINE_AA)
+        mask = drawn / np.float32(255)
         shadow = cv2.GaussianBlur(np.roll(mask, (5, 3), (0, 1)), (0, 0), 5)
-        colour = np.float32(random.uniform(60, 235, 3)) * 0.4 + random.uniform(40, 140)
-        picture = picture * (1 - 0.35 * shadow * (1 - mask))[..., None]
-        picture = picture * (1 - mask[..., None]) + colour * mask[..., None]
-    return np.asarray(picture, np.float32)
+        colour = np.asarray(random.uniform(60, 235, 3)) * 0.4 + random.uniform(40, 140)
+        share = mask[..., None]
+        shaded = picture * (1 - 0.35 * shadow * (1 - mask))[..., None]
+        picture = np.asarray(shaded * (1 - share) + colour * share, np.float32)
+    return picture

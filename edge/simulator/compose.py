@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.demonstration.render import render
-from edge.simulator.hands import hand
+from edge.simulator.hands import Hand, hand
 from edge.simulator.timeline import Moment, Showing
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
@@ -48,8 +48,12 @@ class Layer:
     def at(self, moment: Moment) -> Placed:
         """Where it is at a moment."""
         away = moment.hand_away if self.holds else moment.away
-        return Placed(self.cutout, round(self.x + away * self.way[0]),
-                      round(self.y + away * self.way[1]), self.thing)  # fmt: skip
+        return Placed(
+            self.cutout,
+            round(self.x + away * self.way[0]),
+            round(self.y + away * self.way[1]),
+            self.thing,
+        )
 
 
 def layers(showing: Showing, size: tuple[int, int]) -> list[Layer]:
@@ -83,7 +87,7 @@ def flattened(counter: Image, placed: Sequence[Placed]) -> Image:
 def _way(
     showing: Showing, x: int, y: int, cutout: Cutout, size: tuple[int, int]
 ) -> tuple[float, float]:
-    rows, columns = cutout.shape[:2]
+    columns = cutout.shape[1]
     if showing.side < 0:
         return (-float(x + columns), 0.12 * size[1])
     if showing.side > 0:
@@ -92,64 +96,98 @@ def _way(
 
 
 def _reaching(showing: Showing, random: np.random.Generator, size: tuple[int, int]) -> Layer:
-    """A hand alone, from an edge of the frame."""
+    """A hand alone, from an edge of the frame to the showing's place."""
     width, height = size
-    view = replace(showing.view, strength=min(showing.view.strength, 1.15))
-    cutout = hand(random, round(height * random.uniform(0.9, 1.3)), view).whole
-    if random.random() < 0.5:
-        cutout = np.ascontiguousarray(cutout[:, ::-1])
-    cutout = _turned(cutout, float(-90 * showing.side + random.uniform(-25, 25)))
-    rows, columns = cutout.shape[:2]
-    x = round(showing.x * width - columns / 2)
-    y = round(showing.y * height - rows / 2)
-    if showing.side < 0:
-        x = min(x, -20)
-    elif showing.side > 0:
-        x = max(x, width - columns + 20)
-    else:
-        y = max(y, height - rows + 20)
+    reach = hand(random, round(height * random.uniform(1.15, 1.5)), showing.view)
+    cutout = _mirrored(_with_thumb(reach), random.random() < 0.5)
+    turn = Turn(90.0 * showing.side + float(random.uniform(-25, 25)))
+    cutout = turn.cutout(cutout)
+    tip_x, tip_y = turn.point(0, -0.45 * height)
+    x = round(showing.x * width - cutout.shape[1] / 2 - 0.5 * tip_x)
+    y = round(showing.y * height - cutout.shape[0] / 2 - 0.5 * tip_y)
     return Layer(cutout, x, y, _way(showing, x, y, cutout, size), thing=True)
 
 
 def _holding(
     showing: Showing, thing: Layer, random: np.random.Generator, size: tuple[int, int]
 ) -> list[Layer]:
-    """The thing between a hand's fingers and its thumb."""
+    """The thing between a hand's palm and its thumb; it comes from the left or the right."""
     rows, columns = thing.cutout.shape[:2]
-    held = hand(random, round(max(size[1] * 0.85, 1.1 * rows)), showing.view)
+    held = hand(random, round(size[1] * random.uniform(1.15, 1.4)), showing.view)
     side = showing.side or (1 if random.random() < 0.5 else -1)
-    lean = float(random.uniform(35, 65))
-    whole, thumb = held.whole, held.thumb
-    if side < 0:
-        whole, thumb = (np.ascontiguousarray(one[:, ::-1]) for one in (whole, thumb))
-    whole, thumb = _turned(whole, side * lean), _turned(thumb, side * lean)
-    high, wide = whole.shape[:2]
-    edge = thing.x + columns * (0.72 if side > 0 else 0.28)
-    x = round(edge - wide * (0.22 if side > 0 else 0.78))
-    y = round(thing.y + rows * 0.55 - high * 0.25)
-    away = (float(size[0] - x), 0.3 * size[1]) if side > 0 else (-float(x + wide), 0.3 * size[1])
-    at = (round(thing.x + columns * (0.9 if side > 0 else 0.1) - thumb.shape[1] / 2),
-          round(thing.y + rows * 0.6 - thumb.shape[0] / 2))  # fmt: skip
-    thing = replace(thing, way=away)
+    flip = -side  # the thumb is on the upper side
+    turn = Turn(side * float(random.uniform(50, 75)))
+    behind = turn.cutout(_mirrored(held.behind, side > 0))
+    thumb = turn.cutout(_mirrored(held.thumb, side > 0))
+    grip_x, grip_y = turn.point(flip * held.grip[0], held.grip[1])
+    thumb_x, thumb_y = turn.point(flip * held.thumb_at[0], held.thumb_at[1])
+    middle_x = thing.x + columns * (0.5 + side * 0.4) - grip_x
+    middle_y = thing.y + rows * 0.62 - grip_y
+    x, y = round(middle_x - behind.shape[1] / 2), round(middle_y - behind.shape[0] / 2)
+    gone = (
+        max(size[0] - min(x, thing.x), 0)
+        if side > 0
+        else -max(x + behind.shape[1], thing.x + columns)
+    )
+    way = (float(gone), 0.25 * size[1])
+    at = (
+        round(middle_x + thumb_x - thumb.shape[1] / 2),
+        round(middle_y + thumb_y - thumb.shape[0] / 2),
+    )
     return [
-        Layer(whole, x, y, away, holds=True),
-        thing,
-        Layer(thumb, *at, away, holds=True),
+        Layer(behind, x, y, way, holds=True),
+        replace(thing, way=way),
+        Layer(thumb, *at, way, holds=True),
     ]
 
 
-def _turned(cutout: Cutout, degrees: float) -> Cutout:
-    """The cutout turned counterclockwise, on a canvas that holds all of it."""
-    rows, columns = cutout.shape[:2]
-    matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), degrees, 1)
-    cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
-    wide, high = int(rows * sine + columns * cosine) + 2, int(rows * cosine + columns * sine) + 2
-    matrix[:, 2] += (wide / 2 - columns / 2, high / 2 - rows / 2)
-    solid = cutout.astype(np.float32)
-    solid[..., :3] *= solid[..., 3:] / 255
-    turned = cv2.warpAffine(solid, matrix, (wide, high), flags=cv2.INTER_LINEAR)
-    turned[..., :3] *= 255 / np.maximum(turned[..., 3:], 1)
-    return np.asarray(np.clip(turned + 0.5, 0, 255), np.uint8)
+@dataclass(frozen=True)
+class Turn:
+    """A turn in the picture's plane, in degrees counterclockwise."""
+
+    degrees: float
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Where an offset from the middle goes; y runs down."""
+        cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
+        return float(x * cosine + y * sine), float(y * cosine - x * sine)
+
+    def cutout(self, cutout: Cutout) -> Cutout:
+        """The cutout turned about its middle, on a canvas that holds all of it."""
+        rows, columns = cutout.shape[:2]
+        middle = (columns / 2, rows / 2)
+        matrix = np.asarray(cv2.getRotationMatrix2D(middle, self.degrees, 1), np.float64)
+        cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
+        wide, high = (
+            int(rows * sine + columns * cosine) + 2,
+            int(rows * cosine + columns * sine) + 2,
+        )
+        matrix[:, 2] += (wide / 2 - columns / 2, high / 2 - rows / 2)
+        solid = cutout.astype(np.float32)
+        solid[..., :3] *= solid[..., 3:] / 255
+        turned = np.asarray(cv2.warpAffine(solid, matrix, (wide, high)), np.float32)
+        turned[..., :3] *= 255 / np.maximum(turned[..., 3:], 1)
+        return np.asarray(np.clip(turned + 0.5, 0, 255), np.uint8)
+
+
+def _with_thumb(held: Hand) -> Cutout:
+    """The whole hand on a canvas that is wide enough for its thumb."""
+    rows, columns = held.behind.shape[:2]
+    high, wide = held.thumb.shape[:2]
+    spare = max(0, round(wide / 2 - held.thumb_at[0] - columns / 2) + 2)
+    canvas = np.zeros((rows, columns + 2 * spare, 4), np.uint8)
+    canvas[:, spare : spare + columns] = held.behind
+    x = round(spare + columns / 2 + held.thumb_at[0] - wide / 2)
+    y = round(rows / 2 + held.thumb_at[1] - high / 2)
+    ground, piece = canvas[y : y + high, x : x + wide], held.thumb
+    share = piece[..., 3:] / np.float32(255)
+    ground[..., :3] = (ground[..., :3] * (1 - share) + piece[..., :3] * share).astype(np.uint8)
+    ground[..., 3] = np.maximum(ground[..., 3], piece[..., 3])
+    return canvas
+
+
+def _mirrored(cutout: Cutout, mirror: bool) -> Cutout:
+    return np.ascontiguousarray(cutout[:, ::-1]) if mirror else cutout
 
 
 def _placeable(cutout: Cutout, random: np.random.Generator) -> Cutout:
@@ -165,10 +203,9 @@ def _shade(picture: Image, one: Placed) -> None:
     height, width = picture.shape[:2]
     alpha = np.zeros((height // 2, width // 2), np.float32)
     small = cv2.resize(one.cutout[..., 3], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    _add(alpha, small, one.x // 2 + 5, one.y // 2 + 7)
-    soft = cv2.GaussianBlur(alpha, (0, 0), 7) * 0.38 / 255
-    soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
-    picture[:] = (picture * (1 - soft[..., None])).astype(np.uint8)
+    _add(alpha, np.asarray(small, np.uint8), one.x // 2 + 5, one.y // 2 + 7)
+    soft = cv2.resize(cv2.GaussianBlur(alpha, (0, 0), 7), (width, height))
+    picture[:] = picture * (1 - np.float32(0.38 / 255) * soft[..., None])
 
 
 def _add(target: NDArray[np.float32], piece: NDArray[np.uint8], x: int, y: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -14,7 +14,7 @@ from catalog.demonstration.drawing import DrawnItem
 from catalog.demonstration.items import drawn_items
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, flattened, layers
-from edge.simulator.timeline import Kind, Moment, Showing, Timeline
+from edge.simulator.timeline import Kind, Moment, Timeline
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
 
@@ -61,27 +61,29 @@ class Simulator:
     ) -> None:
         self.seed, self.size, self.fps = seed, size, fps
         self._every = showings_per_background
-        self._timeline = Timeline(seed, tuple(items or drawn_items()), foreign)
+        self.timeline = Timeline(seed, tuple(items or drawn_items()), foreign)
         self._noise = self._noises()
         self._backgrounds: dict[int, Image] = {}
         self._layers: dict[int, list[Layer]] = {}
-        self._stills: dict[tuple[int, bool], Image] = {}
+        self._stills: dict[int, Image] = {}
 
     def frame(self, index: int) -> tuple[Image, Truth]:
         """Frame `index`, uint8 BGR (height, width, 3), and what it shows."""
-        moment = self._timeline.at(index / self.fps)
+        moment = self.timeline.at(index / self.fps)
         image, truth = self._clean(moment)
         return self._sensed(image, index), truth
 
     def showing(self, number: int) -> range:
         """Indices of the frames in which showing `number` is in sight, moving or resting."""
-        showing = self._timeline.showing(number)
+        showing = self.timeline.showing(number)
         return self._between(showing.start, showing.start + showing.in_sight)
 
     def resting(self, number: int) -> range:
         """Indices of the frames in which showing `number` rests and nothing moves."""
-        showing = self._timeline.showing(number)
-        return self._between(showing.start + showing.still_from, showing.start + showing.still_until)
+        showing = self.timeline.showing(number)
+        return self._between(
+            showing.start + showing.still_from, showing.start + showing.still_until
+        )
 
     def empty(self, number: int = 0) -> Image:
         """The empty counter of a showing, without the sensor's noise."""
@@ -105,14 +107,16 @@ class Simulator:
         truth = Truth(
             showing.kind if box is not None else "empty",
             None if thing is None or box is None else thing.sku,
-            box, moment.still, showing.number,
-        )  # fmt: skip
+            box,
+            moment.still,
+            showing.number,
+        )
         if not moment.still:
             return flattened(self.empty(showing.number), placed), truth
-        key = (showing.number, True)
-        if key not in self._stills:
-            self._stills = {key: _softened(flattened(self.empty(showing.number), placed))}
-        return self._stills[key], truth
+        if showing.number not in self._stills:
+            picture = flattened(self.empty(showing.number), placed)
+            self._stills = {showing.number: _softened(picture)}
+        return self._stills[showing.number], truth
 
     def _sensed(self, image: Image, index: int) -> Image:
         """The picture with the sensor's noise and a lamp's flicker."""
@@ -146,7 +150,7 @@ def showings(
     number = 0
     while count > 0:
         frames = simulator.resting(number)
-        if simulator._timeline.showing(number).kind in kinds:
+        if simulator.timeline.showing(number).kind in kinds:
             image, truth = simulator.frame(frames[len(frames) // 2])
             yield truth, image, simulator.empty(number)
             count -= 1

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 
 from catalog.demonstration.drawing import DrawnItem
-from catalog.demonstration.foreign import foreign_things
+from catalog.demonstration.foreign import KEPT_BACK, foreign_things
 from catalog.demonstration.render import View
 
 Kind = Literal["empty", "item", "foreign", "hand"]
 
 FIRST = 2.0  # seconds of empty counter before the first showing
 ARRIVAL, DEPARTURE, HAND_OFF = 0.6, 0.4, 0.5  # seconds
+RESTS, GAPS = (3.0, 4.0), (0.6, 1.0)  # seconds
+SHORTEST = ARRIVAL + RESTS[0] + DEPARTURE + GAPS[0]
 FOREIGN_EVERY, HAND_EVERY = 6, 9
 
 
@@ -46,14 +47,17 @@ class Showing:
 
     @property
     def in_sight(self) -> float:
+        """Seconds from its arrival to its end."""
         return ARRIVAL + self.rest + DEPARTURE
 
     @property
     def still_from(self) -> float:
+        """Seconds from its arrival until nothing moves."""
         return ARRIVAL + (HAND_OFF if self.held else 0)
 
     @property
     def still_until(self) -> float:
+        """Seconds from its arrival until it leaves."""
         return ARRIVAL + self.rest
 
 
@@ -87,7 +91,7 @@ class Timeline:
         """What happens at a time."""
         if seconds < FIRST - 1e-6:
             return Moment(None)
-        low, high = 0, int(seconds / 3) + 2  # every showing takes longer than 3 s
+        low, high = 0, int(seconds / SHORTEST) + 2
         while high - low > 1:
             middle = (low + high) // 2
             if self.showing(middle).start <= seconds + 1e-6:
@@ -111,8 +115,8 @@ class Timeline:
             kind=kind,
             thing=self._thing(kind),
             start=start,
-            rest=float(random.uniform(3, 4)),
-            gap=float(random.uniform(0.6, 1)),
+            rest=float(random.uniform(*RESTS)),
+            gap=float(random.uniform(*GAPS)),
             view=_view(random),
             size=float(random.uniform(0.35, 0.75)),
             x=float(random.uniform(0.3, 0.7)),
@@ -129,7 +133,7 @@ class Timeline:
         count = self._shown[kind]
         self._shown[kind] += 1
         if kind == "foreign":
-            return next(islice(foreign_things(self._seed + 1, count + 1), count, None))
+            return next(foreign_things(self._seed * 100_003 + count, 1, KEPT_BACK))
         cycle, place = divmod(count, len(self._items))
         order = np.random.default_rng([self._seed, cycle, 4]).permutation(len(self._items))
         return self._items[int(order[place])]

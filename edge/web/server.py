@@ -115,6 +115,15 @@ class Server:
         return any(channel.requests or channel.total_outbufs_len for channel in list(channels))
 
 
+def check_port(host: str, port: int) -> None:
+    """Find out, before long work, whether an address can be listened on.
+
+    Raises:
+        PortError: It cannot.
+    """
+    _listen(host, port).close()
+
+
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
     """Keeps the header that waitress drops, for the app to refuse chunked uploads."""
 

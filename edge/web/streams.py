@@ -140,9 +140,7 @@ def picture_parts(device: Device, left: Callable[[], bool]) -> Iterator[bytes]:
 
 
 def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Response:
-    # a HEAD request never iterates, and so would never give its place back
-    body = () if request.method == "HEAD" else streams.begin(parts)
-    response = Response(body, content_type=content_type)
+    response = Response(streams.begin(parts), content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx in front must not hold it back
     return response

@@ -21,7 +21,10 @@ export class Panel {
     const turn = ++this.#turn;
     const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
     await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
-    if (turn === this.#turn) this.#panel.replaceChildren(view);
+    if (turn !== this.#turn) return;
+    const focused = this.#panel.contains(document.activeElement);
+    this.#panel.replaceChildren(view);
+    if (focused) this.#panel.parentElement.focus(); // what had the focus is gone
   }
 }
 
@@ -166,6 +169,8 @@ function mat(address) {
   image.alt = "";
   image.width = 320;
   image.height = 320;
+  // the catalogue was changed meanwhile: an empty mat instead of a broken picture
+  image.addEventListener("error", () => image.replaceWith(make("span", "mat")));
   return image;
 }
 

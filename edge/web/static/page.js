@@ -5,7 +5,7 @@ import { stayAwake } from "./awake.js";
 import { byId, make } from "./dom.js";
 import { Link } from "./link.js";
 import { LivePicture } from "./picture.js";
-import { fetchItem, findItems, searchPhoto } from "./search.js";
+import { MOST_FOUND, fetchItem, fetchStatus, findItems, searchPhoto } from "./search.js";
 import { STAGES, catalogueName, clock, spokenVerdict } from "./words.js";
 
 const BACK_AFTER = 90_000; // a kiosk that was left alone shows the camera's answer again
@@ -14,6 +14,7 @@ const TYPING_PAUSE = 250;
 const panel = new Panel(byId("panel"));
 let state = null;
 let clockDifference = 0;
+let named; // the bundle whose name the status line shows
 let shown = ""; // what of the state the panel shows
 let searching = false; // a visitor's result is in the panel
 let asked = new AbortController();
@@ -57,8 +58,12 @@ function deviceTime(text) {
 const link = new Link({
   onReach(reached) {
     byId("banner").hidden = reached;
-    if (reached) picture.stop(); // the state that comes next starts it at once, without its pause
-    else byId("light").classList.remove("on");
+    if (reached) {
+      picture.stop(); // the state that comes next starts it at once, without its pause
+    } else {
+      byId("light").classList.remove("on");
+      byId("status-camera").textContent = "Not connected";
+    }
   },
   onState(next) {
     state = next;
@@ -71,9 +76,20 @@ const link = new Link({
 });
 
 function showStatus() {
-  byId("status-catalogue").textContent = catalogueName(state.bundle);
+  if (state.bundle !== named) nameCatalogue(state.bundle);
   const seen = state.sighting && state.sighting.verdict !== "nothing";
   byId("status-when").textContent = seen ? `Seen ${clock(deviceTime(state.sighting.at))}` : "";
+}
+
+async function nameCatalogue(bundle) {
+  named = bundle;
+  let title = "";
+  try {
+    title = (await fetchStatus()).catalogue?.title ?? "";
+  } catch {
+    // its day alone will do
+  }
+  if (named === bundle) byId("status-catalogue").textContent = catalogueName(bundle, title);
 }
 
 function showLive() {
@@ -142,7 +158,6 @@ function backToLive() {
   shown = "";
   byId("result-bar").hidden = true;
   byId("words").value = "";
-  byId("photo").value = "";
   if (state) showLive();
   else panel.show(sightingView(null, openItem, askForName));
 }
@@ -171,14 +186,15 @@ async function findByName(text) {
   try {
     const { items } = await findItems(text, signal);
     if (signal.aborted) return;
+    showLook(null);
     if (items.length === 1) await openItem(items[0], `Found for “${text}”`);
     else if (items.length) {
-      showResult(`${items.length} found for “${text}”`, foundView(items, openItem));
+      const words = items.length < MOST_FOUND ? `${items.length} found` : `The first ${MOST_FOUND}`;
+      showResult(`${words} for “${text}”`, foundView(items, openItem));
     } else {
       const view = sentenceView("turn", "Nothing by that name", "Try another word, or fewer.");
       showResult(`Nothing found for “${text}”`, view);
     }
-    showLook(null);
   } catch (error) {
     if (!signal.aborted) showFailure(error);
   }
@@ -201,9 +217,11 @@ async function searchWith(file) {
   try {
     const sighting = await searchPhoto(file);
     if (signal.aborted) return;
-    const view = sighting.verdict === "nothing"
-      ? sentenceView("turn", "I see nothing in this photo", "Take it closer, on a plain ground.")
-      : sightingView(sighting, openItem, askForName);
+    const nothing = ["I see nothing in this photo", "Take it closer, on a plain ground."];
+    const view =
+      sighting.verdict === "nothing"
+        ? sentenceView("turn", ...nothing)
+        : sightingView(sighting, openItem, askForName);
     showResult("Your photo", view, spokenVerdict(sighting));
     showLook(sighting);
     showTimings(sighting);
@@ -215,6 +233,8 @@ async function searchWith(file) {
 function showFailure(error) {
   showResult("No result", sentenceView("turn", "That did not work", error.message), error.message);
 }
+
+byId("look-picture").addEventListener("error", () => showLook(null));
 
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -229,6 +249,7 @@ byId("words").addEventListener("input", () => {
 
 byId("photo").addEventListener("change", (event) => {
   const [file] = event.target.files;
+  event.target.value = ""; // the same photo may be chosen again
   if (file) searchWith(file);
 });
 

@@ -1,14 +1,19 @@
 // Asking the device: items by text, one item, a photo.
 
 const LARGEST_PHOTO = 16 * 1024 * 1024 - 4096; // the device's limit, less the form around it
+export const MOST_FOUND = 24;
 const PATIENCE = 30_000;
 
 export function findItems(text, signal) {
-  return ask(`/api/items?q=${encodeURIComponent(text)}&limit=24`, { signal });
+  return ask(`/api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
 }
 
 export function fetchItem(sku) {
   return ask(`/api/items/${encodeURIComponent(sku)}`, { signal: AbortSignal.timeout(PATIENCE) });
+}
+
+export function fetchStatus() {
+  return ask("/api/status", { signal: AbortSignal.timeout(PATIENCE) });
 }
 
 export function searchPhoto(file) {

@@ -33,13 +33,14 @@ export function clock(milliseconds) {
   return today ? time : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
-// A bundle's id begins with the time it was built; people know a catalogue by its day.
-export function catalogueName(bundle) {
+// A catalogue's title, where it has one, and the day it was built: its id begins with it.
+export function catalogueName(bundle, title) {
   if (!bundle) return "No catalogue";
   const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
-  if (!digits) return `Catalogue ${bundle}`;
-  const day = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
-  return `Catalogue of ${day.toLocaleDateString([], { day: "numeric", month: "long", year: "numeric" })}`;
+  if (!digits) return title || `Catalogue ${bundle}`;
+  const date = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
+  const day = date.toLocaleDateString([], { day: "numeric", month: "long", year: "numeric" });
+  return `${title || "Catalogue"} of ${day}`;
 }
 
 export const STAGES = {

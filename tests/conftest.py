@@ -1,0 +1,209 @@
+"""Surroundings that tests share: a tiny network, a small bundle, folders of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.build import build
+from catalog.bundle import MANIFEST, describe_files
+from catalog.featurizer import Featurizer
+from catalog.materials import materials
+from catalog.settings import CatalogSettings
+from catalog.sources import read_source
+from edge.demo import prepare
+from tests.drawing import write_things
+from tests.networks import write_featurizer
+
+THINGS, PHOTOS = 6, 4
+COMMAND = Path(sys.executable).with_name("visual-search")
+
+CHECKED = os.environ.get("CI") == "true"  # nothing may be left out then
+left_out = pytest.StashKey[list[str]]()
+skipped = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[left_out] = []
+    config.stash[skipped] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if materials() is not None:
+        return
+    absent = [item for item in items if item.get_closest_marker("materials")]
+    if absent:
+        config.stash[left_out] = [item.nodeid for item in absent]
+        config.hook.pytest_deselected(items=absent)
+        items[:] = [item for item in items if item not in absent]
+
+
+class _Skips:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._config.stash[skipped].append(report.nodeid)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.pluginmanager.register(_Skips(session.config))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    unmet = session.config.stash[left_out] or session.config.stash[skipped]
+    if CHECKED and unmet and exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    absent, skips = config.stash[left_out], config.stash[skipped]
+    if absent:
+        terminalreporter.write_line(
+            f"{'FAILED: ' if CHECKED else ''}{len(absent)} tests on real photos were left out: "
+            "VISUAL_SEARCH_MATERIALS names no folder with data/",
+            red=CHECKED,
+            yellow=not CHECKED,
+        )
+    if CHECKED:
+        for one in skips:
+            terminalreporter.write_line(f"FAILED: {one} was skipped", red=True)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Folders of one test, named by the environment, and the command run in them."""
+
+    folder: Path
+    data: Path
+    cache: Path
+
+    def run(self, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run ``visual-search`` with `words`, by its installed script."""
+        return subprocess.run(
+            [COMMAND, *words],
+            cwd=self.folder,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        """Start ``visual-search`` with `words`."""
+        return subprocess.Popen(
+            [COMMAND, *words],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def sign_again(bundle: Path, **changes: Any) -> None:
+    """Give a changed bundle a manifest with the right digests, and `changes` in it."""
+    file = bundle / MANIFEST
+    manifest = json.loads(file.read_bytes()) | changes
+    file.unlink()
+    manifest["files"] = {name: entry.model_dump() for name, entry in describe_files(bundle).items()}
+    file.write_text(json.dumps(manifest))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untouched_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's own settings, data or cache."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in os.environ:
+            if variable.startswith("VISUAL_SEARCH_") and variable != "VISUAL_SEARCH_MATERIALS":
+                patch.delenv(variable)
+        patch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(folder / "data"))
+        patch.setenv("VISUAL_SEARCH_CATALOG__CACHE_DIR", str(folder / "cache"))
+        for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.delenv(variable, raising=False)
+            patch.delenv(variable.lower(), raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def featurizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A featurizer folder: the colour grid of `tests.networks`."""
+    return write_featurizer(tmp_path_factory.mktemp("featurizer"))
+
+
+@pytest.fixture(scope="session")
+def colour_grid(featurizer_folder: Path) -> Featurizer:
+    """The colour grid, opened."""
+    return Featurizer.open(featurizer_folder)
+
+
+@pytest.fixture(scope="session")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six drawn things with four photos each."""
+    return write_things(tmp_path_factory.mktemp("things"), THINGS, PHOTOS)
+
+
+@pytest.fixture(scope="session")
+def filled_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build cache; `small_bundle` fills it, drawn foreign things included."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def small_bundle(
+    tmp_path_factory: pytest.TempPathFactory,
+    things: Path,
+    colour_grid: Featurizer,
+    filled_cache: Path,
+) -> Path:
+    """A bundle of `things`; read only, for changes see `own_bundle`."""
+    out = tmp_path_factory.mktemp("bundles") / "small.bundle"
+    build(read_source(things), out, colour_grid, filled_cache, "Small")
+    return out
+
+
+@pytest.fixture
+def own_bundle(small_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of `small_bundle` to damage."""
+    return Path(shutil.copytree(small_bundle, tmp_path / "own.bundle"))
+
+
+@pytest.fixture
+def cache(small_bundle: Path, filled_cache: Path, tmp_path: Path) -> Path:
+    """A cache of the test's own that holds what the small bundle's build left."""
+    return Path(shutil.copytree(filled_cache, tmp_path / "cache"))
+
+
+@pytest.fixture
+def surroundings(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
+    """Data and cache folders of the test's own, named by the environment."""
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VISUAL_SEARCH_CATALOG__CACHE_DIR", str(cache))
+    return Surroundings(tmp_path, tmp_path / "data", cache)
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration's bundle; its photos lie beside it."""
+    folder = tmp_path_factory.mktemp("demonstration")
+    return prepare(folder, CatalogSettings(), "embedded")

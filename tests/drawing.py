@@ -1,0 +1,81 @@
+"""Tiny drawn pictures: things that differ in colour, their photos, and files of them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+
+from catalog.photos import Picture
+
+ORIENTATION = 0x112
+
+
+def draw_thing(number: int, view: int = 0, side: int = 64) -> Picture:
+    """Photo `view` of thing `number`, BGR uint8 (side, side, 3): 4 x 4 blots of its own."""
+    blots = np.random.default_rng([number, 5]).integers(20, 236, (4, 4, 3))
+    noise = np.random.default_rng([number, view, 6]).integers(-12, 13, (4, 4, 3))
+    small = np.clip(blots + noise, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def quarters(height: int = 48, width: int = 64) -> Picture:
+    """Red, green, blue and yellow quarters on a BGR picture, so that every turn shows."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2] = (0, 0, 255)
+    image[: height // 2, width // 2 :] = (0, 255, 0)
+    image[height // 2 :, : width // 2] = (255, 0, 0)
+    image[height // 2 :, width // 2 :] = (0, 255, 255)
+    return image
+
+
+def png(image: Picture) -> bytes:
+    """The picture as PNG."""
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+def jpeg(image: Picture, quality: int = 92) -> bytes:
+    """The picture as JPEG."""
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
+def pillow(image: Picture, kind: str, orientation: int | None = None, alpha: bool = False) -> bytes:
+    """The picture in Pillow's format `kind`, lossless where that is a choice."""
+    picture = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
+    if alpha:
+        picture.putalpha(255)
+    options: dict[str, object] = {"lossless": True} if kind == "WEBP" else {}
+    if orientation is not None:
+        exif = PillowImage.Exif()
+        exif[ORIENTATION] = orientation
+        options["exif"] = exif.tobytes()
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG of a hundred bytes whose header claims width x height pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    rows = chunk(b"IDAT", zlib.compress(bytes(64)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rows + chunk(b"IEND", b"")
+
+
+def write_things(folder: Path, things: int, photos: int, first: int = 0) -> Path:
+    """A folder for each thing, ``thing-00`` and on, with PNG photos ``0.png`` and on."""
+    for number in range(first, first + things):
+        item = folder / f"thing-{number:02}"
+        item.mkdir(parents=True, exist_ok=True)
+        for view in range(photos):
+            (item / f"{view}.png").write_bytes(png(draw_thing(number, view)))
+    return folder

@@ -1,0 +1,225 @@
+"""The appliance as a process, seen through a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from catalog.demonstration.items import drawn_items
+from edge.simulator.scene import Simulator
+
+PROGRAM = Path(sys.executable).with_name("visual-search")
+ARTEFACTS = Path("test-artefacts")
+SEED = 12
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(port: int, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return json.load(answer)  # type: ignore[no-any-return]
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if value := condition():
+                return value
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(*arguments: str, port: int, wait: bool = True) -> Iterator[subprocess.Popen[str]]:
+    """The appliance, until the block ends."""
+    process = subprocess.Popen(
+        [PROGRAM, "edge", "run", "--port", str(port), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        if wait:
+            until(lambda: get(port, "/api/latest")["camera"]["state"] == "online")
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A page of a real browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser.new_page(viewport={"width": 1280, "height": 720})
+        browser.close()
+
+
+def shown_titles(seed: int, count: int) -> list[str]:
+    """Titles of the first items that the simulated camera shows."""
+    simulator = Simulator(seed)
+    titles = {item.sku: item.title for item in drawn_items()}
+    found: list[str] = []
+    number = 0
+    while len(found) < count:
+        truth = simulator.frame(simulator.resting(number)[2])[1]
+        if truth.kind == "item" and truth.sku is not None:
+            found.append(titles[truth.sku])
+        number += 1
+    return found
+
+
+def test_the_right_item_appears_and_then_the_next_one(demonstration: Path, page: Page) -> None:
+    first, second = shown_titles(SEED, 2)
+    port = free_port()
+    arguments = ("--bundle", str(demonstration), "--camera", f"simulated:{SEED}")
+    with running(*arguments, port=port):
+        page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
+        for title in (first, second):
+            shown = page.get_by_text(title, exact=True).first
+            expect(shown).to_be_visible(timeout=30_000)
+            picture = page.locator(f"main img[src*='/photos/']:visible").first
+            expect(picture).to_be_visible(timeout=5_000)
+            assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTEFACTS / "appliance.png")
+
+
+def test_page_and_picture_recover_when_the_appliance_is_killed_and_started_again(
+    demonstration: Path, page: Page
+) -> None:
+    port = free_port()
+    arguments = ("--bundle", str(demonstration), "--camera", "simulated")
+    watching = f"() => fetch('/api/status').then(answer => answer.json())"
+    with running(*arguments, port=port) as process:
+        page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
+        until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
+        process.kill()
+        process.wait()
+    expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_visible(
+        timeout=20_000
+    )
+    with running(*arguments, port=port):
+        expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_hidden(
+            timeout=30_000
+        )
+        until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_within_a_second_with_viewers_watching(
+    demonstration: Path, number: signal.Signals
+) -> None:
+    port = free_port()
+    arguments = ("--bundle", str(demonstration), "--camera", "simulated")
+    with running(*arguments, port=port) as process:
+        viewers = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+        for viewer, path in zip(viewers, ("/api/events", "/camera.mjpg") * 2, strict=True):
+            viewer.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert viewer.recv(15).startswith(b"HTTP/1.1 200")
+        start = time.monotonic()
+        process.send_signal(number)
+        process.wait(10)
+        took = time.monotonic() - start
+        _, errors = process.communicate()
+        for viewer in viewers:
+            viewer.close()
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert took < 2, "a second, and as much again for a busy machine"
+
+
+def test_a_dead_camera_is_said_and_a_new_one_is_taken(
+    demonstration: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    folder = tmp_path / "pictures"
+    with running("--bundle", str(demonstration), "--camera", str(folder), port=port, wait=False):
+        until(lambda: get(port, "/api/latest")["camera"]["state"] == "offline")
+        until(lambda: str(folder) in get(port, "/api/latest")["camera"]["message"])
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            get(port, "/camera.jpg")
+        assert refused.value.code == 503
+        source = next((demonstration.parent / "photos").rglob("*.jpg"))
+        folder.mkdir()
+        (folder / source.name).write_bytes(source.read_bytes())
+        until(lambda: get(port, "/api/latest")["camera"]["state"] == "online")
+        found = until(lambda: get(port, "/api/latest")["sighting"])
+        assert found["verdict"] in ("match", "one_of", "nothing", "unknown")
+
+
+def test_an_activated_catalogue_is_picked_up_while_it_runs(
+    demonstration: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+
+    def activate(bundle: Path) -> str:
+        command = [PROGRAM, "catalog", "activate", bundle, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return str(json.loads(done.stdout)["bundle"])
+
+    first = activate(demonstration)
+    photos = demonstration.parent / "photos" / "photos"
+    fewer = tmp_path / "fewer"
+    for folder in sorted(photos.iterdir())[:4]:
+        (fewer / folder.name).mkdir(parents=True)
+        for photo in folder.iterdir():
+            (fewer / folder.name / photo.name).write_bytes(photo.read_bytes())
+    command = [PROGRAM, "catalog", "build", fewer, "--out", tmp_path / "second"]
+    subprocess.run(command, check=True, capture_output=True)
+    with running("--camera", "simulated", port=port):
+        assert get(port, "/api/status")["catalogue"]["id"] == first
+        second = activate(tmp_path / "second")
+        until(lambda: get(port, "/api/status")["catalogue"]["id"] == second)
+        assert get(port, "/healthz")
+        assert get(port, "/api/status")["catalogue"]["items"] == 4
+    state = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"], "state", "edge.json")
+    assert json.loads(state.read_text())["bundle"] == second
+
+
+def test_without_a_catalogue_it_says_how_to_get_one() -> None:
+    done = subprocess.run(
+        [PROGRAM, "edge", "run"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "catalog build" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_busy_port_is_named_with_the_way_out(demonstration: Path) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        done = subprocess.run(
+            [PROGRAM, "edge", "run", "--bundle", demonstration, "--port", str(port)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+    assert "--port" in done.stderr

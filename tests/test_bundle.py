@@ -1,0 +1,262 @@
+"""The bundle's format: what is refused before anything reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalog.bundle import LARGEST_MANIFEST, MANIFEST, Bundle, file_digest, read_manifest, verify
+from catalog.errors import BundleError
+from tests.conftest import PHOTOS, THINGS, sign_again
+from tests.drawing import draw_thing
+
+HELD = (
+    "vectors.npy",
+    "index.ann",
+    "items.db",
+    "pictures.db",
+    "probes.npz",
+    "featurizer/descriptor.json",
+    "featurizer/network.onnx",
+)
+
+
+def change(bundle: Path, **fields: Any) -> None:
+    """Change fields of the manifest."""
+    file = bundle / MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | fields))
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Names below a folder with their sizes and times."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def test_a_bundle_holds_what_was_built(small_bundle: Path) -> None:
+    manifest, identity = verify(small_bundle)
+    assert (manifest.items, manifest.photos) == (THINGS, THINGS * PHOTOS)
+    assert set(manifest.files) == set(HELD)
+    bundle = Bundle.open(small_bundle)
+    assert bundle.id == identity
+    assert bundle.vectors().shape == (THINGS * PHOTOS, 48)
+    assert bundle.vectors().dtype == np.float16
+    item = bundle.item("thing-03")
+    assert item is not None
+    assert item.title == "thing 03"
+    assert [photo.source for photo in bundle.photos("thing-03")] == [
+        f"{number}.png" for number in range(PHOTOS)
+    ]
+    assert bundle.find("thing 05")[0].sku == "thing-05"
+    thumbnail = bundle.thumbnail(0)
+    assert thumbnail is not None
+    assert thumbnail.startswith(b"\xff\xd8")
+
+
+def test_the_row_of_a_vector_is_its_photos_number(small_bundle: Path) -> None:
+    bundle = Bundle.open(small_bundle)
+    for sku, view in (("thing-00", 0), ("thing-04", 3)):
+        vector = bundle.featurizer.embed([draw_thing(int(sku[-2:]), view)])[0]
+        row = bundle.photos(sku)[view].number
+        assert bundle.vectors()[row].astype(np.float32) @ vector == pytest.approx(1, abs=1e-3)
+
+
+def test_the_id_is_the_time_and_the_digest_of_the_manifest(small_bundle: Path) -> None:
+    manifest, identity = read_manifest(small_bundle)
+    digest = hashlib.sha256((small_bundle / MANIFEST).read_bytes()).hexdigest()
+    assert identity == f"{manifest.created}-{digest[:12]}"
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", identity)
+
+
+def test_opening_and_searching_write_nothing(own_bundle: Path) -> None:
+    before = state(own_bundle)
+    bundle = Bundle.open(own_bundle)
+    bundle.search(bundle.featurizer.embed([draw_thing(1)])[0])
+    bundle.find("thing")
+    bundle.items.close()
+    assert state(own_bundle) == before
+
+
+def test_read_only_files_are_enough(own_bundle: Path) -> None:
+    for path in [*own_bundle.rglob("*"), own_bundle]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        bundle = Bundle.open(own_bundle)
+        assert bundle.search(bundle.featurizer.embed([draw_thing(1)])[0])[0].sku == "thing-01"
+    finally:
+        for path in [own_bundle, *own_bundle.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_flipped_bit_is_refused_by_the_files_name(own_bundle: Path, name: str) -> None:
+    file = own_bundle / name
+    data = bytearray(file.read_bytes())
+    for place in np.random.default_rng(2).integers(0, len(data), 10):
+        data[place] ^= 4
+        file.write_bytes(data)
+        with pytest.raises(BundleError, match=rf"{name} is damaged; build or copy"):
+            Bundle.open(own_bundle)
+        data[place] ^= 4
+    file.write_bytes(data)
+    verify(own_bundle)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_file_cut_short_or_grown_is_refused(own_bundle: Path, name: str) -> None:
+    file = own_bundle / name
+    data = file.read_bytes()
+    for changed in (b"", data[:-1], data[: len(data) // 2], data + b"\0"):
+        file.write_bytes(changed)
+        with pytest.raises(BundleError, match=f"{name} is damaged"):
+            Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_missing_file_is_refused(own_bundle: Path, name: str) -> None:
+    (own_bundle / name).unlink()
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_link_or_a_folder_in_a_files_place_is_refused(own_bundle: Path, name: str) -> None:
+    file = own_bundle / name
+    file.rename(own_bundle.parent / "elsewhere")
+    file.symlink_to(own_bundle.parent / "elsewhere")
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        Bundle.open(own_bundle)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize("name", HELD[:-1])
+def test_a_manifest_that_lists_a_file_not_is_refused(own_bundle: Path, name: str) -> None:
+    files = json.loads((own_bundle / MANIFEST).read_bytes())["files"]
+    del files[name]
+    change(own_bundle, files=files)
+    with pytest.raises(BundleError, match=f"the manifest lists no {name}"):
+        Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../secret", "featurizer/../../secret", "/etc/hostname", "./items.db", "a//b", "", "a\0"],
+)
+def test_a_name_that_leads_elsewhere_is_refused(own_bundle: Path, name: str) -> None:
+    (own_bundle.parent / "secret").write_text("secret")
+    file = own_bundle / name.replace("\0", "")
+    files = json.loads((own_bundle / MANIFEST).read_bytes())["files"]
+    size, digest = (file.stat().st_size, file_digest(file)) if file.is_file() else (0, "")
+    change(own_bundle, files=files | {name: {"bytes": size, "sha256": digest}})
+    with pytest.raises(BundleError):
+        verify(own_bundle)
+
+
+def test_a_manifest_with_a_flipped_bit_is_refused_or_another_bundles(own_bundle: Path) -> None:
+    file = own_bundle / MANIFEST
+    data = bytearray(file.read_bytes())
+    _, right = verify(own_bundle)
+    for place in np.random.default_rng(2).integers(0, len(data), 200):
+        data[place] ^= 1
+        file.write_bytes(data)
+        try:
+            assert verify(own_bundle)[1] != right
+        except BundleError:
+            pass
+        data[place] ^= 1
+
+
+@pytest.mark.parametrize("known", [0, 2, "1", None, []])
+def test_an_unknown_format_is_refused_with_what_to_do(own_bundle: Path, known: object) -> None:
+    change(own_bundle, format=known)
+    with pytest.raises(BundleError, match=r"manifest\.json: format .* is not known; update"):
+        Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize(
+    "created",
+    ["../../../../tmp/x", "20261122T090000Z/..", "", "20261122T090000Z\n", "٢٠٢٦١١٢٢T٠٩٠٠٠٠Z"],
+)
+def test_a_time_that_could_name_another_folder_is_refused(own_bundle: Path, created: str) -> None:
+    change(own_bundle, created=created)
+    with pytest.raises(BundleError, match="not a bundle's manifest"):
+        read_manifest(own_bundle)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 500_000], ids=lambda one: one[:4]
+)
+def test_a_manifest_that_is_none_is_refused(own_bundle: Path, content: bytes) -> None:
+    (own_bundle / MANIFEST).write_bytes(content)
+    with pytest.raises(BundleError, match=r"manifest\.json: "):
+        Bundle.open(own_bundle)
+
+
+def test_a_field_too_many_or_too_few_is_refused(own_bundle: Path) -> None:
+    manifest = json.loads((own_bundle / MANIFEST).read_bytes())
+    for fields in (manifest | {"extra": 1}, {k: v for k, v in manifest.items() if k != "photos"}):
+        (own_bundle / MANIFEST).write_text(json.dumps(fields))
+        with pytest.raises(BundleError, match="not a bundle's manifest"):
+            Bundle.open(own_bundle)
+
+
+def test_a_huge_manifest_is_refused_unread(own_bundle: Path) -> None:
+    with (own_bundle / MANIFEST).open("ab") as file:
+        file.truncate(LARGEST_MANIFEST + 1)
+    with pytest.raises(BundleError, match="too large for a manifest"):
+        Bundle.open(own_bundle)
+
+
+def test_a_folder_that_is_no_bundle_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"not a bundle .*visual-search catalog build"):
+        Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [("photos", r"vectors are float16 \(24, 48\)"), ("items", "does not hold what the manifest")],
+)
+def test_counts_that_differ_from_the_files_are_refused(
+    own_bundle: Path, field: str, message: str
+) -> None:
+    change(own_bundle, **{field: 23})
+    with pytest.raises(BundleError, match=message):
+        Bundle.open(own_bundle)
+
+
+def test_an_index_of_fewer_vectors_is_refused(own_bundle: Path) -> None:
+    from catalog.index import build_annoy
+
+    vectors = np.load(own_bundle / "vectors.npy")
+    build_annoy(vectors[:5], own_bundle / "index.ann", 20)
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"index\.ann holds 5 vectors, not 24"):
+        Bundle.open(own_bundle)
+
+
+def test_another_network_than_the_vectors_were_made_with_is_refused(own_bundle: Path) -> None:
+    file = own_bundle / "featurizer" / "descriptor.json"
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {"channels": "bgr"}))
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="the vectors were made with"):
+        Bundle.open(own_bundle)
+
+
+def test_a_bundle_may_be_moved_and_copied(own_bundle: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(own_bundle, tmp_path / "a b#c?d%41"))
+    os.rename(own_bundle, tmp_path / "gone")
+    bundle = Bundle.open(moved)
+    assert bundle.search(bundle.featurizer.embed([draw_thing(1)])[0])[0].sku == "thing-01"

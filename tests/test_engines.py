@@ -1,0 +1,131 @@
+"""Engines: they agree, they choose the right output, and their absence is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.engines.engine import CHOICES, choose_output, installed, open_engine
+from catalog.errors import FeaturizerError
+from catalog.featurizer import Featurizer
+from tests import networks
+from tests.drawing import draw_thing
+from tests.networks import SIDE, write_featurizer, write_network
+
+# Packages that cannot be imported, as if they were not installed.
+WITHOUT = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name in {blocked}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+from pathlib import Path
+from catalog.engines.engine import installed
+from catalog.errors import MissingExtraError
+from catalog.featurizer import Featurizer
+print(*installed())
+try:
+    print(Featurizer.open(Path({folder!r}), {choice!r}).engine)
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+def run_without(blocked: tuple[str, ...], folder: Path, choice: str) -> list[str]:
+    """Output lines of a process in which some packages are missing."""
+    program = WITHOUT.format(blocked=blocked, folder=str(folder), choice=choice)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_both_engines_are_here_for_these_tests() -> None:
+    assert installed() == CHOICES
+
+
+@pytest.mark.parametrize("model", [networks.colour_grid(), networks.convolution()], ids="gc")
+def test_engines_agree_on_normalised_vectors(tmp_path: Path, model: object) -> None:
+    folder = write_featurizer(tmp_path, model)  # type: ignore[arg-type]
+    pictures = [draw_thing(number, side=50 + number) for number in range(20)]
+    one, other = (Featurizer.open(folder, engine).embed(pictures) for engine in CHOICES)
+    assert np.abs(one - other).max() < 1e-4
+
+
+@pytest.mark.parametrize("engine", CHOICES)
+def test_answers_do_not_change_when_the_next_question_comes(tmp_path: Path, engine: str) -> None:
+    opened = open_engine(write_network(networks.colour_grid(), tmp_path / "net.onnx"), None, engine)
+    first = opened.run(np.ones((1, 3, SIDE, SIDE), np.float32))
+    opened.run(np.zeros((1, 3, SIDE, SIDE), np.float32))
+    assert (first == 1).all()
+
+
+@pytest.mark.parametrize("engine", CHOICES)
+@pytest.mark.parametrize(("output", "size"), [("grid", 48), ("mean", 3), (None, 3)])
+def test_the_named_output_is_taken_else_the_last(
+    tmp_path: Path, engine: str, output: str | None, size: int
+) -> None:
+    network = write_network(networks.two_outputs(), tmp_path / "net.onnx")
+    batch = np.ones((2, 3, SIDE, SIDE), np.float32)
+    assert open_engine(network, output, engine).run(batch).reshape(2, -1).shape == (2, size)
+
+
+def test_embedding_goes_before_the_last_output() -> None:
+    assert choose_output(["embedding", "logits"], None, Path("x")) == "embedding"
+
+
+@pytest.mark.parametrize("engine", CHOICES)
+def test_an_output_that_is_not_there_is_named(tmp_path: Path, engine: str) -> None:
+    network = write_network(networks.two_outputs(), tmp_path / "net.onnx")
+    with pytest.raises(FeaturizerError, match="no output 'logits'; it has grid, mean"):
+        open_engine(network, "logits", engine)
+
+
+@pytest.mark.parametrize("engine", CHOICES)
+@pytest.mark.parametrize("content", [b"", b"not a network", b"\x08\x08" * 500], ids=repr)
+def test_a_file_that_is_no_network_is_refused(tmp_path: Path, engine: str, content: bytes) -> None:
+    network = tmp_path / "net.onnx"
+    network.write_bytes(content)
+    with pytest.raises(FeaturizerError, match=rf"net\.onnx: {engine} cannot open it"):
+        open_engine(network, None, engine)
+
+
+@pytest.mark.parametrize("engine", CHOICES)
+def test_an_input_of_the_wrong_shape_is_refused(tmp_path: Path, engine: str) -> None:
+    opened = open_engine(write_network(networks.colour_grid(), tmp_path / "net.onnx"), None, engine)
+    with pytest.raises(FeaturizerError, match=r"cannot take an input of shape \(1, 4, 32, 32\)"):
+        opened.run(np.zeros((1, 4, SIDE, SIDE), np.float32))
+
+
+def test_an_unknown_engine_is_refused_with_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(FeaturizerError, match="choose one of onnxruntime, openvino"):
+        open_engine(tmp_path / "net.onnx", None, "tensorrt")
+
+
+def test_without_any_engine_the_error_names_the_pip_command(featurizer_folder: Path) -> None:
+    assert run_without(CHOICES, featurizer_folder, "auto") == [
+        "",
+        "running a network needs a package that is not installed; "
+        "install it with: pip install 'visual-search[onnxruntime]'",
+    ]
+
+
+def test_without_the_chosen_engine_the_error_names_its_pip_command(
+    featurizer_folder: Path,
+) -> None:
+    assert run_without(("openvino",), featurizer_folder, "openvino") == [
+        "onnxruntime",
+        "the engine openvino needs a package that is not installed; "
+        "install it with: pip install 'visual-search[openvino]'",
+    ]
+
+
+def test_auto_takes_the_engine_that_is_installed(featurizer_folder: Path) -> None:
+    assert run_without(("onnxruntime",), featurizer_folder, "auto") == ["openvino", "openvino"]

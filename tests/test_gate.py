@@ -1,0 +1,221 @@
+"""The gate: whatever a bundle does to the child, it is accepted or refused with a reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.bundle import Bundle, verify
+from catalog.engines.engine import CHOICES
+from catalog.errors import BundleError
+from catalog.featurizer import Featurizer, read_descriptor
+from catalog.gate import check
+from catalog.index import build_annoy
+from catalog.probes import LOOKS, QUERIES, check_probes, read_probes
+from tests import networks
+from tests.conftest import sign_again
+from tests.networks import write_network
+
+
+def spoil_probes(bundle: Path, **arrays: object) -> None:
+    """Replace arrays of ``probes.npz``."""
+    with np.load(bundle / "probes.npz") as data:
+        kept = dict(data)
+    np.savez_compressed(bundle / "probes.npz", **(kept | arrays))  # type: ignore[arg-type]
+    sign_again(bundle)
+
+
+def ask(bundle: Path) -> dict[str, float]:
+    """Ask the probes without a child."""
+    return check_probes(Bundle.open(bundle))
+
+
+@pytest.mark.parametrize("engine", CHOICES)
+def test_a_healthy_bundle_passes_on_each_engine(small_bundle: Path, engine: str) -> None:
+    passed = check(small_bundle, engine)
+    assert passed.bundle == verify(small_bundle)[1]
+    assert passed.engine == engine
+    assert passed.cosine > 0.999
+    assert passed.recall > 0.98
+
+
+def test_probes_hold_looks_and_at_least_500_queries(small_bundle: Path) -> None:
+    probes = read_probes(small_bundle / "probes.npz")
+    assert len(probes.looks) == len(probes.vectors) == LOOKS
+    assert probes.queries.shape == (QUERIES, 48)
+    assert QUERIES >= 500
+    assert probes.rows.shape == (QUERIES, 10)
+
+
+def test_a_garbage_index_with_right_digests_is_refused(own_bundle: Path) -> None:
+    index = own_bundle / "index.ann"
+    size = index.stat().st_size
+    index.write_bytes(np.random.default_rng(1).bytes(size))
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"own\.bundle"):
+        check(own_bundle)
+
+
+def test_flipped_index_bytes_with_right_digests_never_reach_this_process(own_bundle: Path) -> None:
+    index = own_bundle / "index.ann"
+    healthy = bytearray(index.read_bytes())
+    random = np.random.default_rng(5)
+    refused = 0
+    for _ in range(2):
+        spoilt = healthy.copy()
+        for place in random.integers(len(spoilt) // 2, len(spoilt), 60):
+            spoilt[place] ^= 0xFF
+        index.write_bytes(spoilt)
+        sign_again(own_bundle)
+        try:
+            check(own_bundle)
+        except BundleError as error:
+            assert str(own_bundle) in str(error)
+            refused += 1
+    assert refused
+
+
+def test_a_crash_of_the_child_is_told_with_its_signal(own_bundle: Path) -> None:
+    index = own_bundle / "index.ann"
+    nodes = np.frombuffer(index.read_bytes(), np.int32).reshape(-1, 3 + 48).copy()
+    nodes[24:, 1:25] = 0x7FFFFF00  # the trees' children lie far outside the file
+    index.write_bytes(nodes.tobytes())
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"the bundle crashes whoever opens it \(SIG"):
+        check(own_bundle)
+
+
+def test_an_index_cut_short_with_right_digests_is_refused(own_bundle: Path) -> None:
+    index = own_bundle / "index.ann"
+    index.write_bytes(index.read_bytes()[: index.stat().st_size // 4])
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"own\.bundle"):
+        check(own_bundle)
+
+
+def test_swapped_colours_are_refused_by_the_probe_looks(own_bundle: Path) -> None:
+    file = own_bundle / "featurizer" / "descriptor.json"
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {"channels": "bgr"}))
+    sign_with_this_featurizer(own_bundle)
+    with pytest.raises(BundleError, match="turns the probe pictures into other vectors"):
+        ask(own_bundle)
+
+
+def test_a_slightly_wrong_mean_is_refused_by_the_probe_looks(own_bundle: Path) -> None:
+    file = own_bundle / "featurizer" / "descriptor.json"
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {"mean": [104, 117, 123]}))
+    sign_with_this_featurizer(own_bundle)
+    with pytest.raises(BundleError, match="turns the probe pictures into other vectors"):
+        ask(own_bundle)
+
+
+def sign_with_this_featurizer(bundle: Path) -> None:
+    """Sign again, the featurizer's id put right as well."""
+    featurizer = Featurizer(bundle / "featurizer", read_descriptor(bundle / "featurizer"))
+    entry = json.loads((bundle / "manifest.json").read_bytes())["featurizer"]
+    sign_again(bundle, featurizer=entry | {"id": featurizer.id})
+
+
+def test_a_network_that_answers_nan_is_refused(own_bundle: Path) -> None:
+    write_network(networks.logarithm(), own_bundle / "featurizer" / "network.onnx")
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="made with"):
+        ask(own_bundle)
+
+
+def test_an_index_of_shuffled_vectors_is_refused(own_bundle: Path) -> None:
+    vectors = np.load(own_bundle / "vectors.npy")
+    shuffled = vectors[np.random.default_rng(1).permutation(len(vectors))]
+    build_annoy(shuffled, own_bundle / "index.ann", 20)
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="the index"):
+        ask(own_bundle)
+
+
+def test_shuffled_vectors_under_the_right_index_are_refused(own_bundle: Path) -> None:
+    vectors = np.load(own_bundle / "vectors.npy")
+    np.save(own_bundle / "vectors.npy", vectors[::-1])
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="the index was not made from the bundle's vectors"):
+        ask(own_bundle)
+
+
+def test_vectors_and_index_shuffled_together_are_refused_by_recall(own_bundle: Path) -> None:
+    vectors = np.load(own_bundle / "vectors.npy")
+    shuffled = vectors[np.random.default_rng(1).permutation(len(vectors))]
+    np.save(own_bundle / "vectors.npy", shuffled)
+    build_annoy(shuffled, own_bundle / "index.ann", 20)
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="of the probe queries' neighbours"):
+        ask(own_bundle)
+
+
+def test_too_few_answers_are_not_forgiven(own_bundle: Path) -> None:
+    class OneAnswer:
+        def nearest(self, query: object, count: int) -> tuple[object, object]:
+            return rows[:1], bundle.vectors()[:1].astype(np.float32) @ query
+
+    bundle = Bundle.open(own_bundle)
+    rows = np.arange(1)
+    bundle._annoy = OneAnswer()  # type: ignore[assignment]
+    with pytest.raises(BundleError, match="of the probe queries' neighbours"):
+        check_probes(bundle)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"vectors": np.zeros((0, 48), np.float32)},
+        {"queries": np.zeros((500, 3), np.float16)},
+        {"rows": np.full((500, 10), 10**6, np.int32)},
+    ],
+    ids=["no looks", "short queries", "rows beyond"],
+)
+def test_spoilt_probes_are_refused(own_bundle: Path, arrays: dict[str, object]) -> None:
+    spoil_probes(own_bundle, **arrays)
+    with pytest.raises(BundleError, match=r"own\.bundle"):
+        check(own_bundle)
+
+
+@pytest.mark.parametrize("name", ["probes.npz", "items.db"])
+def test_a_garbage_file_with_right_digests_is_refused(own_bundle: Path, name: str) -> None:
+    (own_bundle / name).write_bytes(np.random.default_rng(1).bytes(3000))
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"own\.bundle"):
+        check(own_bundle)
+
+
+def test_a_damaged_bundle_is_refused_before_the_child_starts(own_bundle: Path) -> None:
+    with (own_bundle / "index.ann").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleError, match=r"index\.ann is damaged"):
+        check(own_bundle)
+
+
+def test_modules_in_the_current_folder_are_not_the_childs(
+    own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("catalog.py", "numpy.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('foreign')")
+    monkeypatch.chdir(tmp_path)
+    assert check(Path(own_bundle.name)).recall > 0.98
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"vectors": np.full((LOOKS, 48), np.nan, np.float32)},
+        {"recall": np.float64(np.nan)},
+        {"queries": np.full((500, 48), np.nan, np.float16)},
+    ],
+    ids=["vectors", "recall", "queries"],
+)
+def test_probes_that_are_no_numbers_do_not_pass(
+    own_bundle: Path, arrays: dict[str, object]
+) -> None:
+    spoil_probes(own_bundle, **arrays)
+    with pytest.raises(BundleError, match=r"own\.bundle"):
+        ask(own_bundle)

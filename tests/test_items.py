@@ -1,0 +1,114 @@
+"""The catalogue's metadata."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import BundleError
+from catalog.items import Item, Items, Photo, write_items, write_thumbnails
+
+ITEMS = (
+    Item("CUP-01", "Blue stoneware cup", "€ 14.50", "https://shop.example/1", "Shelf A 3"),
+    Item("WR/17", "Combination wrench", attributes={"size": "17 mm", "Brand": "O'Neill"}),
+    Item("KAF", 'Café "Größe" <b>', "€ 3"),
+)
+PHOTOS = (
+    Photo(0, "CUP-01", "a.jpg", 640, 480, "0" * 64),
+    Photo(1, "CUP-01", "b.jpg", 640, 480, "1" * 64),
+    Photo(2, "WR/17", "c.jpg", 300, 300, "2" * 64),
+    Photo(3, "KAF", "d.jpg", 300, 300, "3" * 64),
+)
+
+
+@pytest.fixture
+def metadata(tmp_path: Path) -> Iterator[Items]:
+    write_items(tmp_path / "items.db", ITEMS, PHOTOS)
+    write_thumbnails(tmp_path / "pictures.db", [(0, b"jpeg 0"), (2, b"jpeg 2")])
+    items = Items(tmp_path / "items.db", tmp_path / "pictures.db")
+    yield items
+    items.close()
+
+
+def test_items_come_back_as_they_went_in(metadata: Items) -> None:
+    assert [metadata.get(item.sku) for item in ITEMS] == list(ITEMS)
+    assert metadata.count() == 3
+
+
+def test_an_unknown_sku_is_none(metadata: Items) -> None:
+    assert metadata.get("' or 1=1 --") is None
+
+
+def test_photos_of_an_item_come_in_order(metadata: Items) -> None:
+    assert metadata.photos("CUP-01") == list(PHOTOS[:2])
+    assert metadata.photos("none") == []
+
+
+def test_the_place_of_a_sku_is_its_photos_number(metadata: Items) -> None:
+    assert metadata.skus == ("CUP-01", "CUP-01", "WR/17", "KAF")
+
+
+@pytest.mark.parametrize(
+    ("text", "sku"),
+    [
+        ("cup", "CUP-01"),
+        ("STONE blu", "CUP-01"),
+        ("cup-01", "CUP-01"),
+        ("shelf a", "CUP-01"),
+        ("o'neill", "WR/17"),
+        ("17", "WR/17"),
+        ("cafe", "KAF"),
+        ("grosse", None),
+        ("größe", "KAF"),
+        ("cup wrench", None),
+    ],
+)
+def test_finds_items_by_beginnings_of_words(metadata: Items, text: str, sku: str | None) -> None:
+    assert [item.sku for item in metadata.find(text)] == ([sku] if sku else [])
+
+
+@pytest.mark.parametrize("text", ['"', "* OR NEAR(", "title:cup", "'; drop table items; --", "^"])
+def test_no_text_is_a_syntax_error(metadata: Items, text: str) -> None:
+    metadata.find(text)
+    assert metadata.count() == 3
+
+
+def test_an_empty_text_lists_items_by_title(metadata: Items) -> None:
+    assert [item.sku for item in metadata.find("", 2)] == ["CUP-01", "KAF"]
+
+
+def test_thumbnails_are_found_by_number(metadata: Items) -> None:
+    assert metadata.thumbnail(2) == b"jpeg 2"
+    assert metadata.thumbnail(1) is None
+
+
+def test_an_open_catalogue_cannot_be_written(metadata: Items) -> None:
+    for database in (metadata._items, metadata._pictures):
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            database.execute("create table foreign_thing (x)")
+
+
+def test_threads_read_at_once(metadata: Items) -> None:
+    wrong = []
+
+    def read() -> None:
+        for _ in range(100):
+            if metadata.get("KAF") != ITEMS[2] or not metadata.find("cup"):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_file_that_is_no_database_is_refused_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "items.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(BundleError, match=r"items\.db: cannot be opened"):
+        Items(tmp_path / "items.db", tmp_path / "pictures.db")

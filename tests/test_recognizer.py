@@ -1,0 +1,104 @@
+"""Frame to verdict over time, with drawn things on a simulated counter. Time is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.bundle import Bundle
+from edge.recognizer import Observation, Recognizer
+from edge.sighting import Frame, Image, Verdict
+from edge.simulator.scene import Simulator
+
+SEED = 31
+LOOKS_A_SECOND = 4
+
+
+@pytest.fixture(scope="module")
+def bundle(demonstration: Path) -> Bundle:
+    """The demonstration's bundle, opened."""
+    return Bundle.open(demonstration)
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    """A simulated counter."""
+    return Simulator(SEED, foreign=False)
+
+
+def watch(recognizer: Recognizer, images: Iterable[Image]) -> list[Observation]:
+    """Show pictures one after the other, four a second."""
+    return [
+        recognizer.see(Frame(image, number / LOOKS_A_SECOND, number))
+        for number, image in enumerate(images, 1)
+    ]
+
+
+def noisy(image: Image, count: int, seed: int = 0) -> Iterable[Image]:
+    """The same scene `count` times through a sensor's noise."""
+    random = np.random.default_rng(seed)
+    fields = [random.normal(0, 2.5, image.shape) for _ in range(12)]
+    for number in range(count):
+        chosen = fields[random.integers(len(fields))] * random.choice((-1, 1))
+        yield np.clip(image + chosen + (number % 3 - 1) * 0.4, 0, 255).astype(np.uint8)
+
+
+def test_an_empty_counter_for_a_minute_names_no_item(bundle: Bundle, simulator: Simulator) -> None:
+    seen = watch(Recognizer(bundle), noisy(simulator.empty(), 60 * LOOKS_A_SECOND))
+    assert {one.opinion.verdict for one in seen} == {Verdict.NOTHING}
+    assert not any(one.news for one in seen)
+
+
+def test_a_minute_of_an_unchanged_thing_is_one_sighting(
+    bundle: Bundle, simulator: Simulator
+) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    image, truth = simulator.frame(simulator.resting(0)[5])
+    seen = watch(recognizer, noisy(image, 60 * LOOKS_A_SECOND))
+    assert sum(one.news for one in seen) == 1
+    assert seen[-1].opinion.verdict is not Verdict.NOTHING
+    assert seen[-1].still, "an unchanged scene is not computed again"
+    assert truth.kind == "item"
+
+
+def test_a_thing_taken_away_leaves_nothing(bundle: Bundle, simulator: Simulator) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    image, _ = simulator.frame(simulator.resting(0)[5])
+    watch(recognizer, noisy(image, 20))
+    seen = watch(recognizer, noisy(simulator.empty(), 6))
+    assert [one.opinion.verdict for one in seen][-1] is Verdict.NOTHING
+
+
+def test_one_odd_look_changes_nothing(bundle: Bundle, simulator: Simulator) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    image, _ = simulator.frame(simulator.resting(0)[5])
+    before = watch(recognizer, noisy(image, 12))[-1].opinion.subject
+    seen = watch(recognizer, [simulator.empty(), *noisy(image, 4)])
+    assert not any(one.news for one in seen)
+    assert seen[-1].opinion.subject == before
+
+
+def test_every_look_carries_its_timings(bundle: Bundle, simulator: Simulator) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    image, _ = simulator.frame(simulator.resting(0)[5])
+    timings = watch(recognizer, [image])[0].timings
+    assert min(timings.look, timings.embed, timings.search) > 0
+
+
+def test_another_bundle_is_used_from_the_next_frame(bundle: Bundle, simulator: Simulator) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    image, _ = simulator.frame(simulator.resting(0)[5])
+    watch(recognizer, noisy(image, 20))
+    other = Bundle.open(bundle.path)
+    recognizer.use(other)
+    seen = watch(recognizer, noisy(image, 8))
+    assert recognizer.bundle is other
+    assert sum(one.news for one in seen) == 1

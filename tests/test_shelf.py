@@ -1,0 +1,218 @@
+"""The shelf: which catalogue is active, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from catalog.bundle import verify
+from catalog.errors import BundleError, ShelfError
+from catalog.shelf import Shelf
+from catalog.state import edge_state, read_edge_state, write_edge_state
+from tests.conftest import Surroundings, sign_again
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")
+
+
+@pytest.fixture
+def newer(small_bundle: Path, tmp_path: Path) -> Path:
+    """Another bundle, by its title."""
+    bundle = Path(shutil.copytree(small_bundle, tmp_path / "newer.bundle"))
+    sign_again(bundle, title="Newer")
+    return bundle
+
+
+def names(folder: Path) -> set[str]:
+    """Names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def test_an_empty_shelf_has_nothing_active(shelf: Shelf) -> None:
+    assert shelf.active() is None
+    assert shelf.previous() is None
+
+
+def test_activation_copies_the_bundle_and_names_it(shelf: Shelf, own_bundle: Path) -> None:
+    done = shelf.activate(own_bundle)
+    active = shelf.active()
+    assert active is not None
+    assert active.name == done.bundle == verify(own_bundle)[1]
+    assert (done.previous, shelf.previous()) == (None, None)
+    shutil.rmtree(own_bundle)
+    assert verify(active)[1] == done.bundle
+
+
+def test_only_listed_files_are_copied(shelf: Shelf, own_bundle: Path) -> None:
+    (own_bundle / "notes.txt").write_text("x")
+    (own_bundle / "items.db-wal").write_text("x")
+    shelf.activate(own_bundle)
+    active = shelf.active()
+    assert active is not None
+    assert names(active) == names(own_bundle) - {"notes.txt", "items.db-wal"}
+
+
+def test_the_former_bundle_is_the_previous_one(
+    shelf: Shelf, small_bundle: Path, newer: Path
+) -> None:
+    first = shelf.activate(small_bundle).bundle
+    second = shelf.activate(newer)
+    active, previous = shelf.active(), shelf.previous()
+    assert active is not None
+    assert previous is not None
+    assert (active.name, previous.name) == (second.bundle, first)
+    assert second.previous == first
+
+
+def test_activating_again_changes_nothing(shelf: Shelf, small_bundle: Path, newer: Path) -> None:
+    first = shelf.activate(small_bundle).bundle
+    for _ in range(2):
+        second = shelf.activate(newer).bundle
+    active, previous = shelf.active(), shelf.previous()
+    assert active is not None
+    assert previous is not None
+    assert (active.name, previous.name) == (second, first)
+    assert names(shelf.versions) == {first, second}
+
+
+def test_a_damaged_source_leaves_the_active_one(
+    shelf: Shelf, small_bundle: Path, newer: Path
+) -> None:
+    first = shelf.activate(small_bundle).bundle
+    with (newer / "pictures.db").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleError, match=r"pictures\.db is damaged"):
+        shelf.activate(newer)
+    active = shelf.active()
+    assert active is not None
+    assert active.name == first
+    assert names(shelf.versions) == {first}
+
+
+def test_a_bundle_that_fails_the_gate_leaves_the_active_one(
+    shelf: Shelf, small_bundle: Path, newer: Path
+) -> None:
+    first = shelf.activate(small_bundle).bundle
+    (newer / "index.ann").write_bytes(os.urandom(20_000))
+    sign_again(newer)
+    with pytest.raises(BundleError, match=r"newer\.bundle"):
+        shelf.activate(newer)
+    active = shelf.active()
+    assert active is not None
+    assert active.name == first
+
+
+def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Path) -> None:
+    shelf.activate(own_bundle)
+    active = shelf.active()
+    assert active is not None
+    (active / "items.db").write_bytes(b"rotten")
+    shelf.activate(own_bundle)
+    assert shelf.active() == active
+    verify(active)
+    assert names(shelf.versions) == {active.name}
+
+
+def test_a_shelf_held_by_another_process_is_told(shelf: Shelf, small_bundle: Path) -> None:
+    with (
+        Shelf(shelf.folder)._locked(),
+        pytest.raises(ShelfError, match="another process is changing the shelf; try again"),
+    ):
+        shelf.activate(small_bundle)
+
+
+def test_many_activations_at_once_leave_one_sound_bundle_active(
+    surroundings: Surroundings, small_bundle: Path, newer: Path
+) -> None:
+    started = [
+        surroundings.start("catalog", "activate", bundle) for bundle in (small_bundle, newer) * 2
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in started]
+    codes = [process.returncode for process in started]
+    assert 0 in codes
+    for code, error in zip(codes, errors, strict=True):
+        assert code == 0 or "another process is changing the shelf" in error
+    active = Shelf(surroundings.data / "shelf").active()
+    assert active is not None
+    verify(active)
+
+
+COPYING = """
+import sys
+from pathlib import Path
+from catalog.shelf import Shelf
+
+shelf = Shelf(Path(sys.argv[1]))
+print(flush=True)
+with shelf._locked():
+    shelf._copy(Path(sys.argv[2]), sys.argv[3])
+"""
+
+
+def test_a_kill_while_copying_leaves_the_active_one_and_the_next_try_succeeds(
+    shelf: Shelf, small_bundle: Path, newer: Path
+) -> None:
+    first, second = shelf.activate(small_bundle).bundle, verify(newer)[1]
+    with (newer / "pictures.db").open("ab") as file:  # long enough to be caught at it
+        file.write(os.urandom(40_000_000))
+    sign_again(newer)
+    second = verify(newer)[1]
+    killed = 0
+    for delay in (0.0, 0.01, 0.02, 0.04, 0.08):
+        child = subprocess.Popen(
+            [sys.executable, "-c", COPYING, shelf.folder, newer, second], stdout=subprocess.PIPE
+        )
+        assert child.stdout
+        child.stdout.readline()
+        time.sleep(delay)
+        child.kill()
+        killed += child.wait() == -signal.SIGKILL
+        child.stdout.close()
+        active = shelf.active()
+        assert active is not None
+        assert active.name == first
+        for version in shelf.versions.iterdir():
+            verify(version)
+    assert killed
+    assert shelf.activate(newer).bundle == second
+    assert verify(shelf.versions / second)[1] == second
+
+
+def test_a_shelf_that_cannot_be_written_is_told(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ShelfError, match="cannot be written"):
+        Shelf(tmp_path / "file").activate(small_bundle)
+
+
+def test_a_link_that_leads_nowhere_or_elsewhere_is_nothing_active(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.versions.mkdir(parents=True)
+    for target in ("versions/absent", "../../..", str(tmp_path)):
+        link = shelf.folder / "active"
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        assert shelf.active() is None
+
+
+def test_the_edge_state_comes_back_as_written(tmp_path: Path) -> None:
+    state = edge_state("failed", "20261122T090000Z-0123456789ab", "no camera")
+    write_edge_state(tmp_path / "state", state)
+    assert read_edge_state(tmp_path / "state") == state
+    assert state.pid == os.getpid()
+
+
+def test_an_unreadable_edge_state_is_none(tmp_path: Path) -> None:
+    assert read_edge_state(tmp_path) is None
+    for content in (b"", b"{", b'{"phase": "dancing"}', b"\xff"):
+        (tmp_path / "edge.json").write_bytes(content)
+        assert read_edge_state(tmp_path) is None

@@ -1,0 +1,327 @@
+"""What a catalogue is made from: folders and tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from catalog.cache import FeatureCache, fetch
+from catalog.errors import ContentError, NetworkError, TableError
+from catalog.features import Featurized, Skipped, featurize
+from catalog.featurizer import Featurizer
+from catalog.items import Item
+from catalog.sources import Entry, read_source
+from tests.drawing import draw_thing, png, write_things
+
+
+def table(folder: Path, text: str, name: str = "items.csv", encoding: str = "utf-8") -> Path:
+    """Write a table and return its path."""
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def only(path: Path) -> Entry:
+    """The one entry of a source."""
+    (entry,) = read_source(path)
+    return entry
+
+
+def test_a_folder_for_each_item_is_named_by_its_sku(tmp_path: Path) -> None:
+    write_things(tmp_path, 3, 2)
+    entries = read_source(tmp_path)
+    assert [entry.item.sku for entry in entries] == ["thing-00", "thing-01", "thing-02"]
+    assert entries[0].item.title == "thing 00"
+    assert entries[0].photos == tuple(str(tmp_path / "thing-00" / f"{n}.png") for n in (0, 1))
+
+
+def test_photos_in_folders_below_an_item_are_its_own(tmp_path: Path) -> None:
+    write_things(tmp_path / "bolt", 1, 2)
+    assert len(only(tmp_path).photos) == 2
+
+
+def test_item_json_holds_title_price_and_the_rest(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    fields = {"title": "Tasse »Blau«", "price": 14.5, "colour": "blue", "url": None}
+    (tmp_path / "thing-00" / "item.json").write_text(json.dumps(fields), encoding="utf-8")
+    entry = only(tmp_path)
+    assert entry.item == Item(
+        "thing-00", "Tasse »Blau«", price="14.5", attributes={"colour": "blue"}
+    )
+    assert len(entry.photos) == 1
+
+
+def test_item_json_cannot_rename_its_item(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "thing-00" / "item.json").write_text('{"sku": "other", "title": "T"}')
+    assert only(tmp_path).item == Item("thing-00", "T")
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'"text"', b'{"title": "\xff"}'])
+def test_a_wrong_item_json_is_refused_by_its_path(tmp_path: Path, content: bytes) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "thing-00" / "item.json").write_bytes(content)
+    with pytest.raises(ContentError, match=r"thing-00/item\.json: not a JSON object"):
+        read_source(tmp_path)
+
+
+def test_a_flat_folder_holds_an_item_a_picture(tmp_path: Path) -> None:
+    for name in ("hex_bolt-M8.png", "nut.png"):
+        (tmp_path / name).write_bytes(png(draw_thing(1)))
+    (tmp_path / "readme.txt").write_text("not a picture")
+    entries = read_source(tmp_path)
+    assert [entry.item for entry in entries] == [
+        Item("hex_bolt-M8", "hex bolt M8"),
+        Item("nut", "nut"),
+    ]
+
+
+def test_pictures_of_one_name_and_a_folder_of_that_name_are_one_item(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 2)
+    for suffix in ("png", "jpg"):
+        (tmp_path / f"thing-00.{suffix}").write_bytes(png(draw_thing(0)))
+    assert len(only(tmp_path).photos) == 4
+
+
+def test_an_empty_item_folder_is_an_item_without_photos(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "empty").mkdir()
+    assert [(one.item.sku, len(one.photos)) for one in read_source(tmp_path)] == [
+        ("empty", 0),
+        ("thing-00", 1),
+    ]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "thing-00" / ".DS_Store").write_bytes(b"x")
+    write_things(tmp_path / ".trash", 1, 1)
+    assert len(only(tmp_path).photos) == 1
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.png", "wb") as file:
+        file.write(png(draw_thing(1)))
+    with pytest.raises(ContentError, match=r"caf\\xe9\.png.*not UTF-8; rename it"):
+        read_source(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["nothing", "an empty item"])
+def test_a_folder_without_a_picture_is_refused(tmp_path: Path, content: str) -> None:
+    if content == "an empty item":
+        (tmp_path / "item").mkdir()
+    with pytest.raises(ContentError, match="no pictures in it; wanted are"):
+        read_source(tmp_path)
+
+
+def test_a_missing_source_is_refused_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(ContentError, match=r"absent: no such file or folder"):
+        read_source(tmp_path / "absent")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContentError, match=r"items\.xlsx: wanted is a folder, a \.csv or"):
+        read_source(table(tmp_path, "x", "items.xlsx"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_reads_csv_of_any_delimiter_mark_and_line_end(
+    tmp_path: Path, delimiter: str, encoding: str, end: str
+) -> None:
+    rows = [["SKU", "Title", "photo", "colour"], ["4711", "Schraube für Ä", "a.jpg", "blue"]]
+    text = "".join(delimiter.join(row) + end for row in rows)
+    assert only(table(tmp_path, text, encoding=encoding)) == Entry(
+        Item("4711", "Schraube für Ä", attributes={"colour": "blue"}), (str(tmp_path / "a.jpg"),)
+    )
+
+
+def test_quotes_delimiters_and_new_lines_in_cells_are_text(tmp_path: Path) -> None:
+    text = 'sku,title,photo\nA,"6"" nail, ""O\'Neill""\nsecond line",a.jpg\nB,plain,b.jpg\n'
+    one, two = read_source(table(tmp_path, text))
+    assert one.item.title == '6" nail, "O\'Neill"\nsecond line'
+    assert two.item.sku == "B"
+
+
+def test_repeated_rows_add_photos_and_the_first_filled_field_counts(tmp_path: Path) -> None:
+    text = "sku,title,price,photo\nA,,1,a.jpg\nB,b,,b.jpg\nA,Name,2,c.jpg\nA,Other,3,a.jpg\n"
+    one, two = read_source(table(tmp_path, text))
+    assert one == Entry(
+        Item("A", "Name", price="1"), (str(tmp_path / "a.jpg"), str(tmp_path / "c.jpg"))
+    )
+    assert two.photos == (str(tmp_path / "b.jpg"),)
+
+
+def test_several_photos_stand_in_a_cell_by_bars_or_as_a_json_list(tmp_path: Path) -> None:
+    text = (
+        "sku;photo\n"
+        "A;a.jpg | b.jpg|\n"
+        'B;"[""c.jpg"", ""d, e.jpg""]"\n'
+        "C;http://h/1.jpg|https://h/2.jpg\n"
+        "D;/far/away.jpg\n"
+        "E;\n"
+    )
+    here = str(tmp_path)
+    assert [entry.photos for entry in read_source(table(tmp_path, text))] == [
+        (f"{here}/a.jpg", f"{here}/b.jpg"),
+        (f"{here}/c.jpg", f"{here}/d, e.jpg"),
+        ("http://h/1.jpg", "https://h/2.jpg"),
+        ("/far/away.jpg",),
+        (),
+    ]
+
+
+def test_blank_lines_and_short_rows_are_no_error(tmp_path: Path) -> None:
+    entries = read_source(table(tmp_path, "sku,photo,price\n\nA,a.jpg\n , ,\n"))
+    assert [entry.item for entry in entries] == [Item("A", "A")]
+
+
+def test_jsonl_takes_numbers_lists_and_any_other_field(tmp_path: Path) -> None:
+    text = (
+        '{"sku": 4711, "title": "Tasse", "photo": ["a.jpg", "b.jpg"], "weight": 1.5}\n'
+        "\n"
+        '{"SKU": "B", "photo": "c.jpg|d.jpg", "price": null}\n'
+    )
+    one, two = read_source(table(tmp_path, text, "items.jsonl"))
+    assert one.item == Item("4711", "Tasse", attributes={"weight": "1.5"})
+    assert len(one.photos) == len(two.photos) == 2
+    assert two.item == Item("B", "B")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sku,photo\nA,a.jpg\nB,b,c\n", r"items\.csv, line 3: 3 columns, the first line names 2"),
+        ('sku,photo\n"x\ny",a.jpg\nB,b,c\n', r"items\.csv, line 4: 3 columns"),
+        ("name,photo\nA,a.jpg\n", r"items\.csv, line 1: no column named sku; wanted are sku,"),
+        ("sku,picture\nA,a.jpg\n", r"items\.csv, line 1: no column named photo"),
+        ("", r"items\.csv, line 1: no column named sku"),
+        ("sku,photo\n", r"items\.csv: no rows below the first line"),
+        ("sku,photo\n,a.jpg\n", r"items\.csv, line 2: no sku"),
+        (f"sku,photo\n{'x' * 201},a.jpg\n", r"items\.csv, line 2: the sku is longer than 200"),
+        ('sku,photo\nA,"a.jpg\n', r"items\.csv, line \d: unexpected end of data"),
+        ('sku;photo\nA;"[""a.jpg"""\n', r"items\.csv, line 2: photo is no JSON list"),
+    ],
+)
+def test_a_wrong_csv_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read_source(table(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"sku": "A", "photo": "a"}\n{"sku"\n', r"items\.jsonl, line 2: not JSON"),
+        ('["A"]\n', r"items\.jsonl, line 1: not a JSON object"),
+        ('{"title": "A"}\n', r"items\.jsonl, line 1: no sku"),
+    ],
+)
+def test_a_wrong_jsonl_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read_source(table(tmp_path, text, "items.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("latin-1", 3), ("cp1252", 3), ("utf-16", 1), ("utf-32", 1)]
+)
+def test_a_table_in_another_encoding_is_refused_with_its_line(
+    tmp_path: Path, encoding: str, line: int
+) -> None:
+    path = table(tmp_path, "sku,title,photo\nA,a,a.jpg\nB,für,b.jpg\n", encoding=encoding)
+    with pytest.raises(TableError, match=rf"items\.csv, line {line}: not UTF-8"):
+        read_source(path)
+
+
+class PictureServer(ThreadingHTTPServer):
+    """Serves one picture on loopback, 404 and cut-off answers, and counts what is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.asked: Counter[str] = Counter()
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, PictureServer)
+        self.server.asked[self.path] += 1
+        data = png(draw_thing(1))
+        if self.path == "/moved.png":
+            self.send_response(302)
+            self.send_header("Location", "/thing.png")
+            self.end_headers()
+        elif self.path == "/thing.png" or self.path == "/cut.png":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data) + 10 * (self.path == "/cut.png")))
+            self.end_headers()
+            self.wfile.write(data)
+        elif self.path == "/page.png":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>log in first</html>")
+        else:
+            self.send_error(404)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def pictures() -> Iterator[PictureServer]:
+    with PictureServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_is_fetched_once_and_kept(pictures: PictureServer, tmp_path: Path) -> None:
+    address = f"{pictures.address}/thing.png"
+    assert fetch(address, tmp_path) == fetch(address, tmp_path) == png(draw_thing(1))
+    assert pictures.asked["/thing.png"] == 1
+
+
+def test_a_redirection_is_followed(pictures: PictureServer, tmp_path: Path) -> None:
+    assert fetch(f"{pictures.address}/moved.png", tmp_path) == png(draw_thing(1))
+
+
+def test_a_failed_fetch_is_not_kept(pictures: PictureServer, tmp_path: Path) -> None:
+    for path in ("/absent.png", "/cut.png"):
+        for _ in range(2):
+            with pytest.raises(NetworkError, match=pictures.address):
+                fetch(pictures.address + path, tmp_path)
+        assert pictures.asked[path] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses_that_fail_are_left_out_with_their_reason(
+    pictures: PictureServer, tmp_path: Path, colour_grid: Featurizer
+) -> None:
+    places = [
+        f"{pictures.address}/thing.png",
+        f"{pictures.address}/absent.png",
+        f"{pictures.address}/page.png",
+        "http://127.0.0.1:1/refused.png",
+        "http://[half/an/address.png",
+        str(tmp_path / "absent.png"),
+    ]
+    cache = FeatureCache(tmp_path / "cache")
+    good, *bad = featurize(places, colour_grid, cache, tmp_path / "addresses")
+    cache.close()
+    assert isinstance(good, Featurized)
+    assert all(isinstance(one, Skipped) for one in bad)
+    assert [one.name for one in bad if isinstance(one, Skipped)] == places[1:]
+    reasons = [one.reason for one in bad if isinstance(one, Skipped)]
+    assert reasons[0] == "the server answered 404"
+    assert reasons[1] == "not a picture that can be read"
+    assert "refused" in reasons[2]
+    assert reasons[4] == "No such file or directory"
