@@ -20,6 +20,7 @@ from catalog import durable
 from catalog.errors import CameraError, ContentError, SurroundingsError
 from edge.cameras.base import CameraSettings, as_image
 from edge.cameras.reader import CameraReader
+from edge.scene import Scene, crop, on_light_ground, sharpness
 from edge.sighting import Frame, Image
 
 EMPTY_S = 2.0  # at rest for so long: the scene is cleared
@@ -33,8 +34,6 @@ MOST_MOTION_EMPTY = 12.0
 LEAST_DIFFERENCE = 0.06
 LEAST_SHARPNESS = 0.4  # of the sharpest view so far
 FORGIVENESS = 0.6  # what each view that is too blurred takes from that: plain sides are plain
-LEAST_CHANGE = 30  # grey levels from the empty scene
-LEAST_AREA = 0.01  # of the picture
 JPEG_QUALITY = 93
 LONGEST_SKU = 100  # characters
 
@@ -94,7 +93,7 @@ def capture(
             empty = next(_rests(_frames(reader, timeout_s), EMPTY_S, MOST_MOTION_EMPTY), None)
             if empty is None:
                 raise CameraError(f"camera {reader.name}: the empty scene never came to rest")
-            look = Foreground(empty.image).look
+            look = cut_out(empty.image)
         on_progress(CaptureProgress("show", 0, count))
         frames = _frames(reader, timeout_s)
 
@@ -177,43 +176,19 @@ def save_views(photos: Path, sku: str, title: str, views: Iterable[Frame]) -> li
     return paths
 
 
-def sharpness(image: Image) -> float:
-    """The Laplacian's variance of a copy 320 pixels wide; larger is sharper."""
-    scale = 320 / image.shape[1]
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    if scale < 1:
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+def cut_out(empty: Image) -> Look:
+    """Cuts out what differs from the empty scene, as the recognizer does; see `Scene`."""
+    scene = Scene()
+    scene.learn(empty)
 
-
-class Foreground:
-    """What differs from the empty scene, brighter or darker light of the whole apart."""
-
-    WIDTH = 160  # pixels; of the copy that is compared
-    MARGIN = 0.08  # of the thing's size, on every side
-
-    def __init__(self, empty: Image) -> None:
-        self._empty = self._small(empty)
-
-    def look(self, image: Image) -> Image | None:
-        """The part of the picture (height, width, 3) with the thing; None when it is empty."""
-        difference = self._small(image) - self._empty
-        difference -= np.median(difference, axis=(0, 1))  # the exposure follows the thing
-        changed = (np.abs(difference).max(axis=2) > LEAST_CHANGE).astype(np.uint8)
-        changed = cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        if np.count_nonzero(changed) < LEAST_AREA * changed.size:
+    def look(image: Image) -> Image | None:
+        view = scene.look(image)
+        if view.empty:
             return None
-        x, y, width, height = cv2.boundingRect(changed)
-        scale = image.shape[1] / self.WIDTH
-        aside, above = width * self.MARGIN, height * self.MARGIN
-        left, right = (max(0, int(side * scale)) for side in (x - aside, x + width + aside))
-        top, bottom = (max(0, int(side * scale)) for side in (y - above, y + height + above))
-        return image[top:bottom, left:right].copy()
+        part = crop(image, view.box).copy()
+        return part if view.thing is None else on_light_ground(part, view.thing)
 
-    def _small(self, image: Image) -> NDArray[np.float32]:
-        size = self.WIDTH, max(1, round(self.WIDTH * image.shape[0] / image.shape[1]))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        return cv2.GaussianBlur(small, (3, 3), 0).astype(np.float32)
+    return look
 
 
 def _rests(

@@ -88,6 +88,10 @@ class Scene:
         square = _square(box, scale, image.shape[1], image.shape[0])
         return View(False, square, steady, _shape(mask, box, square, scale))
 
+    def learn(self, image: Image) -> None:
+        """Take a frame, BGR uint8 (h, w, 3), for the empty scene."""
+        self._background = _small(image)
+
     def _learn_first(self, small: Small, steady: bool) -> None:
         self._first = [*self._first, small] if steady else [small]
         if len(self._first) >= FIRST_LOOKS:

@@ -17,9 +17,9 @@ from catalog.sources import read_source
 from edge.camera import CameraSettings
 from edge.capture import (
     CaptureProgress,
-    Foreground,
     capture,
     choose_views,
+    cut_out,
     save_views,
     sharpness,
 )
@@ -67,7 +67,7 @@ def resembles(frame: Frame, seed: int) -> bool:
 
 
 def test_one_view_of_each_side_is_kept() -> None:
-    look = Foreground(empty_scene()).look
+    look = cut_out(empty_scene())
     parts = [(1.0, scene(1)), (2.0, scene(2)), (1.0, scene(1, 60, 40)), (1.0, scene(3))]
     views = list(choose_views(filmed(*parts), 5, look))
     assert len(views) == 3
@@ -91,11 +91,11 @@ def test_nothing_is_kept_while_it_moves() -> None:
 
 def test_trembling_hand_counts_as_rest() -> None:
     tremble = [(1 / FPS, scene(1, 110 + number % 2)) for number in range(2 * FPS)]
-    assert len(list(choose_views(filmed(*tremble), 5, Foreground(empty_scene()).look))) == 1
+    assert len(list(choose_views(filmed(*tremble), 5, cut_out(empty_scene())))) == 1
 
 
 def test_empty_scene_is_never_kept() -> None:
-    look = Foreground(empty_scene()).look
+    look = cut_out(empty_scene())
     brighter = np.clip(empty_scene() * 1.2, 0, 255).astype(np.uint8)
     assert list(choose_views(filmed((2.0, scene(None)), (2.0, brighter)), 5, look)) == []
 
@@ -114,12 +114,12 @@ def test_blurred_view_is_not_kept_beside_sharp_ones() -> None:
 def test_plain_side_is_kept_when_it_is_held_for_long() -> None:
     plain = scene(None)
     plain[70:170, 110:210] = (40, 60, 200)
-    look = Foreground(empty_scene()).look
+    look = cut_out(empty_scene())
     assert len(list(choose_views(filmed((0.8, scene(1)), (8.0, plain)), 5, look))) == 2
 
 
 def test_foreground_is_the_thing_with_a_margin() -> None:
-    part = Foreground(empty_scene()).look(scene(4, 150, 100))
+    part = cut_out(empty_scene())(scene(4, 150, 100))
     assert part is not None
     assert 100 <= part.shape[0] <= 130
     assert 100 <= part.shape[1] <= 130

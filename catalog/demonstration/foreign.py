@@ -188,11 +188,11 @@ def _bare(shape: str, colours: int, *ranges: tuple[float, float]) -> Callable[[G
 
 FAMILIES: dict[str, Callable[[Generator], Drawing]] = {
     "mug": _bare("mug", 3, (0.36, 0.55)),
-    "book": _bare("book", 3, (0.62, 0.8), (1.0, 1.1), (0.06, 0.25)),
+    "book": _bare("book", 2, (0.62, 0.8), (1.0, 1.1), (0.06, 0.25)),
     "plant pot": _bare("pot", 2),
     "toy block": _bare("block", 1, (2, 4.99), (2, 3.99)),
     "ball": _bare("ball", 2, (2, 7)),
-    "phone": _bare("phone", 4),
+    "phone": _bare("phone", 3),
     "shoe": _bare("shoe", 3),
     "spectacles": _bare("spectacles", 2, (0.26, 0.36), (0.18, 0.32)),
     "star": _bare("star", 2, (4, 8.99), (0.4, 0.7)),

@@ -165,7 +165,7 @@ def plate(
     edge = np.asarray(outline, np.float32)
     edge = np.concatenate([edge, edge[:1]])
     middle = edge[:-1].mean(0)
-    shrink = np.linspace(0.02, 1, 6, dtype=np.float32)[:, None, None]
+    shrink = np.linspace(0.001, 1, 6, dtype=np.float32)[:, None, None]
     flat = middle + (edge - middle) * shrink
     depth = np.full((*flat.shape[:2], 1), thickness / 2, np.float32)
     front = np.concatenate([flat, depth], 2)[:, ::-1]

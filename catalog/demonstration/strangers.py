@@ -40,12 +40,12 @@ def mug(drawing: Drawing) -> list[Surface]:
 
 
 def book(drawing: Drawing) -> list[Surface]:
-    """Colours: cover, pages, field; measures: width, height, depth."""
-    cover, pages, _ = (plain(bgr(colour)) for colour in drawing.colours)
+    """Colours: cover, field; measures: width, height, depth."""
+    cover, pages = plain(bgr(drawing.colours[0])), plain(bgr("#ece5d3"))
     width, height, depth = drawing.measures
     face = np.full((100, 70, 3), bgr(drawing.colours[0]), np.uint8)
-    face[18:46, 10:60] = bgr(drawing.colours[2])
-    face[80:84, 10:44] = bgr(drawing.colours[2])
+    face[18:46, 10:60] = bgr(drawing.colours[1])
+    face[80:84, 10:44] = bgr(drawing.colours[1])
     face[:, :6] = (face[:, :6] * 0.8).astype(np.uint8)
     return box((width, height, depth), [face, pages, cover, cover, pages, pages], SATIN)
 
@@ -101,8 +101,9 @@ def ball(drawing: Drawing) -> list[Surface]:
 
 
 def phone(drawing: Drawing) -> list[Surface]:
-    """Colours: case, screen, two tiles."""
-    case, screen, one, other = drawing.colours
+    """Colours: case, and two of tiles on a dark screen."""
+    case, one, other = drawing.colours
+    screen = mixed(one, "#101418", 0.85)
     face = np.full((200, 100, 3), bgr(case), np.uint8)
     face[8:192, 5:95] = bgr(screen)
     for row in range(4):
@@ -173,8 +174,8 @@ def star(drawing: Drawing) -> list[Surface]:
 
 def key(drawing: Drawing) -> list[Surface]:
     """Colours: metal, head."""
-    metal, head = (plain(bgr(colour)) for colour in drawing.colours)
-    angle = np.linspace(0, 2 * np.pi, 25)
+    metal, head = (plain(bgr(mixed(colour, "#b8b4a8", 0.6))) for colour in drawing.colours)
+    angle = np.linspace(0, 2.1 * np.pi, 25)
     ring = np.stack([0.17 * np.sin(angle), 0.36 + 0.17 * np.cos(angle), 0 * angle], 1)
     pieces = [
         swept(ring, np.full((25, 2), (0.07, 0.035)), head, SATIN, 12),
