@@ -69,7 +69,16 @@ def main() -> None:
 
     reference = bare.get("mobilenet_v2_224", bare["embedded"])
     table = Table(title=f"frame to match, medians in ms, {bundle.manifest.photos:,} photos")
-    for column in ("frames", "capture", "look", "embed", "search", "show", "all but embed", "ratio"):
+    for column in (
+        "frames",
+        "capture",
+        "look",
+        "embed",
+        "search",
+        "show",
+        "all but embed",
+        "ratio",
+    ):
         table.add_column(column, justify="right")
     large = [cv2.resize(one, (1920, 1080)) for one in frames[:120]]
     for name, images in (("640x480", frames), ("1920x1080", large)):
@@ -153,7 +162,9 @@ def stage_times(bundle: Bundle, frames: list[Image]) -> dict[str, float]:
         "look": statistics.median(one.timings.look for one in looked),
         "embed": statistics.median(one.timings.embed for one in looked),
         "search": statistics.median(one.timings.search for one in looked),
-        "show": show_ms(bundle, [(frame, one) for frame, one in zip(frames, seen, strict=True) if one.look]),
+        "show": show_ms(
+            bundle, [(frame, one) for frame, one in zip(frames, seen, strict=True) if one.look]
+        ),
     }
 
 

@@ -106,7 +106,10 @@ def build(
             title or photos.resolve().stem,
             show,
             lambda one: console.print(
-                f"left out: {one.name}: {one.reason}", style="yellow", markup=False
+                f"left out: {one.name}: {one.reason}",
+                style="yellow",
+                markup=False,
+                soft_wrap=True,
             ),
         )
     if as_json:

@@ -131,7 +131,7 @@ def choose_index(vectors: NDArray[np.floating[Any]], path: Path) -> IndexChoice:
     for n_trees in TREES:
         build_annoy(vectors, path, n_trees)
         # More trees make the file larger, more candidates make each query slower.
-        most = max(20_000, 2 * len(vectors)) if n_trees == TREES[-1] else len(vectors) // 2
+        most = max(64_000, 2 * len(vectors)) if n_trees == TREES[-1] else len(vectors) // 2
         search_k = 250
         while search_k <= max(most, 2_000):
             measured = recall(Annoy(path, vectors.shape[1], search_k), queries, expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -109,8 +110,7 @@ def _header(data: bytes, name: str) -> _Header:
                 transparent = picture.mode in ("RGBA", "LA", "PA") or (
                     picture.format == "PNG" and "transparency" in picture.info
                 )
-                orientation = picture.getexif().get(ORIENTATION, 1)
-                kind = picture.format
+                kind, exif = picture.format, picture.info.get("exif")
     except PillowImage.DecompressionBombError as error:
         raise PhotoError(f"{name}: the picture claims far too many pixels; refused") from error
     except Exception as error:  # Pillow's parsers raise whatever a crafted file makes them
@@ -123,7 +123,7 @@ def _header(data: bytes, name: str) -> _Header:
         raise PhotoError(
             f"{name}: {width} x {height} pixels are too few (at least {LEAST_SIDE} a side)"
         )
-    return _Header(kind, width, height, transparent, orientation)
+    return _Header(kind, width, height, transparent, _orientation(exif))
 
 
 def _reduction(shorter_side: int, enough: int | None) -> int:
@@ -136,6 +136,14 @@ def _reduction(shorter_side: int, enough: int | None) -> int:
             if shorter_side // factor >= enough:
                 return flag
     return cv2.IMREAD_COLOR
+
+
+def _orientation(exif: bytes | None) -> int:
+    parsed = PillowImage.Exif()
+    if exif:
+        with suppress(Exception):  # a picture with bad EXIF is still a picture
+            parsed.load(exif)
+    return int(parsed.get(ORIENTATION, 1))
 
 
 def _decode_by_pillow(data: bytes, name: str) -> Picture:

@@ -65,7 +65,7 @@ class Appliance:
         self._reader = CameraReader(
             settings.camera, settings.camera_settings(), on_change=self._camera_changed
         )
-        self._recognizer = Recognizer(bundle, settings.background, settings.exact)
+        self._recognizer = Recognizer(bundle, settings.exact)
         self._threads = [threading.Thread(target=self._loop, name="loop")]
         if shelf is not None:
             self._threads.append(threading.Thread(target=self._watch_shelf, name="shelf"))
@@ -149,6 +149,8 @@ class Appliance:
                 log.error("cannot search: %s", error)
 
     def _look(self, frame: Frame) -> None:
+        learns = self._settings.background and self._reader.learns_background
+        self._recognizer.learn_background(learns)
         observation = self._recognizer.see(frame)
         if not observation.still:
             self._last = observation

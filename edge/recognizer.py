@@ -47,14 +47,20 @@ class _Seen:
 class Recognizer:
     """Recognizes things with one bundle. Used by one thread; `search` by any."""
 
-    def __init__(self, bundle: Bundle, learns_background: bool = True, exact: bool = False) -> None:
+    def __init__(self, bundle: Bundle, exact: bool = False) -> None:
         self.bundle = bundle
         self._exact = exact
-        self._scene = Scene(learns_background)
+        self._scene = Scene()
         self._still = Stillness()
         self._mind = Steadfast()
         self._window: deque[_Seen] = deque(maxlen=LOOKS)
         self._settled = 0  # looks that confirmed the current opinion
+
+    def learn_background(self, wanted: bool) -> None:
+        """Whether the scene has a background that can be learned; see `Scene`."""
+        if wanted != self._scene.learns_background:
+            self._scene = Scene(wanted)
+            self.reset()
 
     def use(self, bundle: Bundle) -> None:
         """Go on with another bundle; what the scene looks like is still known."""

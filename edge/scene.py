@@ -54,7 +54,7 @@ class Scene:
     """
 
     def __init__(self, learns_background: bool = True) -> None:
-        self._learns = learns_background
+        self.learns_background = learns_background
         self._background: Small | None = None
         self._last: Small | None = None
         self._first: list[Small] = []
@@ -68,7 +68,7 @@ class Scene:
             self._last = None
         steady = self._last is not None and _difference(small, self._last).mean() < STEADY
         self._last = small
-        if not self._learns:
+        if not self.learns_background:
             return View(False, centre_square(image), steady)
         if self._background is None:
             self._learn_first(small, steady)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def test_the_right_item_appears_and_then_the_next_one(demonstration: Path, page:
         for title in (first, second):
             shown = page.get_by_text(title, exact=True).first
             expect(shown).to_be_visible(timeout=30_000)
-            picture = page.locator(f"main img[src*='/photos/']:visible").first
+            picture = page.locator("main img[src*='/photos/']:visible").first
             expect(picture).to_be_visible(timeout=5_000)
             assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         ARTEFACTS.mkdir(exist_ok=True)
@@ -115,7 +116,7 @@ def test_page_and_picture_recover_when_the_appliance_is_killed_and_started_again
 ) -> None:
     port = free_port()
     arguments = ("--bundle", str(demonstration), "--camera", "simulated")
-    watching = f"() => fetch('/api/status').then(answer => answer.json())"
+    watching = "() => fetch('/api/status').then(answer => answer.json())"
     with running(*arguments, port=port) as process:
         page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
         until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
@@ -154,9 +155,7 @@ def test_it_stops_within_a_second_with_viewers_watching(
     assert took < 2, "a second, and as much again for a busy machine"
 
 
-def test_a_dead_camera_is_said_and_a_new_one_is_taken(
-    demonstration: Path, tmp_path: Path
-) -> None:
+def test_a_dead_camera_is_said_and_a_new_one_is_taken(demonstration: Path, tmp_path: Path) -> None:
     port = free_port()
     folder = tmp_path / "pictures"
     with running("--bundle", str(demonstration), "--camera", str(folder), port=port, wait=False):
@@ -202,10 +201,12 @@ def test_an_activated_catalogue_is_picked_up_while_it_runs(
     assert json.loads(state.read_text())["bundle"] == second
 
 
-def test_without_a_catalogue_it_says_how_to_get_one() -> None:
+def test_without_a_catalogue_it_says_how_to_get_one(tmp_path: Path) -> None:
     done = subprocess.run(
-        [PROGRAM, "edge", "run"], capture_output=True, text=True, timeout=60, check=False
-    )
+        [PROGRAM, "edge", "run"],
+        env={**os.environ, "VISUAL_SEARCH_DEVICE__DATA_DIR": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == 1
     assert "catalog build" in done.stderr
     assert "Traceback" not in done.stderr

@@ -188,7 +188,13 @@ def test_an_unknown_format_is_refused_with_what_to_do(own_bundle: Path, known: o
 
 @pytest.mark.parametrize(
     "created",
-    ["../../../../tmp/x", "20261122T090000Z/..", "", "20261122T090000Z\n", "٢٠٢٦١١٢٢T٠٩٠٠٠٠Z"],
+    [
+        "../../../../tmp/x",
+        "20261122T090000Z/..",
+        "",
+        "20261122T090000Z\n",
+        "\u0662026112\u0662T090000Z",
+    ],
 )
 def test_a_time_that_could_name_another_folder_is_refused(own_bundle: Path, created: str) -> None:
     change(own_bundle, created=created)

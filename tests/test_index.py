@@ -33,7 +33,7 @@ def clustered(rows: int, dimensions: int, seed: int = 1) -> NDArray[np.float16]:
     centres = random.standard_normal((rows // 4 + 1, dimensions))
     vectors = centres[np.arange(rows) // 4] + 0.4 * random.standard_normal((rows, dimensions))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors.astype(np.float16)
+    return np.asarray(vectors, np.float16)
 
 
 def test_exact_search_finds_the_nearest_best_first() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 SCRIPT = """
 set -euo pipefail
 ip link set lo up
-test "$(ls /sys/class/net)" = lo
+test "$(ip -o link | wc -l)" = 1
 visual-search catalog build photos --out bundle
 visual-search catalog activate bundle --json
 visual-search catalog search bundle "$PHOTO" --json > answer.json
@@ -54,7 +54,7 @@ def test_everything_works_with_loopback_alone(demonstration: Path, tmp_path: Pat
             "PHOTO": str(first),
         },
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr + (tmp_path / "edge.log").read_text()
+    assert done.returncode == 0, done.stderr
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert answer["answers"][0]["matches"][0]["sku"] in (folders[0].name, "only")
     sighting = json.loads((tmp_path / "sighting.json").read_text())

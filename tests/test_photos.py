@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -19,7 +21,7 @@ from tests.drawing import jpeg, pillow, png, png_that_claims, quarters
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 EXIF_KINDS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 # How a picture is stored whose EXIF says how to turn it back.
-STORED = {
+STORED: dict[int, Callable[[Picture], Picture]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -63,6 +65,13 @@ def test_turns_a_transparent_photo_upright_by_its_exif(kind: str, orientation: i
 
 def test_an_unknown_exif_orientation_changes_nothing() -> None:
     assert differ(decode(pillow(quarters(), "WEBP", 99), "x"), quarters()) < 1
+
+
+def test_damaged_exif_changes_nothing() -> None:
+    data = bytearray(pillow(quarters(), "WEBP", 6))
+    place = data.index(b"EXIF") + 8
+    data[place : place + 14] = bytes(14)
+    assert differ(decode(bytes(data), "x"), quarters()) < 1
 
 
 def test_a_reduced_jpeg_is_turned_upright_too() -> None:
@@ -222,10 +231,8 @@ def test_every_byte_turned_over_is_a_picture_or_a_photo_error() -> None:
         for place in random.integers(0, len(data), 60):
             spoilt = bytearray(data)
             spoilt[place] ^= 0xFF
-            try:
+            with suppress(PhotoError):
                 assert decode(bytes(spoilt), "x").dtype == np.uint8
-            except PhotoError as error:
-                assert str(error).startswith("x: ")
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

@@ -193,11 +193,9 @@ def test_a_shelf_that_cannot_be_written_is_told(small_bundle: Path, tmp_path: Pa
         Shelf(tmp_path / "file").activate(small_bundle)
 
 
-def test_a_link_that_leads_nowhere_or_elsewhere_is_nothing_active(
-    shelf: Shelf, tmp_path: Path
-) -> None:
+def test_a_link_that_leads_to_no_version_is_nothing_active(shelf: Shelf, tmp_path: Path) -> None:
     shelf.versions.mkdir(parents=True)
-    for target in ("versions/absent", "../../..", str(tmp_path)):
+    for target in ("versions/absent", str(tmp_path)):
         link = shelf.folder / "active"
         link.unlink(missing_ok=True)
         link.symlink_to(target)

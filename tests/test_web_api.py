@@ -26,6 +26,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from catalog.errors import PortError
 from edge.sighting import Box, Verdict
@@ -302,6 +303,22 @@ def test_search_with_a_raw_body(web: Web) -> None:
         headers={"Content-Type": "application/octet-stream"},
     )
     assert web.device.searched == [((40, 50, 3), None), ((40, 50, 3), Box(0, 0, 50, 40))]
+
+
+def test_photos_are_turned_upright(web: Web) -> None:
+    """A phone's photo lies on its side and says so; the box is meant in the upright one."""
+    photo = PillowImage.new("RGB", (60, 40))
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # orientation: turn right
+    data = io.BytesIO()
+    photo.save(data, "JPEG", exif=exif)
+    answer = web.post(
+        "/api/search?box=0,0,40,60",
+        content=data.getvalue(),
+        headers={"Content-Type": "image/jpeg"},
+    )
+    assert answer.status_code == 200
+    assert web.device.searched == [((60, 40, 3), Box(0, 0, 40, 60))]
 
 
 def test_only_the_last_looks_of_searches_are_kept(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.demonstration.drawing import Drawing, DrawnItem
-from catalog.demonstration.meshes import Surface, rotation
+from catalog.demonstration.meshes import Surface, Texture, rotation
 from catalog.demonstration.raster import Mesh, Pixels, assemble, rasterize
 from catalog.demonstration.shapes import FROM_ABOVE, surfaces
 
@@ -58,12 +58,12 @@ def _mesh(drawing: Drawing) -> Mesh:
 def _draw(mesh: Mesh, from_above: float, view: View) -> Cutout:
     times = 2 if view.size >= 200 else 3
     turn = rotation(view.yaw, view.pitch + from_above, view.roll)
-    pixels = rasterize(mesh, turn, view.size * times)
-    return _shrunk(pixels, _lit(pixels, view), times)
+    lit = [(pixels, _lit(pixels, view)) for pixels in rasterize(mesh, turn, view.size * times)]
+    return _shrunk(lit, times)
 
 
-def _lit(pixels: Pixels, view: View) -> NDArray[np.float32]:
-    """Colours in the light, float32 (count, 3), 0 to 255 and a little beyond."""
+def _lit(pixels: Pixels, view: View) -> Texture:
+    """Colours in the light, uint8 BGR (count, 3)."""
     azimuth, elevation = np.radians([view.azimuth, view.elevation])
     light = np.array(
         [
@@ -96,22 +96,23 @@ def _lit(pixels: Pixels, view: View) -> NDArray[np.float32]:
     )
     colour = pixels.colour * brightness[:, None]
     colour += (250 - np.minimum(colour, 250)) * shine[:, None]
-    return np.asarray(colour * lamp, np.float32)
+    return np.asarray(np.clip(colour * lamp, 0, 255), np.uint8)
 
 
-def _shrunk(pixels: Pixels, colour: NDArray[np.float32], times: int) -> Cutout:
+def _shrunk(lit: Sequence[tuple[Pixels, Texture]], times: int) -> Cutout:
     """Mean over squares of `times` x `times` pixels, cut close."""
-    height, width = (-(-side // times) * times for side in pixels.shape)
-    full = np.zeros((height, width, 4), np.float32)
-    row, column = np.divmod(pixels.where, pixels.shape[1])
-    at = row * width + column
+    rows, columns = lit[0][0].shape
+    full = np.zeros((-(-rows // times) * times, -(-columns // times) * times, 4), np.uint8)
     flat = full.reshape(-1, 4)
-    flat[at, :3] = colour
-    flat[at, 3] = 255
-    small = cv2.resize(full, (width // times, height // times), interpolation=cv2.INTER_AREA)
-    picture = np.asarray(small, np.float32)
+    for pixels, colour in lit:
+        row, column = np.divmod(pixels.where, columns)
+        at = row * full.shape[1] + column
+        flat[at, :3] = colour
+        flat[at, 3] = 255
+    size = (full.shape[1] // times, full.shape[0] // times)
+    picture = cv2.resize(full, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     alpha = picture[..., 3]
     picture[..., :3] *= (255 / np.maximum(alpha, 1))[..., None]
-    rows, columns = np.flatnonzero(alpha.max(1) > 8), np.flatnonzero(alpha.max(0) > 8)
-    picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    down, across = np.flatnonzero(alpha.max(1) > 8), np.flatnonzero(alpha.max(0) > 8)
+    picture = picture[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
     return np.asarray(np.clip(picture + 0.5, 0, 255), np.uint8)

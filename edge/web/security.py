@@ -86,12 +86,13 @@ def host_name(header: str) -> str:
 def is_known_host(header: str, lan: bool, named: frozenset[str] = frozenset()) -> bool:
     """Whether a Host header names this machine; others hint at DNS rebinding."""
     name = host_name(header)
-    machine = socket.gethostname().lower()
     if not name:
         return False
-    if name in ("localhost", machine) or name in named:
+    machine = socket.gethostname().lower()
+    short = machine.partition(".")[0]
+    if name in ("localhost", machine, short) or name in named:
         return True
-    if lan and name == f"{machine.partition('.')[0]}.local":
+    if lan and name == f"{short}.local":
         return True
     try:
         address = ipaddress.ip_address(name)
