@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from catalog.errors import ContentError
+from catalog.errors import ContentError, SurroundingsError
 from catalog.settings import CatalogSettings, DeviceSettings, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -352,7 +352,12 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     cache.close()
     if not vectors:
         raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    np.savez(out, paths=np.array(kept), vectors=normalised(np.stack(vectors)))
+    arrays = {"paths": np.array(kept), "vectors": normalised(np.stack(vectors))}
+    try:
+        with out.open("wb") as file:  # by its name alone, savez would add a suffix
+            np.savez(file, **arrays)
+    except OSError as error:
+        raise SurroundingsError(f"{out}: cannot be written: {error}") from error
     if as_json:
         _print_json(
             {

@@ -9,6 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from catalog import durable
+from catalog.errors import ShelfError
+
+Phase = Literal["opening", "open", "failed", "stopped"]
 
 
 class EdgeState(BaseModel):
@@ -16,7 +19,7 @@ class EdgeState(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    phase: Literal["opening", "open", "failed", "stopped"]
+    phase: Phase
     bundle: str
     pid: int
     boot: str
@@ -28,17 +31,22 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def edge_state(
-    phase: Literal["opening", "open", "failed", "stopped"], bundle: str, message: str = ""
-) -> EdgeState:
+def edge_state(phase: Phase, bundle: str, message: str = "") -> EdgeState:
     """The state of this process."""
     return EdgeState(phase=phase, bundle=bundle, pid=os.getpid(), boot=boot_id(), message=message)
 
 
 def write_edge_state(folder: Path, state: EdgeState) -> None:
-    """Say it, durably, in ``edge.json`` of the state folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    durable.write(folder / "edge.json", (state.model_dump_json(indent=1) + "\n").encode())
+    """Say it, durably, in ``edge.json`` of the state folder.
+
+    Raises:
+        ShelfError: The folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        durable.write(folder / "edge.json", (state.model_dump_json(indent=1) + "\n").encode())
+    except OSError as error:
+        raise ShelfError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def read_edge_state(folder: Path) -> EdgeState | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,15 +13,16 @@ import uuid6
 
 from catalog import gate
 from catalog.bundle import Bundle, Match
-from catalog.errors import BundleError, VisualSearchError
+from catalog.errors import BundleError, ShelfError, VisualSearchError
 from catalog.shelf import Shelf
-from catalog.state import edge_state, write_edge_state
+from catalog.state import Phase, edge_state, write_edge_state
 from edge.camera import CameraReader, CameraState
 from edge.latest import Latest
 from edge.live import LivePicture, encode_jpeg
 from edge.recognizer import Observation, Recognizer
 from edge.settings import EdgeSettings
-from edge.sighting import Box, Candidate, Frame, Image, Sighting, Verdict
+from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
+from edge.verdict import NOTHING
 from edge.web.device import CameraStatus
 
 LOOK_SIDE = 480  # pixels, longer side of a kept look
@@ -78,7 +78,7 @@ class Appliance:
     def start(self) -> None:
         """Start camera and loop; returns at once."""
         cv2.setNumThreads(1)
-        self._say("open")
+        self._say("open", self.catalogue.id)
         self._reader.start()
         for thread in self._threads:
             thread.start()
@@ -90,7 +90,7 @@ class Appliance:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(1.0)
-        self._say("stopped")
+        self._say("stopped", self.catalogue.id)
 
     def camera(self) -> CameraStatus:
         """How the camera is now."""
@@ -135,7 +135,7 @@ class Appliance:
             if frame is None:
                 if self._reader.state.status == "offline":
                     self.picture.show(None)
-                    self._recognizer.reset()
+                    self._forget()
                 continue
             seen = frame.sequence
             self.picture.show(frame)
@@ -168,6 +168,15 @@ class Appliance:
             ", ".join(match.item.sku for match in sighting.matches[:3]),
             (time.perf_counter() - start) * 1000,
         )
+
+    def _forget(self) -> None:
+        """Start anew: what was said of another camera's or catalogue's picture ends here."""
+        self._recognizer.reset()
+        newest = self.latest.newest()
+        if newest is not None and newest.verdict is not Verdict.NOTHING:
+            nothing = Observation(NOTHING, True, None, (), Timings())
+            self._sequence += 1
+            self.latest.push(self._sighting(self.catalogue, nothing, time.time(), self._sequence))
 
     def _sighting(
         self, bundle: Bundle, observation: Observation, at: float, sequence: int
@@ -209,7 +218,8 @@ class Appliance:
         if bundle is None:
             return
         self._recognizer.use(bundle)
-        self._say("open")
+        self._forget()
+        self._say("open", self.catalogue.id)
         log.info("catalogue %s is open", bundle.id)
         self.latest.ring()
 
@@ -220,26 +230,32 @@ class Appliance:
             active = self._shelf.active()
             if active is None or active.name == self.catalogue.id or active == self._refused:
                 continue
+            self._say("opening", active.name)
             try:
-                gate.check(active)
+                gate.check(active, self.catalogue.featurizer.engine)
                 self._next = Bundle.open(active, self.catalogue.featurizer.engine)
                 self._refused = active  # until it is in use, it is not opened again
             except VisualSearchError as error:
                 self._refused = active
-                self._say("failed", str(error))
+                self._say("failed", active.name, str(error))
                 log.error("the active catalogue cannot be opened, the old one stays: %s", error)
 
-    def _say(self, phase: Callable[[], str] | str, message: str = "") -> None:
-        if self._state_folder is not None:
-            state = edge_state(phase, self.catalogue.id, message)  # type: ignore[arg-type]
-            write_edge_state(self._state_folder, state)
+    def _say(self, phase: Phase, bundle: str, message: str = "") -> None:
+        if self._state_folder is None:
+            return
+        try:
+            write_edge_state(self._state_folder, edge_state(phase, bundle, message))
+        except ShelfError as error:  # a full disk must not stop the camera
+            log.error("%s", error)
 
 
-def open_bundle(bundle: Path | None, shelf: Shelf, engine: str) -> tuple[Bundle, bool]:
+def open_bundle(
+    bundle: Path | None, shelf: Shelf, state_folder: Path, engine: str
+) -> tuple[Bundle, bool]:
     """The bundle to serve, and whether it came from the shelf.
 
     Raises:
-        BundleError: There is none; says how to get one.
+        BundleError: There is none, or it cannot be opened; says what to do.
     """
     if bundle is not None:
         gate.check(bundle, engine)
@@ -251,4 +267,9 @@ def open_bundle(bundle: Path | None, shelf: Shelf, engine: str) -> tuple[Bundle,
             "'visual-search catalog build PHOTOS --out BUNDLE' and then "
             "'visual-search catalog activate BUNDLE', or look at 'visual-search demo'"
         )
-    return Bundle.open(active, engine), True
+    write_edge_state(state_folder, edge_state("opening", active.name))
+    try:
+        return Bundle.open(active, engine), True
+    except VisualSearchError as error:
+        write_edge_state(state_folder, edge_state("failed", active.name, str(error)))
+        raise

@@ -66,7 +66,8 @@ def run(
     settings = edge_settings(config, camera=camera, port=port, lan=lan)
     device = load("device", DeviceSettings, config)
     shelf = Shelf(device.shelf)
-    opened, from_shelf = open_bundle(bundle, shelf, load("catalog", CatalogSettings, config).engine)
+    engine = load("catalog", CatalogSettings, config).engine
+    opened, from_shelf = open_bundle(bundle, shelf, device.state, engine)
     run_appliance(settings, opened, shelf if from_shelf else None, device.state, print_addresses)
 
 

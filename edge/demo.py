@@ -31,29 +31,14 @@ def demo(
     """
     from catalog.bundle import Bundle
     from edge.run import run
+    from edge.web.server import check_port
 
     settings = edge_settings(config, camera=camera or "simulated", port=port, lan=lan)
-    check_port(settings.host, settings.port)
+    check_port(settings.host, settings.port)  # before the long work
     folder = load("device", DeviceSettings, config).folder / "demo"
     catalog = load("catalog", CatalogSettings, config)
     bundle = prepare(folder, catalog, model)
     run(settings, Bundle.open(bundle, catalog.engine), None, folder / "state", print_addresses)
-
-
-def check_port(host: str, port: int) -> None:
-    """Find out before the long work whether the port is free.
-
-    Raises:
-        PortError: It is not.
-    """
-    import threading
-
-    from flask import Flask
-
-    from edge.web.server import Server
-
-    if port:
-        Server(Flask("probe"), host, port, threading.Event()).close()
 
 
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:

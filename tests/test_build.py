@@ -43,7 +43,7 @@ def make(colour_grid: Featurizer, cache: Path) -> Builder:
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos enough for a build to be interrupted in."""
-    return write_things(tmp_path_factory.mktemp("many"), MANY_THINGS, MANY_PHOTOS, first=10)
+    return write_things(tmp_path_factory.mktemp("many"), MANY_THINGS, MANY_PHOTOS, first=200)
 
 
 def names(folder: Path) -> set[str]:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,8 @@ def test_a_manifest_with_a_flipped_bit_is_refused_or_another_bundles(own_bundle:
     for place in np.random.default_rng(2).integers(0, len(data), 200):
         data[place] ^= 1
         file.write_bytes(data)
-        try:
+        with suppress(BundleError):
             assert verify(own_bundle)[1] != right
-        except BundleError:
-            pass
         data[place] ^= 1
 
 

@@ -331,6 +331,17 @@ def test_embed_names_what_it_left_out_and_exits_1(
         assert data["paths"].tolist() == [good]
 
 
+def test_embed_writes_exactly_where_it_is_told_or_says_why_not(
+    surroundings: Surroundings, things: Path, featurizer_folder: Path
+) -> None:
+    (surroundings.folder / "list.txt").write_text(f"{things}/thing-00/0.png\n")
+    words = ("catalog", "embed", "--from", "list.txt", "--model", featurizer_folder, "--out")
+    assert surroundings.run(*words, "vectors").returncode == 0
+    assert np.load(surroundings.folder / "vectors")["vectors"].shape == (1, 48)
+    said = failed(surroundings.run(*words, "absent/v.npz"))
+    assert said.startswith("error: absent/v.npz: cannot be written")
+
+
 def test_embed_of_nothing_usable_writes_nothing(
     surroundings: Surroundings, featurizer_folder: Path
 ) -> None:

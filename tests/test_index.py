@@ -97,7 +97,7 @@ def test_the_chosen_index_finds_99_of_100_true_neighbours_of_fresh_queries(
 def test_where_annoy_cannot_reach_the_recall_the_choice_is_exact_and_says_why(
     tmp_path: Path,
 ) -> None:
-    alike = clustered(4, 16)[np.arange(120) % 4]  # which of 30 equal rows come first is chance
+    alike = clustered(2, 16)[np.arange(40) % 2]  # which of 20 equal rows come first is chance
     choice = choose_index(alike, tmp_path / "index.ann")
     assert (choice.kind, choice.recall) == ("exact", 1.0)
     assert choice.reason.startswith("Annoy found only ")
