@@ -27,7 +27,7 @@ lint: $(VENV)/test
 	$(BIN)/mypy catalog edge sync bench tests visual_search.py
 
 bench: $(VENV)/test
-	$(BIN)/python -m bench.stages
+	$(BIN)/python -m bench
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos

@@ -7,7 +7,6 @@ from setuptools import setup
 ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
 OPENVINO = ["openvino>=2025.0"]
 DEMO = [
-    "fonts>=0.0.3,<1",
     "font-fredoka-one>=0.0.4,<1",
     "font-source-serif-pro>=0.0.1,<1",
     "font-amatic-sc>=0.0.4,<1",
@@ -71,6 +70,7 @@ setup(
             "pytest>=8.3",
             "pytest-cov>=6",
             "ruff>=0.8",
+            "types-psutil>=6",
         ],
     },
     entry_points={"console_scripts": ["visual-search=visual_search:main"]},

@@ -1,6 +1,6 @@
 """How often the device is right about drawn things under the simulated camera.
 
-    python -m bench.demonstration BUNDLE [--showings 300] [--foreign 60] [--json FILE]
+    python -m bench.demonstration [--model MODEL] [--showings 300] [--foreign 60]
 
 Time is simulated: frames are taken from the simulator as the appliance's loop would take
 them, a look every quarter of a second. A showing is judged by what the device says when
@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 
 from catalog.bundle import Bundle
 from catalog.photos import decode
+from catalog.settings import CatalogSettings
+from edge.demo import prepare
 from edge.recognizer import Recognizer
 from edge.sighting import Frame, Image, Verdict
 from edge.simulator.scene import Simulator
 
 SEEDS = range(90_001, 90_100)
 SHOWINGS_A_SEED = 50
+RESULTS = Path("bench-results")
 INTERVAL = 0.25  # seconds between looks
 
 
@@ -141,13 +144,13 @@ def colour_histogram(image: Image) -> NDArray[np.float32]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--model", default="embedded", help="as for 'catalog build'")
     parser.add_argument("--showings", type=int, default=300)
     parser.add_argument("--foreign", type=int, default=60)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    found = measure(Bundle.open(arguments.bundle), arguments.showings, arguments.foreign)
+    bundle = prepare(RESULTS, CatalogSettings(), arguments.model)
+    found = measure(Bundle.open(bundle), arguments.showings, arguments.foreign)
 
     def share(part: str, whole: str) -> str:
         return f"{found[part]} of {found[whole]} ({found[part] / found[whole]:.1%})"  # type: ignore[operator]
@@ -167,8 +170,7 @@ def main() -> None:
     print(f"  changes of mind while at rest         {found['changes']}")
     for sku, verdict, first in found["wrong"]:  # type: ignore[attr-defined]
         print(f"    {sku}: {verdict}, nearest {first}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1))
+    (RESULTS / "demonstration.json").write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -122,9 +122,7 @@ class Appliance:
 
     def search(self, image: Image, box: Box | None) -> Sighting:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
-        recognizer = self._recognizer
-        now = time.time()
-        return self._sighting(recognizer.bundle, recognizer.search(image, box), now, 0)
+        return self._sighting(self._recognizer.search(image, box), time.time(), 0)
 
     def _loop(self) -> None:
         seen = 0
@@ -158,31 +156,27 @@ class Appliance:
         if not observation.news and not first:
             self.latest.extend(frame.at)
             return
-        start = time.perf_counter()
+        sighting = self.say(observation, frame.at)
+        named = ", ".join(match.item.sku for match in sighting.matches[:3])
+        log.info("%s %s", sighting.verdict.value, named)
+
+    def say(self, observation: Observation, at: float) -> Sighting:
+        """Show what was observed at `at` (Unix seconds) to everyone who watches."""
         self._sequence += 1
-        sighting = self._sighting(self.catalogue, observation, frame.at, self._sequence)
+        sighting = self._sighting(observation, at, self._sequence)
         self.latest.push(sighting)
-        log.info(
-            "%s %s (%.1f ms)",
-            sighting.verdict.value,
-            ", ".join(match.item.sku for match in sighting.matches[:3]),
-            (time.perf_counter() - start) * 1000,
-        )
+        return sighting
 
     def _forget(self) -> None:
         """Start anew: what was said of another camera's or catalogue's picture ends here."""
         self._recognizer.reset()
         newest = self.latest.newest()
         if newest is not None and newest.verdict is not Verdict.NOTHING:
-            nothing = Observation(NOTHING, True, None, (), Timings())
-            self._sequence += 1
-            self.latest.push(self._sighting(self.catalogue, nothing, time.time(), self._sequence))
+            nothing = Observation(self.catalogue, NOTHING, True, None, (), Timings())
+            self.say(nothing, time.time())
 
-    def _sighting(
-        self, bundle: Bundle, observation: Observation, at: float, sequence: int
-    ) -> Sighting:
-        opinion = observation.opinion
-        look = observation.look
+    def _sighting(self, observation: Observation, at: float, sequence: int) -> Sighting:
+        bundle, opinion, look = observation.bundle, observation.opinion, observation.look
         return Sighting(
             id=str(uuid6.uuid7()),
             sequence=sequence,

@@ -26,9 +26,11 @@ LOOK_SIDE = 320  # pixels, longer side of a look at least
 class Observation:
     """What one frame added: the opinion held now, whether it is news, what was searched.
 
-    `still`: the scene has not changed since the opinion settled, nothing was computed.
+    `bundle`: the one that was searched; `still`: the scene has not changed since the opinion
+    settled, nothing was computed.
     """
 
+    bundle: Bundle
     opinion: Opinion
     news: bool
     look: Look | None
@@ -79,13 +81,15 @@ class Recognizer:
         start = time.perf_counter()
         if self._settled >= LOOKS and self._still.holds(frame.image):
             timings = Timings(capture=frame.capture_ms, look=_ms(start))
-            return Observation(self._mind.current, False, None, (), timings, still=True)
+            return Observation(
+                self.bundle, self._mind.current, False, None, (), timings, still=True
+            )
         view = self._scene.look(frame.image)
         if view.empty:
             self._window.clear()
             timings = Timings(capture=frame.capture_ms, look=_ms(start))
             return self._conclude(frame, NOTHING, None, (), timings)
-        look = self._take(frame.image, view.box, view.thing)
+        look = take(self.bundle, frame.image, view.box, view.thing)
         timings = Timings(capture=frame.capture_ms, look=_ms(start))
 
         start = time.perf_counter()
@@ -100,25 +104,19 @@ class Recognizer:
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
+        bundle = self.bundle  # the loop may change it meanwhile
         start = time.perf_counter()
         height, width = image.shape[:2]
-        look = self._take(image, box or Box(0, 0, width, height))
+        look = take(bundle, image, box or Box(0, 0, width, height))
         looked = _ms(start)
         start = time.perf_counter()
-        vector = self.bundle.featurizer.embed([look.image])[0]
+        vector = bundle.featurizer.embed([look.image])[0]
         embedded = _ms(start)
         start = time.perf_counter()
-        found = self.bundle.search(vector, CANDIDATES, self._exact)
+        found = bundle.search(vector, CANDIDATES, self._exact)
         timings = Timings(look=looked, embed=embedded, search=_ms(start))
-        opinion = judge(found, self.bundle.manifest.calibration)
-        return Observation(opinion, True, look, tuple(found), timings)
-
-    def _take(self, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
-        """The look at `box` of a frame: no larger than the network wants, on a light ground."""
-        enough = round(1.25 * self.bundle.featurizer.descriptor.enough)
-        part = shrink(crop(image, box), max(LOOK_SIDE, enough))
-        clear = sharpness(part)
-        return Look(part if thing is None else on_light_ground(part, thing), box, clear)
+        opinion = judge(found, bundle.manifest.calibration)
+        return Observation(bundle, opinion, True, look, tuple(found), timings)
 
     def _fused(self, vector: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
         """The mean of the newest looks at this thing, blurred ones left out; length 1."""
@@ -146,7 +144,18 @@ class Recognizer:
             self._still.keep(frame.image)
         elif self._settled < LOOKS:
             self._still.forget()
-        return Observation(self._mind.current, news, look, found, timings)
+        return Observation(self.bundle, self._mind.current, news, look, found, timings)
+
+
+def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
+    """The look at `box` of a frame: no larger than the network wants, on a light ground.
+
+    `thing` says which of its pixels are the thing's, as `edge.scene.View` does.
+    """
+    enough = round(1.25 * bundle.featurizer.descriptor.enough)
+    part = shrink(crop(image, box), max(LOOK_SIDE, enough))
+    clear = sharpness(part)
+    return Look(part if thing is None else on_light_ground(part, thing), box, clear)
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -362,6 +362,7 @@ def test_a_second_build_of_one_out_is_told_of_the_first(
     assert verify(own_bundle)[0].photos == MANY_THINGS * MANY_PHOTOS
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # zipfile's own
 def test_without_room_the_old_bundle_stays_and_the_folder_is_named(
     make: Builder, things: Path, own_bundle: Path
 ) -> None:

@@ -70,6 +70,12 @@ def test_annoy_is_the_same_bytes_for_the_same_rows(tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
+def test_an_index_file_may_be_read_by_everyone_who_may_read_the_folder(tmp_path: Path) -> None:
+    build_annoy(clustered(10, 16), tmp_path / "index.ann", 5)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "index.ann").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_noisy_queries_lie_at_cosine_0_8_from_a_row() -> None:
     vectors = clustered(200, 64)
     queries = noisy_queries(vectors, 50, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +33,20 @@ class OpenVino:
             compiled = core.compile_model(model, "CPU", SETTINGS)
         except RuntimeError as error:
             raise FeaturizerError(f"{network}: openvino cannot open it: {error}") from error
+        self._busy = threading.Lock()  # a request serves one caller at a time
         self._request = compiled.create_infer_request()
         self._output = compiled.outputs[position]
 
     def run(self, batch: Tensor) -> Tensor:
         """Run float32 (n, 3, height, width) and return the output, float32 (n, ...)."""
         try:
-            results = self._request.infer([batch], share_inputs=True)
+            with self._busy:
+                results = self._request.infer([batch], share_inputs=True)
+                return np.array(results[self._output], np.float32)
         except RuntimeError as error:
             raise FeaturizerError(
                 f"the network cannot take an input of shape {batch.shape}: {error}"
             ) from error
-        return np.array(results[self._output], np.float32)
 
 
 def open(network: Path, output: str | None) -> OpenVino:

@@ -1,0 +1,29 @@
+"""Medians of what is done again and again."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from catalog.featurizer import Featurizer
+
+
+def median_ms(work: Callable[[], object], times: int) -> float:
+    """Median milliseconds of `work`, after a warm-up."""
+    work()
+    measured = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        measured.append((time.perf_counter() - start) * 1000)
+    return statistics.median(measured)
+
+
+def network_ms(featurizer: Featurizer, batch: int = 1) -> float:
+    """Milliseconds a picture of the bare network, on a tensor in memory, one thread."""
+    side = featurizer.descriptor.size
+    tensor = np.random.default_rng(0).normal(size=(batch, 3, side, side)).astype(np.float32)
+    return median_ms(lambda: featurizer.run(tensor), 200 // batch) / batch
