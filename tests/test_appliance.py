@@ -178,7 +178,7 @@ def test_an_activated_catalogue_is_picked_up_while_it_runs(
     port = free_port()
 
     def activate(bundle: Path) -> str:
-        command = [PROGRAM, "catalog", "activate", bundle, "--json"]
+        command = [str(PROGRAM), "catalog", "activate", str(bundle), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return str(json.loads(done.stdout)["bundle"])
 
@@ -189,7 +189,7 @@ def test_an_activated_catalogue_is_picked_up_while_it_runs(
         (fewer / folder.name).mkdir(parents=True)
         for photo in folder.iterdir():
             (fewer / folder.name / photo.name).write_bytes(photo.read_bytes())
-    command = [PROGRAM, "catalog", "build", fewer, "--out", tmp_path / "second"]
+    command = [str(PROGRAM), "catalog", "build", str(fewer), "--out", str(tmp_path / "second")]
     subprocess.run(command, check=True, capture_output=True)
     with running("--camera", "simulated", port=port):
         assert get(port, "/api/status")["catalogue"]["id"] == first

@@ -21,8 +21,8 @@ from edge.capture import (
     choose_views,
     cut_out,
     save_views,
-    sharpness,
 )
+from edge.scene import sharpness
 from edge.sighting import Frame, Image
 
 FPS = 20
