@@ -244,7 +244,12 @@ def _write_vectors(
 
 
 def _image(row: _Row, addresses: Path) -> Picture:
-    return decode(read_place(row.place, addresses), row.place, enough=LOOK_SIDE)
+    try:
+        return decode(read_place(row.place, addresses), row.place, enough=LOOK_SIDE)
+    except OSError as error:
+        raise ContentError(
+            f"{row.place}: went away while the bundle was built ({error.strerror}); try again"
+        ) from error
 
 
 def _spread(total: int, count: int) -> list[int]:

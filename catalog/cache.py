@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from catalog.errors import NetworkError, ShelfError
 from catalog.index import Vectors
 
 LARGEST_FETCH = 64 << 20  # bytes
-SECONDS = 20.0
+SECONDS = 20.0  # without a sign of the server
+DEADLINE = 300.0  # for all of a file
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,14 @@ def fetch(address: str, folder: Path) -> bytes:
     if kept.exists():
         return kept.read_bytes()
     data = bytearray()
+    deadline = time.monotonic() + DEADLINE
     try:
         with httpx.stream("GET", address, timeout=SECONDS, follow_redirects=True) as answer:
             answer.raise_for_status()
             for part in answer.iter_bytes():
                 data += part
+                if time.monotonic() > deadline:
+                    raise NetworkError(f"{address}: not fetched within {DEADLINE:g} s")
                 if len(data) > LARGEST_FETCH:
                     raise NetworkError(f"{address}: larger than {LARGEST_FETCH >> 20} MiB")
     except httpx.HTTPStatusError as error:

@@ -16,7 +16,7 @@ from catalog.cache import Feature, FeatureCache, fetch
 from catalog.engines.engine import Tensor
 from catalog.errors import NetworkError, PhotoError
 from catalog.featurizer import Featurizer
-from catalog.photos import decode, encode_jpeg
+from catalog.photos import decode, encode_jpeg, upright_size
 from catalog.sources import is_address
 
 BATCH = 16
@@ -46,6 +46,7 @@ class Featurized:
 class _Prepared:
     """A photo as a worker hands it over: a kept feature, or a tensor still to be run."""
 
+    place: str
     feature: Feature
     tensor: Tensor | None
 
@@ -103,9 +104,11 @@ def _finish(
             results.append(one)
         elif one.tensor is None:
             results.append(Featurized(one.feature, True))
+        elif not (vector := next(vectors)).any():
+            results.append(Skipped(one.place, "the network sees nothing in it (all zeros)"))
         else:
             kept = one.feature
-            feature = Feature(kept.sha256, next(vectors), kept.width, kept.height, kept.thumbnail)
+            feature = Feature(kept.sha256, vector, kept.width, kept.height, kept.thumbnail)
             new.append(feature)
             results.append(Featurized(feature, False))
     if new:
@@ -118,11 +121,11 @@ def _prepare(place: str, featurizer: Featurizer, cache: FeatureCache, addresses:
     sha256 = hashlib.sha256(data).hexdigest()
     kept = cache.get(sha256, featurizer.network_id)
     if kept is not None:
-        return _Prepared(kept, None)
+        return _Prepared(place, kept, None)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
-    height, width = image.shape[:2]
+    width, height = upright_size(data, place)
     feature = Feature(sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL))
-    return _Prepared(feature, featurizer.preprocess([image])[0])
+    return _Prepared(place, feature, featurizer.preprocess([image])[0])
 
 
 def read_place(place: str, addresses: Path) -> bytes:

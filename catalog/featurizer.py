@@ -131,7 +131,10 @@ class Featurizer:
         Raises:
             FeaturizerError: The output is no vector a picture, or not a number.
         """
-        output = self._engine.run(batch)
+        if self._engine.one_by_one:
+            output = np.concatenate([self._engine.run(one[None]) for one in batch])
+        else:
+            output = self._engine.run(batch)
         vectors = output.reshape(len(batch), -1)
         if output.ndim > 2 and vectors.shape[1] != output.shape[1]:
             raise FeaturizerError(

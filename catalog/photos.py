@@ -34,7 +34,9 @@ BY_PILLOW = ("GIF", "AVIF")  # OpenCV's wheels cannot read them
 ORIENTATION = 0x112  # EXIF
 
 
-def decode(data: bytes, name: str, enough: int | None = None) -> Picture:
+def decode(
+    data: bytes, name: str, enough: int | None = None, most_pixels: int = MOST_PIXELS
+) -> Picture:
     """Decode a picture file's bytes to BGR uint8 (h, w, 3), turned upright by its EXIF.
 
     The header's size is read before anything is decoded. Transparent parts become white,
@@ -45,13 +47,12 @@ def decode(data: bytes, name: str, enough: int | None = None) -> Picture:
         name: What to call it in an error.
         enough: Shorter side in pixels that suffices; large JPEGs are then decoded at a half,
             a quarter or an eighth of their size, never below it.
+        most_pixels: Refused beyond.
 
     Raises:
         PhotoError: Not a picture, damaged, too small or too large.
     """
-    if not data:
-        raise PhotoError(f"{name}: the file is empty")
-    header = _header(data, name)
+    header = _header(data, name, most_pixels)
     if header.format in BY_PILLOW:
         return _decode_by_pillow(data, name)
     shorter_side = min(header.width, header.height)
@@ -68,6 +69,17 @@ def decode(data: bytes, name: str, enough: int | None = None) -> Picture:
     if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
         image = _upright(image, header.orientation)
     return cast(Picture, image)
+
+
+def upright_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of a picture file turned upright; nothing is decoded.
+
+    Raises:
+        PhotoError: Not a picture, too small or too large.
+    """
+    header = _header(data, name, MOST_PIXELS)
+    lying = header.orientation in (5, 6, 7, 8)
+    return (header.height, header.width) if lying else (header.width, header.height)
 
 
 def is_photo_name(name: str) -> bool:
@@ -100,8 +112,10 @@ class _Header:
     orientation: int
 
 
-def _header(data: bytes, name: str) -> _Header:
+def _header(data: bytes, name: str, most_pixels: int) -> _Header:
     """What a picture's header says, without decoding a pixel."""
+    if not data:
+        raise PhotoError(f"{name}: the file is empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -115,9 +129,9 @@ def _header(data: bytes, name: str) -> _Header:
         raise PhotoError(f"{name}: the picture claims far too many pixels; refused") from error
     except Exception as error:  # Pillow's parsers raise whatever a crafted file makes them
         raise PhotoError(f"{name}: not a picture that can be read") from error
-    if width * height > MOST_PIXELS:
+    if width * height > most_pixels:
         raise PhotoError(
-            f"{name}: {width} x {height} pixels are too many (at most {MOST_PIXELS:,}); shrink it"
+            f"{name}: {width} x {height} pixels are too many (at most {most_pixels:,}); shrink it"
         )
     if min(width, height) < LEAST_SIDE:
         raise PhotoError(

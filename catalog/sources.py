@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalog.bundle import MANIFEST
 from catalog.errors import ContentError, TableError
 from catalog.items import Item
 from catalog.photos import is_photo_name
@@ -57,8 +58,8 @@ def is_address(place: str) -> bool:
 def _read_folder(folder: Path) -> list[Entry]:
     found: dict[str, Entry] = {}
     for child in sorted(folder.iterdir()):
-        if child.name.startswith("."):
-            continue
+        if child.name.startswith(".") or (child / MANIFEST).exists():
+            continue  # a bundle built in here is no item
         if child.is_dir():
             photos = tuple(
                 str(file)

@@ -17,9 +17,13 @@ CHOICES = ("onnxruntime", "openvino")  # tried in this order when the choice is 
 
 
 class Engine(Protocol):
-    """A network that is ready to run on one thread."""
+    """A network that is ready to run on one thread.
+
+    `one_by_one`: the file was exported for single pictures, n must be 1.
+    """
 
     name: str
+    one_by_one: bool
 
     def run(self, batch: Tensor) -> Tensor:
         """Run float32 (n, 3, height, width) and return the output, float32 (n, ...)."""

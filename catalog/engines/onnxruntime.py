@@ -29,6 +29,7 @@ class OnnxRuntime:
         except Exception as error:  # the package's own exceptions have no common root
             raise FeaturizerError(f"{network}: onnxruntime cannot open it: {error}") from error
         self._input = self._session.get_inputs()[0].name
+        self.one_by_one = self._session.get_inputs()[0].shape[:1] == [1]
         outputs = [one.name for one in self._session.get_outputs()]
         self._output = choose_output(outputs, output, network)
 

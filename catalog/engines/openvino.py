@@ -33,6 +33,8 @@ class OpenVino:
             compiled = core.compile_model(model, "CPU", SETTINGS)
         except RuntimeError as error:
             raise FeaturizerError(f"{network}: openvino cannot open it: {error}") from error
+        first = compiled.inputs[0].partial_shape[0]
+        self.one_by_one = first.is_static and first.get_length() == 1
         self._busy = threading.Lock()  # a request serves one caller at a time
         self._request = compiled.create_infer_request()
         self._output = compiled.outputs[position]

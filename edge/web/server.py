@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -76,7 +77,7 @@ class Server:
         """Ask `serve` to return, from any thread or signal handler; does not wait."""
         self._stopping.set()
         self._asked_to_stop.set()
-        if not self._waitress.trigger._closed:
+        with suppress(OSError):  # the serving thread may have just closed it
             self._waitress.pull_trigger()
 
     def close(self) -> None:
