@@ -7,7 +7,6 @@ import ipaddress
 import socket
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -58,6 +57,7 @@ class Server:
         self._stopping = stopping
         self._asked_to_stop = threading.Event()
         self._serving = threading.Lock()
+        self._closing = threading.RLock()  # a signal handler may come in between
         self._socket = _listen(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
@@ -77,8 +77,9 @@ class Server:
         """Ask `serve` to return, from any thread or signal handler; does not wait."""
         self._stopping.set()
         self._asked_to_stop.set()
-        with suppress(OSError):  # the serving thread may have just closed it
-            self._waitress.pull_trigger()
+        with self._closing:  # its descriptor's number may be another file's after that
+            if not self._waitress.trigger._closed:
+                self._waitress.pull_trigger()
 
     def close(self) -> None:
         """Stop and wait until nothing is served and the port is free, under a second."""
@@ -108,8 +109,9 @@ class Server:
         for channel in list(self._waitress.active_channels.values()):
             channel.handle_close()  # wakes a thread that waits for a slow client
         self._waitress.task_dispatcher.shutdown(timeout=THREADS_GRACE_SECONDS)
-        wasyncore.close_all(self._waitress._map)
-        self._waitress.close()
+        with self._closing:
+            wasyncore.close_all(self._waitress._map)
+            self._waitress.close()
 
     def _is_busy(self) -> bool:
         channels = self._waitress.active_channels.values()
