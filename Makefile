@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 PORT ?= 8080
-CAMERA ?= simulated
+CAMERA ?= simulated:6
 MODEL ?= embedded
 VENV ?= .venv
 BIN := $(VENV)/bin

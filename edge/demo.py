@@ -33,7 +33,7 @@ def demo(
     from edge.run import run
     from edge.web.server import check_port
 
-    settings = edge_settings(config, camera=camera or "simulated", port=port, lan=lan)
+    settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan)
     check_port(settings.host, settings.port)  # before the long work
     folder = load("device", DeviceSettings, config).folder / "demo"
     catalog = load("catalog", CatalogSettings, config)

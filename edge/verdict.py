@@ -49,7 +49,8 @@ def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = N
     near = [one for one in found if found[0].similarity - one.similarity < margin]
     if len(near) > 1:
         return Opinion(Verdict.ONE_OF, tuple(near[:MOST_CARDS]))
-    return Opinion(Verdict.MATCH, tuple(found))
+    similar = (one for one in found[1:] if one.similarity >= calibration.unknown_below)
+    return Opinion(Verdict.MATCH, (found[0], *similar))
 
 
 class Steadfast:
