@@ -17,6 +17,7 @@ Rows = NDArray[np.int64]
 
 SEED = 20181130
 TREES = (20, 50, 100)
+FEWEST_CANDIDATES, MOST_CANDIDATES = 250, 32_000
 QUERIES = 1000
 QUERY_COSINE = 0.8  # how near a query lies to the row it was made from
 NEIGHBOURS = 10
@@ -119,31 +120,32 @@ def neighbours(index: Index, queries: Vectors, count: int) -> Rows:
 
 
 def choose_index(vectors: NDArray[np.floating[Any]], path: Path) -> IndexChoice:
-    """Build an Annoy index at `path` with the least work that reaches the recall wanted.
+    """Build an Annoy index at `path` that reaches the recall wanted with the least work.
 
-    Takes fewest trees first and doubles ``search_k`` until recall@10 against exact search
-    is at least 0.99 on queries that are no rows. Where even looking at as many candidates
-    as there are rows does not suffice, the choice is exact search and says why.
+    For each number of trees, ``search_k`` doubles until recall@10 against exact search is
+    at least 0.99 on queries that are no rows; the fewest candidates win, then the fewest
+    trees. Where even looking at as many candidates as there are rows does not suffice, the
+    choice is exact search and says why.
     """
     queries = noisy_queries(vectors, QUERIES, SEED)
     expected = neighbours(Exact(vectors), queries, min(NEIGHBOURS, len(vectors)))
-    best = 0.0
+    chosen: IndexChoice | None = None
+    highest = 0.0
     for n_trees in TREES:
         build_annoy(vectors, path, n_trees)
-        # More trees make the file larger, more candidates make each query slower.
-        most = max(64_000, 2 * len(vectors)) if n_trees == TREES[-1] else len(vectors) // 2
-        search_k = 250
-        while search_k <= max(most, 2_000):
+        limit = chosen.search_k if chosen else 2 * max(len(vectors), MOST_CANDIDATES)
+        search_k = FEWEST_CANDIDATES
+        while search_k < limit:
             measured = recall(Annoy(path, vectors.shape[1], search_k), queries, expected)
-            best = max(best, measured)
+            highest = max(highest, measured)
             if measured >= TARGET_RECALL:
-                return IndexChoice("annoy", n_trees, search_k, SEED, measured)
+                chosen = IndexChoice("annoy", n_trees, search_k, SEED, measured)
+                break
             search_k *= 2
-    return IndexChoice(
-        "exact",
-        TREES[-1],
-        0,
-        SEED,
-        1.0,
-        f"Annoy found only {best:.1%} of the true neighbours in {vectors.shape[1]} dimensions",
-    )
+    if chosen is None:
+        dimensions = vectors.shape[1]
+        reason = f"Annoy found only {highest:.1%} of the true neighbours in {dimensions} dimensions"
+        return IndexChoice("exact", TREES[-1], 0, SEED, 1.0, reason)
+    if chosen.n_trees != TREES[-1]:
+        build_annoy(vectors, path, chosen.n_trees)
+    return chosen

@@ -35,7 +35,7 @@ export function sightingView(sighting, open, name) {
     case "match":
       return matchView(sighting.matches, open);
     case "one_of":
-      return choiceView("It is one of these", sighting.matches.slice(0, NEXT_BEST), open);
+      return choiceView("Probably one of these", sighting.matches.slice(0, NEXT_BEST), open);
     case "unknown":
       return sentenceView(
         "turn",

@@ -10,6 +10,10 @@ import { STAGES, catalogueName, clock, spokenVerdict } from "./words.js";
 
 const BACK_AFTER = 90_000; // a kiosk that was left alone shows the camera's answer again
 const TYPING_PAUSE = 250;
+const HINTS = {
+  online: "Hold one thing at a time, a hand’s breadth away, and keep it still for a moment.",
+  offline: "Check its cable. The picture returns by itself.",
+};
 
 const panel = new Panel(byId("panel"));
 let state = null;
@@ -42,7 +46,7 @@ function showCamera(camera) {
   const note = [words[camera.state]];
   if (camera.state === "offline" && camera.message) note.push(make("small", "", camera.message));
   byId("frame-note").replaceChildren(...note);
-  byId("status-camera").textContent = camera.state === "online" ? "Camera on" : words[camera.state];
+  byId("status-camera").textContent = { online: "Camera on", offline: "Camera offline" }[camera.state] ?? words[camera.state];
   byId("light").classList.toggle("on", camera.state === "online");
   if (camera.state === "online" && !document.hidden) picture.start();
   else picture.stop();
@@ -77,7 +81,8 @@ const link = new Link({
 
 function showStatus() {
   if (state.bundle !== named) nameCatalogue(state.bundle);
-  const seen = state.sighting && state.sighting.verdict !== "nothing";
+  const live = state.camera.state === "online";
+  const seen = live && state.sighting && state.sighting.verdict !== "nothing";
   byId("status-when").textContent = seen ? `Seen ${clock(deviceTime(state.sighting.at))}` : "";
 }
 
@@ -99,7 +104,7 @@ function showLive() {
   shown = key;
   if (camera.state === "offline") {
     const advice = ["You can still ", textButton("search by name", askForName), "."];
-    panel.show(sentenceView("away", "The camera is away", ...advice));
+    panel.show(sentenceView("away", "No picture from the camera", ...advice));
     showLook(null);
     speak("The camera is offline.");
     return;
@@ -114,7 +119,9 @@ function showLook(sighting) {
   const figure = byId("look");
   if (sighting?.look) byId("look-picture").src = sighting.look;
   figure.hidden = !sighting?.look;
-  byId("hint").hidden = !figure.hidden || state?.camera.state !== "online";
+  const hint = HINTS[state?.camera.state];
+  byId("hint").textContent = hint ?? "";
+  byId("hint").hidden = !figure.hidden || !hint;
 }
 
 function showTimings(sighting) {

@@ -39,7 +39,7 @@ export function catalogueName(bundle, title) {
   const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
   if (!digits) return title || `Catalogue ${bundle}`;
   const date = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
-  const day = date.toLocaleDateString([], { day: "numeric", month: "long", year: "numeric" });
+  const day = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
   return `${title || "Catalogue"} of ${day}`;
 }
 
