@@ -148,9 +148,9 @@ def on_light_ground(image: Image, thing: NDArray[np.float32]) -> Image:
     things were found in 94 instead of 89 of 100 simulated showings.
     """
     height, width = image.shape[:2]
-    share = np.asarray(cv2.resize(thing, (width, height), interpolation=cv2.INTER_LINEAR))
-    alpha = np.clip((share - 0.3) * 2.5, 0, 1)[:, :, None]
-    return np.asarray(image * alpha + GROUND * (1 - alpha), np.uint8)
+    share = cv2.resize(thing, (width, height), interpolation=cv2.INTER_LINEAR)
+    alpha = np.clip((share - 0.3) * 2.5, 0, 1).astype(np.float32)
+    return np.asarray(cv2.blendLinear(image, np.full_like(image, GROUND), alpha, 1 - alpha))
 
 
 def sharpness(image: Image) -> float:
@@ -170,9 +170,9 @@ def _small(image: Image) -> Small:
 
 def _difference(one: Small, other: Small) -> NDArray[np.float32]:
     """Largest channel's difference (h, w) after a common change of light is taken out."""
-    difference = one - other
-    difference -= np.median(difference[::4, ::4], axis=(0, 1))
-    return np.asarray(np.abs(difference).max(axis=2), np.float32)
+    common = np.median(one[::8, ::8] - other[::8, ::8], axis=(0, 1))
+    blue, green, red = cv2.split(cv2.absdiff(one, other + common.astype(np.float32)))
+    return np.asarray(cv2.max(cv2.max(blue, green), red), np.float32)
 
 
 def _largest(mask: NDArray[np.bool_]) -> Box | None:
