@@ -29,7 +29,7 @@ from catalog.bundle import (
     read_manifest,
 )
 from catalog.cache import Feature, FeatureCache
-from catalog.calibration import FOREIGN, KNOWN, SEED, as_seen, calibrate
+from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, as_seen, calibrate
 from catalog.demonstration.foreign import foreign_photos
 from catalog.errors import BundleError, ContentError, ShelfError
 from catalog.features import Skipped, featurize, read_place
@@ -194,7 +194,7 @@ def _as_seen(
     numbers = _spread(len(rows), KNOWN)
     vectors = []
     for done, number in enumerate(numbers, 1):
-        key = f"as-seen-{SEED}-{rows[number].feature.sha256}"
+        key = f"as-seen-{VERSION}-{SEED}-{rows[number].feature.sha256}"
         kept = cache.get(key, featurizer.network_id)
         if kept is None:
             image = as_seen(_image(rows[number], addresses), SEED)
@@ -207,7 +207,7 @@ def _as_seen(
 
 def _foreign(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> Vectors:
     """Embeddings of drawn foreign things; kept as one long vector."""
-    key = f"foreign-{SEED}-{FOREIGN}"
+    key = f"foreign-{VERSION}-{SEED}-{FOREIGN}"
     kept = cache.get(key, featurizer.network_id)
     if kept is None:
         vectors = []
@@ -291,10 +291,14 @@ def _write_manifest(folder: Path, manifest: Manifest) -> str:
 @contextmanager
 def _workspace(out: Path) -> Iterator[Path]:
     """A folder beside `out`, held by one build at a time; what a dead one left is swept."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     folder = out.with_name(f".{out.name}.building")
     lock = out.with_name(f".{out.name}.lock")
-    with lock.open("w") as held:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        held = lock.open("w")
+    except OSError as error:
+        raise ShelfError(f"{out.parent}: cannot be written: {error.strerror}") from error
+    with held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.errors import BundleError
@@ -119,6 +120,8 @@ class Bundle:
         self.path = path
         self.manifest = manifest
         self.id = bundle_id
+        # Mapped once: the folder may be exchanged for another bundle's while this is open.
+        self._vectors = _map(path / "vectors.npy")
         self.items = Items(path / "items.db", path / "pictures.db")
         self.featurizer = Featurizer.open(path / "featurizer", engine)
         self._check_counts()
@@ -150,12 +153,9 @@ class Bundle:
         manifest, bundle_id = verify(path) if not verified else read_manifest(path)
         return cls(path, manifest, bundle_id, engine)
 
-    def vectors(self) -> np.ndarray[tuple[int, int], np.dtype[np.float16]]:
+    def vectors(self) -> NDArray[np.float16]:
         """The stored vectors, float16 (photos, d), mapped from the file."""
-        stored: np.ndarray[tuple[int, int], np.dtype[np.float16]] = np.load(
-            self.path / "vectors.npy", mmap_mode="r", allow_pickle=False
-        )
-        return stored
+        return self._vectors
 
     def index(self, exact: bool = False) -> Index:
         """The index that is searched: Annoy, or exact where chosen or asked for."""
@@ -216,6 +216,14 @@ class Bundle:
             )
 
 
+def _map(path: Path) -> NDArray[np.float16]:
+    try:
+        stored: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: not an array: {error}") from error
+    return stored
+
+
 def read_manifest(path: Path) -> tuple[Manifest, str]:
     """Read the manifest of the bundle at `path` and compute the bundle's id."""
     file = path / MANIFEST
@@ -251,6 +259,13 @@ def verify(path: Path) -> tuple[Manifest, str]:
     Raises:
         BundleError: Names the first file that is missing, foreign or altered.
     """
+    try:
+        return _verify(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error}") from error
+
+
+def _verify(path: Path) -> tuple[Manifest, str]:
     manifest, identity = read_manifest(path)
     for name in FILES:
         if name not in manifest.files:

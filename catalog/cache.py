@@ -20,6 +20,7 @@ import sqlite_utils
 from catalog import durable
 from catalog.errors import NetworkError, ShelfError
 from catalog.index import Vectors
+from catalog.photos import upright_size
 
 LARGEST_FETCH = 64 << 20  # bytes
 SECONDS = 20.0  # without a sign of the server
@@ -102,11 +103,14 @@ class FeatureCache:
         self._database = _begin_anew(self._path, error)
 
 
-def fetch(address: str, folder: Path) -> bytes:
-    """The file at an http(s) address, from `folder` when it was fetched before.
+def fetch(address: str, folder: Path, stopped: threading.Event | None = None) -> bytes:
+    """The picture at an http(s) address, from `folder` when it was fetched before.
+
+    Once `stopped` is set, fetching ends with an error at the next bytes.
 
     Raises:
         NetworkError: Names the address and what went wrong.
+        PhotoError: What came is no picture; it is not kept.
     """
     kept = folder / hashlib.sha256(address.encode()).hexdigest()
     if kept.exists():
@@ -118,7 +122,7 @@ def fetch(address: str, folder: Path) -> bytes:
             answer.raise_for_status()
             for part in answer.iter_bytes():
                 data += part
-                if time.monotonic() > deadline:
+                if (stopped and stopped.is_set()) or time.monotonic() > deadline:
                     raise NetworkError(f"{address}: not fetched within {DEADLINE:g} s")
                 if len(data) > LARGEST_FETCH:
                     raise NetworkError(f"{address}: larger than {LARGEST_FETCH >> 20} MiB")
@@ -128,6 +132,7 @@ def fetch(address: str, folder: Path) -> bytes:
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
+    upright_size(bytes(data), address)
     folder.mkdir(parents=True, exist_ok=True)
     durable.write(kept, bytes(data))
     return bytes(data)

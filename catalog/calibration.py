@@ -20,6 +20,7 @@ from catalog.photos import Picture
 FOREIGN = 120
 KNOWN = 240
 SEED = 4713
+VERSION = 1  # raise it when `as_seen` or the drawn foreign things change
 KNOWN_LOST = 0.03  # share of known things that may be called unknown to refuse foreign ones
 FOREIGN_NAMED = 0.10
 RIGHT = 0.99  # share of answers named alone that should be right

@@ -25,6 +25,14 @@ def write(path: Path, data: bytes) -> None:
     flush_folder(path.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, each name durable."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush_folder(folder.parent)
+
+
 def flush_tree(folder: Path) -> None:
     """Flush every file below `folder`, then the folders, innermost first."""
     for root, _, names in os.walk(folder, topdown=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -62,6 +63,7 @@ def featurize(
     Finished features are kept batch by batch, so an interrupted build loses at most one.
     """
     cv2.setNumThreads(1)  # the network and the workers already fill the processor
+    stopped = threading.Event()
     waiting: deque[tuple[str, Future[_Prepared]]] = deque()
     remaining = iter(places)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="photo") as workers:
@@ -72,7 +74,7 @@ def featurize(
                 if place is None:
                     return
                 waiting.append(
-                    (place, workers.submit(_prepare, place, featurizer, cache, addresses))
+                    (place, workers.submit(_prepare, place, featurizer, cache, addresses, stopped))
                 )
 
         refill()
@@ -83,11 +85,12 @@ def featurize(
                     place, prepared = waiting.popleft()
                     try:
                         batch.append(prepared.result())
-                    except (PhotoError, NetworkError, OSError) as error:
+                    except (PhotoError, NetworkError, OSError, ValueError) as error:
                         batch.append(Skipped(place, _reason(place, error)))
                 refill()
                 yield from _finish(batch, featurizer, cache)
         finally:
+            stopped.set()
             for _, prepared in waiting:
                 prepared.cancel()
 
@@ -116,8 +119,14 @@ def _finish(
     yield from results
 
 
-def _prepare(place: str, featurizer: Featurizer, cache: FeatureCache, addresses: Path) -> _Prepared:
-    data = read_place(place, addresses)
+def _prepare(
+    place: str,
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    addresses: Path,
+    stopped: threading.Event,
+) -> _Prepared:
+    data = read_place(place, addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
     kept = cache.get(sha256, featurizer.network_id)
     if kept is not None:
@@ -128,10 +137,10 @@ def _prepare(place: str, featurizer: Featurizer, cache: FeatureCache, addresses:
     return _Prepared(place, feature, featurizer.preprocess([image])[0])
 
 
-def read_place(place: str, addresses: Path) -> bytes:
+def read_place(place: str, addresses: Path, stopped: threading.Event | None = None) -> bytes:
     """The bytes of a photo by its path or http(s) address."""
     if is_address(place):
-        return fetch(place, addresses)
+        return fetch(place, addresses, stopped)
     path = Path(place)
     if path.stat().st_size > LARGEST_FILE:
         raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")

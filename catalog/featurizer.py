@@ -19,8 +19,10 @@ from catalog.errors import FeaturizerError
 from catalog.photos import Picture
 
 EMBEDDED = Path(__file__).parent / "network"
+PREPROCESSING = 1  # raise it when `fit` or the decoding of photos changes
 GREY = 128  # what a letterbox is filled with
 DESCRIPTOR = "descriptor.json"
+EXTERNAL_DATA = b"\x0a\x08location\x12"  # how ONNX (protobuf) writes that key
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,14 @@ class Featurizer:
         self.descriptor = descriptor
         self.path = folder / descriptor.network
         try:
-            digest = hashlib.sha256(self.path.read_bytes())
+            network = self.path.read_bytes()
         except OSError as error:
             raise FeaturizerError(f"{self.path}: cannot read the network: {error}") from error
+        if EXTERNAL_DATA in network:
+            raise FeaturizerError(
+                f"{self.path}: keeps its weights in another file; save the network as one file"
+            )
+        digest = hashlib.sha256(network)
         digest.update(json.dumps(_identity(descriptor), sort_keys=True).encode())
         self.network_id = digest.hexdigest()[:16]
         self.id = self.network_id
@@ -207,7 +214,7 @@ def write_descriptor(descriptor: Descriptor, folder: Path) -> None:
 def _identity(descriptor: Descriptor) -> dict[str, object]:
     """What decides the numbers: not names, licences or what is derived."""
     fields = asdict(descriptor)
-    return {
+    return {"preprocessing": PREPROCESSING} | {
         key: fields[key]
         for key in ("output", "size", "channels", "mean", "std", "resize", "short_side")
     }

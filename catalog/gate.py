@@ -7,6 +7,7 @@ probes. Whatever happens to the child, the bundle is accepted or a `BundleError`
 
 from __future__ import annotations
 
+import ctypes
 import json
 import resource
 import signal
@@ -20,6 +21,7 @@ from catalog.errors import BundleError, MissingExtraError, VisualSearchError
 from catalog.probes import check_probes
 
 SECONDS = 120
+PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
 
 
@@ -45,8 +47,15 @@ def check(path: Path, engine: str = "auto") -> Passed:
     command = [sys.executable, "-P", "-m", "catalog.gate", str(path.absolute()), engine]
     try:
         child = subprocess.run(
-            command, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL, text=True
+            command,
+            capture_output=True,
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this process, it is no verdict on the bundle
         )
+    except OSError as error:
+        raise BundleError(f"{path}: the check cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
         raise BundleError(f"{path}: the bundle did not answer within {SECONDS} s") from error
     if child.returncode < 0:
@@ -65,6 +74,7 @@ def check(path: Path, engine: str = "auto") -> Passed:
 
 
 def _child(path: Path, engine: str) -> dict[str, object]:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for it any more
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

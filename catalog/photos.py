@@ -31,7 +31,9 @@ FORMATS = [
 MOST_PIXELS = 100_000_000  # beyond any camera; a small file may claim far more (a bomb)
 LEAST_SIDE = 8  # pixels
 BY_PILLOW = ("GIF", "AVIF")  # OpenCV's wheels cannot read them
+REDUCIBLE = ("JPEG", "MPO")  # the others would be sampled, not averaged
 ORIENTATION = 0x112  # EXIF
+STRIP = 256  # rows blended at a time: a small file may hold fifty million pixels
 
 
 def decode(
@@ -55,8 +57,9 @@ def decode(
     header = _header(data, name, most_pixels)
     if header.format in BY_PILLOW:
         return _decode_by_pillow(data, name)
-    shorter_side = min(header.width, header.height)
-    flags = cv2.IMREAD_UNCHANGED if header.transparent else _reduction(shorter_side, enough)
+    flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
+    if header.format in REDUCIBLE and not header.transparent:
+        flags = _reduction(min(header.width, header.height), enough)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -180,11 +183,14 @@ def _upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def _on_white(decoded: NDArray[Any]) -> Picture:
-    image = (decoded // 257 if decoded.dtype == np.uint16 else decoded).astype(np.uint8)
+    image = (decoded >> 8 if decoded.dtype == np.uint16 else decoded).astype(np.uint8, copy=False)
     if image.ndim == 2:
         return cast(Picture, cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
     if image.shape[2] == 3:
         return image
-    alpha = image[:, :, 3:].astype(np.float32) / 255
-    blended = image[:, :, :3] * alpha + 255 * (1 - alpha)
-    return cast(Picture, blended.round().astype(np.uint8))
+    blended = np.empty((*image.shape[:2], 3), np.uint8)
+    for top in range(0, len(image), STRIP):
+        strip = image[top : top + STRIP]
+        alpha = strip[:, :, 3:].astype(np.float32) / 255
+        blended[top : top + STRIP] = (strip[:, :, :3] * alpha + 255 * (1 - alpha)).round()
+    return blended

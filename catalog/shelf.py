@@ -49,6 +49,13 @@ class Shelf:
         """Folder of the bundle that was active before, or None."""
         return self._target("previous")
 
+    def activation(self) -> int | None:
+        """Changes with every activation, also of the same bundle; None before the first."""
+        try:
+            return os.lstat(self.folder / "active").st_mtime_ns
+        except OSError:
+            return None
+
     def activate(self, bundle: Path, engine: str = "auto") -> Activated:
         """Put a bundle on the shelf and make it the active one.
 
@@ -65,14 +72,16 @@ class Shelf:
             if former is not None and former != version:
                 durable.point(self.folder / "previous", f"versions/{former.name}")
             durable.point(self.folder / "active", f"versions/{passed.bundle}")
+            self._prune()
         previous = None if former is None else former.name
         return Activated(passed.bundle, previous, passed.engine, passed.recall)
 
     def _copy(self, bundle: Path, identity: str) -> None:
         """Copy only what the manifest lists, check it again, then name it."""
-        shutil.rmtree(self.incoming, ignore_errors=True)
         target = self.incoming / identity
-        manifest, _ = read_manifest(bundle)
+        manifest, found = read_manifest(bundle)
+        if found != identity:
+            raise BundleError(f"{bundle}: changed after it was checked; try again")
         for name in (MANIFEST, *manifest.files):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle / name, target / name)
@@ -87,6 +96,13 @@ class Shelf:
             target.rename(version)
             durable.flush_folder(self.versions)
 
+    def _prune(self) -> None:
+        """Remove what is neither active nor previous; who has it open keeps what it opened."""
+        kept = {one.name for one in (self.active(), self.previous()) if one is not None}
+        for version in self.versions.iterdir():
+            if version.name not in kept:
+                shutil.rmtree(version, ignore_errors=True)
+
     def _target(self, name: str) -> Path | None:
         try:
             target = self.versions / Path(os.readlink(self.folder / name)).name
@@ -97,7 +113,7 @@ class Shelf:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self.versions.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(self.versions)
             with (self.folder / "lock").open("w") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,14 +121,17 @@ class Shelf:
                     raise ShelfError(
                         f"{self.folder}: another process is changing the shelf; try again"
                     ) from error
-                yield
+                shutil.rmtree(self.incoming, ignore_errors=True)
+                try:
+                    yield
+                finally:
+                    shutil.rmtree(self.incoming, ignore_errors=True)
         except OSError as error:
             raise ShelfError(f"{self.folder}: cannot be written: {error}") from error
 
 
 def _is_sound(version: Path) -> bool:
     try:
-        verify(version)
+        return verify(version)[1] == version.name
     except BundleError:
         return False
-    return True

@@ -122,6 +122,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             break
     else:
         raise TableError(f"{path}, line 1: no column named sku; wanted are {', '.join(FIELDS)}")
+    if len(set(names) - {""}) < len([one for one in names if one]):
+        raise TableError(f"{path}, line 1: a column is named twice")
     if "photo" not in names:
         raise TableError(f"{path}, line 1: no column named photo")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -147,6 +149,10 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             row = json.loads(line)
         except ValueError as error:
             raise TableError(f"{path}, line {number}: not JSON: {error}") from error
+        try:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise TableError(f"{path}, line {number}: holds half a character") from error
         if not isinstance(row, dict):
             raise TableError(f"{path}, line {number}: not a JSON object")
         yield number, {str(key).strip().lower(): value for key, value in row.items()}

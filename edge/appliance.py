@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,21 +14,23 @@ import uuid6
 
 from catalog import gate
 from catalog.bundle import Bundle, Match
-from catalog.errors import BundleError, ShelfError, VisualSearchError
+from catalog.errors import BundleError, ShelfError
+from catalog.photos import encode_jpeg
 from catalog.shelf import Shelf
 from catalog.state import Phase, edge_state, write_edge_state
 from edge.camera import CameraReader, CameraState
 from edge.latest import Latest
-from edge.live import LivePicture, encode_jpeg
+from edge.live import LivePicture
 from edge.recognizer import Observation, Recognizer
 from edge.settings import EdgeSettings
+from edge.shelf_watch import ShelfWatch
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
 from edge.verdict import NOTHING
 from edge.web.device import CameraStatus
 
 LOOK_SIDE = 480  # pixels, longer side of a kept look
 MATCH_CARDS = 4  # the match and what comes next
-SHELF_EVERY_S = 1.0
+STUCK_S = 15.0  # without a look, though there are frames
 
 log = logging.getLogger(__name__)
 
@@ -55,20 +58,20 @@ class Appliance:
         self.lan = settings.lan
         self.clean = True  # False after `stop` where a camera's driver hangs
         self._settings = settings
-        self._shelf = shelf
         self._state_folder = state_folder
         self._started = time.time()
-        self._next: Bundle | None = None
-        self._refused: Path | None = None
+        self._looked = time.monotonic()
+        self._trouble = ""
         self._sequence = 0
         self._last: Observation | None = None
         self._reader = CameraReader(
             settings.camera, settings.camera_settings(), on_change=self._camera_changed
         )
         self._recognizer = Recognizer(bundle, settings.exact)
-        self._threads = [threading.Thread(target=self._loop, name="loop")]
+        self._thread = threading.Thread(target=self._loop, name="loop")
+        self._watch: ShelfWatch | None = None
         if shelf is not None:
-            self._threads.append(threading.Thread(target=self._watch_shelf, name="shelf"))
+            self._watch = ShelfWatch(shelf, lambda: self.catalogue, self._say)
 
     @property
     def catalogue(self) -> Bundle:
@@ -80,16 +83,16 @@ class Appliance:
         cv2.setNumThreads(1)
         self._say("open", self.catalogue.id)
         self._reader.start()
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
+        if self._watch is not None:  # a daemon: it may be waiting for the gate
+            threading.Thread(target=self._watch.watch, args=(self.stopping,), daemon=True).start()
 
     def stop(self) -> None:
         """Stop everything; within a second."""
         self.stopping.set()
         self.clean = self._reader.close()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(1.0)
+        if self._thread.is_alive():
+            self._thread.join(1.0)
         self._say("stopped", self.catalogue.id)
 
     def camera(self) -> CameraStatus:
@@ -120,6 +123,14 @@ class Appliance:
             else None,
         }
 
+    def trouble(self) -> str:
+        """What keeps the device from recognizing, to follow "the device"; empty for nothing."""
+        if self._trouble:
+            return self._trouble
+        if self._reader.state.status == "online" and time.monotonic() - self._looked > STUCK_S:
+            return f"has not searched a frame for {STUCK_S:g} seconds"
+        return ""
+
     def search(self, image: Image, box: Box | None) -> Sighting:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
         return self._sighting(self._recognizer.search(image, box), time.time(), 0)
@@ -143,8 +154,12 @@ class Appliance:
             next_look = now + self._settings.interval_ms / 1000
             try:
                 self._look(frame)
-            except VisualSearchError as error:
-                log.error("cannot search: %s", error)
+                self._looked, self._trouble = time.monotonic(), ""
+            except Exception as error:  # whatever it was, the next frame may go well
+                if not self._trouble:
+                    log.exception("cannot search")
+                self._trouble = f"cannot search: {error}"
+                self._forget()
 
     def _look(self, frame: Frame) -> None:
         learns = self._settings.background and self._reader.learns_background
@@ -162,8 +177,11 @@ class Appliance:
 
     def say(self, observation: Observation, at: float) -> Sighting:
         """Show what was observed at `at` (Unix seconds) to everyone who watches."""
+        start = time.perf_counter()
         self._sequence += 1
         sighting = self._sighting(observation, at, self._sequence)
+        show = (time.perf_counter() - start) * 1000
+        sighting = replace(sighting, timings=replace(sighting.timings, show=show))
         self.latest.push(sighting)
         return sighting
 
@@ -208,7 +226,7 @@ class Appliance:
 
     def _swap(self) -> None:
         """Use a newer bundle, if one is ready, from the next frame on."""
-        bundle, self._next = self._next, None
+        bundle = self._watch.take() if self._watch is not None else None
         if bundle is None:
             return
         self._recognizer.use(bundle)
@@ -217,30 +235,9 @@ class Appliance:
         log.info("catalogue %s is open", bundle.id)
         self.latest.ring()
 
-    def _watch_shelf(self) -> None:
-        """Open what becomes active, beside the loop, so that no frame waits for it."""
-        assert self._shelf is not None
-        while not self.stopping.wait(SHELF_EVERY_S):
-            active = self._shelf.active()
-            if active is None or active.name == self.catalogue.id or active == self._refused:
-                continue
-            self._say("opening", active.name)
-            try:
-                gate.check(active, self.catalogue.featurizer.engine)
-                self._next = Bundle.open(active, self.catalogue.featurizer.engine)
-                self._refused = active  # until it is in use, it is not opened again
-            except VisualSearchError as error:
-                self._refused = active
-                self._say("failed", active.name, str(error))
-                log.error("the active catalogue cannot be opened, the old one stays: %s", error)
-
     def _say(self, phase: Phase, bundle: str, message: str = "") -> None:
-        if self._state_folder is None:
-            return
-        try:
-            write_edge_state(self._state_folder, edge_state(phase, bundle, message))
-        except ShelfError as error:  # a full disk must not stop the camera
-            log.error("%s", error)
+        if self._state_folder is not None and (phase == "stopped" or not self.stopping.is_set()):
+            _tell(self._state_folder, phase, bundle, message)
 
 
 def open_bundle(
@@ -248,22 +245,37 @@ def open_bundle(
 ) -> tuple[Bundle, bool]:
     """The bundle to serve, and whether it came from the shelf.
 
+    When the active bundle is damaged, the one before it is served.
+
     Raises:
-        BundleError: There is none, or it cannot be opened; says what to do.
+        BundleError: There is none, or none can be opened; says what to do.
     """
     if bundle is not None:
-        gate.check(bundle, engine)
-        return Bundle.open(bundle, engine, verified=True), False
-    active = shelf.active()
+        passed = gate.check(bundle, engine)
+        opened = Bundle.open(bundle, engine)
+        if opened.id != passed.bundle:
+            raise BundleError(f"{bundle}: was rebuilt while it was checked; try again")
+        return opened, False
+    active, previous = shelf.active(), shelf.previous()
     if active is None:
         raise BundleError(
             "no catalogue is active on this device; make one with "
             "'visual-search catalog build PHOTOS --out BUNDLE' and then "
             "'visual-search catalog activate BUNDLE', or look at 'visual-search demo'"
         )
-    write_edge_state(state_folder, edge_state("opening", active.name))
+    _tell(state_folder, "opening", active.name)
     try:
         return Bundle.open(active, engine), True
-    except VisualSearchError as error:
-        write_edge_state(state_folder, edge_state("failed", active.name, str(error)))
-        raise
+    except BundleError as error:
+        _tell(state_folder, "failed", active.name, str(error))
+        if previous is None:
+            raise
+        log.error("%s; going back to the catalogue before it", error)
+        return Bundle.open(previous, engine), True
+
+
+def _tell(folder: Path, phase: Phase, bundle: str, message: str = "") -> None:
+    try:
+        write_edge_state(folder, edge_state(phase, bundle, message))
+    except ShelfError as error:  # a full disk must not stop the camera
+        log.error("%s", error)

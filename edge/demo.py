@@ -44,7 +44,7 @@ def demo(
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
     from catalog.build import build
-    from catalog.bundle import read_manifest
+    from catalog.bundle import verify
     from catalog.cli import progress_bars
     from catalog.demonstration.photos import draw_catalogue, is_complete
     from catalog.errors import BundleError
@@ -56,7 +56,7 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     drawn = is_complete(photos, PHOTOS)
     if drawn:
         try:
-            if read_manifest(bundle)[0].featurizer.id == featurizer.id:
+            if verify(bundle)[0].featurizer.id == featurizer.id:
                 return bundle
         except BundleError:
             pass

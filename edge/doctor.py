@@ -16,6 +16,7 @@ from typing import Literal
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from catalog.errors import VisualSearchError
@@ -54,8 +55,8 @@ def doctor(config: Path | None, as_json: bool) -> None:
     else:
         table = Table(box=None, show_header=False)
         for one in findings:
-            remedy = f"\n[dim]→ {one.remedy}[/]" if one.remedy else ""
-            table.add_row(SIGNS[one.state], one.subject, one.message + remedy)
+            remedy = f"\n[dim]→ {escape(one.remedy)}[/]" if one.remedy else ""
+            table.add_row(SIGNS[one.state], one.subject, escape(one.message) + remedy)
         Console().print(table)
     if any(one.state == "wrong" for one in findings):
         raise click.exceptions.Exit(1)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 
-import cv2
-
+from catalog.photos import encode_jpeg
 from edge.sighting import Frame
 
-QUALITY = 80
 LONGEST_SIDE = 960  # pixels; a kiosk's picture, not an archive
 
 
@@ -40,16 +38,8 @@ class LivePicture:
             return None
         with self._encoding:
             if self._jpeg[0] != frame.sequence:
-                self._jpeg = (frame.sequence, encode_jpeg(frame.image))
+                self._jpeg = (frame.sequence, encode_jpeg(frame.image, LONGEST_SIDE))
             return self._jpeg
 
     def _newer(self, after: int) -> Frame | None:
         return self._frame if self._frame is not None and self._frame.sequence > after else None
-
-
-def encode_jpeg(image: cv2.typing.MatLike, longest_side: int = LONGEST_SIDE) -> bytes:
-    """Encode a BGR uint8 image (h, w, 3) as JPEG, shrunk to `longest_side` pixels."""
-    scale = longest_side / max(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()

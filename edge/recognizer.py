@@ -79,12 +79,12 @@ class Recognizer:
     def see(self, frame: Frame) -> Observation:
         """Take a look at a frame."""
         start = time.perf_counter()
-        if self._settled >= LOOKS and self._still.holds(frame.image):
+        view = self._scene.look(frame.image)  # also while still: a moved camera is learned
+        if not view.empty and self._settled >= LOOKS and self._still.holds(frame.image):
             timings = Timings(capture=frame.capture_ms, look=_ms(start))
             return Observation(
                 self.bundle, self._mind.current, False, None, (), timings, still=True
             )
-        view = self._scene.look(frame.image)
         if view.empty:
             self._window.clear()
             timings = Timings(capture=frame.capture_ms, look=_ms(start))

@@ -21,6 +21,9 @@ from edge.web.server import Server
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
 
 
+log = logging.getLogger(__name__)
+
+
 def run(
     settings: EdgeSettings,
     bundle: Bundle,
@@ -52,6 +55,9 @@ def run(
         server.close()
         if not appliance.clean:
             # A thread that comes back from a hanging driver while Python shuts down aborts it.
+            failure = sys.exc_info()[1]
+            if failure is not None:
+                log.error("%s", failure)
             logging.shutdown()
             sys.stdout.flush()
-            os._exit(0)
+            os._exit(0 if failure is None else 1)

@@ -12,17 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.photos import shrink
 from edge.sighting import Box, Image
 
 WIDTH = 160  # pixels; the scene is watched small
 STEADY = 4.0  # mean grey levels between two looks; above it something moves
 DIFFERENT = 20.0  # grey levels from the background, beyond noise and soft shadows
 LEAST_AREA = 0.006  # of the frame; below it nothing is there
-WHOLE = 0.85  # of the frame's area; a box beyond it is no box
+WHOLE = 0.85  # of the frame's area; a box beyond it is no box, differences no thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
 FOLLOW = 0.05  # how fast the background follows the light
-RELEARN_LOOKS = 80  # steady looks of a wholly different scene: the camera was moved
+RELEARN_LOOKS = 80  # steady looks with differences all over: the camera was moved
 UNCHANGED = 9.0  # grey levels, the most that noise moves a smoothed pixel
 GROUND = 235  # grey level around a thing: catalogue photos have a light ground
 
@@ -80,10 +81,12 @@ class Scene:
             if steady:
                 self._background += FOLLOW * (small - self._background)
             return View(True, centre_square(image), steady)
-        if box.width * box.height > WHOLE * mask.size:
+        if _spread(mask) > WHOLE:
             self._relearn(small, steady)
+        else:
+            self._strange = 0
+        if box.width * box.height > WHOLE * mask.size:
             return View(False, centre_square(image), steady)
-        self._strange = 0
         scale = image.shape[1] / WIDTH
         square = _square(box, scale, image.shape[1], image.shape[0])
         return View(False, square, steady, _shape(mask, box, square, scale))
@@ -155,10 +158,7 @@ def on_light_ground(image: Image, thing: NDArray[np.float32]) -> Image:
 
 def sharpness(image: Image) -> float:
     """Variance of the Laplacian of a picture shrunk to a common size; higher is sharper."""
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    scale = 160 / max(grey.shape)
-    if scale < 1:
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    grey = cv2.cvtColor(shrink(image, 160), cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
 
@@ -193,6 +193,13 @@ def _largest(mask: NDArray[np.bool_]) -> Box | None:
         if near:
             x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x + w), max(y1, y + h)
     return Box(int(x0), int(y0), int(x1 - x0), int(y1 - y0))
+
+
+def _spread(mask: NDArray[np.bool_]) -> float:
+    """Share of the frame that lies between the outermost differences."""
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, _, width, height = cv2.boundingRect(opened)
+    return width * height / mask.size
 
 
 def _shape(mask: NDArray[np.bool_], box: Box, square: Box, scale: float) -> NDArray[np.float32]:

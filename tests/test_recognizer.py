@@ -102,3 +102,13 @@ def test_another_bundle_is_used_from_the_next_frame(bundle: Bundle, simulator: S
     seen = watch(recognizer, noisy(image, 8))
     assert recognizer.bundle is other
     assert sum(one.news for one in seen) == 1
+
+
+def test_a_moved_camera_is_learned_although_a_verdict_has_settled(
+    bundle: Bundle, simulator: Simulator
+) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    elsewhere = np.ascontiguousarray(Simulator(SEED + 1).empty()[::-1] // 2 + 90)
+    seen = watch(recognizer, noisy(elsewhere, 150))
+    assert seen[-1].opinion.verdict is Verdict.NOTHING

@@ -14,8 +14,9 @@ import numpy as np
 
 from catalog.errors import BundleError
 from catalog.items import Item, Photo
+from catalog.photos import encode_jpeg
 from edge.latest import Latest
-from edge.live import LivePicture, encode_jpeg
+from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
 from edge.web.app import create_app
 from edge.web.device import CameraStatus, Catalogue
@@ -112,7 +113,7 @@ def draw_scene(number: int | None, step: int = 0) -> Image:
 
 def draw_look(number: int) -> bytes:
     """The crop that would be searched, as JPEG."""
-    return encode_jpeg(draw_scene(number)[90:410, 160:480])
+    return encode_jpeg(draw_scene(number)[90:410, 160:480], 480)
 
 
 @dataclass
@@ -139,7 +140,7 @@ class StandInCatalogue:
         if not 0 <= number < 2 * len(self.items):
             return None
         shade = 250 if number < len(self.items) else 232
-        return encode_jpeg(draw_thing(number % len(self.items), 320, (shade, shade, shade)))
+        return encode_jpeg(draw_thing(number % len(self.items), 320, (shade, shade, shade)), 400)
 
 
 @dataclass
@@ -169,6 +170,10 @@ class StandInDevice:
 
     def camera(self) -> CameraStatus:
         return self.camera_now
+
+    def trouble(self) -> str:
+        """Nothing ever is."""
+        return ""
 
     def status(self) -> dict[str, object]:
         return {"version": "0.1.0", "catalogue": {"id": BUNDLE, "title": "Things"}}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import hashlib
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -23,6 +25,7 @@ from catalog.demonstration.render import Cutout, View, render
 
 VERSION = 1  # raise it whenever the drawings change
 SIDE = 480  # pixels of a photo
+PR_SET_PDEATHSIG = 1  # prctl(2)
 STAMP = "complete"
 COLUMNS = ("sku", "title", "price", "location", "kind", "brand", "variety", "amount", "photo")
 ANGLES = ((0.0, 0.0), (28.0, 6.0), (-28.0, 2.0), (12.0, 16.0), (-14.0, -8.0), (40.0, 10.0))
@@ -43,22 +46,24 @@ def draw_catalogue(
     """
     stamp = _stamp(photos)
     items = drawn_items()
+    for old in folder.parent.glob(f".{folder.name}.draft-*"):  # of a run that was killed
+        shutil.rmtree(old, ignore_errors=True)
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
+    fresh = get_context("spawn")  # a fork would inherit the locks of OpenCV's threads
+    pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), fresh, _prepare_worker)
     try:
         draft.mkdir(parents=True)
-        fresh = get_context("spawn")  # a fork would inherit the locks of OpenCV's threads
-        with ProcessPoolExecutor(min(2, os.cpu_count() or 1), fresh) as pool:
-            jobs = [pool.submit(_photograph, item, draft, photos) for item in items]
-            for done, job in enumerate(jobs, 1):
-                job.result()
-                if progress is not None:
-                    progress(done, len(items))
+        jobs = [pool.submit(_photograph, item, draft, photos) for item in items]
+        for done, job in enumerate(jobs, 1):
+            job.result()
+            if progress is not None:
+                progress(done, len(items))
         _write_table(draft / "items.csv", items, photos)
         (draft / STAMP).write_text(stamp)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(draft, ignore_errors=True)
 
 
@@ -110,6 +115,12 @@ def _ground(number: int) -> NDArray[np.float32]:
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
     fall = 26 * np.clip(y - 0.35, 0, 1) ** 1.2 + 10 * ((x - 0.5) ** 2 + (y - 0.4) ** 2)
     return np.asarray(252 - 3 * number - fall, np.float32)
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _photograph(item: DrawnItem, folder: Path, photos: int) -> None:

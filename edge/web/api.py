@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
@@ -139,6 +140,8 @@ class Api:
             bundle = self._device.catalogue.id
         except VisualSearchError as error:
             return problem_response(503, str(error))
+        if trouble := self._device.trouble():
+            return problem_response(503, f"The device {trouble}.")
         return jsonify({"status": "ok", "camera": camera.name, "bundle": bundle})
 
     def openapi(self) -> Response:
@@ -147,8 +150,9 @@ class Api:
 
 
 def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_ITEMS:
+    number = int(text) if re.fullmatch("[0-9]{1,6}", text) else 0
+    if not 1 <= number <= MOST_ITEMS:
         raise ProblemError(
             400, f"The limit {text[:20]!r} is not a whole number from 1 to {MOST_ITEMS}."
         )
-    return int(text)
+    return number

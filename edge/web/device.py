@@ -65,6 +65,10 @@ class Device(Protocol):
         """How the camera is now."""
         ...
 
+    def trouble(self) -> str:
+        """What keeps the device from recognizing, to follow "the device"; empty for nothing."""
+        ...
+
     def status(self) -> dict[str, object]:
         """Version, bundle, counts, uptime and the like, ready to be JSON."""
         ...

@@ -14,7 +14,8 @@ from edge.web.problems import ProblemError
 from edge.web.uploads import uploaded_photo
 
 KEPT = 50
-AT_ONCE = 2  # a large photo takes 300 MB while it is decoded
+AT_ONCE = 2  # a large photo takes 400 MB while it is decoded
+MOST_WAITING = 8  # searches, running ones included, that hold a thread of the server
 PATIENCE_SECONDS = 10.0
 
 
@@ -24,6 +25,7 @@ class Searches:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Sighting] = OrderedDict()
 
@@ -33,15 +35,21 @@ class Searches:
 
     def search(self) -> Response:
         """Search with the photo of the request."""
-        if not self._places.acquire(timeout=PATIENCE_SECONDS):
-            raise ProblemError(
-                503, "Others are searching; try again in a moment.", {"Retry-After": "3"}
-            )
+        busy = ProblemError(
+            503, "Others are searching; try again in a moment.", {"Retry-After": "3"}
+        )
+        if not self._waiting.acquire(blocking=False):
+            raise busy
         try:
-            image, box = uploaded_photo(request)
-            sighting = self._device.search(image, box)
+            if not self._places.acquire(timeout=PATIENCE_SECONDS):
+                raise busy
+            try:
+                image, box = uploaded_photo(request)
+                sighting = self._device.search(image, box)
+            finally:
+                self._places.release()
         finally:
-            self._places.release()
+            self._waiting.release()
         with self._lock:
             self._kept[sighting.id] = sighting
             while len(self._kept) > KEPT:

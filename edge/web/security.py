@@ -107,4 +107,7 @@ def _is_from_own_page(host: str) -> bool:
         return False
     origin = request.headers.get("Origin")
     # only the host is compared: behind a reverse proxy the page's scheme is https
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

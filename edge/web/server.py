@@ -189,5 +189,5 @@ def _what_to_do(host: str, port: int, error: OSError) -> str:
         return f"port {port} needs more rights; choose one above 1023, as with --port 8080"
     return (
         f"{host} port {port} cannot be listened on ({error.strerror}); "
-        "choose an address of this machine, as with --host 127.0.0.1"
+        "set [edge] host to an address of this machine, as 127.0.0.1"
     )

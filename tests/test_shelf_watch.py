@@ -1,0 +1,111 @@
+"""What the running device does when the shelf changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from catalog.build import build
+from catalog.bundle import Bundle
+from catalog.errors import BundleError
+from catalog.featurizer import Featurizer
+from catalog.shelf import Shelf
+from catalog.sources import read_source
+from edge.shelf_watch import ShelfWatch
+
+
+class Device:
+    """Keeps what the watch says and the bundle in use."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        active = shelf.active()
+        assert active is not None
+        self.bundle = Bundle.open(active)
+        self.said: list[tuple[str, str]] = []
+        self.watch = ShelfWatch(shelf, lambda: self.bundle, self.say)
+
+    def say(self, phase: str, bundle: str, message: str) -> None:
+        self.said.append((phase, bundle))
+
+
+@pytest.fixture
+def shelf(small_bundle: Path, tmp_path: Path) -> Shelf:
+    shelf = Shelf(tmp_path / "shelf")
+    shelf.activate(small_bundle)
+    return shelf
+
+
+@pytest.fixture
+def second(things: Path, colour_grid: Featurizer, cache: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "second.bundle"
+    build(read_source(things)[:3], out, colour_grid, cache, "Second")
+    return out
+
+
+def test_nothing_is_done_while_nothing_changes(shelf: Shelf) -> None:
+    device = Device(shelf)
+    device.watch.look()
+    assert device.watch.take() is None
+    assert device.said == []
+
+
+def test_a_newly_active_bundle_is_opened_once(shelf: Shelf, second: Path) -> None:
+    device = Device(shelf)
+    activated = shelf.activate(second)
+    device.watch.look()
+    device.watch.look()
+    taken = device.watch.take()
+    assert taken is not None
+    assert taken.id == activated.bundle
+    assert device.watch.take() is None
+    assert device.said == [("opening", activated.bundle)]
+
+
+def test_a_damaged_one_is_refused_once_and_tried_again_when_activated_again(
+    shelf: Shelf, second: Path
+) -> None:
+    device = Device(shelf)
+    activated = shelf.activate(second)
+    shutil.rmtree(shelf.versions / activated.bundle / "featurizer")
+    with pytest.raises(BundleError):
+        device.watch.look()
+    device.watch.look()
+    assert device.watch.take() is None
+    assert device.said == [("opening", activated.bundle), ("failed", activated.bundle)]
+    shelf.activate(second)
+    device.watch.look()
+    taken = device.watch.take()
+    assert taken is not None
+    assert taken.id == activated.bundle
+
+
+def test_going_back_to_the_one_in_use_is_said(
+    shelf: Shelf, second: Path, small_bundle: Path
+) -> None:
+    device = Device(shelf)
+    activated = shelf.activate(second)
+    shutil.rmtree(shelf.versions / activated.bundle / "featurizer")
+    with pytest.raises(BundleError):
+        device.watch.look()
+    shelf.activate(small_bundle)
+    device.watch.look()
+    assert device.said[-1] == ("open", device.bundle.id)
+
+
+def test_only_active_and_previous_stay_on_the_shelf(
+    shelf: Shelf, second: Path, things: Path, colour_grid: Featurizer, cache: Path, tmp_path: Path
+) -> None:
+    first = shelf.active()
+    shelf.activate(second)
+    third = tmp_path / "third.bundle"
+    build(read_source(things)[:4], third, colour_grid, cache, "Third")
+    shelf.activate(third)
+    left = {version.name for version in shelf.versions.iterdir()}
+    active, previous = shelf.active(), shelf.previous()
+    assert active is not None
+    assert previous is not None
+    assert left == {active.name, previous.name}
+    assert first not in (active, previous)
+    assert not shelf.incoming.exists()
