@@ -24,7 +24,7 @@ test: $(VENV)/test
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy catalog edge sync bench tests visual_search.py
+	$(BIN)/mypy catalog edge sync bench tests training visual_search.py
 
 bench: $(VENV)/test
 	$(BIN)/python -m bench
