@@ -64,7 +64,7 @@ def catalogue_photos(folder: Path) -> Path:
 
 def large_bundle(folder: Path, featurizer: Featurizer) -> Path:
     """A bundle of 10,000 different photos made from drawn ones."""
-    photos = folder / "photos"
+    photos = folder / "ten-thousand"
     originals = sorted(catalogue_photos(folder).rglob("*.jpg"))
     for number in range(PHOTOS):
         original = originals[number % len(originals)]

@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--foreign", type=int, default=60)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    bundle = prepare(RESULTS, CatalogSettings(), arguments.model)
+    bundle = prepare(RESULTS / "demonstration", CatalogSettings(), arguments.model)
     found = measure(Bundle.open(bundle), arguments.showings, arguments.foreign)
 
     def share(part: str, whole: str) -> str:

@@ -106,7 +106,7 @@ def show_ms(
     with serving(appliance) as port, stream(port, "/api/events") as events:
         if watched:
             threading.Thread(target=watch_picture, args=(port,), daemon=True).start()
-        read_until(events, b'"sighting":null')
+        read_until(events, b'"sighting": null')
         for number, observation in enumerate(observations, 1):
             appliance.picture.show(Frame(frames[number], time.time(), number))
             time.sleep(0.02)
@@ -149,6 +149,9 @@ def watch_picture(port: int) -> None:
 
 
 def read_until(events: HTTPResponse, text: bytes) -> None:
-    """Read lines of a stream until one holds `text`."""
-    while text not in (line := events.readline()):
-        assert line, "the stream ended"
+    """Read on in a stream until `text` has come."""
+    read = b""
+    while text not in read:
+        new = events.read1(65536)
+        assert new, "the stream ended"
+        read = read[-len(text) :] + new

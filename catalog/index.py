@@ -76,7 +76,7 @@ class Annoy:
     def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
         """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
         rows, distances = self._index.get_nns_by_vector(
-            query, count, search_k=max(self._search_k, count), include_distances=True
+            query.tolist(), count, search_k=max(self._search_k, count), include_distances=True
         )
         # Annoy's angular distance is the chord: sqrt(2 (1 - cosine)).
         return np.array(rows, np.int64), 1 - np.square(np.array(distances, np.float32)) / 2

@@ -97,7 +97,8 @@ def shrink(image: Picture, longest_side: int) -> Picture:
     if scale >= 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cast(Picture, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # no pixel is left out
+    return cast(Picture, cv2.resize(image, size, interpolation=method))
 
 
 def encode_jpeg(image: Picture, longest_side: int, quality: int = 82) -> bytes:

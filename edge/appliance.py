@@ -203,7 +203,6 @@ class Appliance:
             verdict=opinion.verdict,
             matches=self._candidates(bundle, opinion.matches[:MATCH_CARDS]),
             bundle=bundle.id,
-            nearest=self._candidates(bundle, observation.found),
             timings=observation.timings,
             look_jpeg=encode_jpeg(look.image, LOOK_SIDE)
             if look is not None and opinion.verdict is not Verdict.NOTHING

@@ -19,7 +19,7 @@ LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
 SAME_PLACE = 0.5  # intersection over union of two boxes; below it the thing has moved
 CANDIDATES = 6
-LOOK_SIDE = 320  # pixels, longer side of a look at least
+LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,7 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
 
     `thing` says which of its pixels are the thing's, as `edge.scene.View` does.
     """
-    enough = round(1.25 * bundle.featurizer.descriptor.enough)
-    part = shrink(crop(image, box), max(LOOK_SIDE, enough))
+    part = shrink(crop(image, box), max(LOOK_SIDE, bundle.featurizer.descriptor.enough))
     clear = sharpness(part)
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
 

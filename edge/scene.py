@@ -25,9 +25,10 @@ FIRST_LOOKS = 3  # steady ones that make the first background
 FOLLOW = 0.05  # how fast the background follows the light
 RELEARN_LOOKS = 80  # steady looks with differences all over: the camera was moved
 UNCHANGED = 9.0  # grey levels, the most that noise moves a smoothed pixel
+COMMON_SIDE = 240  # pixels; sharpness is compared at this size
 GROUND = 235  # grey level around a thing: catalogue photos have a light ground
 
-Small = NDArray[np.float32]  # (height, WIDTH, 3), BGR
+Small = NDArray[np.uint8]  # (height, WIDTH, 3), BGR
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Scene:
 
     def __init__(self, learns_background: bool = True) -> None:
         self.learns_background = learns_background
-        self._background: Small | None = None
+        self._background: NDArray[np.float32] | None = None  # as Small
         self._last: Small | None = None
         self._first: list[Small] = []
         self._strange = 0
@@ -67,14 +68,14 @@ class Scene:
         if self._last is not None and self._last.shape != small.shape:
             self._background, self._first = None, []  # another size: another camera
             self._last = None
-        steady = self._last is not None and _difference(small, self._last).mean() < STEADY
+        steady = self._last is not None and _mean_change(small, self._last) < STEADY
         self._last = small
         if not self.learns_background:
             return View(False, centre_square(image), steady)
         if self._background is None:
             self._learn_first(small, steady)
             return View(True, centre_square(image), steady)
-        mask = _difference(small, self._background) > DIFFERENT
+        mask = _difference(small, self._background.astype(np.uint8)) > DIFFERENT
         box = _largest(mask)
         if box is None:
             self._strange = 0
@@ -93,7 +94,7 @@ class Scene:
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), for the empty scene."""
-        self._background = _small(image)
+        self._background = _small(image).astype(np.float32)
 
     def _learn_first(self, small: Small, steady: bool) -> None:
         self._first = [*self._first, small] if steady else [small]
@@ -104,7 +105,7 @@ class Scene:
     def _relearn(self, small: Small, steady: bool) -> None:
         self._strange = self._strange + 1 if steady else 0
         if self._strange >= RELEARN_LOOKS:
-            self._background = small.copy()
+            self._background = small.astype(np.float32)
             self._strange = 0
 
 
@@ -151,28 +152,35 @@ def on_light_ground(image: Image, thing: NDArray[np.float32]) -> Image:
     things were found in 94 instead of 89 of 100 simulated showings.
     """
     height, width = image.shape[:2]
-    share = cv2.resize(thing, (width, height), interpolation=cv2.INTER_LINEAR)
-    alpha = np.clip((share - 0.3) * 2.5, 0, 1).astype(np.float32)
+    alpha = cv2.resize(thing, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.blendLinear(image, np.full_like(image, GROUND), alpha, 1 - alpha))
 
 
 def sharpness(image: Image) -> float:
     """Variance of the Laplacian of a picture shrunk to a common size; higher is sharper."""
-    grey = cv2.cvtColor(shrink(image, 160), cv2.COLOR_BGR2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+    grey = cv2.cvtColor(shrink(image, COMMON_SIDE), cv2.COLOR_BGR2GRAY)
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    return float(deviation[0, 0] ** 2)
 
 
 def _small(image: Image) -> Small:
+    """A frame at the scene's scale, smoothed; four pixels make one, the others are not read."""
     height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
-    small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (5, 5), 0), np.float32)
+    small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.GaussianBlur(small, (5, 5), 0), np.uint8)
 
 
-def _difference(one: Small, other: Small) -> NDArray[np.float32]:
+def _mean_change(one: Small, other: Small) -> float:
+    return float(np.mean(cv2.mean(cv2.absdiff(one, other))[:3]))
+
+
+def _difference(one: Small, other: Small) -> NDArray[np.uint8]:
     """Largest channel's difference (h, w) after a common change of light is taken out."""
-    common = np.median(one[::8, ::8] - other[::8, ::8], axis=(0, 1))
-    blue, green, red = cv2.split(cv2.absdiff(one, other + common.astype(np.float32)))
-    return np.asarray(cv2.max(cv2.max(blue, green), red), np.float32)
+    change = one[::8, ::8].astype(np.float32) - other[::8, ::8]
+    blue, green, red = (float(value) for value in np.median(change, axis=(0, 1)))
+    lit = cv2.add(other, np.array((blue, green, red, 0.0)), dtype=cv2.CV_8U)
+    planes = cv2.split(cv2.absdiff(one, lit))
+    return np.asarray(cv2.max(cv2.max(planes[0], planes[1]), planes[2]), np.uint8)
 
 
 def _largest(mask: NDArray[np.bool_]) -> Box | None:
@@ -214,7 +222,7 @@ def _shape(mask: NDArray[np.bool_], box: Box, square: Box, scale: float) -> NDAr
     outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(shape, outlines, -1, (1,), cv2.FILLED)
     shape = np.asarray(cv2.dilate(shape, np.ones((3, 3), np.uint8)), np.uint8)
-    soft = cv2.GaussianBlur(shape.astype(np.float32), (3, 3), 0)
+    soft = np.clip((cv2.GaussianBlur(shape.astype(np.float32), (3, 3), 0) - 0.3) * 2.5, 0, 1)
     top, left = round(square.y / scale), round(square.x / scale)
     bottom, right = (
         round((square.y + square.height) / scale),

@@ -75,9 +75,8 @@ class Candidate:
 class Sighting:
     """A verdict about what is before the camera, held from `at` until `seen_until`.
 
-    Times are Unix seconds; `matches` are best first and empty for unknown and nothing,
-    `nearest` are the best candidates whatever the verdict; `look_jpeg` is the crop that
-    was searched (empty when nothing was).
+    Times are Unix seconds; `matches` are best first and empty for unknown and nothing;
+    `look_jpeg` is the crop that was searched (empty when nothing was).
     """
 
     id: str
@@ -87,6 +86,5 @@ class Sighting:
     verdict: Verdict
     matches: tuple[Candidate, ...]
     bundle: str
-    nearest: tuple[Candidate, ...] = ()
     timings: Timings = field(default_factory=Timings)
     look_jpeg: bytes = b""
