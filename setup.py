@@ -6,6 +6,8 @@ from setuptools import setup
 
 ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
 OPENVINO = ["openvino>=2025.0"]
+MODELS = ["onnx>=1.17,<2"]
+MXNET = ["mxnet==1.9.1"]  # unpinned, pip goes back to a 1.0 that does not work
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
     "font-source-serif-pro>=0.0.1,<1",
@@ -26,6 +28,7 @@ setup(
         "catalog",
         "catalog.demonstration",
         "catalog.engines",
+        "catalog.importing",
         "catalog.network",
         "edge",
         "edge.cameras",
@@ -57,13 +60,16 @@ setup(
     extras_require={
         "onnxruntime": ONNXRUNTIME,
         "openvino": OPENVINO,
+        "mxnet": MXNET,
+        "models": MODELS,
         "demo": DEMO,
         "test": [
             *ONNXRUNTIME,
             *OPENVINO,
+            *MODELS,
+            *MXNET,
             *DEMO,
             "mypy>=1.13",
-            "onnx>=1.17",
             "openapi-spec-validator>=0.7",
             "playwright>=1.49",
             "psutil>=6",

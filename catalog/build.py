@@ -273,7 +273,8 @@ def _write_metadata(entries: list[Entry], rows: list[_Row], folder: Path) -> Non
 
 def _write_featurizer(featurizer: Featurizer, folder: Path) -> None:
     folder.mkdir()
-    shutil.copyfile(featurizer.path, folder / featurizer.descriptor.network)
+    for file in featurizer.files:
+        shutil.copyfile(file, folder / file.name)
     write_descriptor(featurizer.descriptor, folder)
 
 

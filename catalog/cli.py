@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.errors import ContentError, SurroundingsError
+from catalog.model_cli import model
 from catalog.settings import CatalogSettings, DeviceSettings, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -58,6 +59,9 @@ def model_options(command: Command) -> Command:
 @click.group()
 def catalog() -> None:
     """Turn photos into a catalogue, look into it, put it on this device."""
+
+
+catalog.add_command(model)
 
 
 @catalog.command()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
 from catalog.engines.engine import Engine, Tensor, open_engine
 from catalog.errors import FeaturizerError
 from catalog.photos import Picture
@@ -69,6 +70,7 @@ class Featurizer:
         network_id: 16 hex digits of the digest of network, output and preprocessing.
         id: Vectors of different ids never meet; the same as `network_id`.
         dimensions: Length d of a vector.
+        network_dimensions: Length of the network's own output.
     """
 
     def __init__(self, folder: Path, descriptor: Descriptor, engine: str = "auto") -> None:
@@ -85,7 +87,8 @@ class Featurizer:
         self._scale = [1 / one for one in descriptor.std]
         self._shift = [a / b for a, b in zip(descriptor.mean, descriptor.std, strict=True)]
         grey = np.full((descriptor.size, descriptor.size, 3), GREY, np.uint8)
-        self.dimensions = self.raw([grey]).shape[1]
+        self.network_dimensions = self.raw([grey]).shape[1]
+        self.dimensions = self.network_dimensions
         if descriptor.dimensions not in (None, self.dimensions):
             raise FeaturizerError(
                 f"{self.path}: gives {self.dimensions} numbers, "
@@ -106,6 +109,13 @@ class Featurizer:
     def engine(self) -> str:
         """Name of the engine that runs the network."""
         return self._engine.name
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The network, and the MXNet checkpoint beside it where there is one."""
+        if not has_checkpoint(self.path):
+            return (self.path,)
+        return (self.path, self.path.with_name(SYMBOL_FILE), self.path.with_name(PARAMETERS_FILE))
 
     def preprocess(self, images: Sequence[Picture]) -> Tensor:
         """BGR uint8 pictures (h, w, 3) of any sizes to the network's input (n, 3, size, size)."""

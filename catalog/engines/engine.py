@@ -9,11 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.engines.checkpoint import has_checkpoint
 from catalog.errors import FeaturizerError, MissingExtraError
 
 Tensor = NDArray[np.float32]
 
 CHOICES = ("onnxruntime", "openvino")  # tried in this order when the choice is "auto"
+CHECKPOINT_ENGINES = ("mxnet", "awscam")  # they run a checkpoint kept beside the network
 
 
 class Engine(Protocol):
@@ -32,15 +34,18 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
     Args:
         network: The ONNX file.
         output: Name of the output wanted; None takes ``embedding``, else the last one.
-        choice: Name of an engine, or "auto" for the first that is installed.
+        choice: Name of an engine, or "auto" for the first that is installed: one for ONNX,
+            else mxnet where its checkpoint stands beside the network.
 
     Raises:
         MissingExtraError: No engine, or not the one chosen, is installed.
         FeaturizerError: The engine cannot read the network, or it has no such output.
     """
-    if choice not in ("auto", *CHOICES):
-        raise FeaturizerError(f"unknown engine {choice!r}; choose one of {', '.join(CHOICES)}")
-    for name in CHOICES if choice == "auto" else (choice,):
+    known = (*CHOICES, *CHECKPOINT_ENGINES)
+    if choice not in ("auto", *known):
+        raise FeaturizerError(f"unknown engine {choice!r}; choose one of {', '.join(known)}")
+    automatic = (*CHOICES, "mxnet") if has_checkpoint(network) else CHOICES
+    for name in automatic if choice == "auto" else (choice,):
         try:
             module = importlib.import_module(f"catalog.engines.{name}")
         except ModuleNotFoundError as error:
