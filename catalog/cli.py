@@ -36,7 +36,7 @@ def model_options(command: Command) -> Command:
                 default="embedded",
                 show_default=True,
                 metavar="MODEL",
-                help="The embedded network, a featurizer folder, or an ONNX file.",
+                help="embedded, a featurizer folder, an ONNX file, or a name of `model list`.",
             ),
             click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
             click.option(
@@ -99,7 +99,7 @@ def build(
 
     settings = load("catalog", CatalogSettings, config)
     entries = read_source(photos)
-    featurizer = _open_model(model, settings.engine)
+    featurizer = _open_model(model, settings)
     console = Console(stderr=True)
     with progress_bars(console) as show:
         report = build_bundle(
@@ -341,7 +341,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     except (OSError, UnicodeDecodeError) as error:
         raise ContentError(f"{listing}: cannot be read as UTF-8 text: {error}") from error
     paths = [line for line in lines if line.strip()]
-    featurizer = _open_model(model, settings.engine)
+    featurizer = _open_model(model, settings)
     cache = FeatureCache(settings.cache)
     kept, vectors, skipped = [], [], []
     with progress_bars(Console(stderr=True)) as show:
@@ -379,7 +379,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
         raise click.exceptions.Exit(1)
 
 
-def _open_model(options: dict[str, Any], engine: str) -> Any:
+def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Any:
     from catalog.models import Preprocessing, open_model
 
     given = {
@@ -387,7 +387,8 @@ def _open_model(options: dict[str, Any], engine: str) -> Any:
         for name in ("size", "channels", "mean", "std", "resize", "output")
         if options[name] is not None
     }
-    return open_model(options["model"], Preprocessing(**given) if given else None, engine)
+    preprocessing = Preprocessing(**given) if given else None
+    return open_model(options["model"], preprocessing, settings.engine, settings.cache)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from catalog.errors import FeaturizerError
+from catalog.settings import CatalogSettings, load
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -75,3 +76,93 @@ def import_(
         f"{done.megabytes} MB{kept}"
     )
     click.echo(f"next: visual-search catalog build PHOTOS --out BUNDLE --model {done.folder}")
+
+
+@model.command(name="list")
+@as_json
+@click.pass_obj
+def list_(config: Path | None, as_json: bool) -> None:
+    """Show the networks that can be had by name, and which are here.
+
+    \b
+    Example:
+      visual-search catalog model list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from catalog.known import is_here, known_networks
+
+    folder = load("catalog", CatalogSettings, config).cache
+    rows = [
+        {
+            "name": one.name,
+            "dimensions": one.dimensions,
+            "size": one.size,
+            "bytes": one.bytes,
+            "licence": one.licence,
+            "from": f"pip install 'visual-search[{one.extra}]'" if one.extra else "model pull",
+            "installed": is_here(one.name, folder)
+            or (one.extra is not None and _comes_by_itself()),
+        }
+        for one in known_networks().values()
+    ]
+    if as_json:
+        json.dump(rows, sys.stdout, indent=2)
+        click.echo()
+        return
+    table, right = Table(box=None), ("dimensions", "pixels", "MB")
+    for column in ("name", "dimensions", "pixels", "MB", "licence", "here"):
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(
+            str(row["name"]),
+            str(row["dimensions"]),
+            str(row["size"]),
+            f"{int(str(row['bytes'])) / 1e6:.1f}",
+            str(row["licence"]),
+            "yes" if row["installed"] else f"no: {row['from']}",
+        )
+    Console().print(table)
+
+
+@model.command()
+@click.argument("name")
+@as_json
+@click.pass_obj
+def pull(config: Path | None, name: str, as_json: bool) -> None:
+    """Fetch the network NAME of `model list`; a broken-off transfer is resumed.
+
+    \b
+    Examples:
+      visual-search catalog model pull mobilenetv2-12
+      visual-search catalog build photos/ --out shop.bundle --model mobilenetv2-12
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from catalog.pull import pull as pull_network
+
+    folder = load("catalog", CatalogSettings, config).cache
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name)
+        made = pull_network(
+            name, folder, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    if as_json:
+        json.dump({"name": name, "folder": str(made)}, sys.stdout, indent=2)
+        click.echo()
+        return
+    click.echo(f"{name}: {made}")
+    click.echo(f"next: visual-search catalog build PHOTOS --out BUNDLE --model {name}")
+
+
+def _comes_by_itself() -> bool:
+    """Whether the package of the extra ``pretrained`` is installed."""
+    from importlib.util import find_spec
+
+    from catalog.pretrained.efficientnet_lite0 import PACKAGE
+
+    return find_spec(PACKAGE) is not None

@@ -143,7 +143,7 @@ def test_import_by_command_then_build(
     )
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
-    assert (report["folder"], report["layer"]) == (str(surroundings.folder / "net"), "pool1_output")
+    assert (report["folder"], report["layer"]) == ("net", "pool1_output")
     done = surroundings.run("catalog", "build", things, "--out", "shop", "--model", "net")
     assert done.returncode == 0, done.stderr
     assert Bundle.open(surroundings.folder / "shop").featurizer.network_id == report["network_id"]

@@ -93,6 +93,19 @@ def test_engines_agree_on_real_photos(folder: Path) -> None:
     assert np.abs(one - other).max() < 1e-4
 
 
+def test_the_packaged_efficientnet_answers_as_the_reference_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    packaged = open_model("efficientnet-lite0", cache=tmp_path)
+    reference = open_model(
+        str(folder / "models" / "efficientnet_lite0.onnx"), Preprocessing(mean="127", std="128")
+    )
+    photos = sorted((folder / "data" / "grocery" / "queries").rglob("*.webp"))[::248][:10]
+    pictures = [decode(photo.read_bytes(), photo.name) for photo in photos]
+    one, other = (normalised(each.raw(pictures)) for each in (packaged, reference))
+    assert np.abs(one - other).max() < 1e-4
+
+
 @pytest.mark.parametrize(("layer", "key"), [(None, "embedding"), ("fc1", "logits")])
 def test_a_network_of_all_traps_answers_as_mxnet_did(
     folder: Path, layer: str | None, key: str

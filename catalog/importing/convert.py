@@ -11,7 +11,8 @@ from onnx import ModelProto, TensorProto, checker, helper, shape_inference
 
 from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
 from catalog.errors import FeaturizerError
-from catalog.importing.operators import OPERATORS, Array, Graph
+from catalog.importing.graph import Array, Graph
+from catalog.importing.operators import OPERATORS
 from catalog.importing.params import read_parameters, write_arrays
 from catalog.importing.symbol import Symbol
 

@@ -6,15 +6,14 @@ Of an MXNet checkpoint, the part up to the layer that is taken stays in the fold
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from catalog import durable
-from catalog.errors import FeaturizerError, MissingExtraError, ShelfError
-from catalog.featurizer import DESCRIPTOR, Featurizer, write_descriptor
+from catalog.errors import FeaturizerError, MissingExtraError
+from catalog.featurizer import Featurizer, write_descriptor
+from catalog.importing.folder import written_whole
 from catalog.models import Preprocessing, describe
 
 NETWORK = "network.onnx"
@@ -57,24 +56,8 @@ def import_model(
         FeaturizerError: The network cannot be read, converted or run; nothing was written.
         MissingExtraError: The package onnx, or every engine, is missing.
     """
-    out = out.absolute()
-    if out.exists() and not (out / DESCRIPTOR).is_file():
-        raise FeaturizerError(f"{out}: exists and is no featurizer folder; choose another --out")
-    work = out.with_name(f".{out.name}.importing")
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        work.mkdir(parents=True)
-        imported = _write(source, work, preprocessing, name or plain_name(source), licence)
-        durable.flush_tree(work)
-        if out.exists():
-            durable.exchange(work, out)
-        else:
-            work.rename(out)
-            durable.flush_folder(out.parent)
-    except OSError as error:
-        raise ShelfError(f"{out}: cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with written_whole(out) as folder:
+        imported = _write(source, folder, preprocessing, name or plain_name(source), licence)
     return replace(imported, folder=str(out))
 
 
