@@ -69,6 +69,7 @@ catalog.add_command(model)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder.")
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option("--strict", is_flag=True, help="Fail when a photo had to be left out.")
+@click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
 @model_options
 @as_json
 @click.pass_obj
@@ -79,6 +80,7 @@ def build(
     out: Path,
     title: str | None,
     strict: bool,
+    refit_projection: bool,
     as_json: bool,
     **model: Any,
 ) -> None:
@@ -115,6 +117,7 @@ def build(
                 markup=False,
                 soft_wrap=True,
             ),
+            refit_projection,
         )
     if as_json:
         _print_json(
@@ -132,6 +135,8 @@ def _print_build(report: Any) -> None:
         f"{report.path}: {report.items} items, {report.photos} photos "
         f"({report.reused} reused) in {report.seconds} s"
     )
+    if report.projection:
+        click.echo(_projection(report.projection))
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
     if report.skipped:
@@ -145,6 +150,18 @@ def _print_build(report: Any) -> None:
             "  add some with: visual-search edge capture PHOTOS --sku SKU"
         )
     click.echo(f"next: visual-search catalog activate {report.path}")
+
+
+def _projection(lost: Any) -> str:
+    """What shortening the vectors cost, in words."""
+    kept = f"{lost.neighbours_kept:.0%} of the ten nearest photos stay"
+    if lost.top1_before is None:
+        return f"{lost.dimensions} numbers a photo were shortened for the index: {kept}"
+    return (
+        f"{lost.dimensions} numbers a photo were shortened for the index: its nearest other "
+        f"photo shows the same item for {lost.top1_after:.1%} of the photos, "
+        f"{lost.top1_before:.1%} before; {kept}"
+    )
 
 
 @catalog.command()
@@ -333,7 +350,6 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     """
     from catalog.cache import FeatureCache
     from catalog.features import Skipped, featurize
-    from catalog.featurizer import normalised
 
     settings = load("catalog", CatalogSettings, config)
     try:
@@ -356,7 +372,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     cache.close()
     if not vectors:
         raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    arrays = {"paths": np.array(kept), "vectors": normalised(np.stack(vectors))}
+    arrays = {"paths": np.array(kept), "vectors": featurizer.vectors(np.stack(vectors))}
     try:
         with out.open("wb") as file:  # by its name alone, savez would add a suffix
             np.savez(file, **arrays)

@@ -56,7 +56,7 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     drawn = is_complete(photos, PHOTOS)
     if drawn:
         try:
-            if read_manifest(bundle)[0].featurizer.id == featurizer.id:
+            if read_manifest(bundle)[0].featurizer.network == featurizer.network_id:
                 return bundle
         except BundleError:
             pass
