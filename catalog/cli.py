@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from catalog.compare_cli import compare
 from catalog.errors import ContentError, SurroundingsError
 from catalog.model_cli import model
 from catalog.settings import CatalogSettings, DeviceSettings, load
@@ -62,6 +63,7 @@ def catalog() -> None:
 
 
 catalog.add_command(model)
+catalog.add_command(compare)
 
 
 @catalog.command()
