@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -87,7 +88,8 @@ def compare(
         return
     table = Table(box=None)
     for column in ("network", "right first", "among five", "ms a photo", "MB", "dimensions"):
-        table.add_column(column, justify="left" if column == "network" else "right")
+        side: Literal["left", "right"] = "left" if column == "network" else "right"
+        table.add_column(column, justify=side, overflow="fold")
     for row in found:
         shortened = (
             "" if row.dimensions == row.network_dimensions else f" of {row.network_dimensions}"
