@@ -261,6 +261,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         _print_json({"id": identity, **manifest.model_dump()})
         return
     index, calibration = manifest.index, manifest.calibration
+    lost = manifest.featurizer.projection
     size = sum(entry.bytes for entry in manifest.files.values())
     how = (
         "every vector compared"
@@ -276,7 +277,8 @@ def inspect(bundle: Path, as_json: bool) -> None:
         "items": f"{manifest.items:,}",
         "photos": f"{manifest.photos:,}",
         "network": f"{manifest.featurizer.name}, {manifest.featurizer.dimensions} dimensions, "
-        f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})",
+        f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
+        + (f", shortened from {lost.dimensions}" if lost else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
         "unknown": f"below a similarity of {calibration.unknown_below:.3f}: keeps "
         f"{calibration.known_kept:.0%} of its own things as a camera would see them, "

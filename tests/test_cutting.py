@@ -171,6 +171,24 @@ def test_other_networks_are_refused(tmp_path: Path, changed: onnx.ModelProto, wo
         cut(path, None)
 
 
+ZOO = {
+    "bvlc_alexnet": 4096, "densenet121": 1024, "inception_v1": 1024, "inception_v2": 1024,
+    "resnet50": 2048, "shufflenet": 544, "squeezenet": 512, "vgg19": 4096, "zfnet512": 1024,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_networks_of_the_zoo_are_cut_before_their_classifier(name: str) -> None:
+    """Their graphs as the package onnx brings them, without their weights."""
+    folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    made, _ = cut(folder / f"light_{name}.onnx", None)
+    session = onnxruntime.InferenceSession(
+        made.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    pictures = np.zeros((2, 3, 224, 224), np.float32)
+    assert session.run(["embedding"], {"input": pictures})[0].shape == (2, ZOO[name])
+
+
 @pytest.mark.parametrize("content", [b"", b"not a network", b"\x08\x08" * 500], ids=repr)
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "net.onnx").write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from catalog.build import build
 from catalog.bundle import Bundle
 from catalog.engines.engine import CHOICES
-from catalog.errors import FeaturizerError
+from catalog.errors import FeaturizerError, MissingExtraError
 from catalog.featurizer import Featurizer, read_descriptor
 from catalog.importing.importer import PRESETS, import_model, plain_name
 from catalog.models import Preprocessing, open_model
@@ -177,3 +178,25 @@ def test_only_without_an_onnx_engine_auto_takes_mxnet(
     assert Featurizer.open(tmp_path / "own").engine == "onnxruntime"
     monkeypatch.setattr("catalog.engines.engine.CHOICES", ())
     assert Featurizer.open(tmp_path / "own").engine == "mxnet"
+
+
+def test_without_the_package_onnx_the_error_names_the_pip_command(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[models\]'"):
+        import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
+    assert not (tmp_path / "own").exists()
+
+
+def test_the_gate_lets_mxnet_in(
+    surroundings: Surroundings, saved: Saved, things: Path, tmp_path: Path
+) -> None:
+    import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
+    featurizer = Featurizer.open(tmp_path / "own")
+    build(read_source(things), tmp_path / "b", featurizer, tmp_path / "cache", "Own")
+    done = surroundings.run(
+        "catalog", "activate", tmp_path / "b", "--json", VISUAL_SEARCH_CATALOG__ENGINE="mxnet"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["engine"] == "mxnet"

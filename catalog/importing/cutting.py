@@ -54,11 +54,13 @@ def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
     fed = _fed(model, path)
     makers = {name: node for node in graph.node for name in node.output}
     names = [one.name for one in graph.output]
-    tensor = f"{output}{RENAMED}" if output in OURS else output or _features(graph, makers)
-    if tensor not in makers:
-        raise FeaturizerError(f"{path}: has no tensor {tensor!r}; it ends at {', '.join(names)}")
     inferred = onnx.shape_inference.infer_shapes(model)
     known = {one.name: one for one in (*inferred.graph.value_info, *inferred.graph.output)}
+    if output in OURS:
+        output = f"{output}{RENAMED}"
+    tensor = output or _features(names, makers, known)
+    if tensor not in makers:
+        raise FeaturizerError(f"{path}: has no tensor {tensor!r}; it ends at {', '.join(names)}")
     nodes = _needed(tensor, makers, list(graph.node))
     shapes = _any_number(nodes, graph, fed.name)
     before, source = _facing(fed, path)
@@ -116,9 +118,10 @@ def _facing(fed: ValueInfoProto, path: Path) -> tuple[list[NodeProto], str]:
     return [], INPUT
 
 
-def _features(graph: onnx.GraphProto, makers: dict[str, NodeProto]) -> str:
+def _features(
+    outputs: list[str], makers: dict[str, NodeProto], known: dict[str, ValueInfoProto]
+) -> str:
     """``embedding``, else what feeds the classifier of the last output, else that output."""
-    outputs: list[str] = [one.name for one in graph.output]
     if f"{OUTPUT}{RENAMED}" in outputs:
         return f"{OUTPUT}{RENAMED}"
     name: str = outputs[-1]
@@ -127,7 +130,7 @@ def _features(graph: onnx.GraphProto, makers: dict[str, NodeProto]) -> str:
         node = makers[name]
         # Without a softmax a last convolution may be a classifier or the features themselves.
         if node.op_type in DENSE or (
-            node.op_type in CONVOLUTIONS and (loss or _channels(node, graph) in IMAGENET)
+            node.op_type in CONVOLUTIONS and (loss or _channels(node, known) in IMAGENET)
         ):
             name = node.input[0]
             while name in makers and makers[name].op_type in PASSED:
@@ -141,10 +144,12 @@ def _features(graph: onnx.GraphProto, makers: dict[str, NodeProto]) -> str:
     return outputs[-1]
 
 
-def _channels(node: NodeProto, graph: onnx.GraphProto) -> int:
+def _channels(node: NodeProto, known: dict[str, ValueInfoProto]) -> int:
     """How many channels a convolution gives; 0 where that cannot be told."""
-    weight = node.input[3] if node.op_type == "QLinearConv" else node.input[1]
-    return next((int(one.dims[0]) for one in graph.initializer if one.name == weight), 0)
+    found = known.get(node.output[0])
+    if found is None or len(found.type.tensor_type.shape.dim) != 4:
+        return 0
+    return int(found.type.tensor_type.shape.dim[1].dim_value)
 
 
 def _needed(tensor: str, makers: dict[str, NodeProto], nodes: list[NodeProto]) -> list[NodeProto]:
