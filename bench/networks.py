@@ -10,6 +10,7 @@ counts. Right first: of the Grocery Store Dataset's test photos, as a bundle wou
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -57,6 +58,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        os.environ["VISUAL_SEARCH_CATALOG__CACHE_DIR"] = name  # where awscam keeps what it made
         networks = {"embedded": EMBEDDED, EFFICIENTNET: ready(EFFICIENTNET, folder)}
         for file, preprocessing in PUBLIC.items():
             networks[file] = folder / file.replace("/", "-")

@@ -35,6 +35,7 @@ class Awscam:
     """A network on the GPU of a DeepLens; optimised when its input's size is first known."""
 
     name = "awscam"
+    one_by_one = False  # it takes any number of pictures
 
     def __init__(self, network: Path) -> None:
         self._folder = checkpoint_of(network, self.name)

@@ -30,6 +30,7 @@ class Mxnet:
     """A bound MXNet symbol on one CPU thread; bound anew when the input's shape changes."""
 
     name = "mxnet"
+    one_by_one = False  # it takes any number of pictures
 
     def __init__(self, network: Path) -> None:
         folder = checkpoint_of(network, self.name)
