@@ -129,6 +129,8 @@ def test_tensors_called_as_ours_do_not_disturb(tmp_path: Path, data: Array) -> N
     assert ended == "embedding"
     assert run(made, data) == pytest.approx(data.mean((2, 3)), abs=1e-5)
     assert run(cut(path, "embedding")[0], data).shape == (3, 3)
+    with pytest.raises(FeaturizerError, match="has no tensor 'input'; it ends at embedding"):
+        cut(path, "input")
 
 
 def test_quantised_features_become_numbers(tmp_path: Path, data: Array) -> None:

@@ -102,6 +102,12 @@ def test_an_onnx_file_is_imported_and_stays_as_it_was(tmp_path: Path) -> None:
     assert np.abs(direct.raw(pictures) - imported.raw(pictures)).max() < 1e-6
 
 
+def test_a_size_that_the_network_does_not_take_is_refused(tmp_path: Path) -> None:
+    source = write_network(networks.two_outputs(), tmp_path / "two.onnx")
+    with pytest.raises(FeaturizerError, match="takes pictures of 32 x 32 pixels, not 224 x 224"):
+        import_model(source, tmp_path / "own", Preprocessing())
+
+
 def test_a_second_import_replaces_the_first_and_a_failed_one_nothing(
     saved: Saved, tmp_path: Path
 ) -> None:

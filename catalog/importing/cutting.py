@@ -60,7 +60,9 @@ def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
         output = f"{output}{RENAMED}"
     tensor = output or _features(names, makers, known)
     if tensor not in makers:
-        raise FeaturizerError(f"{path}: has no tensor {tensor!r}; it ends at {', '.join(names)}")
+        ends = ", ".join(one.removesuffix(RENAMED) for one in names)
+        wanted = tensor.removesuffix(RENAMED)
+        raise FeaturizerError(f"{path}: has no tensor {wanted!r}; it ends at {ends}")
     nodes = _needed(tensor, makers, list(graph.node))
     shapes = _any_number(nodes, graph, fed.name)
     before, source = _facing(fed, path)

@@ -96,6 +96,12 @@ def _write(
         from catalog.importing.cutting import cut
 
         model, layer = cut(source, preprocessing.output)
+        sides = [one.dim_value for one in model.graph.input[0].type.tensor_type.shape.dim[2:]]
+        if any(one not in (0, size) for one in sides):
+            raise FeaturizerError(
+                f"{source}: takes pictures of {sides[1]} x {sides[0]} pixels, not {size} x {size}; "
+                f"say so with --size {sides[0]}"
+            )
     onnx.save(model, folder / NETWORK)
     write_descriptor(descriptor, folder)
     featurizer = Featurizer.open(folder)
