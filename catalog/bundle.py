@@ -7,7 +7,7 @@
     index.ann       Annoy, angular, of those rows
     items.db        SQLite: items, photos, full text
     pictures.db     SQLite: thumbnails
-    featurizer/     descriptor.json and the network
+    featurizer/     descriptor.json, the network, and what shortens its vectors if they are long
     probes.npz      looks and queries with the answers that were right at build
 """
 
@@ -52,13 +52,24 @@ class FileEntry(_Strict):
     sha256: str
 
 
+class ProjectionEntry(_Strict):
+    """What shortening the vectors cost; see `catalog.projection.Loss`."""
+
+    dimensions: int
+    top1_before: float | None
+    top1_after: float | None
+    neighbours_kept: float
+
+
 class FeaturizerEntry(_Strict):
-    """Which network made the vectors."""
+    """Which network made the vectors, and by how much they were shortened."""
 
     id: str
+    network: str
     name: str
     dimensions: int
     size: int
+    projection: ProjectionEntry | None = None
 
 
 class IndexEntry(_Strict):

@@ -17,7 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from catalog.compare_cli import compare
 from catalog.errors import ContentError, SurroundingsError
+from catalog.model_cli import model
 from catalog.settings import CatalogSettings, DeviceSettings, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,7 +37,7 @@ def model_options(command: Command) -> Command:
                 default="embedded",
                 show_default=True,
                 metavar="MODEL",
-                help="The embedded network, a featurizer folder, or an ONNX file.",
+                help="embedded, a featurizer folder, an ONNX file, or a name of `model list`.",
             ),
             click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
             click.option(
@@ -60,11 +62,16 @@ def catalog() -> None:
     """Turn photos into a catalogue, look into it, put it on this device."""
 
 
+catalog.add_command(model)
+catalog.add_command(compare)
+
+
 @catalog.command()
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder.")
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option("--strict", is_flag=True, help="Fail when a photo had to be left out.")
+@click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
 @model_options
 @as_json
 @click.pass_obj
@@ -75,6 +82,7 @@ def build(
     out: Path,
     title: str | None,
     strict: bool,
+    refit_projection: bool,
     as_json: bool,
     **model: Any,
 ) -> None:
@@ -95,7 +103,7 @@ def build(
 
     settings = load("catalog", CatalogSettings, config)
     entries = read_source(photos)
-    featurizer = _open_model(model, settings.engine)
+    featurizer = _open_model(model, settings)
     console = Console(stderr=True)
     with progress_bars(console) as show:
         report = build_bundle(
@@ -111,6 +119,7 @@ def build(
                 markup=False,
                 soft_wrap=True,
             ),
+            refit_projection,
         )
     if as_json:
         _print_json(
@@ -128,6 +137,8 @@ def _print_build(report: Any) -> None:
         f"{report.path}: {report.items} items, {report.photos} photos "
         f"({report.reused} reused) in {report.seconds} s"
     )
+    if report.projection:
+        click.echo(_projection(report.projection))
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
     if report.skipped:
@@ -141,6 +152,18 @@ def _print_build(report: Any) -> None:
             "  add some with: visual-search edge capture PHOTOS --sku SKU"
         )
     click.echo(f"next: visual-search catalog activate {report.path}")
+
+
+def _projection(lost: Any) -> str:
+    """What shortening the vectors cost, in words."""
+    kept = f"{lost.neighbours_kept:.0%} of the ten nearest photos stay"
+    if lost.top1_before is None:
+        return f"{lost.dimensions} numbers a photo were shortened for the index: {kept}"
+    return (
+        f"{lost.dimensions} numbers a photo were shortened for the index: its nearest other "
+        f"photo shows the same item for {lost.top1_after:.1%} of the photos, "
+        f"{lost.top1_before:.1%} before; {kept}"
+    )
 
 
 @catalog.command()
@@ -238,6 +261,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         _print_json({"id": identity, **manifest.model_dump()})
         return
     index, calibration = manifest.index, manifest.calibration
+    lost = manifest.featurizer.projection
     size = sum(entry.bytes for entry in manifest.files.values())
     how = (
         "every vector compared"
@@ -253,7 +277,8 @@ def inspect(bundle: Path, as_json: bool) -> None:
         "items": f"{manifest.items:,}",
         "photos": f"{manifest.photos:,}",
         "network": f"{manifest.featurizer.name}, {manifest.featurizer.dimensions} dimensions, "
-        f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})",
+        f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
+        + (f", shortened from {lost.dimensions}" if lost else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
         "unknown": f"below a similarity of {calibration.unknown_below:.3f}: keeps "
         f"{calibration.known_kept:.0%} of its own things as a camera would see them, "
@@ -329,7 +354,6 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     """
     from catalog.cache import FeatureCache
     from catalog.features import Skipped, featurize
-    from catalog.featurizer import normalised
 
     settings = load("catalog", CatalogSettings, config)
     try:
@@ -337,7 +361,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     except (OSError, UnicodeDecodeError) as error:
         raise ContentError(f"{listing}: cannot be read as UTF-8 text: {error}") from error
     paths = [line for line in lines if line.strip()]
-    featurizer = _open_model(model, settings.engine)
+    featurizer = _open_model(model, settings)
     cache = FeatureCache(settings.cache)
     kept, vectors, skipped = [], [], []
     with progress_bars(Console(stderr=True)) as show:
@@ -352,7 +376,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     cache.close()
     if not vectors:
         raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    arrays = {"paths": np.array(kept), "vectors": normalised(np.stack(vectors))}
+    arrays = {"paths": np.array(kept), "vectors": featurizer.vectors(np.stack(vectors))}
     try:
         with out.open("wb") as file:  # by its name alone, savez would add a suffix
             np.savez(file, **arrays)
@@ -375,7 +399,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
         raise click.exceptions.Exit(1)
 
 
-def _open_model(options: dict[str, Any], engine: str) -> Any:
+def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Any:
     from catalog.models import Preprocessing, open_model
 
     given = {
@@ -383,7 +407,8 @@ def _open_model(options: dict[str, Any], engine: str) -> Any:
         for name in ("size", "channels", "mean", "std", "resize", "output")
         if options[name] is not None
     }
-    return open_model(options["model"], Preprocessing(**given) if given else None, engine)
+    preprocessing = Preprocessing(**given) if given else None
+    return open_model(options["model"], preprocessing, settings.engine, settings.cache)
 
 
 @contextmanager

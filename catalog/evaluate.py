@@ -10,7 +10,6 @@ from catalog.bundle import Bundle
 from catalog.cache import FeatureCache
 from catalog.errors import ContentError
 from catalog.features import Skipped, featurize
-from catalog.featurizer import normalised
 from catalog.photos import is_photo_name
 
 
@@ -61,7 +60,8 @@ def evaluate(
         if isinstance(result, Skipped):
             skipped.append(result)
             continue
-        matches = bundle.search(normalised(result.feature.vector[None])[0], 5, exact)
+        vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
+        matches = bundle.search(vector, 5, exact)
         found = [match.sku for match in matches]
         asked += 1
         first += found[:1] == [sku]

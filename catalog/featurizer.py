@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from catalog import projection
+from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
 from catalog.engines.engine import Engine, Tensor, open_engine
 from catalog.errors import FeaturizerError
 from catalog.photos import Picture
@@ -69,8 +72,11 @@ class Featurizer:
     Attributes:
         descriptor: How it is fed.
         network_id: 16 hex digits of the digest of network, output and preprocessing.
-        id: Vectors of different ids never meet; the same as `network_id`.
+        id: Vectors of different ids never meet; `network_id`, or a digest of it and of the
+            projection.
+        projection: What shortens the network's output, where that is done.
         dimensions: Length d of a vector.
+        network_dimensions: Length of the network's own output.
     """
 
     def __init__(self, folder: Path, descriptor: Descriptor, engine: str = "auto") -> None:
@@ -87,17 +93,17 @@ class Featurizer:
         digest = hashlib.sha256(network)
         digest.update(json.dumps(_identity(descriptor), sort_keys=True).encode())
         self.network_id = digest.hexdigest()[:16]
-        self.id = self.network_id
         self._engine: Engine = open_engine(self.path, descriptor.output, engine)
         self._scale = [1 / one for one in descriptor.std]
         self._shift = [a / b for a, b in zip(descriptor.mean, descriptor.std, strict=True)]
         grey = np.full((descriptor.size, descriptor.size, 3), GREY, np.uint8)
-        self.dimensions = self.raw([grey]).shape[1]
-        if descriptor.dimensions not in (None, self.dimensions):
+        self.network_dimensions = self.raw([grey]).shape[1]
+        if descriptor.dimensions not in (None, self.network_dimensions):
             raise FeaturizerError(
-                f"{self.path}: gives {self.dimensions} numbers, "
+                f"{self.path}: gives {self.network_dimensions} numbers, "
                 f"its descriptor says {descriptor.dimensions}"
             )
+        self.projection = projection.read(folder, self.network_id)
 
     @classmethod
     def open(cls, folder: Path = EMBEDDED, engine: str = "auto") -> Featurizer:
@@ -113,6 +119,31 @@ class Featurizer:
     def engine(self) -> str:
         """Name of the engine that runs the network."""
         return self._engine.name
+
+    @property
+    def id(self) -> str:
+        """See the class."""
+        if self.projection is None:
+            return self.network_id
+        both = f"{self.network_id}-{self.projection.digest}"
+        return hashlib.sha256(both.encode()).hexdigest()[:16]
+
+    @property
+    def dimensions(self) -> int:
+        """See the class."""
+        return self.projection.dimensions if self.projection else self.network_dimensions
+
+    def projected(self, by: projection.Projection) -> Featurizer:
+        """The same featurizer, its vectors shortened."""
+        other = copy.copy(self)
+        other.projection = by
+        return other
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The network, and the MXNet checkpoint beside it where there is one."""
+        names = (SYMBOL_FILE, PARAMETERS_FILE) if has_checkpoint(self.path) else ()
+        return (self.path, *map(self.path.with_name, names))
 
     def preprocess(self, images: Sequence[Picture]) -> Tensor:
         """BGR uint8 pictures (h, w, 3) of any sizes to the network's input (n, 3, size, size)."""
@@ -154,7 +185,12 @@ class Featurizer:
 
     def embed(self, images: Sequence[Picture]) -> Tensor:
         """Embeddings of BGR uint8 pictures: float32 (n, d), each of length 1."""
-        return normalised(self.raw(images))
+        return self.vectors(self.raw(images))
+
+    def vectors(self, raw: Tensor) -> Tensor:
+        """Embeddings of the network's own outputs, float32 (n, network_dimensions)."""
+        vectors = normalised(raw)
+        return vectors if self.projection is None else normalised(self.projection.apply(vectors))
 
 
 def normalised(vectors: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which network makes the vectors: the embedded one, a featurizer folder, or an ONNX file."""
+"""Which network makes the vectors: the embedded one, a folder, an ONNX file, or one by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from catalog.errors import FeaturizerError
 from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
+from catalog.known import known_networks, ready
+from catalog.settings import CatalogSettings
 
 Triple = tuple[float, float, float]
 
@@ -24,28 +26,39 @@ class Preprocessing:
 
 
 def open_model(
-    model: str, preprocessing: Preprocessing | None = None, engine: str = "auto"
+    model: str,
+    preprocessing: Preprocessing | None = None,
+    engine: str = "auto",
+    cache: Path | None = None,
 ) -> Featurizer:
     """Open what ``--model`` names.
 
     Args:
-        model: "embedded", a featurizer folder, or an ONNX file.
+        model: "embedded", a featurizer folder, an ONNX file, or a name of `catalog.known`.
         preprocessing: For an ONNX file only.
         engine: Which engine runs it.
+        cache: The build cache, where networks by name lie.
 
     Raises:
         FeaturizerError: There is no such network, or it cannot be used.
+        MissingExtraError: No engine, or not the package of a network by name, is installed.
     """
     path = Path(model)
-    if model == "embedded" or path.is_dir():
+    named = not path.exists() and model in known_networks()
+    if model == "embedded" or path.is_dir() or named:
         if preprocessing is not None:
             raise FeaturizerError(
                 f"{model}: its preprocessing is fixed; --size, --mean and the like "
                 "go with an ONNX file"
             )
+        if named:
+            path = ready(model, cache or CatalogSettings().cache)
         return Featurizer.open(EMBEDDED if model == "embedded" else path, engine)
     if not path.is_file():
-        raise FeaturizerError(f"{model}: no such ONNX file or featurizer folder")
+        raise FeaturizerError(
+            f"{model}: no such ONNX file or featurizer folder, and no network by that name "
+            "(see: visual-search catalog model list)"
+        )
     return Featurizer(path.parent, describe(path, preprocessing or Preprocessing()), engine)
 
 

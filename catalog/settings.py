@@ -11,9 +11,9 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from catalog import durable
 from catalog.errors import SettingsError, ShelfError
@@ -62,6 +62,17 @@ class CatalogSettings(Section):
 
     cache_dir: Path = Path("~/.cache/visual-search")
     engine: str = "auto"
+    device: Literal["CPU", "GPU"] = "CPU"  # of openvino
+
+    @model_validator(mode="before")
+    @classmethod
+    def _engine_with_device(cls, values: Any) -> Any:
+        """One word names engine and device, and goes where the engine's name goes."""
+        if isinstance(values, dict) and values.get("device", "CPU") == "GPU":
+            if values.get("engine", "auto") not in ("auto", "openvino"):
+                raise ValueError("device GPU goes with engine openvino")
+            return {**values, "engine": "openvino:GPU"}
+        return values
 
     @property
     def cache(self) -> Path:

@@ -52,11 +52,11 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     from catalog.sources import read_source
 
     photos, bundle = folder / "photos", folder / "catalogue.bundle"
-    featurizer = open_model(model, engine=settings.engine)
+    featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
     drawn = is_complete(photos, PHOTOS)
     if drawn:
         try:
-            if verify(bundle)[0].featurizer.id == featurizer.id:
+            if verify(bundle)[0].featurizer.network == featurizer.network_id:
                 return bundle
         except BundleError:
             pass

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from catalog.build import build
@@ -16,6 +19,8 @@ from catalog.engines.engine import CHOICES
 from catalog.evaluate import evaluate
 from catalog.features import Featurized, featurize
 from catalog.featurizer import EMBEDDED, Featurizer, normalised
+from catalog.importing.convert import convert, find_checkpoint
+from catalog.importing.importer import import_model
 from catalog.index import noisy_queries
 from catalog.materials import materials
 from catalog.models import Preprocessing, open_model
@@ -25,6 +30,7 @@ from catalog.sources import read_source
 pytestmark = pytest.mark.materials
 
 QUERIES = 500
+ENGINES = (*CHOICES, "mxnet")
 MOBILENET_V1_TOP1 = 0.456  # measured elsewhere, with another program
 COLOUR_HISTOGRAM_TOP1 = 0.39
 
@@ -85,6 +91,67 @@ def test_engines_agree_on_real_photos(folder: Path) -> None:
     assert len(pictures) == 20
     one, other = (open_model(str(network), engine=engine).embed(pictures) for engine in CHOICES)
     assert np.abs(one - other).max() < 1e-4
+
+
+def test_the_packaged_efficientnet_answers_as_the_reference_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    packaged = open_model("efficientnet-lite0", cache=tmp_path)
+    reference = open_model(
+        str(folder / "models" / "efficientnet_lite0.onnx"), Preprocessing(mean="127", std="128")
+    )
+    photos = sorted((folder / "data" / "grocery" / "queries").rglob("*.webp"))[::248][:10]
+    pictures = [decode(photo.read_bytes(), photo.name) for photo in photos]
+    one, other = (normalised(each.raw(pictures)) for each in (packaged, reference))
+    assert np.abs(one - other).max() < 1e-4
+
+
+@pytest.mark.parametrize(("layer", "key"), [(None, "embedding"), ("fc1", "logits")])
+def test_a_network_of_all_traps_answers_as_mxnet_did(
+    folder: Path, layer: str | None, key: str
+) -> None:
+    checkpoint = folder / "models" / "mxnet" / "tiny_bn-0007.params"
+    expected = np.load(folder / "models" / "mxnet" / "tiny_bn-expected.npz")
+    height, width = expected["data"].shape[2:]
+    made = convert(*find_checkpoint(checkpoint), layer, height, width)
+    answer = _run(made.model, expected["data"])
+    assert np.abs(answer - expected[key]).max() < 1e-4
+
+
+@pytest.mark.parametrize("side", [224, 227])
+@pytest.mark.parametrize(("layer", "key"), [(None, "embedding"), ("flatten", "logits")])
+def test_a_real_checkpoint_answers_as_mxnet_did(
+    folder: Path, side: int, layer: str | None, key: str
+) -> None:
+    checkpoint = folder / "models" / "mxnet" / "squeezenet_v1.0-0000.params"
+    expected = np.load(folder / "models" / "mxnet" / "squeezenet_v1.0-expected.npz")
+    made = convert(*find_checkpoint(checkpoint), layer, side, side)
+    image = expected[f"image_bgr_{side}"].reshape(-1, 3, side, side)
+    data = image - np.array([104, 117, 123], np.float32).reshape(3, 1, 1)
+    wanted = expected[f"{key}_{side}"].reshape(len(data), -1)
+    assert np.abs(_run(made.model, data) - wanted).max() < 1e-5 * np.abs(wanted).max()
+
+
+def test_engines_agree_on_a_real_checkpoint(folder: Path, tmp_path: Path) -> None:
+    preprocessing = Preprocessing(size=227, channels="bgr", mean="104,117,123", std="1")
+    checkpoint = folder / "models" / "mxnet" / "squeezenet_v1.0-symbol.json"
+    import_model(checkpoint, tmp_path / "own", preprocessing)
+    photos = sorted((folder / "data" / "grocery" / "queries").rglob("*.webp"))[::248][:10]
+    pictures = [decode(photo.read_bytes(), photo.name) for photo in photos]
+    vectors = [Featurizer.open(tmp_path / "own", one).embed(pictures) for one in ENGINES]
+    assert max(np.abs(one - vectors[0]).max() for one in vectors) < 1e-4
+    onnx_file = folder / "models" / "squeezenet1_0.onnx"
+    assert np.abs(open_model(str(onnx_file), preprocessing).embed(pictures) - vectors[0]).max() < (
+        1e-4
+    )
+
+
+def _run(model: onnx.ModelProto, data: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    answer: np.ndarray[Any, Any] = session.run(None, {"input": data})[0]
+    return answer
 
 
 def test_the_embedded_network_beats_a_colour_histogram(folder: Path, real_cache: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
@@ -12,29 +14,34 @@ from catalog.engines.engine import Tensor, choose_output
 from catalog.errors import FeaturizerError
 
 SETTINGS = {
-    "INFERENCE_PRECISION_HINT": "f32",  # else a CPU with bfloat16 answers differently
-    "INFERENCE_NUM_THREADS": 1,
+    "INFERENCE_PRECISION_HINT": "f32",  # else a CPU with bfloat16 and any GPU answer differently
     "NUM_STREAMS": 1,
     "PERFORMANCE_HINT": "LATENCY",
 }
+ONE_THREAD = {"INFERENCE_NUM_THREADS": 1}
+
+log = logging.getLogger(__name__)
 
 
 class OpenVino:
-    """An OpenVINO request on one CPU thread."""
+    """An OpenVINO request on one CPU thread, or on a GPU.
 
-    name = "openvino"
+    Attributes:
+        name: "openvino", or "openvino:GPU" where a GPU does run it.
+    """
 
-    def __init__(self, network: Path, output: str | None) -> None:
+    def __init__(self, network: Path, output: str | None, device: str) -> None:
         try:
             core = openvino.Core()
             model = core.read_model(str(network))
             outputs = [one.get_any_name() for one in model.outputs]
             position = outputs.index(choose_output(outputs, output, network))
-            compiled = core.compile_model(model, "CPU", SETTINGS)
+            compiled, device = _compile(core, model, device)
         except RuntimeError as error:
             raise FeaturizerError(f"{network}: openvino cannot open it: {error}") from error
         first = compiled.inputs[0].partial_shape[0]
         self.one_by_one = first.is_static and first.get_length() == 1
+        self.name = "openvino" if device == "CPU" else f"openvino:{device}"
         self._busy = threading.Lock()  # a request serves one caller at a time
         self._request = compiled.create_infer_request()
         self._output = compiled.outputs[position]
@@ -51,6 +58,18 @@ class OpenVino:
             ) from error
 
 
-def open(network: Path, output: str | None) -> OpenVino:
+def open(network: Path, output: str | None, device: str = "CPU") -> OpenVino:
     """Open `network` with OpenVINO; see `catalog.engines.engine.open_engine`."""
-    return OpenVino(network, output)
+    return OpenVino(network, output, device)
+
+
+def _compile(core: Any, model: Any, device: str) -> tuple[Any, str]:
+    """The compiled model and the device that runs it: the CPU where another one cannot."""
+    if device != "CPU":
+        try:
+            return core.compile_model(model, device, SETTINGS), device
+        except RuntimeError as error:
+            here = ", ".join(core.available_devices)
+            log.warning("openvino cannot use the %s, so the CPU runs the network", device)
+            log.warning("it sees %s; %s", here, str(error).strip().splitlines()[-1])
+    return core.compile_model(model, "CPU", SETTINGS | ONE_THREAD), "CPU"

@@ -1,0 +1,99 @@
+"""Networks run by a DeepLens' own library: optimised once by ``mo``, then on its GPU.
+
+Only a DeepLens has ``awscam`` and ``mo``. Both are called as its developer guide says:
+``mo.optimize(name, width, height, platform, aux_inputs) -> (status, path)``, 0 is success;
+``awscam.Model(path, {"GPU": 1}).doInference(frame) -> {layer: numbers}``, one frame at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from pathlib import Path
+
+import awscam
+import mo
+import numpy as np
+
+from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
+from catalog.engines.engine import Tensor
+from catalog.errors import FeaturizerError
+from catalog.settings import CatalogSettings, load
+
+MODEL = SYMBOL_FILE.removesuffix("-symbol.json")
+FOLDER = "optimized"  # below the build cache
+STATUS = {
+    1: "the network cannot be converted",
+    2: "the network is not where it was looked for",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Awscam:
+    """A network on the GPU of a DeepLens; optimised when its input's size is first known."""
+
+    name = "awscam"
+    one_by_one = False  # it takes any number of pictures
+
+    def __init__(self, network: Path) -> None:
+        self._folder = checkpoint_of(network, self.name)
+        self._busy = threading.Lock()
+        self._size: tuple[int, int] = (0, 0)
+        self._model: awscam.Model | None = None
+
+    def run(self, batch: Tensor) -> Tensor:
+        """Run float32 (n, 3, height, width) and return the output, float32 (n, d)."""
+        if batch.ndim != 4 or batch.shape[1] != 3:
+            raise FeaturizerError(f"the network cannot take an input of shape {batch.shape}")
+        with self._busy:
+            height, width = batch.shape[2:]
+            if self._model is None or self._size != (height, width):
+                self._model = self._open(height, width)
+                self._size = (height, width)
+            # A frame is rows of pixels; the library itself puts the channels first.
+            frames = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+            return np.stack([self._answer(frame) for frame in frames])
+
+    def _answer(self, frame: Tensor) -> Tensor:
+        assert self._model is not None
+        answer = self._model.doInference(frame)
+        if len(answer) != 1:
+            raise FeaturizerError(
+                f"{self._folder}: awscam gave {len(answer)} layers "
+                f"({', '.join(map(str, answer))}), wanted is one"
+            )
+        return np.asarray(next(iter(answer.values())), np.float32).ravel()
+
+    def _open(self, height: int, width: int) -> awscam.Model:
+        digest = hashlib.sha256((self._folder / SYMBOL_FILE).read_bytes())
+        digest.update((self._folder / PARAMETERS_FILE).read_bytes())
+        cache = load("catalog", CatalogSettings).cache
+        out = cache / FOLDER / f"{digest.hexdigest()[:16]}-{width}x{height}"
+        out.mkdir(parents=True, exist_ok=True)
+        log.info("optimizing the network for this device's GPU; this may take minutes")
+        status, path = mo.optimize(
+            MODEL,
+            width,
+            height,
+            "MXNet",
+            {
+                "--models-dir": str(self._folder),
+                "--output-dir": str(out),
+                "--epoch": 0,
+                "--precision": "FP32",  # else vectors differ from those of other engines
+                "--img-channels": 3,
+            },
+        )
+        if status != 0:
+            reason = STATUS.get(status, "see its log")
+            raise FeaturizerError(
+                f"{self._folder}: mo could not optimize the network (status {status}: {reason})"
+            )
+        return awscam.Model(path, {"GPU": 1})
+
+
+def open(network: Path, output: str | None) -> Awscam:
+    """Open the checkpoint beside `network`; it ends at the layer that is wanted."""
+    return Awscam(network)

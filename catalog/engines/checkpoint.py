@@ -1,0 +1,28 @@
+"""The MXNet checkpoint that an import keeps beside ``network.onnx``, cut at the same layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from catalog.errors import FeaturizerError
+
+SYMBOL_FILE, PARAMETERS_FILE = "checkpoint-symbol.json", "checkpoint-0000.params"
+
+
+def has_checkpoint(network: Path) -> bool:
+    """Whether both its files stand beside the ONNX network."""
+    return all((network.parent / name).is_file() for name in (SYMBOL_FILE, PARAMETERS_FILE))
+
+
+def checkpoint_of(network: Path, engine: str) -> Path:
+    """The folder of the checkpoint beside an ONNX network.
+
+    Raises:
+        FeaturizerError: There is none, so `engine` cannot run it.
+    """
+    if not has_checkpoint(network):
+        raise FeaturizerError(
+            f"{network}: {engine} runs MXNet checkpoints, and none stands beside it; import one "
+            "with: visual-search catalog model import NAME-0000.params"
+        )
+    return network.parent

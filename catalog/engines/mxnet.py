@@ -1,0 +1,84 @@
+"""Networks run by MXNet 1.9.1: the checkpoint that an import kept in the featurizer folder."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
+from catalog.engines.engine import Tensor
+from catalog.errors import FeaturizerError
+
+# Read when MXNet is imported. One thread, like the other engines.
+for _variable, _value in (("OMP_NUM_THREADS", "1"), ("MXNET_SUBGRAPH_VERBOSE", "0")):
+    os.environ.setdefault(_variable, _value)
+# MXNet is older than the removal of this name from numpy.
+if "bool" not in np.__dict__:
+    setattr(np, "bool", np.bool_)  # noqa: B010  # mypy knows no such name either
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about names that it takes from an older numpy
+    import mxnet
+
+
+class Mxnet:
+    """A bound MXNet symbol on one CPU thread; bound anew when the input's shape changes."""
+
+    name = "mxnet"
+    one_by_one = False  # it takes any number of pictures
+
+    def __init__(self, network: Path) -> None:
+        folder = checkpoint_of(network, self.name)
+        try:
+            self._symbol = mxnet.sym.load(str(folder / SYMBOL_FILE))
+            loaded = mxnet.nd.load(str(folder / PARAMETERS_FILE))
+        except (mxnet.MXNetError, OSError, ValueError) as error:
+            raise FeaturizerError(f"{folder}: mxnet cannot open its checkpoint: {error}") from error
+        self._parameters = {name.partition(":")[2]: values for name, values in loaded.items()}
+        taken = {*self._parameters, *self._symbol.list_auxiliary_states()}
+        inputs = [one for one in self._symbol.list_arguments() if one not in taken]
+        if len(inputs) != 1:
+            raise FeaturizerError(
+                f"{folder}: its checkpoint lacks parameters: wanted is one input, it has "
+                f"{', '.join(inputs) or 'none'}"
+            )
+        self._input = inputs[0]
+        self._network = network
+        self._busy = threading.Lock()  # an executor serves one caller at a time
+        self._shape: tuple[int, ...] = ()
+        self._executor: Any = None
+
+    def run(self, batch: Tensor) -> Tensor:
+        """Run float32 (n, 3, height, width) and return the output, float32 (n, ...)."""
+        try:
+            with self._busy:
+                if batch.shape != self._shape:
+                    self._bind(batch.shape)
+                self._executor.arg_dict[self._input][:] = batch
+                (output,) = self._executor.forward(is_train=False)
+                return np.asarray(output.asnumpy(), np.float32)
+        except (mxnet.MXNetError, ValueError) as error:
+            raise FeaturizerError(
+                f"the network cannot take an input of shape {batch.shape}: {error}"
+            ) from error
+
+    def _bind(self, shape: tuple[int, ...]) -> None:
+        self._shape = ()
+        self._executor = self._symbol.simple_bind(
+            mxnet.cpu(), grad_req="null", **{self._input: shape}
+        )
+        self._executor.copy_params_from(
+            {k: v for k, v in self._parameters.items() if k in self._executor.arg_dict},
+            {k: v for k, v in self._parameters.items() if k in self._executor.aux_dict},
+        )
+        self._shape = shape
+
+
+def open(network: Path, output: str | None) -> Mxnet:
+    """Open the checkpoint beside `network`; it ends at the layer that is wanted."""
+    return Mxnet(network)

@@ -1,0 +1,40 @@
+"""A featurizer folder written whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from catalog import durable
+from catalog.errors import FeaturizerError, ShelfError
+from catalog.featurizer import DESCRIPTOR
+
+
+@contextmanager
+def written_whole(out: Path) -> Iterator[Path]:
+    """A folder to write into; when all went well it takes the place of `out`.
+
+    Raises:
+        FeaturizerError: `out` is something else than a featurizer folder.
+        ShelfError: It cannot be written.
+    """
+    out = out.absolute()
+    if out.exists() and not (out / DESCRIPTOR).is_file():
+        raise FeaturizerError(f"{out}: exists and is no featurizer folder; choose another one")
+    work = out.with_name(f".{out.name}.writing")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        work.mkdir(parents=True)
+        yield work
+        durable.flush_tree(work)
+        if out.exists():
+            durable.exchange(work, out)
+        else:
+            work.rename(out)
+            durable.flush_folder(out.parent)
+    except OSError as error:
+        raise ShelfError(f"{out}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
