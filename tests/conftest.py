@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ skipped = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell's background job ignores SIGINT, and so would every program that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[left_out] = []
     config.stash[skipped] = []
 

@@ -63,7 +63,7 @@ def draw_catalogue(
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # what is being drawn is finished first
         shutil.rmtree(draft, ignore_errors=True)
 
 
