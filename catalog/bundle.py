@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalog.errors import BundleError
 from catalog.featurizer import Featurizer
@@ -254,6 +254,13 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         if isinstance(found, dict) and found.get("format") != FORMAT:
             raise BundleError(f"{file}: format {found.get('format')!r} is not known; update")
         manifest = Manifest.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BundleError(
+            f"{file}: not a manifest that is known here: {place}: {first['msg']}; "
+            "build the bundle again"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: not a bundle's manifest: {error}") from error
     return manifest, bundle_id(manifest, data)
