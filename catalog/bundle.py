@@ -258,8 +258,7 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BundleError(
-            f"{file}: not a manifest that is known here: {place}: {first['msg']}; "
-            "build the bundle again"
+            f"{file}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
         ) from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: not a bundle's manifest: {error}") from error
