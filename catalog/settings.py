@@ -33,13 +33,18 @@ class Section(BaseModel):
 
 
 class DeviceSettings(Section):
-    """``[device]``: where this device keeps its things."""
+    """``[device]``: where this device keeps its things, and who it is for AWS."""
 
     data_dir: Path = (
         Path("/var/lib/visual-search")
         if os.geteuid() == 0
         else Path("~/.local/share/visual-search")
     )
+
+    thing: str = ""  # AWS IoT thing name; the device id where empty
+    certificate: Path | None = None  # X.509, PEM; for IoT Core and the credentials endpoint
+    private_key: Path | None = None
+    ca: Path | None = None  # Amazon's root CA; the system's where absent
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,32 @@
+"""A group of commands whose modules are imported only when one of them is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group that knows where its commands are.
+
+    Args:
+        modules: Command name to ``module:attribute``.
+    """
+
+    def __init__(self, *args: Any, modules: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._modules = modules
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All command names."""
+        return sorted(self._modules)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import and return a command."""
+        if name not in self._modules:
+            return None
+        module, _, attribute = self._modules[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command

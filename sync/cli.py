@@ -1,0 +1,14 @@
+"""``visual-search sync``: catalogues in, results out."""
+
+from __future__ import annotations
+
+import click
+
+from catalog.commands import LazyGroup
+
+COMMANDS: dict[str, str] = {}
+
+
+@click.group(cls=LazyGroup, modules=COMMANDS)
+def sync() -> None:
+    """Pull signed catalogues, and report what was seen, whenever there is a network."""

@@ -1,0 +1,26 @@
+"""``[sync]`` and ``[outbox]``: where catalogues come from and where reports go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from catalog.settings import Section
+
+
+class SyncSettings(Section):
+    """``[sync]``: where catalogues come from; see docs/settings.md."""
+
+    source: str = ""  # s3://bucket/prefix or file:///folder
+    channel: str = "stable"
+    root: Path | None = None  # the root.json that the owner gave; needed once
+    endpoint_url: str = ""  # of an S3-compatible store that is not AWS
+    region: str = ""
+    interval_s: int = Field(3600, ge=10)
+    credentials_endpoint: str = ""  # AWS IoT's, host name; with role_alias
+    role_alias: str = ""
+
+
+class OutboxSettings(Section):
+    """``[outbox]``: what is reported, how much is kept, and where it goes."""
