@@ -20,24 +20,39 @@ from numpy.typing import NDArray
 from catalog import durable
 from catalog.bundle import (
     MANIFEST,
-    Calibration,
     FeaturizerEntry,
     IndexEntry,
     Manifest,
+    PrintedEntry,
     ProjectionEntry,
     bundle_id,
     describe_files,
     read_manifest,
 )
 from catalog.cache import Feature, FeatureCache
-from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, as_seen, calibrate
+from catalog.calibration import (
+    FOREIGN,
+    FOREIGN_NAMED,
+    KNOWN,
+    SEED,
+    VERSION,
+    Calibration,
+    Learned,
+    Shown,
+    as_seen,
+    calibrate,
+)
 from catalog.demonstration.foreign import foreign_photos
 from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
 from catalog.features import Skipped, featurize, read_place
 from catalog.featurizer import Featurizer, normalised, write_descriptor
 from catalog.index import Annoy, Exact, Index, Vectors, choose_index
 from catalog.items import Photo, write_items, write_thumbnails
+from catalog.metric import FILE as METRIC
 from catalog.photos import Picture, decode, shrink
+from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
+from catalog.printed.store import FOLDER as PRINTED
+from catalog.printed.store import Printed, write_printed
 from catalog.probes import LOOKS, make_probes, write_probes
 from catalog.projection import MOST_DIMENSIONS, Loss, fit, measure, read
 from catalog.sources import Entry
@@ -63,6 +78,7 @@ class BuildReport:
     index: IndexEntry
     projection: Loss | None
     calibration: Calibration
+    printed: bool
     photos_per_second: float
     seconds: float
 
@@ -74,6 +90,7 @@ class _Row:
     entry: Entry
     place: str
     feature: Feature
+    description: Description
 
 
 @dataclass
@@ -94,12 +111,14 @@ def build(
     progress: Progress = lambda what, done, total: None,
     on_skip: Callable[[Skipped], None] = lambda skipped: None,
     refit_projection: bool = False,
+    foreign_named: float = FOREIGN_NAMED,
 ) -> BuildReport:
     """Build a bundle of `entries` at `out`.
 
     `out` must be absent or one of our bundles, which then is exchanged in one step. An
     interruption at any time leaves it as it was; the next build reuses finished features.
     Vectors too long for Annoy are projected as in the bundle before, unless `refit_projection`.
+    `foreign_named` is the share of the shipped foreign things that the device may name.
 
     Raises:
         BundleError: `out` is something else.
@@ -123,11 +142,11 @@ def build(
         featurizer = _projected(featurizer, raw, target, refit_projection)
         vectors = featurizer.vectors(raw)
         stored = vectors.astype(np.float16)
-        known, known_photos = _as_seen(made.rows, featurizer, cache, addresses, progress)
-        foreign = _foreign(featurizer, cache, progress)
         skus = [row.entry.item.sku for row in made.rows]
         lost = measure(normalised(raw), vectors, skus) if featurizer.projection else None
-        calibration = calibrate(stored, skus, known, known_photos, foreign)
+        learned = _learned(
+            stored, made.rows, featurizer, cache, addresses, folder, progress, foreign_named
+        )
         progress("index", 0, 1)
         index = _write_vectors(stored, featurizer, made.rows, addresses, folder)
         progress("index", 1, 1)
@@ -148,7 +167,8 @@ def build(
                 projection=ProjectionEntry(**asdict(lost)) if lost else None,
             ),
             index=index,
-            calibration=calibration,
+            calibration=learned.calibration,
+            printed=_kept_print(folder) if learned.print_helps else None,
             files=describe_files(folder),
         )
         identity = _write_manifest(folder, manifest)
@@ -165,7 +185,8 @@ def build(
         few_photos=tuple(sku for sku, count in counts.items() if count < FEW_PHOTOS),
         index=index,
         projection=lost,
-        calibration=calibration,
+        calibration=learned.calibration,
+        printed=learned.print_helps,
         photos_per_second=round(per_second, 1),
         seconds=round(time.monotonic() - start, 2),
     )
@@ -198,53 +219,102 @@ def _collect(
 ) -> _Collected:
     places = [(entry, place) for entry in entries for place in entry.photos]
     made = _Collected([], [], 0)
-    results = featurize((place for _, place in places), featurizer, cache, addresses)
+    results = featurize((place for _, place in places), featurizer, cache, addresses, OF_PHOTO)
     progress("photos", 0, len(places))
     for done, ((entry, place), result) in enumerate(zip(places, results, strict=True), 1):
         if isinstance(result, Skipped):
             made.skipped.append(result)
             on_skip(result)
         else:
-            made.rows.append(_Row(entry, place, result.feature))
+            assert result.description is not None
+            made.rows.append(_Row(entry, place, result.feature, result.description))
             made.reused += result.reused
         progress("photos", done, len(places))
     return made
 
 
-def _as_seen(
+def _learned(
+    stored: NDArray[np.float16],
+    rows: list[_Row],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    addresses: Path,
+    folder: Path,
+    progress: Progress,
+    foreign_named: float,
+) -> Learned:
+    """Write the local features and calibrate with them; they go where they do not help."""
+    skus = np.array([row.entry.item.sku for row in rows], object)
+    owners = np.unique(skus, return_inverse=True)[1].astype(np.int64)
+    printed = None
+    if any(len(row.description) for row in rows):
+        write_printed([row.description for row in rows], folder)
+        printed = Printed(folder, len(rows))
+    learned = calibrate(
+        stored,
+        owners,
+        printed,
+        _known(rows, featurizer, cache, addresses, progress),
+        _drawn(featurizer, cache, progress),
+        lambda done, total: progress("learning", done, total),
+        foreign_named,
+    )
+    if learned.metric is not None:
+        np.save(folder / METRIC, learned.metric)
+    if not learned.print_helps:
+        shutil.rmtree(folder / PRINTED, ignore_errors=True)
+    return learned
+
+
+def _kept_print(folder: Path) -> PrintedEntry:
+    return PrintedEntry(features=len(np.load(folder / PRINTED / "photos.npy", mmap_mode="r")))
+
+
+def _known(
     rows: list[_Row],
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
     progress: Progress,
-) -> tuple[Vectors, list[int]]:
-    """Embeddings of some photos as a camera would see them, and their numbers."""
+) -> list[Shown]:
+    """Looks made of some photos as a camera would see them."""
     numbers = _spread(len(rows), KNOWN)
-    vectors = []
+    shown = []
     for done, number in enumerate(numbers, 1):
-        key = f"as-seen-{VERSION}-{SEED}-{rows[number].feature.sha256}"
+        sha256 = rows[number].feature.sha256
+        key = f"as-seen-{VERSION}-{SEED}-{sha256}"
         kept = cache.get(key, featurizer.network_id)
-        if kept is None:
-            image = as_seen(_image(rows[number], addresses), SEED)
+        description = cache.get_described(key, OF_LOOK)
+        if kept is None or description is None:
+            image = as_seen(_image(rows[number], addresses), SEED + int(sha256[:6], 16))
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
+            description = describe(image, OF_LOOK)
             cache.put([kept], featurizer.network_id)
-        vectors.append(kept.vector)
-        progress("calibration", done, len(numbers))
-    return featurizer.vectors(np.stack(vectors)), numbers
+            cache.put_described(key, OF_LOOK, description)
+        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], description, number))
+        progress("as seen", done, len(numbers))
+    return shown
 
 
-def _foreign(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> Vectors:
-    """Embeddings of drawn foreign things; kept as one long vector."""
+def _drawn(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:
+    """Looks at drawn foreign things; their vectors are kept as one long one."""
     key = f"foreign-{VERSION}-{SEED}-{FOREIGN}"
     kept = cache.get(key, featurizer.network_id)
-    if kept is None:
-        vectors = []
+    described = [cache.get_described(f"{key}-{number}", OF_LOOK) for number in range(FOREIGN)]
+    descriptions = [one for one in described if one is not None]
+    if kept is None or len(descriptions) < FOREIGN:
+        vectors, descriptions = [], []
         for done, picture in enumerate(foreign_photos(SEED, FOREIGN), 1):
             vectors.append(featurizer.raw([picture])[0])
+            descriptions.append(describe(picture, OF_LOOK))
+            cache.put_described(f"{key}-{done - 1}", OF_LOOK, descriptions[-1])
             progress("foreign things", done, FOREIGN)
         kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
         cache.put([kept], featurizer.network_id)
-    return featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
+    embedded = featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
+    return [
+        Shown(one, description) for one, description in zip(embedded, descriptions, strict=True)
+    ]
 
 
 def _write_vectors(

@@ -5,6 +5,8 @@
     manifest.json   counts, featurizer, index, calibration, each file's bytes and sha256
     vectors.npy     float16 (photos, d); row = photo number
     index.ann       Annoy, angular, of those rows
+    metric.npy      float32 (d, d): what tells the items apart, where that could be learned
+    printed/        the photos' local features, where they help; see catalog.printed.store
     items.db        SQLite: items, photos, full text
     pictures.db     SQLite: thumbnails
     featurizer/     descriptor.json, the network, and what shortens its vectors if they are long
@@ -23,10 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from catalog.calibration import Calibration
 from catalog.errors import BundleError
+from catalog.evidence import Print, Witnesses
 from catalog.featurizer import Featurizer
 from catalog.index import Annoy, Exact, Index, Vectors
 from catalog.items import Item, Items, Photo
+from catalog.metric import FILE as METRIC
+from catalog.metric import read as read_metric
+from catalog.photos import Picture
+from catalog.printed.describe import OF_LOOK, describe
+from catalog.printed.store import FILES as PRINTED_FILES
+from catalog.printed.store import Printed
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -83,14 +93,10 @@ class IndexEntry(_Strict):
     reason: str = ""
 
 
-class Calibration(_Strict):
-    """Where "unknown" begins and how near two items are "one of these"; see
-    `catalog.calibration`. Cosine similarities."""
+class PrintedEntry(_Strict):
+    """That the photos' local features are in the bundle, and how many; see `catalog.printed`."""
 
-    unknown_below: float
-    one_of_margin: float
-    known_kept: float
-    foreign_refused: float
+    features: int
 
 
 class Manifest(_Strict):
@@ -104,16 +110,21 @@ class Manifest(_Strict):
     featurizer: FeaturizerEntry
     index: IndexEntry
     calibration: Calibration
+    printed: PrintedEntry | None = None
     files: dict[str, FileEntry]
 
 
 @dataclass(frozen=True)
 class Match:
-    """An item found: its best photo's number and cosine similarity in [-1, 1]."""
+    """An item found: its best photo's number and cosine similarity in [-1, 1].
+
+    `sure` is the probability that it is this item; None where only vectors were compared.
+    """
 
     sku: str
     photo: int
     similarity: float
+    sure: float | None = None
 
 
 class Bundle:
@@ -147,6 +158,13 @@ class Bundle:
                     f"{path}: index.ann holds {len(annoy)} vectors, not {manifest.photos}"
                 )
             self._annoy = annoy
+        names, owners = np.unique(np.array(self.items.skus, object), return_inverse=True)
+        self._names: list[str] = names.tolist()
+        self._owners = owners.astype(np.int64)
+        self._printed = Printed(path, manifest.photos) if manifest.printed else None
+        self._metric = read_metric(path / METRIC, dimensions) if METRIC in manifest.files else None
+        self._check_printed()
+        self._witnesses: dict[bool, Witnesses] = {}
 
     @classmethod
     def open(cls, path: Path, engine: str = "auto", verified: bool = False) -> Bundle:
@@ -196,6 +214,43 @@ class Bundle:
                 return self.search(vector, count, exact=True)
             wanted *= 4  # one item's many photos filled the list
 
+    def print_of(self, image: Picture) -> Print | None:
+        """What is printed on a look, BGR uint8 (h, w, 3); None where the bundle keeps no print.
+
+        Further answers to one look, or to looks at one thing at rest, cost little.
+        """
+        return Print(describe(image, OF_LOOK)) if self._printed is not None else None
+
+    def answer(
+        self, vector: Vectors, look: Print | None, count: int = 10, exact: bool = False
+    ) -> list[Match]:
+        """The `count` likeliest items and how sure each is, the likeliest first.
+
+        Args:
+            vector: Embedding of the look, float32 (d,).
+            look: Its print, by `print_of`.
+            count: How many at most; a few more than ten are ever considered.
+            exact: Compare every vector, not by the index.
+        """
+        evidence = self._asked(exact).gather(vector, look)
+        sure = self.manifest.calibration.weights.sure(evidence)
+        return [
+            Match(
+                self._names[evidence.items[at]],
+                int(evidence.photos[at]),
+                min(1.0, max(-1.0, float(evidence.cosines[at]))),
+                float(sure[at]),
+            )
+            for at in np.argsort(-sure, kind="stable")[:count].tolist()
+        ]
+
+    def _asked(self, exact: bool) -> Witnesses:
+        if exact not in self._witnesses:
+            self._witnesses[exact] = Witnesses(
+                self._vectors, self.index(exact), self._owners, self._printed, self._metric
+            )
+        return self._witnesses[exact]
+
     def item(self, sku: str) -> Item | None:
         """The item with this sku, or None."""
         return self.items.get(sku)
@@ -211,6 +266,13 @@ class Bundle:
     def thumbnail(self, number: int) -> bytes | None:
         """The JPEG thumbnail of a photo, or None."""
         return self.items.thumbnail(number)
+
+    def _check_printed(self) -> None:
+        entry = self.manifest.printed
+        if self._printed is not None and entry and entry.features != len(self._printed):
+            raise BundleError(
+                f"{self.path}: holds {len(self._printed)} local features, not {entry.features}"
+            )
 
     def _check_counts(self) -> None:
         manifest = self.manifest
@@ -284,7 +346,7 @@ def verify(path: Path) -> tuple[Manifest, str]:
 
 def _verify(path: Path) -> tuple[Manifest, str]:
     manifest, identity = read_manifest(path)
-    for name in FILES:
+    for name in (*FILES, *(PRINTED_FILES if manifest.printed else ())):
         if name not in manifest.files:
             raise BundleError(f"{path}: the manifest lists no {name}")
     for name, entry in manifest.files.items():

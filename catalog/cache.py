@@ -1,4 +1,4 @@
-"""What a build remembers: features by photo content and network, fetched addresses.
+"""What a build remembers: features by photo content and network, local features, addresses.
 
 Everything here can be made again; a damaged cache is put aside, never trusted or fatal.
 """
@@ -21,6 +21,8 @@ from catalog import durable
 from catalog.errors import NetworkError, ShelfError
 from catalog.index import Vectors
 from catalog.photos import upright_size
+from catalog.printed.describe import VERSION as DESCRIBED
+from catalog.printed.describe import Description
 
 LARGEST_FETCH = 64 << 20  # bytes
 SECONDS = 20.0  # without a sign of the server
@@ -87,6 +89,28 @@ class FeatureCache:
                 self._heal(error)
                 self._insert(rows)
 
+    def get_described(self, key: str, most: int) -> Description | None:
+        """The `most` strongest local features of a photo, by its sha256, or None."""
+        with self._lock:
+            try:
+                row = self._database.execute(
+                    "select features from described where key = ?", [f"{key}-{DESCRIBED}-{most}"]
+                ).fetchone()
+            except sqlite3.DatabaseError as error:
+                self._heal(error)
+                row = None
+        return None if row is None else Description.from_bytes(row[0])
+
+    def put_described(self, key: str, most: int, description: Description) -> None:
+        """Keep local features of a photo."""
+        row = (f"{key}-{DESCRIBED}-{most}", description.to_bytes())
+        with self._lock:
+            try:
+                self._insert_described(row)
+            except sqlite3.DatabaseError as error:
+                self._heal(error)
+                self._insert_described(row)
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()
@@ -96,6 +120,10 @@ class FeatureCache:
             self._database.conn.executemany(
                 "insert or replace into features values (?, ?, ?, ?, ?)", rows
             )
+
+    def _insert_described(self, row: tuple[str, bytes]) -> None:
+        with self._database.conn:
+            self._database.conn.execute("insert or replace into described values (?, ?)", row)
 
     def _heal(self, error: sqlite3.DatabaseError) -> None:
         if not isinstance(error, sqlite3.OperationalError):
@@ -147,6 +175,9 @@ def _open(path: Path) -> sqlite_utils.Database:
         connection.execute(
             "create table if not exists features "
             "(key text primary key, vector blob, width integer, height integer, thumbnail blob)"
+        )
+        connection.execute(
+            "create table if not exists described (key text primary key, features blob)"
         )
         connection.commit()
         connection.execute("select 1 from features limit 1").fetchone()

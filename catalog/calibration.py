@@ -1,30 +1,120 @@
-"""Where "unknown" begins: learned from a catalogue's own photos and from drawn foreign things.
+"""How evidence becomes "how sure", and where "unknown" begins: learned at build.
 
-Known: a photo, changed as a camera would change it, asks among all other photos of the
-catalogue (an item's only photo stays in). Foreign: drawn things, hands, clutter and empty
-counters ask. What counts is the similarity of the best item.
+Known: photos of the catalogue, changed as a camera would change them, ask among the others;
+not only without themselves but without those of their item that are most like them, since
+photos taken in one go flatter each other. An item's only photo stays in. Relatives: the same
+looks ask with their whole item left out, and so are what the catalogue does not hold but
+comes near to. Drawn: foreign things, hands, clutter and empty counters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
-from catalog.bundle import Calibration
-from catalog.index import Vectors
+from catalog.decision import ALONE_FROM, Answer, decide
+from catalog.evidence import MEASURES, Evidence, Print, Witnesses
+from catalog.index import Exact, Rows, Vectors
+from catalog.metric import learn
 from catalog.photos import Picture
+from catalog.printed.describe import Description
+from catalog.printed.store import Printed
+from catalog.sureness import Case, Weights, fit
 
 FOREIGN = 120
 KNOWN = 240
 SEED = 4713
-VERSION = 1  # raise it when `as_seen` or the drawn foreign things change
-KNOWN_LOST = 0.03  # share of known things that may be called unknown to refuse foreign ones
-FOREIGN_NAMED = 0.10
-RIGHT = 0.99  # share of answers named alone that should be right
-WIDEST_MARGIN = 0.06
+VERSION = 2  # raise it when `as_seen` or the drawn foreign things change
+ALIKE = 0.12  # share of an item's other photos, the most alike, that do not answer
+FOLDS = 4  # of items, so that no look is judged by a metric that its item taught
+DRAWN_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
+LEAST = 0.5  # what is named is more likely right than not
+FOREIGN_NAMED = 0.01  # share of the drawn foreign things that may be named
+GAIN = 0.02  # nats a look by which local features must help to be kept
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shares(_Strict):
+    """Of 100 looks: answered rightly, with the right one among a few, not at all, wrongly.
+
+    For things that are not in the catalogue `right` is 0, since nothing named is right.
+    """
+
+    right: float
+    one_of: float
+    unknown: float
+    wrong: float
+
+
+class Calibration(_Strict):
+    """What was learned; probabilities.
+
+    Attributes:
+        measures: What each of `catalog.evidence.MEASURES` counts.
+        none: What "none of these" has for a start.
+        none_around: What it counts that all candidates are alike.
+        unknown_below: The probability that it is any of the items named, below which none is.
+        alone_from: Share of it from which the first is named alone.
+        own: What to expect of looks at the catalogue's own things.
+        relatives: Of things like them that it does not hold.
+        drawn: Of drawn foreign things, hands and empty counters.
+    """
+
+    measures: dict[Literal["cosine", "several", "distinct", "agreeing", "votes"], float]
+    none: float
+    none_around: tuple[float, float]
+    unknown_below: float
+    alone_from: float
+    own: Shares
+    relatives: Shares | None
+    drawn: Shares
+
+    @property
+    def weights(self) -> Weights:
+        """For `catalog.sureness`."""
+        return Weights(tuple(self.measures[name] for name in MEASURES), self.none, self.none_around)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A look to learn from: embedding (d,), local features, and the photo it was made of."""
+
+    vector: Vectors
+    description: Description
+    photo: int | None = None
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A calibration, what tells the items apart, and whether local features are worth their room."""
+
+    calibration: Calibration
+    metric: Vectors | None
+    print_helps: bool
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Evidence of one look: known (with the right item's number), a relative, or drawn."""
+
+    kind: str
+    evidence: Evidence
+    item: int | None
+
+    @property
+    def right(self) -> int | None:
+        """The place of the right item among the candidates."""
+        at = np.flatnonzero(self.evidence.items == self.item)
+        return int(at[0]) if self.item is not None and len(at) else None
 
 
 def as_seen(image: Picture, seed: int) -> Picture:
@@ -65,67 +155,167 @@ def _on_light_ground(image: Picture, random: np.random.Generator) -> Picture:
 
 def calibrate(
     vectors: NDArray[np.float16],
-    skus: Sequence[str],
-    known: Vectors,
-    known_photos: Sequence[int],
-    foreign: Vectors,
-) -> Calibration:
-    """Learn the thresholds.
+    owners: Rows,
+    printed: Printed | None,
+    known: Sequence[Shown],
+    drawn: Sequence[Shown],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    foreign_named: float = FOREIGN_NAMED,
+) -> Learned:
+    """Learn from looks at known and at foreign things.
 
     Args:
         vectors: Stored vectors (n, d).
-        skus: The sku of each row.
-        known: Embeddings (k, d) of photos as seen by a camera.
-        known_photos: The row that each of `known` was made from.
-        foreign: Embeddings (f, d) of things that are not in the catalogue.
+        owners: The number of each photo's item (n,).
+        printed: The photos' local features, if any photo has some.
+        known: Looks made from the catalogue's photos.
+        drawn: Looks at things that are not in the catalogue.
+        progress: Called with looks asked, and of how many.
+        foreign_named: Share of `drawn` that may be named.
     """
-    names, owners = np.unique(np.asarray(skus), return_inverse=True)
     stored = vectors.astype(np.float32)
-    alone = np.bincount(owners)[owners] == 1
+    index, metric = Exact(stored), learn(stored, owners)
+    everyone = Witnesses(vectors, index, owners, printed, metric)
+    folds = [
+        Witnesses(vectors, index, owners, printed, _without_fold(stored, owners, fold, metric))
+        for fold in range(FOLDS)
+    ]
+    several = np.bincount(owners) > 1
+    asked: list[_Asked] = []
+    total = len(known) + len(drawn)
+    for done, shown in enumerate([*known, *drawn], 1):
+        look = Print(shown.description)
+        if shown.photo is None:
+            asked.append(_Asked("drawn", everyone.gather(shown.vector, look), None))
+        else:
+            item = int(owners[shown.photo])
+            witnesses = folds[item % FOLDS]
+            absent = _burst(vectors, witnesses.rows(item), shown.photo) if several[item] else None
+            asked.append(_Asked("own", witnesses.gather(shown.vector, look, absent), item))
+            if len(several) > 1:
+                relative = witnesses.gather(shown.vector, look.anew(), owners == item)
+                asked.append(_Asked("relative", relative, None))
+        progress(done, total)
+    cases = _cases(asked)
+    weights = fit(cases)
+    helps = False
+    if printed is not None:
+        plain = fit([_without_print(case) for case in cases])
+        helps = _likelihood(cases, weights) - _likelihood(cases, plain) >= GAIN
+        weights = weights if helps else plain
+    threshold = _threshold(
+        [float(_best(weights, one)[:3].sum()) for one in asked if one.kind == "drawn"],
+        foreign_named,
+    )
+    expected = {kind: _shares(asked, kind, weights, threshold) for kind in _KINDS}
+    own, drawn_shares = expected["own"], expected["drawn"]
+    assert own is not None and drawn_shares is not None
+    calibration = Calibration(
+        measures=dict(zip(MEASURES, weights.measures, strict=True)),
+        none=weights.none,
+        none_around=weights.none_around,
+        unknown_below=threshold,
+        alone_from=ALONE_FROM,
+        own=own,
+        relatives=expected["relative"],
+        drawn=drawn_shares,
+    )
+    return Learned(calibration, metric, helps)
 
-    def best_two(query: Vectors, without: int | None) -> tuple[int, float, float]:
-        similarities = stored @ query
-        if without is not None and not alone[without]:
-            similarities[without] = -1
-        by_item = np.full(len(names), -1.0, np.float32)
-        np.maximum.at(by_item, owners, similarities)
-        first = int(by_item.argmax())
-        top = float(by_item[first])
-        by_item[first] = -1
-        return first, top, float(by_item.max(initial=-1.0))
 
-    seen = [best_two(query, row) for query, row in zip(known, known_photos, strict=True)]
-    firsts = np.array([first for first, _, _ in seen])
-    right = firsts == owners[np.asarray(known_photos)]
-    tops = np.array([top for _, top, _ in seen])
-    margins = tops - np.array([second for _, _, second in seen])
-    strangers = np.array([best_two(query, None)[1] for query in foreign])
+_KINDS = ("own", "relative", "drawn")
 
-    threshold = _threshold(tops, strangers)
-    return Calibration(
-        unknown_below=round(threshold, 4),
-        one_of_margin=round(_margin(margins, right), 4),
-        known_kept=round(float((tops >= threshold).mean()), 4),
-        foreign_refused=round(float((strangers < threshold).mean()), 4),
+
+def _without_fold(
+    stored: Vectors, owners: Rows, fold: int, metric: Vectors | None
+) -> Vectors | None:
+    """What would be learned of the other items alone."""
+    others = owners % FOLDS != fold
+    return learn(stored[others], owners[others]) if metric is not None else None
+
+
+def _burst(vectors: NDArray[np.float16], rows: Rows, photo: int) -> NDArray[np.bool_]:
+    """A photo and those of its item that are most like it; one at least is left."""
+    others = rows[rows != photo]
+    alike = vectors[others].astype(np.float32) @ vectors[photo].astype(np.float32)
+    absent = np.zeros(len(vectors), bool)
+    absent[photo] = True
+    absent[others[np.argsort(-alike, kind="stable")[: int(np.ceil(ALIKE * (len(others) - 1)))]]] = (
+        True
+    )
+    return absent
+
+
+def _cases(asked: Sequence[_Asked]) -> list[Case]:
+    counts = {kind: sum(one.kind == kind for one in asked) for kind in _KINDS}
+    weight = {"own": 1.0, "relative": 1.0, "drawn": DRAWN_WEIGHT if counts["relative"] else 1.0}
+    return [Case(one.evidence, one.right, weight[one.kind] / counts[one.kind]) for one in asked]
+
+
+def _without_print(case: Case) -> Case:
+    found = case.evidence
+    measures = found.measures.copy()
+    measures[:, MEASURES.index("agreeing") :] = 0
+    plain = Evidence(found.items, found.photos, found.cosines, measures, found.around)
+    return Case(plain, case.right, case.weight)
+
+
+def _likelihood(cases: Sequence[Case], weights: Weights) -> float:
+    """Mean logarithm of the probability of what was so."""
+    total = 0.0
+    for case in cases:
+        sure = weights.sure(case.evidence)
+        chance = 1 - sure.sum() if case.right is None else sure[case.right]
+        total += case.weight * float(np.log(max(float(chance), 1e-9)))
+    return total / sum(case.weight for case in cases)
+
+
+def _best(weights: Weights, one: _Asked) -> NDArray[np.float64]:
+    return np.sort(weights.sure(one.evidence))[::-1]
+
+
+def _threshold(drawn: Sequence[float], named: float) -> float:
+    """Where at most a share `named` of the drawn foreign things is named, and never below half."""
+    allowed = int(named * len(drawn))
+    highest = sorted(drawn, reverse=True)[allowed : allowed + 1]
+    return round(max(LEAST, *[one + 1e-4 for one in highest], LEAST), 4)
+
+
+def _shares(
+    asked: Sequence[_Asked], kind: str, weights: Weights, threshold: float
+) -> Shares | None:
+    outcomes = [
+        outcome(
+            list(_best(weights, one)),
+            [int(at) for at in np.argsort(-weights.sure(one.evidence), kind="stable")],
+            one.right,
+            threshold,
+        )
+        for one in asked
+        if one.kind == kind
+    ]
+    if not outcomes:
+        return None
+    return Shares(
+        **{name: round(outcomes.count(name) / len(outcomes), 4) for name in Shares.model_fields}
     )
 
 
-def _threshold(known: NDArray[np.float64], foreign: NDArray[np.float64]) -> float:
-    """Between the two where they part; else where few known things are lost."""
-    lowest_known = float(np.quantile(known, KNOWN_LOST))
-    highest_foreign = float(np.quantile(foreign, 1 - FOREIGN_NAMED))
-    if highest_foreign < lowest_known:
-        return (lowest_known + highest_foreign) / 2
-    return lowest_known
+def outcome(
+    sure: Sequence[float],
+    found: Sequence[object],
+    right: object,
+    unknown_below: float,
+    alone_from: float = ALONE_FROM,
+) -> str:
+    """What became of a look: the name of one of `Shares`.
 
-
-def _margin(margins: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """The least lead over the second item from which nearly all answers are right."""
-    order = np.argsort(-margins)
-    share_right = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    safe = np.flatnonzero(share_right >= RIGHT)
-    if len(safe) == 0:
-        return WIDEST_MARGIN
-    if safe[-1] == len(order) - 1:
-        return 0.0
-    return float(np.clip(margins[order[safe[-1]]], 0.0, WIDEST_MARGIN))
+    "One of these" is right where the right one is among those named; of a foreign thing
+    (`right` is None) it counts as itself, since a person is asked to choose.
+    """
+    answer, named = decide(sure, unknown_below, alone_from)
+    if answer is Answer.UNKNOWN:
+        return "unknown"
+    if answer is Answer.ONE_OF:
+        return "one_of" if right is None or right in found[:named] else "wrong"
+    return "right" if right is not None and found[0] == right else "wrong"

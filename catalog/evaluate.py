@@ -1,30 +1,82 @@
-"""How often a bundle is right on labelled photos."""
+"""How often a bundle is right on labelled photos, and whether it knows how sure it may be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.bundle import Bundle
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.bundle import Bundle, Match
 from catalog.cache import FeatureCache
+from catalog.calibration import Shares, outcome
 from catalog.errors import ContentError
-from catalog.features import Skipped, featurize
+from catalog.evidence import Print
+from catalog.features import Featurized, Skipped, featurize
 from catalog.photos import is_photo_name
+from catalog.printed.describe import OF_LOOK
+
+BINS = 15  # of equal width, for the expected calibration error
+HELD = 0.05  # by how much a measured share may differ from the predicted one
+
+Numbers = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One photo's answer: `sku` is None for what the bundle does not hold."""
+
+    place: str
+    sku: str | None
+    matches: tuple[Match, ...]
+
+    @property
+    def sure(self) -> float:
+        """How sure the first item is; its similarity where only vectors were compared."""
+        if not self.matches:
+            return 0.0
+        first = self.matches[0]
+        return first.similarity if first.sure is None else first.sure
+
+    @property
+    def right(self) -> bool:
+        """Whether the first item is right; never for what the bundle does not hold."""
+        return bool(self.matches) and self.matches[0].sku == self.sku
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Fractions of the queries whose item is first, and among the first five.
+    """How a bundle did.
 
-    `unknown` is the fraction below the bundle's threshold; `foreign_labels` are folders
-    whose sku the bundle does not hold, which count as wrong.
+    Attributes:
+        queries: Labelled photos that asked.
+        top1: Share of them whose item is first; a sku that is not held is never right.
+        top5: Share of them whose item is among the first five.
+        unknown: Share of them that were called unknown; None where only vectors were compared.
+        known: What was answered to photos of held items.
+        foreign: What was answered to the others, those of the foreign folder included.
+        foreign_asked: How many those were.
+        held: Whether `known` and `foreign` are within 5 points of what the bundle says to
+            expect; of foreign things, of one of the two kinds that it speaks of.
+        auroc: Chance that a known thing's "how sure" is above a foreign one's.
+        calibration_error: Of "how sure" against "the first item is right", over all photos.
+        skipped: Photos that could not be used.
+        foreign_labels: Folders whose sku the bundle does not hold.
     """
 
     queries: int
     top1: float
     top5: float
-    unknown: float
+    unknown: float | None
+    known: Shares | None
+    foreign: Shares | None
+    foreign_asked: int
+    held: bool | None
+    auroc: float | None
+    calibration_error: float | None
     skipped: tuple[Skipped, ...]
     foreign_labels: tuple[str, ...]
 
@@ -34,46 +86,162 @@ def evaluate(
     folder: Path,
     cache_folder: Path,
     exact: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Evaluation:
-    """Search every photo below `folder`, which holds a folder for each sku."""
+    progress: Progress = lambda done, total: None,
+    foreign: Path | None = None,
+    vectors_only: bool = False,
+) -> tuple[Evaluation, list[Asked]]:
+    """Ask with every photo below `folder`, which holds a folder for each sku.
+
+    Args:
+        bundle: Who is asked.
+        folder: The labelled photos.
+        cache_folder: The build cache; what is in it is not computed again.
+        exact: Compare every vector, not by the index.
+        progress: Called with photos asked, and of how many.
+        foreign: A folder of photos of things that the bundle does not hold, at any depth.
+        vectors_only: Plain neighbours, as `Bundle.search` gives them.
+
+    Raises:
+        ContentError: There are no photos.
+    """
+    held = set(bundle.items.skus)
+    labelled = _labelled(folder)
+    strangers = [] if foreign is None else _all_photos(foreign)
+    places = [place for _, place in labelled] + strangers
+    skus = [sku for sku, _ in labelled] + [""] * len(strangers)
+    skipped: list[Skipped] = []
+    asked: list[Asked] = []
+    queries = first = among_five = 0
+    cache = FeatureCache(cache_folder)
+    local = OF_LOOK if bundle.manifest.printed and not vectors_only else 0
+    results = featurize(places, bundle.featurizer, cache, cache_folder / "addresses", local)
+    for done, (sku, place, result) in enumerate(zip(skus, places, results, strict=True), 1):
+        progress(done, len(places))
+        if isinstance(result, Skipped):
+            skipped.append(result)
+            continue
+        matches = _answer(bundle, result, exact, vectors_only)
+        asked.append(Asked(place, sku if sku in held else None, tuple(matches)))
+        if done <= len(labelled):
+            queries += 1
+            first += asked[-1].right
+            among_five += asked[-1].sku is not None and sku in [one.sku for one in matches[:5]]
+    cache.close()
+    summary = _summary(bundle, asked) if not vectors_only else {}
+    unknown = [
+        _outcome(bundle, one) == "unknown" for one in asked[:queries]
+    ]  # labelled photos come first
+    return Evaluation(
+        queries=queries,
+        top1=first / max(queries, 1),
+        top5=among_five / max(queries, 1),
+        unknown=None if vectors_only else sum(unknown) / max(queries, 1),
+        known=summary.get("known"),
+        foreign=summary.get("foreign"),
+        foreign_asked=sum(one.sku is None for one in asked),
+        held=summary.get("held"),
+        auroc=summary.get("auroc"),
+        calibration_error=summary.get("calibration_error"),
+        skipped=tuple(skipped),
+        foreign_labels=tuple(sorted({sku for sku, _ in labelled} - held)),
+    ), asked
+
+
+def auroc(known: Numbers, foreign: Numbers) -> float:
+    """Chance that one of `known` is above one of `foreign`; ties count half."""
+    order = np.sort(foreign)
+    below = np.searchsorted(order, known, "left") + np.searchsorted(order, known, "right")
+    return float(below.mean() / 2 / len(foreign))
+
+
+def calibration_error(sure: Numbers, right: NDArray[np.bool_]) -> float:
+    """Expected calibration error over 15 bins of equal width (Naeini, Cooper, Hauskrecht 2015)."""
+    return float(sum(share * abs(said - so) for said, so, share in reliability(sure, right)))
+
+
+def reliability(sure: Numbers, right: NDArray[np.bool_]) -> list[tuple[float, float, float]]:
+    """For each bin that is not empty: mean of `sure`, share that was right, share of all."""
+    bins = np.minimum((np.clip(sure, 0, 1) * BINS).astype(int), BINS - 1)
+    return [
+        (
+            float(sure[bins == one].mean()),
+            float(right[bins == one].mean()),
+            float((bins == one).mean()),
+        )
+        for one in np.unique(bins)
+    ]
+
+
+def _answer(bundle: Bundle, result: Featurized, exact: bool, vectors_only: bool) -> list[Match]:
+    vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
+    if vectors_only:
+        return bundle.search(vector, 5, exact)
+    look = None if result.description is None else Print(result.description)
+    return bundle.answer(vector, look, exact=exact)
+
+
+def _outcome(bundle: Bundle, asked: Asked) -> str:
+    calibration = bundle.manifest.calibration
+    return outcome(
+        [one.sure or 0.0 for one in asked.matches],
+        [one.sku for one in asked.matches],
+        asked.sku,
+        calibration.unknown_below,
+        calibration.alone_from,
+    )
+
+
+def _summary(bundle: Bundle, asked: Sequence[Asked]) -> dict[str, object]:
+    known = [one for one in asked if one.sku is not None]
+    foreign = [one for one in asked if one.sku is None]
+    sure = np.array([one.sure for one in asked])
+    right = np.array([one.right for one in asked])
+    expected = bundle.manifest.calibration
+    found: dict[str, object] = {}
+    holds = []
+    if known:
+        found["known"] = shares = _shares(bundle, known)
+        holds.append(distance(shares, expected.own) <= HELD)
+    if foreign:
+        found["foreign"] = shares = _shares(bundle, foreign)
+        kinds = [one for one in (expected.relatives, expected.drawn) if one is not None]
+        holds.append(min(distance(shares, one) for one in kinds) <= HELD)
+    if asked:
+        found["calibration_error"] = calibration_error(sure, right)
+        found["held"] = all(holds)
+    if known and foreign:
+        is_known = np.array([one.sku is not None for one in asked])
+        found["auroc"] = auroc(sure[is_known], sure[~is_known])
+    return found
+
+
+def distance(one: Shares, other: Shares) -> float:
+    """The largest difference of any share."""
+    return max(abs(getattr(one, name) - getattr(other, name)) for name in Shares.model_fields)
+
+
+def _shares(bundle: Bundle, asked: Sequence[Asked]) -> Shares:
+    outcomes = [_outcome(bundle, one) for one in asked]
+    return Shares(**{name: outcomes.count(name) / len(asked) for name in Shares.model_fields})
+
+
+def _labelled(folder: Path) -> list[tuple[str, str]]:
     if not folder.is_dir():
         raise ContentError(f"{folder}: no such folder; wanted is a folder for each sku")
-    queries = [
+    found = [
         (child.name, str(photo))
         for child in sorted(folder.iterdir())
         if child.is_dir()
         for photo in sorted(child.iterdir())
         if is_photo_name(photo.name)
     ]
-    if not queries:
+    if not found:
         raise ContentError(f"{folder}: no photos in it; wanted is a folder for each sku")
-    held = set(bundle.items.skus)
-    cache = FeatureCache(cache_folder)
-    skipped: list[Skipped] = []
-    first = among_five = unknown = asked = 0
-    results = featurize(
-        (place for _, place in queries), bundle.featurizer, cache, cache_folder / "addresses"
-    )
-    for done, ((sku, _), result) in enumerate(zip(queries, results, strict=True), 1):
-        progress(done, len(queries))
-        if isinstance(result, Skipped):
-            skipped.append(result)
-            continue
-        vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
-        matches = bundle.search(vector, 5, exact)
-        found = [match.sku for match in matches]
-        asked += 1
-        first += found[:1] == [sku]
-        among_five += sku in found
-        unknown += matches[0].similarity < bundle.manifest.calibration.unknown_below
-    cache.close()
-    asked_or_one = max(asked, 1)
-    return Evaluation(
-        queries=asked,
-        top1=first / asked_or_one,
-        top5=among_five / asked_or_one,
-        unknown=unknown / asked_or_one,
-        skipped=tuple(skipped),
-        foreign_labels=tuple(sorted({sku for sku, _ in queries} - held)),
-    )
+    return found
+
+
+def _all_photos(folder: Path) -> list[str]:
+    found = [str(path) for path in sorted(folder.rglob("*")) if is_photo_name(path.name)]
+    if not found:
+        raise ContentError(f"{folder}: no photos in it; wanted are photos of foreign things")
+    return found

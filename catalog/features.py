@@ -19,6 +19,7 @@ from catalog.engines.engine import Tensor
 from catalog.errors import NetworkError, PhotoError
 from catalog.featurizer import Featurizer
 from catalog.photos import decode, encode_jpeg, upright_size
+from catalog.printed.describe import Description, describe
 from catalog.sources import is_address
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
@@ -38,10 +39,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Featurized:
-    """A photo's feature, and whether the cache already had it."""
+    """A photo's feature, whether the cache already had it, and its local features if wanted."""
 
     feature: Feature
     reused: bool
+    description: Description | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class _Prepared:
     place: str
     feature: Feature
     tensor: Tensor | None
+    description: Description | None
 
 
 def featurize(
@@ -58,9 +61,11 @@ def featurize(
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
+    local: int = 0,
 ) -> Iterator[Featurized | Skipped]:
     """Features of photos by path or address, in their order; unusable ones as `Skipped`.
 
+    `local` is how many local features of each are wanted too; see `catalog.printed.describe`.
     Finished features are kept batch by batch, so an interrupted build loses at most one.
     """
     cv2.setNumThreads(1)  # the network and the workers already fill the processor
@@ -75,7 +80,12 @@ def featurize(
                 if place is None:
                     return
                 waiting.append(
-                    (place, workers.submit(_prepare, place, featurizer, cache, addresses, stopped))
+                    (
+                        place,
+                        workers.submit(
+                            _prepare, place, featurizer, cache, addresses, stopped, local
+                        ),
+                    )
                 )
 
         refill()
@@ -112,14 +122,14 @@ def _finish(
         if isinstance(one, Skipped):
             results.append(one)
         elif one.tensor is None:
-            results.append(Featurized(one.feature, True))
+            results.append(Featurized(one.feature, True, one.description))
         elif not (vector := next(vectors)).any():
             results.append(Skipped(one.place, "the network sees nothing in it (all zeros)"))
         else:
             kept = one.feature
             feature = Feature(kept.sha256, vector, kept.width, kept.height, kept.thumbnail)
             new.append(feature)
-            results.append(Featurized(feature, False))
+            results.append(Featurized(feature, False, one.description))
     if new:
         cache.put(new, featurizer.network_id)
     yield from results
@@ -131,16 +141,23 @@ def _prepare(
     cache: FeatureCache,
     addresses: Path,
     stopped: threading.Event,
+    local: int,
 ) -> _Prepared:
     data = read_place(place, addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
     kept = cache.get(sha256, featurizer.network_id)
-    if kept is not None:
-        return _Prepared(place, kept, None)
+    description = cache.get_described(sha256, local) if local else None
+    if kept is not None and (description is not None or not local):
+        return _Prepared(place, kept, None, description)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
+    if local and description is None:
+        description = describe(image, local)
+        cache.put_described(sha256, local, description)
+    if kept is not None:
+        return _Prepared(place, kept, None, description)
     width, height = upright_size(data, place)
     feature = Feature(sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL))
-    return _Prepared(place, feature, featurizer.preprocess([image])[0])
+    return _Prepared(place, feature, featurizer.preprocess([image])[0], description)
 
 
 def read_place(place: str, addresses: Path, stopped: threading.Event | None = None) -> bytes:

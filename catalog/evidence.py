@@ -1,0 +1,167 @@
+"""What speaks for each item: how alike it is as a whole, and how much of its print agrees.
+
+Candidates come from both: the items nearest by the vector, and those that a look's local
+features vote for. Each is then measured in the same way, whichever brought it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.index import Index, Rows, Vectors
+from catalog.metric import applied
+from catalog.printed.agree import agreeing
+from catalog.printed.describe import Description
+from catalog.printed.store import Printed, Votes
+
+BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
+SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
+MEASURES = ("cosine", "several", "distinct", "agreeing", "votes")
+AROUND = ("cosine", "distinct")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for the candidates, the nearest by the vector first.
+
+    Attributes:
+        items: Numbers of the items (c,).
+        photos: The photo of each that speaks for it most (c,).
+        cosines: Similarity of each one's nearest photo (c,).
+        measures: Float64 (c, 5), as `MEASURES` names them: that cosine, the mean of the nearest
+            few photos, the same mean in the catalogue's own metric, the logarithm of one and
+            the features that agree, and the share of the votes.
+        around: Float64 (2,), as `AROUND` names them: means of the candidates but the best; how
+            alike anything here is.
+    """
+
+    items: Rows
+    photos: Rows
+    cosines: Vectors
+    measures: NDArray[np.float64]
+    around: NDArray[np.float64]
+
+
+class Print:
+    """A look's local features and what was found out about them so far.
+
+    A thing at rest is described once; its votes and the photos it was compared with are
+    remembered, so that further looks at it cost next to nothing.
+    """
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self._votes: tuple[Votes, Votes] | None = None
+        self._agreeing: dict[int, int] = {}
+
+    def anew(self) -> Print:
+        """The same look to be asked with other photos left out; comparisons are remembered."""
+        other = Print(self.description)
+        other._agreeing = self._agreeing
+        return other
+
+    def votes(
+        self, printed: Printed, owners: Rows, without: NDArray[np.bool_] | None
+    ) -> tuple[Votes, Votes]:
+        """Votes by item and by photo; see `catalog.printed.store.Printed.votes`."""
+        if self._votes is None:
+            self._votes = printed.votes(self.description, owners, without)
+        return self._votes
+
+    def agreeing(self, printed: Printed, photo: int) -> int:
+        """Features that agree with those of a photo; see `catalog.printed.agree`."""
+        if photo not in self._agreeing:
+            self._agreeing[photo] = agreeing(self.description, printed.description(photo))
+        return self._agreeing[photo]
+
+
+class Witnesses:
+    """The photos of a catalogue, asked for evidence.
+
+    Args:
+        vectors: Stored vectors, float16 (photos, d).
+        index: Finds the nearest of them.
+        owners: The number of each photo's item.
+        printed: Their local features, where the catalogue keeps them.
+        metric: What tells the items apart, where it was learned; see `catalog.metric`.
+    """
+
+    def __init__(
+        self,
+        vectors: NDArray[np.float16],
+        index: Index,
+        owners: Rows,
+        printed: Printed | None,
+        metric: Vectors | None = None,
+    ) -> None:
+        self._vectors, self._index, self._owners = vectors, index, owners
+        self._printed, self._metric = printed, metric
+        self._by_item = np.argsort(owners, kind="stable")
+        self._begins = np.searchsorted(owners[self._by_item], np.arange(int(owners.max()) + 2))
+
+    def gather(
+        self, vector: Vectors, look: Print | None, without: NDArray[np.bool_] | None = None
+    ) -> Evidence:
+        """Evidence for a look.
+
+        Args:
+            vector: Its embedding, float32 (d,).
+            look: Its print; counts only where the catalogue keeps local features.
+            without: Photos that are taken for absent, bool (photos,).
+        """
+        near = self._near(vector, without)
+        voted: list[int] = []
+        votes = photo_votes = None
+        if self._printed is not None and look is not None:
+            votes, photo_votes = look.votes(self._printed, self._owners, without)
+            voted = [int(one) for one in np.argsort(-votes, kind="stable")[:BY_PRINT] if votes[one]]
+        items = np.array(list(dict.fromkeys([*near, *voted])), np.int64)
+        table = np.zeros((len(items), len(MEASURES)))
+        photos = np.zeros(len(items), np.int64)
+        total = 1.0 if votes is None else max(float(votes.sum()), 1e-9)
+        own = None if self._metric is None else applied(self._metric, vector)
+        for place, item in enumerate(items.tolist()):
+            rows = self.rows(item, without)
+            stored = self._vectors[rows].astype(np.float32)
+            similarities = stored @ vector
+            best = int(rows[similarities.argmax()])
+            photos[place] = best
+            table[place, :2] = similarities.max(), _nearest(similarities)
+            if own is not None and self._metric is not None:
+                table[place, 2] = _nearest(applied(self._metric, stored) @ own)
+            if self._printed is None or look is None or votes is None or photo_votes is None:
+                continue
+            most = int(rows[photo_votes[rows].argmax()])
+            agree = max(look.agreeing(self._printed, photo) for photo in {most, best})
+            table[place, 3:] = np.log1p(agree), votes[item] / total
+        around = np.array([_others(table[:, MEASURES.index(name)]) for name in AROUND])
+        return Evidence(items, photos, table[:, 0].astype(np.float32), table, around)
+
+    def rows(self, item: int, without: NDArray[np.bool_] | None = None) -> Rows:
+        """The numbers of an item's photos."""
+        rows = self._by_item[self._begins[item] : self._begins[item + 1]]
+        return rows if without is None else rows[~without[rows]]
+
+    def _near(self, vector: Vectors, without: NDArray[np.bool_] | None) -> list[int]:
+        """Numbers of the items nearest by the vector, the nearest first."""
+        total = len(self._owners)
+        wanted = BY_VECTOR * 4 + (0 if without is None else int(without.sum()))
+        while True:
+            rows, _ = self._index.nearest(vector, min(wanted, total))
+            kept = rows if without is None else rows[~without[rows]]
+            items = list(dict.fromkeys(self._owners[kept].tolist()))
+            if len(items) >= BY_VECTOR or wanted >= total:
+                return items[:BY_VECTOR]
+            wanted *= 4  # one item's many photos filled the list
+
+
+def _nearest(similarities: Vectors) -> float:
+    return float(np.sort(similarities)[-SEVERAL:].mean())
+
+
+def _others(measure: NDArray[np.float64]) -> float:
+    """Mean of all but the best; 0 where there are no others."""
+    return float(np.sort(measure)[:-1].mean()) if len(measure) > 1 else 0.0

@@ -1,0 +1,184 @@
+"""All photos' local features, ordered so that a look's features find their like quickly.
+
+::
+
+    printed/codes.npy    int8 (n, 32): every feature's code, those of one word together
+    printed/places.npy   uint8 (n, 4): where it is in its photo
+    printed/photos.npy   int32 (n,): its photo's number
+    printed/words.npy    int64 (k * k + 1,): where each word begins
+    printed/rows.npy     int32 (n,): the features photo by photo, the strongest first
+    printed/begins.npy   int64 (photos + 1,): where each photo begins in `rows`
+
+A feature's word is the pair of the centres nearest to its code's two halves (an inverted
+multi-index, Babenko and Lempitsky 2012). Files are mapped: only what is asked for is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import BundleError
+from catalog.index import Rows
+from catalog.printed.describe import DIMENSIONS, SCALE, Description, basis
+
+FOLDER = "printed"
+FILES = tuple(
+    f"{FOLDER}/{name}.npy" for name in ("codes", "places", "photos", "words", "rows", "begins")
+)
+VOTERS = 300  # of a look's features, the strongest
+PROBES = 3  # centres of each half that are looked at, so nine words
+NEAREST = 5  # features that one feature of a look votes for
+AT_ONCE = 100_000  # features whose words are found at a time
+
+Votes = NDArray[np.float32]
+
+
+class Printed:
+    """The local features of an open bundle's photos."""
+
+    def __init__(self, folder: Path, photos: int) -> None:
+        arrays = {Path(name).stem: _map(folder / name) for name in FILES}
+        self.codes: NDArray[np.int8] = arrays["codes"]
+        self._places: NDArray[np.uint8] = arrays["places"]
+        self._photos: NDArray[np.int32] = arrays["photos"]
+        self._words = np.array(arrays["words"])
+        self._rows: NDArray[np.int32] = arrays["rows"]
+        self._begins = np.array(arrays["begins"])
+        count = len(self.codes)
+        fits = (
+            self.codes.shape == (count, DIMENSIONS)
+            and self._places.shape == (count, 4)
+            and self._photos.shape == self._rows.shape == (count,)
+            and self._words.shape == (basis().words.shape[1] ** 2 + 1,)
+            and self._begins.shape == (photos + 1,)
+            and self._words[-1] == self._begins[-1] == count
+        )
+        if not fits:
+            raise BundleError(f"{folder / FOLDER}: its arrays do not fit each other")
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def description(self, photo: int) -> Description:
+        """The local features of one photo."""
+        rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.codes):
+            raise BundleError("the bundle's local features name some that do not exist")
+        return Description(self.codes[rows], self._places[rows])
+
+    def votes(
+        self, look: Description, owners: Rows, without: NDArray[np.bool_] | None = None
+    ) -> tuple[Votes, Votes]:
+        """What a look's features vote for, by item and by photo.
+
+        Each votes for the photos of the features most like it, by how much more alike they
+        are than those that come after (local naive Bayes, McCann and Lowe 2012).
+
+        Args:
+            look: The look's features.
+            owners: The number of each photo's item.
+            without: Photos that are left out, bool (photos,).
+
+        Returns:
+            Float32 (items,) and float32 (photos,).
+        """
+        items, photos = int(owners.max()) + 1, len(owners)
+        voters = look.codes[:VOTERS].astype(np.float32) / SCALE
+        found, alike, voter = [], [], []
+        for number, (code, words) in enumerate(zip(voters, _words_near(voters), strict=True)):
+            slices = [slice(self._words[word], self._words[word + 1]) for word in words]
+            rows = np.concatenate([np.arange(one.start, one.stop) for one in slices])
+            if without is not None:
+                rows = rows[~without[self._photos[rows]]]
+            if len(rows) < 2:
+                continue
+            similarities = self.codes[rows].astype(np.float32) @ code / np.float32(SCALE)
+            if len(rows) > NEAREST:
+                kept = np.argpartition(-similarities, NEAREST)[: NEAREST + 1]
+                rows, similarities = rows[kept], similarities[kept]
+            order = np.argsort(-similarities, kind="stable")
+            found.append(self._photos[rows[order[:-1]]])
+            alike.append(similarities[order[:-1]] - similarities[order[-1]])
+            voter.append(np.full(len(order) - 1, number))
+        if not found:
+            return np.zeros(items, np.float32), np.zeros(photos, np.float32)
+        photo, weight, by = np.concatenate(found), np.concatenate(alike), np.concatenate(voter)
+        return (
+            _counted(owners[photo], weight, by, items),
+            _counted(photo.astype(np.int64), weight, by, photos),
+        )
+
+
+def write_printed(descriptions: Sequence[Description], folder: Path) -> None:
+    """Write the files of a bundle's photos, in their order, below `folder`."""
+    (folder / FOLDER).mkdir()
+    counts = [len(one) for one in descriptions]
+    codes = np.concatenate([one.codes for one in descriptions])
+    places = np.concatenate([one.places for one in descriptions])
+    photos = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    words = np.concatenate(
+        [
+            np.empty(0, np.int64),
+            *(_word(codes[at : at + AT_ONCE]) for at in range(0, len(codes), AT_ONCE)),
+        ]
+    )
+    order = np.argsort(words, kind="stable")
+    rows = np.empty(len(order), np.int32)
+    rows[order] = np.arange(len(order), dtype=np.int32)
+    size = basis().words.shape[1] ** 2
+    arrays = {
+        "codes": codes[order],
+        "places": places[order],
+        "photos": photos[order],
+        "words": np.searchsorted(words[order], np.arange(size + 1)).astype(np.int64),
+        "rows": rows,
+        "begins": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+    }
+    for name, array in arrays.items():
+        np.save(folder / FOLDER / f"{name}.npy", array)
+
+
+def _words_near(codes: NDArray[np.float32]) -> Rows:
+    """The words (n, 9) around each code, unit float32 (n, 32)."""
+    one, other = (
+        np.argpartition(distances, PROBES, 1)[:, :PROBES] for distances in _distances(codes)
+    )
+    size = basis().words.shape[1]
+    pairs = one[:, :, None].astype(np.int64) * size + other[:, None, :]
+    return pairs.reshape(len(codes), PROBES * PROBES)
+
+
+def _word(codes: NDArray[np.int8]) -> Rows:
+    one, other = (
+        distances.argmin(1).astype(np.int64)
+        for distances in _distances(codes.astype(np.float32) / SCALE)
+    )
+    return one * basis().words.shape[1] + other
+
+
+def _distances(codes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """How far each code's halves are from the centres, up to a constant for each code."""
+    centres = basis().words / SCALE
+    return [
+        np.square(words).sum(1) - 2 * half @ words.T
+        for half, words in zip(np.hsplit(codes, 2), centres, strict=True)
+    ]
+
+
+def _counted(what: Rows, weight: Votes, by: Rows, count: int) -> Votes:
+    """Sums of weights, one voter counting once for one thing: by its best."""
+    _, first = np.unique(by * count + what, return_index=True)
+    return np.bincount(what[first], weight[first], count).astype(np.float32)
+
+
+def _map(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: not an array: {error}") from error
+    return array
