@@ -25,13 +25,15 @@ from catalog.metric import learn
 from catalog.photos import Picture
 from catalog.printed.describe import Description
 from catalog.printed.store import Printed
-from catalog.sureness import Case, Weights, fit
+from catalog.sureness import HELD, Case, Weights, fit
 
 FOREIGN = 120
 KNOWN = 240
 SEED = 4713
 VERSION = 2  # raise it when `as_seen` or the drawn foreign things change
 ALIKE = 0.12  # share of an item's other photos, the most alike, that do not answer
+SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
+FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
 FOLDS = 4  # of items, so that no look is judged by a metric that its item taught
 DRAWN_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
 LEAST = 0.5  # what is named is more likely right than not
@@ -59,9 +61,9 @@ class Calibration(_Strict):
     """What was learned; probabilities.
 
     Attributes:
-        measures: What each of `catalog.evidence.MEASURES` counts.
-        none: What "none of these" has for a start.
-        none_around: What it counts that all candidates are alike.
+        measures: What each of `catalog.evidence.MEASURES` counts for one item against others.
+        held: What those of `catalog.sureness.HELD` count for its being any item at all.
+        none: What they have to outweigh.
         unknown_below: The probability that it is any of the items named, below which none is.
         alone_from: Share of it from which the first is named alone.
         own: What to expect of looks at the catalogue's own things.
@@ -70,8 +72,8 @@ class Calibration(_Strict):
     """
 
     measures: dict[Literal["cosine", "several", "distinct", "agreeing", "votes"], float]
+    held: dict[Literal["distinct", "agreeing"], float]
     none: float
-    none_around: tuple[float, float]
     unknown_below: float
     alone_from: float
     own: Shares
@@ -81,7 +83,11 @@ class Calibration(_Strict):
     @property
     def weights(self) -> Weights:
         """For `catalog.sureness`."""
-        return Weights(tuple(self.measures[name] for name in MEASURES), self.none, self.none_around)
+        return Weights(
+            tuple(self.measures[name] for name in MEASURES),
+            tuple(self.held[name] for name in HELD),
+            self.none,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Learned:
-    """A calibration, what tells the items apart, and whether local features are worth their room."""
+    """A calibration, what tells the items apart, and whether local features are worth it."""
 
     calibration: Calibration
     metric: Vectors | None
@@ -190,9 +196,12 @@ def calibrate(
         else:
             item = int(owners[shown.photo])
             witnesses = folds[item % FOLDS]
-            absent = _burst(vectors, witnesses.rows(item), shown.photo) if several[item] else None
-            asked.append(_Asked("own", witnesses.gather(shown.vector, look, absent), item))
-            if len(several) > 1:
+            absent = unread = None
+            if several[item]:
+                absent, unread = _burst(stored, witnesses.rows(item), shown.photo)
+            own = witnesses.gather(shown.vector, look, absent, unread)
+            asked.append(_Asked("own", own, item))
+            if len(several) >= FEWEST_ITEMS:
                 relative = witnesses.gather(shown.vector, look.anew(), owners == item)
                 asked.append(_Asked("relative", relative, None))
         progress(done, total)
@@ -209,11 +218,12 @@ def calibrate(
     )
     expected = {kind: _shares(asked, kind, weights, threshold) for kind in _KINDS}
     own, drawn_shares = expected["own"], expected["drawn"]
-    assert own is not None and drawn_shares is not None
+    assert own is not None
+    assert drawn_shares is not None
     calibration = Calibration(
         measures=dict(zip(MEASURES, weights.measures, strict=True)),
+        held=dict(zip(HELD, weights.held, strict=True)),
         none=weights.none,
-        none_around=weights.none_around,
         unknown_below=threshold,
         alone_from=ALONE_FROM,
         own=own,
@@ -234,16 +244,20 @@ def _without_fold(
     return learn(stored[others], owners[others]) if metric is not None else None
 
 
-def _burst(vectors: NDArray[np.float16], rows: Rows, photo: int) -> NDArray[np.bool_]:
-    """A photo and those of its item that are most like it; one at least is left."""
+def _burst(
+    stored: Vectors, rows: Rows, photo: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """A photo with those of its item most like it: those left out, and those left unread.
+
+    One photo at least answers.
+    """
     others = rows[rows != photo]
-    alike = vectors[others].astype(np.float32) @ vectors[photo].astype(np.float32)
-    absent = np.zeros(len(vectors), bool)
-    absent[photo] = True
-    absent[others[np.argsort(-alike, kind="stable")[: int(np.ceil(ALIKE * (len(others) - 1)))]]] = (
-        True
-    )
-    return absent
+    alike = others[np.argsort(-(stored[others] @ stored[photo]), kind="stable")]
+    masks = np.zeros((2, len(stored)), bool)
+    masks[:, photo] = True
+    for mask, share in zip(masks, (ALIKE, SAME_SCENE), strict=True):
+        mask[alike[: int(np.ceil(share * (len(others) - 1)))]] = True
+    return masks[0], masks[1]
 
 
 def _cases(asked: Sequence[_Asked]) -> list[Case]:
@@ -256,7 +270,7 @@ def _without_print(case: Case) -> Case:
     found = case.evidence
     measures = found.measures.copy()
     measures[:, MEASURES.index("agreeing") :] = 0
-    plain = Evidence(found.items, found.photos, found.cosines, measures, found.around)
+    plain = Evidence(found.items, found.photos, found.cosines, measures)
     return Case(plain, case.right, case.weight)
 
 

@@ -20,7 +20,7 @@ from catalog.printed.store import Printed, Votes
 BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
 MEASURES = ("cosine", "several", "distinct", "agreeing", "votes")
-AROUND = ("cosine", "distinct")
+LEADS = 4  # of them, the first, are leads: how far above the mean of the other candidates
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,14 @@ class Evidence:
         cosines: Similarity of each one's nearest photo (c,).
         measures: Float64 (c, 5), as `MEASURES` names them: that cosine, the mean of the nearest
             few photos, the same mean in the catalogue's own metric, the logarithm of one and
-            the features that agree, and the share of the votes.
-        around: Float64 (2,), as `AROUND` names them: means of the candidates but the best; how
-            alike anything here is.
+            the features that agree, each as its lead over the mean of the other candidates;
+            and the share of the votes. Leads, since in a poor picture everything is less alike.
     """
 
     items: Rows
     photos: Rows
     cosines: Vectors
     measures: NDArray[np.float64]
-    around: NDArray[np.float64]
 
 
 class Print:
@@ -103,7 +101,11 @@ class Witnesses:
         self._begins = np.searchsorted(owners[self._by_item], np.arange(int(owners.max()) + 2))
 
     def gather(
-        self, vector: Vectors, look: Print | None, without: NDArray[np.bool_] | None = None
+        self,
+        vector: Vectors,
+        look: Print | None,
+        without: NDArray[np.bool_] | None = None,
+        unread: NDArray[np.bool_] | None = None,
     ) -> Evidence:
         """Evidence for a look.
 
@@ -111,12 +113,14 @@ class Witnesses:
             vector: Its embedding, float32 (d,).
             look: Its print; counts only where the catalogue keeps local features.
             without: Photos that are taken for absent, bool (photos,).
+            unread: Photos whose print is taken for absent; those of `without` by default.
         """
+        unread = without if unread is None else unread
         near = self._near(vector, without)
         voted: list[int] = []
         votes = photo_votes = None
         if self._printed is not None and look is not None:
-            votes, photo_votes = look.votes(self._printed, self._owners, without)
+            votes, photo_votes = look.votes(self._printed, self._owners, unread)
             voted = [int(one) for one in np.argsort(-votes, kind="stable")[:BY_PRINT] if votes[one]]
         items = np.array(list(dict.fromkeys([*near, *voted])), np.int64)
         table = np.zeros((len(items), len(MEASURES)))
@@ -127,18 +131,25 @@ class Witnesses:
             rows = self.rows(item, without)
             stored = self._vectors[rows].astype(np.float32)
             similarities = stored @ vector
-            best = int(rows[similarities.argmax()])
-            photos[place] = best
+            photos[place] = rows[similarities.argmax()]
             table[place, :2] = similarities.max(), _nearest(similarities)
+            table[place, 2] = table[place, 1]  # no metric is the one that all share
             if own is not None and self._metric is not None:
                 table[place, 2] = _nearest(applied(self._metric, stored) @ own)
             if self._printed is None or look is None or votes is None or photo_votes is None:
                 continue
-            most = int(rows[photo_votes[rows].argmax()])
-            agree = max(look.agreeing(self._printed, photo) for photo in {most, best})
+            if unread is not None:
+                rows, similarities = rows[~unread[rows]], similarities[~unread[rows]]
+            agree = 0
+            if len(rows):
+                compared = {rows[photo_votes[rows].argmax()], rows[similarities.argmax()]}
+                agree = max(look.agreeing(self._printed, int(photo)) for photo in compared)
             table[place, 3:] = np.log1p(agree), votes[item] / total
-        around = np.array([_others(table[:, MEASURES.index(name)]) for name in AROUND])
-        return Evidence(items, photos, table[:, 0].astype(np.float32), table, around)
+        cosines = table[:, 0].astype(np.float32)
+        if len(items) > 1:
+            led = table[:, :LEADS]
+            table[:, :LEADS] = led - (led.sum(0) - led) / (len(items) - 1)
+        return Evidence(items, photos, cosines, table)
 
     def rows(self, item: int, without: NDArray[np.bool_] | None = None) -> Rows:
         """The numbers of an item's photos."""
@@ -161,7 +172,3 @@ class Witnesses:
 def _nearest(similarities: Vectors) -> float:
     return float(np.sort(similarities)[-SEVERAL:].mean())
 
-
-def _others(measure: NDArray[np.float64]) -> float:
-    """Mean of all but the best; 0 where there are no others."""
-    return float(np.sort(measure)[:-1].mean()) if len(measure) > 1 else 0.0

@@ -1,26 +1,31 @@
 """From evidence to a probability: how sure it is that a look shows this item.
 
-A conditional logit (McFadden 1974) with one more choice, "none of these": each candidate's
-measures are weighed into a score, none's is a constant and how alike everything around is, and
-a softmax shares out what is certain. What speaks for one item so speaks against all others.
+Two questions, learned apart. Which of the candidates is it, if any: a conditional logit
+(McFadden 1974), so that what speaks for one item speaks against all others. And whether it is
+any at all: a logistic regression on how far the likeliest is ahead. How sure an item is, is
+the product of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.evidence import AROUND, MEASURES, Evidence
+from catalog.evidence import MEASURES, Evidence
 
-STEPS = 40
+HELD = ("distinct", "agreeing")  # leads of the likeliest that say whether it is any
+STEPS = 60
 RIDGE = 2e-3  # of the weights, measures being of unit spread
-SETTLED = 1e-8
+SETTLED = 1e-9
 SMALLEST = 1e-6  # spread of a measure that says anything
+_HELD = [MEASURES.index(name) for name in HELD]
 
 Numbers = NDArray[np.float64]
+# Mean logarithm of the likelihood, its slope and its negative curve, of a table and weights.
+Likelihood = Callable[[Numbers, Numbers], tuple[float, Numbers, Numbers]]
 
 
 @dataclass(frozen=True)
@@ -34,98 +39,125 @@ class Case:
 
 @dataclass(frozen=True)
 class Weights:
-    """What each measure counts, and where "none of these" stands."""
+    """What each of `MEASURES` counts among candidates, and each of `HELD` for there being any."""
 
     measures: tuple[float, ...]
+    held: tuple[float, ...]
     none: float
-    none_around: tuple[float, ...]
 
     def sure(self, evidence: Evidence) -> Numbers:
         """The probability of each candidate (c,); together at most 1, the rest being none."""
-        scores = np.append(
-            evidence.measures @ np.array(self.measures),
-            self.none + evidence.around @ np.array(self.none_around),
-        )
-        shares = np.exp(scores - scores.max())
-        return np.asarray((shares / shares.sum())[:-1])
+        shares = _softmax(evidence.measures @ np.array(self.measures))
+        first = evidence.measures[shares.argmax(), _HELD]
+        held = 1 / (1 + np.exp(self.none - float(first @ np.array(self.held))))
+        return np.asarray(held * shares)
 
 
 def fit(cases: Sequence[Case]) -> Weights:
     """The weights that make the cases most likely; no measure counts against its item.
 
-    Newton's method on a concave likelihood: the same cases give the same weights.
+    Newton's method on two concave likelihoods: the same cases give the same weights.
     """
-    table, present, right, weight = _tables(cases)
-    used = table[present]
-    spread = np.sqrt(np.square(used).sum(0) / np.maximum((used != 0).sum(0), 1))
-    spread = np.where(spread > SMALLEST, spread, 1.0)
-    free = np.ones(table.shape[2], bool)
-    while True:
-        found = np.zeros(table.shape[2])
-        found[free] = _newton(table[:, :, free] / spread[free], present, right, weight)
-        against = free.copy()
-        against[len(MEASURES) :] = False
-        against &= found < 0
-        if not against.any():
-            break
-        free &= ~against
-    found /= spread
-    measures = found[: len(MEASURES)]
-    return Weights(
-        tuple(round(float(one), 5) for one in measures),
-        round(float(found[len(MEASURES)]), 5),
-        tuple(round(float(one), 5) for one in found[len(MEASURES) + 1 :]),
+    measures = _fit_candidates([case for case in cases if case.right is not None])
+    firsts = [
+        case.evidence.measures[(case.evidence.measures @ measures).argmax(), _HELD]
+        for case in cases
+    ]
+    held = _fit_held(
+        np.array(firsts),
+        np.array([case.right is not None for case in cases], float),
+        np.array([case.weight for case in cases]),
     )
+    return Weights(_rounded(measures), _rounded(held[:-1]), round(-float(held[-1]), 5))
 
 
-def _tables(
-    cases: Sequence[Case],
-) -> tuple[Numbers, NDArray[np.bool_], NDArray[np.int64], Numbers]:
-    """Cases padded to one size: (n, c + 1, 8); which places are used; the right one; weights.
-
-    The last place is "none", whose own columns are 1 and how alike things around are.
-    """
-    width = max(len(case.evidence.items) for case in cases) + 1
-    table = np.zeros((len(cases), width, len(MEASURES) + 1 + len(AROUND)))
+def _fit_candidates(cases: Sequence[Case]) -> Numbers:
+    """Weights (5,) of the measures, none below 0."""
+    if not cases:
+        return np.ones(len(MEASURES))
+    width = max(len(case.evidence.items) for case in cases)
+    table = np.zeros((len(cases), width, len(MEASURES)))
     present = np.zeros((len(cases), width), bool)
-    right = np.full(len(cases), width - 1)
     for number, case in enumerate(cases):
         count = len(case.evidence.items)
-        table[number, :count, : len(MEASURES)] = case.evidence.measures
-        table[number, -1, len(MEASURES) :] = (1.0, *case.evidence.around)
-        present[number, [*range(count), -1]] = True
-        if case.right is not None:
-            right[number] = case.right
+        table[number, :count], present[number, :count] = case.evidence.measures, True
+    right = np.array([case.right for case in cases])
     weight = np.array([case.weight for case in cases])
-    return table, present, right, weight / weight.sum()
+    weight = weight / weight.sum()
+    spread = _spread(table[present])
 
-
-def _newton(
-    table: Numbers, present: NDArray[np.bool_], right: NDArray[np.int64], weight: Numbers
-) -> Numbers:
-    found = np.zeros(table.shape[2])
-    ridge = RIDGE * np.eye(len(found))
-    value = -np.inf
-    step = np.zeros_like(found)
-    for _ in range(STEPS):
-        scores = np.where(present, table @ found, -np.inf)
-        scores -= scores.max(1, keepdims=True)
-        shares = np.exp(scores)
-        shares /= shares.sum(1, keepdims=True)
+    def slope_and_curve(table: Numbers, found: Numbers) -> tuple[float, Numbers, Numbers]:
+        shares = _softmax(np.where(present, table @ found, -np.inf))
         chosen = np.take_along_axis(shares, right[:, None], 1)[:, 0]
-        now = float(weight @ np.log(np.maximum(chosen, 1e-300)) - found @ ridge @ found / 2)
-        if now < value - SETTLED:  # too far: half the way back
-            step /= 2
-            found = found - step
-            continue
-        if now - value < SETTLED:
-            break
-        value = now
         expected = np.einsum("nc,ncf->nf", shares, table)
         truth = np.take_along_axis(table, right[:, None, None], 1)[:, 0]
-        slope = weight @ (truth - expected) - ridge @ found
         second = np.einsum("n,nc,ncf,ncg->fg", weight, shares, table, table, optimize=True)
-        curve = second - np.einsum("n,nf,ng->fg", weight, expected, expected) + ridge
-        step = np.linalg.solve(curve, slope)
+        curve = second - np.einsum("n,nf,ng->fg", weight, expected, expected)
+        return float(weight @ _log(chosen)), weight @ (truth - expected), curve
+
+    return _positive(table / spread, slope_and_curve, len(MEASURES)) / spread
+
+
+def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
+    """Weights of `HELD`, none below 0, and the constant, (3,)."""
+    spread = np.append(_spread(firsts), 1.0)
+    table = np.column_stack([firsts, np.ones(len(firsts))]) / spread
+    weight = weight / weight.sum()
+
+    def slope_and_curve(table: Numbers, found: Numbers) -> tuple[float, Numbers, Numbers]:
+        chance = 1 / (1 + np.exp(-(table @ found)))
+        value = float(weight @ _log(np.where(held > 0, chance, 1 - chance)))
+        curve = (table * (weight * chance * (1 - chance))[:, None]).T @ table
+        return value, table.T @ (weight * (held - chance)), curve
+
+    return _positive(table, slope_and_curve, len(HELD)) / spread
+
+
+def _positive(table: Numbers, slope_and_curve: Likelihood, positive: int) -> Numbers:
+    """The likeliest weights of a table's columns, of which the first `positive` stay above 0."""
+    free = np.ones(table.shape[-1], bool)
+    while True:
+        found = np.zeros(len(free))
+        found[free] = _newton(table[..., free], slope_and_curve)
+        against = np.append(found[:positive] < 0, np.zeros(len(free) - positive, bool))
+        if not against.any():
+            return found
+        free &= ~against
+
+
+def _newton(table: Numbers, slope_and_curve: Likelihood) -> Numbers:
+    found = np.zeros(table.shape[-1])
+    ridge = RIDGE * np.eye(len(found))
+    step, best = np.zeros(len(found)), -np.inf
+    for _ in range(STEPS):
+        value, slope, curve = slope_and_curve(table, found)
+        value -= float(found @ ridge @ found) / 2
+        if value < best - SETTLED:  # too far: half the way back
+            step = step / 2
+            found = found - step
+            continue
+        if value - best < SETTLED:
+            break
+        best = value
+        step = np.linalg.solve(curve + ridge, slope - ridge @ found)
         found = found + step
     return found
+
+
+def _softmax(scores: Numbers) -> Numbers:
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.asarray(shares / shares.sum(-1, keepdims=True))
+
+
+def _log(chance: Numbers) -> Numbers:
+    return np.asarray(np.log(np.maximum(chance, 1e-300)))
+
+
+def _spread(measures: Numbers) -> Numbers:
+    """Of each measure; 1 for one that says nothing."""
+    spread = np.sqrt(np.square(measures).mean(0))
+    return np.where(spread > SMALLEST, spread, 1.0)
+
+
+def _rounded(weights: Numbers) -> tuple[float, ...]:
+    return tuple(round(float(one), 5) for one in weights)
