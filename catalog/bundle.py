@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from catalog.calibration import Calibration
+from catalog.calibration import Calibration, burst
 from catalog.errors import BundleError
 from catalog.evidence import Print, Witnesses
 from catalog.featurizer import Featurizer
@@ -243,6 +243,23 @@ class Bundle:
             )
             for at in np.argsort(-sure, kind="stable")[:count].tolist()
         ]
+
+    def ask_again(self, photo: int) -> dict[str, float]:
+        """How sure each item would be if a stored photo were a new look.
+
+        It asks without itself and without those of its item most like it; an item's only
+        photo stays in.
+        """
+        vector = self._vectors[photo].astype(np.float32)
+        vector /= max(float(np.linalg.norm(vector)), 1e-9)
+        rows = self._asked(False).rows(int(self._owners[photo]))
+        absent, unread = burst(self._vectors, rows, photo) if len(rows) > 1 else (None, None)
+        look = Print(self._printed.description(photo)) if self._printed else None
+        evidence = self._asked(False).gather(vector, look, absent, unread)
+        sure = self.manifest.calibration.weights.sure(evidence)
+        return {
+            self._names[item]: float(one) for item, one in zip(evidence.items, sure, strict=True)
+        }
 
     def _asked(self, exact: bool) -> Witnesses:
         if exact not in self._witnesses:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -198,7 +198,7 @@ def calibrate(
             witnesses = folds[item % FOLDS]
             absent = unread = None
             if several[item]:
-                absent, unread = _burst(stored, witnesses.rows(item), shown.photo)
+                absent, unread = burst(stored, witnesses.rows(item), shown.photo)
             own = witnesses.gather(shown.vector, look, absent, unread)
             asked.append(_Asked("own", own, item))
             if len(several) >= FEWEST_ITEMS:
@@ -244,15 +244,22 @@ def _without_fold(
     return learn(stored[others], owners[others]) if metric is not None else None
 
 
-def _burst(
-    stored: Vectors, rows: Rows, photo: int
+def burst(
+    stored: NDArray[np.floating[Any]], rows: Rows, photo: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """A photo with those of its item most like it: those left out, and those left unread.
 
-    One photo at least answers.
+    Args:
+        stored: All vectors (n, d).
+        rows: The photos of its item, two at least.
+        photo: Which of them asks.
+
+    Returns:
+        Two masks, bool (n,). One photo at least answers.
     """
     others = rows[rows != photo]
-    alike = others[np.argsort(-(stored[others] @ stored[photo]), kind="stable")]
+    similarities = stored[others].astype(np.float32) @ stored[photo].astype(np.float32)
+    alike = others[np.argsort(-similarities, kind="stable")]
     masks = np.zeros((2, len(stored)), bool)
     masks[:, photo] = True
     for mask, share in zip(masks, (ALIKE, SAME_SCENE), strict=True):

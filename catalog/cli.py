@@ -19,12 +19,16 @@ from rich.text import Text
 
 from catalog.compare_cli import compare
 from catalog.errors import ContentError, SurroundingsError
+from catalog.evaluate_cli import confusions, evaluate, in_words
 from catalog.model_cli import model
 from catalog.settings import CatalogSettings, DeviceSettings, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+vectors_only = click.option(
+    "--vectors-only", is_flag=True, help='Plain neighbours by the vector: no print, no "how sure".'
+)
 exact_search = click.option("--exact", is_flag=True, help="Search every vector, not the index.")
 
 
@@ -64,6 +68,8 @@ def catalog() -> None:
 
 catalog.add_command(model)
 catalog.add_command(compare)
+catalog.add_command(evaluate)
+catalog.add_command(confusions)
 
 
 @catalog.command()
@@ -72,6 +78,14 @@ catalog.add_command(compare)
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option("--strict", is_flag=True, help="Fail when a photo had to be left out.")
 @click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
+@click.option(
+    "--foreign-named",
+    type=click.FloatRange(0, 100),
+    default=1.0,
+    show_default=True,
+    metavar="PERCENT",
+    help='Of the shipped foreign things at most so many may be named: where "unknown" begins.',
+)
 @model_options
 @as_json
 @click.pass_obj
@@ -83,6 +97,7 @@ def build(
     title: str | None,
     strict: bool,
     refit_projection: bool,
+    foreign_named: float,
     as_json: bool,
     **model: Any,
 ) -> None:
@@ -120,6 +135,7 @@ def build(
                 soft_wrap=True,
             ),
             refit_projection,
+            foreign_named / 100,
         )
     if as_json:
         _print_json(
@@ -139,6 +155,12 @@ def _print_build(report: Any) -> None:
     )
     if report.projection:
         click.echo(_projection(report.projection))
+    click.echo(
+        "what is printed on the things counts too: their local features are in the bundle"
+        if report.printed
+        else "local features would not help with these things, and are not in the bundle"
+    )
+    click.echo(f"to expect of 100 looks at its own things: {in_words(report.calibration.own)}")
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
     if report.skipped:
@@ -195,6 +217,7 @@ def activate(config: Path | None, bundle: Path, as_json: bool) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 1000))
+@vectors_only
 @exact_search
 @as_json
 @click.pass_obj
@@ -203,52 +226,89 @@ def search(
     bundle: Path,
     photos: tuple[Path, ...],
     limit: int,
+    vectors_only: bool,
     exact: bool,
     as_json: bool,
 ) -> None:
-    """Search BUNDLE with PHOTOS.
+    """Search BUNDLE with PHOTOS, and say how sure each answer is.
 
     \b
-    Example:
+    Examples:
       visual-search catalog search shop.bundle unknown-part.jpg
+      visual-search catalog search shop.bundle unknown-part.jpg --vectors-only
     """
     from catalog.bundle import Bundle
     from catalog.photos import decode
 
     opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
-    threshold = opened.manifest.calibration.unknown_below
     answers = []
     for photo in photos:
         try:
             image = decode(photo.read_bytes(), str(photo))
         except OSError as error:
             raise ContentError(f"{photo}: {error.strerror}") from error
-        matches = opened.search(opened.featurizer.embed([image])[0], limit, exact)
-        found = [
-            asdict(match) | {"title": item.title if (item := opened.item(match.sku)) else ""}
-            for match in matches
-        ]
-        unknown = not matches or matches[0].similarity < threshold
-        answers.append({"photo": str(photo), "unknown": unknown, "matches": found})
+        vector = opened.featurizer.embed([image])[0]
+        if vectors_only:
+            matches = opened.search(vector, limit, exact)
+        else:
+            matches = opened.answer(vector, opened.print_of(image), limit, exact)
+        answers.append(_answer_document(opened, str(photo), matches, vectors_only))
     if as_json:
         _print_json({"bundle": opened.id, "answers": answers})
         return
     for answer in answers:
-        table = Table(title=Text(str(answer["photo"])), title_justify="left")
-        for column in ("sku", "title", "similarity"):
-            table.add_column(column, justify="right" if column == "similarity" else "left")
-        for one in answer["matches"]:  # type: ignore[attr-defined]
-            table.add_row(Text(one["sku"]), Text(one["title"]), f"{one['similarity']:.3f}")
-        Console().print(table)
-        if answer["unknown"]:
-            click.echo("probably none of these: below this catalogue's threshold")
+        _print_answer(answer)
+
+
+def _answer_document(
+    opened: Any, photo: str, matches: list[Any], vectors_only: bool
+) -> dict[str, Any]:
+    """What `search` found for one photo, ready to be JSON."""
+    from catalog.decision import decide
+
+    found = [
+        asdict(match) | {"title": item.title if (item := opened.item(match.sku)) else ""}
+        for match in matches
+    ]
+    if vectors_only:
+        return {"photo": photo, "matches": found}
+    calibration = opened.manifest.calibration
+    sure = [match.sure for match in matches]
+    answer, named = decide(sure, calibration.unknown_below, calibration.alone_from)
+    return {
+        "photo": photo,
+        "answer": answer.value,
+        "named": named,
+        "unknown": named == 0,
+        "matches": found,
+    }
+
+
+def _print_answer(answer: dict[str, Any]) -> None:
+    table = Table(title=Text(answer["photo"]), title_justify="left")
+    sure = "answer" in answer
+    for column in ("sku", "title", "similarity", *(["sure"] if sure else [])):
+        numeric = column in ("similarity", "sure")
+        table.add_column(column, justify="right" if numeric else "left")
+    for one in answer["matches"]:
+        cells = [Text(one["sku"]), Text(one["title"]), f"{one['similarity']:.3f}"]
+        table.add_row(*cells, *([f"{one['sure']:.1%}"] if sure else []))
+    Console().print(table)
+    if answer.get("answer") == "one_of":
+        click.echo(f"one of the first {answer['named']}")
+    if answer.get("unknown"):
+        click.echo("unknown: not sure enough that it is any of these")
 
 
 @catalog.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @as_json
 def inspect(bundle: Path, as_json: bool) -> None:
-    """Check BUNDLE's files and say what is in it.
+    """Check BUNDLE's files and say what is in it, and what to expect of it.
+
+    "of 100 own" are looks at its own things; "alike" are things like them that it does not
+    hold, measured by leaving each item out in turn; "drawn" are the foreign things, hands and
+    empty counters that are shipped.
 
     \b
     Example:
@@ -280,57 +340,25 @@ def inspect(bundle: Path, as_json: bool) -> None:
         f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
         + (f", shortened from {lost.dimensions}" if lost else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
-        "unknown": f"below a similarity of {calibration.unknown_below:.3f}: keeps "
-        f"{calibration.known_kept:.0%} of its own things as a camera would see them, "
-        f"refuses {calibration.foreign_refused:.0%} of drawn foreign ones",
-        "one of these": f"within {calibration.one_of_margin:.3f} of the best",
+        "print": f"{manifest.printed.features:,} local features"
+        if manifest.printed
+        else "not kept",
+        "how sure": "learned from its own photos and drawn foreign things; 80% means that 80 of "
+        "100 such answers are right, of things shown as often as things like them that it "
+        "does not hold",
+        "unknown": f"below {calibration.unknown_below:.1%} for all that would be named together",
+        "one of these": f"where the first has less than {calibration.alone_from:.0%} of that",
+        "of 100 own": in_words(calibration.own),
+        "of 100 alike": in_words(calibration.relatives)
+        if calibration.relatives
+        else "too few items to tell",
+        "of 100 drawn": in_words(calibration.drawn),
         "size": f"{size / 1e6:.1f} MB in {len(manifest.files)} files, all digests right",
     }
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
         table.add_row(name, Text(value))
     Console().print(table)
-
-
-@catalog.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("labelled_photos", type=click.Path(path_type=Path))
-@exact_search
-@as_json
-@click.pass_obj
-def evaluate(
-    config: Path | None, bundle: Path, labelled_photos: Path, exact: bool, as_json: bool
-) -> None:
-    """Measure how often BUNDLE is right on LABELLED_PHOTOS, a folder for each sku.
-
-    \b
-    Example:
-      visual-search catalog evaluate shop.bundle test-photos/ --json
-    """
-    from catalog.bundle import Bundle
-    from catalog.evaluate import evaluate as evaluate_bundle
-
-    settings = load("catalog", CatalogSettings, config)
-    opened = Bundle.open(bundle, settings.engine)
-    with progress_bars(Console(stderr=True)) as show:
-        result = evaluate_bundle(
-            opened,
-            labelled_photos,
-            settings.cache,
-            exact,
-            lambda done, total: show("photos", done, total),
-        )
-    if as_json:
-        _print_json(asdict(result))
-        return
-    click.echo(
-        f"{result.queries} photos: {result.top1:.1%} right first, "
-        f"{result.top5:.1%} among the first five, {result.unknown:.1%} called unknown"
-    )
-    for one in result.skipped:
-        click.echo(f"left out: {one.name}: {one.reason}")
-    if result.foreign_labels:
-        click.echo(f"not in the catalogue, so never right: {_names(result.foreign_labels)}")
 
 
 @catalog.command()

@@ -171,4 +171,3 @@ class Witnesses:
 
 def _nearest(similarities: Vectors) -> float:
     return float(np.sort(similarities)[-SEVERAL:].mean())
-

@@ -213,7 +213,7 @@ class Appliance:
     def _candidates(bundle: Bundle, matches: tuple[Match, ...]) -> tuple[Candidate, ...]:
         found = ((bundle.item(match.sku), match) for match in matches)
         return tuple(
-            Candidate(item, match.photo, match.similarity)
+            Candidate(item, match.photo, match.similarity, match.sure or 0.0)
             for item, match in found
             if item is not None
         )

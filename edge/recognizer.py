@@ -1,4 +1,7 @@
-"""Frame to opinion: find the thing, embed it, search, and judge over several looks."""
+"""Frame to opinion: find the thing, embed it, read its print once it rests, and judge.
+
+The vectors of several looks are averaged; what is printed is read once, from the sharpest look.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundle import Bundle, Match
+from catalog.evidence import Print
 from catalog.photos import shrink
 from edge.scene import Scene, Stillness, crop, on_light_ground, sharpness
 from edge.sighting import Box, Frame, Image, Look, Timings
@@ -18,6 +22,7 @@ from edge.verdict import NOTHING, Opinion, Steadfast, judge
 LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
 SAME_PLACE = 0.5  # intersection over union of two boxes; below it the thing has moved
+RESTING = 2  # looks in one place, from which its print is read
 CANDIDATES = 6
 LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 
@@ -39,11 +44,10 @@ class Observation:
     still: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Seen:
     vector: NDArray[np.float32]
-    box: Box
-    sharpness: float
+    look: Look
 
 
 class Recognizer:
@@ -56,6 +60,8 @@ class Recognizer:
         self._still = Stillness()
         self._mind = Steadfast()
         self._window: deque[_Seen] = deque(maxlen=LOOKS)
+        self._print: Print | None = None  # of the thing at rest
+        self._read: _Seen | None = None  # the look it was read from
         self._settled = 0  # looks that confirmed the current opinion
 
     def learn_background(self, wanted: bool) -> None:
@@ -71,7 +77,7 @@ class Recognizer:
 
     def reset(self) -> None:
         """Forget the looks and the opinion, as after the camera was away."""
-        self._window.clear()
+        self._gone()
         self._still.forget()
         self._mind = Steadfast()
         self._settled = 0
@@ -86,7 +92,7 @@ class Recognizer:
                 self.bundle, self._mind.current, False, None, (), timings, still=True
             )
         if view.empty:
-            self._window.clear()
+            self._gone()
             timings = Timings(capture=frame.capture_ms, look=_ms(start))
             return self._conclude(frame, NOTHING, None, (), timings)
         look = take(self.bundle, frame.image, view.box, view.thing)
@@ -97,7 +103,16 @@ class Recognizer:
         timings = replace(timings, embed=_ms(start))
 
         start = time.perf_counter()
-        found = self.bundle.search(self._fused(vector, look), CANDIDATES, self._exact)
+        fused = self._fused(vector, look)
+        if len(self._window) < RESTING:  # it may still be on its way
+            found = self.bundle.search(fused, CANDIDATES, self._exact)
+            timings = replace(timings, search=_ms(start))
+            current = self._mind.current
+            return Observation(self.bundle, current, False, look, tuple(found), timings)
+        if not any(one is self._read for one in self._window):
+            self._read = max(self._window, key=lambda one: one.look.sharpness)
+            self._print = self.bundle.print_of(self._read.look.image)
+        found = self.bundle.answer(fused, self._print, CANDIDATES, self._exact)
         timings = replace(timings, search=_ms(start))
         opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
         return self._conclude(frame, opinion, look, tuple(found), timings)
@@ -113,18 +128,23 @@ class Recognizer:
         vector = bundle.featurizer.embed([look.image])[0]
         embedded = _ms(start)
         start = time.perf_counter()
-        found = bundle.search(vector, CANDIDATES, self._exact)
+        found = bundle.answer(vector, bundle.print_of(look.image), CANDIDATES, self._exact)
         timings = Timings(look=looked, embed=embedded, search=_ms(start))
         opinion = judge(found, bundle.manifest.calibration)
         return Observation(bundle, opinion, True, look, tuple(found), timings)
 
+    def _gone(self) -> None:
+        """What was there is not there any more."""
+        self._window.clear()
+        self._print = self._read = None
+
     def _fused(self, vector: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
         """The mean of the newest looks at this thing, blurred ones left out; length 1."""
-        if self._window and overlap(self._window[-1].box, look.box) < SAME_PLACE:
-            self._window.clear()
-        self._window.append(_Seen(vector, look.box, look.sharpness))
-        sharpest = max(one.sharpness for one in self._window)
-        sharp = [one.vector for one in self._window if one.sharpness >= BLURRED * sharpest]
+        if self._window and overlap(self._window[-1].look.box, look.box) < SAME_PLACE:
+            self._gone()
+        self._window.append(_Seen(vector, look))
+        sharpest = max(one.look.sharpness for one in self._window)
+        sharp = [one.vector for one in self._window if one.look.sharpness >= BLURRED * sharpest]
         mean = np.mean(sharp, axis=0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 

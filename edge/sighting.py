@@ -64,11 +64,15 @@ class Timings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that may be the thing, with its best photo's number and cosine similarity."""
+    """An item that may be the thing: its best photo's number, cosine similarity, how sure.
+
+    `sure` is the probability that it is this item.
+    """
 
     item: Item
     photo: int
     similarity: float
+    sure: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
-"""From similar items to what is said: this one, one of these, unknown, nothing."""
+"""From how sure each item is to what is said: this one, one of these, unknown, nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catalog.bundle import Calibration, Match
+from catalog.bundle import Match
+from catalog.calibration import Calibration
+from catalog.decision import Answer, decide
 from edge.sighting import Verdict
 
 WINS = 3  # in a row, before what is said changes
-MOST_CARDS = 3
-STICKY = 0.015  # cosine; how much more it takes to leave a verdict than to keep it
+POSSIBLE = 0.01  # probability from which an item is shown beside a match
+STICKY = 0.05  # probability; how much more it takes to leave a verdict than to keep it
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,26 @@ NOTHING = Opinion(Verdict.NOTHING)
 
 
 def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = NOTHING) -> Opinion:
-    """Judge items found, best first; `current` is what is said now and is a little favoured."""
-    if not found:
-        return Opinion(Verdict.UNKNOWN)
-    threshold, margin = calibration.unknown_below, calibration.one_of_margin
+    """Judge items found, the likeliest first; `current` is said now and is a little favoured.
+
+    After the item of a match come the others that it might be after all.
+    """
+    threshold, alone = calibration.unknown_below, calibration.alone_from
     if current.verdict is Verdict.UNKNOWN:
-        threshold += STICKY
+        threshold = min(threshold + STICKY, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):
         threshold -= STICKY
     if current.verdict is Verdict.ONE_OF:
-        margin += STICKY
-    elif current.verdict is Verdict.MATCH and current.matches[0].sku == found[0].sku:
-        margin -= STICKY
-    if found[0].similarity < threshold:
+        alone += STICKY
+    elif current.verdict is Verdict.MATCH and found and current.matches[0].sku == found[0].sku:
+        alone -= STICKY
+    answer, named = decide([one.sure or 0.0 for one in found], threshold, alone)
+    if answer is Answer.UNKNOWN:
         return Opinion(Verdict.UNKNOWN)
-    near = [one for one in found if found[0].similarity - one.similarity < margin]
-    if len(near) > 1:
-        return Opinion(Verdict.ONE_OF, tuple(near[:MOST_CARDS]))
-    similar = (one for one in found[1:] if one.similarity >= calibration.unknown_below)
-    return Opinion(Verdict.MATCH, (found[0], *similar))
+    if answer is Answer.ONE_OF:
+        return Opinion(Verdict.ONE_OF, tuple(found[:named]))
+    others = (one for one in found[1:] if (one.sure or 0.0) >= POSSIBLE)
+    return Opinion(Verdict.MATCH, (found[0], *others))
 
 
 class Steadfast:

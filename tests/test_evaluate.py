@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from catalog.bundle import Bundle
+from catalog.charts import BLUE, draw_reliability, draw_trade_off
 from catalog.errors import ContentError
-from catalog.evaluate import evaluate
+from catalog.evaluate import calibration_error, evaluate
+from catalog.photos import decode
 from tests.drawing import draw_thing, png, write_things
 
 
@@ -30,11 +33,13 @@ def test_fractions_count_the_first_and_the_first_five(
     small_bundle: Path, labelled: Path, cache: Path, exact: bool
 ) -> None:
     bundle = Bundle.open(small_bundle)
-    result = evaluate(bundle, labelled, cache, exact)
+    result, _ = evaluate(bundle, labelled, cache, exact)
     assert result.queries == 6
     assert result.top1 == pytest.approx(4 / 6)
-    query = bundle.featurizer.embed([draw_thing(5, view=51)])[0]
-    last = "thing-01" in [match.sku for match in bundle.search(query, 5, exact)]
+    look = draw_thing(5, view=51)
+    query = bundle.featurizer.embed([look])[0]
+    found = bundle.answer(query, bundle.print_of(look), 5, exact)
+    last = "thing-01" in [match.sku for match in found]
     assert result.top5 == pytest.approx((4 + last) / 6)
     assert result.foreign_labels == ("stranger",)
     assert result.skipped == ()
@@ -50,20 +55,78 @@ def test_things_below_the_threshold_are_counted_as_unknown(
     for number, picture in enumerate(pictures):
         (tmp_path / "labelled" / "thing-00" / f"{number}.png").write_bytes(png(picture))
     below = [
-        bundle.search(vector, 1, exact=True)[0].similarity < threshold
+        sum(match.sure or 0 for match in bundle.answer(vector, None, exact=True)[:3]) < threshold
         for vector in bundle.featurizer.embed(pictures)
     ]
-    result = evaluate(bundle, tmp_path / "labelled", cache, exact=True)
+    result, _ = evaluate(bundle, tmp_path / "labelled", cache, exact=True)
     assert result.unknown == pytest.approx(sum(below) / 20)
     assert any(below[6:])
     assert not all(below[:6])
+
+
+def test_plain_neighbours_are_what_the_index_gives(
+    small_bundle: Path, labelled: Path, cache: Path
+) -> None:
+    bundle = Bundle.open(small_bundle)
+    result, asked = evaluate(bundle, labelled, cache, vectors_only=True)
+    assert result.top1 == pytest.approx(4 / 6)
+    assert result.unknown is None
+    assert all(match.sure is None for one in asked for match in one.matches)
+
+
+def test_foreign_photos_are_measured_beside_what_was_predicted(
+    small_bundle: Path, labelled: Path, tmp_path: Path, cache: Path
+) -> None:
+    folder = tmp_path / "foreign"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(10):
+        (folder / "deep" / f"{number}.png").write_bytes(png(draw_thing(40 + number)))
+    bundle = Bundle.open(small_bundle)
+    result, asked = evaluate(bundle, labelled, cache, foreign=folder)
+    assert result.queries == 6
+    assert result.foreign_asked == 11, "the stranger among the labelled photos is foreign too"
+    assert sum(one.sku is None for one in asked) == 11
+    for shares in (result.known, result.foreign):
+        assert shares is not None
+        assert sum(shares.model_dump().values()) == pytest.approx(1)
+    assert result.foreign.right == 0
+    assert result.auroc == pytest.approx(
+        np.mean(
+            [
+                (known.sure > other.sure) + (known.sure == other.sure) / 2
+                for known in asked
+                for other in asked
+                if known.sku is not None and other.sku is None
+            ]
+        )
+    )
+    assert result.held is not None
+
+
+def test_the_calibration_error_is_the_mean_gap_of_fifteen_bins() -> None:
+    sure = np.array([0.01, 0.02, 0.95, 0.99, 0.97, 0.99])
+    right = np.array([False, True, True, True, True, False])
+    expected = 2 / 6 * abs(0.015 - 0.5) + 4 / 6 * abs(sure[2:].mean() - 0.75)
+    assert calibration_error(sure, right) == pytest.approx(expected)
+
+
+def test_charts_are_pictures_that_show_the_answers(
+    small_bundle: Path, labelled: Path, tmp_path: Path, cache: Path
+) -> None:
+    _, asked = evaluate(Bundle.open(small_bundle), labelled, cache)
+    draw_reliability(asked, tmp_path / "reliability.png")
+    draw_trade_off(asked, 0.5, tmp_path / "trade-off.png")
+    for name in ("reliability.png", "trade-off.png"):
+        drawn = decode((tmp_path / name).read_bytes(), name)
+        colours = {tuple(pixel) for pixel in drawn.reshape(-1, 3)}
+        assert BLUE in colours, "the answers' colour"
 
 
 def test_unusable_photos_are_named_and_not_counted(
     small_bundle: Path, labelled: Path, cache: Path
 ) -> None:
     (labelled / "thing-02" / "b.png").write_bytes(b"spoilt")
-    result = evaluate(Bundle.open(small_bundle), labelled, cache)
+    result, _ = evaluate(Bundle.open(small_bundle), labelled, cache)
     assert result.queries == 6
     assert [(Path(one.name).name, one.reason) for one in result.skipped] == [
         ("b.png", "not a picture that can be read")

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from catalog.bundle import Calibration, Match
+from catalog.bundle import Match
+from catalog.calibration import Calibration, Shares
 from edge.sighting import Verdict
 from edge.verdict import NOTHING, Opinion, Steadfast, judge
 
+EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
-    unknown_below=0.6, one_of_margin=0.05, known_kept=0.97, foreign_refused=0.9
+    measures={"cosine": 1, "several": 1, "distinct": 1, "agreeing": 1, "votes": 1},
+    held={"distinct": 1, "agreeing": 1},
+    none=1,
+    unknown_below=0.6,
+    alone_from=0.8,
+    own=EXPECTED,
+    relatives=EXPECTED,
+    drawn=EXPECTED,
 )
 
 
-def found(**similarities: float) -> list[Match]:
-    return [Match(sku, number, value) for number, (sku, value) in enumerate(similarities.items())]
+def found(**sure: float) -> list[Match]:
+    return [Match(sku, number, 0.5, value) for number, (sku, value) in enumerate(sure.items())]
 
 
 def test_a_clear_lead_is_a_match() -> None:
-    opinion = judge(found(apple=0.9, pear=0.7), CALIBRATION)
+    opinion = judge(found(apple=0.9, pear=0.07), CALIBRATION)
     assert opinion.verdict is Verdict.MATCH
     assert opinion.matches[0].sku == "apple"
 
 
-def test_a_small_margin_is_one_of_these_with_at_most_three_cards() -> None:
-    opinion = judge(found(a=0.9, b=0.89, c=0.88, d=0.87), CALIBRATION)
+def test_what_it_may_be_after_all_comes_after_a_match() -> None:
+    opinion = judge(found(apple=0.9, pear=0.07, plum=0.002), CALIBRATION)
+    assert [match.sku for match in opinion.matches] == ["apple", "pear"]
+
+
+def test_two_that_are_likely_are_one_of_these() -> None:
+    opinion = judge(found(a=0.5, b=0.4, c=0.02), CALIBRATION)
+    assert opinion.verdict is Verdict.ONE_OF
+    assert [match.sku for match in opinion.matches] == ["a", "b"]
+
+
+def test_one_of_these_has_at_most_three_cards() -> None:
+    opinion = judge(found(a=0.3, b=0.25, c=0.23, d=0.2), CALIBRATION)
     assert opinion.verdict is Verdict.ONE_OF
     assert [match.sku for match in opinion.matches] == ["a", "b", "c"]
 
 
 def test_below_the_threshold_it_is_unknown_and_names_nothing() -> None:
-    opinion = judge(found(apple=0.59, pear=0.2), CALIBRATION)
+    opinion = judge(found(apple=0.55, pear=0.02), CALIBRATION)
     assert opinion == Opinion(Verdict.UNKNOWN)
+
+
+def test_likely_one_of_three_is_not_unknown_though_none_alone_is_likely() -> None:
+    assert judge(found(a=0.3, b=0.25, c=0.2), CALIBRATION).verdict is Verdict.ONE_OF
 
 
 def test_nothing_found_is_unknown() -> None:
@@ -37,17 +61,17 @@ def test_nothing_found_is_unknown() -> None:
 
 
 def test_what_is_said_is_a_little_favoured() -> None:
-    said = judge(found(apple=0.7, pear=0.5), CALIBRATION)
-    assert judge(found(apple=0.59, pear=0.4), CALIBRATION, said).verdict is Verdict.MATCH
-    assert judge(found(apple=0.55, pear=0.4), CALIBRATION, said).verdict is Verdict.UNKNOWN
+    said = judge(found(apple=0.9, pear=0.05), CALIBRATION)
+    assert judge(found(apple=0.57, pear=0.01), CALIBRATION, said).verdict is Verdict.MATCH
+    assert judge(found(apple=0.52, pear=0.01), CALIBRATION, said).verdict is Verdict.UNKNOWN
     unknown = Opinion(Verdict.UNKNOWN)
-    assert judge(found(apple=0.61, pear=0.4), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
+    assert judge(found(apple=0.62, pear=0.01), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
 
 
 def test_the_mind_changes_only_after_three_in_a_row() -> None:
     mind = Steadfast()
-    apple = judge(found(apple=0.9, pear=0.5), CALIBRATION)
-    pear = judge(found(pear=0.9, apple=0.5), CALIBRATION)
+    apple = judge(found(apple=0.9, pear=0.05), CALIBRATION)
+    pear = judge(found(pear=0.9, apple=0.05), CALIBRATION)
     assert [mind.hear(one) for one in (apple, apple, pear, apple, apple)] == [False] * 5
     assert mind.current == NOTHING
     assert mind.hear(apple)
@@ -58,7 +82,7 @@ def test_the_mind_changes_only_after_three_in_a_row() -> None:
 def test_two_of_these_in_another_order_are_no_news() -> None:
     mind = Steadfast()
     for _ in range(3):
-        mind.hear(judge(found(a=0.9, b=0.89), CALIBRATION))
+        mind.hear(judge(found(a=0.45, b=0.44), CALIBRATION))
     assert mind.current.verdict is Verdict.ONE_OF
-    other_order = judge(found(b=0.9, a=0.89), CALIBRATION)
+    other_order = judge(found(b=0.45, a=0.44), CALIBRATION)
     assert not any(mind.hear(other_order) for _ in range(5))

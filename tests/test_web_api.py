@@ -144,6 +144,7 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
                 "attributes": {"Material": "Stoneware", "Volume": "280 ml"},
                 "photo": f"/photos/{BUNDLE}/{CUP}",
                 "similarity": 0.831,
+                "sure": 0.99,
             },
             state["sighting"]["matches"][1],
         ],

@@ -189,7 +189,12 @@ class StandInDevice:
     ) -> Sighting:
         """A sighting of the numbered things."""
         number = next(self.numbers)
-        matches = tuple(Candidate(ITEMS[thing], thing, similarity) for thing, similarity in found)
+        gap = found[0][1] - found[1][1] if len(found) > 1 else 1.0
+        sure = min(0.99, 0.5 + 2 * gap)
+        matches = tuple(
+            Candidate(ITEMS[thing], thing, similarity, sure if place == 0 else (1 - sure) / 2)
+            for place, (thing, similarity) in enumerate(found)
+        )
         shown = look if look is not None else (found[0][0] if found else None)
         return Sighting(
             id=f"sighting-{number}-{time.time_ns():x}",

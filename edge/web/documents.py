@@ -58,7 +58,7 @@ def whole_item_document(item: Item, catalogue: Catalogue) -> Document:
 
 
 def sighting_document(sighting: Sighting) -> Document:
-    """A sighting; similarity is the cosine, times are RFC 3339, timings milliseconds."""
+    """A sighting; similarity is the cosine, sure a probability, timings are milliseconds."""
     timings = sighting.timings
     return {
         "id": sighting.id,
@@ -107,6 +107,7 @@ def _match_document(match: Candidate, bundle: str) -> Document:
     return item_document(match.item) | {
         "photo": photo_address(bundle, match.photo),
         "similarity": round(float(match.similarity), 3),
+        "sure": round(float(match.sure), 3),
     }
 
 

@@ -1,12 +1,10 @@
 // What the page says, in a visitor's words.
 
-const CLEAR_GAP = 0.12; // similarity between the match and the next best
+const CLEAR = 0.95; // probability from which a match is a clear one
 
 // How sure the device is, without a number that nobody can judge.
 export function sureness(matches) {
-  if (matches.length < 2) return "A clear match";
-  const gap = matches[0].similarity - matches[1].similarity;
-  return gap >= CLEAR_GAP ? "A clear match" : "Very likely this one";
+  return matches[0].sure >= CLEAR ? "A clear match" : "Very likely this one";
 }
 
 // One sentence for those who listen instead of looking.

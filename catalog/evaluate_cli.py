@@ -1,0 +1,214 @@
+"""``visual-search catalog evaluate`` and ``confusions``: how good a bundle is, and where not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from catalog.calibration import Shares
+from catalog.errors import SurroundingsError
+from catalog.settings import CatalogSettings, load
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("labelled_photos", type=click.Path(path_type=Path))
+@click.option(
+    "--foreign",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Photos of things that the bundle does not hold.",
+)
+@click.option(
+    "--charts",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to draw trade-off.png and reliability.png.",
+)
+@click.option("--vectors-only", is_flag=True, help="Plain neighbours by the vector.")
+@click.option("--exact", is_flag=True, help="Search every vector, not the index.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_obj
+def evaluate(
+    config: Path | None,
+    bundle: Path,
+    labelled_photos: Path,
+    foreign: Path | None,
+    charts: Path | None,
+    vectors_only: bool,
+    exact: bool,
+    as_json: bool,
+) -> None:
+    """Measure how often BUNDLE is right on LABELLED_PHOTOS, a folder for each sku.
+
+    With --foreign it also measures how often a thing that BUNDLE does not hold is named, and
+    whether what BUNDLE says to expect came true. --charts draws what other thresholds would
+    trade, and whether "80 % sure" is right in 80 of 100.
+
+    \\b
+    Examples:
+      visual-search catalog evaluate shop.bundle test-photos/ --json
+      visual-search catalog evaluate shop.bundle test-photos/ --foreign others/ --charts charts/
+    """
+    from catalog.bundle import Bundle
+    from catalog.charts import draw_reliability, draw_trade_off
+    from catalog.evaluate import evaluate as evaluate_bundle
+
+    if vectors_only and charts is not None:
+        raise click.UsageError("--charts are about how sure answers are; not with --vectors-only")
+    settings = load("catalog", CatalogSettings, config)
+    opened = Bundle.open(bundle, settings.engine)
+    with _progress() as bars:
+        task = bars.add_task("photos", total=None)
+        result, asked = evaluate_bundle(
+            opened,
+            labelled_photos,
+            settings.cache,
+            exact,
+            lambda done, total: bars.update(task, completed=done, total=total),
+            foreign,
+            vectors_only,
+        )
+    if charts is not None:
+        try:
+            charts.mkdir(parents=True, exist_ok=True)
+            draw_reliability(asked, charts / "reliability.png")
+            draw_trade_off(
+                asked, opened.manifest.calibration.unknown_below, charts / "trade-off.png"
+            )
+        except OSError as error:
+            raise SurroundingsError(f"{charts}: cannot be written: {error.strerror}") from error
+    if as_json:
+        known, others = result.known, result.foreign
+        _print_json(
+            asdict(result)
+            | {
+                "known": known.model_dump() if known else None,
+                "foreign": others.model_dump() if others else None,
+            }
+        )
+        return
+    unknown = "" if result.unknown is None else f", {result.unknown:.1%} called unknown"
+    click.echo(
+        f"{result.queries} photos: {result.top1:.1%} right first, "
+        f"{result.top5:.1%} among the first five{unknown}"
+    )
+    for one in result.skipped:
+        click.echo(f"left out: {one.name}: {one.reason}")
+    if result.foreign_labels:
+        click.echo(f"not in the catalogue, so never right: {_names(result.foreign_labels)}")
+    if not vectors_only:
+        _print_expected(result, opened.manifest.calibration)
+
+
+def _print_expected(result: object, calibration: object) -> None:
+    from catalog.calibration import Calibration
+    from catalog.evaluate import Evaluation
+
+    assert isinstance(result, Evaluation)
+    assert isinstance(calibration, Calibration)
+    table = Table(box=None)
+    for column in ("of 100 looks at", "right", "one of these", "unknown", "wrong"):
+        table.add_column(column, justify="left" if column.startswith("of") else "right")
+    rows: list[tuple[str, Shares | None]] = [("its own things, measured", result.known)]
+    rows.append(("  expected", calibration.own if result.known else None))
+    rows.append((f"{result.foreign_asked} foreign photos, measured", result.foreign))
+    if result.foreign:
+        rows.append(("  expected of things like its own", calibration.relatives))
+        rows.append(("  expected of drawn ones", calibration.drawn))
+    for name, shares in rows:
+        if shares is not None:
+            cells = (shares.right, shares.one_of, shares.unknown, shares.wrong)
+            table.add_row(name, *(f"{100 * one:.1f}" for one in cells))
+    Console().print(table)
+    if result.held is not None:
+        click.echo(
+            "the prediction held: all within 5 points"
+            if result.held
+            else "the prediction did not hold: some are more than 5 points away"
+        )
+    if result.auroc is not None:
+        click.echo(f"known above foreign by how sure (AUROC): {result.auroc:.3f}")
+    if result.calibration_error is not None:
+        click.echo(f"expected calibration error of how sure: {result.calibration_error:.3f}")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The HTML report to write.")
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="Pairs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_obj
+def confusions(
+    config: Path | None, bundle: Path, out: Path | None, most: int, as_json: bool
+) -> None:
+    """Name the pairs of items that the device will mix up, worst first.
+
+    Each item's photos ask the catalogue as if they were new. More photos of the items at the
+    top help most. The report holds their pictures side by side, in one file.
+
+    \\b
+    Examples:
+      visual-search catalog confusions shop.bundle --out confusions.html
+      visual-search catalog confusions shop.bundle --json
+    """
+    from catalog.bundle import Bundle
+    from catalog.confusions import confused, report
+
+    opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
+    with _progress() as bars:
+        task = bars.add_task("photos", total=None)
+        pairs = confused(
+            opened, lambda done, total: bars.update(task, completed=done, total=total)
+        )[:most]
+    if out is not None:
+        try:
+            out.write_text(report(opened, pairs), encoding="utf-8")
+        except OSError as error:
+            raise SurroundingsError(f"{out}: cannot be written: {error.strerror}") from error
+    if as_json:
+        _print_json({"bundle": opened.id, "pairs": [asdict(pair) for pair in pairs]})
+        return
+    if not pairs:
+        click.echo("no two items that the device would mix up")
+        return
+    table = Table(box=None)
+    for column in ("shown", "taken for", "how likely"):
+        table.add_column(column, justify="right" if column == "how likely" else "left")
+    for pair in pairs:
+        table.add_row(Text(pair.sku), Text(pair.other), f"{pair.likely:.1%}")
+    Console().print(table)
+    if out is not None:
+        click.echo(f"with pictures: {out}")
+
+
+def in_words(shares: Shares) -> str:
+    """Shares as a sentence's end: of 100."""
+    return (
+        f"{100 * shares.right:.0f} right, {100 * shares.one_of:.0f} one of these, "
+        f"{100 * shares.unknown:.0f} unknown, {100 * shares.wrong:.0f} wrong"
+    )
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _names(skus: tuple[str, ...], most: int = 12) -> str:
+    more = f" and {len(skus) - most} more" if len(skus) > most else ""
+    return ", ".join(skus[:most]) + more
+
+
+def _print_json(value: object) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
