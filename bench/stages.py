@@ -57,7 +57,7 @@ def stage_times(bundle: Bundle, frames: list[Image], watched: bool) -> dict[str,
         "capture": capture_ms(frames),
         "look": statistics.median(one.timings.look for one in looked),
         "embed": statistics.median(one.timings.embed for one in looked),
-        "search": statistics.median(one.timings.search for one in looked),
+        "search": statistics.median(one.timings.search for one in looked if one.timings.search),
         "show": show_ms(bundle, looked[:100], frames, watched),
     }
 

@@ -27,7 +27,7 @@ from catalog.bundle import (
     ProjectionEntry,
     bundle_id,
     describe_files,
-    read_manifest,
+    is_bundle,
 )
 from catalog.cache import Feature, FeatureCache
 from catalog.calibration import (
@@ -126,11 +126,8 @@ def build(
         ShelfError: Another build of `out` is running, or there is no room.
     """
     start = time.monotonic()
-    if out.exists() or out.is_symlink():
-        try:
-            read_manifest(out)
-        except BundleError as error:
-            raise BundleError(f"{out}: exists and is not a bundle; choose another --out") from error
+    if (out.exists() or out.is_symlink()) and not is_bundle(out):
+        raise BundleError(f"{out}: exists and is not a bundle; choose another --out")
     addresses = cache_folder / "addresses"
     target = out.resolve()  # a link to a bundle stays one
     with closing(FeatureCache(cache_folder)) as cache, _workspace(target) as folder:

@@ -344,6 +344,19 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
     return manifest, bundle_id(manifest, data)
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a folder is a bundle, though perhaps one of an earlier version."""
+    try:
+        read_manifest(path)
+    except BundleError:
+        try:
+            found = json.loads((path / MANIFEST).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return False
+        return isinstance(found, dict) and {"format", "featurizer", "files"} <= found.keys()
+    return True
+
+
 def bundle_id(manifest: Manifest, data: bytes) -> str:
     """The id of the bundle whose ``manifest.json`` holds `data`."""
     return f"{manifest.created}-{hashlib.sha256(data).hexdigest()[:12]}"

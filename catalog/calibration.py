@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,6 +57,23 @@ class Shares(_Strict):
     wrong: float
 
 
+class MeasureWeights(_Strict):
+    """What each of `catalog.evidence.MEASURES` counts."""
+
+    cosine: float
+    several: float
+    distinct: float
+    agreeing: float
+    votes: float
+
+
+class HeldWeights(_Strict):
+    """What each of `catalog.sureness.HELD` counts."""
+
+    distinct: float
+    agreeing: float
+
+
 class Calibration(_Strict):
     """What was learned; probabilities.
 
@@ -71,8 +88,8 @@ class Calibration(_Strict):
         drawn: Of drawn foreign things, hands and empty counters.
     """
 
-    measures: dict[Literal["cosine", "several", "distinct", "agreeing", "votes"], float]
-    held: dict[Literal["distinct", "agreeing"], float]
+    measures: MeasureWeights
+    held: HeldWeights
     none: float
     unknown_below: float
     alone_from: float
@@ -84,8 +101,8 @@ class Calibration(_Strict):
     def weights(self) -> Weights:
         """For `catalog.sureness`."""
         return Weights(
-            tuple(self.measures[name] for name in MEASURES),
-            tuple(self.held[name] for name in HELD),
+            tuple(getattr(self.measures, name) for name in MEASURES),
+            tuple(getattr(self.held, name) for name in HELD),
             self.none,
         )
 
@@ -199,8 +216,8 @@ def calibrate(
             absent = unread = None
             if several[item]:
                 absent, unread = burst(stored, witnesses.rows(item), shown.photo)
-            own = witnesses.gather(shown.vector, look, absent, unread)
-            asked.append(_Asked("own", own, item))
+            again = witnesses.gather(shown.vector, look, absent, unread)
+            asked.append(_Asked("own", again, item))
             if len(several) >= FEWEST_ITEMS:
                 relative = witnesses.gather(shown.vector, look.anew(), owners == item)
                 asked.append(_Asked("relative", relative, None))
@@ -221,8 +238,8 @@ def calibrate(
     assert own is not None
     assert drawn_shares is not None
     calibration = Calibration(
-        measures=dict(zip(MEASURES, weights.measures, strict=True)),
-        held=dict(zip(HELD, weights.held, strict=True)),
+        measures=MeasureWeights(**dict(zip(MEASURES, weights.measures, strict=True))),
+        held=HeldWeights(**dict(zip(HELD, weights.held, strict=True))),
         none=weights.none,
         unknown_below=threshold,
         alone_from=ALONE_FROM,

@@ -291,8 +291,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
         numeric = column in ("similarity", "sure")
         table.add_column(column, justify="right" if numeric else "left")
     for one in answer["matches"]:
-        cells = [Text(one["sku"]), Text(one["title"]), f"{one['similarity']:.3f}"]
-        table.add_row(*cells, *([f"{one['sure']:.1%}"] if sure else []))
+        numbers = [f"{one['similarity']:.3f}", *([f"{one['sure']:.1%}"] if sure else [])]
+        table.add_row(Text(one["sku"]), Text(one["title"]), *numbers)
     Console().print(table)
     if answer.get("answer") == "one_of":
         click.echo(f"one of the first {answer['named']}")

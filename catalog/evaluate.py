@@ -127,7 +127,7 @@ def evaluate(
             first += asked[-1].right
             among_five += asked[-1].sku is not None and sku in [one.sku for one in matches[:5]]
     cache.close()
-    summary = _summary(bundle, asked) if not vectors_only else {}
+    summary = _Summary() if vectors_only else _summary(bundle, asked)
     unknown = [
         _outcome(bundle, one) == "unknown" for one in asked[:queries]
     ]  # labelled photos come first
@@ -136,12 +136,12 @@ def evaluate(
         top1=first / max(queries, 1),
         top5=among_five / max(queries, 1),
         unknown=None if vectors_only else sum(unknown) / max(queries, 1),
-        known=summary.get("known"),
-        foreign=summary.get("foreign"),
+        known=summary.known,
+        foreign=summary.foreign,
         foreign_asked=sum(one.sku is None for one in asked),
-        held=summary.get("held"),
-        auroc=summary.get("auroc"),
-        calibration_error=summary.get("calibration_error"),
+        held=summary.held,
+        auroc=summary.auroc,
+        calibration_error=summary.calibration_error,
         skipped=tuple(skipped),
         foreign_labels=tuple(sorted({sku for sku, _ in labelled} - held)),
     ), asked
@@ -191,33 +191,44 @@ def _outcome(bundle: Bundle, asked: Asked) -> str:
     )
 
 
-def _summary(bundle: Bundle, asked: Sequence[Asked]) -> dict[str, object]:
+@dataclass
+class _Summary:
+    known: Shares | None = None
+    foreign: Shares | None = None
+    held: bool | None = None
+    auroc: float | None = None
+    calibration_error: float | None = None
+
+
+def _summary(bundle: Bundle, asked: Sequence[Asked]) -> _Summary:
     known = [one for one in asked if one.sku is not None]
     foreign = [one for one in asked if one.sku is None]
-    sure = np.array([one.sure for one in asked])
-    right = np.array([one.right for one in asked])
     expected = bundle.manifest.calibration
-    found: dict[str, object] = {}
+    found = _Summary()
     holds = []
     if known:
-        found["known"] = shares = _shares(bundle, known)
-        holds.append(distance(shares, expected.own) <= HELD)
+        found.known = _shares(bundle, known)
+        holds.append(distance(found.known, expected.own) <= HELD)
     if foreign:
-        found["foreign"] = shares = _shares(bundle, foreign)
+        found.foreign = _shares(bundle, foreign)
         kinds = [one for one in (expected.relatives, expected.drawn) if one is not None]
-        holds.append(min(distance(shares, one) for one in kinds) <= HELD)
+        holds.append(min(distance(found.foreign, one) for one in kinds) <= HELD)
     if asked:
-        found["calibration_error"] = calibration_error(sure, right)
-        found["held"] = all(holds)
+        sure, right = np.array([one.sure for one in asked]), np.array([one.right for one in asked])
+        found.calibration_error = calibration_error(sure, right)
+        found.held = all(holds)
     if known and foreign:
-        is_known = np.array([one.sku is not None for one in asked])
-        found["auroc"] = auroc(sure[is_known], sure[~is_known])
+        found.auroc = auroc(
+            np.array([one.sure for one in known]), np.array([one.sure for one in foreign])
+        )
     return found
 
 
 def distance(one: Shares, other: Shares) -> float:
     """The largest difference of any share."""
-    return max(abs(getattr(one, name) - getattr(other, name)) for name in Shares.model_fields)
+    return float(
+        max(abs(getattr(one, name) - getattr(other, name)) for name in Shares.model_fields)
+    )
 
 
 def _shares(bundle: Bundle, asked: Sequence[Asked]) -> Shares:

@@ -95,7 +95,7 @@ def _fit_candidates(cases: Sequence[Case]) -> Numbers:
         curve = second - np.einsum("n,nf,ng->fg", weight, expected, expected)
         return float(weight @ _log(chosen)), weight @ (truth - expected), curve
 
-    return _positive(table / spread, slope_and_curve, len(MEASURES)) / spread
+    return np.asarray(_positive(table / spread, slope_and_curve, len(MEASURES)) / spread)
 
 
 def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
@@ -110,7 +110,7 @@ def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
         curve = (table * (weight * chance * (1 - chance))[:, None]).T @ table
         return value, table.T @ (weight * (held - chance)), curve
 
-    return _positive(table, slope_and_curve, len(HELD)) / spread
+    return np.asarray(_positive(table, slope_and_curve, len(HELD)) / spread)
 
 
 def _positive(table: Numbers, slope_and_curve: Likelihood, positive: int) -> Numbers:

@@ -105,15 +105,15 @@ class Recognizer:
         start = time.perf_counter()
         fused = self._fused(vector, look)
         if len(self._window) < RESTING:  # it may still be on its way
-            found = self.bundle.search(fused, CANDIDATES, self._exact)
+            near = self.bundle.search(fused, CANDIDATES, self._exact)
             timings = replace(timings, search=_ms(start))
             current = self._mind.current
-            return Observation(self.bundle, current, False, look, tuple(found), timings)
+            return Observation(self.bundle, current, False, look, tuple(near), timings)
         if not any(one is self._read for one in self._window):
             self._read = max(self._window, key=lambda one: one.look.sharpness)
             self._print = self.bundle.print_of(self._read.look.image)
         found = self.bundle.answer(fused, self._print, CANDIDATES, self._exact)
-        timings = replace(timings, search=_ms(start))
+        timings = replace(timings, verify=_ms(start))
         opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
         return self._conclude(frame, opinion, look, tuple(found), timings)
 
@@ -129,7 +129,7 @@ class Recognizer:
         embedded = _ms(start)
         start = time.perf_counter()
         found = bundle.answer(vector, bundle.print_of(look.image), CANDIDATES, self._exact)
-        timings = Timings(look=looked, embed=embedded, search=_ms(start))
+        timings = Timings(look=looked, embed=embedded, verify=_ms(start))
         opinion = judge(found, bundle.manifest.calibration)
         return Observation(bundle, opinion, True, look, tuple(found), timings)
 

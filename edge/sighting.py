@@ -53,13 +53,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds spent in each stage of one sighting."""
+    """Milliseconds spent in each stage of one sighting.
+
+    `verify` is what reading the print of a thing at rest, and weighing all evidence, took.
+    """
 
     capture: float = 0.0
     look: float = 0.0
     embed: float = 0.0
     search: float = 0.0
     show: float = 0.0
+    verify: float = 0.0
 
 
 @dataclass(frozen=True)

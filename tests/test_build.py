@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -176,6 +177,18 @@ def test_an_out_that_is_no_bundle_is_refused_and_untouched(
         assert out.read_text() == "precious"
     if kind == "folder":
         assert (out / "thesis.txt").read_text() == "precious"
+
+
+def test_a_bundle_of_an_earlier_version_is_named_and_can_be_built_again(
+    make: Builder, things: Path, own_bundle: Path
+) -> None:
+    manifest = json.loads((own_bundle / "manifest.json").read_text())
+    manifest["calibration"] = {"unknown_below": 0.7, "one_of_margin": 0.02}
+    (own_bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="build the bundle again"):
+        Bundle.open(own_bundle)
+    make(things, own_bundle)
+    assert Bundle.open(own_bundle).manifest.items == 6
 
 
 def test_a_build_leaves_nothing_beside_its_bundle(

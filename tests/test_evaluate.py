@@ -89,6 +89,7 @@ def test_foreign_photos_are_measured_beside_what_was_predicted(
     for shares in (result.known, result.foreign):
         assert shares is not None
         assert sum(shares.model_dump().values()) == pytest.approx(1)
+    assert result.foreign is not None
     assert result.foreign.right == 0
     assert result.auroc == pytest.approx(
         np.mean(

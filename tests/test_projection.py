@@ -142,7 +142,7 @@ def test_a_build_shortens_and_tells_what_it_cost(long_bundle: Path, things: Path
 def test_evaluate_asks_with_shortened_vectors(
     long_bundle: Path, things: Path, kept_cache: Path
 ) -> None:
-    assert evaluate(Bundle.open(long_bundle), things, kept_cache).top1 == 1.0
+    assert evaluate(Bundle.open(long_bundle), things, kept_cache)[0].top1 == 1.0
 
 
 def test_a_later_build_keeps_the_projection_until_told_otherwise(

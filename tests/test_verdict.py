@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from catalog.bundle import Match
-from catalog.calibration import Calibration, Shares
+from catalog.calibration import Calibration, HeldWeights, MeasureWeights, Shares
 from edge.sighting import Verdict
 from edge.verdict import NOTHING, Opinion, Steadfast, judge
 
 EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
-    measures={"cosine": 1, "several": 1, "distinct": 1, "agreeing": 1, "votes": 1},
-    held={"distinct": 1, "agreeing": 1},
+    measures=MeasureWeights(cosine=1, several=1, distinct=1, agreeing=1, votes=1),
+    held=HeldWeights(distinct=1, agreeing=1),
     none=1,
     unknown_below=0.6,
     alone_from=0.8,

@@ -149,7 +149,14 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
             state["sighting"]["matches"][1],
         ],
         "look": f"/api/sightings/{pushed.id}/look.jpg",
-        "timings": {"capture": 4.1, "look": 2.3, "embed": 14.8, "search": 0.6, "show": 1.2},
+        "timings": {
+            "capture": 4.1,
+            "look": 2.3,
+            "embed": 14.8,
+            "search": 0.6,
+            "verify": 0.0,
+            "show": 1.2,
+        },
         "bundle": BUNDLE,
     }
 

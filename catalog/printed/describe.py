@@ -90,9 +90,8 @@ def describe(image: Picture, most: int) -> Description:
 def raw_features(image: Picture, most: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Places (n, 4) as a `Description` has them, and RootSIFT descriptors float32 (n, 128)."""
     grey = cv2.cvtColor(shrink(image, SIDE), cv2.COLOR_BGR2GRAY)
-    found, descriptors = cv2.SIFT.create(most, contrastThreshold=CONTRAST).detectAndCompute(
-        grey, None
-    )
+    sift = cv2.SIFT.create(most, contrastThreshold=CONTRAST)
+    found, descriptors = sift.detectAndCompute(grey, None)  # type: ignore[call-overload]
     if len(found) == 0:
         return np.empty((0, 4), np.uint8), np.empty((0, 128), np.float32)
     order = np.argsort([-one.response for one in found], kind="stable")[:most]

@@ -158,7 +158,7 @@ def _word(codes: NDArray[np.int8]) -> Rows:
         distances.argmin(1).astype(np.int64)
         for distances in _distances(codes.astype(np.float32) / SCALE)
     )
-    return one * basis().words.shape[1] + other
+    return np.asarray(one * basis().words.shape[1] + other)
 
 
 def _distances(codes: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -73,6 +73,7 @@ def sighting_document(sighting: Sighting) -> Document:
             "look": round(timings.look, 2),
             "embed": round(timings.embed, 2),
             "search": round(timings.search, 2),
+            "verify": round(timings.verify, 2),
             "show": round(timings.show, 2),
         },
         "bundle": sighting.bundle,

@@ -1,0 +1,207 @@
+"""What print, metric and calibration gain on real photos, and what they cost.
+
+    python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2]
+
+Builds catalogues from the Grocery Store Dataset as an owner would, and asks its labelled test
+photos, by vectors alone (before) and with everything (after). Settings were chosen on other
+photos. Then the time and the memory that it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench.timing import median_ms
+from catalog.build import build
+from catalog.bundle import Bundle
+from catalog.calibration import Shares
+from catalog.evaluate import Evaluation, evaluate
+from catalog.featurizer import Descriptor, Featurizer
+from catalog.materials import materials
+from catalog.photos import Picture, decode
+from catalog.sources import read_source
+
+RESULTS = Path("bench-results")
+CACHE = RESULTS / "evidence-cache"
+SIDE = 256  # pixels of a look
+RESIDENT = """
+import sys
+from pathlib import Path
+import cv2
+from catalog.bundle import Bundle
+bundle = Bundle.open(Path(sys.argv[1]))
+look = cv2.imread(sys.argv[2])
+for _ in range(20):
+    bundle.answer(bundle.featurizer.embed([look])[0], bundle.print_of(look))
+print(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+"""
+
+
+def networks(root: Path) -> dict[str, Featurizer]:
+    """The networks that are measured, by name."""
+    models = root / "models"
+    lite = Descriptor(
+        "efficientnet_lite0", "efficientnet_lite0.onnx", None, 224, mean=(127,) * 3, std=(128,) * 3
+    )
+    return {
+        "embedded": Featurizer.open(),
+        "efficientnet_lite0": Featurizer(models, lite),
+        "mobilenet_v2": Featurizer(
+            models, Descriptor("mobilenet_v2", "mobilenet_v2_1.0_224.onnx", None, 224)
+        ),
+    }
+
+
+def made(source: Path, featurizer: Featurizer, skus: Collection[str] | None = None) -> Bundle:
+    """A bundle of a folder's items, all or those named."""
+    entries = [one for one in read_source(source) if skus is None or one.item.sku in skus]
+    out = Path(tempfile.mkdtemp()) / "bundle"
+    build(entries, out, featurizer, CACHE, source.name)
+    return Bundle.open(out)
+
+
+def of_kind(grocery: Path, kinds: Collection[str], folder: Path) -> Path:
+    """A folder with the queries of some kinds of goods alone, as links."""
+    with (grocery / "items.csv").open(encoding="utf-8") as file:
+        chosen = [row["sku"] for row in csv.DictReader(file) if row["super"] in kinds]
+    folder.mkdir()
+    for sku in chosen:
+        (folder / sku).symlink_to(grocery / "queries" / sku)
+    return folder
+
+
+def before_and_after(bundle: Bundle, queries: Path) -> dict[str, float]:
+    """Share right first by vectors alone and with everything."""
+    plain, _ = evaluate(bundle, queries, CACHE, vectors_only=True)
+    full, _ = evaluate(bundle, queries, CACHE)
+    return {"photos": plain.queries, "before": plain.top1, "after": full.top1}
+
+
+def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
+    """Every row on the Grocery Store Dataset."""
+    grocery = root / "data" / "grocery"
+    found: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as name:
+        cartons = of_kind(grocery, ("Packages",), Path(name, "cartons"))
+        produce = of_kind(grocery, ("Fruit", "Vegetables"), Path(name, "produce"))
+        skus = sorted(path.name for path in (grocery / "photos").iterdir())
+        for network, featurizer in networks(root).items():
+            if network not in chosen:
+                continue
+            iconic = made(grocery / "iconic", featurizer)
+            found[f"cartons, one clean picture, {network}"] = before_and_after(iconic, cartons)
+            found[f"produce, one clean picture, {network}"] = before_and_after(iconic, produce)
+            if network == "embedded":
+                own = made(grocery / "photos", featurizer)
+                found["own photos, embedded"] = before_and_after(own, grocery / "queries")
+            if network != "mobilenet_v2":
+                half = made(grocery / "photos", featurizer, skus[::2])
+                full, _ = evaluate(half, grocery / "queries", CACHE)
+                found[f"known and foreign mixed, {network}"] = mixed(half, full)
+    return found
+
+
+def mixed(bundle: Bundle, full: Evaluation) -> dict[str, object]:
+    """AUROC, calibration error, and predicted minus measured shares in points."""
+    expected = bundle.manifest.calibration
+    assert full.known is not None
+    assert full.foreign is not None
+    assert expected.relatives is not None
+
+    def apart(predicted: Shares, measured: Shares) -> dict[str, float]:
+        return {
+            name: round(100 * (getattr(predicted, name) - getattr(measured, name)), 1)
+            for name in Shares.model_fields
+        }
+
+    return {
+        "auroc": full.auroc,
+        "calibration_error": full.calibration_error,
+        "known": full.known.model_dump(),
+        "foreign": full.foreign.model_dump(),
+        "predicted minus measured, known, points": apart(expected.own, full.known),
+        "predicted minus measured, foreign, points": apart(expected.relatives, full.foreign),
+    }
+
+
+def verify_ms(bundle: Bundle, looks: list[Picture], featurizer: Featurizer) -> dict[str, float]:
+    """Median milliseconds of an answer for a thing at rest beyond the vector's own search."""
+    vectors = featurizer.embed(looks)
+    turns = iter(range(10**9))
+
+    def everything() -> None:
+        at = next(turns) % len(looks)
+        bundle.answer(vectors[at], bundle.print_of(looks[at]))
+
+    def plain() -> None:
+        bundle.search(vectors[next(turns) % len(looks)])
+
+    def reading() -> None:
+        bundle.print_of(looks[next(turns) % len(looks)])
+
+    rounds = 2 * len(looks)
+    return {
+        "photos": bundle.manifest.photos,
+        "features": bundle.manifest.printed.features if bundle.manifest.printed else 0,
+        "with everything, ms": median_ms(everything, rounds),
+        "the vector's search alone, ms": median_ms(plain, rounds),
+        "of it reading the print, ms": median_ms(reading, rounds),
+    }
+
+
+def resident_mb(bundle: Path, look: Path) -> float:
+    """Resident memory of a process that has answered twenty looks, in MB."""
+    command = [sys.executable, "-c", RESIDENT, str(bundle), str(look)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return int(done.stdout) / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--networks", default="embedded,efficientnet_lite0,mobilenet_v2")
+    arguments = parser.parse_args()
+    root = materials()
+    if root is None:
+        sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
+    cv2.setNumThreads(1)
+    RESULTS.mkdir(exist_ok=True)
+    found = real_photos(root, arguments.networks.split(","))
+    (RESULTS / "evidence.json").write_text(json.dumps(found, indent=1))
+    table = Table(title="Grocery Store Dataset, right first: by vectors alone, with everything")
+    for column in ("what", "photos", "before", "after"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for what, row in found.items():
+        if isinstance(row, dict) and "before" in row:
+            table.add_row(what, str(row["photos"]), f"{row['before']:.1%}", f"{row['after']:.1%}")
+    Console(width=110).print(table)
+    for what, row in found.items():
+        if isinstance(row, dict) and "before" not in row:
+            print(what)
+            for name, value in row.items():
+                print(f"  {name}: {value}")
+
+
+def looks_of(bundle: Bundle, count: int = 60) -> list[Picture]:
+    """Looks made of a bundle's own thumbnails, a little changed."""
+    numbers = np.linspace(0, bundle.manifest.photos - 1, count).astype(int)
+    pictures = (decode(bundle.thumbnail(int(one)) or b"", str(one), SIDE) for one in numbers)
+    return [np.asarray(cv2.GaussianBlur(one, (0, 0), 0.8), np.uint8) for one in pictures]
+
+
+if __name__ == "__main__":
+    main()
