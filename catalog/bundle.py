@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -267,6 +268,19 @@ class Bundle:
                 self._vectors, self.index(exact), self._owners, self._printed, self._metric
             )
         return self._witnesses[exact]
+
+    def check_answers(self, looks: Sequence[Picture]) -> None:
+        """Answer some looks with all that there is.
+
+        Raises:
+            BundleError: The local features or the calibration cannot be used.
+        """
+        if self._printed is not None:
+            self._printed.check()
+        for look in looks:
+            found = self.answer(self.featurizer.embed([look])[0], self.print_of(look))
+            if not all(match.sure is not None and 0 <= match.sure <= 1 for match in found):
+                raise BundleError(f"{self.path}: how sure its answers are is no probability")
 
     def item(self, sku: str) -> Item | None:
         """The item with this sku, or None."""

@@ -36,7 +36,7 @@ SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is beh
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
 FOLDS = 4  # of items, so that no look is judged by a metric that its item taught
 DRAWN_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
-LEAST = 0.5  # what is named is more likely right than not
+LEAST = 0.4  # probability below which nothing is named, however easy the drawn things are
 FOREIGN_NAMED = 0.01  # share of the drawn foreign things that may be named
 GAIN = 0.02  # nats a look by which local features must help to be kept
 
@@ -72,6 +72,7 @@ class HeldWeights(_Strict):
 
     distinct: float
     agreeing: float
+    alike: float
 
 
 class Calibration(_Strict):
@@ -313,7 +314,7 @@ def _best(weights: Weights, one: _Asked) -> NDArray[np.float64]:
 
 
 def _threshold(drawn: Sequence[float], named: float) -> float:
-    """Where at most a share `named` of the drawn foreign things is named, and never below half."""
+    """Where at most a share `named` of the drawn foreign things is named, and never below `LEAST`."""
     allowed = int(named * len(drawn))
     highest = sorted(drawn, reverse=True)[allowed : allowed + 1]
     return round(max(LEAST, *[one + 1e-4 for one in highest], LEAST), 4)

@@ -141,9 +141,10 @@ class Witnesses:
             if unread is not None:
                 rows, similarities = rows[~unread[rows]], similarities[~unread[rows]]
             agree = 0
-            if len(rows):
-                compared = {rows[photo_votes[rows].argmax()], rows[similarities.argmax()]}
-                agree = max(look.agreeing(self._printed, int(photo)) for photo in compared)
+            if len(rows):  # the photo that most was voted for, else the nearest
+                liked = photo_votes[rows]
+                chosen = liked.argmax() if liked.any() else similarities.argmax()
+                agree = look.agreeing(self._printed, int(rows[chosen]))
             table[place, 3:] = np.log1p(agree), votes[item] / total
         cosines = table[:, 0].astype(np.float32)
         if len(items) > 1:

@@ -104,6 +104,7 @@ def check_probes(bundle: Bundle) -> dict[str, float]:
         truth = stored[expected].astype(np.float32) @ query
         worst = similarities[-1] if len(rows) == len(expected) else -np.inf
         found += float((hits | (np.abs(truth - worst) <= TIE)).mean())
+    bundle.check_answers(probes.looks)
     measured = found / len(probes.queries)
     if not measured >= probes.recall - RECALL_LOST:
         raise BundleError(

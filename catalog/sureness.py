@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from catalog.evidence import MEASURES, Evidence
 
-HELD = ("distinct", "agreeing")  # leads of the likeliest that say whether it is any
+HELD = ("distinct", "agreeing", "alike")  # the likeliest's two leads, and its plain cosine
 STEPS = 60
 RIDGE = 2e-3  # of the weights, measures being of unit spread
 SETTLED = 1e-9
 SMALLEST = 1e-6  # spread of a measure that says anything
-_HELD = [MEASURES.index(name) for name in HELD]
+_LEADS = [MEASURES.index(name) for name in HELD[:-1]]
 
 Numbers = NDArray[np.float64]
 # Mean logarithm of the likelihood, its slope and its negative curve, of a table and weights.
@@ -48,7 +48,7 @@ class Weights:
     def sure(self, evidence: Evidence) -> Numbers:
         """The probability of each candidate (c,); together at most 1, the rest being none."""
         shares = _softmax(evidence.measures @ np.array(self.measures))
-        first = evidence.measures[shares.argmax(), _HELD]
+        first = _of_first(evidence, int(shares.argmax()))
         held = 1 / (1 + np.exp(self.none - float(first @ np.array(self.held))))
         return np.asarray(held * shares)
 
@@ -60,7 +60,7 @@ def fit(cases: Sequence[Case]) -> Weights:
     """
     measures = _fit_candidates([case for case in cases if case.right is not None])
     firsts = [
-        case.evidence.measures[(case.evidence.measures @ measures).argmax(), _HELD]
+        _of_first(case.evidence, int((case.evidence.measures @ measures).argmax()))
         for case in cases
     ]
     held = _fit_held(
@@ -69,6 +69,11 @@ def fit(cases: Sequence[Case]) -> Weights:
         np.array([case.weight for case in cases]),
     )
     return Weights(_rounded(measures), _rounded(held[:-1]), round(-float(held[-1]), 5))
+
+
+def _of_first(evidence: Evidence, place: int) -> Numbers:
+    """What `HELD` names, of the likeliest candidate."""
+    return np.append(evidence.measures[place, _LEADS], evidence.cosines[place])
 
 
 def _fit_candidates(cases: Sequence[Case]) -> Numbers:
@@ -99,7 +104,7 @@ def _fit_candidates(cases: Sequence[Case]) -> Numbers:
 
 
 def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
-    """Weights of `HELD`, none below 0, and the constant, (3,)."""
+    """Weights of `HELD`, none below 0, and the constant, (4,)."""
     spread = np.append(_spread(firsts), 1.0)
     table = np.column_stack([firsts, np.ones(len(firsts))]) / spread
     weight = weight / weight.sum()

@@ -104,16 +104,13 @@ class Recognizer:
 
         start = time.perf_counter()
         fused = self._fused(vector, look)
-        if len(self._window) < RESTING:  # it may still be on its way
-            near = self.bundle.search(fused, CANDIDATES, self._exact)
-            timings = replace(timings, search=_ms(start))
-            current = self._mind.current
-            return Observation(self.bundle, current, False, look, tuple(near), timings)
-        if not any(one is self._read for one in self._window):
+        resting = len(self._window) >= RESTING  # else it may still be on its way
+        if resting and not any(one is self._read for one in self._window):
             self._read = max(self._window, key=lambda one: one.look.sharpness)
             self._print = self.bundle.print_of(self._read.look.image)
         found = self.bundle.answer(fused, self._print, CANDIDATES, self._exact)
-        timings = replace(timings, verify=_ms(start))
+        took = _ms(start)
+        timings = replace(timings, **{"verify" if resting else "search": took})
         opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
         return self._conclude(frame, opinion, look, tuple(found), timings)
 

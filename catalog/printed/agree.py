@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.printed.describe import OCTAVE, SCALE, TURN, Description
+from catalog.printed.describe import OCTAVE, TURN, Description
 
 RATIO = 0.92  # nearest to next nearest; bent and blurred prints need a lenient one
 NEAR = 0.08  # of the side of the small picture; how far from its place a match may lie
@@ -26,17 +26,16 @@ def agreeing(look: Description, photo: Description) -> int:
     """How many features of a look and a photo agree on one movement of one print."""
     if len(look) < 2 or len(photo) < 2:
         return 0
-    similarities = look.codes.astype(np.float32) @ photo.codes.astype(np.float32).T
-    similarities /= SCALE * SCALE
+    similarities = look.vectors @ photo.vectors.T
     nearest = similarities.argmax(1)
     rows = np.arange(len(look))
     first = similarities[rows, nearest]
-    mutual = similarities.argmax(0)[nearest] == rows
     similarities[rows, nearest] = -1
-    second = similarities.max(1)
     # Of vectors of length 1: their squared distance is 2 - 2 cos.
-    clear = (1 - first) < RATIO**2 * (1 - second)
-    kept = np.flatnonzero(mutual & clear)
+    clear = np.flatnonzero((1 - first) < RATIO**2 * (1 - similarities.max(1)))
+    similarities[rows, nearest] = first
+    mutual = similarities[:, nearest[clear]].argmax(0) == clear
+    kept = clear[mutual]
     if len(kept) < 2:
         return len(kept)
     seen, stored = look.places[kept].astype(np.float32), photo.places[nearest[kept]]

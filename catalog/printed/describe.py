@@ -9,7 +9,7 @@ described once is never described again, whatever is built from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -43,6 +43,11 @@ class Description:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """The codes as float32 (n, 32), of length about 1."""
+        return self.codes.astype(np.float32) / np.float32(SCALE)
 
     def to_bytes(self) -> bytes:
         """For the build cache; see `from_bytes`."""

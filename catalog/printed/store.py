@@ -30,7 +30,7 @@ FOLDER = "printed"
 FILES = tuple(
     f"{FOLDER}/{name}.npy" for name in ("codes", "places", "photos", "words", "rows", "begins")
 )
-VOTERS = 300  # of a look's features, the strongest
+VOTERS = 200  # of a look's features, the strongest
 PROBES = 3  # centres of each half that are looked at, so nine words
 NEAREST = 5  # features that one feature of a look votes for
 AT_ONCE = 100_000  # features whose words are found at a time
@@ -64,11 +64,26 @@ class Printed:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def check(self) -> None:
+        """Read everything once.
+
+        Raises:
+            BundleError: An array names what does not exist.
+        """
+        count, photos = len(self.codes), len(self._begins) - 1
+        sound = (
+            (np.diff(self._words) >= 0).all()
+            and (np.diff(self._begins) >= 0).all()
+            and self._words[0] == self._begins[0] == 0
+            and (0 <= self._photos.min(initial=0) <= self._photos.max(initial=0) < photos)
+            and np.array_equal(np.sort(self._rows), np.arange(count))
+        )
+        if not sound:
+            raise BundleError("the bundle's local features name what does not exist")
+
     def description(self, photo: int) -> Description:
         """The local features of one photo."""
         rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.codes):
-            raise BundleError("the bundle's local features name some that do not exist")
         return Description(self.codes[rows], self._places[rows])
 
     def votes(
@@ -88,21 +103,22 @@ class Printed:
             Float32 (items,) and float32 (photos,).
         """
         items, photos = int(owners.max()) + 1, len(owners)
-        voters = look.codes[:VOTERS].astype(np.float32) / SCALE
+        voters = look.vectors[:VOTERS]
         found, alike, voter = [], [], []
         for number, (code, words) in enumerate(zip(voters, _words_near(voters), strict=True)):
-            slices = [slice(self._words[word], self._words[word + 1]) for word in words]
-            rows = np.concatenate([np.arange(one.start, one.stop) for one in slices])
+            slices = [slice(*self._words[word : word + 2]) for word in words]
+            of = np.concatenate([self._photos[one] for one in slices])
+            similarities = np.concatenate([self.codes[one] for one in slices]) @ code
             if without is not None:
-                rows = rows[~without[self._photos[rows]]]
-            if len(rows) < 2:
+                kept = ~without[of]
+                of, similarities = of[kept], similarities[kept]
+            if len(of) < 2:
                 continue
-            similarities = self.codes[rows].astype(np.float32) @ code / np.float32(SCALE)
-            if len(rows) > NEAREST:
+            if len(of) > NEAREST:
                 kept = np.argpartition(-similarities, NEAREST)[: NEAREST + 1]
-                rows, similarities = rows[kept], similarities[kept]
+                of, similarities = of[kept], similarities[kept]
             order = np.argsort(-similarities, kind="stable")
-            found.append(self._photos[rows[order[:-1]]])
+            found.append(of[order[:-1]])
             alike.append(similarities[order[:-1]] - similarities[order[-1]])
             voter.append(np.full(len(order) - 1, number))
         if not found:
@@ -181,4 +197,4 @@ def _map(path: Path) -> NDArray[Any]:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise BundleError(f"{path}: not an array: {error}") from error
-    return array
+    return array.view(np.ndarray)  # a memmap's slices cost more than they hold

@@ -46,5 +46,6 @@ export const STAGES = {
   look: "Find the thing",
   embed: "Describe it",
   search: "Search",
+  verify: "Verify",
   show: "Show",
 };

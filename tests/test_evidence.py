@@ -1,0 +1,306 @@
+"""What is printed, what tells items apart, and how sure an answer is."""
+
+from __future__ import annotations
+
+import filecmp
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from catalog import gate
+from catalog.build import build
+from catalog.bundle import Bundle, read_manifest
+from catalog.calibration import Calibration
+from catalog.confusions import confused, report
+from catalog.decision import Answer, decide
+from catalog.errors import BundleError
+from catalog.evidence import MEASURES, Evidence, Print
+from catalog.featurizer import Featurizer
+from catalog.metric import applied, learn
+from catalog.photos import Picture
+from catalog.printed.agree import agreeing
+from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
+from catalog.printed.store import FILES, Printed, write_printed
+from catalog.sources import read_source
+from catalog.sureness import Case, fit
+from tests.conftest import Surroundings, sign_again
+from tests.drawing import draw_thing, png
+
+LABELS = 8
+
+
+def label(number: int, side: int = 256) -> Picture:
+    """A white label, BGR uint8 (side, side, 3), with a print of its own; all of one colour."""
+    random = np.random.default_rng([number, 91])
+    picture = np.full((side, side, 3), 245, np.uint8)
+    for _ in range(26):
+        a, b = (tuple(int(one) for one in random.integers(20, side - 20, 2)) for _ in range(2))
+        if random.random() < 0.5:
+            cv2.line(picture, a, b, (40, 40, 40), int(random.integers(2, 6)), cv2.LINE_AA)
+        else:
+            text = "".join(random.choice(list("ABEHKMRSX2578"), 4))
+            cv2.putText(picture, text, a, 0, float(random.uniform(0.5, 1.1)), (40, 40, 40), 2)
+    return picture
+
+
+def moved(image: Picture, degrees: float, scale: float) -> Picture:
+    """The picture turned and scaled about its middle."""
+    side = len(image)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, scale)
+    return np.asarray(cv2.warpAffine(image, turn, (side, side), borderValue=(245,) * 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo each of labels that differ by their print alone."""
+    folder = tmp_path_factory.mktemp("labels")
+    for number in range(LABELS):
+        (folder / f"label-{number}.png").write_bytes(png(label(number)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def printed_bundle(
+    labels: Path,
+    colour_grid: Featurizer,
+    small_bundle: Path,
+    filled_cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A bundle of the labels."""
+    out = tmp_path_factory.mktemp("printed") / "labels.bundle"
+    build(read_source(labels), out, colour_grid, filled_cache, "Labels <&>")
+    return out
+
+
+def test_a_turned_and_smaller_print_agrees_and_another_does_not() -> None:
+    photo = describe(label(1), OF_PHOTO)
+    same = agreeing(describe(moved(label(1), 25, 0.7), OF_LOOK), photo)
+    other = agreeing(describe(moved(label(2), 25, 0.7), OF_LOOK), photo)
+    assert same > 30
+    assert other < 10
+
+
+def test_a_plain_picture_has_no_features_and_agrees_with_nothing() -> None:
+    plain = describe(np.full((64, 64, 3), 200, np.uint8), OF_LOOK)
+    assert len(plain) == 0
+    assert agreeing(plain, describe(label(1), OF_PHOTO)) == 0
+
+
+def test_a_description_survives_the_cache() -> None:
+    one = describe(label(3), OF_PHOTO)
+    other = Description.from_bytes(one.to_bytes())
+    assert np.array_equal(one.codes, other.codes)
+    assert np.array_equal(one.places, other.places)
+    assert 0 < len(one) <= OF_PHOTO
+
+
+def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Path) -> None:
+    write_printed([describe(label(number), OF_PHOTO) for number in range(LABELS)], tmp_path)
+    printed = Printed(tmp_path, LABELS)
+    owners = np.arange(LABELS)
+    for number in range(LABELS):
+        look = describe(moved(label(number), 12, 0.8), OF_LOOK)
+        items, photos = printed.votes(look, owners)
+        assert items.argmax() == photos.argmax() == number
+        assert printed.votes(look, owners, owners == number)[0][number] == 0
+
+
+def test_each_photo_gets_its_own_features_back(tmp_path: Path) -> None:
+    descriptions = [describe(label(number), OF_PHOTO) for number in range(3)]
+    descriptions.insert(1, describe(np.full((64, 64, 3), 200, np.uint8), OF_PHOTO))
+    write_printed(descriptions, tmp_path)
+    printed = Printed(tmp_path, 4)
+    printed.check()
+    for number, one in enumerate(descriptions):
+        assert np.array_equal(printed.description(number).codes, one.codes)
+        assert np.array_equal(printed.description(number).places, one.places)
+
+
+def test_what_differs_within_items_counts_less_in_the_metric() -> None:
+    random = np.random.default_rng(4)
+    owners = np.repeat(np.arange(12), 4)
+    vectors = random.normal(0, 1, (12, 8))[owners] + random.normal(0, 0.05, (48, 8))
+    vectors[:, 0] += random.normal(0, 3, 48)  # light, say: the same for no two photos
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    metric = learn(vectors, owners)
+    assert metric is not None
+
+    def right(stored: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> float:
+        alike = stored @ stored.T
+        np.fill_diagonal(alike, -2)
+        return float((owners[alike.argmax(1)] == owners).mean())
+
+    assert right(vectors) < 0.9
+    assert right(applied(metric, vectors)) == 1
+    assert learn(vectors[:12], np.arange(12)) is None, "no item has two photos"
+
+
+def cases(seed: int, count: int) -> list[Case]:
+    """Looks of which a known process says how often they are held, and which item it is."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        measures = np.zeros((4, len(MEASURES)))
+        measures[:, 0] = random.normal(0, 0.1, 4)
+        held = random.random() < 0.5
+        right = int(random.integers(4)) if held else None
+        if right is not None:
+            measures[right, 0] += 0.2
+            measures[right, MEASURES.index("agreeing")] += max(0, random.normal(1, 1))
+        measures[:, MEASURES.index("distinct")] = measures[:, 0]
+        numbers = np.arange(4)
+        evidence = Evidence(numbers, numbers, measures[:, 0].astype(np.float32), measures)
+        found.append(Case(evidence, right, 1.0))
+    return found
+
+
+def test_how_sure_is_a_probability_that_holds() -> None:
+    weights = fit(cases(1, 1500))
+    asked = cases(2, 3000)
+    sure = [weights.sure(case.evidence) for case in asked]
+    first = np.array([one.max() for one in sure])
+    right = np.array([one.argmax() == case.right for one, case in zip(sure, asked, strict=True)])
+    for low, high in ((0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01)):
+        some = (first >= low) & (first < high)
+        assert first[some].mean() == pytest.approx(right[some].mean(), abs=0.06)
+    assert all(one.sum() <= 1 for one in sure)
+
+
+def test_no_measure_counts_against_its_item_and_the_same_cases_give_the_same_weights() -> None:
+    learned = cases(3, 300)
+    for case in learned:
+        case.evidence.measures[:, MEASURES.index("votes")] = -case.evidence.measures[:, 0]
+    weights = fit(learned)
+    assert min(weights.measures) >= 0
+    assert min(weights.held) >= 0
+    assert fit(learned) == weights
+
+
+@pytest.mark.parametrize(
+    ("sure", "expected"),
+    [
+        ([0.9, 0.05], (Answer.MATCH, 1)),
+        ([0.5, 0.4, 0.02], (Answer.ONE_OF, 2)),
+        ([0.3, 0.25, 0.23], (Answer.ONE_OF, 3)),
+        ([0.3, 0.1], (Answer.UNKNOWN, 0)),
+        ([], (Answer.UNKNOWN, 0)),
+    ],
+)
+def test_what_is_said_follows_from_how_sure(
+    sure: list[float], expected: tuple[Answer, int]
+) -> None:
+    assert decide(sure, 0.6) == expected
+
+
+def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: Path) -> None:
+    bundle = Bundle.open(printed_bundle)
+    assert bundle.manifest.printed is not None
+    by_vector = right = 0
+    for number in range(LABELS):
+        look = moved(label(number), 9, 0.85)
+        vector = bundle.featurizer.embed([look])[0]
+        by_vector += bundle.search(vector, 1)[0].sku == f"label-{number}"
+        found = bundle.answer(vector, bundle.print_of(look))
+        right += found[0].sku == f"label-{number}"
+        assert sum(match.sure or 0 for match in found) <= 1 + 1e-9
+    assert right == LABELS
+    assert by_vector < LABELS
+
+
+def test_things_without_print_are_shipped_without_local_features(small_bundle: Path) -> None:
+    manifest, _ = read_manifest(small_bundle)
+    assert manifest.printed is None
+    assert not set(FILES) & manifest.files.keys()
+    assert Bundle.open(small_bundle).print_of(draw_thing(1)) is None
+
+
+def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
+    small_bundle: Path, printed_bundle: Path
+) -> None:
+    for path in (small_bundle, printed_bundle):
+        calibration: Calibration = read_manifest(path)[0].calibration
+        assert calibration.drawn.wrong + calibration.drawn.one_of <= 0.01
+        for shares in (calibration.own, calibration.relatives, calibration.drawn):
+            assert shares is not None
+            assert sum(shares.model_dump().values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_rebuild_of_printed_things_gives_the_same_files(
+    labels: Path, printed_bundle: Path, colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
+) -> None:
+    again = build(read_source(labels), tmp_path / "again", colour_grid, filled_cache, "Again")
+    assert again.reused == LABELS
+    manifests = [read_manifest(path)[0] for path in (printed_bundle, tmp_path / "again")]
+    assert manifests[0].calibration == manifests[1].calibration
+    for name in FILES:
+        assert filecmp.cmp(printed_bundle / name, tmp_path / "again" / name, shallow=False)
+
+
+def test_a_look_is_read_once_for_many_answers(printed_bundle: Path) -> None:
+    bundle = Bundle.open(printed_bundle)
+    look = bundle.print_of(label(2))
+    assert isinstance(look, Print)
+    vector = bundle.featurizer.embed([label(2)])[0]
+    assert bundle.answer(vector, look) == bundle.answer(vector, look)
+
+
+@pytest.mark.parametrize("name", ["photos", "rows", "words", "begins"])
+def test_local_features_that_name_what_does_not_exist_are_refused(
+    printed_bundle: Path, tmp_path: Path, name: str
+) -> None:
+    import shutil
+
+    bundle = Path(shutil.copytree(printed_bundle, tmp_path / "own.bundle"))
+    gate.check(bundle)
+    file = bundle / "printed" / f"{name}.npy"
+    array = np.load(file)
+    array[len(array) // 2] = 10_000_000
+    np.save(file, array)
+    sign_again(bundle)
+    with pytest.raises(BundleError, match="name what does not exist"):
+        gate.check(bundle)
+
+
+def test_items_that_are_alike_are_named_with_their_pictures(
+    colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    for number, thing in enumerate((1, 1, 2, 3, 4)):  # the first two are the same thing
+        (photos / f"item-{number}").mkdir(parents=True)
+        for view in range(3):
+            picture = draw_thing(thing, view=10 * number + view)
+            (photos / f"item-{number}" / f"{view}.png").write_bytes(png(picture))
+    (photos / "item-0" / "item.json").write_text('{"title": "One <of> two"}')
+    build(read_source(photos), tmp_path / "out", colour_grid, filled_cache, "Alike")
+    bundle = Bundle.open(tmp_path / "out")
+    pairs = confused(bundle)
+    assert {pairs[0].sku, pairs[0].other} == {"item-0", "item-1"}
+    assert [pair.likely for pair in pairs] == sorted((one.likely for one in pairs), reverse=True)
+    page = report(bundle, pairs)
+    assert page.count("data:image/jpeg;base64,") == sum(
+        len(bundle.photos(sku)) for pair in pairs for sku in (pair.sku, pair.other)
+    )
+    assert "One &lt;of&gt; two" in page
+    assert "http" not in page
+
+
+def test_the_commands_say_how_sure_they_are(
+    surroundings: Surroundings, printed_bundle: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "look.png"
+    photo.write_bytes(png(moved(label(5), 5, 0.9)))
+    told = surroundings.run("catalog", "search", printed_bundle, photo).stdout
+    assert "label-5" in told
+    assert "%" in told
+    plain = surroundings.run("catalog", "search", printed_bundle, photo, "--vectors-only").stdout
+    assert "%" not in plain
+    inspected = surroundings.run("catalog", "inspect", printed_bundle).stdout
+    assert "local features" in inspected
+    assert "of 100 own" in inspected
+    out = tmp_path / "confusions.html"
+    done = surroundings.run("catalog", "confusions", printed_bundle, "--out", out)
+    assert done.returncode == 0
+    assert "Labels &lt;&amp;&gt;" in out.read_text()
