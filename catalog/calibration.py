@@ -314,10 +314,10 @@ def _best(weights: Weights, one: _Asked) -> NDArray[np.float64]:
 
 
 def _threshold(drawn: Sequence[float], named: float) -> float:
-    """Where at most a share `named` of the drawn foreign things is named, and never below `LEAST`."""
+    """Where at most a share `named` of the drawn foreign things is named, or `LEAST`."""
     allowed = int(named * len(drawn))
     highest = sorted(drawn, reverse=True)[allowed : allowed + 1]
-    return round(max(LEAST, *[one + 1e-4 for one in highest], LEAST), 4)
+    return round(max([LEAST, *(one + 1e-4 for one in highest)]), 4)
 
 
 def _shares(

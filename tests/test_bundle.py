@@ -47,7 +47,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 def test_a_bundle_holds_what_was_built(small_bundle: Path) -> None:
     manifest, identity = verify(small_bundle)
     assert (manifest.items, manifest.photos) == (THINGS, THINGS * PHOTOS)
-    assert set(manifest.files) == set(HELD)
+    assert set(manifest.files) == {*HELD, "metric.npy"}
     bundle = Bundle.open(small_bundle)
     assert bundle.id == identity
     assert bundle.vectors().shape == (THINGS * PHOTOS, 48)

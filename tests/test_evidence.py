@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 from pathlib import Path
 
 import cv2
@@ -145,11 +146,12 @@ def cases(seed: int, count: int) -> list[Case]:
     for _ in range(count):
         measures = np.zeros((4, len(MEASURES)))
         measures[:, 0] = random.normal(0, 0.1, 4)
+        measures[:, MEASURES.index("agreeing")] = random.normal(0, 0.5, 4)
         held = random.random() < 0.5
         right = int(random.integers(4)) if held else None
         if right is not None:
             measures[right, 0] += 0.2
-            measures[right, MEASURES.index("agreeing")] += max(0, random.normal(1, 1))
+            measures[right, MEASURES.index("agreeing")] += 1
         measures[:, MEASURES.index("distinct")] = measures[:, 0]
         numbers = np.arange(4)
         evidence = Evidence(numbers, numbers, measures[:, 0].astype(np.float32), measures)
@@ -200,7 +202,7 @@ def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: 
     assert bundle.manifest.printed is not None
     by_vector = right = 0
     for number in range(LABELS):
-        look = moved(label(number), 9, 0.85)
+        look = moved(label(number), 160, 0.8)
         vector = bundle.featurizer.embed([look])[0]
         by_vector += bundle.search(vector, 1)[0].sku == f"label-{number}"
         found = bundle.answer(vector, bundle.print_of(look))
@@ -251,8 +253,6 @@ def test_a_look_is_read_once_for_many_answers(printed_bundle: Path) -> None:
 def test_local_features_that_name_what_does_not_exist_are_refused(
     printed_bundle: Path, tmp_path: Path, name: str
 ) -> None:
-    import shutil
-
     bundle = Path(shutil.copytree(printed_bundle, tmp_path / "own.bundle"))
     gate.check(bundle)
     file = bundle / "printed" / f"{name}.npy"
