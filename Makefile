@@ -31,6 +31,7 @@ bench: $(VENV)/test
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
+	$(BIN)/python -m bench.evidence
 	$(BIN)/python -m bench.demonstration
 
 clean:

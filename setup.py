@@ -35,6 +35,7 @@ setup(
         "catalog.importing",
         "catalog.network",
         "catalog.pretrained",
+        "catalog.printed",
         "edge",
         "edge.cameras",
         "edge.simulator",
@@ -45,6 +46,7 @@ setup(
     package_data={
         "catalog": ["known.tsv", "py.typed"],
         "catalog.network": ["descriptor.json", "network.onnx"],
+        "catalog.printed": ["basis.npz"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
         "sync": ["py.typed"],

@@ -20,6 +20,7 @@ from bench.building import build_speed, catalogue_photos, large_bundle, large_ph
 from bench.process import process_figures
 from bench.stages import STAGES, rendered_frames, stage_times
 from bench.timing import network_ms
+from bench.verify import memory_figures, thousand_items, verify_figures
 from catalog.bundle import Bundle
 from catalog.featurizer import Descriptor, Featurizer
 from catalog.materials import materials
@@ -67,6 +68,8 @@ def main() -> None:
         title = f"build, photos of 12 megapixels, {name}"
         results[title] = build_speed(large_photos(RESULTS), featurizer)
     thing = next(catalogue_photos(RESULTS).rglob("*.jpg"))
+    results["verify, 1,000 items of 3 photos"] = verify_figures(thousand_items(RESULTS, embedded))
+    results["memory, 10,000 photos"] = memory_figures(RESULTS / "bundle", thing)
     results["process"] = process_figures(RESULTS / "bundle", thing)
     for title, figures in results.items():
         if title not in {case[0] for case in CASES}:

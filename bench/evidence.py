@@ -3,8 +3,7 @@
     python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2]
 
 Builds catalogues from the Grocery Store Dataset as an owner would, and asks its labelled test
-photos, by vectors alone (before) and with everything (after). Settings were chosen on other
-photos. Then the time and the memory that it takes.
+photos, by vectors alone (before) and with everything (after).
 """
 
 from __future__ import annotations
@@ -12,42 +11,25 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
 import cv2
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.timing import median_ms
 from catalog.build import build
 from catalog.bundle import Bundle
 from catalog.calibration import Shares
 from catalog.evaluate import Evaluation, evaluate
 from catalog.featurizer import Descriptor, Featurizer
 from catalog.materials import materials
-from catalog.photos import Picture, decode
 from catalog.sources import read_source
 
 RESULTS = Path("bench-results")
 CACHE = RESULTS / "evidence-cache"
-SIDE = 256  # pixels of a look
-RESIDENT = """
-import sys
-from pathlib import Path
-import cv2
-from catalog.bundle import Bundle
-bundle = Bundle.open(Path(sys.argv[1]))
-look = cv2.imread(sys.argv[2])
-for _ in range(20):
-    bundle.answer(bundle.featurizer.embed([look])[0], bundle.print_of(look))
-print(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
-"""
 
 
 def networks(root: Path) -> dict[str, Featurizer]:
@@ -93,7 +75,7 @@ def before_and_after(bundle: Bundle, queries: Path) -> dict[str, float]:
 def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
     """Every row on the Grocery Store Dataset."""
     grocery = root / "data" / "grocery"
-    found: dict[str, object] = {}
+    found = _Told()
     with tempfile.TemporaryDirectory() as name:
         cartons = of_kind(grocery, ("Packages",), Path(name, "cartons"))
         produce = of_kind(grocery, ("Fruit", "Vegetables"), Path(name, "produce"))
@@ -112,6 +94,14 @@ def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
                 full, _ = evaluate(half, grocery / "queries", CACHE)
                 found[f"known and foreign mixed, {network}"] = mixed(half, full)
     return found
+
+
+class _Told(dict[str, object]):
+    """Rows that are printed as they come: the whole takes long."""
+
+    def __setitem__(self, name: str, row: object) -> None:
+        super().__setitem__(name, row)
+        print(f"{name}: {row}", flush=True)
 
 
 def mixed(bundle: Bundle, full: Evaluation) -> dict[str, object]:
@@ -135,39 +125,6 @@ def mixed(bundle: Bundle, full: Evaluation) -> dict[str, object]:
         "predicted minus measured, known, points": apart(expected.own, full.known),
         "predicted minus measured, foreign, points": apart(expected.relatives, full.foreign),
     }
-
-
-def verify_ms(bundle: Bundle, looks: list[Picture], featurizer: Featurizer) -> dict[str, float]:
-    """Median milliseconds of an answer for a thing at rest beyond the vector's own search."""
-    vectors = featurizer.embed(looks)
-    turns = iter(range(10**9))
-
-    def everything() -> None:
-        at = next(turns) % len(looks)
-        bundle.answer(vectors[at], bundle.print_of(looks[at]))
-
-    def plain() -> None:
-        bundle.search(vectors[next(turns) % len(looks)])
-
-    def reading() -> None:
-        bundle.print_of(looks[next(turns) % len(looks)])
-
-    rounds = 2 * len(looks)
-    return {
-        "photos": bundle.manifest.photos,
-        "features": bundle.manifest.printed.features if bundle.manifest.printed else 0,
-        "with everything, ms": median_ms(everything, rounds),
-        "the vector's search alone, ms": median_ms(plain, rounds),
-        "of it reading the print, ms": median_ms(reading, rounds),
-    }
-
-
-def resident_mb(bundle: Path, look: Path) -> float:
-    """Resident memory of a process that has answered twenty looks, in MB."""
-    command = [sys.executable, "-c", RESIDENT, str(bundle), str(look)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return int(done.stdout) / 1024
 
 
 def main() -> None:
@@ -194,13 +151,6 @@ def main() -> None:
             print(what)
             for name, value in row.items():
                 print(f"  {name}: {value}")
-
-
-def looks_of(bundle: Bundle, count: int = 60) -> list[Picture]:
-    """Looks made of a bundle's own thumbnails, a little changed."""
-    numbers = np.linspace(0, bundle.manifest.photos - 1, count).astype(int)
-    pictures = (decode(bundle.thumbnail(int(one)) or b"", str(one), SIDE) for one in numbers)
-    return [np.asarray(cv2.GaussianBlur(one, (0, 0), 0.8), np.uint8) for one in pictures]
 
 
 if __name__ == "__main__":

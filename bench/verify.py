@@ -1,0 +1,109 @@
+"""What an answer for a thing at rest costs beyond the vector's: time, and resident memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bench.timing import median_ms, network_ms
+from catalog.build import build
+from catalog.bundle import Bundle
+from catalog.demonstration.foreign import foreign_things
+from catalog.demonstration.photos import studio
+from catalog.demonstration.render import View, render
+from catalog.featurizer import Featurizer
+from catalog.photos import Picture, decode
+from catalog.sources import read_source
+
+ITEMS, PHOTOS = 1000, 3
+PACKED = ("other can", "other tin", "other carton", "other bag", "other jar", "other tube")
+SEED = 60_001
+LOOKS = 60
+RESIDENT = """
+import sys
+from pathlib import Path
+import cv2
+from catalog.bundle import Bundle
+cv2.setNumThreads(1)
+bundle = Bundle.open(Path(sys.argv[1]))
+for row in range(0, bundle.manifest.photos, max(1, bundle.manifest.photos // 50)):
+    look = cv2.imread(sys.argv[2])
+    vector = bundle.featurizer.embed([look])[0]
+    if sys.argv[3] == "with":
+        bundle.answer(vector, bundle.print_of(look))
+    else:
+        bundle.search(vector)
+print(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+"""
+
+
+def thousand_items(folder: Path, featurizer: Featurizer) -> Bundle:
+    """A bundle of 1,000 drawn packages with three photos each."""
+    photos = folder / "thousand"
+    for thing in foreign_things(SEED, ITEMS, PACKED):
+        place = photos / thing.sku
+        for number, yaw in enumerate((0.0, 24.0, -24.0)):
+            if not (place / f"{number}.jpg").exists():
+                place.mkdir(parents=True, exist_ok=True)
+                view = View(yaw=yaw, pitch=6.0, size=340, azimuth=-38, elevation=42)
+                cv2.imwrite(
+                    str(place / f"{number}.jpg"), studio(render(thing.drawing, view), number)
+                )
+    build(read_source(photos), folder / "thousand.bundle", featurizer, folder / "cache", "thousand")
+    return Bundle.open(folder / "thousand.bundle")
+
+
+def verify_figures(bundle: Bundle) -> dict[str, float]:
+    """Medians in ms of an answer for a thing at rest, on one thread, and of its parts."""
+    looks = _looks(bundle)
+    vectors = bundle.featurizer.embed(looks)
+    turn = iter(range(1_000_000))
+
+    def everything() -> None:
+        at = next(turn) % LOOKS
+        bundle.answer(vectors[at], bundle.print_of(looks[at]))
+
+    def alone() -> None:
+        bundle.search(vectors[next(turn) % LOOKS])
+
+    def reading() -> None:
+        bundle.print_of(looks[next(turn) % LOOKS])
+
+    rounds = 3 * LOOKS
+    with_all, vector_alone = median_ms(everything, rounds), median_ms(alone, rounds)
+    return {
+        "photos": bundle.manifest.photos,
+        "local features": bundle.manifest.printed.features if bundle.manifest.printed else 0,
+        "verify, ms beyond the vector's (wanted 60)": with_all - vector_alone,
+        "of it reading the print, ms": median_ms(reading, rounds),
+        "the vector's search alone, ms": vector_alone,
+        "bare network, ms": network_ms(bundle.featurizer),
+    }
+
+
+def memory_figures(bundle: Path, look: Path) -> dict[str, float]:
+    """Resident memory in MB of a process that answered fifty looks."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def resident(how: str) -> float:
+        command = [sys.executable, "-c", RESIDENT, str(bundle), str(look), how]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        return int(done.stdout) / 1024
+
+    return {
+        "resident, answers with print, MB (wanted 500)": resident("with"),
+        "resident, plain neighbours, MB (wanted 300)": resident("without"),
+    }
+
+
+def _looks(bundle: Bundle) -> list[Picture]:
+    """Pictures of 256 pixels like a bundle's own, a little blurred."""
+    numbers = np.linspace(0, bundle.manifest.photos - 1, LOOKS).astype(int).tolist()
+    pictures = [decode(bundle.thumbnail(one) or b"", str(one)) for one in numbers]
+    small = [cv2.resize(one, (256, 256), interpolation=cv2.INTER_AREA) for one in pictures]
+    return [np.asarray(cv2.GaussianBlur(one, (0, 0), 0.8), np.uint8) for one in small]
