@@ -264,37 +264,38 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         ) from error
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error}") from error
-    return parse_manifest(data, str(file))
+    manifest = parse_manifest(data, str(file))
+    return manifest, bundle_id(manifest, data)
 
 
-def parse_manifest(data: bytes, where: str) -> tuple[Manifest, str]:
-    """The manifest that `data` holds, and the id of its bundle.
+def parse_manifest(data: bytes, source: str) -> Manifest:
+    """Check what a ``manifest.json`` says, from wherever it came.
 
     Args:
-        data: Content of a ``manifest.json``.
-        where: Its name in messages.
+        data: Its bytes.
+        source: What to call it in a message.
 
     Raises:
-        BundleError: It is none, or lists files under names that no bundle may hold.
+        BundleError: Not a manifest, or one that names files that no bundle may hold.
     """
     try:
         found = json.loads(data)
         if isinstance(found, dict) and found.get("format") != FORMAT:
-            raise BundleError(f"{where}: format {found.get('format')!r} is not known; update")
+            raise BundleError(f"{source}: format {found.get('format')!r} is not known; update")
         manifest = Manifest.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BundleError(
-            f"{where}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
+            f"{source}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{where}: not a bundle's manifest: {error}") from error
-    _check_names(manifest, where)
-    return manifest, bundle_id(manifest, data)
+        raise BundleError(f"{source}: not a bundle's manifest: {error}") from error
+    _check_names(manifest, source)
+    return manifest
 
 
-def _check_names(manifest: Manifest, where: str) -> None:
+def _check_names(manifest: Manifest, source: str) -> None:
     """Every name stays inside the bundle's folder, and none is in another's way."""
     folders = {
         parent.as_posix() for name in manifest.files for parent in PurePosixPath(name).parents
@@ -304,15 +305,16 @@ def _check_names(manifest: Manifest, where: str) -> None:
         if (
             name in folders
             or name == MANIFEST
+            or not parts
             or "/".join(parts) != name
             or ".." in parts
             or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts)
             or not name.isprintable()  # nor are lone surrogates and NUL
         ):
-            raise BundleError(f"{where}: {name!r} is no name for a file of a bundle")
+            raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
     for name in FILES:
         if name not in manifest.files:
-            raise BundleError(f"{where}: the manifest lists no {name}")
+            raise BundleError(f"{source}: the manifest lists no {name}")
 
 
 def bundle_id(manifest: Manifest, data: bytes) -> str:

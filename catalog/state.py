@@ -12,23 +12,6 @@ from catalog import durable
 from catalog.errors import ShelfError
 
 Phase = Literal["opening", "open", "failed", "stopped"]
-Outcome = Literal[
-    "never",  # nothing was checked yet
-    "up-to-date",
-    "installed",
-    "pinned",  # there is a newer one, the pinned one stays
-    "declined",  # the newest one was rolled back from by hand
-    "rejected",  # the newest one did not prove itself
-    "rolled-back",  # edge could not live with the newest one
-    "offline",  # the store cannot be reached, or breaks off
-    "store-refused",  # the store answers, but not with what is asked for
-    "forged",  # what is signed wrongly, or not what was signed
-    "expired",
-    "rolled-back-metadata",  # older than what is known
-    "disk-full",
-    "not-set-up",
-    "failed",  # anything else; the message says what
-]
 State = TypeVar("State", bound="_State")
 
 
@@ -83,7 +66,11 @@ class SyncState(_State):
     """What sync last said.
 
     Attributes:
-        outcome: How the last check ended.
+        outcome: How the last check ended, in a word: "never" (nothing was checked yet),
+            "up-to-date", "installed", "pinned", "declined" (the newest was rolled back from by
+            hand), "rejected" (it did not prove itself), "gone-back" (edge could not live with
+            it), "disk-full", "not-set-up", "failed", or the `outcome` of a `TrustError` or
+            `StoreError`.
         message: Why, in a sentence.
         source, channel: Where it looks.
         active, previous, newest: Versions on the shelf, and the channel's newest.
@@ -95,7 +82,7 @@ class SyncState(_State):
         clock: What is wrong with the clock; empty for nothing.
     """
 
-    outcome: Outcome = "never"
+    outcome: str = "never"
     message: str = ""
     source: str = ""
     channel: str = ""
