@@ -201,7 +201,7 @@ class StoreRefused(StoreError):
 class NotInStore(StoreError):
     """The store has nothing of that name."""
 
-    outcome = "not-in"
+    outcome = "not-in-store"
 
 
 class StoreBusy(StoreError):

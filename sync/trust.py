@@ -328,9 +328,7 @@ class Trust:
         except exceptions.BadVersionNumberError as error:
             raise RolledBackError(f"{url}: older than what was seen: {error}") from error
         except exceptions.UnsignedMetadataError as error:
-            raise ForgedError(
-                f"{url}: not signed by enough of the owner's keys: {error}"
-            ) from error
+            raise ForgedError(f"{url}: not signed by enough of the owner's keys: {error}") from error
         except exceptions.RepositoryError as error:
             raise ForgedError(f"{url}: not what the owner signed: {error}") from error
 
