@@ -23,6 +23,7 @@
     │   ├── CameraError         a camera that cannot be opened or read
     │   ├── PortError           an address that cannot be listened on
     │   ├── ShelfError          the data folder cannot be used
+    │   │   └── DiskFullError       there is no room for what has to be written
     │   └── OutboxError         the outbox cannot be used
     └── NetworkError            an address that cannot be fetched
         ├── StoreError          a store that cannot be reached, refuses, or lacks something
@@ -166,6 +167,10 @@ class PortError(SurroundingsError):
 
 class ShelfError(SurroundingsError):
     """The data folder cannot be used."""
+
+
+class DiskFullError(ShelfError):
+    """There is no room for what has to be written."""
 
 
 class OutboxError(SurroundingsError):

@@ -37,14 +37,29 @@ class Passed:
 
 
 def check(path: Path, engine: str = "auto") -> Passed:
-    """Let the bundle at `path` prove itself.
+    """Check the digests of the bundle at `path`, then let it prove itself.
+
+    Raises:
+        BundleError: It is damaged, or did not prove itself; the message says why.
+        MissingExtraError, SurroundingsError: As `prove`.
+    """
+    _, bundle = verify(path)
+    return prove(path, bundle, engine)
+
+
+def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
+    """Let the bundle at `path`, whose digests have just been checked, prove itself.
+
+    Args:
+        path: Its folder.
+        bundle: Its id.
+        engine: Which engine runs its network.
 
     Raises:
         BundleError: It did not; the message says why.
         MissingExtraError: No engine is installed to ask it with.
         SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
     """
-    _, bundle = verify(path)
     # -P: modules lying in the current folder are not the child's.
     command = [sys.executable, "-P", "-m", "catalog.gate", str(path.absolute()), engine]
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from catalog import durable
+from catalog.state import EdgeState
 
 MOST_REJECTED = 100
 
@@ -38,10 +39,20 @@ class Declined(_Entry):
 
 
 class Trial(_Entry):
-    """A bundle that edge has yet to live with, and how many seconds it has to open it."""
+    """A bundle that edge has yet to live with.
+
+    Attributes:
+        bundle: Its id.
+        patience_s: Seconds that a running edge has to open it.
+        before: What edge last said before it could know of it.
+        opened_boot, opened_s: When it was first seen open: the kernel's boot, seconds in that.
+    """
 
     bundle: str
     patience_s: float
+    before: EdgeState | None = None
+    opened_boot: str = ""
+    opened_s: float = 0.0
 
 
 class Ledger(_Entry):

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from catalog import durable, gate
 from catalog.bundle import MANIFEST, read_manifest, verify
-from catalog.errors import BundleError, ShelfError
+from catalog.errors import BundleError, DiskFullError, ShelfError
 from catalog.ledger import Ledger, read_ledger, write_ledger
 from catalog.locks import locked
 
@@ -83,7 +84,7 @@ class Shelf:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the shelf: `place`, `switch`, `go_back` and `note` are for its holder.
+        """Hold the shelf: what changes it is for its holder.
 
         Raises:
             ShelfError: Somebody else holds it, or it cannot be written.
@@ -97,7 +98,7 @@ class Shelf:
                 finally:
                     shutil.rmtree(self._scratch, ignore_errors=True)
         except OSError as error:
-            raise ShelfError(f"{self.folder}: cannot be written: {error}") from error
+            raise unwritable(self.folder, error) from error
 
     def place(self, folder: Path, identity: str) -> None:
         """Make `folder`, a whole bundle on the same disk, a version; it is moved."""
@@ -116,7 +117,7 @@ class Shelf:
         if former is not None and former.name != identity:
             durable.point(self.folder / "previous", f"versions/{former.name}")
         durable.point(self.folder / "active", f"versions/{identity}")
-        self._prune()
+        self.prune()
 
     def go_back(self, keep: bool) -> None:
         """Make the previous version the active one.
@@ -136,13 +137,21 @@ class Shelf:
         else:
             (self.folder / "previous").unlink()
             durable.flush_folder(self.folder)
-        self._prune()
+        self.prune()
 
     def note(self, ledger: Ledger) -> None:
         """Remember `ledger`; of what is no more on the shelf no release is kept."""
         here = {version.name for version in self.versions.iterdir()}
         releases = {name: one for name, one in ledger.releases.items() if name in here}
         write_ledger(self.folder, ledger.model_copy(update={"releases": releases}))
+
+    def prune(self) -> None:
+        """Remove what is neither active, previous nor pinned, unless somebody has it open."""
+        kept = {one.name for one in (self.active(), self.previous()) if one is not None}
+        kept.add(self.ledger().pinned or "")
+        for version in self.versions.iterdir():
+            if version.name not in kept:
+                self._remove(version)
 
     def _copy(self, bundle: Path, identity: str) -> None:
         """Copy only what the manifest lists, check it again, then name it."""
@@ -156,14 +165,6 @@ class Shelf:
         if verify(target)[1] != identity:
             raise BundleError(f"{bundle}: changed while it was copied; try again")
         self.place(target, identity)
-
-    def _prune(self) -> None:
-        """Remove what is neither active, previous nor pinned, and what nobody has open."""
-        kept = {one.name for one in (self.active(), self.previous()) if one is not None}
-        kept.add(self.ledger().pinned or "")
-        for version in self.versions.iterdir():
-            if version.name not in kept:
-                self._remove(version)
 
     def _remove(self, version: Path) -> None:
         """Remove a version unless an open `Bundle` holds its manifest."""
@@ -198,6 +199,13 @@ class Shelf:
             raise ShelfError(
                 f"{self.folder}: another process is changing the shelf; try again"
             ) from error
+
+
+def unwritable(folder: Path, error: OSError) -> ShelfError:
+    """What to raise where a folder of the shelf cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(f"{folder}: the disk is full; make room")
+    return ShelfError(f"{folder}: cannot be written: {error}")
 
 
 def is_sound(version: Path) -> bool:
