@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from catalog.errors import SettingsError, StoreTooLarge, StoreUnreachable
@@ -48,12 +48,12 @@ class Body(Protocol):
     """An object that is being read.
 
     Attributes:
-        bytes: Size of the whole object, as the store says.
+        size: Bytes of the whole object, as the store says.
         etag: Its tag, as the store says.
         start: Where reading begins; 0 where a store ignores that it was asked for less.
     """
 
-    bytes: int
+    size: int
     etag: str
     start: int
 
@@ -136,7 +136,7 @@ class Store(ABC):
     def write(
         self,
         name: str,
-        content: bytes | Path,
+        content: bytes | BinaryIO,
         *,
         replaces: str | None = None,
         new: bool = False,
@@ -146,7 +146,7 @@ class Store(ABC):
 
         Args:
             name: Its name.
-            content: Bytes, or the file that holds them.
+            content: Bytes, or an open file that holds them.
             replaces: The tag of what may be overwritten; of anything else, it may not.
             new: Nothing may be overwritten.
             progress: Hears of the bytes on their way.

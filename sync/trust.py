@@ -27,7 +27,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tuf.api import exceptions
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
 from catalog import durable
@@ -39,11 +39,9 @@ from catalog.errors import (
     NotPublishedError,
     RolledBackError,
     ShelfError,
-    StoreError,
     StoreRefused,
     StoreTooLarge,
     TooLargeError,
-    TrustError,
     WrongChannelError,
 )
 from sync.store import METADATA, TARGETS, Store
@@ -205,16 +203,28 @@ class Trust:
     @property
     def issued(self) -> datetime | None:
         """When the owner last signed the repository's state, if that is said."""
-        return _issued(self._refreshed_updater._trusted_set.timestamp)
+        return _issued(self.timestamp)
 
     @property
     def expires(self) -> datetime:
         """When the first of the four signatures ends."""
-        return min(
-            signed.expires
-            for signed in self._refreshed_updater._trusted_set
-            if signed.type != "targets" or signed is self.targets
-        )
+        roles = (self.root, self.timestamp, self.snapshot, self.targets)
+        return min(role.expires for role in roles)
+
+    @property
+    def root(self) -> Root:
+        """The newest root, after `refresh`."""
+        return self._refreshed_updater._trusted_set.root
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """What is signed of the newest state, after `refresh`."""
+        return self._refreshed_updater._trusted_set.timestamp
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Which versions belong together, after `refresh`."""
+        return self._refreshed_updater._trusted_set.snapshot
 
     @property
     def targets(self) -> Targets:
@@ -230,7 +240,7 @@ class Trust:
     def _name(self, target: TargetFile) -> str:
         """Where the target's content lies; python-tuf's rule for hashes in names."""
         folder, slash, name = target.path.rpartition("/")
-        if self._refreshed_updater._trusted_set.root.consistent_snapshot:
+        if self.root.consistent_snapshot:
             name = f"{next(iter(target.hashes.values()))}.{name}"
         return f"{TARGETS}/{folder}{slash}{name}"
 
@@ -244,6 +254,8 @@ class Trust:
         updater._load_root()
         floor = self._floor_under(trusted.root)
         self._set_time(updater, floor.issued)
+        if trusted.root.is_expired(trusted.reference_time):
+            raise self._expired(trusted.root)
         updater._load_timestamp()
         issued = _issued(trusted.timestamp)
         if floor.issued and (issued is None or issued < floor.issued):
@@ -319,22 +331,23 @@ class Trust:
         try:
             yield
         except exceptions.DownloadHTTPError as error:  # wrapped by our fetcher
-            cause = error.__cause__
-            raise cause if isinstance(cause, StoreError) else StoreError(f"{url}: {error}")
+            raise (error.__cause__ or error) from None
         except exceptions.DownloadLengthMismatchError as error:
             raise TooLargeError(f"{url}: {error}") from error
         except exceptions.ExpiredMetadataError as error:
-            raise self._expired() from error
+            # fetched last, since python-tuf goes in order; an expired root was seen before
+            signed: Signed = Metadata.from_bytes(self._fetcher.last).signed
+            raise self._expired(signed) from error
         except exceptions.BadVersionNumberError as error:
             raise RolledBackError(f"{url}: older than what was seen: {error}") from error
         except exceptions.UnsignedMetadataError as error:
-            raise ForgedError(f"{url}: not signed by enough of the owner's keys: {error}") from error
+            raise ForgedError(
+                f"{url}: not signed by enough of the owner's keys: {error}"
+            ) from error
         except exceptions.RepositoryError as error:
             raise ForgedError(f"{url}: not what the owner signed: {error}") from error
 
-    def _expired(self) -> TrustError:
-        """What has expired is what was fetched last, since python-tuf goes in order."""
-        signed = Metadata.from_bytes(self._fetcher.last).signed  # type: ignore[var-annotated]
+    def _expired(self, signed: Signed) -> ExpiredError:
         clock = self._clock()
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class FolderStore(Store):
     def write(
         self,
         name: str,
-        content: bytes | Path,
+        content: bytes | BinaryIO,
         *,
         replaces: str | None = None,
         new: bool = False,
@@ -64,6 +65,7 @@ class FolderStore(Store):
         target = self.path / name
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
+            self._must_exist()
             durable.make_folder(target.parent)
             with temporary.open("xb") as file:
                 _copy(content, file, progress)
@@ -104,7 +106,7 @@ class _Body:
         self, store: FolderStore, name: str, file: BinaryIO, entry: Entry, start: int
     ) -> None:
         self._store, self._name, self._file = store, name, file
-        self.bytes, self.etag, self.start = entry.bytes, entry.etag, start
+        self.size, self.etag, self.start = entry.bytes, entry.etag, start
 
     def read(self, limit: int = CHUNK) -> bytes:
         try:
@@ -113,15 +115,11 @@ class _Body:
             raise self._store._failed(self._name, error) from error
 
 
-def _copy(content: bytes | Path, file: BinaryIO, progress: Progress) -> None:
-    if isinstance(content, bytes):
-        file.write(content)
-        progress(len(content))
-        return
-    with content.open("rb") as source:
-        while chunk := source.read(COPIED):
-            file.write(chunk)
-            progress(len(chunk))
+def _copy(content: bytes | BinaryIO, file: BinaryIO, progress: Progress) -> None:
+    source = io.BytesIO(content) if isinstance(content, bytes) else content
+    while chunk := source.read(COPIED):
+        file.write(chunk)
+        progress(len(chunk))
 
 
 def _entry(status: os.stat_result) -> Entry:

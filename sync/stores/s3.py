@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from catalog.errors import (
     MissingExtraError,
@@ -82,7 +81,7 @@ class S3Store(Store):
             found = self._ask(name, lambda: self._client.head_object(**self._at(name)))
         except NotInStore:
             return None
-        return Entry(found["ContentLength"], found["ETag"])
+        return Entry(int(found["ContentLength"]), str(found["ETag"]))
 
     @contextmanager
     def open(self, name: str, start: int = 0, etag: str | None = None) -> Iterator[_Body]:
@@ -105,7 +104,7 @@ class S3Store(Store):
     def write(
         self,
         name: str,
-        content: bytes | Path,
+        content: bytes | BinaryIO,
         *,
         replaces: str | None = None,
         new: bool = False,
@@ -115,7 +114,7 @@ class S3Store(Store):
         condition = {"IfMatch": replaces} if replaces is not None else {}
         if new:
             condition["IfNoneMatch"] = "*"
-        if isinstance(content, Path):
+        if not isinstance(content, bytes):
             return self._send(name, content, condition, progress)
         wanted = self._at(name) | condition | {"Body": content}
         try:
@@ -128,7 +127,7 @@ class S3Store(Store):
         return Entry(len(content), found["ETag"])
 
     def _send(
-        self, name: str, file: Path, condition: dict[str, str], progress: Progress
+        self, name: str, file: BinaryIO, condition: dict[str, str], progress: Progress
     ) -> Entry | None:
         from boto3.s3.transfer import TransferConfig
 
@@ -137,8 +136,8 @@ class S3Store(Store):
         transfer = TransferConfig(multipart_threshold=LARGE, multipart_chunksize=LARGE // 4)
         self._ask(
             name,
-            lambda: self._client.upload_file(
-                str(file),
+            lambda: self._client.upload_fileobj(
+                file,
                 self._bucket,
                 self._prefix + name,
                 Callback=progress,
@@ -151,15 +150,11 @@ class S3Store(Store):
         return {"Bucket": self._bucket, "Key": self._prefix + name}
 
     def _ask(self, name: str, call: Callable[[], Answer]) -> Answer:
-        from boto3.exceptions import S3UploadFailedError
         from botocore import exceptions
         from urllib3.exceptions import HTTPError
 
         try:
-            try:
-                return call()
-            except S3UploadFailedError as error:  # what happened is its cause
-                raise error.__context__ or error from None
+            return call()
         except exceptions.ClientError as error:
             raise self._answered(name, error) from error
         except (
@@ -204,12 +199,12 @@ class _Body:
         self._store, self._name = store, name
         self._stream = found["Body"]._raw_stream  # its own read waits for all it was asked for
         self.etag = str(found.get("ETag", ""))
-        self._left = int(found["ContentLength"])
+        self._left = int(found.get("ContentLength", 0))
         try:
             place, _, total = found["ContentRange"].removeprefix("bytes ").partition("/")
-            self.start, self.bytes = int(place.partition("-")[0]), int(total)
+            self.start, self.size = int(place.partition("-")[0]), int(total)
         except (KeyError, ValueError):  # all of it
-            self.start, self.bytes = 0, self._left
+            self.start, self.size = 0, self._left
 
     def read(self, limit: int = CHUNK) -> bytes:
         from urllib3.exceptions import HTTPError
