@@ -12,6 +12,7 @@ from catalog import durable
 from catalog.errors import ShelfError
 
 Phase = Literal["opening", "open", "failed", "stopped"]
+GOOD = ("never", "up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure
 State = TypeVar("State", bound="_State")
 
 
@@ -96,6 +97,11 @@ class SyncState(_State):
     bytes_fetched_ever: int = 0
     expires_at: AwareDatetime | None = None
     clock: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last check did not end as it should."""
+        return self.outcome not in GOOD
 
 
 def boot_id() -> str:

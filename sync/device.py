@@ -36,7 +36,6 @@ from sync.store import Store, open_store
 from sync.trial import Verdict, Watcher
 from sync.trust import Release, Trust
 
-GOOD = ("up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure
 SKEW = timedelta(minutes=5)  # of two clocks that are both right
 
 Progress = Callable[[int, int], object]  # bytes here, of how many
@@ -107,7 +106,11 @@ class Device:
         """
         with self._alone():
             self._fetched = 0
-            said = self._try(progress)
+            try:
+                said = self._try(progress)
+            except Exception as error:
+                self._say(outcome="failed", message=f"{type(error).__name__}: {error}")
+                raise
             former = read_sync_state(self._device.state)
             state = self._say(
                 outcome=said.outcome,

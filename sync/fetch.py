@@ -125,9 +125,9 @@ class Fetch:
             return self._judge(wanted, digest.hexdigest(), resumed)
         etag = journal.etag if journal is not None else None
         with self._store.open(f"{FILES}/{wanted.sha256}", start, etag) as body:
-            if body.bytes != wanted.bytes:
+            if body.size != wanted.bytes:
                 raise StoreTooLarge(
-                    f"{self._store.url}: {FILES}/{wanted.sha256} has {body.bytes} bytes, "
+                    f"{self._store.url}: {FILES}/{wanted.sha256} has {body.size} bytes, "
                     f"{wanted.bytes} were signed"
                 )
             if body.start != start:  # it was asked for the rest and sends all

@@ -7,13 +7,16 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+from catalog import durable
 from catalog.errors import ShelfError, VisualSearchError
+from catalog.locks import locked
+from catalog.shelf import unwritable
 from catalog.state import SyncState
-from sync.device import GOOD, Device
+from sync.device import Device
 from sync.progress import logged
 
 # Works until the first event is set. The second asks whoever pulls to check now; it is set too
@@ -27,8 +30,11 @@ LEAVE_S = 1.0  # for all workers together
 log = logging.getLogger(__name__)
 
 
-class Stopped(Exception):
-    """The process is to stop in the middle of a pull; what was fetched is kept."""
+class Stopped(BaseException):
+    """The process is to stop in the middle of a pull; what was fetched is kept.
+
+    As with `KeyboardInterrupt`, nothing went wrong, and nobody but the worker catches it.
+    """
 
 
 def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> None:
@@ -98,7 +104,7 @@ def pulling(device: Device, chance: Callable[[], float] = random.random) -> Work
             show(here, total)
 
         def next_check(state: SyncState) -> datetime:
-            return datetime.now(UTC) + timedelta(seconds=pause(state.outcome in GOOD))
+            return datetime.now(UTC) + timedelta(seconds=pause(not state.failed))
 
         def pause(good: bool) -> float:
             nonlocal failures, wait
@@ -112,7 +118,7 @@ def pulling(device: Device, chance: Callable[[], float] = random.random) -> Work
             try:
                 state = device.check(progress, next_check)
                 log.log(
-                    logging.INFO if state.outcome in GOOD else logging.ERROR,
+                    logging.ERROR if state.failed else logging.INFO,
                     "%s: %s; next check in %.0f s", state.outcome, state.message, wait,
                 )  # fmt: skip
             except Stopped:
@@ -137,3 +143,33 @@ def watching(device: Device) -> Worker:
                 log.debug("%s", error)  # somebody is changing the shelf: look again
 
     return work
+
+
+@contextmanager
+def alone(device: Device) -> Iterator[None]:
+    """One ``sync run`` on a device.
+
+    Raises:
+        ShelfError: Another is running.
+    """
+    try:
+        durable.make_folder(device.shelf.folder)
+        with locked(device.shelf.folder / "run.lock"):
+            yield
+    except BlockingIOError as error:
+        raise ShelfError(
+            f"{device.shelf.folder}: another 'visual-search sync run' is running; stop it first"
+        ) from error
+    except OSError as error:
+        raise unwritable(device.shelf.folder, error) from error
+
+
+def is_running(device: Device) -> bool:
+    """Whether a ``sync run`` is running here."""
+    try:
+        with locked(device.shelf.folder / "run.lock"):
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no shelf yet
+        return False
