@@ -120,6 +120,7 @@ class Trust:
         self._clock = clock
         self._dates = dates
         self._updater: Updater | None = None
+        self._trying: Updater | None = None
 
     def refresh(self) -> None:
         """Fetch and verify the newest signed state.
@@ -249,13 +250,12 @@ class Trust:
         updater = Updater(
             str(self._folder), f"{METADATA}/", fetcher=self._fetcher, bootstrap=self._root
         )
+        self._trying = updater
         trusted = updater._trusted_set
         self._set_time(updater, None)
         updater._load_root()
         floor = self._floor_under(trusted.root)
         self._set_time(updater, floor.issued)
-        if trusted.root.is_expired(trusted.reference_time):
-            raise self._expired(trusted.root)
         updater._load_timestamp()
         issued = _issued(trusted.timestamp)
         if floor.issued and (issued is None or issued < floor.issued):
@@ -335,9 +335,7 @@ class Trust:
         except exceptions.DownloadLengthMismatchError as error:
             raise TooLargeError(f"{url}: {error}") from error
         except exceptions.ExpiredMetadataError as error:
-            # fetched last, since python-tuf goes in order; an expired root was seen before
-            signed: Signed = Metadata.from_bytes(self._fetcher.last).signed
-            raise self._expired(signed) from error
+            raise self._expired() from error
         except exceptions.BadVersionNumberError as error:
             raise RolledBackError(f"{url}: older than what was seen: {error}") from error
         except exceptions.UnsignedMetadataError as error:
@@ -347,7 +345,12 @@ class Trust:
         except exceptions.RepositoryError as error:
             raise ForgedError(f"{url}: not what the owner signed: {error}") from error
 
-    def _expired(self, signed: Signed) -> ExpiredError:
+    def _expired(self) -> ExpiredError:
+        """The first that has expired: one already trusted, else what was fetched last."""
+        assert self._trying is not None
+        trusted = self._trying._trusted_set
+        fetched: Signed = Metadata.from_bytes(self._fetcher.last).signed
+        signed = next(one for one in (*trusted, fetched) if one.is_expired(trusted.reference_time))
         clock = self._clock()
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
