@@ -31,29 +31,11 @@ from catalog.errors import (
 )
 from sync.keys import Keys, expiry
 from sync.trust import Trust
-from tests.repository import TODAY, World
+from tests.repository import TODAY, World, secret
 
 DAY = timedelta(days=1)
 MADE = ("timestamp.json", "snapshot.json", "targets.json", "root.json", "root_history", "floor")
 Damage = Callable[[Path], object]
-
-
-def secret(folder: str, new: bool) -> bytes:
-    return b"secret"
-
-
-@pytest.fixture(scope="session")
-def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An owner's keys; read only, for others see `world`."""
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    Keys.create(folder, secret)
-    return folder
-
-
-@pytest.fixture
-def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
-    shutil.copytree(key_folder, tmp_path / "keys")
-    return World(tmp_path, small_bundle, Keys(tmp_path / "keys", secret))
 
 
 def test_the_newest_release_is_what_was_published(world: World) -> None:
