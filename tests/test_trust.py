@@ -55,7 +55,7 @@ def test_a_look_without_news_reads_two_names(world: World) -> None:
     world.publish()
     world.look()
     world.store.read_names.clear()
-    world.device().refresh()
+    assert world.look() == 1
     assert world.store.read_names == ["metadata/2.root.json", "metadata/timestamp.json"]
 
 
@@ -552,7 +552,9 @@ def test_a_store_that_does_not_say_what_is_absent_is_understood(world: World) ->
 # the device's own folder
 
 
-@pytest.mark.parametrize("name", [*MADE[:3], "root_history/1.root.json", "floor"])
+@pytest.mark.parametrize(
+    "name", [*MADE[:3], "root_history/1.root.json", "floor", "manifests/stable"]
+)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -576,8 +578,9 @@ def test_what_a_killed_refresh_left_is_swept(world: World) -> None:
     world.publish()
     world.state.mkdir()
     (world.state / "tmpabc123").write_bytes(b"half")
+    (world.state / ".floor.0a1b2c3d").write_bytes(b"half")
     world.look()
-    assert not list(world.state.glob("tmp*"))
+    assert not [*world.state.glob("tmp*"), *world.state.rglob(".*")]
 
 
 def test_everything_is_flushed_after_a_refresh(
@@ -592,8 +595,9 @@ def test_everything_is_flushed_after_a_refresh(
     monkeypatch.setattr(os, "fsync", fsync)
     world.look()
     wanted = {path.resolve() for path in (world.state, *world.state.rglob("*"))}
-    assert {str(path) for path in wanted if path.name not in ("lock", "floor")} <= flushed
-    assert any(".floor." in name for name in flushed)
+    ours = {"floor", "stable"}  # flushed under the names they are written with
+    assert {str(path) for path in wanted if path.name not in {"lock"} | ours} <= flushed
+    assert all(any(f"/.{name}." in one for one in flushed) for name in ours)
 
 
 def test_two_at_once_do_not_meet(world: World) -> None:
