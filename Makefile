@@ -2,6 +2,7 @@
 # make test          install what the tests need and run them
 # make bench         measure speed and memory, as ratios to the bare network
 # make measure       measure how often it is right: real photos and the simulated camera
+# make tuf-conformance SUITE=DIR   hold the trust code against a checkout of theupdateframework/tuf-conformance
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench measure clean
+.PHONY: demo test lint bench measure tuf-conformance clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -32,6 +33,14 @@ bench: $(VENV)/test
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.demonstration
+
+tuf-conformance: $(VENV)/test
+	@command -v faketime >/dev/null || \
+	  { echo "error: the suite sets the clock; run: sudo apt-get install -y faketime"; exit 1; }
+	@test -d "$(SUITE)/tuf_conformance" || { echo "error: name a checkout of" \
+	  "https://github.com/theupdateframework/tuf-conformance: make tuf-conformance SUITE=DIR"; exit 1; }
+	cd "$(SUITE)" && PYTHON="$(abspath $(BIN)/python)" "$(abspath $(BIN)/python)" -m pytest \
+	  tuf_conformance -q -p no:cacheprovider --entrypoint "$(CURDIR)/tests/tuf-client"
 
 clean:
 	rm -rf $(VENV) .demo build *.egg-info

@@ -33,6 +33,7 @@ from sync.trust import ISSUED, TIME, Trust, manifest_path, now
 
 DAYS = 400
 TIMESTAMP = f"{METADATA}/timestamp.json"
+LARGEST_TIMESTAMP = 16384  # bytes; as python-tuf's
 CLOCKS_DIFFER = timedelta(hours=1)
 ATTEMPTS = 100  # names left over by publishes that died
 
@@ -267,6 +268,9 @@ class Publisher:
         try:
             self._store.write(TIMESTAMP, signed, replaces=state.tag, new=state.tag is None)
         except StoreConflict as error:
+            # a write whose answer was lost and that was tried again conflicts with itself
+            if self._store.read(TIMESTAMP, LARGEST_TIMESTAMP) == signed:
+                return
             raise StoreConflict(
                 f"{self._store.url}: somebody else published at the same time, and was first; "
                 "nothing was changed: try again"

@@ -132,8 +132,8 @@ class Trust:
         """
         self._updater = None
         with self._locked(), self._named():
-            for left in self._folder.glob("tmp*"):
-                left.unlink()
+            for left in (*self._folder.glob("tmp*"), *self._folder.rglob(".*")):
+                left.unlink()  # of a process that was killed while it wrote
             try:
                 self._updater = self._refreshed()
             finally:
@@ -154,7 +154,8 @@ class Trust:
                 f"{self._store.url}: nothing was published in the channel {channel!r}; "
                 "check its name, or publish a bundle in it"
             )
-        data = self.content(target, LARGEST_MANIFEST)
+        kept = self._folder / "manifests" / channel
+        data = self._kept(kept, target) or self.content(target, LARGEST_MANIFEST)
         said = target.custom or {}
         number, bundle = said.get("release"), said.get("bundle")
         if said.get("channel") != channel:
@@ -177,6 +178,9 @@ class Trust:
                 )
             if number > seen:
                 self._raise_floor(floor, releases=floor.releases | {channel: number})
+            if self._kept(kept, target) is None:
+                durable.make_folder(kept.parent)
+                durable.write(kept, data)
         return Release(channel, number, str(bundle), data, self.issued, self.expires)
 
     def target(self, path: str) -> TargetFile | None:
@@ -237,6 +241,15 @@ class Trust:
         if self._updater is None:
             raise RuntimeError("refresh first")
         return self._updater
+
+    def _kept(self, file: Path, target: TargetFile) -> bytes | None:
+        """What was fetched before, if it is what is signed now."""
+        try:
+            with file.open("rb") as kept:
+                target.verify_length_and_hashes(kept)
+            return file.read_bytes()
+        except (OSError, exceptions.LengthOrHashMismatchError):
+            return None
 
     def _name(self, target: TargetFile) -> str:
         """Where the target's content lies; python-tuf's rule for hashes in names."""

@@ -27,6 +27,11 @@ Role = TypeVar("Role", Targets, Snapshot, Timestamp)
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
+def secret(folder: str, new: bool) -> bytes:
+    """The passphrase of all keys here."""
+    return b"five words by chance"
+
+
 class MemoryStore(Store):
     """Objects by name.
 

@@ -31,29 +31,11 @@ from catalog.errors import (
 )
 from sync.keys import Keys, expiry
 from sync.trust import Trust
-from tests.repository import TODAY, World
+from tests.repository import TODAY, World, secret
 
 DAY = timedelta(days=1)
 MADE = ("timestamp.json", "snapshot.json", "targets.json", "root.json", "root_history", "floor")
 Damage = Callable[[Path], object]
-
-
-def secret(folder: str, new: bool) -> bytes:
-    return b"secret"
-
-
-@pytest.fixture(scope="session")
-def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An owner's keys; read only, for others see `world`."""
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    Keys.create(folder, secret)
-    return folder
-
-
-@pytest.fixture
-def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
-    shutil.copytree(key_folder, tmp_path / "keys")
-    return World(tmp_path, small_bundle, Keys(tmp_path / "keys", secret))
 
 
 def test_the_newest_release_is_what_was_published(world: World) -> None:
@@ -73,7 +55,7 @@ def test_a_look_without_news_reads_two_names(world: World) -> None:
     world.publish()
     world.look()
     world.store.read_names.clear()
-    world.device().refresh()
+    assert world.look() == 1
     assert world.store.read_names == ["metadata/2.root.json", "metadata/timestamp.json"]
 
 
@@ -570,7 +552,9 @@ def test_a_store_that_does_not_say_what_is_absent_is_understood(world: World) ->
 # the device's own folder
 
 
-@pytest.mark.parametrize("name", [*MADE[:3], "root_history/1.root.json", "floor"])
+@pytest.mark.parametrize(
+    "name", [*MADE[:3], "root_history/1.root.json", "floor", "manifests/stable"]
+)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -594,8 +578,9 @@ def test_what_a_killed_refresh_left_is_swept(world: World) -> None:
     world.publish()
     world.state.mkdir()
     (world.state / "tmpabc123").write_bytes(b"half")
+    (world.state / ".floor.0a1b2c3d").write_bytes(b"half")
     world.look()
-    assert not list(world.state.glob("tmp*"))
+    assert not [*world.state.glob("tmp*"), *world.state.rglob(".*")]
 
 
 def test_everything_is_flushed_after_a_refresh(
@@ -610,8 +595,9 @@ def test_everything_is_flushed_after_a_refresh(
     monkeypatch.setattr(os, "fsync", fsync)
     world.look()
     wanted = {path.resolve() for path in (world.state, *world.state.rglob("*"))}
-    assert {str(path) for path in wanted if path.name not in ("lock", "floor")} <= flushed
-    assert any(".floor." in name for name in flushed)
+    ours = {"floor", "stable"}  # flushed under the names they are written with
+    assert {str(path) for path in wanted if path.name not in {"lock"} | ours} <= flushed
+    assert all(any(f"/.{name}." in one for one in flushed) for name in ours)
 
 
 def test_two_at_once_do_not_meet(world: World) -> None:
