@@ -17,7 +17,7 @@ from sync.settings import SyncSettings
 from sync.store import open_store
 from tests.conftest import sign_again
 
-PASSPHRASE = b"secret"
+PASSPHRASE = b"five words by chance, no more"
 
 
 def passphrase(folder: str, new: bool) -> bytes:
