@@ -17,7 +17,7 @@ from catalog.bundle import Bundle, Match
 from catalog.errors import BundleError, ShelfError
 from catalog.photos import encode_jpeg
 from catalog.shelf import Shelf
-from catalog.state import Phase, edge_state, write_edge_state
+from catalog.state import Phase, edge_state, read_sync_state, write_edge_state
 from edge.camera import CameraReader, CameraState
 from edge.latest import Latest
 from edge.live import LivePicture
@@ -117,10 +117,24 @@ class Appliance:
                 "index": bundle.manifest.index.kind,
                 "network": bundle.manifest.featurizer.name,
             },
+            "sync": self._sync_status(),
             "verdict": last.opinion.verdict.value if last else None,
             "timings_ms": {name: round(value, 2) for name, value in vars(last.timings).items()}
             if last
             else None,
+        }
+
+    def _sync_status(self) -> dict[str, object] | None:
+        """How the last look for a newer catalogue ended; None where nobody looks."""
+        if self._state_folder is None:
+            return None
+        said = read_sync_state(self._state_folder)
+        if said.checked_at is None:
+            return None
+        # Not the message: it may name a bucket, which is nothing for the LAN.
+        return {
+            "outcome": said.outcome,
+            "checked_at": said.checked_at.isoformat(timespec="seconds"),
         }
 
     def trouble(self) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import StoreUnreachable
-from catalog.state import SyncState, edge_state, write_edge_state
+from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync import run
 from sync.device_cli import _rows
 from sync.sync_doctor import examine
@@ -139,6 +139,51 @@ def test_once_waits_for_the_appliance_and_takes_back_what_it_cannot_open(
     assert "error: gone-back: edge could not open it: no such network; back to" in error
     assert following.active() == first
     assert "rejected" in failed(surroundings.run("sync", "once"))
+
+
+def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
+    following: Following, surroundings: Surroundings, small_bundle: Path, things: Path
+) -> None:
+    def said() -> tuple[str, str]:
+        state = read_edge_state(following.data / "state")
+        return ("", "") if state is None or not state.alive else (state.phase, state.bundle)
+
+    def start() -> subprocess.Popen[bytes]:
+        pictures = next(one for one in sorted(things.iterdir()) if one.is_dir())
+        words: list[str | Path] = ["edge", "run", "--camera", pictures, "--port", "0"]
+        return subprocess.Popen(
+            [COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    surroundings.run("sync", "once")
+    first = following.active()
+    edge = start()
+    try:
+        until(lambda: said() == ("open", first))
+        following.publish(variant(small_bundle, surroundings.folder / "second", "Second"))
+        done = surroundings.run("sync", "once")
+        assert "waiting for the appliance to open it" in done.stderr
+        assert done.returncode == 0, done.stderr
+        second = following.active()
+        assert said() == ("open", second)
+        for _ in range(2):
+            edge.kill()
+            edge.wait()
+            assert surroundings.run("sync", "status").returncode == 0
+            assert following.active() == second
+            edge = start()
+            until(lambda: said() == ("open", second))
+        state = read_edge_state(following.data / "state")
+        assert state is not None
+        assert state.crashes == 2
+        said_by_sync = failed(surroundings.run("sync", "once"))
+        assert "rejected" in said_by_sync
+        assert "edge crashed 2 times with it" in said_by_sync
+        assert following.active() == first
+        until(lambda: said() == ("open", first))
+    finally:
+        edge.kill()
+        edge.wait()
 
 
 def test_run_installs_says_when_it_looks_again_and_stops_at_once(
