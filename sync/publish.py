@@ -21,6 +21,7 @@ from catalog import gate
 from catalog.bundle import MANIFEST, FileEntry, bundle_id, parse_manifest
 from catalog.errors import (
     BundleError,
+    ForgedError,
     KeysError,
     NotInStore,
     StoreConflict,
@@ -204,7 +205,12 @@ class Publisher:
                 signed.version = 0
             return first
         trust = Trust(seen, self._keys.roots[1], self._store, clock=self._clock, dates=False)
-        trust.refresh()
+        try:
+            trust.refresh()
+        except ForgedError as error:
+            raise ForgedError(
+                f"{error}; is {self._keys.folder} this store's key folder?"
+            ) from error
         if trust.root.version > self._keys.root.version:
             raise KeysError(
                 f"{self._keys.folder}: its newest root is {self._keys.root.version}, the store's "

@@ -16,22 +16,26 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from catalog.bundle import MANIFEST, file_digest, parse_manifest, verify
 from catalog.errors import (
     BundleError,
+    ForgedError,
     KeysError,
     NotInStore,
     NotPublishedError,
     StoreConflict,
+    StoreRefused,
     StoreUnreachable,
     SurroundingsError,
+    TooLargeError,
     TrustError,
+    VisualSearchError,
 )
 from sync.keys import Keys, read_passphrase
 from sync.owner_cli import keys as keys_command
 from sync.publish import Publisher
-from sync.store import Store, open_store
+from sync.store import Pace, Store, open_store
 from sync.trust import Trust
 from tests.conftest import Surroundings, sign_again
 from tests.crash_publish import sweep
-from tests.faulty_proxy import Fault, FaultyProxy
+from tests.faulty_proxy import Fault, FaultyProxy, How
 from tests.repository import World, secret, write_hollow_bundle
 from tests.s3_server import S3Server
 
@@ -232,7 +236,7 @@ def test_an_owner_does_not_sign_what_others_put_there(world: World) -> None:
     world.publish()
     stranger = Keys.create(world.folder / "stranger", secret)
     world.tamper(targets=lambda signed: None, keys=stranger)
-    with pytest.raises(TrustError):
+    with pytest.raises(ForgedError, match="keys this store's key folder"):
         world.publish("two")
 
 
@@ -293,6 +297,45 @@ def test_time_of_issue_never_goes_back(world: World) -> None:
     world.publish("two")
     device.refresh()
     assert device.issued == first
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        ("endless", TooLargeError),
+        ("say less", ForgedError),
+        ("say more", StoreUnreachable),
+        ("truncate", StoreUnreachable),
+        ("reset", StoreUnreachable),
+        ("trickle", StoreUnreachable),
+        ("silent", StoreUnreachable),
+        ("damage", ForgedError),
+        ("status", StoreRefused),
+    ],
+)
+@pytest.mark.parametrize("name", ["timestamp.json", "1.targets.json"])
+def test_a_bad_store_is_named_and_survived(
+    name: str,
+    how: How,
+    kind: type[VisualSearchError],
+    faulty: FaultyProxy,
+    s3_source: str,
+    keys: Keys,
+    small_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("sync.store.Pace", lambda: Pace(slowest=100_000, window=0.3))
+    store = open_store(s3_source, endpoint_url=faulty.address)
+    Publisher(store, keys).put(write_hollow_bundle(tmp_path / "one", small_bundle), "stable")
+    faulty.faults.append(Fault(name, how, after=100, status=403))
+    device = Trust(tmp_path / "trust", keys.roots[1], store)
+    with pytest.raises(kind):
+        device.refresh()
+    faulty.faults.clear()
+    device.refresh()
+    assert device.newest("stable").number == 1
 
 
 # refresh
@@ -521,4 +564,4 @@ def test_a_killed_publish_leaves_the_old_release_or_the_new_one(
     small_bundle: Path, tmp_path: Path
 ) -> None:
     """At sampled system calls; ``python -m tests.crash_publish`` tries many more."""
-    assert sweep(small_bundle, tmp_path, 5) == 5
+    assert sweep(small_bundle, tmp_path, 3) == 3
