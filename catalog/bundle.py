@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
@@ -234,11 +235,13 @@ def _hold(manifest: Path) -> BinaryIO:
     """Keep the shelf from removing this bundle while it is open (a shared flock)."""
     try:
         file = manifest.open("rb")
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
     except OSError as error:
-        raise BundleError(f"{manifest}: cannot be held open: {error}") from error
+        raise BundleError(f"{manifest}: cannot be opened: {error}") from error
+    with suppress(OSError):  # some network file systems know no locks, nor are they a shelf
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
     return file
 
 
@@ -315,6 +318,10 @@ def _check_names(manifest: Manifest, source: str) -> None:
     for name in FILES:
         if name not in manifest.files:
             raise BundleError(f"{source}: the manifest lists no {name}")
+    sizes = {entry.sha256: entry.bytes for entry in manifest.files.values()}
+    for name, entry in manifest.files.items():
+        if sizes[entry.sha256] != entry.bytes:
+            raise BundleError(f"{source}: gives two sizes to the content of {name}")
 
 
 def bundle_id(manifest: Manifest, data: bytes) -> str:
