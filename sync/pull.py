@@ -27,7 +27,9 @@ from sync.trust import Release
 
 MINUTE = 60.0  # seconds that edge has to open a new bundle, beyond what the gate took here
 
-Progress = Callable[[int, int, int], object]  # bytes here of the bundle, of how many; fetched now
+Progress = Callable[
+    [int, int, int], object
+]  # bytes here of what is fetched, of how many; just fetched
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,13 @@ class Puller:
         }
         sweep(incoming, set(wanted))
         fetch = Fetch(self.store, incoming, self.pace)
-        self._link(wanted, fetch)
+        linked = self._link(wanted, fetch)
         with self.shelf.changing():
             self.shelf.prune()  # what edge had open at the last switch
         self._check_room(list(wanted.values()), fetch)
-        total, done = sum(one.bytes for one in wanted.values()), 0
-        for one in wanted.values():
+        missing = [one for one in wanted.values() if one.sha256 not in linked]
+        total, done = sum(one.bytes for one in missing), 0
+        for one in missing:
             before = done
 
             def show(here: int, fetched: int, before: int = before) -> None:
@@ -122,8 +125,9 @@ class Puller:
             done += one.bytes
         return self._assemble(release, manifest)
 
-    def _link(self, wanted: dict[str, Wanted], fetch: Fetch) -> None:
-        """Take what is on the shelf already, if it still is what it was."""
+    def _link(self, wanted: dict[str, Wanted], fetch: Fetch) -> set[str]:
+        """Take what is on the shelf already, if it still is what it was; returns its digests."""
+        linked: set[str] = set()
         for version in self.shelf.versions.glob("*"):
             try:
                 files = read_manifest(version)[0].files
@@ -137,6 +141,8 @@ class Puller:
                     if file_digest(version / name) == one.sha256:
                         fetch.discard(one)
                         os.link(version / name, self.shelf.incoming / one.sha256)
+                        linked.add(one.sha256)
+        return linked
 
     def _check_room(self, wanted: list[Wanted], fetch: Fetch) -> None:
         missing = sum(one.bytes - fetch.here(one) for one in wanted)
