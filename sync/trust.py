@@ -208,7 +208,7 @@ class Trust:
     @property
     def issued(self) -> datetime | None:
         """When the owner last signed the repository's state, if that is said."""
-        return _issued(self.timestamp)
+        return issued_at(self.timestamp)
 
     @property
     def expires(self) -> datetime:
@@ -270,7 +270,7 @@ class Trust:
         floor = self._floor_under(trusted.root)
         self._set_time(updater, floor.issued)
         updater._load_timestamp()
-        issued = _issued(trusted.timestamp)
+        issued = issued_at(trusted.timestamp)
         if floor.issued and (issued is None or issued < floor.issued):
             raise RolledBackError(
                 f"{self._store.url}: its state was signed {_said(issued)}; "
@@ -410,7 +410,12 @@ def manifest_path(channel: str) -> str:
     return f"{channel}/manifest.json"
 
 
-def _issued(timestamp: Timestamp) -> datetime | None:
+def issued_at(timestamp: Timestamp) -> datetime | None:
+    """When a timestamp was signed, if it says so.
+
+    Raises:
+        ForgedError: What it says is no time.
+    """
     said = timestamp.unrecognized_fields.get(ISSUED)
     if said is None:
         return None

@@ -333,7 +333,7 @@ def test_a_role_with_two_keys_needs_both(world: World) -> None:
     world.store.objects["metadata/2.root.json"] = world.keys.sign(root)
     with pytest.raises(ForgedError):
         world.look()
-    listed = Metadata.from_bytes(world.store.objects["metadata/1.targets.json"])  # type: ignore[var-annotated]
+    listed = Metadata.from_bytes(world.store.objects["metadata/1.targets.json"])
     listed.sign(other, append=True)
     world.tamper(targets=lambda signed: None)
     listed.signed.version = 2
