@@ -156,7 +156,7 @@ class Trust:
             )
         kept = self._folder / "manifests" / channel
         data = self._kept(kept, target) or self.content(target, LARGEST_MANIFEST)
-        said = target.custom or {}
+        said = target.custom if isinstance(target.custom, dict) else {}
         number, bundle = said.get("release"), said.get("bundle")
         if said.get("channel") != channel:
             raise WrongChannelError(
@@ -362,8 +362,8 @@ class Trust:
         """The first that has expired: one already trusted, else what was fetched last."""
         assert self._trying is not None
         trusted = self._trying._trusted_set
-        fetched: Signed = Metadata.from_bytes(self._fetcher.last).signed
-        signed = next(one for one in (*trusted, fetched) if one.is_expired(trusted.reference_time))
+        ended = [one for one in trusted if one.is_expired(trusted.reference_time)]
+        signed: Signed = ended[0] if ended else Metadata.from_bytes(self._fetcher.last).signed
         clock = self._clock()
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
