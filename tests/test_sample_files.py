@@ -15,7 +15,7 @@ from tests.conftest import Surroundings
 from tests.drawing import draw_thing, png
 
 HOST = "https://images.example/images/I"
-RECORDS = [
+RECORDS: list[dict[str, object]] = [
     {"id": "0", "title": "Nut, hex, M8", "url": f"{HOST}/31A.jpg"},
     {
         "id": 1,
