@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,19 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.build import build
-from catalog.bundle import Bundle
 from catalog.errors import CameraError, ContentError, FeaturizerError, SettingsError, TransportError
 from catalog.featurizer import Featurizer
 from catalog.importing.importer import import_model
 from catalog.models import Preprocessing
-from catalog.shelf import Shelf
-from catalog.sources import read_source
+from catalog.projection import fit
 from edge.camera import CameraSettings, open_camera
 from edge.deeplens import features_message, function_handler, greengrass_infinite_infer_run
 from tests import greengrass_core, mxnet_networks
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing, write_things
+from tests.drawing import draw_thing
 from tests.greengrass_core import Core
 from tests.test_awscam import NAMES, STAND_INS
 
@@ -35,23 +33,24 @@ FRAMES = [draw_thing(1, side=96), draw_thing(2, side=96)]
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue whose network is a checkpoint like the sample's, its vectors shortened."""
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint like the sample's, with the projection that a catalogue shortens it by."""
     folder = tmp_path_factory.mktemp("deeplens")
     saved = mxnet_networks.save(mxnet_networks.wide(), folder / "saved")
     like_the_sample = Preprocessing(size=mxnet_networks.SIDE, mean="0", std="1", resize="squash")
-    import_model(saved.parameter_file, folder / "model", like_the_sample)
-    entries = read_source(write_things(folder / "things", 3, 3))
-    model = Featurizer.open(folder / "model")
-    build(entries, folder / "out.bundle", model, folder / "cache", "Things")
-    return folder / "out.bundle"
+    import_model(saved.parameter_file, folder / "featurizer", like_the_sample)
+    own = Featurizer.open(folder / "featurizer")
+    fit(own.embed(FRAMES), own.network_id).write(folder / "featurizer")
+    return folder / "featurizer"
 
 
 @pytest.fixture
-def active(bundle: Path, surroundings: Surroundings) -> Path:
-    """It is active on this device."""
-    Shelf(surroundings.data / "shelf").activate(bundle)
-    return bundle
+def active(network: Path, surroundings: Surroundings) -> Path:
+    """It is the active catalogue's; the function asks for no more of it."""
+    version = surroundings.data / "shelf" / "versions" / "one"
+    shutil.copytree(network, version / "featurizer")
+    (surroundings.data / "shelf" / "active").symlink_to("versions/one")
+    return network
 
 
 @pytest.fixture
@@ -114,8 +113,8 @@ def test_it_says_and_sends_what_the_sample_did(
     assert said[:2] == ["Model optimization SUCCEEDED", "Model loaded SUCCESSFULLY"]
     assert said[2:8:2] == ["frame retrieved"] * 3
     assert {one.topic for one in core.messages} == {"$aws/things/deeplens_1/infer"}
-    own = Bundle.open(active).featurizer
-    assert own.dimensions <= 256
+    own = Featurizer.open(active)
+    assert own.dimensions == 256
     known = own.raw(FRAMES)
     for text in said[3:8:2]:
         assert text.startswith('{ "features": "')
@@ -128,7 +127,7 @@ def test_it_says_and_sends_what_the_sample_did(
 def test_it_is_optimized_once_for_the_gpu(
     active: Path, deeplens: Any, core: Core, run: Callable[[], threading.Thread]
 ) -> None:
-    mo = importlib.import_module("mo")
+    mo: Any = importlib.import_module("mo")
     run()
     texts(core, 6)
     assert len(mo.calls) == 1
@@ -166,7 +165,7 @@ def test_a_core_that_takes_nothing_for_a_while_does_not_end_it(
 def test_a_network_that_cannot_be_optimized_is_told(
     active: Path, deeplens: Any, core: Core
 ) -> None:
-    mo = importlib.import_module("mo")
+    mo: Any = importlib.import_module("mo")
     mo.status = 1
     with pytest.raises(FeaturizerError, match="cannot be converted"):
         greengrass_infinite_infer_run()
