@@ -1,6 +1,7 @@
 # make demo          draw a catalogue and show it with a simulated camera
 # make test          install what the tests need and run them
 # make bench         measure speed and memory, as ratios to the bare network
+# make deeplens-check  whether the deeplens extra has wheels for so old a system
 # make measure       measure how often it is right: real photos and the simulated camera
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench measure clean
+.PHONY: demo test lint bench measure deeplens-check clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -32,6 +33,9 @@ bench: $(VENV)/test
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.demonstration
+
+deeplens-check: $(VENV)/test
+	PYTHON=$(abspath $(BIN)/python) tests/deeplens-check
 
 clean:
 	rm -rf $(VENV) .demo build *.egg-info
