@@ -1,7 +1,7 @@
 # make demo          draw a catalogue and show it with a simulated camera
 # make test          install what the tests need and run them
 # make bench         measure speed and memory, as ratios to the bare network
-# make deeplens-check  whether the deeplens extra has wheels for so old a system
+# make deeplens-check build Annoy for a DeepLens, see that all else has wheels for one
 # make measure       measure how often it is right: real photos and the simulated camera
 
 PYTHON ?= python3
@@ -9,6 +9,7 @@ PORT ?= 8080
 CAMERA ?= simulated:6
 MODEL ?= embedded
 VENV ?= .venv
+WHEELS ?= wheels
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
@@ -35,10 +36,10 @@ measure: $(VENV)/test
 	$(BIN)/python -m bench.demonstration
 
 deeplens-check: $(VENV)/test
-	PYTHON=$(abspath $(BIN)/python) tests/deeplens-check
+	PYTHON=$(abspath $(BIN)/python) tests/deeplens-check $(WHEELS)
 
 clean:
-	rm -rf $(VENV) .demo build *.egg-info
+	rm -rf $(VENV) $(WHEELS) .demo build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

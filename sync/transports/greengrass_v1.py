@@ -75,8 +75,13 @@ class GreengrassV1:
         patience.daemon = True
         with self._lock:
             self._patience[token] = patience
-        patience.start()
-        call.start()
+        try:
+            patience.start()
+            call.start()
+        except RuntimeError as error:
+            raise TransportError(
+                f"Greengrass: the machine has no thread to give: {error}"
+            ) from error
 
     def close(self) -> None:
         """Leave; a call that hangs is left behind."""
