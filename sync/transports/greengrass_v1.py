@@ -28,8 +28,8 @@ _hanging: list[threading.Thread] = []
 class GreengrassV1:
     """A way out through the core that this process runs on."""
 
-    name = "greengrass_v1"
-    window = 1  # the core keeps the order of one caller only
+    name = "greengrass-v1"
+    window = 1  # calls side by side would lose their order
 
     def __init__(self, seconds: float = SECONDS) -> None:
         """Nothing is connected yet.
