@@ -5,6 +5,7 @@
 # make sizes         measure catalogues of 1,000, 10,000 and 100,000 photos
 # make device-wheels build what a device without AVX needs (an Atom): docs/devices.md
 # make atom-test     show on an emulated Atom that it runs there
+# make aarch64-test  the same for aarch64 (a Raspberry Pi); as root on Debian 12
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -15,7 +16,7 @@ WHEELS ?= wheels
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench measure sizes device-wheels atom-test clean
+.PHONY: demo test lint bench measure sizes device-wheels atom-test aarch64-test clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -51,6 +52,9 @@ device-wheels: $(VENV)/bin/python
 atom-test: $(VENV)/test
 	@tests/debian-packages
 	$(BIN)/python -m pytest tests/test_atom.py
+
+aarch64-test: $(VENV)/test
+	PYTHON=$(abspath $(BIN)/python) tests/aarch64-test
 
 clean:
 	rm -rf $(VENV) .demo build *.egg-info
