@@ -201,7 +201,9 @@ def main(sizes: list[int]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         with console.status(f"{size:,} photos"):
             photos_of(folder, size)
-            results[size] = {key: value for name in STEPS for key, value in step(name, folder).items()}
+            results[size] = {
+                key: value for name in STEPS for key, value in step(name, folder).items()
+            }
         shutil.rmtree(folder)
         (RESULTS / "sizes.json").write_text(json.dumps(results, indent=1))
     table = Table(title="catalogues by their number of photos")
