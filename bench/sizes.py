@@ -1,9 +1,9 @@
 """Catalogues of 1,000, 10,000 and 100,000 photos within the memory of an 8 GB device.
 
-    python -m bench.sizes [PHOTOS...]
+    python -m bench.sizes [NUMBER OF PHOTOS...]
 
 The pictures are the demonstration's drawings, their thumbnails are real; the vectors are
-synthetic, five around each of as many items, which in turn lie around what the embedded
+synthetic: five around each item's, which in turn lie around what the embedded
 network says of a drawing. They lie ready in the build's cache, so that everything of a build
 runs but the network. Each step is a process of its own, its address space limited to 8 GiB.
 Results are kept in bench-results/.
@@ -93,7 +93,7 @@ def build_figures(folder: Path) -> Figures:
         ends[what if done else f"before {what}"] = time.perf_counter()
 
     featurizer = Featurizer.open()
-    start = time.perf_counter()
+    start, begun = time.perf_counter(), time.process_time()
     entries = read_source(folder / "photos")
     listed = time.perf_counter()
     build(entries, folder / "bundle", featurizer, folder / "cache", "sizes", note)
@@ -105,6 +105,7 @@ def build_figures(folder: Path) -> Figures:
         "build: index and probes, s": ends["index"] - ends["before index"],
         "build: items, digests, flushing, s": end - ends["index"],
         "build: all, s": end - start,
+        "build: processor time of it, s": time.process_time() - begun,
         "build: most memory, MB": most_memory(),
     }
 
