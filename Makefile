@@ -41,9 +41,10 @@ measure: $(VENV)/test
 sizes: $(VENV)/test
 	$(BIN)/python -m bench.sizes
 
-# Annoy's own flags, but for -march=native. Never from pip's cache: a native wheel may lie there.
-device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,-ffast-math,$\
-  -fno-associative-math,-DANNOYLIB_MULTITHREADED_BUILD,-std=c++14,-msse4.2
+# Annoy's own flags, less -march=native, for any Atom; and less -DANNOYLIB_MULTITHREADED_BUILD, which
+# needs a newer C library than a DeepLens has. Never from pip's cache: a native wheel may lie there.
+device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,$\
+  -ffast-math,-fno-associative-math,-std=c++14,-msse4.2
 device-wheels: $(VENV)/bin/python
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps \
 	  --no-binary annoy --wheel-dir $(WHEELS) annoy .
