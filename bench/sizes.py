@@ -205,8 +205,8 @@ def main(sizes: list[int]) -> None:
             results[size] = {
                 key: value for name in STEPS for key, value in step(name, folder).items()
             }
-        shutil.rmtree(folder)
         (RESULTS / "sizes.json").write_text(json.dumps(results, indent=1))
+        shutil.rmtree(folder)
     table = Table(title="catalogues by their number of photos")
     table.add_column("")
     for size in results:
