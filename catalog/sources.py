@@ -182,7 +182,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
 def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
     """Rows of one sku become one entry: the first filled field counts, the photos add up."""
     fields: dict[str, dict[str, object]] = {}
-    photos: dict[str, list[str]] = {}
+    photos: dict[str, dict[str, None]] = {}  # an ordered set: an item may have very many
     for where, row in rows:
         try:
             json.dumps(row, ensure_ascii=False).encode()
@@ -199,8 +199,7 @@ def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
                 known.setdefault(key, value)
         for place in _places(row.get("photo"), path, where):
             place = place if is_address(place) else str(path.parent / place)
-            if place not in photos.setdefault(sku, []):
-                photos[sku].append(place)
+            photos.setdefault(sku, {})[place] = None
     if not fields:
         raise TableError(f"{path}: no rows below the first line")
     return [Entry(_item(known), tuple(photos.get(sku, ()))) for sku, known in fields.items()]
