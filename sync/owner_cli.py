@@ -54,6 +54,9 @@ expires_days = click.option(
 )
 
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
 @click.group()
 def keys() -> None:
     """Make and replace the keys that devices trust."""
@@ -123,7 +126,7 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
 @passphrase_file
 @endpoint_url
 @expires_days
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
 def publish(
     config: Path | None,
@@ -173,8 +176,14 @@ def publish(
 @passphrase_file
 @endpoint_url
 @expires_days
+@as_json
 def refresh(
-    source: str, folder: Path, passphrase_file: Path | None, endpoint_url: str, expires_days: int
+    source: str,
+    folder: Path,
+    passphrase_file: Path | None,
+    endpoint_url: str,
+    expires_days: int,
+    as_json: bool,
 ) -> None:
     """Renew the signatures in SOURCE that say how new it is; the online key is enough.
 
@@ -183,7 +192,10 @@ def refresh(
       visual-search sync refresh s3://bucket/catalogues --keys keys/ --passphrase-file secret
     """
     expires = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
-    click.echo(f"valid until {expires:%Y-%m-%d}")
+    if as_json:
+        click.echo(json.dumps({"expires": expires.isoformat()}))
+    else:
+        click.echo(f"valid until {expires:%Y-%m-%d}")
 
 
 def _publisher(

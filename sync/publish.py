@@ -30,7 +30,7 @@ from catalog.errors import (
 )
 from sync.keys import Keys, expiry
 from sync.store import FILES, METADATA, TARGETS, Progress, Store
-from sync.trust import ISSUED, TIME, Trust, manifest_path, now
+from sync.trust import ISSUED, TIME, Trust, issued_at, manifest_path, now
 
 DAYS = 400
 TIMESTAMP = f"{METADATA}/timestamp.json"
@@ -262,10 +262,10 @@ class Publisher:
         snapshot.expires = timestamp.expires = expires
         timestamp.snapshot_meta = self._write_new(snapshot)
         timestamp.version += 1
-        before = timestamp.unrecognized_fields.get(ISSUED)
-        kept = _keys_of(state.root, Timestamp.type) == _keys_of(self._keys.root, Timestamp.type)
-        issued = f"{moment:{TIME}}"
-        timestamp.unrecognized_fields[ISSUED] = max(before, issued) if before and kept else issued
+        if _keys_of(state.root, Timestamp.type) == _keys_of(self._keys.root, Timestamp.type):
+            before = issued_at(timestamp)  # devices go by it, so it never stands still
+            moment = max(moment, before + timedelta(seconds=1)) if before else moment
+        timestamp.unrecognized_fields[ISSUED] = f"{moment:{TIME}}"
         signed = self._keys.sign(timestamp)
         for version, root in self._keys.roots.items():
             name = f"{METADATA}/{version}.root.json"

@@ -5,9 +5,8 @@ specification/latest/>`_, section 5). Around it stands what a device in the fiel
 
 - Its files are flushed, so that a power cut leaves what was there or what is new. A damaged
   file is fetched again: the root that the owner gave is always the beginning.
-- A floor of our own, flushed too: the newest root, time of issue and release of each channel.
-  With its other files lost, a device still does not accept an older repository. A floor falls
-  with the keys that signed it, or one stolen key could block a fleet for good.
+- A floor of our own, flushed too: with its other files lost, a device still does not accept an
+  older repository; see `sync.floor`.
 - Time never runs behind the newest ``issued`` of a timestamp that was verified, so a device
   that boots in 1970 still notices what has expired. The device's own clock is never stored:
   a wrong reading is forgotten as soon as the clock is right.
@@ -16,8 +15,6 @@ specification/latest/>`_, section 5). Around it stands what a device in the fiel
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +22,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
@@ -44,9 +40,8 @@ from catalog.errors import (
     TooLargeError,
     WrongChannelError,
 )
+from sync.floor import Floor, FloorFile
 from sync.store import METADATA, TARGETS, Store
-
-log = logging.getLogger(__name__)
 
 ISSUED = "issued"  # our field in the timestamp role
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -73,19 +68,6 @@ class Release:
     manifest: bytes
     issued: datetime | None
     expires: datetime
-
-
-class _Floor(BaseModel):
-    """What must not be undercut; each part together with the keys that vouched for it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    given: str = ""  # digest of the root that the owner gave
-    root: int = 0
-    timestamp_keys: list[str] = []
-    issued: datetime | None = None
-    targets_keys: list[str] = []
-    releases: dict[str, int] = {}
 
 
 def now() -> datetime:
@@ -116,6 +98,7 @@ class Trust:
         self._folder = folder
         self._root = root
         self._fetcher = _Fetcher(store)
+        self._floor = FloorFile(folder / "floor", root)
         self._store = store
         self._clock = clock
         self._dates = dates
@@ -156,7 +139,7 @@ class Trust:
             )
         kept = self._folder / "manifests" / channel
         data = self._kept(kept, target) or self.content(target, LARGEST_MANIFEST)
-        said = target.custom or {}
+        said = target.custom if isinstance(target.custom, dict) else {}
         number, bundle = said.get("release"), said.get("bundle")
         if said.get("channel") != channel:
             raise WrongChannelError(
@@ -169,7 +152,7 @@ class Trust:
         if bundle_id(manifest, data) != bundle:
             raise ForgedError(f"{self._store.url}: {path} is not the manifest of {bundle}")
         with self._locked():
-            floor = self._floor()
+            floor = self._floor.read()
             seen = floor.releases.get(channel, 0)
             if number < seen:
                 raise RolledBackError(
@@ -177,7 +160,7 @@ class Trust:
                     f"this device has seen release {seen}"
                 )
             if number > seen:
-                self._raise_floor(floor, releases=floor.releases | {channel: number})
+                self._floor.keep(floor, floor.seen(channel, number))
             if self._kept(kept, target) is None:
                 durable.make_folder(kept.parent)
                 durable.write(kept, data)
@@ -208,7 +191,7 @@ class Trust:
     @property
     def issued(self) -> datetime | None:
         """When the owner last signed the repository's state, if that is said."""
-        return _issued(self.timestamp)
+        return issued_at(self.timestamp)
 
     @property
     def expires(self) -> datetime:
@@ -270,13 +253,13 @@ class Trust:
         floor = self._floor_under(trusted.root)
         self._set_time(updater, floor.issued)
         updater._load_timestamp()
-        issued = _issued(trusted.timestamp)
+        issued = issued_at(trusted.timestamp)
         if floor.issued and (issued is None or issued < floor.issued):
             raise RolledBackError(
                 f"{self._store.url}: its state was signed {_said(issued)}; "
                 f"this device has seen one of {_said(floor.issued)}"
             )
-        self._raise_floor(floor, issued=issued)
+        self._floor.keep(floor, floor.model_copy(update={"issued": issued}))
         self._set_time(updater, issued)
         updater._load_snapshot()
         updater._load_targets(Targets.type, Root.type)
@@ -286,41 +269,15 @@ class Trust:
         time = max(self._clock(), issued or LONG_AGO) if self._dates else LONG_AGO
         updater._trusted_set.reference_time = time
 
-    def _floor(self) -> _Floor:
-        try:
-            floor = _Floor.model_validate_json((self._folder / "floor").read_bytes())
-        except FileNotFoundError:
-            floor = _Floor()
-        except ValidationError as error:
-            log.warning("%s: damaged, begun anew: %s", self._folder / "floor", error)
-            floor = _Floor()
-        given = hashlib.sha256(self._root).hexdigest()
-        return floor if floor.given == given else _Floor(given=given)
-
-    def _floor_under(self, root: Root) -> _Floor:
+    def _floor_under(self, root: Root) -> Floor:
         """The floor that still holds under this root, and is raised to it."""
-        floor = self._floor()
+        floor = self._floor.read()
         if root.version < floor.root:
             raise RolledBackError(
                 f"{self._store.url}: root {root.version} is its newest; "
                 f"this device has seen root {floor.root}"
             )
-        signing = sorted(root.roles[Timestamp.type].keyids)
-        listing = sorted(root.roles[Targets.type].keyids)
-        return self._raise_floor(
-            floor,
-            root=root.version,
-            timestamp_keys=signing,
-            issued=floor.issued if signing == floor.timestamp_keys else None,
-            targets_keys=listing,
-            releases=floor.releases if listing == floor.targets_keys else {},
-        )
-
-    def _raise_floor(self, floor: _Floor, **changes: object) -> _Floor:
-        raised = floor.model_copy(update=changes)
-        if raised != floor:
-            durable.write(self._folder / "floor", raised.model_dump_json().encode())
-        return raised
+        return self._floor.keep(floor, floor.under(root))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -362,8 +319,8 @@ class Trust:
         """The first that has expired: one already trusted, else what was fetched last."""
         assert self._trying is not None
         trusted = self._trying._trusted_set
-        fetched: Signed = Metadata.from_bytes(self._fetcher.last).signed
-        signed = next(one for one in (*trusted, fetched) if one.is_expired(trusted.reference_time))
+        ended = [one for one in trusted if one.is_expired(trusted.reference_time)]
+        signed: Signed = ended[0] if ended else Metadata.from_bytes(self._fetcher.last).signed
         clock = self._clock()
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
@@ -410,7 +367,12 @@ def manifest_path(channel: str) -> str:
     return f"{channel}/manifest.json"
 
 
-def _issued(timestamp: Timestamp) -> datetime | None:
+def issued_at(timestamp: Timestamp) -> datetime | None:
+    """When a timestamp was signed, if it says so.
+
+    Raises:
+        ForgedError: What it says is no time.
+    """
     said = timestamp.unrecognized_fields.get(ISSUED)
     if said is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.metadata
 import json
 import os
@@ -65,6 +66,7 @@ class S3Server:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
+            preexec_fn=_die_with_the_tests,
         )
         try:
             self._wait()
@@ -112,6 +114,10 @@ class S3Server:
                         client.put_object(Bucket=BUCKET, Key="first", Body=b"1")
                         return
             time.sleep(0.1)
+
+
+def _die_with_the_tests() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _weed() -> Path:

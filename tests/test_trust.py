@@ -158,6 +158,15 @@ def test_what_has_expired_is_refused_with_dates(role: str, world: World) -> None
     assert caught.value.outcome == "expired"
 
 
+def test_what_has_expired_is_named_whatever_else_is_wrong(world: World) -> None:
+    world.publish()
+    world.look()
+    world.devices_time += 401 * DAY
+    world.store.objects["metadata/1.snapshot.json"] = b"garbage"
+    with pytest.raises(ExpiredError, match=r"\(timestamp\)"):
+        world.look()
+
+
 @pytest.mark.parametrize("role", ["snapshot", "targets"])
 def test_a_part_that_has_expired_is_refused(role: str, world: World) -> None:
     world.publish()
@@ -333,7 +342,7 @@ def test_a_role_with_two_keys_needs_both(world: World) -> None:
     world.store.objects["metadata/2.root.json"] = world.keys.sign(root)
     with pytest.raises(ForgedError):
         world.look()
-    listed = Metadata.from_bytes(world.store.objects["metadata/1.targets.json"])  # type: ignore[var-annotated]
+    listed = Metadata.from_bytes(world.store.objects["metadata/1.targets.json"])
     listed.sign(other, append=True)
     world.tamper(targets=lambda signed: None)
     listed.signed.version = 2
@@ -464,6 +473,18 @@ def test_what_was_signed_for_another_channel_is_refused(world: World) -> None:
     with pytest.raises(WrongChannelError, match="'beta' was signed for 'stable'"):
         world.look("beta")
     assert world.look() == 1
+
+
+@pytest.mark.parametrize("said", [None, "stable", [], {}])
+def test_a_target_that_says_nothing_of_itself_is_refused(said: object, world: World) -> None:
+    world.publish()
+
+    def say(signed: Any) -> None:
+        signed.targets["stable/manifest.json"].unrecognized_fields = {"custom": said}
+
+    world.tamper(targets=say)
+    with pytest.raises(WrongChannelError, match="was signed for None"):
+        world.look()
 
 
 @pytest.mark.parametrize("release", [None, 0, -1, True, "2"])

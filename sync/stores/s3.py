@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+STALE = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired")  # said with status 400
 CONNECT_SECONDS = 10
 SILENT_SECONDS = 30
 LARGE = 64 << 20  # bytes; larger files are sent in parts
@@ -187,13 +188,13 @@ class S3Store(Store):
             return NotInStore(f"{self.url}: there is no bucket {self._bucket}")
         if status == 404:
             return NotInStore(f"{self.url}: has no {name}")
-        if status in (401, 403):
+        if status in (401, 403) or code in STALE:
             return StoreRefused(f"{said}; check the credentials, their rights and the clock")
         if status in (409, 412) and error.operation_name.startswith("Put"):
             return StoreConflict(f"{self.url}: somebody else has just written {name}")
         if status in (412, 416):
             return StoreChanged(f"{self.url}: {name} has changed since it was begun")
-        if status in (408, 429) or status >= 500:
+        if status in (408, 429) or status >= 500 or code == "RequestTimeout":
             return StoreBusy(f"{said}; try again later")
         return StoreError(said)
 
