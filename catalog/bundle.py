@@ -48,8 +48,8 @@ class _Strict(BaseModel):
 class FileEntry(_Strict):
     """Size in bytes and sha256 (hex) of one file."""
 
-    bytes: int
-    sha256: str
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # becomes part of a file's name
 
 
 class ProjectionEntry(_Strict):
@@ -249,20 +249,41 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         ) from error
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error}") from error
+    manifest = parse_manifest(data, str(file))
+    return manifest, bundle_id(manifest, data)
+
+
+def parse_manifest(data: bytes, source: str) -> Manifest:
+    """Check what a ``manifest.json`` says, from wherever it came.
+
+    Args:
+        data: Its bytes.
+        source: What to call it in a message.
+
+    Raises:
+        BundleError: Not a manifest, or one that names files outside of its bundle.
+    """
     try:
         found = json.loads(data)
         if isinstance(found, dict) and found.get("format") != FORMAT:
-            raise BundleError(f"{file}: format {found.get('format')!r} is not known; update")
+            raise BundleError(f"{source}: format {found.get('format')!r} is not known; update")
         manifest = Manifest.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BundleError(
-            f"{file}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
+            f"{source}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{file}: not a bundle's manifest: {error}") from error
-    return manifest, bundle_id(manifest, data)
+        raise BundleError(f"{source}: not a bundle's manifest: {error}") from error
+    for name in FILES:
+        if name not in manifest.files:
+            raise BundleError(f"{source}: the manifest lists no {name}")
+    for name in manifest.files:
+        parts = Path(name).parts
+        if Path(name).is_absolute() or ".." in parts or "/".join(parts) != name:
+            raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
+    return manifest
 
 
 def bundle_id(manifest: Manifest, data: bytes) -> str:
@@ -284,13 +305,7 @@ def verify(path: Path) -> tuple[Manifest, str]:
 
 def _verify(path: Path) -> tuple[Manifest, str]:
     manifest, identity = read_manifest(path)
-    for name in FILES:
-        if name not in manifest.files:
-            raise BundleError(f"{path}: the manifest lists no {name}")
     for name, entry in manifest.files.items():
-        parts = Path(name).parts
-        if Path(name).is_absolute() or ".." in parts or "/".join(parts) != name:
-            raise BundleError(f"{path}: {name!r} is no name for a file of a bundle")
         file = path / name
         if file.is_symlink() or not file.is_file():
             raise BundleError(f"{path}: {name} is missing; build or copy the bundle again")

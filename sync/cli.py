@@ -6,7 +6,11 @@ import click
 
 from catalog.commands import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS = {
+    "keys": "sync.owner_cli:keys",
+    "publish": "sync.owner_cli:publish",
+    "refresh": "sync.owner_cli:refresh",
+}
 
 
 @click.group(cls=LazyGroup, modules=COMMANDS)

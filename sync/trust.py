@@ -1,0 +1,408 @@
+"""Whom to believe: TUF's signed metadata, held against what this machine has seen before.
+
+python-tuf does the verifying (`the specification <https://theupdateframework.github.io/
+specification/latest/>`_, section 5). Around it stands what a device in the field needs:
+
+- Its files are flushed, so that a power cut leaves what was there or what is new. A damaged
+  file is fetched again: the root that the owner gave is always the beginning.
+- A floor of our own, flushed too: the newest root, time of issue and release of each channel.
+  With its other files lost, a device still does not accept an older repository. A floor falls
+  with the keys that signed it, or one stolen key could block a fleet for good.
+- Time never runs behind the newest ``issued`` of a timestamp that was verified, so a device
+  that boots in 1970 still notices what has expired. The device's own clock is never stored:
+  a wrong reading is forgotten as soon as the clock is right.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from tuf.api import exceptions
+from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.ngclient import FetcherInterface, Updater
+
+from catalog import durable
+from catalog.bundle import LARGEST_MANIFEST, bundle_id, parse_manifest
+from catalog.errors import (
+    ExpiredError,
+    ForgedError,
+    NotInStore,
+    NotPublishedError,
+    RolledBackError,
+    ShelfError,
+    StoreRefused,
+    StoreTooLarge,
+    TooLargeError,
+    WrongChannelError,
+)
+from sync.store import METADATA, TARGETS, Store
+
+log = logging.getLogger(__name__)
+
+ISSUED = "issued"  # our field in the timestamp role
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # nothing had expired by then
+
+
+@dataclass(frozen=True)
+class Release:
+    """The newest of a channel, as its owner signed it.
+
+    Attributes:
+        channel: Its channel.
+        number: Counts up by one with every publish in the channel.
+        bundle: The bundle's id.
+        manifest: Its ``manifest.json``, verified; `catalog.bundle.parse_manifest` reads it.
+        issued: When the owner last signed the repository's state, if that is said.
+        expires: When the first of the signatures ends.
+    """
+
+    channel: str
+    number: int
+    bundle: str
+    manifest: bytes
+    issued: datetime | None
+    expires: datetime
+
+
+class _Floor(BaseModel):
+    """What must not be undercut; each part together with the keys that vouched for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    given: str = ""  # digest of the root that the owner gave
+    root: int = 0
+    timestamp_keys: list[str] = []
+    issued: datetime | None = None
+    targets_keys: list[str] = []
+    releases: dict[str, int] = {}
+
+
+def now() -> datetime:
+    """What this machine's clock says."""
+    return datetime.now(UTC)
+
+
+class Trust:
+    """The trusted state of one repository, kept in a folder.
+
+    Args:
+        folder: Where it is kept; made when missing. One process at a time.
+        root: Bytes of the ``root.json`` that the owner gave.
+        store: The repository.
+        clock: What the time is.
+        dates: False for the owner, who renews what has expired.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        root: bytes,
+        store: Store,
+        *,
+        clock: Callable[[], datetime] = now,
+        dates: bool = True,
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._fetcher = _Fetcher(store)
+        self._store = store
+        self._clock = clock
+        self._dates = dates
+        self._updater: Updater | None = None
+
+    def refresh(self) -> None:
+        """Fetch and verify the newest signed state.
+
+        Raises:
+            TrustError: It cannot be believed; see its subclasses for why.
+            StoreError: It could not be fetched.
+            ShelfError: The folder cannot be used, or another process is using it.
+        """
+        self._updater = None
+        with self._locked(), self._named():
+            for left in self._folder.glob("tmp*"):
+                left.unlink()
+            try:
+                self._updater = self._refreshed()
+            finally:
+                durable.flush_tree(self._folder)
+
+    def newest(self, channel: str) -> Release:
+        """The channel's newest release, after `refresh`.
+
+        Raises:
+            NotPublishedError: There is none.
+            TrustError: It cannot be believed; see its subclasses for why.
+            StoreError: Its manifest could not be fetched.
+        """
+        path = manifest_path(channel)
+        target = self.target(path)
+        if target is None:
+            raise NotPublishedError(
+                f"{self._store.url}: nothing was published in the channel {channel!r}; "
+                "check its name, or publish a bundle in it"
+            )
+        data = self.content(target, LARGEST_MANIFEST)
+        said = target.custom or {}
+        number, bundle = said.get("release"), said.get("bundle")
+        if said.get("channel") != channel:
+            raise WrongChannelError(
+                f"{self._store.url}: what is in the channel {channel!r} was signed for "
+                f"{said.get('channel')!r}"
+            )
+        if type(number) is not int or number < 1:
+            raise ForgedError(f"{self._store.url}: {path} has no release number")
+        manifest = parse_manifest(data, f"{self._store.url}: {path}")
+        if bundle_id(manifest, data) != bundle:
+            raise ForgedError(f"{self._store.url}: {path} is not the manifest of {bundle}")
+        with self._locked():
+            floor = self._floor()
+            seen = floor.releases.get(channel, 0)
+            if number < seen:
+                raise RolledBackError(
+                    f"{self._store.url}: release {number} of {channel!r} is offered; "
+                    f"this device has seen release {seen}"
+                )
+            if number > seen:
+                self._raise_floor(floor, releases=floor.releases | {channel: number})
+        return Release(channel, number, str(bundle), data, self.issued, self.expires)
+
+    def target(self, path: str) -> TargetFile | None:
+        """What is signed of the target at `path`, after `refresh`; None if nothing is."""
+        with self._locked(), self._named():
+            return self._refreshed_updater.get_targetinfo(path)
+
+    def content(self, target: TargetFile, limit: int) -> bytes:
+        """Fetch a small target and hold it against what was signed.
+
+        Raises:
+            TooLargeError: More than `limit` bytes were signed, or more than signed are sent.
+            ForgedError: It is not what was signed.
+            StoreError: It could not be fetched.
+        """
+        if target.length > limit:
+            raise TooLargeError(
+                f"{self._store.url}: {target.path} has {target.length} bytes, {limit} are allowed"
+            )
+        with self._named():
+            data = self._fetcher.download_bytes(self._name(target), target.length)
+            target.verify_length_and_hashes(data)
+        return data
+
+    @property
+    def issued(self) -> datetime | None:
+        """When the owner last signed the repository's state, if that is said."""
+        return _issued(self.timestamp)
+
+    @property
+    def expires(self) -> datetime:
+        """When the first of the four signatures ends."""
+        roles = (self.root, self.timestamp, self.snapshot, self.targets)
+        return min(role.expires for role in roles)
+
+    @property
+    def root(self) -> Root:
+        """The newest root, after `refresh`."""
+        return self._refreshed_updater._trusted_set.root
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """What is signed of the newest state, after `refresh`."""
+        return self._refreshed_updater._trusted_set.timestamp
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Which versions belong together, after `refresh`."""
+        return self._refreshed_updater._trusted_set.snapshot
+
+    @property
+    def targets(self) -> Targets:
+        """The owner's signed list, after `refresh`."""
+        return self._refreshed_updater._trusted_set.targets
+
+    @property
+    def _refreshed_updater(self) -> Updater:
+        if self._updater is None:
+            raise RuntimeError("refresh first")
+        return self._updater
+
+    def _name(self, target: TargetFile) -> str:
+        """Where the target's content lies; python-tuf's rule for hashes in names."""
+        folder, slash, name = target.path.rpartition("/")
+        if self.root.consistent_snapshot:
+            name = f"{next(iter(target.hashes.values()))}.{name}"
+        return f"{TARGETS}/{folder}{slash}{name}"
+
+    def _refreshed(self) -> Updater:
+        """``Updater.refresh`` in its four steps, since ours come between them."""
+        updater = Updater(
+            str(self._folder), f"{METADATA}/", fetcher=self._fetcher, bootstrap=self._root
+        )
+        trusted = updater._trusted_set
+        self._set_time(updater, None)
+        updater._load_root()
+        floor = self._floor_under(trusted.root)
+        self._set_time(updater, floor.issued)
+        if trusted.root.is_expired(trusted.reference_time):
+            raise self._expired(trusted.root)
+        updater._load_timestamp()
+        issued = _issued(trusted.timestamp)
+        if floor.issued and (issued is None or issued < floor.issued):
+            raise RolledBackError(
+                f"{self._store.url}: its state was signed {_said(issued)}; "
+                f"this device has seen one of {_said(floor.issued)}"
+            )
+        self._raise_floor(floor, issued=issued)
+        self._set_time(updater, issued)
+        updater._load_snapshot()
+        updater._load_targets(Targets.type, Root.type)
+        return updater
+
+    def _set_time(self, updater: Updater, issued: datetime | None) -> None:
+        time = max(self._clock(), issued or LONG_AGO) if self._dates else LONG_AGO
+        updater._trusted_set.reference_time = time
+
+    def _floor(self) -> _Floor:
+        try:
+            floor = _Floor.model_validate_json((self._folder / "floor").read_bytes())
+        except FileNotFoundError:
+            floor = _Floor()
+        except ValidationError as error:
+            log.warning("%s: damaged, begun anew: %s", self._folder / "floor", error)
+            floor = _Floor()
+        given = hashlib.sha256(self._root).hexdigest()
+        return floor if floor.given == given else _Floor(given=given)
+
+    def _floor_under(self, root: Root) -> _Floor:
+        """The floor that still holds under this root, and is raised to it."""
+        floor = self._floor()
+        if root.version < floor.root:
+            raise RolledBackError(
+                f"{self._store.url}: root {root.version} is its newest; "
+                f"this device has seen root {floor.root}"
+            )
+        signing = sorted(root.roles[Timestamp.type].keyids)
+        listing = sorted(root.roles[Targets.type].keyids)
+        return self._raise_floor(
+            floor,
+            root=root.version,
+            timestamp_keys=signing,
+            issued=floor.issued if signing == floor.timestamp_keys else None,
+            targets_keys=listing,
+            releases=floor.releases if listing == floor.targets_keys else {},
+        )
+
+    def _raise_floor(self, floor: _Floor, **changes: object) -> _Floor:
+        raised = floor.model_copy(update=changes)
+        if raised != floor:
+            durable.write(self._folder / "floor", raised.model_dump_json().encode())
+        return raised
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            durable.make_folder(self._folder)
+            with (self._folder / "lock").open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise ShelfError(
+                        f"{self._folder}: another process is using it; try again"
+                    ) from error
+                yield
+        except OSError as error:
+            raise ShelfError(f"{self._folder}: cannot be used: {error}") from error
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Give python-tuf's errors our names."""
+        url = self._store.url
+        try:
+            yield
+        except exceptions.DownloadHTTPError as error:  # wrapped by our fetcher
+            raise (error.__cause__ or error) from None
+        except exceptions.DownloadLengthMismatchError as error:
+            raise TooLargeError(f"{url}: {error}") from error
+        except exceptions.ExpiredMetadataError as error:
+            # fetched last, since python-tuf goes in order; an expired root was seen before
+            signed: Signed = Metadata.from_bytes(self._fetcher.last).signed
+            raise self._expired(signed) from error
+        except exceptions.BadVersionNumberError as error:
+            raise RolledBackError(f"{url}: older than what was seen: {error}") from error
+        except exceptions.UnsignedMetadataError as error:
+            raise ForgedError(
+                f"{url}: not signed by enough of the owner's keys: {error}"
+            ) from error
+        except exceptions.RepositoryError as error:
+            raise ForgedError(f"{url}: not what the owner signed: {error}") from error
+
+    def _expired(self, signed: Signed) -> ExpiredError:
+        clock = self._clock()
+        return ExpiredError(
+            f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
+            f"{_said(signed.expires)}; this device's clock says {_said(clock)}. If the clock is "
+            "wrong, set it; if not, the owner has to publish or run: visual-search sync refresh",
+            signed.expires,
+            clock,
+        )
+
+
+class _Fetcher(FetcherInterface):
+    """Lets python-tuf read from a `Store`; what goes wrong there keeps its own error."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.last = b""
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        raise NotImplementedError("all that is fetched is bounded")
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        try:
+            self.last = self._store.read(url, max_length)
+        except (NotInStore, StoreRefused) as error:
+            # no next root; S3 refuses to say that something is absent to who may not list
+            status = 404 if isinstance(error, NotInStore) else 403
+            raise exceptions.DownloadHTTPError(str(error), status) from error
+        except StoreTooLarge as error:
+            raise exceptions.DownloadLengthMismatchError(str(error)) from error
+        return self.last
+
+
+def manifest_path(channel: str) -> str:
+    """The target path of a channel's manifest.
+
+    Raises:
+        NotPublishedError: That is no name for a channel.
+    """
+    if not CHANNEL.fullmatch(channel):
+        raise NotPublishedError(
+            f"{channel!r} is no name for a channel: small letters, digits, '.', '_' and '-', "
+            "at most 63"
+        )
+    return f"{channel}/manifest.json"
+
+
+def _issued(timestamp: Timestamp) -> datetime | None:
+    said = timestamp.unrecognized_fields.get(ISSUED)
+    if said is None:
+        return None
+    try:
+        return datetime.strptime(said, TIME).replace(tzinfo=UTC)
+    except (TypeError, ValueError) as error:
+        raise ForgedError(f"{said!r} is no time of issue") from error
+
+
+def _said(time: datetime | None) -> str:
+    return "without a date" if time is None else time.strftime(TIME)
