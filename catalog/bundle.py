@@ -13,11 +13,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ FILES = (
     "featurizer/descriptor.json",
 )
 LARGEST_MANIFEST = 1 << 20  # bytes
+LONGEST_NAME = 255  # bytes, of each part; what file systems hold
 
 
 class _Strict(BaseModel):
@@ -131,6 +133,7 @@ class Bundle:
         self.path = path
         self.manifest = manifest
         self.id = bundle_id
+        self._held = _hold(path / MANIFEST)
         # Mapped once: the folder may be exchanged for another bundle's while this is open.
         self._vectors = _map(path / "vectors.npy")
         self.items = Items(path / "items.db", path / "pictures.db")
@@ -227,6 +230,18 @@ class Bundle:
             )
 
 
+def _hold(manifest: Path) -> BinaryIO:
+    """Keep the shelf from removing this bundle while it is open (a shared flock)."""
+    try:
+        file = manifest.open("rb")
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
+    except OSError as error:
+        raise BundleError(f"{manifest}: cannot be held open: {error}") from error
+    return file
+
+
 def _map(path: Path) -> NDArray[np.float16]:
     try:
         stored: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -261,7 +276,7 @@ def parse_manifest(data: bytes, source: str) -> Manifest:
         source: What to call it in a message.
 
     Raises:
-        BundleError: Not a manifest, or one that names files outside of its bundle.
+        BundleError: Not a manifest, or one that names files that no bundle may hold.
     """
     try:
         found = json.loads(data)
@@ -276,14 +291,30 @@ def parse_manifest(data: bytes, source: str) -> Manifest:
         ) from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{source}: not a bundle's manifest: {error}") from error
+    _check_names(manifest, source)
+    return manifest
+
+
+def _check_names(manifest: Manifest, source: str) -> None:
+    """Every name stays inside the bundle's folder, and none is in another's way."""
+    folders = {
+        parent.as_posix() for name in manifest.files for parent in PurePosixPath(name).parents
+    }
+    for name in manifest.files:
+        parts = PurePosixPath(name).parts
+        if (
+            name in folders
+            or name == MANIFEST
+            or not parts
+            or "/".join(parts) != name
+            or ".." in parts
+            or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts)
+            or not name.isprintable()  # nor are lone surrogates and NUL
+        ):
+            raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
     for name in FILES:
         if name not in manifest.files:
             raise BundleError(f"{source}: the manifest lists no {name}")
-    for name in manifest.files:
-        parts = Path(name).parts
-        if Path(name).is_absolute() or ".." in parts or "/".join(parts) != name:
-            raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
-    return manifest
 
 
 def bundle_id(manifest: Manifest, data: bytes) -> str:

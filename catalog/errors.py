@@ -23,6 +23,7 @@
     │   ├── CameraError         a camera that cannot be opened or read
     │   ├── PortError           an address that cannot be listened on
     │   ├── ShelfError          the data folder cannot be used
+    │   │   └── DiskFullError       there is no room for what has to be written
     │   └── OutboxError         the outbox cannot be used
     └── NetworkError            an address that cannot be fetched
         ├── StoreError          a store that cannot be reached, refuses, or lacks something
@@ -71,10 +72,10 @@ class TrustError(ContentError):
     """Signed metadata that cannot be believed.
 
     Attributes:
-        outcome: The refusal in a word or two, as ``sync status`` names it.
+        outcome: The refusal as ``sync status`` names it.
     """
 
-    outcome = "not trusted"
+    outcome = "not-trusted"
 
 
 class ForgedError(TrustError):
@@ -86,7 +87,7 @@ class ForgedError(TrustError):
 class RolledBackError(TrustError):
     """Older than what this device has seen before."""
 
-    outcome = "rolled back"
+    outcome = "rolled-back-metadata"
 
 
 class ExpiredError(TrustError):
@@ -109,19 +110,19 @@ class ExpiredError(TrustError):
 class TooLargeError(TrustError):
     """More bytes than such a file may have."""
 
-    outcome = "too large"
+    outcome = "too-large"
 
 
 class WrongChannelError(TrustError):
     """Signed for another channel than the one it was found in."""
 
-    outcome = "wrong channel"
+    outcome = "wrong-channel"
 
 
 class NotPublishedError(TrustError):
     """The owner's signed list names no bundle for the channel."""
 
-    outcome = "not published"
+    outcome = "not-published"
 
 
 class KeysError(ContentError):
@@ -168,6 +169,10 @@ class ShelfError(SurroundingsError):
     """The data folder cannot be used."""
 
 
+class DiskFullError(ShelfError):
+    """There is no room for what has to be written."""
+
+
 class OutboxError(SurroundingsError):
     """The outbox cannot be used."""
 
@@ -180,52 +185,52 @@ class StoreError(NetworkError):
     """A store that cannot be reached, refuses, or lacks something.
 
     Attributes:
-        outcome: The failure in a word or two, as ``sync status`` names it.
+        outcome: The failure as ``sync status`` names it.
     """
 
-    outcome = "store failed"
+    outcome = "store-failed"
 
 
 class StoreUnreachable(StoreError):
     """No such name, no answer, too slow, or the connection broke off."""
 
-    outcome = "store unreachable"
+    outcome = "offline"
 
 
 class StoreRefused(StoreError):
     """The store answers, and says no: credentials or rights."""
 
-    outcome = "store refused"
+    outcome = "store-refused"
 
 
 class NotInStore(StoreError):
     """The store has nothing of that name."""
 
-    outcome = "not in store"
+    outcome = "not-in-store"
 
 
 class StoreBusy(StoreError):
     """The store failed or is overloaded; the same may work later."""
 
-    outcome = "store busy"
+    outcome = "store-busy"
 
 
 class StoreChanged(StoreError):
     """The object became another while it was read."""
 
-    outcome = "store changed"
+    outcome = "store-changed"
 
 
 class StoreConflict(StoreError):
     """Somebody else wrote first; nothing was overwritten."""
 
-    outcome = "store conflict"
+    outcome = "store-conflict"
 
 
 class StoreTooLarge(StoreError):
     """The object has more bytes than it may have."""
 
-    outcome = "too large"
+    outcome = "too-large"
 
 
 class TransportError(NetworkError):

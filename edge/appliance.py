@@ -236,7 +236,7 @@ class Appliance:
 
     def _say(self, phase: Phase, bundle: str, message: str = "") -> None:
         if self._state_folder is not None and (phase == "stopped" or not self.stopping.is_set()):
-            _tell(self._state_folder, phase, bundle, message)
+            _tell(self._state_folder, phase, bundle, message, self._watch is not None)
 
 
 def open_bundle(
@@ -273,8 +273,8 @@ def open_bundle(
         return Bundle.open(previous, engine), True
 
 
-def _tell(folder: Path, phase: Phase, bundle: str, message: str = "") -> None:
+def _tell(folder: Path, phase: Phase, bundle: str, message: str = "", follows: bool = True) -> None:
     try:
-        write_edge_state(folder, edge_state(phase, bundle, message))
+        write_edge_state(folder, edge_state(phase, bundle, message, follows))
     except ShelfError as error:  # a full disk must not stop the camera
         log.error("%s", error)

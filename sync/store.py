@@ -78,7 +78,7 @@ class Pace:
 
     slowest: float = SLOWEST
     window: float = WINDOW
-    _since: float = field(default_factory=time.monotonic)
+    _since: float = field(default_factory=lambda: time.monotonic())
     _bytes: int = 0
 
     def count(self, arrived: int) -> None:
@@ -123,12 +123,12 @@ class Store(ABC):
 
         Args:
             name: Its name.
-            start: The first byte wanted; see `Body.start`.
+            start: The first byte wanted, one that the object has; see `Body.start`.
             etag: The object must still have this tag.
 
         Raises:
             NotInStore: There is none.
-            StoreChanged: It has another tag by now, or ends before `start`.
+            StoreChanged: It has another tag by now, or no byte `start`.
             StoreError: It could not be asked.
         """
 

@@ -124,7 +124,7 @@ def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Pa
 
 def test_a_shelf_held_by_another_process_is_told(shelf: Shelf, small_bundle: Path) -> None:
     with (
-        Shelf(shelf.folder)._locked(),
+        Shelf(shelf.folder).changing(),
         pytest.raises(ShelfError, match="another process is changing the shelf; try again"),
     ):
         shelf.activate(small_bundle)
@@ -153,7 +153,7 @@ from catalog.shelf import Shelf
 
 shelf = Shelf(Path(sys.argv[1]))
 print(flush=True)
-with shelf._locked():
+with shelf.changing():
     shelf._copy(Path(sys.argv[2]), sys.argv[3])
 """
 

@@ -47,7 +47,7 @@ class FolderStore(Store):
             raise self._failed(name, error) from error
         with file:
             entry = _entry(os.fstat(file.fileno()))
-            if start > entry.bytes or etag not in (None, entry.etag):
+            if 0 < start >= entry.bytes or etag not in (None, entry.etag):
                 raise StoreChanged(f"{self.url}: {name} has changed since it was begun")
             file.seek(start)
             yield _Body(self, name, file, entry, start)

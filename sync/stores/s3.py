@@ -165,7 +165,12 @@ class S3Store(Store):
             exceptions.ProfileNotFound,
         ) as error:
             raise StoreRefused(f"{self.url}: {error}; see docs/sync.md for credentials") from error
-        except (exceptions.HTTPClientError, HTTPError, OSError) as error:
+        except (
+            exceptions.ConnectionError,
+            exceptions.HTTPClientError,
+            HTTPError,
+            OSError,
+        ) as error:
             raise self.broke_off(name, error) from error
         except exceptions.BotoCoreError as error:
             raise StoreError(f"{self.url}: {name}: {error}") from error
@@ -191,7 +196,9 @@ class S3Store(Store):
 
     def broke_off(self, name: str, error: Exception) -> StoreUnreachable:
         """The connection failed, or the store fell silent."""
-        return StoreUnreachable(f"{self.url}: {name}: {self._place} cannot be reached: {error}")
+        return StoreUnreachable(
+            f"{self.url}: {name}: {self._place} cannot be reached: {_reason(error)}"
+        )
 
 
 class _Body:
@@ -219,3 +226,12 @@ class _Body:
                 f"{self._store.url}: {self._name}: broke off, {self._left} bytes are missing"
             )
         return chunk
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, below what boto3 and urllib3 made of it."""
+    deepest, found = error, error.__context__
+    while found is not None:
+        deepest, found = found, found.__context__
+    said = deepest.strerror if isinstance(deepest, OSError) else None
+    return said or str(error)

@@ -1,0 +1,245 @@
+"""The device's commands: follow a channel, go back, say how it stands."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from catalog.errors import ShelfError, VisualSearchError
+
+if TYPE_CHECKING:
+    from catalog.state import SyncState, Version
+    from sync.device import Device
+
+SOON = timedelta(days=30)
+LOOK_S = 0.5  # between two looks at edge
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@click.command()
+@click.pass_obj
+def run(config: Path | None) -> None:
+    """Follow the channel: check, install, watch, until told to stop.
+
+    Checks at once and then every [sync] interval_s; after a failure sooner, then ever less
+    often, at least once an hour. A bundle that the appliance cannot open, or that makes it
+    crash twice, is taken back.
+
+    \b
+    Example:
+      visual-search sync run
+    """
+    from sync.run import alone, pulling, watching
+    from sync.run import run as run_workers
+
+    device = _device(config)
+    with alone(device):
+        run_workers({"pull": pulling(device), "watch": watching(device)})
+
+
+@click.command()
+@click.option(
+    "--from", "source", metavar="SOURCE", help="Look here: file:///folder or s3://bucket/prefix."
+)
+@as_json
+@click.pass_obj
+def once(config: Path | None, source: str | None, as_json: bool) -> None:
+    """Check once, install what is newer, and wait until a running appliance has opened it.
+
+    Exits 1 when that failed; the catalogue that was active goes on serving.
+
+    \b
+    Examples:
+      visual-search sync once
+      visual-search sync once --from file:///media/usb
+    """
+    from sync.progress import shown
+
+    device = _device(config, source)
+    _watch(device, wait=False)
+    with shown(Console(stderr=True)) as show:
+        state = device.check(show)
+    if state.outcome == "installed" and _watch(device, wait=True) == "bad":
+        state = device.state()
+    if as_json:
+        click.echo(state.model_dump_json(indent=2))
+    elif not state.failed:
+        click.echo(f"{state.outcome}: {state.message}")
+    if state.failed:
+        if as_json:
+            raise click.exceptions.Exit(1)
+        raise VisualSearchError(f"{state.outcome}: {state.message}")
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def status(config: Path | None, as_json: bool) -> None:
+    """Say which versions are here, and how the last check went.
+
+    \b
+    Examples:
+      visual-search sync status
+      visual-search sync status --json
+    """
+    from sync.run import is_running
+
+    device = _device(config)
+    state, running = device.state(), is_running(device)
+    if as_json:
+        click.echo(json.dumps(state.model_dump(mode="json") | {"running": running}, indent=2))
+        return
+    table = Table(box=None, show_header=False)
+    for name, value in _rows(state, running, datetime.now(UTC)):
+        table.add_row(name, escape(value))
+    Console().print(table)
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def rollback(config: Path | None, as_json: bool) -> None:
+    """Go back to the version before the active one.
+
+    The one gone back from is not installed again until there is a newer release, or
+    `visual-search sync unpin`.
+
+    \b
+    Example:
+      visual-search sync rollback
+    """
+    _tell(_device(config).roll_back(), as_json)
+
+
+@click.command()
+@click.argument("version")
+@as_json
+@click.pass_obj
+def pin(config: Path | None, version: str, as_json: bool) -> None:
+    """Stay with VERSION, whatever is published.
+
+    VERSION is on this device: its id, the beginning of that, or its release's number.
+
+    \b
+    Examples:
+      visual-search sync pin 7
+      visual-search sync pin 20261122T090000Z
+    """
+    _tell(_device(config).pin(version), as_json)
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def unpin(config: Path | None, as_json: bool) -> None:
+    """Follow the channel again, after `pin` or `rollback`.
+
+    \b
+    Example:
+      visual-search sync unpin
+    """
+    _tell(_device(config).unpin(), as_json)
+
+
+@click.command()
+@click.option("--from", "source", metavar="SOURCE", help="Look here instead of [sync] source.")
+@as_json
+@click.pass_obj
+def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
+    """Check what a pull needs: source, root, credentials, store, clock, disk.
+
+    Exits 1 when something is wrong.
+
+    \b
+    Example:
+      visual-search sync doctor
+    """
+    from catalog.findings import show
+    from sync.sync_doctor import examine
+
+    show(examine(config, source), as_json)
+
+
+def _device(config: Path | None, source: str | None = None) -> Device:
+    from sync.device import Device
+
+    return Device.from_settings(config, source)
+
+
+def _watch(device: Device, wait: bool) -> str:
+    """How edge lives with what was installed; with `wait`, until that can be said."""
+    said = False
+    while True:
+        try:
+            verdict = device.watch()
+        except ShelfError:
+            verdict = "waiting"
+        if verdict != "waiting" or not wait:
+            return verdict
+        if not said:
+            click.echo("waiting for the appliance to open it", err=True)
+            said = True
+        time.sleep(LOOK_S)
+
+
+def _tell(state: SyncState, as_json: bool) -> None:
+    if as_json:
+        click.echo(state.model_dump_json(indent=2))
+    else:
+        click.echo(f"active: {_version(state.active)}")
+        if state.pinned:
+            click.echo(f"pinned: {state.pinned}")
+
+
+def _rows(state: SyncState, running: bool, now: datetime) -> list[tuple[str, str]]:
+    rows = [
+        ("active", _version(state.active)),
+        ("previous", _version(state.previous)),
+        ("pinned", state.pinned or "none"),
+        ("source", f"{state.source or 'none'}, channel {state.channel or 'none'}"),
+        ("newest", _version(state.newest)),
+    ]
+    if state.checked_at is None:
+        rows.append(("last check", "never"))
+    else:
+        rows.append(("last check", f"{_time(state.checked_at)}, {_megabytes(state.bytes_fetched)}"))
+        rows.append(("outcome", f"{state.outcome}: {state.message}"))
+    rows.append(("fetched", f"{_megabytes(state.bytes_fetched_ever)} in all"))
+    if running and state.next_check_at is not None:
+        rows.append(("next check", _time(state.next_check_at)))
+    else:
+        rows.append(("next check", "when it is asked for: visual-search sync run is not running"))
+    if state.expires_at is not None:
+        left = state.expires_at - now
+        said = f"until {state.expires_at:%Y-%m-%d}"
+        if left < timedelta(0):
+            said += ", which is past: nothing newer is believed until the owner signs again"
+        elif left < SOON:
+            said += f", {left.days} days ahead: the owner should run visual-search sync refresh"
+        rows.append(("signatures", said))
+    if state.clock:
+        rows.append(("clock", state.clock))
+    return rows
+
+
+def _version(version: Version | None) -> str:
+    if version is None:
+        return "none"
+    return version.bundle + (f" (release {version.release})" if version.release else "")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.2f} MB"
