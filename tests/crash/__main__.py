@@ -15,7 +15,7 @@ import click
 from tests.crash import trials
 from tests.crash.disk import Disk
 from tests.crash.trials import Tally
-from tests.crash.world import World
+from tests.crash.world import Owner, World
 from tests.faulty_proxy import FaultyProxy
 from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
@@ -47,36 +47,36 @@ def store(folder: Path) -> Iterator[tuple[dict[str, str], Callable[[], int]]]:
 def try_all(
     folder: Path, names: tuple[str, ...], most: int | None, progress: trials.Progress
 ) -> dict[str, Tally]:
-    """Run the named trials with at most `most` points each (None: as many as they are meant for)."""
+    """Run the named trials with at most `most` points each; None: as many as each is meant for."""
     tallies = {}
+    home = folder / "owner"
+    home.mkdir()
+    owner = Owner(home).create()
+
+    def world(name: str, source: str, environment: dict[str, str]) -> World:
+        (folder / name / "device").mkdir(parents=True, exist_ok=True)
+        place = folder / name
+        return World(owner, place, place / "device", source, environment).create()
+
     if "pull" in names:
         with store(folder) as (environment, fetched):
-            world = _world(folder / "pull", f"s3://{BUCKET}/pull", environment)
-            world.publish("new")
-            tallies["pull"] = trials.pull(world, fetched, most, progress)
-    if "publish" in names or "build" in names:
-        kept = folder / "owner" / "store"
-        world = _world(folder / "owner", f"file://{kept}", {})
-        if "publish" in names:
-            tallies["publish"] = trials.publish(world, kept, most or SAMPLED, progress)
-        if "build" in names:
-            tallies["build"] = trials.build(world, most or SAMPLED, progress)
+            pulling = world("pull", f"s3://{BUCKET}/pull", environment)
+            pulling.publish("new")
+            tallies["pull"] = trials.pull(pulling, fetched, most, progress)
+    if "publish" in names:
+        kept = folder / "publish" / "store"
+        kept.mkdir(parents=True)
+        publishing = world("publish", f"file://{kept}", {})
+        tallies["publish"] = trials.publish(publishing, kept, most or SAMPLED, progress)
+    if "build" in names:
+        tallies["build"] = trials.build(owner, most or SAMPLED, progress)
     if "power" in names:
-        home = folder / "power"
-        home.mkdir()
-        with Disk(home / "image", home / "device", DISK) as disk:
-            world = _world(home, f"file://{home / 'store'}", {})
-            world.publish("new")
-            tallies["power"] = trials.power(world, disk, most or POWER, progress)
+        (folder / "power" / "store").mkdir(parents=True)
+        with Disk(folder / "power" / "image", folder / "power" / "device", DISK) as disk:
+            falling = world("power", f"file://{folder / 'power' / 'store'}", {})
+            falling.publish("new")
+            tallies["power"] = trials.power(falling, disk, most or POWER, progress)
     return tallies
-
-
-def _world(folder: Path, source: str, environment: dict[str, str]) -> World:
-    for name in ("store", "device"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    world = World(folder, folder / "device", source, environment)
-    world.create()
-    return world
 
 
 @click.command()

@@ -7,11 +7,13 @@ gate's child stay out of the count.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,10 +118,8 @@ def end(strace: subprocess.Popen[bytes]) -> None:
     """Kill the traced process, all it started, and strace."""
     for child in _children(strace.pid):
         _kill(child)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(strace.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     strace.wait(10)
 
 
@@ -130,16 +130,13 @@ def _strace(point: Point, name: str) -> list[str]:
 
 def _children(pid: int) -> list[int]:
     try:
-        return [
-            int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 
 
 def _is_held(pid: int) -> bool:
     """Whether the process stays in its stop: it used no time between two glances."""
-    import time
 
     def switches() -> str:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -154,7 +151,5 @@ def _is_held(pid: int) -> bool:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -46,6 +46,7 @@ class Searcher:
         self.times: list[float] = []  # seconds from one answer to the next
         self.seen: list[str] = []
         self.stopping = False
+        self._begun = False
 
     def run(self) -> None:
         """Search until `stopping`."""
@@ -59,6 +60,9 @@ class Searcher:
                 now = time.perf_counter()
                 self.times.append(now - before)
                 before = now
+            if turn == 0 and not self._begun:
+                self._begun = True
+                print("searching", flush=True)  # whoever waits for that may go on
 
     def _follow(self) -> None:
         active = self._shelf.active()
@@ -83,7 +87,8 @@ class Searcher:
         item = bundle.item(found)
         self.answers += 1
         skus, titles = expected["skus"], expected["titles"]
-        assert isinstance(skus, list) and isinstance(titles, dict)
+        assert isinstance(skus, list)
+        assert isinstance(titles, dict)
         if found != skus[row] or item is None or item.title != titles[found]:
             self._blame(f"{bundle.id}: row {row} found {found}, {item and item.title!r}")
 
@@ -113,7 +118,6 @@ def main() -> None:
         searcher.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    print("searching", flush=True)
     searcher.run()
     print(json.dumps(searcher.report()), flush=True)
 

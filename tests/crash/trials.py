@@ -14,7 +14,7 @@ from catalog.bundle import verify
 from tests.crash import points
 from tests.crash.disk import Disk
 from tests.crash.points import Point
-from tests.crash.world import COMMAND, SECONDS, Broken, World
+from tests.crash.world import COMMAND, SECONDS, Broken, Owner, World, run
 
 MOST_FETCHED = 1.1  # of one whole download, in sum over a kill and what follows it
 PULL = [*COMMAND, "sync", "once"]
@@ -98,17 +98,18 @@ def power(world: World, disk: Disk, most: int | None, progress: Progress) -> Tal
 
 def publish(world: World, store: Path, most: int | None, progress: Progress) -> Tally:
     """Kill an owner who publishes the new bundle into the folder `store`."""
-    kept = world.folder / "store-template"
+    keys = world.owner.folder / "keys"  # the owner remembers there what was published
+    kept = world.folder / "kept"
+    for place in (store, keys):
+        shutil.copytree(place, kept / place.name)
     command = [*COMMAND, *world.publishing("new")]
 
     def reset() -> None:
-        shutil.rmtree(store)
-        shutil.copytree(kept, store)
+        for place in (store, keys):
+            shutil.rmtree(place)
+            shutil.copytree(kept / place.name, place)
         world.reset()
 
-    if not kept.exists():
-        shutil.copytree(store, kept)
-    reset()
     found = points.record(command, store, world.environment)
 
     def trial(point: Point) -> str:
@@ -127,24 +128,24 @@ def publish(world: World, store: Path, most: int | None, progress: Progress) -> 
         reset()
 
 
-def build(world: World, most: int | None, progress: Progress) -> Tally:
-    """Kill `catalog build` of a bundle, with the features cached but for the first time."""
-    out = world.folder / "built"
+def build(owner: Owner, most: int | None, progress: Progress) -> Tally:
+    """Kill `catalog build` of a bundle, whose features are cached."""
+    out = owner.folder / "built"
     out.mkdir()
-    photos = world.folder / "photos-new"
     target = out / "shop.bundle"
-    arguments = ["catalog", "build", str(photos / "items.csv"), "--out", str(target)]
-    found = points.record([*COMMAND, *arguments], out, world.environment)
+    table = str(owner.photos("new") / "items.csv")
+    arguments = ["catalog", "build", table, "--out", str(target)]
+    found = points.record([*COMMAND, *arguments], out, owner.environment)
 
     def trial(point: Point) -> str:
         shutil.rmtree(out)
         out.mkdir()
-        killed = points.kill_at(point, [*COMMAND, *arguments], world.environment)
+        killed = points.kill_at(point, [*COMMAND, *arguments], owner.environment)
         stood = "none there"
         if target.exists():
             verify(target)
             stood = "whole bundle there"
-        world.run(*arguments)
+        run(owner.environment, *arguments)
         verify(target)
         left = {one.name for one in out.iterdir()} - {target.name}
         if left:
@@ -154,9 +155,7 @@ def build(world: World, most: int | None, progress: Progress) -> Tally:
     return _each(sample(found, most), trial, progress)
 
 
-def _each(
-    chosen: Sequence[Point], trial: Callable[[Point], str], progress: Progress
-) -> Tally:
+def _each(chosen: Sequence[Point], trial: Callable[[Point], str], progress: Progress) -> Tally:
     tally = Tally()
     for point in chosen:
         tally.tried += 1

@@ -1,4 +1,4 @@
-"""A device, its owner and their store, all in one folder, for those who kill them.
+"""A device, its owner and their store, for those who kill them.
 
 Everything is done by the command, as people do it; what holds afterwards is read from the disk.
 """
@@ -31,61 +31,77 @@ class Broken(AssertionError):
     """Something that must hold does not."""
 
 
+class Owner:
+    """An owner's keys and two bundles, of the same items with other titles and pictures."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONHASHSEED": "0",  # so that the nth call is the same call again
+            "OMP_NUM_THREADS": "1",
+            "VISUAL_SEARCH_CATALOG__CACHE_DIR": str(folder / "cache"),
+        }
+        self.keys = ["--keys", str(folder / "keys"), "--passphrase-file", str(folder / "secret")]
+        self.expected = folder / "expected.json"
+        self.bundles = {name: folder / f"{name}.bundle" for name in ("old", "new")}
+
+    def create(self) -> Owner:
+        """Make the keys, draw, and build."""
+        secret = self.folder / "secret"
+        secret.write_text("correct horse battery staple\n")
+        secret.chmod(0o600)
+        run(self.environment, "sync", "keys", "init", str(self.folder / "keys"), *self.keys[2:])
+        for seed, (name, bundle) in enumerate(self.bundles.items()):
+            draw(self.photos(name), seed, name)
+            table = str(self.photos(name) / "items.csv")
+            run(self.environment, "catalog", "build", table, "--out", str(bundle))
+        expect(self.expected, self.bundles.values())
+        return self
+
+    def photos(self, name: str) -> Path:
+        """The folder that one of the bundles is built from."""
+        return self.folder / f"photos-{name}"
+
+
 class World:
-    """Two bundles, their owner's keys, and a store with the first of them published.
+    """A device, and a store in which its owner has published the old bundle.
 
     Args:
-        folder: Where the owner's things are kept.
+        owner: Who publishes.
+        folder: Where things are kept.
         device: The device's data folder, which may be on another disk.
         source: Address of the store, empty so far.
-        environment: Variables on top of this process' own.
+        environment: Variables on top of the owner's.
     """
 
     def __init__(
-        self, folder: Path, device: Path, source: str, environment: dict[str, str]
+        self, owner: Owner, folder: Path, device: Path, source: str, environment: dict[str, str]
     ) -> None:
+        self.owner = owner
         self.folder = folder
         self.device = device
         self.source = source
         self.shelf = Shelf(device / "shelf")
         self.template = folder / "template"
-        self.expected = folder / "expected.json"
         self.environment = {
-            **os.environ,
+            **owner.environment,
             **environment,
-            "PYTHONPATH": str(ROOT),
-            "PYTHONHASHSEED": "0",  # so that the nth call is the same call again
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
             "VISUAL_SEARCH_DEVICE__DATA_DIR": str(device),
-            "VISUAL_SEARCH_CATALOG__CACHE_DIR": str(folder / "cache"),
             "VISUAL_SEARCH_SYNC__SOURCE": source,
             "VISUAL_SEARCH_SYNC__CHANNEL": CHANNEL,
-            "VISUAL_SEARCH_SYNC__ROOT": str(folder / "keys" / "root.json"),
+            "VISUAL_SEARCH_SYNC__ROOT": str(owner.folder / "keys" / "root.json"),
         }
-        self.keys = ["--keys", str(folder / "keys"), "--passphrase-file", str(folder / "secret")]
-        self.bundles: dict[str, Path] = {}
 
-    def create(self) -> None:
-        """Draw, build, publish the old bundle, and let the device install it."""
-        secret = self.folder / "secret"
-        secret.write_text("correct horse battery staple\n")
-        secret.chmod(0o600)
-        self.run("sync", "keys", "init", str(self.folder / "keys"), *self.keys[2:])
-        for name, seed in (("old", 1), ("new", 2)):
-            photos = self.folder / f"photos-{name}"
-            draw(photos, seed, name)
-            self.bundles[name] = self.build(photos, self.folder / f"{name}.bundle")
-        expect(self.expected, self.bundles.values())
+    def create(self) -> World:
+        """Publish the old bundle and let the device install it."""
         self.publish("old")
         self.run("sync", "once")
         self.hold("old")
-        shutil.copytree(self.device, self.template, symlinks=True)
-
-    def build(self, photos: Path, out: Path) -> Path:
-        """Build a bundle from its table of photos."""
-        self.run("catalog", "build", str(photos / "items.csv"), "--out", str(out))
-        return out
+        kept = shutil.ignore_patterns("lost+found")
+        shutil.copytree(self.device, self.template, symlinks=True, ignore=kept)
+        return self
 
     def publish(self, name: str) -> None:
         """Publish one of the bundles."""
@@ -93,8 +109,8 @@ class World:
 
     def publishing(self, name: str) -> list[str]:
         """The command's arguments that publish a bundle."""
-        options = ["--channel", CHANNEL, *self.keys]
-        return ["sync", "publish", str(self.bundles[name]), self.source, *options]
+        options = ["--channel", CHANNEL, *self.owner.keys]
+        return ["sync", "publish", str(self.owner.bundles[name]), self.source, *options]
 
     def reset(self) -> None:
         """The device as it was with the old bundle."""
@@ -110,27 +126,12 @@ class World:
         os.sync()
 
     def run(self, *arguments: str) -> str:
-        """Run the command to its end.
-
-        Raises:
-            Broken: It failed.
-        """
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-        if done.returncode != 0:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            raise Broken(f"{' '.join(arguments[:2])} failed: {said}")
-        return done.stdout
+        """Run the command to its end; see `run`."""
+        return run(self.environment, *arguments)
 
     def identity(self, name: str) -> str:
         """The id of one of the bundles."""
-        return verify(self.bundles[name])[1]
+        return verify(self.owner.bundles[name])[1]
 
     def hold(self, *names: str) -> str:
         """The active bundle is one of these, whole; its name is returned.
@@ -159,7 +160,7 @@ class Searching:
     def __init__(self, world: World) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.searcher", str(world.shelf.folder),
-             str(world.expected)],
+             str(world.owner.expected)],
             cwd=ROOT,
             env=world.environment,
             stdout=subprocess.PIPE,
@@ -189,6 +190,21 @@ class Searching:
         """End it without a word."""
         self._process.kill()
         self._process.communicate(timeout=30)
+
+
+def run(environment: dict[str, str], *arguments: str) -> str:
+    """Run the command to its end; return what it printed.
+
+    Raises:
+        Broken: It failed.
+    """
+    done = subprocess.run(
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=SECONDS
+    )
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise Broken(f"{' '.join(arguments[:2])} failed: {said}")
+    return done.stdout
 
 
 def draw(folder: Path, seed: int, title: str) -> None:
