@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -13,9 +15,11 @@ from pathlib import Path
 
 import click
 
+from catalog.engines.engine import CHECKPOINT_ENGINES
 from catalog.errors import VisualSearchError
 from catalog.findings import Finding, show
 from catalog.settings import CatalogSettings, DeviceSettings, config_file, load
+from edge.cameras.deeplens import STREAM
 from edge.settings import EdgeSettings
 
 LEAST_ROOM = 1 << 30  # bytes
@@ -41,6 +45,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield _python()
     yield from _packages()
     yield from _engines()
+    yield from _deeplens()
     yield _settings(config)
     try:
         device = load("device", DeviceSettings, config)
@@ -98,7 +103,16 @@ def _engines() -> Iterator[Finding]:
     from catalog.featurizer import Featurizer
 
     found = installed()
-    if not found:
+    checkpoints = list(_checkpoint_engines())
+    yield from checkpoints
+    if not found and any(one.state == "ok" for one in checkpoints):
+        yield Finding(
+            "engines",
+            "note",
+            "none for ONNX is installed, so neither the embedded network runs nor another ONNX",
+            "build catalogues with an imported checkpoint; see docs/deeplens.md",
+        )
+    elif not found:
         yield Finding(
             "engines",
             "wrong",
@@ -114,6 +128,40 @@ def _engines() -> Iterator[Finding]:
     for name in CHOICES:
         if found and name not in found:
             yield Finding("engines", "ok", f"{name} is not installed (optional)")
+
+
+def _checkpoint_engines() -> Iterator[Finding]:
+    """MXNet and a DeepLens' own library, where they are."""
+    for name in CHECKPOINT_ENGINES:
+        if importlib.util.find_spec(name) is None:
+            continue
+        try:
+            importlib.import_module(f"catalog.engines.{name}")
+            yield Finding("engines", "ok", f"{name} runs imported checkpoints")
+        except Exception as error:  # what it is made of may be missing or too new
+            yield Finding(
+                "engines", "note", f"{name} is installed and cannot be imported: {error}",
+                "for mxnet: sudo apt-get install -y libgomp1 libquadmath0",
+            )  # fmt: skip
+
+
+def _deeplens() -> Iterator[Finding]:
+    """A DeepLens, and a Greengrass V1 core; nothing where there is neither."""
+    if importlib.util.find_spec("awscam") or STREAM.exists():
+        yield Finding("deeplens", "ok", 'this is a DeepLens; [edge] camera may be "deeplens"')
+    if importlib.util.find_spec("greengrass_common") is None:
+        return
+    if importlib.util.find_spec("greengrasssdk") is None:
+        yield Finding(
+            "greengrass",
+            "note",
+            "the modules of a Greengrass V1 core are here, its SDK is not",
+            "pip install 'visual-search[deeplens]'",
+        )
+    else:
+        yield Finding(
+            "greengrass", "ok", "the modules of a Greengrass V1 core and its SDK are here"
+        )
 
 
 def _settings(config: Path | None) -> Finding:
