@@ -4,9 +4,13 @@
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
 # make sizes         measure catalogues of 1,000, 10,000 and 100,000 photos
 # make measure       measure how often it is right: real photos and the simulated camera
+<<<<<<< HEAD
 # make device-wheels build what a device without AVX needs (an Atom): docs/devices.md
 # make atom-test     show on an emulated Atom that it runs there
 # make aarch64-test  the same for aarch64 (a Raspberry Pi); as root on Debian 12
+=======
+# make tuf-conformance SUITE=DIR   hold the trust code against a checkout of theupdateframework/tuf-conformance
+>>>>>>> device
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -17,7 +21,11 @@ WHEELS ?= wheels
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
+<<<<<<< HEAD
 .PHONY: demo test lint bench measure sizes device-wheels deeplens-check atom-test aarch64-test clean
+=======
+.PHONY: demo test lint bench measure tuf-conformance clean
+>>>>>>> device
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -39,6 +47,7 @@ measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.demonstration
 
+<<<<<<< HEAD
 deeplens-check: $(VENV)/test device-wheels
 	PYTHON=$(abspath $(BIN)/python) tests/deeplens-check $(WHEELS)
 
@@ -60,6 +69,15 @@ atom-test: $(VENV)/test
 
 aarch64-test: $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/aarch64-test
+=======
+tuf-conformance: $(VENV)/test
+	@command -v faketime >/dev/null || \
+	  { echo "error: the suite sets the clock; run: sudo apt-get install -y faketime"; exit 1; }
+	@test -d "$(SUITE)/tuf_conformance" || { echo "error: name a checkout of" \
+	  "https://github.com/theupdateframework/tuf-conformance: make tuf-conformance SUITE=DIR"; exit 1; }
+	cd "$(SUITE)" && PYTHON="$(abspath $(BIN)/python)" "$(abspath $(BIN)/python)" -m pytest \
+	  tuf_conformance -q -p no:cacheprovider --entrypoint "$(CURDIR)/tests/tuf-client"
+>>>>>>> device
 
 clean:
 	rm -rf $(VENV) $(WHEELS) .demo build *.egg-info

@@ -86,6 +86,7 @@ setup(
             *DEMO,
             *S3,
             *GREENGRASS,
+            "boto3-stubs-lite>=1.36",
             "cfn-lint>=1.20",
             "jsonschema>=4.23",
             "mypy>=1.13",

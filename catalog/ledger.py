@@ -25,7 +25,7 @@ class _Entry(BaseModel):
 
 
 class Rejected(_Entry):
-    """Why a bundle is not tried again, and which version of visual-search found so."""
+    """Why a bundle is not tried again, and who found so: version and engine."""
 
     reason: str
     by: str
@@ -64,17 +64,21 @@ class Ledger(_Entry):
     pinned: str | None = None
     trial: Trial | None = None
 
-    def with_rejected(self, bundle: str, reason: str) -> Ledger:
+    def with_rejected(self, bundle: str, reason: str, engine: str) -> Ledger:
         """The ledger with `bundle` in it as one that is not tried again."""
-        verdict = Rejected(reason=reason, by=version("visual-search"))
         others = {name: one for name, one in self.rejected.items() if name != bundle}
         kept = dict(list(others.items())[1 - MOST_REJECTED :])
-        return self.model_copy(update={"rejected": kept | {bundle: verdict}})
+        kept[bundle] = Rejected(reason=reason, by=_judge(engine))
+        return self.model_copy(update={"rejected": kept})
 
-    def rejection(self, bundle: str) -> str | None:
-        """Why `bundle` is not tried again; None where it is, or an older program refused it."""
+    def rejection(self, bundle: str, engine: str) -> str | None:
+        """Why `bundle` is not tried again; None where nothing, or only others, refused it."""
         found = self.rejected.get(bundle)
-        return found.reason if found is not None and found.by == version("visual-search") else None
+        return found.reason if found is not None and found.by == _judge(engine) else None
+
+
+def _judge(engine: str) -> str:
+    return f"{version('visual-search')}, {engine}"
 
 
 def read_ledger(folder: Path) -> Ledger:

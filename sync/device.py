@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from catalog import durable
+from catalog import durable, gate
 from catalog.errors import (
     BundleError,
     DiskFullError,
@@ -17,6 +17,7 @@ from catalog.errors import (
     SettingsError,
     ShelfError,
     StoreError,
+    SurroundingsError,
     TrustError,
     VisualSearchError,
 )
@@ -71,7 +72,7 @@ class Device:
     ) -> None:
         self.settings = settings
         self.shelf = Shelf(device.shelf)
-        self.watcher = Watcher(self.shelf, lambda: read_edge_state(device.state))
+        self.watcher = Watcher(self.shelf, lambda: read_edge_state(device.state), engine)
         self._device = device
         self._engine = engine
         self._clock = clock
@@ -290,13 +291,35 @@ class Device:
             try:
                 puller.pull(release, read_edge_state(self._device.state))
             except BundleError as error:
-                with self.shelf.changing():
-                    self.shelf.note(self.shelf.ledger().with_rejected(release.bundle, str(error)))
+                self._reject(release, str(error))
                 said = Said("rejected", f"release {release.number}: {error}")
+            except DiskFullError as error:
+                if error.__cause__ is not None:  # no room was left for anybody
+                    puller.clean()
+                raise
             else:
                 said = Said("installed", f"release {release.number}, {release.bundle}, is active")
         puller.clean()
         return said
+
+    def _reject(self, release: Release, reason: str) -> None:
+        """Remember it, unless this device cannot even run what it runs.
+
+        Raises:
+            SurroundingsError: So it is; that says nothing of the release.
+        """
+        active = self.shelf.active()
+        if active is not None:
+            try:
+                gate.check(active, self._engine)
+            except BundleError as error:
+                raise SurroundingsError(
+                    f"{reason}; but the active catalogue fails here too, which speaks against "
+                    f"this device: {error}"
+                ) from error
+        with self.shelf.changing():
+            ledger = self.shelf.ledger()
+            self.shelf.note(ledger.with_rejected(release.bundle, reason, self._engine))
 
     def _against(self, release: Release) -> Said | None:
         """Why a release is not to be installed; None where nothing speaks against it."""
@@ -304,7 +327,7 @@ class Device:
         what = f"release {release.number}, {release.bundle},"
         if ledger.pinned not in (None, release.bundle):
             return Said("pinned", f"{ledger.pinned} is pinned; the newest is {what[:-1]}")
-        reason = ledger.rejection(release.bundle)
+        reason = ledger.rejection(release.bundle, self._engine)
         if reason is not None:
             return Said("rejected", f"{what} is not tried again: {reason}")
         declined = ledger.declined

@@ -30,6 +30,7 @@ from catalog import durable
 from catalog.errors import KeysError
 
 ROOT_DAYS = 3652  # its keys lie offline
+SHORTEST = 12  # characters of a passphrase; PEM makes guessing cheap
 # Which roles the keys of a folder sign, how many keys it holds, and how many must sign.
 FOLDERS = {
     "offline": ((Root.type,), 3, 2),
@@ -179,6 +180,11 @@ def _make(folder: Path, name: str, passphrase: Passphrase) -> list[CryptoSigner]
     """Make the keys of a folder and write them, encrypted."""
     folder.mkdir(mode=0o700, exist_ok=True)
     secret = passphrase(name, True)
+    if len(secret) < SHORTEST:
+        raise KeysError(
+            f"{folder}: this passphrase is too short; take {SHORTEST} characters or more, such as "
+            "five words by chance: whoever copies the files can try many a second"
+        )
     made = []
     for _ in range(FOLDERS[name][1]):
         key = Ed25519PrivateKey.generate()

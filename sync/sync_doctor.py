@@ -40,6 +40,9 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
         device = load("device", DeviceSettings, config)
         settings = load("sync", SyncSettings, config)
         here = Device.from_settings(config, source)
+        if here.settings.source.startswith("s3:") and not _settings_fit(settings, device):
+            yield _credentials(settings, device, here.settings.source)
+            return
         store = here.store()
     except MissingExtraError as error:
         yield Finding("source", "wrong", str(error))
@@ -49,7 +52,7 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
         return
     yield Finding("source", "ok", f"{store.url}, channel {settings.channel!r}")
     yield _root(here)
-    yield _credentials(settings, device, store)
+    yield _credentials(settings, device, here.settings.source)
     yield from _store(here, store)
     yield _clock(settings, device, store)
     yield _disk(device, settings)
@@ -63,8 +66,17 @@ def _root(here: Device) -> Finding:
     return Finding("root", "ok", "the owner's root.json is here")
 
 
-def _credentials(settings: SyncSettings, device: DeviceSettings, store: Store) -> Finding:
-    if not store.url.startswith("s3:"):
+def _settings_fit(settings: SyncSettings, device: DeviceSettings) -> bool:
+    """Whether the credentials endpoint, if one is set, can be asked."""
+    try:
+        credentials_endpoint(settings, device)
+    except SettingsError:
+        return False
+    return True
+
+
+def _credentials(settings: SyncSettings, device: DeviceSettings, source: str) -> Finding:
+    if not source.startswith("s3:"):
         return Finding("credentials", "ok", "not needed for a folder")
     try:
         endpoint = credentials_endpoint(settings, device)

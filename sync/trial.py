@@ -32,6 +32,7 @@ class Watcher:
     Args:
         shelf: Its ledger says what is on trial.
         edge: Reads what edge last said.
+        engine: Which engine the device uses.
         clock: Seconds since boot.
     """
 
@@ -39,10 +40,12 @@ class Watcher:
         self,
         shelf: Shelf,
         edge: Callable[[], EdgeState | None],
+        engine: str = "auto",
         clock: Callable[[], float] = since_boot,
     ) -> None:
         self._shelf = shelf
         self._edge = edge
+        self._engine = engine
         self._clock = clock
         self._waiting: tuple[str, int, int] | None = None  # for this bundle, this process
         self._since = 0.0
@@ -109,7 +112,7 @@ class Watcher:
     def _take_back(self, trial: Trial, reason: str) -> None:
         """The trial ends last: killed in between, this is done again."""
         with self._shelf.changing():
-            rejected = self._shelf.ledger().with_rejected(trial.bundle, reason)
+            rejected = self._shelf.ledger().with_rejected(trial.bundle, reason, self._engine)
             self._shelf.note(rejected)
             active, previous = self._shelf.active(), self._shelf.previous()
             if (

@@ -120,6 +120,7 @@ class Trust:
         self._clock = clock
         self._dates = dates
         self._updater: Updater | None = None
+        self._trying: Updater | None = None
 
     def refresh(self) -> None:
         """Fetch and verify the newest signed state.
@@ -131,8 +132,8 @@ class Trust:
         """
         self._updater = None
         with self._locked(), self._named():
-            for left in self._folder.glob("tmp*"):
-                left.unlink()
+            for left in (*self._folder.glob("tmp*"), *self._folder.rglob(".*")):
+                left.unlink()  # of a process that was killed while it wrote
             try:
                 self._updater = self._refreshed()
             finally:
@@ -153,7 +154,8 @@ class Trust:
                 f"{self._store.url}: nothing was published in the channel {channel!r}; "
                 "check its name, or publish a bundle in it"
             )
-        data = self.content(target, LARGEST_MANIFEST)
+        kept = self._folder / "manifests" / channel
+        data = self._kept(kept, target) or self.content(target, LARGEST_MANIFEST)
         said = target.custom or {}
         number, bundle = said.get("release"), said.get("bundle")
         if said.get("channel") != channel:
@@ -176,6 +178,9 @@ class Trust:
                 )
             if number > seen:
                 self._raise_floor(floor, releases=floor.releases | {channel: number})
+            if self._kept(kept, target) is None:
+                durable.make_folder(kept.parent)
+                durable.write(kept, data)
         return Release(channel, number, str(bundle), data, self.issued, self.expires)
 
     def target(self, path: str) -> TargetFile | None:
@@ -237,6 +242,15 @@ class Trust:
             raise RuntimeError("refresh first")
         return self._updater
 
+    def _kept(self, file: Path, target: TargetFile) -> bytes | None:
+        """What was fetched before, if it is what is signed now."""
+        try:
+            with file.open("rb") as kept:
+                target.verify_length_and_hashes(kept)
+            return file.read_bytes()
+        except (OSError, exceptions.LengthOrHashMismatchError):
+            return None
+
     def _name(self, target: TargetFile) -> str:
         """Where the target's content lies; python-tuf's rule for hashes in names."""
         folder, slash, name = target.path.rpartition("/")
@@ -249,13 +263,12 @@ class Trust:
         updater = Updater(
             str(self._folder), f"{METADATA}/", fetcher=self._fetcher, bootstrap=self._root
         )
+        self._trying = updater
         trusted = updater._trusted_set
         self._set_time(updater, None)
         updater._load_root()
         floor = self._floor_under(trusted.root)
         self._set_time(updater, floor.issued)
-        if trusted.root.is_expired(trusted.reference_time):
-            raise self._expired(trusted.root)
         updater._load_timestamp()
         issued = _issued(trusted.timestamp)
         if floor.issued and (issued is None or issued < floor.issued):
@@ -335,9 +348,7 @@ class Trust:
         except exceptions.DownloadLengthMismatchError as error:
             raise TooLargeError(f"{url}: {error}") from error
         except exceptions.ExpiredMetadataError as error:
-            # fetched last, since python-tuf goes in order; an expired root was seen before
-            signed: Signed = Metadata.from_bytes(self._fetcher.last).signed
-            raise self._expired(signed) from error
+            raise self._expired() from error
         except exceptions.BadVersionNumberError as error:
             raise RolledBackError(f"{url}: older than what was seen: {error}") from error
         except exceptions.UnsignedMetadataError as error:
@@ -347,7 +358,12 @@ class Trust:
         except exceptions.RepositoryError as error:
             raise ForgedError(f"{url}: not what the owner signed: {error}") from error
 
-    def _expired(self, signed: Signed) -> ExpiredError:
+    def _expired(self) -> ExpiredError:
+        """The first that has expired: one already trusted, else what was fetched last."""
+        assert self._trying is not None
+        trusted = self._trying._trusted_set
+        fetched: Signed = Metadata.from_bytes(self._fetcher.last).signed
+        signed = next(one for one in (*trusted, fetched) if one.is_expired(trusted.reference_time))
         clock = self._clock()
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "

@@ -22,9 +22,11 @@ from catalog.materials import materials
 from catalog.settings import CatalogSettings
 from catalog.sources import read_source
 from edge.demo import prepare
+from sync.keys import Keys
 from tests.drawing import write_things
 from tests.faulty_proxy import FaultyProxy
 from tests.networks import write_featurizer
+from tests.repository import World, secret
 from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 THINGS, PHOTOS = 6, 4
@@ -238,3 +240,18 @@ def faulty(s3_server: S3Server) -> Iterator[FaultyProxy]:
     proxy = FaultyProxy(s3_server.address)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture(scope="session")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An owner's keys; read only, for others see `world`."""
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    Keys.create(folder, secret)
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
+    """An owner with keys, a repository in memory, and a device."""
+    shutil.copytree(key_folder, tmp_path / "keys")
+    return World(tmp_path, small_bundle, Keys(tmp_path / "keys", secret))

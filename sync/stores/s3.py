@@ -28,6 +28,7 @@ Answer = TypeVar("Answer")
 CONNECT_SECONDS = 10
 SILENT_SECONDS = 30
 LARGE = 64 << 20  # bytes; larger files are sent in parts
+PART = 8 << 20  # bytes; boto3 holds ten of them
 
 
 class S3Store(Store):
@@ -133,7 +134,9 @@ class S3Store(Store):
 
         if condition:
             raise ValueError("a file is named by its digest and needs no condition")
-        transfer = TransferConfig(multipart_threshold=LARGE, multipart_chunksize=LARGE // 4)
+        transfer = TransferConfig(
+            multipart_threshold=LARGE, multipart_chunksize=PART, max_concurrency=4
+        )
         self._ask(
             name,
             lambda: self._client.upload_fileobj(
