@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable
-from itertools import cycle
+from itertools import count
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +23,8 @@ import numpy as np
 from catalog.bundle import Bundle
 from catalog.errors import VisualSearchError
 from catalog.shelf import Shelf
+
+LOOK_S = 0.05
 
 
 def expect(file: Path, bundles: Iterable[Path]) -> None:
@@ -46,23 +49,27 @@ class Searcher:
         self.times: list[float] = []  # seconds from one answer to the next
         self.seen: list[str] = []
         self.stopping = False
-        self._begun = False
 
     def run(self) -> None:
-        """Search until `stopping`."""
+        """Search until `stopping`; a newer bundle is opened beside it, as the device does."""
+        self._follow()
+        threading.Thread(target=self._watch, daemon=True).start()
         before = time.perf_counter()
-        for turn in cycle(range(10_000)):
+        for turn in count():
             if self.stopping:
                 return
-            self._follow()
             if self._bundle is not None:
                 self._ask(self._bundle, turn)
                 now = time.perf_counter()
                 self.times.append(now - before)
                 before = now
-            if turn == 0 and not self._begun:
-                self._begun = True
+            if turn == 0:
                 print("searching", flush=True)  # whoever waits for that may go on
+
+    def _watch(self) -> None:
+        while not self.stopping:
+            self._follow()
+            time.sleep(LOOK_S)
 
     def _follow(self) -> None:
         active = self._shelf.active()
