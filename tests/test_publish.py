@@ -34,7 +34,6 @@ from sync.publish import Publisher
 from sync.store import Pace, Store, open_store
 from sync.trust import Trust
 from tests.conftest import Surroundings, sign_again
-from tests.crash_publish import sweep
 from tests.faulty_proxy import Fault, FaultyProxy, How
 from tests.repository import World, secret, write_hollow_bundle
 from tests.s3_server import S3Server
@@ -562,10 +561,3 @@ def test_every_command_has_examples(surroundings: Surroundings) -> None:
         done = surroundings.run("sync", *words.split(), "--help")
         assert done.returncode == 0
         assert f"visual-search sync {words}" in done.stdout
-
-
-def test_a_killed_publish_leaves_the_old_release_or_the_new_one(
-    small_bundle: Path, tmp_path: Path
-) -> None:
-    """At sampled system calls; ``python -m tests.crash_publish`` tries many more."""
-    assert sweep(small_bundle, tmp_path, 3) == 3
