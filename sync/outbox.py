@@ -79,7 +79,8 @@ class Outbox:
 
     def close(self, timeout: float = 5.0) -> None:
         """Write what was put so far and stop; gives up after `timeout` seconds."""
-        self._writer.close(timeout)
+        if not self._writer.close(timeout):
+            return  # the disk hangs, and whoever asks it again hangs too
         self._write_notes()
         with self._reading:
             self._reader.close()

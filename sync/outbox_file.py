@@ -130,8 +130,8 @@ class OutboxFile:
         if identity != self._identity:
             self._disconnect()
         if self._connection is None:
+            self._identity = identity  # also of a file that cannot be opened
             self._connection = _connect(self.path.resolve())
-            self._identity = identity
         return self._connection
 
     def _recover(self, error: sqlite3.Error) -> None:
@@ -185,7 +185,6 @@ class OutboxFile:
         try:
             connection = sqlite3.connect(new, isolation_level=None)
             try:
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 _arrange(connection)
                 connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {FORMAT};COMMIT;")
                 connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))

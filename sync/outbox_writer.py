@@ -98,8 +98,8 @@ class Writer:
                 lost[reason] += number
             return len(self._waiting), lost, self._error
 
-    def close(self, timeout: float) -> None:
-        """Write what is waiting and stop; gives up after `timeout` seconds."""
+    def close(self, timeout: float) -> bool:
+        """Write what is waiting and stop; False when that took more than `timeout` seconds."""
         with self._work:
             self.closing = True
             self._work.notify()
@@ -107,8 +107,9 @@ class Writer:
         with self._work:
             left = [ticket for _, ticket in self._waiting]
         if left:
-            log.error("%d events could not be written: %s", len(left), self._error[0])
+            log.error("%d events could not be written: %s", len(left), self._error[0] or "no answer")
         self._settle(left, False)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         pause = RETRY_S[0]
