@@ -9,7 +9,7 @@ of event adds. Its models stand here; the committed schema is made from them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -58,10 +58,12 @@ class Sighting(_Part):
 
     verdict: Literal["match", "one_of", "unknown", "nothing"]
     item: Item | None = None
-    others: tuple[Item, ...] = Field((), max_length=4)
+    others: tuple[Item, ...] = Field(default=(), max_length=4)
     bundle: str
     timings_ms: Timings
-    thumbnail: str | None = Field(None, description="JPEG, base64; only where that is asked for")
+    thumbnail: str | None = Field(
+        default=None, description="JPEG, base64; only where that is asked for"
+    )
 
 
 class Status(_Part):
@@ -83,7 +85,7 @@ class Heartbeat(_Part):
     outbox_oldest_s: float | None = None
     camera: Literal["starting", "online", "offline"] | None = None
     bundle: str | None = None
-    sightings: int | None = Field(None, ge=0, description="since the process started")
+    sightings: int | None = Field(default=None, ge=0, description="since the process started")
 
 
 class _Envelope(_Part):
@@ -144,10 +146,10 @@ def status(what: str, message: str = "", **details: Detail) -> Event:
     return Event("status", Status(what=what, message=message, details=details))
 
 
-def features(numbers: Any) -> Event:
+def features(numbers: Iterable[float]) -> Event:
     """The network's raw output, float32 (d,), as the AWS sample's device sends it."""
     text = ",".join(f"{number:.6g}" for number in numbers)
-    return Event("features", json.dumps({"features": text}).encode())
+    return Event("features", f'{{ "features": "{text}" }}'.encode())
 
 
 def message(text: str) -> Event:
