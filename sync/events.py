@@ -27,6 +27,7 @@ LONGEST_FEATURES = 40_000  # bytes; 2,048 numbers need about 20,000
 LONGEST_THUMBNAIL = 3000  # bytes of JPEG, a third more as base64
 PLACE = 100  # bytes kept free for stream and sequence
 WORTH: dict[Kind, int] = {"features": 0, "message": 0, "sighting": 1, "heartbeat": 2, "status": 3}
+VERBATIM: frozenset[str] = frozenset(("features", "message"))  # sent without an envelope
 
 Detail = str | int | float | bool | None
 
@@ -189,7 +190,7 @@ def render(event: Event, device: str, boot: str) -> bytes:
 
 def placed(payload: bytes, kind: str, stream: str, sequence: int) -> bytes:
     """A rendered event with its place in the stream: what is sent."""
-    if kind in ("features", "message"):
+    if kind in VERBATIM:
         return payload
     return payload[:-1] + f',"stream":"{stream}","sequence":{sequence}}}'.encode()
 

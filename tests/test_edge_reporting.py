@@ -28,6 +28,7 @@ from edge.reporting import Reporting, open_reporting, thumbnail
 from edge.settings import EdgeSettings
 from edge.sighting import Timings, Verdict
 from edge.web.app import create_app
+from sync.events import VERBATIM
 from sync.outbox import FILE, Counters, Outbox
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -42,7 +43,7 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
     outbox = Outbox(folder / FILE, OutboxSettings(), "reader")
     found = []
     for one in outbox.oldest(10_000):
-        verbatim = one.kind in ("features", "message")
+        verbatim = one.kind in VERBATIM
         found.append(
             {"kind": one.kind, "text": one.payload.decode()}
             if verbatim
