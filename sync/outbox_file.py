@@ -56,6 +56,7 @@ CREATE TABLE drops (
     PRIMARY KEY (reason, kind)
 ) WITHOUT ROWID;
 """
+TABLES = {"about", "events", "aside", "counters", "drops"}
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -235,7 +236,7 @@ class OutboxFile:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is unusable, now and later."""
     full = getattr(error, "sqlite_errorcode", None)
-    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     unreadable = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
     return _code(error) in damaged or full in unreadable
 
@@ -246,19 +247,26 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         _arrange(connection)
-        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if answer != "ok" or version != FORMAT:
-            error = sqlite3.DatabaseError(
-                answer if answer != "ok" else f"is of format {version}, {FORMAT} is known"
-            )
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
-        connection.execute("SELECT stream FROM about").fetchone()[0]
+        _check(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise an error that `is_damage` unless this is a sound outbox."""
+    (wrong,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if wrong == "ok" and (version != FORMAT or not TABLES.issubset(tables)):
+        wrong = f"is no outbox of format {FORMAT}"
+    if wrong == "ok" and connection.execute("SELECT stream FROM about").fetchone() is None:
+        wrong = "has lost its id"
+    if wrong != "ok":
+        error = sqlite3.DatabaseError(wrong)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 def _arrange(connection: sqlite3.Connection) -> None:

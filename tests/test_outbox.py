@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -284,8 +285,6 @@ def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
 
 
 def outbox_is_sound(file: Path) -> bool:
-    import sqlite3
-
     connection = sqlite3.connect(file)
     (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
     length = connection.execute("SELECT value FROM counters WHERE name = 'length'").fetchone()
@@ -308,6 +307,18 @@ def put_another_file_there(file: Path) -> None:
     file.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
 
 
+def put_another_database_there(file: Path) -> None:
+    file.unlink()
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE events (sequence, id)")
+
+
+def empty_it(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        for table in ("about", "events", "counters"):
+            database.execute(f"DELETE FROM {table}")
+
+
 def garble_behind_the_header(file: Path) -> None:
     with file.open("r+b") as opened:
         opened.seek(-40 * 4096, os.SEEK_END)
@@ -316,7 +327,14 @@ def garble_behind_the_header(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "least"),
-    [(garble, 0), (shorten, 0), (put_another_file_there, 0), (garble_behind_the_header, 100)],
+    [
+        (garble, 0),
+        (shorten, 0),
+        (put_another_file_there, 0),
+        (put_another_database_there, 0),
+        (empty_it, 0),
+        (garble_behind_the_header, 100),
+    ],
 )
 def test_a_damaged_file_is_set_aside_and_that_is_reported(
     file: Path, damage: Callable[[Path], None], least: int
