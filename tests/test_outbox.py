@@ -21,6 +21,8 @@ import sync.outbox_writer
 from sync.clock import Moment
 from sync.events import Event, Heartbeat, Sighting, Timings, features, message, status
 from sync.outbox import Outbox
+from sync.outbox_file import OutboxFile
+from sync.outbox_rows import ROW_BYTES, newest_sequence
 from sync.outbox_writer import MOST_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -130,7 +132,7 @@ def test_counters_tell_what_happened(outbox: Outbox) -> None:
     counters = outbox.counters()
     assert (counters.length, counters.sent, counters.acknowledged) == (3, 3, 2)
     assert counters.bytes == sum(len(one.payload) for one in outbox.oldest(5)) + 3 * (
-        sync.outbox_rows.ROW_BYTES - len(f',"stream":"{counters.stream}","sequence":1')
+        ROW_BYTES - len(f',"stream":"{counters.stream}","sequence":1')
     )
     assert (counters.offline_s, counters.latencies) == (1.5, 2)
     assert counters.latency_s == pytest.approx(0.4)
@@ -353,8 +355,8 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     assert stored[0].stream != former[0].stream
     assert [one.sequence for one in stored] == list(range(1, len(stored) + 1))
     (report,) = told(again, "outbox_damaged")
-    (aside,) = file.parent.glob("outbox-*-damaged.db")
-    assert f"{aside.name}, {len(rescued)} events carried over" in report["message"]
+    assert f"{len(rescued)} events of the old one were carried over" in report["message"]
+    assert list(file.parent.glob("outbox-*-damaged.db"))
     assert "after it" in [one["message"] for one in documents(again)]
     again.close()
     assert outbox_is_sound(file)
@@ -465,3 +467,35 @@ def test_a_file_that_cannot_be_written_removes_nothing(surroundings: Surrounding
     assert "cannot be written" in absent.stderr
     assert outbox.counters().length == 100
     outbox.close()
+
+
+def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_new(
+    file: Path,
+) -> None:
+    """Killed at a later moment each time; what can be read is never lost."""
+    outbox = Outbox(file, OutboxSettings(), "device-1")
+    put(outbox, *(status("started") for _ in range(200)))
+    ids = {one.id for one in outbox.oldest(1000)}
+    outbox.close()
+    took = 0.0
+    for turn in range(25):
+        with sqlite3.connect(file) as database:  # a sound file with an impossible version
+            database.execute("PRAGMA user_version = 99")
+        start = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            OutboxFile(file).read(newest_sequence)
+            os._exit(0)
+        if turn > 0:
+            time.sleep(took * turn / 20)
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        took = took or time.monotonic() - start  # the first is left alive
+        again = Outbox(file, OutboxSettings(), "device-1")
+        put(again, status("started"))
+        stored = {one.id for one in again.oldest(10_000)}
+        again.close()
+        assert ids <= stored
+        ids = stored
+        assert len(list(file.parent.glob("outbox-*.db"))) <= 4
+    assert len(list(file.parent.glob("outbox-*-damaged.db"))) == 2
