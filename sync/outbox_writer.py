@@ -199,7 +199,7 @@ class Writer:
         if quiet_s >= TELL_DROPS_S and (drops := rows.untold_drops(database)):
             details = {f"{reason}_{kind}": number for (reason, kind), number in drops.items()}
             number = sum(drops.values())
-            told.append(status("dropped", f"{number} events will never be sent", **details))
+            told.append(status("dropped", f"events that will never be sent: {number}", **details))
             rows.tell_drops(database)
         if told:
             rows.append(database, [self._row(event) for event in told])

@@ -141,6 +141,16 @@ def test_counters_tell_what_happened(outbox: Outbox) -> None:
     assert counters.last_error_at.endswith("Z")
 
 
+def test_trouble_is_told_at_once_and_counts_are_not_lost(outbox: Outbox, file: Path) -> None:
+    outbox.note(offline_s=2.5, error="no network")
+    assert outbox.counters().last_error == "no network"
+    outbox.note(sent=1, offline_s=2.5)
+    outbox.close()
+    again = Outbox(file, OutboxSettings(), "device-1")
+    assert (again.counters().offline_s, again.counters().sent) == (5, 1)
+    again.close()
+
+
 def test_attempts_are_counted_and_a_refused_message_is_set_aside_and_reported(
     outbox: Outbox,
 ) -> None:
