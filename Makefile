@@ -5,6 +5,7 @@
 # make measure         measure how often it is right: real photos and the simulated camera
 # make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
 # make crash-test      kill pull, publish and build, and cut the power, at hundreds of points; as root
+# make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .PHONY: demo test lint bench bench-link measure sizes crash-test tuf-conformance device-wheels \
-  deeplens-check atom-test aarch64-test clean
+  loss-test deeplens-check atom-test aarch64-test clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -38,6 +39,9 @@ lint: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m bench
+
+loss-test: $(VENV)/test
+	$(BIN)/python -m tests.power_loss.outbox --points 50
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos

@@ -21,6 +21,7 @@ from catalog.findings import Finding, show
 from catalog.settings import CatalogSettings, DeviceSettings, config_file, load
 from edge.cameras.deeplens import STREAM
 from edge.settings import EdgeSettings
+from sync.settings import OutboxSettings
 
 LEAST_ROOM = 1 << 30  # bytes
 
@@ -170,6 +171,7 @@ def _settings(config: Path | None) -> Finding:
         load("device", DeviceSettings, config)
         load("catalog", CatalogSettings, config)
         load("edge", EdgeSettings, config).camera_settings()
+        load("outbox", OutboxSettings, config)
     except VisualSearchError as error:
         return Finding("settings", "wrong", str(error), "mend it; see docs/settings.md")
     return Finding("settings", "ok", str(file) if file else "no file, all as delivered")

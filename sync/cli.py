@@ -9,6 +9,7 @@ from catalog.commands import LazyGroup
 COMMANDS = {
     "doctor": "sync.device_cli:doctor",
     "keys": "sync.owner_cli:keys",
+    "outbox": "sync.outbox_cli:outbox",
     "once": "sync.device_cli:once",
     "pin": "sync.device_cli:pin",
     "publish": "sync.owner_cli:publish",
