@@ -47,7 +47,7 @@ setup(
         "catalog.network": ["descriptor.json", "network.onnx"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
-        "sync": ["py.typed"],
+        "sync": ["py.typed", "schema/*.json"],
     },
     install_requires=[
         "annoy>=1.17.3,<2",

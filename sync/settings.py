@@ -24,3 +24,11 @@ class SyncSettings(Section):
 
 class OutboxSettings(Section):
     """``[outbox]``: what is reported, how much is kept, and where it goes."""
+
+    enabled: bool = True
+    max_mb: float = Field(20.0, ge=1, le=100_000)
+    max_age_days: float = Field(30.0, gt=0, le=3650)
+    heartbeat_s: float = Field(300.0, ge=10)
+    report_thumbnails: bool = False
+    report_features: bool = False  # the AWS sample's messages; billed each by 5 KB
+    features_interval_s: float = Field(10.0, ge=1)

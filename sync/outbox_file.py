@@ -1,0 +1,277 @@
+"""The outbox's database on disk: opened, checked, set aside when it is damaged.
+
+::
+
+    outbox.db                   symbolic link to the database that counts
+    outbox-<id>.db              SQLite (WAL, synchronous=FULL), with its -wal and -shm
+    outbox-<id>-damaged.db      set aside, with its -wal and -shm; the newest two stay
+    outbox.lock                 shared by whoever uses the database, held alone to replace it
+
+A damaged database gets no successor of its own name: SQLite deletes ``-wal`` by name when the
+last user of a database closes it, and that user may be another process that still has the
+damaged one open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from catalog import durable
+from catalog.errors import OutboxError
+
+BUSY_S = 5.0  # how long to wait for another writer
+FORMAT = 1
+MOST_DAMAGED = 2  # files set aside that are kept; a failing disk must not fill itself
+PARTS = ("", "-wal", "-shm")
+
+SCHEMA = """
+CREATE TABLE about (stream TEXT NOT NULL, damage TEXT NOT NULL);
+CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    worth INTEGER NOT NULL,
+    at REAL NOT NULL,
+    trusted INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    payload BLOB NOT NULL
+);
+CREATE TABLE aside (
+    sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, at REAL NOT NULL,
+    reason TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE drops (
+    reason TEXT NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL, told INTEGER NOT NULL,
+    PRIMARY KEY (reason, kind)
+) WITHOUT ROWID;
+"""
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+class OutboxFile:
+    """One connection to the outbox at `path`, opened when it is first used.
+
+    Used by one thread at a time. A file that is missing is made, a damaged one replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None  # device and inode of the open file
+        self._lock: int | None = None
+
+    def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run `work` in one transaction; what it wrote is durable when this returns.
+
+        Raises:
+            OutboxError: It could not be written; nothing has changed.
+        """
+        return self._run(work, "BEGIN IMMEDIATE")
+
+    def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run `work` on one state of the database.
+
+        Raises:
+            OutboxError: It cannot be read.
+        """
+        return self._run(work, "BEGIN")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._disconnect()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _run(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
+        for _ in range(3):  # a damaged file, its successor, and one damaged meanwhile
+            try:
+                with self._locked(fcntl.LOCK_SH):
+                    connection = self._connected()
+                    if connection is not None:
+                        connection.execute(begin)
+                        result = work(connection)
+                        connection.execute("COMMIT")
+                        return result
+            except sqlite3.Error as error:
+                self._recover(error)
+                if not is_damage(error):
+                    raise OutboxError(f"{self.path}: {error}") from error
+                log.error("%s: damaged: %s", self.path, error)
+                self._replace(str(error))
+            except OSError as error:
+                raise OutboxError(f"{self.path}: {error}") from error
+            except BaseException:
+                self._roll_back()
+                raise
+            else:
+                self._replace("")
+        raise OutboxError(f"{self.path}: is damaged again and again; check the disk")
+
+    def _connected(self) -> sqlite3.Connection | None:
+        """The connection to the file that counts now; None when there is none."""
+        try:
+            identity = _identity(self.path)
+        except FileNotFoundError:
+            self._disconnect()
+            return None
+        if identity != self._identity:
+            self._disconnect()
+        if self._connection is None:
+            self._identity = identity  # also of a file that cannot be opened
+            self._connection = _connect(self.path.resolve())
+        return self._connection
+
+    def _recover(self, error: sqlite3.Error) -> None:
+        """A full or busy database is fine afterwards; any other failure asks for a new start."""
+        if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
+            self._roll_back()
+        else:
+            self._disconnect(remember=True)
+
+    def _roll_back(self) -> None:
+        if self._connection is not None and self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._disconnect()
+
+    def _disconnect(self, remember: bool = False) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+        if not remember:
+            self._identity = None
+
+    def _replace(self, damage: str) -> None:
+        """Put a new database in the place of the damaged or missing one, unless another did."""
+        try:
+            with self._locked(fcntl.LOCK_EX):
+                try:
+                    present: tuple[int, int] | None = _identity(self.path)
+                except FileNotFoundError:
+                    present = None
+                if present is not None and present != self._identity:
+                    return
+                self._begin_anew(damage)
+        except (OSError, sqlite3.Error) as error:
+            raise OutboxError(f"{self.path}: cannot be made: {error}") from error
+        finally:
+            self._identity = None
+
+    def _begin_anew(self, damage: str) -> None:
+        stream = str(uuid.uuid4())
+        new = self.path.with_name(f"{self.path.stem}-{stream[:8]}.db")
+        old = self.path.resolve() if self.path.exists() else None
+        aside = None
+        if old is not None:
+            aside = old.with_name(f"{old.stem}-damaged.db")
+            if old == self.path:  # no link, but a file that somebody put there
+                aside = old.with_name(f"{old.stem}-{stream[:8]}-damaged.db")
+            damage = f"{damage}; set aside as {aside.name}"
+        try:
+            connection = sqlite3.connect(new, isolation_level=None)
+            try:
+                _arrange(connection)
+                connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {FORMAT};COMMIT;")
+                connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
+            finally:
+                connection.close()
+            durable.flush_folder(new.parent)
+            if old == self.path and aside is not None:
+                _move(old, aside)
+            durable.point(self.path, new.name)
+        except BaseException:
+            for part in PARTS:
+                Path(f"{new}{part}").unlink(missing_ok=True)
+            raise
+        if old is not None and aside is not None and old != self.path:
+            _move(old, aside)
+            log.error("%s: %s", self.path, damage)
+        self._prune()
+
+    def _prune(self) -> None:
+        found = sorted(
+            self.path.parent.glob(f"{self.path.stem}-*-damaged.db"),
+            key=lambda one: one.stat().st_mtime,
+        )
+        for one in found[:-MOST_DAMAGED]:
+            for part in PARTS:
+                Path(f"{one}{part}").unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        if self._lock is None:
+            durable.make_folder(self.path.parent)
+            name = self.path.with_suffix(".lock")
+            self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._lock, how)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is unusable, now and later."""
+    full = getattr(error, "sqlite_errorcode", None)
+    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    unreadable = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
+    return _code(error) in damaged or full in unreadable
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_S, check_same_thread=False
+    )
+    try:
+        _arrange(connection)
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if answer != "ok" or version != FORMAT:
+            error = sqlite3.DatabaseError(
+                answer if answer != "ok" else f"is of format {version}, {FORMAT} is known"
+            )
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        connection.execute("SELECT stream FROM about").fetchone()[0]
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _arrange(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 4194304")
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _move(old: Path, new: Path) -> None:
+    """Move a database with its parts."""
+    for part in reversed(PARTS):
+        with suppress(FileNotFoundError):
+            Path(f"{old}{part}").rename(f"{new}{part}")
+    durable.flush_folder(new.parent)
