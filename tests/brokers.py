@@ -20,6 +20,14 @@ THING = "shelf-1"
 MOSQUITTO = "/usr/sbin/mosquitto"
 
 
+def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for something that nobody announces."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
 @dataclass
 class Heard:
     """A listener that notes everything."""

@@ -14,7 +14,7 @@ import pytest
 from catalog.errors import TransportError
 from sync.transports.base import Refusal
 from sync.transports.mqtt import ALPN, Address, Mqtt
-from tests.brokers import THING, Heard, Mosquitto, Papers
+from tests.brokers import THING, Heard, Mosquitto, Papers, until
 from tests.certificates import DAY, Authority
 from tests.iot_core import NOT_AUTHORIZED, IotCore, server_context
 
@@ -62,11 +62,11 @@ def test_mosquitto_accepts_and_refuses_by_topic(
     mqtt = Mqtt(papers.address(mosquitto.port), COMMANDS)
     mqtt.open(heard)
     mqtt.send(1, TOPIC, b"{}")
+    heard.wait(lambda: heard.accepted_tokens)
     mqtt.send(2, "visual-search/another/sightings", b"{}")
-    mqtt.send(3, TOPIC, b"{}")
-    heard.wait(lambda: len(heard.accepted_tokens) == 2 and heard.refusals)
+    heard.wait(lambda: heard.refusals)
     mqtt.close()
-    assert heard.accepted_tokens == [1, 3]
+    assert heard.accepted_tokens == [1]
     [(token, reason, refusal)] = heard.refusals
     assert (token, refusal) == (2, Refusal.TOPIC)
     assert "iot:Publish" in reason
@@ -115,9 +115,8 @@ def test_a_swallowed_answer_is_no_answer(
     mqtt = Mqtt(papers.address(iot_core.port))
     mqtt.open(heard)
     mqtt.send(1, TOPIC, b"{}")
+    until(lambda: iot_core.swallowed)
     iot_core.manners.swallows = 0.0
-    while not iot_core.received():
-        threading.Event().wait(0.01)
     mqtt.send(2, TOPIC, b"{}")
     heard.wait(lambda: heard.accepted_tokens)
     mqtt.close()
@@ -170,8 +169,10 @@ def test_alpn_at_port_443(papers: Papers) -> None:
 class TestFaults:
     """Whatever is wrong, its sentence is its own."""
 
-    def test_all_differ(self, iot_core: IotCore, papers: Papers, tmp_path: Path) -> None:
-        good = papers.address(iot_core.port)
+    def test_all_differ(
+        self, mosquitto: Mosquitto, iot_core: IotCore, papers: Papers, tmp_path: Path
+    ) -> None:
+        good = papers.address(mosquitto.port)
         stranger = Authority(tmp_path, "stranger")
 
         def mine(certificate: tuple[Path, Path]) -> Address:
@@ -184,16 +185,16 @@ class TestFaults:
             dead = free.getsockname()[1]
         foreign = Address(good.endpoint, good.port, THING, *papers.device, stranger.file)
         said = {
-            "name": fault(papers.address(iot_core.port, "no-such-host.invalid")),
+            "name": fault(papers.address(mosquitto.port, "no-such-host.invalid")),
             "dead port": fault(papers.address(dead)),
             "wrong CA": fault(foreign),
             "refused": fault(mine(stranger.issue(THING))),
             "expired": fault(mine(papers.authority.issue("old", -3 * DAY, -DAY))),
             "clock": fault(mine(papers.authority.issue("new", DAY, 2 * DAY))),
-            "other host": fault(papers.address(iot_core.port, "127.0.0.2")),
+            "other host": fault(papers.address(mosquitto.port, "127.0.0.2")),
         }
         iot_core.manners.turns_away = NOT_AUTHORIZED
-        said["policy"] = fault(good)
+        said["policy"] = fault(papers.address(iot_core.port))
         assert len(set(said.values())) == len(said)
         for name, words in {
             "name": "name is not known",
@@ -226,15 +227,22 @@ class TestFaults:
             broker.close()
 
     def test_refused_certificate_by_tls_1_2(self, papers: Papers, tmp_path: Path) -> None:
+        """It is told in the handshake then, and not after it."""
         context = server_context(*papers.broker, papers.authority.file)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        broker = IotCore(tmp_path / "record", context)
         stranger = Authority(tmp_path, "stranger").issue(THING)
-        address = Address("localhost", broker.port, THING, *stranger, papers.authority.file)
-        try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def refuse() -> None:
+                with pytest.raises(ssl.SSLError):
+                    context.wrap_socket(server.accept()[0], server_side=True)
+
+            refusing = threading.Thread(target=refuse)
+            refusing.start()
+            port = server.getsockname()[1]
+            address = Address("localhost", port, THING, *stranger, papers.authority.file)
             assert "refuses this device's certificate" in fault(address)
-        finally:
-            broker.close()
+            refusing.join()
 
     def test_another_name(self, papers: Papers, tmp_path: Path) -> None:
         server = papers.authority.issue("elsewhere")

@@ -59,6 +59,8 @@ def unreachable(error: OSError | ValueError, endpoint: str, port: int) -> Transp
         case ssl.SSLError():
             if "ALERT" in (error.reason or ""):
                 return _alert(error.reason, address)
+            if isinstance(error, ssl.SSLEOFError):
+                return _broken_off(address)
             return TransportError(
                 f"{address}: no TLS there: {error.reason or error}; check [outbox] port"
             )
@@ -72,7 +74,7 @@ def unreachable(error: OSError | ValueError, endpoint: str, port: int) -> Transp
                 f"{address}: nothing listens there; check [outbox] endpoint and port"
             )
         case ConnectionResetError() | BrokenPipeError():
-            return TransportError(f"{address}: the connection was cut while it was being made")
+            return _broken_off(address)
         case OSError() if error.errno in UNREACHABLE:
             return TransportError(f"{address}: there is no network that leads there")
     return TransportError(f"{address}: cannot be reached: {error}")
@@ -81,7 +83,7 @@ def unreachable(error: OSError | ValueError, endpoint: str, port: int) -> Transp
 def turned_away(last: str, endpoint: str, port: int) -> TransportError:
     """Why the connection ended before the broker's greeting; with TLS 1.3 it is told so late."""
     address = f"{endpoint}:{port}"
-    if "alert" in last.lower():
+    if "alert" in last.lower() and "PROTOCOL_VERSION" not in last:
         return _alert(last, address)
     return TransportError(
         f"{address}: closed before it answered ({last or 'no reason told'}); is the "
@@ -126,6 +128,13 @@ def _untrusted(error: ssl.SSLCertVerificationError, endpoint: str) -> TransportE
     return TransportError(
         f"{endpoint}: its certificate is not signed by the CA that is trusted here "
         f"({error.verify_message}); check [device] ca"
+    )
+
+
+def _broken_off(address: str) -> TransportError:
+    return TransportError(
+        f"{address}: the connection was cut while it was being made; is this device's certificate "
+        "registered and active there, and is it the right port?"
     )
 
 

@@ -94,9 +94,10 @@ class Mqtt:
         self._lock = threading.Lock()
         self._tokens: dict[int, int] = {}
         self._early: dict[int, ReasonCode] = {}  # answered before `send` knew the number
-        self._connected = threading.Event()
+        self._connected = threading.Event()  # or never will be
         self._subscribed = threading.Event()
         self._gone = threading.Event()
+        self._greeted = False
         self._refused = ""
         self._last_error = ""
 
@@ -196,12 +197,29 @@ class Mqtt:
         if self._refused:
             raise TransportError(self._refused)
         if self._gone.is_set():
-            raise faults.turned_away(self._last_error, self._address.endpoint, self._address.port)
+            said = self._alert() if not self._greeted else self._last_error
+            raise faults.turned_away(said, self._address.endpoint, self._address.port)
         if not answered:
             raise TransportError(f"{self._address}: {otherwise}")
 
+    def _alert(self) -> str:
+        """Ask again by TLS 1.2: it tells in the handshake that a certificate is refused."""
+        context = self._address.context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        address = (self._address.endpoint, self._address.port)
+        try:
+            with (
+                socket.create_connection(address, PATIENCE_S) as plain,
+                context.wrap_socket(plain, server_hostname=self._address.endpoint),
+            ):
+                return self._last_error
+        except ssl.SSLError as error:
+            return error.reason or self._last_error
+        except OSError:
+            return self._last_error
+
     def _farewell(self) -> str:
-        return f"{self._address}: the connection is gone; {self._last_error or 'it was closed'}"
+        return f"{self._address}: the connection is gone; {self._last_error}"
 
     # The rest is called on paho's thread.
 
@@ -213,6 +231,7 @@ class Mqtt:
     def _on_connect(
         self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any
     ) -> None:
+        self._greeted = True
         if reason.is_failure:
             self._refused = faults.not_let_in(reason.value, str(reason), self._address.thing)
         else:
@@ -257,7 +276,7 @@ class Mqtt:
         if flags.is_disconnect_packet_from_server:
             self._last_error = f"the broker closed it: {reason}"
         elif not self._last_error:
-            self._last_error = f"it was closed: {reason}"
+            self._last_error = "it was closed"
         with self._lock:
             self._gone.set()
             listener = self._listener
@@ -267,5 +286,5 @@ class Mqtt:
             listener.lost(self._farewell())
 
     def _on_log(self, client: paho.Client, data: Any, level: int, text: str) -> None:
-        if level == paho.MQTT_LOG_ERR:
-            self._last_error = text
+        if level == paho.MQTT_LOG_ERR and not self._last_error:
+            self._last_error = text  # the first is the cause
