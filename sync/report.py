@@ -46,6 +46,7 @@ class Reporter:
     Args:
         dial: Makes a transport, not yet open.
         state: The state folder: the journal and a lock lie there.
+        first_pause_s: After a first failure; after others ever longer, to a minute.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Reporter:
         settings: OutboxSettings,
         state: Path,
         commands: Commands | None = None,
+        first_pause_s: float = 1.0,
     ) -> None:
         self._outbox = outbox
         self._dial = dial
@@ -65,7 +67,9 @@ class Reporter:
         self._journal = Journal(state)
         self._commands = commands or Commands({})
         self._suspects = Suspects()
-        self._holds = Holds()
+        self._holds = Holds(first_pause_s)
+        self._throttle = Backoff(first_pause_s)
+        self._backoff = Backoff(first_pause_s)
         self._offline_since: float | None = None
         self._progressed = False
         self._error = ""
@@ -105,7 +109,6 @@ class Reporter:
         return Drained(after.acknowledged - before.acknowledged, after.length, error)
 
     def _report(self, enough: Callable[[Session | None], bool], stopping: threading.Event) -> None:
-        backoff = Backoff()
         try:
             while not enough(None):
                 try:
@@ -114,8 +117,8 @@ class Reporter:
                 except (NetworkError, SurroundingsError) as error:
                     self._trouble(str(error))
                 if self._progressed:
-                    backoff.succeeded()
-                self._wait(backoff.pause_s(), stopping)
+                    self._backoff.succeeded()
+                self._wait(self._backoff.pause_s(), stopping)
         finally:
             self._count_offline(over=True)
             self._journal.close()
@@ -146,10 +149,11 @@ class Reporter:
                 self._holds,
                 self._journal,
                 self._commands,
+                self._throttle,
             )
             session.run(lambda: enough(session))
         finally:
-            self._progressed = session is not None and session.accepted > 0
+            self._progressed = session is not None and session.progressed
             transport.close()
 
     def _trouble(self, sentence: str) -> None:

@@ -22,7 +22,8 @@ READ = 100  # events read from the outbox at once
 MOST_COMMANDS = 20  # that wait for an answer; more are not heard
 OVERTAKEN = 5  # times the patience, for a message while others are answered
 IDLE_S = 0.25  # how long nothing is looked at, at most
-FIRST_HOLD_S, LONGEST_HOLD_S = 5.0, 300.0  # of a topic that is not wanted
+HOLD = 5  # times the first pause, for a topic that is not wanted; then ever longer
+LONGEST_HOLD_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,14 @@ class Ear:
 class Holds:
     """Topics that are not wanted now, and until when they are left in peace."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_pause_s: float) -> None:
+        self._first_s = HOLD * first_pause_s
         self._until: dict[str, float] = {}
         self._pauses: dict[str, Backoff] = {}
 
     def hold(self, topic: str) -> None:
         """Leave a topic in peace, longer each time."""
-        pause = self._pauses.setdefault(topic, Backoff(FIRST_HOLD_S, LONGEST_HOLD_S))
+        pause = self._pauses.setdefault(topic, Backoff(self._first_s, LONGEST_HOLD_S))
         self._until[topic] = time.monotonic() + pause.pause_s()
 
     def wanted(self, topic: str) -> None:
@@ -96,7 +98,7 @@ class Session:
     """Events from the outbox through one transport.
 
     Args:
-        suspects, holds: Outlive the session, since they are about what comes after a loss.
+        suspects, holds, throttle: Outlive the session: they are about what comes after a loss.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Session:
         holds: Holds,
         journal: Journal,
         commands: Commands,
+        throttle: Backoff,
     ) -> None:
         self._outbox = outbox
         self._transport = transport
@@ -129,9 +132,10 @@ class Session:
         self._last: Stored | None = None
         self._at_end = False
         self._next_at = 0.0
-        self._throttle = Backoff()
+        self._throttle = throttle
         self._heard_at = time.monotonic()
         self.accepted = 0  # since the connection was made
+        self.progressed = False
 
     def run(self, enough: Callable[[], bool]) -> None:
         """Send until `enough`; then wait a moment for what is under way.
@@ -144,8 +148,7 @@ class Session:
                 self._step()
             self._stop_sending(time.monotonic() + 0.5)
         except TransportError as error:
-            self._lose(str(error))
-            raise
+            raise TransportError(self._lose(str(error))) from error
         finally:
             self._settle()
 
@@ -155,18 +158,23 @@ class Session:
         return self._at_end and not (self._busy or self._read or len(self._suspects))
 
     def _step(self) -> None:
-        if self._holds.expired():
-            self._last, self._at_end = None, False
-            self._read.clear()
         self._fill()
         pause_s = self._next_at - time.monotonic()
         more = bool(self._read) or len(self._suspects) > 0
-        if not (more or self._busy or pause_s > 0) and self._ear.news.empty():
+        idle = not (more or self._busy or pause_s > 0)
+        if (idle or self.accepted) and self._holds.expired():  # others had their turn
+            self._last, self._at_end = None, False
+            self._read.clear()
+        elif idle and self._ear.news.empty():
             self._settle()
             self._at_end = not self._outbox.wait(IDLE_S)
-            return
+        else:
+            self._hear(self._until_next(pause_s))
+
+    def _until_next(self, pause_s: float) -> float:
+        """Seconds until something can be sent without any news, at most."""
         full = len(self._busy) >= self._window or (len(self._suspects) > 0 and self._under_way)
-        self._hear(IDLE_S if full or pause_s <= 0 else min(IDLE_S, pause_s))
+        return IDLE_S if full or pause_s <= 0 else min(IDLE_S, pause_s)
 
     # Sending
 
@@ -189,11 +197,10 @@ class Session:
             return self._next_event()
         if self._under_way:
             return None
-        if not self.accepted:  # first something that is not suspected
-            other = self._next_event()
-            if other is not None:
-                return other
-        return self._suspects.next()
+        suspect = self._suspects.next()
+        if suspect is not None and self._suspects.is_stubborn(suspect) and not self.accepted:
+            return self._next_event() or suspect
+        return suspect
 
     def _next_event(self) -> Stored | None:
         for event in self._events():
@@ -274,6 +281,7 @@ class Session:
         if sent.event is None:
             return
         self.accepted += 1
+        self.progressed = True
         self._suspects.accepted(sent.event, sent.topic)
         self._holds.wanted(sent.topic)
         self._taken.append(sent.event)
@@ -328,19 +336,27 @@ class Session:
         while self._under_way and time.monotonic() < until:
             self._hear(min(IDLE_S, max(0.01, until - time.monotonic())))
 
-    def _lose(self, reason: str) -> None:
-        """What was under way is suspected from now on; who was alone, a little more."""
+    def _lose(self, reason: str) -> str:
+        """What was under way is suspected from now on; who was alone, a little more.
+
+        Returns:
+            What happened, in a sentence.
+        """
         self._take_news()
         left = [(one.event, one.topic) for one in self._under_way.values() if one.event is not None]
         self._journal.note("lost", reason=reason, under_way=len(left))
         self._suspects.suspect(event for event, _ in left)
         if len(left) != 1:
-            return
+            return reason
         [(event, topic)] = left
         verdict = self._suspects.failed(event, topic, self.accepted > 0)
         if verdict is Verdict.HOLD:
             self._hold(topic)
-        elif verdict is Verdict.ASIDE:
+            self.progressed = True
+            return f"{reason}, again and again on topic {topic}; does the policy allow it?"
+        if verdict is Verdict.ASIDE:
             self._set_aside(event, f"{reason}; each time this message was sent")
-        else:
-            self._outbox.failed([event], reason)
+            self.progressed = True
+            return f"{reason}; event {event.id} was the cause, and set aside"
+        self._outbox.failed([event], reason)
+        return reason
