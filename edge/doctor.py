@@ -22,6 +22,7 @@ from rich.table import Table
 from catalog.errors import VisualSearchError
 from catalog.settings import CatalogSettings, DeviceSettings, config_file, load
 from edge.settings import EdgeSettings
+from sync.settings import OutboxSettings
 
 LEAST_ROOM = 1 << 30  # bytes
 SIGNS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}
@@ -147,6 +148,7 @@ def _settings(config: Path | None) -> Finding:
         load("device", DeviceSettings, config)
         load("catalog", CatalogSettings, config)
         load("edge", EdgeSettings, config).camera_settings()
+        load("outbox", OutboxSettings, config)
     except VisualSearchError as error:
         return Finding("settings", "wrong", str(error), "mend it; see docs/settings.md")
     return Finding("settings", "ok", str(file) if file else "no file, all as delivered")

@@ -14,6 +14,7 @@ from types import FrameType
 from catalog.bundle import Bundle
 from catalog.shelf import Shelf
 from edge.appliance import Appliance
+from edge.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.server import Server
@@ -30,13 +31,14 @@ def run(
     shelf: Shelf | None,
     state_folder: Path | None,
     on_ready: Callable[[list[str]], None],
+    reporting: Reporting | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is given the page's addresses.
 
     Raises:
         PortError: The port cannot be listened on.
     """
-    appliance = Appliance(settings, bundle, shelf, state_folder)
+    appliance = Appliance(settings, bundle, shelf, state_folder, reporting)
     host = ANY_ADDRESS if settings.lan and settings.host == "127.0.0.1" else settings.host
     server = Server(create_app(appliance), host, settings.port, appliance.stopping)
 

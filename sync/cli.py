@@ -6,7 +6,9 @@ import click
 
 from catalog.commands import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "outbox": "sync.outbox_cli:outbox",
+}
 
 
 @click.group(cls=LazyGroup, modules=COMMANDS)

@@ -9,7 +9,7 @@ of event adds. Its models stand here; the committed schema is made from them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,7 @@ LONGEST_FEATURES = 40_000  # bytes; 2,048 numbers need about 20,000
 LONGEST_THUMBNAIL = 3000  # bytes of JPEG, a third more as base64
 PLACE = 100  # bytes kept free for stream and sequence
 WORTH: dict[Kind, int] = {"features": 0, "message": 0, "sighting": 1, "heartbeat": 2, "status": 3}
+VERBATIM: frozenset[str] = frozenset(("features", "message"))  # sent without an envelope
 
 Detail = str | int | float | bool | None
 
@@ -58,10 +59,12 @@ class Sighting(_Part):
 
     verdict: Literal["match", "one_of", "unknown", "nothing"]
     item: Item | None = None
-    others: tuple[Item, ...] = Field((), max_length=4)
+    others: tuple[Item, ...] = Field(default=(), max_length=4)
     bundle: str
     timings_ms: Timings
-    thumbnail: str | None = Field(None, description="JPEG, base64; only where that is asked for")
+    thumbnail: str | None = Field(
+        default=None, description="JPEG, base64; only where that is asked for"
+    )
 
 
 class Status(_Part):
@@ -83,7 +86,7 @@ class Heartbeat(_Part):
     outbox_oldest_s: float | None = None
     camera: Literal["starting", "online", "offline"] | None = None
     bundle: str | None = None
-    sightings: int | None = Field(None, ge=0, description="since the process started")
+    sightings: int | None = Field(default=None, ge=0, description="since the process started")
 
 
 class _Envelope(_Part):
@@ -144,10 +147,10 @@ def status(what: str, message: str = "", **details: Detail) -> Event:
     return Event("status", Status(what=what, message=message, details=details))
 
 
-def features(numbers: Any) -> Event:
+def features(numbers: Iterable[float]) -> Event:
     """The network's raw output, float32 (d,), as the AWS sample's device sends it."""
     text = ",".join(f"{number:.6g}" for number in numbers)
-    return Event("features", json.dumps({"features": text}).encode())
+    return Event("features", f'{{ "features": "{text}" }}'.encode())
 
 
 def message(text: str) -> Event:
@@ -187,7 +190,7 @@ def render(event: Event, device: str, boot: str) -> bytes:
 
 def placed(payload: bytes, kind: str, stream: str, sequence: int) -> bytes:
     """A rendered event with its place in the stream: what is sent."""
-    if kind in ("features", "message"):
+    if kind in VERBATIM:
         return payload
     return payload[:-1] + f',"stream":"{stream}","sequence":{sequence}}}'.encode()
 

@@ -26,6 +26,7 @@ from typing import TypeVar
 
 from catalog import durable
 from catalog.errors import OutboxError
+from sync.outbox_rescue import rescue
 
 BUSY_S = 5.0  # how long to wait for another writer
 FORMAT = 1
@@ -181,13 +182,19 @@ class OutboxFile:
             aside = old.with_name(f"{old.stem}-damaged.db")
             if old == self.path:  # no link, but a file that somebody put there
                 aside = old.with_name(f"{old.stem}-{stream[:8]}-damaged.db")
-            damage = f"{damage}; set aside as {aside.name}"
         try:
             connection = sqlite3.connect(new, isolation_level=None)
             try:
                 _arrange(connection)
-                connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version = {FORMAT};COMMIT;")
+                connection.execute("BEGIN")
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+                if old is not None and aside is not None:
+                    rescued = rescue(old, connection)
+                    damage += f"; set aside as {aside.name}, {rescued} events carried over"
                 connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
+                connection.execute("COMMIT")
             finally:
                 connection.close()
             durable.flush_folder(new.parent)

@@ -107,7 +107,9 @@ class Writer:
         with self._work:
             left = [ticket for _, ticket in self._waiting]
         if left:
-            log.error("%d events could not be written: %s", len(left), self._error[0] or "no answer")
+            log.error(
+                "%d events could not be written: %s", len(left), self._error[0] or "no answer"
+            )
         self._settle(left, False)
         return not self._thread.is_alive()
 

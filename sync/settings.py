@@ -27,23 +27,23 @@ class OutboxSettings(Section):
     """``[outbox]``: what is reported, how much is kept, and where it goes."""
 
     enabled: bool = True
-    max_mb: float = Field(20.0, ge=1, le=100_000)
-    max_age_days: float = Field(30.0, gt=0, le=3650)
-    heartbeat_s: float = Field(300.0, ge=10)
+    max_mb: float = Field(default=20.0, ge=1, le=100_000)
+    max_age_days: float = Field(default=30.0, gt=0, le=3650)
+    heartbeat_s: float = Field(default=300.0, ge=10)
     report_thumbnails: bool = False
     report_features: bool = False  # the AWS sample's messages; billed each by 5 KB
-    features_interval_s: float = Field(10.0, ge=1)
+    features_interval_s: float = Field(default=10.0, ge=1)
 
     # The way out; see docs/reporting.md.
     transport: Literal["auto", "mqtt", "greengrass-v1", "greengrass-v2", "file", "none"] = "auto"
     endpoint: str = ""  # of AWS IoT Core (xxx-ats.iot.REGION.amazonaws.com) or another broker
-    port: int = Field(8883, ge=1, le=65535)  # 443 too, for IoT Core
+    port: int = Field(default=8883, ge=1, le=65535)  # 443 too, for IoT Core
     topic: str = "visual-search/{thing}/{kind}"
-    rule: str = Field("", pattern="^[A-Za-z0-9_]*$")  # Basic Ingest: no charge for the messaging
-    rate: float = Field(50.0, gt=0)  # messages a second; IoT Core takes 100 on a connection
-    window: int = Field(20, ge=1, le=100)  # messages under way
-    patience_s: float = Field(20.0, gt=0)  # without an answer, then the connection is made anew
+    rule: str = Field(default="", pattern="^[A-Za-z0-9_]*$")  # Basic Ingest: no charge for the messaging
+    rate: float = Field(default=50.0, gt=0)  # messages a second; IoT Core takes 100 on a connection
+    window: int = Field(default=20, ge=1, le=100)  # messages under way
+    patience_s: float = Field(default=20.0, gt=0)  # without an answer, then the connection is made anew
     commands: bool = True  # are heard on the topic of kind "commands"
     reports_dir: Path = Path("reports")  # of transport "file"; relative to the data folder
-    reports_mb: float = Field(10.0, gt=0)  # of each of its files
-    reports_files: int = Field(10, ge=1)  # and how many; then it is full, and the outbox keeps
+    reports_mb: float = Field(default=10.0, gt=0)  # of each of its files
+    reports_files: int = Field(default=10, ge=1)  # and how many; then it is full, and the outbox keeps

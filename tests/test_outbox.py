@@ -18,10 +18,11 @@ import pytest
 
 import sync.outbox_writer
 from sync.clock import Moment
-from sync.events import Event, Heartbeat, Sighting, Timings, features, status
+from sync.events import Event, Heartbeat, Sighting, Timings, features, message, status
 from sync.outbox import Outbox
 from sync.outbox_writer import MOST_WAITING
 from sync.settings import OutboxSettings
+from tests.conftest import Surroundings
 
 NOTHING = Sighting(verdict="nothing", bundle="b" * 40, timings_ms=Timings())
 HEALTHY = Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0)
@@ -30,6 +31,13 @@ HEALTHY = Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0)
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "data" / "outbox.db"
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
+    """Without the catalogue that the others come with."""
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    return Surroundings(tmp_path, tmp_path / "data", tmp_path / "cache")
 
 
 @pytest.fixture
@@ -45,8 +53,8 @@ def put(outbox: Outbox, *events: Event) -> None:
         assert all(ticket.wait(20) for ticket in tickets)
 
 
-def documents(outbox: Outbox) -> list[dict[str, Any]]:
-    return [json.loads(one.payload) for one in outbox.oldest(100_000)]
+def documents(outbox: Outbox, count: int = 100_000) -> list[dict[str, Any]]:
+    return [json.loads(one.payload) for one in outbox.oldest(count)]
 
 
 def told(outbox: Outbox, what: str) -> list[dict[str, Any]]:
@@ -163,9 +171,7 @@ def test_old_sightings_make_room_first_and_status_stays(outbox: Outbox) -> None:
     assert len(told(outbox, "dropped")) == 1, "the reports themselves must not flood"
 
 
-def test_every_drop_is_reported_in_the_end(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync.outbox_writer, "TELL_DROPS_S", 0)
     put(outbox, *(Event("sighting", NOTHING) for _ in range(3000)))
     put(outbox, status("started"))
@@ -285,7 +291,7 @@ def outbox_is_sound(file: Path) -> bool:
     length = connection.execute("SELECT value FROM counters WHERE name = 'length'").fetchone()
     (rows,) = connection.execute("SELECT count(*) FROM events").fetchone()
     connection.close()
-    return answer == "ok" and length == (rows,)
+    return bool(answer == "ok" and length == (rows,))
 
 
 def garble(file: Path) -> None:
@@ -304,28 +310,33 @@ def put_another_file_there(file: Path) -> None:
 
 def garble_behind_the_header(file: Path) -> None:
     with file.open("r+b") as opened:
-        opened.seek(4096)
+        opened.seek(-40 * 4096, os.SEEK_END)
         opened.write(b"\xff" * 4096 * 8)
 
 
 @pytest.mark.parametrize(
-    "damage", [garble, shorten, put_another_file_there, garble_behind_the_header]
+    ("damage", "least"),
+    [(garble, 0), (shorten, 0), (put_another_file_there, 0), (garble_behind_the_header, 100)],
 )
 def test_a_damaged_file_is_set_aside_and_that_is_reported(
-    file: Path, damage: Callable[[Path], None]
+    file: Path, damage: Callable[[Path], None], least: int
 ) -> None:
+    """What can be read of it goes on; its ids are the same, its numbers are not."""
     outbox = Outbox(file, OutboxSettings(), "device-1")
-    put(outbox, *(status("started") for _ in range(200)))
-    former = outbox.counters().stream
+    put(outbox, *(status("started") for _ in range(1000)))
+    former = outbox.oldest(1000)
     outbox.close()
     damage(file)
     again = Outbox(file, OutboxSettings(), "device-1")
     put(again, status("started", "after it"))
-    counters = again.counters()
-    assert counters.stream != former
+    stored = again.oldest(2000)
+    rescued = {one.id for one in stored} & {one.id for one in former}
+    assert len(rescued) >= least
+    assert stored[0].stream != former[0].stream
+    assert [one.sequence for one in stored] == list(range(1, len(stored) + 1))
     (report,) = told(again, "outbox_damaged")
     (aside,) = file.parent.glob("outbox-*-damaged.db")
-    assert aside.name in report["message"]
+    assert f"{aside.name}, {len(rescued)} events carried over" in report["message"]
     assert "after it" in [one["message"] for one in documents(again)]
     again.close()
     assert outbox_is_sound(file)
@@ -347,7 +358,7 @@ def test_both_processes_go_on_with_one_new_file_when_it_is_damaged_under_them(
         outbox.acknowledge([former])
         other.kill()
     found = documents(outbox)
-    assert [one["sequence"] for one in found][0] == 1, "an old number acknowledges nothing new"
+    assert found[0]["sequence"] == 1, "an old number acknowledges nothing new"
     assert {one["device"] for one in found} == {"device-1", "other"}
     assert len({one["stream"] for one in found}) == 1
     assert len(told(outbox, "outbox_damaged")) == 1
@@ -378,7 +389,9 @@ def test_damaged_files_do_not_pile_up(file: Path) -> None:
 def test_a_full_disk_is_said_counted_and_recovered_from(tmp_path: Path) -> None:
     """On a tmpfs of 4 MB, full before the outbox is made, and full again while it is used."""
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    mount = f"mount -t tmpfs -o size=4m tmpfs {tmp_path} && exec {sys.executable} -m tests.full_disk"
+    mount = (
+        f"mount -t tmpfs -o size=4m tmpfs {tmp_path} && exec {sys.executable} -m tests.full_disk"
+    )
     done = subprocess.run(
         ["unshare", "--mount", *user, "sh", "-c", f"{mount} {tmp_path}"],
         capture_output=True,
@@ -398,3 +411,39 @@ def test_a_full_disk_is_said_counted_and_recovered_from(tmp_path: Path) -> None:
     assert answer["reported"] == [{"memory_sighting": dropped}]
     assert answer["error_after"] == ""
     assert "events cannot be written" in done.stderr
+
+
+def test_the_command_shows_and_exports_what_waits(surroundings: Surroundings) -> None:
+    assert "there is no outbox yet" in surroundings.run("sync", "outbox").stderr
+    outbox = Outbox(surroundings.data / "outbox.db", OutboxSettings(), "device-1")
+    put(outbox, *(status("started", str(number)) for number in range(600)), message("hello"))
+    outbox.note(error="no network")
+    outbox.set_aside(outbox.oldest(1)[0], "too long")
+    expected = documents(outbox, 599)
+    outbox.close()
+    shown = surroundings.run("sync", "outbox").stdout
+    assert "600 events" in shown
+    assert "1 (refused)" in shown
+    assert "was set aside: too long" in " ".join(shown.split())
+    counters = json.loads(surroundings.run("sync", "outbox", "--json").stdout)
+    assert (counters["length"], counters["dropped"]) == (600, {"refused": 1})
+    kept = surroundings.run("sync", "outbox", "export", "all.jsonl")
+    assert "600 events, still in the outbox" in kept.stdout
+    lines = [json.loads(line) for line in (surroundings.folder / "all.jsonl").open()]
+    assert lines == [*expected, {"message": "hello"}]
+    again = surroundings.run("sync", "outbox", "export", "all.jsonl", "--remove")
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    moved = surroundings.run("sync", "outbox", "export", "more.jsonl", "--remove", "--json")
+    assert json.loads(moved.stdout)["events"] == 600
+    counters = json.loads(surroundings.run("sync", "outbox", "--json").stdout)
+    assert (counters["length"], counters["acknowledged"]) == (0, 600)
+
+
+def test_a_file_that_cannot_be_written_removes_nothing(surroundings: Surroundings) -> None:
+    outbox = Outbox(surroundings.data / "outbox.db", OutboxSettings(), "device-1")
+    put(outbox, *(status("started", "x" * 400) for _ in range(100)))
+    absent = surroundings.run("sync", "outbox", "export", "nowhere/all.jsonl", "--remove")
+    assert "cannot be written" in absent.stderr
+    assert outbox.counters().length == 100
+    outbox.close()
