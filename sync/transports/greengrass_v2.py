@@ -54,7 +54,8 @@ class GreengrassV2:
             TransportError: This is no component, or the core does not answer.
         """
         try:
-            from awsiot.greengrasscoreipc import client, connect, model
+            from awsiot.eventstreamrpc import LifecycleHandler
+            from awsiot.greengrasscoreipc import connect, model
         except ImportError as error:
             raise MissingExtraError("reporting through Greengrass", "greengrass") from error
         if not is_on_core():
@@ -63,7 +64,7 @@ class GreengrassV2:
                 f"({VARIABLES[0]} is not set); deploy it as a component"
             )
 
-        class Lifecycle(client.LifecycleHandler):  # type: ignore[misc]
+        class Lifecycle(LifecycleHandler):  # type: ignore[misc]
             """Tells of the connection's end."""
 
             def on_disconnect(_, error: Exception | None) -> None:
