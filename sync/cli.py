@@ -8,6 +8,7 @@ from catalog.commands import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "outbox": "sync.outbox_cli:outbox",
+    "tail": "sync.report_cli:tail",
 }
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import TransportError
+from catalog.locks import locked
+from sync.report import LOCK
+from sync.report_checks import checks
 from sync.transports.base import Refusal
 from sync.transports.mqtt import ALPN, Address, Mqtt
 from tests.brokers import THING, Heard, Mosquitto, Papers, until
@@ -96,9 +99,7 @@ def test_commands_are_heard(iot_core: IotCore, papers: Papers, heard: Heard) -> 
     assert heard.commands == [(COMMANDS, b'{"id": "1"}')]
 
 
-def test_it_is_on_disk_when_it_is_accepted(
-    iot_core: IotCore, papers: Papers, heard: Heard
-) -> None:
+def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
     mqtt = Mqtt(papers.address(iot_core.port))
     mqtt.open(heard)
     for token in range(50):
@@ -108,9 +109,7 @@ def test_it_is_on_disk_when_it_is_accepted(
     assert [int(one.payload) for one in iot_core.received()] == list(range(50))
 
 
-def test_a_swallowed_answer_is_no_answer(
-    iot_core: IotCore, papers: Papers, heard: Heard
-) -> None:
+def test_a_swallowed_answer_is_no_answer(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
     iot_core.manners.swallows = 1.0
     mqtt = Mqtt(papers.address(iot_core.port))
     mqtt.open(heard)
@@ -176,9 +175,7 @@ class TestFaults:
         stranger = Authority(tmp_path, "stranger")
 
         def mine(certificate: tuple[Path, Path]) -> Address:
-            return Address(
-                good.endpoint, good.port, THING, *certificate, papers.authority.file
-            )
+            return Address(good.endpoint, good.port, THING, *certificate, papers.authority.file)
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -292,3 +289,61 @@ class TestFaults:
             said = fault(papers.address(server.getsockname()[1]))
             hanging.join()
             assert "cut while it was being made" in said or "no TLS there" in said
+
+
+class TestDoctor:
+    """Certificate, endpoint, permission and topics, one by one."""
+
+    @pytest.fixture
+    def config(
+        self, tmp_path: Path, papers: Papers, iot_core: IotCore, monkeypatch: pytest.MonkeyPatch
+    ) -> Path:
+        monkeypatch.delenv("VISUAL_SEARCH_DEVICE__DATA_DIR", raising=False)
+        certificate, key = papers.device
+        file = tmp_path / "settings.toml"
+        file.write_text(
+            f'[device]\ndata_dir = "{tmp_path / "data"}"\nthing = "{THING}"\n'
+            f'certificate = "{certificate}"\nprivate_key = "{key}"\n'
+            f'ca = "{papers.authority.file}"\n'
+            f'[outbox]\nendpoint = "localhost"\nport = {iot_core.port}\n'
+        )
+        return file
+
+    def test_all_well(self, config: Path, iot_core: IotCore) -> None:
+        found = list(checks(config))
+        assert {one.subject for one in found if one.state == "ok"} == {
+            "reporting", "endpoint", "commands", "topic"
+        }  # fmt: skip
+        assert [one.message for one in found if one.subject == "topic"] == [
+            f"visual-search/{THING}/{name}" for name in ("sightings", "status", "heartbeat")
+        ]
+        [certificate] = [one for one in found if one.subject == "certificate"]
+        assert certificate.state == "note"  # it is valid for a day
+        assert len(iot_core.received()) == 3
+
+    @pytest.mark.parametrize("closes", [False, True])
+    def test_a_missing_permission(self, config: Path, iot_core: IotCore, closes: bool) -> None:
+        """The topic and what would allow it are named; the other topics are still tried."""
+        topic = f"visual-search/{THING}/status"
+        if closes:
+            iot_core.manners.closes_for = [topic.encode()]
+        else:
+            iot_core.manners.refuses = {topic: NOT_AUTHORIZED}
+        found = [one for one in checks(config) if one.subject == "topic"]
+        assert [one.state for one in found] == ["ok", "wrong", "ok"]
+        assert found[1].remedy == (
+            f"allow iot:Publish for topic {topic} in the certificate's policy"
+        )
+
+    def test_nobody_there(self, config: Path, iot_core: IotCore) -> None:
+        iot_core.stop()
+        [wrong] = [one for one in checks(config) if one.state == "wrong"]
+        assert wrong.subject == "endpoint"
+        assert "nothing listens" in wrong.message
+
+    def test_somebody_is_reporting(self, config: Path, tmp_path: Path) -> None:
+        """Two with one name would push each other out."""
+        (tmp_path / "data" / "state").mkdir(parents=True)
+        with locked(tmp_path / "data" / "state" / LOCK):
+            last = list(checks(config))[-1]
+        assert (last.subject, last.state) == ("endpoint", "note")

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from catalog.errors import OutboxError
 from sync.commands import Commands
 from sync.events import Event, Heartbeat, status
-from sync.journal import follow
+from sync.journal import Journal, follow
 from sync.outbox import Outbox
 from sync.report import Reporter
+from sync.report_cli import tail
+from sync.reporting import opened, reporting
 from sync.settings import OutboxSettings
 from sync.topics import Topics
 from sync.transports.mqtt import Mqtt
@@ -308,3 +311,50 @@ def heartbeats(way: Way, count: int) -> None:
     beat = Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0, sightings=0)
     tickets = [way.outbox.put(Event("heartbeat", beat)) for _ in range(count)]
     assert all(ticket.wait(10) for ticket in tickets)
+
+
+def test_as_the_settings_want_it(
+    tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker of sync run reports by the settings; tail shows each event on its way."""
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
+    stopping, wake = threading.Event(), threading.Event()
+    worker = threading.Thread(target=reporting(None), args=(stopping, wake))
+    worker.start()
+    with opened(None) as found:
+        assert found is not None
+        outbox = found[0]
+        assert outbox.put(status("started", number=1)).wait(10)
+        until(lambda: outbox.counters().length == 0)
+    stopping.set()
+    worker.join(10)
+    assert not worker.is_alive()
+    [line] = (tmp_path / "data" / "reports" / "reports.jsonl").read_text().splitlines()
+    assert json.loads(line)["payload"]["details"] == {"number": 1}
+    shown = CliRunner().invoke(tail, ["--no-follow"], obj=None)
+    assert [line.split()[1] for line in shown.output.splitlines()] == [
+        "connected", "sent", "acknowledged"
+    ]  # fmt: skip
+
+
+def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker ends, and no outbox is made."""
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    reporting(None)(threading.Event(), threading.Event())
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_journal_is_bounded_and_can_be_followed(tmp_path: Path) -> None:
+    """Whoever follows misses nothing when the file is replaced."""
+    journal = Journal(tmp_path, most_bytes=2000)
+    journal.note("sent", sequence=0)
+    journal.flush()
+    notes = follow(tmp_path, 1, wait=True)
+    assert next(notes)["sequence"] == 0
+    for start in range(1, 201, 20):
+        for number in range(start, start + 20):
+            journal.note("sent", sequence=number)
+        journal.flush()
+        assert [next(notes)["sequence"] for _ in range(20)] == list(range(start, start + 20))
+    assert sum(one.stat().st_size for one in tmp_path.iterdir()) < 3 * 2000

@@ -75,7 +75,7 @@ class Address:
 
 
 class Mqtt:
-    """One connection. A message is accepted when its PUBACK says so."""
+    """A connection at a time. A message is accepted when its PUBACK says so."""
 
     name = "mqtt"
 
@@ -86,12 +86,16 @@ class Mqtt:
             commands: The topic to hear commands from.
         """
         self.window = MOST_UNANSWERED
+        self.deaf = ""  # why no commands are heard
         self._address = address
         self._commands = commands
         self._client: paho.Client | None = None
         self._listener: Listener | None = None
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
         self._tokens: dict[int, int] = {}
         self._early: dict[int, ReasonCode] = {}  # answered before `send` knew the number
         self._connected = threading.Event()  # or never will be
@@ -107,6 +111,7 @@ class Mqtt:
         Raises:
             TransportError: Says which of the many things that can be wrong it is.
         """
+        self._forget()
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._address.thing,
@@ -243,7 +248,7 @@ class Mqtt:
         self, client: paho.Client, data: Any, mid: int, reasons: list[ReasonCode], properties: Any
     ) -> None:
         if reasons and reasons[0].is_failure:  # commands are a comfort: reports go on without
-            self._last_error = f"{self._commands}: no commands are heard: {reasons[0]}"
+            self.deaf = f"{self._commands}: no commands are heard: {reasons[0]}"
         self._subscribed.set()
 
     def _on_publish(
