@@ -7,10 +7,12 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sync.clock import timestamp
+from sync.outbox_rows import Stored
 
 FILE = "reported.jsonl"  # in the state folder
 MOST_BYTES = 1 << 20  # of the file; one older file is kept beside it
@@ -24,20 +26,27 @@ class Journal:
         self._file = folder / FILE
         self._most_bytes = most_bytes
         self._opened: IO[str] | None = None
+        self._flush_at = 0.0
+        self._quoted: dict[str, str] = {}  # the few topics, ready to be written
 
-    def note(self, what: str, **details: str | int | float) -> None:
-        """Note that `what` happened: sent, acknowledged, refused, aside, lost, connected."""
+    def note(self, what: str, event: Stored | None = None, detail: str = "") -> None:
+        """Note that `what` happened: connected, sent, acknowledged, refused, aside, lost, trouble.
+
+        A line is ``[unix seconds, what, sequence, id, detail]``.
+        """
+        sequence, identity = (event.sequence, event.id) if event is not None else (0, "")
+        quoted = self._quoted.get(detail) or self._quote(detail)
         try:
             opened = self._opened or self._open()
-            line = {"at": timestamp(time.time()), "what": what} | details
-            opened.write(json.dumps(line, ensure_ascii=False) + "\n")
+            opened.write(f'[{time.time():.3f},"{what}",{sequence},"{identity}",{quoted}]\n')
         except OSError:
             self.close()
 
-    def flush(self) -> None:
-        """Let others read what was noted."""
-        if self._opened is None:
+    def flush(self, now: bool = True) -> None:
+        """Let others read what was noted, soon or now."""
+        if self._opened is None or (not now and time.monotonic() < self._flush_at):
             return
+        self._flush_at = time.monotonic() + POLL_S
         try:
             self._opened.flush()
             if self._opened.tell() > self._most_bytes:
@@ -53,6 +62,11 @@ class Journal:
             with contextlib.suppress(OSError):
                 opened.close()
 
+    def _quote(self, detail: str) -> str:
+        if len(self._quoted) > 100:
+            self._quoted.clear()
+        return self._quoted.setdefault(detail, json.dumps(detail, ensure_ascii=False))
+
     def _open(self) -> IO[str]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._opened = self._file.open("a", encoding="utf-8")
@@ -64,7 +78,18 @@ def older(file: Path) -> Path:
     return file.with_name(file.name + ".1")
 
 
-def follow(folder: Path, count: int, wait: bool) -> Iterator[dict[str, object]]:
+@dataclass(frozen=True)
+class Note:
+    """A line of the journal; no sequence and id where it is about no event."""
+
+    at: str  # RFC 3339
+    what: str
+    sequence: int
+    id: str
+    detail: str
+
+
+def follow(folder: Path, count: int, wait: bool) -> Iterator[Note]:
     """The last `count` notes, and with `wait` all that come, for ever."""
     file = folder / FILE
     lines: list[str] = []
@@ -89,12 +114,11 @@ def follow(folder: Path, count: int, wait: bool) -> Iterator[dict[str, object]]:
             time.sleep(POLL_S)
 
 
-def _parsed(lines: list[str]) -> Iterator[dict[str, object]]:
+def _parsed(lines: list[str]) -> Iterator[Note]:
     for line in lines:
-        with contextlib.suppress(ValueError):  # a line that was torn by the end of a process
-            found = json.loads(line)
-            if isinstance(found, dict):
-                yield found
+        with contextlib.suppress(ValueError, TypeError):  # torn by the end of a process
+            at, *rest = json.loads(line)
+            yield Note(timestamp(at), *rest)
 
 
 def _reopen(file: Path) -> IO[str] | None:

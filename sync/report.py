@@ -137,7 +137,7 @@ class Reporter:
         try:
             transport.open(ear)
             self._count_offline(over=True)
-            self._journal.note("connected", transport=transport.name)
+            self._journal.note("connected", detail=transport.name)
             log.info("reporting through %s", transport.name)
             session = Session(
                 self._outbox,
@@ -161,7 +161,7 @@ class Reporter:
             log.warning("%s", sentence)
         self._error = sentence
         self._outbox.note(error=sentence)
-        self._journal.note("trouble", reason=sentence)
+        self._journal.note("trouble", detail=sentence)
         self._journal.flush()
         self._offline_since = self._offline_since or time.monotonic()
 

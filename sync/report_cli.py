@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from catalog.settings import DeviceSettings, load
-from sync.journal import follow
+from sync.journal import Note, follow
 
 
 @click.command()
@@ -31,9 +32,9 @@ def tail(config: Path | None, lines: int, no_follow: bool, as_json: bool) -> Non
     device = load("device", DeviceSettings, config)
     with suppress(KeyboardInterrupt, BrokenPipeError):
         for note in follow(device.state, lines, wait=not no_follow):
-            click.echo(json.dumps(note, ensure_ascii=False) if as_json else _line(note))
+            click.echo(json.dumps(asdict(note), ensure_ascii=False) if as_json else _line(note))
 
 
-def _line(note: dict[str, object]) -> str:
-    rest = [f"{key} {value}" for key, value in note.items() if key not in ("at", "what")]
-    return f"{note.get('at')}  {note.get('what')!s:<13}{'  '.join(rest)}".rstrip()
+def _line(note: Note) -> str:
+    event = f"{note.sequence} {note.id}  " if note.id else ""
+    return f"{note.at}  {note.what:<13}{event}{note.detail}".rstrip()

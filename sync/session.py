@@ -8,19 +8,21 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from catalog.errors import OutboxError, TransportError
+from catalog.errors import TransportError
 from sync.backoff import Backoff
 from sync.commands import Commands
 from sync.journal import Journal
 from sync.outbox import Outbox, Stored
 from sync.settings import OutboxSettings
-from sync.suspects import TURNED_DOWN, Suspects, Verdict, key
+from sync.settling import Settler
+from sync.suspects import TURNED_DOWN, Key, Suspects, Verdict, key
 from sync.topics import Topics
 from sync.transports.base import Refusal, Transport
 
 READ = 100  # events read from the outbox at once
 MOST_COMMANDS = 20  # that wait for an answer; more are not heard
 OVERTAKEN = 5  # times the patience, for a message while others are answered
+LEAVE_S = 0.5  # for what is under way at the end
 IDLE_S = 0.25  # how long nothing is looked at, at most
 HOLD = 5  # times the first pause, for a topic that is not wanted; then ever longer
 LONGEST_HOLD_S = 300.0
@@ -55,6 +57,10 @@ class Ear:
     def lost(self, reason: str) -> None:
         """As of `Listener`."""
         self.news.put(("lost", 0, reason, Refusal.LATER))
+
+    def settled(self) -> None:
+        """Accepted events have left the outbox."""
+        self.news.put(("settled", 0, "", Refusal.LATER))
 
     def command(self, topic: str, payload: bytes) -> None:
         """As of `Listener`; a flood of commands is not heard."""
@@ -126,8 +132,11 @@ class Session:
         self._window = min(settings.window, transport.window)
         self._tokens = 0
         self._under_way: dict[int, Sent] = {}
-        self._taken: list[Stored] = []  # accepted, still in the outbox
-        self._busy: set[tuple[str, int]] = set()  # under way or taken: sent again after a crash
+        self._settler = Settler(outbox, ear.settled)
+        self._taken: list[Stored] = []  # accepted, and not yet given to the settler
+        self._latencies: list[float] = []
+        self._sent = 0
+        self._busy: set[Key] = set()  # under way, or accepted and in the outbox
         self._read: deque[Stored] = deque()
         self._last: Stored | None = None
         self._at_end = False
@@ -146,11 +155,12 @@ class Session:
         try:
             while not enough():
                 self._step()
-            self._stop_sending(time.monotonic() + 0.5)
+            self._stop_sending(time.monotonic() + LEAVE_S)
         except TransportError as error:
             raise TransportError(self._lose(str(error))) from error
         finally:
             self._settle()
+            self._remove(self._settler.close(LEAVE_S))
 
     @property
     def is_drained(self) -> bool:
@@ -166,8 +176,7 @@ class Session:
             self._last, self._at_end = None, False
             self._read.clear()
         elif idle and self._ear.news.empty():
-            self._settle()
-            self._at_end = not self._outbox.wait(IDLE_S)
+            self._at_end = not self._outbox.wait(IDLE_S if self._at_end else 0.0)
         else:
             self._hear(self._until_next(pause_s))
 
@@ -228,14 +237,14 @@ class Session:
         self._under_way[self._tokens] = Sent(event, topic, time.monotonic())
         if event is not None:
             self._busy.add(key(event))
-            self._outbox.note(sent=1)
-            self._journal.note("sent", sequence=event.sequence, id=event.id, topic=topic)
+            self._sent += 1
+            self._journal.note("sent", event, topic)
         self._transport.send(self._tokens, topic, payload)
 
     def _answer(self) -> None:
         while not self._ear.commands.empty() and len(self._under_way) < self._window:
             payload = self._ear.commands.get()
-            self._journal.note("command", payload=payload.decode("utf-8", "replace")[:200])
+            self._journal.note("command", detail=payload.decode("utf-8", "replace")[:200])
             self._send(self._topics.answers, self._commands.answer(payload), None)
 
     # Hearing
@@ -244,6 +253,7 @@ class Session:
         """Wait for news, then take all that are there."""
         lost = self._take_news(seconds)
         self._settle()
+        self._remove(self._settler.settled())
         if lost:
             raise TransportError(lost)
         if not self._under_way:
@@ -285,7 +295,7 @@ class Session:
         self._suspects.accepted(sent.event, sent.topic)
         self._holds.wanted(sent.topic)
         self._taken.append(sent.event)
-        self._outbox.note(latencies_s=[time.monotonic() - sent.at])
+        self._latencies.append(self._heard_at - sent.at)
 
     def _refuse(self, token: int, reason: str, refusal: Refusal) -> None:
         sent = self._under_way.pop(token, None)
@@ -294,7 +304,7 @@ class Session:
         self._heard_at = time.monotonic()
         event = sent.event
         self._busy.discard(key(event))
-        self._journal.note("refused", sequence=event.sequence, id=event.id, reason=reason)
+        self._journal.note("refused", event, reason)
         self._outbox.failed([event], f"{sent.topic}: {reason}")
         if refusal is Refusal.TOPIC:
             self._hold(sent.topic)
@@ -315,22 +325,23 @@ class Session:
     def _set_aside(self, event: Stored, reason: str) -> None:
         self._suspects.forget(event)
         self._outbox.set_aside(event, reason)
-        self._journal.note("aside", sequence=event.sequence, id=event.id, reason=reason)
+        self._journal.note("aside", event, reason)
 
     def _settle(self) -> None:
-        """Remove from the outbox what was accepted."""
+        """Have removed from the outbox what was accepted, and count."""
         if self._taken:
-            try:
-                self._outbox.acknowledge(self._taken)
-            except OutboxError as error:  # they stay in the window until it works
-                self._outbox.note(error=str(error))
-                time.sleep(IDLE_S)
-            else:
-                for event in self._taken:
-                    self._busy.discard(key(event))
-                    self._journal.note("acknowledged", sequence=event.sequence, id=event.id)
-                self._taken.clear()
-        self._journal.flush()
+            self._outbox.note(sent=self._sent, latencies_s=self._latencies)
+            self._sent = 0
+            self._latencies.clear()
+            self._settler.add(self._taken)
+            self._taken = []
+
+    def _remove(self, settled: list[Stored]) -> None:
+        """These have left the outbox."""
+        for event in settled:
+            self._busy.discard(key(event))
+            self._journal.note("acknowledged", event)
+        self._journal.flush(now=not self._busy)
 
     def _stop_sending(self, until: float) -> None:
         while self._under_way and time.monotonic() < until:
@@ -344,7 +355,7 @@ class Session:
         """
         self._take_news()
         left = [(one.event, one.topic) for one in self._under_way.values() if one.event is not None]
-        self._journal.note("lost", reason=reason, under_way=len(left))
+        self._journal.note("lost", detail=f"{len(left)} under way: {reason}")
         self._suspects.suspect(event for event, _ in left)
         if len(left) != 1:
             return reason

@@ -1,4 +1,4 @@
-"""Brokers for tests: mosquitto with client certificates and topics by thing, and IoT Core's kind."""
+"""Brokers for tests: mosquitto with client certificates and topics by thing, and IoT Core's."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Mosquitto:
             f"certfile {certificate}\nkeyfile {key}\nrequire_certificate true\n"
             f"use_identity_as_username true\nacl_file {folder / 'acl'}\nuser root\n"
             f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
-            "max_queued_messages 0\n"
+            "max_queued_messages 0\nset_tcp_nodelay true\n"
         )
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None

@@ -150,6 +150,8 @@ class IotCore:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         first, body = await read_packet(reader)
+        if writer.is_closing():
+            return False
         if self.manners.silent:
             return True
         match first >> 4:
@@ -180,6 +182,8 @@ class IotCore:
             return False
         if self.manners.pace_s:
             await asyncio.sleep(self.manners.pace_s)
+            if writer.is_closing():
+                return False
         reason = self.manners.refuses.get(topic, 0)
         if self.manners.quota is not None and not reason:
             self.manners.quota -= 1

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from catalog.errors import OutboxError
 from sync.commands import Commands
 from sync.events import Event, Heartbeat, status
-from sync.journal import Journal, follow
+from sync.journal import Journal, Note, follow
 from sync.outbox import Outbox
 from sync.report import Reporter
 from sync.report_cli import tail
@@ -80,10 +80,10 @@ class Way:
         found = [json.loads(one.payload) for one in self.broker.received()]
         return [one["details"]["number"] for one in found if one["kind"] == "status"]
 
-    def journal(self, what: str) -> list[dict[str, object]]:
+    def journal(self, what: str) -> list[Note]:
         """What the journal notes of one sort."""
         notes = follow(self.folder / "state", 100_000, wait=False)
-        return [one for one in notes if one["what"] == what]
+        return [one for one in notes if one.what == what]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_the_message_that_makes_it_hang_up(way: Way) -> None:
     assert sorted(set(way.numbers())) == [n for n in range(30) if n != 13]
     counters = way.outbox.counters()
     assert (counters.aside, dict(counters.dropped)) == (1, {"refused": 1})
-    assert "set aside" in " ".join(str(one["reason"]) for one in way.journal("trouble"))
+    assert "set aside" in " ".join(one.detail for one in way.journal("trouble"))
 
 
 def test_a_topic_that_makes_it_hang_up(way: Way) -> None:
@@ -227,7 +227,7 @@ def test_the_limit_of_rate(way: Way) -> None:
     """It takes at least as long as the limit wants."""
     way.put(21)
     way.reporter(rate=20.0).drain(60)
-    sent = [str(one["at"]) for one in way.journal("sent")]
+    sent = [one.at for one in way.journal("sent")]
     assert len(sent) == 21
     assert sent[-1][:-1] > sent[0][:-1]
     seconds = float(sent[-1][17:-1]) - float(sent[0][17:-1])
@@ -242,7 +242,7 @@ def test_a_small_window(way: Way) -> None:
     assert way.reporter(window=50).drain(30).left == 0
     under_way = most = 0
     for note in follow(way.folder / "state", 1000, wait=False):
-        under_way += {"sent": 1, "acknowledged": -1}.get(str(note["what"]), 0)
+        under_way += {"sent": 1, "acknowledged": -1}.get(note.what, 0)
         most = max(most, under_way)
     assert most == 3
 
@@ -348,13 +348,13 @@ def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_journal_is_bounded_and_can_be_followed(tmp_path: Path) -> None:
     """Whoever follows misses nothing when the file is replaced."""
     journal = Journal(tmp_path, most_bytes=2000)
-    journal.note("sent", sequence=0)
+    journal.note("sent", detail="0")
     journal.flush()
     notes = follow(tmp_path, 1, wait=True)
-    assert next(notes)["sequence"] == 0
+    assert next(notes).detail == "0"
     for start in range(1, 201, 20):
         for number in range(start, start + 20):
-            journal.note("sent", sequence=number)
+            journal.note("sent", detail=str(number))
         journal.flush()
-        assert [next(notes)["sequence"] for _ in range(20)] == list(range(start, start + 20))
+        assert [int(next(notes).detail) for _ in range(20)] == list(range(start, start + 20))
     assert sum(one.stat().st_size for one in tmp_path.iterdir()) < 3 * 2000
