@@ -1,6 +1,7 @@
 # make demo          draw a catalogue and show it with a simulated camera
 # make test          install what the tests need and run them
 # make bench         measure speed and memory, as ratios to the bare network
+# make loss-test     cut the power, kill what runs, and count what was lost: nothing
 # make measure       measure how often it is right: real photos and the simulated camera
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench measure clean
+.PHONY: demo test lint bench loss-test measure clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -28,6 +29,9 @@ lint: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m bench
+
+loss-test: $(VENV)/test
+	$(BIN)/python -m tests.power_loss.outbox --points 50
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos

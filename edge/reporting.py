@@ -34,7 +34,7 @@ from sync.settings import OutboxSettings
 
 OTHERS = 3
 THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough
-GOODBYE_S = 0.8
+GOODBYE_S = 0.6  # for the last events to reach the disk
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +71,13 @@ class Reporting:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say that the device stops; within a second or so, even if the disk hangs."""
+        """Say that the device stops; within a second, even if the disk hangs."""
+        deadline = time.monotonic() + GOODBYE_S
         if self._thread.is_alive():
             self._notes.put(lambda: self._status("stopped"))
             self._notes.put(None)
             self._thread.join(GOODBYE_S)
-        self._outbox.close(GOODBYE_S)
+        self._outbox.close(max(0.1, deadline - time.monotonic()))
 
     def counters(self) -> Counters:
         """How the outbox is.

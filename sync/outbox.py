@@ -28,7 +28,7 @@ __all__ = ["FILE", "Counters", "Outbox", "Stored", "Ticket"]
 
 FILE = "outbox.db"  # in the data folder
 POLL_S = 0.5  # how soon the other process's events are noticed
-NOTES_S = 5.0  # how long the reporter's counts may wait for a transaction
+NOTES_S = 30.0  # how long the reporter's counts may wait for a transaction
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ class Outbox:
         self._watching = threading.Lock()
         self._notes = _Notes()
         self._noting = threading.Lock()
+        self._last_error = ""
         self._seen = ("", 0)  # stream and sequence up to which `oldest` has looked
         self._writer = Writer(file, settings, device)
 
@@ -137,7 +138,9 @@ class Outbox:
         latencies_s: Iterable[float] = (),
         error: str = "",
     ) -> None:
-        """Count what the reporter saw; written with its next transaction, or within seconds.
+        """Count what the reporter saw; written with its next transaction, or within 30 seconds.
+
+        A sentence that differs from the one before is written at once.
 
         Args:
             sent: Messages handed to the transport.
@@ -151,10 +154,12 @@ class Outbox:
             self._notes.count("offline_s", offline_s)
             self._notes.count("latency_s", sum(latencies))
             self._notes.count("latencies", len(latencies))
+            due = time.monotonic() - self._notes.since > NOTES_S
             if error:
                 self._notes.error, self._notes.error_at = error, timestamp(time.time())
-            late = time.monotonic() - self._notes.since > NOTES_S
-        if late:
+                due = due or error != self._last_error
+                self._last_error = error
+        if due:
             self._write_notes()
 
     def wait(self, timeout: float) -> bool:

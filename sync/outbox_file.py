@@ -20,7 +20,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ from sync.outbox_rescue import rescue
 BUSY_S = 5.0  # how long to wait for another writer
 FORMAT = 1
 MOST_DAMAGED = 2  # files set aside that are kept; a failing disk must not fill itself
+DAMAGED = "-damaged"
 PARTS = ("", "-wal", "-shm")
 
 SCHEMA = """
@@ -56,6 +57,7 @@ CREATE TABLE drops (
     PRIMARY KEY (reason, kind)
 ) WITHOUT ROWID;
 """
+TABLES = {"about", "events", "aside", "counters", "drops"}
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -174,50 +176,40 @@ class OutboxFile:
             self._identity = None
 
     def _begin_anew(self, damage: str) -> None:
+        """Make the new database whole, then let the link point to it, then mark the old one.
+
+        Killed in between, either the old database is still the one that counts, or the new one.
+        """
         stream = str(uuid.uuid4())
         new = self.path.with_name(f"{self.path.stem}-{stream[:8]}.db")
         old = self.path.resolve() if self.path.exists() else None
-        aside = None
-        if old is not None:
-            aside = old.with_name(f"{old.stem}-damaged.db")
-            if old == self.path:  # no link, but a file that somebody put there
-                aside = old.with_name(f"{old.stem}-{stream[:8]}-damaged.db")
         try:
-            connection = sqlite3.connect(new, isolation_level=None)
             try:
-                _arrange(connection)
-                connection.execute("BEGIN")
-                for statement in SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {FORMAT}")
-                if old is not None and aside is not None:
-                    rescued = rescue(old, connection)
-                    damage += f"; set aside as {aside.name}, {rescued} events carried over"
-                connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
-                connection.execute("COMMIT")
-            finally:
-                connection.close()
-            durable.flush_folder(new.parent)
-            if old == self.path and aside is not None:
-                _move(old, aside)
+                _create(new, stream, damage, old)
+            except sqlite3.OperationalError as error:
+                if old is None or _code(error) != sqlite3.SQLITE_FULL:
+                    raise
+                _remove(new)  # no room for what could be carried over: better to begin empty
+                _create(new, stream, damage, None)
+            if old is not None and not self.path.is_symlink():  # a file that somebody put there
+                old = old.with_name(f"{self.path.stem}-{stream[-8:]}.db")
+                os.link(self.path, old)
             durable.point(self.path, new.name)
         except BaseException:
-            for part in PARTS:
-                Path(f"{new}{part}").unlink(missing_ok=True)
+            _remove(new)
             raise
-        if old is not None and aside is not None and old != self.path:
-            _move(old, aside)
-            log.error("%s: %s", self.path, damage)
-        self._prune()
+        self._set_aside(new)
 
-    def _prune(self) -> None:
-        found = sorted(
-            self.path.parent.glob(f"{self.path.stem}-*-damaged.db"),
-            key=lambda one: one.stat().st_mtime,
-        )
-        for one in found[:-MOST_DAMAGED]:
-            for part in PARTS:
-                Path(f"{one}{part}").unlink(missing_ok=True)
+    def _set_aside(self, current: Path) -> None:
+        """Mark every database but the current one as damaged; only the newest of them stay."""
+        for one in self.path.parent.glob(f"{self.path.stem}-*.db"):
+            if one.name != current.name and not one.stem.endswith(DAMAGED):
+                aside = one.with_name(f"{one.stem}{DAMAGED}.db")
+                log.error("%s: set aside as %s", self.path, aside.name)
+                _move(one, aside)
+        found = self.path.parent.glob(f"{self.path.stem}-*{DAMAGED}.db")
+        for one in sorted(found, key=lambda file: file.stat().st_mtime)[:-MOST_DAMAGED]:
+            _remove(one)
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -235,7 +227,7 @@ class OutboxFile:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is unusable, now and later."""
     full = getattr(error, "sqlite_errorcode", None)
-    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     unreadable = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
     return _code(error) in damaged or full in unreadable
 
@@ -246,19 +238,41 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         _arrange(connection)
-        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if answer != "ok" or version != FORMAT:
-            error = sqlite3.DatabaseError(
-                answer if answer != "ok" else f"is of format {version}, {FORMAT} is known"
-            )
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
-        connection.execute("SELECT stream FROM about").fetchone()[0]
+        _check(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _create(new: Path, stream: str, damage: str, old: Path | None) -> None:
+    """Make a database, with what can be read of the old one."""
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        _arrange(connection)
+        connection.execute("BEGIN")
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        if old is not None:
+            damage += f"; {rescue(old, connection)} events of the old one were carried over"
+        connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
+        connection.execute("COMMIT")
+    durable.flush_folder(new.parent)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise an error that `is_damage` unless this is a sound outbox."""
+    (wrong,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if wrong == "ok" and (version != FORMAT or not TABLES.issubset(tables)):
+        wrong = f"is no outbox of format {FORMAT}"
+    if wrong == "ok" and connection.execute("SELECT stream FROM about").fetchone() is None:
+        wrong = "has lost its id"
+    if wrong != "ok":
+        error = sqlite3.DatabaseError(wrong)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 def _arrange(connection: sqlite3.Connection) -> None:
@@ -274,6 +288,12 @@ def _code(error: sqlite3.Error) -> int:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def _remove(database: Path) -> None:
+    """Remove a database with its parts."""
+    for part in PARTS:
+        Path(f"{database}{part}").unlink(missing_ok=True)
 
 
 def _move(old: Path, new: Path) -> None:

@@ -119,7 +119,9 @@ class Writer:
         while batch is not None:
             try:
                 self._commit(batch)
-            except OutboxError as error:
+            except Exception as error:  # whatever it was, the thread must live on
+                if not isinstance(error, OutboxError):
+                    log.exception("the outbox's thread failed")
                 if not self._error[0]:
                     log.error("events cannot be written: %s", error)
                 with self._work:
@@ -197,7 +199,7 @@ class Writer:
         if quiet_s >= TELL_DROPS_S and (drops := rows.untold_drops(database)):
             details = {f"{reason}_{kind}": number for (reason, kind), number in drops.items()}
             number = sum(drops.values())
-            told.append(status("dropped", f"{number} events will never be sent", **details))
+            told.append(status("dropped", f"events that will never be sent: {number}", **details))
             rows.tell_drops(database)
         if told:
             rows.append(database, [self._row(event) for event in told])
@@ -220,8 +222,8 @@ class Writer:
 
     def _drop_least(self) -> Ticket:
         """Make room in memory: the oldest of the least worth goes."""
-        beyond = range(self._in_hand, len(self._waiting))
-        place = min(beyond, key=lambda one: WORTH[self._waiting[one][0].kind])
+        worths = [WORTH[event.kind] for event, _ in self._waiting]
+        place = worths.index(min(worths[self._in_hand :]), self._in_hand)
         event, ticket = self._waiting[place]
         del self._waiting[place]
         self._lost["memory", event.kind] += 1

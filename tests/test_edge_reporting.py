@@ -18,7 +18,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from catalog.bundle import Bundle
-from catalog.settings import DeviceSettings
+from catalog.errors import SettingsError
+from catalog.settings import DeviceSettings, load
 from catalog.shelf import Shelf
 from edge import health
 from edge.appliance import Appliance
@@ -249,6 +250,18 @@ def test_nothing_is_reported_where_that_is_switched_off(tmp_path: Path) -> None:
     device = DeviceSettings(data_dir=tmp_path / "data")
     assert open_reporting(device, OutboxSettings(enabled=False)) is None
     assert not device.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_MB", "0"), ("MAX_AGE_DAYS", "-1"), ("HEARTBEAT_S", "1"), ("FEATURES_INTERVAL_S", "0")],
+)
+def test_bounds_that_make_no_sense_are_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"VISUAL_SEARCH_OUTBOX__{name}", value)
+    with pytest.raises(SettingsError, match=f"VISUAL_SEARCH_OUTBOX__{name}"):
+        load("outbox", OutboxSettings)
 
 
 def test_a_data_folder_that_cannot_be_used_does_not_stop_the_device(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ import sync.outbox_writer
 from sync.clock import Moment
 from sync.events import Event, Heartbeat, Sighting, Timings, features, message, status
 from sync.outbox import Outbox
+from sync.outbox_file import OutboxFile
+from sync.outbox_rows import ROW_BYTES, newest_sequence
 from sync.outbox_writer import MOST_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -129,13 +132,23 @@ def test_counters_tell_what_happened(outbox: Outbox) -> None:
     counters = outbox.counters()
     assert (counters.length, counters.sent, counters.acknowledged) == (3, 3, 2)
     assert counters.bytes == sum(len(one.payload) for one in outbox.oldest(5)) + 3 * (
-        sync.outbox_rows.ROW_BYTES - len(f',"stream":"{counters.stream}","sequence":1')
+        ROW_BYTES - len(f',"stream":"{counters.stream}","sequence":1')
     )
     assert (counters.offline_s, counters.latencies) == (1.5, 2)
     assert counters.latency_s == pytest.approx(0.4)
     assert counters.oldest_s is not None
     assert counters.last_error == "the line is dead"
     assert counters.last_error_at.endswith("Z")
+
+
+def test_trouble_is_told_at_once_and_counts_are_not_lost(outbox: Outbox, file: Path) -> None:
+    outbox.note(offline_s=2.5, error="no network")
+    assert outbox.counters().last_error == "no network"
+    outbox.note(sent=1, offline_s=2.5)
+    outbox.close()
+    again = Outbox(file, OutboxSettings(), "device-1")
+    assert (again.counters().offline_s, again.counters().sent) == (5, 1)
+    again.close()
 
 
 def test_attempts_are_counted_and_a_refused_message_is_set_aside_and_reported(
@@ -284,8 +297,6 @@ def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
 
 
 def outbox_is_sound(file: Path) -> bool:
-    import sqlite3
-
     connection = sqlite3.connect(file)
     (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
     length = connection.execute("SELECT value FROM counters WHERE name = 'length'").fetchone()
@@ -308,6 +319,18 @@ def put_another_file_there(file: Path) -> None:
     file.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
 
 
+def put_another_database_there(file: Path) -> None:
+    file.unlink()
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE events (sequence, id)")
+
+
+def empty_it(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        for table in ("about", "events", "counters"):
+            database.execute(f"DELETE FROM {table}")
+
+
 def garble_behind_the_header(file: Path) -> None:
     with file.open("r+b") as opened:
         opened.seek(-40 * 4096, os.SEEK_END)
@@ -316,7 +339,14 @@ def garble_behind_the_header(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "least"),
-    [(garble, 0), (shorten, 0), (put_another_file_there, 0), (garble_behind_the_header, 100)],
+    [
+        (garble, 0),
+        (shorten, 0),
+        (put_another_file_there, 0),
+        (put_another_database_there, 0),
+        (empty_it, 0),
+        (garble_behind_the_header, 100),
+    ],
 )
 def test_a_damaged_file_is_set_aside_and_that_is_reported(
     file: Path, damage: Callable[[Path], None], least: int
@@ -335,8 +365,8 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     assert stored[0].stream != former[0].stream
     assert [one.sequence for one in stored] == list(range(1, len(stored) + 1))
     (report,) = told(again, "outbox_damaged")
-    (aside,) = file.parent.glob("outbox-*-damaged.db")
-    assert f"{aside.name}, {len(rescued)} events carried over" in report["message"]
+    assert f"{len(rescued)} events of the old one were carried over" in report["message"]
+    assert list(file.parent.glob("outbox-*-damaged.db"))
     assert "after it" in [one["message"] for one in documents(again)]
     again.close()
     assert outbox_is_sound(file)
@@ -447,3 +477,35 @@ def test_a_file_that_cannot_be_written_removes_nothing(surroundings: Surrounding
     assert "cannot be written" in absent.stderr
     assert outbox.counters().length == 100
     outbox.close()
+
+
+def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_new(
+    file: Path,
+) -> None:
+    """Killed at a later moment each time; what can be read is never lost."""
+    outbox = Outbox(file, OutboxSettings(), "device-1")
+    put(outbox, *(status("started") for _ in range(200)))
+    ids = {one.id for one in outbox.oldest(1000)}
+    outbox.close()
+    took = 0.0
+    for turn in range(25):
+        with sqlite3.connect(file) as database:  # a sound file with an impossible version
+            database.execute("PRAGMA user_version = 99")
+        start = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            OutboxFile(file).read(newest_sequence)
+            os._exit(0)
+        if turn > 0:
+            time.sleep(took * turn / 20)
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        took = took or time.monotonic() - start  # the first is left alive
+        again = Outbox(file, OutboxSettings(), "device-1")
+        put(again, status("started"))
+        stored = {one.id for one in again.oldest(10_000)}
+        again.close()
+        assert ids <= stored
+        ids = stored
+        assert len(list(file.parent.glob("outbox-*.db"))) <= 4
+    assert len(list(file.parent.glob("outbox-*-damaged.db"))) == 2
