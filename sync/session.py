@@ -8,13 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from catalog.errors import TransportError
+from catalog.errors import OutboxError, TransportError
 from sync.backoff import Backoff
 from sync.commands import Commands
 from sync.journal import Journal
 from sync.outbox import Outbox, Stored
 from sync.settings import OutboxSettings
-from sync.settling import Settler
 from sync.suspects import TURNED_DOWN, Key, Suspects, Verdict, key
 from sync.topics import Topics
 from sync.transports.base import Refusal, Transport
@@ -57,10 +56,6 @@ class Ear:
     def lost(self, reason: str) -> None:
         """As of `Listener`."""
         self.news.put(("lost", 0, reason, Refusal.LATER))
-
-    def settled(self) -> None:
-        """Accepted events have left the outbox."""
-        self.news.put(("settled", 0, "", Refusal.LATER))
 
     def command(self, topic: str, payload: bytes) -> None:
         """As of `Listener`; a flood of commands is not heard."""
@@ -132,11 +127,10 @@ class Session:
         self._window = min(settings.window, transport.window)
         self._tokens = 0
         self._under_way: dict[int, Sent] = {}
-        self._settler = Settler(outbox, ear.settled)
-        self._taken: list[Stored] = []  # accepted, and not yet given to the settler
+        self._taken: list[Stored] = []  # accepted, and still in the outbox
         self._latencies: list[float] = []
         self._sent = 0
-        self._busy: set[Key] = set()  # under way, or accepted and in the outbox
+        self._busy: set[Key] = set()  # under way or taken: sent again after a crash
         self._read: deque[Stored] = deque()
         self._last: Stored | None = None
         self._at_end = False
@@ -160,7 +154,7 @@ class Session:
             raise TransportError(self._lose(str(error))) from error
         finally:
             self._settle()
-            self._remove(self._settler.close(LEAVE_S))
+            self._journal.flush()
 
     @property
     def is_drained(self) -> bool:
@@ -253,7 +247,6 @@ class Session:
         """Wait for news, then take all that are there."""
         lost = self._take_news(seconds)
         self._settle()
-        self._remove(self._settler.settled())
         if lost:
             raise TransportError(lost)
         if not self._under_way:
@@ -328,19 +321,22 @@ class Session:
         self._journal.note("aside", event, reason)
 
     def _settle(self) -> None:
-        """Have removed from the outbox what was accepted, and count."""
-        if self._taken:
-            self._outbox.note(sent=self._sent, latencies_s=self._latencies)
-            self._sent = 0
-            self._latencies.clear()
-            self._settler.add(self._taken)
-            self._taken = []
-
-    def _remove(self, settled: list[Stored]) -> None:
-        """These have left the outbox."""
-        for event in settled:
+        """Remove from the outbox what was accepted, and count."""
+        if not self._taken:
+            return
+        self._outbox.note(sent=self._sent, latencies_s=self._latencies)
+        self._sent = 0
+        self._latencies.clear()
+        try:
+            self._outbox.acknowledge(self._taken)
+        except OutboxError as error:  # they stay in the window until it works
+            self._outbox.note(error=str(error))
+            time.sleep(IDLE_S)
+            return
+        for event in self._taken:
             self._busy.discard(key(event))
             self._journal.note("acknowledged", event)
+        self._taken.clear()
         self._journal.flush(now=not self._busy)
 
     def _stop_sending(self, until: float) -> None:

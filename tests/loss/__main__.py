@@ -6,6 +6,7 @@ python -m tests.loss [--events 20000] [--kills 200]
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from datetime import date
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each broken connection
     with tempfile.TemporaryDirectory() as folder:
         calm = run(Path(folder) / "calm", 1000, 0, 0, 0, asked.seed, 1000.0)
         others, slow = asked.kills * 3 // 5, max(1, asked.kills // 40)

@@ -91,10 +91,12 @@ class Rig:
             ca = self.papers.authority.file
             words = [outbox, self.folder / "state", self.broker.port, certificate, key, ca]
             words += [WINDOW, PATIENCE_S]
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", f"tests.loss.{name}", *map(str, words)],
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", f"tests.loss.{name}", *map(str, words)],
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+                stderr=log,
+            )
 
     def kill(self, name: str) -> None:
         """Kill it in the middle of whatever it does, and start it again."""
