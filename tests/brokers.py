@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import threading
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from sync.transports.base import Refusal
 from sync.transports.mqtt import Address
@@ -129,3 +133,32 @@ class Mosquitto:
             self._process.terminate()
             self._process.wait(10)
             self._process = None
+
+
+class Consumer:
+    """Somebody in the cloud: notes the ids of all that mosquitto hands on, over its restarts."""
+
+    def __init__(self, port: int, papers: Papers) -> None:
+        self.ids: set[str] = set()
+        certificate, key = papers.authority.issue("consumer")
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, "consumer", clean_session=False, protocol=paho.MQTTv311
+        )  # a session that mosquitto keeps on its disk
+        client.tls_set(str(papers.authority.file), str(certificate), str(key))
+        client.reconnect_delay_set(1, 1)
+        client.on_message = self._hear
+        subscribed = threading.Event()
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.connect("localhost", port)
+        client.loop_start()
+        client.subscribe("visual-search/#", qos=1)
+        assert subscribed.wait(10)
+        self._client = client
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _hear(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
+        self.ids.add(json.loads(message.payload)["id"])
