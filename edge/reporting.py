@@ -34,7 +34,7 @@ from sync.settings import OutboxSettings
 
 OTHERS = 3
 THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough
-GOODBYE_S = 0.6  # for the last events to reach the disk
+GOODBYE_S = 1.5  # at most, for the last events to reach the disk; a sound one takes milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Reporting:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say that the device stops; within a second, even if the disk hangs."""
+        """Say that the device stops; gives up soon where the disk hangs."""
         deadline = time.monotonic() + GOODBYE_S
         if self._thread.is_alive():
             self._notes.put(lambda: self._status("stopped"))

@@ -20,11 +20,11 @@ from sync import outbox_rows as rows
 from sync.clock import now, timestamp
 from sync.events import Event
 from sync.outbox_file import OutboxFile
-from sync.outbox_rows import Counters, Stored
+from sync.outbox_rows import REASONS, Counters, Stored
 from sync.outbox_writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
-__all__ = ["FILE", "Counters", "Outbox", "Stored", "Ticket"]
+__all__ = ["FILE", "REASONS", "Counters", "Outbox", "Stored", "Ticket"]
 
 FILE = "outbox.db"  # in the data folder
 POLL_S = 0.5  # how soon the other process's events are noticed

@@ -40,5 +40,11 @@ def main() -> None:
     outbox.close()
 
 
+def whole_lines(file: Path) -> list[str]:
+    """What a process that was killed had printed into a file, without a half line at the end."""
+    text = file.read_text()
+    return text[: text.rfind("\n") + 1].split()
+
+
 if __name__ == "__main__":
     main()

@@ -157,6 +157,7 @@ def test_metrics_name_reasons_verdicts_and_stages() -> None:
     assert found["visual_search_stage_seconds_sum", "show"] == pytest.approx(0.005)
     assert found["visual_search_stage_seconds_count", "embed"] == 1
     assert found["visual_search_outbox_dropped_total", "space"] == 3
+    assert found["visual_search_outbox_dropped_total", "age"] == 0
     assert found["visual_search_outbox_oldest_seconds",] == 12.5
     assert found["visual_search_publish_seconds_sum",] == 1.5
     assert found["visual_search_publish_seconds_count",] == 3

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from edge.figures import Figures
 from edge.web.device import Device
-from sync.outbox import Counters
+from sync.outbox import REASONS, Counters
 
 PREFIX = "visual_search_"
 
@@ -79,8 +79,8 @@ def _outbox(outbox: Counters) -> Iterator[Metric]:
     dropped = CounterMetricFamily(
         PREFIX + "outbox_dropped", "Events that will never be sent, by reason.", labels=["reason"]
     )
-    for reason, number in sorted(outbox.dropped.items()):
-        dropped.add_metric([reason], number)
+    for reason in REASONS:
+        dropped.add_metric([reason], outbox.dropped.get(reason, 0))
     yield dropped
     yield _counter("outbox_offline_seconds", "Time without a connection.", outbox.offline_s)
     yield SummaryMetricFamily(

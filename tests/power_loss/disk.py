@@ -29,7 +29,10 @@ class Disk:
         subprocess.run(command, check=True)
 
     def cut(self) -> None:
-        """Cut the power: from this moment on nothing reaches the disk any more."""
+        """Cut the power: from this moment on nothing reaches the disk any more.
+
+        An fsync under way may return success nevertheless; whoever counts must not count it.
+        """
         handle = os.open(self.mount_point, os.O_RDONLY)
         try:
             fcntl.ioctl(handle, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))

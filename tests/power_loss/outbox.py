@@ -19,6 +19,7 @@ from pathlib import Path
 from sync.events import status
 from sync.outbox import Outbox
 from sync.settings import OutboxSettings
+from tests.outbox_process import whole_lines
 from tests.power_loss.disk import Disk
 
 LONGEST_S = 0.4  # from the first durable event to the cut
@@ -38,7 +39,7 @@ def main() -> None:
         for point in range(given.points):
             disk.mount()
             try:
-                told = write_until_cut(disk, chance)
+                told = write_until_cut(disk, Path(folder), chance)
             finally:
                 disk.unmount()
             disk.mount()
@@ -58,28 +59,28 @@ def main() -> None:
     print(json.dumps({"points": given.points, "durable": durable, "missing": 0, "back": 0}))
 
 
-def write_until_cut(disk: Disk, chance: random.Random) -> set[str]:
-    """Ids that two processes reported durable before the power went."""
+def write_until_cut(disk: Disk, notes: Path, chance: random.Random) -> set[str]:
+    """Ids that two processes reported durable, into files on another disk, before the cut."""
     file = disk.mount_point / "outbox.db"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.outbox_process", file, name,
-             "--group", str(chance.choice((1, 5, 50)))],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        for name in "ab"
-    ]  # fmt: skip
-    told = []
-    for process in processes:
-        assert process.stdout is not None
-        told.append(process.stdout.readline())
+    told = [notes / name for name in "ab"]
+    processes = []
+    for note in told:
+        group = str(chance.choice((1, 5, 50)))
+        words: list[str | Path] = [file, note.name, "--group", group]
+        command = [sys.executable, "-m", "tests.outbox_process", *words]
+        with note.open("w") as out:
+            processes.append(subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL))
+    while not all(note.stat().st_size for note in told):
+        time.sleep(0.01)
     time.sleep(chance.random() * LONGEST_S)
+    # What is said from here on counts for nothing: an fsync that the cut overtakes may still
+    # return success, which without power nobody could hear.
+    durable = {line for note in told for line in whole_lines(note)}
     disk.cut()
     for process in processes:
         process.kill()
-        rest = process.communicate()[0]
-        told += rest[: rest.rfind("\n") + 1].splitlines()
-    return {line.strip() for line in told if line.strip()}
+        process.wait()
+    return durable
 
 
 def take_all(file: Path) -> set[str]:
