@@ -38,9 +38,13 @@ lint: $(VENV)/test
 	$(BIN)/mypy catalog edge sync bench tests training visual_search.py
 
 bench: $(VENV)/test
+	@tests/debian-packages
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.reporting
 
 loss-test: $(VENV)/test
+	@tests/debian-packages
+	$(BIN)/python -m tests.loss
 	$(BIN)/python -m tests.power_loss.outbox --points 50
 
 measure: $(VENV)/test

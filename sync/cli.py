@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "sync.device_cli:run",
     "status": "sync.device_cli:status",
     "unpin": "sync.device_cli:unpin",
+    "tail": "sync.report_cli:tail",
 }
 
 
