@@ -61,6 +61,7 @@ class Device:
         device: ``[device]``.
         engine: Which engine the gate asks.
         clock: What the time is.
+        tell: Hears how checks end, when that is news.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Device:
         device: DeviceSettings,
         engine: str = "auto",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tell: Callable[[SyncState], object] = lambda state: None,
     ) -> None:
         self.settings = settings
         self.shelf = Shelf(device.shelf)
@@ -76,16 +78,22 @@ class Device:
         self._device = device
         self._engine = engine
         self._clock = clock
+        self._tell = tell
         self._fetched = 0
 
     @classmethod
-    def from_settings(cls, config: Path | None, source: str | None = None) -> Device:
+    def from_settings(
+        cls,
+        config: Path | None,
+        source: str | None = None,
+        tell: Callable[[SyncState], object] = lambda state: None,
+    ) -> Device:
         """The device that the settings describe, or one that looks at `source` instead."""
         settings = load("sync", SyncSettings, config)
         if source is not None:
             settings = settings.model_copy(update={"source": source})
         engine = load("catalog", CatalogSettings, config).engine
-        return cls(settings, load("device", DeviceSettings, config), engine)
+        return cls(settings, load("device", DeviceSettings, config), engine, tell=tell)
 
     def state(self) -> SyncState:
         """What was last said, with the versions as they are on the shelf now."""
@@ -107,12 +115,13 @@ class Device:
         """
         with self._alone():
             self._fetched = 0
+            former = read_sync_state(self._device.state)
             try:
                 said = self._try(progress)
             except Exception as error:
-                self._say(outcome="failed", message=f"{type(error).__name__}: {error}")
+                state = self._say(outcome="failed", message=f"{type(error).__name__}: {error}")
+                self._tell_news(former, state)
                 raise
-            former = read_sync_state(self._device.state)
             state = self._say(
                 outcome=said.outcome,
                 message=said.message,
@@ -125,6 +134,7 @@ class Device:
                 bytes_fetched=self._fetched,
                 bytes_fetched_ever=former.bytes_fetched_ever + self._fetched,
             )
+            self._tell_news(former, state)
             return self._say(next_check_at=next_check(state))
 
     def watch(self) -> Verdict:
@@ -137,7 +147,7 @@ class Device:
         if verdict == "bad":
             active = self.shelf.active()
             back = f"back to {active.name}" if active is not None else "nothing to go back to"
-            self._say(outcome="gone-back", message=f"{self.watcher.reason}; {back}")
+            self._tell(self._say(outcome="gone-back", message=f"{self.watcher.reason}; {back}"))
         return verdict
 
     def roll_back(self) -> SyncState:
@@ -259,6 +269,10 @@ class Device:
             ) from error
         except OSError as error:
             raise ShelfError(f"{kept}: cannot be used: {error.strerror}") from error
+
+    def _tell_news(self, former: SyncState, state: SyncState) -> None:
+        if (state.outcome, state.newest) != (former.outcome, former.newest):
+            self._tell(state)
 
     def _try(self, progress: Progress) -> Said:
         try:

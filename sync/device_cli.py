@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,15 @@ from rich.table import Table
 from catalog.errors import ShelfError, VisualSearchError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from catalog.state import SyncState, Version
     from sync.device import Device
+    from sync.outbox import Counters
 
 SOON = timedelta(days=30)
 LOOK_S = 0.5  # between two looks at edge
+DRAIN_S = 60.0
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -28,22 +34,31 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 @click.command()
 @click.pass_obj
 def run(config: Path | None) -> None:
-    """Follow the channel: check, install, watch, until told to stop.
+    """Follow the channel and report what was seen, until told to stop.
 
     Checks at once and then every [sync] interval_s; after a failure sooner, then ever less
     often, at least once an hour. A bundle that the appliance cannot open, or that makes it
-    crash twice, is taken back.
+    crash twice, is taken back. Events leave the outbox as [outbox] says.
 
     \b
     Example:
       visual-search sync run
     """
+    from sync.news import telling
+    from sync.reporting import reporting
     from sync.run import alone, pulling, watching
     from sync.run import run as run_workers
 
-    device = _device(config)
-    with alone(device):
-        run_workers({"pull": pulling(device), "watch": watching(device)})
+    with telling(config) as tell:
+        device = _device(config, tell=tell)
+        with alone(device):
+            run_workers(
+                {
+                    "pull": pulling(device),
+                    "watch": watching(device),
+                    "report": reporting(config),
+                }
+            )
 
 
 @click.command()
@@ -55,21 +70,27 @@ def run(config: Path | None) -> None:
 def once(config: Path | None, source: str | None, as_json: bool) -> None:
     """Check once, install what is newer, and wait until a running appliance has opened it.
 
-    Exits 1 when that failed; the catalogue that was active goes on serving.
+    Exits 1 when that failed; the catalogue that was active goes on serving. Then reports what
+    waits in the outbox, for at most a minute; not with --from, which is for devices that have
+    no network.
 
     \b
     Examples:
       visual-search sync once
       visual-search sync once --from file:///media/usb
     """
+    from sync.news import telling
     from sync.progress import shown
 
-    device = _device(config, source)
-    _watch(device, wait=False)
-    with shown(Console(stderr=True)) as show:
-        state = device.check(show)
-    if state.outcome == "installed" and _watch(device, wait=True) == "bad":
-        state = device.state()
+    with telling(config) as tell:
+        device = _device(config, source, tell)
+        _watch(device, wait=False)
+        with shown(Console(stderr=True)) as show:
+            state = device.check(show)
+        if state.outcome == "installed" and _watch(device, wait=True) == "bad":
+            state = device.state()
+    if source is None:
+        _drain(config)
     if as_json:
         click.echo(state.model_dump_json(indent=2))
     elif not state.failed:
@@ -94,13 +115,20 @@ def status(config: Path | None, as_json: bool) -> None:
     from sync.run import is_running
 
     device = _device(config)
-    state, running = device.state(), is_running(device)
+    state, running, waiting = device.state(), is_running(device), _outbox(config)
     if as_json:
-        click.echo(json.dumps(state.model_dump(mode="json") | {"running": running}, indent=2))
+        outbox = None if waiting is None else asdict(waiting)
+        said = state.model_dump(mode="json") | {"running": running, "outbox": outbox}
+        click.echo(json.dumps(said, indent=2))
         return
     table = Table(box=None, show_header=False)
     for name, value in _rows(state, running, datetime.now(UTC)):
         table.add_row(name, escape(value))
+    if waiting is not None:
+        table.add_row("reports", f"{waiting.length} wait, {waiting.acknowledged} acknowledged")
+        if waiting.last_error:
+            trouble = f"{waiting.last_error} ({waiting.last_error_at})"
+            table.add_row("last trouble", escape(trouble))
     Console().print(table)
 
 
@@ -155,24 +183,56 @@ def unpin(config: Path | None, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
-    """Check what a pull needs: source, root, credentials, store, clock, disk.
+    """Check what pulling and reporting need, one by one, each with what to do.
 
-    Exits 1 when something is wrong.
+    Source, root, credentials, store, clock and disk; certificate, endpoint, and the permission
+    for each topic. Exits 1 when something is wrong.
 
     \b
     Example:
       visual-search sync doctor
     """
     from catalog.findings import show
+    from sync.report_checks import checks
     from sync.sync_doctor import examine
 
-    show(examine(config, source), as_json)
+    show(chain(examine(config, source), checks(config)), as_json)
 
 
-def _device(config: Path | None, source: str | None = None) -> Device:
+def _device(
+    config: Path | None,
+    source: str | None = None,
+    tell: Callable[[SyncState], object] = lambda state: None,
+) -> Device:
     from sync.device import Device
 
-    return Device.from_settings(config, source)
+    return Device.from_settings(config, source, tell)
+
+
+def _outbox(config: Path | None) -> Counters | None:
+    """How the outbox is; None where there is none yet."""
+    from sync.outbox_cli import counters
+
+    try:
+        return counters(config)
+    except VisualSearchError:
+        return None
+
+
+def _drain(config: Path | None) -> None:
+    """Report what waits; that this fails is no fault of the pull."""
+    from sync.reporting import opened
+
+    try:
+        with opened(config) as found:
+            if found is None:
+                return
+            drained = found[1].drain(DRAIN_S)
+    except VisualSearchError as error:
+        click.echo(f"nothing was reported: {error}", err=True)
+        return
+    left = f"; {drained.left} wait" + (f": {drained.error}" if drained.error else "")
+    click.echo(f"{drained.acknowledged} events reported{left if drained.left else ''}", err=True)
 
 
 def _watch(device: Device, wait: bool) -> str:

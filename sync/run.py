@@ -16,6 +16,7 @@ from catalog.errors import ShelfError, VisualSearchError
 from catalog.locks import locked
 from catalog.shelf import unwritable
 from catalog.state import SyncState
+from sync.backoff import Backoff
 from sync.device import Device
 from sync.progress import logged
 
@@ -66,7 +67,7 @@ def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> N
 
 def supervise(name: str, worker: Worker, stopping: threading.Event, wake: threading.Event) -> None:
     """Run one worker, again after a while when it failed, until `stopping` is set."""
-    failures = 0
+    backoff = Backoff(FIRST_S, LONGEST_S)
     while not stopping.is_set():
         began = time.monotonic()
         try:
@@ -77,25 +78,15 @@ def supervise(name: str, worker: Worker, stopping: threading.Event, wake: thread
         except Exception:
             log.exception("%s failed", name)
         if time.monotonic() - began > LONGEST_S:
-            failures = 0
-        failures += 1
-        stopping.wait(back_off(failures))
-
-
-def back_off(failures: int, chance: Callable[[], float] = random.random) -> float:
-    """Seconds to wait after so many failures in a row: twice as long each time, to an hour.
-
-    Drawn from the upper half of that, so that many devices do not come back together.
-    """
-    longest = min(LONGEST_S, FIRST_S * 2.0 ** min(failures - 1, 20))
-    return longest * (0.5 + 0.5 * chance())
+            backoff.succeeded()
+        stopping.wait(backoff.pause_s())
 
 
 def pulling(device: Device, chance: Callable[[], float] = random.random) -> Worker:
     """The worker that checks for newer releases."""
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
-        failures, wait = 0, 0.0
+        backoff, wait = Backoff(FIRST_S, LONGEST_S, chance), 0.0
         show = logged()
 
         def progress(here: int, total: int) -> None:
@@ -107,10 +98,12 @@ def pulling(device: Device, chance: Callable[[], float] = random.random) -> Work
             return datetime.now(UTC) + timedelta(seconds=pause(not state.failed))
 
         def pause(good: bool) -> float:
-            nonlocal failures, wait
-            failures = 0 if good else failures + 1
-            interval = device.settings.interval_s * (0.9 + 0.2 * chance())
-            wait = interval if good else back_off(failures, chance)
+            nonlocal wait
+            if good:
+                backoff.succeeded()
+                wait = device.settings.interval_s * (0.9 + 0.2 * chance())
+            else:
+                wait = backoff.pause_s()
             return wait
 
         while not stopping.is_set():

@@ -20,6 +20,7 @@ import pytest
 from catalog.errors import StoreUnreachable
 from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync import run
+from sync.backoff import Backoff
 from sync.device_cli import _rows
 from sync.sync_doctor import examine
 from tests.conftest import COMMAND, Surroundings
@@ -313,10 +314,13 @@ def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_waits_grow_to_an_hour_and_differ() -> None:
-    longest = [run.back_off(failures, lambda: 1.0) for failures in range(1, 12)]
+    backoff = Backoff(run.FIRST_S, run.LONGEST_S, lambda: 1.0)
+    longest = [backoff.pause_s() for _ in range(10_000)]
     assert longest[:4] == [15, 30, 60, 120]
-    assert longest[-1] == run.back_off(10_000, lambda: 1.0) == 3600
-    assert run.back_off(1, lambda: 0.0) == 7.5
+    assert longest[10] == longest[-1] == 3600
+    backoff.succeeded()
+    assert backoff.pause_s() == 15
+    assert Backoff(run.FIRST_S, run.LONGEST_S, lambda: 0.0).pause_s() == 7.5
 
 
 def test_wake_lets_the_pull_check_now_and_failures_come_back_sooner_than_the_interval(
