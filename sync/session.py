@@ -75,7 +75,9 @@ class Holds:
         self._pauses: dict[str, Backoff] = {}
 
     def hold(self, topic: str) -> None:
-        """Leave a topic in peace, longer each time."""
+        """Leave a topic in peace, longer each time; refusals that come together are one."""
+        if topic in self._until:
+            return
         pause = self._pauses.setdefault(topic, Backoff(self._first_s, LONGEST_HOLD_S))
         self._until[topic] = time.monotonic() + pause.pause_s()
 
