@@ -22,6 +22,8 @@ from sync import outbox_rows as rows
 from sync.clock import now
 from sync.outbox import FILE, Counters, Stored
 from sync.outbox_file import OutboxFile
+from sync.settings import OutboxSettings
+from sync.transports.choice import choose
 
 AT_ONCE = 500  # events
 
@@ -44,7 +46,7 @@ def outbox(context: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
     else:
-        _print(found)
+        _print(found, choose(load("outbox", OutboxSettings, context.obj)))
 
 
 @outbox.command()
@@ -134,7 +136,8 @@ def _line(event: Stored) -> bytes:
     return event.payload + b"\n"
 
 
-def _print(counters: Counters) -> None:
+def _print(counters: Counters, way: str) -> None:
+    spooled = "; acknowledged means that the core has it, not yet the cloud"
     dropped = ", ".join(f"{number} ({reason})" for reason, number in counters.dropped.items())
     age = "unknown" if counters.length else "-"
     if counters.oldest_s is not None:
@@ -144,6 +147,7 @@ def _print(counters: Counters) -> None:
         latency = f"{counters.latency_s / counters.latencies * 1000:.0f} ms on average"
     error = f"{counters.last_error_at}  {counters.last_error}" if counters.last_error else "none"
     lines = {
+        "way out": way + (spooled if way.startswith("greengrass") else ""),
         "waiting to be sent": f"{counters.length:,} events, {counters.bytes / 1e6:.2f} MB",
         "the oldest": age,
         "acknowledged": f"{counters.acknowledged:,} (sent {counters.sent:,} times)",

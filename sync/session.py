@@ -75,7 +75,9 @@ class Holds:
         self._pauses: dict[str, Backoff] = {}
 
     def hold(self, topic: str) -> None:
-        """Leave a topic in peace, longer each time."""
+        """Leave a topic in peace, longer each time; refusals that come together are one."""
+        if topic in self._until:
+            return
         pause = self._pauses.setdefault(topic, Backoff(self._first_s, LONGEST_HOLD_S))
         self._until[topic] = time.monotonic() + pause.pause_s()
 
@@ -136,6 +138,7 @@ class Session:
         self._at_end = False
         self._next_at = 0.0
         self._throttle = throttle
+        self._throttled_until = 0.0
         self._heard_at = time.monotonic()
         self.accepted = 0  # since the connection was made
         self.progressed = False
@@ -233,7 +236,13 @@ class Session:
             self._busy.add(key(event))
             self._sent += 1
             self._journal.note("sent", event, topic)
-        self._transport.send(self._tokens, topic, payload)
+        try:
+            self._transport.send(self._tokens, topic, payload)
+        except TransportError:  # it was not even begun, and is under no suspicion
+            del self._under_way[self._tokens]
+            if event is not None:
+                self._busy.discard(key(event))
+            raise
 
     def _answer(self) -> None:
         while not self._ear.commands.empty() and len(self._under_way) < self._window:
@@ -308,7 +317,9 @@ class Session:
             verdict = self._suspects.failed(event, sent.topic, controlled, TURNED_DOWN)
             if verdict is Verdict.ASIDE:
                 self._set_aside(event, reason)
-            self._next_at = time.monotonic() + self._throttle.pause_s()
+            if self._heard_at >= self._throttled_until:  # all that come at once are one
+                self._throttled_until = self._heard_at + self._throttle.pause_s()
+                self._next_at = max(self._next_at, self._throttled_until)
 
     def _hold(self, topic: str) -> None:
         """Leave a topic in peace; what waits for it is read again later."""
@@ -322,11 +333,12 @@ class Session:
 
     def _settle(self) -> None:
         """Remove from the outbox what was accepted, and count."""
+        if self._sent or self._latencies:
+            self._outbox.note(sent=self._sent, latencies_s=self._latencies)
+            self._sent = 0
+            self._latencies.clear()
         if not self._taken:
             return
-        self._outbox.note(sent=self._sent, latencies_s=self._latencies)
-        self._sent = 0
-        self._latencies.clear()
         try:
             self._outbox.acknowledge(self._taken)
         except OutboxError as error:  # they stay in the window until it works

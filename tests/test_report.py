@@ -24,6 +24,7 @@ from sync.report_cli import tail
 from sync.reporting import opened, reporting
 from sync.settings import OutboxSettings
 from sync.topics import Topics
+from sync.transports.file import File
 from sync.transports.mqtt import Mqtt
 from tests.brokers import THING, Consumer, Mosquitto, Papers, until
 from tests.iot_core import NOT_AUTHORIZED, IotCore
@@ -350,6 +351,34 @@ def test_as_the_settings_want_it(
     assert [line.split()[1] for line in shown.output.splitlines()] == [
         "connected", "sent", "acknowledged"
     ]  # fmt: skip
+
+
+def test_a_full_stick(way: Way, tmp_path: Path) -> None:
+    """Nothing is suspected or dropped; what waited is written when there is room again."""
+    stick = tmp_path / "stick"
+    reporter = Reporter(
+        way.outbox,
+        lambda: File(stick, 1000, 2),
+        Topics(THING),
+        OutboxSettings.model_validate({"rate": 10_000}),
+        tmp_path / "state",
+        first_pause_s=0.05,
+    )
+    way.put(20)
+    drained = reporter.drain(1.0)
+    assert 0 < drained.left < 20
+    assert "take away" in drained.error
+    collected: list[str] = []
+    while way.outbox.counters().length:
+        for one in sorted(stick.glob("reports-*.jsonl")):
+            collected += one.read_text().splitlines()
+            one.unlink()
+        reporter.drain(0.3)
+    for one in sorted(stick.iterdir()):
+        collected += one.read_text().splitlines()
+    numbers = [json.loads(line)["payload"]["details"]["number"] for line in collected]
+    assert numbers == list(range(20))
+    assert way.outbox.counters().aside == 0
 
 
 def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from catalog.errors import SettingsError, TransportError
 from catalog.settings import DeviceSettings
+from sync.outbox import Outbox
+from sync.outbox_cli import outbox as outbox_command
 from sync.settings import OutboxSettings
 from sync.topics import Topics
 from sync.transports.base import Refusal
@@ -195,6 +198,18 @@ class TestChoice:
         way.open(Heard())
         way.close()
         assert (tmp_path / "reports" / CURRENT).exists()
+
+    def test_the_status_says_what_acknowledged_means(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Through a core, an acknowledged event is not yet in the cloud."""
+        monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path))
+        Outbox(tmp_path / "outbox.db", outbox(), "device").close()
+        for transport, said in (("greengrass-v2", True), ("file", False)):
+            monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", transport)
+            shown = CliRunner().invoke(outbox_command, obj=None)
+            assert transport in shown.output
+            assert ("not yet the cloud" in shown.output) is said
 
 
 class TestTopics:
