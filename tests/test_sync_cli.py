@@ -273,8 +273,11 @@ def test_doctor_looks_at_one_thing_after_the_other(
 ) -> None:
     found = answer(ask("sync", "doctor", "--json"))
     assert [(one["subject"], one["state"]) for one in found] == [
-        (subject, "ok")
-        for subject in ("source", "root", "credentials", "store", "channel", "clock", "disk")
+        *(
+            (subject, "ok")
+            for subject in ("source", "root", "credentials", "store", "channel", "clock", "disk")
+        ),
+        ("reporting", "note"),  # no way out is set
     ]
     following.publish(small_bundle, source=s3_source, endpoint_url=s3_server.address)
     there = {
@@ -282,7 +285,7 @@ def test_doctor_looks_at_one_thing_after_the_other(
         "VISUAL_SEARCH_SYNC__ENDPOINT_URL": s3_server.address,
     }
     found = answer(ask("sync", "doctor", "--json", **there))
-    assert {one["state"] for one in found} == {"ok"}, found
+    assert {one["state"] for one in found if one["subject"] != "reporting"} == {"ok"}, found
     assert "ok" in ask("sync", "doctor", **there).stdout
     for changes, subject, word in (
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "store", "let the device read"),
@@ -393,3 +396,39 @@ def test_the_outcome_is_seen_by_the_other_doctor_too(
     (one,) = (finding for finding in findings if finding["subject"] == "sync")
     assert one["state"] == "note"
     assert "store-failed" in one["message"]
+
+
+def test_once_reports_how_it_went_and_the_second_time_there_is_no_news(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
+    first = ask("sync", "once")
+    assert first.stdout.startswith("installed")
+    assert "1 events reported" in first.stderr
+    file = following.data / "reports" / "reports.jsonl"
+    found = [json.loads(line)["payload"] for line in file.read_text().splitlines()]
+    assert [(one["kind"], one["what"]) for one in found] == [("status", "sync")]
+    assert found[0]["details"]["outcome"] == "installed"
+    active = following.shelf.active()
+    assert active is not None
+    assert found[0]["details"]["bundle"] == active.name
+    assert "0 events reported" not in ask("sync", "once", "--from", following.source).stderr
+    second = ask("sync", "once")
+    assert second.stdout.startswith("up-to-date")
+    assert len(file.read_text().splitlines()) == 2  # that it is up to date is news, once
+    assert "0 events reported" in ask("sync", "once").stderr
+
+
+def test_run_reports_while_it_follows(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
+    process = subprocess.Popen([COMMAND, "sync", "run"], stderr=subprocess.PIPE)
+    file = following.data / "reports" / "reports.jsonl"
+    try:
+        until(lambda: file.exists() and b"installed" in file.read_bytes())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert answer(ask("sync", "status", "--json"))["outbox"]["acknowledged"] == 1
