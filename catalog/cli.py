@@ -69,6 +69,13 @@ catalog.add_command(compare)
 @catalog.command()
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder.")
+@click.option(
+    "--photos",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Take photos with an address from here, by the address's file name.",
+)
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option("--strict", is_flag=True, help="Fail when a photo had to be left out.")
 @click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
@@ -80,6 +87,7 @@ def build(
     /,
     photos: Path,
     out: Path,
+    folder: Path | None,
     title: str | None,
     strict: bool,
     refit_projection: bool,
@@ -90,19 +98,24 @@ def build(
 
     PHOTOS is a folder with a folder for each item, a flat folder with one picture for each
     item (file name = sku), or a CSV or JSONL table with the columns sku, title, photo, price,
-    url, location and any others. Unchanged photos are not worked on again.
+    url, location and any others. The catalogue files of AWS's visual search sample are read
+    too: metadata.json, and text lines of title, address. Unchanged photos are not worked on
+    again.
 
     \b
     Examples:
       visual-search catalog build photos/ --out shop.bundle
       visual-search catalog build items.csv --out shop.bundle --strict
+      visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
     """
     from catalog.build import build as build_bundle
-    from catalog.sources import read_source
+    from catalog.sources import photos_in, read_source
 
     settings = load("catalog", CatalogSettings, config)
     entries = read_source(photos)
+    if folder is not None:
+        entries = photos_in(folder, entries)
     featurizer = _open_model(model, settings)
     console = Console(stderr=True)
     with progress_bars(console) as show:

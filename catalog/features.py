@@ -18,8 +18,7 @@ from catalog.cache import Feature, FeatureCache, fetch
 from catalog.engines.engine import Tensor
 from catalog.errors import NetworkError, PhotoError
 from catalog.featurizer import Featurizer
-from catalog.photos import decode, encode_jpeg, upright_size
-from catalog.sources import is_address
+from catalog.photos import decode, encode_jpeg, is_address, upright_size
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
 WORKERS = 2

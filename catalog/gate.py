@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundle import Bundle, verify
-from catalog.errors import BundleError, MissingExtraError, VisualSearchError
+from catalog.errors import BundleError, MissingExtraError, SurroundingsError, VisualSearchError
 from catalog.probes import check_probes
 
 SECONDS = 120
+FROM_OUTSIDE = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT)  # no verdict
 PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
 
@@ -36,13 +37,29 @@ class Passed:
 
 
 def check(path: Path, engine: str = "auto") -> Passed:
-    """Let the bundle at `path` prove itself.
+    """Check the digests of the bundle at `path`, then let it prove itself.
+
+    Raises:
+        BundleError: It is damaged, or did not prove itself; the message says why.
+        MissingExtraError, SurroundingsError: As `prove`.
+    """
+    _, bundle = verify(path)
+    return prove(path, bundle, engine)
+
+
+def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
+    """Let the bundle at `path`, whose digests have just been checked, prove itself.
+
+    Args:
+        path: Its folder.
+        bundle: Its id.
+        engine: Which engine runs its network.
 
     Raises:
         BundleError: It did not; the message says why.
         MissingExtraError: No engine is installed to ask it with.
+        SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
     """
-    _, bundle = verify(path)
     # -P: modules lying in the current folder are not the child's.
     command = [sys.executable, "-P", "-m", "catalog.gate", str(path.absolute()), engine]
     try:
@@ -55,11 +72,15 @@ def check(path: Path, engine: str = "auto") -> Passed:
             start_new_session=True,  # Ctrl-C is for this process, it is no verdict on the bundle
         )
     except OSError as error:
-        raise BundleError(f"{path}: the check cannot be started: {error}") from error
+        raise SurroundingsError(f"{path}: the check cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
         raise BundleError(f"{path}: the bundle did not answer within {SECONDS} s") from error
     if child.returncode < 0:
         name = signal.Signals(-child.returncode).name
+        if -child.returncode in FROM_OUTSIDE:
+            raise SurroundingsError(
+                f"{path}: the check was killed ({name}), perhaps for want of memory; try again"
+            )
         raise BundleError(f"{path}: the bundle crashes whoever opens it ({name})")
     try:
         answer = json.loads(child.stdout.splitlines()[-1])
@@ -76,7 +97,7 @@ def check(path: Path, engine: str = "auto") -> Passed:
 def _child(path: Path, engine: str) -> dict[str, object]:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for it any more
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))  # SIGXCPU, not SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         bundle = Bundle.open(path, engine, verified=True)

@@ -17,7 +17,7 @@ from catalog.bundle import Bundle, Match
 from catalog.errors import BundleError, OutboxError, ShelfError
 from catalog.photos import encode_jpeg
 from catalog.shelf import Shelf
-from catalog.state import Phase, edge_state, write_edge_state
+from catalog.state import Phase, edge_state, read_sync_state, write_edge_state
 from edge.camera import CameraReader, CameraState
 from edge.figures import Figures, Tally
 from edge.latest import Latest
@@ -127,11 +127,25 @@ class Appliance:
                 "index": bundle.manifest.index.kind,
                 "network": bundle.manifest.featurizer.name,
             },
+            "sync": self._sync_status(),
             "verdict": last.opinion.verdict.value if last else None,
             "timings_ms": {name: round(value, 2) for name, value in vars(last.timings).items()}
             if last
             else None,
             "outbox": self._outbox_status(),
+        }
+
+    def _sync_status(self) -> dict[str, object] | None:
+        """How the last look for a newer catalogue ended; None where nobody looks."""
+        if self._state_folder is None:
+            return None
+        said = read_sync_state(self._state_folder)
+        if said.checked_at is None:
+            return None
+        # Not the message: it may name a bucket, which is nothing for the LAN.
+        return {
+            "outcome": said.outcome,
+            "checked_at": said.checked_at.isoformat(timespec="seconds"),
         }
 
     def figures(self) -> Figures:
@@ -278,7 +292,7 @@ class Appliance:
 
     def _say(self, phase: Phase, bundle: str, message: str = "") -> None:
         if self._state_folder is not None and (phase == "stopped" or not self.stopping.is_set()):
-            _tell(self._state_folder, phase, bundle, message)
+            _tell(self._state_folder, phase, bundle, message, self._watch is not None)
 
 
 def open_bundle(
@@ -315,8 +329,8 @@ def open_bundle(
         return Bundle.open(previous, engine), True
 
 
-def _tell(folder: Path, phase: Phase, bundle: str, message: str = "") -> None:
+def _tell(folder: Path, phase: Phase, bundle: str, message: str = "", follows: bool = True) -> None:
     try:
-        write_edge_state(folder, edge_state(phase, bundle, message))
+        write_edge_state(folder, edge_state(phase, bundle, message, follows))
     except ShelfError as error:  # a full disk must not stop the camera
         log.error("%s", error)

@@ -42,12 +42,11 @@ def outbox(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    with _opened(context.obj) as file:
-        counters = file.read(lambda database: rows.counters(database, now()))
+    found = counters(context.obj)
     if as_json:
-        click.echo(json.dumps(asdict(counters), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
     else:
-        _print(counters, choose(load("outbox", OutboxSettings, context.obj)))
+        _print(found, choose(load("outbox", OutboxSettings, context.obj)))
 
 
 @outbox.command()
@@ -73,6 +72,16 @@ def export(config: Path | None, file: Path, remove: bool, as_json: bool) -> None
     else:
         left = "removed from the outbox" if remove else "still in the outbox, too"
         click.echo(f"{file}: {number} events, {left}")
+
+
+def counters(config: Path | None) -> Counters:
+    """How the outbox is.
+
+    Raises:
+        SurroundingsError: There is none yet, or it cannot be read.
+    """
+    with _opened(config) as file:
+        return file.read(lambda database: rows.counters(database, now()))
 
 
 @contextmanager

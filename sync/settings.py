@@ -19,6 +19,7 @@ class SyncSettings(Section):
     endpoint_url: str = ""  # of an S3-compatible store that is not AWS
     region: str = ""
     interval_s: int = Field(3600, ge=10)
+    reserve_mb: int = Field(64, ge=0)  # stays free on the disk whatever is fetched
     credentials_endpoint: str = ""  # AWS IoT's, host name; with role_alias
     role_alias: str = ""
 

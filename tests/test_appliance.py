@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from catalog.demonstration.items import drawn_items
+from catalog.state import SyncState, write_sync_state
 from edge.simulator.scene import Simulator
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
@@ -191,14 +193,17 @@ def test_an_activated_catalogue_is_picked_up_while_it_runs(
             (fewer / folder.name / photo.name).write_bytes(photo.read_bytes())
     command = [str(PROGRAM), "catalog", "build", str(fewer), "--out", str(tmp_path / "second")]
     subprocess.run(command, check=True, capture_output=True)
+    folder = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"], "state")
     with running("--camera", "simulated", port=port):
         assert get(port, "/api/status")["catalogue"]["id"] == first
+        assert get(port, "/api/status")["sync"] is None
+        write_sync_state(folder, SyncState(outcome="offline", checked_at=datetime.now(UTC)))
+        assert get(port, "/api/status")["sync"]["outcome"] == "offline"
         second = activate(tmp_path / "second")
         until(lambda: get(port, "/api/status")["catalogue"]["id"] == second)
         assert get(port, "/healthz")
         assert get(port, "/api/status")["catalogue"]["items"] == 4
-    state = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"], "state", "edge.json")
-    assert json.loads(state.read_text())["bundle"] == second
+    assert json.loads((folder / "edge.json").read_text())["bundle"] == second
 
 
 def test_without_a_catalogue_it_says_how_to_get_one(tmp_path: Path) -> None:

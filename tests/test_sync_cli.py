@@ -1,0 +1,384 @@
+"""The device's commands, as a person or a service meets them: real processes, a real folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import StoreUnreachable
+from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
+from sync import run
+from sync.backoff import Backoff
+from sync.device_cli import _rows
+from sync.sync_doctor import examine
+from tests.conftest import COMMAND, Surroundings
+from tests.following import Following, variant
+from tests.s3_server import S3Server
+from tests.test_cli import answer, failed
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Following:
+    """An owner who has published; read only."""
+    following = Following.create(tmp_path_factory.mktemp("owner") / "world")
+    following.publish(small_bundle)
+    return following
+
+
+@pytest.fixture
+def following(
+    owner: Following, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> Following:
+    """A device in its surroundings that knows its source and root."""
+    following = owner.copy(surroundings.folder / "world")
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(following.data))
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__SOURCE", following.source)
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__ROOT", str(following.folder / "keys" / "root.json"))
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__RESERVE_MB", "1")
+    return following
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_once_status_and_unpin_as_a_person_does(
+    following: Following, surroundings: Surroundings
+) -> None:
+    done = surroundings.run("sync", "status")
+    assert "last check  never" in done.stdout
+    assert answer(surroundings.run("sync", "status", "--json"))["outcome"] == "never"
+    done = surroundings.run("sync", "once")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"installed: release 1, {following.active()}, is active\n"
+    assert "MB/s" in done.stderr
+    state = answer(surroundings.run("sync", "once", "--json"))
+    assert (state["outcome"], state["bytes_fetched"]) == ("up-to-date", 0)
+    status = answer(surroundings.run("sync", "status", "--json"))
+    assert status["active"] == {"bundle": following.active(), "release": 1}
+    assert status["running"] is False
+    said = surroundings.run("sync", "status").stdout
+    for word in (following.active(), "release 1", "up-to-date", "is not running", "until 20"):
+        assert word in said
+    assert f"pinned: {following.active()}" in surroundings.run("sync", "pin", "1").stdout
+    assert answer(surroundings.run("sync", "unpin", "--json"))["pinned"] is None
+    assert "no version to go back to" in failed(surroundings.run("sync", "rollback"))
+    assert "no version of that name" in failed(surroundings.run("sync", "pin", "9"))
+
+
+def test_a_failure_is_one_sentence_and_exits_1(
+    following: Following, surroundings: Surroundings
+) -> None:
+    shutil.rmtree(following.store)
+    said = failed(surroundings.run("sync", "once"))
+    assert said.startswith("error: store-failed: file://")
+    assert answer(surroundings.run("sync", "once", "--json"), 1)["outcome"] == "store-failed"
+    said = failed(surroundings.run("sync", "once", VISUAL_SEARCH_SYNC__SOURCE="ftp://x"))
+    assert "give s3://bucket/prefix or file:///folder" in said
+    assert "[sync] source" in failed(
+        surroundings.run("sync", "once", VISUAL_SEARCH_SYNC__SOURCE="")
+    )
+
+
+def test_a_stick_is_installed_from_with_from(
+    following: Following, surroundings: Surroundings
+) -> None:
+    stick = Path(shutil.copytree(following.store, surroundings.folder / "usb"))
+    done = surroundings.run(
+        "sync", "once", "--from", stick.as_uri(), VISUAL_SEARCH_SYNC__SOURCE="s3://absent/none"
+    )
+    assert done.stdout.startswith("installed: ")
+
+
+def test_the_second_of_two_says_so_and_leaves(
+    following: Following, surroundings: Surroundings
+) -> None:
+    locks = following.data / "shelf"
+    locks.mkdir(parents=True)
+    for name, words, said in (
+        ("pull.lock", ("sync", "once"), "another sync is at work on this device"),
+        ("run.lock", ("sync", "run"), "another 'visual-search sync run' is running"),
+    ):
+        with (locks / name).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert said in failed(surroundings.run(*words))
+
+
+def test_once_waits_for_the_appliance_and_takes_back_what_it_cannot_open(
+    following: Following, surroundings: Surroundings, small_bundle: Path
+) -> None:
+    state = following.data / "state"
+    write_edge_state(state, edge_state("open", "an older one"))  # this process plays edge
+    process = surroundings.start("sync", "once")
+    until(lambda: following.active())
+    write_edge_state(state, edge_state("open", following.active()))
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out.partition(":")[0]) == (0, "installed")
+    first = following.active()
+    following.publish(variant(small_bundle, surroundings.folder / "second", "Second"))
+    process = surroundings.start("sync", "once")
+    until(lambda: following.active() != first)
+    write_edge_state(state, edge_state("failed", following.active(), "no such network"))
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: gone-back: edge could not open it: no such network; back to" in error
+    assert following.active() == first
+    assert "rejected" in failed(surroundings.run("sync", "once"))
+
+
+def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
+    following: Following, surroundings: Surroundings, small_bundle: Path, things: Path
+) -> None:
+    def said() -> tuple[str, str]:
+        state = read_edge_state(following.data / "state")
+        return ("", "") if state is None or not state.alive else (state.phase, state.bundle)
+
+    def start() -> subprocess.Popen[bytes]:
+        pictures = next(one for one in sorted(things.iterdir()) if one.is_dir())
+        words: list[str | Path] = ["edge", "run", "--camera", pictures, "--port", "0"]
+        return subprocess.Popen(
+            [COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    surroundings.run("sync", "once")
+    first = following.active()
+    edge = start()
+    try:
+        until(lambda: said() == ("open", first))
+        following.publish(variant(small_bundle, surroundings.folder / "second", "Second"))
+        done = surroundings.run("sync", "once")
+        assert "waiting for the appliance to open it" in done.stderr
+        assert done.returncode == 0, done.stderr
+        second = following.active()
+        assert said() == ("open", second)
+        for _ in range(2):
+            edge.kill()
+            edge.wait()
+            assert surroundings.run("sync", "status").returncode == 0
+            assert following.active() == second
+            edge = start()
+            until(lambda: said() == ("open", second))
+        state = read_edge_state(following.data / "state")
+        assert state is not None
+        assert state.crashes == 2
+        said_by_sync = failed(surroundings.run("sync", "once"))
+        assert "rejected" in said_by_sync
+        assert "edge crashed 2 times with it" in said_by_sync
+        assert following.active() == first
+        until(lambda: said() == ("open", first))
+    finally:
+        edge.kill()
+        edge.wait()
+
+
+def test_run_installs_says_when_it_looks_again_and_stops_at_once(
+    following: Following, surroundings: Surroundings
+) -> None:
+    process = surroundings.start("sync", "run")
+    until(lambda: following.active())
+
+    def scheduled() -> bool:
+        status = answer(surroundings.run("sync", "status", "--json"))
+        return bool(status["running"] and status["next_check_at"])
+
+    until(scheduled)
+    assert "next check  20" in surroundings.run("sync", "status").stdout
+    done = surroundings.run("sync", "once")
+    assert done.stdout.startswith("up-to-date"), "a person may ask beside it"
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in log
+    assert "installed: release 1" in log
+
+
+def test_run_stops_in_the_middle_of_a_file_and_keeps_what_it_has(
+    following: Following, surroundings: Surroundings, small_bundle: Path
+) -> None:
+    fifo = next((following.store / "files").iterdir())  # a read that never ends
+    fifo.unlink()
+    os.mkfifo(fifo)
+    process = surroundings.start("sync", "run")
+    until(lambda: following.shelf.incoming.exists())
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert time.monotonic() - began < 10
+
+
+def test_a_terminal_gets_a_bar_with_bytes_and_rate(
+    following: Following, surroundings: Surroundings
+) -> None:
+    shown, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "sync", "once"],
+        cwd=surroundings.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env=os.environ | {"COLUMNS": "120", "TERM": "xterm"},
+    )
+    os.close(terminal)
+    output = b""
+    while True:
+        try:
+            chunk = os.read(shown, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not chunk:
+            break
+        output += chunk
+    os.close(shown)
+    assert process.wait(60) == 0
+    assert b"fetching" in output
+    assert b"kB" in output
+
+
+def test_doctor_looks_at_one_thing_after_the_other(
+    following: Following,
+    surroundings: Surroundings,
+    small_bundle: Path,
+    s3_server: S3Server,
+    s3_source: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = answer(surroundings.run("sync", "doctor", "--json"))
+    assert [(one["subject"], one["state"]) for one in found] == [
+        (subject, "ok")
+        for subject in ("source", "root", "credentials", "store", "channel", "clock", "disk")
+    ]
+    following.publish(small_bundle, source=s3_source, endpoint_url=s3_server.address)
+    there = {
+        "VISUAL_SEARCH_SYNC__SOURCE": s3_source,
+        "VISUAL_SEARCH_SYNC__ENDPOINT_URL": s3_server.address,
+    }
+    found = answer(surroundings.run("sync", "doctor", "--json", **there))
+    assert {one["state"] for one in found} == {"ok"}, found
+    assert "ok" in surroundings.run("sync", "doctor", **there).stdout
+    for changes, subject, word in (
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "store", "let the device read"),
+        ({"VISUAL_SEARCH_SYNC__CHANNEL": "stabel"}, "channel", "check its name"),
+        (
+            {"VISUAL_SEARCH_SYNC__ENDPOINT_URL": "http://127.0.0.1:9"},
+            "store",
+            "look at the network",
+        ),
+        ({"VISUAL_SEARCH_SYNC__SOURCE": f"{s3_source}/absent"}, "store", "compare bucket"),
+        ({"VISUAL_SEARCH_SYNC__CREDENTIALS_ENDPOINT": "x"}, "credentials", "role_alias"),
+        ({"VISUAL_SEARCH_SYNC__SOURCE": ""}, "source", "not set"),
+    ):
+        with monkeypatch.context() as patch:
+            for name, value in (there | changes).items():
+                patch.setenv(name, value)
+            (wrong,) = (one for one in examine(None) if one.state == "wrong")
+        assert wrong.subject == subject
+        assert word in wrong.message + wrong.remedy
+
+
+# What runs beside each other
+
+
+def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "FIRST_S", 0.0)
+    stopping, wake = threading.Event(), threading.Event()
+    attempts: list[str] = []
+
+    def failing(stopping: threading.Event, wake: threading.Event) -> None:
+        attempts.append("x")
+        if len(attempts) == 1:
+            raise StoreUnreachable("no network")
+        if len(attempts) == 2:
+            raise ZeroDivisionError
+        stopping.set()
+
+    run.supervise("failing", failing, stopping, wake)
+    assert len(attempts) == 3
+
+
+def test_waits_grow_to_an_hour_and_differ() -> None:
+    backoff = Backoff(run.FIRST_S, run.LONGEST_S, lambda: 1.0)
+    longest = [backoff.pause_s() for _ in range(10_000)]
+    assert longest[:4] == [15, 30, 60, 120]
+    assert longest[10] == longest[-1] == 3600
+    backoff.succeeded()
+    assert backoff.pause_s() == 15
+    assert Backoff(run.FIRST_S, run.LONGEST_S, lambda: 0.0).pause_s() == 7.5
+
+
+def test_wake_lets_the_pull_check_now_and_failures_come_back_sooner_than_the_interval(
+    following: Following,
+) -> None:
+    device = following.device(interval_s=3600)
+    stopping, wake = threading.Event(), threading.Event()
+    checks: list[SyncState] = []
+    check = device.check
+
+    def counted(*words: object) -> SyncState:
+        checks.append(check(*words))  # type: ignore[arg-type]
+        return checks[-1]
+
+    device.check = counted  # type: ignore[method-assign, assignment]
+    thread = threading.Thread(target=run.pulling(device, lambda: 0.5), args=(stopping, wake))
+    thread.start()
+    until(lambda: len(checks) == 1)
+    assert checks[0].outcome == "installed"
+    wait = checks[0].next_check_at - checks[0].checked_at  # type: ignore[operator]
+    assert timedelta(seconds=3500) < wait < timedelta(seconds=3700)
+    shutil.move(following.store, following.folder / "away")
+    until(lambda: not wake.is_set())
+    wake.set()
+    until(lambda: len(checks) == 2)
+    assert checks[1].failed
+    wait = checks[1].next_check_at - checks[1].checked_at  # type: ignore[operator]
+    assert wait < timedelta(seconds=20)
+    stopping.set()
+    wake.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_status_warns_a_month_before_the_signatures_end(following: Following) -> None:
+    now = following.clock()
+
+    def said(days: float) -> str:
+        return dict(_rows(SyncState(expires_at=now + timedelta(days=days)), False, now))[
+            "signatures"
+        ]
+
+    assert "ahead" not in said(31)
+    assert "29 days ahead: the owner should run visual-search sync refresh" in said(29.5)
+    assert "is past" in said(-1)
+
+
+def test_status_says_what_is_wrong_with_the_clock(following: Following) -> None:
+    rows = dict(_rows(SyncState(clock="it stands still"), True, following.clock()))
+    assert rows["clock"] == "it stands still"
+
+
+def test_the_outcome_is_seen_by_the_other_doctor_too(
+    following: Following, surroundings: Surroundings
+) -> None:
+    shutil.rmtree(following.store)
+    surroundings.run("sync", "once")
+    findings = json.loads(surroundings.run("doctor", "--json").stdout)
+    (one,) = (finding for finding in findings if finding["subject"] == "sync")
+    assert one["state"] == "note"
+    assert "store-failed" in one["message"]
