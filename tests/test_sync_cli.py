@@ -263,7 +263,10 @@ def test_doctor_looks_at_one_thing_after_the_other(
     found = answer(surroundings.run("sync", "doctor", "--json"))
     assert [(one["subject"], one["state"]) for one in found] == [
         (subject, "ok")
-        for subject in ("source", "root", "credentials", "store", "channel", "clock", "disk")
+        for subject in (
+            *("source", "root", "credentials", "store", "channel", "clock", "disk"),
+            "reporting",
+        )
     ]
     following.publish(small_bundle, source=s3_source, endpoint_url=s3_server.address)
     there = {
