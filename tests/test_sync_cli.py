@@ -16,8 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from catalog.errors import StoreUnreachable
+from catalog.errors import StoreUnreachable, VisualSearchError
 from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync import run
 from sync.backoff import Backoff
@@ -27,6 +28,7 @@ from tests.conftest import COMMAND, Surroundings
 from tests.following import Following, variant
 from tests.s3_server import S3Server
 from tests.test_cli import answer, failed
+from visual_search import command
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,17 @@ def following(
     return following
 
 
+def ask(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``visual-search`` in this process, where it is the words that count."""
+    result = CliRunner().invoke(command, words, env=variables)
+    code, error = result.exit_code, result.stderr
+    if isinstance(result.exception, VisualSearchError):
+        error += f"error: {result.exception}"
+    elif result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return subprocess.CompletedProcess(words, code, result.stdout, error)
+
+
 def until(true: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition."""
     end = time.monotonic() + seconds
@@ -61,25 +74,25 @@ def until(true: Callable[[], object], seconds: float = 60) -> None:
 def test_once_status_and_unpin_as_a_person_does(
     following: Following, surroundings: Surroundings
 ) -> None:
-    done = surroundings.run("sync", "status")
+    done = ask("sync", "status")
     assert "last check  never" in done.stdout
-    assert answer(surroundings.run("sync", "status", "--json"))["outcome"] == "never"
+    assert answer(ask("sync", "status", "--json"))["outcome"] == "never"
     done = surroundings.run("sync", "once")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"installed: release 1, {following.active()}, is active\n"
     assert "MB/s" in done.stderr
-    state = answer(surroundings.run("sync", "once", "--json"))
+    state = answer(ask("sync", "once", "--json"))
     assert (state["outcome"], state["bytes_fetched"]) == ("up-to-date", 0)
-    status = answer(surroundings.run("sync", "status", "--json"))
+    status = answer(ask("sync", "status", "--json"))
     assert status["active"] == {"bundle": following.active(), "release": 1}
     assert status["running"] is False
-    said = surroundings.run("sync", "status").stdout
+    said = ask("sync", "status").stdout
     for word in (following.active(), "release 1", "up-to-date", "is not running", "until 20"):
         assert word in said
-    assert f"pinned: {following.active()}" in surroundings.run("sync", "pin", "1").stdout
-    assert answer(surroundings.run("sync", "unpin", "--json"))["pinned"] is None
-    assert "no version to go back to" in failed(surroundings.run("sync", "rollback"))
-    assert "no version of that name" in failed(surroundings.run("sync", "pin", "9"))
+    assert f"pinned: {following.active()}" in ask("sync", "pin", "1").stdout
+    assert answer(ask("sync", "unpin", "--json"))["pinned"] is None
+    assert "no version to go back to" in failed(ask("sync", "rollback"))
+    assert "no version of that name" in failed(ask("sync", "pin", "9"))
 
 
 def test_a_failure_is_one_sentence_and_exits_1(
@@ -88,19 +101,17 @@ def test_a_failure_is_one_sentence_and_exits_1(
     shutil.rmtree(following.store)
     said = failed(surroundings.run("sync", "once"))
     assert said.startswith("error: store-failed: file://")
-    assert answer(surroundings.run("sync", "once", "--json"), 1)["outcome"] == "store-failed"
-    said = failed(surroundings.run("sync", "once", VISUAL_SEARCH_SYNC__SOURCE="ftp://x"))
+    assert answer(ask("sync", "once", "--json"), 1)["outcome"] == "store-failed"
+    said = failed(ask("sync", "once", VISUAL_SEARCH_SYNC__SOURCE="ftp://x"))
     assert "give s3://bucket/prefix or file:///folder" in said
-    assert "[sync] source" in failed(
-        surroundings.run("sync", "once", VISUAL_SEARCH_SYNC__SOURCE="")
-    )
+    assert "[sync] source" in failed(ask("sync", "once", VISUAL_SEARCH_SYNC__SOURCE=""))
 
 
 def test_a_stick_is_installed_from_with_from(
     following: Following, surroundings: Surroundings
 ) -> None:
     stick = Path(shutil.copytree(following.store, surroundings.folder / "usb"))
-    done = surroundings.run(
+    done = ask(
         "sync", "once", "--from", stick.as_uri(), VISUAL_SEARCH_SYNC__SOURCE="s3://absent/none"
     )
     assert done.stdout.startswith("installed: ")
@@ -117,7 +128,7 @@ def test_the_second_of_two_says_so_and_leaves(
     ):
         with (locks / name).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            assert said in failed(surroundings.run(*words))
+            assert said in failed(ask(*words))
 
 
 def test_once_waits_for_the_appliance_and_takes_back_what_it_cannot_open(
@@ -139,7 +150,7 @@ def test_once_waits_for_the_appliance_and_takes_back_what_it_cannot_open(
     assert process.returncode == 1
     assert "error: gone-back: edge could not open it: no such network; back to" in error
     assert following.active() == first
-    assert "rejected" in failed(surroundings.run("sync", "once"))
+    assert "rejected" in failed(ask("sync", "once"))
 
 
 def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
@@ -156,13 +167,13 @@ def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
             [COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    surroundings.run("sync", "once")
+    ask("sync", "once")
     first = following.active()
     edge = start()
     try:
         until(lambda: said() == ("open", first))
         following.publish(variant(small_bundle, surroundings.folder / "second", "Second"))
-        done = surroundings.run("sync", "once")
+        done = ask("sync", "once")
         assert "waiting for the appliance to open it" in done.stderr
         assert done.returncode == 0, done.stderr
         second = following.active()
@@ -170,14 +181,14 @@ def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
         for _ in range(2):
             edge.kill()
             edge.wait()
-            assert surroundings.run("sync", "status").returncode == 0
+            assert ask("sync", "status").returncode == 0
             assert following.active() == second
             edge = start()
             until(lambda: said() == ("open", second))
         state = read_edge_state(following.data / "state")
         assert state is not None
         assert state.crashes == 2
-        said_by_sync = failed(surroundings.run("sync", "once"))
+        said_by_sync = failed(ask("sync", "once"))
         assert "rejected" in said_by_sync
         assert "edge crashed 2 times with it" in said_by_sync
         assert following.active() == first
@@ -194,12 +205,12 @@ def test_run_installs_says_when_it_looks_again_and_stops_at_once(
     until(lambda: following.active())
 
     def scheduled() -> bool:
-        status = answer(surroundings.run("sync", "status", "--json"))
+        status = answer(ask("sync", "status", "--json"))
         return bool(status["running"] and status["next_check_at"])
 
     until(scheduled)
-    assert "next check  20" in surroundings.run("sync", "status").stdout
-    done = surroundings.run("sync", "once")
+    assert "next check  20" in ask("sync", "status").stdout
+    done = ask("sync", "once")
     assert done.stdout.startswith("up-to-date"), "a person may ask beside it"
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -260,7 +271,7 @@ def test_doctor_looks_at_one_thing_after_the_other(
     s3_source: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = answer(surroundings.run("sync", "doctor", "--json"))
+    found = answer(ask("sync", "doctor", "--json"))
     assert [(one["subject"], one["state"]) for one in found] == [
         (subject, "ok")
         for subject in (
@@ -273,9 +284,9 @@ def test_doctor_looks_at_one_thing_after_the_other(
         "VISUAL_SEARCH_SYNC__SOURCE": s3_source,
         "VISUAL_SEARCH_SYNC__ENDPOINT_URL": s3_server.address,
     }
-    found = answer(surroundings.run("sync", "doctor", "--json", **there))
+    found = answer(ask("sync", "doctor", "--json", **there))
     assert {one["state"] for one in found} == {"ok"}, found
-    assert "ok" in surroundings.run("sync", "doctor", **there).stdout
+    assert "ok" in ask("sync", "doctor", **there).stdout
     for changes, subject, word in (
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "store", "let the device read"),
         ({"VISUAL_SEARCH_SYNC__CHANNEL": "stabel"}, "channel", "check its name"),
@@ -380,8 +391,8 @@ def test_the_outcome_is_seen_by_the_other_doctor_too(
     following: Following, surroundings: Surroundings
 ) -> None:
     shutil.rmtree(following.store)
-    surroundings.run("sync", "once")
-    findings = json.loads(surroundings.run("doctor", "--json").stdout)
+    ask("sync", "once")
+    findings = json.loads(ask("doctor", "--json").stdout)
     (one,) = (finding for finding in findings if finding["subject"] == "sync")
     assert one["state"] == "note"
     assert "store-failed" in one["message"]
