@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from catalog import durable
 from catalog.bundle import verify
 from tests.crash import points
 from tests.crash.disk import Disk
@@ -80,6 +81,7 @@ def power(world: World, disk: Disk, most: int | None, progress: Progress) -> Tal
 
     def trial(point: Point) -> str:
         world.reset()
+        durable.flush_tree(world.device)
         strace = points.stop_at(point, PULL, world.environment)
         try:
             reached = _wait(strace)

@@ -123,7 +123,6 @@ class World:
                 shutil.copytree(child, target, symlinks=True)
             else:
                 shutil.copy2(child, target)
-        os.sync()
 
     def run(self, *arguments: str) -> str:
         """Run the command to its end; see `run`."""
