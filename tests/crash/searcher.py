@@ -1,13 +1,15 @@
-"""A process that searches the active catalogue without a pause and holds it to its word.
+"""A process that searches the active catalogue and holds it to its word.
 
-``python -m tests.crash.searcher SHELF EXPECTED`` opens what is active, changes over when that
+``python -m tests.crash.searcher SHELF EXPECTED [PAUSE]`` opens what is active, changes over when that
 changes, and asks for one item after another, each by one of its own vectors. EXPECTED is what
 `expect` wrote: for each bundle that may be active, its items' titles. On SIGTERM a JSON object
-says how many answers came, which were wrong, and the longest time between two.
+says how many answers came, which were wrong, and the longest time between two. PAUSE: seconds
+between two questions.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import signal
 import sys
@@ -22,6 +24,7 @@ import numpy as np
 
 from catalog.bundle import Bundle
 from catalog.errors import VisualSearchError
+from catalog.gate import PR_SET_PDEATHSIG
 from catalog.shelf import Shelf
 
 LOOK_S = 0.05
@@ -40,8 +43,11 @@ def expect(file: Path, bundles: Iterable[Path]) -> None:
 class Searcher:
     """Counts answers, wrong ones, and the time between them."""
 
-    def __init__(self, shelf: Shelf, expected: dict[str, dict[str, object]]) -> None:
+    def __init__(
+        self, shelf: Shelf, expected: dict[str, dict[str, object]], pause_s: float = 0.0
+    ) -> None:
         self._shelf = shelf
+        self._pause_s = pause_s
         self._expected = expected
         self._bundle: Bundle | None = None
         self.answers = 0
@@ -63,6 +69,8 @@ class Searcher:
                 now = time.perf_counter()
                 self.times.append(now - before)
                 before = now
+            if self._pause_s:
+                time.sleep(self._pause_s)
             if turn == 0:
                 print("searching", flush=True)  # whoever waits for that may go on
 
@@ -118,8 +126,9 @@ class Searcher:
 
 def main() -> None:
     """Search until SIGTERM; print the report."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it never ends by itself
     shelf, expected = Shelf(Path(sys.argv[1])), json.loads(Path(sys.argv[2]).read_text())
-    searcher = Searcher(shelf, expected)
+    searcher = Searcher(shelf, expected, float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
 
     def stop(number: int, frame: FrameType | None) -> None:
         searcher.stopping = True

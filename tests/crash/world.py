@@ -22,6 +22,7 @@ from tests.crash.searcher import expect
 
 COMMAND = [sys.executable, "-m", "visual_search"]
 ROOT = Path(__file__).resolve().parents[2]
+PAUSE_S = "0.002"  # of the searching process, so that it leaves time for what it watches
 ITEMS = 120
 CHANNEL = "stable"
 SECONDS = 180
@@ -159,7 +160,7 @@ class Searching:
     def __init__(self, world: World) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.searcher", str(world.shelf.folder),
-             str(world.owner.expected)],
+             str(world.owner.expected), PAUSE_S],
             cwd=ROOT,
             env=world.environment,
             stdout=subprocess.PIPE,
