@@ -40,7 +40,9 @@ lint: $(VENV)/test
 bench: $(VENV)/test
 	@tests/debian-packages
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.outbox
 	$(BIN)/python -m bench.reporting
+	$(BIN)/python -m bench.draining
 
 loss-test: $(VENV)/test
 	@tests/debian-packages

@@ -1,7 +1,7 @@
 """A process that searches the active catalogue and holds it to its word.
 
-``python -m tests.crash.searcher SHELF EXPECTED [PAUSE]`` opens what is active, changes over when that
-changes, and asks for one item after another, each by one of its own vectors. EXPECTED is what
+``python -m tests.crash.searcher SHELF EXPECTED [PAUSE]`` opens what is active, changes over when
+that changes, and asks for one item after another, each by one of its own vectors. EXPECTED is what
 `expect` wrote: for each bundle that may be active, its items' titles. On SIGTERM a JSON object
 says how many answers came, which were wrong, and the longest time between two. PAUSE: seconds
 between two questions.
