@@ -30,7 +30,7 @@ demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained
 
 test: $(VENV)/test
 	@tests/debian-packages
-	$(BIN)/python -m pytest --cov=catalog --cov=edge --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/python -m pytest --cov=catalog --cov=edge --cov=sync --cov-report=term:skip-covered $(PYTEST)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .

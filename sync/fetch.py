@@ -137,7 +137,7 @@ class Fetch:
                 step = min(max(wanted.bytes // STEPS, SHORTEST_STEP), LONGEST_STEP)
                 pace = self._pace()
                 while part.bytes < wanted.bytes:
-                    chunk = body.read(min(CHUNK, wanted.bytes - part.bytes))
+                    chunk = body.read(min(CHUNK, step, wanted.bytes - part.bytes))
                     if not chunk:
                         raise StoreUnreachable(
                             f"{self._store.url}: {FILES}/{wanted.sha256} ended after "

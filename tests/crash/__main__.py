@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ TRIALS = ("pull", "publish", "build", "power")
 
 
 @contextmanager
-def store(folder: Path) -> Iterator[tuple[dict[str, str], Callable[[], int]]]:
+def store(folder: Path) -> Iterator[tuple[dict[str, str], trials.Fetched]]:
     """A real S3 store behind a proxy that counts; what a process needs to reach it."""
     server = S3Server(folder / "s3")
     proxy = FaultyProxy(server.address)
@@ -38,7 +38,7 @@ def store(folder: Path) -> Iterator[tuple[dict[str, str], Callable[[], int]]]:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL_S3": proxy.address,
         }
-        yield environment, lambda: sum(one.bytes for one in proxy.requests)
+        yield environment, lambda part: sum(one.bytes for one in proxy.requests if part in one.path)
     finally:
         proxy.close()
         server.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.bundle import verify
+from catalog.bundle import read_manifest, verify
 from catalog.shelf import Shelf
 from tests.crash.searcher import expect
 
@@ -148,6 +148,23 @@ class World:
         if verify(active)[1] != active.name:
             raise Broken(f"{active.name} holds another bundle")
         return identities[active.name]
+
+    def taken(self, name: str) -> int:
+        """Bytes of one of the bundles that the device has fetched: not those it had before."""
+        manifest, identity = read_manifest(self.owner.bundles[name])
+        here = read_manifest(self.template / "shelf" / "active")[0].files.values()
+        known = {entry.sha256 for entry in here}
+        wanted = {entry.sha256: entry.bytes for entry in manifest.files.values()}
+        if (self.shelf.versions / identity).exists():
+            return sum(size for digest, size in wanted.items() if digest not in known)
+        return sum(
+            file.stat().st_size
+            for file in self.shelf.incoming.glob("*")
+            if file.is_file()
+            and file.suffix in ("", ".part")
+            and file.stem in wanted
+            and file.stem not in known
+        )
 
     def searching(self) -> Searching:
         """A process that searches the active bundle while the context lasts."""
