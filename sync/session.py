@@ -14,7 +14,7 @@ from sync.commands import Commands
 from sync.journal import Journal
 from sync.outbox import Outbox, Stored
 from sync.settings import OutboxSettings
-from sync.suspects import TURNED_DOWN, Key, Suspects, Verdict, key
+from sync.suspects import Key, Suspects, Verdict, key
 from sync.topics import Topics
 from sync.transports.base import Refusal, Transport
 
@@ -136,6 +136,7 @@ class Session:
         self._read: deque[Stored] = deque()
         self._last: Stored | None = None
         self._at_end = False
+        self._passed_over = False  # events not taken now, which are read again at the end
         self._next_at = 0.0
         self._throttle = throttle
         self._throttled_until = 0.0
@@ -169,8 +170,9 @@ class Session:
         pause_s = self._next_at - time.monotonic()
         more = bool(self._read) or len(self._suspects) > 0
         idle = not (more or self._busy or pause_s > 0)
-        if (idle or self.accepted) and self._holds.expired():  # others had their turn
-            self._last, self._at_end = None, False
+        again = idle and self._passed_over
+        if again or ((idle or self.accepted) and self._holds.expired()):  # others had their turn
+            self._last, self._at_end, self._passed_over = None, False, False
             self._read.clear()
         elif idle and self._ear.news.empty():
             self._at_end = not self._outbox.wait(IDLE_S if self._at_end else 0.0)
@@ -312,11 +314,9 @@ class Session:
             self._hold(sent.topic)
         elif refusal is Refusal.MESSAGE:
             self._set_aside(event, reason)
-        else:
-            controlled = self.accepted > 0
-            verdict = self._suspects.failed(event, sent.topic, controlled, TURNED_DOWN)
-            if verdict is Verdict.ASIDE:
-                self._set_aside(event, reason)
+        else:  # nobody's fault: others have their turn, each after a pause
+            self._suspects.forget(event)
+            self._passed_over = True
             if self._heard_at >= self._throttled_until:  # all that come at once are one
                 self._throttled_until = self._heard_at + self._throttle.pause_s()
                 self._next_at = max(self._next_at, self._throttled_until)
@@ -371,11 +371,9 @@ class Session:
         verdict = self._suspects.failed(event, topic, self.accepted > 0)
         if verdict is Verdict.HOLD:
             self._hold(topic)
-            self.progressed = True
             return f"{reason}, again and again on topic {topic}; does the policy allow it?"
         if verdict is Verdict.ASIDE:
             self._set_aside(event, f"{reason}; each time this message was sent")
-            self.progressed = True
             return f"{reason}; event {event.id} was the cause, and set aside"
         self._outbox.failed([event], reason)
         return reason

@@ -25,7 +25,9 @@ from sync.reporting import opened, reporting
 from sync.settings import OutboxSettings
 from sync.topics import Topics
 from sync.transports.file import File
+from sync.transports.greengrass_v1 import GreengrassV1
 from sync.transports.mqtt import Mqtt
+from tests import greengrass_core
 from tests.brokers import THING, Consumer, Mosquitto, Papers, until
 from tests.iot_core import NOT_AUTHORIZED, IotCore
 
@@ -49,6 +51,16 @@ class Way:
         ]
         assert all(ticket.wait(10) for ticket in tickets)
 
+    @contextmanager
+    def through_greengrass(self, core: greengrass_core.Core) -> Iterator[None]:
+        """Report through a core while the test goes on, with pauses that are nearly none."""
+        topics, settings = Topics(THING), OutboxSettings.model_validate({"rate": 10_000})
+        reporter = Reporter(
+            self.outbox, GreengrassV1, topics, settings, self.folder / "state", first_pause_s=0.001
+        )
+        with self._running(reporter):
+            yield
+
     def reporter(self, port: int | None = None, **settings: Any) -> Reporter:
         """A reporter; without a limit of rate unless `settings` say so."""
         topics = Topics(THING)
@@ -65,12 +77,17 @@ class Way:
     @contextmanager
     def reporting(self, **settings: Any) -> Iterator[Reporter]:
         """Report while the test goes on."""
-        stopping = threading.Event()
         reporter = self.reporter(**settings)
+        with self._running(reporter):
+            yield reporter
+
+    @contextmanager
+    def _running(self, reporter: Reporter) -> Iterator[None]:
+        stopping = threading.Event()
         thread = threading.Thread(target=reporter.run, args=(stopping,))
         thread.start()
         try:
-            yield reporter
+            yield
         finally:
             stopping.set()
             thread.join(10)
@@ -221,6 +238,23 @@ def test_throttled(way: Way) -> None:
         way.broker.manners.quota = None
         until(lambda: way.outbox.counters().length == 0, 60)
     assert sorted(way.numbers()) == list(range(30))
+    assert way.outbox.counters().aside == 0
+
+
+def test_a_core_without_room_and_a_core_away_convict_nobody(way: Way) -> None:
+    """Messages go through between the refusals, one way and another; all arrive in the end."""
+    way.put(30)
+    with greengrass_core.running() as core, greengrass_core.function_on(core.port):
+        core.takes = iter([True, False, False, False] * 30)
+        with way.through_greengrass(core):
+            until(lambda: way.outbox.counters().length < 15, 60)
+            core.status = 403
+            until(lambda: way.journal("trouble"))
+            assert all("policy" not in one.detail for one in way.journal("trouble"))
+            core.takes, core.status = None, 200
+            until(lambda: way.outbox.counters().length == 0, 60)
+        found = [json.loads(one.payload)["details"]["number"] for one in core.messages]
+    assert sorted(found) == list(range(30))
     assert way.outbox.counters().aside == 0
 
 
