@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 import sync.outbox_writer
+from catalog.errors import OutboxError
 from sync.clock import Moment
 from sync.events import Event, Heartbeat, Sighting, Timings, features, message, status
 from sync.outbox import Outbox
@@ -280,6 +282,32 @@ def test_waiting_ends_with_news_of_this_process_and_of_the_other(
     assert [one["device"] for one in documents(outbox)] == ["device-1", "other"]
 
 
+def test_nothing_is_news_in_an_emptied_outbox_that_is_opened_again(
+    outbox: Outbox, file: Path
+) -> None:
+    put(outbox, status("started"))
+    outbox.acknowledge(outbox.oldest(10))
+    again = Outbox(file, OutboxSettings(), "device-1")
+    assert again.oldest(10) == []
+    assert not again.wait(0.05)
+    put(again, status("started"))
+    assert again.wait(20)
+    again.close()
+
+
+def test_who_asks_while_the_disk_hangs_is_told_so(outbox: Outbox, file: Path) -> None:
+    """One waits for the disk; the others get an answer."""
+    put(outbox, status("started"))
+    with stuck_disk(file):
+        first = threading.Thread(target=outbox.counters)
+        first.start()
+        until(outbox._watching.locked)
+        with pytest.raises(OutboxError, match="does not answer"):
+            outbox.counters()
+    first.join(20)
+    assert outbox.counters().length == 1
+
+
 def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
     """Two processes write; both are killed at some moment, again and again."""
     durable: set[str] = set()
@@ -378,6 +406,32 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     assert "after it" in [one["message"] for one in documents(again)]
     again.close()
     assert outbox_is_sound(file)
+
+
+def test_what_lies_behind_a_damaged_page_goes_on_and_the_rest_is_counted(file: Path) -> None:
+    outbox = Outbox(file, OutboxSettings(), "device-1")
+    put(outbox, *(status("started", number=number) for number in range(1000)))
+    length = outbox.counters().length
+    outbox.close()
+    with file.open("r+b") as opened:  # one page among those of the events
+        place = opened.read().index(b'"number":500}')
+        opened.seek(place - place % 4096)
+        opened.write(b"\xff" * 4096)
+    again = Outbox(file, OutboxSettings(), "device-1")
+    put(again, status("started", "after it"))
+    details = [one.get("details", {}) for one in documents(again)]
+    numbers = [one["number"] for one in details if "number" in one]
+    assert numbers == sorted(set(range(1000)) & set(numbers))
+    assert len(numbers) > 950
+    assert numbers[-1] == 999
+    lost = length - len(numbers)
+    assert lost
+    assert again.counters().dropped == {"damage": lost}
+    (report,) = told(again, "outbox_damaged")
+    assert f"{lost} were lost" in report["message"]
+    (dropped,) = told(again, "dropped")
+    assert lost in dropped["details"].values()
+    again.close()
 
 
 def test_both_processes_go_on_with_one_new_file_when_it_is_damaged_under_them(
