@@ -415,6 +415,27 @@ def test_a_full_stick(way: Way, tmp_path: Path) -> None:
     assert way.outbox.counters().aside == 0
 
 
+def test_a_disk_without_room(way: Way, tmp_path: Path) -> None:
+    """It is said, ends nothing, and all is written when there is room."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "reports.jsonl").symlink_to("/dev/full")
+    way.put(3)
+    reporter = Reporter(
+        way.outbox,
+        lambda: File(stick, 10_000, 2),
+        Topics(THING),
+        OutboxSettings(),
+        tmp_path / "state",
+        first_pause_s=0.05,
+    )
+    drained = reporter.drain(0.3)
+    assert drained.left == 3
+    assert "No space left on device" in drained.error
+    (stick / "reports.jsonl").unlink()
+    assert reporter.drain(10).left == 0
+
+
 def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker ends, and no outbox is made."""
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))

@@ -327,6 +327,24 @@ def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPat
     assert len(attempts) == 3
 
 
+def test_a_worker_that_fails_again_and_again_comes_back_within_minutes() -> None:
+    """However often: its pauses are what it waits for in `stopping`."""
+    pauses: list[float] = []
+
+    class Stopping(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            if len(pauses) == 20:
+                self.set()
+            return self.is_set()
+
+    def failing(stopping: threading.Event, wake: threading.Event) -> None:
+        raise VisualSearchError("no")
+
+    run.supervise("failing", failing, Stopping(), threading.Event())
+    assert 60 < max(pauses) <= 300
+
+
 def test_waits_grow_to_an_hour_and_differ() -> None:
     backoff = Backoff(run.FIRST_S, run.LONGEST_S, lambda: 1.0)
     longest = [backoff.pause_s() for _ in range(10_000)]
