@@ -247,7 +247,12 @@ class Session:
             raise
 
     def _answer(self) -> None:
-        while not self._ear.commands.empty() and len(self._under_way) < self._window:
+        while (
+            not self._ear.commands.empty()
+            and len(self._under_way) < self._window
+            and not len(self._suspects)
+            and self._topics.answers not in self._holds
+        ):
             payload = self._ear.commands.get()
             self._journal.note("command", detail=payload.decode("utf-8", "replace")[:200])
             self._send(self._topics.answers, self._commands.answer(payload), None)
@@ -292,21 +297,27 @@ class Session:
             return
         self._heard_at = time.monotonic()
         self._throttle.succeeded()
+        self._holds.wanted(sent.topic)
         if sent.event is None:
             return
         self.accepted += 1
         self.progressed = True
         self._suspects.accepted(sent.event, sent.topic)
-        self._holds.wanted(sent.topic)
         self._taken.append(sent.event)
         self._latencies.append(self._heard_at - sent.at)
 
     def _refuse(self, token: int, reason: str, refusal: Refusal) -> None:
         sent = self._under_way.pop(token, None)
-        if sent is None or sent.event is None:
+        if sent is None:
             return
         self._heard_at = time.monotonic()
         event = sent.event
+        if event is None:  # an answer: whoever asked may ask again
+            self._journal.note("refused", detail=f"{sent.topic}: {reason}")
+            self._journal.flush()
+            if refusal is Refusal.TOPIC:
+                self._holds.hold(sent.topic)
+            return
         self._busy.discard(key(event))
         self._journal.note("refused", event, reason)
         self._outbox.failed([event], f"{sent.topic}: {reason}")
@@ -365,6 +376,9 @@ class Session:
         left = [(one.event, one.topic) for one in self._under_way.values() if one.event is not None]
         self._journal.note("lost", detail=f"{len(left)} under way: {reason}")
         self._suspects.suspect(event for event, _ in left)
+        if len(left) < len(self._under_way):  # an answer may have been the cause
+            self._holds.hold(self._topics.answers)
+            return reason
         if len(left) != 1:
             return reason
         [(event, topic)] = left

@@ -321,6 +321,49 @@ def test_commands(way: Way) -> None:
     assert done == ["sync-now"]
 
 
+def test_a_command_that_fails_is_answered_so() -> None:
+    """And done when it is asked for again."""
+    troubles: list[Exception] = [OutboxError("the disk does not answer")]
+
+    def report_status() -> dict[str, Any]:
+        if troubles:
+            raise troubles.pop()
+        return {}
+
+    commands = Commands({"report-status": report_status})
+    asked = b'{"id": "1", "command": "report-status"}'
+    first = json.loads(commands.answer(asked))
+    assert (first["outcome"], first["message"]) == ("failed", "the disk does not answer")
+    assert json.loads(commands.answer(asked))["outcome"] == "done"
+
+
+def test_an_answer_that_makes_it_hang_up_convicts_no_event(way: Way) -> None:
+    """Its topic is left in peace, and events go on."""
+    topics = Topics(THING)
+    way.broker.manners.closes_for = [topics.answers.encode()]
+    asked = b'{"id": "1", "command": "reboot"}'
+    with way.reporting():
+        for count in range(1, 9):
+            until(lambda: way.broker.subscribed)
+            way.put(1, count)
+            way.broker.command(topics.commands, asked)
+            until(lambda: way.outbox.counters().length == 0)
+        until(lambda: way.journal("lost"))
+    assert sorted(set(way.numbers())) == list(range(1, 9))
+    assert way.outbox.counters().aside == 0
+    assert way.broker.connections < 8
+
+
+def test_a_refused_answer_is_noted(way: Way) -> None:
+    topics = Topics(THING)
+    way.broker.manners.refuses = {topics.answers: NOT_AUTHORIZED}
+    with way.reporting():
+        until(lambda: way.broker.subscribed)
+        way.broker.command(topics.commands, b'{"id": "1", "command": "reboot"}')
+        until(lambda: way.journal("refused"))
+    assert topics.answers in way.journal("refused")[0].detail
+
+
 def test_through_mosquitto(way: Way, tmp_path: Path) -> None:
     """A real broker is restarted twice; its consumer ends with every event.
 
