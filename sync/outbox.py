@@ -18,7 +18,7 @@ from pathlib import Path
 from catalog.errors import OutboxError
 from sync import outbox_rows as rows
 from sync.clock import now, timestamp
-from sync.events import Event
+from sync.events import Event, Kind
 from sync.outbox_file import OutboxFile
 from sync.outbox_rows import REASONS, Counters, Stored
 from sync.outbox_writer import Ticket, Writer
@@ -78,6 +78,10 @@ class Outbox:
     def put(self, event: Event) -> Ticket:
         """Take an event; returns at once, whatever disk and network do."""
         return self._writer.put(event)
+
+    def dropped(self, kind: Kind) -> None:
+        """Count an event that found no room in memory on its way here."""
+        self._writer.count_drop(kind)
 
     def close(self, timeout: float = 5.0) -> None:
         """Write what was put so far and stop; gives up after `timeout` seconds."""

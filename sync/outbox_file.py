@@ -245,9 +245,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create(
-    new: Path, stream: str, damage: str, old: Path | None, room: bool = True
-) -> None:
+def _create(new: Path, stream: str, damage: str, old: Path | None, room: bool = True) -> None:
     """Make a database, with what can be read of the old one."""
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         _arrange(connection)

@@ -86,9 +86,7 @@ def _readable(old: sqlite3.Connection) -> dict[int, Row]:
     return found
 
 
-def _between(
-    old: sqlite3.Connection, first: int, last: int
-) -> Iterator[tuple[int, Row | None]]:
+def _between(old: sqlite3.Connection, first: int, last: int) -> Iterator[tuple[int, Row | None]]:
     """The events of these numbers; None for one that is not what it was."""
     for sequence, id_, kind, at, trusted, payload in old.execute(
         "SELECT sequence, id, kind, at, trusted, payload FROM events "

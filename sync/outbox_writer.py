@@ -13,7 +13,7 @@ from catalog.errors import EventError, OutboxError
 from catalog.state import boot_id
 from sync import outbox_rows as rows
 from sync.clock import now, timestamp
-from sync.events import WORTH, Event, render, status
+from sync.events import WORTH, Event, Kind, render, status
 from sync.outbox_file import OutboxFile
 from sync.outbox_rows import Row
 from sync.settings import OutboxSettings
@@ -86,6 +86,11 @@ class Writer:
         if dropped is not None:
             self._settle([dropped], False)
         return ticket
+
+    def count_drop(self, kind: Kind) -> None:
+        """An event was dropped for want of memory before it came here."""
+        with self._work:
+            self._lost["memory", kind] += 1
 
     def state(self) -> tuple[int, Counter[str], tuple[str, str]]:
         """How many events wait in memory, drops that no transaction has counted, the trouble.

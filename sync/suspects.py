@@ -4,8 +4,8 @@ After a loss, everything that was under way is suspected, and sent one at a time
 Who fails twice alone lets others go first, and is tried after something else got through on
 the same connection. A message is only found guilty after others of its topic went through
 between its failures; where nothing of its topic does, the topic is what is not wanted, and
-it is left in peace for a while. Who got an answer, be it a no, is no suspect. A network that loses every tenth message would convict one in
-ten million.
+it is left in peace for a while. Who got an answer, be it a no, is no suspect. A network that
+loses every tenth message would convict one in ten million.
 """
 
 from __future__ import annotations

@@ -138,9 +138,7 @@ def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
     key = load_pem_private_key(address.private_key.read_bytes(), None)
     locked_key = tmp_path / "locked.key"
     locked_key.write_bytes(
-        key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
-        )
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     )
     assert "passphrase" in fault(replace(address, private_key=locked_key))
 
@@ -361,7 +359,8 @@ class TestDoctor:
             "reporting", "endpoint", "commands", "topic"
         }  # fmt: skip
         assert [one.message for one in found if one.subject == "topic"] == [
-            f"visual-search/{THING}/{name}" for name in ("sightings", "status", "heartbeat", "answers")
+            f"visual-search/{THING}/{name}"
+            for name in ("sightings", "status", "heartbeat", "answers")
         ]
         [certificate] = [one for one in found if one.subject == "certificate"]
         assert certificate.state == "note"  # it is valid for a day

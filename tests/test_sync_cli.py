@@ -21,11 +21,11 @@ from click.testing import CliRunner
 from catalog.errors import StoreUnreachable, VisualSearchError
 from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync import run
+from sync.backoff import Backoff
+from sync.device_cli import _rows
 from sync.events import status
 from sync.outbox import Outbox
 from sync.settings import OutboxSettings
-from sync.backoff import Backoff
-from sync.device_cli import _rows
 from sync.sync_doctor import examine
 from tests.conftest import COMMAND, Surroundings
 from tests.following import Following, variant
