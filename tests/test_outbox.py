@@ -22,10 +22,10 @@ import pytest
 import sync.outbox_writer
 from catalog.errors import OutboxError
 from sync.clock import Moment
-from sync.events import Event, Heartbeat, Sighting, Timings, features, message, status
-from sync.outbox import Outbox
+from sync.events import WORTH, Event, Heartbeat, Sighting, Timings, features, message, status
+from sync.outbox import REASONS, Outbox
 from sync.outbox_file import OutboxFile
-from sync.outbox_rows import ROW_BYTES, newest_sequence
+from sync.outbox_rows import ROW_BYTES, count_drops, newest_sequence
 from sync.outbox_writer import MOST_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -201,6 +201,15 @@ def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.M
     put(outbox, status("started"))
     reported = sum(one["details"]["space_sighting"] for one in told(outbox, "dropped"))
     assert reported == outbox.counters().dropped["space"]
+
+
+def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file: Path) -> None:
+    put(outbox, status("started"))
+    drops = {(reason, kind): 1 for reason in REASONS for kind in WORTH}
+    OutboxFile(file).write(lambda database: count_drops(database, drops))
+    put(outbox, status("started"))
+    (report,) = told(outbox, "dropped")
+    assert report["details"] == dict.fromkeys(REASONS, len(WORTH))
 
 
 def test_numbers_of_a_network_go_before_sightings(outbox: Outbox) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import OutboxError
+from catalog.errors import OutboxError, SettingsError
 from sync.commands import Commands
 from sync.events import Event, Heartbeat, status
 from sync.journal import Journal, Note, follow
 from sync.outbox import Outbox
 from sync.report import Reporter
-from sync.report_cli import tail
+from sync.report_cli import _line, tail
 from sync.reporting import opened, reporting
 from sync.settings import OutboxSettings
 from sync.topics import Topics
@@ -280,6 +280,16 @@ def test_a_small_window(way: Way) -> None:
         under_way += {"sent": 1, "acknowledged": -1}.get(note.what, 0)
         most = max(most, under_way)
     assert most == 3
+
+
+def test_a_template_that_asks_for_what_there_is_not() -> None:
+    with pytest.raises(SettingsError, match="are filled in"):
+        Topics.of_settings(OutboxSettings(topic="{thing.x}/{kind}"), THING)
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    note = Note("12:00:00", "command", 0, "", "\x1b]0;title\x07ü")
+    assert _line(note).endswith(r"\x1b]0;title\x07ü")
 
 
 def test_two_reporters(way: Way) -> None:
