@@ -205,7 +205,7 @@ def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.M
 
 def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file: Path) -> None:
     put(outbox, status("started"))
-    drops = {(reason, kind): 1 for reason in REASONS for kind in WORTH}
+    drops: dict[tuple[str, str], int] = {(one, kind): 1 for one in REASONS for kind in WORTH}
     OutboxFile(file).write(lambda database: count_drops(database, drops))
     put(outbox, status("started"))
     (report,) = told(outbox, "dropped")
