@@ -296,11 +296,15 @@ class Appliance:
 
 
 def open_bundle(
-    bundle: Path | None, shelf: Shelf, state_folder: Path, engine: str
+    bundle: Path | None,
+    shelf: Shelf,
+    state_folder: Path,
+    engine: str,
+    reporting: Reporting | None = None,
 ) -> tuple[Bundle, bool]:
     """The bundle to serve, and whether it came from the shelf.
 
-    When the active bundle is damaged, the one before it is served.
+    When the active bundle is damaged, the one before it is served, and `reporting` told so.
 
     Raises:
         BundleError: There is none, or none can be opened; says what to do.
@@ -326,7 +330,10 @@ def open_bundle(
         if previous is None:
             raise
         log.error("%s; going back to the catalogue before it", error)
-        return Bundle.open(previous, engine), True
+        opened = Bundle.open(previous, engine)
+        if reporting is not None:
+            reporting.catalogue_rejected(active.name, str(error), opened.id)
+        return opened, True
 
 
 def _tell(folder: Path, phase: Phase, bundle: str, message: str = "", follows: bool = True) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from catalog.errors import VisualSearchError
 from catalog.settings import CatalogSettings, DeviceSettings, load
 from edge.settings import EdgeSettings
 from sync.settings import OutboxSettings
@@ -70,14 +71,20 @@ def run(
     outbox = load("outbox", OutboxSettings, config)
     shelf = Shelf(device.shelf)
     engine = load("catalog", CatalogSettings, config).engine
-    opened, from_shelf = open_bundle(bundle, shelf, device.state, engine)
+    reporting = open_reporting(device, outbox)
+    try:
+        opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, reporting)
+    except VisualSearchError:
+        if reporting is not None:
+            reporting.stop()
+        raise
     run_appliance(
         settings,
         opened,
         shelf if from_shelf else None,
         device.state,
         print_addresses,
-        open_reporting(device, outbox),
+        reporting,
     )
 
 

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Literal
 
@@ -34,6 +35,7 @@ from sync.settings import OutboxSettings
 
 OTHERS = 3
 THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough
+MOST_NOTES = 2000  # that wait for the thread; more are dropped, and counted
 GOODBYE_S = 1.5  # at most, for the last events to reach the disk; a sound one takes milliseconds
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class Reporting:
         self._outbox = outbox
         self._settings = settings
         self._folder = device.folder
-        self._notes: queue.SimpleQueue[Note | None] = queue.SimpleQueue()
+        self._notes: queue.Queue[Note | None] = queue.Queue(MOST_NOTES)
         self._started = time.monotonic()
         self._next_features = 0.0
         self._camera: Literal["starting", "online", "offline"] = "starting"
@@ -74,8 +76,9 @@ class Reporting:
         """Say that the device stops; gives up soon where the disk hangs."""
         deadline = time.monotonic() + GOODBYE_S
         if self._thread.is_alive():
-            self._notes.put(lambda: self._status("stopped"))
-            self._notes.put(None)
+            self._note("status", lambda: self._status("stopped"))
+            with suppress(queue.Full):  # then it hangs
+                self._notes.put_nowait(None)
             self._thread.join(GOODBYE_S)
         self._outbox.close(max(0.1, deadline - time.monotonic()))
 
@@ -92,33 +95,40 @@ class Reporting:
     def sighting(self, sighting: Sighting) -> None:
         """A verdict has changed."""
         moment = Moment(sighting.at, now().trusted)
-        self._notes.put(lambda: self._put_sighting(sighting, moment))
+        self._note("sighting", lambda: self._put_sighting(sighting, moment))
 
     def features(self, numbers: NDArray[np.float32]) -> None:
         """The network's own output, float32 (d,), for one look; where that is wanted."""
         if self._settings.report_features and time.monotonic() >= self._next_features:
             self._next_features = time.monotonic() + self._settings.features_interval_s
-            self._notes.put(lambda: self._put_features(numbers))
+            self._note("features", lambda: self._put_features(numbers))
 
     def camera(self, state: CameraState, name: str) -> None:
         """The camera came, or went."""
         if state.status != "starting" and state.status != self._camera:
             self._camera = state.status
-            self._notes.put(lambda: self._put_camera(state, name))
+            self._note("status", lambda: self._put_camera(state, name))
 
     def catalogue(self, bundle: Bundle) -> None:
         """Another catalogue is in use."""
         former, self._bundle = self._bundle, bundle.id
         back = bundle.id < former  # ids begin with the time of the build
         what = "catalogue_rolled_back" if back else "catalogue_activated"
-        self._notes.put(lambda: self._status(what, "", bundle=bundle.id, former=former))
-        self._notes.put(lambda: self._model_loaded(bundle))
+        self._note("status", lambda: self._status(what, "", bundle=bundle.id, former=former))
+        self._note("status", lambda: self._model_loaded(bundle))
 
     def catalogue_rejected(self, bundle: str, reason: str, used: str) -> None:
         """A catalogue could not be opened; another one is in use."""
-        self._notes.put(
-            lambda: self._status("catalogue_rejected", reason, bundle=bundle, in_use=used)
+        self._note(
+            "status",
+            lambda: self._status("catalogue_rejected", reason, bundle=bundle, in_use=used),
         )
+
+    def _note(self, kind: events.Kind, note: Note) -> None:
+        try:
+            self._notes.put_nowait(note)
+        except queue.Full:
+            self._outbox.dropped(kind)
 
     # The thread.
 

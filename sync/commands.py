@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from catalog.errors import VisualSearchError
+
 KEPT = 100  # answers, for a question that comes again
 
 
@@ -44,7 +46,10 @@ class Commands:
             known = ", ".join(sorted(self._actions))
             answer |= {"outcome": "unknown", "message": f"known commands are {known}"}
         else:
-            answer |= {"outcome": "done", **action()}
+            try:
+                answer |= {"outcome": "done", **action()}
+            except VisualSearchError as error:  # may be asked again
+                return _json(answer | {"outcome": "failed", "message": str(error)})
         self._answered[asked.id] = _json(answer)
         if len(self._answered) > KEPT:
             self._answered.popitem(last=False)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from catalog.errors import ShelfError, VisualSearchError
+from catalog.errors import SettingsError, ShelfError, VisualSearchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,27 +38,33 @@ def run(config: Path | None) -> None:
 
     Checks at once and then every [sync] interval_s; after a failure sooner, then ever less
     often, at least once an hour. A bundle that the appliance cannot open, or that makes it
-    crash twice, is taken back. Events leave the outbox as [outbox] says.
+    crash twice, is taken back. Events leave the outbox as [outbox] says. A device without
+    [sync] source only reports.
 
     \b
     Example:
       visual-search sync run
     """
     from sync.news import telling
-    from sync.reporting import reporting
+    from sync.reporting import is_wanted, reporting
     from sync.run import alone, pulling, watching
     from sync.run import run as run_workers
 
     with telling(config) as tell:
         device = _device(config, tell=tell)
-        with alone(device):
-            run_workers(
-                {
-                    "pull": pulling(device),
-                    "watch": watching(device),
-                    "report": reporting(config),
-                }
+        pulls, reports = bool(device.settings.source), is_wanted(config)
+        if not pulls and not reports:
+            raise SettingsError(
+                "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
+                "or transport for reports"
             )
+        with alone(device):
+            workers = {"watch": watching(device)}
+            if pulls:
+                workers["pull"] = pulling(device)
+            if reports:
+                workers["report"] = reporting(config, pulls)
+            run_workers(workers)
 
 
 @click.command()

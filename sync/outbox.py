@@ -18,7 +18,7 @@ from pathlib import Path
 from catalog.errors import OutboxError
 from sync import outbox_rows as rows
 from sync.clock import now, timestamp
-from sync.events import Event
+from sync.events import Event, Kind
 from sync.outbox_file import OutboxFile
 from sync.outbox_rows import REASONS, Counters, Stored
 from sync.outbox_writer import Ticket, Writer
@@ -28,6 +28,7 @@ __all__ = ["FILE", "REASONS", "Counters", "Outbox", "Stored", "Ticket"]
 
 FILE = "outbox.db"  # in the data folder
 POLL_S = 0.5  # how soon the other process's events are noticed
+PATIENCE_S = 2.0  # of who wants to know, while another is being told
 NOTES_S = 30.0  # how long the reporter's counts may wait for a transaction
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,10 @@ class Outbox:
         """Take an event; returns at once, whatever disk and network do."""
         return self._writer.put(event)
 
+    def dropped(self, kind: Kind) -> None:
+        """Count an event that found no room in memory on its way here."""
+        self._writer.count_drop(kind)
+
     def close(self, timeout: float = 5.0) -> None:
         """Write what was put so far and stop; gives up after `timeout` seconds."""
         if not self._writer.close(timeout):
@@ -96,11 +101,16 @@ class Outbox:
         Raises:
             OutboxError: The outbox cannot be read now.
         """
+
+        def read(database: sqlite3.Connection) -> tuple[list[Stored], tuple[str, int]]:
+            found = rows.oldest(database, count, after)
+            if len(found) == count:
+                return found, (found[-1].stream, found[-1].sequence)
+            return found, rows.newest_sequence(database)  # there is nothing behind them
+
         with self._reading:
-            found = self._reader.read(lambda database: rows.oldest(database, count, after))
-        if found:
-            last = (found[-1].stream, found[-1].sequence)
-            self._seen = max(self._seen, last) if self._seen[0] == last[0] else last
+            found, last = self._reader.read(read)
+        self._seen = max(self._seen, last) if self._seen[0] == last[0] else last
         return found
 
     def acknowledge(self, events: Iterable[Stored]) -> None:
@@ -190,8 +200,12 @@ class Outbox:
         Raises:
             OutboxError: It cannot be read now.
         """
-        with self._watching:
+        if not self._watching.acquire(timeout=PATIENCE_S):
+            raise OutboxError(f"{self.file}: the disk does not answer")
+        try:
             found = self._watch.read(lambda database: rows.counters(database, now()))
+        finally:
+            self._watching.release()
         waiting, lost, (error, error_at) = self._writer.state()
         found = replace(found, dropped=dict(lost + Counter(found.dropped)), waiting=waiting)
         return replace(found, last_error=error, last_error_at=error_at) if error else found

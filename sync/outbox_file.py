@@ -190,7 +190,7 @@ class OutboxFile:
                 if old is None or _code(error) != sqlite3.SQLITE_FULL:
                     raise
                 _remove(new)  # no room for what could be carried over: better to begin empty
-                _create(new, stream, damage, None)
+                _create(new, stream, damage, old, room=False)
             if old is not None and not self.path.is_symlink():  # a file that somebody put there
                 old = old.with_name(f"{self.path.stem}-{stream[-8:]}.db")
                 os.link(self.path, old)
@@ -245,7 +245,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create(new: Path, stream: str, damage: str, old: Path | None) -> None:
+def _create(new: Path, stream: str, damage: str, old: Path | None, room: bool = True) -> None:
     """Make a database, with what can be read of the old one."""
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         _arrange(connection)
@@ -254,7 +254,7 @@ def _create(new: Path, stream: str, damage: str, old: Path | None) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         if old is not None:
-            damage += f"; {rescue(old, connection)} events of the old one were carried over"
+            damage += f"; {rescue(old, connection, room)}"
         connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
         connection.execute("COMMIT")
     durable.flush_folder(new.parent)

@@ -13,7 +13,7 @@ from sync.events import placed
 
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 ROOM_AGAIN = 0.95  # of the limit; thinned to this, so that not every event thins anew
-REASONS = ("space", "age", "memory", "refused", "unfit")  # why events are dropped
+REASONS = ("space", "age", "memory", "refused", "unfit", "damage")  # why events are dropped
 MOST_ASIDE = 100  # messages that nobody would take; the newest are kept
 DAY_S = 86_400.0
 

@@ -13,7 +13,7 @@ from catalog.errors import EventError, OutboxError
 from catalog.state import boot_id
 from sync import outbox_rows as rows
 from sync.clock import now, timestamp
-from sync.events import WORTH, Event, render, status
+from sync.events import WORTH, Event, Kind, render, status
 from sync.outbox_file import OutboxFile
 from sync.outbox_rows import Row
 from sync.settings import OutboxSettings
@@ -21,6 +21,7 @@ from sync.settings import OutboxSettings
 MOST_WAITING = 2000  # events in memory, while the disk does not take them
 MOST_AT_ONCE = 500  # events in one transaction
 HOUSEKEEPING_S = 60.0  # between two looks for events that are too old and drops that are untold
+MOST_DETAILS = 20  # of a status event
 TELL_DROPS_S = 300.0  # at most one report of drops in so many seconds
 RETRY_S = (0.1, 5.0)  # first and longest pause when the disk does not take events
 
@@ -86,6 +87,11 @@ class Writer:
         if dropped is not None:
             self._settle([dropped], False)
         return ticket
+
+    def count_drop(self, kind: Kind) -> None:
+        """An event was dropped for want of memory before it came here."""
+        with self._work:
+            self._lost["memory", kind] += 1
 
     def state(self) -> tuple[int, Counter[str], tuple[str, str]]:
         """How many events wait in memory, drops that no transaction has counted, the trouble.
@@ -198,6 +204,11 @@ class Writer:
         quiet_s = abs(time.time() - rows.counter(database, "drops_told_at"))
         if quiet_s >= TELL_DROPS_S and (drops := rows.untold_drops(database)):
             details = {f"{reason}_{kind}": number for (reason, kind), number in drops.items()}
+            if len(details) > MOST_DETAILS:
+                reasons = Counter[str]()
+                for (reason, _), number in drops.items():
+                    reasons[reason] += number
+                details = dict(reasons)
             number = sum(drops.values())
             told.append(status("dropped", f"events that will never be sent: {number}", **details))
             rows.tell_drops(database)

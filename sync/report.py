@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,10 +180,14 @@ class Reporter:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
+        with ExitStack() as held:
+            self._lock(held)
+            yield
+
+    def _lock(self, held: ExitStack) -> None:
         try:
             self._state.mkdir(parents=True, exist_ok=True)
-            with locked(self._state / LOCK):
-                yield
+            held.enter_context(locked(self._state / LOCK))
         except BlockingIOError as error:
             raise OutboxError(
                 "another process is reporting already; 'visual-search sync run' does it by itself"

@@ -99,8 +99,11 @@ def _connection(
         if transport.name == "file":
             return
         kinds = [*NAMES, *(["features"] if settings.report_features else [])]
-        for number, kind in enumerate(kinds):
-            found = _topic(transport, ear, number, topics.of(kind))
+        wanted = [topics.of(kind) for kind in kinds]
+        if settings.commands and transport.name == "mqtt":
+            wanted.append(topics.answers)
+        for number, topic in enumerate(wanted):
+            found = _topic(transport, ear, number, topic)
             yield found
             if found.state == "wrong":  # the connection may have gone with it
                 transport.close()

@@ -37,4 +37,5 @@ def tail(config: Path | None, lines: int, no_follow: bool, as_json: bool) -> Non
 
 def _line(note: Note) -> str:
     event = f"{note.sequence} {note.id}  " if note.id else ""
-    return f"{note.at}  {note.what:<13}{event}{note.detail}".rstrip()
+    line = f"{note.at}  {note.what:<13}{event}{note.detail}".rstrip()
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)

@@ -34,11 +34,11 @@ def opened(
         SettingsError: Something is missing or wrong.
         OutboxError: The outbox cannot be used.
     """
-    settings = load("outbox", OutboxSettings, config)
-    device = load("device", DeviceSettings, config)
-    if not settings.enabled or choice.choose(settings) == "none":
+    if not is_wanted(config):
         yield None
         return
+    settings = load("outbox", OutboxSettings, config)
+    device = load("device", DeviceSettings, config)
     topics = Topics.of_settings(settings, choice.thing_name(device))
     dial = choice.dialer(settings, device, topics)
     assert dial is not None
@@ -50,11 +50,27 @@ def opened(
         outbox.close()
 
 
-def reporting(config: Path | None) -> Callable[[threading.Event, threading.Event], None]:
-    """The worker of ``sync run`` that reports; where nothing is to be reported, it ends."""
+def is_wanted(config: Path | None) -> bool:
+    """Whether the settings name a way out.
+
+    Raises:
+        SettingsError: Something is wrong in them.
+    """
+    settings = load("outbox", OutboxSettings, config)
+    return settings.enabled and choice.choose(settings) != "none"
+
+
+def reporting(
+    config: Path | None, pulls: bool = True
+) -> Callable[[threading.Event, threading.Event], None]:
+    """The worker of ``sync run`` that reports; where nothing is to be reported, it ends.
+
+    Args:
+        pulls: Whether there is another that can be asked to look for a catalogue now.
+    """
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
-        with opened(config, wake.set) as found:
+        with opened(config, wake.set if pulls else None) as found:
             if found is not None:
                 found[1].run(stopping)
 

@@ -25,6 +25,7 @@ from sync.progress import logged
 Worker = Callable[[threading.Event, threading.Event], None]
 
 FIRST_S, LONGEST_S = 15.0, 3600.0  # of the waits after failures
+LONGEST_RESTART_S = 300.0  # before a worker that failed is started again
 LOOK_S = 1.0  # between two looks at edge
 LEAVE_S = 1.0  # for all workers together
 
@@ -67,7 +68,7 @@ def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> N
 
 def supervise(name: str, worker: Worker, stopping: threading.Event, wake: threading.Event) -> None:
     """Run one worker, again after a while when it failed, until `stopping` is set."""
-    backoff = Backoff(FIRST_S, LONGEST_S)
+    backoff = Backoff(FIRST_S, LONGEST_RESTART_S)
     while not stopping.is_set():
         began = time.monotonic()
         try:
@@ -77,7 +78,7 @@ def supervise(name: str, worker: Worker, stopping: threading.Event, wake: thread
             log.error("%s: %s", name, error)
         except Exception:
             log.exception("%s failed", name)
-        if time.monotonic() - began > LONGEST_S:
+        if time.monotonic() - began > LONGEST_RESTART_S:
             backoff.succeeded()
         stopping.wait(backoff.pause_s())
 

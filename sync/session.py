@@ -14,7 +14,7 @@ from sync.commands import Commands
 from sync.journal import Journal
 from sync.outbox import Outbox, Stored
 from sync.settings import OutboxSettings
-from sync.suspects import TURNED_DOWN, Key, Suspects, Verdict, key
+from sync.suspects import Key, Suspects, Verdict, key
 from sync.topics import Topics
 from sync.transports.base import Refusal, Transport
 
@@ -136,6 +136,7 @@ class Session:
         self._read: deque[Stored] = deque()
         self._last: Stored | None = None
         self._at_end = False
+        self._passed_over = False  # events not taken now, which are read again at the end
         self._next_at = 0.0
         self._throttle = throttle
         self._throttled_until = 0.0
@@ -169,8 +170,9 @@ class Session:
         pause_s = self._next_at - time.monotonic()
         more = bool(self._read) or len(self._suspects) > 0
         idle = not (more or self._busy or pause_s > 0)
-        if (idle or self.accepted) and self._holds.expired():  # others had their turn
-            self._last, self._at_end = None, False
+        again = idle and self._passed_over
+        if again or ((idle or self.accepted) and self._holds.expired()):  # others had their turn
+            self._last, self._at_end, self._passed_over = None, False, False
             self._read.clear()
         elif idle and self._ear.news.empty():
             self._at_end = not self._outbox.wait(IDLE_S if self._at_end else 0.0)
@@ -245,7 +247,12 @@ class Session:
             raise
 
     def _answer(self) -> None:
-        while not self._ear.commands.empty() and len(self._under_way) < self._window:
+        while (
+            not self._ear.commands.empty()
+            and len(self._under_way) < self._window
+            and not len(self._suspects)
+            and self._topics.answers not in self._holds
+        ):
             payload = self._ear.commands.get()
             self._journal.note("command", detail=payload.decode("utf-8", "replace")[:200])
             self._send(self._topics.answers, self._commands.answer(payload), None)
@@ -290,21 +297,27 @@ class Session:
             return
         self._heard_at = time.monotonic()
         self._throttle.succeeded()
+        self._holds.wanted(sent.topic)
         if sent.event is None:
             return
         self.accepted += 1
         self.progressed = True
         self._suspects.accepted(sent.event, sent.topic)
-        self._holds.wanted(sent.topic)
         self._taken.append(sent.event)
         self._latencies.append(self._heard_at - sent.at)
 
     def _refuse(self, token: int, reason: str, refusal: Refusal) -> None:
         sent = self._under_way.pop(token, None)
-        if sent is None or sent.event is None:
+        if sent is None:
             return
         self._heard_at = time.monotonic()
         event = sent.event
+        if event is None:  # an answer: whoever asked may ask again
+            self._journal.note("refused", detail=f"{sent.topic}: {reason}")
+            self._journal.flush()
+            if refusal is Refusal.TOPIC:
+                self._holds.hold(sent.topic)
+            return
         self._busy.discard(key(event))
         self._journal.note("refused", event, reason)
         self._outbox.failed([event], f"{sent.topic}: {reason}")
@@ -312,11 +325,9 @@ class Session:
             self._hold(sent.topic)
         elif refusal is Refusal.MESSAGE:
             self._set_aside(event, reason)
-        else:
-            controlled = self.accepted > 0
-            verdict = self._suspects.failed(event, sent.topic, controlled, TURNED_DOWN)
-            if verdict is Verdict.ASIDE:
-                self._set_aside(event, reason)
+        else:  # nobody's fault: others have their turn, each after a pause
+            self._suspects.forget(event)
+            self._passed_over = True
             if self._heard_at >= self._throttled_until:  # all that come at once are one
                 self._throttled_until = self._heard_at + self._throttle.pause_s()
                 self._next_at = max(self._next_at, self._throttled_until)
@@ -365,17 +376,18 @@ class Session:
         left = [(one.event, one.topic) for one in self._under_way.values() if one.event is not None]
         self._journal.note("lost", detail=f"{len(left)} under way: {reason}")
         self._suspects.suspect(event for event, _ in left)
+        if len(left) < len(self._under_way):  # an answer may have been the cause
+            self._holds.hold(self._topics.answers)
+            return reason
         if len(left) != 1:
             return reason
         [(event, topic)] = left
         verdict = self._suspects.failed(event, topic, self.accepted > 0)
         if verdict is Verdict.HOLD:
             self._hold(topic)
-            self.progressed = True
             return f"{reason}, again and again on topic {topic}; does the policy allow it?"
         if verdict is Verdict.ASIDE:
             self._set_aside(event, f"{reason}; each time this message was sent")
-            self.progressed = True
             return f"{reason}; event {event.id} was the cause, and set aside"
         self._outbox.failed([event], reason)
         return reason

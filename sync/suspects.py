@@ -4,8 +4,8 @@ After a loss, everything that was under way is suspected, and sent one at a time
 Who fails twice alone lets others go first, and is tried after something else got through on
 the same connection. A message is only found guilty after others of its topic went through
 between its failures; where nothing of its topic does, the topic is what is not wanted, and
-it is left in peace for a while. A network that loses every tenth message would convict one in
-ten million.
+it is left in peace for a while. Who got an answer, be it a no, is no suspect. A network that
+loses every tenth message would convict one in ten million.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from enum import Enum
 from sync.outbox import Stored
 
 STUBBORN = 2  # failures alone, then others go first
-GUILTY = 5.0  # strikes: failures after others got through; with the two before, seven in a row
+GUILTY = 5  # strikes: failures after others got through; with the two before, seven in a row
 SHUNNED = 3  # losses in a row on one topic
-LOST, TURNED_DOWN = 1.0, 0.5  # how much a failure weighs
 
 Key = tuple[str, int]  # stream and sequence
 
@@ -43,7 +42,7 @@ class _Record:
     """How often a message failed alone, and how many had got through at its last failure."""
 
     failures: int = 0
-    strikes: float = 0.0
+    strikes: int = 0
     through: int = -1
 
 
@@ -82,8 +81,8 @@ class Suspects:
         self.forget(event)
         self._shunned.pop(topic, None)
 
-    def failed(self, event: Stored, topic: str, controlled: bool, weight: float = LOST) -> Verdict:
-        """The connection ended, or a no came, while this message alone was under way.
+    def failed(self, event: Stored, topic: str, controlled: bool) -> Verdict:
+        """The connection ended while this message alone was under way.
 
         Args:
             controlled: Whether something else got through on this connection before.
@@ -93,12 +92,11 @@ class Suspects:
         self._waiting[key(event)] = event
         if record.failures >= STUBBORN:
             self._waiting.move_to_end(key(event))
-        if weight == LOST:
-            self._shunned[topic] = self._shunned.get(topic, 0) + 1
-            if self._shunned[topic] >= SHUNNED:
-                return Verdict.HOLD
+        self._shunned[topic] = self._shunned.get(topic, 0) + 1
+        if self._shunned[topic] >= SHUNNED:
+            return Verdict.HOLD
         if controlled and record.through != self._through:
-            record.strikes += weight
+            record.strikes += 1
         record.through = self._through
         return Verdict.ASIDE if record.strikes >= GUILTY else Verdict.AGAIN
 

@@ -41,7 +41,7 @@ class Topics:
             )
         try:
             example = topics._named("heartbeat")
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
                 f"[outbox] topic {settings.topic}: only {{thing}} and {{kind}} are filled in"
             ) from error

@@ -38,6 +38,7 @@ class Manners:
         pace_s: How long it takes over each message.
         quota: How many more messages it takes before it throttles; None for no end.
         silent: It reads on and answers nothing.
+        subscriptions: Are ``granted``, ``ignored``, or ``close`` the connection.
     """
 
     closes_for: list[bytes] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Manners:
     pace_s: float = 0.0
     quota: int | None = None
     silent: bool = False
+    subscriptions: str = "granted"
     receive_maximum: int = 100
 
 
@@ -164,6 +166,8 @@ class IotCore:
             case 8:  # SUBSCRIBE
                 length = struct.unpack_from("!H", body, 3)[0]
                 topic = body[5 : 5 + length].decode()
+                if self.manners.subscriptions != "granted":
+                    return self.manners.subscriptions == "ignored"
                 self.subscribed.add(topic)
                 self._writers[writer].add(topic)
                 writer.write(packet(0x90, body[:2] + b"\0\1"))

@@ -64,3 +64,4 @@ def test_the_component_may_what_it_does() -> None:
     assert policy["resources"] == [topics.of(kind) for kind in NAMES]
     run = recipe["Manifests"][0]["Lifecycle"]["Run"]
     assert run["Setenv"]["VISUAL_SEARCH_OUTBOX__TRANSPORT"] == "greengrass-v2"
+    assert run["Setenv"]["VISUAL_SEARCH_OUTBOX__RULE"] == ""  # by a rule they have other topics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +23,10 @@ from catalog.errors import SettingsError
 from catalog.settings import DeviceSettings, load
 from catalog.shelf import Shelf
 from edge import health
-from edge.appliance import Appliance
+from edge.appliance import Appliance, open_bundle
 from edge.cameras.reader import CameraState
 from edge.figures import Figures, Tally
-from edge.reporting import Reporting, open_reporting, thumbnail
+from edge.reporting import MOST_NOTES, Reporting, open_reporting, thumbnail
 from edge.settings import EdgeSettings
 from edge.sighting import Timings, Verdict
 from edge.web.app import create_app
@@ -245,6 +246,31 @@ def test_features_are_limited_in_rate(small_bundle: Path, tmp_path: Path) -> Non
         reporting.features(np.ones(2048, np.float32))
     reporting.stop()
     assert names(read_events(tmp_path)).count("features") == 1
+
+
+def test_what_the_thread_does_not_take_is_bounded_and_counted(tmp_path: Path) -> None:
+    reporting = opened(tmp_path)  # its thread is not started
+    for _ in range(MOST_NOTES + 3):
+        reporting.catalogue_rejected("one", "damaged", "another")
+    assert reporting.counters().dropped == {"memory": 3}
+    reporting.stop()
+
+
+def test_a_catalogue_that_is_damaged_at_the_start_is_reported(
+    small_bundle: Path, tmp_path: Path
+) -> None:
+    versions = tmp_path / "shelf" / "versions"
+    shutil.copytree(small_bundle, versions / "sound")
+    (versions / "damaged").mkdir()
+    (tmp_path / "shelf" / "active").symlink_to("versions/damaged")
+    (tmp_path / "shelf" / "previous").symlink_to("versions/sound")
+    reporting = opened(tmp_path)
+    shelf = Shelf(tmp_path / "shelf")
+    bundle, _ = open_bundle(None, shelf, tmp_path / "state", "auto", reporting)
+    reporting.start(bundle, Figures)
+    reporting.stop()
+    found = [one for one in read_events(tmp_path) if one.get("what") == "catalogue_rejected"]
+    assert [one["details"] for one in found] == [{"bundle": "damaged", "in_use": bundle.id}]
 
 
 def test_nothing_is_reported_where_that_is_switched_off(tmp_path: Path) -> None:

@@ -6,10 +6,17 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from catalog.errors import TransportError
 from catalog.locks import locked
@@ -97,6 +104,43 @@ def test_commands_are_heard(iot_core: IotCore, papers: Papers, heard: Heard) -> 
     heard.wait(lambda: heard.commands)
     mqtt.close()
     assert heard.commands == [(COMMANDS, b'{"id": "1"}')]
+
+
+@pytest.mark.parametrize("subscriptions", ["close", "ignored"])
+def test_reports_go_on_where_commands_are_not_allowed(
+    iot_core: IotCore,
+    papers: Papers,
+    heard: Heard,
+    subscriptions: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sync.transports.mqtt.PATIENCE_S", 2)
+    iot_core.manners.subscriptions = subscriptions
+    mqtt = Mqtt(papers.address(iot_core.port), COMMANDS)
+    mqtt.open(heard)
+    mqtt.send(1, TOPIC, b"{}")
+    heard.wait(lambda: heard.accepted_tokens)
+    assert COMMANDS in mqtt.deaf
+    mqtt.close()
+    assert heard.losses == []
+
+
+def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
+    papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody is asked for it."""
+    monkeypatch.setattr("getpass.getpass", None)
+    address = papers.address(1)
+    missing = tmp_path / "missing.key"
+    assert fault(replace(address, private_key=missing)) == (
+        f"{missing}: this device's private key cannot be read: No such file or directory"
+    )
+    key = load_pem_private_key(address.private_key.read_bytes(), None)
+    locked_key = tmp_path / "locked.key"
+    locked_key.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    assert "passphrase" in fault(replace(address, private_key=locked_key))
 
 
 def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
@@ -315,11 +359,12 @@ class TestDoctor:
             "reporting", "endpoint", "commands", "topic"
         }  # fmt: skip
         assert [one.message for one in found if one.subject == "topic"] == [
-            f"visual-search/{THING}/{name}" for name in ("sightings", "status", "heartbeat")
+            f"visual-search/{THING}/{name}"
+            for name in ("sightings", "status", "heartbeat", "answers")
         ]
         [certificate] = [one for one in found if one.subject == "certificate"]
         assert certificate.state == "note"  # it is valid for a day
-        assert len(iot_core.received()) == 3
+        assert len(iot_core.received()) == 4
 
     @pytest.mark.parametrize("closes", [False, True])
     def test_a_missing_permission(self, config: Path, iot_core: IotCore, closes: bool) -> None:
@@ -330,7 +375,7 @@ class TestDoctor:
         else:
             iot_core.manners.refuses = {topic: NOT_AUTHORIZED}
         found = [one for one in checks(config) if one.subject == "topic"]
-        assert [one.state for one in found] == ["ok", "wrong", "ok"]
+        assert [one.state for one in found] == ["ok", "wrong", "ok", "ok"]
         assert found[1].remedy == (
             f"allow iot:Publish for topic {topic} in the certificate's policy"
         )

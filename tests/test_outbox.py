@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,12 @@ from typing import Any
 import pytest
 
 import sync.outbox_writer
+from catalog.errors import OutboxError
 from sync.clock import Moment
-from sync.events import Event, Heartbeat, Sighting, Timings, features, message, status
-from sync.outbox import Outbox
+from sync.events import WORTH, Event, Heartbeat, Sighting, Timings, features, message, status
+from sync.outbox import REASONS, Outbox
 from sync.outbox_file import OutboxFile
-from sync.outbox_rows import ROW_BYTES, newest_sequence
+from sync.outbox_rows import ROW_BYTES, count_drops, newest_sequence
 from sync.outbox_writer import MOST_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -201,6 +203,15 @@ def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.M
     assert reported == outbox.counters().dropped["space"]
 
 
+def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file: Path) -> None:
+    put(outbox, status("started"))
+    drops: dict[tuple[str, str], int] = {(one, kind): 1 for one in REASONS for kind in WORTH}
+    OutboxFile(file).write(lambda database: count_drops(database, drops))
+    put(outbox, status("started"))
+    (report,) = told(outbox, "dropped")
+    assert report["details"] == dict.fromkeys(REASONS, len(WORTH))
+
+
 def test_numbers_of_a_network_go_before_sightings(outbox: Outbox) -> None:
     put(outbox, features([0.5] * 2048))
     put(outbox, *(Event("sighting", NOTHING) for _ in range(2400)))
@@ -278,6 +289,32 @@ def test_waiting_ends_with_news_of_this_process_and_of_the_other(
     with running(file, "other", "--count", "1"):
         assert outbox.wait(20)
     assert [one["device"] for one in documents(outbox)] == ["device-1", "other"]
+
+
+def test_nothing_is_news_in_an_emptied_outbox_that_is_opened_again(
+    outbox: Outbox, file: Path
+) -> None:
+    put(outbox, status("started"))
+    outbox.acknowledge(outbox.oldest(10))
+    again = Outbox(file, OutboxSettings(), "device-1")
+    assert again.oldest(10) == []
+    assert not again.wait(0.05)
+    put(again, status("started"))
+    assert again.wait(20)
+    again.close()
+
+
+def test_who_asks_while_the_disk_hangs_is_told_so(outbox: Outbox, file: Path) -> None:
+    """One waits for the disk; the others get an answer."""
+    put(outbox, status("started"))
+    with stuck_disk(file):
+        first = threading.Thread(target=outbox.counters)
+        first.start()
+        until(outbox._watching.locked)
+        with pytest.raises(OutboxError, match="does not answer"):
+            outbox.counters()
+    first.join(20)
+    assert outbox.counters().length == 1
 
 
 def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
@@ -378,6 +415,32 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     assert "after it" in [one["message"] for one in documents(again)]
     again.close()
     assert outbox_is_sound(file)
+
+
+def test_what_lies_behind_a_damaged_page_goes_on_and_the_rest_is_counted(file: Path) -> None:
+    outbox = Outbox(file, OutboxSettings(), "device-1")
+    put(outbox, *(status("started", number=number) for number in range(1000)))
+    length = outbox.counters().length
+    outbox.close()
+    with file.open("r+b") as opened:  # one page among those of the events
+        place = opened.read().index(b'"number":500}')
+        opened.seek(place - place % 4096)
+        opened.write(b"\xff" * 4096)
+    again = Outbox(file, OutboxSettings(), "device-1")
+    put(again, status("started", "after it"))
+    details = [one.get("details", {}) for one in documents(again)]
+    numbers = [one["number"] for one in details if "number" in one]
+    assert numbers == sorted(set(range(1000)) & set(numbers))
+    assert len(numbers) > 950
+    assert numbers[-1] == 999
+    lost = length - len(numbers)
+    assert lost
+    assert again.counters().dropped == {"damage": lost}
+    (report,) = told(again, "outbox_damaged")
+    assert f"{lost} were lost" in report["message"]
+    (dropped,) = told(again, "dropped")
+    assert lost in dropped["details"].values()
+    again.close()
 
 
 def test_both_processes_go_on_with_one_new_file_when_it_is_damaged_under_them(

@@ -14,18 +14,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import OutboxError
+from catalog.errors import OutboxError, SettingsError
 from sync.commands import Commands
 from sync.events import Event, Heartbeat, status
 from sync.journal import Journal, Note, follow
 from sync.outbox import Outbox
 from sync.report import Reporter
-from sync.report_cli import tail
+from sync.report_cli import _line, tail
 from sync.reporting import opened, reporting
 from sync.settings import OutboxSettings
 from sync.topics import Topics
 from sync.transports.file import File
+from sync.transports.greengrass_v1 import GreengrassV1
 from sync.transports.mqtt import Mqtt
+from tests import greengrass_core
 from tests.brokers import THING, Consumer, Mosquitto, Papers, until
 from tests.iot_core import NOT_AUTHORIZED, IotCore
 
@@ -49,6 +51,16 @@ class Way:
         ]
         assert all(ticket.wait(10) for ticket in tickets)
 
+    @contextmanager
+    def through_greengrass(self, core: greengrass_core.Core) -> Iterator[None]:
+        """Report through a core while the test goes on, with pauses that are nearly none."""
+        topics, settings = Topics(THING), OutboxSettings.model_validate({"rate": 10_000})
+        reporter = Reporter(
+            self.outbox, GreengrassV1, topics, settings, self.folder / "state", first_pause_s=0.001
+        )
+        with self._running(reporter):
+            yield
+
     def reporter(self, port: int | None = None, **settings: Any) -> Reporter:
         """A reporter; without a limit of rate unless `settings` say so."""
         topics = Topics(THING)
@@ -65,12 +77,17 @@ class Way:
     @contextmanager
     def reporting(self, **settings: Any) -> Iterator[Reporter]:
         """Report while the test goes on."""
-        stopping = threading.Event()
         reporter = self.reporter(**settings)
+        with self._running(reporter):
+            yield reporter
+
+    @contextmanager
+    def _running(self, reporter: Reporter) -> Iterator[None]:
+        stopping = threading.Event()
         thread = threading.Thread(target=reporter.run, args=(stopping,))
         thread.start()
         try:
-            yield reporter
+            yield
         finally:
             stopping.set()
             thread.join(10)
@@ -224,6 +241,23 @@ def test_throttled(way: Way) -> None:
     assert way.outbox.counters().aside == 0
 
 
+def test_a_core_without_room_and_a_core_away_convict_nobody(way: Way) -> None:
+    """Messages go through between the refusals, one way and another; all arrive in the end."""
+    way.put(30)
+    with greengrass_core.running() as core, greengrass_core.function_on(core.port):
+        core.takes = iter([True, False, False, False] * 30)
+        with way.through_greengrass(core):
+            until(lambda: way.outbox.counters().length < 15, 60)
+            core.status = 403
+            until(lambda: way.journal("trouble"))
+            assert all("policy" not in one.detail for one in way.journal("trouble"))
+            core.takes, core.status = None, 200
+            until(lambda: way.outbox.counters().length == 0, 60)
+        found = [json.loads(one.payload)["details"]["number"] for one in core.messages]
+    assert sorted(found) == list(range(30))
+    assert way.outbox.counters().aside == 0
+
+
 def test_the_limit_of_rate(way: Way) -> None:
     """It takes at least as long as the limit wants."""
     way.put(21)
@@ -246,6 +280,16 @@ def test_a_small_window(way: Way) -> None:
         under_way += {"sent": 1, "acknowledged": -1}.get(note.what, 0)
         most = max(most, under_way)
     assert most == 3
+
+
+def test_a_template_that_asks_for_what_there_is_not() -> None:
+    with pytest.raises(SettingsError, match="are filled in"):
+        Topics.of_settings(OutboxSettings(topic="{thing.x}/{kind}"), THING)
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    note = Note("12:00:00", "command", 0, "", "\x1b]0;title\x07ü")
+    assert _line(note).endswith(r"\x1b]0;title\x07ü")
 
 
 def test_two_reporters(way: Way) -> None:
@@ -285,6 +329,49 @@ def test_commands(way: Way) -> None:
     ]  # fmt: skip
     assert answers[2]["length"] == 3
     assert done == ["sync-now"]
+
+
+def test_a_command_that_fails_is_answered_so() -> None:
+    """And done when it is asked for again."""
+    troubles: list[Exception] = [OutboxError("the disk does not answer")]
+
+    def report_status() -> dict[str, Any]:
+        if troubles:
+            raise troubles.pop()
+        return {}
+
+    commands = Commands({"report-status": report_status})
+    asked = b'{"id": "1", "command": "report-status"}'
+    first = json.loads(commands.answer(asked))
+    assert (first["outcome"], first["message"]) == ("failed", "the disk does not answer")
+    assert json.loads(commands.answer(asked))["outcome"] == "done"
+
+
+def test_an_answer_that_makes_it_hang_up_convicts_no_event(way: Way) -> None:
+    """Its topic is left in peace, and events go on."""
+    topics = Topics(THING)
+    way.broker.manners.closes_for = [topics.answers.encode()]
+    asked = b'{"id": "1", "command": "reboot"}'
+    with way.reporting():
+        for count in range(1, 9):
+            until(lambda: way.broker.subscribed)
+            way.put(1, count)
+            way.broker.command(topics.commands, asked)
+            until(lambda: way.outbox.counters().length == 0)
+        until(lambda: way.journal("lost"))
+    assert sorted(set(way.numbers())) == list(range(1, 9))
+    assert way.outbox.counters().aside == 0
+    assert way.broker.connections < 8
+
+
+def test_a_refused_answer_is_noted(way: Way) -> None:
+    topics = Topics(THING)
+    way.broker.manners.refuses = {topics.answers: NOT_AUTHORIZED}
+    with way.reporting():
+        until(lambda: way.broker.subscribed)
+        way.broker.command(topics.commands, b'{"id": "1", "command": "reboot"}')
+        until(lambda: way.journal("refused"))
+    assert topics.answers in way.journal("refused")[0].detail
 
 
 def test_through_mosquitto(way: Way, tmp_path: Path) -> None:
@@ -379,6 +466,27 @@ def test_a_full_stick(way: Way, tmp_path: Path) -> None:
     numbers = [json.loads(line)["payload"]["details"]["number"] for line in collected]
     assert numbers == list(range(20))
     assert way.outbox.counters().aside == 0
+
+
+def test_a_disk_without_room(way: Way, tmp_path: Path) -> None:
+    """It is said, ends nothing, and all is written when there is room."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "reports.jsonl").symlink_to("/dev/full")
+    way.put(3)
+    reporter = Reporter(
+        way.outbox,
+        lambda: File(stick, 10_000, 2),
+        Topics(THING),
+        OutboxSettings(),
+        tmp_path / "state",
+        first_pause_s=0.05,
+    )
+    drained = reporter.drain(0.3)
+    assert drained.left == 3
+    assert "No space left on device" in drained.error
+    (stick / "reports.jsonl").unlink()
+    assert reporter.drain(10).left == 0
 
 
 def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ from catalog.state import SyncState, edge_state, read_edge_state, write_edge_sta
 from sync import run
 from sync.backoff import Backoff
 from sync.device_cli import _rows
+from sync.events import status
+from sync.outbox import Outbox
+from sync.settings import OutboxSettings
 from sync.sync_doctor import examine
 from tests.conftest import COMMAND, Surroundings
 from tests.following import Following, variant
@@ -327,6 +330,24 @@ def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPat
     assert len(attempts) == 3
 
 
+def test_a_worker_that_fails_again_and_again_comes_back_within_minutes() -> None:
+    """However often: its pauses are what it waits for in `stopping`."""
+    pauses: list[float] = []
+
+    class Stopping(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            if len(pauses) == 20:
+                self.set()
+            return self.is_set()
+
+    def failing(stopping: threading.Event, wake: threading.Event) -> None:
+        raise VisualSearchError("no")
+
+    run.supervise("failing", failing, Stopping(), threading.Event())
+    assert 60 < max(pauses) <= 300
+
+
 def test_waits_grow_to_an_hour_and_differ() -> None:
     backoff = Backoff(run.FIRST_S, run.LONGEST_S, lambda: 1.0)
     longest = [backoff.pause_s() for _ in range(10_000)]
@@ -417,6 +438,28 @@ def test_once_reports_how_it_went_and_the_second_time_there_is_no_news(
     assert second.stdout.startswith("up-to-date")
     assert len(file.read_text().splitlines()) == 2  # that it is up to date is news, once
     assert "0 events reported" in ask("sync", "once").stderr
+
+
+def test_run_reports_alone_where_no_source_is_set(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody looks for a catalogue; with nothing at all to do it says so."""
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__SOURCE", "")
+    assert "there is nothing to do" in failed(ask("sync", "run"))
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
+    outbox = Outbox(following.data / "outbox.db", OutboxSettings(), "device")
+    assert outbox.put(status("started")).wait(10)
+    outbox.close()
+    process = subprocess.Popen([COMMAND, "sync", "run"], stderr=subprocess.PIPE)
+    file = following.data / "reports" / "reports.jsonl"
+    try:
+        until(lambda: file.exists() and file.read_bytes())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert b"source" not in log
+    assert len(file.read_text().splitlines()) == 1
 
 
 def test_run_reports_while_it_follows(

@@ -87,8 +87,7 @@ def turned_away(last: str, endpoint: str, port: int) -> TransportError:
         return _alert(last, address)
     return TransportError(
         f"{address}: closed before it answered ({last or 'no reason told'}); is the "
-        "certificate active, with a policy attached that allows iot:Connect, and iot:Subscribe "
-        "for the commands?"
+        "certificate active, with a policy attached that allows iot:Connect?"
     )
 
 

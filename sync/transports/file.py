@@ -10,11 +10,13 @@ A line is ``{"topic": ..., "payload": ...}``; the payload is JSON where it was J
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from catalog import durable
 from catalog.errors import TransportError
@@ -40,7 +42,7 @@ class File:
         self._folder = folder
         self._most_bytes = most_bytes
         self._most_files = most_files
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._listener: Listener | None = None
 
     def open(self, listener: Listener) -> None:
@@ -67,8 +69,9 @@ class File:
             file = self._file if self._file and not self._file.closed else self._open()
             if file.tell() >= self._most_bytes:
                 file = self._next()
-            file.write(_line(topic, payload))
-            file.flush()
+            line = _line(topic, payload)
+            if file.write(line) < len(line):  # the torn line is cut off when it is opened anew
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(file.fileno())
         except OSError as error:
             raise TransportError(f"{self._folder}: cannot be written: {error.strerror}") from error
@@ -77,12 +80,13 @@ class File:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what was accepted is on the disk already
+                self._file.close()
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> FileIO:
         path = self._folder / CURRENT
         new = not path.exists()
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)  # what cannot be written stays in no buffer
         torn = _torn_bytes(path)
         if torn:
             self._file.truncate(path.stat().st_size - torn)
@@ -91,7 +95,7 @@ class File:
             durable.flush_folder(self._folder)
         return self._file
 
-    def _next(self) -> IO[bytes]:
+    def _next(self) -> FileIO:
         """Give the full file a number, and begin another."""
         numbers = [
             int(found[1]) for one in self._folder.iterdir() if (found := FULL.match(one.name))

@@ -8,6 +8,7 @@ read in ``on_publish``, since ``is_published()`` is true after a refusal too.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 import threading
@@ -37,6 +38,8 @@ REFUSALS = {  # MQTT 5, table 2-6; any other is a fault over there
     0x99: Refusal.MESSAGE,  # payload format invalid
 }
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Address:
@@ -64,10 +67,16 @@ class Address:
         except (OSError, ssl.SSLError) as error:
             raise TransportError(f"{self.ca}: not a file of CA certificates: {error}") from error
         try:
-            context.load_cert_chain(self.certificate, self.private_key)
-        except (OSError, ssl.SSLError) as error:
+            self.private_key.open("rb").close()
+            context.load_cert_chain(self.certificate, self.private_key, password=lambda: b"")
+        except ssl.SSLError as error:
             raise TransportError(
-                f"{self.private_key}: not the private key of {self.certificate}: {error}"
+                f"{self.private_key}: not the private key of {self.certificate}, or one with a "
+                f"passphrase, which a device cannot be asked for: {error}"
+            ) from error
+        except OSError as error:
+            raise TransportError(
+                f"{self.private_key}: this device's private key cannot be read: {error.strerror}"
             ) from error
         if self.port == ALPN_PORT:
             context.set_alpn_protocols([ALPN])
@@ -91,6 +100,7 @@ class Mqtt:
         self._commands = commands
         self._client: paho.Client | None = None
         self._listener: Listener | None = None
+        self._hearing: Listener | None = None  # for commands, which come with the SUBACK
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._forget()
@@ -106,11 +116,22 @@ class Mqtt:
         self._last_error = ""
 
     def open(self, listener: Listener) -> None:
-        """Connect, and hear commands.
+        """Connect, and hear commands where that is allowed.
 
         Raises:
             TransportError: Says which of the many things that can be wrong it is.
         """
+        self.deaf = ""
+        self._connect()
+        if self._commands is not None:
+            self._hearing = listener
+            self._subscribe(self._commands)
+        with self._lock:
+            if self._gone.is_set():
+                raise TransportError(self._farewell())
+            self._listener = listener
+
+    def _connect(self) -> None:
         self._forget()
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -142,20 +163,22 @@ class Mqtt:
         client.loop_start()
         try:
             self._await(self._connected, "the broker did not answer the greeting")
-            if self._commands is not None:
-                client.subscribe(self._commands, qos=1)
-                self._await(
-                    self._subscribed,
-                    f"no answer to the subscription of {self._commands}; the policy must "
-                    "allow iot:Subscribe and iot:Receive for it",
-                )
         except TransportError:
             self.close()
             raise
-        with self._lock:
-            if self._gone.is_set():
-                raise TransportError(self._farewell())
-            self._listener = listener
+
+    def _subscribe(self, commands: str) -> None:
+        """Commands are a comfort: where they are not to be had, connect again without."""
+        assert self._client is not None
+        self._client.subscribe(commands, qos=1)
+        answered = self._subscribed.wait(PATIENCE_S)
+        if self._gone.is_set() or not answered:
+            why = "the connection ended then" if self._gone.is_set() else "no answer came"
+            self.close()
+            self._connect()
+            self.deaf = f"{commands}: no commands are heard: {why}"
+        if self.deaf:
+            log.warning("%s; the policy must allow iot:Subscribe and iot:Receive for it", self.deaf)
 
     def send(self, token: int, topic: str, payload: bytes) -> None:
         """Publish with QoS 1.
@@ -183,7 +206,7 @@ class Mqtt:
         """Say goodbye; a link that does not take it is cut."""
         client, self._client = self._client, None
         with self._lock:
-            self._listener = None
+            self._listener = self._hearing = None
         if client is None:
             return
         with contextlib.suppress(Exception):
@@ -247,7 +270,7 @@ class Mqtt:
     def _on_subscribe(
         self, client: paho.Client, data: Any, mid: int, reasons: list[ReasonCode], properties: Any
     ) -> None:
-        if reasons and reasons[0].is_failure:  # commands are a comfort: reports go on without
+        if reasons and reasons[0].is_failure:
             self.deaf = f"{self._commands}: no commands are heard: {reasons[0]}"
         self._subscribed.set()
 
@@ -272,8 +295,9 @@ class Mqtt:
         listener.refused(token, faults.refused(reason.value, str(reason)), refusal)
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
-        if self._listener is not None:
-            self._listener.command(message.topic, bytes(message.payload))
+        hearing = self._hearing
+        if hearing is not None:
+            hearing.command(message.topic, bytes(message.payload))
 
     def _on_disconnect(
         self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any
