@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from catalog.errors import ShelfError, VisualSearchError
+from catalog.errors import ShelfBusy, VisualSearchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,7 +241,7 @@ def _watch(device: Device, wait: bool) -> str:
     while True:
         try:
             verdict = device.watch()
-        except ShelfError:
+        except ShelfBusy:
             verdict = "waiting"
         if verdict != "waiting" or not wait:
             return verdict

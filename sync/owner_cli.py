@@ -126,6 +126,7 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
 @passphrase_file
 @endpoint_url
 @expires_days
+@click.option("--again", is_flag=True, help="Send all files, also those that are there.")
 @as_json
 @click.pass_obj
 def publish(
@@ -138,13 +139,14 @@ def publish(
     passphrase_file: Path | None,
     endpoint_url: str,
     expires_days: int,
+    again: bool,
     as_json: bool,
 ) -> None:
     """Check and sign BUNDLE and put it into SOURCE, for the devices that follow the channel.
 
     SOURCE is s3://bucket/prefix, or file:///folder for a folder or a USB stick. Files that are
-    there already are not sent again. What devices see changes with the last write, or not at
-    all.
+    there already are not sent again, unless --again asks for it, which repairs damaged ones.
+    What devices see changes with the last write, or not at all.
 
     \b
     Examples:
@@ -156,7 +158,7 @@ def publish(
     engine = load("catalog", CatalogSettings, config).engine
     publisher = _publisher(source, endpoint_url, folder, passphrase_file)
     with _progress() as begin:
-        done = publisher.publish(bundle, channel, expires_days, engine, begin)
+        done = publisher.publish(bundle, channel, expires_days, engine, begin, again)
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2, default=lambda time: time.isoformat()))
         return

@@ -97,6 +97,7 @@ class Publisher:
         days: float = DAYS,
         engine: str = "auto",
         begin: Begin = lambda total: lambda count: None,
+        again: bool = False,
     ) -> Published:
         """Publish a bundle in a channel.
 
@@ -106,6 +107,7 @@ class Publisher:
             days: How long the signatures are valid.
             engine: Which engine asks the bundle for its probes.
             begin: Told how many bytes will be sent, returns who hears of them.
+            again: Send also the files that the store has, since they may be damaged there.
 
         Raises:
             BundleError: It is damaged, or did not pass the gate.
@@ -116,7 +118,7 @@ class Publisher:
         """
         manifest_path(channel)
         passed = gate.check(bundle, engine)
-        return self.put(bundle, channel, days, begin, passed.bundle)
+        return self.put(bundle, channel, days, begin, passed.bundle, again)
 
     def put(
         self,
@@ -125,11 +127,12 @@ class Publisher:
         days: float = DAYS,
         begin: Begin = lambda total: lambda count: None,
         expected: str | None = None,
+        again: bool = False,
     ) -> Published:
         """Publish without asking the gate; otherwise as `publish`.
 
         Args:
-            bundle, channel, days, begin: See `publish`.
+            bundle, channel, days, begin, again: See `publish`.
             expected: The bundle's id, where it has passed a check.
         """
         path = manifest_path(channel)
@@ -141,7 +144,7 @@ class Publisher:
         state = self._state()
         for folder in ("publisher", "online"):
             self._keys.signers(folder)  # before anything is sent
-        sent = self._send_files(bundle, manifest.files, begin)
+        sent = self._send_files(bundle, manifest.files, begin, again)
 
         target = TargetFile.from_data(path, content, ["sha256"])
         release = _release(state.targets.targets.get(path)) + 1
@@ -228,12 +231,12 @@ class Publisher:
         return state
 
     def _send_files(
-        self, bundle: Path, files: dict[str, FileEntry], begin: Begin
+        self, bundle: Path, files: dict[str, FileEntry], begin: Begin, again: bool
     ) -> list[FileEntry]:
         """Send what the store does not have yet; a file's name there is its digest."""
         missing = {}
         for name, entry in files.items():
-            found = self._store.head(f"{FILES}/{entry.sha256}")
+            found = None if again else self._store.head(f"{FILES}/{entry.sha256}")
             if found is None or found.bytes != entry.bytes:
                 missing[entry.sha256] = (name, entry)
         progress = begin(sum(entry.bytes for _, entry in missing.values()))

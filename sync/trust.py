@@ -14,7 +14,6 @@ specification/latest/>`_, section 5). Around it stands what a device in the fiel
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,18 +33,21 @@ from catalog.errors import (
     NotInStore,
     NotPublishedError,
     RolledBackError,
+    ShelfBusy,
     ShelfError,
     StoreRefused,
     StoreTooLarge,
     TooLargeError,
     WrongChannelError,
 )
+from catalog.locks import locked
 from sync.floor import Floor, FloorFile
 from sync.store import METADATA, TARGETS, Store
 
 ISSUED = "issued"  # our field in the timestamp role
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+PATIENCE_S = 10.0  # with another process
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # nothing had expired by then
 
 
@@ -283,14 +285,10 @@ class Trust:
     def _locked(self) -> Iterator[None]:
         try:
             durable.make_folder(self._folder)
-            with (self._folder / "lock").open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise ShelfError(
-                        f"{self._folder}: another process is using it; try again"
-                    ) from error
+            with locked(self._folder / "lock", wait_s=PATIENCE_S):
                 yield
+        except BlockingIOError as error:
+            raise ShelfBusy(f"{self._folder}: another process is using it; try again") from error
         except OSError as error:
             raise ShelfError(f"{self._folder}: cannot be used: {error}") from error
 
