@@ -55,6 +55,7 @@ class Said:
     message: str
     newest: Version | None = None
     expires: datetime | None = None
+    ends: str = ""
     clock: str = ""
 
 
@@ -135,6 +136,7 @@ class Device:
                 channel=self.settings.channel,
                 newest=said.newest or former.newest,
                 expires_at=said.expires or former.expires_at,
+                ends=said.ends or former.ends,
                 clock=said.clock,
                 checked_at=self._clock(),
                 bytes_fetched=self._fetched,
@@ -312,7 +314,11 @@ class Device:
             said = _said(error)
         newest = Version(bundle=release.bundle, release=release.number)
         return replace(
-            said, newest=newest, expires=release.expires, clock=said.clock or self._behind(release)
+            said,
+            newest=newest,
+            expires=release.expires,
+            ends=release.ends,
+            clock=said.clock or self._behind(release),
         )
 
     def _take(self, release: Release, puller: Puller) -> Said:

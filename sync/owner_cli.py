@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,12 @@ from rich.progress import (
 
 from catalog.settings import CatalogSettings, load
 from sync.keys import FOLDERS, Keys, Passphrase, read_passphrase
+from sync.renewal import command, warning
 from sync.publish import DAYS, Begin, Publisher
 from sync.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-SOON = 30  # days
 
 keys_folder = click.option(
     "--keys",
@@ -159,17 +159,15 @@ def publish(
     publisher = _publisher(source, endpoint_url, folder, passphrase_file)
     with _progress() as begin:
         done = publisher.publish(bundle, channel, expires_days, engine, begin, again)
+    _warn(done.expires, done.ends)
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2, default=lambda time: time.isoformat()))
         return
     click.echo(
         f"release {done.release} of {done.channel}: {done.bundle}\n"
         f"{done.sent} of {done.files} files sent, {done.bytes_sent:,} of {done.bytes:,} bytes\n"
-        f"valid until {done.expires:%Y-%m-%d}; publish or run `visual-search sync refresh` "
-        "before that"
+        f"valid until {done.expires:%Y-%m-%d}; before that run: {command(done.ends)}"
     )
-    if done.expires == done.root_expires:
-        click.echo("the root ends first; renew it with: visual-search sync keys rotate", err=True)
 
 
 @click.command()
@@ -193,11 +191,18 @@ def refresh(
     Example, for cron:
       visual-search sync refresh s3://bucket/catalogues --keys keys/ --passphrase-file secret
     """
-    expires = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
+    done = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
+    _warn(done.expires, done.role)
     if as_json:
-        click.echo(json.dumps({"expires": expires.isoformat()}))
+        click.echo(json.dumps({"expires": done.expires.isoformat(), "ends": done.role}))
     else:
-        click.echo(f"valid until {expires:%Y-%m-%d}")
+        click.echo(f"valid until {done.expires:%Y-%m-%d}")
+
+
+def _warn(expires: datetime, role: str) -> None:
+    warned = warning(expires, role, datetime.now(UTC))
+    if warned:
+        click.echo(f"the signature that ends first ({role}) ends {warned}", err=True)
 
 
 def _publisher(

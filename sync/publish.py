@@ -29,6 +29,7 @@ from catalog.errors import (
     TrustError,
 )
 from sync.keys import Keys, expiry
+from sync.renewal import Ending, first
 from sync.store import FILES, METADATA, TARGETS, Progress, Store
 from sync.trust import ISSUED, TIME, Trust, issued_at, manifest_path, now
 
@@ -51,7 +52,7 @@ class Published:
         bundle: The bundle's id.
         files: How many files it has; `sent` of them were not in the store.
         bytes: Their size in all; `bytes_sent` of them were sent.
-        expires: When the first signature ends; the root's, at `root_expires`, is counted.
+        expires, ends: When the first signature ends, and which role's that is; the root counts.
     """
 
     channel: str
@@ -62,7 +63,7 @@ class Published:
     bytes: int
     bytes_sent: int
     expires: datetime
-    root_expires: datetime
+    ends: str
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class Publisher:
         self._store.write(f"{TARGETS}/{channel}/{digest}.{MANIFEST}", content)
         state.targets.targets[path] = target
         self._sign(state, days, list_anew=True)
+        ending = self._ending(state)
         return Published(
             channel,
             release,
@@ -165,15 +167,15 @@ class Publisher:
             len(sent),
             sum(entry.bytes for entry in manifest.files.values()),
             sum(entry.bytes for entry in sent),
-            min(state.timestamp.expires, self._keys.root.expires),
-            self._keys.root.expires,
+            ending.expires,
+            ending.role,
         )
 
-    def refresh(self, days: float = DAYS) -> datetime:
+    def refresh(self, days: float = DAYS) -> Ending:
         """Renew snapshot and timestamp, for which the online key is enough.
 
         Returns:
-            When the first signature ends now.
+            Which signature ends first now, and when.
 
         Raises:
             KeysError: Keys are missing or do not open.
@@ -187,8 +189,10 @@ class Publisher:
         # a list signed by a key that was replaced is believed by nobody
         replaced = _keys_of(state.root, Targets.type) != _keys_of(self._keys.root, Targets.type)
         self._sign(state, days, list_anew=replaced)
-        signed = (state.timestamp, state.targets, self._keys.root)
-        return min(one.expires for one in signed)
+        return self._ending(state)
+
+    def _ending(self, state: _State) -> Ending:
+        return first(self._keys.root, state.targets, state.snapshot, state.timestamp)
 
     def _state(self) -> _State:
         """What the store holds, verified; an owner must not sign what others put there."""

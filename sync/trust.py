@@ -42,6 +42,7 @@ from catalog.errors import (
 )
 from catalog.locks import locked
 from sync.floor import Floor, FloorFile
+from sync.renewal import Ending, command, first
 from sync.store import METADATA, TARGETS, Store
 
 ISSUED = "issued"  # our field in the timestamp role
@@ -61,7 +62,7 @@ class Release:
         bundle: The bundle's id.
         manifest: Its ``manifest.json``, verified; `catalog.bundle.parse_manifest` reads it.
         issued: When the owner last signed the repository's state, if that is said.
-        expires: When the first of the signatures ends.
+        expires: When the first of the signatures ends, which is that of the role `ends`.
     """
 
     channel: str
@@ -70,6 +71,7 @@ class Release:
     manifest: bytes
     issued: datetime | None
     expires: datetime
+    ends: str = ""
 
 
 def now() -> datetime:
@@ -166,7 +168,10 @@ class Trust:
             if self._kept(kept, target) is None:
                 durable.make_folder(kept.parent)
                 durable.write(kept, data)
-        return Release(channel, number, str(bundle), data, self.issued, self.expires)
+        ending = self.ending
+        return Release(
+            channel, number, str(bundle), data, self.issued, ending.expires, ending.role
+        )
 
     def target(self, path: str) -> TargetFile | None:
         """What is signed of the target at `path`, after `refresh`; None if nothing is."""
@@ -196,10 +201,9 @@ class Trust:
         return issued_at(self.timestamp)
 
     @property
-    def expires(self) -> datetime:
-        """When the first of the four signatures ends."""
-        roles = (self.root, self.timestamp, self.snapshot, self.targets)
-        return min(role.expires for role in roles)
+    def ending(self) -> Ending:
+        """Which of the four signatures ends first, and when."""
+        return first(self.root, self.targets, self.snapshot, self.timestamp)
 
     @property
     def root(self) -> Root:
@@ -323,7 +327,7 @@ class Trust:
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
             f"{_said(signed.expires)}; this device's clock says {_said(clock)}. If the clock is "
-            "wrong, set it; if not, the owner has to publish or run: visual-search sync refresh",
+            f"wrong, set it; if not, the owner has to run: {command(signed.type)}",
             signed.expires,
             clock,
         )

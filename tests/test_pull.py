@@ -16,10 +16,13 @@ import pytest
 
 from catalog.bundle import MANIFEST, Bundle, verify
 from catalog.errors import ShelfError
-from catalog.state import SyncState, read_sync_state
+from catalog.state import SyncState, edge_state, read_sync_state, write_edge_state
+from sync.keys import Keys
+from sync.publish import Publisher
+from sync.store import open_store
 from tests.conftest import sign_again
 from tests.faulty_proxy import Fault, FaultyProxy
-from tests.following import Following, variant
+from tests.following import Following, passphrase, variant
 from tests.s3_server import S3Server
 
 DAY = timedelta(days=1)

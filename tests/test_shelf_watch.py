@@ -117,9 +117,10 @@ def test_what_the_machine_lacks_is_no_verdict_and_it_is_tried_again(
     monkeypatch.setattr("edge.shelf_watch.AGAIN_S", 0.0)
     device = Device(shelf)
     activated = shelf.activate(second)
-    with monkeypatch.context() as patch, pytest.raises(SurroundingsError):
+    with monkeypatch.context() as patch:
         patch.setattr("catalog.gate.sys.executable", "/absent/python")
-        device.watch.look()
+        with pytest.raises(SurroundingsError):
+            device.watch.look()
     assert device.said == [("opening", activated.bundle), ("open", device.bundle.id)]
     device.watch.look()
     taken = device.watch.take()

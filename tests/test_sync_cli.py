@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import StoreUnreachable, VisualSearchError
+from catalog.errors import DiskFullError, StoreUnreachable, VisualSearchError
+from catalog.locks import locked
 from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync import run
 from sync.backoff import Backoff
-from sync.device_cli import _rows
+from sync.device_cli import _rows, _watch
 from sync.sync_doctor import examine
 from tests.conftest import COMMAND, Surroundings
 from tests.following import Following, variant
@@ -432,3 +433,55 @@ def test_run_reports_while_it_follows(
         process.communicate(timeout=20)
     assert process.returncode == 0
     assert answer(ask("sync", "status", "--json"))["outbox"]["acknowledged"] == 1
+
+
+def test_wrong_settings_of_the_reports_do_not_stop_the_pull(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "pigeon")
+    done = ask("sync", "once")
+    assert done.stdout.startswith("installed"), done.stderr
+    assert "VISUAL_SEARCH_OUTBOX__TRANSPORT" in done.stderr
+
+
+# A shelf that is held or cannot be written
+
+
+def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Following) -> None:
+    device = following.device()
+    with run.alone(device), (following.data / "shelf" / "run.lock").open("a"):
+        assert run.is_running(device)
+    held, let_go = threading.Event(), threading.Event()
+
+    def glance() -> None:
+        with locked(following.data / "shelf" / "run.lock"):
+            held.set()
+            let_go.wait(0.2)
+
+    thread = threading.Thread(target=glance)
+    thread.start()
+    held.wait()
+    with run.alone(device):
+        assert run.is_running(device)
+    thread.join()
+
+
+def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
+    following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run, "LOOK_S", 0.0)
+    stopping, device = threading.Event(), following.device()
+    looks: list[str] = []
+
+    def full() -> str:
+        looks.append("x")
+        if len(looks) == 3:
+            stopping.set()
+        raise DiskFullError("the disk is full; make room")
+
+    monkeypatch.setattr(device, "watch", full)
+    run.watching(device)(stopping, threading.Event())
+    assert len(looks) == 3
+    assert caplog.text.count("the disk is full") == 1
+    with pytest.raises(DiskFullError):
+        _watch(device, wait=True)
