@@ -23,8 +23,8 @@ from rich.progress import (
 
 from catalog.settings import CatalogSettings, load
 from sync.keys import FOLDERS, Keys, Passphrase, read_passphrase
-from sync.renewal import command, warning
 from sync.publish import DAYS, Begin, Publisher
+from sync.renewal import command, warning
 from sync.store import open_store
 
 if TYPE_CHECKING:
@@ -168,6 +168,11 @@ def publish(
         f"{done.sent} of {done.files} files sent, {done.bytes_sent:,} of {done.bytes:,} bytes\n"
         f"valid until {done.expires:%Y-%m-%d}; before that run: {command(done.ends)}"
     )
+    if source.startswith("file:"):
+        click.echo(
+            "this folder counts its releases for itself: devices that also follow a bucket take a "
+            "copy of the bucket instead (docs/sync.md)"
+        )
 
 
 @click.command()
@@ -202,7 +207,7 @@ def refresh(
 def _warn(expires: datetime, role: str) -> None:
     warned = warning(expires, role, datetime.now(UTC))
     if warned:
-        click.echo(f"the signature that ends first ({role}) ends {warned}", err=True)
+        click.echo(f"valid until {expires:%Y-%m-%d}, {warned}", err=True)
 
 
 def _publisher(

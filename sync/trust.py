@@ -48,6 +48,10 @@ from sync.store import METADATA, TARGETS, Store
 ISSUED = "issued"  # our field in the timestamp role
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+ANOTHER_STORE = (
+    ". Each store counts for itself: a stick for a device that follows a bucket must be a copy of "
+    "that bucket"
+)
 PATIENCE_S = 10.0  # with another process
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # nothing had expired by then
 
@@ -161,7 +165,7 @@ class Trust:
             if number < seen:
                 raise RolledBackError(
                     f"{self._store.url}: release {number} of {channel!r} is offered; "
-                    f"this device has seen release {seen}"
+                    f"this device has seen release {seen}{ANOTHER_STORE}"
                 )
             if number > seen:
                 self._floor.keep(floor, floor.seen(channel, number))
@@ -169,9 +173,7 @@ class Trust:
                 durable.make_folder(kept.parent)
                 durable.write(kept, data)
         ending = self.ending
-        return Release(
-            channel, number, str(bundle), data, self.issued, ending.expires, ending.role
-        )
+        return Release(channel, number, str(bundle), data, self.issued, ending.expires, ending.role)
 
     def target(self, path: str) -> TargetFile | None:
         """What is signed of the target at `path`, after `refresh`; None if nothing is."""
@@ -263,7 +265,7 @@ class Trust:
         if floor.issued and (issued is None or issued < floor.issued):
             raise RolledBackError(
                 f"{self._store.url}: its state was signed {_said(issued)}; "
-                f"this device has seen one of {_said(floor.issued)}"
+                f"this device has seen one of {_said(floor.issued)}{ANOTHER_STORE}"
             )
         self._floor.keep(floor, floor.model_copy(update={"issued": issued}))
         self._set_time(updater, issued)
@@ -309,7 +311,9 @@ class Trust:
         except exceptions.ExpiredMetadataError as error:
             raise self._expired() from error
         except exceptions.BadVersionNumberError as error:
-            raise RolledBackError(f"{url}: older than what was seen: {error}") from error
+            raise RolledBackError(
+                f"{url}: older than what was seen: {error}{ANOTHER_STORE}"
+            ) from error
         except exceptions.UnsignedMetadataError as error:
             raise ForgedError(
                 f"{url}: not signed by enough of the owner's keys: {error}"

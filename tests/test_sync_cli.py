@@ -26,7 +26,7 @@ from sync.backoff import Backoff
 from sync.device_cli import _rows, _watch
 from sync.sync_doctor import examine
 from tests.conftest import COMMAND, Surroundings
-from tests.following import Following, variant
+from tests.following import PASSPHRASE, Following, variant
 from tests.s3_server import S3Server
 from tests.test_cli import answer, failed
 from visual_search import command
@@ -370,17 +370,36 @@ def test_wake_lets_the_pull_check_now_and_failures_come_back_sooner_than_the_int
     assert not thread.is_alive()
 
 
-def test_status_warns_a_month_before_the_signatures_end(following: Following) -> None:
+def secret(following: Following) -> Path:
+    """A file with the passphrase of its keys."""
+    file = following.folder / "secret"
+    file.write_bytes(PASSPHRASE)
+    file.chmod(0o600)
+    return file
+
+
+def test_the_role_that_ends_first_is_named_a_month_before_with_its_command(
+    following: Following, small_bundle: Path
+) -> None:
     now = following.clock()
 
-    def said(days: float) -> str:
-        return dict(_rows(SyncState(expires_at=now + timedelta(days=days)), False, now))[
-            "signatures"
-        ]
+    def said(days: float, ends: str = "timestamp") -> str:
+        state = SyncState(expires_at=now + timedelta(days=days), ends=ends)
+        return dict(_rows(state, False, now))["signatures"]
 
     assert "ahead" not in said(31)
     assert "29 days ahead: the owner should run visual-search sync refresh" in said(29.5)
+    assert "29 days ahead: the owner should run visual-search sync publish" in said(29.5, "targets")
+    assert "visual-search sync keys rotate" in said(29.5, "root")
     assert "is past" in said(-1)
+    following.publish(variant(small_bundle, following.folder / "c", "Late"), days=10)
+    assert ask("sync", "once").stdout.startswith("installed")
+    status = answer(ask("sync", "status", "--json"))
+    assert status["ends"] == "targets"
+    assert "9 days ahead: the owner should run visual-search sync publish" in status["warning"]
+    words = ("--keys", str(following.folder / "keys"), "--passphrase-file", str(secret(following)))
+    done = ask("sync", "refresh", following.source, *words)
+    assert "9 days ahead: the owner should run visual-search sync publish" in done.stderr
 
 
 def test_status_says_what_is_wrong_with_the_clock(following: Following) -> None:
