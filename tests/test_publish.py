@@ -353,7 +353,7 @@ def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
     world.devices_time = world.owners_time
     device = world.device()
     device.refresh()
-    assert device.expires == expires
+    assert device.ending.expires == expires
     assert device.newest("stable").number == 1
     with pytest.raises(KeysError, match="0 of the 1 keys that must sign are here"):
         world.publish("two")
