@@ -8,6 +8,7 @@
     │   ├── TableError          a CSV or JSONL catalogue that cannot be read
     │   ├── FeaturizerError     a network, or its descriptor, that cannot be used
     │   ├── BundleError         a bundle that is damaged, foreign or unfit
+    │   │   └── SlowBundleError     it did not answer in time
     │   ├── TrustError          signed metadata that cannot be believed
     │   │   ├── ForgedError         not signed by the owner, or not what was signed
     │   │   ├── RolledBackError     older than what was seen before
@@ -23,6 +24,7 @@
     │   ├── CameraError         a camera that cannot be opened or read
     │   ├── PortError           an address that cannot be listened on
     │   ├── ShelfError          the data folder cannot be used
+    │   │   ├── ShelfBusy           another process is changing it
     │   │   └── DiskFullError       there is no room for what has to be written
     │   └── OutboxError         the outbox cannot be used
     └── NetworkError            an address that cannot be fetched
@@ -66,6 +68,10 @@ class FeaturizerError(ContentError):
 
 class BundleError(ContentError):
     """A bundle that is damaged, foreign or unfit."""
+
+
+class SlowBundleError(BundleError):
+    """A bundle that did not answer in time."""
 
 
 class TrustError(ContentError):
@@ -167,6 +173,10 @@ class PortError(SurroundingsError):
 
 class ShelfError(SurroundingsError):
     """The data folder cannot be used."""
+
+
+class ShelfBusy(ShelfError):
+    """Another process is changing the data folder; the same may work in a moment."""
 
 
 class DiskFullError(ShelfError):

@@ -17,11 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundle import Bundle, verify
-from catalog.errors import BundleError, MissingExtraError, SurroundingsError, VisualSearchError
+from catalog.errors import (
+    BundleError,
+    MissingExtraError,
+    SlowBundleError,
+    SurroundingsError,
+    VisualSearchError,
+)
 from catalog.probes import check_probes
 
 SECONDS = 120
 FROM_OUTSIDE = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT)  # no verdict
+BEGAN = "began"  # the child's first line: from here on it is about the bundle
 PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
 
@@ -57,6 +64,7 @@ def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
 
     Raises:
         BundleError: It did not; the message says why.
+        SlowBundleError: It did not in time, which may be this machine's fault.
         MissingExtraError: No engine is installed to ask it with.
         SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
     """
@@ -74,24 +82,38 @@ def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
     except OSError as error:
         raise SurroundingsError(f"{path}: the check cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{path}: the bundle did not answer within {SECONDS} s") from error
+        raise _too_slow(path) from error
+    last = (child.stderr.strip().splitlines() or ["no word"])[-1]
     if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
+        name = last = signal.Signals(-child.returncode).name
         if -child.returncode in FROM_OUTSIDE:
             raise SurroundingsError(
                 f"{path}: the check was killed ({name}), perhaps for want of memory; try again"
             )
-        raise BundleError(f"{path}: the bundle crashes whoever opens it ({name})")
+        if -child.returncode == signal.SIGILL:
+            raise SurroundingsError(
+                f"{path}: cannot be checked: this machine's processor lacks an instruction that "
+                "an installed package uses (SIGILL)"
+            )
+    if not child.stdout.startswith(BEGAN):
+        raise SurroundingsError(f"{path}: the check cannot begin on this machine: {last}")
+    if -child.returncode == signal.SIGXCPU:
+        raise _too_slow(path)
+    if child.returncode < 0:
+        raise BundleError(f"{path}: the bundle crashes whoever opens it ({last})")
     try:
         answer = json.loads(child.stdout.splitlines()[-1])
     except (IndexError, ValueError) as error:
-        last = (child.stderr.strip().splitlines() or ["no word"])[-1]
         raise BundleError(f"{path}: the bundle cannot be opened: {last}") from error
     if "missing_extra" in answer:
         raise MissingExtraError("running a network", answer["missing_extra"])
     if "error" in answer:
         raise BundleError(answer["error"])
     return Passed(bundle, answer["engine"], answer["cosine"], answer["recall"])
+
+
+def _too_slow(path: Path) -> SlowBundleError:
+    return SlowBundleError(f"{path}: the bundle did not answer within {SECONDS} s")
 
 
 def _child(path: Path, engine: str) -> dict[str, object]:
@@ -111,4 +133,5 @@ def _child(path: Path, engine: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    print(BEGAN, flush=True)
     print(json.dumps(_child(Path(sys.argv[1]), sys.argv[2])))

@@ -23,9 +23,11 @@ from pathlib import Path
 
 from catalog import durable, gate
 from catalog.bundle import MANIFEST, read_manifest, verify
-from catalog.errors import BundleError, DiskFullError, ShelfError
+from catalog.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
 from catalog.ledger import Ledger, read_ledger, write_ledger
 from catalog.locks import locked
+
+PATIENCE_S = 10.0  # with whoever is changing the shelf
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,13 @@ class Shelf:
         """Hold the shelf: what changes it is for its holder.
 
         Raises:
-            ShelfError: Somebody else holds it, or it cannot be written.
+            ShelfBusy: Somebody else holds it, and not for a moment only.
+            ShelfError: It cannot be written.
         """
         try:
             durable.make_folder(self.versions)
             with self._held():
-                shutil.rmtree(self._scratch, ignore_errors=True)
+                self._sweep()
                 try:
                     yield
                 finally:
@@ -183,6 +186,13 @@ class Shelf:
         version.rename(self._scratch / f"removed-{version.name}")
         shutil.rmtree(self._scratch / f"removed-{version.name}", ignore_errors=True)
 
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left behind."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        for name in ("active", "previous", "ledger.json"):
+            for left in self.folder.glob(f".{name}.*"):  # see `durable`
+                left.unlink()
+
     def _target(self, name: str) -> Path | None:
         try:
             target = self.versions / Path(os.readlink(self.folder / name)).name
@@ -193,10 +203,10 @@ class Shelf:
     @contextmanager
     def _held(self) -> Iterator[None]:
         try:
-            with locked(self.folder / "lock"):
+            with locked(self.folder / "lock", wait_s=PATIENCE_S):
                 yield
         except BlockingIOError as error:
-            raise ShelfError(
+            raise ShelfBusy(
                 f"{self.folder}: another process is changing the shelf; try again"
             ) from error
 

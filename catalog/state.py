@@ -79,7 +79,8 @@ class SyncState(_State):
         checked_at: When the last check ended.
         next_check_at: When the next is due; None where no one is at work to do it.
         bytes_fetched: In the last check, and in all of them.
-        expires_at: When the first of the signatures runs out.
+        expires_at, ends: When the first of the signatures runs out, and whose that is: "root",
+            "targets", "snapshot" or "timestamp".
         clock: What is wrong with the clock; empty for nothing.
     """
 
@@ -96,6 +97,7 @@ class SyncState(_State):
     bytes_fetched: int = 0
     bytes_fetched_ever: int = 0
     expires_at: AwareDatetime | None = None
+    ends: str = ""
     clock: str = ""
 
     @property

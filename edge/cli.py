@@ -65,27 +65,29 @@ def run(
     from edge.appliance import open_bundle
     from edge.reporting import open_reporting
     from edge.run import run as run_appliance
+    from edge.run import starting
 
     settings = edge_settings(config, camera=camera, port=port, lan=lan)
     device = load("device", DeviceSettings, config)
     outbox = load("outbox", OutboxSettings, config)
     shelf = Shelf(device.shelf)
     engine = load("catalog", CatalogSettings, config).engine
-    reporting = open_reporting(device, outbox)
-    try:
-        opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, reporting)
-    except VisualSearchError:
-        if reporting is not None:
-            reporting.stop()
-        raise
-    run_appliance(
-        settings,
-        opened,
-        shelf if from_shelf else None,
-        device.state,
-        print_addresses,
-        reporting,
-    )
+    with starting(settings, device.state):
+        reporting = open_reporting(device, outbox)
+        try:
+            opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, reporting)
+        except VisualSearchError:
+            if reporting is not None:
+                reporting.stop()
+            raise
+        run_appliance(
+            settings,
+            opened,
+            shelf if from_shelf else None,
+            device.state,
+            print_addresses,
+            reporting,
+        )
 
 
 @edge.command()

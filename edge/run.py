@@ -7,22 +7,43 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from catalog.bundle import Bundle
+from catalog.errors import ShelfError, VisualSearchError
 from catalog.shelf import Shelf
+from catalog.state import edge_state, read_edge_state, write_edge_state
 from edge.appliance import Appliance
 from edge.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.web.app import create_app
-from edge.web.server import Server
+from edge.web.server import Server, check_port
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
 
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
+    """What comes before `run` has its own handlers: who leaves here has not crashed, and says so.
+
+    The address is tried first, so that a second process says nothing in the name of the first.
+
+    Raises:
+        PortError: The address cannot be listened on.
+    """
+    check_port(_host(settings), settings.port)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    try:
+        yield
+    except (VisualSearchError, KeyboardInterrupt, SystemExit):
+        _say_stopped(state_folder)
+        raise
 
 
 def run(
@@ -39,8 +60,7 @@ def run(
         PortError: The port cannot be listened on.
     """
     appliance = Appliance(settings, bundle, shelf, state_folder, reporting)
-    host = ANY_ADDRESS if settings.lan and settings.host == "127.0.0.1" else settings.host
-    server = Server(create_app(appliance), host, settings.port, appliance.stopping)
+    server = Server(create_app(appliance), _host(settings), settings.port, appliance.stopping)
 
     def stop(number: int, frame: FrameType | None) -> None:
         appliance.stopping.set()
@@ -63,3 +83,17 @@ def run(
             logging.shutdown()
             sys.stdout.flush()
             os._exit(0 if failure is None else 1)
+
+
+def _say_stopped(state_folder: Path) -> None:
+    """Say it, where this process has said that it opens something."""
+    said = read_edge_state(state_folder)
+    if said is None or said.pid != os.getpid() or said.phase not in ("opening", "open"):
+        return
+    with suppress(ShelfError):  # what made it leave is said
+        write_edge_state(state_folder, edge_state("stopped", said.bundle, "", said.follows))
+
+
+def _host(settings: EdgeSettings) -> str:
+    """The address to listen on."""
+    return ANY_ADDRESS if settings.lan and settings.host == "127.0.0.1" else settings.host

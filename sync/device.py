@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root
+
 from catalog import durable, gate
 from catalog.errors import (
     BundleError,
@@ -15,7 +18,9 @@ from catalog.errors import (
     ExpiredError,
     MissingExtraError,
     SettingsError,
+    ShelfBusy,
     ShelfError,
+    SlowBundleError,
     StoreError,
     SurroundingsError,
     TrustError,
@@ -23,7 +28,7 @@ from catalog.errors import (
 )
 from catalog.locks import locked
 from catalog.settings import CatalogSettings, DeviceSettings, load
-from catalog.shelf import Shelf, unwritable
+from catalog.shelf import Shelf, is_sound, unwritable
 from catalog.state import (
     SyncState,
     Version,
@@ -50,6 +55,7 @@ class Said:
     message: str
     newest: Version | None = None
     expires: datetime | None = None
+    ends: str = ""
     clock: str = ""
 
 
@@ -80,6 +86,7 @@ class Device:
         self._clock = clock
         self._tell = tell
         self._fetched = 0
+        self._looked = False  # whether the active version's files were
 
     @classmethod
     def from_settings(
@@ -129,6 +136,7 @@ class Device:
                 channel=self.settings.channel,
                 newest=said.newest or former.newest,
                 expires_at=said.expires or former.expires_at,
+                ends=said.ends or former.ends,
                 clock=said.clock,
                 checked_at=self._clock(),
                 bytes_fetched=self._fetched,
@@ -143,10 +151,14 @@ class Device:
         Raises:
             ShelfError: The shelf cannot be changed just now; look again.
         """
+        trial = self.shelf.ledger().trial
         verdict = self.watcher.look()
         if verdict == "bad":
             active = self.shelf.active()
-            back = f"back to {active.name}" if active is not None else "nothing to go back to"
+            if active is None or (trial is not None and active.name == trial.bundle):
+                back = "there is nothing to go back to, it stays active"
+            else:
+                back = f"back to {active.name}"
             self._tell(self._say(outcome="gone-back", message=f"{self.watcher.reason}; {back}"))
         return verdict
 
@@ -203,14 +215,19 @@ class Device:
         return self._say(outcome="pinned", message=f"{found[0]} stays until it is unpinned")
 
     def unpin(self) -> SyncState:
-        """Follow the channel again, also to a release that was rolled back from.
+        """Follow the channel again, also to a release that was rolled back from or rejected.
 
         Raises:
             ShelfError: Somebody else is changing the shelf.
         """
         with self.shelf.changing():
             ledger = self.shelf.ledger()
-            self.shelf.note(ledger.model_copy(update={"pinned": None, "declined": None}))
+            newest = read_sync_state(self._device.state).newest
+            rejected = dict(ledger.rejected)
+            if newest is not None:
+                rejected.pop(newest.bundle, None)
+            changes = {"pinned": None, "declined": None, "rejected": rejected}
+            self.shelf.note(ledger.model_copy(update=changes))
         return self._say()
 
     def store(self) -> Store:
@@ -245,7 +262,7 @@ class Device:
         """The root that the owner gave; kept, so that it is needed once.
 
         Raises:
-            SettingsError: None was given, or it cannot be read.
+            SettingsError: None was given, or it cannot be read, or is no root.
             ShelfError: It cannot be kept.
         """
         kept = self._device.folder / "root.json"
@@ -256,6 +273,8 @@ class Device:
             if not kept.exists():
                 raise SettingsError(f"{given}: [sync] root: {error.strerror}") from error
             data = None
+        if data is not None:
+            _check_root(data, f"{given}: [sync] root")
         try:
             if data is None:
                 return kept.read_bytes()
@@ -295,7 +314,11 @@ class Device:
             said = _said(error)
         newest = Version(bundle=release.bundle, release=release.number)
         return replace(
-            said, newest=newest, expires=release.expires, clock=said.clock or self._behind(release)
+            said,
+            newest=newest,
+            expires=release.expires,
+            ends=release.ends,
+            clock=said.clock or self._behind(release),
         )
 
     def _take(self, release: Release, puller: Puller) -> Said:
@@ -305,7 +328,7 @@ class Device:
             try:
                 puller.pull(release, read_edge_state(self._device.state))
             except BundleError as error:
-                self._reject(release, str(error))
+                self._reject(release, error)
                 said = Said("rejected", f"release {release.number}: {error}")
             except DiskFullError as error:
                 if error.__cause__ is not None:  # no room was left for anybody
@@ -316,21 +339,25 @@ class Device:
         puller.clean()
         return said
 
-    def _reject(self, release: Release, reason: str) -> None:
+    def _reject(self, release: Release, error: BundleError) -> None:
         """Remember it, unless this device cannot even run what it runs.
 
         Raises:
             SurroundingsError: So it is; that says nothing of the release.
         """
-        active = self.shelf.active()
-        if active is not None:
+        reason, active = str(error), self.shelf.active()
+        if active is None and isinstance(error, SlowBundleError):
+            raise SurroundingsError(
+                f"{reason}; perhaps this device was too busy: it is tried again"
+            ) from error
+        if active is not None and active.name != release.bundle:
             try:
                 gate.check(active, self._engine)
-            except BundleError as error:
+            except BundleError as another:
                 raise SurroundingsError(
                     f"{reason}; but the active catalogue fails here too, which speaks against "
-                    f"this device: {error}"
-                ) from error
+                    f"this device: {another}"
+                ) from another
         with self.shelf.changing():
             ledger = self.shelf.ledger()
             self.shelf.note(ledger.with_rejected(release.bundle, reason, self._engine))
@@ -350,12 +377,16 @@ class Device:
             and declined.bundle == release.bundle
             and (declined.release is None or release.number <= declined.release)
         ):
+            if declined.release is None:  # it did not come from the channel: count from here
+                known = declined.model_copy(update={"release": release.number})
+                with self.shelf.changing():
+                    self.shelf.note(self.shelf.ledger().model_copy(update={"declined": known}))
             return Said(
                 "declined",
                 f"{what} was rolled back from by hand; a newer release will be installed, "
                 "or this one after: visual-search sync unpin",
             )
-        if active is not None and active.name == release.bundle:
+        if active is not None and active.name == release.bundle and self._is_whole(active):
             if ledger.releases.get(release.bundle) != release.number:
                 releases = ledger.releases | {release.bundle: release.number}
                 with self.shelf.changing():
@@ -363,6 +394,15 @@ class Device:
                     self.shelf.note(ledger.model_copy(update={"releases": releases}))
             return Said("up-to-date", f"{what} is active")
         return None
+
+    def _is_whole(self, active: Path) -> bool:
+        """Whether the active version is undamaged; looked at once, and when edge complains."""
+        edge = read_edge_state(self._device.state)
+        failed = edge is not None and (edge.phase, edge.bundle) == ("failed", active.name)
+        if self._looked and not failed:
+            return True
+        self._looked = is_sound(active)
+        return self._looked
 
     def _behind(self, release: Release) -> str:
         """What is wrong with the clock: it cannot be earlier than what was signed."""
@@ -409,11 +449,21 @@ class Device:
             with locked(self.shelf.folder / "pull.lock"):
                 yield
         except BlockingIOError as error:
-            raise ShelfError(
+            raise ShelfBusy(
                 f"{self.shelf.folder}: another sync is at work on this device; wait for it"
             ) from error
         except OSError as error:
             raise unwritable(self.shelf.folder, error) from error
+
+
+def _check_root(data: bytes, name: str) -> None:
+    """See whether it is a root at all; whether it fits the store is for `Trust` to find."""
+    try:
+        signed = Metadata.from_bytes(data).signed
+    except RepositoryError as error:
+        raise SettingsError(f"{name}: is no root.json: {error}") from error
+    if not isinstance(signed, Root):
+        raise SettingsError(f"{name}: is a signed {signed.type}, no root; give the root.json")
 
 
 def _said(error: VisualSearchError) -> Said:

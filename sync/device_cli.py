@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from catalog.errors import SettingsError, ShelfError, VisualSearchError
+from catalog.errors import SettingsError, ShelfBusy, VisualSearchError
+from sync.renewal import warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from sync.device import Device
     from sync.outbox import Counters
 
-SOON = timedelta(days=30)
 LOOK_S = 0.5  # between two looks at edge
 DRAIN_S = 60.0
 
@@ -124,7 +124,9 @@ def status(config: Path | None, as_json: bool) -> None:
     state, running, waiting = device.state(), is_running(device), _outbox(config)
     if as_json:
         outbox = None if waiting is None else asdict(waiting)
-        said = state.model_dump(mode="json") | {"running": running, "outbox": outbox}
+        warned = warning(state.expires_at, state.ends, datetime.now(UTC))
+        more = {"running": running, "outbox": outbox, "warning": warned}
+        said = state.model_dump(mode="json") | more
         click.echo(json.dumps(said, indent=2))
         return
     table = Table(box=None, show_header=False)
@@ -247,7 +249,7 @@ def _watch(device: Device, wait: bool) -> str:
     while True:
         try:
             verdict = device.watch()
-        except ShelfError:
+        except ShelfBusy:
             verdict = "waiting"
         if verdict != "waiting" or not wait:
             return verdict
@@ -285,13 +287,9 @@ def _rows(state: SyncState, running: bool, now: datetime) -> list[tuple[str, str
     else:
         rows.append(("next check", "when it is asked for: visual-search sync run is not running"))
     if state.expires_at is not None:
-        left = state.expires_at - now
         said = f"until {state.expires_at:%Y-%m-%d}"
-        if left < timedelta(0):
-            said += ", which is past: nothing newer is believed until the owner signs again"
-        elif left < SOON:
-            said += f", {left.days} days ahead: the owner should run visual-search sync refresh"
-        rows.append(("signatures", said))
+        warned = warning(state.expires_at, state.ends, now)
+        rows.append(("signatures", f"{said}, {warned}" if warned else said))
     if state.clock:
         rows.append(("clock", state.clock))
     return rows

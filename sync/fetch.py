@@ -131,7 +131,8 @@ class Fetch:
                     f"{wanted.bytes} were signed"
                 )
             if body.start != start:  # it was asked for the rest and sends all
-                start, digest, resumed = body.start, hashlib.sha256(), False
+                start, resumed = body.start, body.start > 0
+                digest = _prefix(self._part(wanted), start)
             with _Part(self._part(wanted), self._journal(wanted), start, body.etag) as part:
                 progress(start, 0)
                 step = min(max(wanted.bytes // STEPS, SHORTEST_STEP), LONGEST_STEP)
@@ -160,7 +161,8 @@ class Fetch:
                 raise _OldBytesError
             raise ForgedError(
                 f"{self._store.url}: {FILES}/{wanted.sha256} is not what was signed: "
-                f"its sha256 is {found}; publish the bundle again"
+                f"its sha256 is {found}; its owner repairs it with: "
+                "visual-search sync publish --again"
             )
         whole = self._whole(wanted)
         self._part(wanted).replace(whole)

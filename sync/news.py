@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from catalog.errors import SettingsError
 from catalog.settings import DeviceSettings, device_id, load
 from catalog.state import SyncState
 from sync.events import status
@@ -14,16 +16,25 @@ from sync.settings import OutboxSettings
 
 Tell = Callable[[SyncState], object]
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def telling(config: Path | None) -> Iterator[Tell]:
     """A way to report how a check ended; what was told is on the disk when the context ends.
 
+    Where reporting is set wrong, nothing is told: that must not stop the pull.
+
     Raises:
-        SettingsError: A setting is wrong.
+        SettingsError: A setting of the device is wrong.
         OutboxError: The outbox cannot be used.
     """
-    settings = load("outbox", OutboxSettings, config)
+    try:
+        settings = load("outbox", OutboxSettings, config)
+    except SettingsError as error:
+        log.error("nothing is reported: %s", error)
+        yield lambda state: None
+        return
     if not settings.enabled:
         yield lambda state: None
         return

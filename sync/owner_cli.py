@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,11 @@ from rich.progress import (
 from catalog.settings import CatalogSettings, load
 from sync.keys import FOLDERS, Keys, Passphrase, read_passphrase
 from sync.publish import DAYS, Begin, Publisher
+from sync.renewal import command, warning
 from sync.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-SOON = 30  # days
 
 keys_folder = click.option(
     "--keys",
@@ -126,6 +126,7 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
 @passphrase_file
 @endpoint_url
 @expires_days
+@click.option("--again", is_flag=True, help="Send all files, also those that are there.")
 @as_json
 @click.pass_obj
 def publish(
@@ -138,13 +139,14 @@ def publish(
     passphrase_file: Path | None,
     endpoint_url: str,
     expires_days: int,
+    again: bool,
     as_json: bool,
 ) -> None:
     """Check and sign BUNDLE and put it into SOURCE, for the devices that follow the channel.
 
     SOURCE is s3://bucket/prefix, or file:///folder for a folder or a USB stick. Files that are
-    there already are not sent again. What devices see changes with the last write, or not at
-    all.
+    there already are not sent again, unless --again asks for it, which repairs damaged ones.
+    What devices see changes with the last write, or not at all.
 
     \b
     Examples:
@@ -156,18 +158,21 @@ def publish(
     engine = load("catalog", CatalogSettings, config).engine
     publisher = _publisher(source, endpoint_url, folder, passphrase_file)
     with _progress() as begin:
-        done = publisher.publish(bundle, channel, expires_days, engine, begin)
+        done = publisher.publish(bundle, channel, expires_days, engine, begin, again)
+    _warn(done.expires, done.ends)
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2, default=lambda time: time.isoformat()))
         return
     click.echo(
         f"release {done.release} of {done.channel}: {done.bundle}\n"
         f"{done.sent} of {done.files} files sent, {done.bytes_sent:,} of {done.bytes:,} bytes\n"
-        f"valid until {done.expires:%Y-%m-%d}; publish or run `visual-search sync refresh` "
-        "before that"
+        f"valid until {done.expires:%Y-%m-%d}; before that run: {command(done.ends)}"
     )
-    if done.expires == done.root_expires:
-        click.echo("the root ends first; renew it with: visual-search sync keys rotate", err=True)
+    if source.startswith("file:"):
+        click.echo(
+            "this folder counts its releases for itself: devices that also follow a bucket take a "
+            "copy of the bucket instead (docs/sync.md)"
+        )
 
 
 @click.command()
@@ -191,11 +196,18 @@ def refresh(
     Example, for cron:
       visual-search sync refresh s3://bucket/catalogues --keys keys/ --passphrase-file secret
     """
-    expires = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
+    done = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
+    _warn(done.expires, done.role)
     if as_json:
-        click.echo(json.dumps({"expires": expires.isoformat()}))
+        click.echo(json.dumps({"expires": done.expires.isoformat(), "ends": done.role}))
     else:
-        click.echo(f"valid until {expires:%Y-%m-%d}")
+        click.echo(f"valid until {done.expires:%Y-%m-%d}")
+
+
+def _warn(expires: datetime, role: str) -> None:
+    warned = warning(expires, role, datetime.now(UTC))
+    if warned:
+        click.echo(f"valid until {expires:%Y-%m-%d}, {warned}", err=True)
 
 
 def _publisher(

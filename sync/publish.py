@@ -29,6 +29,7 @@ from catalog.errors import (
     TrustError,
 )
 from sync.keys import Keys, expiry
+from sync.renewal import Ending, first
 from sync.store import FILES, METADATA, TARGETS, Progress, Store
 from sync.trust import ISSUED, TIME, Trust, issued_at, manifest_path, now
 
@@ -51,7 +52,7 @@ class Published:
         bundle: The bundle's id.
         files: How many files it has; `sent` of them were not in the store.
         bytes: Their size in all; `bytes_sent` of them were sent.
-        expires: When the first signature ends; the root's, at `root_expires`, is counted.
+        expires, ends: When the first signature ends, and which role's that is; the root counts.
     """
 
     channel: str
@@ -62,7 +63,7 @@ class Published:
     bytes: int
     bytes_sent: int
     expires: datetime
-    root_expires: datetime
+    ends: str
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Publisher:
         days: float = DAYS,
         engine: str = "auto",
         begin: Begin = lambda total: lambda count: None,
+        again: bool = False,
     ) -> Published:
         """Publish a bundle in a channel.
 
@@ -106,6 +108,7 @@ class Publisher:
             days: How long the signatures are valid.
             engine: Which engine asks the bundle for its probes.
             begin: Told how many bytes will be sent, returns who hears of them.
+            again: Send also the files that the store has, since they may be damaged there.
 
         Raises:
             BundleError: It is damaged, or did not pass the gate.
@@ -116,7 +119,7 @@ class Publisher:
         """
         manifest_path(channel)
         passed = gate.check(bundle, engine)
-        return self.put(bundle, channel, days, begin, passed.bundle)
+        return self.put(bundle, channel, days, begin, passed.bundle, again)
 
     def put(
         self,
@@ -125,11 +128,12 @@ class Publisher:
         days: float = DAYS,
         begin: Begin = lambda total: lambda count: None,
         expected: str | None = None,
+        again: bool = False,
     ) -> Published:
         """Publish without asking the gate; otherwise as `publish`.
 
         Args:
-            bundle, channel, days, begin: See `publish`.
+            bundle, channel, days, begin, again: See `publish`.
             expected: The bundle's id, where it has passed a check.
         """
         path = manifest_path(channel)
@@ -141,7 +145,7 @@ class Publisher:
         state = self._state()
         for folder in ("publisher", "online"):
             self._keys.signers(folder)  # before anything is sent
-        sent = self._send_files(bundle, manifest.files, begin)
+        sent = self._send_files(bundle, manifest.files, begin, again)
 
         target = TargetFile.from_data(path, content, ["sha256"])
         release = _release(state.targets.targets.get(path)) + 1
@@ -154,6 +158,7 @@ class Publisher:
         self._store.write(f"{TARGETS}/{channel}/{digest}.{MANIFEST}", content)
         state.targets.targets[path] = target
         self._sign(state, days, list_anew=True)
+        ending = self._ending(state)
         return Published(
             channel,
             release,
@@ -162,15 +167,15 @@ class Publisher:
             len(sent),
             sum(entry.bytes for entry in manifest.files.values()),
             sum(entry.bytes for entry in sent),
-            min(state.timestamp.expires, self._keys.root.expires),
-            self._keys.root.expires,
+            ending.expires,
+            ending.role,
         )
 
-    def refresh(self, days: float = DAYS) -> datetime:
+    def refresh(self, days: float = DAYS) -> Ending:
         """Renew snapshot and timestamp, for which the online key is enough.
 
         Returns:
-            When the first signature ends now.
+            Which signature ends first now, and when.
 
         Raises:
             KeysError: Keys are missing or do not open.
@@ -184,8 +189,10 @@ class Publisher:
         # a list signed by a key that was replaced is believed by nobody
         replaced = _keys_of(state.root, Targets.type) != _keys_of(self._keys.root, Targets.type)
         self._sign(state, days, list_anew=replaced)
-        signed = (state.timestamp, state.targets, self._keys.root)
-        return min(one.expires for one in signed)
+        return self._ending(state)
+
+    def _ending(self, state: _State) -> Ending:
+        return first(self._keys.root, state.targets, state.snapshot, state.timestamp)
 
     def _state(self) -> _State:
         """What the store holds, verified; an owner must not sign what others put there."""
@@ -228,12 +235,12 @@ class Publisher:
         return state
 
     def _send_files(
-        self, bundle: Path, files: dict[str, FileEntry], begin: Begin
+        self, bundle: Path, files: dict[str, FileEntry], begin: Begin, again: bool
     ) -> list[FileEntry]:
         """Send what the store does not have yet; a file's name there is its digest."""
         missing = {}
         for name, entry in files.items():
-            found = self._store.head(f"{FILES}/{entry.sha256}")
+            found = None if again else self._store.head(f"{FILES}/{entry.sha256}")
             if found is None or found.bytes != entry.bytes:
                 missing[entry.sha256] = (name, entry)
         progress = begin(sum(entry.bytes for _, entry in missing.values()))

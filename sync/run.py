@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from catalog import durable
-from catalog.errors import ShelfError, VisualSearchError
+from catalog.errors import ShelfBusy, ShelfError, VisualSearchError
 from catalog.locks import locked
 from catalog.shelf import unwritable
 from catalog.state import SyncState
@@ -27,6 +27,7 @@ Worker = Callable[[threading.Event, threading.Event], None]
 FIRST_S, LONGEST_S = 15.0, 3600.0  # of the waits after failures
 LONGEST_RESTART_S = 300.0  # before a worker that failed is started again
 LOOK_S = 1.0  # between two looks at edge
+GLANCE_S = 1.0  # more than `is_running` holds the lock that it looks at
 LEAVE_S = 1.0  # for all workers together
 
 log = logging.getLogger(__name__)
@@ -129,12 +130,18 @@ def watching(device: Device) -> Worker:
     """The worker that watches edge live with what was installed."""
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
+        said = ""
         while not stopping.wait(LOOK_S):
             try:
                 if device.watch() == "bad":
                     log.error("%s: %s", device.state().outcome, device.state().message)
-            except ShelfError as error:
-                log.debug("%s", error)  # somebody is changing the shelf: look again
+                said = ""
+            except ShelfBusy as error:
+                log.debug("%s", error)  # look again
+            except ShelfError as error:  # as a full disk: look again, but say it
+                if str(error) != said:
+                    said = str(error)
+                    log.error("%s", error)
 
     return work
 
@@ -148,7 +155,7 @@ def alone(device: Device) -> Iterator[None]:
     """
     try:
         durable.make_folder(device.shelf.folder)
-        with locked(device.shelf.folder / "run.lock"):
+        with locked(device.shelf.folder / "run.lock", wait_s=GLANCE_S):
             yield
     except BlockingIOError as error:
         raise ShelfError(

@@ -26,11 +26,11 @@ from catalog.settings import DeviceSettings, load
 from catalog.state import read_sync_state
 from sync.credentials import credentials_endpoint
 from sync.device import Device
+from sync.renewal import warning
 from sync.settings import SyncSettings
 from sync.store import METADATA, Store
 
 SKEW = timedelta(minutes=5)  # S3 refuses more than fifteen
-SOON = timedelta(days=30)
 SECONDS = 10.0
 
 
@@ -139,10 +139,10 @@ def _store(here: Device, store: Store) -> Iterator[Finding]:
     except VisualSearchError as error:
         yield Finding("channel", "wrong", str(error))
     else:
-        left = release.expires - datetime.now(UTC)
+        warned = warning(release.expires, release.ends, datetime.now(UTC))
         said = f"release {release.number}, {release.bundle}; valid until {release.expires:%Y-%m-%d}"
-        if left < SOON:
-            yield Finding("channel", "note", said, "the owner runs: visual-search sync refresh")
+        if warned:
+            yield Finding("channel", "note", f"{said}, {warned}")
         else:
             yield Finding("channel", "ok", said)
 

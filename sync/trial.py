@@ -61,16 +61,20 @@ class Watcher:
         Raises:
             ShelfError: The shelf cannot be changed just now; look again.
         """
-        trial, active = self._shelf.ledger().trial, self._shelf.active()
-        if trial is None or active is None or active.name != trial.bundle:
+        ledger, active = self._shelf.ledger(), self._shelf.active()
+        trial = ledger.trial
+        if trial is None:
+            return "none"
+        # rejected and still on trial: whoever took it back was killed before the end
+        if reason := ledger.rejection(trial.bundle, self._engine):
+            return self._take_back(trial, reason)
+        if active is None or active.name != trial.bundle:
             return "none"
         edge = self._edge()
         if edge is None or not edge.follows:
             return "none"
         if reason := self._fault(trial, edge):
-            self._take_back(trial, reason)
-            self.reason = reason
-            return "bad"
+            return self._take_back(trial, reason)
         if not edge.alive:
             self._waiting = None
             return "none"
@@ -109,10 +113,13 @@ class Watcher:
             if ledger.trial == trial:
                 self._shelf.note(ledger.model_copy(update={"trial": changed}))
 
-    def _take_back(self, trial: Trial, reason: str) -> None:
-        """The trial ends last: killed in between, this is done again."""
+    def _take_back(self, trial: Trial, reason: str) -> Verdict:
+        """The trial ends last: killed in between, the next look goes on."""
         with self._shelf.changing():
-            rejected = self._shelf.ledger().with_rejected(trial.bundle, reason, self._engine)
+            ledger = self._shelf.ledger()
+            if ledger.trial != trial:  # ended or begun anew meanwhile
+                return "none" if ledger.trial is None else "waiting"
+            rejected = ledger.with_rejected(trial.bundle, reason, self._engine)
             self._shelf.note(rejected)
             active, previous = self._shelf.active(), self._shelf.previous()
             if (
@@ -122,3 +129,5 @@ class Watcher:
             ):
                 self._shelf.go_back(keep=False)
             self._shelf.note(rejected.model_copy(update={"trial": None}))
+        self.reason = reason
+        return "bad"

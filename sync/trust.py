@@ -14,7 +14,6 @@ specification/latest/>`_, section 5). Around it stands what a device in the fiel
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,18 +33,26 @@ from catalog.errors import (
     NotInStore,
     NotPublishedError,
     RolledBackError,
+    ShelfBusy,
     ShelfError,
     StoreRefused,
     StoreTooLarge,
     TooLargeError,
     WrongChannelError,
 )
+from catalog.locks import locked
 from sync.floor import Floor, FloorFile
+from sync.renewal import Ending, command, first
 from sync.store import METADATA, TARGETS, Store
 
 ISSUED = "issued"  # our field in the timestamp role
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+ANOTHER_STORE = (
+    ". Each store counts for itself: a stick for a device that follows a bucket must be a copy of "
+    "that bucket"
+)
+PATIENCE_S = 10.0  # with another process
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # nothing had expired by then
 
 
@@ -59,7 +66,7 @@ class Release:
         bundle: The bundle's id.
         manifest: Its ``manifest.json``, verified; `catalog.bundle.parse_manifest` reads it.
         issued: When the owner last signed the repository's state, if that is said.
-        expires: When the first of the signatures ends.
+        expires: When the first of the signatures ends, which is that of the role `ends`.
     """
 
     channel: str
@@ -68,6 +75,7 @@ class Release:
     manifest: bytes
     issued: datetime | None
     expires: datetime
+    ends: str = ""
 
 
 def now() -> datetime:
@@ -157,14 +165,15 @@ class Trust:
             if number < seen:
                 raise RolledBackError(
                     f"{self._store.url}: release {number} of {channel!r} is offered; "
-                    f"this device has seen release {seen}"
+                    f"this device has seen release {seen}{ANOTHER_STORE}"
                 )
             if number > seen:
                 self._floor.keep(floor, floor.seen(channel, number))
             if self._kept(kept, target) is None:
                 durable.make_folder(kept.parent)
                 durable.write(kept, data)
-        return Release(channel, number, str(bundle), data, self.issued, self.expires)
+        ending = self.ending
+        return Release(channel, number, str(bundle), data, self.issued, ending.expires, ending.role)
 
     def target(self, path: str) -> TargetFile | None:
         """What is signed of the target at `path`, after `refresh`; None if nothing is."""
@@ -194,10 +203,9 @@ class Trust:
         return issued_at(self.timestamp)
 
     @property
-    def expires(self) -> datetime:
-        """When the first of the four signatures ends."""
-        roles = (self.root, self.timestamp, self.snapshot, self.targets)
-        return min(role.expires for role in roles)
+    def ending(self) -> Ending:
+        """Which of the four signatures ends first, and when."""
+        return first(self.root, self.targets, self.snapshot, self.timestamp)
 
     @property
     def root(self) -> Root:
@@ -257,7 +265,7 @@ class Trust:
         if floor.issued and (issued is None or issued < floor.issued):
             raise RolledBackError(
                 f"{self._store.url}: its state was signed {_said(issued)}; "
-                f"this device has seen one of {_said(floor.issued)}"
+                f"this device has seen one of {_said(floor.issued)}{ANOTHER_STORE}"
             )
         self._floor.keep(floor, floor.model_copy(update={"issued": issued}))
         self._set_time(updater, issued)
@@ -283,14 +291,10 @@ class Trust:
     def _locked(self) -> Iterator[None]:
         try:
             durable.make_folder(self._folder)
-            with (self._folder / "lock").open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise ShelfError(
-                        f"{self._folder}: another process is using it; try again"
-                    ) from error
+            with locked(self._folder / "lock", wait_s=PATIENCE_S):
                 yield
+        except BlockingIOError as error:
+            raise ShelfBusy(f"{self._folder}: another process is using it; try again") from error
         except OSError as error:
             raise ShelfError(f"{self._folder}: cannot be used: {error}") from error
 
@@ -307,7 +311,9 @@ class Trust:
         except exceptions.ExpiredMetadataError as error:
             raise self._expired() from error
         except exceptions.BadVersionNumberError as error:
-            raise RolledBackError(f"{url}: older than what was seen: {error}") from error
+            raise RolledBackError(
+                f"{url}: older than what was seen: {error}{ANOTHER_STORE}"
+            ) from error
         except exceptions.UnsignedMetadataError as error:
             raise ForgedError(
                 f"{url}: not signed by enough of the owner's keys: {error}"
@@ -325,7 +331,7 @@ class Trust:
         return ExpiredError(
             f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
             f"{_said(signed.expires)}; this device's clock says {_said(clock)}. If the clock is "
-            "wrong, set it; if not, the owner has to publish or run: visual-search sync refresh",
+            f"wrong, set it; if not, the owner has to run: {command(signed.type)}",
             signed.expires,
             clock,
         )

@@ -31,6 +31,7 @@ from catalog.errors import (
 from sync.keys import Keys, read_passphrase
 from sync.owner_cli import keys as keys_command
 from sync.publish import Publisher
+from sync.renewal import Ending
 from sync.store import Pace, Store, open_store
 from sync.trust import Trust
 from tests.conftest import Surroundings, sign_again
@@ -347,12 +348,12 @@ def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
         shutil.rmtree(world.keys.folder / folder)
     world.keys = Keys(world.keys.folder, secret)
     world.owners_time += timedelta(days=300)
-    expires = world.publisher().refresh(days=30)
+    expires = world.publisher().refresh(days=30).expires
     assert expires == world.owners_time + timedelta(days=30)
     world.devices_time = world.owners_time
     device = world.device()
     device.refresh()
-    assert device.expires == expires
+    assert device.ending.expires == expires
     assert device.newest("stable").number == 1
     with pytest.raises(KeysError, match="0 of the 1 keys that must sign are here"):
         world.publish("two")
@@ -361,7 +362,7 @@ def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
 def test_a_refresh_says_when_the_list_ends_first(world: World) -> None:
     done = world.publish(days=100)
     world.owners_time += timedelta(days=50)
-    assert world.publisher().refresh(days=400) == done.expires
+    assert world.publisher().refresh(days=400) == Ending("targets", done.expires)
     world.owners_time += timedelta(days=51)
     with pytest.raises(KeysError, match="publish a bundle again"):
         world.publisher().refresh()

@@ -16,10 +16,13 @@ import pytest
 
 from catalog.bundle import MANIFEST, Bundle, verify
 from catalog.errors import ShelfError
-from catalog.state import SyncState, read_sync_state
+from catalog.state import SyncState, edge_state, read_sync_state, write_edge_state
+from sync.keys import Keys
+from sync.publish import Publisher
+from sync.store import open_store
 from tests.conftest import sign_again
 from tests.faulty_proxy import Fault, FaultyProxy
-from tests.following import Following, variant
+from tests.following import Following, passphrase, variant
 from tests.s3_server import S3Server
 
 DAY = timedelta(days=1)
@@ -527,3 +530,97 @@ def test_a_version_that_is_open_is_not_removed(
     assert following.device().check().outcome == "installed"
     assert not active.exists()
     assert len(list(following.shelf.versions.iterdir())) == 2
+
+
+# What this device mends by itself, or says
+
+
+def test_an_active_version_that_was_damaged_is_mended_with_the_bad_file_alone(
+    following: Following,
+) -> None:
+    device = following.device()
+    assert device.check().outcome == "up-to-date"
+    active = following.shelf.active()
+    assert active is not None
+    file = active / "index.ann"
+    size = file.stat().st_size
+    file.write_bytes(bytes(size))
+    assert device.check().outcome == "up-to-date", "it is looked at once"
+    write_edge_state(following.data / "state", edge_state("failed", active.name, "damaged"))
+    state = device.check()
+    assert (state.outcome, state.bytes_fetched) == ("installed", size)
+    assert verify(active)[1] == active.name
+    file.write_bytes(bytes(size))
+    (following.data / "state" / "edge.json").unlink()
+    assert following.device().check().outcome == "installed", "a new process looks"
+    assert verify(active)[1] == active.name
+
+
+def test_unpin_tries_again_what_was_rejected(following: Following, newer: Path) -> None:
+    bad = following.publish(crafted(newer))
+    device = following.device()
+    assert device.check().outcome == "rejected"
+    device.unpin()
+    assert bad.bundle not in following.shelf.ledger().rejected
+    assert device.check().bytes_fetched > 0
+
+
+def test_a_first_bundle_that_is_too_slow_is_tried_again(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(following.data)
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.gate.SECONDS", 0.01)
+        state = following.device().check()
+    assert state.outcome == "failed"
+    assert "tried again" in state.message
+    assert following.device().check().outcome == "installed"
+
+
+def test_a_bad_root_is_named_and_does_not_replace_the_good_one(
+    following: Following, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    state = following.device(root=wrong).check()
+    assert state.outcome == "not-set-up"
+    assert str(wrong) in state.message
+    assert following.device(root=None).check().outcome == "up-to-date"
+
+
+def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
+    following: Following, small_bundle: Path
+) -> None:
+    shutil.rmtree(following.data)
+    device = following.device()
+    assert device.check().outcome == "installed"
+    write_edge_state(following.data / "state", edge_state("failed", following.active(), "no"))
+    assert device.watch() == "bad"
+    assert "nothing to go back to, it stays active" in device.state().message
+
+
+def test_what_was_activated_by_hand_and_rolled_back_from_comes_with_a_newer_release(
+    following: Following, newer: Path
+) -> None:
+    following.shelf.activate(newer)
+    following.device().roll_back()
+    following.publish(newer)
+    assert following.device().check().outcome == "declined"
+    following.publish(newer)
+    assert following.device().check().outcome == "installed"
+
+
+def test_a_damaged_file_in_the_store_is_repaired_by_publishing_it_again(
+    following: Following, newer: Path
+) -> None:
+    following.publish(newer)
+    file = in_store(following, newer, "pictures.db")
+    healthy = file.read_bytes()
+    file.write_bytes(bytes(len(healthy)))
+    assert "sync publish --again" in refused(following, following.device().check(), "forged")
+    assert following.publish(newer).sent == 0
+    keys = Keys(following.folder / "keys", passphrase)
+    publisher = Publisher(open_store(following.source), keys)
+    assert publisher.publish(newer, "stable", again=True).sent > 0
+    assert file.read_bytes() == healthy
+    assert following.device().check().outcome == "installed"

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -134,7 +136,28 @@ def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Pa
     assert names(shelf.versions) == {active.name}
 
 
-def test_a_shelf_held_by_another_process_is_told(shelf: Shelf, small_bundle: Path) -> None:
+def test_a_shelf_that_is_held_for_a_moment_is_waited_for(shelf: Shelf) -> None:
+    with ThreadPoolExecutor() as pool:
+        with shelf.changing():
+            waiting = pool.submit(lambda: ExitStack().enter_context(Shelf(shelf.folder).changing()))
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        waiting.result(30)
+
+
+def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> None:
+    shelf.folder.mkdir(exist_ok=True)
+    (shelf.folder / ".active.0123abcd").symlink_to("versions/x")
+    (shelf.folder / ".ledger.json.0123abcd").write_text("{")
+    with shelf.changing():
+        pass
+    assert not [one for one in names(shelf.folder) if one.startswith(".")]
+
+
+def test_a_shelf_held_by_another_process_is_told(
+    shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.shelf.PATIENCE_S", 0.1)
     with (
         Shelf(shelf.folder).changing(),
         pytest.raises(ShelfError, match="another process is changing the shelf; try again"),

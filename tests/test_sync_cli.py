@@ -18,17 +18,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import StoreUnreachable, VisualSearchError
+from catalog.errors import DiskFullError, StoreUnreachable, VisualSearchError
+from catalog.locks import locked
 from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync import run
 from sync.backoff import Backoff
-from sync.device_cli import _rows
+from sync.device_cli import _rows, _watch
 from sync.events import status
 from sync.outbox import Outbox
 from sync.settings import OutboxSettings
 from sync.sync_doctor import examine
 from tests.conftest import COMMAND, Surroundings
-from tests.following import Following, variant
+from tests.following import PASSPHRASE, Following, variant
 from tests.s3_server import S3Server
 from tests.test_cli import answer, failed
 from visual_search import command
@@ -390,17 +391,36 @@ def test_wake_lets_the_pull_check_now_and_failures_come_back_sooner_than_the_int
     assert not thread.is_alive()
 
 
-def test_status_warns_a_month_before_the_signatures_end(following: Following) -> None:
+def secret(following: Following) -> Path:
+    """A file with the passphrase of its keys."""
+    file = following.folder / "secret"
+    file.write_bytes(PASSPHRASE)
+    file.chmod(0o600)
+    return file
+
+
+def test_the_role_that_ends_first_is_named_a_month_before_with_its_command(
+    following: Following, small_bundle: Path
+) -> None:
     now = following.clock()
 
-    def said(days: float) -> str:
-        return dict(_rows(SyncState(expires_at=now + timedelta(days=days)), False, now))[
-            "signatures"
-        ]
+    def said(days: float, ends: str = "timestamp") -> str:
+        state = SyncState(expires_at=now + timedelta(days=days), ends=ends)
+        return dict(_rows(state, False, now))["signatures"]
 
     assert "ahead" not in said(31)
     assert "29 days ahead: the owner should run visual-search sync refresh" in said(29.5)
+    assert "29 days ahead: the owner should run visual-search sync publish" in said(29.5, "targets")
+    assert "visual-search sync keys rotate" in said(29.5, "root")
     assert "is past" in said(-1)
+    following.publish(variant(small_bundle, following.folder / "c", "Late"), days=10)
+    assert ask("sync", "once").stdout.startswith("installed")
+    status = answer(ask("sync", "status", "--json"))
+    assert status["ends"] == "targets"
+    assert "9 days ahead: the owner should run visual-search sync publish" in status["warning"]
+    words = ("--keys", str(following.folder / "keys"), "--passphrase-file", str(secret(following)))
+    done = ask("sync", "refresh", following.source, *words)
+    assert "9 days ahead: the owner should run visual-search sync publish" in done.stderr
 
 
 def test_status_says_what_is_wrong_with_the_clock(following: Following) -> None:
@@ -475,3 +495,55 @@ def test_run_reports_while_it_follows(
         process.communicate(timeout=20)
     assert process.returncode == 0
     assert answer(ask("sync", "status", "--json"))["outbox"]["acknowledged"] == 1
+
+
+def test_wrong_settings_of_the_reports_do_not_stop_the_pull(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "pigeon")
+    done = ask("sync", "once")
+    assert done.stdout.startswith("installed"), done.stderr
+    assert "VISUAL_SEARCH_OUTBOX__TRANSPORT" in done.stderr
+
+
+# A shelf that is held or cannot be written
+
+
+def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Following) -> None:
+    device = following.device()
+    with run.alone(device), (following.data / "shelf" / "run.lock").open("a"):
+        assert run.is_running(device)
+    held, let_go = threading.Event(), threading.Event()
+
+    def glance() -> None:
+        with locked(following.data / "shelf" / "run.lock"):
+            held.set()
+            let_go.wait(0.2)
+
+    thread = threading.Thread(target=glance)
+    thread.start()
+    held.wait()
+    with run.alone(device):
+        assert run.is_running(device)
+    thread.join()
+
+
+def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
+    following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run, "LOOK_S", 0.0)
+    stopping, device = threading.Event(), following.device()
+    looks: list[str] = []
+
+    def full() -> str:
+        looks.append("x")
+        if len(looks) == 3:
+            stopping.set()
+        raise DiskFullError("the disk is full; make room")
+
+    monkeypatch.setattr(device, "watch", full)
+    run.watching(device)(stopping, threading.Event())
+    assert len(looks) == 3
+    assert caplog.text.count("the disk is full") == 1
+    with pytest.raises(DiskFullError):
+        _watch(device, wait=True)

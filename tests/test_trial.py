@@ -294,3 +294,30 @@ def test_a_ledger_that_is_damaged_forgets_but_does_not_fail(bench: Bench) -> Non
     assert bench.look() == "none"
     shutil.rmtree(bench.state)
     assert bench.look() == "none"
+
+
+def test_a_kill_before_the_trial_is_over_is_finished_by_the_next_look(bench: Bench) -> None:
+    bench.say("failed", bench.new, message="too new")
+    trial = bench.shelf.ledger().trial
+    assert bench.look() == "bad"
+    with bench.shelf.changing():  # as it was between going back and the last note
+        bench.shelf.note(bench.shelf.ledger().model_copy(update={"trial": trial}))
+    bench.say("open", bench.old)
+    bench.watcher = bench.restarted()
+    assert bench.look() == "bad"
+    assert "too new" in bench.watcher.reason
+    assert bench.taken_back()
+    assert bench.shelf.ledger().trial is None
+    assert bench.look() == "none"
+
+
+def test_a_trial_that_was_ended_meanwhile_is_not_taken_back(bench: Bench) -> None:
+    edge = edge_state("failed", bench.new, "too new")
+
+    def ends_it() -> EdgeState:
+        with bench.shelf.changing():
+            bench.shelf.note(bench.shelf.ledger().model_copy(update={"trial": None}))
+        return edge
+
+    assert Watcher(bench.shelf, ends_it).look() == "none"
+    assert bench.stays()

@@ -621,7 +621,8 @@ def test_everything_is_flushed_after_a_refresh(
     assert all(any(f"/.{name}." in one for one in flushed) for name in ours)
 
 
-def test_two_at_once_do_not_meet(world: World) -> None:
+def test_two_at_once_do_not_meet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.trust.PATIENCE_S", 0.1)
     world.publish()
     world.state.mkdir()
     with (world.state / "lock").open("w") as lock:
