@@ -35,6 +35,8 @@ How = Literal[
     "say less",  # gives a length that is too small, and ends there
     "say more",  # gives a length that is too large
     "endless",  # says no length and never ends
+    "endless refusal",  # the same, with `status`
+    "slow headers",  # one byte of a header every `seconds`, without an end
     "damage",  # turns the byte at `after` around
 ]
 
@@ -127,6 +129,12 @@ def _handler(proxy: FaultyProxy) -> Callable[..., BaseHTTPRequestHandler]:
             if fault and how == "status":
                 self._plain(fault.status)
                 return
+            if fault and how == "endless refusal":
+                self._refuse_endlessly(fault)
+                return
+            if fault and how == "slow headers":
+                self._trickle_headers(fault)
+                return
             headers = {
                 name: value
                 for name, value in self.headers.items()
@@ -164,6 +172,25 @@ def _handler(proxy: FaultyProxy) -> Callable[..., BaseHTTPRequestHandler]:
             self.send_header("Content-Length", "0")
             self.end_headers()
             self._note(status, 0)
+
+        def _refuse_endlessly(self, fault: Fault) -> None:
+            self.send_response(fault.status)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            passed = 0
+            try:
+                while not proxy.closing.is_set():
+                    self.wfile.write(bytes(CHUNK))
+                    passed += CHUNK
+            finally:
+                self._note(fault.status, passed)
+
+        def _trickle_headers(self, fault: Fault) -> None:
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+            while not proxy.closing.wait(fault.seconds):
+                self.wfile.write(b"x")
 
         def _answer(self, answer: http.client.HTTPResponse, fault: Fault | None) -> None:
             how = fault.how if fault else ""

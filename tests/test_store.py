@@ -24,6 +24,8 @@ from catalog.errors import (
     StoreUnreachable,
 )
 from sync.store import Body, Pace, Store, open_store
+from sync.stores import bounds
+from tests.brokers import until
 from tests.faulty_proxy import Fault, FaultyProxy
 from tests.s3_server import S3Server
 
@@ -272,6 +274,24 @@ def test_a_store_cannot_hold_its_reader(
 def test_endless_data_ends(bad: Store, faulty: FaultyProxy) -> None:
     faulty.faults.append(Fault("files/a", "endless"))
     with pytest.raises(StoreTooLarge):
+        bad.read("files/a", len(CONTENT))
+
+
+def test_an_endless_refusal_ends(bad: Store, faulty: FaultyProxy) -> None:
+    """And is not read: the proxy could not send more than fits into the buffers on the way."""
+    faulty.faults.append(Fault("files/a", "endless refusal", status=403))
+    with pytest.raises(StoreRefused):
+        bad.read("files/a", len(CONTENT))
+    until(lambda: faulty.requests)
+    assert sum(one.bytes for one in faulty.requests) < 32 << 20
+
+
+def test_headers_that_trickle_in_are_not_waited_for(
+    bad: Store, faulty: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "ANSWER_SECONDS", 0.5)
+    faulty.faults.append(Fault("files/a", "slow headers"))
+    with pytest.raises(StoreUnreachable, match="Read timeout"):
         bad.read("files/a", len(CONTENT))
 
 

@@ -18,6 +18,7 @@ from catalog.errors import (
     StoreUnreachable,
 )
 from sync.store import CHUNK, Entry, Progress, Store
+from sync.stores.bounds import bound
 
 if TYPE_CHECKING:
     import boto3
@@ -76,6 +77,7 @@ class S3Store(Store):
             )
         except (ValueError, botocore.exceptions.BotoCoreError) as error:
             raise SettingsError(f"{self.url}: {error}") from error
+        bound(self._client)
 
     def head(self, name: str) -> Entry | None:
         """See `Store.head`."""
