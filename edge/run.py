@@ -38,10 +38,16 @@ def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
         PortError: The address cannot be listened on.
     """
     check_port(_host(settings), settings.port)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        # Not SystemExit: within the import of a native module it comes out as an ImportError.
+        _say_stopped(state_folder)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
     try:
         yield
-    except (VisualSearchError, KeyboardInterrupt, SystemExit):
+    except (VisualSearchError, KeyboardInterrupt):
         _say_stopped(state_folder)
         raise
 

@@ -70,8 +70,8 @@ class ShelfWatch:
         self._tried = activation
         self._say("opening", active.name, "")
         try:
-            gate.check(active, current.featurizer.engine)
-            self._ready = Bundle.open(active, current.featurizer.engine)
+            gate.check(active, current.featurizer.engine)  # the digests too
+            self._ready = Bundle.open(active, current.featurizer.engine, verified=True)
         except (BundleError, FeaturizerError) as error:
             self._failed = True
             self._say("failed", active.name, str(error))

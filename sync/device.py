@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root
-
 from catalog import durable, gate
 from catalog.errors import (
     BundleError,
@@ -19,7 +16,6 @@ from catalog.errors import (
     MissingExtraError,
     SettingsError,
     ShelfBusy,
-    ShelfError,
     SlowBundleError,
     StoreError,
     SurroundingsError,
@@ -36,7 +32,9 @@ from catalog.state import (
     read_sync_state,
     write_sync_state,
 )
+from sync import by_hand
 from sync.pull import Puller
+from sync.root import factory_root
 from sync.settings import SyncSettings
 from sync.store import Store, open_store
 from sync.trial import Verdict, Watcher
@@ -163,71 +161,19 @@ class Device:
         return verdict
 
     def roll_back(self) -> SyncState:
-        """Go back to the previous version; the one left is declined until a newer release.
-
-        Raises:
-            ShelfError: There is none, the active one is pinned, or somebody else is at it.
-        """
-        with self.shelf.changing():
-            ledger = self.shelf.ledger()
-            active, previous = self.shelf.active(), self.shelf.previous()
-            if active is None or previous is None or previous == active:
-                raise ShelfError(f"{self.shelf.folder}: there is no version to go back to")
-            if ledger.pinned is not None:
-                raise ShelfError(f"{ledger.pinned} is pinned; first run: visual-search sync unpin")
-            if ledger.declined is not None and ledger.declined.bundle == previous.name:
-                raise ShelfError(
-                    f"{previous.name} was gone back from already; to return to it run: "
-                    "visual-search sync unpin"
-                )
-            declined = {"bundle": active.name, "release": ledger.releases.get(active.name)}
-            changed = ledger.model_dump() | {"declined": declined, "trial": None}
-            self.shelf.note(type(ledger).model_validate(changed))
-            self.shelf.go_back(keep=True)
-        return self._say(outcome="declined", message=f"{active.name} was rolled back from by hand")
+        """See `by_hand.roll_back`."""
+        left = by_hand.roll_back(self.shelf)
+        return self._say(outcome="declined", message=f"{left} was rolled back from by hand")
 
     def pin(self, wanted: str) -> SyncState:
-        """Make a version on the shelf the active one, and let it stay.
-
-        Args:
-            wanted: Its id, the beginning of that, or the number of its release.
-
-        Raises:
-            ShelfError: It is not there, or somebody else is changing the shelf.
-        """
-        with self.shelf.changing():
-            ledger = self.shelf.ledger()
-            here = sorted(one.name for one in self.shelf.versions.iterdir())
-            found = [
-                one
-                for one in here
-                if one.startswith(wanted) or str(ledger.releases.get(one)) == wanted
-            ]
-            if len(found) != 1 or not wanted:
-                raise ShelfError(
-                    f"{wanted!r}: {'several versions' if found else 'no version'} of that name on "
-                    f"this device; there are: {', '.join(here) or 'none'}"
-                )
-            self.shelf.note(ledger.model_copy(update={"pinned": found[0], "trial": None}))
-            active = self.shelf.active()
-            if active is None or active.name != found[0]:
-                self.shelf.switch(found[0])
-        return self._say(outcome="pinned", message=f"{found[0]} stays until it is unpinned")
+        """See `by_hand.pin`."""
+        pinned = by_hand.pin(self.shelf, wanted)
+        return self._say(outcome="pinned", message=f"{pinned} stays until it is unpinned")
 
     def unpin(self) -> SyncState:
-        """Follow the channel again, also to a release that was rolled back from or rejected.
-
-        Raises:
-            ShelfError: Somebody else is changing the shelf.
-        """
-        with self.shelf.changing():
-            ledger = self.shelf.ledger()
-            newest = read_sync_state(self._device.state).newest
-            rejected = dict(ledger.rejected)
-            if newest is not None:
-                rejected.pop(newest.bundle, None)
-            changes = {"pinned": None, "declined": None, "rejected": rejected}
-            self.shelf.note(ledger.model_copy(update=changes))
+        """See `by_hand.unpin`."""
+        newest = read_sync_state(self._device.state).newest
+        by_hand.unpin(self.shelf, newest.bundle if newest else None)
         return self._say()
 
     def store(self) -> Store:
@@ -256,38 +202,8 @@ class Device:
         Raises:
             SettingsError: No root was given.
         """
-        return Trust(self._device.folder / "trust", self.root(), store, clock=self._clock)
-
-    def root(self) -> bytes:
-        """The root that the owner gave; kept, so that it is needed once.
-
-        Raises:
-            SettingsError: None was given, or it cannot be read, or is no root.
-            ShelfError: It cannot be kept.
-        """
-        kept = self._device.folder / "root.json"
-        given = self.settings.root
-        try:
-            data = given.expanduser().read_bytes() if given is not None else None
-        except OSError as error:
-            if not kept.exists():
-                raise SettingsError(f"{given}: [sync] root: {error.strerror}") from error
-            data = None
-        if data is not None:
-            _check_root(data, f"{given}: [sync] root")
-        try:
-            if data is None:
-                return kept.read_bytes()
-            if not kept.exists() or kept.read_bytes() != data:
-                durable.make_folder(kept.parent)
-                durable.write(kept, data)
-            return data
-        except FileNotFoundError as error:
-            raise SettingsError(
-                "[sync] root: not set; set it to the root.json that the catalogue's owner gave"
-            ) from error
-        except OSError as error:
-            raise ShelfError(f"{kept}: cannot be used: {error.strerror}") from error
+        root = factory_root(self.settings.root, self._device.folder)
+        return Trust(self._device.folder / "trust", root, store, clock=self._clock)
 
     def _tell_news(self, former: SyncState, state: SyncState) -> None:
         if (state.outcome, state.newest) != (former.outcome, former.newest):
@@ -454,16 +370,6 @@ class Device:
             ) from error
         except OSError as error:
             raise unwritable(self.shelf.folder, error) from error
-
-
-def _check_root(data: bytes, name: str) -> None:
-    """See whether it is a root at all; whether it fits the store is for `Trust` to find."""
-    try:
-        signed = Metadata.from_bytes(data).signed
-    except RepositoryError as error:
-        raise SettingsError(f"{name}: is no root.json: {error}") from error
-    if not isinstance(signed, Root):
-        raise SettingsError(f"{name}: is a signed {signed.type}, no root; give the root.json")
 
 
 def _said(error: VisualSearchError) -> Said:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from catalog.errors import SettingsError, ShelfBusy, VisualSearchError
+from catalog.terminal import as_json
 from sync.renewal import warning
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5  # between two looks at edge
 DRAIN_S = 60.0
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 @click.command()

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from catalog.settings import CatalogSettings, load
+from catalog.terminal import as_json
 from sync.keys import FOLDERS, Keys, Passphrase, read_passphrase
 from sync.publish import DAYS, Begin, Publisher
 from sync.renewal import command, warning
@@ -52,9 +53,6 @@ expires_days = click.option(
     type=click.IntRange(1, 3650),
     help="How long the signatures are valid.",
 )
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 @click.group()

@@ -27,6 +27,7 @@ from catalog.state import read_sync_state
 from sync.credentials import credentials_endpoint
 from sync.device import Device
 from sync.renewal import warning
+from sync.root import factory_root
 from sync.settings import SyncSettings
 from sync.store import METADATA, Store
 
@@ -51,16 +52,16 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
         yield Finding("source", "wrong", str(error), "see docs/sync.md, On the device")
         return
     yield Finding("source", "ok", f"{store.url}, channel {settings.channel!r}")
-    yield _root(here)
+    yield _root(settings, device)
     yield _credentials(settings, device, here.settings.source)
     yield from _store(here, store)
     yield _clock(settings, device, store)
     yield _disk(device, settings)
 
 
-def _root(here: Device) -> Finding:
+def _root(settings: SyncSettings, device: DeviceSettings) -> Finding:
     try:
-        here.root()
+        factory_root(settings.root, device.folder)
     except (SettingsError, ShelfError) as error:
         return Finding("root", "wrong", str(error), "copy the owner's root.json here, once")
     return Finding("root", "ok", "the owner's root.json is here")

@@ -23,6 +23,7 @@ from catalog.settings import CatalogSettings
 from catalog.sources import read_source
 from edge.demo import prepare
 from sync.keys import Keys
+from sync.store import Store, open_store
 from tests.drawing import write_things
 from tests.faulty_proxy import FaultyProxy
 from tests.networks import write_featurizer
@@ -255,3 +256,14 @@ def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
     """An owner with keys, a repository in memory, and a device."""
     shutil.copytree(key_folder, tmp_path / "keys")
     return World(tmp_path, small_bundle, Keys(tmp_path / "keys", secret))
+
+
+@pytest.fixture(params=["bucket", "folder"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store of each kind."""
+    if request.param == "bucket":
+        server: S3Server = request.getfixturevalue("s3_server")
+        source: str = request.getfixturevalue("s3_source")
+        return open_store(source, endpoint_url=server.address)
+    (tmp_path / "store").mkdir()
+    return open_store((tmp_path / "store").as_uri())

@@ -168,10 +168,10 @@ def _handler(proxy: FaultyProxy) -> Callable[..., BaseHTTPRequestHandler]:
             return dict(request.headers.items())
 
         def _plain(self, status: int) -> None:
+            self._note(status, 0)  # before who asked can look
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            self._note(status, 0)
 
         def _refuse_endlessly(self, fault: Fault) -> None:
             self.send_response(fault.status)

@@ -40,16 +40,6 @@ from tests.repository import World, secret, write_hollow_bundle
 from tests.s3_server import S3Server
 
 
-@pytest.fixture(params=["bucket", "folder"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "bucket":
-        server: S3Server = request.getfixturevalue("s3_server")
-        source: str = request.getfixturevalue("s3_source")
-        return open_store(source, endpoint_url=server.address)
-    (tmp_path / "store").mkdir()
-    return open_store((tmp_path / "store").as_uri())
-
-
 @pytest.fixture
 def keys(key_folder: Path, tmp_path: Path) -> Keys:
     return Keys(Path(shutil.copytree(key_folder, tmp_path / "keys")), secret)

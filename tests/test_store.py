@@ -32,16 +32,6 @@ from tests.s3_server import S3Server
 CONTENT = bytes(range(256)) * 1000
 
 
-@pytest.fixture(params=["bucket", "folder"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "bucket":
-        server: S3Server = request.getfixturevalue("s3_server")
-        source: str = request.getfixturevalue("s3_source")
-        return open_store(source, endpoint_url=server.address)
-    (tmp_path / "store").mkdir()
-    return open_store((tmp_path / "store").as_uri())
-
-
 @pytest.fixture
 def bad(faulty: FaultyProxy, s3_source: str) -> Store:
     """A bucket behind the faulty proxy, with ``files/a`` in it."""

@@ -39,10 +39,10 @@ class WebStore(Store):
         self._bases = {METADATA: metadata, "targets": targets}
 
     def head(self, name: str) -> Entry | None:
-        raise NotImplementedError
+        raise NotImplementedError("a client only reads, and reads whole")
 
     def write(self, *_: object, **__: object) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("a client only reads")
 
     @contextmanager
     def open(self, name: str, start: int = 0, etag: str | None = None) -> Iterator[_Body]:
