@@ -41,6 +41,7 @@ setup(
         "edge.simulator",
         "edge.web",
         "sync",
+        "sync.stores",
         "sync.transports",
     ],
     package_data={
@@ -49,7 +50,7 @@ setup(
         "catalog.printed": ["basis.npz"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
-        "sync": ["py.typed"],
+        "sync": ["py.typed", "schema/*.json"],
     },
     install_requires=[
         "annoy>=1.17.3,<2",
@@ -65,7 +66,7 @@ setup(
         "rich>=13.9",
         "securesystemslib[crypto]>=1.2,<2",
         "sqlite-utils>=3.38,<5",
-        "tuf>=7.0.1,<8",
+        "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust.py goes through one by one
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
     ],
@@ -87,6 +88,7 @@ setup(
             *DEMO,
             *S3,
             *GREENGRASS,
+            "boto3-stubs-lite>=1.36",
             "cfn-lint>=1.20",
             "jsonschema>=4.23",
             "mypy>=1.13",

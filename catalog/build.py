@@ -85,19 +85,25 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class _Row:
-    """One photo of the bundle in the making."""
+    """One photo of the bundle in the making; its vector and thumbnail are kept elsewhere."""
 
     entry: Entry
     place: str
-    feature: Feature
+    sha256: str
+    width: int
+    height: int
     description: Description
 
 
 @dataclass
 class _Collected:
-    """What became of the photos."""
+    """What became of the photos; `raw` float32 (n, network dimensions), a row for each of `rows`.
+
+    Thumbnails are not here: of 100,000 photos they are a gigabyte and a half.
+    """
 
     rows: list[_Row]
+    raw: Vectors
     skipped: list[Skipped]
     reused: int
 
@@ -131,16 +137,17 @@ def build(
     addresses = cache_folder / "addresses"
     target = out.resolve()  # a link to a bundle stays one
     with closing(FeatureCache(cache_folder)) as cache, _workspace(target) as folder:
-        made = _collect(entries, featurizer, cache, addresses, progress, on_skip)
+        pictures = folder / "pictures.db"
+        made = _collect(entries, featurizer, cache, addresses, pictures, progress, on_skip)
         if not made.rows:
             raise ContentError("none of the photos could be used; nothing was built")
         per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
-        raw = np.stack([row.feature.vector for row in made.rows])
-        featurizer = _projected(featurizer, raw, target, refit_projection)
-        vectors = featurizer.vectors(raw)
-        stored = vectors.astype(np.float16)
         skus = [row.entry.item.sku for row in made.rows]
-        lost = measure(normalised(raw), vectors, skus) if featurizer.projection else None
+        featurizer = _projected(featurizer, made.raw, target, refit_projection)
+        vectors = featurizer.vectors(made.raw)
+        lost = measure(normalised(made.raw), vectors, skus) if featurizer.projection else None
+        stored = vectors.astype(np.float16)
+        del vectors, made.raw  # the index needs the room
         learned = _learned(
             stored, made.rows, featurizer, cache, addresses, folder, progress, foreign_named
         )
@@ -211,22 +218,35 @@ def _collect(
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
+    pictures: Path,
     progress: Progress,
     on_skip: Callable[[Skipped], None],
 ) -> _Collected:
+    """Features of all photos; their thumbnails are written to `pictures` as they come."""
     places = [(entry, place) for entry in entries for place in entry.photos]
-    made = _Collected([], [], 0)
-    results = featurize((place for _, place in places), featurizer, cache, addresses, OF_PHOTO)
-    progress("photos", 0, len(places))
-    for done, ((entry, place), result) in enumerate(zip(places, results, strict=True), 1):
-        if isinstance(result, Skipped):
-            made.skipped.append(result)
-            on_skip(result)
-        else:
-            assert result.description is not None
-            made.rows.append(_Row(entry, place, result.feature, result.description))
-            made.reused += result.reused
-        progress("photos", done, len(places))
+    raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
+    made = _Collected([], raw, [], 0)
+
+    def thumbnails() -> Iterator[tuple[int, bytes]]:
+        results = featurize((place for _, place in places), featurizer, cache, addresses, OF_PHOTO)
+        progress("photos", 0, len(places))
+        for done, ((entry, place), result) in enumerate(zip(places, results, strict=True), 1):
+            if isinstance(result, Skipped):
+                made.skipped.append(result)
+                on_skip(result)
+            else:
+                one, number = result.feature, len(made.rows)
+                assert result.description is not None
+                raw[number] = one.vector
+                made.rows.append(
+                    _Row(entry, place, one.sha256, one.width, one.height, result.description)
+                )
+                made.reused += result.reused
+                yield number, one.thumbnail
+            progress("photos", done, len(places))
+
+    write_thumbnails(pictures, thumbnails())
+    made.raw = raw[: len(made.rows)]
     return made
 
 
@@ -278,7 +298,7 @@ def _known(
     numbers = _spread(len(rows), KNOWN)
     shown = []
     for done, number in enumerate(numbers, 1):
-        sha256 = rows[number].feature.sha256
+        sha256 = rows[number].sha256
         key = f"as-seen-{VERSION}-{SEED}-{sha256}"
         kept = cache.get(key, featurizer.network_id)
         description = cache.get_described(key, OF_LOOK)
@@ -359,16 +379,14 @@ def _write_metadata(entries: list[Entry], rows: list[_Row], folder: Path) -> Non
             number,
             row.entry.item.sku,
             Path(row.place).name,
-            row.feature.width,
-            row.feature.height,
-            row.feature.sha256,
+            row.width,
+            row.height,
+            row.sha256,
         )
         for number, row in enumerate(rows)
     )
     items = (entry.item for entry in entries if entry.item.sku in owners)
     write_items(folder / "items.db", items, photos)
-    thumbnails = ((number, row.feature.thumbnail) for number, row in enumerate(rows))
-    write_thumbnails(folder / "pictures.db", thumbnails)
 
 
 def _write_featurizer(featurizer: Featurizer, folder: Path) -> None:

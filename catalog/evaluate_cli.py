@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from catalog.calibration import Shares
 from catalog.errors import SurroundingsError
 from catalog.settings import CatalogSettings, load
+from catalog.terminal import as_json, names, print_json, progress_bars
 
 
 @click.command()
@@ -35,7 +33,7 @@ from catalog.settings import CatalogSettings, load
 )
 @click.option("--vectors-only", is_flag=True, help="Plain neighbours by the vector.")
 @click.option("--exact", is_flag=True, help="Search every vector, not the index.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
 def evaluate(
     config: Path | None,
@@ -66,14 +64,13 @@ def evaluate(
         raise click.UsageError("--charts are about how sure answers are; not with --vectors-only")
     settings = load("catalog", CatalogSettings, config)
     opened = Bundle.open(bundle, settings.engine)
-    with _progress() as bars:
-        task = bars.add_task("photos", total=None)
+    with progress_bars(Console(stderr=True)) as show:
         result, asked = evaluate_bundle(
             opened,
             labelled_photos,
             settings.cache,
             exact,
-            lambda done, total: bars.update(task, completed=done, total=total),
+            lambda done, total: show("photos", done, total),
             foreign,
             vectors_only,
         )
@@ -88,7 +85,7 @@ def evaluate(
             raise SurroundingsError(f"{charts}: cannot be written: {error.strerror}") from error
     if as_json:
         known, others = result.known, result.foreign
-        _print_json(
+        print_json(
             asdict(result)
             | {
                 "known": known.model_dump() if known else None,
@@ -104,7 +101,7 @@ def evaluate(
     for one in result.skipped:
         click.echo(f"left out: {one.name}: {one.reason}")
     if result.foreign_labels:
-        click.echo(f"not in the catalogue, so never right: {_names(result.foreign_labels)}")
+        click.echo(f"not in the catalogue, so never right: {names(result.foreign_labels)}")
     if not vectors_only:
         _print_expected(result, opened.manifest.calibration)
 
@@ -145,7 +142,7 @@ def _print_expected(result: object, calibration: object) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML report to write.")
 @click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="Pairs.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
 def confusions(
     config: Path | None, bundle: Path, out: Path | None, most: int, as_json: bool
@@ -164,18 +161,15 @@ def confusions(
     from catalog.confusions import confused, report
 
     opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
-    with _progress() as bars:
-        task = bars.add_task("photos", total=None)
-        pairs = confused(
-            opened, lambda done, total: bars.update(task, completed=done, total=total)
-        )[:most]
+    with progress_bars(Console(stderr=True)) as show:
+        pairs = confused(opened, lambda done, total: show("photos", done, total))[:most]
     if out is not None:
         try:
             out.write_text(report(opened, pairs), encoding="utf-8")
         except OSError as error:
             raise SurroundingsError(f"{out}: cannot be written: {error.strerror}") from error
     if as_json:
-        _print_json({"bundle": opened.id, "pairs": [asdict(pair) for pair in pairs]})
+        print_json({"bundle": opened.id, "pairs": [asdict(pair) for pair in pairs]})
         return
     if not pairs:
         click.echo("no two items that the device would mix up")
@@ -196,19 +190,3 @@ def in_words(shares: Shares) -> str:
         f"{100 * shares.right:.0f} right, {100 * shares.one_of:.0f} one of these, "
         f"{100 * shares.unknown:.0f} unknown, {100 * shares.wrong:.0f} wrong"
     )
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
-
-
-def _names(skus: tuple[str, ...], most: int = 12) -> str:
-    more = f" and {len(skus) - most} more" if len(skus) > most else ""
-    return ", ".join(skus[:most]) + more
-
-
-def _print_json(value: object) -> None:
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")

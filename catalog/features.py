@@ -18,9 +18,8 @@ from catalog.cache import Feature, FeatureCache, fetch
 from catalog.engines.engine import Tensor
 from catalog.errors import NetworkError, PhotoError
 from catalog.featurizer import Featurizer
-from catalog.photos import decode, encode_jpeg, upright_size
+from catalog.photos import decode, encode_jpeg, is_address, upright_size
 from catalog.printed.describe import Description, describe
-from catalog.sources import is_address
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
 WORKERS = 2

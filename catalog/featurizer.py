@@ -198,7 +198,7 @@ def normalised(vectors: Tensor) -> Tensor:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (lengths > 1e-12).all():
         raise FeaturizerError("the network gave a vector of zeros")
-    return cast(Tensor, (vectors / lengths).astype(np.float32))
+    return cast(Tensor, (vectors / lengths).astype(np.float32, copy=False))
 
 
 def fit(image: Picture, descriptor: Descriptor) -> Picture:

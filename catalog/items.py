@@ -95,7 +95,7 @@ class Items:
 
 def write_items(path: Path, items: Iterable[Item], photos: Iterable[Photo]) -> None:
     """Write ``items.db``."""
-    database = sqlite_utils.Database(path)
+    database = _create(path)
     rows = (
         asdict(item)
         | {
@@ -114,21 +114,24 @@ def write_items(path: Path, items: Iterable[Item], photos: Iterable[Photo]) -> N
         (asdict(photo) for photo in photos), pk="number", foreign_keys=[("sku", "items")]
     )
     database["photos"].create_index(["sku"])  # type: ignore[union-attr]
-    _finish(database)
+    database.vacuum()
+    database.close()
 
 
 def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> None:
     """Write ``pictures.db`` from (number, JPEG) pairs."""
-    database = sqlite_utils.Database(path)
+    database = _create(path)
     database["thumbnails"].insert_all(  # type: ignore[union-attr]
         ({"number": number, "jpeg": jpeg} for number, jpeg in thumbnails), pk="number"
     )
-    _finish(database)
-
-
-def _finish(database: sqlite_utils.Database) -> None:
-    database.vacuum()
     database.close()
+
+
+def _create(path: Path) -> sqlite_utils.Database:
+    """A new file, flushed as a whole before anybody trusts it: no commit waits for the disk."""
+    database = sqlite_utils.Database(path)
+    database.execute("pragma synchronous = off")
+    return database
 
 
 def _open_read_only(path: Path) -> sqlite_utils.Database:

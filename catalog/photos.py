@@ -91,6 +91,11 @@ def is_photo_name(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in SUFFIXES
 
 
+def is_address(place: str) -> bool:
+    """Whether a photo's place is an http(s) address."""
+    return place.startswith(("http://", "https://"))
+
+
 def shrink(image: Picture, longest_side: int) -> Picture:
     """The picture with its longer side at most `longest_side` pixels."""
     scale = longest_side / max(image.shape[:2])

@@ -1,4 +1,4 @@
-"""What a catalogue is made from: a folder an item, a flat folder, a CSV or a JSONL table."""
+"""What a catalogue is made from: a folder an item, a flat folder, or a table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import csv
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.bundle import MANIFEST
 from catalog.errors import ContentError, TableError
 from catalog.items import Item
-from catalog.photos import is_photo_name
+from catalog.photos import is_address, is_photo_name
+from catalog.sample_files import Row, file_name, is_title_line, metadata_rows, title_rows
 
 FIELDS = ("sku", "title", "price", "url", "location", "photo")
 DELIMITERS = ",;\t|"
@@ -45,14 +46,38 @@ def read_source(path: Path) -> list[Entry]:
         raise ContentError(f"{path}: no such file or folder")
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return _merge(_json_rows(path), path)
+    if path.suffix.lower() == ".json":
+        return _merge(metadata_rows("".join(_lines(path)), path), path)
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        if is_title_line(next(_lines(path), "")):
+            return _merge(title_rows(_lines(path), path), path)
         return _merge(_csv_rows(path), path)
-    raise ContentError(f"{path}: wanted is a folder, a .csv or a .jsonl table")
+    raise ContentError(f"{path}: wanted is a folder, a .csv or .jsonl table, or a metadata.json")
 
 
-def is_address(place: str) -> bool:
-    """Whether a photo's place is an http(s) address."""
-    return place.startswith(("http://", "https://"))
+def photos_in(folder: Path, entries: list[Entry]) -> list[Entry]:
+    """The same entries, each photo that has an address taken from `folder` by its file name.
+
+    Raises:
+        ContentError: There is no such folder, or no photo has an address.
+    """
+    if not folder.is_dir():
+        raise ContentError(f"{folder}: no such folder of photos")
+    if not any(is_address(place) for entry in entries for place in entry.photos):
+        raise ContentError(f"{folder}: no photo is named by its address; leave --photos out")
+    return [
+        replace(entry, photos=tuple(_place_in(folder, place) for place in entry.photos))
+        for entry in entries
+    ]
+
+
+def _place_in(folder: Path, place: str) -> str:
+    if not is_address(place):
+        return place
+    decoded = folder / file_name(place, place)
+    # Some programs keep a file by its name as it stands in the address.
+    as_written = folder / place.partition("?")[0].rpartition("/")[2]
+    return str(as_written if as_written.is_file() else decoded)
 
 
 def _read_folder(folder: Path) -> list[Entry]:
@@ -113,7 +138,7 @@ def _lines(path: Path) -> Iterator[str]:
                 ) from error
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def _csv_rows(path: Path) -> Iterator[Row]:
     lines = _lines(path)
     header = next(lines, "")
     for delimiter in DELIMITERS:
@@ -136,12 +161,12 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
                     f"{path}, line {reader.line_num + 1}: {len(cells)} columns, "
                     f"the first line names {len(names)}"
                 )
-            yield reader.line_num + 1, dict(zip(names, cells, strict=False))
+            yield f"line {reader.line_num + 1}", dict(zip(names, cells, strict=False))
     except csv.Error as error:
         raise TableError(f"{path}, line {reader.line_num + 1}: {error}") from error
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def _json_rows(path: Path) -> Iterator[Row]:
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -149,44 +174,43 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             row = json.loads(line)
         except ValueError as error:
             raise TableError(f"{path}, line {number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise TableError(f"{path}, line {number}: not a JSON object")
+        yield f"line {number}", {str(key).strip().lower(): value for key, value in row.items()}
+
+
+def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
+    """Rows of one sku become one entry: the first filled field counts, the photos add up."""
+    fields: dict[str, dict[str, object]] = {}
+    photos: dict[str, dict[str, None]] = {}  # an ordered set: an item may have very many
+    for where, row in rows:
         try:
             json.dumps(row, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise TableError(f"{path}, line {number}: holds half a character") from error
-        if not isinstance(row, dict):
-            raise TableError(f"{path}, line {number}: not a JSON object")
-        yield number, {str(key).strip().lower(): value for key, value in row.items()}
-
-
-def _merge(rows: Iterator[tuple[int, dict[str, object]]], path: Path) -> list[Entry]:
-    """Rows of one sku become one entry: the first filled field counts, the photos add up."""
-    fields: dict[str, dict[str, object]] = {}
-    photos: dict[str, list[str]] = {}
-    for number, row in rows:
+            raise TableError(f"{path}, {where}: holds half a character") from error
         sku = _text(row.get("sku"))
         if not sku:
-            raise TableError(f"{path}, line {number}: no sku")
+            raise TableError(f"{path}, {where}: no sku")
         if len(sku) > 200:
-            raise TableError(f"{path}, line {number}: the sku is longer than 200 characters")
+            raise TableError(f"{path}, {where}: the sku is longer than 200 characters")
         known = fields.setdefault(sku, {"sku": sku})
         for key, value in row.items():
             if key != "photo" and _text(value):
                 known.setdefault(key, value)
-        for place in _places(row.get("photo"), path, number):
+        for place in _places(row.get("photo"), path, where):
             place = place if is_address(place) else str(path.parent / place)
-            if place not in photos.setdefault(sku, []):
-                photos[sku].append(place)
+            photos.setdefault(sku, {})[place] = None
     if not fields:
         raise TableError(f"{path}: no rows below the first line")
     return [Entry(_item(known), tuple(photos.get(sku, ()))) for sku, known in fields.items()]
 
 
-def _places(cell: object, path: Path, number: int) -> list[str]:
+def _places(cell: object, path: Path, where: str) -> list[str]:
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         try:
             cell = json.loads(cell)
         except ValueError as error:
-            raise TableError(f"{path}, line {number}: photo is no JSON list: {error}") from error
+            raise TableError(f"{path}, {where}: photo is no JSON list: {error}") from error
     if isinstance(cell, list):
         return [_text(one) for one in cell if _text(one)]
     return [one.strip() for one in _text(cell).split("|") if one.strip()]

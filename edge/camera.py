@@ -6,7 +6,7 @@ A source is written as one word:
 - ``rtsp://...``, ``http://...``, ``https://...``: a network camera (HTTP: MJPEG);
 - the path of a video file, which is played at its own speed, over and over;
 - the path of a folder, whose pictures are shown for 3 seconds each, over and over;
-- ``deeplens``: the stream that a DeepLens writes;
+- ``deeplens``: a DeepLens' library where it can be imported, else the stream it writes;
 - ``simulated`` or ``simulated:7``: drawn scenes, the same for the same seed.
 """
 

@@ -32,7 +32,7 @@ class Observation:
     """What one frame added: the opinion held now, whether it is news, what was searched.
 
     `bundle`: the one that was searched; `still`: the scene has not changed since the opinion
-    settled, nothing was computed.
+    settled, nothing was computed; `raw`: the network's own output, float32 (d,), for the look.
     """
 
     bundle: Bundle
@@ -42,6 +42,7 @@ class Observation:
     found: tuple[Match, ...]
     timings: Timings
     still: bool = False
+    raw: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,8 @@ class Recognizer:
         timings = Timings(capture=frame.capture_ms, look=_ms(start))
 
         start = time.perf_counter()
-        vector = self.bundle.featurizer.embed([look.image])[0]
+        raw = self.bundle.featurizer.raw([look.image])
+        vector = self.bundle.featurizer.vectors(raw)[0]
         timings = replace(timings, embed=_ms(start))
 
         start = time.perf_counter()
@@ -112,7 +114,7 @@ class Recognizer:
         took = _ms(start)
         timings = replace(timings, **{"verify" if resting else "search": took})
         opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
-        return self._conclude(frame, opinion, look, tuple(found), timings)
+        return replace(self._conclude(frame, opinion, look, tuple(found), timings), raw=raw[0])
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""

@@ -101,3 +101,14 @@ def pooled_classifier() -> Any:
     net = sym.Activation(net, act_type="relu", name="relu2")
     net = sym.Pooling(net, global_pool=True, kernel=(1, 1), pool_type="avg", name="pool2")
     return sym.SoftmaxOutput(sym.Flatten(net, name="flatten"), name="softmax")
+
+
+def wide() -> Any:
+    """A small network with as many features as MXNet's ResNet-50, 2,048."""
+    sym = mx.sym
+    net = sym.Convolution(
+        sym.Variable("data"), num_filter=2048, kernel=(3, 3), stride=(8, 8), name="conv1"
+    )
+    net = sym.Activation(net, act_type="relu", name="relu1")
+    net = sym.Pooling(net, global_pool=True, kernel=(3, 3), pool_type="avg", name="pool1")
+    return sym.Flatten(net, name="flatten0")

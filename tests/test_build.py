@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -253,6 +255,26 @@ def test_a_cache_that_is_busy_is_not_put_aside(tmp_path: Path) -> None:
         assert cache.get("0" * 64, "network") is not None
         cache.close()
     assert not (tmp_path / "features.damaged").exists()
+
+
+def test_thumbnails_do_not_gather_in_memory(
+    make: Builder, many: Path, cache: Path, colour_grid: Featurizer, tmp_path: Path
+) -> None:
+    each = 200_000  # bytes
+    with closing(FeatureCache(cache)) as kept:
+        for photo in many.rglob("*.png"):
+            sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
+            vector = np.random.default_rng(int(sha256[:8], 16)).normal(size=48).astype(np.float32)
+            kept.put([Feature(sha256, vector, 64, 64, bytes(each))], colour_grid.network_id)
+    tracemalloc.start()
+    try:
+        report = make(many, tmp_path / "out")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.reused == report.photos == MANY_THINGS * MANY_PHOTOS
+    assert most < each * report.photos
+    assert Bundle.open(tmp_path / "out").thumbnail(299) == bytes(each)
 
 
 def test_a_cache_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from edge.camera import (
 )
 from edge.cameras import listing
 from edge.cameras.base import Pace, arrange
+from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import device_path
-from edge.cameras.stream import open_deeplens
 from edge.sighting import Box, Image
 
 SECRET = "geheim"

@@ -95,6 +95,15 @@ def test_search_fits() -> None:
     check(answer.get_json(), "/api/search", "post")
 
 
+def test_matches_fit() -> None:
+    """Also the envelope that the sample's web app reads."""
+    device = StandInDevice()
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    answer = create_app(device).test_client().post("/matches", json={})
+    assert answer.status_code == 200
+    check(answer.get_json(), "/matches", "post")
+
+
 @pytest.mark.parametrize("address", ["/nothing/here", "/api/items", "/api/items/absent"])
 def test_problems_fit(address: str) -> None:
     """Errors are problem documents."""

@@ -9,9 +9,10 @@ import cv2
 
 from catalog.errors import CameraError
 from edge.cameras.base import ArrangedCamera, Camera, CameraSettings, public_name
+from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import DeviceCamera, device_path
 from edge.cameras.recorded import FolderCamera, SimulatedCamera, VideoFileCamera
-from edge.cameras.stream import SCHEMES, StreamCamera, open_deeplens
+from edge.cameras.stream import SCHEMES, StreamCamera
 
 LOG_ERRORS_ONLY = 2  # OpenCV's number
 FFMPEG_SILENT = "-8"  # FFmpeg's number

@@ -1,9 +1,6 @@
-"""Cameras that send a stream: RTSP, MJPEG over HTTP, and the DeepLens's own pipe."""
+"""Cameras that send a stream: RTSP, MJPEG over HTTP or through a pipe."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import cv2
 
@@ -12,7 +9,6 @@ from edge.cameras.base import CameraSettings, as_image, public_name
 from edge.sighting import Image
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
-DEEPLENS_STREAM = Path("/opt/awscam/out/ch2_out.mjpeg")
 
 
 class StreamCamera:
@@ -57,19 +53,3 @@ class StreamCamera:
     def close(self) -> None:
         """Hang up."""
         self._capture.release()
-
-
-def open_deeplens(settings: CameraSettings, stream: Path = DEEPLENS_STREAM) -> StreamCamera:
-    """Open the project stream that a DeepLens writes its camera's pictures to.
-
-    Raises:
-        CameraError: The stream is not there: this is no DeepLens, or its camera service is down.
-    """
-    if not stream.exists():
-        raise CameraError(
-            f"camera deeplens: {stream} is not there; this is no DeepLens, or its camera "
-            f"service is not running"
-        )
-    if not os.access(stream, os.R_OK):
-        raise CameraError(f"camera deeplens: {stream} may not be read by this user")
-    return StreamCamera(str(stream), settings, name="deeplens")

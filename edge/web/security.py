@@ -34,6 +34,7 @@ HEADERS = (
 )
 
 HARMLESS_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+FOR_ALL_SITES = frozenset(("matches",))  # views that only read, whoever's page asks
 OWN_SITES = frozenset(("same-origin", "none"))
 
 
@@ -55,14 +56,16 @@ def protect(app: Flask, lan: bool, hosts: Iterable[str] = ()) -> None:
                 f"This device does not answer to the host name {host_name(host) or host!r}; "
                 "open it by localhost or by the address that it printed when it started.",
             )
-        if request.method not in HARMLESS_METHODS and not _is_from_own_page(host):
+        if request.method in HARMLESS_METHODS or request.endpoint in FOR_ALL_SITES:
+            return
+        if not _is_from_own_page(host):
             raise ProblemError(
                 403, "Another website may not send this; open the device's own page instead."
             )
 
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS:
-            response.headers[name] = value
+            response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         return response

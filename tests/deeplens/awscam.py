@@ -6,6 +6,7 @@ What ``mo.optimize`` wrote is a file that names the checkpoint; MXNet answers in
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,16 @@ import numpy as np
 import catalog.engines.mxnet  # noqa: F401  # puts back what MXNet misses in numpy
 
 mx: Any = importlib.import_module("mxnet")
+
+frames: list[np.ndarray[Any, Any]] = []  # what the camera shows, one after the other, over again
+_shown = itertools.count()
+
+
+def getLastFrame() -> tuple[bool, np.ndarray[Any, Any] | None]:
+    """Whether there is one, and the newest frame, BGR uint8."""
+    if not frames:
+        return False, None
+    return True, frames[next(_shown) % len(frames)]
 
 
 class Model:

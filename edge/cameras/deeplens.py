@@ -1,0 +1,68 @@
+"""The camera of a DeepLens: its library where it can be imported, else the stream it writes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catalog.errors import CameraError
+from edge.cameras.base import Camera, CameraSettings, as_image
+from edge.cameras.stream import StreamCamera
+from edge.sighting import Image
+
+STREAM = Path("/opt/awscam/out/ch2_out.mjpeg")
+BREATH_S = 0.05  # between two questions for a frame that is not there yet
+
+
+class AwscamCamera:
+    """Frames by ``awscam.getLastFrame() -> (ret, frame)``, as its developer guide has it."""
+
+    name = "deeplens"
+    learns_background = True
+    paced = False  # the last frame comes at once, also again
+    live = True
+
+    def __init__(self, awscam: Any, settings: CameraSettings) -> None:
+        self._awscam = awscam
+        self._patience_s = settings.read_timeout_s / 2  # before the reader counts it as hanging
+
+    def read(self) -> Image:
+        """The newest picture; CameraError when there is none for a while."""
+        deadline = time.monotonic() + self._patience_s
+        while time.monotonic() < deadline:
+            success, frame = self._awscam.getLastFrame()
+            if success and frame is not None:
+                return as_image(np.array(frame))
+            time.sleep(BREATH_S)
+        raise CameraError(
+            "camera deeplens: awscam gives no frame; check that its camera service is running"
+        )
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def open_deeplens(settings: CameraSettings, stream: Path = STREAM) -> Camera:
+    """Open a DeepLens' camera.
+
+    Raises:
+        CameraError: Neither its library nor its stream is there: this is no DeepLens, or its
+            camera service is down.
+    """
+    try:
+        return AwscamCamera(importlib.import_module("awscam"), settings)
+    except ImportError:
+        pass  # it is made for the device's own, older Python
+    if not stream.exists():
+        raise CameraError(
+            f"camera deeplens: {stream} is not there; this is no DeepLens, or its camera "
+            f"service is not running"
+        )
+    if not os.access(stream, os.R_OK):
+        raise CameraError(f"camera deeplens: {stream} may not be read by this user")
+    return StreamCamera(str(stream), settings, name="deeplens")

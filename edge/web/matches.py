@@ -1,0 +1,63 @@
+"""``POST /matches`` as the API of AWS's visual search sample answers it, for its web app.
+
+The app posts JSON from another origin, turns every ' of the answer's ``body`` into " and reads
+the rest as JSON (github.com/awslabs/visual-search, API/lambda_function.py and
+web-app/app/controllers/searchControllers.js). It stops asking at the first error.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urljoin
+
+from flask import Flask, Response, jsonify, request
+
+from edge.web.device import Device
+from edge.web.documents import Document, photo_address
+
+FOR_ALL_SITES = {"Access-Control-Allow-Origin": "*"}
+PREFLIGHT = FOR_ALL_SITES | {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",  # what the app may send
+    "Access-Control-Max-Age": "7200",  # seconds
+}
+
+
+def add_matches(app: Flask, device: Device) -> None:
+    """Serve `POST /matches` and its preflight."""
+
+    def matches() -> Response:
+        if request.method == "OPTIONS":
+            return Response(status=204, headers=PREFLIGHT)
+        body = json.dumps({"matches": _matches(device)})
+        answer = jsonify(
+            {
+                "statusCode": "200",
+                "headers": {"Content-type": "application/json"},
+                "body": body.replace("'", "\\u0027"),  # in JSON it stands within strings only
+            }
+        )
+        answer.headers.extend(FOR_ALL_SITES)
+        return answer
+
+    app.add_url_rule(
+        "/matches",
+        view_func=matches,
+        methods=["POST", "OPTIONS"],
+        provide_automatic_options=False,
+    )
+
+
+def _matches(device: Device) -> list[Document]:
+    """What the newest sighting names, best first; nothing while the camera is away."""
+    newest = device.latest.newest()
+    if newest is None or device.camera().state != "online":
+        return []
+    return [
+        {
+            "id": match.item.sku,
+            "title": match.item.title,
+            "url": urljoin(request.host_url, photo_address(newest.bundle, match.photo)),
+        }
+        for match in newest.matches
+    ]

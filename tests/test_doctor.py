@@ -1,0 +1,89 @@
+"""``visual-search doctor`` on the devices that are rare: MXNet alone, a DeepLens, its core."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.findings import Finding
+from edge.doctor import examine
+from tests import greengrass_core
+from tests.conftest import Surroundings
+from tests.test_awscam import NAMES, STAND_INS
+
+
+def findings(subject: str) -> list[Finding]:
+    """What doctor says about one subject here."""
+    return [one for one in examine(None) if one.subject == subject]
+
+
+@pytest.fixture
+def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The stand-ins of a DeepLens' libraries and of its core are found."""
+    monkeypatch.syspath_prepend(str(STAND_INS))
+    monkeypatch.syspath_prepend(str(greengrass_core.MODULES))
+    importlib.invalidate_caches()
+    yield
+    for name in NAMES:
+        sys.modules.pop(name, None)
+    greengrass_core.forget()
+
+
+def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
+    said = {one.message: one.state for one in findings("engines")}
+    assert said["mxnet runs imported checkpoints"] == "ok"
+    assert not any("awscam" in message for message in said)
+    assert findings("deeplens") == findings("greengrass") == []
+
+
+def test_mxnet_alone_is_no_fault(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But the embedded network does not run."""
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, f"catalog.engines.{name}", raising=False)
+    said = findings("engines")
+    assert [one.state for one in said][:2] == ["ok", "note"]
+    assert "neither the embedded network runs" in said[1].message
+    assert not any(one.state == "wrong" for one in said)
+
+
+def test_a_deeplens_and_its_core_are_recognized(surroundings: Surroundings, deeplens: None) -> None:
+    (camera,) = findings("deeplens")
+    assert 'camera may be "deeplens"' in camera.message
+    (core,) = findings("greengrass")
+    assert (core.state, core.remedy) == ("ok", "")
+    assert "awscam runs imported checkpoints" in [one.message for one in findings("engines")]
+
+
+def test_a_core_without_the_sdk_names_the_extra(
+    surroundings: Surroundings, deeplens: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "greengrasssdk" else found(name),
+    )
+    (core,) = findings("greengrass")
+    assert core.state == "note"
+    assert core.remedy == "pip install 'visual-search[deeplens]'"
+
+
+def test_an_mxnet_that_cannot_be_imported_is_told(
+    surroundings: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "mxnet.py").write_text("raise OSError('libgomp.so.1: cannot open')")
+    monkeypatch.syspath_prepend(str(tmp_path / "broken"))
+    monkeypatch.delitem(sys.modules, "mxnet", raising=False)
+    monkeypatch.delitem(sys.modules, "catalog.engines.mxnet", raising=False)
+    (told,) = [one for one in findings("engines") if "cannot be imported" in one.message]
+    assert told.state == "note"
+    assert "libgomp.so.1" in told.message
+    assert "libgomp1" in told.remedy

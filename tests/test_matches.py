@@ -1,0 +1,184 @@
+"""``POST /matches``: the sample's web app, from another origin, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
+from werkzeug.test import TestResponse
+
+from edge.sighting import Verdict
+from edge.web.app import create_app
+from tests.test_web_page import CHROMIUM, SECONDS, browser, serving, visiting
+from tests.web_stand_in import BUNDLE, CUP, GEAR, HOSTILE, HOSTILE_TITLE, WRENCH, StandInDevice
+
+__all__ = ["browser"]  # a fixture
+
+ANOTHER_SITE = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
+
+# Asks and reads as the sample's app does, ten times as often.
+APP = """<!doctype html><title>app</title><div id="rows"></div><script>
+setInterval(async () => {
+  const answer = await fetch("ENV" + "matches", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json, text/plain, */*" },
+    body: JSON.stringify({ ApiCallType: "check-search-results" }),
+  });
+  const json = JSON.parse((await answer.json()).body.replace(/\\'/g, '"'));
+  rows.replaceChildren(...json.matches.flatMap((match) => {
+    const picture = document.createElement("img"), title = document.createElement("a");
+    picture.src = match.url;
+    title.textContent = match.title;
+    return [picture, title];
+  }));
+}, 1000);
+</script>"""
+
+
+@pytest.fixture
+def device() -> StandInDevice:
+    return StandInDevice()
+
+
+@pytest.fixture
+def client(device: StandInDevice) -> FlaskClient:
+    return create_app(device).test_client()
+
+
+def ask(client: FlaskClient, **headers: str) -> TestResponse:
+    return client.post("/matches", json={"ApiCallType": "x"}, headers=ANOTHER_SITE | headers)
+
+
+def matches(answer: TestResponse) -> list[dict[str, Any]]:
+    """The matches, read as the app does."""
+    assert answer.status_code == 200
+    assert set(answer.get_json()) == {"statusCode", "headers", "body"}
+    body = answer.get_json()["body"]
+    found: list[dict[str, Any]] = json.loads(body.replace("'", '"'))["matches"]
+    return found
+
+
+def test_best_first_with_title_and_photo(device: StandInDevice, client: FlaskClient) -> None:
+    """The photo's address is whole, and of the host that was asked."""
+    device.show(Verdict.MATCH, [(HOSTILE, 0.9), (GEAR, 0.5)])
+    answer = ask(client, Host="127.0.0.1:8080")
+    assert "'" not in answer.get_json()["body"]
+    assert matches(answer) == [
+        {
+            "id": "HOST'ILE",
+            "title": HOSTILE_TITLE,
+            "url": f"http://127.0.0.1:8080/photos/{BUNDLE}/{HOSTILE}",
+        },
+        {
+            "id": "GEAR/24",
+            "title": "Spur gear, 24 teeth, module 1.5",
+            "url": f"http://127.0.0.1:8080/photos/{BUNDLE}/{GEAR}",
+        },
+    ]
+
+
+def test_one_of_these_names_them_all(device: StandInDevice, client: FlaskClient) -> None:
+    device.show(Verdict.ONE_OF, [(CUP, 0.7), (WRENCH, 0.69)])
+    assert [one["id"] for one in matches(ask(client))] == ["CUP-01", "WR-17"]
+
+
+@pytest.mark.parametrize("state", ["before the first", "unknown", "nothing", "offline", "closed"])
+def test_else_there_are_none_and_never_an_error(
+    device: StandInDevice, client: FlaskClient, state: str
+) -> None:
+    """An error would stop the app for good."""
+    if state == "unknown":
+        device.show(Verdict.UNKNOWN, [])
+    elif state == "nothing":
+        device.show(Verdict.NOTHING, [])
+    elif state == "offline":
+        device.show(Verdict.MATCH, [(CUP, 0.9)])
+        device.go_offline()
+    elif state == "closed":
+        device.opened = None
+    assert matches(ask(client)) == []
+
+
+def test_any_body_will_do(client: FlaskClient) -> None:
+    for body, kind in ((b"", None), (b"{", "application/json"), (b"x" * 70_000, "text/plain")):
+        answer = client.post("/matches", data=body, content_type=kind, headers=ANOTHER_SITE)
+        assert matches(answer) == []
+
+
+def test_this_route_alone_is_open_to_other_sites(client: FlaskClient) -> None:
+    """And the photos that it names; the camera's picture and the rest are not."""
+    assert ask(client).headers["Access-Control-Allow-Origin"] == "*"
+    preflight = client.options(
+        "/matches", headers=ANOTHER_SITE | {"Access-Control-Request-Method": "POST"}
+    )
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
+    photo = client.get(f"/photos/{BUNDLE}/0")
+    assert photo.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    for path in ("/", "/api/latest", "/api/search", "/api/items?q=cup", "/camera.jpg", "/nope"):
+        for method in ("GET", "OPTIONS", "POST"):
+            answer = client.open(path, method=method, headers=ANOTHER_SITE)
+            assert "Access-Control-Allow-Origin" not in answer.headers
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert client.post("/api/search", headers=ANOTHER_SITE).status_code == 403
+
+
+def test_a_foreign_host_is_refused_here_too(client: FlaskClient) -> None:
+    assert ask(client, Host="evil.example").status_code == 400
+
+
+class AppServer(ThreadingHTTPServer):
+    """Serves the app's page, for a device's address."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self.page = APP.replace("ENV", device).encode()
+
+
+class _Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, AppServer)
+        found = self.path == "/"
+        self.send_response(200 if found else 204)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.server.page if found else b"")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(params=["127.0.0.1", "localhost"])
+def app(request: pytest.FixtureRequest, device: StandInDevice, browser: Any) -> Iterator[Page]:
+    """The app, from another port and from another site altogether."""
+    with serving(device) as address, AppServer(address) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            port = server.server_address[1]
+            with visiting(browser, f"http://{request.param}:{port}/") as page:
+                yield page
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+def test_the_app_shows_title_and_picture(app: Page, device: StandInDevice) -> None:
+    """An apostrophe in the title and all; then the next thing, then none."""
+    device.show(Verdict.MATCH, [(HOSTILE, 0.9), (CUP, 0.5)])
+    expect(app.locator("a")).to_have_text([HOSTILE_TITLE, "Blue stoneware cup"])
+    app.wait_for_function(
+        "[...document.images].length === 2"
+        " && [...document.images].every((one) => one.complete && one.naturalWidth > 0)",
+        timeout=10 * SECONDS,
+    )
+    device.show(Verdict.NOTHING, [])
+    expect(app.locator("a")).to_have_count(0)
