@@ -295,7 +295,7 @@ def _without_print(case: Case) -> Case:
     found = case.evidence
     measures = found.measures.copy()
     measures[:, MEASURES.index("agreeing") :] = 0
-    plain = Evidence(found.items, found.photos, found.cosines, measures)
+    plain = Evidence(found.items, found.photos, found.cosines, measures, found.alike)
     return Case(plain, case.right, case.weight)
 
 

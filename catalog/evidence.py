@@ -35,12 +35,14 @@ class Evidence:
             few photos, the same mean in the catalogue's own metric, the logarithm of one and
             the features that agree, each as its lead over the mean of the other candidates;
             and the share of the votes. Leads, since in a poor picture everything is less alike.
+        alike: Float64 (c,): that mean in the catalogue's own metric, plain.
     """
 
     items: Rows
     photos: Rows
     cosines: Vectors
     measures: NDArray[np.float64]
+    alike: NDArray[np.float64]
 
 
 class Print:
@@ -146,11 +148,11 @@ class Witnesses:
                 chosen = liked.argmax() if liked.any() else similarities.argmax()
                 agree = look.agreeing(self._printed, int(rows[chosen]))
             table[place, 3:] = np.log1p(agree), votes[item] / total
-        cosines = table[:, 0].astype(np.float32)
+        cosines, alike = table[:, 0].astype(np.float32), table[:, MEASURES.index("distinct")].copy()
         if len(items) > 1:
             led = table[:, :LEADS]
             table[:, :LEADS] = led - (led.sum(0) - led) / (len(items) - 1)
-        return Evidence(items, photos, cosines, table)
+        return Evidence(items, photos, cosines, table, alike)
 
     def rows(self, item: int, without: NDArray[np.bool_] | None = None) -> Rows:
         """The numbers of an item's photos."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from catalog.evidence import MEASURES, Evidence
 
-HELD = ("distinct", "agreeing", "alike")  # the likeliest's two leads, and its plain cosine
+HELD = ("distinct", "agreeing", "alike")  # of the likeliest: two leads, and how alike it is
 STEPS = 60
 RIDGE = 2e-3  # of the weights, measures being of unit spread
 SETTLED = 1e-9
@@ -73,7 +73,7 @@ def fit(cases: Sequence[Case]) -> Weights:
 
 def _of_first(evidence: Evidence, place: int) -> Numbers:
     """What `HELD` names, of the likeliest candidate."""
-    return np.append(evidence.measures[place, _LEADS], evidence.cosines[place])
+    return np.append(evidence.measures[place, _LEADS], evidence.alike[place])
 
 
 def _fit_candidates(cases: Sequence[Case]) -> Numbers:
@@ -105,8 +105,9 @@ def _fit_candidates(cases: Sequence[Case]) -> Numbers:
 
 def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
     """Weights of `HELD`, none below 0, and the constant, (4,)."""
-    spread = np.append(_spread(firsts), 1.0)
-    table = np.column_stack([firsts, np.ones(len(firsts))]) / spread
+    middle, spread = firsts.mean(0), _spread(firsts - firsts.mean(0))
+    # About their middle: else the ridge would hold down what never is near 0, as a cosine.
+    table = np.column_stack([(firsts - middle) / spread, np.ones(len(firsts))])
     weight = weight / weight.sum()
 
     def slope_and_curve(table: Numbers, found: Numbers) -> tuple[float, Numbers, Numbers]:
@@ -115,7 +116,9 @@ def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
         curve = (table * (weight * chance * (1 - chance))[:, None]).T @ table
         return value, table.T @ (weight * (held - chance)), curve
 
-    return np.asarray(_positive(table, slope_and_curve, len(HELD)) / spread)
+    found = _positive(table, slope_and_curve, len(HELD))
+    weights = found[:-1] / spread
+    return np.append(weights, found[-1] - weights @ middle)
 
 
 def _positive(table: Numbers, slope_and_curve: Likelihood, positive: int) -> Numbers:

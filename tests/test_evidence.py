@@ -154,7 +154,9 @@ def cases(seed: int, count: int) -> list[Case]:
             measures[right, MEASURES.index("agreeing")] += 1
         measures[:, MEASURES.index("distinct")] = measures[:, 0]
         numbers = np.arange(4)
-        evidence = Evidence(numbers, numbers, measures[:, 0].astype(np.float32), measures)
+        evidence = Evidence(
+            numbers, numbers, measures[:, 0].astype(np.float32), measures, measures[:, 0]
+        )
         found.append(Case(evidence, right, 1.0))
     return found
 
