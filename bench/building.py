@@ -12,7 +12,7 @@ import numpy as np
 from bench.timing import network_ms
 from catalog.build import build
 from catalog.cache import FeatureCache
-from catalog.calibration import as_seen
+from catalog.copies import as_seen
 from catalog.demonstration.photos import draw_catalogue, is_complete
 from catalog.features import BATCH, featurize
 from catalog.featurizer import Featurizer

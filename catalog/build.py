@@ -39,9 +39,9 @@ from catalog.calibration import (
     Calibration,
     Learned,
     Shown,
-    as_seen,
     calibrate,
 )
+from catalog.copies import as_seen
 from catalog.demonstration.foreign import foreign_photos
 from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
 from catalog.features import Skipped, featurize, read_place
@@ -296,14 +296,23 @@ def _known(
 ) -> list[Shown]:
     """Looks made of some photos as a camera would see them."""
     numbers = _spread(len(rows), KNOWN)
+    counts = Counter(row.entry.item.sku for row in rows)
     shown = []
     for done, number in enumerate(numbers, 1):
         sha256 = rows[number].sha256
+        beside = None  # photos of an item beside each other show what differs; one alone does not
         key = f"as-seen-{VERSION}-{SEED}-{sha256}"
+        if counts[rows[number].entry.item.sku] == 1:
+            beside = rows[(number + len(rows) // 2) % len(rows)]
+            key += f"-{beside.sha256}"
         kept = cache.get(key, featurizer.network_id)
         description = cache.get_described(key, OF_LOOK)
         if kept is None or description is None:
-            image = as_seen(_image(rows[number], addresses), SEED + int(sha256[:6], 16))
+            image = as_seen(
+                _image(rows[number], addresses),
+                SEED + int(sha256[:6], 16),
+                None if beside is None else _image(beside, addresses),
+            )
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
             description = describe(image, OF_LOOK)
             cache.put([kept], featurizer.network_id)

@@ -20,6 +20,7 @@ from catalog.printed.store import Printed, Votes
 BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
 MEASURES = ("cosine", "several", "distinct", "agreeing", "votes")
+BY_CHANCE = 8  # features that may agree of pictures that have nothing in common
 LEADS = 4  # of them, the first, are leads: how far above the mean of the other candidates
 
 
@@ -147,7 +148,7 @@ class Witnesses:
                 liked = photo_votes[rows]
                 chosen = liked.argmax() if liked.any() else similarities.argmax()
                 agree = look.agreeing(self._printed, int(rows[chosen]))
-            table[place, 3:] = np.log1p(agree), votes[item] / total
+            table[place, 3:] = np.log1p((agree / BY_CHANCE) ** 2) / 2, votes[item] / total
         cosines, alike = table[:, 0].astype(np.float32), table[:, MEASURES.index("distinct")].copy()
         if len(items) > 1:
             led = table[:, :LEADS]
