@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from catalog.bundle import Bundle, Match
 from catalog.photos import shrink
-from edge.scene import Scene, Stillness, crop, on_light_ground, sharpness
+from edge.scene import Scene, State, View, crop, on_light_ground, sharpness
 from edge.sighting import Box, Frame, Image, Look, Timings
-from edge.verdict import NOTHING, Opinion, Steadfast, judge
+from edge.verdict import NOTHING, Opinion, judge
 
 LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
-SAME_PLACE = 0.5  # intersection over union of two boxes; below it the thing has moved
+LEAST_LOOKS = 2  # before anything is said
+FOCUSING = 1.15  # times as sharp as all looks before: the camera is still focusing
 CANDIDATES = 6
 LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 
@@ -26,8 +27,8 @@ LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 class Observation:
     """What one frame added: the opinion held now, whether it is news, what was searched.
 
-    `bundle`: the one that was searched; `still`: the scene has not changed since the opinion
-    settled, nothing was computed.
+    `bundle`: the one that was searched; `still`: the thing has not changed since it was
+    named, nothing was computed; `things`: how many there are, the opinion is of the largest.
     """
 
     bundle: Bundle
@@ -37,13 +38,7 @@ class Observation:
     found: tuple[Match, ...]
     timings: Timings
     still: bool = False
-
-
-@dataclass(frozen=True)
-class _Seen:
-    vector: NDArray[np.float32]
-    box: Box
-    sharpness: float
+    things: int = 0
 
 
 class Recognizer:
@@ -53,10 +48,10 @@ class Recognizer:
         self.bundle = bundle
         self._exact = exact
         self._scene = Scene()
-        self._still = Stillness()
-        self._mind = Steadfast()
-        self._window: deque[_Seen] = deque(maxlen=LOOKS)
-        self._settled = 0  # looks that confirmed the current opinion
+        self._said = NOTHING
+        self._window: deque[Look] = deque(maxlen=LOOKS)
+        self._change = self._answered = -1  # the scene's changes that were seen and answered
+        self.awake = True  # something is going on: look again soon
 
     def learn_background(self, wanted: bool) -> None:
         """Whether the scene has a background that can be learned; see `Scene`."""
@@ -71,36 +66,46 @@ class Recognizer:
 
     def reset(self) -> None:
         """Forget the looks and the opinion, as after the camera was away."""
-        self._window.clear()
-        self._still.forget()
-        self._mind = Steadfast()
-        self._settled = 0
+        self._forget_thing()
+        self._said = NOTHING
+        self.awake = True
 
     def see(self, frame: Frame) -> Observation:
-        """Take a look at a frame."""
+        """Take a look at a frame; a thing is named once it has come to rest."""
         start = time.perf_counter()
-        view = self._scene.look(frame.image)  # also while still: a moved camera is learned
-        if not view.empty and self._settled >= LOOKS and self._still.holds(frame.image):
-            timings = Timings(capture=frame.capture_ms, look=_ms(start))
+        view = self._scene.look(frame.image, frame.at)
+        self.awake = view.state is State.MOVING
+        if view.state is State.EMPTY:
+            self._forget_thing()
+            return self._conclude(NOTHING, view, None, (), self._timed(frame, start))
+        answered = view.state is State.REST and view.change == self._answered
+        if answered or (view.close is None and self._scene.learns_background):
+            timings = self._timed(frame, start)
             return Observation(
-                self.bundle, self._mind.current, False, None, (), timings, still=True
+                self.bundle, self._said, False, None, (), timings, answered, view.things
             )
-        if view.empty:
+        if view.change != self._change:
+            self._change = view.change
             self._window.clear()
-            timings = Timings(capture=frame.capture_ms, look=_ms(start))
-            return self._conclude(frame, NOTHING, None, (), timings)
         look = take(self.bundle, frame.image, view.box, view.thing)
-        timings = Timings(capture=frame.capture_ms, look=_ms(start))
+        self._window.append(look)
+        timings = self._timed(frame, start)
+        if view.state is not State.REST or not self._focused():
+            self.awake = True
+            return Observation(
+                self.bundle, self._said, False, look, (), timings, False, view.things
+            )
+        self._answered = view.change
 
         start = time.perf_counter()
-        vector = self.bundle.featurizer.embed([look.image])[0]
+        vector = self._fused()
         timings = replace(timings, embed=_ms(start))
 
         start = time.perf_counter()
-        found = self.bundle.search(self._fused(vector, look), CANDIDATES, self._exact)
+        found = self.bundle.search(vector, CANDIDATES, self._exact)
         timings = replace(timings, search=_ms(start))
-        opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
-        return self._conclude(frame, opinion, look, tuple(found), timings)
+        opinion = judge(found, self.bundle.manifest.calibration, self._said)
+        return self._conclude(opinion, view, look, tuple(found), timings)
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
@@ -118,33 +123,40 @@ class Recognizer:
         opinion = judge(found, bundle.manifest.calibration)
         return Observation(bundle, opinion, True, look, tuple(found), timings)
 
-    def _fused(self, vector: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
+    def _focused(self) -> bool:
+        """Whether there are looks enough, and the newest is not the sharpest by far."""
+        *before, newest = [one.sharpness for one in self._window]
+        if len(before) + 1 < LEAST_LOOKS:
+            return False
+        return newest <= FOCUSING * max(before) or len(self._window) == LOOKS
+
+    def _fused(self) -> NDArray[np.float32]:
         """The mean of the newest looks at this thing, blurred ones left out; length 1."""
-        if self._window and overlap(self._window[-1].box, look.box) < SAME_PLACE:
-            self._window.clear()
-        self._window.append(_Seen(vector, look.box, look.sharpness))
         sharpest = max(one.sharpness for one in self._window)
-        sharp = [one.vector for one in self._window if one.sharpness >= BLURRED * sharpest]
-        mean = np.mean(sharp, axis=0)
+        sharp = [one.image for one in self._window if one.sharpness >= BLURRED * sharpest]
+        mean = np.mean(self.bundle.featurizer.embed(sharp), axis=0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
     def _conclude(
         self,
-        frame: Frame,
         opinion: Opinion,
+        view: View,
         look: Look | None,
         found: tuple[Match, ...],
         timings: Timings,
     ) -> Observation:
-        confirmed = opinion.subject == self._mind.current.subject
-        news = self._mind.hear(opinion)
-        self._settled = self._settled + 1 if confirmed else 0
-        # Stillness is for a thing at rest; an empty scene is cheap and its light is followed.
-        if self._settled == LOOKS and look is not None:
-            self._still.keep(frame.image)
-        elif self._settled < LOOKS:
-            self._still.forget()
-        return Observation(self.bundle, self._mind.current, news, look, found, timings)
+        news = opinion.subject != self._said.subject
+        if news:
+            self._said = opinion
+        return Observation(self.bundle, self._said, news, look, found, timings, False, view.things)
+
+    def _forget_thing(self) -> None:
+        self._window.clear()
+        self._answered = self._change = -1
+
+    @staticmethod
+    def _timed(frame: Frame, start: float) -> Timings:
+        return Timings(capture=frame.capture_ms, look=_ms(start))
 
 
 def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
@@ -155,16 +167,6 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
     part = shrink(crop(image, box), max(LOOK_SIDE, bundle.featurizer.descriptor.enough))
     clear = sharpness(part)
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (one.width * one.height + other.width * other.height - both)
 
 
 def _ms(start: float) -> float:

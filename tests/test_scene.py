@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.recognizer import overlap
-from edge.scene import Scene, Stillness, centre_square, sharpness
+from edge.scene import Scene, State, centre_square, overlap, sharpness
 from edge.sighting import Box, Image
 
 
@@ -107,14 +106,16 @@ def test_movement_is_not_steady(scene: Scene) -> None:
     assert not scene.look(with_thing(counter(seed=3), Box(100, 50, 300, 350))).steady
 
 
-def test_stillness_holds_through_noise_and_ends_with_a_change() -> None:
-    still = Stillness()
-    assert not still.holds(counter())
-    still.keep(counter(seed=1))
-    assert all(still.holds(counter(seed=seed)) for seed in range(2, 20))
-    assert not still.holds(with_thing(counter(seed=3), Box(300, 200, 40, 40)))
-    still.forget()
-    assert not still.holds(counter(seed=1))
+def test_rest_holds_through_noise_and_ends_with_a_change(scene: Scene) -> None:
+    thing = Box(250, 150, 150, 200)
+    views = [scene.look(with_thing(counter(seed=seed), thing)) for seed in range(1, 20)]
+    assert views[0].state is State.MOVING
+    assert {view.state for view in views[2:]} == {State.REST}
+    assert len({view.change for view in views}) == 1
+    other = with_thing(counter(seed=3), thing)
+    view = scene.look(with_thing(other, Box(300, 200, 40, 40), (200, 60, 30)))
+    assert view.state is State.MOVING
+    assert view.change > views[-1].change
 
 
 def test_blur_lowers_sharpness() -> None:

@@ -1,0 +1,142 @@
+"""Which pixels of a frame are not the empty counter's, and the things that they make.
+
+The counter is compared in the light that the frame has: a brighter lamp or another white
+balance is no thing, and neither is a soft shadow, which darkens without changing the colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.sighting import Box, Image
+
+WIDTH = 320  # pixels; things are looked for at this scale
+SAMPLE = 6  # every 6th pixel each way tells the light
+SURE = 22.0  # grey levels from the counter, beyond noise
+FAINT = 10.0  # grey levels; belongs to a thing where it touches what is sure
+DARKEST_SHADOW = 0.45  # of the counter's brightness
+SHADOW_TINT = 11.0  # grey levels of colour that a shadow may change
+SHADOW_EDGE = 0.055  # change of darkness from pixel to pixel; a soft shadow's is smaller
+LEAST_AREA = 0.004  # of the frame; below it nothing is there
+NEAR = 0.10  # of a patch's size: parts so close are one thing
+
+Small = NDArray[np.uint8]  # (height, WIDTH, 3), BGR
+Mask = NDArray[np.uint8]  # (height, WIDTH), 0 or 1
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """Connected difference from the counter: its close box and its pixels, at small scale."""
+
+    box: Box
+    mask: Mask
+    area: int
+
+
+def small(image: Image) -> Small:
+    """A frame (h, w, 3) at the small scale, a little smoothed."""
+    height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
+    shrunk = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.GaussianBlur(shrunk, (3, 3), 0), np.uint8)
+
+
+def in_light_of(ground: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`ground` as the light of `now` would show it; both (h, w, 3)."""
+    step = SAMPLE * now.shape[1] // WIDTH or 1
+    before = ground[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
+    after = now[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
+    gain = np.median(after / before, axis=0)
+    # Sharper: again from the pixels that agree with the first guess.
+    agrees = (np.abs(after - before * gain) < FAINT).all(1)
+    if agrees.sum() > 20:
+        gain = np.median(after[agrees] / before[agrees], axis=0)
+    gain = np.where(np.abs(gain - 1) < 0.004, 1.0, gain)
+    return np.asarray(cv2.multiply(ground, (*gain.tolist(), 0.0)), np.uint8)
+
+
+def difference(now: NDArray[np.uint8], ground: NDArray[np.uint8]) -> Mask:
+    """Largest channel's difference (h, w) from the counter in the same light."""
+    planes = cv2.split(cv2.absdiff(now, in_light_of(ground, now)))
+    return np.asarray(cv2.max(cv2.max(planes[0], planes[1]), planes[2]), np.uint8)
+
+
+def foreground(now: Small, ground: Small) -> Mask:
+    """The pixels that belong to things, without their shadows."""
+    lit = in_light_of(ground, now)
+    planes = cv2.split(cv2.absdiff(now, lit))
+    apart = np.asarray(cv2.max(cv2.max(planes[0], planes[1]), planes[2]))
+    faint = apart > FAINT
+    if not faint.any():
+        return np.zeros(apart.shape, np.uint8)
+    shadow = _shadow(now, lit)
+    sure = ((apart > SURE) & ~shadow).astype(np.uint8)
+    sure = np.asarray(cv2.morphologyEx(sure, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))
+    faint &= ~shadow
+    _, labels = cv2.connectedComponents(faint.astype(np.uint8))
+    kept = np.zeros(int(labels.max()) + 1, np.uint8)
+    kept[labels[sure > 0]] = 1
+    kept[0] = 0
+    grown = kept[labels] | sure
+    return np.asarray(cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
+
+
+def _shadow(now: Small, lit: Small) -> NDArray[np.bool_]:
+    """Darker, of the same colour, and without an edge."""
+    bright = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
+    dark = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
+    ratio = dark / bright
+    residue = np.abs(now - lit * ratio[..., None]).max(2)
+    soft = cv2.GaussianBlur(ratio, (5, 5), 0)
+    across, down = (
+        cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8),
+        cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8),
+    )
+    edge = cv2.dilate(
+        (cv2.magnitude(across, down) > SHADOW_EDGE).astype(np.uint8), np.ones((5, 5), np.uint8)
+    )
+    return np.asarray(
+        (ratio > DARKEST_SHADOW) & (ratio < 1) & (residue < SHADOW_TINT) & (edge == 0)
+    )
+
+
+def things(mask: Mask) -> list[Thing]:
+    """What a mask holds, the largest first; parts that lie close together are one thing."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    least = LEAST_AREA * mask.size
+    parts = sorted(
+        (number for number in range(1, count) if stats[number, 4] >= least / 4),
+        key=lambda number: -stats[number, 4],
+    )
+    groups: list[list[int]] = []
+    for number in parts:
+        home = next((group for group in groups if _near(stats[group], stats[number])), None)
+        if home is None:
+            groups.append([number])
+        else:
+            home.append(number)
+    found = []
+    for group in groups:
+        area = int(stats[group, 4].sum())
+        if area < least:
+            continue
+        x0, y0 = stats[group, 0].min(), stats[group, 1].min()
+        x1 = (stats[group, 0] + stats[group, 2]).max()
+        y1 = (stats[group, 1] + stats[group, 3]).max()
+        box = Box(int(x0), int(y0), int(x1 - x0), int(y1 - y0))
+        found.append(Thing(box, np.isin(labels, group).astype(np.uint8), area))
+    return sorted(found, key=lambda one: -one.area)
+
+
+def _near(group: NDArray[np.int32], part: NDArray[np.int32]) -> bool:
+    """Whether a part's box comes near that of a group."""
+    x0, y0 = group[:, 0].min(), group[:, 1].min()
+    x1, y1 = (group[:, 0] + group[:, 2]).max(), (group[:, 1] + group[:, 3]).max()
+    reach = NEAR * max(x1 - x0, y1 - y0)
+    x, y, width, height = part[:4]
+    return bool(
+        x < x1 + reach and x + width > x0 - reach and y < y1 + reach and y + height > y0 - reach
+    )
