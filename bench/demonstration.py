@@ -70,10 +70,9 @@ def outcomes(bundle: Bundle, seed: int, showings: int, exact: bool = False) -> I
                 continue
             next_look = at + INTERVAL
             image, truth = simulator.frame(index - 1)
-            if truth.showing == number:
-                kind, sku = truth.kind, truth.sku
             seen = recognizer.see(Frame(image, at, index))
             if index - 1 in resting:
+                kind, sku = truth.kind, truth.sku
                 verdict = seen.opinion.verdict
                 named = tuple(match.sku for match in seen.opinion.matches)
                 if seen.found:

@@ -7,6 +7,7 @@ balance is no thing, and neither is a soft shadow, which darkens without changin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ def in_light_of(ground: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np
     if agrees.sum() > 20:
         gain = np.median(after[agrees] / before[agrees], axis=0)
     gain = np.where(np.abs(gain - 1) < 0.004, 1.0, gain)
-    return np.asarray(cv2.multiply(ground, (*gain.tolist(), 0.0)), np.uint8)
+    return np.asarray(cv2.multiply(ground, np.array((*gain, 0.0))), np.uint8)
 
 
 def difference(now: NDArray[np.uint8], ground: NDArray[np.uint8]) -> Mask:
@@ -131,7 +132,7 @@ def things(mask: Mask) -> list[Thing]:
     return sorted(found, key=lambda one: -one.area)
 
 
-def _near(group: NDArray[np.int32], part: NDArray[np.int32]) -> bool:
+def _near(group: NDArray[Any], part: NDArray[Any]) -> bool:
     """Whether a part's box comes near that of a group."""
     x0, y0 = group[:, 0].min(), group[:, 1].min()
     x1, y1 = (group[:, 0] + group[:, 2]).max(), (group[:, 1] + group[:, 3]).max()

@@ -10,8 +10,8 @@ from edge.foreground import LEAST_AREA, Mask, Small, Thing, things
 
 # Chroma of skin, light or dark, in YCrCb; the classic bounds of Chai and Ngan (1999), a
 # little wider for warm and cold lamps.
-LEAST_SKIN = (0, 134, 70)
-MOST_SKIN = (255, 183, 130)
+LEAST_SKIN = np.array((0, 134, 70))
+MOST_SKIN = np.array((255, 183, 130))
 CONTACT = 5  # small pixels on the frame's border; fewer touch by chance
 LEAST_SHARE = 0.08  # of a patch that reaches in; with less skin it is a thing cut by the border
 LITTLE_SKIN, MOST_OF_IT = 0.2, 0.6  # shares of a patch: a thing that the border cuts
@@ -60,4 +60,4 @@ def _alike(now: Small, bare: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels (h, w) of the chroma of this very skin, in light and shade."""
     chroma = cv2.cvtColor(now, cv2.COLOR_BGR2YCrCb)[..., 1:].astype(np.int16)
     usual = np.median(chroma[bare], axis=0)
-    return bare | np.asarray((np.abs(chroma - usual) <= SAME_SKIN).all(2))
+    return np.asarray(bare | (np.abs(chroma - usual) <= SAME_SKIN).all(2), np.bool_)
