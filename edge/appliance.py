@@ -21,7 +21,7 @@ from catalog.state import Phase, edge_state, write_edge_state
 from edge.camera import CameraReader, CameraState
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.recognizer import Observation, Recognizer
+from edge.recognizer import Observation, Recognizer, next_look_s
 from edge.settings import EdgeSettings
 from edge.shelf_watch import ShelfWatch
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
@@ -151,10 +151,12 @@ class Appliance:
             now = time.monotonic()
             if now < next_look:
                 continue
-            next_look = now + self._settings.interval_ms / 1000
+            interval_s = self._settings.interval_ms / 1000
+            next_look = now + interval_s
             try:
                 self._look(frame)
                 self._looked, self._trouble = time.monotonic(), ""
+                next_look = now + next_look_s(self._recognizer, interval_s)
             except Exception as error:  # whatever it was, the next frame may go well
                 if not self._trouble:
                     log.exception("cannot search")

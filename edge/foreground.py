@@ -1,7 +1,8 @@
-"""Which pixels of a frame are not the empty counter's, and the things that they make.
+"""Which pixels of a frame are not the empty counter's, and the things they make.
 
 The counter is compared in the light that the frame has: a brighter lamp or another white
-balance is no thing, and neither is a soft shadow, which darkens without changing the colour.
+balance is no thing, and neither is a soft shadow, which comes and goes without changing the
+colour. A thing of the counter's own colour still has an outline.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ WIDTH = 320  # pixels; things are looked for at this scale
 SAMPLE = 6  # every 6th pixel each way tells the light
 SURE = 22.0  # grey levels from the counter, beyond noise
 FAINT = 10.0  # grey levels; belongs to a thing where it touches what is sure
-DARKEST_SHADOW = 0.45  # of the counter's brightness
-SHADOW_TINT = 11.0  # grey levels of colour that a shadow may change
-SHADOW_EDGE = 0.055  # change of darkness from pixel to pixel; a soft shadow's is smaller
+SHADE, GLEAM = 0.45, 1.8  # of the counter's brightness, where a shadow falls or has gone
+TINT = 11.0  # grey levels of colour that a shadow may change
+SHADOW_EDGE = 0.055  # change of brightness from pixel to pixel; a soft shadow's is smaller
 LEAST_AREA = 0.004  # of the frame; below it nothing is there
 NEAR = 0.10  # of a patch's size: parts so close are one thing
 
@@ -45,18 +46,22 @@ def small(image: Image) -> Small:
     return np.asarray(cv2.GaussianBlur(shrunk, (3, 3), 0), np.uint8)
 
 
-def in_light_of(ground: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`ground` as the light of `now` would show it; both (h, w, 3)."""
+def gain(ground: NDArray[Any], now: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How much lighter each channel (3,) of `now` is than that of `ground`, both (h, w, 3)."""
     step = SAMPLE * now.shape[1] // WIDTH or 1
     before = ground[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
     after = now[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
-    gain = np.median(after / before, axis=0)
+    found = np.median(after / before, axis=0)
     # Sharper: again from the pixels that agree with the first guess.
-    agrees = (np.abs(after - before * gain) < FAINT).all(1)
+    agrees = (np.abs(after - before * found) < FAINT).all(1)
     if agrees.sum() > 20:
-        gain = np.median(after[agrees] / before[agrees], axis=0)
-    gain = np.where(np.abs(gain - 1) < 0.004, 1.0, gain)
-    return np.asarray(cv2.multiply(ground, np.array((*gain, 0.0))), np.uint8)
+        found = np.median(after[agrees] / before[agrees], axis=0)
+    return np.asarray(np.where(np.abs(found - 1) < 0.004, 1.0, found), np.float32)
+
+
+def in_light_of(ground: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`ground` as the light of `now` would show it; both (h, w, 3)."""
+    return np.asarray(cv2.multiply(ground, np.array((*gain(ground, now), 0.0))), np.uint8)
 
 
 def difference(now: NDArray[np.uint8], ground: NDArray[np.uint8]) -> Mask:
@@ -73,7 +78,7 @@ def foreground(now: Small, ground: Small) -> Mask:
     faint = apart > FAINT
     if not faint.any():
         return np.zeros(apart.shape, np.uint8)
-    shadow = _shadow(now, lit)
+    shadow = _relit(now, lit)
     sure = ((apart > SURE) & ~shadow).astype(np.uint8)
     sure = np.asarray(cv2.morphologyEx(sure, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))
     faint &= ~shadow
@@ -85,23 +90,18 @@ def foreground(now: Small, ground: Small) -> Mask:
     return np.asarray(cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
 
 
-def _shadow(now: Small, lit: Small) -> NDArray[np.bool_]:
-    """Darker, of the same colour, and without an edge."""
-    bright = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
-    dark = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
-    ratio = dark / bright
-    residue = np.abs(now - lit * ratio[..., None]).max(2)
+def _relit(now: Small, lit: Small) -> NDArray[np.bool_]:
+    """Darker or lighter, of the same colour, and without an edge."""
+    before = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
+    after = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
+    ratio = after / before
+    tint = np.abs(now - lit * ratio[..., None]).max(2)
     soft = cv2.GaussianBlur(ratio, (5, 5), 0)
-    across, down = (
-        cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8),
-        cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8),
-    )
-    edge = cv2.dilate(
-        (cv2.magnitude(across, down) > SHADOW_EDGE).astype(np.uint8), np.ones((5, 5), np.uint8)
-    )
-    return np.asarray(
-        (ratio > DARKEST_SHADOW) & (ratio < 1) & (residue < SHADOW_TINT) & (edge == 0)
-    )
+    across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)
+    edge = (cv2.magnitude(across, down) > SHADOW_EDGE).astype(np.uint8)
+    near_edge = cv2.dilate(edge, np.ones((5, 5), np.uint8)) > 0
+    return np.asarray((ratio > SHADE) & (ratio < GLEAM) & (tint < TINT) & ~near_edge)
 
 
 def things(mask: Mask) -> list[Thing]:

@@ -19,6 +19,7 @@ LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
 LEAST_LOOKS = 2  # before anything is said
 FOCUSING = 1.15  # times as sharp as all looks before: the camera is still focusing
+AWAKE_S = 0.1  # between looks while something is going on
 CANDIDATES = 6
 LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 
@@ -28,7 +29,7 @@ class Observation:
     """What one frame added: the opinion held now, whether it is news, what was searched.
 
     `bundle`: the one that was searched; `still`: the thing has not changed since it was
-    named, nothing was computed; `things`: how many there are, the opinion is of the largest.
+    named, nothing was computed; `view`: what the scene is, None where it is not known.
     """
 
     bundle: Bundle
@@ -38,7 +39,7 @@ class Observation:
     found: tuple[Match, ...]
     timings: Timings
     still: bool = False
-    things: int = 0
+    view: View | None = None
 
 
 class Recognizer:
@@ -81,9 +82,7 @@ class Recognizer:
         answered = view.state is State.REST and view.change == self._answered
         if answered or (view.close is None and self._scene.learns_background):
             timings = self._timed(frame, start)
-            return Observation(
-                self.bundle, self._said, False, None, (), timings, answered, view.things
-            )
+            return Observation(self.bundle, self._said, False, None, (), timings, answered, view)
         if view.change != self._change:
             self._change = view.change
             self._window.clear()
@@ -92,9 +91,7 @@ class Recognizer:
         timings = self._timed(frame, start)
         if view.state is not State.REST or not self._focused():
             self.awake = True
-            return Observation(
-                self.bundle, self._said, False, look, (), timings, False, view.things
-            )
+            return Observation(self.bundle, self._said, False, look, (), timings, False, view)
         self._answered = view.change
 
         start = time.perf_counter()
@@ -148,7 +145,7 @@ class Recognizer:
         news = opinion.subject != self._said.subject
         if news:
             self._said = opinion
-        return Observation(self.bundle, self._said, news, look, found, timings, False, view.things)
+        return Observation(self.bundle, self._said, news, look, found, timings, False, view)
 
     def _forget_thing(self) -> None:
         self._window.clear()
@@ -157,6 +154,11 @@ class Recognizer:
     @staticmethod
     def _timed(frame: Frame, start: float) -> Timings:
         return Timings(capture=frame.capture_ms, look=_ms(start))
+
+
+def next_look_s(recognizer: Recognizer, interval_s: float) -> float:
+    """Seconds until the next look is worth its while: soon where something is going on."""
+    return min(interval_s, AWAKE_S) if recognizer.awake else interval_s
 
 
 def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:

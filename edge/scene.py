@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from catalog.photos import shrink
 from edge.foreground import (
+    FAINT,
     WIDTH,
     Mask,
     Small,
     Thing,
     difference,
     foreground,
+    gain,
     in_light_of,
     small,
     things,
@@ -43,6 +45,7 @@ SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
 FOLLOW = 0.2  # of the difference a second: how fast the background follows the light
+MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
 RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
 LONGEST_SHIFT = 48.0  # small pixels that a bumped camera's picture moves
 EXPLAINED = 0.7  # of the differences may stay when a shift, or an old mistake, explains them
@@ -138,7 +141,7 @@ class Scene:
         assert self._ground is not None
         now = small(image)
         resting = self._view is not None and self._quiet(glance)
-        mask = foreground(now, self._ground.astype(np.uint8))
+        mask = foreground(now, self._ground_now())
         patches = things(mask)
         if resting and patches and not self._settled and self._at - self._since >= REST_S:
             mask, patches = self._explained(now, mask, patches)
@@ -156,7 +159,7 @@ class Scene:
         if self._settled:
             view = replace(view, state=State.REST if found else State.EMPTY)
         self._relearn(now, strange and steady)
-        if steady:
+        if self._settled:
             self._follow(now)
         self._view = view
         return view
@@ -200,7 +203,7 @@ class Scene:
     def _explained(self, now: Small, mask: Mask, patches: list[Thing]) -> tuple[Mask, list[Thing]]:
         """Without the differences that only a bumped camera makes, or an old mistake."""
         assert self._ground is not None
-        shifted = _shifted(self._ground.astype(np.uint8), now)
+        shifted = _shifted(self._ground_now(), now)
         if shifted is not None:
             other = foreground(now, shifted)
             if other.sum() < EXPLAINED * mask.sum():
@@ -209,11 +212,15 @@ class Scene:
         for one in patches:
             # A thing has an outline. Where only the background has it, the thing was there
             # when the background was learned, and is gone now.
-            if _outline(self._ground.astype(np.uint8), one) > 2 * _outline(now, one) + 4:
+            if _outline(self._ground_now(), one) > 2 * _outline(now, one) + 4:
                 gone = cv2.dilate(one.mask, np.ones((9, 9), np.uint8)) > 0
                 self._ground[gone] = now[gone]
                 mask = np.asarray(np.where(gone, 0, mask), np.uint8)
         return mask, things(mask)
+
+    def _ground_now(self) -> Small:
+        assert self._ground is not None
+        return np.clip(self._ground, 0, 255).astype(np.uint8)
 
     def _quiet(self, glance: Small) -> bool:
         return self._anchor is not None and _few(difference(glance, self._anchor))
@@ -229,15 +236,17 @@ class Scene:
         self._view = self._anchor = self._mask = None
 
     def _follow(self, now: Small) -> None:
-        """Let the background follow the light where no thing lies."""
+        """Let the background follow the light; slowly, and only where no thing lies."""
         seconds = min(self._at - self._followed, 1.0)
         if self._ground is None or seconds <= 0:
             return
         self._followed = self._at
-        change = FOLLOW * seconds * (now - self._ground)
-        if self._mask is not None and self._mask.any():
-            change[cv2.dilate(self._mask, np.ones((15, 15), np.uint8)) > 0] = 0
-        self._ground += change
+        apart = difference(now, self._ground_now())
+        alike = apart < FAINT  # the rest may be a thing, or a shadow that goes away again
+        if alike.mean() < MOST_ALIKE:
+            return
+        self._ground *= gain(self._ground, now)
+        self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
 
     def _relearn(self, now: Small, strange: bool) -> None:
         if not strange:
