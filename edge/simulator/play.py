@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -151,7 +151,7 @@ class Play:
         image, lit = self._seen(act, passed, seconds, picture)
         at_rest = not moving and not lit
         state: State = "moving" if not at_rest else "rest" if things or hand else "empty"
-        return self._sensed(image, index), PlayTruth(
+        return self.sensed(image, index), PlayTruth(
             act.number, act.kind, state, tuple(things), hand
         )
 
@@ -228,12 +228,17 @@ class Play:
         shade = 1 - random.uniform(0.2, 0.4) * cv2.resize(soft, self.size)[..., None]
         return np.asarray(shade, np.float32), near < 1
 
-    def _sensed(self, image: NDArray[np.float32], index: int) -> Image:
+    def still(self) -> Image:
+        """The empty counter, without the sensor's noise."""
+        return self._counter
+
+    def sensed(self, image: NDArray[Any], index: int) -> Image:
+        """A picture (h, w, 3) with the sensor's noise, as the camera sends it."""
         random = np.random.default_rng([self.seed, index, 22])
         width, height = self.size
         x, y = (int(shift) for shift in random.integers(0, 64, 2))
         grain = self._grain[y : y + height, x : x + width]
-        noisy = image * np.float32(1 + 0.004 * random.standard_normal()) + grain
+        noisy = image.astype(np.float32) * np.float32(1 + 0.004 * random.standard_normal()) + grain
         packed = cv2.imencode(
             ".jpg", np.clip(noisy, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 88]
         )[1]
