@@ -209,6 +209,8 @@ class Appliance:
             look_jpeg=encode_jpeg(look.image, LOOK_SIDE)
             if look is not None and opinion.verdict is not Verdict.NOTHING
             else b"",
+            things=observation.view.things if observation.view is not None else 1,
+            code=observation.code,
         )
 
     @staticmethod

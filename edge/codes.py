@@ -7,7 +7,7 @@ digit: it is believed only when two frames agree.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -36,13 +36,13 @@ class CodeReader:
         self._qr = cv2.QRCodeDetector()
         self._bars = cv2.barcode.BarcodeDetector()
 
-    def read(self, frames: Sequence[Image]) -> Code | None:
+    def read(self, frames: Iterable[Image]) -> Code | None:
         """The code that these pictures (h, w, 3) of one thing show, the newest last.
 
         None where there is none, or where product barcodes do not agree.
         """
         seen: list[Code] = []
-        for number, frame in enumerate(reversed(frames)):
+        for number, frame in enumerate(reversed(list(frames))):
             for code in self._codes(frame):
                 if code.kind == "qr" or code in seen:
                     return code

@@ -25,6 +25,7 @@ TINT = 11.0  # grey levels of colour that a shadow may change
 SHADOW_EDGE = 0.055  # change of brightness from pixel to pixel; a soft shadow's is smaller
 LEAST_AREA = 0.004  # of the frame; below it nothing is there
 NEAR = 0.10  # of a patch's size: parts so close are one thing
+SMALL_PART, NEAR_PART = 0.35, 0.28  # the same for a part that small beside the patch
 
 Small = NDArray[np.uint8]  # (height, WIDTH, 3), BGR
 Mask = NDArray[np.uint8]  # (height, WIDTH), 0 or 1
@@ -129,14 +130,15 @@ def things(mask: Mask) -> list[Thing]:
         y1 = (stats[group, 1] + stats[group, 3]).max()
         box = Box(int(x0), int(y0), int(x1 - x0), int(y1 - y0))
         found.append(Thing(box, np.isin(labels, group).astype(np.uint8), area))
-    return sorted(found, key=lambda one: -one.area)
+    return sorted(found, key=lambda one: -one.box.width * one.box.height)
 
 
 def _near(group: NDArray[Any], part: NDArray[Any]) -> bool:
     """Whether a part's box comes near that of a group."""
     x0, y0 = group[:, 0].min(), group[:, 1].min()
     x1, y1 = (group[:, 0] + group[:, 2]).max(), (group[:, 1] + group[:, 3]).max()
-    reach = NEAR * max(x1 - x0, y1 - y0)
+    share = NEAR_PART if part[4] < SMALL_PART * group[:, 4].sum() else NEAR
+    reach = share * max(x1 - x0, y1 - y0)
     x, y, width, height = part[:4]
     return bool(
         x < x1 + reach and x + width > x0 - reach and y < y1 + reach and y + height > y0 - reach

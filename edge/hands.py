@@ -11,7 +11,7 @@ from edge.foreground import LEAST_AREA, Mask, Small, Thing, things
 # Chroma of skin, light or dark, in YCrCb; the classic bounds of Chai and Ngan (1999), a
 # little wider for warm and cold lamps.
 LEAST_SKIN = np.array((0, 134, 70))
-MOST_SKIN = np.array((255, 183, 130))
+MOST_SKIN = np.array((255, 176, 130))
 CONTACT = 5  # small pixels on the frame's border; fewer touch by chance
 LEAST_SHARE = 0.08  # of a patch that reaches in; with less skin it is a thing cut by the border
 LITTLE_SKIN, MOST_OF_IT = 0.2, 0.6  # shares of a patch: a thing that the border cuts

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from catalog.bundle import Bundle, Match
 from catalog.photos import shrink
+from edge.codes import Code, CodeReader, spellings
 from edge.scene import Scene, State, View, crop, on_light_ground, sharpness
-from edge.sighting import Box, Frame, Image, Look, Timings
+from edge.sighting import Box, Frame, Image, Look, Timings, Verdict
 from edge.verdict import NOTHING, Opinion, judge
 
 LOOKS = 5  # the newest ones that are averaged
@@ -20,6 +21,7 @@ BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
 LEAST_LOOKS = 2  # before anything is said
 FOCUSING = 1.15  # times as sharp as all looks before: the camera is still focusing
 AWAKE_S = 0.1  # between looks while something is going on
+CODE_FRAMES = 3  # in which codes are looked for
 CANDIDATES = 6
 LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 
@@ -29,7 +31,8 @@ class Observation:
     """What one frame added: the opinion held now, whether it is news, what was searched.
 
     `bundle`: the one that was searched; `still`: the thing has not changed since it was
-    named, nothing was computed; `view`: what the scene is, None where it is not known.
+    named, nothing was computed; `view`: what the scene is, None where it is not known;
+    `code`: what is written in the code that named the item.
     """
 
     bundle: Bundle
@@ -40,6 +43,7 @@ class Observation:
     timings: Timings
     still: bool = False
     view: View | None = None
+    code: str = ""
 
 
 class Recognizer:
@@ -49,8 +53,10 @@ class Recognizer:
         self.bundle = bundle
         self._exact = exact
         self._scene = Scene()
-        self._said = NOTHING
+        self._said, self._several = NOTHING, False
         self._window: deque[Look] = deque(maxlen=LOOKS)
+        self._crops: deque[Image] = deque(maxlen=CODE_FRAMES)  # at the camera's resolution
+        self._codes = CodeReader()
         self._change = self._answered = -1  # the scene's changes that were seen and answered
         self.awake = True  # something is going on: look again soon
 
@@ -68,7 +74,7 @@ class Recognizer:
     def reset(self) -> None:
         """Forget the looks and the opinion, as after the camera was away."""
         self._forget_thing()
-        self._said = NOTHING
+        self._said, self._several = NOTHING, False
         self.awake = True
 
     def see(self, frame: Frame) -> Observation:
@@ -84,10 +90,11 @@ class Recognizer:
             timings = self._timed(frame, start)
             return Observation(self.bundle, self._said, False, None, (), timings, answered, view)
         if view.change != self._change:
+            self._forget_thing()
             self._change = view.change
-            self._window.clear()
         look = take(self.bundle, frame.image, view.box, view.thing)
         self._window.append(look)
+        self._crops.append(crop(frame.image, view.box))
         timings = self._timed(frame, start)
         if view.state is not State.REST or not self._focused():
             self.awake = True
@@ -102,7 +109,12 @@ class Recognizer:
         found = self.bundle.search(vector, CANDIDATES, self._exact)
         timings = replace(timings, search=_ms(start))
         opinion = judge(found, self.bundle.manifest.calibration, self._said)
-        return self._conclude(opinion, view, look, tuple(found), timings)
+        code = self._codes.read(self._crops)
+        named = by_code(self.bundle, code)
+        if named is not None:
+            opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
+        text = code.text if code is not None and named is not None else ""
+        return self._conclude(opinion, view, look, tuple(found), timings, text)
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
@@ -118,7 +130,14 @@ class Recognizer:
         found = bundle.search(vector, CANDIDATES, self._exact)
         timings = Timings(look=looked, embed=embedded, search=_ms(start))
         opinion = judge(found, bundle.manifest.calibration)
-        return Observation(bundle, opinion, True, look, tuple(found), timings)
+        code = CodeReader().read(
+            [image if box is None else crop(image, box)]
+        )  # a QR code: bars need two pictures
+        named = by_code(bundle, code)
+        if named is not None:
+            opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
+        text = code.text if code is not None and named is not None else ""
+        return Observation(bundle, opinion, True, look, tuple(found), timings, code=text)
 
     def _focused(self) -> bool:
         """Whether there are looks enough, and the newest is not the sharpest by far."""
@@ -141,14 +160,17 @@ class Recognizer:
         look: Look | None,
         found: tuple[Match, ...],
         timings: Timings,
+        code: str = "",
     ) -> Observation:
-        news = opinion.subject != self._said.subject
+        several = view.things > 1
+        news = (opinion.subject, several) != (self._said.subject, self._several)
         if news:
-            self._said = opinion
-        return Observation(self.bundle, self._said, news, look, found, timings, False, view)
+            self._said, self._several = opinion, several
+        return Observation(self.bundle, self._said, news, look, found, timings, False, view, code)
 
     def _forget_thing(self) -> None:
         self._window.clear()
+        self._crops.clear()
         self._answered = self._change = -1
 
     @staticmethod
@@ -159,6 +181,13 @@ class Recognizer:
 def next_look_s(recognizer: Recognizer, interval_s: float) -> float:
     """Seconds until the next look is worth its while: soon where something is going on."""
     return min(interval_s, AWAKE_S) if recognizer.awake else interval_s
+
+
+def by_code(bundle: Bundle, code: Code | None) -> Match | None:
+    """The item that a code names, as a certain match."""
+    item = None if code is None else bundle.items.with_code(spellings(code.text))
+    photos = [] if item is None else bundle.photos(item.sku)
+    return Match(photos[0].sku, photos[0].number, 1.0) if photos else None
 
 
 def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
