@@ -29,6 +29,7 @@ from edge.foreground import (
     things,
 )
 from edge.hands import touches_border, without_hand
+from edge.salient import salient
 from edge.sighting import Box, Image
 
 GLANCE = 160  # pixels; whether anything changed is seen at this width
@@ -89,7 +90,7 @@ class Scene:
     Args:
         learns_background: False where the scene changes as a whole between two things: a
             folder of pictures, a camera that is carried about. Then it is never empty and
-            the box is the frame's centre square.
+            the box is around what stands out, or else the frame's centre square.
     """
 
     def __init__(self, learns_background: bool = True) -> None:
@@ -264,9 +265,14 @@ class Scene:
         )
         if not held:
             self._since, self._anchor, change = self._at, glance, change + 1
+            close = salient(image)
+            height, width = image.shape[:2]
+            box = centre_square(image) if close is None else _square(close, 1, width, height)
+        else:
+            assert self._view is not None
+            box, close = self._view.box, self._view.close
         state = State.REST if self._at - self._since >= REST_S else State.MOVING
-        box = centre_square(image)
-        self._view = View(state, False, box, steady, None, 1, change)
+        self._view = View(state, False, box, steady, close, 1, change)
         return self._view
 
 
