@@ -24,6 +24,10 @@ SHADE, GLEAM = 0.45, 1.8  # of the counter's brightness, where a shadow falls or
 TINT = 11.0  # grey levels of colour that a shadow may change
 SHADOW_EDGE = 0.055  # change of brightness from pixel to pixel; a soft shadow's is smaller
 LEAST_AREA = 0.004  # of the frame; below it nothing is there
+WHOLE = 0.85  # of the frame; a box beyond it is no thing's
+MOST = 0.6  # of the frame's pixels; so many are no thing's
+SCATTERED = 10  # patches all over the frame: the camera was moved
+LONGEST_SHIFT = 48.0  # small pixels that a bumped camera's picture moves
 NEAR = 0.10  # of a patch's size: parts so close are one thing
 SMALL_PART, NEAR_PART = 0.35, 0.28  # the same for a part that small beside the patch
 
@@ -143,3 +147,53 @@ def _near(group: NDArray[Any], part: NDArray[Any]) -> bool:
     return bool(
         x < x1 + reach and x + width > x0 - reach and y < y1 + reach and y + height > y0 - reach
     )
+
+
+def is_strange(mask: Mask, patches: list[Thing]) -> bool:
+    """Whether the whole picture is another, not only a thing in it."""
+    if not patches:
+        return False
+    box = patches[0].box
+    if box.width * box.height > WHOLE * mask.size or mask.mean() > MOST:
+        return True
+    _, _, width, height = cv2.boundingRect(mask)
+    return len(patches) >= SCATTERED and width * height > WHOLE * mask.size
+
+
+def shifted_to(ground: Small, now: Small) -> Small | None:
+    """The background as a bumped camera would show it; None when it was not moved."""
+    before, after = (
+        cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        for one in (in_light_of(ground, now), now)
+    )
+    window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
+    (x, y), _ = cv2.phaseCorrelate(before, after, window)
+    if max(abs(x), abs(y)) < 0.5 or max(abs(x), abs(y)) > LONGEST_SHIFT:
+        return None
+    move = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    size = (now.shape[1], now.shape[0])
+    moved = cv2.warpAffine(ground, move, size, borderMode=cv2.BORDER_REPLICATE)
+    unseen = cv2.warpAffine(np.ones(now.shape[:2], np.uint8), move, size) == 0
+    moved[unseen] = now[unseen]
+    return np.asarray(moved, np.uint8)
+
+
+def outline(picture: Small, one: Thing) -> float:
+    """Mean strength of a picture's edges along a thing's border, in grey levels."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    edges = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    ring = cv2.morphologyEx(one.mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    return float(np.mean(edges, where=ring > 0)) if ring.any() else 0.0
+
+
+def shape_in(thing: Thing, square: Box, scale: float) -> NDArray[np.float32]:
+    """The thing's filled shape inside `square`, soft at its edge."""
+    shape = np.asarray(cv2.morphologyEx(thing.mask, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)))
+    outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(shape, outlines, -1, (1,), cv2.FILLED)
+    shape = np.asarray(cv2.dilate(shape, np.ones((3, 3), np.uint8)), np.uint8)
+    soft = np.clip((cv2.GaussianBlur(shape.astype(np.float32), (3, 3), 0) - 0.3) * 2.5, 0, 1)
+    top, left = round(square.y / scale), round(square.x / scale)
+    bottom = round((square.y + square.height) / scale)
+    right = round((square.x + square.width) / scale)
+    return np.asarray(soft[top : max(bottom, top + 1), left : max(right, left + 1)], np.float32)

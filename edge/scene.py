@@ -24,7 +24,10 @@ from edge.foreground import (
     difference,
     foreground,
     gain,
-    in_light_of,
+    is_strange,
+    outline,
+    shape_in,
+    shifted_to,
     small,
     things,
 )
@@ -34,21 +37,18 @@ from edge.sighting import Box, Image
 
 GLANCE = 160  # pixels; whether anything changed is seen at this width
 UNCHANGED = 9.0  # grey levels, the most that noise moves a smoothed pixel
-FEW = 3  # changed pixels of a glance that mean nothing
+FEW = 8  # changed pixels of a glance that mean nothing
+FEW_OF_IT = 0.01  # the same, as a share of the pixels about a thing
 REST_S = 0.4  # without motion for so long: at rest
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
-HELD_CHANGE = 8.0  # mean grey levels that a thing held in a hand may change while it rests
+HELD_CHANGE = 10.0  # mean grey levels that a thing held in a hand may change while it rests
 SAME_BOX = 0.8  # intersection over union of a resting thing's boxes
-WHOLE = 0.85  # of the frame; a box beyond it is no thing's
-MOST = 0.6  # of the frame's pixels; so many are no thing's
-SCATTERED = 10  # patches all over the frame: the camera was moved
 SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
 FOLLOW = 0.2  # of the difference a second: how fast the background follows the light
 MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
 RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
-LONGEST_SHIFT = 48.0  # small pixels that a bumped camera's picture moves
 EXPLAINED = 0.85  # of the differences may stay when a shift, or an old mistake, explains them
 COMMON_SIDE = 240  # pixels; sharpness is compared at this size
 GROUND = 235  # grey level around a thing: catalogue photos have a light ground
@@ -146,7 +146,7 @@ class Scene:
         patches = things(mask)
         if resting and patches and not self._settled and self._at - self._since >= REST_S:
             mask, patches = self._explained(now, mask, patches)
-        strange = _is_strange(mask, patches)
+        strange = is_strange(mask, patches)
         found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
         view = self._described(image, now, found, bool(patches), steady)
         if self._view is None or not self._same(view, glance):
@@ -176,7 +176,7 @@ class Scene:
         box = _square(first.box, scale, image.shape[1], image.shape[0])
         close = Box(*(round(value * scale) for value in vars(first.box).values()))
         count = sum(one.area >= SECOND * first.area for one in found)
-        shape = _shape(first, box, scale)
+        shape = shape_in(first, box, scale)
         return View(State.MOVING, False, box, steady, close, count, change, shape)
 
     def _same(self, view: View, glance: Small) -> bool:
@@ -199,12 +199,12 @@ class Scene:
         ]
         if self._mask is not None and touches_border(self._mask):  # held in a hand
             return float(part.mean()) < HELD_CHANGE
-        return _few(part)
+        return int(np.count_nonzero(part >= UNCHANGED)) <= FEW_OF_IT * part.size
 
     def _explained(self, now: Small, mask: Mask, patches: list[Thing]) -> tuple[Mask, list[Thing]]:
         """Without the differences that only a bumped camera makes, or an old mistake."""
         assert self._ground is not None
-        shifted = _shifted(self._ground_now(), now)
+        shifted = shifted_to(self._ground_now(), now)
         if shifted is not None:
             other = foreground(now, shifted)
             if other.sum() < EXPLAINED * mask.sum():
@@ -213,7 +213,7 @@ class Scene:
         for one in patches:
             # A thing has an outline. Where only the background has it, the thing was there
             # when the background was learned, and is gone now.
-            if _outline(self._ground_now(), one) > 2 * _outline(now, one) + 4:
+            if outline(self._ground_now(), one) > 2 * outline(now, one) + 4:
                 gone = cv2.dilate(one.mask, np.ones((9, 9), np.uint8)) > 0
                 self._ground[gone] = now[gone]
                 mask = np.asarray(np.where(gone, 0, mask), np.uint8)
@@ -228,7 +228,9 @@ class Scene:
 
     def _learn_first(self, now: Small, steady: bool) -> None:
         self._first = [*self._first, now] if steady else [now]
-        if len(self._first) >= FIRST_LOOKS:
+        if steady or self._strange_since == 0:
+            self._strange_since = self._at
+        if len(self._first) >= FIRST_LOOKS or self._at - self._strange_since >= RELEARN_S:
             self._take(np.mean(self._first, axis=0).round().astype(np.uint8))
             self._first = []
 
@@ -329,56 +331,6 @@ def _rest_s(view: View) -> float:
 
 def _few(apart: Mask) -> bool:
     return int(np.count_nonzero(apart >= UNCHANGED)) <= FEW
-
-
-def _is_strange(mask: Mask, patches: list[Thing]) -> bool:
-    """Whether the whole picture is another, not only a thing in it."""
-    if not patches:
-        return False
-    box = patches[0].box
-    if box.width * box.height > WHOLE * mask.size or mask.mean() > MOST:
-        return True
-    _, _, width, height = cv2.boundingRect(mask)
-    return len(patches) >= SCATTERED and width * height > WHOLE * mask.size
-
-
-def _shifted(ground: Small, now: Small) -> Small | None:
-    """The background as a bumped camera would show it; None when it was not moved."""
-    before, after = (
-        cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).astype(np.float32)
-        for one in (in_light_of(ground, now), now)
-    )
-    window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
-    (x, y), _ = cv2.phaseCorrelate(before, after, window)
-    if max(abs(x), abs(y)) < 0.5 or max(abs(x), abs(y)) > LONGEST_SHIFT:
-        return None
-    move = np.array([[1, 0, x], [0, 1, y]], np.float32)
-    size = (now.shape[1], now.shape[0])
-    moved = cv2.warpAffine(ground, move, size, borderMode=cv2.BORDER_REPLICATE)
-    unseen = cv2.warpAffine(np.ones(now.shape[:2], np.uint8), move, size) == 0
-    moved[unseen] = now[unseen]
-    return np.asarray(moved, np.uint8)
-
-
-def _outline(picture: Small, one: Thing) -> float:
-    """Mean strength of a picture's edges along a thing's border, in grey levels."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    edges = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    ring = cv2.morphologyEx(one.mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
-    return float(np.mean(edges, where=ring > 0)) if ring.any() else 0.0
-
-
-def _shape(thing: Thing, square: Box, scale: float) -> NDArray[np.float32]:
-    """The thing's filled shape inside `square`, soft at its edge."""
-    shape = np.asarray(cv2.morphologyEx(thing.mask, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)))
-    outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(shape, outlines, -1, (1,), cv2.FILLED)
-    shape = np.asarray(cv2.dilate(shape, np.ones((3, 3), np.uint8)), np.uint8)
-    soft = np.clip((cv2.GaussianBlur(shape.astype(np.float32), (3, 3), 0) - 0.3) * 2.5, 0, 1)
-    top, left = round(square.y / scale), round(square.x / scale)
-    bottom = round((square.y + square.height) / scale)
-    right = round((square.x + square.width) / scale)
-    return np.asarray(soft[top : max(bottom, top + 1), left : max(right, left + 1)], np.float32)
 
 
 def _square(box: Box, scale: float, width: int, height: int) -> Box:
