@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from catalog.photos import shrink
 from edge.foreground import (
     FAINT,
+    MOST,
     WIDTH,
     Mask,
     Small,
@@ -146,9 +147,9 @@ class Scene:
         patches = things(mask)
         if resting and patches and not self._settled and self._at - self._since >= REST_S:
             mask, patches = self._explained(now, mask, patches)
-        strange = is_strange(mask, patches)
+        strange = is_strange(mask, patches) or self._is_other(now)
         found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
-        view = self._described(image, now, found, bool(patches), steady)
+        view = self._described(image, now, found, bool(patches) or strange, steady)
         if self._view is None or not self._same(view, glance):
             self._since, self._settled = self._at, False
             view = replace(view, change=view.change + 1)
@@ -222,6 +223,10 @@ class Scene:
     def _ground_now(self) -> Small:
         assert self._ground is not None
         return np.clip(self._ground, 0, 255).astype(np.uint8)
+
+    def _is_other(self, now: Small) -> bool:
+        """Whether no common change of light makes the counter out of this picture."""
+        return bool((difference(now, self._ground_now()) > FAINT).mean() > MOST)
 
     def _quiet(self, glance: Small) -> bool:
         return self._anchor is not None and _few(difference(glance, self._anchor))
