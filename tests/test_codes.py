@@ -117,6 +117,6 @@ def test_a_code_of_no_item_leaves_it_to_the_looks(small_bundle: Path, play: Play
 
 def test_drawn_codes_keep_their_quiet_zone() -> None:
     for kind in ("qr", "ean13", "upca", "ean8"):
-        picture = drawn_code(kind, random_text(np.random.default_rng(1), kind))  # type: ignore[arg-type]
+        picture = drawn_code(kind, random_text(np.random.default_rng(1), kind))
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         assert grey[:, :16].min() == grey[:, -16:].min() == 255
