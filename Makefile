@@ -1,12 +1,16 @@
-# make demo          draw a catalogue and show it with a simulated camera
-# make test          install what the tests need and run them
-# make bench         measure speed and memory, as ratios to the bare network
+# make demo            draw a catalogue and show it with a simulated camera
+# make test            install what the tests need and run them
+# make bench           measure speed and memory, as ratios to the bare network
+# make bench-link      measure following a channel, beside plain copying from the same store
+# make measure         measure how often it is right: real photos and the simulated camera
+# make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
+# make crash-test      kill pull, publish and build, and cut the power, at hundreds of points; as root
+# make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
+# make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
+# make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
-# make sizes         measure catalogues of 1,000, 10,000 and 100,000 photos
-# make measure       measure how often it is right: real photos and the simulated camera
-# make device-wheels build what a device without AVX needs (an Atom): docs/devices.md
-# make atom-test     show on an emulated Atom that it runs there
-# make aarch64-test  the same for aarch64 (a Raspberry Pi); as root on Debian 12
+# make atom-test       show on an emulated Atom that it runs there
+# make aarch64-test    the same for aarch64 (a Raspberry Pi); as root on Debian 12
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -17,7 +21,8 @@ WHEELS ?= wheels
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench measure sizes device-wheels deeplens-check atom-test aarch64-test clean
+.PHONY: demo test lint bench bench-link measure sizes crash-test tuf-conformance device-wheels \
+  loss-test deeplens-check atom-test aarch64-test clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -25,7 +30,7 @@ demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained
 
 test: $(VENV)/test
 	@tests/debian-packages
-	$(BIN)/python -m pytest --cov=catalog --cov=edge --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/python -m pytest --cov=catalog --cov=edge --cov=sync --cov-report=term:skip-covered $(PYTEST)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
@@ -33,11 +38,37 @@ lint: $(VENV)/test
 	$(BIN)/mypy catalog edge sync bench tests training visual_search.py
 
 bench: $(VENV)/test
+	@tests/debian-packages
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.outbox
+	$(BIN)/python -m bench.reporting
+	$(BIN)/python -m bench.draining
+
+loss-test: $(VENV)/test
+	@tests/debian-packages
+	$(BIN)/python -m tests.loss
+	$(BIN)/python -m tests.power_loss.outbox --points 50
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.demonstration
+
+bench-link: $(VENV)/test
+	@command -v /usr/bin/aws >/dev/null || \
+	  { echo "error: the plain tool is missing; run: sudo apt-get install -y awscli"; exit 1; }
+	$(BIN)/python -m bench.link
+
+crash-test: $(VENV)/test
+	@tests/debian-packages
+	$(BIN)/python -m tests.crash
+
+tuf-conformance: $(VENV)/test
+	@command -v faketime >/dev/null || \
+	  { echo "error: the suite sets the clock; run: sudo apt-get install -y faketime"; exit 1; }
+	@test -d "$(SUITE)/tuf_conformance" || { echo "error: name a checkout of" \
+	  "https://github.com/theupdateframework/tuf-conformance: make tuf-conformance SUITE=DIR"; exit 1; }
+	cd "$(SUITE)" && PYTHON="$(abspath $(BIN)/python)" "$(abspath $(BIN)/python)" -m pytest \
+	  tuf_conformance -q -p no:cacheprovider --entrypoint "$(CURDIR)/tests/tuf-client"
 
 deeplens-check: $(VENV)/test device-wheels
 	PYTHON=$(abspath $(BIN)/python) tests/deeplens-check $(WHEELS)

@@ -40,6 +40,7 @@ setup(
         "edge.simulator",
         "edge.web",
         "sync",
+        "sync.stores",
         "sync.transports",
     ],
     package_data={
@@ -47,7 +48,7 @@ setup(
         "catalog.network": ["descriptor.json", "network.onnx"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
-        "sync": ["py.typed"],
+        "sync": ["py.typed", "schema/*.json"],
     },
     install_requires=[
         "annoy>=1.17.3,<2",
@@ -63,7 +64,7 @@ setup(
         "rich>=13.9",
         "securesystemslib[crypto]>=1.2,<2",
         "sqlite-utils>=3.38,<5",
-        "tuf>=7.0.1,<8",
+        "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust.py goes through one by one
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
     ],
@@ -85,6 +86,7 @@ setup(
             *DEMO,
             *S3,
             *GREENGRASS,
+            "boto3-stubs-lite>=1.36",
             "cfn-lint>=1.20",
             "jsonschema>=4.23",
             "mypy>=1.13",

@@ -48,7 +48,7 @@ def command(context: click.Context, config: Path | None, debug: bool) -> None:
         format="%(asctime)s %(levelname)s %(message)s",
     )
     if not debug:
-        for name in ("httpx", "waitress", "waitress.queue"):
+        for name in ("boto3", "botocore", "httpx", "s3transfer", "waitress", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
 

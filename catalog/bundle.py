@@ -13,11 +13,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,7 @@ FILES = (
     "featurizer/descriptor.json",
 )
 LARGEST_MANIFEST = 1 << 20  # bytes
+LONGEST_NAME = 255  # bytes, of each part; what file systems hold
 
 
 class _Strict(BaseModel):
@@ -48,8 +51,8 @@ class _Strict(BaseModel):
 class FileEntry(_Strict):
     """Size in bytes and sha256 (hex) of one file."""
 
-    bytes: int
-    sha256: str
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # becomes part of a file's name
 
 
 class ProjectionEntry(_Strict):
@@ -131,6 +134,7 @@ class Bundle:
         self.path = path
         self.manifest = manifest
         self.id = bundle_id
+        self._held = _hold(path / MANIFEST)
         # Mapped once: the folder may be exchanged for another bundle's while this is open.
         self._vectors = _map(path / "vectors.npy")
         self.items = Items(path / "items.db", path / "pictures.db")
@@ -227,6 +231,20 @@ class Bundle:
             )
 
 
+def _hold(manifest: Path) -> BinaryIO:
+    """Keep the shelf from removing this bundle while it is open (a shared flock)."""
+    try:
+        file = manifest.open("rb")
+    except OSError as error:
+        raise BundleError(f"{manifest}: cannot be opened: {error}") from error
+    with suppress(OSError):  # some network file systems know no locks, nor are they a shelf
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
+    return file
+
+
 def _map(path: Path) -> NDArray[np.float16]:
     try:
         stored: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -249,20 +267,61 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         ) from error
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error}") from error
+    manifest = parse_manifest(data, str(file))
+    return manifest, bundle_id(manifest, data)
+
+
+def parse_manifest(data: bytes, source: str) -> Manifest:
+    """Check what a ``manifest.json`` says, from wherever it came.
+
+    Args:
+        data: Its bytes.
+        source: What to call it in a message.
+
+    Raises:
+        BundleError: Not a manifest, or one that names files that no bundle may hold.
+    """
     try:
         found = json.loads(data)
         if isinstance(found, dict) and found.get("format") != FORMAT:
-            raise BundleError(f"{file}: format {found.get('format')!r} is not known; update")
+            raise BundleError(f"{source}: format {found.get('format')!r} is not known; update")
         manifest = Manifest.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BundleError(
-            f"{file}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
+            f"{source}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{file}: not a bundle's manifest: {error}") from error
-    return manifest, bundle_id(manifest, data)
+        raise BundleError(f"{source}: not a bundle's manifest: {error}") from error
+    _check_names(manifest, source)
+    return manifest
+
+
+def _check_names(manifest: Manifest, source: str) -> None:
+    """Every name stays inside the bundle's folder, and none is in another's way."""
+    folders = {
+        parent.as_posix() for name in manifest.files for parent in PurePosixPath(name).parents
+    }
+    for name in manifest.files:
+        parts = PurePosixPath(name).parts
+        if (
+            name in folders
+            or name == MANIFEST
+            or not parts
+            or "/".join(parts) != name
+            or ".." in parts
+            or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts)
+            or not name.isprintable()  # nor are lone surrogates and NUL
+        ):
+            raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
+    for name in FILES:
+        if name not in manifest.files:
+            raise BundleError(f"{source}: the manifest lists no {name}")
+    sizes = {entry.sha256: entry.bytes for entry in manifest.files.values()}
+    for name, entry in manifest.files.items():
+        if sizes[entry.sha256] != entry.bytes:
+            raise BundleError(f"{source}: gives two sizes to the content of {name}")
 
 
 def bundle_id(manifest: Manifest, data: bytes) -> str:
@@ -284,13 +343,7 @@ def verify(path: Path) -> tuple[Manifest, str]:
 
 def _verify(path: Path) -> tuple[Manifest, str]:
     manifest, identity = read_manifest(path)
-    for name in FILES:
-        if name not in manifest.files:
-            raise BundleError(f"{path}: the manifest lists no {name}")
     for name, entry in manifest.files.items():
-        parts = Path(name).parts
-        if Path(name).is_absolute() or ".." in parts or "/".join(parts) != name:
-            raise BundleError(f"{path}: {name!r} is no name for a file of a bundle")
         file = path / name
         if file.is_symlink() or not file.is_file():
             raise BundleError(f"{path}: {name} is missing; build or copy the bundle again")

@@ -1,60 +1,23 @@
-"""``visual-search catalog``: build, look into, try and activate bundles."""
+"""``visual-search catalog``: look into, try and activate bundles; what makes them stands beside."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
-import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from catalog.build_cli import build, embed
 from catalog.compare_cli import compare
-from catalog.errors import ContentError, SurroundingsError
+from catalog.errors import ContentError
 from catalog.model_cli import model
 from catalog.settings import CatalogSettings, DeviceSettings, load
+from catalog.terminal import as_json, names, print_json, progress_bars
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 exact_search = click.option("--exact", is_flag=True, help="Search every vector, not the index.")
-
-
-def model_options(command: Command) -> Command:
-    """The options that choose a network."""
-    for option in reversed(
-        [
-            click.option(
-                "--model",
-                default="embedded",
-                show_default=True,
-                metavar="MODEL",
-                help="embedded, a featurizer folder, an ONNX file, or a name of `model list`.",
-            ),
-            click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
-            click.option(
-                "--channels", type=click.Choice(["rgb", "bgr"]), help="ONNX: colour order [rgb]."
-            ),
-            click.option("--mean", metavar="M[,M,M]", help="ONNX: subtracted, 0..255 [127.5]."),
-            click.option("--std", metavar="S[,S,S]", help="ONNX: divided by [127.5]."),
-            click.option(
-                "--resize",
-                metavar="HOW",
-                help="ONNX: crop[:SHORT_SIDE], letterbox or squash [crop].",
-            ),
-            click.option("--output", help="ONNX: output to take [embedding, else the last]."),
-        ]
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -62,121 +25,8 @@ def catalog() -> None:
     """Turn photos into a catalogue, look into it, put it on this device."""
 
 
-catalog.add_command(model)
-catalog.add_command(compare)
-
-
-@catalog.command()
-@click.argument("photos", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder.")
-@click.option(
-    "--photos",
-    "folder",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Take photos with an address from here, by the address's file name.",
-)
-@click.option("--title", help="What to call the catalogue [the folder's name].")
-@click.option("--strict", is_flag=True, help="Fail when a photo had to be left out.")
-@click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
-@model_options
-@as_json
-@click.pass_obj
-def build(
-    config: Path | None,
-    /,
-    photos: Path,
-    out: Path,
-    folder: Path | None,
-    title: str | None,
-    strict: bool,
-    refit_projection: bool,
-    as_json: bool,
-    **model: Any,
-) -> None:
-    """Build a bundle from PHOTOS.
-
-    PHOTOS is a folder with a folder for each item, a flat folder with one picture for each
-    item (file name = sku), or a CSV or JSONL table with the columns sku, title, photo, price,
-    url, location and any others. The catalogue files of AWS's visual search sample are read
-    too: metadata.json, and text lines of title, address. Unchanged photos are not worked on
-    again.
-
-    \b
-    Examples:
-      visual-search catalog build photos/ --out shop.bundle
-      visual-search catalog build items.csv --out shop.bundle --strict
-      visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
-      visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
-    """
-    from catalog.build import build as build_bundle
-    from catalog.sources import photos_in, read_source
-
-    settings = load("catalog", CatalogSettings, config)
-    entries = read_source(photos)
-    if folder is not None:
-        entries = photos_in(folder, entries)
-    featurizer = _open_model(model, settings)
-    console = Console(stderr=True)
-    with progress_bars(console) as show:
-        report = build_bundle(
-            entries,
-            out,
-            featurizer,
-            settings.cache,
-            title or photos.resolve().stem,
-            show,
-            lambda one: console.print(
-                f"left out: {one.name}: {one.reason}",
-                style="yellow",
-                markup=False,
-                soft_wrap=True,
-            ),
-            refit_projection,
-        )
-    if as_json:
-        _print_json(
-            asdict(report)
-            | {"index": report.index.model_dump(), "calibration": report.calibration.model_dump()}
-        )
-    else:
-        _print_build(report)
-    if strict and (report.skipped or report.without_photos):
-        raise click.exceptions.Exit(1)
-
-
-def _print_build(report: Any) -> None:
-    click.echo(
-        f"{report.path}: {report.items} items, {report.photos} photos "
-        f"({report.reused} reused) in {report.seconds} s"
-    )
-    if report.projection:
-        click.echo(_projection(report.projection))
-    if report.index.kind == "exact":
-        click.echo(f"searched exactly: {report.index.reason}")
-    if report.skipped:
-        click.echo(f"{len(report.skipped)} photos were left out, named above")
-    if report.without_photos:
-        click.echo(f"left without a photo: {_names(report.without_photos)}")
-    if report.few_photos:
-        click.echo(
-            f"{len(report.few_photos)} items have fewer than three photos, and are found less "
-            f"often for it: {_names(report.few_photos)}\n"
-            "  add some with: visual-search edge capture PHOTOS --sku SKU"
-        )
-    click.echo(f"next: visual-search catalog activate {report.path}")
-
-
-def _projection(lost: Any) -> str:
-    """What shortening the vectors cost, in words."""
-    kept = f"{lost.neighbours_kept:.0%} of the ten nearest photos stay"
-    if lost.top1_before is None:
-        return f"{lost.dimensions} numbers a photo were shortened for the index: {kept}"
-    return (
-        f"{lost.dimensions} numbers a photo were shortened for the index: its nearest other "
-        f"photo shows the same item for {lost.top1_after:.1%} of the photos, "
-        f"{lost.top1_before:.1%} before; {kept}"
-    )
+for command in (build, embed, model, compare):
+    catalog.add_command(command)
 
 
 @catalog.command()
@@ -198,7 +48,7 @@ def activate(config: Path | None, bundle: Path, as_json: bool) -> None:
     engine = load("catalog", CatalogSettings, config).engine
     done = Shelf(device.shelf).activate(bundle, engine)
     if as_json:
-        _print_json(asdict(done))
+        print_json(asdict(done))
         return
     click.echo(f"active: {done.bundle}" + (f" (before: {done.previous})" if done.previous else ""))
     click.echo("next: visual-search edge run")
@@ -244,7 +94,7 @@ def search(
         unknown = not matches or matches[0].similarity < threshold
         answers.append({"photo": str(photo), "unknown": unknown, "matches": found})
     if as_json:
-        _print_json({"bundle": opened.id, "answers": answers})
+        print_json({"bundle": opened.id, "answers": answers})
         return
     for answer in answers:
         table = Table(title=Text(str(answer["photo"])), title_justify="left")
@@ -271,7 +121,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
 
     manifest, identity = verify(bundle)
     if as_json:
-        _print_json({"id": identity, **manifest.model_dump()})
+        print_json({"id": identity, **manifest.model_dump()})
         return
     index, calibration = manifest.index, manifest.calibration
     lost = manifest.featurizer.projection
@@ -334,7 +184,7 @@ def evaluate(
             lambda done, total: show("photos", done, total),
         )
     if as_json:
-        _print_json(asdict(result))
+        print_json(asdict(result))
         return
     click.echo(
         f"{result.queries} photos: {result.top1:.1%} right first, "
@@ -343,112 +193,4 @@ def evaluate(
     for one in result.skipped:
         click.echo(f"left out: {one.name}: {one.reason}")
     if result.foreign_labels:
-        click.echo(f"not in the catalogue, so never right: {_names(result.foreign_labels)}")
-
-
-@catalog.command()
-@click.option(
-    "--from",
-    "listing",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="A file with one photo's path a line.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz to write.")
-@model_options
-@as_json
-@click.pass_obj
-def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **model: Any) -> None:
-    """Write the vectors of many photos to a .npz with the arrays paths and vectors.
-
-    \b
-    Example:
-      visual-search catalog embed --from list.txt --out vectors.npz
-    """
-    from catalog.cache import FeatureCache
-    from catalog.features import Skipped, featurize
-
-    settings = load("catalog", CatalogSettings, config)
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContentError(f"{listing}: cannot be read as UTF-8 text: {error}") from error
-    paths = [line for line in lines if line.strip()]
-    featurizer = _open_model(model, settings)
-    cache = FeatureCache(settings.cache)
-    kept, vectors, skipped = [], [], []
-    with progress_bars(Console(stderr=True)) as show:
-        results = featurize(paths, featurizer, cache, settings.cache / "addresses")
-        for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
-            if isinstance(result, Skipped):
-                skipped.append(result)
-            else:
-                kept.append(path)
-                vectors.append(result.feature.vector)
-            show("photos", done, len(paths))
-    cache.close()
-    if not vectors:
-        raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    arrays = {"paths": np.array(kept), "vectors": featurizer.vectors(np.stack(vectors))}
-    try:
-        with out.open("wb") as file:  # by its name alone, savez would add a suffix
-            np.savez(file, **arrays)
-    except OSError as error:
-        raise SurroundingsError(f"{out}: cannot be written: {error}") from error
-    if as_json:
-        _print_json(
-            {
-                "out": str(out),
-                "photos": len(kept),
-                "dimensions": featurizer.dimensions,
-                "skipped": [asdict(one) for one in skipped],
-            }
-        )
-    else:
-        click.echo(f"{out}: {len(kept)} vectors of {featurizer.dimensions} numbers")
-    for one in skipped:
-        click.echo(f"left out: {one.name}: {one.reason}", err=True)
-    if skipped:
-        raise click.exceptions.Exit(1)
-
-
-def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Any:
-    from catalog.models import Preprocessing, open_model
-
-    given = {
-        name: options[name]
-        for name in ("size", "channels", "mean", "std", "resize", "output")
-        if options[name] is not None
-    }
-    preprocessing = Preprocessing(**given) if given else None
-    return open_model(options["model"], preprocessing, settings.engine, settings.cache)
-
-
-@contextmanager
-def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on a terminal, nothing otherwise; call with (what, done, total)."""
-    columns = (
-        TextColumn("{task.description:>14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    tasks: dict[str, Any] = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done)
-
-        yield show
-
-
-def _names(skus: tuple[str, ...], most: int = 12) -> str:
-    more = f" and {len(skus) - most} more" if len(skus) > most else ""
-    return ", ".join(skus[:most]) + more
-
-
-def _print_json(value: object) -> None:
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+        click.echo(f"not in the catalogue, so never right: {names(result.foreign_labels)}")

@@ -17,10 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundle import Bundle, verify
-from catalog.errors import BundleError, MissingExtraError, VisualSearchError
+from catalog.errors import (
+    BundleError,
+    MissingExtraError,
+    SlowBundleError,
+    SurroundingsError,
+    VisualSearchError,
+)
 from catalog.probes import check_probes
 
 SECONDS = 120
+FROM_OUTSIDE = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT)  # no verdict
+BEGAN = "began"  # the child's first line: from here on it is about the bundle
 PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
 
@@ -36,13 +44,30 @@ class Passed:
 
 
 def check(path: Path, engine: str = "auto") -> Passed:
-    """Let the bundle at `path` prove itself.
+    """Check the digests of the bundle at `path`, then let it prove itself.
+
+    Raises:
+        BundleError: It is damaged, or did not prove itself; the message says why.
+        MissingExtraError, SurroundingsError: As `prove`.
+    """
+    _, bundle = verify(path)
+    return prove(path, bundle, engine)
+
+
+def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
+    """Let the bundle at `path`, whose digests have just been checked, prove itself.
+
+    Args:
+        path: Its folder.
+        bundle: Its id.
+        engine: Which engine runs its network.
 
     Raises:
         BundleError: It did not; the message says why.
+        SlowBundleError: It did not in time, which may be this machine's fault.
         MissingExtraError: No engine is installed to ask it with.
+        SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
     """
-    _, bundle = verify(path)
     # -P: modules lying in the current folder are not the child's.
     command = [sys.executable, "-P", "-m", "catalog.gate", str(path.absolute()), engine]
     try:
@@ -55,16 +80,30 @@ def check(path: Path, engine: str = "auto") -> Passed:
             start_new_session=True,  # Ctrl-C is for this process, it is no verdict on the bundle
         )
     except OSError as error:
-        raise BundleError(f"{path}: the check cannot be started: {error}") from error
+        raise SurroundingsError(f"{path}: the check cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{path}: the bundle did not answer within {SECONDS} s") from error
+        raise _too_slow(path) from error
+    last = (child.stderr.strip().splitlines() or ["no word"])[-1]
     if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        raise BundleError(f"{path}: the bundle crashes whoever opens it ({name})")
+        name = last = signal.Signals(-child.returncode).name
+        if -child.returncode in FROM_OUTSIDE:
+            raise SurroundingsError(
+                f"{path}: the check was killed ({name}), perhaps for want of memory; try again"
+            )
+        if -child.returncode == signal.SIGILL:
+            raise SurroundingsError(
+                f"{path}: cannot be checked: this machine's processor lacks an instruction that "
+                "an installed package uses (SIGILL)"
+            )
+    if not child.stdout.startswith(BEGAN):
+        raise SurroundingsError(f"{path}: the check cannot begin on this machine: {last}")
+    if -child.returncode == signal.SIGXCPU:
+        raise _too_slow(path)
+    if child.returncode < 0:
+        raise BundleError(f"{path}: the bundle crashes whoever opens it ({last})")
     try:
         answer = json.loads(child.stdout.splitlines()[-1])
     except (IndexError, ValueError) as error:
-        last = (child.stderr.strip().splitlines() or ["no word"])[-1]
         raise BundleError(f"{path}: the bundle cannot be opened: {last}") from error
     if "missing_extra" in answer:
         raise MissingExtraError("running a network", answer["missing_extra"])
@@ -73,10 +112,14 @@ def check(path: Path, engine: str = "auto") -> Passed:
     return Passed(bundle, answer["engine"], answer["cosine"], answer["recall"])
 
 
+def _too_slow(path: Path) -> SlowBundleError:
+    return SlowBundleError(f"{path}: the bundle did not answer within {SECONDS} s")
+
+
 def _child(path: Path, engine: str) -> dict[str, object]:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for it any more
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))  # SIGXCPU, not SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         bundle = Bundle.open(path, engine, verified=True)
@@ -90,4 +133,5 @@ def _child(path: Path, engine: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    print(BEGAN, flush=True)
     print(json.dumps(_child(Path(sys.argv[1]), sys.argv[2])))

@@ -12,8 +12,7 @@ import click
 
 from catalog.errors import FeaturizerError
 from catalog.settings import CatalogSettings, load
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+from catalog.terminal import as_json
 
 
 @click.group()

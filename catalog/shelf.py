@@ -2,14 +2,17 @@
 
 ::
 
-    shelf/versions/<bundle id>/   immutable
-    shelf/incoming/               being copied; swept
+    shelf/versions/<bundle id>/   immutable and whole
+    shelf/incoming/               being fetched, file by file; resumed (see `sync.pull`)
+    shelf/scratch/                being copied or removed; swept
     shelf/active, previous        symbolic links, replaced in one step
+    shelf/ledger.json             what is remembered of versions; see `catalog.ledger`
     shelf/lock                    held while the shelf changes
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,7 +23,11 @@ from pathlib import Path
 
 from catalog import durable, gate
 from catalog.bundle import MANIFEST, read_manifest, verify
-from catalog.errors import BundleError, ShelfError
+from catalog.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
+from catalog.ledger import Ledger, read_ledger, write_ledger
+from catalog.locks import locked
+
+PATIENCE_S = 10.0  # with whoever is changing the shelf
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Shelf:
         self.folder = folder
         self.versions = folder / "versions"
         self.incoming = folder / "incoming"
+        self._scratch = folder / "scratch"
 
     def active(self) -> Path | None:
         """Folder of the active bundle, or None."""
@@ -56,6 +64,10 @@ class Shelf:
         except OSError:
             return None
 
+    def ledger(self) -> Ledger:
+        """What is remembered of versions."""
+        return read_ledger(self.folder)
+
     def activate(self, bundle: Path, engine: str = "auto") -> Activated:
         """Put a bundle on the shelf and make it the active one.
 
@@ -64,21 +76,89 @@ class Shelf:
             ShelfError: The shelf cannot be written, or something else is changing it.
         """
         passed = gate.check(bundle, engine)
-        with self._locked():
-            version = self.versions / passed.bundle
-            if not _is_sound(version):
+        with self.changing():
+            if not is_sound(self.versions / passed.bundle):
                 self._copy(bundle, passed.bundle)
             former = self.active()
-            if former is not None and former != version:
-                durable.point(self.folder / "previous", f"versions/{former.name}")
-            durable.point(self.folder / "active", f"versions/{passed.bundle}")
-            self._prune()
+            self.switch(passed.bundle)
         previous = None if former is None else former.name
         return Activated(passed.bundle, previous, passed.engine, passed.recall)
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the shelf: what changes it is for its holder.
+
+        Raises:
+            ShelfBusy: Somebody else holds it, and not for a moment only.
+            ShelfError: It cannot be written.
+        """
+        try:
+            durable.make_folder(self.versions)
+            with self._held():
+                self._sweep()
+                try:
+                    yield
+                finally:
+                    shutil.rmtree(self._scratch, ignore_errors=True)
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+
+    def place(self, folder: Path, identity: str) -> None:
+        """Make `folder`, a whole bundle on the same disk, a version; it is moved."""
+        durable.flush_tree(folder)
+        version = self.versions / identity
+        if version.exists():  # damaged since it was put there
+            durable.exchange(folder, version)
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.rename(version)
+            durable.flush_folder(self.versions)
+
+    def switch(self, identity: str) -> None:
+        """Make a version the active one, and the one that was active the previous one."""
+        former = self.active()
+        if former is not None and former.name != identity:
+            durable.point(self.folder / "previous", f"versions/{former.name}")
+        durable.point(self.folder / "active", f"versions/{identity}")
+        self.prune()
+
+    def go_back(self, keep: bool) -> None:
+        """Make the previous version the active one.
+
+        Args:
+            keep: Whether the version gone back from stays, as the previous one.
+
+        Raises:
+            ShelfError: There is no previous one.
+        """
+        active, previous = self.active(), self.previous()
+        if previous is None or previous == active:
+            raise ShelfError(f"{self.folder}: there is no version to go back to")
+        durable.point(self.folder / "active", f"versions/{previous.name}")
+        if keep and active is not None:
+            durable.point(self.folder / "previous", f"versions/{active.name}")
+        else:
+            (self.folder / "previous").unlink()
+            durable.flush_folder(self.folder)
+        self.prune()
+
+    def note(self, ledger: Ledger) -> None:
+        """Remember `ledger`; of what is no more on the shelf no release is kept."""
+        here = {version.name for version in self.versions.iterdir()}
+        releases = {name: one for name, one in ledger.releases.items() if name in here}
+        write_ledger(self.folder, ledger.model_copy(update={"releases": releases}))
+
+    def prune(self) -> None:
+        """Remove what is neither active, previous nor pinned, unless somebody has it open."""
+        kept = {one.name for one in (self.active(), self.previous()) if one is not None}
+        kept.add(self.ledger().pinned or "")
+        for version in self.versions.iterdir():
+            if version.name not in kept:
+                self._remove(version)
+
     def _copy(self, bundle: Path, identity: str) -> None:
         """Copy only what the manifest lists, check it again, then name it."""
-        target = self.incoming / identity
+        target = self._scratch / identity
         manifest, found = read_manifest(bundle)
         if found != identity:
             raise BundleError(f"{bundle}: changed after it was checked; try again")
@@ -87,21 +167,31 @@ class Shelf:
             shutil.copyfile(bundle / name, target / name)
         if verify(target)[1] != identity:
             raise BundleError(f"{bundle}: changed while it was copied; try again")
-        durable.flush_tree(target)
-        version = self.versions / identity
-        if version.exists():  # damaged since it was put there
-            durable.exchange(target, version)
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            target.rename(version)
-            durable.flush_folder(self.versions)
+        self.place(target, identity)
 
-    def _prune(self) -> None:
-        """Remove what is neither active nor previous; who has it open keeps what it opened."""
-        kept = {one.name for one in (self.active(), self.previous()) if one is not None}
-        for version in self.versions.iterdir():
-            if version.name not in kept:
-                shutil.rmtree(version, ignore_errors=True)
+    def _remove(self, version: Path) -> None:
+        """Remove a version unless an open `Bundle` holds its manifest."""
+        try:
+            with (version / MANIFEST).open("rb") as manifest:
+                fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._discard(version)
+        except BlockingIOError:
+            return
+        except OSError:  # without a manifest it is nobody's
+            self._discard(version)
+
+    def _discard(self, version: Path) -> None:
+        """Out of `versions` in one step: what is there is whole."""
+        self._scratch.mkdir(exist_ok=True)
+        version.rename(self._scratch / f"removed-{version.name}")
+        shutil.rmtree(self._scratch / f"removed-{version.name}", ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left behind."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        for name in ("active", "previous", "ledger.json"):
+            for left in self.folder.glob(f".{name}.*"):  # see `durable`
+                left.unlink()
 
     def _target(self, name: str) -> Path | None:
         try:
@@ -111,26 +201,25 @@ class Shelf:
         return target if target.is_dir() else None
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _held(self) -> Iterator[None]:
         try:
-            durable.make_folder(self.versions)
-            with (self.folder / "lock").open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise ShelfError(
-                        f"{self.folder}: another process is changing the shelf; try again"
-                    ) from error
-                shutil.rmtree(self.incoming, ignore_errors=True)
-                try:
-                    yield
-                finally:
-                    shutil.rmtree(self.incoming, ignore_errors=True)
-        except OSError as error:
-            raise ShelfError(f"{self.folder}: cannot be written: {error}") from error
+            with locked(self.folder / "lock", wait_s=PATIENCE_S):
+                yield
+        except BlockingIOError as error:
+            raise ShelfBusy(
+                f"{self.folder}: another process is changing the shelf; try again"
+            ) from error
 
 
-def _is_sound(version: Path) -> bool:
+def unwritable(folder: Path, error: OSError) -> ShelfError:
+    """What to raise where a folder of the shelf cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(f"{folder}: the disk is full; make room")
+    return ShelfError(f"{folder}: cannot be written: {error}")
+
+
+def is_sound(version: Path) -> bool:
+    """Whether the folder `version` holds, undamaged, the bundle that it is named after."""
     try:
         return verify(version)[1] == version.name
     except BundleError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,14 +14,16 @@ import uuid6
 
 from catalog import gate
 from catalog.bundle import Bundle, Match
-from catalog.errors import BundleError, ShelfError
+from catalog.errors import BundleError, OutboxError, ShelfError
 from catalog.photos import encode_jpeg
 from catalog.shelf import Shelf
-from catalog.state import Phase, edge_state, write_edge_state
+from catalog.state import Phase, edge_state, read_sync_state, write_edge_state
 from edge.camera import CameraReader, CameraState
+from edge.figures import Figures, Tally
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.recognizer import Observation, Recognizer, next_look_s
+from edge.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.shelf_watch import ShelfWatch
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
@@ -43,6 +45,7 @@ class Appliance:
         bundle: The open bundle to begin with.
         shelf: Watched for a newer active bundle; None to stay with `bundle`.
         state_folder: Where the process says how it is; None for nowhere.
+        reporting: Told what happens; None for nobody.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Appliance:
         bundle: Bundle,
         shelf: Shelf | None = None,
         state_folder: Path | None = None,
+        reporting: Reporting | None = None,
     ) -> None:
         self.latest = Latest()
         self.picture = LivePicture()
@@ -59,6 +63,8 @@ class Appliance:
         self.clean = True  # False after `stop` where a camera's driver hangs
         self._settings = settings
         self._state_folder = state_folder
+        self._reporting = reporting
+        self._tally = Tally()
         self._started = time.time()
         self._looked = time.monotonic()
         self._trouble = ""
@@ -71,7 +77,7 @@ class Appliance:
         self._thread = threading.Thread(target=self._loop, name="loop")
         self._watch: ShelfWatch | None = None
         if shelf is not None:
-            self._watch = ShelfWatch(shelf, lambda: self.catalogue, self._say)
+            self._watch = ShelfWatch(shelf, lambda: self.catalogue, self._shelf_changed)
 
     @property
     def catalogue(self) -> Bundle:
@@ -82,6 +88,8 @@ class Appliance:
         """Start camera and loop; returns at once."""
         cv2.setNumThreads(1)
         self._say("open", self.catalogue.id)
+        if self._reporting is not None:
+            self._reporting.start(self.catalogue, self.figures)
         self._reader.start()
         self._thread.start()
         if self._watch is not None:  # a daemon: it may be waiting for the gate
@@ -94,6 +102,8 @@ class Appliance:
         if self._thread.is_alive():
             self._thread.join(1.0)
         self._say("stopped", self.catalogue.id)
+        if self._reporting is not None:
+            self._reporting.stop()
 
     def camera(self) -> CameraStatus:
         """How the camera is now."""
@@ -117,11 +127,41 @@ class Appliance:
                 "index": bundle.manifest.index.kind,
                 "network": bundle.manifest.featurizer.name,
             },
+            "sync": self._sync_status(),
             "verdict": last.opinion.verdict.value if last else None,
             "timings_ms": {name: round(value, 2) for name, value in vars(last.timings).items()}
             if last
             else None,
+            "outbox": self._outbox_status(),
         }
+
+    def _sync_status(self) -> dict[str, object] | None:
+        """How the last look for a newer catalogue ended; None where nobody looks."""
+        if self._state_folder is None:
+            return None
+        said = read_sync_state(self._state_folder)
+        if said.checked_at is None:
+            return None
+        # Not the message: it may name a bucket, which is nothing for the LAN.
+        return {
+            "outcome": said.outcome,
+            "checked_at": said.checked_at.isoformat(timespec="seconds"),
+        }
+
+    def figures(self) -> Figures:
+        """Everything that is counted, the outbox included."""
+        if self._reporting is None:
+            return self._tally.figures()
+        try:
+            return self._tally.figures(self._reporting.counters())
+        except OutboxError as error:
+            return self._tally.figures(trouble=str(error))
+
+    def _outbox_status(self) -> dict[str, object] | None:
+        figures = self.figures()
+        if figures.outbox_trouble:
+            return {"trouble": figures.outbox_trouble}
+        return None if figures.outbox is None else asdict(figures.outbox)
 
     def trouble(self) -> str:
         """What keeps the device from recognizing, to follow "the device"; empty for nothing."""
@@ -147,6 +187,7 @@ class Appliance:
                     self._forget()
                 continue
             seen = frame.sequence
+            self._tally.frame()
             self.picture.show(frame)
             now = time.monotonic()
             if now < next_look:
@@ -167,8 +208,11 @@ class Appliance:
         learns = self._settings.background and self._reader.learns_background
         self._recognizer.learn_background(learns)
         observation = self._recognizer.see(frame)
+        self._tally.look(observation.timings)
         if not observation.still:
             self._last = observation
+        if observation.raw is not None and self._reporting is not None:
+            self._reporting.features(observation.raw)
         first = self.latest.newest() is None
         if not observation.news and not first:
             self.latest.extend(frame.at)
@@ -185,6 +229,9 @@ class Appliance:
         show = (time.perf_counter() - start) * 1000
         sighting = replace(sighting, timings=replace(sighting.timings, show=show))
         self.latest.push(sighting)
+        self._tally.sighting(sighting.verdict, show)
+        if self._reporting is not None:
+            self._reporting.sighting(sighting)
         return sighting
 
     def _forget(self) -> None:
@@ -226,6 +273,8 @@ class Appliance:
         if state.status == "offline":
             self.picture.show(None)
         self.latest.ring()
+        if self._reporting is not None:
+            self._reporting.camera(state, self._reader.name)
 
     def _swap(self) -> None:
         """Use a newer bundle, if one is ready, from the next frame on."""
@@ -237,18 +286,29 @@ class Appliance:
         self._say("open", self.catalogue.id)
         log.info("catalogue %s is open", bundle.id)
         self.latest.ring()
+        if self._reporting is not None:
+            self._reporting.catalogue(bundle)
+
+    def _shelf_changed(self, phase: Phase, bundle: str, message: str) -> None:
+        self._say(phase, bundle, message)
+        if phase == "failed" and self._reporting is not None:
+            self._reporting.catalogue_rejected(bundle, message, self.catalogue.id)
 
     def _say(self, phase: Phase, bundle: str, message: str = "") -> None:
         if self._state_folder is not None and (phase == "stopped" or not self.stopping.is_set()):
-            _tell(self._state_folder, phase, bundle, message)
+            _tell(self._state_folder, phase, bundle, message, self._watch is not None)
 
 
 def open_bundle(
-    bundle: Path | None, shelf: Shelf, state_folder: Path, engine: str
+    bundle: Path | None,
+    shelf: Shelf,
+    state_folder: Path,
+    engine: str,
+    reporting: Reporting | None = None,
 ) -> tuple[Bundle, bool]:
     """The bundle to serve, and whether it came from the shelf.
 
-    When the active bundle is damaged, the one before it is served.
+    When the active bundle is damaged, the one before it is served, and `reporting` told so.
 
     Raises:
         BundleError: There is none, or none can be opened; says what to do.
@@ -274,11 +334,14 @@ def open_bundle(
         if previous is None:
             raise
         log.error("%s; going back to the catalogue before it", error)
-        return Bundle.open(previous, engine), True
+        opened = Bundle.open(previous, engine)
+        if reporting is not None:
+            reporting.catalogue_rejected(active.name, str(error), opened.id)
+        return opened, True
 
 
-def _tell(folder: Path, phase: Phase, bundle: str, message: str = "") -> None:
+def _tell(folder: Path, phase: Phase, bundle: str, message: str = "", follows: bool = True) -> None:
     try:
-        write_edge_state(folder, edge_state(phase, bundle, message))
+        write_edge_state(folder, edge_state(phase, bundle, message, follows))
     except ShelfError as error:  # a full disk must not stop the camera
         log.error("%s", error)

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from catalog.errors import VisualSearchError
 from catalog.settings import CatalogSettings, DeviceSettings, load
 from edge.settings import EdgeSettings
+from sync.settings import OutboxSettings
 
 camera_option = click.option(
     "--camera",
@@ -61,14 +63,31 @@ def run(
     """
     from catalog.shelf import Shelf
     from edge.appliance import open_bundle
+    from edge.reporting import open_reporting
     from edge.run import run as run_appliance
+    from edge.run import starting
 
     settings = edge_settings(config, camera=camera, port=port, lan=lan)
     device = load("device", DeviceSettings, config)
+    outbox = load("outbox", OutboxSettings, config)
     shelf = Shelf(device.shelf)
     engine = load("catalog", CatalogSettings, config).engine
-    opened, from_shelf = open_bundle(bundle, shelf, device.state, engine)
-    run_appliance(settings, opened, shelf if from_shelf else None, device.state, print_addresses)
+    with starting(settings, device.state):
+        reporting = open_reporting(device, outbox)
+        try:
+            opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, reporting)
+        except VisualSearchError:
+            if reporting is not None:
+                reporting.stop()
+            raise
+        run_appliance(
+            settings,
+            opened,
+            shelf if from_shelf else None,
+            device.state,
+            print_addresses,
+            reporting,
+        )
 
 
 @edge.command()

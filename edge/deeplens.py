@@ -25,6 +25,7 @@ from catalog.settings import CatalogSettings, DeviceSettings, load
 from catalog.shelf import Shelf
 from edge.camera import CameraReader
 from edge.settings import EdgeSettings
+from sync.transports.base import Refusal
 from sync.transports.greengrass_v1 import GreengrassV1
 
 THING = "AWS_IOT_THING_NAME"
@@ -112,7 +113,7 @@ class Publisher:
         """The core has taken it."""
         self._fate.put("")
 
-    def refused(self, token: int, reason: str) -> None:
+    def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
         """The core never takes it."""
         self._fate.put(reason)
 

@@ -45,11 +45,11 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
     from catalog.build import build
     from catalog.bundle import verify
-    from catalog.cli import progress_bars
     from catalog.demonstration.photos import draw_catalogue, is_complete
     from catalog.errors import BundleError
     from catalog.models import open_model
     from catalog.sources import read_source
+    from catalog.terminal import progress_bars
 
     photos, bundle = folder / "photos", folder / "catalogue.bundle"
     featurizer = open_model(model, engine=settings.engine, cache=settings.cache)

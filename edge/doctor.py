@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
 import platform
 import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Literal
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from catalog.engines.engine import CHECKPOINT_ENGINES
 from catalog.errors import VisualSearchError
+from catalog.findings import Finding, show
 from catalog.settings import CatalogSettings, DeviceSettings, config_file, load
 from edge.cameras.deeplens import STREAM
 from edge.settings import EdgeSettings
+from sync.settings import OutboxSettings
 
 LEAST_ROOM = 1 << 30  # bytes
-SIGNS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: "ok", worth a "note", or "wrong", and what to do about it."""
-
-    subject: str
-    state: Literal["ok", "note", "wrong"]
-    message: str
-    remedy: str = ""
 
 
 @click.command()
@@ -53,17 +38,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
     Example:
       visual-search doctor
     """
-    findings = list(examine(config))
-    if as_json:
-        click.echo(json.dumps([asdict(one) for one in findings], indent=2, ensure_ascii=False))
-    else:
-        table = Table(box=None, show_header=False)
-        for one in findings:
-            remedy = f"\n[dim]→ {escape(one.remedy)}[/]" if one.remedy else ""
-            table.add_row(SIGNS[one.state], one.subject, escape(one.message) + remedy)
-        Console().print(table)
-    if any(one.state == "wrong" for one in findings):
-        raise click.exceptions.Exit(1)
+    show(examine(config), as_json)
 
 
 def examine(config: Path | None) -> Iterator[Finding]:
@@ -80,6 +55,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
         return  # the settings are wrong, and said to be
     yield _disk(device.folder)
     yield _catalogue(device)
+    yield _sync(device)
     yield from _cameras(edge)
     yield _port(edge)
 
@@ -195,6 +171,7 @@ def _settings(config: Path | None) -> Finding:
         load("device", DeviceSettings, config)
         load("catalog", CatalogSettings, config)
         load("edge", EdgeSettings, config).camera_settings()
+        load("outbox", OutboxSettings, config)
     except VisualSearchError as error:
         return Finding("settings", "wrong", str(error), "mend it; see docs/settings.md")
     return Finding("settings", "ok", str(file) if file else "no file, all as delivered")
@@ -236,6 +213,18 @@ def _catalogue(device: DeviceSettings) -> Finding:
     except VisualSearchError as error:
         return Finding("catalogue", "wrong", str(error), "activate a bundle again")
     return Finding("catalogue", "ok", f"{identity}: {manifest.items} items, undamaged")
+
+
+def _sync(device: DeviceSettings) -> Finding:
+    from catalog.state import read_sync_state
+
+    said = read_sync_state(device.state)
+    if said.checked_at is None:
+        return Finding("sync", "ok", "never ran (optional)")
+    last = f"{said.checked_at:%Y-%m-%d %H:%M} UTC: {said.outcome}: {said.message}"
+    if said.failed:
+        return Finding("sync", "note", last, "visual-search sync doctor")
+    return Finding("sync", "ok", last)
 
 
 def _cameras(settings: EdgeSettings) -> Iterator[Finding]:

@@ -32,7 +32,8 @@ class Observation:
 
     `bundle`: the one that was searched; `still`: the thing has not changed since it was
     named, nothing was computed; `view`: what the scene is, None where it is not known;
-    `code`: what is written in the code that named the item.
+    `code`: what is written in the code that named the item; `raw`: the network's own output,
+    float32 (d,), for the newest sharp look.
     """
 
     bundle: Bundle
@@ -44,6 +45,7 @@ class Observation:
     still: bool = False
     view: View | None = None
     code: str = ""
+    raw: NDArray[np.float32] | None = None
 
 
 class Recognizer:
@@ -102,7 +104,8 @@ class Recognizer:
         self._answered = view.change
 
         start = time.perf_counter()
-        vector = self._fused()
+        raw = self.bundle.featurizer.raw(self._sharp())
+        vector = _fused(self.bundle.featurizer.vectors(raw))
         timings = replace(timings, embed=_ms(start))
 
         start = time.perf_counter()
@@ -114,7 +117,8 @@ class Recognizer:
         if named is not None:
             opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
         text = code.text if code is not None and named is not None else ""
-        return self._conclude(opinion, view, look, tuple(found), timings, text)
+        concluded = self._conclude(opinion, view, look, tuple(found), timings, text)
+        return replace(concluded, raw=raw[-1])
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
@@ -146,12 +150,10 @@ class Recognizer:
             return False
         return newest <= FOCUSING * max(before) or len(self._window) == LOOKS
 
-    def _fused(self) -> NDArray[np.float32]:
-        """The mean of the newest looks at this thing, blurred ones left out; length 1."""
+    def _sharp(self) -> list[Image]:
+        """The newest looks at this thing, blurred ones left out."""
         sharpest = max(one.sharpness for one in self._window)
-        sharp = [one.image for one in self._window if one.sharpness >= BLURRED * sharpest]
-        mean = np.mean(self.bundle.featurizer.embed(sharp), axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+        return [one.image for one in self._window if one.sharpness >= BLURRED * sharpest]
 
     def _conclude(
         self,
@@ -198,6 +200,12 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
     part = shrink(crop(image, box), max(LOOK_SIDE, bundle.featurizer.descriptor.enough))
     clear = sharpness(part)
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
+
+
+def _fused(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the vectors (n, d) of several looks at one thing; length 1."""
+    mean = np.mean(vectors, axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
 
 def _ms(start: float) -> float:

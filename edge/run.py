@@ -7,21 +7,49 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from catalog.bundle import Bundle
+from catalog.errors import ShelfError, VisualSearchError
 from catalog.shelf import Shelf
+from catalog.state import edge_state, read_edge_state, write_edge_state
 from edge.appliance import Appliance
+from edge.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.web.app import create_app
-from edge.web.server import Server
+from edge.web.server import Server, check_port
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
 
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
+    """What comes before `run` has its own handlers: who leaves here has not crashed, and says so.
+
+    The address is tried first, so that a second process says nothing in the name of the first.
+
+    Raises:
+        PortError: The address cannot be listened on.
+    """
+    check_port(_host(settings), settings.port)
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        # Not SystemExit: within the import of a native module it comes out as an ImportError.
+        _say_stopped(state_folder)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except (VisualSearchError, KeyboardInterrupt):
+        _say_stopped(state_folder)
+        raise
 
 
 def run(
@@ -30,15 +58,15 @@ def run(
     shelf: Shelf | None,
     state_folder: Path | None,
     on_ready: Callable[[list[str]], None],
+    reporting: Reporting | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is given the page's addresses.
 
     Raises:
         PortError: The port cannot be listened on.
     """
-    appliance = Appliance(settings, bundle, shelf, state_folder)
-    host = ANY_ADDRESS if settings.lan and settings.host == "127.0.0.1" else settings.host
-    server = Server(create_app(appliance), host, settings.port, appliance.stopping)
+    appliance = Appliance(settings, bundle, shelf, state_folder, reporting)
+    server = Server(create_app(appliance), _host(settings), settings.port, appliance.stopping)
 
     def stop(number: int, frame: FrameType | None) -> None:
         appliance.stopping.set()
@@ -61,3 +89,17 @@ def run(
             logging.shutdown()
             sys.stdout.flush()
             os._exit(0 if failure is None else 1)
+
+
+def _say_stopped(state_folder: Path) -> None:
+    """Say it, where this process has said that it opens something."""
+    said = read_edge_state(state_folder)
+    if said is None or said.pid != os.getpid() or said.phase not in ("opening", "open"):
+        return
+    with suppress(ShelfError):  # what made it leave is said
+        write_edge_state(state_folder, edge_state("stopped", said.bundle, "", said.follows))
+
+
+def _host(settings: EdgeSettings) -> str:
+    """The address to listen on."""
+    return ANY_ADDRESS if settings.lan and settings.host == "127.0.0.1" else settings.host

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from catalog import gate
 from catalog.bundle import Bundle
+from catalog.errors import BundleError, FeaturizerError
 from catalog.shelf import Shelf
 from catalog.state import Phase
 
 EVERY_S = 1.0
+AGAIN_S = 15.0  # after a failure that says nothing of the bundle
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +36,14 @@ class ShelfWatch:
         self._say = say
         self._ready: Bundle | None = None
         self._tried: int | None = None  # the activation that was tried already
+        self._again = 0.0  # not before; monotonic seconds
         self._failed = False
 
     def take(self) -> Bundle | None:
         """The newly opened bundle, once; None when there is none."""
-        bundle, self._ready = self._ready, None
+        bundle = self._ready
+        if bundle is not None:  # else one that comes in between would be lost
+            self._ready = None
         return bundle
 
     def watch(self, stopping: threading.Event) -> None:
@@ -50,7 +56,8 @@ class ShelfWatch:
 
     def look(self) -> None:
         """Open what is active, unless it is in use or this activation was tried before."""
-        active, activation = self._shelf.active(), self._shelf.activation()
+        activation = self._shelf.activation()  # before what it may be of: rather once too often
+        active = self._shelf.active()
         current = self._current()
         if active is None or active.name == current.id:
             if self._failed:
@@ -58,14 +65,18 @@ class ShelfWatch:
                 self._say("open", current.id, "")
             self._tried = None
             return
-        if activation == self._tried:
+        if activation == self._tried or time.monotonic() < self._again:
             return
         self._tried = activation
         self._say("opening", active.name, "")
         try:
-            gate.check(active, current.featurizer.engine)
-            self._ready = Bundle.open(active, current.featurizer.engine)
-        except Exception as error:
+            gate.check(active, current.featurizer.engine)  # the digests too
+            self._ready = Bundle.open(active, current.featurizer.engine, verified=True)
+        except (BundleError, FeaturizerError) as error:
             self._failed = True
             self._say("failed", active.name, str(error))
+            raise
+        except Exception:  # no memory, no package: no verdict
+            self._tried, self._again = None, time.monotonic() + AGAIN_S
+            self._say("open", current.id, "")
             raise

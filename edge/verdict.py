@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from catalog.bundle import Calibration, Match
 from edge.sighting import Verdict
 
-WINS = 3  # in a row, before what is said changes
 MOST_CARDS = 3
 STICKY = 0.015  # cosine; how much more it takes to leave a verdict than to keep it
 
@@ -51,24 +50,3 @@ def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = N
         return Opinion(Verdict.ONE_OF, tuple(near[:MOST_CARDS]))
     similar = (one for one in found[1:] if one.similarity >= calibration.unknown_below)
     return Opinion(Verdict.MATCH, (found[0], *similar))
-
-
-class Steadfast:
-    """Changes its mind only after the same other opinion came three times in a row."""
-
-    def __init__(self) -> None:
-        self.current = NOTHING
-        self._rival: object = None
-        self._wins = 0
-
-    def hear(self, opinion: Opinion) -> bool:
-        """Hear an opinion; True when what is said changed by it."""
-        if opinion.subject == self.current.subject:
-            self._rival, self._wins = None, 0
-            return False
-        self._wins = self._wins + 1 if opinion.subject == self._rival else 1
-        self._rival = opinion.subject
-        if self._wins < WINS:
-            return False
-        self.current, self._rival, self._wins = opinion, None, 0
-        return True

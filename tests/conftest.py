@@ -22,8 +22,13 @@ from catalog.materials import materials
 from catalog.settings import CatalogSettings
 from catalog.sources import read_source
 from edge.demo import prepare
+from sync.keys import Keys
+from sync.store import Store, open_store
 from tests.drawing import write_things
+from tests.faulty_proxy import FaultyProxy
 from tests.networks import write_featurizer
+from tests.repository import World, secret
+from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 THINGS, PHOTOS = 6, 4
 COMMAND = Path(sys.executable).with_name("visual-search")
@@ -210,3 +215,55 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demonstration's bundle; its photos lie beside it."""
     folder = tmp_path_factory.mktemp("demonstration")
     return prepare(folder, CatalogSettings(), "embedded")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3-compatible store; for a place of a test's own in it see `s3_source`."""
+    server = S3Server(tmp_path_factory.mktemp("s3") / "server")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3_source(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An ``s3://`` address that is the test's own; its credentials are in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return f"s3://{BUCKET}/{tmp_path.name}"
+
+
+@pytest.fixture
+def faulty(s3_server: S3Server) -> Iterator[FaultyProxy]:
+    """The store behind a proxy that can fail: ``faulty.faults.append(Fault(...))``."""
+    proxy = FaultyProxy(s3_server.address)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="session")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An owner's keys; read only, for others see `world`."""
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    Keys.create(folder, secret)
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
+    """An owner with keys, a repository in memory, and a device."""
+    shutil.copytree(key_folder, tmp_path / "keys")
+    return World(tmp_path, small_bundle, Keys(tmp_path / "keys", secret))
+
+
+@pytest.fixture(params=["bucket", "folder"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store of each kind."""
+    if request.param == "bucket":
+        server: S3Server = request.getfixturevalue("s3_server")
+        source: str = request.getfixturevalue("s3_source")
+        return open_store(source, endpoint_url=server.address)
+    (tmp_path / "store").mkdir()
+    return open_store((tmp_path / "store").as_uri())

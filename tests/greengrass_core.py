@@ -38,6 +38,7 @@ class Core:
 
     port: int = 0
     status: int = 200
+    takes: Iterator[bool] | None = None  # whether each message finds room; None for always
     freed: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Condition = field(default_factory=threading.Condition)
     messages: list[Message] = field(default_factory=list)
@@ -60,6 +61,8 @@ def running() -> Iterator[Core]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             core.freed.wait(60)
             status = core.status
+            if status == 200 and core.takes is not None and not next(core.takes, False):
+                status = 429
             if (
                 self.path != f"/2016-11-01/functions/{ROUTER}"
                 or self.headers["Authorization"] != TOKEN

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from catalog.demonstration.items import drawn_items
+from catalog.shelf import Shelf
+from catalog.state import SyncState, read_edge_state, write_sync_state
 from edge.simulator.scene import Simulator
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
@@ -191,14 +194,48 @@ def test_an_activated_catalogue_is_picked_up_while_it_runs(
             (fewer / folder.name / photo.name).write_bytes(photo.read_bytes())
     command = [str(PROGRAM), "catalog", "build", str(fewer), "--out", str(tmp_path / "second")]
     subprocess.run(command, check=True, capture_output=True)
+    folder = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"], "state")
     with running("--camera", "simulated", port=port):
         assert get(port, "/api/status")["catalogue"]["id"] == first
+        assert get(port, "/api/status")["sync"] is None
+        write_sync_state(folder, SyncState(outcome="offline", checked_at=datetime.now(UTC)))
+        assert get(port, "/api/status")["sync"]["outcome"] == "offline"
         second = activate(tmp_path / "second")
         until(lambda: get(port, "/api/status")["catalogue"]["id"] == second)
         assert get(port, "/healthz")
         assert get(port, "/api/status")["catalogue"]["items"] == 4
-    state = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"], "state", "edge.json")
-    assert json.loads(state.read_text())["bundle"] == second
+    assert json.loads((folder / "edge.json").read_text())["bundle"] == second
+
+
+@pytest.mark.parametrize("why", ["a wrong setting", "a signal"])
+def test_an_appliance_that_leaves_before_it_serves_has_not_crashed(
+    demonstration: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    folder = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"])
+    active = Shelf(folder / "shelf").activate(demonstration).bundle
+    (folder / "state" / "edge.json").unlink(missing_ok=True)
+    if why == "a wrong setting":
+        monkeypatch.setenv("VISUAL_SEARCH_EDGE__CROP", "all of it")
+    with running("--camera", "simulated", port=free_port(), wait=False) as process:
+        if why == "a signal":
+            until(lambda: read_edge_state(folder / "state"))
+            process.terminate()
+        assert process.wait(60) == (0 if why == "a signal" else 1)
+    said = read_edge_state(folder / "state")
+    assert said is not None
+    assert (said.phase, said.bundle, said.crashed) == ("stopped", active, False)
+
+
+def test_a_second_appliance_says_nothing_in_the_name_of_the_first(demonstration: Path) -> None:
+    folder, port = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"]), free_port()
+    Shelf(folder / "shelf").activate(demonstration)
+    with running("--camera", "simulated", port=port):
+        before = read_edge_state(folder / "state")
+        with running("--camera", "simulated", port=port, wait=False) as second:
+            assert second.wait(60) == 1
+        assert read_edge_state(folder / "state") == before
+        assert before is not None
+        assert before.alive
 
 
 def test_without_a_catalogue_it_says_how_to_get_one(tmp_path: Path) -> None:

@@ -166,6 +166,32 @@ def test_a_name_that_leads_elsewhere_is_refused(own_bundle: Path, name: str) -> 
         verify(own_bundle)
 
 
+def test_one_content_of_two_sizes_is_refused(own_bundle: Path) -> None:
+    files = json.loads((own_bundle / MANIFEST).read_bytes())["files"]
+    twice = files["items.db"] | {"bytes": files["items.db"]["bytes"] + 1}
+    change(own_bundle, files=files | {"copy.db": twice})
+    with pytest.raises(BundleError, match="gives two sizes"):
+        verify(own_bundle)
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "items.db/a", "x" * 256, "a\nb", "\ud800", "a/."]
+)
+def test_a_name_that_no_disk_should_see_is_refused(own_bundle: Path, name: str) -> None:
+    files = json.loads((own_bundle / MANIFEST).read_bytes())["files"]
+    change(own_bundle, files=files | {name: files["items.db"]})
+    with pytest.raises(BundleError, match="is no name for a file of a bundle"):
+        read_manifest(own_bundle)
+
+
+@pytest.mark.parametrize("entry", [{"bytes": -1}, {"sha256": "../../x"}, {"sha256": "A" * 64}])
+def test_sizes_and_digests_are_what_they_are(own_bundle: Path, entry: dict[str, object]) -> None:
+    files = json.loads((own_bundle / MANIFEST).read_bytes())["files"]
+    change(own_bundle, files=files | {"items.db": files["items.db"] | entry})
+    with pytest.raises(BundleError, match=r"files\.items\.db"):
+        read_manifest(own_bundle)
+
+
 def test_a_manifest_with_a_flipped_bit_is_refused_or_another_bundles(own_bundle: Path) -> None:
     file = own_bundle / MANIFEST
     data = bytearray(file.read_bytes())

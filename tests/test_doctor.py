@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor import Finding, examine
+from catalog.findings import Finding
+from edge.doctor import examine
 from tests import greengrass_core
 from tests.conftest import Surroundings
 from tests.test_awscam import NAMES, STAND_INS

@@ -11,7 +11,7 @@ import pytest
 
 from catalog.bundle import Bundle, verify
 from catalog.engines.engine import CHOICES
-from catalog.errors import BundleError
+from catalog.errors import BundleError, SurroundingsError
 from catalog.featurizer import Featurizer, read_descriptor
 from catalog.gate import check
 from catalog.index import Rows, Vectors, build_annoy
@@ -219,3 +219,22 @@ def test_probes_that_are_no_numbers_do_not_pass(
     spoil_probes(own_bundle, **arrays)
     with pytest.raises(BundleError, match=r"own\.bundle"):
         ask(own_bundle)
+
+
+@pytest.mark.parametrize("how", ["os.kill(os.getpid(), 11)", "sys.exit('no such library')"])
+def test_a_child_that_dies_before_it_begins_is_no_verdict(
+    own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import os, sys\n{how}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(SurroundingsError, match="cannot begin on this machine"):
+        check(own_bundle)
+
+
+def test_an_instruction_that_the_processor_lacks_is_no_verdict(
+    own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.kill(os.getpid(), 4)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(SurroundingsError, match="lacks an instruction"):
+        check(own_bundle)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from catalog.bundle import verify
+from catalog.bundle import MANIFEST, Bundle, verify
 from catalog.errors import BundleError, ShelfError
+from catalog.ledger import MOST_REJECTED, Ledger
 from catalog.shelf import Shelf
-from catalog.state import edge_state, read_edge_state, write_edge_state
+from catalog.state import (
+    SyncState,
+    Version,
+    edge_state,
+    read_edge_state,
+    read_sync_state,
+    write_edge_state,
+    write_sync_state,
+)
 from tests.conftest import Surroundings, sign_again
 
 
@@ -122,9 +136,30 @@ def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Pa
     assert names(shelf.versions) == {active.name}
 
 
-def test_a_shelf_held_by_another_process_is_told(shelf: Shelf, small_bundle: Path) -> None:
+def test_a_shelf_that_is_held_for_a_moment_is_waited_for(shelf: Shelf) -> None:
+    with ThreadPoolExecutor() as pool:
+        with shelf.changing():
+            waiting = pool.submit(lambda: ExitStack().enter_context(Shelf(shelf.folder).changing()))
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        waiting.result(30)
+
+
+def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> None:
+    shelf.folder.mkdir(exist_ok=True)
+    (shelf.folder / ".active.0123abcd").symlink_to("versions/x")
+    (shelf.folder / ".ledger.json.0123abcd").write_text("{")
+    with shelf.changing():
+        pass
+    assert not [one for one in names(shelf.folder) if one.startswith(".")]
+
+
+def test_a_shelf_held_by_another_process_is_told(
+    shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.shelf.PATIENCE_S", 0.1)
     with (
-        Shelf(shelf.folder)._locked(),
+        Shelf(shelf.folder).changing(),
         pytest.raises(ShelfError, match="another process is changing the shelf; try again"),
     ):
         shelf.activate(small_bundle)
@@ -153,7 +188,7 @@ from catalog.shelf import Shelf
 
 shelf = Shelf(Path(sys.argv[1]))
 print(flush=True)
-with shelf._locked():
+with shelf.changing():
     shelf._copy(Path(sys.argv[2]), sys.argv[3])
 """
 
@@ -214,3 +249,116 @@ def test_an_unreadable_edge_state_is_none(tmp_path: Path) -> None:
     for content in (b"", b"{", b'{"phase": "dancing"}', b"\xff"):
         (tmp_path / "edge.json").write_bytes(content)
         assert read_edge_state(tmp_path) is None
+
+
+def test_what_is_being_fetched_is_left_alone(shelf: Shelf, own_bundle: Path) -> None:
+    shelf.incoming.mkdir(parents=True)
+    (shelf.incoming / f"{'0' * 64}.part").write_bytes(b"half")
+    shelf.activate(own_bundle)
+    assert names(shelf.incoming) == {f"{'0' * 64}.part"}
+
+
+def test_leftovers_of_a_copy_are_swept(shelf: Shelf, own_bundle: Path) -> None:
+    (shelf.folder / "scratch" / "half").mkdir(parents=True)
+    shelf.activate(own_bundle)
+    assert names(shelf.folder) == {"active", "lock", "versions"}
+
+
+def test_an_open_bundle_is_not_removed_until_it_is_closed(
+    shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path
+) -> None:
+    first = shelf.activate(small_bundle).bundle
+    opened = Bundle.open(shelf.versions / first)
+    shelf.activate(newer)
+    third = Path(shutil.copytree(newer, tmp_path / "third.bundle"))
+    sign_again(third, title="Third")
+    shelf.activate(third)
+    assert verify(shelf.versions / first)[1] == first
+    del opened
+    shelf.activate(third)
+    assert first not in names(shelf.versions)
+
+
+def test_a_bundle_that_was_exchanged_while_open_holds_what_it_opened(
+    shelf: Shelf, own_bundle: Path
+) -> None:
+    shelf.activate(own_bundle)
+    active = shelf.active()
+    assert active is not None
+    opened = Bundle.open(active)
+    found = opened.vectors().copy()
+    (active / "items.db").write_bytes(b"rotten")
+    shelf.activate(own_bundle)
+    assert np.array_equal(opened.vectors(), found)
+    verify(active)
+
+
+def test_a_bundle_that_is_being_removed_is_not_opened(shelf: Shelf, small_bundle: Path) -> None:
+    shelf.activate(small_bundle)
+    active = shelf.active()
+    assert active is not None
+    with (active / MANIFEST).open("rb") as manifest:
+        fcntl.flock(manifest, fcntl.LOCK_EX)
+        with pytest.raises(BundleError, match="is being removed"):
+            Bundle.open(active)
+
+
+def test_a_pinned_version_is_not_removed(
+    shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path
+) -> None:
+    first = shelf.activate(small_bundle).bundle
+    with shelf.changing():
+        shelf.note(Ledger(pinned=first))
+    shelf.activate(newer)
+    third = Path(shutil.copytree(newer, tmp_path / "third.bundle"))
+    sign_again(third, title="Third")
+    shelf.activate(third)
+    assert first in names(shelf.versions)
+    with shelf.changing():
+        shelf.note(Ledger())
+        shelf.prune()
+    assert first not in names(shelf.versions)
+
+
+def test_going_back_keeps_or_drops_what_it_leaves(
+    shelf: Shelf, small_bundle: Path, newer: Path
+) -> None:
+    first, second = shelf.activate(small_bundle).bundle, shelf.activate(newer).bundle
+    with shelf.changing():
+        shelf.go_back(keep=True)
+    assert [str(one and one.name) for one in (shelf.active(), shelf.previous())] == [first, second]
+    with shelf.changing():
+        shelf.go_back(keep=False)
+    assert [str(one and one.name) for one in (shelf.active(), shelf.previous())] == [second, "None"]
+    with shelf.changing(), pytest.raises(ShelfError, match="no version to go back to"):
+        shelf.go_back(keep=True)
+
+
+def test_the_ledger_remembers_releases_of_what_is_here(shelf: Shelf, small_bundle: Path) -> None:
+    first = shelf.activate(small_bundle).bundle
+    with shelf.changing():
+        shelf.note(Ledger(releases={first: 3, "gone": 2}))
+    assert shelf.ledger().releases == {first: 3}
+
+
+def test_the_ledger_keeps_the_newest_verdicts(shelf: Shelf) -> None:
+    ledger = Ledger()
+    for number in range(MOST_REJECTED + 5):
+        ledger = ledger.with_rejected(f"bundle {number}", "why", "auto")
+    assert len(ledger.rejected) == MOST_REJECTED
+    assert ledger.rejection("bundle 4", "auto") is None
+    assert ledger.rejection(f"bundle {MOST_REJECTED + 4}", "auto") == "why"
+    assert ledger.rejection(f"bundle {MOST_REJECTED + 4}", "openvino") is None
+
+
+def test_the_sync_state_comes_back_as_written(tmp_path: Path) -> None:
+    assert read_sync_state(tmp_path).outcome == "never"
+    state = SyncState(
+        outcome="installed",
+        active=Version(bundle="a", release=7),
+        checked_at=datetime(2026, 11, 22, tzinfo=UTC),
+    )
+    write_sync_state(tmp_path / "state", state)
+    assert read_sync_state(tmp_path / "state") == state
+    (tmp_path / "state" / "sync.json").write_bytes(b"{")
+    assert read_sync_state(tmp_path / "state").outcome == "never"

@@ -9,7 +9,7 @@ import pytest
 
 from catalog.build import build
 from catalog.bundle import Bundle
-from catalog.errors import BundleError
+from catalog.errors import BundleError, SurroundingsError
 from catalog.featurizer import Featurizer
 from catalog.shelf import Shelf
 from catalog.sources import read_source
@@ -109,3 +109,20 @@ def test_only_active_and_previous_stay_on_the_shelf(
     assert left == {active.name, previous.name}
     assert first not in (active, previous)
     assert not shelf.incoming.exists()
+
+
+def test_what_the_machine_lacks_is_no_verdict_and_it_is_tried_again(
+    shelf: Shelf, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.shelf_watch.AGAIN_S", 0.0)
+    device = Device(shelf)
+    activated = shelf.activate(second)
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.gate.sys.executable", "/absent/python")
+        with pytest.raises(SurroundingsError):
+            device.watch.look()
+    assert device.said == [("opening", activated.bundle), ("open", device.bundle.id)]
+    device.watch.look()
+    taken = device.watch.take()
+    assert taken is not None
+    assert taken.id == activated.bundle

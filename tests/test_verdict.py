@@ -1,10 +1,10 @@
-"""From similar items to a verdict, and when it may change."""
+"""From similar items to a verdict."""
 
 from __future__ import annotations
 
 from catalog.bundle import Calibration, Match
 from edge.sighting import Verdict
-from edge.verdict import NOTHING, Opinion, Steadfast, judge
+from edge.verdict import Opinion, judge
 
 CALIBRATION = Calibration(
     unknown_below=0.6, one_of_margin=0.05, known_kept=0.97, foreign_refused=0.9
@@ -44,21 +44,9 @@ def test_what_is_said_is_a_little_favoured() -> None:
     assert judge(found(apple=0.61, pear=0.4), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
 
 
-def test_the_mind_changes_only_after_three_in_a_row() -> None:
-    mind = Steadfast()
-    apple = judge(found(apple=0.9, pear=0.5), CALIBRATION)
-    pear = judge(found(pear=0.9, apple=0.5), CALIBRATION)
-    assert [mind.hear(one) for one in (apple, apple, pear, apple, apple)] == [False] * 5
-    assert mind.current == NOTHING
-    assert mind.hear(apple)
-    assert mind.current == apple
-    assert not mind.hear(apple)
-
-
-def test_two_of_these_in_another_order_are_no_news() -> None:
-    mind = Steadfast()
-    for _ in range(3):
-        mind.hear(judge(found(a=0.9, b=0.89), CALIBRATION))
-    assert mind.current.verdict is Verdict.ONE_OF
-    other_order = judge(found(b=0.9, a=0.89), CALIBRATION)
-    assert not any(mind.hear(other_order) for _ in range(5))
+def test_two_of_these_in_another_order_say_the_same() -> None:
+    one, other = (
+        judge(found(**both), CALIBRATION) for both in ({"a": 0.9, "b": 0.89}, {"b": 0.9, "a": 0.89})
+    )
+    assert one.verdict is Verdict.ONE_OF
+    assert one.subject == other.subject

@@ -33,10 +33,10 @@ from edge.sighting import Box, Verdict
 from edge.web import searches, streams
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
-from edge.web.documents import timestamp
 from edge.web.security import HEADERS, host_name, is_known_host
 from edge.web.server import LARGEST_BODY, Server
 from edge.web.uploads import MOST_BYTES
+from sync.clock import timestamp
 from tests.web_stand_in import BUNDLE, CUP, GEAR, ITEMS, WRENCH, StandInDevice, draw_look
 
 WAIT = 10.0  # seconds until an awaited thing counts as missing

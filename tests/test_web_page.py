@@ -215,7 +215,8 @@ def test_camera_offline_shows_no_old_picture(page: Page, device: StandInDevice) 
     since = time.time() - 600
     device.go_offline(since=since)
     clock = time.strftime("%H:%M", time.localtime(since))
-    expect(page.locator("#frame-note")).to_contain_text(f"Camera offline since {clock}")
+    since_when = re.compile(rf"Camera offline since (.+, )?{clock}")  # with the day after midnight
+    expect(page.locator("#frame-note")).to_contain_text(since_when)
     expect(page.locator("#frame-note")).to_contain_text("the camera was unplugged")
     expect(page.locator("#picture")).to_be_hidden()
     expect(page.locator(".sentence")).to_contain_text("No picture from the camera")

@@ -15,6 +15,7 @@ import numpy as np
 from catalog.errors import BundleError
 from catalog.items import Item, Photo
 from catalog.photos import encode_jpeg
+from edge.figures import Figures
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
@@ -160,6 +161,7 @@ class StandInDevice:
     thing: int | None = None
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     step: int = 0
+    counted: Figures = field(default_factory=Figures)
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
@@ -177,6 +179,9 @@ class StandInDevice:
 
     def status(self) -> dict[str, object]:
         return {"version": "0.1.0", "catalogue": {"id": BUNDLE, "title": "Things"}}
+
+    def figures(self) -> Figures:
+        return self.counted
 
     def search(self, image: Image, box: Box | None) -> Sighting:
         self.searched.append((image.shape, box))

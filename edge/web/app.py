@@ -11,6 +11,7 @@ from flask import Flask, render_template
 from edge.web.api import Api
 from edge.web.device import Device
 from edge.web.matches import add_matches
+from edge.web.metrics import Metrics
 from edge.web.problems import answer_with_problems
 from edge.web.searches import Searches
 from edge.web.security import protect
@@ -42,6 +43,7 @@ def create_app(
     protect(app, device.lan, hosts)
     answer_with_problems(app)
     Api(device, searches, streams, page).add_to(app)
+    Metrics(device).add_to(app)
     searches.add_to(app)
     add_streams(app, device, streams, page)
     add_matches(app, device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from catalog.items import Item, Photo
+from edge.figures import Figures
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Image, Sighting
@@ -71,6 +72,10 @@ class Device(Protocol):
 
     def status(self) -> dict[str, object]:
         """Version, bundle, counts, uptime and the like, ready to be JSON."""
+        ...
+
+    def figures(self) -> Figures:
+        """What is counted."""
         ...
 
     def search(self, image: Image, box: Box | None) -> Sighting:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 
 from catalog.errors import VisualSearchError
 from catalog.items import Item, Photo
 from edge.sighting import Candidate, Sighting
 from edge.web.device import Catalogue, Device
+from sync.clock import timestamp
 
 Document = dict[str, object]
-
-
-def timestamp(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_bundle(device: Device) -> str | None:

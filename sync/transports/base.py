@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
+
+
+class Refusal(Enum):
+    """What a refusal means for what is still to be sent."""
+
+    MESSAGE = "message"  # this message will never be taken
+    TOPIC = "topic"  # nothing may be sent to this topic, until somebody allows it
+    LATER = "later"  # too much at once, or a fault over there: the same again, later
 
 
 class Listener(Protocol):
@@ -11,7 +20,7 @@ class Listener(Protocol):
     def accepted(self, token: int) -> None:
         """The other side has taken responsibility for the message."""
 
-    def refused(self, token: int, reason: str) -> None:
+    def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
         """The other side looked at the message and said no."""
 
     def lost(self, reason: str) -> None:
@@ -22,9 +31,15 @@ class Listener(Protocol):
 
 
 class Transport(Protocol):
-    """A way out. Used by one thread; made anew after every loss."""
+    """A way out. Used by one thread; made anew after every loss.
+
+    Attributes:
+        name: As in the settings.
+        window: How many messages the other side takes before it has answered the first.
+    """
 
     name: str
+    window: int
 
     def open(self, listener: Listener) -> None:
         """Connect.

@@ -15,11 +15,12 @@ import threading
 from typing import Any
 
 from catalog.errors import MissingExtraError, TransportError
-from sync.transports.base import Listener
+from sync.transports.base import Listener, Refusal
 
 SECONDS = 10.0  # for the daemon's answer
 MOST_HANGING = 8  # calls, then no more are begun
 OF_THE_MESSAGE = frozenset((400, 413))  # HTTP: malformed, too large; the rest may pass
+NOT_KNOWN = (401, 403)  # HTTP: this function
 STATUS = re.compile(r"HTTP Error (\d{3})")  # in what the SDK raises
 
 _hanging: list[threading.Thread] = []
@@ -106,8 +107,11 @@ class GreengrassV1:
             listener.accepted(token)
         elif _status(problem) in OF_THE_MESSAGE:
             listener.refused(token, f"the Greengrass core refuses it: {problem}")
-        else:
-            self._lose(_plain(problem))
+        else:  # the message is as good as any other
+            reason = _plain(problem)
+            listener.refused(token, reason, Refusal.LATER)
+            if _status(problem) in (None, *NOT_KNOWN):
+                self._lose(reason)
 
     def _give_up(self, call: threading.Thread) -> None:
         if call.is_alive():
@@ -161,7 +165,7 @@ def _status(problem: Exception) -> int | None:
 
 def _plain(problem: Exception) -> str:
     status = _status(problem)
-    if status in (401, 403):
+    if status in NOT_KNOWN:
         return f"Greengrass: the core does not know this function ({problem}); deploy it again"
     if status is not None:
         return f"Greengrass: the core takes no message now; its queue may be full ({problem})"

@@ -1,0 +1,153 @@
+"""Whether reporting slows the camera: frame to match during a full drain, and without one.
+
+    python -m bench.draining
+
+The same frames, rendered beforehand, go through recognizer and appliance at a steady pace,
+beside a real `visual-search sync run` that reports to a real mosquitto over mutual TLS: once
+with an empty outbox, once with one that it drains at its default limit. In turns, since
+machines drift.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from bench.building import large_bundle
+from bench.stages import rendered_frames
+from catalog.bundle import Bundle
+from catalog.featurizer import Featurizer
+from catalog.settings import DeviceSettings
+from edge.appliance import Appliance
+from edge.recognizer import Recognizer
+from edge.reporting import Reporting
+from edge.settings import EdgeSettings
+from edge.sighting import Frame, Image
+from sync.events import status
+from sync.outbox import FILE, Outbox
+from sync.settings import OutboxSettings
+from tests.brokers import THING, Mosquitto, Papers
+
+RESULTS = Path("bench-results")
+EVENTS = 5000  # more than are sent meanwhile
+ROUNDS = 4
+PACE_S = 0.1
+WANTED = 1.2
+
+
+def main() -> None:
+    """Measure in turns and print the ratio."""
+    console = Console()
+    bundle = Bundle.open(large_bundle(RESULTS, Featurizer.open()), verified=True)
+    frames = rendered_frames(640, 480)
+    times: dict[bool, list[float]] = {False: [], True: []}
+    acknowledged = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        papers = Papers.make(folder)
+        (folder / "mosquitto").mkdir()
+        mosquitto = Mosquitto(folder / "mosquitto", papers)
+        try:
+            for turn in range(2 * ROUNDS):
+                full = turn % 2 == 1
+                home = folder / str(turn)
+                home.mkdir()
+                taken, measured = one_round(home, bundle, frames, papers, mosquitto.port, full)
+                times[full] += measured
+                acknowledged += taken if full else 0
+        finally:
+            mosquitto.stop()
+    empty, draining = np.array(times[False]), np.array(times[True])
+    for what, taken_ms in (("nothing to report", empty), ("during a drain", draining)):
+        console.print(
+            f"frame to match, {what}: median {np.median(taken_ms):.2f} ms, "
+            f"p99 {np.quantile(taken_ms, 0.99):.2f} ms ({len(taken_ms)} frames)"
+        )
+    ratio = np.quantile(draining, 0.99) / np.quantile(empty, 0.99)
+    console.print(f"ratio of p99: {ratio:.2f} (wanted: at most {WANTED})")
+    console.print(f"{acknowledged} events were acknowledged meanwhile")
+
+
+def one_round(
+    folder: Path, bundle: Bundle, frames: list[Image], papers: Papers, port: int, full: bool
+) -> tuple[int, list[float]]:
+    """Events acknowledged meanwhile, and milliseconds of each frame."""
+    settings = OutboxSettings.model_validate({})
+    outbox = Outbox(folder / FILE, settings, "device")
+    if full:
+        tickets = [outbox.put(status("bench", number=number)) for number in range(1500)]
+        for start in range(1500, EVENTS, 500):
+            assert tickets[-1].wait(60)
+            tickets = [outbox.put(status("bench", number=start + n)) for n in range(500)]
+        assert tickets[-1].wait(60)
+    device = DeviceSettings.model_validate({"data_dir": str(folder)})
+    reporting = Reporting(outbox, settings, device)
+    appliance = Appliance(
+        EdgeSettings.model_validate({"camera": "simulated"}), bundle, reporting=reporting
+    )
+    recognizer = Recognizer(bundle)
+    measured = []
+    with reporter(folder, papers, port):
+        until_connected(folder)
+        before = outbox.counters().acknowledged
+        for number, image in enumerate(frames):
+            began = time.perf_counter()
+            seen = recognizer.see(Frame(image, time.time(), number))
+            appliance.say(seen, time.time())
+            measured.append((time.perf_counter() - began) * 1000)
+            time.sleep(max(0.0, began + PACE_S - time.perf_counter()))
+        taken = outbox.counters().acknowledged - before
+        if full:
+            assert outbox.counters().length > 0, "the drain ended before the frames"
+    reporting.stop()
+    return taken, measured
+
+
+@contextmanager
+def reporter(folder: Path, papers: Papers, port: int) -> Iterator[None]:
+    """A `sync run` that reports from `folder`."""
+    certificate, key = papers.device
+    environment = {
+        **os.environ,
+        "VISUAL_SEARCH_DEVICE__DATA_DIR": str(folder),
+        "VISUAL_SEARCH_DEVICE__THING": THING,
+        "VISUAL_SEARCH_DEVICE__CERTIFICATE": str(certificate),
+        "VISUAL_SEARCH_DEVICE__PRIVATE_KEY": str(key),
+        "VISUAL_SEARCH_DEVICE__CA": str(papers.authority.file),
+        "VISUAL_SEARCH_OUTBOX__ENDPOINT": "localhost",
+        "VISUAL_SEARCH_OUTBOX__PORT": str(port),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "visual_search", "sync", "run"],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def until_connected(folder: Path) -> None:
+    """Wait until the reporter has found its broker."""
+    notes = folder / "state" / "reported.jsonl"
+    for _ in range(600):
+        if notes.exists() and '"connected"' in notes.read_text():
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the reporter does not connect")
+
+
+if __name__ == "__main__":
+    main()

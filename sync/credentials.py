@@ -1,0 +1,177 @@
+"""Who this device is for the store: boto3's usual chain, or its certificate at AWS IoT.
+
+The credentials endpoint of AWS IoT gives keys that last an hour for a device certificate and a
+role alias (`AWS IoT Core, authorizing direct calls
+<https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html>`_).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from catalog.errors import (
+    MissingExtraError,
+    SettingsError,
+    StoreBusy,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+)
+from catalog.settings import DeviceSettings, device_id
+from sync.settings import SyncSettings
+
+if TYPE_CHECKING:
+    import boto3
+
+SECONDS = 15.0
+
+
+class Keys(BaseModel):
+    """Temporary keys, as the endpoint answers; `expiration` in ISO 8601."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: str
+
+
+class _Answer(BaseModel):
+    credentials: Keys
+
+
+class CredentialsEndpoint:
+    """AWS IoT's credentials endpoint, asked with this device's certificate.
+
+    Args:
+        host: Its name, as ``aws iot describe-endpoint --endpoint-type
+            iot:CredentialProvider`` says.
+        role_alias: Which role's keys are wanted.
+        thing: The IoT thing's name.
+        context: TLS with the device's certificate.
+    """
+
+    def __init__(self, host: str, role_alias: str, thing: str, context: ssl.SSLContext) -> None:
+        self._host = host
+        self._role_alias = role_alias
+        self._thing = thing
+        self._context = context
+
+    def keys(self) -> Keys:
+        """Ask for keys.
+
+        Raises:
+            StoreRefused, StoreBusy, StoreUnreachable: There are none; says why.
+        """
+        url = f"https://{self._host}/role-aliases/{quote(self._role_alias, safe='')}/credentials"
+        try:
+            answer = httpx.get(
+                url,
+                headers={"x-amzn-iot-thingname": self._thing},
+                verify=self._context,
+                timeout=SECONDS,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise StoreUnreachable(
+                f"{self._host}: the credentials endpoint cannot be reached: {error}"
+            ) from error
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise StoreBusy(f"{self._host}: the credentials endpoint says {answer.status_code}")
+        if answer.status_code != 200:
+            raise StoreRefused(
+                f"{self._host}: no credentials for thing {self._thing!r} and role alias "
+                f"{self._role_alias!r} ({answer.status_code}); is the certificate active, attached "
+                "to the thing, and allowed iot:AssumeRoleWithCertificate?"
+            )
+        try:
+            return _Answer.model_validate_json(answer.content).credentials
+        except ValidationError as error:
+            raise StoreError(f"{self._host}: its answer holds no credentials") from error
+
+
+def session(settings: SyncSettings, device: DeviceSettings) -> boto3.Session | None:
+    """A session with keys from the credentials endpoint; None where boto3's chain is used.
+
+    Raises:
+        SettingsError: A setting for the endpoint is missing, or a certificate's file is wrong.
+        MissingExtraError: boto3 is not installed.
+    """
+    endpoint = credentials_endpoint(settings, device)
+    if endpoint is None:
+        return None
+    try:
+        import boto3
+        import botocore.credentials
+        import botocore.session
+    except ImportError as error:
+        raise MissingExtraError("an S3 store", "s3") from error
+    # It would log a traceback beside the error that it raises.
+    logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)
+
+    def fetch() -> dict[str, str]:
+        keys = endpoint.keys()
+        return {
+            "access_key": keys.access_key_id,
+            "secret_key": keys.secret_access_key,
+            "token": keys.session_token,
+            "expiry_time": keys.expiration,
+        }
+
+    core: Any = botocore.session.get_session()
+    core._credentials = botocore.credentials.DeferredRefreshableCredentials(
+        refresh_using=fetch, method="iot-credentials-endpoint"
+    )
+    return boto3.Session(botocore_session=core)
+
+
+def credentials_endpoint(
+    settings: SyncSettings, device: DeviceSettings
+) -> CredentialsEndpoint | None:
+    """The endpoint that the settings name; None where they name none.
+
+    Raises:
+        SettingsError: Something for it is missing or wrong.
+    """
+    if not settings.credentials_endpoint:
+        return None
+    missing = [
+        name
+        for name, value in (
+            ("[sync] role_alias", settings.role_alias),
+            ("[device] certificate", device.certificate),
+            ("[device] private_key", device.private_key),
+        )
+        if not value
+    ]
+    if missing:
+        raise SettingsError(f"[sync] credentials_endpoint also needs {', '.join(missing)}")
+    return CredentialsEndpoint(
+        settings.credentials_endpoint,
+        settings.role_alias,
+        device.thing or device_id(device.folder),
+        _context(device),
+    )
+
+
+def _context(device: DeviceSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=device.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"{device.ca}: [device] ca is no certificate: {error}") from error
+    assert device.certificate is not None
+    try:
+        context.load_cert_chain(device.certificate, device.private_key, lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise SettingsError(
+            f"{device.certificate} and {device.private_key}: [device] certificate and private_key "
+            f"are not a certificate and its key: {error}"
+        ) from error
+    return context

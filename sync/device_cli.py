@@ -1,0 +1,308 @@
+"""The device's commands: follow a channel, go back, say how it stands."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from catalog.errors import SettingsError, ShelfBusy, VisualSearchError
+from catalog.terminal import as_json
+from sync.renewal import warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalog.state import SyncState, Version
+    from sync.device import Device
+    from sync.outbox import Counters
+
+LOOK_S = 0.5  # between two looks at edge
+DRAIN_S = 60.0
+
+
+@click.command()
+@click.pass_obj
+def run(config: Path | None) -> None:
+    """Follow the channel and report what was seen, until told to stop.
+
+    Checks at once and then every [sync] interval_s; after a failure sooner, then ever less
+    often, at least once an hour. A bundle that the appliance cannot open, or that makes it
+    crash twice, is taken back. Events leave the outbox as [outbox] says. A device without
+    [sync] source only reports.
+
+    \b
+    Example:
+      visual-search sync run
+    """
+    from sync.news import telling
+    from sync.reporting import is_wanted, reporting
+    from sync.run import alone, pulling, watching
+    from sync.run import run as run_workers
+
+    with telling(config) as tell:
+        device = _device(config, tell=tell)
+        pulls, reports = bool(device.settings.source), is_wanted(config)
+        if not pulls and not reports:
+            raise SettingsError(
+                "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
+                "or transport for reports"
+            )
+        with alone(device):
+            workers = {"watch": watching(device)}
+            if pulls:
+                workers["pull"] = pulling(device)
+            if reports:
+                workers["report"] = reporting(config, pulls)
+            run_workers(workers)
+
+
+@click.command()
+@click.option(
+    "--from", "source", metavar="SOURCE", help="Look here: file:///folder or s3://bucket/prefix."
+)
+@as_json
+@click.pass_obj
+def once(config: Path | None, source: str | None, as_json: bool) -> None:
+    """Check once, install what is newer, and wait until a running appliance has opened it.
+
+    Exits 1 when that failed; the catalogue that was active goes on serving. Then reports what
+    waits in the outbox, for at most a minute; not with --from, which is for devices that have
+    no network.
+
+    \b
+    Examples:
+      visual-search sync once
+      visual-search sync once --from file:///media/usb
+    """
+    from sync.news import telling
+    from sync.progress import shown
+
+    with telling(config) as tell:
+        device = _device(config, source, tell)
+        _watch(device, wait=False)
+        with shown(Console(stderr=True)) as show:
+            state = device.check(show)
+        if state.outcome == "installed" and _watch(device, wait=True) == "bad":
+            state = device.state()
+    if source is None:
+        _drain(config)
+    if as_json:
+        click.echo(state.model_dump_json(indent=2))
+    elif not state.failed:
+        click.echo(f"{state.outcome}: {state.message}")
+    if state.failed:
+        if as_json:
+            raise click.exceptions.Exit(1)
+        raise VisualSearchError(f"{state.outcome}: {state.message}")
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def status(config: Path | None, as_json: bool) -> None:
+    """Say which versions are here, and how the last check went.
+
+    \b
+    Examples:
+      visual-search sync status
+      visual-search sync status --json
+    """
+    from sync.run import is_running
+
+    device = _device(config)
+    state, running, waiting = device.state(), is_running(device), _outbox(config)
+    if as_json:
+        outbox = None if waiting is None else asdict(waiting)
+        warned = warning(state.expires_at, state.ends, datetime.now(UTC))
+        more = {"running": running, "outbox": outbox, "warning": warned}
+        said = state.model_dump(mode="json") | more
+        click.echo(json.dumps(said, indent=2))
+        return
+    table = Table(box=None, show_header=False)
+    for name, value in _rows(state, running, datetime.now(UTC)):
+        table.add_row(name, escape(value))
+    if waiting is not None:
+        table.add_row("reports", f"{waiting.length} wait, {waiting.acknowledged} acknowledged")
+        if waiting.last_error:
+            trouble = f"{waiting.last_error} ({waiting.last_error_at})"
+            table.add_row("last trouble", escape(trouble))
+    Console().print(table)
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def rollback(config: Path | None, as_json: bool) -> None:
+    """Go back to the version before the active one.
+
+    The one gone back from is not installed again until there is a newer release, or
+    `visual-search sync unpin`.
+
+    \b
+    Example:
+      visual-search sync rollback
+    """
+    _tell(_device(config).roll_back(), as_json)
+
+
+@click.command()
+@click.argument("version")
+@as_json
+@click.pass_obj
+def pin(config: Path | None, version: str, as_json: bool) -> None:
+    """Stay with VERSION, whatever is published.
+
+    VERSION is on this device: its id, the beginning of that, or its release's number.
+
+    \b
+    Examples:
+      visual-search sync pin 7
+      visual-search sync pin 20261122T090000Z
+    """
+    _tell(_device(config).pin(version), as_json)
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def unpin(config: Path | None, as_json: bool) -> None:
+    """Follow the channel again, after `pin` or `rollback`.
+
+    \b
+    Example:
+      visual-search sync unpin
+    """
+    _tell(_device(config).unpin(), as_json)
+
+
+@click.command()
+@click.option("--from", "source", metavar="SOURCE", help="Look here instead of [sync] source.")
+@as_json
+@click.pass_obj
+def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
+    """Check what pulling and reporting need, one by one, each with what to do.
+
+    Source, root, credentials, store, clock and disk; certificate, endpoint, and the permission
+    for each topic. Exits 1 when something is wrong.
+
+    \b
+    Example:
+      visual-search sync doctor
+    """
+    from catalog.findings import show
+    from sync.report_checks import checks
+    from sync.sync_doctor import examine
+
+    show(chain(examine(config, source), checks(config)), as_json)
+
+
+def _device(
+    config: Path | None,
+    source: str | None = None,
+    tell: Callable[[SyncState], object] = lambda state: None,
+) -> Device:
+    from sync.device import Device
+
+    return Device.from_settings(config, source, tell)
+
+
+def _outbox(config: Path | None) -> Counters | None:
+    """How the outbox is; None where there is none yet."""
+    from sync.outbox_cli import counters
+
+    try:
+        return counters(config)
+    except VisualSearchError:
+        return None
+
+
+def _drain(config: Path | None) -> None:
+    """Report what waits; that this fails is no fault of the pull."""
+    from sync.reporting import opened
+
+    try:
+        with opened(config) as found:
+            if found is None:
+                return
+            drained = found[1].drain(DRAIN_S)
+    except VisualSearchError as error:
+        click.echo(f"nothing was reported: {error}", err=True)
+        return
+    left = f"; {drained.left} wait" + (f": {drained.error}" if drained.error else "")
+    click.echo(f"{drained.acknowledged} events reported{left if drained.left else ''}", err=True)
+
+
+def _watch(device: Device, wait: bool) -> str:
+    """How edge lives with what was installed; with `wait`, until that can be said."""
+    said = False
+    while True:
+        try:
+            verdict = device.watch()
+        except ShelfBusy:
+            verdict = "waiting"
+        if verdict != "waiting" or not wait:
+            return verdict
+        if not said:
+            click.echo("waiting for the appliance to open it", err=True)
+            said = True
+        time.sleep(LOOK_S)
+
+
+def _tell(state: SyncState, as_json: bool) -> None:
+    if as_json:
+        click.echo(state.model_dump_json(indent=2))
+    else:
+        click.echo(f"active: {_version(state.active)}")
+        if state.pinned:
+            click.echo(f"pinned: {state.pinned}")
+
+
+def _rows(state: SyncState, running: bool, now: datetime) -> list[tuple[str, str]]:
+    rows = [
+        ("active", _version(state.active)),
+        ("previous", _version(state.previous)),
+        ("pinned", state.pinned or "none"),
+        ("source", f"{state.source or 'none'}, channel {state.channel or 'none'}"),
+        ("newest", _version(state.newest)),
+    ]
+    if state.checked_at is None:
+        rows.append(("last check", "never"))
+    else:
+        rows.append(("last check", f"{_time(state.checked_at)}, {_megabytes(state.bytes_fetched)}"))
+        rows.append(("outcome", f"{state.outcome}: {state.message}"))
+    rows.append(("fetched", f"{_megabytes(state.bytes_fetched_ever)} in all"))
+    if running and state.next_check_at is not None:
+        rows.append(("next check", _time(state.next_check_at)))
+    else:
+        rows.append(("next check", "when it is asked for: visual-search sync run is not running"))
+    if state.expires_at is not None:
+        said = f"until {state.expires_at:%Y-%m-%d}"
+        warned = warning(state.expires_at, state.ends, now)
+        rows.append(("signatures", f"{said}, {warned}" if warned else said))
+    if state.clock:
+        rows.append(("clock", state.clock))
+    return rows
+
+
+def _version(version: Version | None) -> str:
+    if version is None:
+        return "none"
+    return version.bundle + (f" (release {version.release})" if version.release else "")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.2f} MB"

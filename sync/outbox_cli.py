@@ -1,0 +1,170 @@
+"""``visual-search sync outbox``: what waits to be reported, and a way to carry it away by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from catalog import durable
+from catalog.errors import SurroundingsError
+from catalog.settings import DeviceSettings, load
+from sync import outbox_rows as rows
+from sync.clock import now
+from sync.outbox import FILE, Counters, Stored
+from sync.outbox_file import OutboxFile
+from sync.settings import OutboxSettings
+from sync.transports.choice import choose
+
+AT_ONCE = 500  # events
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def outbox(context: click.Context, as_json: bool) -> None:
+    """Show what waits to be reported, how old it is, and what was lost.
+
+    \b
+    Examples:
+      visual-search sync outbox
+      visual-search sync outbox --json
+      visual-search sync outbox export /media/stick/events.jsonl --remove
+    """
+    if context.invoked_subcommand is not None:
+        return
+    found = counters(context.obj)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        _print(found, choose(load("outbox", OutboxSettings, context.obj)))
+
+
+@outbox.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--remove", is_flag=True, help="Remove the events once FILE is safely written.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_obj
+def export(config: Path | None, file: Path, remove: bool, as_json: bool) -> None:
+    """Write all events to FILE, one JSON document a line, oldest first.
+
+    They stay in the outbox, and are sent too once there is a way; with --remove they leave it
+    after FILE is on its disk, counted as acknowledged. FILE must not exist.
+
+    \b
+    Examples:
+      visual-search sync outbox export events.jsonl
+      visual-search sync outbox export /media/stick/device-7.jsonl --remove
+    """
+    with _opened(config) as opened:
+        number = _export(opened, file, remove)
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "events": number, "removed": remove}))
+    else:
+        left = "removed from the outbox" if remove else "still in the outbox, too"
+        click.echo(f"{file}: {number} events, {left}")
+
+
+def counters(config: Path | None) -> Counters:
+    """How the outbox is.
+
+    Raises:
+        SurroundingsError: There is none yet, or it cannot be read.
+    """
+    with _opened(config) as file:
+        return file.read(lambda database: rows.counters(database, now()))
+
+
+@contextmanager
+def _opened(config: Path | None) -> Iterator[OutboxFile]:
+    folder = load("device", DeviceSettings, config).folder
+    if not (folder / FILE).exists():
+        raise SurroundingsError(
+            f"{folder / FILE}: there is no outbox yet; 'visual-search edge run' makes it"
+        )
+    opened = OutboxFile(folder / FILE)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _export(opened: OutboxFile, file: Path, remove: bool) -> int:
+    number = 0
+    written: list[Stored] = []
+    try:
+        with file.open("xb") as out:
+            for event in _all(opened):
+                out.write(_line(event))
+                number += 1
+                if remove:
+                    written.append(replace(event, payload=b""))
+            out.flush()
+            os.fsync(out.fileno())
+        durable.flush_folder(file.absolute().parent)
+    except FileExistsError as error:
+        raise SurroundingsError(f"{file}: is there already; name another file") from error
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise SurroundingsError(f"{file}: cannot be written: {error.strerror}") from error
+    if written:
+        opened.write(lambda database: rows.acknowledge(database, written))
+    return number
+
+
+def _all(opened: OutboxFile) -> Iterator[Stored]:
+    last: Stored | None = None
+    while part := opened.read(partial(rows.oldest, count=AT_ONCE, after=last)):
+        yield from part
+        last = part[-1]
+
+
+def _line(event: Stored) -> bytes:
+    """One line; text that is no document of ours becomes one."""
+    if event.kind == "message":
+        text = event.payload.decode("utf-8", "replace")
+        return json.dumps({"message": text}, ensure_ascii=False).encode() + b"\n"
+    return event.payload + b"\n"
+
+
+def _print(counters: Counters, way: str) -> None:
+    spooled = "; acknowledged means that the core has it, not yet the cloud"
+    dropped = ", ".join(f"{number} ({reason})" for reason, number in counters.dropped.items())
+    age = "unknown" if counters.length else "-"
+    if counters.oldest_s is not None:
+        age = _duration(counters.oldest_s)
+    latency = "-"
+    if counters.latencies:
+        latency = f"{counters.latency_s / counters.latencies * 1000:.0f} ms on average"
+    error = f"{counters.last_error_at}  {counters.last_error}" if counters.last_error else "none"
+    lines = {
+        "way out": way + (spooled if way.startswith("greengrass") else ""),
+        "waiting to be sent": f"{counters.length:,} events, {counters.bytes / 1e6:.2f} MB",
+        "the oldest": age,
+        "acknowledged": f"{counters.acknowledged:,} (sent {counters.sent:,} times)",
+        "never sent": dropped or "none",
+        "refused, kept aside": f"{counters.aside:,}",
+        "without connection": _duration(counters.offline_s),
+        "to acknowledgement": latency,
+        "last error": error,
+    }
+    table = Table(show_header=False, box=None)
+    for name, value in lines.items():
+        table.add_row(name, Text(value))
+    Console(soft_wrap=True).print(table)
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -1,0 +1,249 @@
+"""The owner's commands: make keys, publish, renew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from catalog.settings import CatalogSettings, load
+from catalog.terminal import as_json
+from sync.keys import FOLDERS, Keys, Passphrase, read_passphrase
+from sync.publish import DAYS, Begin, Publisher
+from sync.renewal import command, warning
+from sync.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+keys_folder = click.option(
+    "--keys",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The key folder that `sync keys init` made.",
+)
+passphrase_file = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help="A file of mode 0600 that holds the passphrase; else it is asked for.",
+)
+endpoint_url = click.option(
+    "--endpoint-url", default="", metavar="URL", help="Of an S3-compatible store that is not AWS."
+)
+expires_days = click.option(
+    "--expires-days",
+    default=DAYS,
+    show_default=True,
+    type=click.IntRange(1, 3650),
+    help="How long the signatures are valid.",
+)
+
+
+@click.group()
+def keys() -> None:
+    """Make and replace the keys that devices trust."""
+
+
+@keys.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@passphrase_file
+def init(folder: Path, passphrase_file: Path | None) -> None:
+    """Make an owner's keys in DIR, and the root.json that devices are given.
+
+    \b
+    Example:
+      visual-search sync keys init keys/
+    """
+    Keys.create(folder, _passphrase(passphrase_file))
+    click.echo(
+        f"{folder}: made, encrypted with your passphrase\n"
+        "  root.json    give it to every device, with the address of the store; no secret\n"
+        "  offline/     three root keys, two of which can replace all others: move each to a\n"
+        "               stick of its own, keep the sticks in different places, off any network\n"
+        "  publisher/   signs bundles: keep it where you publish, and a copy in a safe\n"
+        "  online/      signs how new that is: where you publish, and where a scheduled\n"
+        "               `visual-search sync refresh` runs\n"
+        "  roots/       goes along with publisher/ and online/; no secret\n"
+        "A passphrase that is lost cannot be got back. What each key can do when it is stolen: "
+        "docs/sync.md\n"
+        f"next: visual-search sync publish BUNDLE s3://bucket/prefix --keys {folder}"
+    )
+
+
+@keys.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--replace",
+    "replaced",
+    multiple=True,
+    type=click.Choice(list(FOLDERS)),
+    help="Make new keys for this folder; may be given several times.",
+)
+@passphrase_file
+def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None) -> None:
+    """Write the next root in DIR: valid for another ten years, with new keys where asked.
+
+    At least two of the three root keys must lie in DIR/offline while this runs. Devices
+    follow when they see the next publish or refresh; those that were off for years too.
+
+    \b
+    Examples:
+      visual-search sync keys rotate keys/
+      visual-search sync keys rotate keys/ --replace online
+      visual-search sync keys rotate keys/ --replace offline --replace publisher
+    """
+    root = Keys(folder, _passphrase(passphrase_file)).rotate(set(replaced)).root
+    click.echo(f"root {root.version}: valid until {root.expires:%Y-%m-%d}")
+    for name in replaced:
+        click.echo(f"{folder / name}: new; destroy the copies of the former keys")
+    step = "publish BUNDLE" if "publisher" in replaced else "refresh"
+    click.echo(f"next: visual-search sync {step} s3://bucket/prefix --keys {folder}")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("source")
+@click.option("--channel", default="stable", show_default=True, help="Who follows it, gets it.")
+@keys_folder
+@passphrase_file
+@endpoint_url
+@expires_days
+@click.option("--again", is_flag=True, help="Send all files, also those that are there.")
+@as_json
+@click.pass_obj
+def publish(
+    config: Path | None,
+    /,
+    bundle: Path,
+    source: str,
+    channel: str,
+    folder: Path,
+    passphrase_file: Path | None,
+    endpoint_url: str,
+    expires_days: int,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Check and sign BUNDLE and put it into SOURCE, for the devices that follow the channel.
+
+    SOURCE is s3://bucket/prefix, or file:///folder for a folder or a USB stick. Files that are
+    there already are not sent again, unless --again asks for it, which repairs damaged ones.
+    What devices see changes with the last write, or not at all.
+
+    \b
+    Examples:
+      visual-search sync publish shop.bundle s3://bucket/catalogues --keys keys/
+      visual-search sync publish shop.bundle s3://bucket/catalogues --keys keys/ \\
+          --channel store-42 --endpoint-url https://minio.example
+      visual-search sync publish shop.bundle file:///media/usb --keys keys/
+    """
+    engine = load("catalog", CatalogSettings, config).engine
+    publisher = _publisher(source, endpoint_url, folder, passphrase_file)
+    with _progress() as begin:
+        done = publisher.publish(bundle, channel, expires_days, engine, begin, again)
+    _warn(done.expires, done.ends)
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2, default=lambda time: time.isoformat()))
+        return
+    click.echo(
+        f"release {done.release} of {done.channel}: {done.bundle}\n"
+        f"{done.sent} of {done.files} files sent, {done.bytes_sent:,} of {done.bytes:,} bytes\n"
+        f"valid until {done.expires:%Y-%m-%d}; before that run: {command(done.ends)}"
+    )
+    if source.startswith("file:"):
+        click.echo(
+            "this folder counts its releases for itself: devices that also follow a bucket take a "
+            "copy of the bucket instead (docs/sync.md)"
+        )
+
+
+@click.command()
+@click.argument("source")
+@keys_folder
+@passphrase_file
+@endpoint_url
+@expires_days
+@as_json
+def refresh(
+    source: str,
+    folder: Path,
+    passphrase_file: Path | None,
+    endpoint_url: str,
+    expires_days: int,
+    as_json: bool,
+) -> None:
+    """Renew the signatures in SOURCE that say how new it is; the online key is enough.
+
+    \b
+    Example, for cron:
+      visual-search sync refresh s3://bucket/catalogues --keys keys/ --passphrase-file secret
+    """
+    done = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
+    _warn(done.expires, done.role)
+    if as_json:
+        click.echo(json.dumps({"expires": done.expires.isoformat(), "ends": done.role}))
+    else:
+        click.echo(f"valid until {done.expires:%Y-%m-%d}")
+
+
+def _warn(expires: datetime, role: str) -> None:
+    warned = warning(expires, role, datetime.now(UTC))
+    if warned:
+        click.echo(f"valid until {expires:%Y-%m-%d}, {warned}", err=True)
+
+
+def _publisher(
+    source: str, endpoint_url: str, folder: Path, passphrase_file: Path | None
+) -> Publisher:
+    store = open_store(source, endpoint_url=endpoint_url)
+    return Publisher(store, Keys(folder, _passphrase(passphrase_file)))
+
+
+def _passphrase(file: Path | None) -> Passphrase:
+    """From a file, for all folders; or asked for, for each folder."""
+    if file is not None:
+        found = read_passphrase(file)
+        return lambda folder, new: found
+
+    def ask(folder: str, new: bool) -> bytes:
+        wanted = f"{'New passphrase' if new else 'Passphrase'} for {folder}/"
+        answer: str = click.prompt(wanted, hide_input=True, confirmation_prompt=new, err=True)
+        return answer.encode()
+
+    return ask
+
+
+@contextmanager
+def _progress() -> Iterator[Begin]:
+    """A bar with bytes and rate on a terminal, nothing otherwise."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:>14}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+
+        def begin(total: int) -> Callable[[int], None]:
+            task = bar.add_task("sending", total=total)
+            return lambda count: bar.advance(task, count)
+
+        yield begin

@@ -1,0 +1,132 @@
+"""What ``sync doctor`` looks at of reporting: certificate, endpoint, permission, topic by topic."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uuid6
+
+from catalog.errors import TransportError, VisualSearchError
+from catalog.findings import Finding
+from catalog.locks import locked
+from catalog.settings import DeviceSettings, load
+from sync.clock import timestamp
+from sync.report import LOCK
+from sync.session import Ear
+from sync.settings import OutboxSettings
+from sync.topics import NAMES, Topics
+from sync.transports import choice
+from sync.transports.base import Transport
+
+SECONDS = 10.0  # for an answer
+SOON = timedelta(days=30)
+
+
+def checks(config: Path | None) -> Iterator[Finding]:
+    """Look at the way out; sends a message of kind "doctor" to each topic."""
+    try:
+        settings = load("outbox", OutboxSettings, config)
+        device = load("device", DeviceSettings, config)
+        chosen = choice.choose(settings)
+        topics = Topics.of_settings(settings, choice.thing_name(device))
+        dial = choice.dialer(settings, device, topics)
+    except VisualSearchError as error:
+        yield Finding("reporting", "wrong", str(error), "mend it; see docs/reporting.md")
+        return
+    if not settings.enabled or dial is None:
+        message = "nothing is reported: [outbox] names no way out (optional; see docs/aws.md)"
+        yield Finding("reporting", "ok", message)
+        return
+    if chosen == "greengrass-v2":
+        spooled = "accepted means spooled by the core, in memory by default"
+        yield Finding("reporting", "ok", f"{chosen}, as {topics.thing}; {spooled}")
+    else:
+        yield Finding("reporting", "ok", f"{chosen}, as {topics.thing}")
+    if chosen == "mqtt":
+        yield from _certificate(settings, device)
+    try:
+        device.state.mkdir(parents=True, exist_ok=True)
+        with locked(device.state / LOCK):
+            yield from _connection(dial(), settings, topics)
+    except BlockingIOError:
+        message = "'visual-search sync run' is reporting; two at a time would push each other out"
+        yield Finding("endpoint", "note", message, "stop it to check the connection")
+    except OSError as error:
+        yield Finding("endpoint", "wrong", f"{device.state}: {error}", "mend the data folder")
+
+
+def _certificate(settings: OutboxSettings, device: DeviceSettings) -> Iterator[Finding]:
+    from cryptography import x509
+
+    address = choice.mqtt_address(settings, device)
+    try:
+        address.context()
+    except TransportError as error:
+        yield Finding("certificate", "wrong", str(error), "see docs/aws.md, step 3")
+        return
+    found = x509.load_pem_x509_certificate(address.certificate.read_bytes())
+    until = found.not_valid_after_utc
+    message = f"{address.certificate}: valid until {until:%Y-%m-%d}"
+    if until - datetime.now(UTC) < SOON:
+        yield Finding("certificate", "note", message, "give the device a new one before")
+    else:
+        yield Finding("certificate", "ok", message)
+
+
+def _connection(
+    transport: Transport, settings: OutboxSettings, topics: Topics
+) -> Iterator[Finding]:
+    ear = Ear()
+    try:
+        transport.open(ear)
+    except VisualSearchError as error:
+        yield Finding("endpoint", "wrong", str(error), "see docs/aws.md")
+        return
+    try:
+        yield Finding("endpoint", "ok", "connected")
+        if settings.commands and transport.name == "mqtt":
+            deaf = getattr(transport, "deaf", "")
+            if deaf:
+                remedy = f"allow iot:Subscribe and iot:Receive for {topics.commands}"
+                yield Finding("commands", "note", deaf, remedy)
+            else:
+                yield Finding("commands", "ok", f"heard on {topics.commands}")
+        if transport.name == "file":
+            return
+        kinds = [*NAMES, *(["features"] if settings.report_features else [])]
+        wanted = [topics.of(kind) for kind in kinds]
+        if settings.commands and transport.name == "mqtt":
+            wanted.append(topics.answers)
+        for number, topic in enumerate(wanted):
+            found = _topic(transport, ear, number, topic)
+            yield found
+            if found.state == "wrong":  # the connection may have gone with it
+                transport.close()
+                ear = Ear()
+                transport.open(ear)
+    except TransportError as error:
+        yield Finding("endpoint", "wrong", str(error), "see docs/aws.md")
+    finally:
+        transport.close()
+
+
+def _topic(transport: Transport, ear: Ear, number: int, topic: str) -> Finding:
+    """Whether a message to a topic is accepted."""
+    remedy = f"allow iot:Publish for topic {topic} in the certificate's policy"
+    document = {"version": 1, "kind": "doctor", "id": str(uuid6.uuid7())}
+    document["at"] = timestamp(time.time())
+    try:
+        transport.send(number, topic, json.dumps(document).encode())
+        what, _, reason, _ = ear.news.get(timeout=SECONDS)
+    except TransportError as error:
+        return Finding("topic", "wrong", f"{topic}: {error}", remedy)
+    except queue.Empty:
+        return Finding("topic", "wrong", f"{topic}: no answer within {SECONDS:g} s", remedy)
+    if what == "accepted":
+        return Finding("topic", "ok", topic)
+    return Finding("topic", "wrong", f"{topic}: {reason}", remedy)

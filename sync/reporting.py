@@ -1,0 +1,99 @@
+"""The reporter as the settings want it, for ``sync run``, ``sync once`` and ``sync doctor``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from catalog.settings import DeviceSettings, device_id, load
+from catalog.shelf import Shelf
+from sync.commands import Commands
+from sync.outbox import FILE, Outbox
+from sync.report import Reporter
+from sync.settings import OutboxSettings
+from sync.topics import Topics
+from sync.transports import choice
+
+
+@contextmanager
+def opened(
+    config: Path | None, sync_now: Callable[[], object] | None = None
+) -> Iterator[tuple[Outbox, Reporter] | None]:
+    """The outbox and its reporter; None where nothing is to be reported.
+
+    Args:
+        config: The settings file.
+        sync_now: Asks whoever pulls catalogues to look now.
+
+    Raises:
+        SettingsError: Something is missing or wrong.
+        OutboxError: The outbox cannot be used.
+    """
+    if not is_wanted(config):
+        yield None
+        return
+    settings = load("outbox", OutboxSettings, config)
+    device = load("device", DeviceSettings, config)
+    topics = Topics.of_settings(settings, choice.thing_name(device))
+    dial = choice.dialer(settings, device, topics)
+    assert dial is not None
+    outbox = Outbox(device.folder / FILE, settings, device_id(device.folder))
+    try:
+        commands = Commands(_actions(outbox, device, sync_now))
+        yield outbox, Reporter(outbox, dial, topics, settings, device.state, commands)
+    finally:
+        outbox.close()
+
+
+def is_wanted(config: Path | None) -> bool:
+    """Whether the settings name a way out.
+
+    Raises:
+        SettingsError: Something is wrong in them.
+    """
+    settings = load("outbox", OutboxSettings, config)
+    return settings.enabled and choice.choose(settings) != "none"
+
+
+def reporting(
+    config: Path | None, pulls: bool = True
+) -> Callable[[threading.Event, threading.Event], None]:
+    """The worker of ``sync run`` that reports; where nothing is to be reported, it ends.
+
+    Args:
+        pulls: Whether there is another that can be asked to look for a catalogue now.
+    """
+
+    def work(stopping: threading.Event, wake: threading.Event) -> None:
+        with opened(config, wake.set if pulls else None) as found:
+            if found is not None:
+                found[1].run(stopping)
+
+    return work
+
+
+def _actions(
+    outbox: Outbox, device: DeviceSettings, sync_now: Callable[[], object] | None
+) -> dict[str, Callable[[], Mapping[str, Any]]]:
+    def report_status() -> Mapping[str, Any]:
+        active = Shelf(device.shelf).active()
+        return {
+            "version": version("visual-search"),
+            "bundle": active.name if active is not None else None,
+            "outbox": asdict(outbox.counters()),
+        }
+
+    actions: dict[str, Callable[[], Mapping[str, Any]]] = {"report-status": report_status}
+    if sync_now is not None:
+
+        def ask() -> Mapping[str, Any]:
+            sync_now()
+            return {}
+
+        actions["sync-now"] = ask
+    return actions

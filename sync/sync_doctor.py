@@ -1,0 +1,201 @@
+"""``visual-search sync doctor``: source, root, credentials, store, clock, disk, one by one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+
+from catalog.errors import (
+    MissingExtraError,
+    NotInStore,
+    SettingsError,
+    ShelfError,
+    StoreError,
+    StoreRefused,
+    TrustError,
+    VisualSearchError,
+)
+from catalog.findings import Finding
+from catalog.settings import DeviceSettings, load
+from catalog.state import read_sync_state
+from sync.credentials import credentials_endpoint
+from sync.device import Device
+from sync.renewal import warning
+from sync.root import factory_root
+from sync.settings import SyncSettings
+from sync.store import METADATA, Store
+
+SKEW = timedelta(minutes=5)  # S3 refuses more than fifteen
+SECONDS = 10.0
+
+
+def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]:
+    """Look at everything that a pull needs; nothing is installed."""
+    try:
+        device = load("device", DeviceSettings, config)
+        settings = load("sync", SyncSettings, config)
+        here = Device.from_settings(config, source)
+        if here.settings.source.startswith("s3:") and not _settings_fit(settings, device):
+            yield _credentials(settings, device, here.settings.source)
+            return
+        store = here.store()
+    except MissingExtraError as error:
+        yield Finding("source", "wrong", str(error))
+        return
+    except VisualSearchError as error:
+        yield Finding("source", "wrong", str(error), "see docs/sync.md, On the device")
+        return
+    yield Finding("source", "ok", f"{store.url}, channel {settings.channel!r}")
+    yield _root(settings, device)
+    yield _credentials(settings, device, here.settings.source)
+    yield from _store(here, store)
+    yield _clock(settings, device, store)
+    yield _disk(device, settings)
+
+
+def _root(settings: SyncSettings, device: DeviceSettings) -> Finding:
+    try:
+        factory_root(settings.root, device.folder)
+    except (SettingsError, ShelfError) as error:
+        return Finding("root", "wrong", str(error), "copy the owner's root.json here, once")
+    return Finding("root", "ok", "the owner's root.json is here")
+
+
+def _settings_fit(settings: SyncSettings, device: DeviceSettings) -> bool:
+    """Whether the credentials endpoint, if one is set, can be asked."""
+    try:
+        credentials_endpoint(settings, device)
+    except SettingsError:
+        return False
+    return True
+
+
+def _credentials(settings: SyncSettings, device: DeviceSettings, source: str) -> Finding:
+    if not source.startswith("s3:"):
+        return Finding("credentials", "ok", "not needed for a folder")
+    try:
+        endpoint = credentials_endpoint(settings, device)
+        if endpoint is not None:
+            until = endpoint.keys().expiration
+            return Finding("credentials", "ok", f"keys from AWS IoT, valid until {until}")
+    except SettingsError as error:
+        return Finding("credentials", "wrong", str(error), "mend the settings")
+    except StoreError as error:
+        return Finding(
+            "credentials",
+            "wrong",
+            str(error),
+            "look at the certificate, the role alias and the network; see docs/sync.md",
+        )
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = boto3.Session().get_credentials()
+    except BotoCoreError as error:
+        return Finding("credentials", "wrong", str(error), "mend the profile or its files")
+    if found is None:
+        return Finding(
+            "credentials",
+            "wrong",
+            "boto3 finds none",
+            "set [sync] credentials_endpoint, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            "in the service's environment",
+        )
+    return Finding("credentials", "ok", f"boto3 finds some ({found.method})")
+
+
+def _store(here: Device, store: Store) -> Iterator[Finding]:
+    try:
+        found = store.head(f"{METADATA}/timestamp.json")
+    except StoreRefused as error:
+        yield Finding("store", "wrong", str(error), "let the device read this bucket and prefix")
+        return
+    except StoreError as error:
+        yield Finding("store", "wrong", str(error), "look at the network and the address")
+        return
+    if found is None:
+        yield Finding(
+            "store",
+            "wrong",
+            f"{store.url}: nothing was published here",
+            "compare bucket and prefix with what the owner gave to: visual-search sync publish",
+        )
+        return
+    yield Finding("store", "ok", f"{store.url} answers")
+    try:
+        trust = here.trust(store)
+        trust.refresh()
+        release = trust.newest(here.settings.channel)
+    except (NotInStore, StoreError) as error:
+        yield Finding("channel", "wrong", str(error), "publish the bundle again")
+    except TrustError as error:
+        yield Finding("channel", "wrong", str(error), "ask the catalogue's owner; see docs/sync.md")
+    except VisualSearchError as error:
+        yield Finding("channel", "wrong", str(error))
+    else:
+        warned = warning(release.expires, release.ends, datetime.now(UTC))
+        said = f"release {release.number}, {release.bundle}; valid until {release.expires:%Y-%m-%d}"
+        if warned:
+            yield Finding("channel", "note", f"{said}, {warned}")
+        else:
+            yield Finding("channel", "ok", said)
+
+
+def _clock(settings: SyncSettings, device: DeviceSettings, store: Store) -> Finding:
+    remedy = "set the clock: timedatectl set-ntp true, or date --set"
+    said = read_sync_state(device.state).clock
+    now = datetime.now(UTC)
+    served = _server_time(settings) if store.url.startswith("s3:") else None
+    if served is None:
+        if said:
+            return Finding("clock", "wrong", said, remedy)
+        return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC, nothing speaks against it")
+    if abs(served - now) > SKEW:
+        return Finding(
+            "clock",
+            "wrong",
+            f"it says {now:%Y-%m-%d %H:%M} UTC, the store {served:%Y-%m-%d %H:%M}",
+            remedy,
+        )
+    return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC, as the store's")
+
+
+def _server_time(settings: SyncSettings) -> datetime | None:
+    """What time it is where the store is; any answer says so."""
+    region = settings.region or os.environ.get("AWS_REGION", "us-east-1")
+    try:
+        answer = httpx.head(
+            settings.endpoint_url or f"https://s3.{region}.amazonaws.com", timeout=SECONDS
+        )
+        return parsedate_to_datetime(answer.headers["Date"])
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
+        return None
+
+
+def _disk(device: DeviceSettings, settings: SyncSettings) -> Finding:
+    existing = device.folder
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    active = device.shelf / "active"
+    held = sum(one.stat().st_size for one in active.rglob("*") if one.is_file())
+    said = f"{device.folder}: {free / 1e6:,.0f} MB free"
+    if not os.access(existing, os.W_OK):
+        return Finding(
+            "disk", "wrong", f"{device.folder}: not writable by this user", "change its owner"
+        )
+    if free < settings.reserve_mb * 1_000_000 + held:
+        return Finding(
+            "disk",
+            "note",
+            f"{said}; a wholly new catalogue as large as this one needs {held / 1e6:,.0f} MB",
+            "make room",
+        )
+    return Finding("disk", "ok", said)

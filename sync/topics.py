@@ -1,0 +1,72 @@
+"""Where an event goes: the topic of its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.errors import SettingsError
+from sync.settings import OutboxSettings
+
+NAMES = {"sighting": "sightings", "status": "status", "heartbeat": "heartbeat"}
+SAMPLE = ("features", "message")  # kinds that speak to the cloud side of the AWS sample
+LONGEST = 256  # bytes of a topic, IoT Core's limit without the Basic Ingest prefix
+DEEPEST = 7  # slashes, likewise
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one thing.
+
+    Attributes:
+        template: With ``{thing}`` and ``{kind}``.
+        rule: Name of the rule for Basic Ingest; empty for the ordinary message broker.
+    """
+
+    thing: str
+    template: str = "visual-search/{thing}/{kind}"
+    rule: str = ""
+
+    @classmethod
+    def of_settings(cls, settings: OutboxSettings, thing: str) -> Topics:
+        """What the settings say.
+
+        Raises:
+            SettingsError: The template or the thing's name makes no topic.
+        """
+        topics = cls(thing, settings.topic, settings.rule)
+        if not thing or set(thing) & set("/+#") or "{kind}" not in settings.topic:
+            raise SettingsError(
+                f"[outbox] topic {settings.topic} for thing {thing!r}: wanted is a topic with "
+                "{kind}, and a thing's name without /, + and #"
+            )
+        try:
+            example = topics._named("heartbeat")
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+            raise SettingsError(
+                f"[outbox] topic {settings.topic}: only {{thing}} and {{kind}} are filled in"
+            ) from error
+        if set(example) & set("+#") or len(example.encode()) > LONGEST:
+            raise SettingsError(f"[outbox] topic {settings.topic}: not a topic to publish to")
+        if example.count("/") > DEEPEST:
+            raise SettingsError(f"[outbox] topic {settings.topic}: more than {DEEPEST} slashes")
+        return topics
+
+    def of(self, kind: str) -> str:
+        """The topic of a kind of event."""
+        if kind in SAMPLE:
+            return f"$aws/things/{self.thing}/infer"
+        named = self._named(NAMES[kind])
+        return f"$aws/rules/{self.rule}/{named}" if self.rule else named
+
+    @property
+    def commands(self) -> str:
+        """Where commands are heard."""
+        return self._named("commands")
+
+    @property
+    def answers(self) -> str:
+        """Where commands are answered."""
+        return self._named("answers")
+
+    def _named(self, kind: str) -> str:
+        return self.template.format(thing=self.thing, kind=kind)

@@ -1,0 +1,97 @@
+"""Which way out: as the settings say, or found by itself."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from catalog.errors import SettingsError
+from catalog.settings import DeviceSettings, device_id
+from sync.settings import OutboxSettings
+from sync.topics import Topics
+from sync.transports import greengrass_v2
+from sync.transports.base import Transport
+
+if TYPE_CHECKING:
+    from sync.transports.mqtt import Address
+
+Name = Literal["mqtt", "greengrass-v1", "greengrass-v2", "file", "none"]
+
+V1_MODULE = "greengrass_common"  # ships with a core of version 1, and with nothing else
+
+
+def choose(settings: OutboxSettings) -> Name:
+    """The way out: on a core the core's, with an endpoint MQTT, else none."""
+    if settings.transport != "auto":
+        return settings.transport
+    if greengrass_v2.is_on_core():
+        return "greengrass-v2"
+    if importlib.util.find_spec(V1_MODULE) is not None:
+        return "greengrass-v1"
+    return "mqtt" if settings.endpoint else "none"
+
+
+def thing_name(device: DeviceSettings) -> str:
+    """Who this device is for AWS IoT: the setting, else its id."""
+    return device.thing or device_id(device.folder)
+
+
+def dialer(
+    settings: OutboxSettings, device: DeviceSettings, topics: Topics
+) -> Callable[[], Transport] | None:
+    """What makes a transport, not yet open, or None where nothing is to be reported.
+
+    Raises:
+        SettingsError: A setting is missing that this way out needs.
+    """
+    match choose(settings):
+        case "mqtt":
+            from sync.transports.mqtt import Mqtt
+
+            address = mqtt_address(settings, device)
+            commands = topics.commands if settings.commands else None
+            return lambda: Mqtt(address, commands)
+        case "greengrass-v2":
+            return greengrass_v2.GreengrassV2
+        case "greengrass-v1":
+            from sync.transports.greengrass_v1 import GreengrassV1
+
+            return GreengrassV1
+        case "file":
+            from sync.transports.file import File
+
+            folder = device.folder / settings.reports_dir.expanduser()
+            most = int(settings.reports_mb * 1e6)
+            return lambda: File(folder, most, settings.reports_files)
+        case "none":
+            return None
+
+
+def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> Address:
+    """The broker's address.
+
+    Raises:
+        SettingsError: A setting is missing.
+    """
+    from sync.transports.mqtt import Address
+
+    if not settings.endpoint:
+        raise SettingsError(
+            "[outbox] endpoint: not set; AWS IoT's is shown by: "
+            "aws iot describe-endpoint --endpoint-type iot:Data-ATS"
+        )
+    wanted = {"certificate": device.certificate, "private_key": device.private_key}
+    for key, file in wanted.items():
+        if file is None:
+            raise SettingsError(f"[device] {key}: not set; reporting by MQTT needs it")
+    assert device.certificate is not None
+    assert device.private_key is not None
+    return Address(
+        settings.endpoint,
+        settings.port,
+        thing_name(device),
+        device.certificate.expanduser(),
+        device.private_key.expanduser(),
+        device.ca.expanduser() if device.ca else None,
+    )

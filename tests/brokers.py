@@ -1,0 +1,164 @@
+"""Brokers for tests: mosquitto with client certificates and topics by thing, and IoT Core's."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from sync.transports.base import Refusal
+from sync.transports.mqtt import Address
+from tests.certificates import Authority
+from tests.iot_core import IotCore, server_context
+
+THING = "shelf-1"
+MOSQUITTO = "/usr/sbin/mosquitto"
+
+
+def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for something that nobody announces."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
+@dataclass
+class Heard:
+    """A listener that notes everything."""
+
+    accepted_tokens: list[int] = field(default_factory=list)
+    refusals: list[tuple[int, str, Refusal]] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    commands: list[tuple[str, bytes]] = field(default_factory=list)
+    _news: threading.Condition = field(default_factory=threading.Condition)
+
+    def accepted(self, token: int) -> None:
+        self._note(self.accepted_tokens, token)
+
+    def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
+        self._note(self.refusals, (token, reason, refusal))
+
+    def lost(self, reason: str) -> None:
+        self._note(self.losses, reason)
+
+    def command(self, topic: str, payload: bytes) -> None:
+        self._note(self.commands, (topic, payload))
+
+    def wait(self, until: Callable[[], object], seconds: float = 10.0) -> None:
+        """Wait until something holds."""
+        with self._news:
+            assert self._news.wait_for(lambda: bool(until()), seconds), self
+
+    def _note(self, where: list[Any], what: object) -> None:
+        with self._news:
+            where.append(what)
+            self._news.notify_all()
+
+
+@dataclass(frozen=True)
+class Papers:
+    """An authority, a broker's certificate and a device's."""
+
+    authority: Authority
+    broker: tuple[Path, Path]
+    device: tuple[Path, Path]
+
+    @classmethod
+    def make(cls, folder: Path) -> Papers:
+        authority = Authority(folder)
+        return cls(authority, authority.issue("localhost"), authority.issue(THING))
+
+    def address(self, port: int, endpoint: str = "localhost", thing: str = THING) -> Address:
+        """Where a broker on this machine is."""
+        return Address(endpoint, port, thing, *self.device, self.authority.file)
+
+    def iot_core(self, record: Path) -> IotCore:
+        """A broker of IoT Core's kind."""
+        return IotCore(record, server_context(*self.broker, self.authority.file))
+
+
+class Mosquitto:
+    """A real mosquitto: client certificates wanted, each thing has its own topics alone."""
+
+    def __init__(self, folder: Path, papers: Papers) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        certificate, key = papers.broker
+        (folder / "acl").write_text(
+            "pattern write visual-search/%u/#\n"
+            "pattern read visual-search/%u/commands\n"
+            "user consumer\ntopic read #\n"
+        )
+        self._settings = folder / "mosquitto.conf"
+        self._settings.write_text(
+            f"listener {self.port} 127.0.0.1\ncafile {papers.authority.file}\n"
+            f"certfile {certificate}\nkeyfile {key}\nrequire_certificate true\n"
+            f"use_identity_as_username true\nacl_file {folder / 'acl'}\nuser root\n"
+            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
+            "max_queued_messages 0\nset_tcp_nodelay true\n"
+        )
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again."""
+        with (self._folder / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [MOSQUITTO, "-c", self._settings], stdout=log, stderr=log
+            )
+        until = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert time.monotonic() < until, (self._folder / "mosquitto.log").read_text()
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop it."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+
+class Consumer:
+    """Somebody in the cloud: notes the ids of all that mosquitto hands on, over its restarts."""
+
+    def __init__(self, port: int, papers: Papers) -> None:
+        self.ids: set[str] = set()
+        certificate, key = papers.authority.issue("consumer")
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, "consumer", clean_session=False, protocol=paho.MQTTv311
+        )  # a session that mosquitto keeps on its disk
+        client.tls_set(str(papers.authority.file), str(certificate), str(key))
+        client.reconnect_delay_set(1, 1)
+        client.on_message = self._hear
+        subscribed = threading.Event()
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.connect("localhost", port)
+        client.loop_start()
+        client.subscribe("visual-search/#", qos=1)
+        assert subscribed.wait(10)
+        self._client = client
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _hear(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
+        self.ids.add(json.loads(message.payload)["id"])

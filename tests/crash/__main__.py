@@ -1,0 +1,108 @@
+"""Kill it, and cut its power, at every call; ``python -m tests.crash --help``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from tests.crash import trials
+from tests.crash.disk import Disk
+from tests.crash.trials import Tally
+from tests.crash.world import Owner, World
+from tests.faulty_proxy import FaultyProxy
+from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
+
+DISK = 256  # megabytes
+SAMPLED = 30  # points for publish and build
+POWER = 60
+TRIALS = ("pull", "publish", "build", "power")
+
+
+@contextmanager
+def store(folder: Path) -> Iterator[tuple[dict[str, str], trials.Fetched]]:
+    """A real S3 store behind a proxy that counts; what a process needs to reach it."""
+    server = S3Server(folder / "s3")
+    proxy = FaultyProxy(server.address)
+    try:
+        environment = {
+            "AWS_ACCESS_KEY_ID": ACCESS,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL_S3": proxy.address,
+        }
+        yield environment, lambda part: sum(one.bytes for one in proxy.requests if part in one.path)
+    finally:
+        proxy.close()
+        server.close()
+
+
+def try_all(
+    folder: Path, names: tuple[str, ...], most: int | None, progress: trials.Progress
+) -> dict[str, Tally]:
+    """Run the named trials with at most `most` points each; None: as many as each is meant for."""
+    tallies = {}
+    home = folder / "owner"
+    home.mkdir()
+    owner = Owner(home).create()
+
+    def world(name: str, source: str, environment: dict[str, str]) -> World:
+        (folder / name / "device").mkdir(parents=True, exist_ok=True)
+        place = folder / name
+        return World(owner, place, place / "device", source, environment).create()
+
+    if "pull" in names:
+        with store(folder) as (environment, fetched):
+            pulling = world("pull", f"s3://{BUCKET}/pull", environment)
+            pulling.publish("new")
+            tallies["pull"] = trials.pull(pulling, fetched, most, progress)
+    if "publish" in names:
+        kept = folder / "publish" / "store"
+        kept.mkdir(parents=True)
+        publishing = world("publish", f"file://{kept}", {})
+        tallies["publish"] = trials.publish(publishing, kept, most or SAMPLED, progress)
+    if "build" in names:
+        tallies["build"] = trials.build(owner, most or SAMPLED, progress)
+    if "power" in names:
+        (folder / "power" / "store").mkdir(parents=True)
+        with Disk(folder / "power" / "image", folder / "power" / "device", DISK) as disk:
+            falling = world("power", f"file://{folder / 'power' / 'store'}", {})
+            falling.publish("new")
+            tallies["power"] = trials.power(falling, disk, most or POWER, progress)
+    return tallies
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(TRIALS))
+@click.option("--points", type=int, help="At most so many points each, evenly spread.")
+def main(names: tuple[str, ...], points: int | None) -> None:
+    """Kill `sync once`, `sync publish` and `catalog build`, and cut the device's power.
+
+    \b
+    Examples:
+      python -m tests.crash
+      python -m tests.crash pull --points 20
+    """
+    names = names or TRIALS
+    if shutil.which("strace") is None:
+        sys.exit("error: strace is needed; run: apt-get install -y strace")
+    if "power" in names and os.geteuid() != 0:
+        sys.exit("error: cutting the power mounts a disk and must run as root; try: sudo make ...")
+    with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as folder:
+        tallies = try_all(Path(folder), names, points, lambda line: click.echo(line, err=True))
+    for name, tally in tallies.items():
+        click.echo(f"{name}: {tally}")
+        for failure in tally.failures:
+            click.echo(f"  {failure}")
+    sys.exit(any(tally.failures for tally in tallies.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""What is done at each point, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalog import durable
+from catalog.bundle import verify
+from tests.crash import points
+from tests.crash.disk import Disk
+from tests.crash.points import Point
+from tests.crash.world import COMMAND, SECONDS, Broken, Owner, World, run
+
+MOST_FETCHED = 1.1  # of one whole download, in sum over a kill and what follows it
+PULL = [*COMMAND, "sync", "once"]
+
+Fetched = Callable[[str], int]  # bytes that the store sent so far, from paths with this in them
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Tally:
+    """How many points were tried, how it stood at them, and what did not hold."""
+
+    tried: int = 0
+    stood: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        stood = ", ".join(f"{name} {count}" for name, count in sorted(self.stood.items()))
+        return f"{self.tried} points ({stood}), {len(self.failures)} failures"
+
+
+def sample(found: Sequence[Point], most: int | None) -> list[Point]:
+    """At most `most` of the points, evenly spread; all where it is None."""
+    if most is None or len(found) <= most:
+        return list(found)
+    return [found[round(turn * (len(found) - 1) / (most - 1))] for turn in range(most)]
+
+
+def pull(world: World, fetched: Fetched, most: int | None, progress: Progress) -> Tally:
+    """Kill a pull that installs the new bundle.
+
+    Of the killed pull counts what the device took off the link, whole files and parts; what
+    lay in the kernel's buffers between store and device is nobody's. Of the next, all counts.
+    """
+    world.reset()
+    before = fetched("")
+    world.run("sync", "once")
+    whole = fetched("") - before
+    world.hold("new")
+    world.reset()
+    found = points.record(PULL, world.device, world.environment)
+
+    def trial(point: Point) -> str:
+        world.reset()
+        before = fetched("") - fetched("/files/")
+        searching = world.searching()
+        try:
+            killed = points.kill_at(point, PULL, world.environment)
+            stood = world.hold("old", "new")
+            in_sum = fetched("") - fetched("/files/") - before + world.taken("new")
+            before = fetched("")
+            world.run("sync", "once")
+            in_sum += fetched("") - before
+            world.hold("new")
+            searching.close()
+        except BaseException:
+            searching.kill()
+            raise
+        if in_sum > MOST_FETCHED * whole:
+            raise Broken(f"{in_sum} bytes were fetched, one download has {whole}")
+        return f"{stood} active" if killed else "ended before"
+
+    return _each(sample(found, most), trial, progress)
+
+
+def power(world: World, disk: Disk, most: int | None, progress: Progress) -> Tally:
+    """Cut the power during a pull that installs the new bundle."""
+    world.reset()
+    found = points.record(PULL, world.device, world.environment)
+
+    def trial(point: Point) -> str:
+        world.reset()
+        durable.flush_tree(world.device)
+        strace = points.stop_at(point, PULL, world.environment)
+        try:
+            reached = _wait(strace)
+            disk.cut_power()
+        finally:
+            points.end(strace)
+        disk.power_on()
+        stood = world.hold("old", "new")
+        world.run("sync", "once")
+        world.hold("new")
+        world.searching().close()
+        return f"{stood} active" if reached else "ended before"
+
+    return _each(sample(found, most), trial, progress)
+
+
+def publish(world: World, store: Path, most: int | None, progress: Progress) -> Tally:
+    """Kill an owner who publishes the new bundle into the folder `store`."""
+    keys = world.owner.folder / "keys"  # the owner remembers there what was published
+    kept = world.folder / "kept"
+    for place in (store, keys):
+        shutil.copytree(place, kept / place.name)
+    command = [*COMMAND, *world.publishing("new")]
+
+    def reset() -> None:
+        for place in (store, keys):
+            shutil.rmtree(place)
+            shutil.copytree(kept / place.name, place)
+        world.reset()
+
+    found = points.record(command, store, world.environment)
+
+    def trial(point: Point) -> str:
+        reset()
+        killed = points.kill_at(point, command, world.environment)
+        world.run("sync", "once")
+        stood = world.hold("old", "new")
+        world.publish("new")
+        world.run("sync", "once")
+        world.hold("new")
+        return f"{stood} served" if killed else "ended before"
+
+    try:
+        return _each(sample(found, most), trial, progress)
+    finally:
+        reset()
+
+
+def build(owner: Owner, most: int | None, progress: Progress) -> Tally:
+    """Kill `catalog build` of a bundle, whose features are cached."""
+    out = owner.folder / "built"
+    out.mkdir()
+    target = out / "shop.bundle"
+    table = str(owner.photos("new") / "items.csv")
+    arguments = ["catalog", "build", table, "--out", str(target)]
+    found = points.record([*COMMAND, *arguments], out, owner.environment)
+
+    def trial(point: Point) -> str:
+        shutil.rmtree(out)
+        out.mkdir()
+        killed = points.kill_at(point, [*COMMAND, *arguments], owner.environment)
+        stood = "none there"
+        if target.exists():
+            verify(target)
+            stood = "whole bundle there"
+        run(owner.environment, *arguments)
+        verify(target)
+        left = {one.name for one in out.iterdir()} - {target.name}
+        if left:
+            raise Broken(f"left behind: {sorted(left)}")
+        return stood if killed else "ended before"
+
+    return _each(sample(found, most), trial, progress)
+
+
+def _each(chosen: Sequence[Point], trial: Callable[[Point], str], progress: Progress) -> Tally:
+    tally = Tally()
+    for point in chosen:
+        tally.tried += 1
+        try:
+            stood = trial(point)
+            tally.stood[stood] += 1
+        except Exception as error:
+            stood = f"FAILED: {type(error).__name__}: {error}"
+            tally.failures.append(f"{point}: {stood}")
+        progress(f"{tally.tried} of {len(chosen)}: {point}: {stood}")
+    return tally
+
+
+def _wait(strace: subprocess.Popen[bytes]) -> bool:
+    """Wait until the process stands at its point (True) or has ended."""
+    for _ in _ticks(SECONDS):
+        if strace.poll() is not None:
+            return False
+        if points.is_stopped(strace):
+            return True
+    raise Broken("neither stopped nor ended")
+
+
+def _ticks(seconds: float) -> Iterator[None]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.02)

@@ -1,0 +1,262 @@
+"""A proxy on loopback that lets a real store fail in the ways that stores and links do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+from urllib.parse import urlsplit
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.s3_server import ACCESS, SECRET
+
+CHUNK = 1 << 16
+LIE = 1000  # bytes
+
+How = Literal[
+    "status",  # answers `status` instead
+    "busy",  # the answer is lost on its way back: the store did it, and says 503
+    "ignore conditions",  # drops If-Match and If-None-Match
+    "ignore ranges",  # drops Range
+    "truncate",  # closes after `after` bytes of the body
+    "reset",  # the same, with a RST
+    "trickle",  # after `after` bytes, one byte every `seconds`
+    "silent",  # after `after` bytes, nothing
+    "say less",  # gives a length that is too small, and ends there
+    "say more",  # gives a length that is too large
+    "endless",  # says no length and never ends
+    "endless refusal",  # the same, with `status`
+    "slow headers",  # one byte of a header every `seconds`, without an end
+    "damage",  # turns the byte at `after` around
+]
+
+
+@dataclass
+class Fault:
+    """What goes wrong.
+
+    Attributes:
+        name: A part of the paths that it happens to.
+        how: See `How`.
+        times: How often; -1 is always.
+        methods: Of the requests that it happens to.
+        after: Bytes of the body that are right.
+        status: For ``status``.
+        seconds: For ``trickle``.
+    """
+
+    name: str
+    how: How
+    times: int = -1
+    methods: str = "GET"
+    after: int = 0
+    status: int = 503
+    seconds: float = 0.05
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, how it was answered, and with how many bytes."""
+
+    method: str
+    path: str
+    range: str | None
+    status: int
+    bytes: int
+
+
+class FaultyProxy:
+    """Stands before the store at `upstream`.
+
+    Attributes:
+        address: Where to ask.
+        faults: What goes wrong; the first that fits, happens.
+        requests: What was asked, in the order in which it was answered.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self.faults: list[Fault] = []
+        self.requests: list[Request] = []
+        self.upstream = urlsplit(upstream).netloc
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, also what is under way."""
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def fault(self, method: str, path: str) -> Fault | None:
+        """What is to go wrong with this request; counted."""
+        with self._lock:
+            for one in self.faults:
+                if one.times and method in one.methods.split() and one.name in path:
+                    one.times -= 1
+                    return one
+        return None
+
+
+def _handler(proxy: FaultyProxy) -> Callable[..., BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def _pass(self) -> None:
+            fault = proxy.fault(self.command, self.path)
+            how = fault.how if fault else ""
+            length = int(self.headers.get("Content-Length") or 0)
+            sent = self.rfile.read(length)
+            if fault and how == "status":
+                self._plain(fault.status)
+                return
+            if fault and how == "endless refusal":
+                self._refuse_endlessly(fault)
+                return
+            if fault and how == "slow headers":
+                self._trickle_headers(fault)
+                return
+            headers = {
+                name: value
+                for name, value in self.headers.items()
+                if name.lower() not in ("expect", "connection")
+            }
+            if how in ("ignore conditions", "ignore ranges"):
+                headers = self._signed_without(how, headers)
+            upstream = http.client.HTTPConnection(proxy.upstream, timeout=60)
+            try:
+                upstream.request(self.command, self.path, body=sent or None, headers=headers)
+                self._answer(upstream.getresponse(), fault)
+            except (ConnectionError, TimeoutError):
+                self.close_connection = True
+            finally:
+                upstream.close()
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
+
+        def _signed_without(self, how: str, headers: dict[str, str]) -> dict[str, str]:
+            """What shall be ignored is left out, and the rest is signed again."""
+            kept = {
+                name: value
+                for name, value in headers.items()
+                if not (name.lower().startswith("if-") and how == "ignore conditions")
+                and not (name.lower() == "range" and how == "ignore ranges")
+                and name.lower() not in ("authorization", "x-amz-date")
+            }
+            url = f"http://{self.headers['Host']}{self.path}"
+            request = AWSRequest(self.command, url, kept)
+            S3SigV4Auth(Credentials(ACCESS, SECRET), "s3", "us-east-1").add_auth(request)
+            return dict(request.headers.items())
+
+        def _plain(self, status: int) -> None:
+            self._note(status, 0)  # before who asked can look
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _refuse_endlessly(self, fault: Fault) -> None:
+            self.send_response(fault.status)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            passed = 0
+            try:
+                while not proxy.closing.is_set():
+                    self.wfile.write(bytes(CHUNK))
+                    passed += CHUNK
+            finally:
+                self._note(fault.status, passed)
+
+        def _trickle_headers(self, fault: Fault) -> None:
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+            while not proxy.closing.wait(fault.seconds):
+                self.wfile.write(b"x")
+
+        def _answer(self, answer: http.client.HTTPResponse, fault: Fault | None) -> None:
+            how = fault.how if fault else ""
+            if how == "busy":
+                answer.read()
+                self._plain(503)
+                return
+            length = int(answer.headers.get("Content-Length") or 0)
+            said = {"say less": max(0, length - LIE), "say more": length + LIE}.get(how, length)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                if name.lower() not in ("content-length", "connection", "date", "server"):
+                    self.send_header(name, value)
+            if how == "endless":
+                self.send_header("Connection", "close")
+            else:
+                self.send_header("Content-Length", str(said))
+            self.end_headers()
+            passed = 0
+            try:
+                for chunk in () if self.command == "HEAD" else self._body(answer, said, fault):
+                    self.wfile.write(chunk)
+                    passed += len(chunk)
+            finally:
+                self._note(answer.status, passed)
+            if how not in ("", "ignore conditions", "ignore ranges", "damage"):
+                self.close_connection = True
+            if how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.connection.close()
+
+        def _body(
+            self, answer: http.client.HTTPResponse, said: int, fault: Fault | None
+        ) -> Iterator[bytes]:
+            how = fault.how if fault else ""
+            if not fault or how in ("ignore conditions", "ignore ranges", "say more"):
+                while chunk := answer.read(CHUNK):
+                    yield chunk
+            elif how == "say less":
+                yield answer.read(said)
+            elif how == "endless":
+                while not proxy.closing.is_set():
+                    yield answer.read(CHUNK) or bytes(CHUNK)
+            elif how == "damage":
+                content = bytearray(answer.read())
+                content[fault.after] ^= 0xFF
+                yield bytes(content)
+            else:
+                yield answer.read(fault.after)
+                if how == "silent":
+                    proxy.closing.wait()
+                if how == "trickle":
+                    while (byte := answer.read(1)) and not proxy.closing.is_set():
+                        yield byte
+                        time.sleep(fault.seconds)
+
+        def _note(self, status: int, count: int) -> None:
+            wanted = self.headers.get("Range")
+            proxy.requests.append(Request(self.command, self.path, wanted, status, count))
+
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError, OSError, ValueError):
+                super().handle()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler

@@ -1,0 +1,109 @@
+"""An owner who publishes to a folder, and a device that follows it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from catalog.settings import DeviceSettings
+from catalog.shelf import Shelf
+from sync.device import Device
+from sync.keys import Keys
+from sync.publish import Published, Publisher
+from sync.settings import SyncSettings
+from sync.store import open_store
+from tests.conftest import sign_again
+
+PASSPHRASE = b"five words by chance, no more"
+
+
+def passphrase(folder: str, new: bool) -> bytes:
+    """The same for all keys."""
+    return PASSPHRASE
+
+
+@dataclass
+class Following:
+    """Both of them, in one folder.
+
+    Attributes:
+        folder: ``keys/``, ``store/`` and ``data/`` lie in it.
+        time: What all clocks say; None for what it is.
+    """
+
+    folder: Path
+    time: datetime | None = None
+
+    @classmethod
+    def create(cls, folder: Path) -> Following:
+        """New keys, nothing published."""
+        (folder / "store").mkdir(parents=True)
+        Keys.create(folder / "keys", passphrase)
+        return cls(folder)
+
+    def copy(self, folder: Path) -> Following:
+        """The same elsewhere."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Following(folder, self.time)
+
+    def publish(
+        self, bundle: Path, channel: str = "stable", days: float = 400, source: str = "", **how: Any
+    ) -> Published:
+        """Sign and send a bundle, whatever is in it; the gate is not asked."""
+        store = open_store(source or self.source, **how)
+        keys = Keys(self.folder / "keys", passphrase)
+        return Publisher(store, keys, self.clock).put(bundle, channel, days)
+
+    def device(self, engine: str = "auto", **settings: Any) -> Device:
+        """The device, just started."""
+        given = {"source": self.source, "root": self.folder / "keys" / "root.json"}
+        sync = SyncSettings.model_validate(given | {"reserve_mb": 1} | settings)
+        return Device(sync, DeviceSettings(data_dir=self.data), engine, self.clock)
+
+    def clock(self) -> datetime:
+        """What time it is."""
+        return self.time or datetime.now(UTC)
+
+    def pass_days(self, days: float) -> None:
+        """Let time go by."""
+        self.time = self.clock() + timedelta(days=days)
+
+    @property
+    def source(self) -> str:
+        """Address of the owner's folder."""
+        return (self.folder / "store").as_uri()
+
+    @property
+    def store(self) -> Path:
+        """The owner's folder."""
+        return self.folder / "store"
+
+    @property
+    def data(self) -> Path:
+        """The device's data folder."""
+        return self.folder / "data"
+
+    @property
+    def shelf(self) -> Shelf:
+        """The device's shelf."""
+        return Shelf(self.data / "shelf")
+
+    def active(self) -> str:
+        """Id of the active bundle."""
+        active = self.shelf.active()
+        return "" if active is None else active.name
+
+    def incoming(self) -> list[str]:
+        """What lies in ``incoming``."""
+        folder = self.shelf.incoming
+        return sorted(one.name for one in folder.iterdir()) if folder.exists() else []
+
+
+def variant(bundle: Path, out: Path, title: str) -> Path:
+    """The same bundle under another title, and so with another id."""
+    shutil.copytree(bundle, out)
+    sign_again(out, title=title)
+    return out

@@ -1,0 +1,67 @@
+"""Uses an outbox on a small file system of its own until that is full, and after; prints JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from sync.events import Event, Sighting, Timings, status
+from sync.outbox import Outbox
+from sync.settings import OutboxSettings
+
+SIGHTING = Sighting(verdict="nothing", bundle="b" * 40, timings_ms=Timings())
+
+
+def fill(file: Path) -> None:
+    """Take all the room there is."""
+    with file.open("wb", buffering=0) as opened:
+        try:
+            while True:
+                opened.write(bytes(4096))
+        except OSError:
+            pass
+
+
+def main() -> None:
+    """Fill, put, look, make room, look again."""
+    folder = Path(sys.argv[1])
+    filler = folder / "filler"
+    fill(filler)
+    outbox = Outbox(folder / "outbox.db", OutboxSettings(), "device-1")
+    first = outbox.put(status("started"))
+    durable_on_full_disk = first.wait(0.5)
+    filler.unlink()
+    durable_after = first.wait(20)
+    fill(filler)
+    tickets = [outbox.put(status("camera_offline")) for _ in range(3)]
+    tickets += [outbox.put(Event("sighting", SIGHTING)) for _ in range(2500)]
+    deadline = time.monotonic() + 20
+    while not (full := outbox.counters()).last_error and time.monotonic() < deadline:
+        time.sleep(0.02)
+    filler.unlink()
+    settled = [ticket.wait(20) for ticket in tickets]
+    after = outbox.counters()
+    answer = {
+        "durable_on_full_disk": durable_on_full_disk,
+        "durable_after": durable_after,
+        "error": full.last_error,
+        "waiting": full.waiting,
+        "status_durable": settled[:3],
+        "durable": sum(settled),
+        "dropped": dict(after.dropped),
+        "length": after.length,
+        "error_after": after.last_error,
+        "reported": [
+            json.loads(one.payload)["details"]
+            for one in outbox.oldest(10_000)
+            if b'"dropped"' in one.payload
+        ],
+    }
+    outbox.close()
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

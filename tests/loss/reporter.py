@@ -1,0 +1,39 @@
+"""A sync process as far as its reporter goes.
+
+python -m tests.loss.reporter OUTBOX STATE PORT CERTIFICATE KEY CA WINDOW PATIENCE
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from sync.outbox import Outbox
+from sync.report import Reporter
+from sync.settings import OutboxSettings
+from sync.topics import Topics
+from sync.transports.mqtt import Address, Mqtt
+from tests.brokers import THING
+
+
+def main() -> None:
+    """Report until told to stop."""
+    file, state, port, certificate, key, ca, window, patience = sys.argv[1:]
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    settings = OutboxSettings.model_validate(
+        {"rate": 1e6, "window": window, "patience_s": patience}
+    )
+    address = Address("localhost", int(port), THING, Path(certificate), Path(key), Path(ca))
+    outbox = Outbox(Path(file), settings, "device")
+    topics = Topics(THING)
+    Reporter(outbox, lambda: Mqtt(address), topics, settings, Path(state), first_pause_s=0.05).run(
+        stopping
+    )
+    outbox.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What holds when a process is killed, or the power fails, at some of its calls.
+
+All of them, and the power at many more, are tried by ``make crash-test``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.crash.__main__ import try_all
+
+
+def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(tmp_path: Path) -> None:
+    """Also an owner's publish and build: what is seen is whole, and the next run completes."""
+    said: list[str] = []
+    tallies = try_all(tmp_path, ("pull", "publish", "build"), 4, said.append)
+    assert [tally.failures for tally in tallies.values()] == [[], [], []], said
+    assert all(tally.tried == 4 and sum(tally.stood.values()) == 4 for tally in tallies.values())
+    assert tallies["pull"].stood["old active"] > 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
+def test_power_cut_anywhere_leaves_the_old_or_the_new_catalogue(tmp_path: Path) -> None:
+    """A real file system that loses what was not flushed."""
+    said: list[str] = []
+    tally = try_all(tmp_path, ("power",), 4, said.append)["power"]
+    assert not tally.failures, said
+    assert tally.tried == 4
+    assert tally.stood["old active"] > 0

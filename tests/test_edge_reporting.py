@@ -1,0 +1,336 @@
+"""What a running appliance reports, and the same numbers at each of its doors."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from catalog.bundle import Bundle
+from catalog.errors import SettingsError
+from catalog.settings import DeviceSettings, load
+from catalog.shelf import Shelf
+from edge import health
+from edge.appliance import Appliance, open_bundle
+from edge.cameras.reader import CameraState
+from edge.figures import Figures, Tally
+from edge.reporting import MOST_NOTES, Reporting, open_reporting, thumbnail
+from edge.settings import EdgeSettings
+from edge.sighting import Timings, Verdict
+from edge.web.app import create_app
+from sync.events import VERBATIM
+from sync.outbox import FILE, Counters, Outbox
+from sync.settings import OutboxSettings
+from tests.conftest import Surroundings
+from tests.test_appliance import free_port, until
+from tests.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
+
+Events = Callable[[], list[dict[str, Any]]]
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """All documents in the outbox of a data folder, verbatim ones as their text."""
+    outbox = Outbox(folder / FILE, OutboxSettings(), "reader")
+    found = []
+    for one in outbox.oldest(10_000):
+        verbatim = one.kind in VERBATIM
+        found.append(
+            {"kind": one.kind, "text": one.payload.decode()}
+            if verbatim
+            else json.loads(one.payload)
+        )
+    outbox.close()
+    return found
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return [one.get("what", one["kind"]) for one in found]
+
+
+def opened(folder: Path, **settings: Any) -> Reporting:
+    reporting = open_reporting(DeviceSettings(data_dir=folder), OutboxSettings(**settings))
+    assert reporting is not None
+    return reporting
+
+
+@pytest.fixture
+def camera(things: Path, tmp_path: Path) -> str:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    first = sorted(one for one in things.iterdir() if one.is_dir())[0]
+    picture = sorted(first.iterdir())[0]
+    (folder / picture.name).write_bytes(picture.read_bytes())
+    return str(folder)
+
+
+@pytest.fixture
+def running(small_bundle: Path, camera: str, tmp_path: Path) -> Iterator[Appliance]:
+    settings = EdgeSettings.model_validate({"camera": camera, "interval_ms": 20, "fps": 60})
+    reporting = opened(tmp_path, report_features=True, features_interval_s=1)
+    appliance = Appliance(settings, Bundle.open(small_bundle), reporting=reporting)
+    appliance.start()
+    yield appliance
+    appliance.stop()
+
+
+def test_an_appliance_reports_its_life(running: Appliance, tmp_path: Path) -> None:
+    until(lambda: running.latest.newest() and running.camera().state == "online")
+    shown = running.latest.newest()
+    assert shown is not None
+    running.stop()
+    found = read_events(tmp_path)
+    said = names(found)
+    assert said[:3] == ["started", "model_loaded", "message"]
+    assert said[-1] == "stopped"
+    assert "camera_online" in said
+    sighting = next(one for one in found if one["kind"] == "sighting")
+    assert sighting["id"] == shown.id
+    assert sighting["verdict"] == shown.verdict.value
+    assert sighting["bundle"] == shown.bundle
+    assert "thumbnail" not in sighting
+    first = next(one for one in found if one["kind"] == "features")
+    numbers = json.loads(first["text"])["features"].split(",")
+    assert len(numbers) == running.catalogue.featurizer.network_dimensions
+    texts = [one["text"] for one in found if one["kind"] == "message"]
+    assert texts[:2] == ["Model loaded SUCCESSFULLY", "frame retrieved"]
+
+
+def test_a_verdict_is_reported_when_it_changes_and_never_for_each_frame(
+    running: Appliance, tmp_path: Path
+) -> None:
+    until(lambda: running.figures().looks > 40)
+    running.stop()
+    reported = names(read_events(tmp_path)).count("sighting")
+    assert reported == sum(running.figures().sightings.values())
+    assert reported <= len(running.latest.all())
+    assert reported < running.figures().looks / 4
+
+
+def test_the_numbers_behind_are_the_same_at_every_door(running: Appliance) -> None:
+    until(lambda: running.figures().outbox.length >= 5)  # type: ignore[union-attr]
+    client = create_app(running).test_client()
+    shown = client.get("/api/status").get_json()["outbox"]
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("text/plain")
+    found = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if not sample.labels
+    }
+    assert found["visual_search_outbox_length"] >= shown["length"] >= 5
+    assert found["visual_search_camera_up"] == 1
+    assert found["visual_search_frames_total"] > 0
+    assert found["visual_search_outbox_sent_total"] == shown["sent"] == 0
+
+
+def test_metrics_name_reasons_verdicts_and_stages() -> None:
+    device = StandInDevice()
+    tally = Tally()
+    tally.frame()
+    tally.look(Timings(1, 2, 3, 4))
+    tally.sighting(Verdict.MATCH, 5)
+    device.counted = tally.figures(
+        Counters(length=7, oldest_s=12.5, dropped={"space": 3}, latency_s=1.5, latencies=3)
+    )
+    answer = create_app(device).test_client().get("/metrics")
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert found["visual_search_sightings_total", "match"] == 1
+    assert found["visual_search_sightings_total", "unknown"] == 0
+    assert found["visual_search_stage_seconds_sum", "embed"] == pytest.approx(0.003)
+    assert found["visual_search_stage_seconds_sum", "show"] == pytest.approx(0.005)
+    assert found["visual_search_stage_seconds_count", "embed"] == 1
+    assert found["visual_search_outbox_dropped_total", "space"] == 3
+    assert found["visual_search_outbox_dropped_total", "age"] == 0
+    assert found["visual_search_outbox_oldest_seconds",] == 12.5
+    assert found["visual_search_publish_seconds_sum",] == 1.5
+    assert found["visual_search_publish_seconds_count",] == 3
+
+
+def test_a_device_that_reports_nothing_has_metrics_too() -> None:
+    text = create_app(StandInDevice()).test_client().get("/metrics").text
+    assert "visual_search_camera_up 1" in text
+    assert "outbox" not in text
+
+
+def test_camera_and_catalogue_are_reported_as_they_change(
+    small_bundle: Path, own_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = Bundle.open(small_bundle)
+    reporting = opened(tmp_path, report_features=True)
+    reporting.start(bundle, Figures)
+    reporting.camera(CameraState("online", 0.0), "camera")
+    reporting.camera(CameraState("offline", 0.0, "was unplugged"), "camera")
+    reporting.camera(CameraState("offline", 0.0, "is not there"), "camera")
+    reporting.catalogue_rejected("20261122T090000Z-0123456789ab", "is damaged", bundle.id)
+    older = Bundle.open(own_bundle)
+    older.id = "20200101T000000Z-0123456789ab"
+    reporting.catalogue(older)
+    reporting.catalogue(bundle)
+    reporting.stop()
+    found = [one for one in read_events(tmp_path) if one["kind"] == "status"]
+    assert names(found) == [
+        *("started", "model_loaded", "camera_online", "camera_offline", "catalogue_rejected"),
+        *("catalogue_rolled_back", "model_loaded", "catalogue_activated", "model_loaded"),
+        "stopped",
+    ]
+    assert found[3]["message"] == "was unplugged"
+    assert found[4]["details"]["in_use"] == bundle.id
+    assert found[7]["details"] == {"bundle": bundle.id, "former": older.id}
+    texts = [one["text"] for one in read_events(tmp_path) if one["kind"] == "message"]
+    assert texts.count("FAILED to get frame") == 1
+
+
+def test_a_heartbeat_tells_how_the_device_is(
+    small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporting = opened(tmp_path)
+    bundle = Bundle.open(small_bundle)
+    reporting._settings = OutboxSettings.model_construct(heartbeat_s=0.05)
+    reporting.start(bundle, lambda: Figures(outbox=reporting.counters()))
+    until(lambda: reporting.counters().length >= 4)
+    reporting.stop()
+    beat = next(one for one in read_events(tmp_path) if one["kind"] == "heartbeat")
+    assert beat["camera"] == "starting"
+    assert beat["bundle"] == bundle.id
+    assert beat["rss_bytes"] > 10_000_000
+    assert beat["disk_free_bytes"] > 0
+    assert beat["outbox_length"] >= 0
+
+
+def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
+    busy = cv2.imencode(".jpg", noise)[1].tobytes()
+    for look in (draw_look(CUP), busy):
+        made = thumbnail(look)
+        assert made is not None
+        jpeg = base64.b64decode(made)
+        assert len(jpeg) <= 3000
+        assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) is not None
+    sighting = StandInDevice().sighting(Verdict.MATCH, [(CUP, 0.9), (WRENCH, 0.5)])
+    for wanted in (False, True):
+        folder = tmp_path / str(wanted)
+        reporting = opened(folder, report_thumbnails=wanted)
+        reporting._thread.start()
+        reporting.sighting(sighting)
+        reporting.stop()
+        (found,) = [one for one in read_events(folder) if one["kind"] == "sighting"]
+        assert ("thumbnail" in found) == wanted
+        assert found["item"] == {
+            "sku": "CUP-01", "title": "Blue stoneware cup", "similarity": 0.9,
+        }  # fmt: skip
+        assert [one["sku"] for one in found["others"]] == ["WR-17"]
+
+
+def test_features_are_limited_in_rate(small_bundle: Path, tmp_path: Path) -> None:
+    reporting = opened(tmp_path, report_features=True, features_interval_s=3600)
+    reporting.start(Bundle.open(small_bundle), Figures)
+    for _ in range(20):
+        reporting.features(np.ones(2048, np.float32))
+    reporting.stop()
+    assert names(read_events(tmp_path)).count("features") == 1
+
+
+def test_what_the_thread_does_not_take_is_bounded_and_counted(tmp_path: Path) -> None:
+    reporting = opened(tmp_path)  # its thread is not started
+    for _ in range(MOST_NOTES + 3):
+        reporting.catalogue_rejected("one", "damaged", "another")
+    assert reporting.counters().dropped == {"memory": 3}
+    reporting.stop()
+
+
+def test_a_catalogue_that_is_damaged_at_the_start_is_reported(
+    small_bundle: Path, tmp_path: Path
+) -> None:
+    versions = tmp_path / "shelf" / "versions"
+    shutil.copytree(small_bundle, versions / "sound")
+    (versions / "damaged").mkdir()
+    (tmp_path / "shelf" / "active").symlink_to("versions/damaged")
+    (tmp_path / "shelf" / "previous").symlink_to("versions/sound")
+    reporting = opened(tmp_path)
+    shelf = Shelf(tmp_path / "shelf")
+    bundle, _ = open_bundle(None, shelf, tmp_path / "state", "auto", reporting)
+    reporting.start(bundle, Figures)
+    reporting.stop()
+    found = [one for one in read_events(tmp_path) if one.get("what") == "catalogue_rejected"]
+    assert [one["details"] for one in found] == [{"bundle": "damaged", "in_use": bundle.id}]
+
+
+def test_nothing_is_reported_where_that_is_switched_off(tmp_path: Path) -> None:
+    device = DeviceSettings(data_dir=tmp_path / "data")
+    assert open_reporting(device, OutboxSettings(enabled=False)) is None
+    assert not device.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_MB", "0"), ("MAX_AGE_DAYS", "-1"), ("HEARTBEAT_S", "1"), ("FEATURES_INTERVAL_S", "0")],
+)
+def test_bounds_that_make_no_sense_are_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"VISUAL_SEARCH_OUTBOX__{name}", value)
+    with pytest.raises(SettingsError, match=f"VISUAL_SEARCH_OUTBOX__{name}"):
+        load("outbox", OutboxSettings)
+
+
+def test_a_data_folder_that_cannot_be_used_does_not_stop_the_device(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    device = DeviceSettings(data_dir=tmp_path / "file" / "data")
+    assert open_reporting(device, OutboxSettings()) is None
+
+
+def test_temperatures_are_read_where_there_are_sensors(tmp_path: Path) -> None:
+    assert health.temperature_c(tmp_path) is None
+    for number, text in enumerate(("48500\n", "asleep", "61250\n", "-273000\n")):
+        zone = tmp_path / f"thermal_zone{number}"
+        zone.mkdir()
+        (zone / "temp").write_text(text)
+    assert health.temperature_c(tmp_path) == 61.25
+
+
+def test_a_process_reports_until_it_is_stopped_and_what_was_durable_outlives_a_kill(
+    surroundings: Surroundings, small_bundle: Path, camera: str
+) -> None:
+    Shelf(surroundings.data / "shelf").activate(small_bundle)
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        port = free_port()
+        process = surroundings.start("edge", "run", "--camera", camera, "--port", str(port))
+        try:
+            address = f"http://127.0.0.1:{port}/api/status"
+            seen = until(partial(_length, address, least=4))
+        finally:
+            process.send_signal(ending)
+            process.communicate(timeout=20)
+        found = read_events(surroundings.data)
+        assert len(found) >= seen
+        assert [one["sequence"] for one in found] == list(range(1, len(found) + 1))
+        assert ("stopped" in names(found)[-1:]) == (ending is signal.SIGTERM)
+    assert names(found).count("started") == 2
+    assert len({one["device"] for one in found}) == 1
+
+
+def _length(address: str, least: int) -> int:
+    try:
+        outbox = httpx.get(address, timeout=2).json()["outbox"]
+    except httpx.TransportError:
+        time.sleep(0.1)
+        return 0
+    return outbox["length"] if outbox["length"] >= least else 0

@@ -1,0 +1,131 @@
+"""Documents of events: held against their schema, short whatever is in them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import sync
+from catalog.errors import EventError
+from sync import clock, events
+from sync.clock import Moment
+from sync.events import Event, Heartbeat, Item, Sighting, Timings
+
+SCHEMA_FILE = Path(sync.__path__[0]) / "schema" / "event.schema.json"
+SCHEMA = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+DOCS = Path(__file__).parents[1] / "docs" / "reporting.md"
+STREAM = "0b7f7f7e-7a58-4d3b-9a2c-5be0c6f3b1ad"
+LONG = "ä\n\"'\\\u2028" * 5000
+
+
+def document(event: Event) -> dict[str, Any]:
+    data = events.placed(events.render(event, "d" * 36, "b" * 36), event.kind, STREAM, 2**53)
+    assert len(data) <= events.LONGEST
+    found: dict[str, Any] = json.loads(data)
+    SCHEMA.validate(found)
+    return found
+
+
+def test_the_committed_schema_is_the_models() -> None:
+    Draft202012Validator.check_schema(SCHEMA.schema)
+    assert SCHEMA.schema == events.schema(), "run: python -m sync.events > the file"
+
+
+def test_the_examples_of_the_docs_fit_the_schema() -> None:
+    blocks = re.findall(r"^```json\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.M | re.S)
+    examples = [json.loads(block) for block in blocks]
+    for example in examples:
+        SCHEMA.validate(example)
+    assert {one["kind"] for one in examples} == {"sighting", "status", "heartbeat"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"verdict": "perhaps"}, {"version": 2}, {"surplus": 1}, {"at": "yesterday"}]
+)
+def test_the_schema_refuses_other_documents(change: dict[str, object]) -> None:
+    body = Sighting(verdict="nothing", bundle="b", timings_ms=Timings())
+    found = document(Event("sighting", body))
+    assert not SCHEMA.is_valid(found | change)
+
+
+def test_times_are_utc_with_milliseconds() -> None:
+    event = Event("status", events.status("started").body, moment=Moment(1795384800.0625, True))
+    assert document(event)["at"] == "2026-11-22T22:00:00.062Z"
+    assert document(event)["clock_trusted"] is True
+
+
+def test_a_clock_of_1970_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_is_synchronized", lambda: True)
+    assert clock.now().trusted
+    monkeypatch.setattr("time.time", lambda: 60.0)
+    assert not clock.now().trusted
+
+
+def test_a_clock_that_nobody_synchronizes_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_is_synchronized", lambda: False)
+    assert not clock.now().trusted
+
+
+def test_ids_are_unique_and_sort_by_time() -> None:
+    made = [events.status("started").id for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert made == sorted(made)
+
+
+def test_long_texts_are_shortened_rather_than_refused() -> None:
+    item = Item(sku="4711", title=LONG, similarity=0.5)
+    body = Sighting(
+        verdict="one_of", item=item, others=(item,) * 4, bundle="b", timings_ms=Timings()
+    )
+    found = document(Event("sighting", body))
+    assert found["item"]["sku"] == "4711"
+    assert 100 <= len(found["item"]["title"]) <= 400
+    assert found["item"]["title"].endswith("…")
+    hostile = events.status("started", LONG, **{LONG[:9] + str(key): LONG for key in range(20)})
+    assert document(hostile)["what"] == "started"
+
+
+def test_a_picture_goes_before_an_event_does() -> None:
+    thumbnail = base64.b64encode(os.urandom(events.LONGEST_THUMBNAIL)).decode()
+    item = Item(sku="4711", title="Spur gear", similarity=0.5)
+    body = Sighting(
+        verdict="match", item=item, bundle="b" * 29, timings_ms=Timings(), thumbnail=thumbnail
+    )
+    assert document(Event("sighting", body))["thumbnail"] == thumbnail
+    large = body.model_copy(update={"thumbnail": thumbnail * 2})
+    assert "thumbnail" not in document(Event("sighting", large))
+
+
+def test_lone_surrogates_do_not_stop_an_event() -> None:
+    assert document(events.status("started", "a\ud800b"))["message"] == "a?b"
+
+
+def test_figures_that_are_none_are_refused_where_they_are_made() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Heartbeat(uptime_s=float("nan"), rss_bytes=1, disk_free_bytes=1, outbox_length=0)
+
+
+def test_features_are_sent_as_the_sample_sends_them() -> None:
+    event = events.features([0.125, 0.0, 1e-9, 12345.678])
+    data = events.placed(events.render(event, "d", "b"), event.kind, STREAM, 1)
+    assert data == b'{ "features": "0.125,0,1e-09,12345.7" }'
+    many = events.features([-0.123456789] * 2048)
+    assert len(events.render(many, "d", "b")) < 25_000
+
+
+def test_a_network_with_too_many_numbers_is_refused() -> None:
+    with pytest.raises(EventError, match="bytes"):
+        events.render(events.features([-0.123456789] * 8192), "d", "b")
+
+
+def test_a_message_is_plain_text() -> None:
+    event = events.message("Model loaded SUCCESSFULLY")
+    rendered = events.render(event, "d", "b")
+    assert events.placed(rendered, event.kind, STREAM, 1) == b"Model loaded SUCCESSFULLY"

@@ -1,0 +1,394 @@
+"""MQTT over mutual TLS, to a real mosquitto and to a broker of IoT Core's kind."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from catalog.errors import TransportError
+from catalog.locks import locked
+from sync.report import LOCK
+from sync.report_checks import checks
+from sync.transports.base import Refusal
+from sync.transports.mqtt import ALPN, Address, Mqtt
+from tests.brokers import THING, Heard, Mosquitto, Papers, until
+from tests.certificates import DAY, Authority
+from tests.iot_core import NOT_AUTHORIZED, IotCore, server_context
+
+TOPIC = f"visual-search/{THING}/sightings"
+COMMANDS = f"visual-search/{THING}/commands"
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return Papers.make(tmp_path_factory.mktemp("papers"))
+
+
+@pytest.fixture(scope="module")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory, papers: Papers) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"), papers)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def iot_core(tmp_path: Path, papers: Papers) -> Iterator[IotCore]:
+    broker = papers.iot_core(tmp_path / "record")
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def fault(address: Address, commands: str | None = None) -> str:
+    """The sentence with which it does not connect."""
+    mqtt = Mqtt(address, commands)
+    with pytest.raises(TransportError) as caught:
+        mqtt.open(Heard())
+    mqtt.close()
+    return str(caught.value)
+
+
+def test_mosquitto_accepts_and_refuses_by_topic(
+    mosquitto: Mosquitto, papers: Papers, heard: Heard
+) -> None:
+    """A good publish is accepted (also without subscribers), another thing's topic is refused."""
+    mqtt = Mqtt(papers.address(mosquitto.port), COMMANDS)
+    mqtt.open(heard)
+    mqtt.send(1, TOPIC, b"{}")
+    heard.wait(lambda: heard.accepted_tokens)
+    mqtt.send(2, "visual-search/another/sightings", b"{}")
+    heard.wait(lambda: heard.refusals)
+    mqtt.close()
+    assert heard.accepted_tokens == [1]
+    [(token, reason, refusal)] = heard.refusals
+    assert (token, refusal) == (2, Refusal.TOPIC)
+    assert "iot:Publish" in reason
+    assert mqtt.window == 20  # what mosquitto announces
+
+
+def test_mosquitto_stops(mosquitto: Mosquitto, papers: Papers, heard: Heard) -> None:
+    """A broker that goes away is noticed; what is sent then is refused, not queued."""
+    mqtt = Mqtt(papers.address(mosquitto.port))
+    mqtt.open(heard)
+    mosquitto.stop()
+    try:
+        heard.wait(lambda: heard.losses)
+        with pytest.raises(TransportError, match="gone"):
+            mqtt.send(1, TOPIC, b"{}")
+    finally:
+        mosquitto.start()
+        mqtt.close()
+
+
+def test_commands_are_heard(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
+    mqtt = Mqtt(papers.address(iot_core.port), COMMANDS)
+    mqtt.open(heard)
+    iot_core.command(COMMANDS, b'{"id": "1"}')
+    heard.wait(lambda: heard.commands)
+    mqtt.close()
+    assert heard.commands == [(COMMANDS, b'{"id": "1"}')]
+
+
+@pytest.mark.parametrize("subscriptions", ["close", "ignored"])
+def test_reports_go_on_where_commands_are_not_allowed(
+    iot_core: IotCore,
+    papers: Papers,
+    heard: Heard,
+    subscriptions: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sync.transports.mqtt.PATIENCE_S", 2)
+    iot_core.manners.subscriptions = subscriptions
+    mqtt = Mqtt(papers.address(iot_core.port), COMMANDS)
+    mqtt.open(heard)
+    mqtt.send(1, TOPIC, b"{}")
+    heard.wait(lambda: heard.accepted_tokens)
+    assert COMMANDS in mqtt.deaf
+    mqtt.close()
+    assert heard.losses == []
+
+
+def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
+    papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody is asked for it."""
+    monkeypatch.setattr("getpass.getpass", None)
+    address = papers.address(1)
+    missing = tmp_path / "missing.key"
+    assert fault(replace(address, private_key=missing)) == (
+        f"{missing}: this device's private key cannot be read: No such file or directory"
+    )
+    key = load_pem_private_key(address.private_key.read_bytes(), None)
+    locked_key = tmp_path / "locked.key"
+    locked_key.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    assert "passphrase" in fault(replace(address, private_key=locked_key))
+
+
+def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
+    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt.open(heard)
+    for token in range(50):
+        mqtt.send(token, TOPIC, str(token).encode())
+    heard.wait(lambda: len(heard.accepted_tokens) == 50)
+    mqtt.close()
+    assert [int(one.payload) for one in iot_core.received()] == list(range(50))
+
+
+def test_a_swallowed_answer_is_no_answer(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
+    iot_core.manners.swallows = 1.0
+    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt.open(heard)
+    mqtt.send(1, TOPIC, b"{}")
+    until(lambda: iot_core.swallowed)
+    iot_core.manners.swallows = 0.0
+    mqtt.send(2, TOPIC, b"{}")
+    heard.wait(lambda: heard.accepted_tokens)
+    mqtt.close()
+    assert heard.accepted_tokens == [2]
+
+
+def test_a_stalled_link_is_left_within_a_second(
+    iot_core: IotCore, papers: Papers, heard: Heard
+) -> None:
+    """Also with messages under way, for which paho's own end would wait."""
+    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt.open(heard)
+    iot_core.manners.silent = True
+    mqtt.send(1, TOPIC, b"{}")
+    closing = threading.Thread(target=mqtt.close)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
+    assert heard.accepted_tokens == []
+
+
+def test_closes_on_a_denied_topic(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
+    iot_core.manners.closes_for = [TOPIC.encode()]
+    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt.open(heard)
+    mqtt.send(1, TOPIC, b"{}")
+    heard.wait(lambda: heard.losses)
+    mqtt.close()
+    assert heard.accepted_tokens == []
+
+
+def test_alpn_at_port_443(papers: Papers) -> None:
+    """IoT Core tells MQTT from HTTPS at 443 by this name alone."""
+    context = server_context(*papers.broker, papers.authority.file)
+    context.set_alpn_protocols([ALPN])
+    ours, theirs = socket.socketpair()
+    chosen: list[str | None] = []
+
+    def serve() -> None:
+        with context.wrap_socket(theirs, server_side=True) as served:
+            chosen.append(served.selected_alpn_protocol())
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    with papers.address(443).context().wrap_socket(ours, server_hostname="localhost"):
+        serving.join()
+    assert chosen == [ALPN]
+
+
+class TestFaults:
+    """Whatever is wrong, its sentence is its own."""
+
+    def test_all_differ(
+        self, mosquitto: Mosquitto, iot_core: IotCore, papers: Papers, tmp_path: Path
+    ) -> None:
+        good = papers.address(mosquitto.port)
+        stranger = Authority(tmp_path, "stranger")
+
+        def mine(certificate: tuple[Path, Path]) -> Address:
+            return Address(good.endpoint, good.port, THING, *certificate, papers.authority.file)
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            dead = free.getsockname()[1]
+        foreign = Address(good.endpoint, good.port, THING, *papers.device, stranger.file)
+        said = {
+            "name": fault(papers.address(mosquitto.port, "no-such-host.invalid")),
+            "dead port": fault(papers.address(dead)),
+            "wrong CA": fault(foreign),
+            "refused": fault(mine(stranger.issue(THING))),
+            "expired": fault(mine(papers.authority.issue("old", -3 * DAY, -DAY))),
+            "clock": fault(mine(papers.authority.issue("new", DAY, 2 * DAY))),
+            "other host": fault(papers.address(mosquitto.port, "127.0.0.2")),
+        }
+        iot_core.manners.turns_away = NOT_AUTHORIZED
+        said["policy"] = fault(papers.address(iot_core.port))
+        assert len(set(said.values())) == len(said)
+        for name, words in {
+            "name": "name is not known",
+            "dead port": "nothing listens",
+            "wrong CA": "[device] ca",
+            "refused": "refuses this device's certificate",
+            "expired": "expired on",
+            "clock": "set the clock",
+            "other host": "nothing listens",
+            "policy": "iot:Connect",
+        }.items():
+            assert words in said[name], said
+
+    @pytest.mark.parametrize(
+        ("start", "end", "words"),
+        [
+            (-3 * DAY, -DAY, "its certificate expired, by this device's clock"),
+            (DAY, 2 * DAY, "is younger; set the clock"),
+        ],
+    )
+    def test_the_broker_and_the_clock(
+        self, papers: Papers, tmp_path: Path, start: timedelta, end: timedelta, words: str
+    ) -> None:
+        """A clock that is behind, and a certificate of the broker that has ended."""
+        server = papers.authority.issue(f"localhost-{start.days}", start, end)
+        broker = IotCore(tmp_path / "record", server_context(*server, papers.authority.file))
+        try:
+            assert words in fault(papers.address(broker.port))
+        finally:
+            broker.close()
+
+    def test_refused_certificate_by_tls_1_2(self, papers: Papers, tmp_path: Path) -> None:
+        """It is told in the handshake then, and not after it."""
+        context = server_context(*papers.broker, papers.authority.file)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        stranger = Authority(tmp_path, "stranger").issue(THING)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def refuse() -> None:
+                with pytest.raises(ssl.SSLError):
+                    context.wrap_socket(server.accept()[0], server_side=True)
+
+            refusing = threading.Thread(target=refuse)
+            refusing.start()
+            port = server.getsockname()[1]
+            address = Address("localhost", port, THING, *stranger, papers.authority.file)
+            assert "refuses this device's certificate" in fault(address)
+            refusing.join()
+
+    def test_another_name(self, papers: Papers, tmp_path: Path) -> None:
+        server = papers.authority.issue("elsewhere")
+        broker = IotCore(tmp_path / "record", server_context(*server, papers.authority.file))
+        try:
+            assert "for another name" in fault(papers.address(broker.port))
+        finally:
+            broker.close()
+
+    def test_own_files(self, papers: Papers, tmp_path: Path) -> None:
+        """Missing, no certificate, another's key: said before anybody is called."""
+        certificate, key = papers.device
+        text = tmp_path / "text"
+        text.write_text("hello")
+        ca = papers.authority.file
+        assert "cannot be read" in fault(Address("x", 1, THING, tmp_path / "no", key, ca))
+        assert "not a certificate" in fault(Address("x", 1, THING, text, key, ca))
+        assert "not the private key" in fault(
+            Address("x", 1, THING, certificate, papers.broker[1], ca)
+        )
+        assert "CA certificates" in fault(Address("x", 1, THING, certificate, key, text))
+
+    def test_no_tls(self, papers: Papers) -> None:
+        """Something else listens there."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def greet() -> None:
+                opened, _ = server.accept()
+                with opened:
+                    opened.recv(1000)
+                    opened.sendall(b"220 mail.example ESMTP\r\n")
+                    opened.shutdown(socket.SHUT_WR)
+
+            greeting = threading.Thread(target=greet)
+            greeting.start()
+            assert "no TLS there" in fault(papers.address(server.getsockname()[1]))
+            greeting.join()
+
+    def test_hangs_up(self, papers: Papers) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def hang_up() -> None:
+                server.accept()[0].close()
+
+            hanging = threading.Thread(target=hang_up)
+            hanging.start()
+            said = fault(papers.address(server.getsockname()[1]))
+            hanging.join()
+            assert "cut while it was being made" in said or "no TLS there" in said
+
+
+class TestDoctor:
+    """Certificate, endpoint, permission and topics, one by one."""
+
+    @pytest.fixture
+    def config(
+        self, tmp_path: Path, papers: Papers, iot_core: IotCore, monkeypatch: pytest.MonkeyPatch
+    ) -> Path:
+        monkeypatch.delenv("VISUAL_SEARCH_DEVICE__DATA_DIR", raising=False)
+        certificate, key = papers.device
+        file = tmp_path / "settings.toml"
+        file.write_text(
+            f'[device]\ndata_dir = "{tmp_path / "data"}"\nthing = "{THING}"\n'
+            f'certificate = "{certificate}"\nprivate_key = "{key}"\n'
+            f'ca = "{papers.authority.file}"\n'
+            f'[outbox]\nendpoint = "localhost"\nport = {iot_core.port}\n'
+        )
+        return file
+
+    def test_all_well(self, config: Path, iot_core: IotCore) -> None:
+        found = list(checks(config))
+        assert {one.subject for one in found if one.state == "ok"} == {
+            "reporting", "endpoint", "commands", "topic"
+        }  # fmt: skip
+        assert [one.message for one in found if one.subject == "topic"] == [
+            f"visual-search/{THING}/{name}"
+            for name in ("sightings", "status", "heartbeat", "answers")
+        ]
+        [certificate] = [one for one in found if one.subject == "certificate"]
+        assert certificate.state == "note"  # it is valid for a day
+        assert len(iot_core.received()) == 4
+
+    @pytest.mark.parametrize("closes", [False, True])
+    def test_a_missing_permission(self, config: Path, iot_core: IotCore, closes: bool) -> None:
+        """The topic and what would allow it are named; the other topics are still tried."""
+        topic = f"visual-search/{THING}/status"
+        if closes:
+            iot_core.manners.closes_for = [topic.encode()]
+        else:
+            iot_core.manners.refuses = {topic: NOT_AUTHORIZED}
+        found = [one for one in checks(config) if one.subject == "topic"]
+        assert [one.state for one in found] == ["ok", "wrong", "ok", "ok"]
+        assert found[1].remedy == (
+            f"allow iot:Publish for topic {topic} in the certificate's policy"
+        )
+
+    def test_nobody_there(self, config: Path, iot_core: IotCore) -> None:
+        iot_core.stop()
+        [wrong] = [one for one in checks(config) if one.state == "wrong"]
+        assert wrong.subject == "endpoint"
+        assert "nothing listens" in wrong.message
+
+    def test_somebody_is_reporting(self, config: Path, tmp_path: Path) -> None:
+        """Two with one name would push each other out."""
+        (tmp_path / "data" / "state").mkdir(parents=True)
+        with locked(tmp_path / "data" / "state" / LOCK):
+            last = list(checks(config))[-1]
+        assert (last.subject, last.state) == ("endpoint", "note")

@@ -1,0 +1,554 @@
+"""The owner's half: keys, publish, refresh, rotate; whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from catalog.bundle import MANIFEST, file_digest, parse_manifest, verify
+from catalog.errors import (
+    BundleError,
+    ForgedError,
+    KeysError,
+    NotInStore,
+    NotPublishedError,
+    StoreConflict,
+    StoreRefused,
+    StoreUnreachable,
+    SurroundingsError,
+    TooLargeError,
+    TrustError,
+    VisualSearchError,
+)
+from sync.keys import Keys, read_passphrase
+from sync.owner_cli import keys as keys_command
+from sync.publish import Publisher
+from sync.renewal import Ending
+from sync.store import Pace, Store, open_store
+from sync.trust import Trust
+from tests.conftest import Surroundings, sign_again
+from tests.faulty_proxy import Fault, FaultyProxy, How
+from tests.repository import World, secret, write_hollow_bundle
+from tests.s3_server import S3Server
+
+
+@pytest.fixture
+def keys(key_folder: Path, tmp_path: Path) -> Keys:
+    return Keys(Path(shutil.copytree(key_folder, tmp_path / "keys")), secret)
+
+
+# publish
+
+
+def test_a_bundle_that_is_published_can_be_had(
+    store: Store, keys: Keys, small_bundle: Path, tmp_path: Path
+) -> None:
+    sent: list[int] = []
+    totals: list[int] = []
+
+    def begin(total: int) -> Any:
+        totals.append(total)
+        return sent.append
+
+    done = Publisher(store, keys).publish(small_bundle, "stable", begin=begin)
+    manifest, identity = verify(small_bundle)
+    size = sum(entry.bytes for entry in manifest.files.values())
+    assert (done.release, done.bundle, done.files) == (1, identity, len(manifest.files))
+    assert done.bytes == done.bytes_sent == sum(sent) == totals[0] == size
+    device = Trust(tmp_path / "trust", keys.roots[1], store)
+    device.refresh()
+    newest = device.newest("stable")
+    assert newest.bundle == identity
+    copy = tmp_path / "copy"
+    for name, entry in parse_manifest(newest.manifest, "newest").files.items():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(store.read(f"files/{entry.sha256}", entry.bytes))
+    (copy / MANIFEST).write_bytes(newest.manifest)
+    assert verify(copy)[1] == identity
+
+
+def test_what_is_there_is_not_sent_again(
+    faulty: FaultyProxy, s3_source: str, keys: Keys, own_bundle: Path
+) -> None:
+    store = open_store(s3_source, endpoint_url=faulty.address)
+    publisher = Publisher(store, keys)
+    publisher.put(own_bundle, "stable")
+    faulty.requests.clear()
+    sign_again(own_bundle, title="Newer")
+    done = publisher.put(own_bundle, "stable")
+    assert (done.release, done.sent, done.bytes_sent) == (2, 0, 0)
+    done = publisher.put(own_bundle, "store-42")
+    assert (done.release, done.sent) == (1, 0)
+    assert not [one for one in faulty.requests if one.method == "PUT" and "/files/" in one.path]
+    (own_bundle / "items.db").write_bytes(b"changed")
+    sign_again(own_bundle)
+    done = publisher.put(own_bundle, "stable")
+    assert (done.release, done.sent, done.bytes_sent) == (3, 1, 7)
+
+
+def test_the_timestamp_is_written_last(world: World) -> None:
+    world.publish()
+    names: list[str] = []
+    world.store.written = names.append
+    world.publish("two")
+    kinds = [name.partition("/")[0] for name in names]
+    assert kinds == ["files"] * 6 + ["targets"] + ["metadata"] * 3
+    assert names[-3:] == [
+        "metadata/2.targets.json",
+        "metadata/2.snapshot.json",
+        "metadata/timestamp.json",
+    ]
+
+
+def test_a_root_is_written_before_what_its_keys_sign(world: World) -> None:
+    world.publish()
+    world.keys = world.keys.rotate({"online"})
+    names: list[str] = []
+    world.store.written = names.append
+    world.publish("two")
+    assert names[-2:] == ["metadata/2.root.json", "metadata/timestamp.json"]
+
+
+@pytest.mark.parametrize("last", range(10))
+def test_a_publish_that_dies_leaves_the_old_release(last: int, world: World) -> None:
+    """Before each of the ten writes of a publish; the next one then goes through."""
+    world.publish()
+    writes: list[str] = []
+
+    def die(name: str) -> None:
+        if len(writes) == last:
+            raise StoreUnreachable("the cable is out")
+        writes.append(name)
+
+    world.store.written = die
+    with pytest.raises(StoreUnreachable):
+        world.publish("two")
+    assert len(writes) == last
+    assert world.look() == 1
+    world.store.written = lambda name: None
+    assert world.publish("two").release == 2
+    assert world.look() == 2
+
+
+def test_of_two_at_once_one_is_told(world: World) -> None:
+    world.publish()
+    meanwhile: list[object] = []
+
+    def somebody_else(name: str) -> None:
+        if name == "metadata/timestamp.json" and not meanwhile:
+            meanwhile.append(name)
+            meanwhile.append(world.publish("theirs"))
+
+    world.store.written = somebody_else
+    with pytest.raises(StoreConflict, match="somebody else published at the same time"):
+        world.publish("ours")
+    device = world.device()
+    device.refresh()
+    newest = device.newest("stable")
+    assert newest.number == 2
+    assert b'"theirs"' in newest.manifest
+    assert world.publish("ours").release == 3
+    assert world.look() == 3
+
+
+def test_of_two_at_once_one_is_told_by_a_real_store(
+    store: Store, keys: Keys, small_bundle: Path, tmp_path: Path
+) -> None:
+    one = write_hollow_bundle(tmp_path / "one", small_bundle, "one")
+    two = write_hollow_bundle(tmp_path / "two", small_bundle, "two")
+    Publisher(store, keys).put(one, "stable")
+
+    class Between(Publisher):
+        def _sign(self, *args: Any, **words: Any) -> None:
+            Publisher(store, keys).put(two, "stable")
+            super()._sign(*args, **words)
+
+    with pytest.raises(StoreConflict, match="try again"):
+        Between(store, keys).put(one, "stable")
+    device = Trust(tmp_path / "trust", keys.roots[1], store)
+    device.refresh()
+    assert device.newest("stable").number == 2
+
+
+def test_a_write_whose_answer_was_lost_is_no_conflict(
+    faulty: FaultyProxy, s3_source: str, keys: Keys, small_bundle: Path, tmp_path: Path
+) -> None:
+    """The store replaced the timestamp and said 503: the second attempt meets the first."""
+    bundle = write_hollow_bundle(tmp_path / "one", small_bundle)
+    store = open_store(s3_source, endpoint_url=faulty.address)
+    Publisher(store, keys).put(bundle, "stable")
+    faulty.faults.append(Fault("timestamp.json", "busy", times=1, methods="PUT"))
+    assert Publisher(store, keys).put(bundle, "stable").release == 2
+    faulty.faults.append(Fault("snapshot.json", "busy", times=1, methods="PUT"))
+    assert Publisher(store, keys).put(bundle, "stable").release == 3
+    device = Trust(tmp_path / "trust", keys.roots[1], store)
+    device.refresh()
+    assert device.newest("stable").number == 3
+
+
+def test_nothing_is_sent_of_a_damaged_bundle(world: World, own_bundle: Path) -> None:
+    (own_bundle / "index.ann").write_bytes(b"0" * 9000)
+    with pytest.raises(BundleError, match=r"index\.ann is damaged"):
+        world.publisher().publish(own_bundle, "stable")
+    sign_again(own_bundle)
+    with pytest.raises(BundleError):  # whole, and the gate says no
+        world.publisher().publish(own_bundle, "stable")
+    assert world.store.objects == {}
+
+
+def test_a_bundle_that_is_rebuilt_meanwhile_does_not_spoil_the_store(world: World) -> None:
+    """A file is stored by its digest for good, so its bytes must be those."""
+    bundle = write_hollow_bundle(world.folder / "one", world.like, "one")
+
+    def rebuild(total: int) -> Any:
+        write_hollow_bundle(world.folder / "one", world.like, "another")
+        return lambda count: None
+
+    with pytest.raises(BundleError, match="changed while it was published"):
+        world.publisher().put(bundle, "stable", begin=rebuild)
+    assert world.store.objects == {}
+
+
+def test_a_channel_must_have_a_name_that_can_be_one(world: World, small_bundle: Path) -> None:
+    with pytest.raises(NotPublishedError, match="no name for a channel"):
+        world.publisher().publish(small_bundle, "../stable")
+
+
+def test_an_owner_does_not_sign_what_others_put_there(world: World) -> None:
+    world.publish()
+    stranger = Keys.create(world.folder / "stranger", secret)
+    world.tamper(targets=lambda signed: None, keys=stranger)
+    with pytest.raises(ForgedError, match="keys this store's key folder"):
+        world.publish("two")
+
+
+def test_an_owner_notices_a_store_that_went_back(world: World) -> None:
+    world.publish()
+    old = dict(world.store.objects)
+    world.publish("two")
+    world.publish("three")
+    world.store.objects = old
+    with pytest.raises(TrustError):
+        world.publish("four")
+
+
+def test_an_owner_does_not_begin_anew_where_something_was(world: World) -> None:
+    world.publish()
+    world.publish("two")
+    world.store.objects.clear()
+    with pytest.raises(TrustError, match="it is gone"):
+        world.publish("three")
+
+
+def test_an_older_copy_of_the_keys_is_not_used(world: World) -> None:
+    world.publish()
+    older = shutil.copytree(world.keys.folder, world.folder / "copy")
+    world.keys = world.keys.rotate({"online"})
+    world.publish("two")
+    world.keys = Keys(older, secret)
+    with pytest.raises(KeysError, match="newest root is 1, the store's is 2"):
+        world.publish("three")
+
+
+def test_what_has_expired_can_be_published_again(world: World) -> None:
+    world.publish()
+    world.owners_time += timedelta(days=4000)
+    world.keys = world.keys.rotate(set())
+    world.publish("two")
+    assert world.look() == 2
+
+
+def test_an_owners_clock_that_is_behind_is_noticed(world: World) -> None:
+    world.owners_time += timedelta(days=3000)
+    world.publish()
+    world.owners_time -= timedelta(days=3000)
+    with pytest.raises(SurroundingsError, match=r"signed last at 2035.*clock says 2026"):
+        world.publish("two")
+    world.devices_time = world.owners_time
+    world.keys = world.keys.rotate({"online"})  # devices forget the wrong time with its key
+    world.publish("two")
+    assert world.look() == 2
+
+
+def test_time_of_issue_always_goes_on(world: World) -> None:
+    world.publish()
+    device = world.device()
+    device.refresh()
+    first = device.issued
+    assert first is not None
+    world.owners_time -= timedelta(minutes=90)
+    world.publish("two")
+    device.refresh()
+    assert device.issued == first + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        ("endless", TooLargeError),
+        ("say less", ForgedError),
+        ("say more", StoreUnreachable),
+        ("truncate", StoreUnreachable),
+        ("reset", StoreUnreachable),
+        ("trickle", StoreUnreachable),
+        ("silent", StoreUnreachable),
+        ("damage", ForgedError),
+        ("status", StoreRefused),
+    ],
+)
+@pytest.mark.parametrize("name", ["timestamp.json", "1.targets.json"])
+def test_a_bad_store_is_named_and_survived(
+    name: str,
+    how: How,
+    kind: type[VisualSearchError],
+    faulty: FaultyProxy,
+    s3_source: str,
+    keys: Keys,
+    small_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("sync.store.Pace", lambda: Pace(slowest=100_000, window=0.3))
+    store = open_store(s3_source, endpoint_url=faulty.address)
+    Publisher(store, keys).put(write_hollow_bundle(tmp_path / "one", small_bundle), "stable")
+    faulty.faults.append(Fault(name, how, after=100, status=403))
+    device = Trust(tmp_path / "trust", keys.roots[1], store)
+    with pytest.raises(kind):
+        device.refresh()
+    faulty.faults.clear()
+    device.refresh()
+    assert device.newest("stable").number == 1
+
+
+# refresh
+
+
+def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
+    world.publish()
+    for folder in ("offline", "publisher"):
+        shutil.rmtree(world.keys.folder / folder)
+    world.keys = Keys(world.keys.folder, secret)
+    world.owners_time += timedelta(days=300)
+    expires = world.publisher().refresh(days=30).expires
+    assert expires == world.owners_time + timedelta(days=30)
+    world.devices_time = world.owners_time
+    device = world.device()
+    device.refresh()
+    assert device.ending.expires == expires
+    assert device.newest("stable").number == 1
+    with pytest.raises(KeysError, match="0 of the 1 keys that must sign are here"):
+        world.publish("two")
+
+
+def test_a_refresh_says_when_the_list_ends_first(world: World) -> None:
+    done = world.publish(days=100)
+    world.owners_time += timedelta(days=50)
+    assert world.publisher().refresh(days=400) == Ending("targets", done.expires)
+    world.owners_time += timedelta(days=51)
+    with pytest.raises(KeysError, match="publish a bundle again"):
+        world.publisher().refresh()
+
+
+def test_there_must_be_something_to_refresh(world: World) -> None:
+    with pytest.raises(NotInStore, match="publish a bundle first"):
+        world.publisher().refresh()
+
+
+def test_a_refresh_signs_the_list_again_after_its_key_was_replaced(world: World) -> None:
+    world.publish()
+    world.keys = world.keys.rotate({"publisher", "online"})
+    world.publisher().refresh()
+    assert world.look() == 1
+
+
+# keys
+
+
+def test_keys_are_encrypted_and_nobody_elses(keys: Keys, tmp_path: Path) -> None:
+    Keys.create(tmp_path / "new", secret)
+    found = sorted((tmp_path / "new").glob("*/*.pem"))
+    assert [file.parent.name for file in found] == ["offline"] * 3 + ["online", "publisher"]
+    for file in found:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        with pytest.raises(TypeError, match="encrypted"):
+            load_pem_private_key(file.read_bytes(), None)
+        load_pem_private_key(file.read_bytes(), secret("", False))
+    role = keys.root.roles["root"]
+    assert (len(role.keyids), role.threshold) == (3, 2)
+    years = (keys.root.expires - datetime.now(UTC)).days / 365
+    assert 9.9 < years < 10.1
+
+
+def test_keys_are_not_made_over_others(keys: Keys) -> None:
+    with pytest.raises(KeysError, match="not empty"):
+        Keys.create(keys.folder, secret)
+
+
+def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeysError, match="too short"):
+        Keys.create(tmp_path / "keys", lambda folder, new: b"secret")
+    assert not list(tmp_path.rglob("*.pem"))
+
+
+def test_the_wrong_passphrase_is_named(keys: Keys) -> None:
+    wrong = Keys(keys.folder, lambda folder, new: b"another one")
+    with pytest.raises(KeysError, match="is the passphrase right"):
+        wrong.signers("online")
+
+
+@pytest.mark.parametrize("name", ["roots/1.root.json", "roots"])
+def test_a_folder_without_roots_is_no_key_folder(name: str, keys: Keys) -> None:
+    path = keys.folder / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(KeysError, match="sync keys init DIR"):
+        Keys(keys.folder, secret)
+
+
+def test_a_key_that_is_damaged_is_named(keys: Keys) -> None:
+    file = next((keys.folder / "online").iterdir())
+    file.write_bytes(b"x")
+    with pytest.raises(KeysError, match=file.name):
+        Keys(keys.folder, secret).signers("online")
+
+
+def test_one_root_key_may_be_lost_and_not_two(keys: Keys) -> None:
+    files = sorted((keys.folder / "offline").iterdir())
+    files[0].unlink()
+    keys = Keys(keys.folder, secret).rotate({"offline"})
+    assert keys.root.version == 2
+    files = sorted((keys.folder / "offline").iterdir())
+    assert len(files) == 3
+    for file in files[:2]:
+        file.unlink()
+    with pytest.raises(KeysError, match="1 of the 2 keys that must sign are here"):
+        Keys(keys.folder, secret).rotate(set())
+
+
+def test_a_rotation_that_died_is_begun_again(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New keys were made, and no root names them yet."""
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.keys._write_root", _die)
+        with pytest.raises(KeysError, match="the disk is full"):
+            keys.rotate({"online"})
+    keys = Keys(keys.folder, secret)
+    assert len(keys.signers("online")) == 1
+    keys = keys.rotate({"online"})
+    assert len(list((keys.folder / "online").iterdir())) == 1
+    assert len(keys.signers("online")) == 1
+
+
+def _die(*_: object) -> None:
+    raise OSError(28, "the disk is full")
+
+
+def test_a_passphrase_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    with pytest.raises(KeysError, match="cannot be read"):
+        read_passphrase(file)
+    file.write_text("five words by chance\n")
+    file.chmod(0o640)
+    with pytest.raises(KeysError, match="chmod 600"):
+        read_passphrase(file)
+    file.chmod(0o600)
+    assert read_passphrase(file) == b"five words by chance"
+    file.write_text("\n")
+    with pytest.raises(KeysError, match="empty"):
+        read_passphrase(file)
+
+
+# the commands
+
+
+def test_the_owners_commands_work_together(
+    surroundings: Surroundings, small_bundle: Path, s3_server: S3Server, s3_source: str
+) -> None:
+    file = surroundings.folder / "secret"
+    file.write_text("five words by chance\n")
+    file.chmod(0o600)
+    words = ("--keys", "keys", "--passphrase-file", file, "--endpoint-url", s3_server.address)
+
+    done = surroundings.run("sync", "keys", "init", "keys", "--passphrase-file", file)
+    assert done.returncode == 0, done.stderr
+    assert "offline/" in done.stdout
+    assert "root.json    give it to every device" in done.stdout
+    done = surroundings.run("sync", "publish", small_bundle, s3_source, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["release"], told["channel"]) == (1, "stable")
+    assert told["bundle"] == verify(small_bundle)[1]
+    assert done.stderr == ""
+    done = surroundings.run("sync", "publish", small_bundle, s3_source, *words)
+    assert "release 2 of stable" in done.stdout
+    assert "0 of 7 files sent" in done.stdout
+    done = surroundings.run("sync", "keys", "rotate", "keys", "--passphrase-file", file)
+    assert "root 2: valid until" in done.stdout
+    done = surroundings.run("sync", "refresh", s3_source, *words)
+    assert done.stdout.startswith("valid until 20")
+    done = surroundings.run("sync", "refresh", s3_source, *words, "--expires-days", "30", "--json")
+    left = datetime.fromisoformat(json.loads(done.stdout)["expires"]) - datetime.now(UTC)
+    assert 29 <= left.days <= 30
+    root = (surroundings.folder / "keys" / "roots" / "1.root.json").read_bytes()
+    store = open_store(s3_source, endpoint_url=s3_server.address)
+    device = Trust(surroundings.data / "trust", root, store)
+    device.refresh()
+    assert device.newest("stable").number == 2
+    assert device.root.version == 2
+
+
+def test_a_stick_is_written_like_a_bucket(
+    surroundings: Surroundings, small_bundle: Path, key_folder: Path
+) -> None:
+    shutil.copytree(key_folder, surroundings.folder / "keys")
+    (surroundings.folder / "secret").touch(0o600)
+    (surroundings.folder / "secret").write_text("five words by chance")
+    stick = surroundings.folder / "stick"
+    words = ("--keys", "keys", "--passphrase-file", "secret")
+    done = surroundings.run("sync", "publish", small_bundle, stick.as_uri(), *words)
+    assert done.returncode == 1
+    assert "error: " in done.stderr
+    assert "is the stick in and mounted" in done.stderr
+    stick.mkdir()
+    done = surroundings.run("sync", "publish", small_bundle, stick.as_uri(), *words)
+    assert done.returncode == 0, done.stderr
+    manifest = parse_manifest((small_bundle / MANIFEST).read_bytes(), "it")
+    for entry in manifest.files.values():
+        assert file_digest(stick / "files" / entry.sha256) == entry.sha256
+
+
+def test_a_passphrase_is_asked_for_each_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    answers = [f"the passphrase of {one}" for one in ("offline", "publisher", "online")]
+    said = CliRunner().invoke(
+        keys_command, ["init", str(folder)], input="".join(f"{one}\n{one}\n" for one in answers)
+    )
+    assert said.exit_code == 0, said.output
+    assert "New passphrase for offline/" in said.output
+    assert "the passphrase of" not in said.output
+    keys = Keys(folder, lambda name, new: f"the passphrase of {name}".encode())
+    for name in ("offline", "publisher", "online"):
+        assert keys.signers(name)
+
+
+def test_mistakes_are_said_in_one_sentence(surroundings: Surroundings, small_bundle: Path) -> None:
+    words = ("sync", "publish", small_bundle, "file:///tmp", "--keys", "nowhere")
+    done = surroundings.run(*words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: nowhere: not a key folder")
+    assert surroundings.run("sync", "publish", small_bundle, "file:///tmp").returncode == 2
+
+
+def test_every_command_has_examples(surroundings: Surroundings) -> None:
+    for words in ("keys init", "keys rotate", "publish", "refresh"):
+        done = surroundings.run("sync", *words.split(), "--help")
+        assert done.returncode == 0
+        assert f"visual-search sync {words}" in done.stdout

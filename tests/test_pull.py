@@ -1,0 +1,626 @@
+"""Releases come onto the shelf whole, verified and proven, or not at all; each case is named."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.bundle import MANIFEST, Bundle, verify
+from catalog.errors import ShelfError
+from catalog.state import SyncState, edge_state, read_sync_state, write_edge_state
+from sync.keys import Keys
+from sync.publish import Publisher
+from sync.store import open_store
+from tests.conftest import sign_again
+from tests.faulty_proxy import Fault, FaultyProxy
+from tests.following import Following, passphrase, variant
+from tests.s3_server import S3Server
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Following:
+    """A device with release 1 installed; read only, for changes see `following`."""
+    following = Following.create(tmp_path_factory.mktemp("first") / "world")
+    following.publish(small_bundle)
+    assert following.device().check().outcome == "installed"
+    return following
+
+
+@pytest.fixture
+def following(first: Following, tmp_path: Path) -> Following:
+    """The same, the test's own."""
+    return first.copy(tmp_path / "world")
+
+
+@pytest.fixture
+def newer(small_bundle: Path, tmp_path: Path) -> Path:
+    """Another bundle: another title, other pictures."""
+    bundle = Path(shutil.copytree(small_bundle, tmp_path / "newer.bundle"))
+    with (bundle / "pictures.db").open("ab") as file:
+        file.write(os.urandom(3_000_000))
+    sign_again(bundle, title="Newer")
+    return bundle
+
+
+def in_store(following: Following, bundle: Path, name: str) -> Path:
+    """A bundle's file as it lies in the store."""
+    digest = json.loads((bundle / MANIFEST).read_bytes())["files"][name]["sha256"]
+    return following.store / "files" / str(digest)
+
+
+def refused(following: Following, state: SyncState, outcome: str) -> str:
+    """What is said; the first release goes on serving and nothing unfinished is left."""
+    assert state.outcome == outcome, state.message
+    assert read_sync_state(following.data / "state") == state
+    active = following.shelf.active()
+    assert active is not None
+    assert following.shelf.ledger().releases[active.name] == 1
+    verify(active)
+    for name in following.incoming():
+        assert name.partition(".")[0] == name[:64], "only what can be resumed"
+    return state.message
+
+
+# What goes well
+
+
+def test_the_first_boot_needs_a_root_and_a_source_alone(
+    first: Following, small_bundle: Path, tmp_path: Path
+) -> None:
+    following = first.copy(tmp_path / "world")
+    shutil.rmtree(following.data)
+    state = following.device().check()
+    assert (state.outcome, state.message) == (
+        "installed",
+        f"release 1, {verify(small_bundle)[1]}, is active",
+    )
+    assert following.active() == verify(small_bundle)[1]
+    assert following.incoming() == []
+    assert state.bytes_fetched == sum(
+        entry.bytes for entry in verify(small_bundle)[0].files.values()
+    )
+    (following.folder / "keys" / "root.json").unlink()
+    assert following.device().check().outcome == "up-to-date", "the root was kept"
+    assert following.device(root=None).check().outcome == "up-to-date"
+
+
+def test_a_newer_release_takes_over_and_what_is_here_is_linked(
+    following: Following, newer: Path
+) -> None:
+    before = following.active()
+    done = following.publish(newer)
+    state = following.device().check()
+    assert state.outcome == "installed"
+    assert following.active() == done.bundle
+    assert state.active is not None
+    assert state.previous is not None
+    assert (state.active.release, state.previous.release) == (2, 1)
+    assert state.bytes_fetched == (newer / "pictures.db").stat().st_size
+    assert state.bytes_fetched_ever > state.bytes_fetched
+    versions = following.shelf.versions
+    assert os.path.samefile(versions / before / "index.ann", versions / done.bundle / "index.ann")
+    assert following.incoming() == []
+    again = following.device().check()
+    assert (again.outcome, again.bytes_fetched) == ("up-to-date", 0)
+
+
+def test_the_same_bundle_again_is_a_newer_release_and_nothing_moves(
+    following: Following, small_bundle: Path
+) -> None:
+    following.publish(small_bundle)
+    before = following.shelf.activation()
+    state = following.device().check()
+    assert (state.outcome, state.bytes_fetched) == ("up-to-date", 0)
+    assert state.active is not None
+    assert state.active.release == 2
+    assert following.shelf.activation() == before
+
+
+def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
+    following: Following, newer: Path
+) -> None:
+    active = following.shelf.active()
+    assert active is not None
+    (active / "index.ann").write_bytes(b"x" * (active / "index.ann").stat().st_size)
+    done = following.publish(newer)
+    state = following.device().check()
+    assert state.outcome == "installed"
+    assert verify(following.shelf.versions / done.bundle)[1] == done.bundle
+    assert state.bytes_fetched == sum(
+        (newer / name).stat().st_size for name in ("pictures.db", "index.ann")
+    )
+
+
+def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
+    done = following.publish(newer, "store-42")
+    assert following.device().check().outcome == "up-to-date"
+    assert following.device(channel="store-42").check().outcome == "installed"
+    assert following.active() == done.bundle
+
+
+def test_a_pull_that_was_left_goes_on_and_a_newer_release_keeps_what_it_shares(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    class LeftError(Exception):
+        pass
+
+    def leave(here: int, total: int) -> None:
+        if here > total * 0.9:
+            raise LeftError
+
+    following.publish(newer)
+    with pytest.raises(LeftError):
+        following.device().check(leave)
+    assert following.incoming()
+    done = following.publish(variant(newer, tmp_path / "newest.bundle", "Newest"))
+    state = following.device().check()
+    assert following.active() == done.bundle
+    assert state.bytes_fetched < 0.2 * (newer / "pictures.db").stat().st_size
+    assert following.incoming() == []
+
+
+def test_a_stick_installs_with_no_network(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    following.publish(newer)
+    stick = Path(shutil.copytree(following.store, tmp_path / "stick"))
+    shutil.rmtree(following.store)
+    message = refused(following, following.device().check(), "store-failed")
+    assert "is the stick in and mounted?" in message
+    assert following.device(source=stick.as_uri()).check().outcome == "installed"
+
+
+# What the store, the disk and others do
+
+
+def test_an_expired_stick_is_refused_with_its_dates(following: Following, newer: Path) -> None:
+    done = following.publish(newer, days=10)
+    following.pass_days(11)
+    state = following.device().check()
+    message = refused(following, state, "expired")
+    assert f"{done.expires:%Y-%m-%d}" in message
+    assert f"{following.clock():%Y-%m-%d}" in message
+    assert "if that is wrong" in state.clock
+
+
+def test_a_clock_that_starts_in_1970_installs_and_is_said(
+    following: Following, newer: Path
+) -> None:
+    following.publish(newer)
+    following.time = datetime(1970, 1, 1, 0, 2, tzinfo=UTC)
+    state = following.device().check()
+    assert state.outcome == "installed"
+    assert "clock says 1970-01-01 00:02 UTC" in state.clock
+    following.time = None
+    assert following.device().check().clock == ""
+
+
+def test_an_older_store_is_refused(following: Following, newer: Path, tmp_path: Path) -> None:
+    older = Path(shutil.copytree(following.store, tmp_path / "older"))
+    following.publish(newer)
+    assert following.device().check().outcome == "installed"
+    active = following.active()
+    state = following.device(source=older.as_uri()).check()
+    assert state.outcome == "rolled-back-metadata"
+    assert following.active() == active
+
+
+def test_what_others_signed_is_refused(following: Following, newer: Path, tmp_path: Path) -> None:
+    other = Following.create(tmp_path / "other")
+    other.publish(newer)
+    refused(following, following.device(source=other.source).check(), "forged")
+
+
+@pytest.mark.parametrize("name", ["pictures.db", "index.ann", "vectors.npy", "items.db"])
+def test_a_flipped_bit_in_a_file_is_refused(following: Following, newer: Path, name: str) -> None:
+    with (newer / name).open("ab") as file:
+        file.write(b"padding")
+    sign_again(newer, title="Flipped")
+    following.publish(newer)
+    there = in_store(following, newer, name)
+    content = bytearray(there.read_bytes())
+    content[len(content) // 2] ^= 4
+    there.write_bytes(content)
+    assert there.name in refused(following, following.device().check(), "forged")
+    assert not any(one.startswith(there.name) for one in following.incoming())
+
+
+def test_swapped_files_are_refused(following: Following, newer: Path, tmp_path: Path) -> None:
+    with (newer / "items.db").open("ab") as file:
+        file.write(b"x" * 10)
+    shutil.copyfile(newer / "items.db", newer / "probes.npz")
+    with (newer / "probes.npz").open("r+b") as file:
+        file.write(b"y")
+    sign_again(newer)
+    following.publish(newer)
+    one, two = (in_store(following, newer, name) for name in ("items.db", "probes.npz"))
+    one.rename(tmp_path / "kept")
+    two.rename(one)
+    (tmp_path / "kept").rename(two)
+    refused(following, following.device().check(), "forged")
+
+
+def test_a_missing_file_is_named(following: Following, newer: Path) -> None:
+    following.publish(newer)
+    in_store(following, newer, "pictures.db").unlink()
+    message = refused(following, following.device().check(), "not-in-store")
+    assert "files/" in message
+
+
+def test_a_shorter_file_is_refused_before_a_byte(following: Following, newer: Path) -> None:
+    following.publish(newer)
+    os.truncate(in_store(following, newer, "pictures.db"), 1000)
+    state = following.device().check()
+    refused(following, state, "too-large")
+    assert state.bytes_fetched == 0
+
+
+def test_nothing_published_in_a_channel_is_said(following: Following) -> None:
+    message = refused(following, following.device(channel="stabel").check(), "not-published")
+    assert "check its name" in message
+
+
+def test_a_device_without_a_source_or_a_root_is_told_what_to_set(
+    following: Following, tmp_path: Path
+) -> None:
+    assert "[sync] source" in following.device(source="").check().message
+    (following.data / "root.json").unlink()
+    state = following.device(root=None).check()
+    assert (state.outcome, "[sync] root" in state.message) == ("not-set-up", True)
+    state = following.device(root=tmp_path / "absent").check()
+    assert (state.outcome, "absent" in state.message) == ("not-set-up", True)
+
+
+def test_the_store_answers_and_refuses(
+    following: Following,
+    small_bundle: Path,
+    newer: Path,
+    s3_server: S3Server,
+    s3_source: str,
+    faulty: FaultyProxy,
+) -> None:
+    for bundle in (small_bundle, newer):
+        following.publish(bundle, source=s3_source, endpoint_url=s3_server.address)
+    device = following.device(source=s3_source, endpoint_url=faulty.address)
+    outcomes = {}
+    for status in (403, 404, 500, 503):
+        faulty.faults[:] = [Fault("files/", "status", status=status)]
+        outcomes[status] = device.check().outcome
+    assert outcomes == {
+        403: "store-refused",
+        404: "not-in-store",
+        500: "store-busy",
+        503: "store-busy",
+    }
+    faulty.faults[:] = [Fault("", "status", status=403)]
+    assert device.check().outcome == "store-refused"
+    faulty.faults[:] = [Fault("files/", "truncate", after=100_000)]
+    state = device.check()
+    assert state.outcome == "installed"
+    assert state.bytes_fetched < 1.1 * (newer / "pictures.db").stat().st_size + 100_000
+    gone = following.device(source=s3_source, endpoint_url="http://127.0.0.1:9")
+    assert gone.check().outcome == "offline"
+
+
+def test_a_bundle_larger_than_the_disk_is_refused_before_a_byte(
+    following: Following, newer: Path
+) -> None:
+    following.publish(newer)
+    state = following.device(reserve_mb=1_000_000_000).check()
+    message = refused(following, state, "disk-full")
+    assert "make room" in message
+    assert state.bytes_fetched == 0
+    assert following.shelf.ledger().rejected == {}
+    assert following.device().check().outcome == "installed"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    subprocess.run(command, check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_on_the_way_is_named(
+    following: Following, newer: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following.publish(newer)
+    shutil.move(following.data, small_disk / "data")
+    following.data.symlink_to(small_disk / "data")
+    assert following.device(reserve_mb=0).check().outcome == "disk-full"
+    monkeypatch.setattr("sync.pull.Puller._check_room", lambda *_: None)  # somebody else wrote
+    state = following.device(reserve_mb=0).check()
+    assert state.outcome == "disk-full"
+    assert following.incoming() == [], "who else writes needs the room"
+    verify(following.shelf.versions / following.active())
+
+
+def test_two_checks_at_once_the_second_says_so(following: Following) -> None:
+    with (following.data / "shelf" / "pull.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ShelfError, match="another sync is at work"):
+            following.device().check()
+
+
+# What proves itself, and what does not
+
+
+def crafted(bundle: Path) -> Path:
+    """An index that crashes whoever opens it, with right digests."""
+    index = bundle / "index.ann"
+    nodes = np.frombuffer(index.read_bytes(), np.int32).reshape(-1, 3 + 48).copy()
+    nodes[24:, 1:25] = 0x7FFFFF00  # the trees' children lie far outside the file
+    index.write_bytes(nodes.tobytes())
+    sign_again(bundle)
+    return bundle
+
+
+def test_a_bundle_that_crashes_the_gate_is_rejected_once(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = following.publish(crafted(newer))
+    state = following.device().check()
+    assert "crashes whoever opens it" in refused(following, state, "rejected")
+    assert state.bytes_fetched > 0
+    assert following.incoming() == []
+    again = following.device().check()
+    assert "is not tried again" in refused(following, again, "rejected")
+    assert again.bytes_fetched == 0
+    assert bad.bundle in following.shelf.ledger().rejected
+    monkeypatch.setattr("catalog.ledger.version", lambda name: "99.0")
+    assert following.shelf.ledger().rejection(bad.bundle, "auto") is None, (
+        "a newer program may know it"
+    )
+
+
+def test_a_bundle_of_the_wrong_featurizer_is_rejected(following: Following, newer: Path) -> None:
+    file = newer / "featurizer" / "descriptor.json"
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {"channels": "bgr"}))
+    sign_again(newer)
+    following.publish(newer)
+    refused(following, following.device().check(), "rejected")
+
+
+def test_an_index_cut_at_a_node_is_rejected(following: Following, newer: Path) -> None:
+    index, node = newer / "index.ann", 4 * (3 + 48)
+    os.truncate(index, index.stat().st_size // 4 // node * node)
+    sign_again(newer)
+    following.publish(newer)
+    refused(following, following.device().check(), "rejected")
+
+
+def test_a_missing_engine_is_no_verdict_and_nothing_is_fetched_twice(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following.publish(newer)
+    state = following.device(engine="awscam").check()
+    assert "speaks against this device" in refused(following, state, "failed")
+    assert following.shelf.ledger().rejected == {}
+    assert following.incoming()
+    state = following.device().check()
+    assert (state.outcome, state.bytes_fetched) == ("installed", 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../escaped", "/tmp/escaped", "a/../../b", "manifest.json", "x" * 300, "a\x00b"]
+)
+def test_a_signed_manifest_with_a_wicked_name_writes_nothing(
+    following: Following, newer: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = newer / MANIFEST
+    manifest = json.loads(file.read_bytes())
+    manifest["files"][name] = manifest["files"]["items.db"]
+    file.write_text(json.dumps(manifest))
+    with monkeypatch.context() as patch:  # an owner whose own check was put out of order
+        patch.setattr("catalog.bundle._check_names", lambda *_: None)
+        patch.setattr("sync.publish.Publisher._send_files", lambda *_: [])
+        following.publish(newer)
+    state = following.device().check()
+    refused(following, state, "rejected")
+    assert state.bytes_fetched == 0
+    assert not list(following.folder.rglob("escaped"))
+
+
+def test_a_link_in_the_store_leads_nowhere_new(following: Following, newer: Path) -> None:
+    following.publish(newer)
+    file = in_store(following, newer, "pictures.db")
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+    refused(following, following.device().check(), "too-large")
+
+
+# Going back and staying
+
+
+def test_a_version_rolled_back_from_is_declined_until_a_newer_release(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    old = following.active()
+    following.publish(newer)
+    assert following.device().check().outcome == "installed"
+    left = following.active()
+    state = following.device().roll_back()
+    assert following.active() == old
+    assert (state.active is not None, state.previous is not None) == (True, True)
+    assert following.device().check().outcome == "declined"
+    with pytest.raises(ShelfError, match="was gone back from already"):
+        following.device().roll_back()
+    done = following.publish(variant(newer, tmp_path / "newest.bundle", "Newest"))
+    assert following.device().check().outcome == "installed"
+    assert following.active() == done.bundle != left
+    assert following.shelf.ledger().declined is None
+
+
+def test_the_same_bundle_as_a_newer_release_is_not_declined(
+    following: Following, newer: Path
+) -> None:
+    following.publish(newer)
+    following.device().check()
+    following.device().roll_back()
+    following.publish(newer)
+    state = following.device().check()
+    assert (state.outcome, state.bytes_fetched) == ("installed", 0)
+
+
+def test_unpin_takes_the_declined_one_back_without_fetching(
+    following: Following, newer: Path
+) -> None:
+    done = following.publish(newer)
+    following.device().check()
+    following.device().roll_back()
+    following.device().unpin()
+    state = following.device().check()
+    assert (state.outcome, state.bytes_fetched) == ("installed", 0)
+    assert following.active() == done.bundle
+
+
+def test_a_pinned_version_stays_until_unpinned(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    first = following.active()
+    following.publish(newer)
+    following.device().check()
+    following.device().pin("1")
+    assert following.active() == first
+    following.publish(variant(newer, tmp_path / "newest.bundle", "Newest"))
+    state = following.device().check()
+    assert (state.outcome, state.pinned, state.bytes_fetched) == ("pinned", first, 0)
+    assert state.newest is not None
+    assert state.newest.release == 3
+    with pytest.raises(ShelfError, match="is pinned; first run"):
+        following.device().roll_back()
+    following.device().unpin()
+    assert following.device().check().outcome == "installed"
+
+
+@pytest.mark.parametrize("wanted", ["", "absent", "7"])
+def test_only_what_is_here_can_be_pinned(following: Following, wanted: str) -> None:
+    with pytest.raises(ShelfError, match=f"there are: {following.active()}"):
+        following.device().pin(wanted)
+
+
+def test_a_version_that_is_open_is_not_removed(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    active = following.shelf.active()
+    assert active is not None
+    opened = Bundle.open(active)
+    for title in ("Two", "Three"):
+        following.publish(variant(newer, tmp_path / title, title))
+        assert following.device().check().outcome == "installed"
+    assert verify(active)[1] == active.name
+    assert opened.search(np.array(opened.vectors()[0], np.float32))
+    del opened
+    following.publish(variant(newer, tmp_path / "Four", "Four"))
+    assert following.device().check().outcome == "installed"
+    assert not active.exists()
+    assert len(list(following.shelf.versions.iterdir())) == 2
+
+
+# What this device mends by itself, or says
+
+
+def test_an_active_version_that_was_damaged_is_mended_with_the_bad_file_alone(
+    following: Following,
+) -> None:
+    device = following.device()
+    assert device.check().outcome == "up-to-date"
+    active = following.shelf.active()
+    assert active is not None
+    file = active / "index.ann"
+    size = file.stat().st_size
+    file.write_bytes(bytes(size))
+    assert device.check().outcome == "up-to-date", "it is looked at once"
+    write_edge_state(following.data / "state", edge_state("failed", active.name, "damaged"))
+    state = device.check()
+    assert (state.outcome, state.bytes_fetched) == ("installed", size)
+    assert verify(active)[1] == active.name
+    file.write_bytes(bytes(size))
+    (following.data / "state" / "edge.json").unlink()
+    assert following.device().check().outcome == "installed", "a new process looks"
+    assert verify(active)[1] == active.name
+
+
+def test_unpin_tries_again_what_was_rejected(following: Following, newer: Path) -> None:
+    bad = following.publish(crafted(newer))
+    device = following.device()
+    assert device.check().outcome == "rejected"
+    device.unpin()
+    assert bad.bundle not in following.shelf.ledger().rejected
+    assert device.check().bytes_fetched > 0
+
+
+def test_a_first_bundle_that_is_too_slow_is_tried_again(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(following.data)
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.gate.SECONDS", 0.01)
+        state = following.device().check()
+    assert state.outcome == "failed"
+    assert "tried again" in state.message
+    assert following.device().check().outcome == "installed"
+
+
+def test_a_bad_root_is_named_and_does_not_replace_the_good_one(
+    following: Following, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    state = following.device(root=wrong).check()
+    assert state.outcome == "not-set-up"
+    assert str(wrong) in state.message
+    assert following.device(root=None).check().outcome == "up-to-date"
+
+
+def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
+    following: Following, small_bundle: Path
+) -> None:
+    shutil.rmtree(following.data)
+    device = following.device()
+    assert device.check().outcome == "installed"
+    write_edge_state(following.data / "state", edge_state("failed", following.active(), "no"))
+    assert device.watch() == "bad"
+    assert "nothing to go back to, it stays active" in device.state().message
+
+
+def test_what_was_activated_by_hand_and_rolled_back_from_comes_with_a_newer_release(
+    following: Following, newer: Path
+) -> None:
+    following.shelf.activate(newer)
+    following.device().roll_back()
+    following.publish(newer)
+    assert following.device().check().outcome == "declined"
+    following.publish(newer)
+    assert following.device().check().outcome == "installed"
+
+
+def test_a_damaged_file_in_the_store_is_repaired_by_publishing_it_again(
+    following: Following, newer: Path
+) -> None:
+    following.publish(newer)
+    file = in_store(following, newer, "pictures.db")
+    healthy = file.read_bytes()
+    file.write_bytes(bytes(len(healthy)))
+    assert "sync publish --again" in refused(following, following.device().check(), "forged")
+    assert following.publish(newer).sent == 0
+    keys = Keys(following.folder / "keys", passphrase)
+    publisher = Publisher(open_store(following.source), keys)
+    assert publisher.publish(newer, "stable", again=True).sent > 0
+    assert file.read_bytes() == healthy
+    assert following.device().check().outcome == "installed"

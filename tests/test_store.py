@@ -1,0 +1,335 @@
+"""Stores: the same behaviour from a bucket and a folder, and named failures."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import (
+    NotInStore,
+    SettingsError,
+    StoreBusy,
+    StoreChanged,
+    StoreConflict,
+    StoreError,
+    StoreRefused,
+    StoreTooLarge,
+    StoreUnreachable,
+)
+from sync.store import Body, Pace, Store, open_store
+from sync.stores import bounds
+from tests.brokers import until
+from tests.faulty_proxy import Fault, FaultyProxy
+from tests.s3_server import S3Server
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def bad(faulty: FaultyProxy, s3_source: str) -> Store:
+    """A bucket behind the faulty proxy, with ``files/a`` in it."""
+    store = open_store(s3_source, endpoint_url=faulty.address)
+    store.write("files/a", CONTENT)
+    return store
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time-outs that a test can wait for."""
+    monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 1)
+    monkeypatch.setattr("sync.store.Pace", lambda: Pace(slowest=100_000, window=0.5))
+
+
+def rest(body: Body) -> bytes:
+    """What is left of a body."""
+    return b"".join(iter(body.read, b""))
+
+
+def test_what_is_written_is_read(store: Store) -> None:
+    assert store.head("files/a") is None
+    written = store.write("files/a", b"hello")
+    assert store.head("files/a") == written
+    assert written is not None
+    assert written.bytes == 5
+    assert store.read("files/a", 5) == b"hello"
+
+
+def test_a_file_is_written_in_pieces_and_counted(store: Store) -> None:
+    sent: list[int] = []
+    entry = store.write("files/a", io.BytesIO(CONTENT), progress=sent.append)
+    assert entry is not None
+    assert entry.bytes == sum(sent) == len(CONTENT)
+    assert store.read("files/a", len(CONTENT)) == CONTENT
+
+
+def test_an_empty_object_is_one(store: Store) -> None:
+    store.write("files/empty", io.BytesIO())
+    assert store.read("files/empty", 10) == b""
+
+
+def test_reading_begins_where_it_is_told(store: Store) -> None:
+    store.write("files/a", CONTENT)
+    entry = store.head("files/a")
+    assert entry is not None
+    with store.open("files/a", 1000, entry.etag) as body:
+        assert (body.start, body.size, body.etag) == (1000, len(CONTENT), entry.etag)
+        assert rest(body) == CONTENT[1000:]
+        assert body.read() == b""
+
+
+def test_what_is_absent_is_named(store: Store) -> None:
+    with pytest.raises(NotInStore, match="files/nothing"):
+        store.read("files/nothing", 10)
+    with pytest.raises(NotInStore), store.open("files/nothing", 5):
+        pass
+
+
+def test_more_than_allowed_is_not_read(store: Store) -> None:
+    store.write("files/a", CONTENT)
+    with pytest.raises(StoreTooLarge, match="more than 1000 bytes"):
+        store.read("files/a", 1000)
+
+
+def test_an_object_that_changed_is_not_read_on(store: Store) -> None:
+    first = store.write("files/a", CONTENT)
+    store.write("files/a", CONTENT[::-1])
+    assert first is not None
+    with pytest.raises(StoreChanged), store.open("files/a", 10, first.etag):
+        pass
+    with pytest.raises(StoreChanged), store.open("files/a", len(CONTENT)):
+        pass
+
+
+def test_only_one_can_be_the_first_to_write(store: Store) -> None:
+    store.write("metadata/1.json", b"one", new=True)
+    with pytest.raises(StoreConflict, match="somebody else"):
+        store.write("metadata/1.json", b"other", new=True)
+    assert store.read("metadata/1.json", 10) == b"one"
+
+
+def test_only_what_was_seen_is_replaced(store: Store) -> None:
+    seen = store.write("metadata/t.json", b"one")
+    assert seen is not None
+    newer = store.write("metadata/t.json", b"two", replaces=seen.etag)
+    assert newer is not None
+    with pytest.raises(StoreConflict):
+        store.write("metadata/t.json", b"three", replaces=seen.etag)
+    assert store.read("metadata/t.json", 10) == b"two"
+    with pytest.raises(StoreConflict):
+        store.write("metadata/gone.json", b"x", replaces=seen.etag)
+
+
+@pytest.mark.parametrize("source", ["", "shop", "http://x/y", "s3:///x", "file://host/x", "file:x"])
+def test_other_places_are_refused(source: str) -> None:
+    with pytest.raises(SettingsError, match="s3://bucket/prefix"):
+        open_store(source)
+
+
+def test_a_name_no_bucket_can_have_is_refused(s3_source: str) -> None:
+    with pytest.raises(StoreError):
+        open_store("s3://A_b").head("x")
+
+
+def test_a_stick_that_is_not_in_is_named(tmp_path: Path) -> None:
+    store = open_store((tmp_path / "stick").as_uri())
+    for ask in (lambda: store.head("a"), lambda: store.read("a", 1), lambda: store.write("a", b"")):
+        with pytest.raises(StoreError, match="is the stick in and mounted"):
+            ask()
+    assert not (tmp_path / "stick").exists()
+
+
+def test_a_folder_with_spaces_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a b").mkdir()
+    open_store((tmp_path / "a b").as_uri()).write("x", b"1")
+    assert (tmp_path / "a b" / "x").read_bytes() == b"1"
+
+
+def test_a_writer_that_is_interrupted_leaves_the_old_file(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    store.write("files/a", b"old")
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(5, "the disk is broken")
+            return super().read(2)
+
+    with pytest.raises(StoreError, match="the disk is broken"):
+        store.write("files/a", Broken(b"news"))
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["a"]
+    assert store.read("files/a", 9) == b"old"
+
+
+def test_large_files_are_sent_in_parts(
+    s3_server: S3Server, s3_source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sync.stores.s3.LARGE", 20 << 20)
+    content = os.urandom(1 << 20) * 21
+    (tmp_path / "large").write_bytes(content)
+    store = open_store(s3_source, endpoint_url=s3_server.address)
+    sent: list[int] = []
+    with (tmp_path / "large").open("rb") as file:
+        entry = store.write("files/large", file, progress=sent.append)
+    assert entry is not None
+    assert "-3" in entry.etag  # the tag says how many parts
+    assert sum(sent) == len(content)
+    assert store.read("files/large", len(content)) == content
+
+
+def test_the_wrong_secret_is_refused(
+    s3_server: S3Server, s3_source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    store = open_store(s3_source, endpoint_url=s3_server.address)
+    for ask in (lambda: store.head("a"), lambda: store.read("a", 1), lambda: store.write("a", b"")):
+        with pytest.raises(StoreRefused, match="check the credentials"):
+            ask()
+
+
+def test_credentials_that_are_missing_are_named(
+    s3_server: S3Server, s3_source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    store = open_store(s3_source, endpoint_url=s3_server.address)
+    with pytest.raises(StoreRefused, match="Unable to locate credentials"):
+        store.read("a", 1)
+
+
+def test_a_bucket_that_is_not_there_is_named(s3_server: S3Server, s3_source: str) -> None:
+    store = open_store("s3://nobodys-bucket/x", endpoint_url=s3_server.address)
+    with pytest.raises(NotInStore, match="no bucket nobodys-bucket"):
+        store.read("a", 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [("nowhere.invalid", "[Nn]ame"), ("127.0.0.1", "Connection refused")]
+)
+def test_a_store_that_does_not_answer_is_unreachable(
+    place: str, reason: str, s3_source: str
+) -> None:
+    with socket.socket() as closed:  # bound, and not listened on
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://{place}:{closed.getsockname()[1]}"
+        with pytest.raises(StoreUnreachable, match=f"cannot be reached: .*{reason}"):
+            open_store(s3_source, endpoint_url=address).head("a")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(403, StoreRefused), (404, NotInStore), (500, StoreBusy), (503, StoreBusy), (400, StoreError)],
+)
+def test_answers_have_names(
+    status: int, kind: type[StoreError], bad: Store, faulty: FaultyProxy
+) -> None:
+    faulty.faults.append(Fault("files/a", "status", status=status))
+    with pytest.raises(StoreError) as caught:
+        bad.read("files/a", len(CONTENT))
+    assert type(caught.value) is kind
+
+
+def test_a_store_that_is_busy_for_a_moment_is_asked_again(bad: Store, faulty: FaultyProxy) -> None:
+    faulty.faults.append(Fault("files/a", "status", times=2))
+    assert bad.read("files/a", len(CONTENT)) == CONTENT
+
+
+@pytest.mark.parametrize("how", ["truncate", "reset", "say more"])
+def test_what_breaks_off_is_not_taken_for_all_of_it(
+    how: str, bad: Store, faulty: FaultyProxy, hasty: None
+) -> None:
+    faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
+    with pytest.raises(StoreUnreachable), bad.open("files/a") as body:
+        rest(body)
+
+
+@pytest.mark.parametrize("how", ["trickle", "silent"])
+def test_a_store_cannot_hold_its_reader(
+    how: str, bad: Store, faulty: FaultyProxy, hasty: None, s3_source: str
+) -> None:
+    store = open_store(s3_source, endpoint_url=faulty.address)  # with the shorter time-outs
+    faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
+    with pytest.raises(StoreUnreachable, match=r"too slow|timed out"):
+        store.read("files/a", len(CONTENT))
+
+
+def test_endless_data_ends(bad: Store, faulty: FaultyProxy) -> None:
+    faulty.faults.append(Fault("files/a", "endless"))
+    with pytest.raises(StoreTooLarge):
+        bad.read("files/a", len(CONTENT))
+
+
+def test_an_endless_refusal_ends(bad: Store, faulty: FaultyProxy) -> None:
+    """And is not read: the proxy could not send more than fits into the buffers on the way."""
+    faulty.faults.append(Fault("files/a", "endless refusal", status=403))
+    with pytest.raises(StoreRefused):
+        bad.read("files/a", len(CONTENT))
+    until(lambda: faulty.requests)
+    assert sum(one.bytes for one in faulty.requests) < 32 << 20
+
+
+def test_headers_that_trickle_in_are_not_waited_for(
+    bad: Store, faulty: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "ANSWER_SECONDS", 0.5)
+    faulty.faults.append(Fault("files/a", "slow headers"))
+    with pytest.raises(StoreUnreachable, match="Read timeout"):
+        bad.read("files/a", len(CONTENT))
+
+
+def test_what_arrived_can_be_taken_at_once(bad: Store, faulty: FaultyProxy) -> None:
+    """`Body.read` does not wait for more than the first byte."""
+    faulty.faults.append(Fault("files/a", "silent", after=5000))
+    with bad.open("files/a") as body:
+        arrived = b""
+        while len(arrived) < 5000:
+            arrived += body.read()
+    assert arrived == CONTENT[:5000]
+
+
+def test_a_store_that_ignores_conditions_is_noticed(bad: Store, faulty: FaultyProxy) -> None:
+    first = bad.head("files/a")
+    assert first is not None
+    bad.write("files/a", CONTENT[::-1])
+    faulty.faults.append(Fault("files/a", "ignore conditions"))
+    with pytest.raises(StoreChanged), bad.open("files/a", 10, first.etag):
+        pass
+
+
+def test_a_store_that_ignores_ranges_says_where_it_begins(bad: Store, faulty: FaultyProxy) -> None:
+    faulty.faults.append(Fault("files/a", "ignore ranges"))
+    with bad.open("files/a", 1000) as body:
+        assert body.start == 0
+        assert rest(body) == CONTENT
+
+
+def test_the_package_for_buckets_is_loaded_late() -> None:
+    code = "import sys, sync.store, sync.stores.s3; print('boto3' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_pace_allows_slow_and_refuses_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pace = Pace(slowest=100, window=10)
+
+    def arrive(count: int, seconds: float) -> None:
+        now[0] += seconds
+        pace.count(count)
+
+    for _ in range(10):
+        arrive(600, 5)
+    arrive(10, 5)  # a pause shorter than the window
+    arrive(2000, 4)
+    arrive(0, 1)
+    with pytest.raises(StoreUnreachable, match="too slow: 10 bytes"):
+        arrive(10, 20)

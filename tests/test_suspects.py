@@ -1,0 +1,77 @@
+"""Who made the other side hang up is found; an unreliable network convicts nobody."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sync.outbox import Stored
+from sync.suspects import GUILTY, SHUNNED, STUBBORN, Suspects, Verdict
+
+TOPIC = "a/status"
+
+
+def event(sequence: int) -> Stored:
+    return Stored("stream", sequence, str(sequence), "status", 0.0, 0, b"{}")
+
+
+def test_oldest_first_and_the_stubborn_last() -> None:
+    suspects = Suspects()
+    suspects.suspect(event(n) for n in (1, 2, 3))
+    for _ in range(STUBBORN):
+        first = suspects.next()
+        assert first == event(1)
+        assert suspects.failed(event(1), TOPIC, controlled=False) is Verdict.AGAIN
+    assert suspects.next() == event(2)
+    assert suspects.is_stubborn(event(1))
+    assert not suspects.is_stubborn(event(2))
+
+
+def test_found_guilty_only_after_others_got_through() -> None:
+    """Without a word that others of its topic went through meanwhile, nobody is convicted."""
+    suspects = Suspects()
+    verdicts = []
+    for n in range(20):
+        suspects.accepted(event(100 + n), TOPIC)
+        verdicts.append(suspects.failed(event(1), TOPIC, controlled=True))
+    assert verdicts[: GUILTY - 1] == [Verdict.AGAIN] * (GUILTY - 1)
+    assert verdicts[GUILTY - 1] is Verdict.ASIDE
+    alone = Suspects()
+    lone = [alone.failed(event(1), TOPIC, controlled=True) for _ in range(99)]
+    assert Verdict.ASIDE not in lone
+
+
+def test_a_topic_of_which_nothing_goes_through() -> None:
+    suspects = Suspects()
+    suspects.suspect([event(1), event(2)])
+    verdicts = [suspects.failed(event(n % 2), TOPIC, controlled=True) for n in range(SHUNNED)]
+    assert verdicts == [Verdict.AGAIN] * (SHUNNED - 1) + [Verdict.HOLD]
+    suspects.release(TOPIC, lambda _: TOPIC)
+    assert len(suspects) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_unreliable_network(seed: int) -> None:
+    """Every tenth message is lost with its connection; 5,000 arrive, and none is set aside."""
+    chance = random.Random(seed)
+    suspects, left, delivered = Suspects(), list(range(5000)), 0
+    while left or len(suspects):
+        accepted = False
+        for _ in range(10_000):
+            suspect = suspects.next()
+            if suspect is not None and (accepted or not suspects.is_stubborn(suspect)):
+                sent = suspect
+            elif left:
+                sent = event(left.pop(0))
+            elif suspect is not None:
+                sent = suspect
+            else:
+                break
+            if chance.random() < 0.1:
+                suspects.suspect([sent])
+                assert suspects.failed(sent, TOPIC, accepted) is not Verdict.ASIDE
+                break
+            suspects.accepted(sent, TOPIC)
+            accepted, delivered = True, delivered + 1
+    assert delivered == 5000

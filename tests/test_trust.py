@@ -1,0 +1,677 @@
+"""Whom a device believes: the attacks on signed metadata, and what it does after each."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tuf.api.metadata import Metadata, Root, Targets
+
+from catalog.errors import (
+    BundleError,
+    ExpiredError,
+    ForgedError,
+    NotInStore,
+    NotPublishedError,
+    RolledBackError,
+    ShelfError,
+    StoreBusy,
+    StoreError,
+    StoreRefused,
+    TooLargeError,
+    TrustError,
+    WrongChannelError,
+)
+from sync.keys import Keys, expiry
+from sync.trust import Trust
+from tests.repository import TODAY, World, secret
+
+DAY = timedelta(days=1)
+MADE = ("timestamp.json", "snapshot.json", "targets.json", "root.json", "root_history", "floor")
+Damage = Callable[[Path], object]
+
+
+def test_the_newest_release_is_what_was_published(world: World) -> None:
+    done = world.publish()
+    device = world.device()
+    device.refresh()
+    newest = device.newest("stable")
+    assert (newest.number, newest.bundle, newest.channel) == (1, done.bundle, "stable")
+    assert newest.manifest == (world.folder / "hollow" / "manifest.json").read_bytes()
+    assert newest.issued == world.owners_time
+    assert newest.expires == done.expires == world.owners_time + 400 * DAY
+    assert world.publish("two").release == world.look() == 2
+
+
+def test_a_look_without_news_reads_two_names(world: World) -> None:
+    """The next root, and the timestamp: that is all that an unchanged channel costs."""
+    world.publish()
+    world.look()
+    world.store.read_names.clear()
+    assert world.look() == 1
+    assert world.store.read_names == ["metadata/2.root.json", "metadata/timestamp.json"]
+
+
+# rollback
+
+
+def test_a_store_that_goes_back_is_refused(world: World) -> None:
+    world.publish()
+    old = dict(world.store.objects)
+    world.publish("two")
+    world.look()
+    world.store.objects = old
+    with pytest.raises(RolledBackError):
+        world.look()
+
+
+@pytest.mark.parametrize("lost", [MADE[:2], MADE[:3], MADE[:5]])
+def test_a_device_that_lost_files_does_not_go_back(lost: tuple[str, ...], world: World) -> None:
+    world.publish()
+    old = dict(world.store.objects)
+    world.publish("two")
+    world.look()
+    for name in lost:
+        shutil.rmtree(world.state / name, ignore_errors=True)
+        (world.state / name).unlink(missing_ok=True)
+    world.store.objects, newer = old, world.store.objects
+    with pytest.raises(RolledBackError, match=r"2026-11-22T13:00:00Z.*seen one of 2026-11-22T14"):
+        world.look()
+    world.store.objects = newer
+    assert world.look() == 2
+
+
+def test_an_older_snapshot_is_refused(world: World) -> None:
+    world.publish()
+    world.publish("two")
+    world.look()
+    world.tamper(timestamp=lambda signed: setattr(signed.snapshot_meta, "version", 1))
+    with pytest.raises(RolledBackError):
+        world.look()
+
+
+def test_an_older_list_is_refused(world: World) -> None:
+    world.publish()
+    world.publish("two")
+    world.look()
+    world.tamper(snapshot=lambda signed: setattr(signed.meta["targets.json"], "version", 1))
+    with pytest.raises(RolledBackError):
+        world.look()
+
+
+def test_a_snapshot_without_the_list_is_refused(world: World) -> None:
+    world.publish()
+    world.look()
+    world.tamper(snapshot=lambda signed: signed.meta.clear())
+    with pytest.raises(ForgedError):
+        world.look()
+
+
+def test_an_older_root_is_refused_even_by_a_device_that_lost_its_own(world: World) -> None:
+    world.publish()
+    old = dict(world.store.objects)
+    world.keys = world.keys.rotate({"online"})
+    world.publish("two")
+    world.look()
+    shutil.rmtree(world.state / "root_history")
+    world.store.objects = old
+    with pytest.raises(RolledBackError, match="this device has seen root 2"):
+        world.look()
+
+
+def test_an_older_release_is_refused_whatever_else_is_new(world: World) -> None:
+    for title in ("one", "two"):
+        world.publish(title)
+    world.look()
+    world.tamper(targets=lambda signed: _custom(signed)(release=1))
+    with pytest.raises(RolledBackError, match=r"release 1 .* is offered; .* seen release 2"):
+        world.look()
+
+
+def test_each_channel_counts_for_itself(world: World) -> None:
+    for title in ("one", "two"):
+        world.publish(title)
+    world.publish("one", channel="store-42")
+    assert world.look() == 2
+    assert world.look("store-42") == 1
+
+
+# freeze
+
+
+@pytest.mark.parametrize("role", ["timestamp", "root"])
+def test_what_has_expired_is_refused_with_dates(role: str, world: World) -> None:
+    world.publish()
+    world.look()
+    world.devices_time += (401 if role == "timestamp" else 3700) * DAY
+    with pytest.raises(ExpiredError, match=rf"\({role}\) .*this device's clock says 20") as caught:
+        world.look()
+    assert caught.value.clock == world.devices_time
+    assert caught.value.expired < world.devices_time
+    assert caught.value.outcome == "expired"
+
+
+def test_what_has_expired_is_named_whatever_else_is_wrong(world: World) -> None:
+    world.publish()
+    world.look()
+    world.devices_time += 401 * DAY
+    world.store.objects["metadata/1.snapshot.json"] = b"garbage"
+    with pytest.raises(ExpiredError, match=r"\(timestamp\)"):
+        world.look()
+
+
+@pytest.mark.parametrize("role", ["snapshot", "targets"])
+def test_a_part_that_has_expired_is_refused(role: str, world: World) -> None:
+    world.publish()
+
+    def expire(signed: Any) -> None:
+        signed.expires = TODAY + DAY
+
+    world.tamper(targets=expire if role == "targets" else None)
+    if role == "snapshot":
+        world.tamper(snapshot=expire)
+    world.devices_time += 2 * DAY
+    with pytest.raises(ExpiredError, match=rf"\({role}\) .*until 2026-11-23T12"):
+        world.look()
+
+
+def test_what_has_expired_and_was_renewed_is_believed_again(world: World) -> None:
+    world.publish()
+    world.look()
+    world.devices_time += 401 * DAY
+    with pytest.raises(ExpiredError):
+        world.look()
+    world.owners_time = world.devices_time
+    world.publish("two")
+    assert world.look() == 2
+
+
+def test_a_device_in_1970_works(world: World) -> None:
+    world.publish()
+    world.devices_time = datetime(1970, 1, 1, tzinfo=UTC)
+    assert world.look() == 1
+
+
+def test_a_device_in_1970_knows_what_has_expired_by_what_it_has_seen(world: World) -> None:
+    """A thief of the online key goes on signing, over a list that is no longer valid."""
+    world.publish()
+    world.devices_time = datetime(1970, 1, 1, tzinfo=UTC)
+    world.look()
+    world.owners_time += 399 * DAY
+    world.publisher().refresh()
+    assert world.look() == 1
+    later = f"{world.owners_time + 2 * DAY:%Y-%m-%dT%H:%M:%SZ}"
+    world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued=later))
+    with pytest.raises(ExpiredError, match=r"\(targets\).*clock says 1970"):
+        world.look()
+
+
+def test_time_seen_is_kept_with_all_other_files_lost(world: World) -> None:
+    world.publish(days=10)
+    frozen = dict(world.store.objects)
+    world.owners_time += 20 * DAY
+    world.publish("two")
+    world.devices_time = datetime(1970, 1, 1, tzinfo=UTC)
+    world.look()
+    for name in MADE[:3]:
+        (world.state / name).unlink()
+    world.store.objects = frozen
+    with pytest.raises(ExpiredError):
+        world.look()
+
+
+def test_a_clock_that_ran_ahead_locks_nobody_out(world: World) -> None:
+    world.publish()
+    world.look()
+    world.devices_time = datetime(2099, 1, 1, tzinfo=UTC)
+    with pytest.raises(ExpiredError, match=r"clock says 2099-01-01.*If the clock is wrong, set it"):
+        world.look()
+    world.devices_time = TODAY
+    world.publish("two")
+    assert world.look() == 2
+
+
+def test_a_repository_that_does_not_say_when_is_believed(world: World) -> None:
+    world.publish()
+    world.tamper(timestamp=lambda signed: signed.unrecognized_fields.clear())
+    device = world.device()
+    device.refresh()
+    assert device.newest("stable").issued is None
+
+
+@pytest.mark.parametrize("said", ["yesterday", 5, None, ["2026-11-22T12:00:00Z"], "1"])
+def test_a_time_that_is_none_is_refused(said: object, world: World) -> None:
+    world.publish()
+    world.look()
+    world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued=said))
+    with pytest.raises(TrustError):
+        world.look()
+
+
+# forged, mixed and swapped
+
+
+def test_another_owner_is_not_believed(world: World) -> None:
+    world.publish()
+    world.look()
+    stranger = Keys.create(world.folder / "stranger", secret)
+    world.tamper(keys=stranger)
+    with pytest.raises(ForgedError, match="not signed by enough of the owner's keys"):
+        world.look()
+
+
+@pytest.mark.parametrize("role", ["timestamp", "2.snapshot", "2.targets", "2.root"])
+@pytest.mark.parametrize("how", ["signature", "content", "truncated", "nonsense", "other role"])
+def test_what_was_altered_is_not_believed(role: str, how: str, world: World) -> None:
+    world.publish()
+    world.look()
+    world.keys = world.keys.rotate(set())
+    world.publish("two")
+    name = f"metadata/{role}.json"
+    text = world.store.objects[name].decode()
+    altered = {
+        "signature": lambda: text.replace('"sig":"', '"sig":"00'),
+        "content": lambda: text.replace('"version":2', '"version":3'),
+        "truncated": lambda: text[:-20],
+        "nonsense": lambda: "[" * 5000,
+        "other role": lambda: world.store.objects["metadata/1.root.json"].decode(),
+    }[how]()
+    assert altered != text
+    world.store.objects[name] = altered.encode()
+    with pytest.raises(TrustError):
+        world.look()
+
+
+@pytest.mark.parametrize("role", ["snapshot", "targets"])
+def test_parts_of_two_states_do_not_mix(role: str, world: World) -> None:
+    world.publish()
+    world.publish("two")
+    one, two = (f"metadata/{version}.{role}.json" for version in (1, 2))
+    right = dict(world.store.objects)
+    world.store.objects[two] = world.store.objects[one]
+    with pytest.raises(ForgedError):
+        world.look()
+    world.store.objects = right  # and now without digests to hold them against
+    world.tamper(**{role: lambda signed: None})  # type: ignore[arg-type]
+    world.store.objects[f"metadata/3.{role}.json"] = world.store.objects[one]
+    with pytest.raises(RolledBackError):
+        world.look()
+
+
+def test_one_root_key_is_not_enough(world: World) -> None:
+    world.publish()
+    root = Metadata[Root].from_bytes(world.keys.roots[1])
+    root.signed.version = 2
+    root.signatures.clear()
+    root.sign(world.keys.signers("offline")[0])
+    world.store.objects["metadata/2.root.json"] = root.to_bytes()
+    with pytest.raises(ForgedError):
+        world.look()
+    root.sign(world.keys.signers("offline")[1], append=True)
+    world.store.objects["metadata/2.root.json"] = root.to_bytes()
+    assert world.look() == 1
+
+
+def test_new_root_keys_alone_are_not_enough(world: World) -> None:
+    world.publish()
+    newer = world.keys.rotate({"offline"})
+    signed = Metadata[Root].from_bytes(newer.roots[2])
+    signed.signatures = {
+        signer.public_key.keyid: signed.signatures[signer.public_key.keyid]
+        for signer in newer.signers("offline")
+    }
+    world.store.objects["metadata/2.root.json"] = signed.to_bytes()
+    with pytest.raises(ForgedError):
+        world.look()
+
+
+def test_a_role_with_two_keys_needs_both(world: World) -> None:
+    root = Metadata[Root].from_bytes(world.keys.roots[1]).signed
+    other = Keys.create(world.folder / "other", secret).signers("publisher")[0]
+    root.add_key(other.public_key, "targets")
+    root.roles["targets"].threshold = 2
+    root.version = 2
+    world.publish()
+    world.store.objects["metadata/2.root.json"] = world.keys.sign(root)
+    with pytest.raises(ForgedError):
+        world.look()
+    listed = Metadata.from_bytes(world.store.objects["metadata/1.targets.json"])
+    listed.sign(other, append=True)
+    world.tamper(targets=lambda signed: None)
+    listed.signed.version = 2
+    listed.signatures.clear()
+    listed.sign(world.keys.signers("publisher")[0])
+    listed.sign(other, append=True)
+    world.store.objects["metadata/2.targets.json"] = listed.to_bytes()
+    assert world.look() == 1
+
+
+# keys that are replaced
+
+
+@pytest.mark.parametrize("folder", ["offline", "publisher", "online"])
+def test_devices_follow_to_new_keys(folder: str, world: World) -> None:
+    world.publish()
+    world.look()
+    former = world.keys
+    world.keys = former.rotate({folder})
+    world.publish("two")
+    assert world.look() == 2
+    if folder != "offline":
+        world.tamper(targets=lambda signed: None, keys=former)
+        with pytest.raises(ForgedError):
+            world.look()
+
+
+def test_a_device_that_was_off_for_many_roots_follows(world: World) -> None:
+    world.publish()
+    world.look()
+    for folders in ({"offline"}, {"online"}, {"offline", "publisher", "online"}, set[str]()):
+        world.keys = world.keys.rotate(folders)
+        world.publish()
+    assert world.look() == 5
+    shutil.rmtree(world.state)
+    assert world.look() == 5
+
+
+def test_a_thief_who_counted_ahead_is_forgotten_with_his_key(world: World) -> None:
+    """Fast-forward: versions, time and release are signed far ahead, then the keys replaced."""
+    world.publish()
+    clean = dict(world.store.objects)
+
+    def ahead(signed: Any) -> None:
+        signed.version = 2**31
+
+    def far(signed: Any) -> None:
+        ahead(signed)
+        signed.unrecognized_fields["issued"] = "2999-01-01T00:00:00Z"
+        signed.expires = datetime(3000, 1, 1, tzinfo=UTC)
+
+    def list_ahead(signed: Any) -> None:
+        ahead(signed)
+        signed.expires = datetime(3000, 1, 1, tzinfo=UTC)
+        _custom(signed)(release=2**31)
+
+    def snap(signed: Any) -> None:
+        ahead(signed)
+        signed.expires = datetime(3000, 1, 1, tzinfo=UTC)
+
+    world.tamper(list_ahead, snap, far)
+    assert world.look() == 2**31
+    world.store.objects = clean
+    shutil.rmtree(world.folder / "keys" / "seen", ignore_errors=True)
+    world.publish("two")
+    with pytest.raises(TrustError):
+        world.look()
+    world.keys = world.keys.rotate({"publisher", "online"})
+    world.publish("three")
+    assert world.look() == 3
+
+
+# sizes
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("timestamp", 16385), ("2.snapshot", 2_000_001), ("2.root", 512_001)]
+)
+def test_metadata_that_is_too_large_is_not_read(name: str, size: int, world: World) -> None:
+    world.publish()
+    world.tamper()
+    world.store.objects[f"metadata/{name}.json"] = b" " * size
+    with pytest.raises(TooLargeError):
+        world.look()
+
+
+def test_a_manifest_that_is_too_large_is_not_read(world: World) -> None:
+    world.publish()
+    world.tamper(targets=lambda signed: _set(signed, length=100 << 20))
+    device = world.device()
+    device.refresh()
+    world.store.read_names.clear()
+    with pytest.raises(TooLargeError, match="104857600 bytes, 1048576 are allowed"):
+        device.newest("stable")
+    assert world.store.read_names == []
+
+
+def test_a_manifest_longer_than_signed_is_not_read(world: World) -> None:
+    world.publish()
+    name = _manifest(world)
+    world.store.objects[name] += b" "
+    with pytest.raises(TooLargeError):
+        world.look()
+
+
+# channels and manifests
+
+
+def test_a_channel_without_a_release_is_named(world: World) -> None:
+    world.publish()
+    with pytest.raises(NotPublishedError, match="nothing was published in the channel 'beta'"):
+        world.look("beta")
+    for name in ("", "a/b", "..", "A", "x" * 64):
+        with pytest.raises(NotPublishedError, match="no name for a channel"):
+            world.look(name)
+
+
+def test_what_was_signed_for_another_channel_is_refused(world: World) -> None:
+    world.publish()
+
+    def also_as_beta(signed: Any) -> None:
+        signed.targets["beta/manifest.json"] = signed.targets["stable/manifest.json"]
+        signed.targets["beta/manifest.json"].path = "beta/manifest.json"
+
+    name = _manifest(world)
+    world.store.objects[name.replace("stable", "beta")] = world.store.objects[name]
+    world.tamper(targets=also_as_beta)
+    with pytest.raises(WrongChannelError, match="'beta' was signed for 'stable'"):
+        world.look("beta")
+    assert world.look() == 1
+
+
+@pytest.mark.parametrize("said", [None, "stable", [], {}])
+def test_a_target_that_says_nothing_of_itself_is_refused(said: object, world: World) -> None:
+    world.publish()
+
+    def say(signed: Any) -> None:
+        signed.targets["stable/manifest.json"].unrecognized_fields = {"custom": said}
+
+    world.tamper(targets=say)
+    with pytest.raises(WrongChannelError, match="was signed for None"):
+        world.look()
+
+
+@pytest.mark.parametrize("release", [None, 0, -1, True, "2"])
+def test_a_release_without_a_number_is_refused(release: object, world: World) -> None:
+    world.publish()
+    world.tamper(targets=lambda signed: _custom(signed)(release=release))
+    with pytest.raises(ForgedError, match="no release number"):
+        world.look()
+
+
+def test_a_manifest_of_another_bundle_is_refused(world: World) -> None:
+    world.publish()
+    world.tamper(targets=lambda signed: _custom(signed)(bundle="20260101T000000Z-000000000000"))
+    with pytest.raises(ForgedError, match="not the manifest of 20260101T000000Z-000000000000"):
+        world.look()
+
+
+def test_a_manifest_that_was_altered_is_refused(world: World) -> None:
+    world.publish()
+    name = _manifest(world)
+    world.store.objects[name] = world.store.objects[name].replace(b"one", b"two")
+    with pytest.raises(ForgedError):
+        world.look()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"../../etc/passwd": {"bytes": 1, "sha256": "0" * 64}},
+        {"/etc/passwd": {"bytes": 1, "sha256": "0" * 64}},
+        {"a//b": {"bytes": 1, "sha256": "0" * 64}},
+        {"index.ann": {"bytes": -1, "sha256": "0" * 64}},
+        {"index.ann": {"bytes": 1, "sha256": "../" * 21 + "x"}},
+        {"index.ann": {"bytes": 1, "sha256": "0" * 64, "mode": "0777"}},
+    ],
+)
+def test_a_signed_manifest_names_files_of_its_bundle_only(
+    change: dict[str, Any], world: World
+) -> None:
+    world.publish()
+    manifest = json.loads(world.store.objects[_manifest(world)])
+    manifest["files"] |= change
+    data = json.dumps(manifest).encode()
+
+    def exchange(signed: Any) -> None:
+        target = signed.targets["stable/manifest.json"]
+        signed.targets["stable/manifest.json"] = type(target).from_data(target.path, data)
+        signed.targets["stable/manifest.json"].unrecognized_fields = target.unrecognized_fields
+
+    world.tamper(targets=exchange)
+    signed = world.signed("2.targets.json", Targets)
+    digest = signed.targets["stable/manifest.json"].hashes["sha256"]
+    world.store.objects[f"targets/stable/{digest}.manifest.json"] = data
+    with pytest.raises(BundleError):
+        world.look()
+
+
+# the store fails
+
+
+@pytest.mark.parametrize("kind", [NotInStore, StoreRefused, StoreBusy])
+@pytest.mark.parametrize("name", ["timestamp", "2.snapshot", "2.targets", "manifest"])
+def test_what_the_store_says_keeps_its_name(
+    kind: type[StoreError], name: str, world: World
+) -> None:
+    world.publish()
+    world.look()
+    world.publish("two")
+    world.store.failing[name] = kind("the store says so")
+    with pytest.raises(kind, match="the store says so"):
+        world.look()
+    world.store.failing.clear()
+    assert world.look() == 2
+
+
+def test_a_store_that_does_not_say_what_is_absent_is_understood(world: World) -> None:
+    """S3 answers 403 for the next root, to who may read and not list."""
+    world.publish()
+    world.store.failing["2.root.json"] = StoreRefused("403")
+    assert world.look() == 1
+    world.store.failing["2.root.json"] = StoreBusy("500")
+    with pytest.raises(StoreBusy):
+        world.look()
+
+
+# the device's own folder
+
+
+@pytest.mark.parametrize(
+    "name", [*MADE[:3], "root_history/1.root.json", "floor", "manifests/stable"]
+)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(file.read_bytes()[:-30]),
+        lambda file: file.write_bytes(b"\xff" * 100),
+    ],
+    ids=["lost", "empty", "torn", "garbage"],
+)
+def test_a_damaged_file_is_fetched_again(name: str, damage: Damage, world: World) -> None:
+    world.publish()
+    world.look()
+    damage(world.state / name)
+    assert world.look() == 1
+    world.publish("two")
+    assert world.look() == 2
+
+
+def test_what_a_killed_refresh_left_is_swept(world: World) -> None:
+    world.publish()
+    world.state.mkdir()
+    (world.state / "tmpabc123").write_bytes(b"half")
+    (world.state / ".floor.0a1b2c3d").write_bytes(b"half")
+    world.look()
+    assert not [*world.state.glob("tmp*"), *world.state.rglob(".*")]
+
+
+def test_everything_is_flushed_after_a_refresh(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish()
+    flushed = set()
+
+    def fsync(handle: int) -> None:
+        flushed.add(os.path.realpath(f"/proc/self/fd/{handle}"))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    world.look()
+    wanted = {path.resolve() for path in (world.state, *world.state.rglob("*"))}
+    ours = {"floor", "stable"}  # flushed under the names they are written with
+    assert {str(path) for path in wanted if path.name not in {"lock"} | ours} <= flushed
+    assert all(any(f"/.{name}." in one for one in flushed) for name in ours)
+
+
+def test_two_at_once_do_not_meet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.trust.PATIENCE_S", 0.1)
+    world.publish()
+    world.state.mkdir()
+    with (world.state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ShelfError, match="another process is using it"):
+            world.look()
+    assert world.look() == 1
+
+
+def test_a_folder_that_cannot_be_used_is_named(world: World) -> None:
+    world.publish()
+    world.state.write_text("a file")
+    with pytest.raises(ShelfError, match="cannot be used"):
+        world.look()
+
+
+def test_a_device_given_another_owners_root_begins_anew(world: World, tmp_path: Path) -> None:
+    for title in ("one", "two"):
+        world.publish(title)
+    world.look()
+    other = World(tmp_path, world.like, Keys.create(tmp_path / "others", secret))
+    other.publish()
+    assert other.state == world.state
+    assert other.look() == 1
+
+
+@pytest.mark.parametrize("root", [b"", b"{}", b"[[", b"\xff"])
+def test_a_root_that_is_none_is_named(root: bytes, world: World) -> None:
+    world.publish()
+    with pytest.raises(TrustError):
+        Trust(world.state, root, world.store).refresh()
+
+
+def test_the_root_that_is_given_must_sign_itself(world: World) -> None:
+    root = Metadata[Root].from_bytes(world.keys.roots[1])
+    root.signed.expires = expiry(1)
+    with pytest.raises(ForgedError):
+        Trust(world.state, root.to_bytes(), world.store).refresh()
+
+
+def _custom(signed: Any) -> Callable[..., None]:
+    fields: dict[str, Any] = signed.targets["stable/manifest.json"].unrecognized_fields["custom"]
+    return fields.update
+
+
+def _set(signed: Any, **changes: object) -> None:
+    for name, value in changes.items():
+        setattr(signed.targets["stable/manifest.json"], name, value)
+
+
+def _manifest(world: World) -> str:
+    return next(name for name in world.store.objects if name.endswith("manifest.json"))
