@@ -87,8 +87,8 @@ def running(small_bundle: Path, camera: str, tmp_path: Path) -> Iterator[Applian
 
 def test_an_appliance_reports_its_life(running: Appliance, tmp_path: Path) -> None:
     until(lambda: len(running.latest.all()) == 2 and running.camera().state == "online")
-    running.stop()
     shown, nothing = running.latest.all()
+    running.stop()
     assert nothing.verdict is Verdict.NOTHING
     found = read_events(tmp_path)
     said = names(found)
