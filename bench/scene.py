@@ -2,108 +2,28 @@
 
     python -m bench.scene [--acts 120] [--model MODEL]
 
-Time is simulated: the device looks as often as the appliance's loop would let it, and the
-seconds that a look takes on this machine are added. Nothing was tuned on these seeds; the
-scene's thresholds were chosen on 95001 to 95010.
+Nothing was tuned on these seeds; the scene's thresholds were chosen on 95001 to 95010.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from bench.demonstration import RESULTS
+from bench.showings import Rest, rests
 from catalog.bundle import Bundle
 from catalog.settings import CatalogSettings
 from edge.demo import prepare
-from edge.recognizer import Recognizer, next_look_s
-from edge.scene import overlap
-from edge.sighting import Box, Frame, Verdict
-from edge.simulator.play import Play, PlayTruth, Shown
+from edge.simulator.play import Play
 
 SEEDS = range(96_501, 96_600)
 ACTS_A_SEED = 14
-INTERVAL = 0.25  # seconds between looks at an unchanged scene
-ABOUT = 0.67  # of the largest thing's box
-GRACE = 1.0  # seconds after a thing is gone in which it may still be named
-
-
-@dataclass
-class Rest:
-    """What became of one time at rest; `overlap` of the box, `late` in seconds."""
-
-    act: int
-    kind: str
-    first: PlayTruth
-    since: float
-    answers: list[tuple[Verdict, str | None]] = field(default_factory=list)
-    late: float | None = None
-    overlap: float = 0.0
-    sku: str = ""
-    things: int = 0
-    named: bool = False
-
-
-def rests(bundle: Bundle, seed: int, acts: int) -> Iterator[Rest]:
-    """Play one counter to a fresh recognizer; each time at rest, or empty, when it is over."""
-    play = Play(seed)
-    recognizer = Recognizer(bundle)
-    due = 0.0
-    rest: Rest | None = None
-    for index in range(play.frames(acts - 1).stop):
-        image, truth = play.frame(index)
-        at = index / play.fps
-        same = rest is not None and (truth.act, truth.state, truth.things) == (
-            rest.act,
-            rest.first.state,
-            rest.first.things,
-        )
-        if not same:
-            if rest is not None:
-                yield rest
-            rest = None
-            if truth.state != "moving":
-                rest = Rest(truth.act, truth.kind, truth, at)
-        if at < due - 1e-9:
-            continue
-        start = time.perf_counter()
-        seen = recognizer.see(Frame(image, at, index + 1))
-        took = time.perf_counter() - start
-        due = at + next_look_s(recognizer, INTERVAL)
-        if rest is None:
-            continue
-        said = seen.opinion
-        if truth.things and (seen.found or seen.still):
-            if rest.late is None:
-                rest.late = at + took - rest.since
-            subject = (said.verdict, said.matches[0].sku if said.matches else None)
-            if not rest.answers or rest.answers[-1] != subject:
-                rest.answers.append(subject)
-            view = seen.view
-            if view is not None and view.close is not None:
-                rest.overlap, rest.sku = max(
-                    (overlap(view.close, Box(*one.box)), one.sku or "")
-                    for one in large(truth.things)
-                )
-                rest.things = view.things
-        if not truth.things and said.matches and at - rest.since > GRACE:
-            rest.named = True
-    if rest is not None:
-        yield rest
-
-
-def large(things: tuple[Shown, ...]) -> list[Shown]:
-    """The largest thing, and one that is about as large: either may be answered for."""
-    sizes = [one.box[2] * one.box[3] for one in things]
-    return [one for one, size in zip(things, sizes, strict=True) if size >= ABOUT * sizes[0]]
 
 
 def measure(bundle: Bundle, acts: int) -> dict[str, object]:
@@ -117,12 +37,12 @@ def measure(bundle: Bundle, acts: int) -> dict[str, object]:
     for seed in SEEDS:
         if counts["acts"] >= acts:
             break
-        for rest in rests(bundle, seed, ACTS_A_SEED):
-            if not rest.first.things:
+        for rest in rests(bundle, Play(seed), ACTS_A_SEED):
+            if not rest.truth.things:
                 counts["bare"] += 1
                 counts["named on nothing"] += rest.named
                 if rest.named:
-                    faults.append(f"{seed} {rest.act} {rest.kind}: named on {rest.first.state}")
+                    faults.append(f"{seed} {rest.act} {rest.kind}: named on {rest.truth.state}")
                 continue
             before = last.get((seed, rest.act))
             last[seed, rest.act] = rest
@@ -134,11 +54,11 @@ def measure(bundle: Bundle, acts: int) -> dict[str, object]:
             if before is not None and rest.kind != "turn" and rest.answers and before.answers:
                 changes += before.answers[-1] != rest.answers[0]
             counts["changes"] += changes
-            answer = rest.answers[-1] if rest.answers else (Verdict.NOTHING, None)
+            answer = rest.answer
             right = (answer[1] or "") == rest.sku
             kinds[rest.kind]["right"] += right
             kinds[rest.kind]["boxed"] += rest.overlap >= 0.7
-            if len(rest.first.things) == 2:
+            if len(rest.truth.things) == 2:
                 counts["two"] += 1
                 counts["two said"] += rest.things == 2
             elif rest.things > 1:

@@ -5,6 +5,7 @@ Every frame is made from (seed, index) alone and comes with its truth.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -89,6 +90,7 @@ class Play:
         size: Width and height in pixels.
         fps: Frames a second of the simulated time.
         kinds: Which acts, over and over, in an order of the seed's.
+        foreign: Things of no catalogue, one after the other; ever new ones by default.
     """
 
     def __init__(
@@ -98,8 +100,10 @@ class Play:
         size: tuple[int, int] = (640, 480),
         fps: float = 10.0,
         kinds: Sequence[Kind] = KINDS,
+        foreign: Sequence[DrawnItem] = (),
     ) -> None:
         self.seed, self.size, self.fps = seed, size, fps
+        self._foreign = itertools.cycle(foreign) if foreign else None
         self._items, self._kinds = tuple(items or drawn_items()), tuple(kinds)
         self._acts: list[Act] = []
         self._layers: dict[tuple[int, int, float], list[Layer]] = {}
@@ -302,7 +306,7 @@ class Play:
         shown: Literal["item", "foreign", "hand"] = "item"
         if kind == "foreign":
             shown = "foreign"
-            thing = next(foreign_things(int(random.integers(2**31)), 1, KEPT_BACK))
+            thing = next(self._foreign or foreign_things(int(random.integers(2**31)), 1, KEPT_BACK))
         elif kind == "hand":
             shown, thing = "hand", None
         x, y = at or (float(random.uniform(0.3, 0.7)), float(random.uniform(0.42, 0.6)))
