@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.demonstration import colour_histogram
+from bench.histogram import colour_histogram
 from catalog.materials import materials
 from catalog.photos import Picture, decode
 from catalog.sources import read_source

@@ -44,6 +44,7 @@ class Items:
     def __init__(self, path: Path, pictures: Path) -> None:
         self._items = _open_read_only(path)
         self._pictures = _open_read_only(pictures)
+        self._codes: dict[str, str] | None = None
         self._skus: tuple[str, ...] = tuple(
             sku for (sku,) in self._items.execute("select sku from photos order by number")
         )
@@ -61,6 +62,20 @@ class Items:
         """The item with this sku, or None."""
         rows = self._items.query("select * from items where sku = ?", [sku])
         return next((_item(row) for row in rows), None)
+
+    def with_code(self, spellings: Iterable[str]) -> Item | None:
+        """The item whose sku, or one word of whose attribute "code", is among `spellings`."""
+        if self._codes is None:
+            rows = self._items.execute(
+                "select sku, json_extract(attributes, '$.code') from items "
+                "where json_extract(attributes, '$.code') is not null order by sku desc"
+            )
+            self._codes = {code: sku for sku, codes in rows for code in str(codes).split()}
+        for text in spellings:
+            item = self.get(text) or self.get(self._codes.get(text, ""))
+            if item is not None:
+                return item
+        return None
 
     def photos(self, sku: str) -> list[Photo]:
         """The photos of an item, in the catalogue's order."""

@@ -22,7 +22,7 @@ from edge.camera import CameraReader, CameraState
 from edge.figures import Figures, Tally
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.recognizer import Observation, Recognizer
+from edge.recognizer import Observation, Recognizer, next_look_s
 from edge.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.shelf_watch import ShelfWatch
@@ -192,10 +192,12 @@ class Appliance:
             now = time.monotonic()
             if now < next_look:
                 continue
-            next_look = now + self._settings.interval_ms / 1000
+            interval_s = self._settings.interval_ms / 1000
+            next_look = now + interval_s
             try:
                 self._look(frame)
                 self._looked, self._trouble = time.monotonic(), ""
+                next_look = now + next_look_s(self._recognizer, interval_s)
             except Exception as error:  # whatever it was, the next frame may go well
                 if not self._trouble:
                     log.exception("cannot search")
@@ -254,6 +256,8 @@ class Appliance:
             look_jpeg=encode_jpeg(look.image, LOOK_SIDE)
             if look is not None and opinion.verdict is not Verdict.NOTHING
             else b"",
+            things=observation.view.things if observation.view is not None else 1,
+            code=observation.code,
         )
 
     @staticmethod

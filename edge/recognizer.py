@@ -1,4 +1,4 @@
-"""Frame to opinion: find the thing, embed it, read its print once it rests, and judge.
+"""Frame to opinion: find the thing, embed it, read its print, and judge.
 
 The vectors of several looks are averaged; what is printed is read once, from the sharpest look.
 """
@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundle import Bundle, Match
-from catalog.evidence import Print
 from catalog.photos import shrink
-from edge.scene import Scene, Stillness, crop, on_light_ground, sharpness
-from edge.sighting import Box, Frame, Image, Look, Timings
-from edge.verdict import NOTHING, Opinion, Steadfast, judge
+from edge.codes import Code, CodeReader, spellings
+from edge.scene import Scene, State, View, crop, on_light_ground, sharpness
+from edge.sighting import Box, Frame, Image, Look, Timings, Verdict
+from edge.verdict import NOTHING, Opinion, judge
 
 LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
-SAME_PLACE = 0.5  # intersection over union of two boxes; below it the thing has moved
-RESTING = 2  # looks in one place, from which its print is read
+LEAST_LOOKS = 2  # before anything is said
+FOCUSING = 1.15  # times as sharp as all looks before: the camera is still focusing
+AWAKE_S = 0.1  # between looks while something is going on
+CODE_FRAMES = 3  # in which codes are looked for
 CANDIDATES = 6
 LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 
@@ -31,8 +33,10 @@ LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
 class Observation:
     """What one frame added: the opinion held now, whether it is news, what was searched.
 
-    `bundle`: the one that was searched; `still`: the scene has not changed since the opinion
-    settled, nothing was computed; `raw`: the network's own output, float32 (d,), for the look.
+    `bundle`: the one that was searched; `still`: the thing has not changed since it was
+    named, nothing was computed; `view`: what the scene is, None where it is not known;
+    `code`: what is written in the code that named the item; `raw`: the network's own output,
+    float32 (d,), for the newest sharp look.
     """
 
     bundle: Bundle
@@ -42,13 +46,9 @@ class Observation:
     found: tuple[Match, ...]
     timings: Timings
     still: bool = False
+    view: View | None = None
+    code: str = ""
     raw: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    vector: NDArray[np.float32]
-    look: Look
 
 
 class Recognizer:
@@ -58,12 +58,12 @@ class Recognizer:
         self.bundle = bundle
         self._exact = exact
         self._scene = Scene()
-        self._still = Stillness()
-        self._mind = Steadfast()
-        self._window: deque[_Seen] = deque(maxlen=LOOKS)
-        self._print: Print | None = None  # of the thing at rest
-        self._read: _Seen | None = None  # the look it was read from
-        self._settled = 0  # looks that confirmed the current opinion
+        self._said, self._several = NOTHING, False
+        self._window: deque[Look] = deque(maxlen=LOOKS)
+        self._crops: deque[Image] = deque(maxlen=CODE_FRAMES)  # at the camera's resolution
+        self._codes = CodeReader()
+        self._change = self._answered = -1  # the scene's changes that were seen and answered
+        self.awake = True  # something is going on: look again soon
 
     def learn_background(self, wanted: bool) -> None:
         """Whether the scene has a background that can be learned; see `Scene`."""
@@ -78,43 +78,52 @@ class Recognizer:
 
     def reset(self) -> None:
         """Forget the looks and the opinion, as after the camera was away."""
-        self._gone()
-        self._still.forget()
-        self._mind = Steadfast()
-        self._settled = 0
+        self._forget_thing()
+        self._said, self._several = NOTHING, False
+        self.awake = True
 
     def see(self, frame: Frame) -> Observation:
-        """Take a look at a frame."""
+        """Take a look at a frame; a thing is named once it has come to rest."""
         start = time.perf_counter()
-        view = self._scene.look(frame.image)  # also while still: a moved camera is learned
-        if not view.empty and self._settled >= LOOKS and self._still.holds(frame.image):
-            timings = Timings(capture=frame.capture_ms, look=_ms(start))
-            return Observation(
-                self.bundle, self._mind.current, False, None, (), timings, still=True
-            )
-        if view.empty:
-            self._gone()
-            timings = Timings(capture=frame.capture_ms, look=_ms(start))
-            return self._conclude(frame, NOTHING, None, (), timings)
+        view = self._scene.look(frame.image, frame.at)
+        self.awake = view.state is State.MOVING
+        if view.state is State.EMPTY:
+            self._forget_thing()
+            return self._conclude(NOTHING, view, None, (), self._timed(frame, start))
+        answered = view.state is State.REST and view.change == self._answered
+        if answered or (view.close is None and self._scene.learns_background):
+            timings = self._timed(frame, start)
+            return Observation(self.bundle, self._said, False, None, (), timings, answered, view)
+        if view.change != self._change:
+            self._forget_thing()
+            self._change = view.change
         look = take(self.bundle, frame.image, view.box, view.thing)
-        timings = Timings(capture=frame.capture_ms, look=_ms(start))
+        self._window.append(look)
+        self._crops.append(crop(frame.image, view.box))
+        timings = self._timed(frame, start)
+        if view.state is not State.REST or not self._focused():
+            self.awake = True
+            return Observation(self.bundle, self._said, False, look, (), timings, False, view)
+        self._answered = view.change
 
         start = time.perf_counter()
-        raw = self.bundle.featurizer.raw([look.image])
-        vector = self.bundle.featurizer.vectors(raw)[0]
+        raw = self.bundle.featurizer.raw(self._sharp())
+        vector = _fused(self.bundle.featurizer.vectors(raw))
         timings = replace(timings, embed=_ms(start))
 
         start = time.perf_counter()
-        fused = self._fused(vector, look)
-        resting = len(self._window) >= RESTING  # else it may still be on its way
-        if resting and not any(one is self._read for one in self._window):
-            self._read = max(self._window, key=lambda one: one.look.sharpness)
-            self._print = self.bundle.print_of(self._read.look.image)
-        found = self.bundle.answer(fused, self._print, CANDIDATES, self._exact)
-        took = _ms(start)
-        timings = replace(timings, **{"verify" if resting else "search": took})
-        opinion = judge(found, self.bundle.manifest.calibration, self._mind.current)
-        return replace(self._conclude(frame, opinion, look, tuple(found), timings), raw=raw[0])
+        sharpest = max(self._window, key=lambda one: one.sharpness)
+        look_print = self.bundle.print_of(sharpest.image)
+        found = self.bundle.answer(vector, look_print, CANDIDATES, self._exact)
+        timings = replace(timings, verify=_ms(start))
+        opinion = judge(found, self.bundle.manifest.calibration, self._said)
+        code = self._codes.read(self._crops)
+        named = by_code(self.bundle, code)
+        if named is not None:
+            opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
+        text = code.text if code is not None and named is not None else ""
+        concluded = self._conclude(opinion, view, look, tuple(found), timings, text)
+        return replace(concluded, raw=raw[-1])
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
@@ -130,40 +139,62 @@ class Recognizer:
         found = bundle.answer(vector, bundle.print_of(look.image), CANDIDATES, self._exact)
         timings = Timings(look=looked, embed=embedded, verify=_ms(start))
         opinion = judge(found, bundle.manifest.calibration)
-        return Observation(bundle, opinion, True, look, tuple(found), timings)
+        code = CodeReader().read(
+            [image if box is None else crop(image, box)]
+        )  # a QR code: bars need two pictures
+        named = by_code(bundle, code)
+        if named is not None:
+            opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
+        text = code.text if code is not None and named is not None else ""
+        return Observation(bundle, opinion, True, look, tuple(found), timings, code=text)
 
-    def _gone(self) -> None:
-        """What was there is not there any more."""
-        self._window.clear()
-        self._print = self._read = None
+    def _focused(self) -> bool:
+        """Whether there are looks enough, and the newest is not the sharpest by far."""
+        *before, newest = [one.sharpness for one in self._window]
+        if len(before) + 1 < LEAST_LOOKS:
+            return False
+        return newest <= FOCUSING * max(before) or len(self._window) == LOOKS
 
-    def _fused(self, vector: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
-        """The mean of the newest looks at this thing, blurred ones left out; length 1."""
-        if self._window and overlap(self._window[-1].look.box, look.box) < SAME_PLACE:
-            self._gone()
-        self._window.append(_Seen(vector, look))
-        sharpest = max(one.look.sharpness for one in self._window)
-        sharp = [one.vector for one in self._window if one.look.sharpness >= BLURRED * sharpest]
-        mean = np.mean(sharp, axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+    def _sharp(self) -> list[Image]:
+        """The newest looks at this thing, blurred ones left out."""
+        sharpest = max(one.sharpness for one in self._window)
+        return [one.image for one in self._window if one.sharpness >= BLURRED * sharpest]
 
     def _conclude(
         self,
-        frame: Frame,
         opinion: Opinion,
+        view: View,
         look: Look | None,
         found: tuple[Match, ...],
         timings: Timings,
+        code: str = "",
     ) -> Observation:
-        confirmed = opinion.subject == self._mind.current.subject
-        news = self._mind.hear(opinion)
-        self._settled = self._settled + 1 if confirmed else 0
-        # Stillness is for a thing at rest; an empty scene is cheap and its light is followed.
-        if self._settled == LOOKS and look is not None:
-            self._still.keep(frame.image)
-        elif self._settled < LOOKS:
-            self._still.forget()
-        return Observation(self.bundle, self._mind.current, news, look, found, timings)
+        several = view.things > 1
+        news = (opinion.subject, several) != (self._said.subject, self._several)
+        if news:
+            self._said, self._several = opinion, several
+        return Observation(self.bundle, self._said, news, look, found, timings, False, view, code)
+
+    def _forget_thing(self) -> None:
+        self._window.clear()
+        self._crops.clear()
+        self._answered = self._change = -1
+
+    @staticmethod
+    def _timed(frame: Frame, start: float) -> Timings:
+        return Timings(capture=frame.capture_ms, look=_ms(start))
+
+
+def next_look_s(recognizer: Recognizer, interval_s: float) -> float:
+    """Seconds until the next look is worth its while: soon where something is going on."""
+    return min(interval_s, AWAKE_S) if recognizer.awake else interval_s
+
+
+def by_code(bundle: Bundle, code: Code | None) -> Match | None:
+    """The item that a code names, as a certain match."""
+    item = None if code is None else bundle.items.with_code(spellings(code.text))
+    photos = [] if item is None else bundle.photos(item.sku)
+    return Match(photos[0].sku, photos[0].number, 1.0, 1.0) if photos else None
 
 
 def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
@@ -176,14 +207,10 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (one.width * one.height + other.width * other.height - both)
+def _fused(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the vectors (n, d) of several looks at one thing; length 1."""
+    mean = np.mean(vectors, axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
 
 def _ms(start: float) -> float:

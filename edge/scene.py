@@ -1,48 +1,87 @@
-"""What is before the camera: the counter alone, or something on it, and where.
+"""What is before the camera: the counter alone, something that moves, or a thing at rest.
 
-The empty scene is learned from the first steady looks and followed slowly while it stays
-empty, so daylight may come and go. Where something differs from it there is a thing.
+The empty counter is learned from the first steady looks and followed slowly where no thing
+lies, so daylight may come and go. A look at an unchanged scene costs a comparison of two small
+pictures; only what changed is looked at closely.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.photos import shrink
+from edge.foreground import (
+    FAINT,
+    MOST,
+    WIDTH,
+    Mask,
+    Small,
+    Thing,
+    difference,
+    foreground,
+    gain,
+    is_strange,
+    outline,
+    shape_in,
+    shifted_to,
+    small,
+    things,
+)
+from edge.hands import touches_border, without_hand
+from edge.salient import salient
 from edge.sighting import Box, Image
 
-WIDTH = 160  # pixels; the scene is watched small
-STEADY = 4.0  # mean grey levels between two looks; above it something moves
-DIFFERENT = 20.0  # grey levels from the background, beyond noise and soft shadows
-LEAST_AREA = 0.006  # of the frame; below it nothing is there
-WHOLE = 0.85  # of the frame's area; a box beyond it is no box, differences no thing
+GLANCE = 160  # pixels; whether anything changed is seen at this width
+UNCHANGED = 9.0  # grey levels, the most that noise moves a smoothed pixel
+FEW = 8  # changed pixels of a glance that mean nothing
+FEW_OF_IT = 0.01  # the same, as a share of the pixels about a thing
+REST_S = 0.4  # without motion for so long: at rest
+GONE_S = 0.2  # without motion and with nothing there for so long: empty
+HELD_CHANGE = 10.0  # mean grey levels that a thing held in a hand may change while it rests
+SAME_BOX = 0.8  # intersection over union of a resting thing's boxes
+SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
-FOLLOW = 0.05  # how fast the background follows the light
-RELEARN_LOOKS = 80  # steady looks with differences all over: the camera was moved
-UNCHANGED = 9.0  # grey levels, the most that noise moves a smoothed pixel
+FOLLOW = 0.2  # of the difference a second: how fast the background follows the light
+MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
+RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
+EXPLAINED = 0.85  # of the differences may stay when a shift, or an old mistake, explains them
 COMMON_SIDE = 240  # pixels; sharpness is compared at this size
 GROUND = 235  # grey level around a thing: catalogue photos have a light ground
+USUAL_S = 0.25  # between two looks, where their times are not known
 
-Small = NDArray[np.uint8]  # (height, WIDTH, 3), BGR
+
+class State(StrEnum):
+    """What goes on before the camera: nothing, or a hand alone; something; a thing at rest."""
+
+    EMPTY = "empty"
+    MOVING = "moving"
+    REST = "rest"
 
 
 @dataclass(frozen=True)
 class View:
     """What the scene says of one frame.
 
-    `empty`: nothing but the background; `box`: the square to search, with margin;
-    `steady`: nothing moved since the last look; `thing`: how much of the box's pixels
-    belongs to the thing, 0 to 1, float32 at the scene's small scale, None where unknown.
+    `empty`: nothing but the background; `box`: the square to search, with margin; `close`:
+    the thing's own box, None where unknown; `steady`: nothing moved since the last look;
+    `things`: how many lie there apart, the box is the largest one's; `change`: a number that
+    stays the same as long as the thing does; `thing`: how much of the box's pixels belongs to
+    the thing, 0 to 1, float32 at the scene's small scale, None where unknown.
     """
 
+    state: State
     empty: bool
     box: Box
     steady: bool
+    close: Box | None = None
+    things: int = 0
+    change: int = 0
     thing: NDArray[np.float32] | None = None
 
 
@@ -52,85 +91,196 @@ class Scene:
     Args:
         learns_background: False where the scene changes as a whole between two things: a
             folder of pictures, a camera that is carried about. Then it is never empty and
-            the box is the frame's centre square.
+            the box is around what stands out, or else the frame's centre square.
     """
 
     def __init__(self, learns_background: bool = True) -> None:
         self.learns_background = learns_background
-        self._background: NDArray[np.float32] | None = None  # as Small
-        self._last: Small | None = None
-        self._first: list[Small] = []
-        self._strange = 0
+        self._size: tuple[int, ...] = ()
+        self._at = self._since = self._followed = self._strange_since = 0.0
+        self._begin()
 
-    def look(self, image: Image) -> View:
-        """Judge a frame, BGR uint8 (h, w, 3)."""
-        small = _small(image)
-        if self._last is not None and self._last.shape != small.shape:
-            self._background, self._first = None, []  # another size: another camera
-            self._last = None
-        steady = self._last is not None and _mean_change(small, self._last) < STEADY
-        self._last = small
+    def _begin(self) -> None:
+        self._ground: NDArray[np.float32] | None = None  # as Small
+        self._first: list[Small] = []
+        self._anchor: Small | None = None  # the glance when the rest began
+        self._last: Small | None = None  # the last glance
+        self._settled = False
+        self._view: View | None = None
+        self._mask: Mask | None = None
+
+    def look(self, image: Image, at: float | None = None) -> View:
+        """Judge a frame, BGR uint8 (h, w, 3), seen `at` (seconds, of any beginning)."""
+        self._at = self._at + USUAL_S if at is None else at
+        if self._size != image.shape[:2]:  # another camera
+            self._size = image.shape[:2]
+            self._begin()
+        glance = _glance(image)
+        steady = self._last is not None and _few(difference(glance, self._last))
+        self._last = glance
         if not self.learns_background:
-            return View(False, centre_square(image), steady)
-        if self._background is None:
-            self._learn_first(small, steady)
-            return View(True, centre_square(image), steady)
-        mask = _difference(small, self._background.astype(np.uint8)) > DIFFERENT
-        box = _largest(mask)
-        if box is None:
-            self._strange = 0
-            if steady:
-                self._background += FOLLOW * (small - self._background)
-            return View(True, centre_square(image), steady)
-        if _spread(mask) > WHOLE:
-            self._relearn(small, steady)
-        else:
-            self._strange = 0
-        if box.width * box.height > WHOLE * mask.size:
-            return View(False, centre_square(image), steady)
-        scale = image.shape[1] / WIDTH
-        square = _square(box, scale, image.shape[1], image.shape[0])
-        return View(False, square, steady, _shape(mask, box, square, scale))
+            return self._look_without(image, glance, steady)
+        if self._ground is None:
+            self._learn_first(small(image), steady)
+            return View(State.MOVING, True, centre_square(image), steady)
+        if self._view is not None and self._quiet(glance):
+            if self._settled:
+                if self._at - self._followed >= 1.0:
+                    self._follow(small(image))
+                return replace(self._view, steady=steady)
+            if self._at - self._since < _rest_s(self._view):
+                return replace(self._view, steady=steady)
+        return self._look_closely(image, glance, steady)
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), for the empty scene."""
-        self._background = _small(image).astype(np.float32)
+        self._size = image.shape[:2]
+        self._take(small(image))
 
-    def _learn_first(self, small: Small, steady: bool) -> None:
-        self._first = [*self._first, small] if steady else [small]
-        if len(self._first) >= FIRST_LOOKS:
-            self._background = np.mean(self._first, axis=0, dtype=np.float32)
+    # With a background.
+
+    def _look_closely(self, image: Image, glance: Small, steady: bool) -> View:
+        assert self._ground is not None
+        now = small(image)
+        resting = self._view is not None and self._quiet(glance)
+        mask = foreground(now, self._ground_now())
+        patches = things(mask)
+        if resting and patches and not self._settled and self._at - self._since >= REST_S:
+            mask, patches = self._explained(now, mask, patches)
+        strange = is_strange(mask, patches) or self._is_other(now)
+        found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
+        view = self._described(image, now, found, bool(patches) or strange, steady)
+        if self._view is None or not self._same(view, glance):
+            self._since, self._settled = self._at, False
+            view = replace(view, change=view.change + 1)
+            self._anchor = glance
+        elif steady:
+            self._anchor = glance  # what else there is changed, and is at rest, too
+        self._mask = mask
+        self._settled = self._at - self._since >= _rest_s(view) and not strange
+        if self._settled:
+            view = replace(view, state=State.REST if found else State.EMPTY)
+        self._relearn(now, strange and steady)
+        if self._settled:
+            self._follow(now)
+        self._view = view
+        return view
+
+    def _described(
+        self, image: Image, now: Small, found: list[Thing], anything: bool, steady: bool
+    ) -> View:
+        change = self._view.change if self._view is not None else 0
+        if not found:
+            return View(State.MOVING, not anything, centre_square(image), steady, None, 0, change)
+        scale = image.shape[1] / WIDTH
+        first = found[0]
+        box = _square(first.box, scale, image.shape[1], image.shape[0])
+        close = Box(*(round(value * scale) for value in vars(first.box).values()))
+        count = sum(one.area >= SECOND * first.area for one in found)
+        shape = shape_in(first, box, scale)
+        return View(State.MOVING, False, box, steady, close, count, change, shape)
+
+    def _same(self, view: View, glance: Small) -> bool:
+        """Whether the thing is still the one that the rest began with."""
+        before = self._view
+        assert before is not None
+        assert self._anchor is not None
+        if (view.empty, view.things) != (before.empty, before.things):
+            return False
+        apart = difference(glance, self._anchor)
+        if view.close is None or before.close is None:
+            return _few(apart)
+        if overlap(view.close, before.close) < SAME_BOX:
+            return False
+        scale = self._size[1] / GLANCE
+        box = view.box
+        part = apart[
+            int(box.y / scale) : int((box.y + box.height) / scale) + 1,
+            int(box.x / scale) : int((box.x + box.width) / scale) + 1,
+        ]
+        if self._mask is not None and touches_border(self._mask):  # held in a hand
+            return float(part.mean()) < HELD_CHANGE
+        return int(np.count_nonzero(part >= UNCHANGED)) <= FEW_OF_IT * part.size
+
+    def _explained(self, now: Small, mask: Mask, patches: list[Thing]) -> tuple[Mask, list[Thing]]:
+        """Without the differences that only a bumped camera makes, or an old mistake."""
+        assert self._ground is not None
+        shifted = shifted_to(self._ground_now(), now)
+        if shifted is not None:
+            other = foreground(now, shifted)
+            if other.sum() < EXPLAINED * mask.sum():
+                self._ground = shifted.astype(np.float32)
+                mask, patches = other, things(other)
+        for one in patches:
+            # A thing has an outline. Where only the background has it, the thing was there
+            # when the background was learned, and is gone now.
+            if outline(self._ground_now(), one) > 2 * outline(now, one) + 4:
+                gone = cv2.dilate(one.mask, np.ones((9, 9), np.uint8)) > 0
+                self._ground[gone] = now[gone]
+                mask = np.asarray(np.where(gone, 0, mask), np.uint8)
+        return mask, things(mask)
+
+    def _ground_now(self) -> Small:
+        assert self._ground is not None
+        return np.clip(self._ground, 0, 255).astype(np.uint8)
+
+    def _is_other(self, now: Small) -> bool:
+        """Whether no common change of light makes the counter out of this picture."""
+        return bool((difference(now, self._ground_now()) > FAINT).mean() > MOST)
+
+    def _quiet(self, glance: Small) -> bool:
+        return self._anchor is not None and _few(difference(glance, self._anchor))
+
+    def _learn_first(self, now: Small, steady: bool) -> None:
+        self._first = [*self._first, now] if steady else [now]
+        if steady or self._strange_since == 0:
+            self._strange_since = self._at
+        if len(self._first) >= FIRST_LOOKS or self._at - self._strange_since >= RELEARN_S:
+            self._take(np.mean(self._first, axis=0).round().astype(np.uint8))
             self._first = []
 
-    def _relearn(self, small: Small, steady: bool) -> None:
-        self._strange = self._strange + 1 if steady else 0
-        if self._strange >= RELEARN_LOOKS:
-            self._background = small.astype(np.float32)
-            self._strange = 0
+    def _take(self, ground: Small) -> None:
+        self._ground = ground.astype(np.float32)
+        self._view = self._anchor = self._mask = None
 
+    def _follow(self, now: Small) -> None:
+        """Let the background follow the light; slowly, and only where no thing lies."""
+        seconds = min(self._at - self._followed, 1.0)
+        if self._ground is None or seconds <= 0:
+            return
+        self._followed = self._at
+        apart = difference(now, self._ground_now())
+        alike = apart < FAINT  # the rest may be a thing, or a shadow that goes away again
+        if alike.mean() < MOST_ALIKE:
+            return
+        self._ground *= gain(self._ground, now)
+        self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
 
-class Stillness:
-    """Knows whether a frame still shows what an earlier one showed, but for noise."""
+    def _relearn(self, now: Small, strange: bool) -> None:
+        if not strange:
+            self._strange_since = self._at
+        elif self._at - self._strange_since >= RELEARN_S:
+            self._ground = now.astype(np.float32)
+            self._strange_since, self._settled = self._at, False
 
-    def __init__(self) -> None:
-        self._kept: Small | None = None
+    # Without one.
 
-    def keep(self, image: Image) -> None:
-        """Remember this frame."""
-        self._kept = _small(image)
-
-    def forget(self) -> None:
-        """Remember none."""
-        self._kept = None
-
-    def holds(self, image: Image) -> bool:
-        """Whether `image` shows the remembered scene."""
-        if self._kept is None:
-            return False
-        small = _small(image)
-        return small.shape == self._kept.shape and bool(
-            _difference(small, self._kept).max() < UNCHANGED
+    def _look_without(self, image: Image, glance: Small, steady: bool) -> View:
+        change = self._view.change if self._view is not None else 0
+        held = self._anchor is not None and (
+            float(difference(glance, self._anchor).mean()) < HELD_CHANGE
         )
+        if not held:
+            self._since, self._anchor, change = self._at, glance, change + 1
+            close = salient(image)
+            height, width = image.shape[:2]
+            box = centre_square(image) if close is None else _square(close, 1, width, height)
+        else:
+            assert self._view is not None
+            box, close = self._view.box, self._view.close
+        state = State.REST if self._at - self._since >= REST_S else State.MOVING
+        self._view = View(state, False, box, steady, close, 1, change)
+        return self._view
 
 
 def centre_square(image: Image) -> Box:
@@ -143,6 +293,16 @@ def centre_square(image: Image) -> Box:
 def crop(image: Image, box: Box) -> Image:
     """The part of a frame (h, w, 3) inside `box`."""
     return image[box.y : box.y + box.height, box.x : box.x + box.width]
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (one.width * one.height + other.width * other.height - both)
 
 
 def on_light_ground(image: Image, thing: NDArray[np.float32]) -> Image:
@@ -163,72 +323,19 @@ def sharpness(image: Image) -> float:
     return float(deviation[0, 0] ** 2)
 
 
-def _small(image: Image) -> Small:
-    """A frame at the scene's scale, smoothed; four pixels make one, the others are not read."""
-    height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
-    small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.GaussianBlur(small, (5, 5), 0), np.uint8)
+def _glance(image: Image) -> Small:
+    """A frame at the least scale, smoothed; four pixels make one, the others are not read."""
+    height = max(1, round(image.shape[0] * GLANCE / image.shape[1]))
+    shrunk = cv2.resize(image, (GLANCE, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.GaussianBlur(shrunk, (5, 5), 0), np.uint8)
 
 
-def _mean_change(one: Small, other: Small) -> float:
-    return float(np.mean(cv2.mean(cv2.absdiff(one, other))[:3]))
+def _rest_s(view: View) -> float:
+    return GONE_S if view.empty else REST_S
 
 
-def _difference(one: Small, other: Small) -> NDArray[np.uint8]:
-    """Largest channel's difference (h, w) after a common change of light is taken out."""
-    change = one[::8, ::8].astype(np.float32) - other[::8, ::8]
-    blue, green, red = (float(value) for value in np.median(change, axis=(0, 1)))
-    lit = cv2.add(other, np.array((blue, green, red, 0.0)), dtype=cv2.CV_8U)
-    planes = cv2.split(cv2.absdiff(one, lit))
-    return np.asarray(cv2.max(cv2.max(planes[0], planes[1]), planes[2]), np.uint8)
-
-
-def _largest(mask: NDArray[np.bool_]) -> Box | None:
-    """The largest patch of a mask with what lies close to it; None when all are tiny."""
-    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    closed = cv2.morphologyEx(closed, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(closed)
-    least = LEAST_AREA * mask.size
-    patches = [stats[number, :5] for number in range(1, count)]
-    patches = sorted((one for one in patches if one[4] >= least / 4), key=lambda one: -one[4])
-    if not patches or patches[0][4] < least:
-        return None
-    x0, y0, width, height, _ = patches[0]
-    x1, y1 = x0 + width, y0 + height
-    reach = max(width, height) // 6
-    for x, y, w, h, _ in patches[1:]:
-        near = x < x1 + reach and x + w > x0 - reach and y < y1 + reach and y + h > y0 - reach
-        if near:
-            x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x + w), max(y1, y + h)
-    return Box(int(x0), int(y0), int(x1 - x0), int(y1 - y0))
-
-
-def _spread(mask: NDArray[np.bool_]) -> float:
-    """Share of the frame that lies between the outermost differences."""
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    _, _, width, height = cv2.boundingRect(opened)
-    return width * height / mask.size
-
-
-def _shape(mask: NDArray[np.bool_], box: Box, square: Box, scale: float) -> NDArray[np.float32]:
-    """The thing's filled shape inside `square`, soft at its edge."""
-    height, width = mask.shape
-    shape = np.zeros((height, width), np.uint8)
-    inside = (slice(box.y, box.y + box.height), slice(box.x, box.x + box.width))
-    shape[inside] = cv2.morphologyEx(
-        mask[inside].astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
-    )
-    shape = np.asarray(cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)))
-    outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(shape, outlines, -1, (1,), cv2.FILLED)
-    shape = np.asarray(cv2.dilate(shape, np.ones((3, 3), np.uint8)), np.uint8)
-    soft = np.clip((cv2.GaussianBlur(shape.astype(np.float32), (3, 3), 0) - 0.3) * 2.5, 0, 1)
-    top, left = round(square.y / scale), round(square.x / scale)
-    bottom, right = (
-        round((square.y + square.height) / scale),
-        round((square.x + square.width) / scale),
-    )
-    return np.asarray(soft[top : max(bottom, top + 1), left : max(right, left + 1)], np.float32)
+def _few(apart: Mask) -> bool:
+    return int(np.count_nonzero(apart >= UNCHANGED)) <= FEW
 
 
 def _square(box: Box, scale: float, width: int, height: int) -> Box:

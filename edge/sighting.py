@@ -84,7 +84,9 @@ class Sighting:
     """A verdict about what is before the camera, held from `at` until `seen_until`.
 
     Times are Unix seconds; `matches` are best first and empty for unknown and nothing;
-    `look_jpeg` is the crop that was searched (empty when nothing was).
+    `look_jpeg` is the crop that was searched (empty when nothing was). `things` is how many lie
+    there: what is said is of the largest. `code` is what the code says that named the item,
+    empty where it was recognized by its looks.
     """
 
     id: str
@@ -96,3 +98,5 @@ class Sighting:
     bundle: str
     timings: Timings = field(default_factory=Timings)
     look_jpeg: bytes = b""
+    things: int = 1
+    code: str = ""

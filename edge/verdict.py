@@ -10,7 +10,6 @@ from catalog.calibration import Calibration
 from catalog.decision import Answer, decide
 from edge.sighting import Verdict
 
-WINS = 3  # in a row, before what is said changes
 POSSIBLE = 0.01  # probability from which an item is shown beside a match
 STICKY = 0.05  # probability; how much more it takes to leave a verdict than to keep it
 
@@ -54,24 +53,3 @@ def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = N
         return Opinion(Verdict.ONE_OF, tuple(found[:named]))
     others = (one for one in found[1:] if (one.sure or 0.0) >= POSSIBLE)
     return Opinion(Verdict.MATCH, (found[0], *others))
-
-
-class Steadfast:
-    """Changes its mind only after the same other opinion came three times in a row."""
-
-    def __init__(self) -> None:
-        self.current = NOTHING
-        self._rival: object = None
-        self._wins = 0
-
-    def hear(self, opinion: Opinion) -> bool:
-        """Hear an opinion; True when what is said changed by it."""
-        if opinion.subject == self.current.subject:
-            self._rival, self._wins = None, 0
-            return False
-        self._wins = self._wins + 1 if opinion.subject == self._rival else 1
-        self._rival = opinion.subject
-        if self._wins < WINS:
-            return False
-        self.current, self._rival, self._wins = opinion, None, 0
-        return True

@@ -86,16 +86,16 @@ def running(small_bundle: Path, camera: str, tmp_path: Path) -> Iterator[Applian
 
 
 def test_an_appliance_reports_its_life(running: Appliance, tmp_path: Path) -> None:
-    until(lambda: running.latest.newest() and running.camera().state == "online")
-    shown = running.latest.newest()
-    assert shown is not None
+    until(lambda: len(running.latest.all()) == 2 and running.camera().state == "online")
+    shown, nothing = running.latest.all()
     running.stop()
+    assert nothing.verdict is Verdict.NOTHING
     found = read_events(tmp_path)
     said = names(found)
     assert said[:3] == ["started", "model_loaded", "message"]
     assert said[-1] == "stopped"
     assert "camera_online" in said
-    sighting = next(one for one in found if one["kind"] == "sighting")
+    sighting = [one for one in found if one["kind"] == "sighting"][1]
     assert sighting["id"] == shown.id
     assert sighting["verdict"] == shown.verdict.value
     assert sighting["bundle"] == shown.bundle

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.recognizer import overlap
-from edge.scene import Scene, Stillness, centre_square, sharpness
+from edge.scene import Scene, State, View, centre_square, overlap, sharpness
 from edge.sighting import Box, Image
+from edge.simulator.play import Play
 
 
 def counter(light: float = 1.0, seed: int = 0) -> Image:
@@ -107,14 +107,16 @@ def test_movement_is_not_steady(scene: Scene) -> None:
     assert not scene.look(with_thing(counter(seed=3), Box(100, 50, 300, 350))).steady
 
 
-def test_stillness_holds_through_noise_and_ends_with_a_change() -> None:
-    still = Stillness()
-    assert not still.holds(counter())
-    still.keep(counter(seed=1))
-    assert all(still.holds(counter(seed=seed)) for seed in range(2, 20))
-    assert not still.holds(with_thing(counter(seed=3), Box(300, 200, 40, 40)))
-    still.forget()
-    assert not still.holds(counter(seed=1))
+def test_rest_holds_through_noise_and_ends_with_a_change(scene: Scene) -> None:
+    thing = Box(250, 150, 150, 200)
+    views = [scene.look(with_thing(counter(seed=seed), thing)) for seed in range(1, 20)]
+    assert views[0].state is State.MOVING
+    assert {view.state for view in views[2:]} == {State.REST}
+    assert len({view.change for view in views}) == 1
+    other = with_thing(counter(seed=3), thing)
+    view = scene.look(with_thing(other, Box(300, 200, 40, 40), (200, 60, 30)))
+    assert view.state is State.MOVING
+    assert view.change > views[-1].change
 
 
 def test_blur_lowers_sharpness() -> None:
@@ -127,3 +129,89 @@ def test_overlap_of_boxes() -> None:
     assert overlap(Box(0, 0, 10, 10), Box(0, 0, 10, 10)) == 1
     assert overlap(Box(0, 0, 10, 10), Box(20, 0, 10, 10)) == 0
     assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
+
+
+def settled(scene: Scene, image: Image, looks: int = 8) -> View:
+    """What the scene says after some looks at the same."""
+    return [scene.look(noisy(image, seed)) for seed in range(looks)][-1]
+
+
+def noisy(image: Image, seed: int) -> Image:
+    """A picture with a sensor's noise."""
+    return np.clip(image + noise(seed % 16), 0, 255).astype(np.uint8)
+
+
+@cache
+def table() -> Image:
+    """A simulated counter without noise."""
+    return Play(77).still()
+
+
+@pytest.fixture
+def prepared() -> Scene:
+    """A scene that has learned the table."""
+    scene = Scene()
+    settled(scene, table())
+    return scene
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_hand_that_reaches_in_is_nothing(seed: int) -> None:
+    play, scene = Play(300 + seed, kinds=("hand",)), Scene()
+    settled(scene, play.still())
+    image, truth = play.frame(round((play.act(0).start + 1.5) * play.fps))
+    assert truth.hand
+    view = settled(scene, image)
+    assert not view.empty
+    assert view.state is State.EMPTY
+    assert view.close is None
+
+
+def test_another_light_is_no_thing(prepared: Scene) -> None:
+    for light in (0.7, 1.15):
+        lit = np.clip(table() * np.array([light, light, light * 1.05]), 0, 255).astype(np.uint8)
+        assert settled(prepared, lit).state is State.EMPTY
+
+
+def test_a_soft_shadow_is_no_thing(prepared: Scene) -> None:
+    shade = np.ones((480, 640), np.float32)
+    cv2.ellipse(shade, (300, 240), (150, 190), 20, 0, 360, (0.65,), -1)
+    shade = np.asarray(cv2.GaussianBlur(shade, (0, 0), 25), np.float32)
+    shaded = (table() * shade[..., None]).astype(np.uint8)
+    assert settled(prepared, shaded).close is None
+    assert settled(prepared, table()).close is None, "nor is its going away"
+
+
+def test_of_two_things_the_larger_has_the_box(prepared: Scene) -> None:
+    both = with_thing(with_thing(table(), Box(60, 100, 150, 250)), Box(420, 200, 110, 120))
+    view = settled(prepared, both)
+    assert view.state is State.REST
+    assert view.things == 2
+    assert view.close is not None
+    assert overlap(view.close, Box(60, 100, 150, 250)) > 0.8
+    assert settled(prepared, with_thing(table(), Box(60, 100, 150, 250))).things == 1
+
+
+def test_motion_elsewhere_does_not_disturb_a_thing_at_rest(prepared: Scene) -> None:
+    thing = with_thing(table(), Box(60, 100, 150, 250))
+    change = settled(prepared, thing).change
+    for step in range(6):
+        away = with_thing(thing, Box(560, 40 * step, 30, 30))
+        view = prepared.look(noisy(away, step))
+        assert view.close is not None
+        assert overlap(view.close, Box(60, 100, 150, 250)) > 0.8
+    assert settled(prepared, thing).change >= change
+
+
+def test_a_bumped_camera_is_put_right(prepared: Scene) -> None:
+    bumped = np.asarray(np.roll(table(), (6, -8), (0, 1)))
+    assert settled(prepared, bumped, 12).state is State.EMPTY
+    view = settled(prepared, with_thing(bumped, Box(200, 100, 150, 250)))
+    assert view.close is not None
+    assert overlap(view.close, Box(200, 100, 150, 250)) > 0.8
+
+
+def test_what_was_learned_as_background_by_mistake_is_forgotten() -> None:
+    scene = Scene()
+    settled(scene, with_thing(table(), Box(200, 100, 150, 250)))
+    assert settled(scene, table(), 12).state is State.EMPTY

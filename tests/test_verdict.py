@@ -1,11 +1,11 @@
-"""From similar items to a verdict, and when it may change."""
+"""From similar items to a verdict."""
 
 from __future__ import annotations
 
 from catalog.bundle import Match
 from catalog.calibration import Calibration, HeldWeights, MeasureWeights, Shares
 from edge.sighting import Verdict
-from edge.verdict import NOTHING, Opinion, Steadfast, judge
+from edge.verdict import Opinion, judge
 
 EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
@@ -68,21 +68,10 @@ def test_what_is_said_is_a_little_favoured() -> None:
     assert judge(found(apple=0.62, pear=0.01), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
 
 
-def test_the_mind_changes_only_after_three_in_a_row() -> None:
-    mind = Steadfast()
-    apple = judge(found(apple=0.9, pear=0.05), CALIBRATION)
-    pear = judge(found(pear=0.9, apple=0.05), CALIBRATION)
-    assert [mind.hear(one) for one in (apple, apple, pear, apple, apple)] == [False] * 5
-    assert mind.current == NOTHING
-    assert mind.hear(apple)
-    assert mind.current == apple
-    assert not mind.hear(apple)
-
-
-def test_two_of_these_in_another_order_are_no_news() -> None:
-    mind = Steadfast()
-    for _ in range(3):
-        mind.hear(judge(found(a=0.45, b=0.44), CALIBRATION))
-    assert mind.current.verdict is Verdict.ONE_OF
-    other_order = judge(found(b=0.45, a=0.44), CALIBRATION)
-    assert not any(mind.hear(other_order) for _ in range(5))
+def test_two_of_these_in_another_order_say_the_same() -> None:
+    one, other = (
+        judge(found(**both), CALIBRATION)
+        for both in ({"a": 0.45, "b": 0.44}, {"b": 0.45, "a": 0.44})
+    )
+    assert one.verdict is Verdict.ONE_OF
+    assert one.subject == other.subject

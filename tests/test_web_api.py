@@ -148,6 +148,8 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
             },
             state["sighting"]["matches"][1],
         ],
+        "things": 1,
+        "code": None,
         "look": f"/api/sightings/{pushed.id}/look.jpg",
         "timings": {
             "capture": 4.1,

@@ -16,6 +16,8 @@ from edge.simulator.timeline import Moment, Showing
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
 Cutout = NDArray[np.uint8]  # (height, width, 4), BGRA
 
+BEYOND = 24  # pixels of an arm outside the frame
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -105,6 +107,13 @@ def _reaching(showing: Showing, random: np.random.Generator, size: tuple[int, in
     tip_x, tip_y = turn.point(0, -0.45 * height)
     x = round(showing.x * width - cutout.shape[1] / 2 - 0.5 * tip_x)
     y = round(showing.y * height - cutout.shape[0] / 2 - 0.5 * tip_y)
+    rows, columns = cutout.shape[:2]  # an arm comes from somewhere: its end is out of sight
+    if showing.side < 0:
+        x = min(x, -BEYOND)
+    elif showing.side > 0:
+        x = max(x, width + BEYOND - columns)
+    else:
+        y = max(y, height + BEYOND - rows)
     return Layer(cutout, x, y, _way(showing, x, y, cutout, size), thing=True)
 
 

@@ -90,7 +90,7 @@ class Simulator:
         segment = 0 if self._every is None else max(number, 0) // self._every
         if segment not in self._backgrounds:
             picture = background(self.seed * 1009 + segment, self.size)
-            self._backgrounds = {segment: _softened(picture)}
+            self._backgrounds = {segment: softened(picture)}
         return self._backgrounds[segment]
 
     def _clean(self, moment: Moment) -> tuple[Image, Truth]:
@@ -115,7 +115,7 @@ class Simulator:
             return flattened(self.empty(showing.number), placed), truth
         if showing.number not in self._stills:
             picture = flattened(self.empty(showing.number), placed)
-            self._stills = {showing.number: _softened(picture)}
+            self._stills = {showing.number: softened(picture)}
         return self._stills[showing.number], truth
 
     def _sensed(self, image: Image, index: int) -> Image:
@@ -157,7 +157,7 @@ def showings(
         number += 1
 
 
-def _softened(picture: Image) -> Image:
+def softened(picture: Image) -> Image:
     """As a cheap lens and a camera's compression leave it."""
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7)
     packed = cv2.imencode(".jpg", soft, [cv2.IMWRITE_JPEG_QUALITY, 84])[1]

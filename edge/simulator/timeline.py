@@ -98,7 +98,7 @@ class Timeline:
                 low = middle
             else:
                 high = middle
-        return _moment(self.showing(low), seconds - self.showing(low).start)
+        return moment_of(self.showing(low), seconds - self.showing(low).start)
 
     def _next(self) -> Showing:
         number = len(self._showings)
@@ -117,7 +117,7 @@ class Timeline:
             start=start,
             rest=float(random.uniform(*RESTS)),
             gap=float(random.uniform(*GAPS)),
-            view=_view(random),
+            view=random_view(random),
             size=float(random.uniform(0.35, 0.75)),
             x=float(random.uniform(0.3, 0.7)),
             y=float(random.uniform(0.42, 0.6)),
@@ -139,7 +139,8 @@ class Timeline:
         return self._items[int(order[place])]
 
 
-def _view(random: Generator) -> View:
+def random_view(random: Generator) -> View:
+    """How a thing is held, and in what light."""
     return View(
         yaw=float(random.uniform(-35, 35)),
         pitch=float(random.uniform(-15, 15)),
@@ -151,7 +152,8 @@ def _view(random: Generator) -> View:
     )
 
 
-def _moment(showing: Showing, seconds: float) -> Moment:
+def moment_of(showing: Showing, seconds: float) -> Moment:
+    """A showing so many seconds after its arrival began."""
     if seconds < ARRIVAL - 1e-6:
         away = 1 - _eased(seconds / ARRIVAL)
         return Moment(showing, away, away, still=False)

@@ -61,6 +61,8 @@ def sighting_document(sighting: Sighting) -> Document:
         "seen_until": timestamp(sighting.seen_until),
         "verdict": str(sighting.verdict),
         "matches": [_match_document(match, sighting.bundle) for match in sighting.matches],
+        "things": sighting.things,
+        "code": sighting.code or None,
         "look": f"/api/sightings/{sighting.id}/look.jpg" if sighting.look_jpeg else None,
         "timings": {
             "capture": round(timings.capture, 2),

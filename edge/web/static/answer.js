@@ -31,9 +31,16 @@ export class Panel {
 // The view of a sighting; open(item) is called when a visitor picks one, name() when they want
 // to search by name.
 export function sightingView(sighting, open, name) {
+  const view = verdictView(sighting, open, name);
+  if (sighting?.things > 1 && sighting.verdict !== "nothing")
+    view.append(make("p", "also", "There is more than one thing; this is about the largest."));
+  return view;
+}
+
+function verdictView(sighting, open, name) {
   switch (sighting?.verdict) {
     case "match":
-      return matchView(sighting.matches, open);
+      return matchView(sighting.matches, open, sighting.code);
     case "one_of":
       return choiceView("Probably one of these", sighting.matches.slice(0, NEXT_BEST), open);
     case "unknown":
@@ -49,9 +56,10 @@ export function sightingView(sighting, open, name) {
   }
 }
 
-function matchView(matches, open) {
+function matchView(matches, open, code) {
   const [best, ...others] = matches;
-  const view = make("article", "match", make("p", "sure", sureness(matches)), thing(best));
+  const sure = code ? "Read from its code" : sureness(matches);
+  const view = make("article", "match", make("p", "sure", sure), thing(best));
   if (others.length) {
     const next = make("section", "others", make("h3", "also", "Not it? Perhaps one of these"));
     const list = rows(others.slice(0, NEXT_BEST), open);

@@ -1,0 +1,337 @@
+"""Acts that are hard on a camera: two things, turned things, hands, shadows, light, focus, bumps.
+
+Every frame is made from (seed, index) alone and comes with its truth.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from catalog.demonstration.drawing import DrawnItem
+from catalog.demonstration.foreign import KEPT_BACK, foreign_things
+from catalog.demonstration.items import drawn_items
+from edge.simulator.backgrounds import background
+from edge.simulator.compose import Layer, Placed, flattened, layers
+from edge.simulator.timeline import ARRIVAL, Showing, moment_of, random_view
+
+Image = NDArray[np.uint8]  # (height, width, 3), BGR
+Kind = Literal[
+    "item", "foreign", "two", "turn", "hand", "empty", "light", "shadow", "focus", "bump"
+]
+State = Literal["empty", "moving", "rest"]
+
+KINDS: tuple[Kind, ...] = (
+    *("item", "two", "foreign", "turn", "hand", "item", "light", "shadow"),
+    *("focus", "empty", "bump", "hand", "item", "foreign"),
+)
+FIRST, GAPS, RESTS = 2.0, (1.0, 1.6), (2.6, 3.4)  # seconds
+TURNING, HAZE = 0.6, 0.8  # seconds that a thing turns, and that the camera focuses
+NOISE = 2.2  # grey levels, deviation
+LONGEST_BUMP = 12.0  # pixels of a picture 640 wide
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A thing that lies there; `sku` None for one of no catalogue; box (x, y, w, h), pixels."""
+
+    sku: str | None
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class PlayTruth:
+    """What a frame shows: `things` the largest first, `hand` whether one is in sight.
+
+    "empty": nothing there and nothing moves; "rest": things, or a hand, at rest.
+    """
+
+    act: int
+    kind: Kind
+    state: State
+    things: tuple[Shown, ...] = ()
+    hand: bool = False
+
+
+@dataclass(frozen=True)
+class Act:
+    """One visit; times in seconds, `start` from the first frame, others from `start`.
+
+    `event_at` is when the light steps, or the thing begins to turn.
+    """
+
+    number: int
+    kind: Kind
+    start: float
+    showings: tuple[Showing, ...]
+    rest_from: float
+    rest_until: float
+    end: float
+    event_at: float
+    light: float
+    turn: float
+    bump: tuple[float, float]
+    seed: int
+
+
+class Play:
+    """Frames of a difficult counter.
+
+    Args:
+        seed: Chooses everything.
+        items: Things of the catalogue; the demonstration's own by default.
+        size: Width and height in pixels.
+        fps: Frames a second of the simulated time.
+        kinds: Which acts, over and over, in an order of the seed's.
+        foreign: Things of no catalogue, one after the other; ever new ones by default.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        items: Sequence[DrawnItem] | None = None,
+        size: tuple[int, int] = (640, 480),
+        fps: float = 10.0,
+        kinds: Sequence[Kind] = KINDS,
+        foreign: Sequence[DrawnItem] = (),
+    ) -> None:
+        self.seed, self.size, self.fps = seed, size, fps
+        self._foreign = itertools.cycle(foreign) if foreign else None
+        self._items, self._kinds = tuple(items or drawn_items()), tuple(kinds)
+        self._acts: list[Act] = []
+        self._layers: dict[tuple[int, int, float], list[Layer]] = {}
+        random = np.random.default_rng([seed, 21])
+        self._drift = random.uniform(0, 6.28, 4), random.uniform(20, 60, 4)
+        width, height = size
+        lens = 0.6 + 0.3 * float(random.random())
+        self._counter = np.asarray(
+            cv2.GaussianBlur(background(seed * 1013 + 5, size), (0, 0), lens), np.uint8
+        )
+        grain = random.standard_normal((height + 64, width + 64, 3), np.float32)
+        self._grain = cv2.GaussianBlur(grain, (0, 0), 0.55) * np.float32(1.6 * NOISE)
+
+    def act(self, number: int) -> Act:
+        """Act `number`, from 0."""
+        while len(self._acts) <= number:
+            self._acts.append(self._next())
+        return self._acts[number]
+
+    def frames(self, number: int) -> range:
+        """Indices of the frames of an act, with the empty counter after it."""
+        start, end = self.act(number).start, self.act(number + 1).start
+        return range(int(np.ceil(start * self.fps)), int(np.ceil(end * self.fps)))
+
+    def frame(self, index: int) -> tuple[Image, PlayTruth]:
+        """Frame `index`, uint8 BGR (height, width, 3), and what it shows."""
+        seconds = index / self.fps
+        number = 0
+        while self.act(number + 1).start <= seconds:
+            number += 1
+        act = self.act(number)
+        passed = seconds - act.start
+        placed, hand, moving = self._placed(act, passed)
+        picture = flattened(self._counter, [one for one, _ in placed])
+        x, y = act.bump if passed >= 0 else (0.0, 0.0)
+        if (x, y) != (0.0, 0.0):
+            move = np.array([[1, 0, x], [0, 1, y]], np.float32)
+            picture = np.asarray(
+                cv2.warpAffine(picture, move, self.size, borderMode=cv2.BORDER_REFLECT), np.uint8
+            )
+        things = sorted(
+            (
+                Shown(sku, _moved(box, x, y, self.size))
+                for one, sku in placed
+                if one.thing and act.kind != "hand" and (box := one.box(self.size)) is not None
+            ),
+            key=lambda one: -one.box[2] * one.box[3],
+        )
+        image, lit = self._seen(act, passed, seconds, picture)
+        at_rest = not moving and not lit
+        state: State = "moving" if not at_rest else "rest" if things or hand else "empty"
+        return self.sensed(image, index), PlayTruth(
+            act.number, act.kind, state, tuple(things), hand
+        )
+
+    def _placed(
+        self, act: Act, passed: float
+    ) -> tuple[list[tuple[Placed, str | None]], bool, bool]:
+        """The cutouts with their skus, whether a hand is in sight, whether anything moves."""
+        placed: list[tuple[Placed, str | None]] = []
+        hand, moving = False, False
+        for place, showing in enumerate(act.showings):
+            if passed < 0 or passed >= act.end:
+                continue
+            moment = moment_of(showing, passed)
+            yaw = 0.0
+            if act.kind == "turn":
+                yaw = act.turn * float(np.clip((passed - act.event_at) / TURNING, 0, 1))
+                moving |= 0 <= passed - act.event_at < TURNING
+            moving |= not moment.still
+            known = showing.kind == "item" and showing.thing is not None
+            for layer in self._cutouts(act, place, showing, yaw):
+                one = layer.at(moment)
+                inside = one.box(self.size) is not None
+                hand |= inside and (layer.holds or showing.kind == "hand")
+                sku = showing.thing.sku if known and showing.thing is not None else None
+                placed.append((one, sku))
+        return placed, hand, moving
+
+    def _cutouts(self, act: Act, place: int, showing: Showing, yaw: float) -> list[Layer]:
+        key = (act.number, place, yaw)
+        if key not in self._layers:
+            if len(self._layers) > 8:
+                self._layers.clear()
+            turned = replace(showing, view=replace(showing.view, yaw=showing.view.yaw + yaw))
+            self._layers[key] = layers(turned, self.size)
+        return self._layers[key]
+
+    def _seen(
+        self, act: Act, passed: float, seconds: float, picture: Image
+    ) -> tuple[NDArray[np.float32], bool]:
+        """The picture in the light and focus of the moment; whether they change suddenly."""
+        changing = False
+        phase, period = self._drift
+        wave = np.sin(phase + 6.28 * seconds / period)
+        level = (1 + 0.05 * wave[0]) * act.light ** (
+            1.0 if act.kind == "light" and passed >= act.event_at else 0.0
+        )
+        white = 1 + np.array([0.03 * wave[1], 0.0, 0.03 * wave[2]])
+        image = picture.astype(np.float32) * np.float32(level) * white.astype(np.float32)
+        if act.kind == "shadow":
+            shade, changing = self._shade(act, passed)
+            if shade is not None:
+                image *= shade
+        if act.kind == "light":
+            changing |= 0 <= passed - act.event_at < 0.15
+        if act.kind == "focus" and ARRIVAL <= passed < act.rest_from + HAZE:
+            soft = 3.2 * (1 - (passed - ARRIVAL) / (act.rest_from + HAZE - ARRIVAL))
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(soft, 0.3)), np.float32)
+            changing = True
+        return image, changing
+
+    def _shade(self, act: Act, passed: float) -> tuple[NDArray[np.float32] | None, bool]:
+        """The shadow of somebody who steps near, and stays until the end; whether it moves."""
+        if passed < 0 or passed >= act.end:
+            return None, False
+        random = np.random.default_rng([act.seed, 4])
+        width, height = self.size
+        near = float(np.clip(passed / 0.5, 0, 1)) * float(np.clip((act.end - passed) / 0.3, 0, 1))
+        side = -1 if random.random() < 0.5 else 1
+        at = width / 2 + side * width * (1.3 - near * random.uniform(0.7, 1.0))
+        dark = np.zeros((height // 4, width // 4), np.float32)
+        axes = (round(width * random.uniform(0.08, 0.11)), round(height * 0.3))
+        cv2.ellipse(dark, (round(at / 4), height // 8), axes, 10, 0, 360, (1.0,), -1)
+        soft = cv2.GaussianBlur(dark, (0, 0), float(random.uniform(4, 8)))
+        shade = 1 - random.uniform(0.2, 0.4) * cv2.resize(soft, self.size)[..., None]
+        return np.asarray(shade, np.float32), near < 1
+
+    def still(self) -> Image:
+        """The empty counter, without the sensor's noise."""
+        return self._counter
+
+    def sensed(self, image: NDArray[Any], index: int) -> Image:
+        """A picture (h, w, 3) with the sensor's noise, as the camera sends it."""
+        random = np.random.default_rng([self.seed, index, 22])
+        width, height = self.size
+        x, y = (int(shift) for shift in random.integers(0, 64, 2))
+        grain = self._grain[y : y + height, x : x + width]
+        noisy = image.astype(np.float32) * np.float32(1 + 0.004 * random.standard_normal()) + grain
+        packed = cv2.imencode(
+            ".jpg", np.clip(noisy, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 88]
+        )[1]
+        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+
+    def _next(self) -> Act:
+        number = len(self._acts)
+        random = np.random.default_rng([self.seed, number, 23])
+        cycle, place = divmod(number, len(self._kinds))
+        order = np.random.default_rng([self.seed, cycle, 24]).permutation(len(self._kinds))
+        kind = self._kinds[int(order[place])]
+        before = self._acts[-1] if self._acts else None
+        start = FIRST if before is None else before.start + before.end
+        if before is not None:
+            start += float(random.uniform(*GAPS))
+        rest = float(random.uniform(*RESTS)) * (2 if kind in ("turn", "light") else 1)
+        showings = self._showings(random, kind, rest)
+        first = showings[0] if showings else None
+        rest_from = max((one.still_from for one in showings), default=0.0)
+        rest_until = first.still_until if first is not None else rest
+        bump = before.bump if before is not None else (0.0, 0.0)
+        if kind == "bump":
+            x, y = random.uniform(-1, 1, 2) * LONGEST_BUMP * self.size[0] / 640
+            bump = (float(x), float(y))
+        return Act(
+            number=number,
+            kind=kind,
+            start=start,
+            showings=showings,
+            rest_from=rest_from,
+            rest_until=rest_until,
+            end=first.in_sight if first is not None else rest,
+            event_at=(rest_from + rest_until) / 2,
+            light=float(random.choice((0.7, 0.8, 1.2, 1.3))),
+            turn=float(random.choice((-1, 1)) * random.uniform(45, 80)),
+            bump=bump,
+            seed=int(random.integers(2**31)),
+        )
+
+    def _showings(self, random: Generator, kind: Kind, rest: float) -> tuple[Showing, ...]:
+        if kind == "empty":
+            return ()
+        if kind == "two":
+            left = bool(random.random() < 0.5)
+            one = self._showing(random, kind, rest, (0.26, 0.6), (0.48, 0.6))
+            other = self._showing(random, kind, rest, (0.76, 0.55), (0.26, 0.38))
+            if left:
+                one, other = replace(one, x=0.74), replace(other, x=0.24)
+            return replace(one, held=False), replace(other, held=False)
+        return (self._showing(random, kind, rest),)
+
+    def _showing(
+        self,
+        random: Generator,
+        kind: Kind,
+        rest: float,
+        at: tuple[float, float] | None = None,
+        sizes: tuple[float, float] = (0.35, 0.75),
+    ) -> Showing:
+        thing: DrawnItem | None = self._items[int(random.integers(len(self._items)))]
+        shown: Literal["item", "foreign", "hand"] = "item"
+        if kind == "foreign":
+            shown = "foreign"
+            thing = next(self._foreign or foreign_things(int(random.integers(2**31)), 1, KEPT_BACK))
+        elif kind == "hand":
+            shown, thing = "hand", None
+        x, y = at or (float(random.uniform(0.3, 0.7)), float(random.uniform(0.42, 0.6)))
+        return Showing(
+            number=len(self._acts),
+            kind=shown,
+            thing=thing,
+            start=0.0,
+            rest=rest,
+            gap=0.0,
+            view=random_view(random),
+            size=float(random.uniform(*sizes)),
+            x=x,
+            y=y,
+            side=int(random.integers(-1, 2)),
+            held=bool(kind != "hand" and random.random() < 0.4),
+            seed=int(random.integers(2**31)),
+        )
+
+
+def _moved(
+    box: tuple[int, int, int, int], x: float, y: float, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """A box after the camera was bumped, inside the frame."""
+    left, top = max(0, round(box[0] + x)), max(0, round(box[1] + y))
+    right = min(size[0], round(box[0] + x) + box[2])
+    bottom = min(size[1], round(box[1] + y) + box[3])
+    return left, top, max(0, right - left), max(0, bottom - top)
