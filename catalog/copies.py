@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from catalog.photos import Picture
 
 SIDE = 256  # pixels, longer side, which blur is measured by
+MILD = 0.7  # how much of all this a photo from the world goes through
 PLAIN = (0.15, 0.92)  # share of a picture that its plain ground takes, if it has one
 
 
 def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
     """A photo (h, w, 3) as a camera might see the thing.
 
-    Cut out where its ground is plain, seen from aside, turned, shifted, in poor light,
-    blurred, noisy.
+    Seen from aside, turned, shifted, in poor light, blurred, noisy. A thing on a plain ground
+    is cut out; a photo of another kind was taken in the world, and is changed a little only.
 
     Args:
         image: The photo.
@@ -28,7 +29,8 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     random = np.random.default_rng(seed)
     height, width = image.shape[:2]
     ground = _plain_ground(image)
-    move = _moved(random, width, height)
+    hard = MILD if ground is None else 1.0
+    move = _moved(random, width, height, hard)
     seen: NDArray[Any] = _warped(image, move, cv2.BORDER_REPLICATE)
     if ground is not None:
         kept = _warped(ground, move, cv2.BORDER_CONSTANT, 1.0)[:, :, None]
@@ -36,15 +38,14 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
             seen = seen * (1 - kept) + random.uniform(205, 245) * kept
         else:
             seen = seen * (1 - kept) + _neighbours(behind, random, width, height) * kept
-    blur = abs(random.normal(0, 1.1)) * max(height, width) / SIDE
+    blur = hard * abs(random.normal(0, 1.1)) * max(height, width) / SIDE
     if blur > 0.3:
         seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), blur))
-    tint = random.uniform(0.5, 1.25) * random.uniform(0.9, 1.1, 3)
-    slope = random.uniform(-0.25, 0.25, 2)
-    light = (
-        1 + slope[0] * np.linspace(-1, 1, width) + slope[1] * np.linspace(-1, 1, height)[:, None]
-    )
-    noise = random.normal(0, random.uniform(2, 8), seen.shape)
+    tint = 1 + hard * (random.uniform(0.5, 1.25) * random.uniform(0.9, 1.1, 3) - 1)
+    slope = hard * random.uniform(-0.25, 0.25, 2)
+    across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
+    light = 1 + slope[0] * across + slope[1] * down
+    noise = random.normal(0, hard * random.uniform(2, 8), seen.shape)
     return np.asarray(np.clip(seen * tint * light[:, :, None] + noise, 0, 255), np.uint8)
 
 
@@ -59,13 +60,16 @@ def _plain_ground(image: Picture) -> NDArray[np.float32] | None:
     return ground if PLAIN[0] < ground.mean() < PLAIN[1] else None
 
 
-def _moved(random: np.random.Generator, width: int, height: int) -> NDArray[np.float64]:
+def _moved(
+    random: np.random.Generator, width: int, height: int, hard: float
+) -> NDArray[np.float64]:
     """A homography (3, 3): turned, scaled, shifted, its corners a little apart."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
-    angle = np.deg2rad(random.uniform(-12, 12))
+    angle = hard * np.deg2rad(random.uniform(-12, 12))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    seen = corners @ turn.T * random.uniform(0.75, 1.25)
-    seen = seen + random.uniform(-0.08, 0.08, (4, 2)) + random.uniform(-0.08, 0.08, 2)
+    seen = corners @ turn.T * (1 + hard * random.uniform(-0.25, 0.25))
+    apart, shift = random.uniform(-0.08, 0.08, (4, 2)), random.uniform(-0.08, 0.08, 2)
+    seen = seen + hard * (apart + shift)
     size, middle = np.array([width, height]), np.array([width, height]) / 2
     was, now = ((one * size + middle).astype(np.float32) for one in (corners, seen))
     return np.asarray(cv2.getPerspectiveTransform(was, now), np.float64)

@@ -89,7 +89,7 @@ def test_an_answer_carries_its_timings(bundle: Bundle, simulator: Simulator) -> 
     watch(recognizer, noisy(simulator.empty(), 8))
     image, _ = simulator.frame(simulator.resting(0)[5])
     timings = next(one.timings for one in watch(recognizer, noisy(image, 4)) if one.news)
-    assert min(timings.look, timings.embed, timings.search) > 0
+    assert min(timings.look, timings.embed, timings.verify) > 0
 
 
 def test_another_bundle_is_used_from_the_next_frame(bundle: Bundle, simulator: Simulator) -> None:
