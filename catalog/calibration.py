@@ -28,7 +28,7 @@ from catalog.sureness import HELD, Case, Weights, fit
 FOREIGN = 120
 KNOWN = 240
 SEED = 4713
-VERSION = 4  # raise it when `catalog.copies` or the drawn foreign things change
+VERSION = 5  # raise it when `catalog.copies` or the drawn foreign things change
 ALIKE = 0.12  # share of an item's other photos, the most alike, that do not answer
 SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
@@ -195,6 +195,7 @@ def calibrate(
     threshold = _threshold(
         [float(_best(weights, one)[:3].sum()) for one in asked if one.kind == "drawn"],
         foreign_named,
+        LEAST if several.mean() > 0.5 else 0.0,  # of copies alone nobody learns what is likelier
     )
     expected = {kind: _shares(asked, kind, weights, threshold) for kind in _KINDS}
     own, drawn_shares = expected["own"], expected["drawn"]
@@ -275,11 +276,11 @@ def _best(weights: Weights, one: _Asked) -> NDArray[np.float64]:
     return np.sort(weights.sure(one.evidence))[::-1]
 
 
-def _threshold(drawn: Sequence[float], named: float) -> float:
-    """Where at most a share `named` of the drawn foreign things is named, or `LEAST`."""
+def _threshold(drawn: Sequence[float], named: float, least: float) -> float:
+    """Where at most a share `named` of the drawn foreign things is named; not below `least`."""
     allowed = int(named * len(drawn))
     highest = sorted(drawn, reverse=True)[allowed : allowed + 1]
-    return round(max([LEAST, *(one + 1e-4 for one in highest)]), 4)
+    return round(max([least, *(one + 1e-4 for one in highest)]), 4)
 
 
 def _shares(

@@ -12,6 +12,7 @@ from catalog.photos import Picture
 
 SIDE = 256  # pixels, longer side, which blur is measured by
 MILD = 0.7  # how much of all this a photo from the world goes through
+ALONE = 3.0  # and an item's only picture, beside which nothing tells how looks at it differ
 PLAIN = (0.15, 0.92)  # share of a picture that its plain ground takes, if it has one
 
 
@@ -29,7 +30,7 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     random = np.random.default_rng(seed)
     height, width = image.shape[:2]
     ground = _plain_ground(image)
-    hard = MILD if ground is None else 1.0
+    hard = MILD if ground is None else 1.0 if behind is None else ALONE
     move = _moved(random, width, height, hard)
     seen: NDArray[Any] = _warped(image, move, cv2.BORDER_REPLICATE)
     if ground is not None:
@@ -41,8 +42,9 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     blur = hard * abs(random.normal(0, 1.1)) * max(height, width) / SIDE
     if blur > 0.3:
         seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), blur))
-    tint = 1 + hard * (random.uniform(0.5, 1.25) * random.uniform(0.9, 1.1, 3) - 1)
-    slope = hard * random.uniform(-0.25, 0.25, 2)
+    dim = min(hard, 1.0)  # more of it would be a picture of nothing
+    tint = 1 + dim * (random.uniform(0.5, 1.25) * random.uniform(0.9, 1.1, 3) - 1)
+    slope = dim * random.uniform(-0.25, 0.25, 2)
     across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
     light = 1 + slope[0] * across + slope[1] * down
     noise = random.normal(0, hard * random.uniform(2, 8), seen.shape)
