@@ -36,7 +36,12 @@ def networks(root: Path) -> dict[str, Featurizer]:
     """The networks that are measured, by name."""
     models = root / "models"
     lite = Descriptor(
-        "efficientnet_lite0", "efficientnet_lite0.onnx", None, 224, mean=(127,) * 3, std=(128,) * 3
+        "efficientnet_lite0",
+        "efficientnet_lite0.onnx",
+        None,
+        224,
+        mean=(127.0,) * 3,
+        std=(128.0,) * 3,
     )
     return {
         "embedded": Featurizer.open(),
