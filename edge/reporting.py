@@ -34,6 +34,7 @@ from sync.outbox import FILE, Counters, Outbox
 from sync.settings import OutboxSettings
 
 OTHERS = 3
+LONGEST_CODE = 200  # characters
 THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough
 MOST_NOTES = 2000  # that wait for the thread; more are dropped, and counted
 GOODBYE_S = 1.5  # at most, for the last events to reach the disk; a sound one takes milliseconds
@@ -153,6 +154,8 @@ class Reporting:
             verdict=sighting.verdict.value,
             item=_item(sighting.matches[0]) if sighting.matches else None,
             others=tuple(_item(one) for one in sighting.matches[1 : 1 + OTHERS]),
+            things=sighting.things,
+            code=sighting.code[:LONGEST_CODE] or None,
             bundle=sighting.bundle,
             timings_ms=events.Timings(**timings),
             thumbnail=thumbnail(sighting.look_jpeg) if self._settings.report_thumbnails else None,
@@ -233,4 +236,5 @@ def _item(candidate: Candidate) -> events.Item:
         sku=candidate.item.sku,
         title=candidate.item.title,
         similarity=round(float(candidate.similarity), 3),
+        sure=round(float(candidate.sure), 3),
     )

@@ -37,11 +37,12 @@ class _Part(BaseModel):
 
 
 class Item(_Part):
-    """A catalogue item that the thing may be; similarity is the cosine."""
+    """A catalogue item that the thing may be; similarity is the cosine, sure a probability."""
 
     sku: str
     title: str
     similarity: float = Field(ge=-1.001, le=1.001)
+    sure: float = Field(default=0.0, ge=0, le=1)
 
 
 class Timings(_Part):
@@ -51,6 +52,7 @@ class Timings(_Part):
     look: float = 0.0
     embed: float = 0.0
     search: float = 0.0
+    verify: float = 0.0
     show: float = 0.0
 
 
@@ -60,6 +62,8 @@ class Sighting(_Part):
     verdict: Literal["match", "one_of", "unknown", "nothing"]
     item: Item | None = None
     others: tuple[Item, ...] = Field(default=(), max_length=4)
+    things: int = Field(default=1, ge=0, description="that lie there; the largest is meant")
+    code: str | None = Field(default=None, max_length=200, description="that named the item")
     bundle: str
     timings_ms: Timings
     thumbnail: str | None = Field(

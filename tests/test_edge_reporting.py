@@ -234,7 +234,7 @@ def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Pa
         (found,) = [one for one in read_events(folder) if one["kind"] == "sighting"]
         assert ("thumbnail" in found) == wanted
         assert found["item"] == {
-            "sku": "CUP-01", "title": "Blue stoneware cup", "similarity": 0.9,
+            "sku": "CUP-01", "title": "Blue stoneware cup", "similarity": 0.9, "sure": 0.99,
         }  # fmt: skip
         assert [one["sku"] for one in found["others"]] == ["WR-17"]
 
