@@ -18,6 +18,7 @@ from edge.sighting import Box, Image
 
 WIDTH = 320  # pixels; things are looked for at this scale
 SAMPLE = 6  # every 6th pixel each way tells the light
+STEPS_AN_OCTAVE = 24  # of brightness, about 3 per cent each
 SURE = 22.0  # grey levels from the counter, beyond noise
 FAINT = 10.0  # grey levels; belongs to a thing where it touches what is sure
 SHADE, GLEAM = 0.45, 1.8  # of the counter's brightness, where a shadow falls or has gone
@@ -52,16 +53,30 @@ def small(image: Image) -> Small:
 
 
 def gain(ground: NDArray[Any], now: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How much lighter each channel (3,) of `now` is than that of `ground`, both (h, w, 3)."""
+    """How much lighter each channel (3,) of `now` is than that of `ground`, both (h, w, 3).
+
+    The lamp's colour is what most pixels agree on. Its brightness is the commonest one, not the
+    middle one: where half of the counter lies in a shadow, that is nobody's.
+    """
     step = SAMPLE * now.shape[1] // WIDTH or 1
     before = ground[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
     after = now[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
-    found = np.median(after / before, axis=0)
+    brightness = after.sum(1) / before.sum(1)
+    colour = np.median(after / before / brightness[:, None], axis=0)
+    found = colour * _commonest(brightness)
     # Sharper: again from the pixels that agree with the first guess.
     agrees = (np.abs(after - before * found) < FAINT).all(1)
     if agrees.sum() > 20:
         found = np.median(after[agrees] / before[agrees], axis=0)
     return np.asarray(np.where(np.abs(found - 1) < 0.004, 1.0, found), np.float32)
+
+
+def _commonest(ratios: NDArray[np.float32]) -> float:
+    """The ratio that most come near to."""
+    steps = np.clip(np.log2(ratios) * STEPS_AN_OCTAVE + 4 * STEPS_AN_OCTAVE, 0, 8 * STEPS_AN_OCTAVE)
+    counts = np.bincount(np.rint(steps).astype(np.int64), minlength=8 * STEPS_AN_OCTAVE + 1)
+    near = np.convolve(counts, (1, 2, 3, 2, 1), "same")
+    return float(2 ** (int(near.argmax()) / STEPS_AN_OCTAVE - 4))
 
 
 def in_light_of(ground: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -63,6 +63,7 @@ class Recognizer:
         self._crops: deque[Image] = deque(maxlen=CODE_FRAMES)  # at the camera's resolution
         self._codes = CodeReader()
         self._change = self._answered = -1  # the scene's changes that were seen and answered
+        self._visit = -1  # what was said is of this one
         self.awake = True  # something is going on: look again soon
 
     def learn_background(self, wanted: bool) -> None:
@@ -117,6 +118,9 @@ class Recognizer:
         found = self.bundle.answer(vector, look_print, CANDIDATES, self._exact)
         timings = replace(timings, verify=_ms(start))
         opinion = judge(found, self.bundle.manifest.calibration, self._said)
+        if view.visit == self._visit and _sure(opinion) < _sure(self._said):
+            opinion = self._said  # it was turned, or the light changed: nobody exchanged it
+        self._visit = view.visit
         code = self._codes.read(self._crops)
         named = by_code(self.bundle, code)
         if named is not None:
@@ -183,6 +187,11 @@ class Recognizer:
     @staticmethod
     def _timed(frame: Frame, start: float) -> Timings:
         return Timings(capture=frame.capture_ms, look=_ms(start))
+
+
+def _sure(opinion: Opinion) -> float:
+    """How sure it is of the first item that it names."""
+    return (opinion.matches[0].sure or 0.0) if opinion.matches else 0.0
 
 
 def next_look_s(recognizer: Recognizer, interval_s: float) -> float:

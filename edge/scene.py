@@ -44,6 +44,7 @@ REST_S = 0.4  # without motion for so long: at rest
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
 HELD_CHANGE = 10.0  # mean grey levels that a thing held in a hand may change while it rests
 SAME_BOX = 0.8  # intersection over union of a resting thing's boxes
+SAME_PLACE = 0.5  # the same from look to look, of one that is turned where it is
 SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
@@ -71,8 +72,10 @@ class View:
     `empty`: nothing but the background; `box`: the square to search, with margin; `close`:
     the thing's own box, None where unknown; `steady`: nothing moved since the last look;
     `things`: how many lie there apart, the box is the largest one's; `change`: a number that
-    stays the same as long as the thing does; `thing`: how much of the box's pixels belongs to
-    the thing, 0 to 1, float32 at the scene's small scale, None where unknown.
+    stays the same as long as the thing does; `visit`: one that stays the same as long as
+    nothing reached in from the frame's border and something stayed in its place, so that it
+    cannot have been exchanged, only turned or lit; `thing`: how much of the box's pixels belongs
+    to the thing, 0 to 1, float32 at the scene's small scale, None where unknown.
     """
 
     state: State
@@ -82,6 +85,7 @@ class View:
     close: Box | None = None
     things: int = 0
     change: int = 0
+    visit: int = 0
     thing: NDArray[np.float32] | None = None
 
 
@@ -98,6 +102,7 @@ class Scene:
         self.learns_background = learns_background
         self._size: tuple[int, ...] = ()
         self._at = self._since = self._followed = self._strange_since = 0.0
+        self._visits = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -150,6 +155,7 @@ class Scene:
         strange = is_strange(mask, patches) or self._is_other(now)
         found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
         view = self._described(image, now, found, bool(patches) or strange, steady)
+        view = replace(view, visit=self._visit(view, mask))
         if self._view is None or not self._same(view, glance):
             self._since, self._settled = self._at, False
             view = replace(view, change=view.change + 1)
@@ -178,7 +184,20 @@ class Scene:
         close = Box(*(round(value * scale) for value in vars(first.box).values()))
         count = sum(one.area >= SECOND * first.area for one in found)
         shape = shape_in(first, box, scale)
-        return View(State.MOVING, False, box, steady, close, count, change, shape)
+        return View(State.MOVING, False, box, steady, close, count, change, thing=shape)
+
+    def _visit(self, view: View, mask: Mask) -> int:
+        """The number of this visit: another one where the thing may be another one."""
+        before = self._view
+        untouched = (
+            before is not None
+            and before.close is not None
+            and view.close is not None
+            and not touches_border(mask)
+            and overlap(view.close, before.close) >= SAME_PLACE
+        )
+        self._visits += not untouched
+        return self._visits
 
     def _same(self, view: View, glance: Small) -> bool:
         """Whether the thing is still the one that the rest began with."""
@@ -279,7 +298,7 @@ class Scene:
             assert self._view is not None
             box, close = self._view.box, self._view.close
         state = State.REST if self._at - self._since >= REST_S else State.MOVING
-        self._view = View(state, False, box, steady, close, 1, change)
+        self._view = View(state, False, box, steady, close, 1, change, change)
         return self._view
 
 

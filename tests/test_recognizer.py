@@ -84,6 +84,28 @@ def test_one_odd_look_changes_nothing(bundle: Bundle, simulator: Simulator) -> N
     assert seen[-1].opinion.subject == before
 
 
+@pytest.mark.parametrize("handled", [False, True])
+def test_a_thing_that_nobody_touched_is_still_the_same(
+    bundle: Bundle, simulator: Simulator, handled: bool
+) -> None:
+    recognizer = Recognizer(bundle)
+    watch(recognizer, noisy(simulator.empty(), 8))
+    image, truth = simulator.frame(simulator.resting(0)[5])
+    said = watch(recognizer, noisy(image, 12))[-1].opinion
+    assert said.verdict is Verdict.MATCH
+    assert truth.box is not None
+    x, y, width, height = truth.box
+    back = image.copy()  # its other side has no print, and no catalogue has it
+    back[y : y + height, x : x + width] = 255 - image[y : y + height, x : x + width][..., ::-1] // 3
+    if handled:
+        reaching = back.copy()
+        reaching[y + height // 2 :, x : x + width] = (120, 150, 220)
+        watch(recognizer, noisy(reaching, 2))
+    seen = watch(recognizer, noisy(back, 12))
+    assert (seen[-1].opinion.subject == said.subject) is not handled
+    assert sum(one.news for one in seen) == handled
+
+
 def test_an_answer_carries_its_timings(bundle: Bundle, simulator: Simulator) -> None:
     recognizer = Recognizer(bundle)
     watch(recognizer, noisy(simulator.empty(), 8))

@@ -182,6 +182,33 @@ def test_a_soft_shadow_is_no_thing(prepared: Scene) -> None:
     assert settled(prepared, table()).close is None, "nor is its going away"
 
 
+def test_a_thing_on_a_counter_half_in_a_shadow_has_the_box(prepared: Scene) -> None:
+    shade = np.ones((480, 640), np.float32)
+    shade[:, :310] = 0.75
+    shade = np.asarray(cv2.GaussianBlur(shade, (0, 0), 30), np.float32)
+    box = Box(250, 150, 140, 180)
+    lit = (with_thing(table(), box, (20, 190, 250)) * shade[..., None]).astype(np.uint8)
+    view = settled(prepared, lit)
+    assert view.state is State.REST
+    assert view.close is not None
+    assert overlap(view.close, box) > 0.8
+
+
+def test_what_is_turned_in_its_place_is_of_one_visit_and_what_is_handled_is_not(
+    prepared: Scene,
+) -> None:
+    box = Box(250, 150, 140, 180)
+    first = settled(prepared, with_thing(table(), box))
+    other_side = with_thing(table(), Box(245, 150, 150, 180), (30, 200, 40))
+    turned = settled(prepared, other_side)
+    assert turned.change != first.change
+    assert turned.visit == first.visit
+    prepared.look(noisy(with_thing(other_side, Box(300, 300, 60, 180), (120, 150, 220)), 3))
+    assert settled(prepared, with_thing(table(), box)).visit != first.visit
+    away = settled(prepared, with_thing(table(), Box(20, 40, 140, 180)))
+    assert away.visit != settled(prepared, with_thing(table(), box)).visit
+
+
 def test_of_two_things_the_larger_has_the_box(prepared: Scene) -> None:
     both = with_thing(with_thing(table(), Box(60, 100, 150, 250)), Box(420, 200, 110, 120))
     view = settled(prepared, both)
