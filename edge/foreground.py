@@ -23,6 +23,7 @@ SURE = 22.0  # grey levels from the counter, beyond noise
 FAINT = 10.0  # grey levels; belongs to a thing where it touches what is sure
 SHADE, GLEAM = 0.45, 1.8  # of the counter's brightness, where a shadow falls or has gone
 TINT = 11.0  # grey levels of colour that a shadow may change
+BLINDING, BLINDED = 250, 3.0  # grey level of a full channel; times as much tint beyond it
 SHADOW_EDGE = 0.055  # change of brightness from pixel to pixel; a soft shadow's is smaller
 LEAST_AREA = 0.004  # of the frame; below it nothing is there
 WHOLE = 0.85  # of the frame; a box beyond it is no thing's
@@ -98,7 +99,7 @@ def foreground(now: Small, ground: Small) -> Mask:
     faint = apart > FAINT
     if not faint.any():
         return np.zeros(apart.shape, np.uint8)
-    shadow = _relit(now, lit)
+    shadow = _relit(now, ground, lit)
     sure = ((apart > SURE) & ~shadow).astype(np.uint8)
     sure = np.asarray(cv2.morphologyEx(sure, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))
     faint &= ~shadow
@@ -110,12 +111,14 @@ def foreground(now: Small, ground: Small) -> Mask:
     return np.asarray(cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
 
 
-def _relit(now: Small, lit: Small) -> NDArray[np.bool_]:
+def _relit(now: Small, ground: Small, lit: Small) -> NDArray[np.bool_]:
     """Darker or lighter, of the same colour, and without an edge."""
     before = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
     after = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
     ratio = after / before
     tint = np.abs(now - lit * ratio[..., None]).max(2)
+    # Where the counter was too bright for the camera nobody knows its colour.
+    tint /= np.where(ground.max(2) >= BLINDING, BLINDED, 1)
     soft = cv2.GaussianBlur(ratio, (5, 5), 0)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)

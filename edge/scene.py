@@ -50,6 +50,7 @@ MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
 FOLLOW = 0.2  # of the difference a second: how fast the background follows the light
 MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
+MOST_LEFT = 0.38  # of the frame, where two lights are told apart: a thing, and shadows' edges
 RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
 EXPLAINED = 0.85  # of the differences may stay when a shift, or an old mistake, explains them
 COMMON_SIDE = 240  # pixels; sharpness is compared at this size
@@ -244,8 +245,13 @@ class Scene:
         return np.clip(self._ground, 0, 255).astype(np.uint8)
 
     def _is_other(self, now: Small) -> bool:
-        """Whether no common change of light makes the counter out of this picture."""
-        return bool((difference(now, self._ground_now()) > FAINT).mean() > MOST)
+        """Whether no common change of light, or two of them, makes the counter out of this."""
+        ground = self._ground_now()
+        differs = difference(now, ground) > FAINT
+        if differs.mean() <= MOST:
+            return False
+        lit = ground * gain(ground[differs][:, None], now[differs][:, None])  # beside the shadow
+        return bool((differs & (np.abs(now - lit).max(2) > FAINT)).mean() > MOST_LEFT)
 
     def _quiet(self, glance: Small) -> bool:
         return self._anchor is not None and _few(difference(glance, self._anchor))
