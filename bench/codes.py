@@ -79,7 +79,7 @@ def measure(kind: Kind, count: int) -> dict[str, float]:
         scene.learn(empty)
         box = scene.look(frames[0]).box
         start = time.thread_time()
-        code = reader.read([crop(frame, box) for frame in frames])
+        code = reader.read([crop(frame, box) for frame in frames], lambda code: True)
         took.append((time.thread_time() - start) * 1000)
         shown += 1
         read += code is not None and code.text.lstrip("0") == text.lstrip("0")

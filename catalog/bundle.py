@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from catalog import arrays
 from catalog.calibration import Calibration, burst
 from catalog.errors import BundleError
 from catalog.evidence import Print, Witnesses
@@ -148,7 +149,7 @@ class Bundle:
         self.id = bundle_id
         self._held = _hold(path / MANIFEST)
         # Mapped once: the folder may be exchanged for another bundle's while this is open.
-        self._vectors = _map(path / "vectors.npy")
+        self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
         self.items = Items(path / "items.db", path / "pictures.db")
         self.featurizer = Featurizer.open(path / "featurizer", engine)
         self._check_counts()
@@ -336,14 +337,6 @@ def _hold(manifest: Path) -> BinaryIO:
         except BlockingIOError as error:
             raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
     return file
-
-
-def _map(path: Path) -> NDArray[np.float16]:
-    try:
-        stored: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: not an array: {error}") from error
-    return stored
 
 
 def read_manifest(path: Path) -> tuple[Manifest, str]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.decision import ALONE_FROM, Answer, decide
 from catalog.evidence import MEASURES, Evidence, Print, Witnesses
@@ -39,8 +39,11 @@ FOREIGN_NAMED = 0.01  # share of the drawn foreign things that may be named
 GAIN = 0.01  # nats a look by which local features must help to be kept
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Shares(_Strict):
@@ -49,10 +52,10 @@ class Shares(_Strict):
     For things that are not in the catalogue `right` is 0, since nothing named is right.
     """
 
-    right: float
-    one_of: float
-    unknown: float
-    wrong: float
+    right: Probability
+    one_of: Probability
+    unknown: Probability
+    wrong: Probability
 
 
 class MeasureWeights(_Strict):
@@ -90,8 +93,8 @@ class Calibration(_Strict):
     measures: MeasureWeights
     held: HeldWeights
     none: float
-    unknown_below: float
-    alone_from: float
+    unknown_below: Probability
+    alone_from: Probability
     own: Shares
     relatives: Shares | None
     drawn: Shares
@@ -280,7 +283,7 @@ def _threshold(drawn: Sequence[float], named: float, least: float) -> float:
     """Where at most a share `named` of the drawn foreign things is named; not below `least`."""
     allowed = int(named * len(drawn))
     highest = sorted(drawn, reverse=True)[allowed : allowed + 1]
-    return round(max([least, *(one + 1e-4 for one in highest)]), 4)
+    return round(min(max([least, *(one + 1e-4 for one in highest)]), 1.0), 4)
 
 
 def _shares(

@@ -33,5 +33,5 @@ def decide(
         return Answer.UNKNOWN, 0
     if sure[0] >= alone_from * together:
         return Answer.MATCH, 1
-    named = 2 if sure[0] + sure[1] >= alone_from * together else MOST_NAMED
+    named = 2 if sum(sure[:2]) >= alone_from * together else MOST_NAMED
     return Answer.ONE_OF, min(named, len(sure))

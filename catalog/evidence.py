@@ -181,12 +181,13 @@ class Witnesses:
     def _near(self, vector: Vectors, without: NDArray[np.bool_] | None) -> list[int]:
         """Numbers of the items nearest by the vector, the nearest first."""
         total = len(self._owners)
+        enough = min(BY_VECTOR, len(self._begins) - 1)
         wanted = BY_VECTOR * 4 + (0 if without is None else int(without.sum()))
         while True:
             rows, _ = self._index.nearest(vector, min(wanted, total))
             kept = rows if without is None else rows[~without[rows]]
             items = list(dict.fromkeys(self._owners[kept].tolist()))
-            if len(items) >= BY_VECTOR or wanted >= total:
+            if len(items) >= enough or wanted >= total:
                 return items[:BY_VECTOR]
             wanted *= 4  # one item's many photos filled the list
 

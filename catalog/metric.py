@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalog import arrays
 from catalog.errors import BundleError
 from catalog.index import Rows, Vectors
 
@@ -51,12 +52,7 @@ def applied(metric: Vectors, vectors: Vectors) -> Vectors:
 
 def read(path: Path, dimensions: int) -> Vectors:
     """Read a bundle's metric."""
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: not an array: {error}") from error
-    if found.shape != (dimensions, dimensions) or found.dtype != np.float32:
-        raise BundleError(f"{path}: is {found.dtype} {found.shape}, not for {dimensions} numbers")
+    found = arrays.read(path, np.float32, (dimensions, dimensions))
     if not np.isfinite(found).all():
         raise BundleError(f"{path}: holds what is no number")
     return np.asarray(found)

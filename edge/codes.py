@@ -7,7 +7,7 @@ digit: it is believed only when two frames agree.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -36,14 +36,17 @@ class CodeReader:
         self._qr = cv2.QRCodeDetector()
         self._bars = cv2.barcode.BarcodeDetector()
 
-    def read(self, frames: Iterable[Image]) -> Code | None:
+    def read(self, frames: Iterable[Image], known: Callable[[Code], bool]) -> Code | None:
         """The code that these pictures (h, w, 3) of one thing show, the newest last.
 
-        None where there is none, or where product barcodes do not agree.
+        None where there is none that is `known`, or where product barcodes do not agree. A
+        package's code that leads to a web page is not in its barcode's way.
         """
         seen: list[Code] = []
         for number, frame in enumerate(reversed(list(frames))):
             for code in self._codes(frame):
+                if not known(code):
+                    continue
                 if code.kind == "qr" or code in seen:
                     return code
                 seen.append(code)
@@ -53,18 +56,16 @@ class CodeReader:
         return None
 
     def _codes(self, frame: Image) -> Iterator[Code]:
-        """Each way of looking at a frame that finds something."""
+        """What each way of looking at a frame finds."""
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         for scale in SCALES:
             if scale > 1 and max(grey.shape) * scale > LONGEST_SIDE:
                 continue
-            size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
+            size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
             way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
             picture = grey if scale == 1 else cv2.resize(grey, size, interpolation=way)
-            code = self._qr_code(picture) if scale >= 1 else None
-            code = code or self._barcode(picture)
-            if code is not None:
-                yield code
+            qr_code = self._qr_code(picture) if scale >= 1 else None
+            yield from (code for code in (qr_code, self._barcode(picture)) if code is not None)
 
     def _qr_code(self, picture: cv2.typing.MatLike) -> Code | None:
         try:

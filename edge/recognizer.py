@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,7 @@ BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
 LEAST_LOOKS = 2  # before anything is said
 FOCUSING = 1.15  # times as sharp as all looks before: the camera is still focusing
 AWAKE_S = 0.1  # between looks while something is going on
+ABSENT_S = 1.0  # without a thing, though the scene is not empty: nothing is said any more
 CODE_FRAMES = 3  # in which codes are looked for
 CANDIDATES = 6
 LOOK_SIDE = 240  # pixels, longer side of a look, unless the network wants more
@@ -64,6 +66,7 @@ class Recognizer:
         self._codes = CodeReader()
         self._change = self._answered = -1  # the scene's changes that were seen and answered
         self._visit = -1  # what was said is of this one
+        self._present = 0.0  # when the thing was last seen, seconds
         self.awake = True  # something is going on: look again soon
 
     def learn_background(self, wanted: bool) -> None:
@@ -91,6 +94,11 @@ class Recognizer:
         if view.state is State.EMPTY:
             self._forget_thing()
             return self._conclude(NOTHING, view, None, (), self._timed(frame, start))
+        if view.close is not None:
+            self._present = frame.at
+        elif self._scene.learns_background and not 0 <= frame.at - self._present < ABSENT_S:
+            self._forget_thing()  # nobody knows what that is: a hand, another counter
+            return self._conclude(NOTHING, view, None, (), self._timed(frame, start))
         answered = view.state is State.REST and view.change == self._answered
         if answered or (view.close is None and self._scene.learns_background):
             timings = self._timed(frame, start)
@@ -116,17 +124,15 @@ class Recognizer:
         sharpest = max(self._window, key=lambda one: one.sharpness)
         look_print = self.bundle.print_of(sharpest.image)
         found = self.bundle.answer(vector, look_print, CANDIDATES, self._exact)
-        timings = replace(timings, verify=_ms(start))
+        timings = _searched(timings, look_print is not None, start)
         opinion = judge(found, self.bundle.manifest.calibration, self._said)
         if view.visit == self._visit and _sure(opinion) < _sure(self._said):
             opinion = self._said  # it was turned, or the light changed: nobody exchanged it
         self._visit = view.visit
-        code = self._codes.read(self._crops)
-        named = by_code(self.bundle, code)
+        code, named = by_code(self.bundle, self._codes, self._crops)
         if named is not None:
             opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
-        text = code.text if code is not None and named is not None else ""
-        concluded = self._conclude(opinion, view, look, tuple(found), timings, text)
+        concluded = self._conclude(opinion, view, look, tuple(found), timings, code)
         return replace(concluded, raw=raw[-1])
 
     def search(self, image: Image, box: Box | None) -> Observation:
@@ -140,17 +146,15 @@ class Recognizer:
         vector = bundle.featurizer.embed([look.image])[0]
         embedded = _ms(start)
         start = time.perf_counter()
-        found = bundle.answer(vector, bundle.print_of(look.image), CANDIDATES, self._exact)
-        timings = Timings(look=looked, embed=embedded, verify=_ms(start))
+        look_print = bundle.print_of(look.image)
+        found = bundle.answer(vector, look_print, CANDIDATES, self._exact)
+        timings = _searched(Timings(look=looked, embed=embedded), look_print is not None, start)
         opinion = judge(found, bundle.manifest.calibration)
-        code = CodeReader().read(
-            [image if box is None else crop(image, box)]
-        )  # a QR code: bars need two pictures
-        named = by_code(bundle, code)
+        # A QR code only: bars are believed in two pictures.
+        code, named = by_code(bundle, CodeReader(), [image if box is None else crop(image, box)])
         if named is not None:
             opinion, found = Opinion(Verdict.MATCH, (named,)), [named]
-        text = code.text if code is not None and named is not None else ""
-        return Observation(bundle, opinion, True, look, tuple(found), timings, code=text)
+        return Observation(bundle, opinion, True, look, tuple(found), timings, code=code)
 
     def _focused(self) -> bool:
         """Whether there are looks enough, and the newest is not the sharpest by far."""
@@ -199,11 +203,18 @@ def next_look_s(recognizer: Recognizer, interval_s: float) -> float:
     return min(interval_s, AWAKE_S) if recognizer.awake else interval_s
 
 
-def by_code(bundle: Bundle, code: Code | None) -> Match | None:
-    """The item that a code names, as a certain match."""
-    item = None if code is None else bundle.items.with_code(spellings(code.text))
-    photos = [] if item is None else bundle.photos(item.sku)
-    return Match(photos[0].sku, photos[0].number, 1.0, 1.0) if photos else None
+def by_code(
+    bundle: Bundle, reader: CodeReader, pictures: Iterable[Image]
+) -> tuple[str, Match | None]:
+    """What a code in pictures of one thing says, and the item that it names: a certain match."""
+
+    def named(code: Code) -> Match | None:
+        item = bundle.items.with_code(spellings(code.text))
+        photos = [] if item is None else bundle.photos(item.sku)
+        return Match(photos[0].sku, photos[0].number, 1.0, 1.0) if photos else None
+
+    code = reader.read(pictures, lambda code: named(code) is not None)
+    return ("", None) if code is None else (code.text, named(code))
 
 
 def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
@@ -214,6 +225,12 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
     part = shrink(crop(image, box), max(LOOK_SIDE, bundle.featurizer.descriptor.enough))
     clear = sharpness(part)
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
+
+
+def _searched(timings: Timings, verified: bool, start: float) -> Timings:
+    """With the time since `start`, for a catalogue that keeps print or one that does not."""
+    took = _ms(start)
+    return replace(timings, verify=took) if verified else replace(timings, search=took)
 
 
 def _fused(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

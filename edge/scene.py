@@ -55,6 +55,7 @@ RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
 EXPLAINED = 0.85  # of the differences may stay when a shift, or an old mistake, explains them
 COMMON_SIDE = 240  # pixels; sharpness is compared at this size
 GROUND = 235  # grey level around a thing: catalogue photos have a light ground
+STALLED_S = 2.0  # between two looks; what happened meanwhile nobody saw
 USUAL_S = 0.25  # between two looks, where their times are not known
 
 
@@ -103,10 +104,12 @@ class Scene:
         self.learns_background = learns_background
         self._size: tuple[int, ...] = ()
         self._at = self._since = self._followed = self._strange_since = 0.0
+        self._seen: float | None = None  # by the clock of whoever looks
         self._visits = 0
         self._begin()
 
     def _begin(self) -> None:
+        self._strange_since = 0.0
         self._ground: NDArray[np.float32] | None = None  # as Small
         self._first: list[Small] = []
         self._anchor: Small | None = None  # the glance when the rest began
@@ -117,7 +120,7 @@ class Scene:
 
     def look(self, image: Image, at: float | None = None) -> View:
         """Judge a frame, BGR uint8 (h, w, 3), seen `at` (seconds, of any beginning)."""
-        self._at = self._at + USUAL_S if at is None else at
+        self._pass(at)
         if self._size != image.shape[:2]:  # another camera
             self._size = image.shape[:2]
             self._begin()
@@ -137,6 +140,14 @@ class Scene:
             if self._at - self._since < _rest_s(self._view):
                 return replace(self._view, steady=steady)
         return self._look_closely(image, glance, steady)
+
+    def _pass(self, at: float | None) -> None:
+        """Let time pass; a clock that was set, or a stream that stalled, is one usual look."""
+        gap = USUAL_S if at is None or self._seen is None else at - self._seen
+        self._seen = at
+        if not 0 <= gap <= STALLED_S:
+            gap, self._visits = USUAL_S, self._visits + 1
+        self._at += gap
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), for the empty scene."""

@@ -55,7 +55,8 @@ class Look:
 class Timings:
     """Milliseconds spent in each stage of one sighting.
 
-    `verify` is what reading the print of a thing at rest, and weighing all evidence, took.
+    `search` is of catalogues without print; with it, `verify` is what reading the print of a
+    thing at rest, searching by both and weighing all evidence took.
     """
 
     capture: float = 0.0

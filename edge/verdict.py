@@ -41,7 +41,7 @@ def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = N
     if current.verdict is Verdict.UNKNOWN:
         threshold = min(threshold + STICKY, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):
-        threshold -= STICKY
+        threshold = max(threshold - STICKY, threshold / 2)
     if current.verdict is Verdict.ONE_OF:
         alone += STICKY
     elif current.verdict is Verdict.MATCH and found and current.matches[0].sku == found[0].sku:

@@ -18,6 +18,8 @@ from edge.simulator.codes import Kind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
 
+EAN = "4006381333931"
+
 
 @pytest.fixture(scope="module")
 def play() -> Play:
@@ -32,34 +34,58 @@ def shown(play: Play, kind: Kind, text: str, size: int = 330) -> Image:
     return flattened(play.still(), [Placed(cutout, 150, 70, thing=True)])
 
 
+def any_code(code: Code) -> bool:
+    """A catalogue that knows every code."""
+    return True
+
+
 @pytest.mark.parametrize("kind", ["qr", "ean13", "upca", "ean8"])
 def test_a_code_on_a_package_is_read(play: Play, kind: Kind) -> None:
     text = random_text(np.random.default_rng(7), kind)
     picture = shown(play, kind, text)
-    code = CodeReader().read([play.sensed(picture, index) for index in range(3)])
+    code = CodeReader().read([play.sensed(picture, index) for index in range(3)], any_code)
     assert code is not None
     assert text in spellings(code.text)
 
 
 def test_one_look_at_a_barcode_is_not_believed_but_one_at_a_qr_code_is(play: Play) -> None:
     bars = play.sensed(shown(play, "ean13", "4006381333931"), 1)
-    assert CodeReader().read([bars]) is None
-    assert CodeReader().read([bars, bars]) == Code("EAN_13", "4006381333931")
+    assert CodeReader().read([bars], any_code) is None
+    assert CodeReader().read([bars, bars], any_code) == Code("EAN_13", "4006381333931")
     square = play.sensed(shown(play, "qr", "sku-1"), 1)
-    assert CodeReader().read([square]) == Code("qr", "sku-1")
+    assert CodeReader().read([square], any_code) == Code("qr", "sku-1")
 
 
 def test_barcodes_that_differ_are_not_believed(play: Play) -> None:
     one, other = (
         play.sensed(shown(play, "ean13", text), 1) for text in ("4006381333931", "5901234123457")
     )
-    assert CodeReader().read([one, other]) is None
+    assert CodeReader().read([one, other], any_code) is None
+
+
+def test_a_code_that_no_item_has_does_not_hide_one_that_an_item_has(play: Play) -> None:
+    size = (640, 300)
+    both = np.full((size[1], size[0], 3), 235, np.uint8)
+    for kind, text, left in (("qr", "https://brand.example/win", 20), ("ean13", EAN, 300)):
+        code = drawn_code(kind, text)  # type: ignore[arg-type]
+        scale = 220 / code.shape[0] if kind == "qr" else 300 / code.shape[1]
+        drawn = cv2.resize(code, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+        drawn = drawn if drawn.ndim == 3 else cv2.cvtColor(drawn, cv2.COLOR_GRAY2BGR)
+        both[30 : 30 + min(240, drawn.shape[0]), left : left + drawn.shape[1]] = drawn[:240]
+    assert CodeReader().read([both, both], any_code) == Code("qr", "https://brand.example/win")
+    found = CodeReader().read([both, both], lambda code: code.text == EAN)
+    assert found == Code("EAN_13", EAN)
+
+
+@pytest.mark.parametrize("shape", [(1, 60), (60, 1), (1, 1)])
+def test_the_thinnest_picture_has_no_code(shape: tuple[int, int]) -> None:
+    assert CodeReader().read([np.zeros((*shape, 3), np.uint8)], any_code) is None
 
 
 def test_no_code_is_read_where_there_is_none(play: Play) -> None:
     frames = [play.sensed(play.still(), index) for index in range(2)]
-    assert CodeReader().read(frames) is None
-    assert CodeReader().read([]) is None
+    assert CodeReader().read(frames, any_code) is None
+    assert CodeReader().read([], any_code) is None
 
 
 def test_check_digits() -> None:

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.arrays import read
 from catalog.errors import BundleError
 from catalog.index import Rows
 from catalog.printed.describe import DIMENSIONS, SCALE, Description, basis
@@ -42,23 +42,16 @@ class Printed:
     """The local features of an open bundle's photos."""
 
     def __init__(self, folder: Path, photos: int) -> None:
-        arrays = {Path(name).stem: _map(folder / name) for name in FILES}
-        self.codes: NDArray[np.int8] = arrays["codes"]
-        self._places: NDArray[np.uint8] = arrays["places"]
-        self._photos: NDArray[np.int32] = arrays["photos"]
-        self._words = np.array(arrays["words"])
-        self._rows: NDArray[np.int32] = arrays["rows"]
-        self._begins = np.array(arrays["begins"])
+        here = folder / FOLDER
+        words = basis().words.shape[1] ** 2 + 1
+        self.codes: NDArray[np.int8] = read(here / "codes.npy", np.int8, (None, DIMENSIONS))
         count = len(self.codes)
-        fits = (
-            self.codes.shape == (count, DIMENSIONS)
-            and self._places.shape == (count, 4)
-            and self._photos.shape == self._rows.shape == (count,)
-            and self._words.shape == (basis().words.shape[1] ** 2 + 1,)
-            and self._begins.shape == (photos + 1,)
-            and self._words[-1] == self._begins[-1] == count
-        )
-        if not fits:
+        self._places: NDArray[np.uint8] = read(here / "places.npy", np.uint8, (count, 4))
+        self._photos: NDArray[np.int32] = read(here / "photos.npy", np.int32, (count,))
+        self._words = np.array(read(here / "words.npy", np.int64, (words,)))
+        self._rows: NDArray[np.int32] = read(here / "rows.npy", np.int32, (count,))
+        self._begins = np.array(read(here / "begins.npy", np.int64, (photos + 1,)))
+        if not self._words[-1] == self._begins[-1] == count:
             raise BundleError(f"{folder / FOLDER}: its arrays do not fit each other")
 
     def __len__(self) -> int:
@@ -190,11 +183,3 @@ def _counted(what: Rows, weight: Votes, by: Rows, count: int) -> Votes:
     """Sums of weights, one voter counting once for one thing: by its best."""
     _, first = np.unique(by * count + what, return_index=True)
     return np.bincount(what[first], weight[first], count).astype(np.float32)
-
-
-def _map(path: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: not an array: {error}") from error
-    return array.view(np.ndarray)  # a memmap's slices cost more than they hold
