@@ -21,7 +21,6 @@ BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
 MEASURES = ("cosine", "several", "distinct", "agreeing", "votes")
 BY_CHANCE = 8  # features that may agree of pictures that have nothing in common
-USUAL = 200  # items, of which is learned how alike photos of one are
 LEADS = 4  # of them, the first, are leads: how far above the mean of the other candidates
 
 
@@ -37,9 +36,7 @@ class Evidence:
             few photos, the same mean in the catalogue's own metric, the logarithm of one and
             the features that agree, each as its lead over the mean of the other candidates;
             and the share of the votes. Leads, since in a poor picture everything is less alike.
-        alike: Float64 (c,): that mean in the catalogue's own metric, above how alike the item's
-            own photos are among themselves. Some things vary more than others; a look that is
-            less alike than they are is of something else (a local outlier, Breunig et al. 2000).
+        alike: Float64 (c,): that mean in the catalogue's own metric, plain.
     """
 
     items: Rows
@@ -105,7 +102,6 @@ class Witnesses:
         self._printed, self._metric = printed, metric
         self._by_item = np.argsort(owners, kind="stable")
         self._begins = np.searchsorted(owners[self._by_item], np.arange(int(owners.max()) + 2))
-        self._usual = self._usually_alike()
 
     def gather(
         self,
@@ -132,7 +128,6 @@ class Witnesses:
         items = np.array(list(dict.fromkeys([*near, *voted])), np.int64)
         table = np.zeros((len(items), len(MEASURES)))
         photos = np.zeros(len(items), np.int64)
-        among = np.zeros(len(items))
         total = 1.0 if votes is None else max(float(votes.sum()), 1e-9)
         own = None if self._metric is None else applied(self._metric, vector)
         for place, item in enumerate(items.tolist()):
@@ -141,12 +136,9 @@ class Witnesses:
             similarities = stored @ vector
             photos[place] = rows[similarities.argmax()]
             table[place, :2] = similarities.max(), _nearest(similarities)
-            near_by, alike_by = stored, similarities  # no metric is the one that all share
+            table[place, 2] = table[place, 1]  # no metric is the one that all share
             if own is not None and self._metric is not None:
-                near_by = applied(self._metric, stored)
-                alike_by = near_by @ own
-            table[place, 2] = _nearest(alike_by)
-            among[place] = _among_themselves(near_by, alike_by, self._usual)
+                table[place, 2] = _nearest(applied(self._metric, stored) @ own)
             if self._printed is None or look is None or votes is None or photo_votes is None:
                 continue
             if unread is not None:
@@ -157,7 +149,7 @@ class Witnesses:
                 chosen = liked.argmax() if liked.any() else similarities.argmax()
                 agree = look.agreeing(self._printed, int(rows[chosen]))
             table[place, 3:] = np.log1p((agree / BY_CHANCE) ** 2) / 2, votes[item] / total
-        cosines, alike = table[:, 0].astype(np.float32), table[:, 2] - among
+        cosines, alike = table[:, 0].astype(np.float32), table[:, MEASURES.index("distinct")].copy()
         if len(items) > 1:
             led = table[:, :LEADS]
             table[:, :LEADS] = led - (led.sum(0) - led) / (len(items) - 1)
@@ -167,16 +159,6 @@ class Witnesses:
         """The numbers of an item's photos."""
         rows = self._by_item[self._begins[item] : self._begins[item + 1]]
         return rows if without is None else rows[~without[rows]]
-
-    def _usually_alike(self) -> float:
-        """How alike an item's photos are among themselves, of items with several; 0 of none."""
-        several = np.flatnonzero(np.diff(self._begins) > 1)
-        found = []
-        for item in several[:: max(1, len(several) // USUAL)].tolist():
-            stored = self._vectors[self.rows(item)[: SEVERAL + 1]].astype(np.float32)
-            stored = stored if self._metric is None else applied(self._metric, stored)
-            found.append(_among_themselves(stored, stored[0] @ stored.T, 0.0))
-        return float(np.mean(found)) if found else 0.0
 
     def _near(self, vector: Vectors, without: NDArray[np.bool_] | None) -> list[int]:
         """Numbers of the items nearest by the vector, the nearest first."""
@@ -194,17 +176,3 @@ class Witnesses:
 
 def _nearest(similarities: Vectors) -> float:
     return float(np.sort(similarities)[-SEVERAL:].mean())
-
-
-def _among_themselves(stored: Vectors, similarities: Vectors, usual: float) -> float:
-    """How alike those of an item's vectors (r, d) that a look is nearest to are to its others.
-
-    `usual` is said of an item with one.
-    """
-    if len(stored) < 2:
-        return usual
-    nearest = np.argsort(-similarities)[:SEVERAL]
-    alike = stored[nearest] @ stored.T
-    alike[np.arange(len(nearest)), nearest] = -np.inf
-    others = min(SEVERAL, len(stored) - 1)
-    return float(np.sort(alike, axis=1)[:, -others:].mean())
