@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalog import arrays
 from catalog.calibration import Calibration, burst
+from catalog.copies import as_seen
 from catalog.errors import BundleError
 from catalog.evidence import Print, Witnesses
 from catalog.featurizer import Featurizer
@@ -37,7 +38,7 @@ from catalog.index import Annoy, Exact, Index, Vectors
 from catalog.items import Item, Items, Photo
 from catalog.metric import FILE as METRIC
 from catalog.metric import read as read_metric
-from catalog.photos import Picture
+from catalog.photos import Picture, decode
 from catalog.printed.describe import OF_LOOK, describe
 from catalog.printed.store import FILES as PRINTED_FILES
 from catalog.printed.store import Printed
@@ -253,13 +254,18 @@ class Bundle:
     def ask_again(self, photo: int) -> dict[str, float]:
         """How sure each item would be if a stored photo were a new look.
 
-        It asks without itself and without those of its item most like it; an item's only
-        photo stays in.
+        It asks without itself and without those of its item most like it. An item's only photo
+        stays in, and asks as a camera might see it.
         """
         vector = self._vectors[photo].astype(np.float32)
         vector /= max(float(np.linalg.norm(vector)), 1e-9)
         rows = self._asked(False).rows(int(self._owners[photo]))
-        absent, unread = burst(self._vectors, rows, photo) if len(rows) > 1 else (None, None)
+        if len(rows) == 1:
+            seen = as_seen(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
+            vector = self.featurizer.embed([seen])[0]
+            found = self.answer(vector, self.print_of(seen), count=len(self._names))
+            return {match.sku: match.sure or 0.0 for match in found}
+        absent, unread = burst(self._vectors, rows, photo)
         look = Print(self._printed.description(photo)) if self._printed else None
         evidence = self._asked(False).gather(vector, look, absent, unread)
         sure = self.manifest.calibration.weights.sure(evidence)

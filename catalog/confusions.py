@@ -33,8 +33,8 @@ def confused(
 ) -> list[Pair]:
     """Pairs that are mixed up, the worst first.
 
-    Photos ask as in `catalog.calibration`: an item's only photo stays in, others ask without
-    themselves and without those most like them.
+    Photos ask as in `catalog.calibration`: an item's only photo stays in and asks as a camera
+    might see it, others ask without themselves and without those most like them.
     """
     total = bundle.manifest.photos
     rows = sorted({int(one) for one in np.linspace(0, total - 1, min(total, MOST_PHOTOS))})

@@ -66,7 +66,7 @@ class Recognizer:
         self._codes = CodeReader()
         self._change = self._answered = -1  # the scene's changes that were seen and answered
         self._visit = -1  # what was said is of this one
-        self._present = 0.0  # when the thing was last seen, seconds
+        self._present = 0.0  # when the thing was last seen, by the scene's clock
         self.awake = True  # something is going on: look again soon
 
     def learn_background(self, wanted: bool) -> None:
@@ -95,8 +95,8 @@ class Recognizer:
             self._forget_thing()
             return self._conclude(NOTHING, view, None, (), self._timed(frame, start))
         if view.close is not None:
-            self._present = frame.at
-        elif self._scene.learns_background and not 0 <= frame.at - self._present < ABSENT_S:
+            self._present = self._scene.at
+        elif self._scene.learns_background and self._scene.at - self._present >= ABSENT_S:
             self._forget_thing()  # nobody knows what that is: a hand, another counter
             return self._conclude(NOTHING, view, None, (), self._timed(frame, start))
         answered = view.state is State.REST and view.change == self._answered

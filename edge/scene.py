@@ -94,6 +94,8 @@ class View:
 class Scene:
     """Watches frames one after the other.
 
+    `at` is its own clock, in seconds, which never goes back.
+
     Args:
         learns_background: False where the scene changes as a whole between two things: a
             folder of pictures, a camera that is carried about. Then it is never empty and
@@ -103,7 +105,7 @@ class Scene:
     def __init__(self, learns_background: bool = True) -> None:
         self.learns_background = learns_background
         self._size: tuple[int, ...] = ()
-        self._at = self._since = self._followed = self._strange_since = 0.0
+        self.at = self._since = self._followed = self._strange_since = 0.0
         self._seen: float | None = None  # by the clock of whoever looks
         self._visits = 0
         self._begin()
@@ -134,10 +136,10 @@ class Scene:
             return View(State.MOVING, True, centre_square(image), steady)
         if self._view is not None and self._quiet(glance):
             if self._settled:
-                if self._at - self._followed >= 1.0:
+                if self.at - self._followed >= 1.0:
                     self._follow(small(image))
                 return replace(self._view, steady=steady)
-            if self._at - self._since < _rest_s(self._view):
+            if self.at - self._since < _rest_s(self._view):
                 return replace(self._view, steady=steady)
         return self._look_closely(image, glance, steady)
 
@@ -147,7 +149,7 @@ class Scene:
         self._seen = at
         if not 0 <= gap <= STALLED_S:
             gap, self._visits = USUAL_S, self._visits + 1
-        self._at += gap
+        self.at += gap
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), for the empty scene."""
@@ -162,20 +164,20 @@ class Scene:
         resting = self._view is not None and self._quiet(glance)
         mask = foreground(now, self._ground_now())
         patches = things(mask)
-        if resting and patches and not self._settled and self._at - self._since >= REST_S:
+        if resting and patches and not self._settled and self.at - self._since >= REST_S:
             mask, patches = self._explained(now, mask, patches)
         strange = is_strange(mask, patches) or self._is_other(now)
         found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
         view = self._described(image, now, found, bool(patches) or strange, steady)
         view = replace(view, visit=self._visit(view, mask))
         if self._view is None or not self._same(view, glance):
-            self._since, self._settled = self._at, False
+            self._since, self._settled = self.at, False
             view = replace(view, change=view.change + 1)
             self._anchor = glance
         elif steady:
             self._anchor = glance  # what else there is changed, and is at rest, too
         self._mask = mask
-        self._settled = self._at - self._since >= _rest_s(view) and not strange
+        self._settled = self.at - self._since >= _rest_s(view) and not strange
         if self._settled:
             view = replace(view, state=State.REST if found else State.EMPTY)
         self._relearn(now, strange and steady)
@@ -270,8 +272,8 @@ class Scene:
     def _learn_first(self, now: Small, steady: bool) -> None:
         self._first = [*self._first, now] if steady else [now]
         if steady or self._strange_since == 0:
-            self._strange_since = self._at
-        if len(self._first) >= FIRST_LOOKS or self._at - self._strange_since >= RELEARN_S:
+            self._strange_since = self.at
+        if len(self._first) >= FIRST_LOOKS or self.at - self._strange_since >= RELEARN_S:
             self._take(np.mean(self._first, axis=0).round().astype(np.uint8))
             self._first = []
 
@@ -281,10 +283,10 @@ class Scene:
 
     def _follow(self, now: Small) -> None:
         """Let the background follow the light; slowly, and only where no thing lies."""
-        seconds = min(self._at - self._followed, 1.0)
+        seconds = min(self.at - self._followed, 1.0)
         if self._ground is None or seconds <= 0:
             return
-        self._followed = self._at
+        self._followed = self.at
         apart = difference(now, self._ground_now())
         alike = apart < FAINT  # the rest may be a thing, or a shadow that goes away again
         if alike.mean() < MOST_ALIKE:
@@ -294,10 +296,10 @@ class Scene:
 
     def _relearn(self, now: Small, strange: bool) -> None:
         if not strange:
-            self._strange_since = self._at
-        elif self._at - self._strange_since >= RELEARN_S:
+            self._strange_since = self.at
+        elif self.at - self._strange_since >= RELEARN_S:
             self._ground = now.astype(np.float32)
-            self._strange_since, self._settled = self._at, False
+            self._strange_since, self._settled = self.at, False
 
     # Without one.
 
@@ -307,14 +309,14 @@ class Scene:
             float(difference(glance, self._anchor).mean()) < HELD_CHANGE
         )
         if not held:
-            self._since, self._anchor, change = self._at, glance, change + 1
+            self._since, self._anchor, change = self.at, glance, change + 1
             close = salient(image)
             height, width = image.shape[:2]
             box = centre_square(image) if close is None else _square(close, 1, width, height)
         else:
             assert self._view is not None
             box, close = self._view.box, self._view.close
-        state = State.REST if self._at - self._since >= REST_S else State.MOVING
+        state = State.REST if self.at - self._since >= REST_S else State.MOVING
         self._view = View(state, False, box, steady, close, 1, change, change)
         return self._view
 

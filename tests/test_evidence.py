@@ -243,7 +243,7 @@ def test_a_rebuild_of_printed_things_gives_the_same_files(
         assert filecmp.cmp(printed_bundle / name, tmp_path / "again" / name, shallow=False)
 
 
-def test_a_look_is_read_once_for_many_answers(printed_bundle: Path) -> None:
+def test_the_same_look_has_the_same_answer(printed_bundle: Path) -> None:
     bundle = Bundle.open(printed_bundle)
     look = bundle.print_of(label(2))
     assert isinstance(look, Print)
@@ -266,14 +266,39 @@ def test_local_features_that_name_what_does_not_exist_are_refused(
         gate.check(bundle)
 
 
+@pytest.mark.parametrize("damage", ["empty", "half", "archive", "other numbers", "enormous"])
+@pytest.mark.parametrize("name", ["printed/codes.npy", "printed/rows.npy", "vectors.npy"])
+def test_a_damaged_array_is_a_damaged_bundle(
+    printed_bundle: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    bundle = Path(shutil.copytree(printed_bundle, tmp_path / "own.bundle"))
+    file = bundle / name
+    content, array = file.read_bytes(), np.load(file)
+    if damage in ("empty", "half"):
+        file.write_bytes(content[: len(content) // 2 * (damage == "half")])
+    elif damage == "archive":
+        with file.open("wb") as archive:
+            np.savez(archive, array)
+    elif damage == "other numbers":
+        np.save(file, array.astype(np.float64))
+    else:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (10**7, 10**7)}
+        with file.open("wb") as large:
+            np.lib.format.write_array_header_1_0(large, header)  # type: ignore[no-untyped-call]
+    sign_again(bundle)
+    with pytest.raises(BundleError, match=r"not an array|does not fit"):
+        Bundle.open(bundle)
+
+
+@pytest.mark.parametrize("views", [1, 3])
 def test_items_that_are_alike_are_named_with_their_pictures(
-    colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
+    colour_grid: Featurizer, filled_cache: Path, tmp_path: Path, views: int
 ) -> None:
     photos = tmp_path / "photos"
     for number, thing in enumerate((1, 1, 2, 3, 4)):  # the first two are the same thing
         (photos / f"item-{number}").mkdir(parents=True)
-        for view in range(3):
-            picture = draw_thing(thing, view=10 * number + view)
+        for view in range(views):
+            picture = draw_thing(thing, view=10 * number * (views > 1) + view)
             (photos / f"item-{number}" / f"{view}.png").write_bytes(png(picture))
     (photos / "item-0" / "item.json").write_text('{"title": "One <of> two"}')
     build(read_source(photos), tmp_path / "out", colour_grid, filled_cache, "Alike")
