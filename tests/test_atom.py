@@ -102,12 +102,13 @@ def answers(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def assert_equal(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """Same items and photos in the same order, similarities up to the arithmetic."""
+    """Same items and photos in the same order, numbers up to the arithmetic."""
     for one, other in zip(found, expected, strict=True):
         assert one["unknown"] == other["unknown"]
         for match, wanted in zip(one["matches"], other["matches"], strict=True):
-            similarity = pytest.approx(wanted["similarity"], abs=AGREEMENT)
-            assert match == wanted | {"similarity": similarity}
+            numbers = ("similarity", "sure")
+            nearly = {name: pytest.approx(wanted[name], abs=AGREEMENT) for name in numbers}
+            assert match == wanted | nearly
 
 
 def test_the_portable_wheel_answers_on_an_atom_as_the_native_one_does_here(
