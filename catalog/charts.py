@@ -18,7 +18,7 @@ Canvas = NDArray[np.uint8]
 
 
 def draw_reliability(asked: Sequence[Asked], path: Path) -> None:
-    """How often the first item was right, for each tenth-and-a-half of "how sure"."""
+    """How often the first item was right, for each fifteenth of "how sure"."""
     sure = np.array([one.sure for one in asked])
     right = np.array([one.right for one in asked])
     canvas = _axes("how sure", "right first")

@@ -72,7 +72,7 @@ class Recognizer:
     def learn_background(self, wanted: bool) -> None:
         """Whether the scene has a background that can be learned; see `Scene`."""
         if wanted != self._scene.learns_background:
-            self._scene = Scene(wanted)
+            self._scene, self._present = Scene(wanted), 0.0
             self.reset()
 
     def use(self, bundle: Bundle) -> None:

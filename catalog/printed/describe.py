@@ -69,7 +69,7 @@ class Basis:
         mean: Float32 (128,), of RootSIFT descriptors.
         axes: Float32 (128, 32), their principal components, turned so that the two halves of
             a code vary alike.
-        words: Float32 (2, k, 16), centres of the codes' halves; see `catalog.printed.votes`.
+        words: Float32 (2, k, 16), centres of the codes' halves; see `catalog.printed.store`.
     """
 
     mean: NDArray[np.float32]
