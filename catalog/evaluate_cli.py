@@ -51,7 +51,7 @@ def evaluate(
     whether what BUNDLE says to expect came true. --charts draws what other thresholds would
     trade, and whether "80 % sure" is right in 80 of 100.
 
-    \\b
+    \b
     Examples:
       visual-search catalog evaluate shop.bundle test-photos/ --json
       visual-search catalog evaluate shop.bundle test-photos/ --foreign others/ --charts charts/
@@ -152,7 +152,7 @@ def confusions(
     Each item's photos ask the catalogue as if they were new. More photos of the items at the
     top help most. The report holds their pictures side by side, in one file.
 
-    \\b
+    \b
     Examples:
       visual-search catalog confusions shop.bundle --out confusions.html
       visual-search catalog confusions shop.bundle --json
