@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from catalog.bundle import Bundle
-from edge.recognizer import Recognizer, next_look_s
+from edge.recognizer import Observation, Recognizer, next_look_s
 from edge.scene import overlap
 from edge.sighting import Box, Frame, Image, Verdict
 from edge.simulator.play import Play, PlayTruth, Shown
@@ -59,6 +59,7 @@ def rests(bundle: Bundle, play: Play, acts: int) -> Iterator[Rest]:
     recognizer = Recognizer(bundle)
     due = 0.0
     rest: Rest | None = None
+    found: Observation | None = None  # what the newest answer was made of
     for index in range(play.frames(acts - 1).stop):
         image, truth = play.frame(index)
         at = index / play.fps
@@ -79,15 +80,16 @@ def rests(bundle: Bundle, play: Play, acts: int) -> Iterator[Rest]:
         seen = recognizer.see(Frame(image, at, index + 1))
         took = time.perf_counter() - start
         due = at + next_look_s(recognizer, INTERVAL)
+        found = seen if seen.found else found
         if rest is None:
             continue
         said = seen.opinion
         if truth.things and (seen.found or seen.still):
             if rest.late is None:
                 rest.late = at + took - rest.since
-            if seen.found:
-                rest.first = seen.found[0].sku
-                rest.look = seen.look.image if seen.look is not None else None
+            if found is not None:
+                rest.first = found.found[0].sku
+                rest.look = found.look.image if found.look is not None else None
             answer = (said.verdict, said.matches[0].sku if said.matches else None)
             if not rest.answers or rest.answers[-1] != answer:
                 rest.answers.append(answer)

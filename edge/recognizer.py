@@ -22,7 +22,7 @@ from edge.verdict import NOTHING, Opinion, judge
 
 LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
-LEAST_LOOKS = 2  # before anything is said
+LEAST_LOOKS, MOST_LOOKS = 2, 12  # before anything is said
 FOCUSING = 1.15  # times as sharp as all looks before: the camera is still focusing
 AWAKE_S = 0.1  # between looks while something is going on
 ABSENT_S = 1.0  # without a thing, though the scene is not empty: nothing is said any more
@@ -62,6 +62,7 @@ class Recognizer:
         self._scene = Scene()
         self._said, self._several = NOTHING, False
         self._window: deque[Look] = deque(maxlen=LOOKS)
+        self._taken = 0  # looks at this thing
         self._crops: deque[Image] = deque(maxlen=CODE_FRAMES)  # at the camera's resolution
         self._codes = CodeReader()
         self._change = self._answered = -1  # the scene's changes that were seen and answered
@@ -108,6 +109,7 @@ class Recognizer:
             self._change = view.change
         look = take(self.bundle, frame.image, view.box, view.thing)
         self._window.append(look)
+        self._taken += 1
         self._crops.append(crop(frame.image, view.box))
         timings = self._timed(frame, start)
         if view.state is not State.REST or not self._focused():
@@ -161,7 +163,7 @@ class Recognizer:
         *before, newest = [one.sharpness for one in self._window]
         if len(before) + 1 < LEAST_LOOKS:
             return False
-        return newest <= FOCUSING * max(before) or len(self._window) == LOOKS
+        return newest <= FOCUSING * max(before) or self._taken >= MOST_LOOKS
 
     def _sharp(self) -> list[Image]:
         """The newest looks at this thing, blurred ones left out."""
@@ -185,6 +187,7 @@ class Recognizer:
 
     def _forget_thing(self) -> None:
         self._window.clear()
+        self._taken = 0
         self._crops.clear()
         self._answered = self._change = -1
 
