@@ -60,16 +60,26 @@ def gain(ground: NDArray[Any], now: NDArray[np.uint8]) -> NDArray[np.float32]:
     middle one: where half of the counter lies in a shadow, that is nobody's.
     """
     step = SAMPLE * now.shape[1] // WIDTH or 1
-    before = ground[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
-    after = now[::step, ::step].reshape(-1, 3).astype(np.float32) + 1
-    brightness = after.sum(1) / before.sum(1)
-    colour = np.median(after / before / brightness[:, None], axis=0)
+    before, after = (_channels(one[::step, ::step]) for one in (ground, now))
+    brightness = after.sum(0) / before.sum(0)
+    colour = np.median(after / before / brightness, axis=1)
     found = colour * _commonest(brightness)
     # Sharper: again from the pixels that agree with the first guess.
-    agrees = (np.abs(after - before * found) < FAINT).all(1)
+    agrees = (np.abs(after - before * found[:, None]) < FAINT).all(0)
     if agrees.sum() > 20:
-        found = np.median(after[agrees] / before[agrees], axis=0)
+        found = np.median(after[:, agrees] / before[:, agrees], axis=1)
     return np.asarray(np.where(np.abs(found - 1) < 0.004, 1.0, found), np.float32)
+
+
+def _channels(picture: NDArray[Any]) -> NDArray[np.float32]:
+    """The pixels of a picture (h, w, 3), channel after channel (3, h * w), none 0."""
+    return np.ascontiguousarray(picture.reshape(-1, 3).T, np.float32) + 1
+
+
+def _most(picture: NDArray[Any]) -> NDArray[Any]:
+    """The largest of each pixel's channels (h, w); many times as fast as numpy's own."""
+    blue, green, red = cv2.split(picture)
+    return np.asarray(cv2.max(cv2.max(blue, green), red))
 
 
 def _commonest(ratios: NDArray[np.float32]) -> float:
@@ -87,15 +97,13 @@ def in_light_of(ground: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np
 
 def difference(now: NDArray[np.uint8], ground: NDArray[np.uint8]) -> Mask:
     """Largest channel's difference (h, w) from the counter in the same light."""
-    planes = cv2.split(cv2.absdiff(now, in_light_of(ground, now)))
-    return np.asarray(cv2.max(cv2.max(planes[0], planes[1]), planes[2]), np.uint8)
+    return _most(cv2.absdiff(now, in_light_of(ground, now)))
 
 
 def foreground(now: Small, ground: Small) -> Mask:
     """The pixels that belong to things, without their shadows."""
     lit = in_light_of(ground, now)
-    planes = cv2.split(cv2.absdiff(now, lit))
-    apart = np.asarray(cv2.max(cv2.max(planes[0], planes[1]), planes[2]))
+    apart = _most(cv2.absdiff(now, lit))
     faint = apart > FAINT
     if not faint.any():
         return np.zeros(apart.shape, np.uint8)
@@ -116,9 +124,9 @@ def _relit(now: Small, ground: Small, lit: Small) -> NDArray[np.bool_]:
     before = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
     after = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
     ratio = after / before
-    tint = np.abs(now - lit * ratio[..., None]).max(2)
+    tint = _most(np.abs(now - lit * ratio[..., None]))
     # Where the counter was too bright for the camera nobody knows its colour.
-    tint /= np.where(ground.max(2) >= BLINDING, BLINDED, 1)
+    tint /= np.where(_most(ground) >= BLINDING, np.float32(BLINDED), np.float32(1))
     soft = cv2.GaussianBlur(ratio, (5, 5), 0)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)
