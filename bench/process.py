@@ -46,7 +46,7 @@ def process_figures(bundle: Path, thing: Path) -> dict[str, float]:
             env={**os.environ, "VISUAL_SEARCH_DEVICE__DATA_DIR": folder},
         )
         try:
-            until(lambda: newest(port).get("verdict") in ("match", "one_of"))
+            until(lambda: newest(port).get("verdict") in ("match", "one_of", "unknown"))
             first_match = time.perf_counter() - start
             watched = psutil.Process(process.pid)
             time.sleep(SETTLE)
