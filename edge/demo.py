@@ -44,9 +44,9 @@ def demo(
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
     from catalog.build import build
-    from catalog.bundle import verify
     from catalog.demonstration.photos import draw_catalogue, is_complete
     from catalog.errors import BundleError
+    from catalog.manifest import verify
     from catalog.models import open_model
     from catalog.sources import read_source
     from catalog.terminal import progress_bars

@@ -196,7 +196,7 @@ def _disk(folder: Path) -> Finding:
 
 
 def _catalogue(device: DeviceSettings) -> Finding:
-    from catalog.bundle import verify
+    from catalog.manifest import verify
     from catalog.shelf import Shelf
 
     active = Shelf(device.shelf).active()

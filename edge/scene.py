@@ -25,7 +25,9 @@ from edge.foreground import (
     difference,
     foreground,
     gain,
+    in_light_of,
     is_strange,
+    most,
     outline,
     shape_in,
     shifted_to,
@@ -162,11 +164,15 @@ class Scene:
         assert self._ground is not None
         now = small(image)
         resting = self._view is not None and self._quiet(glance)
-        mask = foreground(now, self._ground_now())
+        ground = self._ground_now()
+        lit = in_light_of(ground, now)
+        mask = foreground(now, ground, lit)
         patches = things(mask)
         if resting and patches and not self._settled and self.at - self._since >= REST_S:
             mask, patches = self._explained(now, mask, patches)
-        strange = is_strange(mask, patches) or self._is_other(now)
+            ground = self._ground_now()  # which may have been put right
+            lit = in_light_of(ground, now)
+        strange = is_strange(mask, patches) or _is_other(now, ground, lit)
         found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
         view = self._described(image, now, found, bool(patches) or strange, steady)
         view = replace(view, visit=self._visit(view, mask))
@@ -240,7 +246,7 @@ class Scene:
         assert self._ground is not None
         shifted = shifted_to(self._ground_now(), now)
         if shifted is not None:
-            other = foreground(now, shifted)
+            other = foreground(now, shifted, in_light_of(shifted, now))
             if other.sum() < EXPLAINED * mask.sum():
                 self._ground = shifted.astype(np.float32)
                 mask, patches = other, things(other)
@@ -256,15 +262,6 @@ class Scene:
     def _ground_now(self) -> Small:
         assert self._ground is not None
         return np.clip(self._ground, 0, 255).astype(np.uint8)
-
-    def _is_other(self, now: Small) -> bool:
-        """Whether no common change of light, or two of them, makes the counter out of this."""
-        ground = self._ground_now()
-        differs = difference(now, ground) > FAINT
-        if differs.mean() <= MOST:
-            return False
-        lit = ground * gain(ground[differs][:, None], now[differs][:, None])  # beside the shadow
-        return bool((differs & (np.abs(now - lit).max(2) > FAINT)).mean() > MOST_LEFT)
 
     def _quiet(self, glance: Small) -> bool:
         return self._anchor is not None and _few(difference(glance, self._anchor))
@@ -366,6 +363,15 @@ def _glance(image: Image) -> Small:
     height = max(1, round(image.shape[0] * GLANCE / image.shape[1]))
     shrunk = cv2.resize(image, (GLANCE, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.GaussianBlur(shrunk, (5, 5), 0), np.uint8)
+
+
+def _is_other(now: Small, ground: Small, lit: Small) -> bool:
+    """Whether no common change of light, or two of them, makes the counter out of this."""
+    differs = most(cv2.absdiff(now, lit)) > FAINT
+    if differs.mean() <= MOST:
+        return False
+    beside = ground * gain(ground[differs][:, None], now[differs][:, None])  # the shadow
+    return bool((differs & (most(np.abs(now - beside)) > FAINT)).mean() > MOST_LEFT)
 
 
 def _rest_s(view: View) -> float:
