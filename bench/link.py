@@ -26,8 +26,8 @@ from rich.table import Table
 
 from bench.sizes import PHOTOS_AN_ITEM, photos_of
 from catalog.build import build
-from catalog.bundle import read_manifest
 from catalog.featurizer import Featurizer
+from catalog.manifest import read_manifest
 from catalog.sources import read_source
 from tests.crash.searcher import expect
 from tests.faulty_proxy import FaultyProxy

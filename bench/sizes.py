@@ -30,11 +30,12 @@ from rich.table import Table
 from bench.building import catalogue_photos
 from catalog import gate
 from catalog.build import build
-from catalog.bundle import Bundle, read_manifest
+from catalog.bundle import Bundle
 from catalog.cache import Feature, FeatureCache
 from catalog.features import THUMBNAIL
 from catalog.featurizer import Featurizer
 from catalog.index import Vectors, noisy_queries
+from catalog.manifest import read_manifest
 from catalog.photos import encode_jpeg
 from catalog.sources import read_source
 

@@ -18,7 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog import durable
-from catalog.bundle import (
+from catalog.cache import FeatureCache
+from catalog.calibration import (
+    FOREIGN_NAMED,
+    Calibration,
+    Learned,
+    calibrate,
+)
+from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
+from catalog.features import Skipped, featurize
+from catalog.featurizer import Featurizer, normalised, write_descriptor
+from catalog.index import Annoy, Exact, Index, Vectors, choose_index
+from catalog.items import Photo, write_items, write_thumbnails
+from catalog.looks import LOOK_SIDE, Progress, Row, drawn_looks, known_looks, picture, spread
+from catalog.manifest import (
     MANIFEST,
     FeaturizerEntry,
     IndexEntry,
@@ -29,38 +42,16 @@ from catalog.bundle import (
     describe_files,
     is_bundle,
 )
-from catalog.cache import Feature, FeatureCache
-from catalog.calibration import (
-    FOREIGN,
-    FOREIGN_NAMED,
-    KNOWN,
-    SEED,
-    VERSION,
-    Calibration,
-    Learned,
-    Shown,
-    calibrate,
-)
-from catalog.copies import as_seen
-from catalog.demonstration.foreign import foreign_photos
-from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
-from catalog.features import Skipped, featurize, read_place
-from catalog.featurizer import Featurizer, normalised, write_descriptor
-from catalog.index import Annoy, Exact, Index, Vectors, choose_index
-from catalog.items import Photo, write_items, write_thumbnails
 from catalog.metric import FILE as METRIC
-from catalog.photos import Picture, decode, shrink
-from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
+from catalog.photos import shrink
+from catalog.printed.describe import OF_PHOTO
 from catalog.printed.store import FOLDER as PRINTED
 from catalog.printed.store import Printed, write_printed
 from catalog.probes import LOOKS, make_probes, write_probes
 from catalog.projection import MOST_DIMENSIONS, Loss, fit, measure, read
 from catalog.sources import Entry
 
-LOOK_SIDE = 256  # pixels, longer side of a probe look
 FEW_PHOTOS = 3
-
-Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how many
 
 
 @dataclass(frozen=True)
@@ -83,18 +74,6 @@ class BuildReport:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One photo of the bundle in the making; its vector and thumbnail are kept elsewhere."""
-
-    entry: Entry
-    place: str
-    sha256: str
-    width: int
-    height: int
-    description: Description
-
-
 @dataclass
 class _Collected:
     """What became of the photos; `raw` float32 (n, network dimensions), a row for each of `rows`.
@@ -102,7 +81,7 @@ class _Collected:
     Thumbnails are not here: of 100,000 photos they are a gigabyte and a half.
     """
 
-    rows: list[_Row]
+    rows: list[Row]
     raw: Vectors
     skipped: list[Skipped]
     reused: int
@@ -239,7 +218,7 @@ def _collect(
                 assert result.description is not None
                 raw[number] = one.vector
                 made.rows.append(
-                    _Row(entry, place, one.sha256, one.width, one.height, result.description)
+                    Row(entry, place, one.sha256, one.width, one.height, result.description)
                 )
                 made.reused += result.reused
                 yield number, one.thumbnail
@@ -252,7 +231,7 @@ def _collect(
 
 def _learned(
     stored: NDArray[np.float16],
-    rows: list[_Row],
+    rows: list[Row],
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
@@ -271,8 +250,8 @@ def _learned(
         stored,
         owners,
         printed,
-        _known(rows, featurizer, cache, addresses, progress),
-        _drawn(featurizer, cache, progress),
+        known_looks(rows, featurizer, cache, addresses, progress),
+        drawn_looks(featurizer, cache, progress),
         lambda done, total: progress("learning", done, total),
         foreign_named,
     )
@@ -287,66 +266,10 @@ def _kept_print(folder: Path) -> PrintedEntry:
     return PrintedEntry(features=len(np.load(folder / PRINTED / "photos.npy", mmap_mode="r")))
 
 
-def _known(
-    rows: list[_Row],
-    featurizer: Featurizer,
-    cache: FeatureCache,
-    addresses: Path,
-    progress: Progress,
-) -> list[Shown]:
-    """Looks made of some photos as a camera would see them."""
-    numbers = _spread(len(rows), KNOWN)
-    counts = Counter(row.entry.item.sku for row in rows)
-    shown = []
-    for done, number in enumerate(numbers, 1):
-        sha256 = rows[number].sha256
-        beside = None  # photos of an item beside each other show what differs; one alone does not
-        key = f"as-seen-{VERSION}-{SEED}-{sha256}"
-        if counts[rows[number].entry.item.sku] == 1:
-            beside = rows[(number + len(rows) // 2) % len(rows)]
-            key += f"-{beside.sha256}"
-        kept = cache.get(key, featurizer.network_id)
-        description = cache.get_described(key, OF_LOOK)
-        if kept is None or description is None:
-            image = as_seen(
-                _image(rows[number], addresses),
-                SEED + int(sha256[:6], 16),
-                None if beside is None else _image(beside, addresses),
-            )
-            kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
-            description = describe(image, OF_LOOK)
-            cache.put([kept], featurizer.network_id)
-            cache.put_described(key, OF_LOOK, description)
-        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], description, number))
-        progress("as seen", done, len(numbers))
-    return shown
-
-
-def _drawn(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:
-    """Looks at drawn foreign things; their vectors are kept as one long one."""
-    key = f"foreign-{VERSION}-{SEED}-{FOREIGN}"
-    kept = cache.get(key, featurizer.network_id)
-    described = [cache.get_described(f"{key}-{number}", OF_LOOK) for number in range(FOREIGN)]
-    descriptions = [one for one in described if one is not None]
-    if kept is None or len(descriptions) < FOREIGN:
-        vectors, descriptions = [], []
-        for done, picture in enumerate(foreign_photos(SEED, FOREIGN), 1):
-            vectors.append(featurizer.raw([picture])[0])
-            descriptions.append(describe(picture, OF_LOOK))
-            cache.put_described(f"{key}-{done - 1}", OF_LOOK, descriptions[-1])
-            progress("foreign things", done, FOREIGN)
-        kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
-        cache.put([kept], featurizer.network_id)
-    embedded = featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
-    return [
-        Shown(one, description) for one, description in zip(embedded, descriptions, strict=True)
-    ]
-
-
 def _write_vectors(
     stored: NDArray[np.float16],
     featurizer: Featurizer,
-    rows: list[_Row],
+    rows: list[Row],
     addresses: Path,
     folder: Path,
 ) -> IndexEntry:
@@ -360,28 +283,14 @@ def _write_vectors(
         else Exact(stored)
     )
     looks = [
-        shrink(_image(rows[number], addresses), LOOK_SIDE) for number in _spread(len(rows), LOOKS)
+        shrink(picture(rows[number], addresses), LOOK_SIDE) for number in spread(len(rows), LOOKS)
     ]
     probes = make_probes(looks, featurizer.embed(looks), stored, index)
     write_probes(probes, folder / "probes.npz")
     return IndexEntry(**asdict(choice))
 
 
-def _image(row: _Row, addresses: Path) -> Picture:
-    try:
-        return decode(read_place(row.place, addresses), row.place, enough=LOOK_SIDE)
-    except OSError as error:
-        raise ContentError(
-            f"{row.place}: went away while the bundle was built ({error.strerror}); try again"
-        ) from error
-
-
-def _spread(total: int, count: int) -> list[int]:
-    """At most `count` numbers below `total`, evenly spread."""
-    return sorted({int(one) for one in np.linspace(0, total - 1, min(count, total))})
-
-
-def _write_metadata(entries: list[Entry], rows: list[_Row], folder: Path) -> None:
+def _write_metadata(entries: list[Entry], rows: list[Row], folder: Path) -> None:
     owners = {row.entry.item.sku for row in rows}
     photos = (
         Photo(

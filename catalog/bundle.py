@@ -16,108 +16,29 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalog import arrays
-from catalog.calibration import Calibration, burst
+from catalog.calibration import burst
 from catalog.copies import as_seen
 from catalog.errors import BundleError
 from catalog.evidence import Print, Witnesses
 from catalog.featurizer import Featurizer
 from catalog.index import Annoy, Exact, Index, Vectors
 from catalog.items import Item, Items, Photo
+from catalog.manifest import MANIFEST, Manifest, read_manifest, verify
 from catalog.metric import FILE as METRIC
 from catalog.metric import read as read_metric
 from catalog.photos import Picture, decode
 from catalog.printed.describe import OF_LOOK, describe
-from catalog.printed.store import FILES as PRINTED_FILES
 from catalog.printed.store import Printed
-
-FORMAT = 1
-MANIFEST = "manifest.json"
-FILES = (
-    "vectors.npy",
-    "index.ann",
-    "items.db",
-    "pictures.db",
-    "probes.npz",
-    "featurizer/descriptor.json",
-)
-LARGEST_MANIFEST = 1 << 20  # bytes
-LONGEST_NAME = 255  # bytes, of each part; what file systems hold
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileEntry(_Strict):
-    """Size in bytes and sha256 (hex) of one file."""
-
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # becomes part of a file's name
-
-
-class ProjectionEntry(_Strict):
-    """What shortening the vectors cost; see `catalog.projection.Loss`."""
-
-    dimensions: int
-    top1_before: float | None
-    top1_after: float | None
-    neighbours_kept: float
-
-
-class FeaturizerEntry(_Strict):
-    """Which network made the vectors, and by how much they were shortened."""
-
-    id: str
-    network: str
-    name: str
-    dimensions: int
-    size: int
-    projection: ProjectionEntry | None = None
-
-
-class IndexEntry(_Strict):
-    """How the vectors are searched and what recall@10 was measured; see `catalog.index`."""
-
-    kind: Literal["annoy", "exact"]
-    n_trees: int
-    search_k: int
-    seed: int
-    recall: float
-    reason: str = ""
-
-
-class PrintedEntry(_Strict):
-    """That the photos' local features are in the bundle, and how many; see `catalog.printed`."""
-
-    features: int
-
-
-class Manifest(_Strict):
-    """What ``manifest.json`` says."""
-
-    format: Literal[1]
-    created: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")  # becomes part of a folder's name
-    title: str
-    items: int
-    photos: int
-    featurizer: FeaturizerEntry
-    index: IndexEntry
-    calibration: Calibration
-    printed: PrintedEntry | None = None
-    files: dict[str, FileEntry]
 
 
 @dataclass(frozen=True)
@@ -343,135 +264,3 @@ def _hold(manifest: Path) -> BinaryIO:
         except BlockingIOError as error:
             raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
     return file
-
-
-def read_manifest(path: Path) -> tuple[Manifest, str]:
-    """Read the manifest of the bundle at `path` and compute the bundle's id."""
-    file = path / MANIFEST
-    try:
-        if file.stat().st_size > LARGEST_MANIFEST:
-            raise BundleError(f"{file}: too large for a manifest")
-        data = file.read_bytes()
-    except FileNotFoundError as error:
-        raise BundleError(
-            f"{path}: not a bundle (no {MANIFEST}); make one with: "
-            "visual-search catalog build PHOTOS --out BUNDLE"
-        ) from error
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read: {error}") from error
-    manifest = parse_manifest(data, str(file))
-    return manifest, bundle_id(manifest, data)
-
-
-def parse_manifest(data: bytes, source: str) -> Manifest:
-    """Check what a ``manifest.json`` says, from wherever it came.
-
-    Args:
-        data: Its bytes.
-        source: What to call it in a message.
-
-    Raises:
-        BundleError: Not a manifest, or one that names files that no bundle may hold.
-    """
-    try:
-        found = json.loads(data)
-        if isinstance(found, dict) and found.get("format") != FORMAT:
-            raise BundleError(f"{source}: format {found.get('format')!r} is not known; update")
-        manifest = Manifest.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BundleError(
-            f"{source}: not a bundle's manifest: {place}: {first['msg']}; build the bundle again"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{source}: not a bundle's manifest: {error}") from error
-    _check_names(manifest, source)
-    return manifest
-
-
-def _check_names(manifest: Manifest, source: str) -> None:
-    """Every name stays inside the bundle's folder, and none is in another's way."""
-    folders = {
-        parent.as_posix() for name in manifest.files for parent in PurePosixPath(name).parents
-    }
-    for name in manifest.files:
-        parts = PurePosixPath(name).parts
-        if (
-            name in folders
-            or name == MANIFEST
-            or not parts
-            or "/".join(parts) != name
-            or ".." in parts
-            or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts)
-            or not name.isprintable()  # nor are lone surrogates and NUL
-        ):
-            raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
-    for name in FILES:
-        if name not in manifest.files:
-            raise BundleError(f"{source}: the manifest lists no {name}")
-    sizes = {entry.sha256: entry.bytes for entry in manifest.files.values()}
-    for name, entry in manifest.files.items():
-        if sizes[entry.sha256] != entry.bytes:
-            raise BundleError(f"{source}: gives two sizes to the content of {name}")
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a folder is a bundle, though perhaps one of an earlier version."""
-    try:
-        read_manifest(path)
-    except BundleError:
-        try:
-            found = json.loads((path / MANIFEST).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return False
-        return isinstance(found, dict) and {"format", "featurizer", "files"} <= found.keys()
-    return True
-
-
-def bundle_id(manifest: Manifest, data: bytes) -> str:
-    """The id of the bundle whose ``manifest.json`` holds `data`."""
-    return f"{manifest.created}-{hashlib.sha256(data).hexdigest()[:12]}"
-
-
-def verify(path: Path) -> tuple[Manifest, str]:
-    """Check every file of a bundle against its manifest before anything else reads it.
-
-    Raises:
-        BundleError: Names the first file that is missing, foreign or altered.
-    """
-    try:
-        return _verify(path)
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read: {error}") from error
-
-
-def _verify(path: Path) -> tuple[Manifest, str]:
-    manifest, identity = read_manifest(path)
-    for name in PRINTED_FILES if manifest.printed else ():
-        if name not in manifest.files:
-            raise BundleError(f"{path}: the manifest lists no {name}")
-    for name, entry in manifest.files.items():
-        file = path / name
-        if file.is_symlink() or not file.is_file():
-            raise BundleError(f"{path}: {name} is missing; build or copy the bundle again")
-        if file.stat().st_size != entry.bytes or file_digest(file) != entry.sha256:
-            raise BundleError(f"{path}: {name} is damaged; build or copy the bundle again")
-    return manifest, identity
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """The manifest's entries for every file below `folder`."""
-    return {
-        file.relative_to(folder).as_posix(): FileEntry(
-            bytes=file.stat().st_size, sha256=file_digest(file)
-        )
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }

@@ -160,7 +160,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
     Example:
       visual-search catalog inspect shop.bundle
     """
-    from catalog.bundle import verify
+    from catalog.manifest import verify
 
     manifest, identity = verify(bundle)
     if as_json:

@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.bundle import Bundle, verify
+from catalog.bundle import Bundle
 from catalog.errors import (
     BundleError,
     MissingExtraError,
@@ -24,6 +24,7 @@ from catalog.errors import (
     SurroundingsError,
     VisualSearchError,
 )
+from catalog.manifest import verify
 from catalog.probes import check_probes
 
 SECONDS = 120

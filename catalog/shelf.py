@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog import durable, gate
-from catalog.bundle import MANIFEST, read_manifest, verify
 from catalog.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
 from catalog.ledger import Ledger, read_ledger, write_ledger
 from catalog.locks import locked
+from catalog.manifest import MANIFEST, read_manifest, verify
 
 PATIENCE_S = 10.0  # with whoever is changing the shelf
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.bundle import MANIFEST
 from catalog.errors import ContentError, TableError
 from catalog.items import Item
+from catalog.manifest import MANIFEST
 from catalog.photos import is_address, is_photo_name
 from catalog.sample_files import Row, file_name, is_title_line, metadata_rows, title_rows
 

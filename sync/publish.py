@@ -18,7 +18,6 @@ from pathlib import Path
 from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 
 from catalog import gate
-from catalog.bundle import MANIFEST, FileEntry, bundle_id, parse_manifest
 from catalog.errors import (
     BundleError,
     ForgedError,
@@ -28,6 +27,7 @@ from catalog.errors import (
     SurroundingsError,
     TrustError,
 )
+from catalog.manifest import MANIFEST, FileEntry, bundle_id, parse_manifest
 from sync.keys import Keys, expiry
 from sync.renewal import Ending, first
 from sync.store import FILES, METADATA, TARGETS, Progress, Store

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog import durable, gate
-from catalog.bundle import MANIFEST, Manifest, file_digest, parse_manifest, read_manifest, verify
 from catalog.errors import BundleError, DiskFullError, ShelfError
 from catalog.ledger import Trial
+from catalog.manifest import MANIFEST, Manifest, file_digest, parse_manifest, read_manifest, verify
 from catalog.shelf import Shelf, is_sound, unwritable
 from catalog.state import EdgeState
 from sync.fetch import Fetch, Wanted, sweep

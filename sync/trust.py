@@ -26,7 +26,6 @@ from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targe
 from tuf.ngclient import FetcherInterface, Updater
 
 from catalog import durable
-from catalog.bundle import LARGEST_MANIFEST, bundle_id, parse_manifest
 from catalog.errors import (
     ExpiredError,
     ForgedError,
@@ -41,6 +40,7 @@ from catalog.errors import (
     WrongChannelError,
 )
 from catalog.locks import locked
+from catalog.manifest import LARGEST_MANIFEST, bundle_id, parse_manifest
 from sync.floor import Floor, FloorFile
 from sync.renewal import Ending, command, first
 from sync.store import METADATA, TARGETS, Store
@@ -64,7 +64,7 @@ class Release:
         channel: Its channel.
         number: Counts up by one with every publish in the channel.
         bundle: The bundle's id.
-        manifest: Its ``manifest.json``, verified; `catalog.bundle.parse_manifest` reads it.
+        manifest: Its ``manifest.json``, verified; `catalog.manifest.parse_manifest` reads it.
         issued: When the owner last signed the repository's state, if that is said.
         expires: When the first of the signatures ends, which is that of the role `ends`.
     """

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from catalog.build import build
-from catalog.bundle import MANIFEST, describe_files
 from catalog.featurizer import Featurizer
+from catalog.manifest import MANIFEST, describe_files
 from catalog.materials import materials
 from catalog.settings import CatalogSettings
 from catalog.sources import read_source

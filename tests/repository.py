@@ -15,8 +15,8 @@ from typing import BinaryIO, TypeVar
 
 from tuf.api.metadata import Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
 
-from catalog.bundle import FILES, MANIFEST, describe_files
 from catalog.errors import NotInStore, StoreChanged, StoreConflict
+from catalog.manifest import FILES, MANIFEST, describe_files
 from sync.keys import Keys
 from sync.publish import Published, Publisher
 from sync.store import CHUNK, Entry, Progress, Store

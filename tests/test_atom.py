@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from catalog.build import build
-from catalog.bundle import read_manifest
 from catalog.featurizer import Featurizer
+from catalog.manifest import read_manifest
 from catalog.sources import read_source
 from tests.drawing import draw_thing, png, write_things
 

@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 
 from catalog.build import BuildReport, build
-from catalog.bundle import Bundle, read_manifest, verify
+from catalog.bundle import Bundle
 from catalog.cache import Feature, FeatureCache
 from catalog.errors import BundleError, ContentError, ShelfError
 from catalog.features import Featurized, featurize
 from catalog.featurizer import Featurizer
+from catalog.manifest import read_manifest, verify
 from catalog.sources import read_source
 from tests.conftest import Surroundings
 from tests.drawing import draw_thing, jpeg, png, write_things

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.bundle import LARGEST_MANIFEST, MANIFEST, Bundle, file_digest, read_manifest, verify
+from catalog.bundle import Bundle
 from catalog.errors import BundleError
+from catalog.manifest import LARGEST_MANIFEST, MANIFEST, file_digest, read_manifest, verify
 from tests.conftest import PHOTOS, THINGS, sign_again
 from tests.drawing import draw_thing
 

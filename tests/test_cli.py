@@ -13,8 +13,8 @@ import click
 import numpy as np
 import pytest
 
-from catalog.bundle import verify
 from catalog.featurizer import Featurizer
+from catalog.manifest import verify
 from catalog.shelf import Shelf
 from tests.conftest import PHOTOS, THINGS, Surroundings
 from tests.drawing import draw_thing, png

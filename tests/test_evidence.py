@@ -12,13 +12,14 @@ import pytest
 
 from catalog import gate
 from catalog.build import build
-from catalog.bundle import Bundle, read_manifest
+from catalog.bundle import Bundle
 from catalog.calibration import Calibration
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
 from catalog.errors import BundleError
 from catalog.evidence import MEASURES, Evidence, Print
 from catalog.featurizer import Featurizer
+from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
 from catalog.photos import Picture
 from catalog.printed.agree import agreeing

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle, verify
+from catalog.bundle import Bundle
 from catalog.engines.engine import CHOICES
 from catalog.errors import BundleError, SurroundingsError
 from catalog.featurizer import Featurizer, read_descriptor
 from catalog.gate import check
 from catalog.index import Rows, Vectors, build_annoy
+from catalog.manifest import verify
 from catalog.probes import LOOKS, QUERIES, check_probes, read_probes
 from tests import networks
 from tests.conftest import sign_again

@@ -13,13 +13,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from catalog.build import build
-from catalog.bundle import Bundle, verify
+from catalog.bundle import Bundle
 from catalog.cache import FeatureCache
 from catalog.errors import FeaturizerError
 from catalog.evaluate import evaluate
 from catalog.featurizer import Featurizer, normalised
 from catalog.gate import check
 from catalog.index import Vectors
+from catalog.manifest import verify
 from catalog.projection import FILE, MOST_DIMENSIONS, Projection, fit, measure, read
 from catalog.sources import read_source
 from tests.conftest import Surroundings

@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from catalog.bundle import MANIFEST, file_digest, parse_manifest, verify
 from catalog.errors import (
     BundleError,
     ForgedError,
@@ -28,6 +27,7 @@ from catalog.errors import (
     TrustError,
     VisualSearchError,
 )
+from catalog.manifest import MANIFEST, file_digest, parse_manifest, verify
 from sync.keys import Keys, read_passphrase
 from sync.owner_cli import keys as keys_command
 from sync.publish import Publisher

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import MANIFEST, Bundle, verify
+from catalog.bundle import Bundle
 from catalog.errors import ShelfError
+from catalog.manifest import MANIFEST, verify
 from catalog.state import SyncState, edge_state, read_sync_state, write_edge_state
 from sync.keys import Keys
 from sync.publish import Publisher
@@ -427,7 +428,7 @@ def test_a_signed_manifest_with_a_wicked_name_writes_nothing(
     manifest["files"][name] = manifest["files"]["items.db"]
     file.write_text(json.dumps(manifest))
     with monkeypatch.context() as patch:  # an owner whose own check was put out of order
-        patch.setattr("catalog.bundle._check_names", lambda *_: None)
+        patch.setattr("catalog.manifest._check_names", lambda *_: None)
         patch.setattr("sync.publish.Publisher._send_files", lambda *_: [])
         following.publish(newer)
     state = following.device().check()

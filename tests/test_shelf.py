@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import MANIFEST, Bundle, verify
+from catalog.bundle import Bundle
 from catalog.errors import BundleError, ShelfError
 from catalog.ledger import MOST_REJECTED, Ledger
+from catalog.manifest import MANIFEST, verify
 from catalog.shelf import Shelf
 from catalog.state import (
     SyncState,

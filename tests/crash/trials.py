@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog import durable
-from catalog.bundle import verify
+from catalog.manifest import verify
 from tests.crash import points
 from tests.crash.disk import Disk
 from tests.crash.points import Point

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.bundle import read_manifest, verify
+from catalog.manifest import read_manifest, verify
 from catalog.shelf import Shelf
 from tests.crash.searcher import expect
 

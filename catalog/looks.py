@@ -1,0 +1,115 @@
+"""The looks that a build learns from: photos as a camera would see them, and foreign things.
+
+Both are kept in the build's cache.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from catalog.cache import Feature, FeatureCache
+from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
+from catalog.copies import as_seen
+from catalog.demonstration.foreign import foreign_photos
+from catalog.errors import ContentError
+from catalog.features import read_place
+from catalog.featurizer import Featurizer
+from catalog.photos import Picture, decode
+from catalog.printed.describe import OF_LOOK, Description, describe
+from catalog.sources import Entry
+
+LOOK_SIDE = 256  # pixels, longer side of a probe look
+
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how many
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo of the bundle in the making; its vector and thumbnail are kept elsewhere."""
+
+    entry: Entry
+    place: str
+    sha256: str
+    width: int
+    height: int
+    description: Description
+
+
+def known_looks(
+    rows: list[Row],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    addresses: Path,
+    progress: Progress,
+) -> list[Shown]:
+    """Looks made of some photos as a camera would see them."""
+    numbers = spread(len(rows), KNOWN)
+    counts = Counter(row.entry.item.sku for row in rows)
+    shown = []
+    for done, number in enumerate(numbers, 1):
+        sha256 = rows[number].sha256
+        beside = None  # photos of an item beside each other show what differs; one alone does not
+        key = f"as-seen-{VERSION}-{SEED}-{sha256}"
+        if counts[rows[number].entry.item.sku] == 1:
+            beside = rows[(number + len(rows) // 2) % len(rows)]
+            key += f"-{beside.sha256}"
+        kept = cache.get(key, featurizer.network_id)
+        description = cache.get_described(key, OF_LOOK)
+        if kept is None or description is None:
+            image = as_seen(
+                picture(rows[number], addresses),
+                SEED + int(sha256[:6], 16),
+                None if beside is None else picture(beside, addresses),
+            )
+            kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
+            description = describe(image, OF_LOOK)
+            cache.put([kept], featurizer.network_id)
+            cache.put_described(key, OF_LOOK, description)
+        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], description, number))
+        progress("as seen", done, len(numbers))
+    return shown
+
+
+def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:
+    """Looks at drawn foreign things; their vectors are kept as one long one."""
+    key = f"foreign-{VERSION}-{SEED}-{FOREIGN}"
+    kept = cache.get(key, featurizer.network_id)
+    described = [cache.get_described(f"{key}-{number}", OF_LOOK) for number in range(FOREIGN)]
+    descriptions = [one for one in described if one is not None]
+    if kept is None or len(descriptions) < FOREIGN:
+        vectors, descriptions = [], []
+        for done, drawn in enumerate(foreign_photos(SEED, FOREIGN), 1):
+            vectors.append(featurizer.raw([drawn])[0])
+            descriptions.append(describe(drawn, OF_LOOK))
+            cache.put_described(f"{key}-{done - 1}", OF_LOOK, descriptions[-1])
+            progress("foreign things", done, FOREIGN)
+        kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
+        cache.put([kept], featurizer.network_id)
+    embedded = featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
+    return [
+        Shown(one, description) for one, description in zip(embedded, descriptions, strict=True)
+    ]
+
+
+def picture(row: Row, addresses: Path) -> Picture:
+    """A photo of the catalogue, BGR uint8 (h, w, 3), read again.
+
+    Raises:
+        ContentError: It is no longer there.
+    """
+    try:
+        return decode(read_place(row.place, addresses), row.place, enough=LOOK_SIDE)
+    except OSError as error:
+        raise ContentError(
+            f"{row.place}: went away while the bundle was built ({error.strerror}); try again"
+        ) from error
+
+
+def spread(total: int, count: int) -> list[int]:
+    """At most `count` numbers below `total`, evenly spread."""
+    return sorted({int(one) for one in np.linspace(0, total - 1, min(count, total))})
