@@ -145,7 +145,7 @@ class Bundle:
     def print_of(self, image: Picture) -> Print | None:
         """What is printed on a look, BGR uint8 (h, w, 3); None where the bundle keeps no print.
 
-        Further answers to one look, or to looks at one thing at rest, cost little.
+        Comparisons with photos are kept with it: a further answer to the same look repeats none.
         """
         return Print(describe(image, OF_LOOK)) if self._printed is not None else None
 

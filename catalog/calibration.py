@@ -185,7 +185,7 @@ def calibrate(
             again = witnesses.gather(shown.vector, look, absent, unread)
             asked.append(_Asked("own", again, item))
             if len(several) >= FEWEST_ITEMS:
-                relative = witnesses.gather(shown.vector, look.anew(), owners == item)
+                relative = witnesses.gather(shown.vector, look, owners == item)
                 asked.append(_Asked("relative", relative, None))
         progress(done, total)
     cases = _cases(asked)

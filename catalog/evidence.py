@@ -15,7 +15,7 @@ from catalog.index import Index, Rows, Vectors
 from catalog.metric import applied
 from catalog.printed.agree import agreeing
 from catalog.printed.describe import Description
-from catalog.printed.store import Printed, Votes
+from catalog.printed.store import Printed
 
 BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
@@ -47,30 +47,14 @@ class Evidence:
 
 
 class Print:
-    """A look's local features and what was found out about them so far.
+    """A look's local features, and the photos that they were compared with so far.
 
-    A thing at rest is described once; its votes and the photos it was compared with are
-    remembered, so that further looks at it cost next to nothing.
+    A comparison costs most of an answer; to ask again with photos left out repeats none.
     """
 
     def __init__(self, description: Description) -> None:
         self.description = description
-        self._votes: tuple[Votes, Votes] | None = None
         self._agreeing: dict[int, int] = {}
-
-    def anew(self) -> Print:
-        """The same look to be asked with other photos left out; comparisons are remembered."""
-        other = Print(self.description)
-        other._agreeing = self._agreeing
-        return other
-
-    def votes(
-        self, printed: Printed, owners: Rows, without: NDArray[np.bool_] | None
-    ) -> tuple[Votes, Votes]:
-        """Votes by item and by photo; see `catalog.printed.store.Printed.votes`."""
-        if self._votes is None:
-            self._votes = printed.votes(self.description, owners, without)
-        return self._votes
 
     def agreeing(self, printed: Printed, photo: int) -> int:
         """Features that agree with those of a photo; see `catalog.printed.agree`."""
@@ -123,7 +107,7 @@ class Witnesses:
         voted: list[int] = []
         votes = photo_votes = None
         if self._printed is not None and look is not None:
-            votes, photo_votes = look.votes(self._printed, self._owners, unread)
+            votes, photo_votes = self._printed.votes(look.description, self._owners, unread)
             voted = [int(one) for one in np.argsort(-votes, kind="stable")[:BY_PRINT] if votes[one]]
         items = np.array(list(dict.fromkeys([*near, *voted])), np.int64)
         table = np.zeros((len(items), len(MEASURES)))
