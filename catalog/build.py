@@ -46,7 +46,7 @@ from catalog.metric import FILE as METRIC
 from catalog.photos import shrink
 from catalog.printed.describe import OF_PHOTO
 from catalog.printed.store import FOLDER as PRINTED
-from catalog.printed.store import Printed, write_printed
+from catalog.printed.store import Printed, PrintedWriter
 from catalog.probes import LOOKS, make_probes, write_probes
 from catalog.projection import MOST_DIMENSIONS, Loss, fit, measure, read
 from catalog.sources import Entry
@@ -78,13 +78,15 @@ class BuildReport:
 class _Collected:
     """What became of the photos; `raw` float32 (n, network dimensions), a row for each of `rows`.
 
-    Thumbnails are not here: of 100,000 photos they are a gigabyte and a half.
+    Thumbnails and local features are not here but in the workspace: of 100,000 photos they are
+    a gigabyte and more each.
     """
 
     rows: list[Row]
     raw: Vectors
     skipped: list[Skipped]
     reused: int
+    features: int  # local ones of all photos
 
 
 def build(
@@ -116,8 +118,7 @@ def build(
     addresses = cache_folder / "addresses"
     target = out.resolve()  # a link to a bundle stays one
     with closing(FeatureCache(cache_folder)) as cache, _workspace(target) as folder:
-        pictures = folder / "pictures.db"
-        made = _collect(entries, featurizer, cache, addresses, pictures, progress, on_skip)
+        made = _collect(entries, featurizer, cache, addresses, folder, progress, on_skip)
         if not made.rows:
             raise ContentError("none of the photos could be used; nothing was built")
         per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
@@ -127,9 +128,14 @@ def build(
         lost = measure(normalised(made.raw), vectors, skus) if featurizer.projection else None
         stored = vectors.astype(np.float16)
         del vectors, made.raw  # the index needs the room
+        printed = Printed(folder, len(made.rows)) if made.features else None
         learned = _learned(
-            stored, made.rows, featurizer, cache, addresses, folder, progress, foreign_named
+            stored, made.rows, printed, featurizer, cache, addresses, progress, foreign_named
         )
+        if learned.metric is not None:
+            np.save(folder / METRIC, learned.metric)
+        if not learned.print_helps:
+            shutil.rmtree(folder / PRINTED)
         progress("index", 0, 1)
         index = _write_vectors(stored, featurizer, made.rows, addresses, folder)
         progress("index", 1, 1)
@@ -197,14 +203,15 @@ def _collect(
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
-    pictures: Path,
+    folder: Path,
     progress: Progress,
     on_skip: Callable[[Skipped], None],
 ) -> _Collected:
-    """Features of all photos; their thumbnails are written to `pictures` as they come."""
+    """Features of all photos; thumbnails and local features go below `folder` as they come."""
     places = [(entry, place) for entry in entries for place in entry.photos]
     raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
-    made = _Collected([], raw, [], 0)
+    made = _Collected([], raw, [], 0, 0)
+    printed = PrintedWriter(folder)
 
     def thumbnails() -> Iterator[tuple[int, bytes]]:
         results = featurize((place for _, place in places), featurizer, cache, addresses, OF_PHOTO)
@@ -217,14 +224,14 @@ def _collect(
                 one, number = result.feature, len(made.rows)
                 assert result.description is not None
                 raw[number] = one.vector
-                made.rows.append(
-                    Row(entry, place, one.sha256, one.width, one.height, result.description)
-                )
+                printed.add(result.description)
+                made.rows.append(Row(entry, place, one.sha256, one.width, one.height))
                 made.reused += result.reused
                 yield number, one.thumbnail
             progress("photos", done, len(places))
 
-    write_thumbnails(pictures, thumbnails())
+    write_thumbnails(folder / "pictures.db", thumbnails())
+    made.features = printed.finish()
     made.raw = raw[: len(made.rows)]
     return made
 
@@ -232,34 +239,23 @@ def _collect(
 def _learned(
     stored: NDArray[np.float16],
     rows: list[Row],
+    printed: Printed | None,
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
-    folder: Path,
     progress: Progress,
     foreign_named: float,
 ) -> Learned:
-    """Write the local features and calibrate with them; they go where they do not help."""
     skus = np.array([row.entry.item.sku for row in rows], object)
-    owners = np.unique(skus, return_inverse=True)[1].astype(np.int64)
-    printed = None
-    if any(len(row.description) for row in rows):
-        write_printed([row.description for row in rows], folder)
-        printed = Printed(folder, len(rows))
-    learned = calibrate(
+    return calibrate(
         stored,
-        owners,
+        np.unique(skus, return_inverse=True)[1].astype(np.int64),
         printed,
         known_looks(rows, featurizer, cache, addresses, progress),
         drawn_looks(featurizer, cache, progress),
         lambda done, total: progress("learning", done, total),
         foreign_named,
     )
-    if learned.metric is not None:
-        np.save(folder / METRIC, learned.metric)
-    if not learned.print_helps:
-        shutil.rmtree(folder / PRINTED, ignore_errors=True)
-    return learned
 
 
 def _kept_print(folder: Path) -> PrintedEntry:

@@ -20,7 +20,7 @@ from catalog.errors import ContentError
 from catalog.features import read_place
 from catalog.featurizer import Featurizer
 from catalog.photos import Picture, decode
-from catalog.printed.describe import OF_LOOK, Description, describe
+from catalog.printed.describe import OF_LOOK, describe
 from catalog.sources import Entry
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
@@ -30,14 +30,13 @@ Progress = Callable[[str, int, int], None]  # what is being done, how much of it
 
 @dataclass(frozen=True)
 class Row:
-    """One photo of the bundle in the making; its vector and thumbnail are kept elsewhere."""
+    """One photo of the bundle in the making; what was made of it is kept elsewhere."""
 
     entry: Entry
     place: str
     sha256: str
     width: int
     height: int
-    description: Description
 
 
 def known_looks(

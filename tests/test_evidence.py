@@ -22,9 +22,10 @@ from catalog.featurizer import Featurizer
 from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
 from catalog.photos import Picture
+from catalog.printed import store
 from catalog.printed.agree import agreeing
 from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
-from catalog.printed.store import FILES, Printed, write_printed
+from catalog.printed.store import FILES, Printed, PrintedWriter
 from catalog.sources import read_source
 from catalog.sureness import Case, fit
 from tests.conftest import Surroundings, sign_again
@@ -99,8 +100,15 @@ def test_a_description_survives_the_cache() -> None:
     assert 0 < len(one) <= OF_PHOTO
 
 
+def written(descriptions: list[Description], folder: Path) -> int:
+    writer = PrintedWriter(folder)
+    for one in descriptions:
+        writer.add(one)
+    return writer.finish()
+
+
 def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Path) -> None:
-    write_printed([describe(label(number), OF_PHOTO) for number in range(LABELS)], tmp_path)
+    written([describe(label(number), OF_PHOTO) for number in range(LABELS)], tmp_path)
     printed = Printed(tmp_path, LABELS)
     owners = np.arange(LABELS)
     for number in range(LABELS):
@@ -110,10 +118,14 @@ def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Pat
         assert printed.votes(look, owners, owners == number)[0][number] == 0
 
 
-def test_each_photo_gets_its_own_features_back(tmp_path: Path) -> None:
+def test_each_photo_gets_its_own_features_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     descriptions = [describe(label(number), OF_PHOTO) for number in range(3)]
     descriptions.insert(1, describe(np.full((64, 64, 3), 200, np.uint8), OF_PHOTO))
-    write_printed(descriptions, tmp_path)
+    monkeypatch.setattr(store, "AT_ONCE", 100)
+    assert written(descriptions, tmp_path) == sum(len(one) for one in descriptions)
+    assert {f"printed/{path.name}" for path in (tmp_path / "printed").iterdir()} == set(FILES)
     printed = Printed(tmp_path, 4)
     printed.check()
     for number, one in enumerate(descriptions):

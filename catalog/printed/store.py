@@ -15,8 +15,8 @@ multi-index, Babenko and Lempitsky 2012). Files are mapped: only what is asked f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,33 +123,65 @@ class Printed:
         )
 
 
-def write_printed(descriptions: Sequence[Description], folder: Path) -> None:
-    """Write the files of a bundle's photos, in their order, below `folder`."""
-    (folder / FOLDER).mkdir()
-    counts = [len(one) for one in descriptions]
-    codes = np.concatenate([one.codes for one in descriptions])
-    places = np.concatenate([one.places for one in descriptions])
-    photos = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    words = np.concatenate(
-        [
-            np.empty(0, np.int64),
-            *(_word(codes[at : at + AT_ONCE]) for at in range(0, len(codes), AT_ONCE)),
-        ]
-    )
-    order = np.argsort(words, kind="stable")
-    rows = np.empty(len(order), np.int32)
-    rows[order] = np.arange(len(order), dtype=np.int32)
-    size = basis().words.shape[1] ** 2
-    arrays = {
-        "codes": codes[order],
-        "places": places[order],
-        "photos": photos[order],
-        "words": np.searchsorted(words[order], np.arange(size + 1)).astype(np.int64),
-        "rows": rows,
-        "begins": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-    }
-    for name, array in arrays.items():
-        np.save(folder / FOLDER / f"{name}.npy", array)
+class PrintedWriter:
+    """Writes the files of a bundle's photos below a folder.
+
+    Photos' features wait on disk for their order: those of 100,000 photos are a gigabyte.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._here = folder / FOLDER
+        self._here.mkdir()
+        self._loose = (self._here / "loose").open("wb")
+        self._counts: list[int] = []
+
+    def add(self, description: Description) -> None:
+        """Take the next photo's features."""
+        self._loose.write(description.to_bytes())
+        self._counts.append(len(description))
+
+    def finish(self) -> int:
+        """Write the files; returns how many features there are."""
+        self._loose.close()
+        path, count = Path(self._loose.name), sum(self._counts)
+        width = DIMENSIONS + 4
+        loose = np.zeros((0, width), np.uint8)
+        if count:
+            loose = np.memmap(path, np.uint8, "r", shape=(count, width))
+        words = np.empty(count, np.int32)
+        for at in range(0, count, AT_ONCE):
+            part = loose[at : at + AT_ONCE]
+            words[at : at + AT_ONCE] = _word(Description.from_bytes(part.tobytes()).codes)
+        order = np.argsort(words, kind="stable").astype(np.int32)
+        photos = np.repeat(np.arange(len(self._counts), dtype=np.int32), self._counts)
+        rows = np.empty(count, np.int32)
+        rows[order] = np.arange(count, dtype=np.int32)
+        size = basis().words.shape[1] ** 2
+        self._save("photos", photos[order])
+        self._save("rows", rows)
+        self._save("words", np.append(0, np.bincount(words, minlength=size).cumsum()))
+        self._save("begins", np.append(0, np.cumsum(self._counts, dtype=np.int64)))
+        del photos, rows, words
+        codes = self._mapped("codes", np.int8, count, DIMENSIONS)
+        places = self._mapped("places", np.uint8, count, 4)
+        for at in range(0, count, AT_ONCE):
+            part = loose[order[at : at + AT_ONCE]]
+            ordered = Description.from_bytes(part.tobytes())
+            codes[at : at + AT_ONCE], places[at : at + AT_ONCE] = ordered.codes, ordered.places
+        codes.flush()
+        places.flush()
+        path.unlink()
+        return count
+
+    def _save(self, name: str, array: NDArray[np.integer[Any]]) -> None:
+        np.save(self._here / f"{name}.npy", array)
+
+    def _mapped(self, name: str, kind: type, count: int, width: int) -> np.memmap[Any, Any]:
+        path = self._here / f"{name}.npy"
+        array: np.memmap[Any, Any] = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            path, "w+", kind, (count, width)
+        )
+        return array
 
 
 def _words_near(codes: NDArray[np.float32]) -> Rows:
