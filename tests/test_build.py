@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from catalog import copies, looks
 from catalog.build import BuildReport, build
 from catalog.bundle import Bundle
 from catalog.cache import Feature, FeatureCache
@@ -26,6 +27,7 @@ from catalog.errors import BundleError, ContentError, ShelfError
 from catalog.features import Featurized, featurize
 from catalog.featurizer import Featurizer
 from catalog.manifest import read_manifest, verify
+from catalog.photos import Picture
 from catalog.sources import read_source
 from tests.conftest import Surroundings
 from tests.drawing import draw_thing, jpeg, png, write_things
@@ -128,6 +130,28 @@ def featurized(folder: Path, featurizer: Featurizer, cache_folder: Path) -> list
     with closing(FeatureCache(cache_folder)) as cache:
         results = list(featurize(places, featurizer, cache, cache_folder))
     return [one.reused for one in results if isinstance(one, Featurized)]
+
+
+@pytest.mark.parametrize("photos", [1, 3])
+def test_looks_made_of_photos_are_reused_when_one_is_added(
+    make: Builder, tmp_path: Path, photos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of an item's only picture, around which others stand."""
+    monkeypatch.setattr(looks, "KNOWN", 20)
+    made: list[int] = []
+
+    def counted(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
+        made.append(seed)
+        return copies.as_seen(image, seed, behind)
+
+    monkeypatch.setattr(looks, "as_seen", counted)
+    source = write_things(tmp_path / "photos", 24, photos, first=600)
+    make(source, tmp_path / "out")
+    assert len(made) == 20
+    (source / "thing-new").mkdir()
+    (source / "thing-new" / "0.png").write_bytes(png(draw_thing(699)))
+    make(source, tmp_path / "out")
+    assert len(made) <= 22
 
 
 def test_another_preprocessing_reuses_nothing(
