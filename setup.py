@@ -46,7 +46,7 @@ setup(
     ],
     package_data={
         "catalog": ["known.tsv", "py.typed"],
-        "catalog.network": ["descriptor.json", "network.onnx"],
+        "catalog.network": ["descriptor.json", "negatives.npz", "network.onnx"],
         "catalog.printed": ["basis.npz"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],

@@ -43,6 +43,7 @@ from catalog.manifest import (
     is_bundle,
 )
 from catalog.metric import FILE as METRIC
+from catalog.negatives import photo_looks
 from catalog.photos import shrink
 from catalog.printed.describe import OF_PHOTO
 from catalog.printed.store import FOLDER as PRINTED
@@ -252,7 +253,7 @@ def _learned(
         np.unique(skus, return_inverse=True)[1].astype(np.int64),
         printed,
         known_looks(rows, featurizer, cache, addresses, progress),
-        drawn_looks(featurizer, cache, progress),
+        [drawn_looks(featurizer, cache, progress), photo_looks(featurizer)],
         lambda done, total: progress("learning", done, total),
         foreign_named,
     )

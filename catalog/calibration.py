@@ -4,7 +4,8 @@ Known: photos of the catalogue, changed as a camera would change them, ask among
 not only without themselves but without those of their item that are most like them, since
 photos taken in one go flatter each other. An item's only photo stays in. Relatives: the same
 looks ask with their whole item left out, and so are what the catalogue does not hold but
-comes near to. Drawn: foreign things, hands, clutter and empty counters.
+comes near to. Shipped: foreign things, hands, clutter and empty counters, all drawn, and
+photos of things of many kinds.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ ALIKE = 0.12  # share of an item's other photos, the most alike, that do not ans
 SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
 FOLDS = 4  # of items, so that no look is judged by a metric that its item taught
-DRAWN_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
+SHIPPED_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
 LEAST = 0.5  # probability below which nothing is named: none of these is likelier
-FOREIGN_NAMED = 0.01  # share of the drawn foreign things that may be named
+FOREIGN_NAMED = 0.01  # share of the shipped foreign things that may be named
 GAIN = 0.01  # nats a look by which local features must help to be kept
 
 
@@ -87,7 +88,7 @@ class Calibration(_Strict):
         alone_from: Share of it from which the first is named alone.
         own: What to expect of looks at the catalogue's own things.
         relatives: Of things like them that it does not hold.
-        drawn: Of drawn foreign things, hands and empty counters.
+        shipped: Of the foreign things, hands and empty counters that are shipped.
     """
 
     measures: MeasureWeights
@@ -97,7 +98,7 @@ class Calibration(_Strict):
     alone_from: Probability
     own: Shares
     relatives: Shares | None
-    drawn: Shares
+    shipped: Shares
 
     @property
     def weights(self) -> Weights:
@@ -129,11 +130,12 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Asked:
-    """Evidence of one look: known (with the right item's number), a relative, or drawn."""
+    """Evidence of one look: known (with the right item's number), a relative, or shipped."""
 
     kind: str
     evidence: Evidence
     item: int | None
+    group: int = 0
 
     @property
     def right(self) -> int | None:
@@ -147,7 +149,7 @@ def calibrate(
     owners: Rows,
     printed: Printed | None,
     known: Sequence[Shown],
-    drawn: Sequence[Shown],
+    shipped: Sequence[Sequence[Shown]],
     progress: Callable[[int, int], None] = lambda done, total: None,
     foreign_named: float = FOREIGN_NAMED,
 ) -> Learned:
@@ -158,9 +160,9 @@ def calibrate(
         owners: The number of each photo's item (n,).
         printed: The photos' local features, if any photo has some.
         known: Looks made from the catalogue's photos.
-        drawn: Looks at things that are not in the catalogue.
+        shipped: Looks at things that are not in the catalogue, in groups.
         progress: Called with looks asked, and of how many.
-        foreign_named: Share of `drawn` that may be named.
+        foreign_named: Share of each group of `shipped` that may be named.
     """
     stored = vectors.astype(np.float32)
     index, metric = Exact(stored), learn(stored, owners)
@@ -171,11 +173,14 @@ def calibrate(
     ]
     several = np.bincount(owners) > 1
     asked: list[_Asked] = []
-    total = len(known) + len(drawn)
-    for done, shown in enumerate([*known, *drawn], 1):
+    looks = [
+        *((0, one) for one in known),
+        *((at, one) for at, of in enumerate(shipped) for one in of),
+    ]
+    for done, (group, shown) in enumerate(looks, 1):
         look = Print(shown.description)
         if shown.photo is None:
-            asked.append(_Asked("drawn", everyone.gather(shown.vector, look), None))
+            asked.append(_Asked("shipped", everyone.gather(shown.vector, look), None, group))
         else:
             item = int(owners[shown.photo])
             witnesses = folds[item % FOLDS]
@@ -187,7 +192,7 @@ def calibrate(
             if len(several) >= FEWEST_ITEMS:
                 relative = witnesses.gather(shown.vector, look, owners == item)
                 asked.append(_Asked("relative", relative, None))
-        progress(done, total)
+        progress(done, len(looks))
     cases = _cases(asked)
     weights = fit(cases)
     helps = False
@@ -195,15 +200,23 @@ def calibrate(
         plain = fit([_without_print(case) for case in cases])
         helps = _likelihood(cases, weights) - _likelihood(cases, plain) >= GAIN
         weights = weights if helps else plain
-    threshold = _threshold(
-        [float(_best(weights, one)[:3].sum()) for one in asked if one.kind == "drawn"],
-        foreign_named,
-        LEAST if several.mean() > 0.5 else 0.0,  # of copies alone nobody learns what is likelier
+    least = LEAST if several.mean() > 0.5 else 0.0  # copies alone do not tell what is likelier
+    threshold = max(
+        _threshold(
+            [
+                float(_best(weights, one)[:3].sum())
+                for one in asked
+                if one.kind == "shipped" and one.group == group
+            ],
+            foreign_named,
+            least,
+        )
+        for group in range(len(shipped))
     )
     expected = {kind: _shares(asked, kind, weights, threshold) for kind in _KINDS}
-    own, drawn_shares = expected["own"], expected["drawn"]
+    own, foreign = expected["own"], expected["shipped"]
     assert own is not None
-    assert drawn_shares is not None
+    assert foreign is not None
     calibration = Calibration(
         measures=MeasureWeights(**dict(zip(MEASURES, weights.measures, strict=True))),
         held=HeldWeights(**dict(zip(HELD, weights.held, strict=True))),
@@ -212,12 +225,12 @@ def calibrate(
         alone_from=ALONE_FROM,
         own=own,
         relatives=expected["relative"],
-        drawn=drawn_shares,
+        shipped=foreign,
     )
     return Learned(calibration, metric, helps)
 
 
-_KINDS = ("own", "relative", "drawn")
+_KINDS = ("own", "relative", "shipped")
 
 
 def _without_fold(
@@ -253,7 +266,8 @@ def burst(
 
 def _cases(asked: Sequence[_Asked]) -> list[Case]:
     counts = {kind: sum(one.kind == kind for one in asked) for kind in _KINDS}
-    weight = {"own": 1.0, "relative": 1.0, "drawn": DRAWN_WEIGHT if counts["relative"] else 1.0}
+    shipped = SHIPPED_WEIGHT if counts["relative"] else 1.0
+    weight = {"own": 1.0, "relative": 1.0, "shipped": shipped}
     return [Case(one.evidence, one.right, weight[one.kind] / counts[one.kind]) for one in asked]
 
 
@@ -279,10 +293,10 @@ def _best(weights: Weights, one: _Asked) -> NDArray[np.float64]:
     return np.sort(weights.sure(one.evidence))[::-1]
 
 
-def _threshold(drawn: Sequence[float], named: float, least: float) -> float:
-    """Where at most a share `named` of the drawn foreign things is named; not below `least`."""
-    allowed = int(named * len(drawn))
-    highest = sorted(drawn, reverse=True)[allowed : allowed + 1]
+def _threshold(foreign: Sequence[float], named: float, least: float) -> float:
+    """Where at most a share `named` of the foreign things is named; not below `least`."""
+    allowed = int(named * len(foreign))
+    highest = sorted(foreign, reverse=True)[allowed : allowed + 1]
     return round(min(max([least, *(one + 1e-4 for one in highest)]), 1.0), 4)
 
 

@@ -153,8 +153,8 @@ def inspect(bundle: Path, as_json: bool) -> None:
     """Check BUNDLE's files and say what is in it, and what to expect of it.
 
     "of 100 own" are looks at its own things; "alike" are things like them that it does not
-    hold, measured by leaving each item out in turn; "drawn" are the foreign things, hands and
-    empty counters that are shipped.
+    hold, measured by leaving each item out in turn; "foreign" are things of other kinds, hands
+    and empty counters, which are shipped.
 
     \b
     Example:
@@ -189,7 +189,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         "print": f"{manifest.printed.features:,} local features"
         if manifest.printed
         else "not kept",
-        "how sure": "learned from its own photos and drawn foreign things; 80% means that 80 of "
+        "how sure": "learned from its own photos and foreign things; 80% means that 80 of "
         "100 such answers are right, of things shown as often as things like them that it "
         "does not hold",
         "unknown": f"below {calibration.unknown_below:.1%} for all that would be named together",
@@ -198,7 +198,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         "of 100 alike": in_words(calibration.relatives)
         if calibration.relatives
         else "too few items to tell",
-        "of 100 drawn": in_words(calibration.drawn),
+        "of 100 foreign": in_words(calibration.shipped),
         "size": f"{size / 1e6:.1f} MB in {len(manifest.files)} files, all digests right",
     }
     table = Table(show_header=False, box=None)

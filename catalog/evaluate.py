@@ -211,7 +211,7 @@ def _summary(bundle: Bundle, asked: Sequence[Asked]) -> _Summary:
         holds.append(distance(found.known, expected.own) <= HELD)
     if foreign:
         found.foreign = _shares(bundle, foreign)
-        kinds = [one for one in (expected.relatives, expected.drawn) if one is not None]
+        kinds = [one for one in (expected.relatives, expected.shipped) if one is not None]
         holds.append(min(distance(found.foreign, one) for one in kinds) <= HELD)
     if asked:
         sure, right = np.array([one.sure for one in asked]), np.array([one.right for one in asked])

@@ -120,7 +120,7 @@ def _print_expected(result: object, calibration: object) -> None:
     rows.append((f"{result.foreign_asked} foreign photos, measured", result.foreign))
     if result.foreign:
         rows.append(("  expected of things like its own", calibration.relatives))
-        rows.append(("  expected of drawn ones", calibration.drawn))
+        rows.append(("  expected of shipped ones", calibration.shipped))
     for name, shares in rows:
         if shares is not None:
             cells = (shares.right, shares.one_of, shares.unknown, shares.wrong)

@@ -13,14 +13,16 @@ import pytest
 from catalog import gate
 from catalog.build import build
 from catalog.bundle import Bundle
-from catalog.calibration import Calibration
+from catalog.calibration import Calibration, Shown, calibrate
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
 from catalog.errors import BundleError
 from catalog.evidence import MEASURES, Evidence, Print
-from catalog.featurizer import Featurizer
+from catalog.featurizer import Featurizer, normalised
+from catalog.index import Vectors
 from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
+from catalog.negatives import photo_looks
 from catalog.photos import Picture
 from catalog.printed import store
 from catalog.printed.agree import agreeing
@@ -239,8 +241,8 @@ def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
 ) -> None:
     for path in (small_bundle, printed_bundle):
         calibration: Calibration = read_manifest(path)[0].calibration
-        assert calibration.drawn.wrong + calibration.drawn.one_of <= 0.01
-        for shares in (calibration.own, calibration.relatives, calibration.drawn):
+        assert calibration.shipped.wrong + calibration.shipped.one_of <= 0.01
+        for shares in (calibration.own, calibration.relatives, calibration.shipped):
             assert shares is not None
             assert sum(shares.model_dump().values()) == pytest.approx(1, abs=1e-3)
 
@@ -344,3 +346,34 @@ def test_the_commands_say_how_sure_they_are(
     done = surroundings.run("catalog", "confusions", printed_bundle, "--out", out)
     assert done.returncode == 0
     assert "Labels &lt;&amp;&gt;" in out.read_text()
+
+
+def test_photos_of_other_things_are_shipped_with_the_embedded_networks_vectors(
+    colour_grid: Featurizer,
+) -> None:
+    featurizer = Featurizer.open()
+    shown = photo_looks(featurizer)
+    assert len(shown) >= 150
+    vectors = np.stack([one.vector for one in shown])
+    assert vectors.shape[1] == featurizer.dimensions
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+    assert photo_looks(colour_grid) == []
+
+
+def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
+    """Many that nothing resembles leave no more room for those that come near."""
+    random = np.random.default_rng(6)
+
+    def shown(vectors: Vectors, photos: bool = False) -> list[Shown]:
+        described = Description(np.empty((0, 32), np.int8), np.empty((0, 4), np.uint8))
+        rows = normalised(vectors.astype(np.float32))
+        return [Shown(row, described, at if photos else None) for at, row in enumerate(rows)]
+
+    items = random.normal(0, 1, (60, 16))
+    known = shown(items + random.normal(0, 0.3, items.shape), photos=True)
+    near = shown(np.repeat(items[:20], 5, 0) + random.normal(0, 0.7, (100, 16)))
+    far = shown(np.full((300, 16), 1.0) + random.normal(0, 0.01, (300, 16)))
+    stored = normalised(items.astype(np.float32)).astype(np.float16)
+    learned = calibrate(stored, np.arange(60), None, known, [near, far], foreign_named=0.05)
+    named = 1 - learned.calibration.shipped.unknown
+    assert 0 < named <= 5 / 400 + 1e-4

@@ -16,7 +16,7 @@ CALIBRATION = Calibration(
     alone_from=0.8,
     own=EXPECTED,
     relatives=EXPECTED,
-    drawn=EXPECTED,
+    shipped=EXPECTED,
 )
 
 

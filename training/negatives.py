@@ -1,0 +1,46 @@
+"""The foreign photos that calibration knows the embedded network's vectors of.
+
+    python -m training.negatives
+
+Writes ``catalog/network/negatives.npz``; to be made again with every new weights. Three photos
+of each kind of thing in the Caltech pool; they were trained on, without labels.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from catalog import negatives
+from catalog.featurizer import Featurizer
+from catalog.materials import materials
+from catalog.photos import decode
+
+OF_EACH_KIND = 3
+
+
+def main() -> None:
+    """Embed and write."""
+    root = materials()
+    if root is None:
+        sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
+    places = [place for kind in _kinds(root) for place in kind]
+    featurizer = Featurizer.open()
+    raw = np.concatenate(
+        [featurizer.raw([decode(place.read_bytes(), place.name)]) for place in places]
+    )
+    negatives.write(raw, featurizer.network_id)
+    print(f"{negatives.PATH}: {len(raw)} photos")
+
+
+def _kinds(root: Path) -> list[list[Path]]:
+    """Some photos of each kind, evenly spread."""
+    folders = sorted((root / "data" / "pool" / "caltech").iterdir())
+    photos = [sorted(folder.iterdir()) for folder in folders if folder.is_dir()]
+    return [every[:: max(1, len(every) // OF_EACH_KIND)][:OF_EACH_KIND] for every in photos]
+
+
+if __name__ == "__main__":
+    main()
