@@ -247,7 +247,8 @@ class Scene:
         shifted = shifted_to(self._ground_now(), now)
         if shifted is not None:
             other = foreground(now, shifted, in_light_of(shifted, now))
-            if other.sum() < EXPLAINED * mask.sum():
+            fewer = _apart(now, shifted) < _apart(now, self._ground_now())
+            if fewer and other.sum() < EXPLAINED * mask.sum():
                 self._ground = shifted.astype(np.float32)
                 mask, patches = other, things(other)
         for one in patches:
@@ -363,6 +364,11 @@ def _glance(image: Image) -> Small:
     height = max(1, round(image.shape[0] * GLANCE / image.shape[1]))
     shrunk = cv2.resize(image, (GLANCE, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.GaussianBlur(shrunk, (5, 5), 0), np.uint8)
+
+
+def _apart(now: Small, ground: Small) -> int:
+    """How many pixels differ from the counter in their light."""
+    return int(np.count_nonzero(difference(now, ground) > FAINT))
 
 
 def _is_other(now: Small, ground: Small, lit: Small) -> bool:
