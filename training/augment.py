@@ -4,21 +4,25 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from training.data import Image
 
 
-def warped(picture: Image, size: int, rng: np.random.Generator, photo: bool) -> Image:
-    """A slightly turned, shifted, scaled and skewed copy, (size, size, 3) uint8.
+def window(side: int, size: int, rng: np.random.Generator, photo: bool) -> npt.NDArray[np.float64]:
+    """A random view of a square of this side: the 3 x 3 matrix from it to (size, size).
 
-    Photos are changed more than drawn products, and mirrored half of the time.
+    Slightly turned, shifted, scaled and skewed; photos more than drawn products, some of them much,
+    and mirrored half of the time.
     """
-    side = picture.shape[0]
-    turn = math.radians(rng.uniform(-15, 15) if photo else rng.uniform(-6, 6))
-    seen = rng.uniform(0.65, 1.0) if photo else rng.uniform(0.72, 1.04)
-    stretch = math.exp(rng.uniform(-0.12, 0.12) if photo else rng.uniform(-0.06, 0.06))
+    if photo:
+        turn = math.radians(rng.normal(0, 25 if rng.random() < 0.1 else 6))
+        seen, stretch = rng.uniform(0.82, 1.02), math.exp(rng.uniform(-0.12, 0.12))
+    else:
+        turn = math.radians(rng.uniform(-6, 6))
+        seen, stretch = rng.uniform(0.72, 1.04), math.exp(rng.uniform(-0.06, 0.06))
     slack = max(0.02, 1 - seen) * side / 2
     centre = side / 2 + rng.uniform(-slack, slack, 2)
     half = side * seen / 2
@@ -32,23 +36,40 @@ def warped(picture: Image, size: int, rng: np.random.Generator, photo: bool) -> 
     goal = np.array([(0, 0), (size, 0), (size, size), (0, size)], np.float32)
     if photo and rng.random() < 0.5:
         goal[:, 0] = size - goal[:, 0]
-    matrix = cv2.getPerspectiveTransform(source, goal)
+    return np.asarray(cv2.getPerspectiveTransform(source, goal), np.float64)
+
+
+def seen_through(
+    picture: Image,
+    size: int,
+    rng: np.random.Generator,
+    photo: bool,
+) -> Image:
+    """A square picture through a `window`, at times blurred or coarse: (size, size, 3) uint8."""
+    matrix = window(picture.shape[0], size, rng, photo)
     border = cv2.BORDER_REFLECT_101 if photo else cv2.BORDER_REPLICATE
     out = cv2.warpPerspective(
         picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border
     )
     fate = rng.random()
-    if fate < 0.15:
-        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.3))
-    elif fate < 0.25:
-        small = cv2.resize(
-            out,
-            None,
-            fx=(shrink := rng.uniform(0.45, 0.8)),
-            fy=shrink,
-            interpolation=cv2.INTER_AREA,
-        )
+    if fate < 0.06:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.8))
+    elif fate < 0.10:
+        length = int(rng.integers(3, 9))
+        line = np.zeros((length, length), np.float32)
+        ends = rng.integers(0, length, 2)
+        cv2.line(line, (0, int(ends[0])), (length - 1, int(ends[1])), (1.0,))
+        if rng.random() < 0.5:
+            line = np.ascontiguousarray(line.T)
+        out = cv2.filter2D(out, -1, line / line.sum(), borderType=cv2.BORDER_REPLICATE)
+    elif fate < 0.16:
+        shrink = rng.uniform(0.35, 0.8)
+        small = cv2.resize(out, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         out = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+    elif fate < 0.20:
+        w, h = rng.integers(size // 6, size // 2, 2)
+        x, y = rng.integers(0, size - w), rng.integers(0, size - h)
+        out[y : y + h, x : x + w] = rng.integers(0, 256, 3)
     return np.asarray(out, np.uint8)
 
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data import STORED_SIZE, chosen_materials, read_rgb, resized, train_photos
+from training.data import STORED_SIZE, read_rgb, resized
+from training.photos import chosen_materials, train_photos
 from training.things import Recipe, make, recipes
 from training.views import view
 
@@ -68,6 +69,11 @@ def draw_held_out(cache: Path, photos: Bytes) -> None:
         out[f"{mode}-catalogue"], out[f"{mode}-queries"] = known[:, :4], known[:, 4:]
         out[f"{mode}-outside"] = np.stack([views(r, 0, 2, photos, mode) for r in outside])
     np.savez(cache / "held.npz", grouped=np.array([r.grouped for r in inside]), **out)
+
+
+def drawn_files(cache: Path) -> list[Path]:
+    """The finished parts of the drawn products, in order."""
+    return [f for i in range(64) if (f := cache / f"drawn-{i}.npy").exists()]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Measure an exported network: recall on the photo sets and on the held-out drawn products.
 
-python -m training.evaluate catalog/network --cache CACHE [--modes squash crop] [--dev]
+python -m training.evaluate catalog/network [--cache CACHE] [--modes squash crop] [--dev]
 """
 
 import argparse
@@ -8,7 +8,7 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +17,38 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from training.data import (
-    Floats,
-    Preprocessing,
-    chosen_materials,
-    folder_per_class,
-    network_input,
-    read_rgb,
-)
+from training.data import Floats, Preprocessing, network_input, read_rgb
 from training.drawn import MODES
-from training.prepare import session
+from training.photos import chosen_materials, folder_per_class, held_back
+from training.teachers import TEACHER_SIZE, Teacher, session
 
 Labels = npt.NDArray[np.str_]
 Bytes = npt.NDArray[np.uint8]
 
 
+@dataclass
 class Featurizer:
-    """An exported network with its preprocessing."""
+    """A network with its preprocessing."""
 
-    def __init__(self, folder: Path) -> None:
+    net: onnxruntime.InferenceSession
+    how: Preprocessing
+
+    @classmethod
+    def open(cls, folder: Path) -> "Featurizer":
+        """An exported network."""
         described = json.loads((folder / "descriptor.json").read_text(encoding="utf-8"))
-        self.net = session(folder / described["network"])
         mean, std = tuple(described["mean"]), tuple(described["std"])
-        self.how = Preprocessing(
+        how = Preprocessing(
             described["size"], described["resize"], described["short_side"], mean, std
         )
+        return cls(session(folder / described["network"]), how)
+
+    @classmethod
+    def teacher(cls, teacher: Teacher, models: Path) -> "Featurizer":
+        """A pretrained network, with its usual preprocessing."""
+        mean, std = (teacher.mean,) * 3, (teacher.std,) * 3
+        how = Preprocessing(TEACHER_SIZE, "crop", TEACHER_SIZE * 8 // 7, mean, std)
+        return cls(session(models / teacher.file), how)
 
     def vectors(self, pictures: Sequence[Bytes] | Bytes) -> Floats:
         """Unit vectors (n, d) of pictures."""
@@ -71,11 +78,17 @@ def recall(
     return 100.0 * float((known_labels[nearest] == asked_labels[:, None]).any(1).mean())
 
 
-def leave_one_out(vectors: Floats, labels: Labels) -> float:
-    """Per cent of the vectors (n, d) whose nearest other vector has their label."""
+def leave_one_out(
+    vectors: Floats, labels: Labels, asking: npt.NDArray[np.bool_] | None = None
+) -> float:
+    """Per cent of the vectors (n, d) whose nearest other vector has their label.
+
+    asking: (n,) which of them ask; all if left out.
+    """
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -2)
-    return 100.0 * float((labels[similarity.argmax(1)] == labels).mean())
+    right = labels[similarity.argmax(1)] == labels
+    return 100.0 * float(right.mean() if asking is None else right[asking].mean())
 
 
 def labelled(
@@ -86,8 +99,11 @@ def labelled(
     return featurizer.photos([p for p, _ in pairs]), np.array([label for _, label in pairs])
 
 
-def photo_figures(featurizer: Featurizer, data: Path, dev: bool) -> dict[str, float]:
-    """The photo sets' figures; with `dev` only those that settings may be chosen by."""
+def photo_figures(featurizer: Featurizer, data: Path, dev: bool, aside: int) -> dict[str, float]:
+    """The photo sets' figures; with `dev` only those that settings may be chosen by.
+
+    aside: number of Caltech pool classes that were left out of training.
+    """
     known, known_labels = labelled(featurizer, data / "grocery" / "photos")
     clean = sorted((data / "grocery" / "iconic").glob("*.webp"))
     icons, icon_labels = featurizer.photos(clean), np.array([p.stem for p in clean])
@@ -101,6 +117,10 @@ def photo_figures(featurizer: Featurizer, data: Path, dev: bool) -> dict[str, fl
             *labelled(featurizer, data / "clothing", ("dev-",) if dev else ("dev-", "test-"))
         ),
     }
+    if dev and aside:
+        vectors, names = labelled(featurizer, data / "pool" / "caltech")
+        asking = np.isin(names, sorted(held_back(data, aside)))
+        figures["dev unseen@1"] = leave_one_out(vectors, names, asking)
     if not dev:
         figures["unseen@1"] = leave_one_out(*labelled(featurizer, data / "caltech-unseen"))
     return figures
@@ -156,21 +176,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
-    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="folder with held.npz, of drawn products")
     parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES))
     parser.add_argument("--dev", action="store_true", help="only what settings may be chosen by")
+    parser.add_argument(
+        "--held-back", type=int, default=0, help="Caltech classes that the bank left out"
+    )
     parser.add_argument("--short-side", type=int, help="of crop; 256 / 224 of the size if left out")
     parser.add_argument("--no-photos", action="store_true")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     folder = chosen_materials(options.materials)
-    featurizer = Featurizer(options.folder)
+    featurizer = Featurizer.open(options.folder)
     size = featurizer.how.size
     teacher = session(folder / "models" / "mobilenet_v2_1.0_224.onnx")
     own, other = milliseconds(featurizer.net, size), milliseconds(teacher, 160)
     print(f"{own:.2f} ms, beside MobileNetV2 at 160 pixels: {other:.2f} ms")
     short = options.short_side or round(size * 256 / 224)
-    held = np.load(options.cache / "held.npz")
+    held = None if options.cache is None else np.load(options.cache / "held.npz")
     for mode in options.modes:
         featurizer.how = replace(
             featurizer.how,
@@ -179,8 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         figures: dict[str, float] = {}
         if not options.no_photos:
-            figures |= photo_figures(featurizer, folder / "data", options.dev)
-        figures |= drawn_figures(featurizer, held, mode)
+            figures |= photo_figures(featurizer, folder / "data", options.dev, options.held_back)
+        if held is not None:
+            figures |= drawn_figures(featurizer, held, mode)
         print(f"{mode}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
 
 

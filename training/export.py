@@ -1,9 +1,13 @@
-"""Write a checkpoint as `network.onnx`, weights stored as float16, and `descriptor.json`."""
+"""Write a run's weights as a featurizer folder: ONNX, MXNet checkpoint, descriptor.
+
+Weights are stored as float16; both engines compute in float32.
+"""
 
 import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from training.checkpoint import write_checkpoint
 from training.network import Network, folded
 from training.settings import Settings, read
 
@@ -18,10 +23,19 @@ OPSET = 13
 IR_VERSION = 8
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """How a picture is brought to the network's size; the fields of the descriptor."""
+
+    size: int
+    resize: str
+    short_side: int | None
+
+
 def averaged(file: Path, settings: Settings) -> Network:
     """The network with a checkpoint's averaged weights, batch norms folded."""
     n = settings.network
-    network = Network(n.stem, n.widths, n.blocks, n.dimensions)
+    network = Network(n.stem, n.widths, n.blocks, n.last, n.dimensions)
     network.load_state_dict(torch.load(file, weights_only=True)["average"])
     return folded(network)
 
@@ -70,24 +84,34 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def descriptor(
-    settings: Settings, size: int, resize: str, short_side: int | None
-) -> dict[str, object]:
+def descriptor(settings: Settings, how: Fitting, name: str) -> dict[str, object]:
     """The description that the product reads beside the network."""
     return {
         "format": 1,
-        "name": "embedded",
+        "name": name,
         "network": "network.onnx",
         "output": "embedding",
         "dimensions": settings.network.dimensions,
-        "size": size,
+        "size": how.size,
         "channels": "rgb",
         "mean": settings.input.mean,
         "std": settings.input.std,
-        "resize": resize,
-        "short_side": short_side,
+        "resize": how.resize,
+        "short_side": how.short_side,
         "licence": "Apache-2.0",
     }
+
+
+def write(
+    network: Network, settings: Settings, folder: Path, how: Fitting, name: str = "embedded"
+) -> None:
+    """Write a folded network as a featurizer folder."""
+    model = halved(traced(network, how.size))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "network.onnx").write_bytes(model.SerializeToString())
+    write_checkpoint(network, folder)
+    text = json.dumps(descriptor(settings, how, name), indent=2)
+    (folder / "descriptor.json").write_text(text + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -97,17 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
     parser.add_argument("--size", type=int, default=160)
-    parser.add_argument("--resize", choices=["squash", "crop", "letterbox"], default="squash")
-    parser.add_argument("--short-side", type=int)
+    parser.add_argument("--resize", choices=["squash", "crop", "letterbox"], default="crop")
+    parser.add_argument("--short-side", type=int, help="of crop")
     options = parser.parse_args(arguments)
     settings = read(options.settings)
-    model = halved(traced(averaged(options.checkpoint, settings), options.size))
-    options.folder.mkdir(parents=True, exist_ok=True)
-    (options.folder / "network.onnx").write_bytes(model.SerializeToString())
-    text = json.dumps(
-        descriptor(settings, options.size, options.resize, options.short_side), indent=2
-    )
-    (options.folder / "descriptor.json").write_text(text + "\n", encoding="utf-8")
+    how = Fitting(options.size, options.resize, options.short_side)
+    write(averaged(options.checkpoint, settings), settings, options.folder, how)
 
 
 if __name__ == "__main__":

@@ -8,36 +8,35 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from training.augment import warped
-from training.data import CROPS_PER_PHOTO, Crops, Photo, class_numbers
-from training.drawn import PART_THINGS
+from training.augment import seen_through
+from training.data import Floats, Image
+from training.drawn import PART_THINGS, drawn_files
 from training.settings import BatchSettings
+from training.shards import Shard, shard_folders
 from training.things import recipes
 
 GROUP = 4
+LOOK_AGAIN = 100
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (n, s, s, 3) uint8: photo crops, then drawn things, views of one thing together.
+    """Pictures (n, s, s, 3) uint8: from the bank, its pairs last, then drawn things.
 
-    crop, group, label (photos,) int64: row of the crop, set, class; thing (n - photos,) int64.
+    For the bank's: answers (b, d) float32 and source (b,) int64. Then thing (t,) int64 of the
+    bank's pairs and all drawn things: the last t pictures, views of one thing together; drawn
+    things are numbered from 0, cut-out things behind them.
     """
 
     pictures: Tensor
-    crop: Tensor
-    group: Tensor
-    label: Tensor
+    answers: Tensor
+    source: Tensor
     thing: Tensor
-
-
-def bank_files(cache: Path) -> list[Path]:
-    """The finished parts of the drawn bank, in order."""
-    return [f for i in range(64) if (f := cache / f"drawn-{i}.npy").exists()]
 
 
 class Batches(IterableDataset[Batch]):
@@ -46,7 +45,6 @@ class Batches(IterableDataset[Batch]):
     def __init__(
         self,
         cache: Path,
-        photos: list[Photo],
         settings: BatchSettings,
         size: "Synchronized[int]",
         seed: int,
@@ -55,17 +53,23 @@ class Batches(IterableDataset[Batch]):
         self.settings = settings
         self.size = size
         self.seed = seed
-        self.labels = class_numbers(photos)[0]
-        self.groups = np.array([p.group for p in photos])
-        self.parts = bank_files(cache)
+        self.parts = drawn_files(cache)
         self.grouped = sum(r.grouped for r in recipes(PART_THINGS, 0))
+        self.shards: dict[str, Shard] = {}
 
     @property
-    def things(self) -> int:
+    def drawn(self) -> int:
         """Number of drawn things."""
         return len(self.parts) * PART_THINGS
 
-    def chosen_things(self, rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def refresh(self) -> None:
+        """Look which shards there are now."""
+        self.shards = {
+            folder.name: self.shards.get(folder.name) or Shard.open(folder)
+            for folder in shard_folders(self.cache)
+        }
+
+    def chosen_things(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Numbers of the drawn things of one batch: whole look-alike groups, then single things."""
         part = rng.integers(len(self.parts), size=self.settings.groups)
         first = (
@@ -74,34 +78,75 @@ class Batches(IterableDataset[Batch]):
         )
         together = (first[:, None] + np.arange(GROUP)).ravel()
         others = np.setdiff1d(
-            rng.choice(self.things, self.settings.singles * 2, replace=False), together
+            rng.choice(self.drawn, self.settings.singles * 2, replace=False), together
         )
         return np.concatenate([together, rng.permutation(others)[: self.settings.singles]])
 
+    def chosen_rows(self, rng: np.random.Generator) -> list[tuple[Shard, int]]:
+        """Rows of the bank: pictures of all kinds, then both rows of some cut-out things."""
+        shards = list(self.shards.values())
+        chosen = [shards[i] for i in rng.integers(len(shards), size=self.settings.bank)]
+        out = [(shard, int(rng.integers(len(shard.source)))) for shard in chosen]
+        with_things = [shard for shard in shards if shard.thing.max() >= 0]
+        shard = with_things[int(rng.integers(len(with_things)))]
+        firsts = np.flatnonzero(shard.thing >= 0)[::2]
+        for row in rng.choice(firsts, self.settings.pairs, replace=False):
+            out += [(shard, int(row)), (shard, int(row) + 1)]
+        return out
+
+    def patch(
+        self, pictures: list[Image], answers: Floats, rng: np.random.Generator
+    ) -> npt.NDArray[np.bool_]:
+        """Put a patch of another picture into some of the bank's single ones, in place.
+
+        The answer becomes that for both, by the share of the area. Returns (n,) which have one.
+        """
+        whole, said = [picture.copy() for picture in pictures], answers.copy()
+        size = whole[0].shape[0]
+        has = rng.random(len(pictures)) < self.settings.patched
+        has[self.settings.bank :] = False
+        for row in np.flatnonzero(has):
+            other = int(rng.integers(len(pictures)))
+            wide, high = rng.integers(size // 4, size * 3 // 4, 2)
+            x, y = rng.integers(size - wide), rng.integers(size - high)
+            pictures[row][y : y + high, x : x + wide] = whole[other][y : y + high, x : x + wide]
+            share = wide * high / size**2
+            answers[row] = said[row] * (1 - share) + said[other] * share
+        return np.asarray(has)
+
+    def batch(self, rng: np.random.Generator, banks: list[npt.NDArray[np.uint8]]) -> Batch:
+        """One batch of the size that is wanted now."""
+        size = int(self.size.value)
+        rows = self.chosen_rows(rng)
+        pictures = [seen_through(np.asarray(s.pictures[row]), size, rng, True) for s, row in rows]
+        answers = np.stack([s.answers[row] for s, row in rows]).astype(np.float32)
+        source = np.array([s.source[row] for s, row in rows])
+        source[self.patch(pictures, answers, rng)] = -1
+        drawn = self.chosen_things(rng)
+        for number in drawn:
+            bank = banks[number // PART_THINGS][number % PART_THINGS]
+            for row in rng.choice(len(bank), self.settings.views, replace=False):
+                pictures.append(seen_through(np.asarray(bank[row]), size, rng, False))
+        pairs = rows[self.settings.bank :]
+        things = [self.drawn + int(shard.thing[row]) for shard, row in pairs]
+        thing = np.concatenate([things, np.repeat(drawn, self.settings.views)])
+        return Batch(
+            torch.from_numpy(np.stack(pictures)),
+            torch.from_numpy(answers),
+            torch.from_numpy(source),
+            torch.from_numpy(thing.astype(np.int64)),
+        )
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches for ever."""
-        os.nice(5)
+        os.nice(1)
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         rng = np.random.default_rng(self.seed)
-        crops = Crops(self.cache)
         banks = [np.load(f, mmap_mode="r") for f in self.parts]
-        by_set = [np.flatnonzero(self.groups == g) for g in range(len(self.settings.set_shares))]
+        made = 0
         while True:
-            size = int(self.size.value)
-            group = rng.choice(len(by_set), self.settings.photos, p=self.settings.set_shares)
-            photo = np.array([rng.choice(by_set[g]) for g in group])
-            crop = photo * CROPS_PER_PHOTO + rng.integers(CROPS_PER_PHOTO, size=len(photo))
-            pictures = [warped(np.asarray(crops.pictures[i]), size, rng, True) for i in crop]
-            thing = self.chosen_things(rng)
-            for number in thing:
-                bank = banks[number // PART_THINGS][number % PART_THINGS]
-                for view in rng.choice(len(bank), self.settings.views, replace=False):
-                    pictures.append(warped(np.asarray(bank[view]), size, rng, False))
-            yield Batch(
-                torch.from_numpy(np.stack(pictures)),
-                torch.from_numpy(crop),
-                torch.from_numpy(group),
-                torch.from_numpy(self.labels[photo]),
-                torch.from_numpy(np.repeat(thing, self.settings.views)),
-            )
+            if made % LOOK_AGAIN == 0:
+                self.refresh()
+            yield self.batch(rng, banks)
+            made += 1

@@ -74,43 +74,44 @@ class Goals(nn.Module):
     """All losses together, with the parts that are thrown away after training."""
 
     def __init__(
-        self, dimensions: int, classes: Sequence[int], things: int, settings: LossSettings
+        self,
+        dimensions: int,
+        classes: Sequence[int],
+        things: int,
+        settings: LossSettings,
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.head = nn.Linear(dimensions, settings.teacher_dimensions)
         self.labels = nn.ModuleList(Proxies(c, dimensions, settings.label_scale) for c in classes)
         self.things = Memory(things, dimensions, settings.thing_scale, settings.thing_margin)
 
     def forward(
         self,
-        photos: Tensor,
-        target: Tensor,
+        embeddings: Tensor,
+        answers: Tensor,
         group: Tensor,
         label: Tensor,
-        drawn: Tensor,
         thing: Tensor,
     ) -> tuple[Tensor, dict[str, float]]:
         """The total and its named parts.
 
-        photos (p, d) float32 with target (p, t), group (p,), label (p,) int64;
-        drawn (q, d) with thing (q,) int64.
+        embeddings (n, d) of all pictures; the teachers' answers (b, d) to the first b; group (b,)
+        int64 with -1 for none, label (b,); thing (t,) of the last t.
         """
-        weights = self.settings
+        weights, count = self.settings, len(answers)
         parts: dict[str, Tensor] = {}
-        unit = functional.normalize(photos, dim=1)
-        parts["distil"] = (
-            1 - functional.cosine_similarity(self.head(photos), target)
-        ).mean() * weights.distil
-        parts["relations"] = relations(unit, target) * weights.relations
+        unit = functional.normalize(embeddings, dim=1)
+        whole = functional.normalize(answers, dim=1)
+        parts["distil"] = (1 - (unit[:count] * whole).sum(1)).mean() * weights.distil
+        parts["relations"] = relations(unit[:count], whole) * weights.relations
         for number, proxies in enumerate(self.labels):
             mine = group == number
-            if bool(mine.any()):
+            if weights.labels[number] > 0 and bool(mine.any()):
                 share = weights.labels[number] * mine.float().mean() / 0.25
-                parts[f"labels{number}"] = proxies(unit[mine], label[mine]) * share
-        unit = functional.normalize(drawn, dim=1)
-        parts["things"] = self.things(unit, thing) * weights.things
-        parts["pairs"] = pairs(unit, thing, weights.pair_temperature) * weights.pairs
+                parts[f"labels{number}"] = proxies(unit[:count][mine], label[mine]) * share
+        alike = unit[len(unit) - len(thing) :]
+        parts["things"] = self.things(alike, thing) * weights.things
+        parts["pairs"] = pairs(alike, thing, weights.pair_temperature) * weights.pairs
         return torch.stack(list(parts.values())).sum(), {
             name: float(value.detach()) for name, value in parts.items()
         }

@@ -38,7 +38,12 @@ class Network(nn.Module):
     """Pictures (n, 3, s, s) float32 to embeddings (n, dimensions) float32, for any side s."""
 
     def __init__(
-        self, stem: int, widths: Sequence[int], blocks: Sequence[int], dimensions: int
+        self,
+        stem: int,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        last: int,
+        dimensions: int,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [
@@ -52,12 +57,16 @@ class Network(nn.Module):
             for number in range(count):
                 layers.append(Block(inside, width, 2 if number == 0 and stage > 0 else 1))
                 inside = width
+        layers += [Unit(inside, last, 1), nn.ReLU(inplace=True)]
         self.features = nn.Sequential(*layers)
-        self.embedding = nn.Linear(2 * inside, dimensions)
+        self.embedding = nn.Linear(2 * last, dimensions)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, s, s) to (n, dimensions), not normalised."""
-        features = self.features(x)
+        return self.embedded(self.features(x))
+
+    def embedded(self, features: Tensor) -> Tensor:
+        """The last feature map (n, last, h, w) to (n, dimensions), not normalised."""
         pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
         embeddings: Tensor = self.embedding(pooled)
         return embeddings

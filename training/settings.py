@@ -12,6 +12,7 @@ class NetworkSettings:
     stem: int
     widths: list[int]
     blocks: list[int]
+    last: int
     dimensions: int
 
 
@@ -29,11 +30,26 @@ class InputSettings:
 
 
 @dataclass(frozen=True)
+class BankSettings:
+    """How many Caltech classes are left out, what a shard holds, and how many shards are kept."""
+
+    held_back: int
+    photos: int
+    set_shares: list[float]
+    least_area: float
+    mixed: int
+    drawn: int
+    pairs: int
+    shards: int
+
+
+@dataclass(frozen=True)
 class BatchSettings:
     """What a batch holds."""
 
-    photos: int
-    set_shares: list[float]
+    bank: int
+    patched: float
+    pairs: int
     groups: int
     singles: int
     views: int
@@ -41,12 +57,13 @@ class BatchSettings:
 
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """AdamW, a warm-up, a cosine fall over the time budget, a moving `average` of the weights."""
+    """A warm-up, an even rate, a fall from a share of the budget on, a moving average."""
 
     rate: float
-    proxy_rate: float
+    vector_rate: float
     weight_decay: float
     warm_up: float
+    fall: float
     average: float
 
 
@@ -54,7 +71,7 @@ class OptimiserSettings:
 class LossSettings:
     """Weights and constants of the losses."""
 
-    teacher_dimensions: int
+    whiten: float
     distil: float
     relations: float
     labels: list[float]
@@ -67,14 +84,26 @@ class LossSettings:
 
 
 @dataclass(frozen=True)
+class FinetuneSettings:
+    """Items in a batch (two views each), the rate, and the weight of what was said before."""
+
+    items: int
+    rate: float
+    temperature: float
+    keep: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings."""
 
     network: NetworkSettings
     input: InputSettings
+    bank: BankSettings
     batch: BatchSettings
     optimiser: OptimiserSettings
     loss: LossSettings
+    finetune: FinetuneSettings
 
 
 def read(file: Path) -> Settings:
@@ -83,7 +112,9 @@ def read(file: Path) -> Settings:
     return Settings(
         NetworkSettings(**raw["network"]),
         InputSettings(**raw["input"]),
+        BankSettings(**raw["bank"]),
         BatchSettings(**raw["batch"]),
         OptimiserSettings(**raw["optimiser"]),
         LossSettings(**raw["loss"]),
+        FinetuneSettings(**raw["finetune"]),
     )

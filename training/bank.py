@@ -1,0 +1,162 @@
+"""Make pictures with the teachers' answers, for ever: fresh ones for a run that is patient.
+
+python -m training.bank --cache ~/.cache/visual-search-training --cutouts emoji/package/assets
+
+Runs beside the training. A shard is a folder of `pictures` (n, 160, 160, 3) uint8, `answers`
+(n, dimensions) float16, `source` (n,) int64, the row in `train_photos` or -1, and `thing`
+(n,) int64, the number of a cut-out thing or -1; rows of one thing come in pairs. When there are
+enough shards, each new one replaces the oldest.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.colours import Rng, colour, pattern
+from training.cutouts import cutout_files, read_cutout, scene
+from training.data import STORED_SIZE, Image, random_crop, read_rgb, resized
+from training.drawn import drawn_files
+from training.photos import Photo, chosen_materials, train_photos
+from training.settings import BankSettings, read
+from training.shards import shard_folders
+from training.teachers import TEACHER_SIZE, Space, Teachers
+
+log = logging.getLogger(__name__)
+
+ASK_AT_ONCE = 32
+
+
+class Maker:
+    """Draws the pictures of a shard."""
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        cutouts: Sequence[Path],
+        drawn: Sequence[Path],
+        settings: BankSettings,
+        rng: Rng,
+    ) -> None:
+        self.photos = [read_rgb(p.path) for p in photos]
+        groups = np.array([p.group for p in photos])
+        self.rows = [np.flatnonzero(groups == g) for g in range(len(settings.set_shares))]
+        self.cutouts = [read_cutout(f) for f in cutouts]
+        self.drawn = [np.load(f, mmap_mode="r") for f in drawn]
+        self.settings = settings
+        self.rng = rng
+
+    def photo(self) -> tuple[Image, int]:
+        """A random crop of a random photo, (224, 224, 3), and the photo's row."""
+        group = int(self.rng.choice(len(self.rows), p=self.settings.set_shares))
+        row = int(self.rng.choice(self.rows[group]))
+        cut = random_crop(self.photos[row], self.rng, self.settings.least_area)
+        return resized(cut, TEACHER_SIZE, TEACHER_SIZE), row
+
+    def mixed(self) -> Image:
+        """Two photos in one picture: one over the other, blended or as a patch."""
+        below, above = self.photo()[0], self.photo()[0]
+        if self.rng.random() < 0.5:
+            share = self.rng.uniform(0.3, 0.7)
+            return np.asarray(cv2.addWeighted(below, share, above, 1 - share, 0), np.uint8)
+        size = TEACHER_SIZE
+        w, h = self.rng.integers(size // 4, size * 3 // 4, 2)
+        x, y = self.rng.integers(0, size - w), self.rng.integers(0, size - h)
+        out = below.copy()
+        out[y : y + h, x : x + w] = resized(above, int(w), int(h))
+        return out
+
+    def ground(self) -> Image:
+        """What a cut-out thing stands before: a photo, or a drawn pattern."""
+        if self.rng.random() < 0.7:
+            return self.photo()[0]
+        one, two = colour(self.rng, dull=True), colour(self.rng, dull=True)
+        return np.asarray(pattern(self.rng, TEACHER_SIZE, TEACHER_SIZE, one, two), np.uint8)
+
+    def drawn_view(self) -> Image:
+        """A view of a drawn product, (224, 224, 3)."""
+        part = self.drawn[int(self.rng.integers(len(self.drawn)))]
+        views = part[int(self.rng.integers(len(part)))]
+        view = np.asarray(views[int(self.rng.integers(len(views)))])
+        return resized(view, TEACHER_SIZE, TEACHER_SIZE)
+
+    def shard(self) -> tuple[list[Image], list[int], list[int]]:
+        """Pictures (224, 224, 3), sources and things of one shard."""
+        s = self.settings
+        pictures: list[Image] = []
+        source: list[int] = []
+        thing: list[int] = []
+        for _ in range(s.photos):
+            picture, row = self.photo()
+            pictures.append(picture)
+            source.append(row)
+        pictures += [self.mixed() for _ in range(s.mixed)]
+        pictures += [self.drawn_view() for _ in range(s.drawn)]
+        source += [-1] * (s.mixed + s.drawn + 2 * s.pairs)
+        thing = [-1] * len(pictures)
+        for number in self.rng.choice(len(self.cutouts), s.pairs, replace=False):
+            for _ in range(2):
+                pictures.append(scene(self.cutouts[number], self.ground(), self.rng))
+                thing.append(int(number))
+        return pictures, source, thing
+
+
+def write(maker: Maker, teachers: Teachers, space: Space, folder: Path) -> None:
+    """Make one shard, whole or not at all."""
+    pictures, source, thing = maker.shard()
+    answers = [
+        space(teachers(pictures[i : i + ASK_AT_ONCE])).astype(np.float16)
+        for i in range(0, len(pictures), ASK_AT_ONCE)
+    ]
+    temporary = folder.with_name(f"making-{folder.name}")
+    temporary.mkdir(parents=True, exist_ok=True)
+    small = np.stack([resized(p, STORED_SIZE, STORED_SIZE) for p in pictures])
+    np.save(temporary / "pictures.npy", small)
+    np.save(temporary / "answers.npy", np.concatenate(answers))
+    np.save(temporary / "source.npy", np.array(source, np.int64))
+    np.save(temporary / "thing.npy", np.array(thing, np.int64))
+    os.replace(temporary, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--cutouts", type=Path, required=True, help="pictures with transparency")
+    parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
+    parser.add_argument("--shards", type=int, help="stop after so many; for ever if left out")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    cv2.setNumThreads(1)
+    folder, settings = chosen_materials(options.materials), read(options.settings).bank
+    photos = train_photos(folder / "data", settings.held_back)
+    cutouts = cutout_files(options.cutouts)
+    teachers, space = Teachers(folder / "models"), Space.load(options.cache)
+    made = 0
+    while options.shards is None or made < options.shards:
+        before = time.monotonic()
+        known = shard_folders(options.cache)
+        number = 1 + max((int(p.name) for p in known), default=-1)
+        rng = np.random.default_rng([number, 11])
+        if made == 0:
+            maker = Maker(photos, cutouts, drawn_files(options.cache), settings, rng)
+        maker.rng = rng
+        write(maker, teachers, space, options.cache / "bank" / f"{number:06}")
+        for old in known[: max(0, len(known) + 1 - settings.shards)]:
+            shutil.rmtree(old)
+        made += 1
+        taken = time.monotonic() - before
+        log.info("shard %d, %.0f s", number, taken)
+
+
+if __name__ == "__main__":
+    main()
