@@ -1,0 +1,54 @@
+"""The shipped weights, back in torch: read from the checkpoint in a featurizer folder."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from catalog.engines.checkpoint import PARAMETERS_FILE
+from catalog.importing.params import read_parameters
+from training.network import Block, Network, Unit
+from training.settings import NetworkSettings
+
+
+def without_norms(network: Network) -> Network:
+    """The same layers with a bias in place of each batch norm, weights not set."""
+    for module in network.modules():
+        if isinstance(module, Unit):
+            old = module[0]
+            if isinstance(old, nn.Conv2d):
+                module[0] = nn.Conv2d(
+                    old.in_channels,
+                    old.out_channels,
+                    old.kernel_size,
+                    old.stride,
+                    old.padding,
+                )
+            module[1] = nn.Identity()
+    return network
+
+
+def named_layers(network: Network) -> dict[str, nn.Module]:
+    """Every layer with weights by the name that `training.checkpoint` gives it."""
+    found: dict[str, nn.Module] = {"embedding": network.embedding}
+    for number, layer in enumerate(network.features):
+        name = f"features{number}"
+        if isinstance(layer, Unit):
+            found[name] = layer[0]
+        elif isinstance(layer, Block):
+            found |= {f"{name}_conv1": layer.first[0], f"{name}_conv2": layer.second[0]}
+            if isinstance(layer.shortcut, Unit):
+                found[f"{name}_shortcut"] = layer.shortcut[0]
+    return found
+
+
+def read_network(folder: Path, n: NetworkSettings) -> Network:
+    """The network of a featurizer folder that `training.export` wrote, ready to be trained on."""
+    network = without_norms(Network(n.stem, n.widths, n.blocks, n.last, n.dimensions))
+    stored = read_parameters(folder / PARAMETERS_FILE)
+    with torch.no_grad():
+        for name, layer in named_layers(network).items():
+            for kind in ("weight", "bias"):
+                place: Tensor = getattr(layer, kind)
+                place.copy_(torch.from_numpy(stored[f"{name}_{kind}"].copy()))
+    return network.to(memory_format=torch.channels_last)
