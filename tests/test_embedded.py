@@ -1,0 +1,73 @@
+"""The network that ships: small, the same by every engine, good at what it never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
+from catalog.engines.engine import CHOICES
+from catalog.featurizer import EMBEDDED, Featurizer
+from catalog.importing.params import read_parameters
+from catalog.materials import materials
+from tests.drawing import draw_thing
+
+ENGINES = (*CHOICES, "mxnet")
+MOST_BYTES = 8_000_000
+MOST_PARAMETERS = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[NDArray[np.uint8]]:
+    return [draw_thing(number, side=90 + 20 * number) for number in range(12)]
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_all_engines_agree_on_the_embedded_network(
+    engine: str, pictures: list[NDArray[np.uint8]]
+) -> None:
+    one = Featurizer.open(EMBEDDED, ENGINES[0]).embed(pictures)
+    other = Featurizer.open(EMBEDDED, engine).embed(pictures)
+    assert np.abs(one - other).max() < 1e-4
+
+
+def test_it_is_small() -> None:
+    featurizer = Featurizer.open()
+    parameters = read_parameters(EMBEDDED / PARAMETERS_FILE)
+    assert sum(values.size for values in parameters.values()) <= MOST_PARAMETERS
+    assert all(file.stat().st_size <= MOST_BYTES for file in featurizer.files)
+    assert {file.name for file in featurizer.files} >= {SYMBOL_FILE, PARAMETERS_FILE}
+    assert 128 <= featurizer.dimensions <= 256
+
+
+def right_first(photos: list[Path]) -> float:
+    """Share of photos whose nearest other photo lies in the same folder."""
+    featurizer = Featurizer.open()
+    vectors = []
+    for start in range(0, len(photos), 32):
+        decoded = [cv2.imread(str(photo)) for photo in photos[start : start + 32]]
+        vectors.append(featurizer.embed([np.asarray(one, np.uint8) for one in decoded]))
+    joined = np.concatenate(vectors)
+    similarity = joined @ joined.T
+    np.fill_diagonal(similarity, -2)
+    kinds = np.array([photo.parent.name for photo in photos])
+    return float((kinds[similarity.argmax(1)] == kinds).mean())
+
+
+@pytest.mark.materials
+def test_kinds_of_things_that_it_never_saw_are_told_apart() -> None:
+    root = materials()
+    assert root is not None
+    assert right_first(sorted((root / "data" / "caltech-unseen").glob("*/*.webp"))) >= 0.45
+
+
+@pytest.mark.materials
+def test_clothes_that_it_never_saw_are_told_apart() -> None:
+    root = materials()
+    assert root is not None
+    files = sorted((root / "data" / "clothing").glob("*/*.webp"))
+    assert right_first([f for f in files if not f.name.startswith("train-")]) >= 0.66
