@@ -80,17 +80,17 @@ def recoloured(batch: Tensor, mean: Tensor, std: Tensor, noise: Tensor) -> Tenso
     Returns (n, 3, s, s) float32 in channels-last memory.
     """
     n, side = len(batch), batch.shape[1]
-    gain = 1 + (torch.rand(n, 1, 1) - 0.5) * 0.7
-    contrast = 1 + (torch.rand(n, 1, 1) - 0.5) * 0.5
-    saturation = 1 + (torch.rand(n, 1, 1) - 0.5) * 0.7
-    temperature = 1 + (torch.rand(n, 1, 3) - 0.5) * torch.tensor([0.24, 0.08, 0.24])
+    gain = 1 + (torch.rand(n, 1, 1) - 0.5) * 0.5
+    contrast = 1 + (torch.rand(n, 1, 1) - 0.5) * 0.4
+    saturation = 1 + (torch.rand(n, 1, 1) - 0.5) * 0.4
+    temperature = 1 + (torch.rand(n, 1, 3) - 0.5) * torch.tensor([0.16, 0.06, 0.16])
     grey = torch.tensor([0.3, 0.59, 0.11])
     mixing = saturation * torch.eye(3) + (1 - saturation) * grey[:, None].expand(3, 3)
     mixing = mixing * (gain * contrast * temperature)
     offset = 128 * gain * (1 - contrast) * temperature - mean
     pixels = batch.reshape(n, side * side, 3).float()
     out = torch.baddbmm(offset / std, pixels, mixing / std)
-    strength = torch.rand(n) * 0.12
+    strength = torch.rand(n) * 0.1
     for i in range(0, n, 2):
         start = int(torch.randint(0, len(noise) - side * side * 3 + 1, (1,)))
         out[i] += noise[start : start + side * side * 3].view(side * side, 3) * strength[i]

@@ -56,6 +56,7 @@ class Batches(IterableDataset[Batch]):
         self.parts = drawn_files(cache)
         self.grouped = sum(r.grouped for r in recipes(PART_THINGS, 0))
         self.shards: dict[str, Shard] = {}
+        self.photo_rows = self.other_rows = np.empty((0, 2), np.int64)  # shard, row
 
     @property
     def drawn(self) -> int:
@@ -63,11 +64,18 @@ class Batches(IterableDataset[Batch]):
         return len(self.parts) * PART_THINGS
 
     def refresh(self) -> None:
-        """Look which shards there are now."""
+        """Look which shards there are now, and which of their rows are single photos."""
         self.shards = {
             folder.name: self.shards.get(folder.name) or Shard.open(folder)
             for folder in shard_folders(self.cache)
         }
+        rows = [
+            np.stack([np.full(len(shard.source), number), np.arange(len(shard.source))], 1)
+            for number, shard in enumerate(self.shards.values())
+        ]
+        single = np.concatenate([shard.source for shard in self.shards.values()]) >= 0
+        self.photo_rows = np.concatenate(rows)[single]
+        self.other_rows = np.concatenate(rows)[~single]
 
     def chosen_things(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Numbers of the drawn things of one batch: whole look-alike groups, then single things."""
@@ -85,8 +93,14 @@ class Batches(IterableDataset[Batch]):
     def chosen_rows(self, rng: np.random.Generator) -> list[tuple[Shard, int]]:
         """Rows of the bank: pictures of all kinds, then both rows of some cut-out things."""
         shards = list(self.shards.values())
-        chosen = [shards[i] for i in rng.integers(len(shards), size=self.settings.bank)]
-        out = [(shard, int(rng.integers(len(shard.source)))) for shard in chosen]
+        photos = int(rng.binomial(self.settings.bank, self.settings.photos))
+        chosen = np.concatenate(
+            [
+                rng.choice(self.photo_rows, photos),
+                rng.choice(self.other_rows, self.settings.bank - photos),
+            ]
+        )
+        out = [(shards[i], int(row)) for i, row in chosen]
         with_things = [shard for shard in shards if shard.thing.max() >= 0]
         shard = with_things[int(rng.integers(len(with_things)))]
         firsts = np.flatnonzero(shard.thing >= 0)[::2]

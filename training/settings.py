@@ -48,6 +48,7 @@ class BatchSettings:
     """What a batch holds."""
 
     bank: int
+    photos: float
     patched: float
     pairs: int
     groups: int

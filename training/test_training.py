@@ -96,7 +96,7 @@ def batches(cache: Path) -> Batches:
     pictures = np.broadcast_to(rows[:, None, None, None], (40, 32, 32, 3)).astype(np.uint8)
     np.save(folder / "pictures.npy", pictures)
     np.save(folder / "answers.npy", np.eye(40, dtype=np.float16))
-    np.save(folder / "source.npy", rows)
+    np.save(folder / "source.npy", np.where(rows < 20, rows, -1))
     np.save(folder / "thing.npy", np.where(rows < 20, -1, rows // 2))
     drawn = np.full((PART_THINGS, 3, 32, 32, 3), 200, np.uint8)
     np.save(cache / "drawn-0.npy", drawn)
