@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SAVE_EVERY = 180.0
 LOG_EVERY = 25
+PAUSE = 20.0  # seconds; a step that took longer was stopped in between, which the schedule ignores
 
 
 def rate_share(progress: float, settings: OptimiserSettings) -> float:
@@ -176,7 +177,7 @@ def train(options: argparse.Namespace) -> None:
         for name, value in run.step(batch, labels[batch.source], progress).items():
             sums[name] = sums.get(name, 0.0) + value / LOG_EVERY
         now = time.monotonic()
-        run.elapsed += now - before
+        run.elapsed += min(now - before, PAUSE)
         before = now
         if run.steps % LOG_EVERY == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in sums.items())
