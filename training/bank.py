@@ -24,7 +24,7 @@ from training.cutouts import cutout_files, read_cutout, scene
 from training.data import STORED_SIZE, Image, random_crop, read_rgb, resized
 from training.drawn import drawn_files
 from training.photos import Photo, chosen_materials, train_photos
-from training.settings import BankSettings, read
+from training.settings import SETTINGS, BankSettings, read
 from training.shards import shard_folders
 from training.teachers import TEACHER_SIZE, Space, Teachers
 
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--cutouts", type=Path, required=True, help="pictures with transparency")
-    parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
+    parser.add_argument("--settings", type=Path, default=SETTINGS)
     parser.add_argument("--shards", type=int, help="stop after so many; for ever if left out")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -4,10 +4,8 @@ Weights are stored as float16; both engines compute in float32.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +13,14 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from catalog.errors import FeaturizerError
+from catalog.featurizer import Descriptor, write_descriptor
 from training.checkpoint import write_checkpoint
 from training.network import Network, folded
-from training.settings import Settings, read
+from training.settings import SETTINGS, Settings, read
 
 OPSET = 13
 IR_VERSION = 8
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """How a picture is brought to the network's size; the fields of the descriptor."""
-
-    size: int
-    resize: str
-    short_side: int | None
 
 
 def averaged(file: Path, settings: Settings) -> Network:
@@ -38,6 +29,21 @@ def averaged(file: Path, settings: Settings) -> Network:
     network = Network(n.stem, n.widths, n.blocks, n.last, n.dimensions)
     network.load_state_dict(torch.load(file, weights_only=True)["average"])
     return folded(network)
+
+
+def rounded(network: Network) -> Network:
+    """The same network, every weight set to the nearest float16: what both writers store.
+
+    Raises:
+        FeaturizerError: A weight is beyond float16.
+    """
+    with torch.no_grad():
+        for name, values in network.named_parameters():
+            half = values.half()
+            if not torch.isfinite(half).all():
+                raise FeaturizerError(f"{name} has a weight that float16 cannot hold")
+            values.copy_(half)
+    return network
 
 
 def traced(network: Network, size: int) -> onnx.ModelProto:
@@ -59,15 +65,13 @@ def traced(network: Network, size: int) -> onnx.ModelProto:
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store every large float32 initialiser as float16 and cast it back in the graph."""
+    """Store every large initialiser of a rounded network as float16; the graph casts it back."""
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 16:
             continue
         half = numpy_helper.to_array(tensor).astype(np.float16)
-        if not np.isfinite(half).all():
-            raise ValueError(f"{tensor.name} does not fit float16")
         casts.append(
             helper.make_node("Cast", [tensor.name + ".half"], [tensor.name], to=TensorProto.FLOAT)
         )
@@ -84,34 +88,13 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def descriptor(settings: Settings, how: Fitting, name: str) -> dict[str, object]:
-    """The description that the product reads beside the network."""
-    return {
-        "format": 1,
-        "name": name,
-        "network": "network.onnx",
-        "output": "embedding",
-        "dimensions": settings.network.dimensions,
-        "size": how.size,
-        "channels": "rgb",
-        "mean": settings.input.mean,
-        "std": settings.input.std,
-        "resize": how.resize,
-        "short_side": how.short_side,
-        "licence": "Apache-2.0",
-    }
-
-
-def write(
-    network: Network, settings: Settings, folder: Path, how: Fitting, name: str = "embedded"
-) -> None:
-    """Write a folded network as a featurizer folder."""
-    model = halved(traced(network, how.size))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "network.onnx").write_bytes(model.SerializeToString())
+def write(network: Network, descriptor: Descriptor, folder: Path) -> None:
+    """Write a folded network into a featurizer folder that is there; its weights are rounded."""
+    network = rounded(network)
+    model = halved(traced(network, descriptor.size))
+    (folder / descriptor.network).write_bytes(model.SerializeToString())
     write_checkpoint(network, folder)
-    text = json.dumps(descriptor(settings, how, name), indent=2)
-    (folder / "descriptor.json").write_text(text + "\n", encoding="utf-8")
+    write_descriptor(descriptor, folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,14 +102,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
+    parser.add_argument("--settings", type=Path, default=SETTINGS)
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--resize", choices=["squash", "crop", "letterbox"], default="crop")
     parser.add_argument("--short-side", type=int, help="of crop")
     options = parser.parse_args(arguments)
     settings = read(options.settings)
-    how = Fitting(options.size, options.resize, options.short_side)
-    write(averaged(options.checkpoint, settings), settings, options.folder, how)
+    descriptor = Descriptor(
+        name="embedded",
+        network="network.onnx",
+        output="embedding",
+        size=options.size,
+        mean=settings.input.mean,
+        std=settings.input.std,
+        resize=options.resize,
+        short_side=options.short_side,
+        dimensions=settings.network.dimensions,
+        licence="Apache-2.0",
+    )
+    options.folder.mkdir(parents=True, exist_ok=True)
+    write(averaged(options.checkpoint, settings), descriptor, options.folder)
 
 
 if __name__ == "__main__":

@@ -1,150 +1,190 @@
 """Go on from the shipped weights with one shop's own photos; writes a featurizer folder.
 
-    python -m training.finetune PHOTOS --out FEATURIZER [--minutes 10]
-
-PHOTOS has a folder for each item, or is any other source that `visual-search catalog build` takes.
-Keep a fifth of the photos in a folder of their own; on those this tells whether it helped:
-
-    visual-search catalog compare PHOTOS --queries KEPT --model embedded --model FEATURIZER
+A fifth of the photos is held back, for `visual-search catalog compare` to ask whether it helped.
 """
 
-import argparse
-import copy
-import json
-import logging
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional
+import click
+from rich.console import Console
 
-from catalog.errors import ContentError, VisualSearchError
-from catalog.featurizer import DESCRIPTOR, EMBEDDED
-from catalog.photos import is_address
+from catalog.engines.checkpoint import has_checkpoint
+from catalog.errors import (
+    ContentError,
+    FeaturizerError,
+    MissingExtraError,
+    SurroundingsError,
+    VisualSearchError,
+)
+from catalog.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
 from catalog.sources import read_source
-from training.augment import recoloured, seen_through
-from training.data import Image, random_crop, read_rgb, resized
-from training.export import Fitting, write
-from training.loss import pairs
-from training.network import Network
-from training.settings import FinetuneSettings, Settings, read
-from training.shipped import read_network
-
-log = logging.getLogger(__name__)
-
-LONGEST = 320  # pixels; larger photos are kept at this
+from catalog.terminal import as_json, print_json, progress_bars
+from training.settings import SETTINGS, read
+from training.shop import are_parts, parted, photo_files, read_photos, replaced, write_parts
 
 
-@dataclass(frozen=True)
-class Shop:
-    """Photos (h, w, 3) uint8 with the number of each one's item, (n,) int64."""
-
-    photos: list[Image]
-    item: npt.NDArray[np.int64]
-
-    @classmethod
-    def read(cls, source: Path) -> "Shop":
-        """Read an owner's labelled photos; addresses are left out.
-
-        Raises:
-            ContentError: There are fewer than two items with photos.
-        """
-        photos: list[Image] = []
-        item: list[int] = []
-        for number, entry in enumerate(read_source(source)):
-            for place in entry.photos:
-                if is_address(place):
-                    continue
-                photo = read_rgb(Path(place))
-                scale = min(1.0, LONGEST / max(photo.shape[:2]))
-                width, height = (max(1, round(s * scale)) for s in photo.shape[1::-1])
-                photos.append(resized(photo, width, height))
-                item.append(number)
-        if len(set(item)) < 2:
-            raise ContentError(f"{source}: wanted are photos of at least two items")
-        return cls(photos, np.array(item, np.int64))
-
-    def batch(self, items: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Two views each of so many items: (n, size, size, 3) uint8 and items (n,) int64."""
-        known = np.unique(self.item)
-        chosen = np.repeat(rng.choice(known, min(items, len(known)), replace=False), 2)
-        pictures = []
-        for number in chosen:
-            photo = self.photos[rng.choice(np.flatnonzero(self.item == number))]
-            square = resized(random_crop(photo, rng, 0.5), size * 9 // 8, size * 9 // 8)
-            pictures.append(seen_through(square, size, rng, True))
-        return torch.from_numpy(np.stack(pictures)), torch.from_numpy(chosen)
-
-
-def tune(
-    network: Network, shop: Shop, size: int, settings: Settings, minutes: float, seed: int
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("photos", type=click.Path(path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The featurizer folder to write."
+)
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where links to the photos go: those held back, those learnt from [OUT-photos].",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="How long to train.",
+)
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    default=EMBEDDED,
+    help="Go on from a folder that this command wrote [the embedded network].",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="More than the cores that are free make it slower.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is random.")
+@as_json
+def finetune(
+    photos: Path,
+    out: Path,
+    keep: Path | None,
+    minutes: float,
+    start: Path,
+    threads: int,
+    seed: int,
+    as_json: bool,
 ) -> None:
-    """Train in place until the time is up, and take at least one step.
+    """Fine-tune the embedded network with PHOTOS; needs the extra `train`.
 
-    Views of one item are drawn together and apart from others'; what the network said before
-    holds it back from forgetting the rest of the world.
+    PHOTOS is whatever `visual-search catalog build` takes: a folder with a folder for each
+    item, or a table. A fifth of each item's photos is held back, the same each time; the last
+    line printed is the command that tells on those whether it helped.
+
+    \b
+    Example:
+      python -m training.finetune photos/ --out own-network --minutes 10
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    before = copy.deepcopy(network).eval()
-    how: FinetuneSettings = settings.finetune
-    optimiser = torch.optim.AdamW(network.parameters(), how.rate, weight_decay=0.0)
-    mean, std = torch.tensor(settings.input.mean), torch.tensor(settings.input.std)
-    noise = torch.randn(3 * size * size + 100_000)
-    started, steps, progress = time.monotonic(), 0, 0.0
-    while progress < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = how.rate * 0.5 * (1 + math.cos(math.pi * progress))
-        pictures, items = shop.batch(how.items, size, rng)
-        found = network(recoloured(pictures, mean, std, noise))
-        unit = functional.normalize(found, dim=1)
-        with torch.no_grad():
-            plain = ((pictures.float() - mean) / std).permute(0, 3, 1, 2)
-            said = functional.normalize(before(plain), dim=1)
-        loss = pairs(unit, items, how.temperature) + how.keep * (1 - (unit * said).sum(1)).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        steps += 1
-        progress = (time.monotonic() - started) / (minutes * 60)
-        if steps % 50 == 0:
-            log.info("%d steps, %.0f %%: %.3f", steps, 100 * progress, float(loss.detach()))
+    out = out.resolve()
+    keep = (keep or out.with_name(f"{out.name}-photos")).resolve()
+    _check_places(photos, out, keep, start)
+    descriptor = replace(_ours(start), name=out.name)
+    console = Console(stderr=True)
+    skipped: list[dict[str, str]] = []
 
+    def left_out(name: str, reason: str) -> None:
+        skipped.append({"name": name, "reason": reason})
+        console.print(f"left out: {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="the featurizer folder to write")
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--start", type=Path, default=EMBEDDED, help="go on from another folder")
-    parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    cv2.setNumThreads(1)
-    torch.set_num_threads(options.threads)
-    settings = read(options.settings)
-    described = json.loads((options.start / DESCRIPTOR).read_text(encoding="utf-8"))
-    how = Fitting(described["size"], described["resize"], described["short_side"])
+    entries = photo_files(read_source(photos), left_out)
     try:
-        shop = Shop.read(options.photos)
-        network = read_network(options.start, settings.network)
-        tune(network, shop, how.size, settings, options.minutes, options.seed)
+        import torch
+
+        from training.export import write
+        from training.shipped import read_network
+        from training.tuning import Shop, tune
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("fine-tuning", "train") from error
+    torch.set_num_threads(threads)
+    settings = read(SETTINGS)
+    network = read_network(start, settings.network)
+    with progress_bars(console) as show:
+        read_now = read_photos(entries, left_out, lambda done, all_: show("photos", done, all_))
+        learnt, held_back = parted(read_now)
+        steps = tune(
+            network,
+            Shop.of(learnt),
+            descriptor,
+            settings.finetune,
+            minutes,
+            seed,
+            lambda done, all_: show("seconds", done, all_),
+        )
+    try:
+        known, asking = write_parts(learnt, held_back, keep)
+        with replaced(out) as new:
+            write(network.eval(), descriptor, new)
+    except OSError as error:
+        raise SurroundingsError(f"{out}: cannot be written: {error}") from error
+    words = ["visual-search", "catalog", "compare", known, "--queries", asking]
+    compare = shlex.join(map(str, [*words, "--model", "embedded", "--model", out]))
+    if as_json:
+        counts = {"photos": len(learnt), "held_back": len(held_back), "steps": steps}
+        print_json({"out": str(out), **counts, "skipped": skipped, "next": compare})
+        return
+    click.echo(
+        f"{out}: {steps} steps with {len(learnt)} photos; {len(held_back)} others were held back"
+    )
+    click.echo(f"next: {compare}")
+
+
+def _check_places(photos: Path, out: Path, keep: Path, start: Path) -> None:
+    """Refuse places where something else would be overwritten, or be taken for an item.
+
+    Raises:
+        ContentError: Which one, and what to name instead.
+    """
+    taken = {EMBEDDED.resolve(): "the embedded network", start.resolve(): "where it starts from"}
+    if out in taken:
+        raise ContentError(f"{out}: is {taken[out]}; name another folder with --out")
+    if out.exists() and not (out / DESCRIPTOR).is_file() and not _empty(out):
+        raise ContentError(f"{out}: holds something else; name another folder with --out")
+    if keep.exists() and not are_parts(keep):
+        raise ContentError(f"{keep}: holds something else; name another folder with --keep")
+    for name, place in (("--out", out), ("--keep", keep)):
+        if photos.is_dir() and photos.resolve() in (place, *place.parents):
+            raise ContentError(f"{place}: lies among the photos; name another folder with {name}")
+    if out in (keep, *keep.parents):
+        raise ContentError(f"{keep}: lies in the network's folder; name another one with --keep")
+
+
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _ours(start: Path) -> Descriptor:
+    """The descriptor of a featurizer folder that the training can go on from.
+
+    Raises:
+        FeaturizerError: There is none, or the network is another one.
+    """
+    if not start.is_dir():
+        raise FeaturizerError(f"{start}: no such featurizer folder")
+    descriptor = read_descriptor(start)
+    if not has_checkpoint(start / descriptor.network) or descriptor.channels != "rgb":
+        raise FeaturizerError(
+            f"{start}: another network than this training makes; name a folder that it wrote"
+        )
+    return descriptor
+
+
+def main() -> None:
+    """Run the command; errors become one plain sentence and an exit code."""
+    try:
+        finetune(prog_name="python -m training.finetune", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit("stopped")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except VisualSearchError as error:
-        parser.exit(1, f"error: {error}\n")
-    write(network.eval(), settings, options.out, how, options.out.resolve().name)
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -63,10 +63,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, s, s) to (n, dimensions), not normalised."""
-        return self.embedded(self.features(x))
-
-    def embedded(self, features: Tensor) -> Tensor:
-        """The last feature map (n, last, h, w) to (n, dimensions), not normalised."""
+        features = self.features(x)
         pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)
         embeddings: Tensor = self.embedding(pooled)
         return embeddings

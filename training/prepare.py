@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 
 from training.photos import chosen_materials, train_photos
-from training.settings import read
+from training.settings import SETTINGS, read
 from training.teachers import fit
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
+    parser.add_argument("--settings", type=Path, default=SETTINGS)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     cv2.setNumThreads(1)

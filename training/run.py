@@ -26,20 +26,13 @@ from training.loss import Goals
 from training.muon import Muon
 from training.network import Network
 from training.photos import chosen_materials, class_numbers, train_photos
-from training.settings import OptimiserSettings, Settings, read
+from training.settings import SETTINGS, Settings, read
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = 180.0
 LOG_EVERY = 25
 PAUSE = 20.0  # seconds; a step that took longer was stopped in between, which the schedule ignores
-
-
-def rate_share(progress: float, settings: OptimiserSettings) -> float:
-    """Learning rate as a share of its peak at a share 0..1 of the time budget."""
-    rising = (progress + 1e-3) / (settings.warm_up + 1e-3)
-    falling = (1.001 - progress) / (1.001 - settings.fall)
-    return max(0.0, min(1.0, rising, falling))
 
 
 class Run:
@@ -70,20 +63,11 @@ class Run:
         """One step; label (b, 2) int64: set and class of the bank's pictures, -1 for none."""
         for optimiser, peak in zip(self.optimisers, self.peaks, strict=True):
             for group in optimiser.param_groups:
-                group["lr"] = peak * rate_share(progress, self.settings.optimiser)
+                group["lr"] = peak * self.settings.optimiser.rate_share(progress)
         x = recoloured(batch.pictures, self.mean, self.std, self.noise)
         with torch.autocast("cpu", torch.bfloat16):
-            embeddings = self.network(x)
-        total: Tensor
-        parts: dict[str, float]
-        embeddings = embeddings.float()
-        total, parts = self.goals(
-            embeddings,
-            batch.answers,
-            label[:, 0],
-            label[:, 1],
-            batch.thing,
-        )
+            embeddings = self.network(x).float()
+        total, parts = self.goals(embeddings, batch.answers, label[:, 0], label[:, 1], batch.thing)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -116,26 +100,20 @@ class Run:
         os.replace(file.with_suffix(".tmp"), file)
 
     def load(self, file: Path) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint, with the weight decay and the like of today's settings."""
         state = torch.load(file, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average = state["average"]
         self.goals.load_state_dict(state["goals"])
         for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
+            own = [
+                {name: value for name, value in group.items() if name != "params"}
+                for group in optimiser.param_groups
+            ]
             optimiser.load_state_dict(stored)
+            for group, today in zip(optimiser.param_groups, own, strict=True):
+                group.update(today)
         self.steps, self.elapsed = state["steps"], state["elapsed"]
-
-    def start_from(self, file: Path) -> None:
-        """Start from the averaged weights of another run, where they fit."""
-        state = torch.load(file, weights_only=True)
-        for own, other in (
-            (self.network.state_dict(), state["average"]),
-            (self.average, state["average"]),
-            (self.goals.state_dict(), state["goals"]),
-        ):
-            for name, value in other.items():
-                if name in own and own[name].shape == value.shape:
-                    own[name].copy_(value)
 
 
 def train(options: argparse.Namespace) -> None:
@@ -154,9 +132,8 @@ def train(options: argparse.Namespace) -> None:
     file = options.cache / f"{options.name}.pt"
     if file.exists():
         run.load(file)
-        batches.seed += run.steps
-    elif options.start is not None:
-        run.start_from(options.start)
+        batches.seed += run.steps  # else the same batches would come again, changed alike
+        torch.manual_seed(options.seed + run.steps)
     log.info(
         "%d weights, %d photos, %d drawn products",
         sum(p.numel() for p in run.network.parameters()),
@@ -200,7 +177,6 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -211,13 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--minutes", type=float, required=True, help="time budget; the schedule fits itself to it"
     )
-    parser.add_argument("--settings", type=Path, default=here / "settings.toml")
+    parser.add_argument("--settings", type=Path, default=SETTINGS)
     parser.add_argument("--name", default="run", help="name of the checkpoint")
-    parser.add_argument(
-        "--start", type=Path, help="checkpoint of another run whose weights to start from"
-    )
     parser.add_argument("--cutouts", type=Path, required=True, help="pictures with transparency")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

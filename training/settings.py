@@ -4,6 +4,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+SETTINGS = Path(__file__).with_name("settings.toml")
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -20,8 +22,8 @@ class NetworkSettings:
 class InputSettings:
     """Normalisation (pixels 0..255) and picture sizes: [share of the time budget, side] pairs."""
 
-    mean: list[float]
-    std: list[float]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     sizes: list[list[float]]
 
     def size(self, progress: float) -> int:
@@ -67,6 +69,12 @@ class OptimiserSettings:
     fall: float
     average: float
 
+    def rate_share(self, progress: float) -> float:
+        """Learning rate as a share of its peak at a share 0..1 of the time budget."""
+        rising = (progress + 1e-3) / (self.warm_up + 1e-3)
+        falling = (1.001 - progress) / (1.001 - self.fall)
+        return max(0.0, min(1.0, rising, falling))
+
 
 @dataclass(frozen=True)
 class LossSettings:
@@ -110,9 +118,10 @@ class Settings:
 def read(file: Path) -> Settings:
     """Read a settings file; unknown and missing names raise TypeError."""
     raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    given = raw["input"]
     return Settings(
         NetworkSettings(**raw["network"]),
-        InputSettings(**raw["input"]),
+        InputSettings(tuple(given["mean"]), tuple(given["std"]), given["sizes"]),
         BankSettings(**raw["bank"]),
         BatchSettings(**raw["batch"]),
         OptimiserSettings(**raw["optimiser"]),

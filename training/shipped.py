@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from catalog.engines.checkpoint import PARAMETERS_FILE
+from catalog.errors import FeaturizerError
 from catalog.importing.params import read_parameters
 from training.network import Block, Network, Unit
 from training.settings import NetworkSettings
@@ -43,12 +44,24 @@ def named_layers(network: Network) -> dict[str, nn.Module]:
 
 
 def read_network(folder: Path, n: NetworkSettings) -> Network:
-    """The network of a featurizer folder that `training.export` wrote, ready to be trained on."""
+    """The network of a featurizer folder that `training.export` wrote, ready to be trained on.
+
+    Raises:
+        FeaturizerError: It is not of the shape that `n` tells.
+    """
     network = without_norms(Network(n.stem, n.widths, n.blocks, n.last, n.dimensions))
     stored = read_parameters(folder / PARAMETERS_FILE)
+    places: dict[str, Tensor] = {
+        f"{name}_{kind}": getattr(layer, kind)
+        for name, layer in named_layers(network).items()
+        for kind in ("weight", "bias")
+    }
+    shapes = {name: tuple(place.shape) for name, place in places.items()}
+    if shapes != {name: values.shape for name, values in stored.items()}:
+        raise FeaturizerError(
+            f"{folder}: another network than this training makes; name a folder that it wrote"
+        )
     with torch.no_grad():
-        for name, layer in named_layers(network).items():
-            for kind in ("weight", "bias"):
-                place: Tensor = getattr(layer, kind)
-                place.copy_(torch.from_numpy(stored[f"{name}_{kind}"].copy()))
+        for name, place in places.items():
+            place.copy_(torch.from_numpy(stored[name].copy()))
     return network.to(memory_format=torch.channels_last)

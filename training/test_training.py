@@ -5,27 +5,54 @@ Not part of the project's own tests: PyTorch alone is larger than everything els
 
 import json
 import multiprocessing
+import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
+import onnx
 import torch
+from click.testing import CliRunner
 
-from catalog.featurizer import EMBEDDED, Featurizer
+from catalog.bundle import Bundle
+from catalog.cli import catalog
+from catalog.engines.checkpoint import PARAMETERS_FILE
+from catalog.errors import FeaturizerError
+from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
+from catalog.importing.params import read_arrays, read_parameters, write_arrays
 from training.drawn import PART_THINGS
-from training.export import Fitting, write
-from training.finetune import main as finetune
-from training.loading import Batches
+from training.export import write
+from training.finetune import finetune
+from training.loading import Batch, Batches
 from training.loss import pairs
 from training.muon import Muon, orthogonal
 from training.network import Network, folded
+from training.run import Run
+from training.settings import SETTINGS as SETTINGS_FILE
 from training.settings import read
 from training.shipped import read_network
+from training.shop import HELD_BACK, LEARNT
 from training.teachers import Space
 
-SETTINGS = read(Path(__file__).parent / "settings.toml")
+SETTINGS = read(SETTINGS_FILE)
+
+
+def fresh() -> Network:
+    """A network with random weights, always the same."""
+    torch.manual_seed(0)
+    n = SETTINGS.network
+    network = Network(n.stem, n.widths, n.blocks, n.last, n.dimensions)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.3, 0.8)  # some are nothing at the start
+    network(torch.randn(4, 3, 64, 64))  # so that the norms have something to fold
+    return network
+
+
+def described(size: int) -> Descriptor:
+    return Descriptor("own", "network.onnx", "embedding", size, resize="squash", dimensions=256)
 
 
 def test_the_shipped_weights_are_read_back_as_they_are_run() -> None:
@@ -38,54 +65,127 @@ def test_the_shipped_weights_are_read_back_as_they_are_run() -> None:
 
 
 def test_a_network_is_written_as_a_featurizer_that_says_the_same(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    n = SETTINGS.network
-    network = Network(n.stem, n.widths, n.blocks, n.last, n.dimensions)
-    network(torch.randn(4, 3, 64, 64))  # so that the norms have something to fold
-    network = folded(network)
-    write(network, SETTINGS, tmp_path, Fitting(64, "squash", None))
+    network = folded(fresh())
+    write(network, described(64), tmp_path)
     pixels = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
     with torch.no_grad():
         wanted = network(torch.from_numpy(pixels)).numpy()
     assert np.abs(wanted - Featurizer.open(tmp_path, "onnxruntime").run(pixels)).max() < 0.01
-    again = read_network(tmp_path, n).eval()
+    again = read_network(tmp_path, SETTINGS.network).eval()
     with torch.no_grad():
         assert np.abs(wanted - again(torch.from_numpy(pixels)).numpy()).max() < 0.01
 
 
-def test_fine_tuning_on_a_shops_photos_draws_its_items_apart(tmp_path: Path) -> None:
+def draw_shop(folder: Path) -> None:
+    """Six items of blurred colours, ten noisy photos each."""
     rng = np.random.default_rng(3)
     for item in range(6):
         colours = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
-        (tmp_path / "photos" / f"item-{item}").mkdir(parents=True)
-        for photo in range(4):
+        (folder / f"item-{item}").mkdir(parents=True)
+        for photo in range(10):
             picture = cv2.resize(colours, (200, 180), interpolation=cv2.INTER_CUBIC)
             noisy = (picture + rng.normal(0, 25, picture.shape)).clip(0, 255).astype(np.uint8)
-            cv2.imwrite(str(tmp_path / "photos" / f"item-{item}" / f"{photo}.png"), noisy)
-    out = tmp_path / "own"
-    finetune([str(tmp_path / "photos"), "--out", str(out), "--minutes", "0.3"])
-    assert json.loads((out / "descriptor.json").read_text())["name"] == "own"
+            cv2.imwrite(str(folder / f"item-{item}" / f"{photo}.png"), noisy)
+
+
+def test_fine_tuning_draws_items_apart_on_photos_that_it_held_back(tmp_path: Path) -> None:
+    draw_shop(tmp_path / "photos")
+    (tmp_path / "photos" / "item-0" / "broken.jpg").write_bytes(b"no picture")
+    out, bundle = tmp_path / "own", tmp_path / "shop.bundle"
+    command = [str(tmp_path / "photos"), "--out", str(out), "--minutes", "0.3", "--json"]
+    done = CliRunner().invoke(finetune, command, catch_exceptions=False)
+    said = json.loads(done.stdout)
+    assert (said["photos"], said["held_back"]) == (48, 12)
+    assert said["steps"] > 0
+    assert [one["name"] for one in said["skipped"]] == [f"{tmp_path}/photos/item-0/broken.jpg"]
 
     def apart(folder: Path) -> float:
-        """How much more alike photos of one item are than photos of two."""
-        files = sorted((tmp_path / "photos").glob("*/*.png"))
-        pictures = [np.asarray(cv2.imread(str(f)), np.uint8) for f in files]
-        vectors = Featurizer.open(folder).embed(pictures)
-        items = np.array([f.parent.name for f in files])
-        same = items[:, None] == items[None]
-        similarity = vectors @ vectors.T
+        """How much more alike held-back photos are to those of their item than to others'."""
+        featurizer = Featurizer.open(folder)
+        vectors, items = {}, {}
+        for part in (LEARNT, HELD_BACK):
+            files = sorted((tmp_path / "own-photos" / part).glob("*/*.png"))
+            pictures = [np.asarray(cv2.imread(str(f)), np.uint8) for f in files]
+            vectors[part] = featurizer.embed(pictures)
+            items[part] = np.array([f.parent.name for f in files])
+        same = items[HELD_BACK][:, None] == items[LEARNT][None]
+        similarity = vectors[HELD_BACK] @ vectors[LEARNT].T
         return float(similarity[same].mean() - similarity[~same].mean())
 
     assert apart(out) > apart(EMBEDDED)
+    product = CliRunner(env={"VISUAL_SEARCH_CATALOG__CACHE_DIR": str(tmp_path / "cache")})
+    compare = product.invoke(catalog, [*shlex.split(said["next"])[2:], "--json"])
+    assert [one["asked"] for one in json.loads(compare.stdout)] == [12, 12]
+    words = ["build", str(tmp_path / "photos"), "--out", str(bundle), "--model", str(out)]
+    assert product.invoke(catalog, words).exit_code == 0
+    assert Bundle.open(bundle).featurizer.descriptor.name == "own"
 
 
-def test_fine_tuning_wants_two_items(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "photos" / "only").mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "photos" / "only" / "1.png"), np.zeros((40, 40, 3), np.uint8))
-    with pytest.raises(SystemExit) as stopped:
-        finetune([str(tmp_path / "photos"), "--out", str(tmp_path / "own"), "--minutes", "0.01"])
-    assert stopped.value.code == 1
-    assert "at least two items" in capsys.readouterr().err
+def test_fine_tuning_says_of_a_foreign_network_that_it_is_one(tmp_path: Path) -> None:
+    draw_shop(tmp_path / "photos")
+    shutil.copytree(EMBEDDED, tmp_path / "other")
+    parameters = read_parameters(EMBEDDED / PARAMETERS_FILE)
+    parameters.pop("embedding_bias")
+    write_arrays(tmp_path / "other" / PARAMETERS_FILE, parameters)
+    command = [str(tmp_path / "photos"), "--out", str(tmp_path / "own")]
+    refused = CliRunner().invoke(finetune, [*command, "--start", str(tmp_path / "other")])
+    assert isinstance(refused.exception, FeaturizerError)
+    assert "another network" in str(refused.exception)
+
+
+def test_both_files_of_a_network_hold_the_same_numbers(tmp_path: Path) -> None:
+    network = folded(fresh())
+    with torch.no_grad():
+        network.embedding.bias.add_(0.1234567)  # nothing that float16 holds as it is
+    write(network, described(64), tmp_path)
+    stored = read_arrays(tmp_path / PARAMETERS_FILE)[1]
+    initialisers = onnx.load(tmp_path / "network.onnx").graph.initializer
+    halves = [onnx.numpy_helper.to_array(one) for one in initialisers if one.name.endswith(".half")]
+    assert len(halves) == len(stored)
+    assert {one.tobytes() for one in halves} == {one.tobytes() for one in stored}
+
+
+def test_a_run_that_was_stopped_goes_on_as_it_was(tmp_path: Path) -> None:
+    def begun() -> Run:
+        torch.manual_seed(0)
+        return Run(SETTINGS, [3, 2, 1, 1], 20)
+
+    bank, pairs_ = 6, 2
+    batch = Batch(
+        torch.randint(0, 256, (bank + 2 * pairs_, 32, 32, 3), dtype=torch.uint8),
+        torch.randn(bank + 2 * pairs_, SETTINGS.network.dimensions),
+        torch.full((bank + 2 * pairs_,), -1),
+        torch.tensor([4, 4, 7, 7]),
+    )
+    label = torch.full((bank + 2 * pairs_, 2), -1)
+    label[:4] = torch.tensor([[0, 1], [0, 2], [1, 0], [1, 1]])
+    run = begun()
+    for _ in range(3):
+        run.step(batch, label, 0.2)
+    run.elapsed = 12.5
+    run.save(tmp_path / "run.pt")
+    again = begun()
+    again.load(tmp_path / "run.pt")
+    assert (again.steps, again.elapsed) == (3, 12.5)
+    for one, other in (
+        (run.network.state_dict(), again.network.state_dict()),
+        (run.average, again.average),
+        (run.goals.state_dict(), again.goals.state_dict()),
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    for mine, stored in zip(run.optimisers, again.optimisers, strict=True):
+        assert mine.state_dict()["param_groups"] == stored.state_dict()["param_groups"]
+        torch.testing.assert_close(
+            mine.state_dict()["state"], stored.state_dict()["state"], rtol=0, atol=0
+        )
+
+
+def test_a_run_that_goes_on_obeys_the_settings_that_it_has_now(tmp_path: Path) -> None:
+    Run(SETTINGS, [1, 1, 1, 1], 4).save(tmp_path / "run.pt")
+    changed = replace(SETTINGS, optimiser=replace(SETTINGS.optimiser, weight_decay=0.5))
+    run = Run(changed, [1, 1, 1, 1], 4)
+    run.load(tmp_path / "run.pt")
+    assert [group["decay"] for group in run.optimisers[0].param_groups] == [0.5]
 
 
 def batches(cache: Path) -> Batches:
