@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shlex
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 import training
+from catalog import demonstration
 from catalog.demonstration.fonts import FACES
 from catalog.demonstration.items import drawn_items
+from catalog.errors import ContentError
+from catalog.featurizer import EMBEDDED
 from catalog.materials import materials
+from catalog.sources import read_source
+from training import finetune
 from training.paint import FONT_FOLDERS, LATIN_NOTO, SYLLABLES
 from training.photos import train_photos
+from training.settings import SETTINGS, read
+from training.shop import Labelled, parted, photo_files, read_photos, write_parts
 
 TRAINING = Path(training.__file__).parent
 MADE_UP = re.compile(f"(?:{'|'.join(SYLLABLES)}){{1,4}}", re.IGNORECASE)
@@ -30,11 +41,36 @@ def imported(file: Path) -> set[str]:
     return found
 
 
-def test_no_training_module_uses_the_demonstration() -> None:
+def constants(file: Path) -> set[object]:
+    """The literal strings and numbers of a file."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+def colours(file: Path) -> set[tuple[int, ...]]:
+    """The literal triples of whole numbers up to 255 of a file, either way round."""
+    found: set[tuple[int, ...]] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Tuple | ast.List) and len(node.elts) == 3:
+            values = [one.value for one in node.elts if isinstance(one, ast.Constant)]
+            whole = tuple(one for one in values if isinstance(one, int) and 0 <= one <= 255)
+            if len(whole) == 3:
+                found |= {whole, whole[::-1]}
+    return found
+
+
+def test_the_training_imports_of_the_product_only_the_catalogue_without_its_demonstration() -> None:
     files = sorted(TRAINING.glob("*.py"))
     assert len(files) > 10
     named = {file.name: imported(file) for file in files}
-    assert not [name for name, used in named.items() if any("demonstration" in one for one in used)]
+    apart = ("catalog.demonstration", "edge", "sync")
+    found = {
+        (name, one)
+        for name, used in named.items()
+        for one in used
+        if any(f"{one}.".startswith(f"{module}.") for module in apart)
+    }
+    assert not found
 
 
 def test_the_product_does_not_import_the_training() -> None:
@@ -45,9 +81,28 @@ def test_the_product_does_not_import_the_training() -> None:
 
 
 def test_training_and_demonstration_share_no_font() -> None:
-    for _, file in FACES.values():
+    assert len(FACES) > 5
+    for package, file in FACES.values():
         assert not file.lower().startswith(FONT_FOLDERS)
         assert not file.startswith(LATIN_NOTO)
+        assert not package.removeprefix("font_").startswith(FONT_FOLDERS)
+    literals = {one for file in TRAINING.glob("*.py") for one in constants(file)}
+    named = {one for one in literals if isinstance(one, str) and one.endswith((".ttf", ".otf"))}
+    assert named == {"*.ttf"}  # in those folders
+
+
+def test_training_and_demonstration_share_no_palette() -> None:
+    """What is drawn in the training has random colours, but for greys and a few named ones."""
+    palettes = {
+        tuple(bytes.fromhex(one[1:]))
+        for file in Path(demonstration.__file__).parent.glob("*.py")
+        for one in constants(file)
+        if isinstance(one, str) and re.fullmatch("#[0-9a-f]{6}", one)
+    }
+    assert len(palettes) > 100
+    named = {one for file in TRAINING.glob("*.py") for one in colours(file)}
+    assert named
+    assert not {one for one in named & palettes if len(set(one)) > 1}  # greys are everybody's
 
 
 def test_no_drawn_training_product_can_bear_a_demonstration_items_title() -> None:
@@ -72,3 +127,134 @@ def test_no_photo_that_measures_is_trained_on() -> None:
     clothing = [parts[2] for parts in places if parts[0] == "clothing"]
     assert len(clothing) == 3068
     assert all(name.startswith("train-") for name in clothing)
+
+
+def test_the_rate_rises_stays_and_falls_and_pictures_grow() -> None:
+    settings = read(SETTINGS)
+    shares = [settings.optimiser.rate_share(at / 1000) for at in range(1001)]
+    peak = [at / 1000 for at, share in enumerate(shares) if share == 1]
+    assert 0 < shares[0] < 0.2
+    assert peak[0] == pytest.approx(settings.optimiser.warm_up, abs=0.002)
+    assert peak[-1] == pytest.approx(settings.optimiser.fall, abs=0.002)
+    assert shares[: int(1000 * peak[0])] == sorted(shares[: int(1000 * peak[0])])
+    assert shares[int(1000 * peak[-1]) :] == sorted(shares[int(1000 * peak[-1]) :], reverse=True)
+    assert 0 <= shares[-1] < 0.01
+    sides = [settings.input.size(at / 1000) for at in range(1001)]
+    assert sides == sorted(sides)
+    assert {side for _, side in settings.input.sizes} == set(sides)
+
+
+def draw_shop(folder: Path, counts: dict[str, int]) -> Path:
+    """So many pictures of each item, all different."""
+    rng = np.random.default_rng(1)
+    for sku, count in counts.items():
+        (folder / sku).mkdir(parents=True)
+        for number in range(count):
+            picture = rng.integers(0, 256, (40, 60, 3)).astype(np.uint8)
+            cv2.imwrite(str(folder / sku / f"{number}.png"), picture)
+    return folder
+
+
+def photos_of(folder: Path, left_out: list[tuple[str, str]]) -> list[Labelled]:
+    """What `training.finetune` reads from a folder."""
+
+    def note(name: str, reason: str) -> None:
+        left_out.append((name, reason))
+
+    return read_photos(photo_files(read_source(folder), note), note, lambda done, of: None)
+
+
+def test_a_fifth_of_each_items_photos_is_held_back_the_same_each_time(tmp_path: Path) -> None:
+    counts = {"one": 1, "two": 2, "three": 3, "seven": 7, "ten": 10}
+    photos = photos_of(draw_shop(tmp_path / "photos", counts), [])
+    learnt, held_back = parted(photos)
+    held = {sku: sum(photo.sku == sku for photo in held_back) for sku in counts}
+    assert held == {"one": 0, "two": 0, "three": 1, "seven": 1, "ten": 2}
+    assert len(learnt) + len(held_back) == sum(counts.values())
+    assert {p.digest for p in held_back} == {p.digest for p in parted(photos[::-1])[1]}
+
+
+def test_the_parts_are_folders_of_an_item_each_and_are_written_anew(tmp_path: Path) -> None:
+    photos = photos_of(draw_shop(tmp_path / "photos", {"a": 5, "b": 3}), [])
+    odd = [Labelled("../x", one.place, one.digest, one.picture) for one in photos[:5]]
+    for items in (odd + photos[5:], photos):
+        learnt, held_back = parted(items)
+        for part, place in zip(
+            (learnt, held_back), write_parts(learnt, held_back, tmp_path / "kept"), strict=True
+        ):
+            found = photos_of(place, [])
+            assert {one.digest for one in found} == {one.digest for one in part}
+            assert len({one.sku for one in found}) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "photos"]
+
+
+def test_photos_that_cannot_be_used_are_left_out_and_told(tmp_path: Path) -> None:
+    shop = draw_shop(tmp_path / "photos", {"a": 4, "b": 4})
+    (shop / "a" / "4.jpg").write_bytes(b"no picture")
+    (shop / "b" / "4.png").write_bytes((shop / "b" / "0.png").read_bytes())
+    table = tmp_path / "items.jsonl"
+    rows = [{"sku": p.parent.name, "photo": str(p)} for p in sorted(shop.glob("*/*"))]
+    rows += [
+        {"sku": "a", "photo": "http://shop.test/5.jpg"},
+        {"sku": "b", "photo": str(shop / "gone.png")},
+    ]
+    table.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    left_out: list[tuple[str, str]] = []
+    assert len(photos_of(table, left_out)) == 8
+    assert left_out == [
+        ("http://shop.test/5.jpg", "an address; only files are learnt from"),
+        (f"{shop}/a/4.jpg", "not a picture that can be read"),
+        (f"{shop}/b/4.png", f"the same file as {shop}/b/0.png"),
+        (f"{shop}/gone.png", "No such file or directory"),
+    ]
+
+
+def test_where_no_item_has_three_photos_nothing_could_tell_whether_it_helped(
+    tmp_path: Path,
+) -> None:
+    photos = photos_of(draw_shop(tmp_path / "photos", {"a": 2, "b": 2}), [])
+    with pytest.raises(ContentError, match="no item has three photos"):
+        parted(photos)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("gone --out own", "gone: no such file or folder"),
+        ("only --out own", "only a has photos; wanted are at least two items"),
+        ("far.jsonl --out own", "all photos are addresses"),
+        ("photos --out own --minutes 0", "0.0 is not in the range x>0"),
+        ("photos --out own --start gone", "gone: no such featurizer folder"),
+        ("photos --out own --start photos", "not a featurizer's descriptor"),
+        ("photos --out own --start foreign", "another network than this training makes"),
+        ("photos --out {embedded}", "is the embedded network"),
+        ("photos --out foreign --start foreign", "is where it starts from"),
+        ("photos --out only", "holds something else; name another folder with --out"),
+        ("photos --out own --keep only", "holds something else; name another folder with --keep"),
+        ("photos --out photos/own", "lies among the photos"),
+        ("photos", "Missing option '--out'"),
+    ],
+)
+def test_fine_tuning_refuses_bad_input_by_one_sentence(
+    words: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    draw_shop(tmp_path / "photos", {"a": 3, "b": 3})
+    draw_shop(tmp_path / "only", {"a": 3})
+    (tmp_path / "far.jsonl").write_text('{"sku": "a", "photo": "http://shop.test/1.jpg"}\n')
+    (tmp_path / "foreign").mkdir()
+    descriptor = (EMBEDDED / "descriptor.json").read_text(encoding="utf-8")
+    (tmp_path / "foreign" / "descriptor.json").write_text(descriptor, encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(words.format(embedded=shlex.quote(str(EMBEDDED))))
+    monkeypatch.setattr("sys.argv", ["finetune", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        finetune.main()
+    heard = capsys.readouterr().err + str(stopped.value.code)
+    assert said in heard
+    assert "Traceback" not in heard
+    assert sorted(tmp_path.rglob("*")) == before

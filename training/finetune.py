@@ -140,7 +140,7 @@ def _check_places(photos: Path, out: Path, keep: Path, start: Path) -> None:
     Raises:
         ContentError: Which one, and what to name instead.
     """
-    taken = {EMBEDDED.resolve(): "the embedded network", start.resolve(): "where it starts from"}
+    taken = {start.resolve(): "where it starts from", EMBEDDED.resolve(): "the embedded network"}
     if out in taken:
         raise ContentError(f"{out}: is {taken[out]}; name another folder with --out")
     if out.exists() and not (out / DESCRIPTOR).is_file() and not _empty(out):
