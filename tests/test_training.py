@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,9 +22,12 @@ from catalog.featurizer import EMBEDDED
 from catalog.materials import materials
 from catalog.sources import read_source
 from training import finetune
+from training.cutouts import cutout_files
+from training.drawn import drawn_files
 from training.paint import FONT_FOLDERS, LATIN_NOTO, SYLLABLES
-from training.photos import train_photos
+from training.photos import Photo, train_photos
 from training.settings import SETTINGS, read
+from training.shards import MADE_OF, check_made_of, made_of, note_made_of, open_shards, remove
 from training.shop import Labelled, parted, photo_files, read_photos, write_parts
 
 TRAINING = Path(training.__file__).parent
@@ -215,6 +219,56 @@ def test_where_no_item_has_three_photos_nothing_could_tell_whether_it_helped(
     photos = photos_of(draw_shop(tmp_path / "photos", {"a": 2, "b": 2}), [])
     with pytest.raises(ContentError, match="no item has three photos"):
         parted(photos)
+
+
+def bank_of(cache: Path, *names: str) -> None:
+    """Shards of one row each."""
+    for name in names:
+        (cache / "bank" / name).mkdir(parents=True)
+        for field in ("pictures", "answers", "source", "thing"):
+            np.save(cache / "bank" / name / f"{field}.npy", np.zeros(1))
+
+
+def test_a_shard_that_is_removed_is_passed_over_and_what_is_open_stays(tmp_path: Path) -> None:
+    bank_of(tmp_path, "000000", "000001")
+    known = open_shards(tmp_path, {})
+    remove(tmp_path / "bank" / "000000")
+    (tmp_path / "bank" / "000001" / "thing.npy").unlink()  # as one that goes while it is opened
+    bank_of(tmp_path, "000002")
+    assert list(open_shards(tmp_path, known)) == ["000001", "000002"]
+    assert list(open_shards(tmp_path, {})) == ["000002"]
+    assert known["000000"].pictures.tolist() == [0.0]
+
+
+def test_a_cache_of_other_photos_is_refused_and_one_that_does_not_say_is_taken(
+    tmp_path: Path,
+) -> None:
+    files = sorted(draw_shop(tmp_path / "photos", {"a": 2, "b": 2}).glob("*/*"))
+    photos = [Photo(file, 0, file.parent.name) for file in files]
+    bank = read(SETTINGS).bank
+    ours = made_of(photos, files[:2], bank)
+    old, new = tmp_path / "old", tmp_path / "new"
+    bank_of(old, "000000")
+    note_made_of(old, ours)  # made before there was such a file
+    assert not (old / MADE_OF).exists()
+    check_made_of(old, ours)
+    new.mkdir()
+    note_made_of(new, ours)
+    bank_of(new, "000000")
+    check_made_of(new, made_of(photos, files[:2], replace(bank, shards=1)))
+    with pytest.raises(ContentError, match="other photos; name another"):
+        check_made_of(new, made_of(photos[1:], files[:2], bank))
+    with pytest.raises(ContentError, match=r"other cut-outs and settings in \[bank\]"):
+        note_made_of(new, made_of(photos, files, replace(bank, mixed=1)))
+
+
+def test_an_empty_cache_and_no_cut_outs_are_told_by_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ContentError, match=r"make some with: python -m training\.bank"):
+        open_shards(tmp_path, {})
+    with pytest.raises(ContentError, match=r"make them with: python -m training\.drawn"):
+        drawn_files(tmp_path)
+    with pytest.raises(ContentError, match="no cut-out things"):
+        cutout_files(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ enough shards, each new one replaces the oldest.
 import argparse
 import logging
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +22,10 @@ from training.colours import Rng, colour, pattern
 from training.cutouts import cutout_files, read_cutout, scene
 from training.data import STORED_SIZE, Image, random_crop, read_rgb, resized
 from training.drawn import drawn_files
+from training.errors import plain_errors
 from training.photos import Photo, chosen_materials, train_photos
 from training.settings import SETTINGS, BankSettings, read
-from training.shards import shard_folders
+from training.shards import made_of, note_made_of, remove, shard_folders
 from training.teachers import TEACHER_SIZE, Space, Teachers
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ class Maker:
         rng: Rng,
     ) -> None:
         self.photos = [read_rgb(p.path) for p in photos]
-        groups = np.array([p.group for p in photos])
-        self.rows = [np.flatnonzero(groups == g) for g in range(len(settings.set_shares))]
+        numbers = np.array([p.set_number for p in photos])
+        self.rows = [np.flatnonzero(numbers == n) for n in range(len(settings.set_shares))]
         self.cutouts = [read_cutout(f) for f in cutouts]
         self.drawn = [np.load(f, mmap_mode="r") for f in drawn]
         self.settings = settings
@@ -54,8 +54,8 @@ class Maker:
 
     def photo(self) -> tuple[Image, int]:
         """A random crop of a random photo, (224, 224, 3), and the photo's row."""
-        group = int(self.rng.choice(len(self.rows), p=self.settings.set_shares))
-        row = int(self.rng.choice(self.rows[group]))
+        number = int(self.rng.choice(len(self.rows), p=self.settings.set_shares))
+        row = int(self.rng.choice(self.rows[number]))
         cut = random_crop(self.photos[row], self.rng, self.settings.least_area)
         return resized(cut, TEACHER_SIZE, TEACHER_SIZE), row
 
@@ -140,6 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder, settings = chosen_materials(options.materials), read(options.settings).bank
     photos = train_photos(folder / "data", settings.held_back)
     cutouts = cutout_files(options.cutouts)
+    drawn = drawn_files(options.cache)
+    note_made_of(options.cache, made_of(photos, cutouts, settings))
     teachers, space = Teachers(folder / "models"), Space.load(options.cache)
     made = 0
     while options.shards is None or made < options.shards:
@@ -148,15 +150,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         number = 1 + max((int(p.name) for p in known), default=-1)
         rng = np.random.default_rng([number, 11])
         if made == 0:
-            maker = Maker(photos, cutouts, drawn_files(options.cache), settings, rng)
+            maker = Maker(photos, cutouts, drawn, settings, rng)
         maker.rng = rng
         write(maker, teachers, space, options.cache / "bank" / f"{number:06}")
         for old in known[: max(0, len(known) + 1 - settings.shards)]:
-            shutil.rmtree(old)
+            remove(old)
         made += 1
         taken = time.monotonic() - before
         log.info("shard %d, %.0f s", number, taken)
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

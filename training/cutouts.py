@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from catalog.errors import ContentError, PhotoError
 from training.colours import Rng
 from training.data import Floats, Image
 from training.views import photographed
@@ -14,16 +15,23 @@ SKIN_TONES = ("1f3fb", "1f3fc", "1f3fd", "1f3fe", "1f3ff")
 
 
 def cutout_files(folder: Path) -> list[Path]:
-    """Pictures with transparency in a folder, but for skin tones of one figure, in order."""
+    """Pictures with transparency in a folder, but for skin tones of one figure, in order.
+
+    Raises:
+        ContentError: There is none.
+    """
     files = sorted(folder.glob("*.webp"))
-    return [f for f in files if not any(tone in f.stem.split("-") for tone in SKIN_TONES)]
+    found = [f for f in files if not any(tone in f.stem.split("-") for tone in SKIN_TONES)]
+    if not found:
+        raise ContentError(f"{folder}: no cut-out things (.webp) in it")
+    return found
 
 
 def read_cutout(file: Path) -> Image:
     """A picture with transparency: (height, width, 4) uint8, RGBA, cut to what is opaque."""
     picture = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
-        raise OSError(f"not a readable picture with transparency: {file}")
+        raise PhotoError(f"{file}: not a readable picture with transparency")
     rows, columns = np.nonzero(picture[..., 3] > 32)
     part = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGRA2RGBA), np.uint8)

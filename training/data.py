@@ -1,11 +1,12 @@
-"""Pictures: reading them, cutting them, and the one preprocessing path."""
+"""Pictures: reading and cutting them. What a network sees, `catalog.featurizer` prepares."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from catalog.errors import PhotoError
 
 Image = npt.NDArray[np.uint8]
 """A picture: (height, width, 3) uint8, RGB."""
@@ -16,22 +17,11 @@ STORED_SIZE = 160
 GREY = 128
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a picture becomes the network's input; the same fields as `descriptor.json`."""
-
-    size: int
-    resize: str
-    short_side: int | None
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
 def read_rgb(path: Path) -> Image:
     """Decode a picture file into RGB."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
-        raise OSError(f"not a readable picture: {path}")
+        raise PhotoError(f"{path}: not a readable picture")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -62,13 +52,6 @@ def fitted(picture: Image, size: int, resize: str, short_side: int | None = None
     square = np.full((size, size, 3), GREY, np.uint8)
     square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return square
-
-
-def network_input(picture: Image, how: Preprocessing) -> Floats:
-    """The network's input for one picture, (3, size, size) float32."""
-    square = fitted(picture, how.size, how.resize, how.short_side).astype(np.float32)
-    normal = (square - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
-    return np.ascontiguousarray(normal.transpose(2, 0, 1))
 
 
 def random_crop(picture: Image, rng: np.random.Generator, least: float = 0.3) -> Image:

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from catalog.errors import ContentError
 from training.data import STORED_SIZE, read_rgb, resized
+from training.errors import plain_errors
 from training.photos import chosen_materials, train_photos
 from training.things import Recipe, make, recipes
 from training.views import view
@@ -72,8 +74,15 @@ def draw_held_out(cache: Path, photos: Bytes) -> None:
 
 
 def drawn_files(cache: Path) -> list[Path]:
-    """The finished parts of the drawn products, in order."""
-    return [f for i in range(64) if (f := cache / f"drawn-{i}.npy").exists()]
+    """The finished parts of the drawn products, in order.
+
+    Raises:
+        ContentError: There is none.
+    """
+    found = [f for i in range(64) if (f := cache / f"drawn-{i}.npy").exists()]
+    if not found:
+        raise ContentError(f"{cache}: no drawn products; make them with: python -m training.drawn")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)
+    options.cache.mkdir(parents=True, exist_ok=True)
     photos = grounds(chosen_materials(options.materials), 900, 3)
     if options.held_out:
         draw_held_out(options.cache, photos)
@@ -101,4 +111,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

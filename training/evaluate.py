@@ -4,69 +4,71 @@ python -m training.evaluate catalog/network [--cache CACHE] [--modes squash crop
 """
 
 import argparse
-import json
+import copy
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from training.data import Floats, Preprocessing, network_input, read_rgb
+from catalog.featurizer import Descriptor, Featurizer, read_descriptor
+from catalog.photos import Picture, decode
+from training.data import Floats
 from training.drawn import MODES
+from training.errors import plain_errors
 from training.photos import chosen_materials, folder_per_class, held_back
-from training.teachers import TEACHER_SIZE, Teacher, session
+from training.teachers import TEACHER_SIZE, TEACHERS, Teacher
 
 Labels = npt.NDArray[np.str_]
-Bytes = npt.NDArray[np.uint8]
+Resize = Literal["crop", "letterbox", "squash"]
+MOBILE = next(teacher for teacher in TEACHERS if teacher.name == "MobileNetV2")
+ENGINE = "onnxruntime"
+AT_ONCE = 32
 
 
-@dataclass
-class Featurizer:
-    """A network with its preprocessing."""
-
-    net: onnxruntime.InferenceSession
-    how: Preprocessing
-
-    @classmethod
-    def open(cls, folder: Path) -> "Featurizer":
-        """An exported network."""
-        described = json.loads((folder / "descriptor.json").read_text(encoding="utf-8"))
-        mean, std = tuple(described["mean"]), tuple(described["std"])
-        how = Preprocessing(
-            described["size"], described["resize"], described["short_side"], mean, std
+def opened(folder: Path, resize: Resize | None = None, short_side: int | None = None) -> Featurizer:
+    """A featurizer folder's network, fed as its descriptor says or resized another way."""
+    descriptor = read_descriptor(folder)
+    if resize is not None:
+        short = short_side or round(descriptor.size * 8 / 7)
+        descriptor = replace(
+            descriptor, resize=resize, short_side=short if resize == "crop" else None
         )
-        return cls(session(folder / described["network"]), how)
+    return Featurizer(folder, descriptor, ENGINE)
 
-    @classmethod
-    def teacher(cls, teacher: Teacher, models: Path) -> "Featurizer":
-        """A pretrained network, with its usual preprocessing."""
-        mean, std = (teacher.mean,) * 3, (teacher.std,) * 3
-        how = Preprocessing(TEACHER_SIZE, "crop", TEACHER_SIZE * 8 // 7, mean, std)
-        return cls(session(models / teacher.file), how)
 
-    def vectors(self, pictures: Sequence[Bytes] | Bytes) -> Floats:
-        """Unit vectors (n, d) of pictures."""
-        out = []
-        for i in range(0, len(pictures), 32):
-            batch = np.stack([network_input(p, self.how) for p in pictures[i : i + 32]])
-            out.append(self.net.run(["embedding"], {"input": batch})[0])
-        joined = np.concatenate(out)
-        return np.asarray(joined / np.linalg.norm(joined, axis=1, keepdims=True), np.float32)
+def as_featurizer(teacher: Teacher, models: Path, size: int = TEACHER_SIZE) -> Featurizer:
+    """A pretrained network with its usual preprocessing, at `size` pixels."""
+    descriptor = Descriptor(
+        name=teacher.name,
+        network=teacher.file,
+        output="embedding",
+        size=size,
+        mean=(teacher.mean,) * 3,
+        std=(teacher.std,) * 3,
+        short_side=size * 8 // 7,
+    )
+    return Featurizer(models, descriptor, ENGINE)
 
-    def photos(self, paths: Sequence[Path]) -> Floats:
-        """Unit vectors (n, d) of picture files."""
-        return np.concatenate(
-            [
-                self.vectors([read_rgb(p) for p in paths[i : i + 32]])
-                for i in range(0, len(paths), 32)
-            ]
-        )
+
+def vectors_of(featurizer: Featurizer, pictures: Iterable[Picture]) -> Floats:
+    """Unit vectors (n, d) of BGR pictures, some at a time."""
+    rest, found = iter(pictures), []
+    while some := list(islice(rest, AT_ONCE)):
+        found.append(featurizer.embed(some))
+    return np.concatenate(found)
+
+
+def photo_vectors(featurizer: Featurizer, paths: Sequence[Path]) -> Floats:
+    """Unit vectors (n, d) of picture files."""
+    enough = featurizer.descriptor.enough
+    return vectors_of(featurizer, (decode(p.read_bytes(), str(p), enough) for p in paths))
 
 
 def recall(
@@ -96,7 +98,7 @@ def labelled(
 ) -> tuple[Floats, Labels]:
     """Vectors and labels of a folder-per-class set."""
     pairs = sorted(p for start in starts for p in folder_per_class(root, start))
-    return featurizer.photos([p for p, _ in pairs]), np.array([label for _, label in pairs])
+    return photo_vectors(featurizer, [p for p, _ in pairs]), np.array([label for _, label in pairs])
 
 
 def photo_figures(featurizer: Featurizer, data: Path, dev: bool, aside: int) -> dict[str, float]:
@@ -106,7 +108,7 @@ def photo_figures(featurizer: Featurizer, data: Path, dev: bool, aside: int) -> 
     """
     known, known_labels = labelled(featurizer, data / "grocery" / "photos")
     clean = sorted((data / "grocery" / "iconic").glob("*.webp"))
-    icons, icon_labels = featurizer.photos(clean), np.array([p.stem for p in clean])
+    icons, icon_labels = photo_vectors(featurizer, clean), np.array([p.stem for p in clean])
     asked, asked_labels = labelled(featurizer, data / "grocery" / ("dev" if dev else "queries"))
     start = "dev " if dev else ""
     figures = {
@@ -128,15 +130,15 @@ def photo_figures(featurizer: Featurizer, data: Path, dev: bool, aside: int) -> 
 
 def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, float]:
     """Held-out drawn products: right first, also of look-alikes, and how unknown ones compare."""
-    kept = featurizer.how
     if mode != "crop":  # the stored views are already squashed or letterboxed
-        featurizer.how = replace(kept, resize="squash", short_side=None)
+        featurizer = copy.copy(featurizer)
+        featurizer.descriptor = replace(featurizer.descriptor, resize="squash", short_side=None)
     sets = {name: held[f"{mode}-{name}"] for name in ("catalogue", "queries", "outside")}
     things, views = sets["catalogue"].shape[:2]
-    known = featurizer.vectors(sets["catalogue"].reshape(-1, *sets["catalogue"].shape[2:]))
-    asked = featurizer.vectors(sets["queries"].reshape(-1, *sets["queries"].shape[2:]))
-    strange = featurizer.vectors(sets["outside"].reshape(-1, *sets["outside"].shape[2:]))
-    featurizer.how = kept
+    known, asked, strange = (
+        vectors_of(featurizer, pictures.reshape(-1, *pictures.shape[2:])[..., ::-1])
+        for pictures in sets.values()
+    )
     owner, truth = (
         np.repeat(np.arange(things), views),
         np.repeat(np.arange(things), sets["queries"].shape[1]),
@@ -158,15 +160,20 @@ def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, flo
     }
 
 
-def milliseconds(net: onnxruntime.InferenceSession, size: int, rounds: int = 200) -> float:
-    """Median time of one picture on one thread."""
-    x = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
-    taken = []
+def milliseconds(one: Featurizer, other: Featurizer, rounds: int = 200) -> tuple[float, float]:
+    """Median times of one input by two networks in turn, so that both see the same machine."""
+    rng = np.random.default_rng(0)
+    both = [
+        (net, rng.normal(size=(1, 3, net.descriptor.size, net.descriptor.size)).astype(np.float32))
+        for net in (one, other)
+    ]
+    taken: list[list[float]] = [[], []]
     for _ in range(rounds):
-        before = time.perf_counter()
-        net.run(["embedding"], {"input": x})
-        taken.append(time.perf_counter() - before)
-    return statistics.median(taken) * 1000
+        for times, (net, pixels) in zip(taken, both, strict=True):
+            before = time.perf_counter()
+            net.run(pixels)
+            times.append(1000 * (time.perf_counter() - before))
+    return statistics.median(taken[0]), statistics.median(taken[1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -177,29 +184,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
     parser.add_argument("--cache", type=Path, help="folder with held.npz, of drawn products")
-    parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES))
+    parser.add_argument(
+        "--modes", nargs="*", choices=MODES, help="ways to resize; the descriptor's if left out"
+    )
     parser.add_argument("--dev", action="store_true", help="only what settings may be chosen by")
     parser.add_argument(
         "--held-back", type=int, default=0, help="Caltech classes that the bank left out"
     )
-    parser.add_argument("--short-side", type=int, help="of crop; 256 / 224 of the size if left out")
+    parser.add_argument(
+        "--short-side", type=int, help="of --modes crop; 256 / 224 of the size if left out"
+    )
     parser.add_argument("--no-photos", action="store_true")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     folder = chosen_materials(options.materials)
-    featurizer = Featurizer.open(options.folder)
-    size = featurizer.how.size
-    teacher = session(folder / "models" / "mobilenet_v2_1.0_224.onnx")
-    own, other = milliseconds(featurizer.net, size), milliseconds(teacher, 160)
+    mobile = as_featurizer(MOBILE, folder / "models", 160)
+    own, other = milliseconds(opened(options.folder), mobile)
     print(f"{own:.2f} ms, beside MobileNetV2 at 160 pixels: {other:.2f} ms")
-    short = options.short_side or round(size * 256 / 224)
     held = None if options.cache is None else np.load(options.cache / "held.npz")
-    for mode in options.modes:
-        featurizer.how = replace(
-            featurizer.how,
-            resize=mode,
-            short_side=short if mode == "crop" else None,
-        )
+    for chosen in options.modes or [None]:
+        featurizer = opened(options.folder, chosen, options.short_side)
+        mode = featurizer.descriptor.resize
         figures: dict[str, float] = {}
         if not options.no_photos:
             figures |= photo_figures(featurizer, folder / "data", options.dev, options.held_back)
@@ -209,4 +214,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

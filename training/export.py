@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from catalog.errors import FeaturizerError
 from catalog.featurizer import Descriptor, write_descriptor
 from training.checkpoint import write_checkpoint
+from training.errors import plain_errors
 from training.network import Network, folded
 from training.settings import SETTINGS, Settings, read
 
@@ -125,4 +126,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

@@ -19,11 +19,11 @@ from catalog.errors import (
     FeaturizerError,
     MissingExtraError,
     SurroundingsError,
-    VisualSearchError,
 )
 from catalog.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
 from catalog.sources import read_source
 from catalog.terminal import as_json, print_json, progress_bars
+from training.errors import plain_errors
 from training.settings import SETTINGS, read
 from training.shop import are_parts, parted, photo_files, read_photos, replaced, write_parts
 
@@ -177,14 +177,13 @@ def _ours(start: Path) -> Descriptor:
 def main() -> None:
     """Run the command; errors become one plain sentence and an exit code."""
     try:
-        finetune(prog_name="python -m training.finetune", standalone_mode=False)
-    except (KeyboardInterrupt, click.Abort):
+        with plain_errors():
+            finetune(prog_name="python -m training.finetune", standalone_mode=False)
+    except click.Abort:
         sys.exit("stopped")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except VisualSearchError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

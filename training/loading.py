@@ -17,11 +17,11 @@ from training.augment import seen_through
 from training.data import Floats, Image
 from training.drawn import PART_THINGS, drawn_files
 from training.settings import BatchSettings
-from training.shards import Shard, shard_folders
+from training.shards import Shard, open_shards
 from training.things import recipes
 
-GROUP = 4
-LOOK_AGAIN = 100
+GROUP = 4  # look-alikes among the drawn things
+LOOK_AGAIN = 100  # batches
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Batches(IterableDataset[Batch]):
         self.seed = seed
         self.parts = drawn_files(cache)
         self.grouped = sum(r.grouped for r in recipes(PART_THINGS, 0))
-        self.shards: dict[str, Shard] = {}
+        self.shards = open_shards(cache, {})  # here too, so that an empty cache is told at once
         self.photo_rows = self.other_rows = np.empty((0, 2), np.int64)  # shard, row
 
     @property
@@ -65,10 +65,7 @@ class Batches(IterableDataset[Batch]):
 
     def refresh(self) -> None:
         """Look which shards there are now, and which of their rows are single photos."""
-        self.shards = {
-            folder.name: self.shards.get(folder.name) or Shard.open(folder)
-            for folder in shard_folders(self.cache)
-        }
+        self.shards = open_shards(self.cache, self.shards)
         rows = [
             np.stack([np.full(len(shard.source), number), np.arange(len(shard.source))], 1)
             for number, shard in enumerate(self.shards.values())
@@ -128,8 +125,8 @@ class Batches(IterableDataset[Batch]):
             answers[row] = said[row] * (1 - share) + said[other] * share
         return np.asarray(has)
 
-    def batch(self, rng: np.random.Generator, banks: list[npt.NDArray[np.uint8]]) -> Batch:
-        """One batch of the size that is wanted now."""
+    def batch(self, rng: np.random.Generator, parts: list[npt.NDArray[np.uint8]]) -> Batch:
+        """One batch of the size that is wanted now; parts: the opened files of drawn things."""
         size = int(self.size.value)
         rows = self.chosen_rows(rng)
         pictures = [seen_through(np.asarray(s.pictures[row]), size, rng, True) for s, row in rows]
@@ -138,11 +135,11 @@ class Batches(IterableDataset[Batch]):
         source[self.patch(pictures, answers, rng)] = -1
         drawn = self.chosen_things(rng)
         for number in drawn:
-            bank = banks[number // PART_THINGS][number % PART_THINGS]
-            for row in rng.choice(len(bank), self.settings.views, replace=False):
-                pictures.append(seen_through(np.asarray(bank[row]), size, rng, False))
-        pairs = rows[self.settings.bank :]
-        things = [self.drawn + int(shard.thing[row]) for shard, row in pairs]
+            views = parts[number // PART_THINGS][number % PART_THINGS]
+            for row in rng.choice(len(views), self.settings.views, replace=False):
+                pictures.append(seen_through(np.asarray(views[row]), size, rng, False))
+        cut_out = rows[self.settings.bank :]
+        things = [self.drawn + int(shard.thing[row]) for shard, row in cut_out]
         thing = np.concatenate([things, np.repeat(drawn, self.settings.views)])
         return Batch(
             torch.from_numpy(np.stack(pictures)),
@@ -157,10 +154,10 @@ class Batches(IterableDataset[Batch]):
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         rng = np.random.default_rng(self.seed)
-        banks = [np.load(f, mmap_mode="r") for f in self.parts]
+        parts = [np.load(f, mmap_mode="r") for f in self.parts]
         made = 0
         while True:
             if made % LOOK_AGAIN == 0:
                 self.refresh()
-            yield self.batch(rng, banks)
+            yield self.batch(rng, parts)
             made += 1

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from catalog.errors import SurroundingsError
 from training.colours import Colour, Rng, contrasting
 from training.data import Image
 from training.icons import icon
@@ -31,7 +32,7 @@ def font_files() -> tuple[Path, ...]:
     found = sorted(p for folder in FONT_FOLDERS for p in (root / folder).glob("*.ttf"))
     usable = tuple(p for p in found if p.parent.name != "noto" or p.name.startswith(LATIN_NOTO))
     if not usable:
-        raise OSError(
+        raise SurroundingsError(
             f"no fonts below {root}: install fonts-dejavu, fonts-liberation, fonts-freefont-ttf"
         )
     return usable

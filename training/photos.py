@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from catalog.errors import ContentError
 from catalog.materials import materials
 
 TRAIN_SETS = ("grocery", "clothing", "caltech", "trashnet")
@@ -17,7 +18,7 @@ class Photo:
     """One labelled photo: its file, the index of its set in TRAIN_SETS, its class name."""
 
     path: Path
-    group: int
+    set_number: int
     label: str
 
 
@@ -25,7 +26,7 @@ def chosen_materials(given: Path | None) -> Path:
     """The folder with `data` and `models`: the given one, else the project's usual one."""
     folder = given or materials()
     if folder is None:
-        raise OSError("no training materials: name their folder in VISUAL_SEARCH_MATERIALS")
+        raise ContentError("no training materials: name their folder in VISUAL_SEARCH_MATERIALS")
     return folder
 
 
@@ -54,11 +55,16 @@ def train_photos(root: Path, without: int = 0) -> list[Photo]:
         (p for p in folder_per_class(root / "pool" / "caltech") if p[1] not in aside),
         folder_per_class(root / "pool" / "trashnet"),
     )
-    return [Photo(path, group, label) for group, pairs in enumerate(found) for path, label in pairs]
+    return [Photo(path, number, label) for number, own in enumerate(found) for path, label in own]
 
 
 def class_numbers(photos: list[Photo]) -> tuple[npt.NDArray[np.int64], list[int]]:
     """Class number of each photo within its set, (n,) int64, and each set's number of classes."""
-    names = [sorted({p.label for p in photos if p.group == g}) for g in range(len(TRAIN_SETS))]
-    index = [{name: i for i, name in enumerate(group)} for group in names]
-    return np.array([index[p.group][p.label] for p in photos], np.int64), [len(n) for n in names]
+    names = [
+        sorted({p.label for p in photos if p.set_number == number})
+        for number in range(len(TRAIN_SETS))
+    ]
+    index = [{name: i for i, name in enumerate(own)} for own in names]
+    return np.array([index[p.set_number][p.label] for p in photos], np.int64), [
+        len(n) for n in names
+    ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 
+from training.errors import plain_errors
 from training.photos import chosen_materials, train_photos
 from training.settings import SETTINGS, read
 from training.teachers import fit
@@ -33,4 +34,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

@@ -21,12 +21,14 @@ from torch.utils.data import DataLoader
 
 from training.augment import recoloured
 from training.cutouts import cutout_files
+from training.errors import plain_errors
 from training.loading import Batch, Batches
 from training.loss import Goals
 from training.muon import Muon
 from training.network import Network
 from training.photos import chosen_materials, class_numbers, train_photos
 from training.settings import SETTINGS, Settings, read
+from training.shards import check_made_of, made_of
 
 log = logging.getLogger(__name__)
 
@@ -122,13 +124,15 @@ def train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     settings = read(options.settings)
     photos = train_photos(chosen_materials(options.materials) / "data", settings.bank.held_back)
+    cutouts = cutout_files(options.cutouts)
+    check_made_of(options.cache, made_of(photos, cutouts, settings.bank))
     numbers, classes = class_numbers(photos)
     none = np.array([[-1, -1]])
-    pairs = np.stack([np.array([p.group for p in photos]), numbers], 1)
-    labels = torch.from_numpy(np.concatenate([pairs, none]))  # row -1: no label
+    known = np.stack([np.array([p.set_number for p in photos]), numbers], 1)
+    labels = torch.from_numpy(np.concatenate([known, none]))  # row -1: no label
     size = multiprocessing.Value("i", settings.input.size(0.0))
     batches = Batches(options.cache, settings.batch, size, options.seed)
-    run = Run(settings, classes, batches.drawn + len(cutout_files(options.cutouts)))
+    run = Run(settings, classes, batches.drawn + len(cutouts))
     file = options.cache / f"{options.name}.pt"
     if file.exists():
         run.load(file)
@@ -198,4 +202,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

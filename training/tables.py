@@ -7,14 +7,24 @@ for the faults. Prints tables in Markdown.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from training.data import Floats, Image, read_rgb
-from training.evaluate import Featurizer, Labels, labelled, recall
+from catalog.photos import decode
+from training.data import Floats, Image
+from training.errors import plain_errors
+from training.evaluate import (
+    Labels,
+    as_featurizer,
+    labelled,
+    opened,
+    photo_vectors,
+    recall,
+    vectors_of,
+)
 from training.photos import chosen_materials, folder_per_class
 from training.teachers import TEACHERS
 
@@ -115,6 +125,14 @@ def plot(rows: dict[str, dict[str, float]], file: Path) -> None:
     figure.savefig(file, dpi=100)
 
 
+def print_table(columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
+    """Print figures as a table in Markdown."""
+    print("| | " + " | ".join(columns) + " |")
+    print("| --- " * (len(columns) + 1) + "|")
+    for name, figures in rows.items():
+        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in figures) + " |")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -131,39 +149,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     grocery = folder / "data" / "grocery"
     clean = sorted((grocery / "iconic").glob("*.webp"))
     pairs = sorted(folder_per_class(grocery / "queries"))[:: options.every]
-    networks = {"this network": Featurizer.open(options.folder)} | {
-        teacher.name: Featurizer.teacher(teacher, folder / "models") for teacher in TEACHERS
+    networks = {"this network": opened(options.folder)} | {
+        teacher.name: as_featurizer(teacher, folder / "models") for teacher in TEACHERS
     }
+    labels = np.array([label for _, label in pairs])
+    skus = np.array([p.stem for p in clean])
     faults: dict[str, dict[str, float]] = {}
     counts: dict[str, list[float]] = {}
     for name, network in networks.items():
         known, names = labelled(network, grocery / "photos")
         if not options.faults_only:
             asked, wanted = labelled(network, grocery / "queries")
-            icons = recall(network.photos(clean), np.array([p.stem for p in clean]), asked, wanted)
-            counts[name] = [icons, *by_count(known, names, asked, wanted)]
-        labels = np.array([label for _, label in pairs])
+            first = recall(photo_vectors(network, clean), skus, asked, wanted)
+            counts[name] = [first, *by_count(known, names, asked, wanted)]
         faults[name] = {}
         for fault, spoilt in FAULTS.items():
             rng = np.random.default_rng(1)
-            vectors = np.concatenate(
-                [
-                    network.vectors([spoilt(read_rgb(p), rng) for p, _ in pairs[i : i + 32]])
-                    for i in range(0, len(pairs), 32)
-                ]
-            )
+            pictures = (spoilt(decode(p.read_bytes(), str(p)), rng) for p, _ in pairs)
+            vectors = vectors_of(network, pictures)
             faults[name][fault] = recall(known, names, vectors, labels)
-    print("| | 1 clean | " + " | ".join(map(str, COUNTS)) + " | all |")
-    print("| --- " * (len(COUNTS) + 3) + "|")
-    for name, means in counts.items():
-        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in means) + " |")
-    print("\n| | " + " | ".join(FAULTS) + " |")
-    print("| --- " * (len(FAULTS) + 1) + "|")
-    for name, figures in faults.items():
-        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in figures.values()) + " |")
+    if counts:
+        print_table(["1 clean", *map(str, COUNTS), "all"], counts)
+        print()
+    print_table(list(FAULTS), {name: list(own.values()) for name, own in faults.items()})
     if options.plot is not None:
         plot(faults, options.plot)
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

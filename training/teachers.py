@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import openvino
 
+from catalog.errors import ContentError
 from training.data import Floats, Image, random_crop, read_rgb, resized
 from training.photos import Photo
 
@@ -34,14 +34,6 @@ TEACHERS = (
     Teacher("EfficientNet-Lite0", "efficientnet_lite0.onnx", 127.0, 128.0),
     Teacher("MobileNetV2", "mobilenet_v2_1.0_224.onnx", 127.5, 127.5),
 )
-
-
-def session(model: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """An onnxruntime session on so many threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 class Teachers:
@@ -99,7 +91,13 @@ class Space:
 
     @classmethod
     def load(cls, cache: Path) -> "Space":
-        """Read the axes from the cache folder."""
+        """Read the axes from the cache folder.
+
+        Raises:
+            ContentError: They are not there.
+        """
+        if not (cache / SPACE).exists():
+            raise ContentError(f"{cache}: no axes; find them with: python -m training.prepare")
         with np.load(cache / SPACE) as stored:
             return cls(stored["mean"], stored["axes"])
 
