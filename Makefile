@@ -10,6 +10,7 @@
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
 # make atom-test       show on an emulated Atom that it runs there
+# make train           train the embedded network anew, three hours: training/README.md
 # make aarch64-test    the same for aarch64 (a Raspberry Pi); as root on Debian 12
 
 PYTHON ?= python3
@@ -18,11 +19,14 @@ CAMERA ?= simulated:6
 MODEL ?= embedded
 VENV ?= .venv
 WHEELS ?= wheels
+TRAINING ?= $(HOME)/.cache/visual-search-training
+CUTOUTS ?= $(TRAINING)/package/assets
+MINUTES ?= 140
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .PHONY: demo test lint bench bench-link measure sizes crash-test tuf-conformance device-wheels \
-  loss-test deeplens-check atom-test aarch64-test clean
+  loss-test deeplens-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
@@ -93,6 +97,30 @@ atom-test: $(VENV)/test
 aarch64-test: $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/aarch64-test
 
+# What is there already is not made again, and a run goes on from its checkpoint. The bank makes
+# fresh pictures beside the run and is stopped with it.
+train: export OMP_NUM_THREADS = 1
+train: $(VENV)/train $(CUTOUTS) $(TRAINING)/space.npz $(TRAINING)/held.npz
+	@test -d $(TRAINING)/bank || \
+	  $(BIN)/python -m training.bank --cache $(TRAINING) --cutouts $(CUTOUTS) --shards 8
+	@nice $(BIN)/python -m training.bank --cache $(TRAINING) --cutouts $(CUTOUTS) & bank=$$!; \
+	  trap "kill $$bank" EXIT; \
+	  $(BIN)/python -m training.run --cache $(TRAINING) --cutouts $(CUTOUTS) --minutes $(MINUTES)
+	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/network --short-side 183
+
+$(TRAINING)/space.npz: | $(VENV)/train
+	$(BIN)/python -m training.prepare --cache $(TRAINING)
+
+$(TRAINING)/held.npz: | $(VENV)/train
+	$(BIN)/python -m training.drawn --cache $(TRAINING) --held-out
+
+$(TRAINING)/package/assets:
+	@command -v npm >/dev/null || { echo "error: npm fetches the cut-out things; run: sudo" \
+	  "apt-get install -y npm, or name their folder: make train CUTOUTS=DIR"; exit 1; }
+	@mkdir -p $(TRAINING)
+	cd $(TRAINING) && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0
+	tar -xzf $(TRAINING)/lobehub-fluent-emoji-3d-1.1.0.tgz -C $(TRAINING)
+
 clean:
 	rm -rf $(VENV) $(WHEELS) .demo build *.egg-info
 
@@ -108,6 +136,10 @@ $(VENV)/demo: $(VENV)/bin/python setup.py
 
 $(VENV)/pretrained: $(VENV)/demo
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[pretrained]'
+	@touch $@
+
+$(VENV)/train: $(VENV)/bin/python setup.py
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python setup.py

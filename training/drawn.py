@@ -70,7 +70,9 @@ def draw_held_out(cache: Path, photos: Bytes) -> None:
         known = np.stack([views(r, 4, 2, photos, mode) for r in inside])
         out[f"{mode}-catalogue"], out[f"{mode}-queries"] = known[:, :4], known[:, 4:]
         out[f"{mode}-outside"] = np.stack([views(r, 0, 2, photos, mode) for r in outside])
-    np.savez(cache / "held.npz", grouped=np.array([r.grouped for r in inside]), **out)
+    temporary = cache / "held.tmp.npz"
+    np.savez(temporary, grouped=np.array([r.grouped for r in inside]), **out)
+    temporary.rename(cache / "held.npz")
 
 
 def drawn_files(cache: Path) -> list[Path]:
@@ -103,11 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(1)
     options.cache.mkdir(parents=True, exist_ok=True)
     photos = grounds(chosen_materials(options.materials), 900, 3)
-    if options.held_out:
-        draw_held_out(options.cache, photos)
     for part in options.parts:
         if not (options.cache / f"drawn-{part}.npy").exists():
             draw_part(options.cache, photos, part)
+    if options.held_out:
+        draw_held_out(options.cache, photos)
 
 
 if __name__ == "__main__":
