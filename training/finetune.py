@@ -84,7 +84,6 @@ def finetune(
     out = out.resolve()
     keep = (keep or out.with_name(f"{out.name}-photos")).resolve()
     _check_places(photos, out, keep, start)
-    descriptor = replace(_ours(start), name=out.name)
     console = Console(stderr=True)
     skipped: list[dict[str, str]] = []
 
@@ -93,6 +92,7 @@ def finetune(
         console.print(f"left out: {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
     entries = photo_files(read_source(photos), left_out)
+    descriptor = replace(_ours(start), name=out.name)
     try:
         import torch
 
