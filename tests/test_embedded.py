@@ -6,13 +6,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
 from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
 from catalog.engines.engine import CHOICES
 from catalog.featurizer import EMBEDDED, Featurizer
-from catalog.importing.params import read_parameters
+from catalog.importing.params import read_arrays, read_parameters
 from catalog.materials import materials
 from tests.drawing import draw_thing
 
@@ -42,6 +43,14 @@ def test_it_is_small() -> None:
     assert all(file.stat().st_size <= MOST_BYTES for file in featurizer.files)
     assert {file.name for file in featurizer.files} >= {SYMBOL_FILE, PARAMETERS_FILE}
     assert 128 <= featurizer.dimensions <= 256
+
+
+def test_both_its_files_hold_the_same_numbers() -> None:
+    initialisers = onnx.load(EMBEDDED / "network.onnx").graph.initializer
+    numbers = [onnx.numpy_helper.to_array(one) for one in initialisers if len(one.dims)]
+    stored = read_arrays(EMBEDDED / PARAMETERS_FILE)[1]
+    assert {one.dtype for one in numbers} == {one.dtype for one in stored} == {np.dtype(np.float16)}
+    assert {one.tobytes() for one in numbers} == {one.tobytes() for one in stored}
 
 
 def right_first(photos: list[Path]) -> float:
