@@ -67,7 +67,7 @@ def measure(bundle: Bundle, counters: int) -> dict[str, object]:
             if before is not None and rest.first is None:  # the answer before still holds
                 rest.first, rest.look = before.first, before.look
         for rest in settled.values():
-            _count(rest, counts, histogram)
+            _count(rest, counts, histogram, bundle)
             verdict, named = rest.answer
             if (named or "") != rest.sku:
                 said = f"{verdict.value} {named or ''}".strip()
@@ -78,7 +78,7 @@ def measure(bundle: Bundle, counters: int) -> dict[str, object]:
     return {**counts, "late_p95": float(np.quantile(late, 0.95, method="higher")), "wrong": faults}
 
 
-def _count(rest: Rest, counts: Counter[str], histogram: HistogramBaseline) -> None:
+def _count(rest: Rest, counts: Counter[str], histogram: HistogramBaseline, bundle: Bundle) -> None:
     verdict, named = rest.answer
     if rest.kind == "foreign":
         counts["foreign"] += 1
@@ -92,6 +92,8 @@ def _count(rest: Rest, counts: Counter[str], histogram: HistogramBaseline) -> No
     counts["unsettled"] += verdict is Verdict.NOTHING
     if rest.look is not None:
         counts["histogram"] += histogram.first(rest.look) == rest.sku
+        vector = bundle.featurizer.embed([rest.look])[0]
+        counts["vectors"] += bundle.search(vector, 1)[0].sku == rest.sku
 
 
 def main() -> None:
@@ -110,8 +112,9 @@ def main() -> None:
 
     rows = (
         ("right item named, or 'one of' with it first", share("right", "items"), "98 %"),
-        ("right item nearest, whatever the verdict", share("first", "items"), "97 %"),
-        ("colour histogram, right item nearest", share("histogram", "items"), ""),
+        ("right item nearest, whatever the verdict", share("first", "items"), ""),
+        ("by the vector of the newest look alone", share("vectors", "items"), "97 %"),
+        ("by a colour histogram of it", share("histogram", "items"), ""),
         ("'one of these'", share("one_of", "items"), ""),
         ("called unknown", share("unknown", "items"), ""),
         ("never settled", share("unsettled", "items"), ""),
