@@ -100,13 +100,19 @@ def difference(now: NDArray[np.uint8], ground: NDArray[np.uint8]) -> Mask:
     return most(cv2.absdiff(now, in_light_of(ground, now)))
 
 
-def foreground(now: Small, ground: Small, lit: Small) -> Mask:
-    """The pixels that belong to things, without their shadows; `lit` is `ground` in their light."""
+def foreground(now: Small, lit: Small, blinding: NDArray[np.bool_]) -> Mask:
+    """The pixels that belong to things, without their shadows.
+
+    Args:
+        now: The frame.
+        lit: The counter in its light.
+        blinding: Where the counter was too bright for the camera when it was seen (h, w).
+    """
     apart = most(cv2.absdiff(now, lit))
     faint = apart > FAINT
     if not faint.any():
         return np.zeros(apart.shape, np.uint8)
-    shadow = _relit(now, ground, lit)
+    shadow = _relit(now, lit, blinding)
     sure = ((apart > SURE) & ~shadow).astype(np.uint8)
     sure = np.asarray(cv2.morphologyEx(sure, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))
     faint &= ~shadow
@@ -118,14 +124,18 @@ def foreground(now: Small, ground: Small, lit: Small) -> Mask:
     return np.asarray(cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
 
 
-def _relit(now: Small, ground: Small, lit: Small) -> NDArray[np.bool_]:
+def is_blinding(picture: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a channel is full: nobody knows how bright it is there, nor of what colour."""
+    return np.asarray(most(picture) >= BLINDING)
+
+
+def _relit(now: Small, lit: Small, blinding: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Darker or lighter, of the same colour, and without an edge."""
     before = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
     after = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
     ratio = after / before
     tint = most(np.abs(now - lit * ratio[..., None]))
-    # Where the counter was too bright for the camera nobody knows its colour.
-    tint /= np.where(most(ground) >= BLINDING, np.float32(BLINDED), np.float32(1))
+    tint /= np.where(blinding, np.float32(BLINDED), np.float32(1))
     soft = cv2.GaussianBlur(ratio, (5, 5), 0)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)

@@ -26,6 +26,7 @@ from edge.foreground import (
     foreground,
     gain,
     in_light_of,
+    is_blinding,
     is_strange,
     most,
     outline,
@@ -115,6 +116,7 @@ class Scene:
     def _begin(self) -> None:
         self._strange_since = 0.0
         self._ground: NDArray[np.float32] | None = None  # as Small
+        self._blinding: NDArray[np.bool_] | None = None  # where it was, when it was seen
         self._first: list[Small] = []
         self._anchor: Small | None = None  # the glance when the rest began
         self._last: Small | None = None  # the last glance
@@ -166,7 +168,8 @@ class Scene:
         resting = self._view is not None and self._quiet(glance)
         ground = self._ground_now()
         lit = in_light_of(ground, now)
-        mask = foreground(now, ground, lit)
+        assert self._blinding is not None
+        mask = foreground(now, lit, self._blinding)
         patches = things(mask)
         if resting and patches and not self._settled and self.at - self._since >= REST_S:
             mask, patches = self._explained(now, mask, patches)
@@ -246,10 +249,11 @@ class Scene:
         assert self._ground is not None
         shifted = shifted_to(self._ground_now(), now)
         if shifted is not None:
-            other = foreground(now, shifted, in_light_of(shifted, now))
+            blinding = is_blinding(shifted)
+            other = foreground(now, in_light_of(shifted, now), blinding)
             fewer = _apart(now, shifted) < _apart(now, self._ground_now())
             if fewer and other.sum() < EXPLAINED * mask.sum():
-                self._ground = shifted.astype(np.float32)
+                self._ground, self._blinding = shifted.astype(np.float32), blinding
                 mask, patches = other, things(other)
         for one in patches:
             # A thing has an outline. Where only the background has it, the thing was there
@@ -276,13 +280,13 @@ class Scene:
             self._first = []
 
     def _take(self, ground: Small) -> None:
-        self._ground = ground.astype(np.float32)
+        self._ground, self._blinding = ground.astype(np.float32), is_blinding(ground)
         self._view = self._anchor = self._mask = None
 
     def _follow(self, now: Small) -> None:
         """Let the background follow the light; slowly, and only where no thing lies."""
         seconds = min(self.at - self._followed, 1.0)
-        if self._ground is None or seconds <= 0:
+        if self._ground is None or self._blinding is None or seconds <= 0:
             return
         self._followed = self.at
         apart = difference(now, self._ground_now())
@@ -291,12 +295,18 @@ class Scene:
             return
         self._ground *= gain(self._ground, now)
         self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
+        full = is_blinding(now)
+        if self._mask is not None:  # what was blinding can be seen now
+            seen = self._blinding & ~full & (self._mask == 0)
+            self._ground[seen] = now[seen]
+            self._blinding &= ~seen
+        self._blinding |= alike & full
 
     def _relearn(self, now: Small, strange: bool) -> None:
         if not strange:
             self._strange_since = self.at
         elif self.at - self._strange_since >= RELEARN_S:
-            self._ground = now.astype(np.float32)
+            self._ground, self._blinding = now.astype(np.float32), is_blinding(now)
             self._strange_since, self._settled = self.at, False
 
     # Without one.

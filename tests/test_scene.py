@@ -75,6 +75,23 @@ def test_slow_daylight_is_followed(scene: Scene) -> None:
         assert scene.look(counter(light=1 + step * 0.002, seed=step)).empty
 
 
+def test_a_gleam_that_was_too_bright_for_the_camera_may_fade() -> None:
+    """Its colour shows only when there is less light."""
+    scene = Scene()
+
+    def shiny(light: float, seed: int) -> Image:
+        seen = counter(light, seed).astype(np.float32)
+        gleam = np.array((245, 270, 300), np.float32) * light
+        seen[20:120, 200:400] = gleam + noise(seed % 16)[20:120, 200:400]
+        return np.clip(seen, 0, 255).astype(np.uint8)
+
+    for look in range(5):
+        scene.look(shiny(1.05, look), look / 4)
+    lights = (*np.linspace(1.05, 0.7, 200), *np.linspace(0.7, 1.05, 200))
+    views = [scene.look(shiny(light, look), look / 4) for look, light in enumerate(lights, 5)]
+    assert all(view.empty for view in views)
+
+
 def test_a_thing_is_not_learned_as_background_however_long_it_stays(scene: Scene) -> None:
     thing = Box(250, 150, 150, 200)
     assert not any(scene.look(with_thing(counter(seed=seed), thing)).empty for seed in range(400))
