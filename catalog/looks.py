@@ -47,12 +47,13 @@ def known_looks(
     progress: Progress,
 ) -> list[Shown]:
     """Looks made of some photos as a camera would see them."""
+    numbers = spread(len(rows), KNOWN)
+    # By content: a photo more in the catalogue puts another one beside few of the others.
     ring = sorted(range(len(rows)), key=lambda number: rows[number].sha256)
     after = dict(zip(ring, ring[1:] + ring[:1], strict=True))
-    chosen = _in_turn(rows, ring)[:KNOWN]
     counts = Counter(row.entry.item.sku for row in rows)
     shown = []
-    for done, number in enumerate(chosen, 1):
+    for done, number in enumerate(numbers, 1):
         sha256 = rows[number].sha256
         beside = None  # photos of an item beside each other show what differs; one alone does not
         key = f"as-seen-{VERSION}-{SEED}-{sha256}"
@@ -72,23 +73,8 @@ def known_looks(
             cache.put([kept], featurizer.network_id)
             cache.put_described(key, OF_LOOK, description)
         shown.append(Shown(featurizer.vectors(kept.vector[None])[0], description, number))
-        progress("as seen", done, len(chosen))
+        progress("as seen", done, len(numbers))
     return shown
-
-
-def _in_turn(rows: list[Row], ring: list[int]) -> list[int]:
-    """Each item's first photo in the order of `ring`, then each one's second, and so on.
-
-    The order is by content: a photo more in the catalogue changes little in what comes first,
-    and what was made of the others is still in the cache.
-    """
-    turns: Counter[str] = Counter()
-    turn = {}
-    for number in ring:
-        sku = rows[number].entry.item.sku
-        turn[number] = turns[sku]
-        turns[sku] += 1
-    return sorted(ring, key=turn.__getitem__)
 
 
 def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:
