@@ -295,12 +295,11 @@ class Scene:
             return
         self._ground *= gain(self._ground, now)
         self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
-        full = is_blinding(now)
-        if self._mask is not None:  # what was blinding can be seen now
-            seen = self._blinding & ~full & (self._mask == 0)
+        if self._mask is not None and not self._mask.any():
+            full = is_blinding(now)
+            seen = self._blinding & ~full  # now that it is darker
             self._ground[seen] = now[seen]
-            self._blinding &= ~seen
-        self._blinding |= alike & full
+            self._blinding = full
 
     def _relearn(self, now: Small, strange: bool) -> None:
         if not strange:
