@@ -71,7 +71,7 @@ def right_first(photos: list[Path]) -> float:
 def test_kinds_of_things_that_it_never_saw_are_told_apart() -> None:
     root = materials()
     assert root is not None
-    assert right_first(sorted((root / "data" / "caltech-unseen").glob("*/*.webp"))) >= 0.45
+    assert right_first(sorted((root / "data" / "caltech-unseen").glob("*/*.webp"))) >= 0.65
 
 
 @pytest.mark.materials
@@ -79,4 +79,4 @@ def test_clothes_that_it_never_saw_are_told_apart() -> None:
     root = materials()
     assert root is not None
     files = sorted((root / "data" / "clothing").glob("*/*.webp"))
-    assert right_first([f for f in files if not f.name.startswith("train-")]) >= 0.66
+    assert right_first([f for f in files if not f.name.startswith("train-")]) >= 0.74
