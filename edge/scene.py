@@ -51,6 +51,7 @@ SAME_PLACE = 0.5  # the same from look to look, of one that is turned where it i
 SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
+SHADED = 0.15  # of the brightness that the light tells; beyond it lies a shadow
 FOLLOW = 0.2  # of the difference a second: how fast the background follows the light
 MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
 MOST_LEFT = 0.38  # of the frame, where two lights are told apart: a thing, and shadows' edges
@@ -247,6 +248,7 @@ class Scene:
     def _explained(self, now: Small, mask: Mask, patches: list[Thing]) -> tuple[Mask, list[Thing]]:
         """Without the differences that only a bumped camera makes, or an old mistake."""
         assert self._ground is not None
+        assert self._blinding is not None
         shifted = shifted_to(self._ground_now(), now)
         if shifted is not None:
             blinding = is_blinding(shifted)
@@ -261,6 +263,7 @@ class Scene:
             if outline(self._ground_now(), one) > 2 * outline(now, one) + 4:
                 gone = cv2.dilate(one.mask, np.ones((9, 9), np.uint8)) > 0
                 self._ground[gone] = now[gone]
+                self._blinding[gone] = is_blinding(now)[gone]
                 mask = np.asarray(np.where(gone, 0, mask), np.uint8)
         return mask, things(mask)
 
@@ -294,12 +297,14 @@ class Scene:
         if alike.mean() < MOST_ALIKE:
             return
         self._ground *= gain(self._ground, now)
-        self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
         if self._mask is not None and not self._mask.any():
+            # What was too bright is seen now that there is less light; in a shadow it is not.
             full = is_blinding(now)
-            seen = self._blinding & ~full  # now that it is darker
+            lit = np.abs(now.sum(2) / (self._ground.sum(2) + 1) - 1) < SHADED
+            seen = self._blinding & ~full & lit
             self._ground[seen] = now[seen]
-            self._blinding = full
+            self._blinding = (self._blinding & ~seen) | full
+        self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
 
     def _relearn(self, now: Small, strange: bool) -> None:
         if not strange:

@@ -92,6 +92,26 @@ def test_a_gleam_that_was_too_bright_for_the_camera_may_fade() -> None:
     assert all(view.empty for view in views)
 
 
+def test_a_shadow_on_what_is_too_bright_leaves_nothing_behind() -> None:
+    scene = Scene()
+    shade = np.ones((480, 640), np.float32)
+    cv2.ellipse(shade, (280, 90), (130, 80), 0, 0, 360, (0.65,), -1)
+    shade = np.asarray(cv2.GaussianBlur(shade, (0, 0), 25))
+
+    def shiny(seed: int, shade: NDArray[np.float32] | float = 1.0) -> Image:
+        seen = np.full((480, 640, 3), (90, 120, 150), np.float32)
+        seen[20:120, 200:400] = (245, 270, 300)
+        seen = seen * np.reshape(shade, (*np.shape(shade), 1)) + noise(seed % 16)
+        return np.clip(seen, 0, 255).astype(np.uint8)
+
+    for look in range(30):
+        scene.look(shiny(look), look / 4)
+    for look in range(30, 46):
+        scene.look(shiny(look, shade), look / 4)
+    views = [scene.look(shiny(look), look / 4) for look in range(46, 90)]
+    assert all(view.empty for view in views[4:])
+
+
 def test_a_thing_is_not_learned_as_background_however_long_it_stays(scene: Scene) -> None:
     thing = Box(250, 150, 150, 200)
     assert not any(scene.look(with_thing(counter(seed=seed), thing)).empty for seed in range(400))
