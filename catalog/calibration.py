@@ -112,10 +112,13 @@ class Calibration(_Strict):
 
 @dataclass(frozen=True)
 class Shown:
-    """A look to learn from: embedding (d,), local features, and the photo it was made of."""
+    """A look to learn from: embedding (d,), local features, and the photo it was made of.
+
+    Without a `description` nobody knows what is printed on it.
+    """
 
     vector: Vectors
-    description: Description
+    description: Description | None
     photo: int | None = None
 
 
@@ -136,6 +139,7 @@ class _Asked:
     evidence: Evidence
     item: int | None
     group: int = 0
+    is_read: bool = True
 
     @property
     def right(self) -> int | None:
@@ -178,9 +182,10 @@ def calibrate(
         *((at, one) for at, of in enumerate(shipped) for one in of),
     ]
     for done, (group, shown) in enumerate(looks, 1):
-        look = Print(shown.description)
+        look = None if shown.description is None else Print(shown.description)
         if shown.photo is None:
-            asked.append(_Asked("shipped", everyone.gather(shown.vector, look), None, group))
+            found = everyone.gather(shown.vector, look)
+            asked.append(_Asked("shipped", found, None, group, look is not None))
         else:
             item = int(owners[shown.photo])
             witnesses = folds[item % FOLDS]
@@ -193,7 +198,8 @@ def calibrate(
                 relative = witnesses.gather(shown.vector, look, owners == item)
                 asked.append(_Asked("relative", relative, None))
         progress(done, len(looks))
-    cases = _cases(asked)
+    # That no print agrees where none was read says nothing about print.
+    cases = _cases([one for one in asked if one.is_read or printed is None])
     weights = fit(cases)
     helps = False
     if printed is not None:

@@ -11,7 +11,6 @@ import numpy as np
 from catalog.calibration import Shown
 from catalog.featurizer import EMBEDDED, Featurizer
 from catalog.index import Vectors
-from catalog.printed.describe import DIMENSIONS, Description
 
 PATH = EMBEDDED / "negatives.npz"
 
@@ -22,8 +21,7 @@ def photo_looks(featurizer: Featurizer) -> list[Shown]:
         if str(data["network_id"]) != featurizer.network_id:
             return []
         raw = data["raw"].astype(np.float32)
-    unread = Description(np.empty((0, DIMENSIONS), np.int8), np.empty((0, 4), np.uint8))
-    return [Shown(vector, unread) for vector in featurizer.vectors(raw)]
+    return [Shown(vector, None) for vector in featurizer.vectors(raw)]
 
 
 def write(raw: Vectors, network_id: str) -> None:

@@ -102,7 +102,7 @@ def test_a_shadow_on_what_is_too_bright_leaves_nothing_behind() -> None:
         seen = np.full((480, 640, 3), (90, 120, 150), np.float32)
         seen[20:120, 200:400] = (245, 270, 300)
         seen = seen * np.reshape(shade, (*np.shape(shade), 1)) + noise(seed % 16)
-        return np.clip(seen, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(seen, 0, 255), np.uint8)
 
     for look in range(30):
         scene.look(shiny(look), look / 4)
