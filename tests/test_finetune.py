@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from catalog.errors import ContentError
+from catalog.errors import ContentError, SurroundingsError
 from catalog.featurizer import EMBEDDED
 from catalog.sources import read_source
 from training import finetune
-from training.shop import Labelled, parted, photo_files, read_photos, write_parts
+from training.shop import (
+    HELD_BACK,
+    LEARNT,
+    Labelled,
+    parted,
+    photo_files,
+    read_photos,
+    replaced,
+    write_parts,
+)
 
 
 def draw_shop(folder: Path, counts: dict[str, int]) -> Path:
@@ -52,13 +63,31 @@ def test_the_parts_are_folders_of_an_item_each_and_are_written_anew(tmp_path: Pa
     odd = [Labelled("../x", one.place, one.digest, one.picture) for one in photos[:5]]
     for items in (odd + photos[5:], photos):
         learnt, held_back = parted(items)
-        for part, place in zip(
-            (learnt, held_back), write_parts(learnt, held_back, tmp_path / "kept"), strict=True
-        ):
-            found = photos_of(place, [])
+        with replaced(tmp_path / "kept") as links:
+            write_parts(learnt, held_back, links)
+        for part, name in ((learnt, LEARNT), (held_back, HELD_BACK)):
+            found = photos_of(tmp_path / "kept" / name, [])
             assert {one.digest for one in found} == {one.digest for one in part}
             assert len({one.sku for one in found}) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "photos"]
+
+
+def test_what_is_interrupted_leaves_the_links_that_were_there(tmp_path: Path) -> None:
+    photos = photos_of(draw_shop(tmp_path / "photos", {"a": 5, "b": 3}), [])
+    with replaced(tmp_path / "kept") as links:
+        write_parts(*parted(photos), links)
+    before = sorted(tmp_path.rglob("*"))
+    with suppress(KeyboardInterrupt), replaced(tmp_path / "kept") as links:
+        write_parts(photos[:1], [], links)
+        raise KeyboardInterrupt
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    place = replaced(tmp_path / "file" / "kept")
+    with pytest.raises(SurroundingsError, match="cannot be written"):
+        place.__enter__()
 
 
 def test_photos_that_cannot_be_used_are_left_out_and_told(tmp_path: Path) -> None:
@@ -96,15 +125,31 @@ def test_where_no_item_has_three_photos_nothing_could_tell_whether_it_helped(
         ("gone --out own", "gone: no such file or folder"),
         ("only --out own", "only a has photos; wanted are at least two items"),
         ("far.jsonl --out own", "all photos are addresses"),
-        ("photos --out own --minutes 0", "0.0 is not in the range x>0"),
+        ("photos --out own --minutes 0", "0.0 is not in the range 0<x<=1440"),
+        ("photos --out own --minutes inf", "inf is not in the range 0<x<=1440"),
+        ("photos --out own --minutes nan", "nan is not a number of minutes"),
         ("photos --out own --start gone", "gone: no such featurizer folder"),
         ("photos --out own --start photos", "not a featurizer's descriptor"),
         ("photos --out own --start foreign", "another network than this training makes"),
         ("photos --out {embedded}", "is the embedded network"),
-        ("photos --out foreign --start foreign", "is where it starts from"),
+        ("photos --out foreign --start foreign", "is the network that it starts from"),
         ("photos --out only", "holds something else; name another folder with --out"),
-        ("photos --out own --keep only", "holds something else; name another folder with --keep"),
-        ("photos --out photos/own", "lies among the photos"),
+        ("photos --out new --keep only", "holds something else; name another folder with --keep"),
+        ("photos --out photos/own", "lies in the folder of the photos"),
+        ("photos --out photos", "is the folder of the photos"),
+        ("own/photos --out own", "own: holds the folder of the photos"),
+        ("photos/a/.. --out own --keep photos/a", "lies in the folder of the photos"),
+        ("own/items.csv --out own", "own: holds the table of the photos"),
+        ("own.csv --out own", "own: holds photos that are learnt from"),
+        ("own.csv --out new --keep own/photos", "own/photos: holds photos that are learnt from"),
+        ("photos --out own", "own: holds something else; name another folder with --out"),
+        ("photos --out own.csv", "own.csv: holds something else"),
+        ("photos --out foreign/own --start foreign", "lies in the network that it starts from"),
+        ("photos --out new --keep mine", "mine: holds something else"),
+        ("photos --out shop.bundle/featurizer", "lies in a bundle; name another folder with --out"),
+        ("photos --out new --keep shop.bundle/x", "lies in a bundle"),
+        ("photos --out new --keep new/photos", "lies in the network's folder"),
+        ("photos --out new/own --keep new", "holds the network's folder"),
         ("photos", "Missing option '--out'"),
     ],
 )
@@ -121,6 +166,16 @@ def test_fine_tuning_refuses_bad_input_by_one_sentence(
     (tmp_path / "foreign").mkdir()
     descriptor = (EMBEDDED / "descriptor.json").read_text(encoding="utf-8")
     (tmp_path / "foreign" / "descriptor.json").write_text(descriptor, encoding="utf-8")
+    for name in ("own", "shop.bundle/featurizer"):
+        shutil.copytree(tmp_path / "foreign", tmp_path / name)
+    (tmp_path / "shop.bundle" / "manifest.json").write_text("{}")
+    draw_shop(tmp_path / "own" / "photos", {"a": 3, "b": 3})
+    draw_shop(tmp_path / "mine" / "learnt", {"a": 1})
+    shutil.move(tmp_path / "mine" / "learnt" / "a" / "0.png", tmp_path / "mine" / "learnt")
+    rows = [f"{sku},photos/{sku}/{number}.png" for sku in "ab" for number in range(3)]
+    (tmp_path / "own" / "items.csv").write_text("\n".join(["sku,photo", *rows]))
+    rows = [row.replace(",", ",own/") for row in rows]
+    (tmp_path / "own.csv").write_text("\n".join(["sku,photo", *rows]))
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(words.format(embedded=shlex.quote(str(EMBEDDED))))

@@ -5,27 +5,44 @@ A fifth of the photos is held back, for `visual-search catalog compare` to ask w
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from catalog.engines.checkpoint import has_checkpoint
-from catalog.errors import (
-    ContentError,
-    FeaturizerError,
-    MissingExtraError,
-    SurroundingsError,
-)
+from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
+from catalog.errors import ContentError, FeaturizerError, MissingExtraError
 from catalog.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
-from catalog.sources import read_source
+from catalog.importing.folder import written_whole
+from catalog.manifest import MANIFEST
+from catalog.sources import Entry, read_source
 from catalog.terminal import as_json, print_json, progress_bars
 from training.errors import plain_errors
 from training.settings import SETTINGS, read
-from training.shop import are_parts, parted, photo_files, read_photos, replaced, write_parts
+from training.shop import (
+    HELD_BACK,
+    LEARNT,
+    are_parts,
+    parted,
+    photo_files,
+    read_photos,
+    replaced,
+    write_parts,
+)
+
+LONGEST_MINUTES = 24 * 60
+
+
+def _minutes(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse what is no number, which no range refuses."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number of minutes")
+    return value
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +58,8 @@ from training.shop import are_parts, parted, photo_files, read_photos, replaced,
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(0, LONGEST_MINUTES, min_open=True),
+    callback=_minutes,
     default=10.0,
     show_default=True,
     help="How long to train.",
@@ -83,7 +101,6 @@ def finetune(
     """
     out = out.resolve()
     keep = (keep or out.with_name(f"{out.name}-photos")).resolve()
-    _check_places(photos, out, keep, start)
     console = Console(stderr=True)
     skipped: list[dict[str, str]] = []
 
@@ -92,7 +109,9 @@ def finetune(
         console.print(f"left out: {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
     entries = photo_files(read_source(photos), left_out)
+    _check_places(photos, entries, start, out, keep)
     descriptor = replace(_ours(start), name=out.name)
+    _check_contents(out, keep, descriptor)
     try:
         import torch
 
@@ -107,21 +126,23 @@ def finetune(
     with progress_bars(console) as show:
         read_now = read_photos(entries, left_out, lambda done, all_: show("photos", done, all_))
         learnt, held_back = parted(read_now)
-        steps = tune(
-            network,
-            Shop.of(learnt),
-            descriptor,
-            settings.finetune,
-            minutes,
-            seed,
-            lambda done, all_: show("seconds", done, all_),
-        )
-    try:
-        known, asking = write_parts(learnt, held_back, keep)
-        with replaced(out) as new:
-            write(network.eval(), descriptor, new)
-    except OSError as error:
-        raise SurroundingsError(f"{out}: cannot be written: {error}") from error
+        # Both places are begun before the training, which would be lost where none can be written.
+        with replaced(keep) as links:
+            write_parts(learnt, held_back, links)
+            if out.exists() and not any(out.iterdir()):
+                out.rmdir()  # `written_whole` replaces featurizer folders alone
+            with written_whole(out) as new:
+                steps = tune(
+                    network,
+                    Shop.of(learnt),
+                    descriptor,
+                    settings.finetune,
+                    minutes,
+                    seed,
+                    lambda done, all_: show("seconds", done, all_),
+                )
+                write(network.eval(), descriptor, new)
+    known, asking = keep / LEARNT, keep / HELD_BACK
     words = ["visual-search", "catalog", "compare", known, "--queries", asking]
     compare = shlex.join(map(str, [*words, "--model", "embedded", "--model", out]))
     if as_json:
@@ -134,28 +155,66 @@ def finetune(
     click.echo(f"next: {compare}")
 
 
-def _check_places(photos: Path, out: Path, keep: Path, start: Path) -> None:
-    """Refuse places where something else would be overwritten, or be taken for an item.
+def _check_places(
+    photos: Path, entries: Sequence[Entry], start: Path, out: Path, keep: Path
+) -> None:
+    """Refuse places where something else would be replaced, or be taken for an item.
 
     Raises:
         ContentError: Which one, and what to name instead.
     """
-    taken = {start.resolve(): "where it starts from", EMBEDDED.resolve(): "the embedded network"}
-    if out in taken:
-        raise ContentError(f"{out}: is {taken[out]}; name another folder with --out")
-    if out.exists() and not (out / DESCRIPTOR).is_file() and not _empty(out):
+    files = {Path(place) for entry in entries for place in entry.photos}
+    folders = {parent for file in files for parent in file.resolve().parents}
+    folders |= {parent for file in files for parent in file.absolute().parents}
+    taken = {
+        photos.resolve(): f"the {'folder' if photos.is_dir() else 'table'} of the photos",
+        start.resolve(): "the network that it starts from",
+        EMBEDDED.resolve(): "the embedded network",
+    }
+    for option, place in (("--out", out), ("--keep", keep)):
+        instead = f"name another folder with {option}"
+        for other, what in taken.items():
+            if how := _meets(place, other):
+                raise ContentError(f"{place}: {how} {what}; {instead}")
+        if place in folders:
+            raise ContentError(f"{place}: holds photos that are learnt from; {instead}")
+        if (place.parent / MANIFEST).exists():
+            raise ContentError(f"{place}: lies in a bundle; {instead}")
+    if how := _meets(keep, out):
+        raise ContentError(f"{keep}: {how} the network's folder; name another one with --keep")
+
+
+def _check_contents(out: Path, keep: Path, descriptor: Descriptor) -> None:
+    """Refuse to replace folders that hold more than this command writes.
+
+    Raises:
+        ContentError: Which one, and what to name instead.
+    """
+    ours = {DESCRIPTOR, descriptor.network, SYMBOL_FILE, PARAMETERS_FILE}
+    if out.exists() and not _is_featurizer(out, ours):
         raise ContentError(f"{out}: holds something else; name another folder with --out")
     if keep.exists() and not are_parts(keep):
         raise ContentError(f"{keep}: holds something else; name another folder with --keep")
-    for name, place in (("--out", out), ("--keep", keep)):
-        if photos.is_dir() and photos.resolve() in (place, *place.parents):
-            raise ContentError(f"{place}: lies among the photos; name another folder with {name}")
-    if out in (keep, *keep.parents):
-        raise ContentError(f"{keep}: lies in the network's folder; name another one with --keep")
 
 
-def _empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
+def _is_featurizer(folder: Path, ours: Set[str]) -> bool:
+    """Whether a folder is empty, or has a descriptor and no more than our files."""
+    if not folder.is_dir():
+        return False
+    found = list(folder.iterdir())
+    names = {path.name for path in found}
+    return not found or (
+        DESCRIPTOR in names and names <= ours and all(path.is_file() for path in found)
+    )
+
+
+def _meets(place: Path, other: Path) -> str:
+    """How two places have to do with each other, or nothing where they are apart."""
+    if place == other:
+        return "is"
+    if place in other.parents:
+        return "holds"
+    return "lies in" if other in place.parents else ""
 
 
 def _ours(start: Path) -> Descriptor:

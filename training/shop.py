@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.errors import ContentError, PhotoError
+from catalog import durable
+from catalog.errors import ContentError, PhotoError, SurroundingsError
 from catalog.photos import decode, is_address, shrink
 from catalog.sources import Entry
 from training.data import Image
@@ -124,38 +125,43 @@ def parted(photos: Iterable[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
     return learnt, held_back
 
 
-def write_parts(
-    learnt: Iterable[Labelled], held_back: Iterable[Labelled], folder: Path
-) -> tuple[Path, Path]:
-    """Write both parts as folders of links, one for each sku; what was there is replaced."""
-    with replaced(folder) as new:
-        for name, photos in ((LEARNT, learnt), (HELD_BACK, held_back)):
-            for photo in photos:
-                item = new / name / _folder_name(photo.sku)
-                item.mkdir(parents=True, exist_ok=True)
-                link = item / f"{photo.digest[:16]}{photo.place.suffix}"
-                link.symlink_to(photo.place.resolve())
-    return folder / LEARNT, folder / HELD_BACK
+def write_parts(learnt: Iterable[Labelled], held_back: Iterable[Labelled], folder: Path) -> None:
+    """Write both parts into a folder, as folders of links, one for each sku."""
+    for name, photos in ((LEARNT, learnt), (HELD_BACK, held_back)):
+        for photo in photos:
+            item = folder / name / _folder_name(photo.sku)
+            item.mkdir(parents=True, exist_ok=True)
+            link = item / f"{photo.digest[:16]}{photo.place.suffix}"
+            link.symlink_to(photo.place.resolve())
 
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder to fill; when that went well it takes the name, and one that had it goes."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        new = Path(temporary) / "new"
-        new.mkdir()
-        yield new
+    """A new folder for links; when all went well it takes the place of `folder`, in one step.
+
+    Raises:
+        SurroundingsError: It cannot be written.
+    """
+    work = folder.with_name(f".{folder.name}.writing")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        work.mkdir(parents=True)
+        yield work
         if folder.exists():
-            folder.rename(Path(temporary) / "old")
-        new.rename(folder)
+            durable.exchange(work, folder)
+        else:
+            work.rename(folder)
+    except OSError as error:
+        raise SurroundingsError(f"{folder}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def are_parts(folder: Path) -> bool:
-    """Whether a folder is empty, or holds links to photos as `write_parts` writes them."""
+    """Whether a folder is empty, or holds links alone, as `write_parts` writes them."""
     if not folder.is_dir() or not {p.name for p in folder.iterdir()} <= {LEARNT, HELD_BACK}:
         return False
-    return all(path.is_symlink() for path in folder.glob("*/*/*"))
+    return all(path.is_symlink() or path.is_dir() for path in folder.rglob("*"))
 
 
 def _folder_name(sku: str) -> str:
