@@ -21,7 +21,7 @@ VENV ?= .venv
 WHEELS ?= wheels
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
-MINUTES ?= 140
+MINUTES ?= 184
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
@@ -101,12 +101,12 @@ aarch64-test: $(VENV)/test
 # fresh pictures beside the run and is stopped with it.
 train: export OMP_NUM_THREADS = 1
 train: $(VENV)/train $(CUTOUTS) $(TRAINING)/space.npz $(TRAINING)/held.npz
-	@test -d $(TRAINING)/bank || \
-	  $(BIN)/python -m training.bank --cache $(TRAINING) --cutouts $(CUTOUTS) --shards 8
+	@$(BIN)/python -m training.bank --cache $(TRAINING) --cutouts $(CUTOUTS) --shards 8
 	@nice $(BIN)/python -m training.bank --cache $(TRAINING) --cutouts $(CUTOUTS) & bank=$$!; \
 	  trap "kill $$bank" EXIT; \
 	  $(BIN)/python -m training.run --cache $(TRAINING) --cutouts $(CUTOUTS) --minutes $(MINUTES)
-	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/network --short-side 183
+	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/network --short-side 170
+	$(BIN)/python -m training.negatives
 
 $(TRAINING)/space.npz: | $(VENV)/train
 	$(BIN)/python -m training.prepare --cache $(TRAINING)

@@ -21,7 +21,16 @@ from training.drawn import drawn_files
 from training.paint import FONT_FOLDERS, LATIN_NOTO, SYLLABLES
 from training.photos import Photo, train_photos
 from training.settings import SETTINGS, read
-from training.shards import MADE_OF, check_made_of, made_of, note_made_of, open_shards, remove
+from training.shards import (
+    MADE_OF,
+    check_made_of,
+    held,
+    made_of,
+    note_made_of,
+    open_shards,
+    remove,
+    shard_folders,
+)
 
 TRAINING = Path(training.__file__).parent
 MADE_UP = re.compile(f"(?:{'|'.join(SYLLABLES)}){{1,4}}", re.IGNORECASE)
@@ -158,6 +167,17 @@ def test_a_shard_that_is_removed_is_passed_over_and_what_is_open_stays(tmp_path:
     assert list(open_shards(tmp_path, known)) == ["000001", "000002"]
     assert list(open_shards(tmp_path, {})) == ["000002"]
     assert known["000000"].pictures.tolist() == [0.0]
+
+
+def test_one_process_holds_a_bank_and_what_a_killed_one_left_is_removed(tmp_path: Path) -> None:
+    bank_of(tmp_path, "000000", "making-000001", "removed-000000")
+    with held(tmp_path) as bank:
+        assert [path.name for path in shard_folders(tmp_path)] == ["000000"]
+        assert sorted(path.name for path in bank.iterdir()) == ["000000", "lock"]
+        with pytest.raises(ContentError, match=r"another training\.bank"), held(tmp_path):
+            pass
+    with held(tmp_path) as bank:
+        assert bank == tmp_path / "bank"
 
 
 def test_a_cache_of_other_photos_is_refused_and_one_that_does_not_say_is_taken(

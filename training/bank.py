@@ -25,7 +25,7 @@ from training.drawn import drawn_files
 from training.errors import plain_errors
 from training.photos import Photo, chosen_materials, train_photos
 from training.settings import SETTINGS, BankSettings, read
-from training.shards import made_of, note_made_of, remove, shard_folders
+from training.shards import held, made_of, note_made_of, remove, shard_folders
 from training.teachers import TEACHER_SIZE, Space, Teachers
 
 log = logging.getLogger(__name__)
@@ -36,13 +36,14 @@ ASK_AT_ONCE = 32
 class Maker:
     """Draws the pictures of a shard."""
 
+    rng: Rng  # of the shard that is being made
+
     def __init__(
         self,
         photos: Sequence[Photo],
         cutouts: Sequence[Path],
         drawn: Sequence[Path],
         settings: BankSettings,
-        rng: Rng,
     ) -> None:
         self.photos = [read_rgb(p.path) for p in photos]
         numbers = np.array([p.set_number for p in photos])
@@ -50,7 +51,6 @@ class Maker:
         self.cutouts = [read_cutout(f) for f in cutouts]
         self.drawn = [np.load(f, mmap_mode="r") for f in drawn]
         self.settings = settings
-        self.rng = rng
 
     def photo(self) -> tuple[Image, int]:
         """A random crop of a random photo, (224, 224, 3), and the photo's row."""
@@ -86,8 +86,9 @@ class Maker:
         view = np.asarray(views[int(self.rng.integers(len(views)))])
         return resized(view, TEACHER_SIZE, TEACHER_SIZE)
 
-    def shard(self) -> tuple[list[Image], list[int], list[int]]:
-        """Pictures (224, 224, 3), sources and things of one shard."""
+    def shard(self, number: int) -> tuple[list[Image], list[int], list[int]]:
+        """Pictures (224, 224, 3), sources and things of one shard; its number is the seed."""
+        self.rng = np.random.default_rng([number, 11])
         s = self.settings
         pictures: list[Image] = []
         source: list[int] = []
@@ -108,14 +109,14 @@ class Maker:
 
 
 def write(maker: Maker, teachers: Teachers, space: Space, folder: Path) -> None:
-    """Make one shard, whole or not at all."""
-    pictures, source, thing = maker.shard()
+    """Make one shard, whole or not at all; its folder's name is its number."""
+    pictures, source, thing = maker.shard(int(folder.name))
     answers = [
         space(teachers(pictures[i : i + ASK_AT_ONCE])).astype(np.float16)
         for i in range(0, len(pictures), ASK_AT_ONCE)
     ]
     temporary = folder.with_name(f"making-{folder.name}")
-    temporary.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir()
     small = np.stack([resized(p, STORED_SIZE, STORED_SIZE) for p in pictures])
     np.save(temporary / "pictures.npy", small)
     np.save(temporary / "answers.npy", np.concatenate(answers))
@@ -133,31 +134,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--cutouts", type=Path, required=True, help="pictures with transparency")
     parser.add_argument("--settings", type=Path, default=SETTINGS)
-    parser.add_argument("--shards", type=int, help="stop after so many; for ever if left out")
+    parser.add_argument("--shards", type=int, help="stop when there are so many; never if left out")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)
     folder, settings = chosen_materials(options.materials), read(options.settings).bank
+    if options.shards is not None and options.shards > settings.shards:
+        parser.error(f"--shards: only {settings.shards} are kept, as the settings say")
     photos = train_photos(folder / "data", settings.held_back)
     cutouts = cutout_files(options.cutouts)
-    drawn = drawn_files(options.cache)
-    note_made_of(options.cache, made_of(photos, cutouts, settings))
-    teachers, space = Teachers(folder / "models"), Space.load(options.cache)
-    made = 0
-    while options.shards is None or made < options.shards:
-        before = time.monotonic()
+    with held(options.cache) as bank:
+        note_made_of(options.cache, made_of(photos, cutouts, settings))
         known = shard_folders(options.cache)
-        number = 1 + max((int(p.name) for p in known), default=-1)
-        rng = np.random.default_rng([number, 11])
-        if made == 0:
-            maker = Maker(photos, cutouts, drawn, settings, rng)
-        maker.rng = rng
-        write(maker, teachers, space, options.cache / "bank" / f"{number:06}")
-        for old in known[: max(0, len(known) + 1 - settings.shards)]:
-            remove(old)
-        made += 1
-        taken = time.monotonic() - before
-        log.info("shard %d, %.0f s", number, taken)
+        if options.shards is not None and len(known) >= options.shards:
+            return
+        maker = Maker(photos, cutouts, drawn_files(options.cache), settings)
+        teachers, space = Teachers(folder / "models"), Space.load(options.cache)
+        while options.shards is None or len(known) < options.shards:
+            before = time.monotonic()
+            number = 1 + max((int(p.name) for p in known), default=-1)
+            write(maker, teachers, space, bank / f"{number:06}")
+            for old in known[: max(0, len(known) + 1 - settings.shards)]:
+                remove(old)
+            known = shard_folders(options.cache)
+            log.info("shard %d, %.0f s", number, time.monotonic() - before)
 
 
 if __name__ == "__main__":

@@ -32,20 +32,9 @@ def resized(picture: Image, width: int, height: int) -> Image:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
 
 
-def fitted(picture: Image, size: int, resize: str, short_side: int | None = None) -> Image:
-    """Bring a picture to (size, size, 3) by `squash`, `crop` or `letterbox`."""
+def letterboxed(picture: Image, size: int) -> Image:
+    """Bring a picture's longer side to `size` and fill up with grey: (size, size, 3)."""
     height, width = picture.shape[:2]
-    if resize == "squash":
-        return resized(picture, size, size)
-    if resize == "crop":
-        scale = (short_side or size) / min(height, width)
-        picture = resized(
-            picture, max(size, round(width * scale)), max(size, round(height * scale))
-        )
-        top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
-        return picture[top : top + size, left : left + size]
-    if resize != "letterbox":
-        raise ValueError(f"unknown resize mode: {resize}")
     scale = size / max(height, width)
     picture = resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
     top, left = (size - picture.shape[0]) // 2, (size - picture.shape[1]) // 2

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from catalog import durable
 from catalog.errors import ContentError
+from catalog.locks import locked
 from training.photos import Photo
 from training.settings import BankSettings
 
@@ -66,6 +68,27 @@ def remove(folder: Path) -> None:
     """Remove a shard: first its name, so that nobody finds half of it."""
     old = folder.rename(folder.with_name(f"removed-{folder.name}"))
     shutil.rmtree(old)
+
+
+@contextmanager
+def held(cache: Path) -> Iterator[Path]:
+    """The bank's folder, for one process at a time; what a killed one left half done is removed.
+
+    Raises:
+        ContentError: Another process holds it.
+    """
+    bank = cache / "bank"
+    bank.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(bank / "lock"):
+            for half in (*bank.glob("making-*"), *bank.glob("removed-*")):
+                shutil.rmtree(half)
+            yield bank
+    except BlockingIOError as error:
+        raise ContentError(
+            f"{bank}: another training.bank is making pictures there; stop it, or name another "
+            "--cache"
+        ) from error
 
 
 def made_of(

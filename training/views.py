@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.colours import Rng, colour, pattern
-from training.data import Image, fitted
+from training.data import Image, letterboxed, resized
 from training.solids import CANVAS, Floats, camera_pose, layer, studio_pose
 from training.things import Thing
 
@@ -127,7 +127,7 @@ def view(
         scene += (cover[..., :3].astype(np.float32) - scene) * seen
     picture = scene.clip(0, 255).astype(np.uint8) if studio else photographed(scene, rng)
     if len(rows) == 0:
-        return fitted(picture, size, "squash")
+        return resized(picture, size, size)
     left, right, top, bottom = (
         int(columns.min()),
         int(columns.max()) + 1,
@@ -143,4 +143,4 @@ def view(
     left, right = int(left - margins[0] * wide - extra_x), int(right + margins[1] * wide + extra_x)
     top, bottom = int(top - margins[2] * high - extra_y), int(bottom + margins[3] * high + extra_y)
     cut = picture[max(0, top) : min(CANVAS, bottom), max(0, left) : min(CANVAS, right)]
-    return fitted(cut, size, "letterbox" if chosen == "letterbox" else "squash")
+    return letterboxed(cut, size) if chosen == "letterbox" else resized(cut, size, size)
