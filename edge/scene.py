@@ -15,23 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.photos import shrink
+from edge.counter import Counter
 from edge.foreground import (
-    FAINT,
-    MOST,
     WIDTH,
     Mask,
     Small,
     Thing,
     difference,
-    foreground,
-    gain,
-    in_light_of,
-    is_blinding,
     is_strange,
-    most,
-    outline,
     shape_in,
-    shifted_to,
     small,
     things,
 )
@@ -51,12 +43,7 @@ SAME_PLACE = 0.5  # the same from look to look, of one that is turned where it i
 SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
-SHADED = 0.15  # of the brightness that the light tells; beyond it lies a shadow
-FOLLOW = 0.2  # of the difference a second: how fast the background follows the light
-MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
-MOST_LEFT = 0.38  # of the frame, where two lights are told apart: a thing, and shadows' edges
 RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
-EXPLAINED = 0.85  # of the differences may stay when a shift, or an old mistake, explains them
 COMMON_SIDE = 240  # pixels; sharpness is compared at this size
 GROUND = 235  # grey level around a thing: catalogue photos have a light ground
 STALLED_S = 2.0  # between two looks; what happened meanwhile nobody saw
@@ -116,8 +103,7 @@ class Scene:
 
     def _begin(self) -> None:
         self._strange_since = 0.0
-        self._ground: NDArray[np.float32] | None = None  # as Small
-        self._blinding: NDArray[np.bool_] | None = None  # where it was, when it was seen
+        self._counter: Counter | None = None
         self._first: list[Small] = []
         self._anchor: Small | None = None  # the glance when the rest began
         self._last: Small | None = None  # the last glance
@@ -136,7 +122,7 @@ class Scene:
         self._last = glance
         if not self.learns_background:
             return self._look_without(image, glance, steady)
-        if self._ground is None:
+        if self._counter is None:
             self._learn_first(small(image), steady)
             return View(State.MOVING, True, centre_square(image), steady)
         if self._view is not None and self._quiet(glance):
@@ -164,19 +150,15 @@ class Scene:
     # With a background.
 
     def _look_closely(self, image: Image, glance: Small, steady: bool) -> View:
-        assert self._ground is not None
+        assert self._counter is not None
         now = small(image)
         resting = self._view is not None and self._quiet(glance)
-        ground = self._ground_now()
-        lit = in_light_of(ground, now)
-        assert self._blinding is not None
-        mask = foreground(now, lit, self._blinding)
+        mask = self._counter.foreground(now)
         patches = things(mask)
         if resting and patches and not self._settled and self.at - self._since >= REST_S:
-            mask, patches = self._explained(now, mask, patches)
-            ground = self._ground_now()  # which may have been put right
-            lit = in_light_of(ground, now)
-        strange = is_strange(mask, patches) or _is_other(now, ground, lit)
+            mask = self._explained(now, mask, patches)
+            patches = things(mask)
+        strange = is_strange(mask, patches) or self._counter.is_other(now)
         found = [] if strange else [whole for one in patches if (whole := without_hand(now, one))]
         view = self._described(image, now, found, bool(patches) or strange, steady)
         view = replace(view, visit=self._visit(view, mask))
@@ -245,31 +227,19 @@ class Scene:
             return float(part.mean()) < HELD_CHANGE
         return int(np.count_nonzero(part >= UNCHANGED)) <= FEW_OF_IT * part.size
 
-    def _explained(self, now: Small, mask: Mask, patches: list[Thing]) -> tuple[Mask, list[Thing]]:
+    def _explained(self, now: Small, mask: Mask, patches: list[Thing]) -> Mask:
         """Without the differences that only a bumped camera makes, or an old mistake."""
-        assert self._ground is not None
-        assert self._blinding is not None
-        shifted = shifted_to(self._ground_now(), now)
-        if shifted is not None:
-            blinding = is_blinding(shifted)
-            other = foreground(now, in_light_of(shifted, now), blinding)
-            fewer = _apart(now, shifted) < _apart(now, self._ground_now())
-            if fewer and other.sum() < EXPLAINED * mask.sum():
-                self._ground, self._blinding = shifted.astype(np.float32), blinding
-                mask, patches = other, things(other)
+        assert self._counter is not None
+        bumped = self._counter.bumped(now, mask)
+        if bumped is not None:
+            self._counter, mask = bumped, bumped.foreground(now)
+            patches = things(mask)
         for one in patches:
-            # A thing has an outline. Where only the background has it, the thing was there
-            # when the background was learned, and is gone now.
-            if outline(self._ground_now(), one) > 2 * outline(now, one) + 4:
+            if self._counter.held(one, now):
                 gone = cv2.dilate(one.mask, np.ones((9, 9), np.uint8)) > 0
-                self._ground[gone] = now[gone]
-                self._blinding[gone] = is_blinding(now)[gone]
+                self._counter.put_right(gone, now)
                 mask = np.asarray(np.where(gone, 0, mask), np.uint8)
-        return mask, things(mask)
-
-    def _ground_now(self) -> Small:
-        assert self._ground is not None
-        return np.clip(self._ground, 0, 255).astype(np.uint8)
+        return mask
 
     def _quiet(self, glance: Small) -> bool:
         return self._anchor is not None and _few(difference(glance, self._anchor))
@@ -283,34 +253,22 @@ class Scene:
             self._first = []
 
     def _take(self, ground: Small) -> None:
-        self._ground, self._blinding = ground.astype(np.float32), is_blinding(ground)
+        self._counter = Counter(ground)
         self._view = self._anchor = self._mask = None
 
     def _follow(self, now: Small) -> None:
-        """Let the background follow the light; slowly, and only where no thing lies."""
+        """Let the counter follow the light, once a second."""
         seconds = min(self.at - self._followed, 1.0)
-        if self._ground is None or self._blinding is None or seconds <= 0:
-            return
-        self._followed = self.at
-        apart = difference(now, self._ground_now())
-        alike = apart < FAINT  # the rest may be a thing, or a shadow that goes away again
-        if alike.mean() < MOST_ALIKE:
-            return
-        self._ground *= gain(self._ground, now)
-        if self._mask is not None and not self._mask.any():
-            # What was too bright is seen now that there is less light; in a shadow it is not.
-            full = is_blinding(now)
-            lit = np.abs(now.sum(2) / (self._ground.sum(2) + 1) - 1) < SHADED
-            seen = self._blinding & ~full & lit
-            self._ground[seen] = now[seen]
-            self._blinding = (self._blinding & ~seen) | full
-        self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
+        if self._counter is not None and seconds > 0:
+            self._followed = self.at
+            bare = self._mask is not None and not self._mask.any()
+            self._counter.follow(now, seconds, bare)
 
     def _relearn(self, now: Small, strange: bool) -> None:
         if not strange:
             self._strange_since = self.at
         elif self.at - self._strange_since >= RELEARN_S:
-            self._ground, self._blinding = now.astype(np.float32), is_blinding(now)
+            self._counter = Counter(now)
             self._strange_since, self._settled = self.at, False
 
     # Without one.
@@ -378,20 +336,6 @@ def _glance(image: Image) -> Small:
     height = max(1, round(image.shape[0] * GLANCE / image.shape[1]))
     shrunk = cv2.resize(image, (GLANCE, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.GaussianBlur(shrunk, (5, 5), 0), np.uint8)
-
-
-def _apart(now: Small, ground: Small) -> int:
-    """How many pixels differ from the counter in their light."""
-    return int(np.count_nonzero(difference(now, ground) > FAINT))
-
-
-def _is_other(now: Small, ground: Small, lit: Small) -> bool:
-    """Whether no common change of light, or two of them, makes the counter out of this."""
-    differs = most(cv2.absdiff(now, lit)) > FAINT
-    if differs.mean() <= MOST:
-        return False
-    beside = ground * gain(ground[differs][:, None], now[differs][:, None])  # the shadow
-    return bool((differs & (most(np.abs(now - beside)) > FAINT)).mean() > MOST_LEFT)
 
 
 def _rest_s(view: View) -> float:

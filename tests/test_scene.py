@@ -284,7 +284,7 @@ def test_a_shift_that_explains_the_thing_but_not_the_counter_is_not_believed(
     wrong = small(with_thing(table(), Box(box.x, box.y, box.width, box.height // 2)))
     streaks = np.arange(len(wrong)) // 6 % 2 == 0
     wrong[streaks] = np.clip(wrong[streaks].astype(np.int16) + 16, 0, 255)
-    monkeypatch.setattr("edge.scene.shifted_to", lambda ground, now: wrong)
+    monkeypatch.setattr("edge.counter.shifted_to", lambda ground, now: wrong)
     view = settled(prepared, with_thing(table(), box))
     assert view.close is not None
     assert overlap(view.close, box) > 0.8
