@@ -20,7 +20,7 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     """A photo (h, w, 3) as a camera might see the thing.
 
     Seen from aside, turned, shifted, in poor light, blurred, noisy. A thing on a plain ground
-    is cut out; a photo of another kind was taken in the world, and is changed a little only.
+    is cut out; a photo of another kind was taken in the world, and is changed less.
 
     Args:
         image: The photo.
@@ -49,6 +49,11 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     light = 1 + slope[0] * across + slope[1] * down
     noise = random.normal(0, hard * random.uniform(2, 8), seen.shape)
     return np.asarray(np.clip(seen * tint * light[:, :, None] + noise, 0, 255), np.uint8)
+
+
+def has_plain_ground(image: Picture) -> bool:
+    """Whether a photo (h, w, 3) is a studio's, and not one taken in the world."""
+    return _plain_ground(image) is not None
 
 
 def _plain_ground(image: Picture) -> NDArray[np.float32] | None:

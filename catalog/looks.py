@@ -14,7 +14,7 @@ import numpy as np
 
 from catalog.cache import Feature, FeatureCache
 from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
-from catalog.copies import as_seen
+from catalog.copies import as_seen, has_plain_ground
 from catalog.demonstration.foreign import foreign_photos
 from catalog.errors import ContentError
 from catalog.features import read_place
@@ -46,7 +46,10 @@ def known_looks(
     addresses: Path,
     progress: Progress,
 ) -> list[Shown]:
-    """Looks made of some photos as a camera would see them."""
+    """Some photos as a camera would see them.
+
+    What was taken in the world is such a look already, unless it is its item's only photo.
+    """
     numbers = spread(len(rows), KNOWN)
     # By content: a photo more in the catalogue puts another one beside few of the others.
     ring = sorted(range(len(rows)), key=lambda number: rows[number].sha256)
@@ -63,11 +66,10 @@ def known_looks(
         kept = cache.get(key, featurizer.network_id)
         description = cache.get_described(key, OF_LOOK)
         if kept is None or description is None:
-            image = as_seen(
-                picture(rows[number], addresses),
-                SEED + int(sha256[:6], 16),
-                None if beside is None else picture(beside, addresses),
-            )
+            image = picture(rows[number], addresses)
+            if beside is not None or has_plain_ground(image):
+                behind = None if beside is None else picture(beside, addresses)
+                image = as_seen(image, SEED + int(sha256[:6], 16), behind)
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
             description = describe(image, OF_LOOK)
             cache.put([kept], featurizer.network_id)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog import copies, looks
+from catalog import looks
 from catalog.build import BuildReport, build
 from catalog.bundle import Bundle
 from catalog.cache import Feature, FeatureCache
@@ -137,20 +137,22 @@ def test_looks_made_of_photos_are_reused_when_one_is_added(
     make: Builder, tmp_path: Path, photos: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those of an item's only picture, around which others stand."""
-    made: list[int] = []
+    read: list[str] = []
 
-    def counted(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
-        made.append(seed)
-        return copies.as_seen(image, seed, behind)
+    def counted(row: looks.Row, addresses: Path) -> Picture:
+        read.append(row.place)
+        return looks_picture(row, addresses)
 
-    monkeypatch.setattr(looks, "as_seen", counted)
+    looks_picture = looks.picture
+    monkeypatch.setattr(looks, "picture", counted)
     source = write_things(tmp_path / "photos", 24, photos, first=600)
     make(source, tmp_path / "out")
-    assert len(made) == 24 * photos
+    assert set(read) == {str(path) for path in source.glob("*/*.png")}
+    before = len(read)
     (source / "thing-new").mkdir()
     (source / "thing-new" / "0.png").write_bytes(png(draw_thing(699)))
     make(source, tmp_path / "out")
-    assert len(made) <= 24 * photos + 2
+    assert len(read) <= before + 4  # the new one's, and who stands beside whom
 
 
 def test_another_preprocessing_reuses_nothing(
