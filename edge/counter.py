@@ -65,7 +65,7 @@ class Counter:
         other = Counter(shifted)
         return other if other.foreground(now).sum() < EXPLAINED * mask.sum() else None
 
-    def held(self, thing: Thing, now: Small) -> bool:
+    def learned_with(self, thing: Thing, now: Small) -> bool:
         """Whether it was learned with this thing on it, which is gone.
 
         A thing has an outline; here only the counter has it.

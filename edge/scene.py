@@ -235,7 +235,7 @@ class Scene:
             self._counter, mask = bumped, bumped.foreground(now)
             patches = things(mask)
         for one in patches:
-            if self._counter.held(one, now):
+            if self._counter.learned_with(one, now):
                 gone = cv2.dilate(one.mask, np.ones((9, 9), np.uint8)) > 0
                 self._counter.put_right(gone, now)
                 mask = np.asarray(np.where(gone, 0, mask), np.uint8)
@@ -257,7 +257,7 @@ class Scene:
         self._view = self._anchor = self._mask = None
 
     def _follow(self, now: Small) -> None:
-        """Let the counter follow the light, once a second."""
+        """Let the counter follow the light by the time since it last did, a second at most."""
         seconds = min(self.at - self._followed, 1.0)
         if self._counter is not None and seconds > 0:
             self._followed = self.at

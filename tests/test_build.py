@@ -16,10 +16,11 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from catalog import looks
+from catalog import copies, looks
 from catalog.build import BuildReport, build
 from catalog.bundle import Bundle
 from catalog.cache import Feature, FeatureCache
@@ -153,6 +154,27 @@ def test_looks_made_of_photos_are_reused_when_one_is_added(
     (source / "thing-new" / "0.png").write_bytes(png(draw_thing(699)))
     make(source, tmp_path / "out")
     assert len(read) <= before + 4  # the new one's, and who stands beside whom
+
+
+@pytest.mark.parametrize(("photos", "studio"), [(3, False), (3, True), (2, False), (1, False)])
+def test_only_photos_of_the_world_beside_others_are_looks_as_they_are(
+    make: Builder, tmp_path: Path, photos: int, studio: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed: list[int] = []
+
+    def noted(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
+        changed.append(seed)
+        return copies.as_seen(image, seed, behind)
+
+    monkeypatch.setattr(looks, "as_seen", noted)
+    source = write_things(tmp_path / "photos", 20, photos, first=900)
+    if studio:
+        for path in source.glob("*/*.png"):
+            drawn = np.full((96, 96, 3), 255, np.uint8)
+            drawn[16:80, 16:80] = cv2.imread(str(path))
+            path.write_bytes(png(drawn))
+    make(source, tmp_path / "out")
+    assert len(changed) == (0 if photos == 3 and not studio else 20 * photos)
 
 
 def test_another_preprocessing_reuses_nothing(

@@ -34,11 +34,16 @@ def write_glyphs(folder: Path, font_file: Path = FONT) -> int:
     """Write `noto-CODE.webp` for each thing in the font; their number.
 
     Raises:
-        ContentError: The font is not there.
+        ContentError: The font is not there, or has no such pictures.
     """
     if not font_file.is_file():
         raise ContentError(f"{font_file}: not there; run: apt-get install fonts-noto-color-emoji")
-    font = ImageFont.truetype(str(font_file), POINTS)
+    try:
+        font = ImageFont.truetype(str(font_file), POINTS)
+    except OSError as error:
+        raise ContentError(
+            f"{font_file}: not a font with coloured pictures of {POINTS} pixels ({error})"
+        ) from error
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
     for character in characters():

@@ -13,18 +13,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import pytest
 import torch
 from click.testing import CliRunner
 
 from catalog.bundle import Bundle
 from catalog.cli import catalog
 from catalog.engines.checkpoint import PARAMETERS_FILE
-from catalog.errors import FeaturizerError
+from catalog.errors import ContentError, FeaturizerError
 from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
 from catalog.importing.params import read_arrays, read_parameters, write_arrays
+from training.cutouts import read_cutout
 from training.drawn import PART_THINGS
 from training.export import write
 from training.finetune import finetune
+from training.glyphs import write_glyphs
 from training.loading import Batch, Batches
 from training.loss import pairs
 from training.muon import Muon, orthogonal
@@ -264,3 +267,13 @@ def test_pairs_prefer_what_belongs_together() -> None:
     apart = torch.eye(2).repeat_interleave(2, 0)
     assert float(pairs(apart, labels, 0.1)) < 0.01
     assert float(pairs(apart[[0, 2, 1, 3]], labels, 0.1)) > 1
+
+
+def test_glyphs_are_cut_out_things(tmp_path: Path) -> None:
+    assert write_glyphs(tmp_path / "glyphs") > 1000
+    thing = read_cutout(tmp_path / "glyphs" / "noto-1f34e.webp")
+    assert len(np.unique(thing.reshape(-1, 4), axis=0)) > 100, "coloured"
+    (tmp_path / "no.ttf").write_bytes(b"no font")
+    for font, said in (("absent.ttf", "apt-get"), ("no.ttf", "not a font")):
+        with pytest.raises(ContentError, match=said):
+            write_glyphs(tmp_path / "out", tmp_path / font)
