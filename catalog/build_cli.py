@@ -67,7 +67,8 @@ def model_options(command: Command) -> Command:
     default=1.0,
     show_default=True,
     metavar="PERCENT",
-    help='Of the shipped foreign things at most so many may be named: where "unknown" begins.',
+    help='Of the shipped foreign things at most so many may be named: where "unknown" begins. '
+    "Above 1, things are also named that are likelier not in the catalogue.",
 )
 @model_options
 @as_json

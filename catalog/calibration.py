@@ -166,7 +166,8 @@ def calibrate(
         known: Looks made from the catalogue's photos.
         shipped: Looks at things that are not in the catalogue, in groups.
         progress: Called with looks asked, and of how many.
-        foreign_named: Share of each group of `shipped` that may be named.
+        foreign_named: Share of each group of `shipped` that may be named; above `FOREIGN_NAMED`,
+            things are named also where none of them is likelier.
     """
     stored = vectors.astype(np.float32)
     index, metric = Exact(stored), learn(stored, owners)
@@ -206,7 +207,8 @@ def calibrate(
         plain = fit([_without_print(case) for case in cases])
         helps = _likelihood(cases, weights) - _likelihood(cases, plain) >= GAIN
         weights = weights if helps else plain
-    least = LEAST if several.mean() > 0.5 else 0.0  # copies alone do not tell what is likelier
+    # Copies alone do not tell what is likelier; and who wants more named has said so.
+    least = LEAST if several.mean() > 0.5 and foreign_named <= FOREIGN_NAMED else 0.0
     threshold = max(
         _threshold(
             [

@@ -9,11 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from catalog import gate
 from catalog.build import build
 from catalog.bundle import Bundle
-from catalog.calibration import Calibration, Shown, calibrate
+from catalog.calibration import LEAST, Calibration, Shown, calibrate
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
 from catalog.errors import BundleError
@@ -377,3 +378,28 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     learned = calibrate(stored, np.arange(60), None, known, [near, far], foreign_named=0.05)
     named = 1 - learned.calibration.shipped.unknown
     assert 0 < named <= 5 / 400 + 1e-4
+
+
+def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
+    random = np.random.default_rng(7)
+    described = Description(np.empty((0, 32), np.int8), np.empty((0, 4), np.uint8))
+    items = random.normal(0, 1, (60, 16))
+
+    def rows(vectors: NDArray[np.float64]) -> Vectors:
+        return normalised(vectors.astype(np.float32))
+
+    stored = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
+    looks = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
+    foreign = [Shown(one, described) for one in rows(random.normal(0, 1, (120, 16)))]
+    begins = [
+        calibrate(
+            stored.astype(np.float16),
+            np.repeat(np.arange(60), 3),
+            None,
+            [Shown(look, described, photo) for photo, look in enumerate(looks)],
+            [foreign],
+            foreign_named=share,
+        ).calibration.unknown_below
+        for share in (0.01, 0.2)
+    ]
+    assert begins[1] < LEAST <= begins[0]
