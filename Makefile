@@ -120,7 +120,6 @@ $(TRAINING)/package/assets: | $(VENV)/train
 	@rm -rf $(TRAINING)/unpacked && mkdir -p $(TRAINING)/unpacked
 	cd $(TRAINING)/unpacked && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0
 	tar -xzf $(TRAINING)/unpacked/lobehub-fluent-emoji-3d-1.1.0.tgz -C $(TRAINING)/unpacked
-	$(BIN)/python -m training.glyphs $(TRAINING)/unpacked/package/assets
 	mv $(TRAINING)/unpacked/package $(TRAINING)/package
 
 clean:
