@@ -18,6 +18,7 @@ from catalog.errors import ContentError
 from catalog.materials import materials
 from training.cutouts import cutout_files
 from training.drawn import drawn_files
+from training.glyphs import FONT as EMOJI
 from training.paint import FONT_FOLDERS, LATIN_NOTO, SYLLABLES
 from training.photos import Photo, train_photos
 from training.settings import SETTINGS, read
@@ -94,7 +95,7 @@ def test_training_and_demonstration_share_no_font() -> None:
         assert not package.removeprefix("font_").startswith(FONT_FOLDERS)
     literals = {one for file in TRAINING.glob("*.py") for one in constants(file)}
     named = {one for one in literals if isinstance(one, str) and one.endswith((".ttf", ".otf"))}
-    assert named == {"*.ttf"}  # in those folders
+    assert named == {"*.ttf", str(EMOJI)}  # in those folders; and its pictures are no letters
 
 
 def test_training_and_demonstration_share_no_palette() -> None:
