@@ -25,6 +25,8 @@ from catalog.calibration import (
     Learned,
     calibrate,
 )
+from catalog.colours import DIMENSIONS as COLOURS
+from catalog.colours import FILE as COLOURS_FILE
 from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
 from catalog.features import Skipped, featurize
 from catalog.featurizer import Featurizer, normalised, write_descriptor
@@ -77,7 +79,10 @@ class BuildReport:
 
 @dataclass
 class _Collected:
-    """What became of the photos; `raw` float32 (n, network dimensions), a row for each of `rows`.
+    """What became of the photos.
+
+    `raw`, float32 (n, network dimensions), and `colours`, uint8 (n, 256), have a row for each
+    of `rows`.
 
     Thumbnails and local features are not here but in the workspace: of 100,000 photos they are
     a gigabyte and more each.
@@ -85,6 +90,7 @@ class _Collected:
 
     rows: list[Row]
     raw: Vectors
+    colours: NDArray[np.uint8]
     skipped: list[Skipped]
     reused: int
     features: int  # local ones of all photos
@@ -131,8 +137,9 @@ def build(
         del vectors, made.raw  # the index needs the room
         printed = Printed(folder, len(made.rows)) if made.features else None
         learned = _learned(
-            stored, made.rows, printed, featurizer, cache, addresses, progress, foreign_named
+            stored, made, printed, featurizer, cache, addresses, progress, foreign_named
         )
+        np.save(folder / COLOURS_FILE, made.colours)
         if learned.metric is not None:
             np.save(folder / METRIC, learned.metric)
         if not learned.print_helps:
@@ -211,7 +218,7 @@ def _collect(
     """Features of all photos; thumbnails and local features go below `folder` as they come."""
     places = [(entry, place) for entry in entries for place in entry.photos]
     raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
-    made = _Collected([], raw, [], 0, 0)
+    made = _Collected([], raw, np.empty((len(places), COLOURS), np.uint8), [], 0, 0)
     printed = PrintedWriter(folder)
 
     def thumbnails() -> Iterator[tuple[int, bytes]]:
@@ -223,9 +230,10 @@ def _collect(
                 on_skip(result)
             else:
                 one, number = result.feature, len(made.rows)
-                assert result.description is not None
-                raw[number] = one.vector
-                printed.add(result.description)
+                assert result.details is not None
+                assert result.details.description is not None
+                raw[number], made.colours[number] = one.vector, result.details.colours
+                printed.add(result.details.description)
                 made.rows.append(Row(entry, place, one.sha256, one.width, one.height))
                 made.reused += result.reused
                 yield number, one.thumbnail
@@ -233,13 +241,13 @@ def _collect(
 
     write_thumbnails(folder / "pictures.db", thumbnails())
     made.features = printed.finish()
-    made.raw = raw[: len(made.rows)]
+    made.raw, made.colours = raw[: len(made.rows)], made.colours[: len(made.rows)]
     return made
 
 
 def _learned(
     stored: NDArray[np.float16],
-    rows: list[Row],
+    made: _Collected,
     printed: Printed | None,
     featurizer: Featurizer,
     cache: FeatureCache,
@@ -247,12 +255,13 @@ def _learned(
     progress: Progress,
     foreign_named: float,
 ) -> Learned:
-    skus = np.array([row.entry.item.sku for row in rows], object)
+    skus = np.array([row.entry.item.sku for row in made.rows], object)
     return calibrate(
         stored,
         np.unique(skus, return_inverse=True)[1].astype(np.int64),
+        made.colours,
         printed,
-        known_looks(rows, featurizer, cache, addresses, progress),
+        known_looks(made.rows, featurizer, cache, addresses, progress),
         [drawn_looks(featurizer, cache, progress), photo_looks(featurizer)],
         lambda done, total: progress("learning", done, total),
         foreign_named,

@@ -5,6 +5,7 @@
     manifest.json   counts, featurizer, index, calibration, each file's bytes and sha256
     vectors.npy     float16 (photos, d); row = photo number
     index.ann       Annoy, angular, of those rows
+    colours.npy     uint8 (photos, 256): histograms; see catalog.colours
     metric.npy      float32 (d, d): what tells the items apart, where that could be learned
     printed/        the photos' local features, where they help; see catalog.printed.store
     items.db        SQLite: items, photos, full text
@@ -27,9 +28,12 @@ from numpy.typing import NDArray
 
 from catalog import arrays
 from catalog.calibration import burst
+from catalog.colours import DIMENSIONS as COLOURS
+from catalog.colours import FILE as COLOURS_FILE
 from catalog.copies import as_seen
+from catalog.details import Details, details
 from catalog.errors import BundleError
-from catalog.evidence import Print, Witnesses
+from catalog.evidence import Seen, Witnesses
 from catalog.featurizer import Featurizer
 from catalog.index import Annoy, Exact, Index, Vectors
 from catalog.items import Item, Items, Photo
@@ -37,7 +41,7 @@ from catalog.manifest import MANIFEST, Manifest, read_manifest, verify
 from catalog.metric import FILE as METRIC
 from catalog.metric import read as read_metric
 from catalog.photos import Picture, decode
-from catalog.printed.describe import OF_LOOK, describe
+from catalog.printed.describe import OF_LOOK
 from catalog.printed.store import Printed
 
 
@@ -72,6 +76,7 @@ class Bundle:
         self._held = _hold(path / MANIFEST)
         # Mapped once: the folder may be exchanged for another bundle's while this is open.
         self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
+        self._colours = arrays.read(path / COLOURS_FILE, np.uint8, (manifest.photos, COLOURS))
         self.items = Items(path / "items.db", path / "pictures.db")
         self.featurizer = Featurizer.open(path / "featurizer", engine)
         self._check_counts()
@@ -142,25 +147,25 @@ class Bundle:
                 return self.search(vector, count, exact=True)
             wanted *= 4  # one item's many photos filled the list
 
-    def print_of(self, image: Picture) -> Print | None:
-        """What is printed on a look, BGR uint8 (h, w, 3); None where the bundle keeps no print.
+    def seen(self, image: Picture) -> Seen:
+        """The details of a look, BGR uint8 (h, w, 3); print only where the bundle keeps some.
 
         Comparisons with photos are kept with it: a further answer to the same look repeats none.
         """
-        return Print(describe(image, OF_LOOK)) if self._printed is not None else None
+        return Seen(details(image, OF_LOOK if self._printed is not None else 0))
 
     def answer(
-        self, vector: Vectors, look: Print | None, count: int = 10, exact: bool = False
+        self, vector: Vectors, seen: Seen, count: int = 10, exact: bool = False
     ) -> list[Match]:
         """The `count` likeliest items and how sure each is, the likeliest first.
 
         Args:
             vector: Embedding of the look, float32 (d,).
-            look: Its print, by `print_of`.
+            seen: Its details, by `seen`.
             count: How many at most; a few more than ten are ever considered.
             exact: Compare every vector, not by the index.
         """
-        evidence = self._asked(exact).gather(vector, look)
+        evidence = self._asked(exact).gather(vector, seen)
         sure = self.manifest.calibration.weights.sure(evidence)
         return [
             Match(
@@ -182,13 +187,14 @@ class Bundle:
         vector /= max(float(np.linalg.norm(vector)), 1e-9)
         rows = self._asked(False).rows(int(self._owners[photo]))
         if len(rows) == 1:
-            seen = as_seen(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
-            vector = self.featurizer.embed([seen])[0]
-            found = self.answer(vector, self.print_of(seen), count=len(self._names))
+            copy = as_seen(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
+            vector = self.featurizer.embed([copy])[0]
+            found = self.answer(vector, self.seen(copy), count=len(self._names))
             return {match.sku: match.sure or 0.0 for match in found}
         absent, unread = burst(self._vectors, rows, photo)
-        look = Print(self._printed.description(photo)) if self._printed else None
-        evidence = self._asked(False).gather(vector, look, absent, unread)
+        description = self._printed.description(photo) if self._printed else None
+        seen = Seen(Details(self._colours[photo], description))
+        evidence = self._asked(False).gather(vector, seen, absent, unread)
         sure = self.manifest.calibration.weights.sure(evidence)
         return {
             self._names[item]: float(one) for item, one in zip(evidence.items, sure, strict=True)
@@ -197,7 +203,12 @@ class Bundle:
     def _asked(self, exact: bool) -> Witnesses:
         if exact not in self._witnesses:
             self._witnesses[exact] = Witnesses(
-                self._vectors, self.index(exact), self._owners, self._printed, self._metric
+                self._vectors,
+                self.index(exact),
+                self._owners,
+                self._colours,
+                self._printed,
+                self._metric,
             )
         return self._witnesses[exact]
 
@@ -210,7 +221,7 @@ class Bundle:
         if self._printed is not None:
             self._printed.check()
         for look in looks:
-            found = self.answer(self.featurizer.embed([look])[0], self.print_of(look))
+            found = self.answer(self.featurizer.embed([look])[0], self.seen(look))
             if not all(match.sure is not None and 0 <= match.sure <= 1 for match in found):
                 raise BundleError(f"{self.path}: how sure its answers are is no probability")
 

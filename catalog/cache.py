@@ -1,4 +1,4 @@
-"""What a build remembers: features by photo content and network, local features, addresses.
+"""What a build remembers: features by photo content and network, details, addresses.
 
 Everything here can be made again; a damaged cache is put aside, never trusted or fatal.
 """
@@ -18,11 +18,11 @@ import numpy as np
 import sqlite_utils
 
 from catalog import durable
+from catalog.details import VERSION as DETAILED
+from catalog.details import Details
 from catalog.errors import NetworkError, ShelfError
 from catalog.index import Vectors
 from catalog.photos import upright_size
-from catalog.printed.describe import VERSION as DESCRIBED
-from catalog.printed.describe import Description
 
 LARGEST_FETCH = 64 << 20  # bytes
 SECONDS = 20.0  # without a sign of the server
@@ -89,27 +89,27 @@ class FeatureCache:
                 self._heal(error)
                 self._insert(rows)
 
-    def get_described(self, key: str, most: int) -> Description | None:
-        """The `most` strongest local features of a photo, by its sha256, or None."""
+    def get_details(self, key: str, most: int) -> Details | None:
+        """The colours and the `most` strongest local features of a photo, by its sha256."""
         with self._lock:
             try:
                 row = self._database.execute(
-                    "select features from described where key = ?", [f"{key}-{DESCRIBED}-{most}"]
+                    "select details from details where key = ?", [f"{key}-{DETAILED}-{most}"]
                 ).fetchone()
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
-        return None if row is None else Description.from_bytes(row[0])
+        return None if row is None else Details.from_bytes(row[0])
 
-    def put_described(self, key: str, most: int, description: Description) -> None:
-        """Keep local features of a photo."""
-        row = (f"{key}-{DESCRIBED}-{most}", description.to_bytes())
+    def put_details(self, key: str, most: int, details: Details) -> None:
+        """Keep the details of a photo."""
+        row = (f"{key}-{DETAILED}-{most}", details.to_bytes())
         with self._lock:
             try:
-                self._insert_described(row)
+                self._insert_details(row)
             except sqlite3.DatabaseError as error:
                 self._heal(error)
-                self._insert_described(row)
+                self._insert_details(row)
 
     def close(self) -> None:
         """Close the file."""
@@ -121,9 +121,9 @@ class FeatureCache:
                 "insert or replace into features values (?, ?, ?, ?, ?)", rows
             )
 
-    def _insert_described(self, row: tuple[str, bytes]) -> None:
+    def _insert_details(self, row: tuple[str, bytes]) -> None:
         with self._database.conn:
-            self._database.conn.execute("insert or replace into described values (?, ?)", row)
+            self._database.conn.execute("insert or replace into details values (?, ?)", row)
 
     def _heal(self, error: sqlite3.DatabaseError) -> None:
         if not isinstance(error, sqlite3.OperationalError):
@@ -177,7 +177,7 @@ def _open(path: Path) -> sqlite_utils.Database:
             "(key text primary key, vector blob, width integer, height integer, thumbnail blob)"
         )
         connection.execute(
-            "create table if not exists described (key text primary key, features blob)"
+            "create table if not exists details (key text primary key, details blob)"
         )
         connection.commit()
         connection.execute("select 1 from features limit 1").fetchone()

@@ -11,7 +11,7 @@ many kinds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.decision import ALONE_FROM, Answer, decide
-from catalog.evidence import MEASURES, Evidence, Print, Witnesses
+from catalog.details import Details
+from catalog.evidence import MEASURES, Evidence, Seen, Witnesses
 from catalog.index import Exact, Rows, Vectors
 from catalog.metric import learn
-from catalog.printed.describe import Description
 from catalog.printed.store import Printed
 from catalog.sureness import HELD, Case, Weights, fit
 
@@ -65,6 +65,7 @@ class MeasureWeights(_Strict):
     cosine: float
     several: float
     distinct: float
+    coloured: float
     agreeing: float
     votes: float
 
@@ -75,6 +76,7 @@ class HeldWeights(_Strict):
     distinct: float
     agreeing: float
     alike: float
+    coloured: float
 
 
 class Calibration(_Strict):
@@ -112,13 +114,10 @@ class Calibration(_Strict):
 
 @dataclass(frozen=True)
 class Shown:
-    """A look to learn from: embedding (d,), local features, and the photo it was made of.
-
-    Without a `description` nobody knows what is printed on it.
-    """
+    """A look to learn from: embedding (d,), details, and the photo it was made of."""
 
     vector: Vectors
-    description: Description | None
+    details: Details
     photo: int | None = None
 
 
@@ -151,6 +150,7 @@ class _Asked:
 def calibrate(
     vectors: NDArray[np.float16],
     owners: Rows,
+    colours: NDArray[np.uint8],
     printed: Printed | None,
     known: Sequence[Shown],
     shipped: Sequence[Sequence[Shown]],
@@ -162,6 +162,7 @@ def calibrate(
     Args:
         vectors: Stored vectors (n, d).
         owners: The number of each photo's item (n,).
+        colours: The photos' colours, uint8 (n, 256).
         printed: The photos' local features, if any photo has some.
         known: Looks made from the catalogue's photos.
         shipped: Looks at things that are not in the catalogue, in groups.
@@ -171,10 +172,10 @@ def calibrate(
     """
     stored = vectors.astype(np.float32)
     index, metric = Exact(stored), learn(stored, owners)
-    everyone = Witnesses(vectors, index, owners, printed, metric)
+    everyone = Witnesses(vectors, index, owners, colours, printed, metric)
     folds = [
-        Witnesses(vectors, index, owners, printed, _without_fold(stored, owners, fold, metric))
-        for fold in range(FOLDS)
+        Witnesses(vectors, index, owners, colours, printed, learned)
+        for learned in (_without_fold(stored, owners, fold, metric) for fold in range(FOLDS))
     ]
     several = np.bincount(owners) > 1
     asked: list[_Asked] = []
@@ -183,20 +184,20 @@ def calibrate(
         *((at, one) for at, of in enumerate(shipped) for one in of),
     ]
     for done, (group, shown) in enumerate(looks, 1):
-        look = None if shown.description is None else Print(shown.description)
+        seen = Seen(shown.details)
         if shown.photo is None:
-            found = everyone.gather(shown.vector, look)
-            asked.append(_Asked("shipped", found, None, group, look is not None))
+            found = everyone.gather(shown.vector, seen)
+            asked.append(_Asked("shipped", found, None, group, seen.description is not None))
         else:
             item = int(owners[shown.photo])
             witnesses = folds[item % FOLDS]
             absent = unread = None
             if several[item]:
                 absent, unread = burst(stored, witnesses.rows(item), shown.photo)
-            again = witnesses.gather(shown.vector, look, absent, unread)
+            again = witnesses.gather(shown.vector, seen, absent, unread)
             asked.append(_Asked("own", again, item))
             if len(several) >= FEWEST_ITEMS:
-                relative = witnesses.gather(shown.vector, look, owners == item)
+                relative = witnesses.gather(shown.vector, seen, owners == item)
                 asked.append(_Asked("relative", relative, None))
         progress(done, len(looks))
     # That no print agrees where none was read says nothing about print.
@@ -283,8 +284,7 @@ def _without_print(case: Case) -> Case:
     found = case.evidence
     measures = found.measures.copy()
     measures[:, MEASURES.index("agreeing") :] = 0
-    plain = Evidence(found.items, found.photos, found.cosines, measures, found.alike)
-    return Case(plain, case.right, case.weight)
+    return Case(replace(found, measures=measures), case.right, case.weight)
 
 
 def _likelihood(cases: Sequence[Case], weights: Weights) -> float:

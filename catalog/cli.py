@@ -97,7 +97,7 @@ def search(
         if vectors_only:
             matches = opened.search(vector, limit, exact)
         else:
-            matches = opened.answer(vector, opened.print_of(image), limit, exact)
+            matches = opened.answer(vector, opened.seen(image), limit, exact)
         answers.append(_answer_document(opened, str(photo), matches, vectors_only))
     if as_json:
         print_json({"bundle": opened.id, "answers": answers})

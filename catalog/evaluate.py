@@ -13,7 +13,7 @@ from catalog.bundle import Bundle, Match
 from catalog.cache import FeatureCache
 from catalog.calibration import Shares, outcome
 from catalog.errors import ContentError
-from catalog.evidence import Print
+from catalog.evidence import Seen
 from catalog.features import Featurized, Skipped, featurize
 from catalog.photos import is_photo_name
 from catalog.printed.describe import OF_LOOK
@@ -113,7 +113,7 @@ def evaluate(
     asked: list[Asked] = []
     queries = first = among_five = 0
     cache = FeatureCache(cache_folder)
-    local = OF_LOOK if bundle.manifest.printed and not vectors_only else 0
+    local = 0 if vectors_only else OF_LOOK
     results = featurize(places, bundle.featurizer, cache, cache_folder / "addresses", local)
     for done, (sku, place, result) in enumerate(zip(skus, places, results, strict=True), 1):
         progress(done, len(places))
@@ -176,8 +176,8 @@ def _answer(bundle: Bundle, result: Featurized, exact: bool, vectors_only: bool)
     vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
     if vectors_only:
         return bundle.search(vector, 5, exact)
-    look = None if result.description is None else Print(result.description)
-    return bundle.answer(vector, look, exact=exact)
+    assert result.details is not None
+    return bundle.answer(vector, Seen(result.details), exact=exact)
 
 
 def _outcome(bundle: Bundle, asked: Asked) -> str:

@@ -1,4 +1,4 @@
-"""What speaks for each item: how alike it is as a whole, and how much of its print agrees.
+"""What speaks for each item: how alike it is as a whole and in colour, and what print agrees.
 
 Candidates come from both: the items nearest by the vector, and those that a look's local
 features vote for. Each is then measured in the same way, whichever brought it here.
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.colours import alike as alike_in_colour
+from catalog.details import Details
 from catalog.index import Index, Rows, Vectors
 from catalog.metric import applied
 from catalog.printed.agree import agreeing
-from catalog.printed.describe import Description
 from catalog.printed.store import Printed
 
 BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
-MEASURES = ("cosine", "several", "distinct", "agreeing", "votes")
+MEASURES = ("cosine", "several", "distinct", "coloured", "agreeing", "votes")
 BY_CHANCE = 8  # features that may agree of pictures that have nothing in common
-LEADS = 4  # of them, the first, are leads: how far above the mean of the other candidates
+LEADS = 5  # of them, the first, are leads: how far above the mean of the other candidates
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Evidence:
         items: Numbers of the items (c,).
         photos: The photo of each that speaks for it most (c,).
         cosines: Similarity of each one's nearest photo (c,).
-        measures: Float64 (c, 5), as `MEASURES` names them: that cosine, the mean of the nearest
-            few photos, the same mean in the catalogue's own metric, the logarithm of one and
-            the features that agree, each as its lead over the mean of the other candidates;
-            and the share of the votes. Leads, since in a poor picture everything is less alike.
+        measures: Float64 (c, 6), as `MEASURES` names them: that cosine, the mean of the nearest
+            few photos, the same mean in the catalogue's own metric, that of the photos most
+            alike in colour, the logarithm of one and the features that agree, each as its lead
+            over the mean of the other candidates; and the share of the votes. Leads, since in
+            a poor picture everything is less alike.
         alike: Float64 (c,): that mean in the catalogue's own metric, plain.
+        coloured: Float64 (c,): that of the colours, plain.
     """
 
     items: Rows
@@ -44,21 +47,23 @@ class Evidence:
     cosines: Vectors
     measures: NDArray[np.float64]
     alike: NDArray[np.float64]
+    coloured: NDArray[np.float64]
 
 
-class Print:
-    """A look's local features, and the photos that they were compared with so far.
+class Seen:
+    """A look's details, and the photos that its print was compared with so far.
 
     A comparison costs most of an answer; to ask again with photos left out repeats none.
     """
 
-    def __init__(self, description: Description) -> None:
-        self.description = description
+    def __init__(self, details: Details) -> None:
+        self.colours, self.description = details.colours, details.description
         self._agreeing: dict[int, int] = {}
 
     def agreeing(self, printed: Printed, photo: int) -> int:
         """Features that agree with those of a photo; see `catalog.printed.agree`."""
         if photo not in self._agreeing:
+            assert self.description is not None
             self._agreeing[photo] = agreeing(self.description, printed.description(photo))
         return self._agreeing[photo]
 
@@ -70,6 +75,7 @@ class Witnesses:
         vectors: Stored vectors, float16 (photos, d).
         index: Finds the nearest of them.
         owners: The number of each photo's item.
+        colours: The photos' colours, uint8 (photos, 256).
         printed: Their local features, where the catalogue keeps them.
         metric: What tells the items apart, where it was learned; see `catalog.metric`.
     """
@@ -79,18 +85,19 @@ class Witnesses:
         vectors: NDArray[np.float16],
         index: Index,
         owners: Rows,
+        colours: NDArray[np.uint8],
         printed: Printed | None,
         metric: Vectors | None = None,
     ) -> None:
         self._vectors, self._index, self._owners = vectors, index, owners
-        self._printed, self._metric = printed, metric
+        self._colours, self._printed, self._metric = colours, printed, metric
         self._by_item = np.argsort(owners, kind="stable")
         self._begins = np.searchsorted(owners[self._by_item], np.arange(int(owners.max()) + 2))
 
     def gather(
         self,
         vector: Vectors,
-        look: Print | None,
+        seen: Seen,
         without: NDArray[np.bool_] | None = None,
         unread: NDArray[np.bool_] | None = None,
     ) -> Evidence:
@@ -98,7 +105,7 @@ class Witnesses:
 
         Args:
             vector: Its embedding, float32 (d,).
-            look: Its print; counts only where the catalogue keeps local features.
+            seen: Its details; print counts only where it was read and the catalogue keeps some.
             without: Photos that are taken for absent, bool (photos,).
             unread: Photos whose print is taken for absent; those of `without` by default.
         """
@@ -106,12 +113,12 @@ class Witnesses:
         near = self._near(vector, without)
         voted: list[int] = []
         votes = photo_votes = None
-        if self._printed is not None and look is not None:
-            votes, photo_votes = self._printed.votes(look.description, self._owners, unread)
+        if self._printed is not None and seen.description is not None:
+            votes, photo_votes = self._printed.votes(seen.description, self._owners, unread)
             voted = [int(one) for one in np.argsort(-votes, kind="stable")[:BY_PRINT] if votes[one]]
         items = np.array(list(dict.fromkeys([*near, *voted])), np.int64)
         table = np.zeros((len(items), len(MEASURES)))
-        photos = np.zeros(len(items), np.int64)
+        photos, coloured = np.zeros(len(items), np.int64), MEASURES.index("coloured")
         total = 1.0 if votes is None else max(float(votes.sum()), 1e-9)
         own = None if self._metric is None else applied(self._metric, vector)
         for place, item in enumerate(items.tolist()):
@@ -123,7 +130,8 @@ class Witnesses:
             table[place, 2] = table[place, 1]  # no metric is the one that all share
             if own is not None and self._metric is not None:
                 table[place, 2] = _nearest(applied(self._metric, stored) @ own)
-            if self._printed is None or look is None or votes is None or photo_votes is None:
+            table[place, coloured] = _nearest(alike_in_colour(self._colours[rows], seen.colours))
+            if self._printed is None or votes is None or photo_votes is None:
                 continue
             if unread is not None:
                 rows, similarities = rows[~unread[rows]], similarities[~unread[rows]]
@@ -131,13 +139,14 @@ class Witnesses:
             if len(rows):  # the photo that most was voted for, else the nearest
                 liked = photo_votes[rows]
                 chosen = liked.argmax() if liked.any() else similarities.argmax()
-                agree = look.agreeing(self._printed, int(rows[chosen]))
-            table[place, 3:] = np.log1p((agree / BY_CHANCE) ** 2) / 2, votes[item] / total
-        cosines, alike = table[:, 0].astype(np.float32), table[:, MEASURES.index("distinct")].copy()
+                agree = seen.agreeing(self._printed, int(rows[chosen]))
+            table[place, -2:] = np.log1p((agree / BY_CHANCE) ** 2) / 2, votes[item] / total
+        cosines = table[:, 0].astype(np.float32)
+        alike, in_colour = table[:, MEASURES.index("distinct")].copy(), table[:, coloured].copy()
         if len(items) > 1:
             led = table[:, :LEADS]
             table[:, :LEADS] = led - (led.sum(0) - led) / (len(items) - 1)
-        return Evidence(items, photos, cosines, table, alike)
+        return Evidence(items, photos, cosines, table, alike, in_colour)
 
     def rows(self, item: int, without: NDArray[np.bool_] | None = None) -> Rows:
         """The numbers of an item's photos."""

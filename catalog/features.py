@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 
 from catalog.cache import Feature, FeatureCache, fetch
+from catalog.details import Details, details
 from catalog.engines.engine import Tensor
 from catalog.errors import NetworkError, PhotoError
 from catalog.featurizer import Featurizer
 from catalog.photos import decode, encode_jpeg, is_address, upright_size
-from catalog.printed.describe import Description, describe
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
 WORKERS = 2
@@ -38,11 +38,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Featurized:
-    """A photo's feature, whether the cache already had it, and its local features if wanted."""
+    """A photo's feature, whether the cache already had it, and its details if wanted."""
 
     feature: Feature
     reused: bool
-    description: Description | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class _Prepared:
     place: str
     feature: Feature
     tensor: Tensor | None
-    description: Description | None
+    details: Details | None
 
 
 def featurize(
@@ -64,7 +64,7 @@ def featurize(
 ) -> Iterator[Featurized | Skipped]:
     """Features of photos by path or address, in their order; unusable ones as `Skipped`.
 
-    `local` is how many local features of each are wanted too; see `catalog.printed.describe`.
+    `local` is how many local features of each are wanted, with its colours; 0 for neither.
     Finished features are kept batch by batch, so an interrupted build loses at most one.
     """
     cv2.setNumThreads(1)  # the network and the workers already fill the processor
@@ -121,14 +121,14 @@ def _finish(
         if isinstance(one, Skipped):
             results.append(one)
         elif one.tensor is None:
-            results.append(Featurized(one.feature, True, one.description))
+            results.append(Featurized(one.feature, True, one.details))
         elif not (vector := next(vectors)).any():
             results.append(Skipped(one.place, "the network sees nothing in it (all zeros)"))
         else:
             kept = one.feature
             feature = Feature(kept.sha256, vector, kept.width, kept.height, kept.thumbnail)
             new.append(feature)
-            results.append(Featurized(feature, False, one.description))
+            results.append(Featurized(feature, False, one.details))
     if new:
         cache.put(new, featurizer.network_id)
     yield from results
@@ -145,18 +145,18 @@ def _prepare(
     data = read_place(place, addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
     kept = cache.get(sha256, featurizer.network_id)
-    description = cache.get_described(sha256, local) if local else None
-    if kept is not None and (description is not None or not local):
-        return _Prepared(place, kept, None, description)
+    shown = cache.get_details(sha256, local) if local else None
+    if kept is not None and (shown is not None or not local):
+        return _Prepared(place, kept, None, shown)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
-    if local and description is None:
-        description = describe(image, local)
-        cache.put_described(sha256, local, description)
+    if local and shown is None:
+        shown = details(image, local)
+        cache.put_details(sha256, local, shown)
     if kept is not None:
-        return _Prepared(place, kept, None, description)
+        return _Prepared(place, kept, None, shown)
     width, height = upright_size(data, place)
     feature = Feature(sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL))
-    return _Prepared(place, feature, featurizer.preprocess([image])[0], description)
+    return _Prepared(place, feature, featurizer.preprocess([image])[0], shown)
 
 
 def read_place(place: str, addresses: Path, stopped: threading.Event | None = None) -> bytes:

@@ -16,11 +16,12 @@ from catalog.cache import Feature, FeatureCache
 from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
 from catalog.copies import as_seen, is_of_the_world
 from catalog.demonstration.foreign import foreign_photos
+from catalog.details import details
 from catalog.errors import ContentError
 from catalog.features import read_place
 from catalog.featurizer import Featurizer
 from catalog.photos import Picture, decode
-from catalog.printed.describe import OF_LOOK, describe
+from catalog.printed.describe import OF_LOOK
 from catalog.sources import Entry
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
@@ -68,17 +69,17 @@ def known_looks(
             beside = rows[after[number]]
             key += f"-{beside.sha256}"
         kept = cache.get(key, featurizer.network_id)
-        description = cache.get_described(key, OF_LOOK)
-        if kept is None or description is None:
+        seen = cache.get_details(key, OF_LOOK)
+        if kept is None or seen is None:
             image = picture(rows[number], addresses)
             if photos < ENOUGH or not is_of_the_world(image):
                 behind = None if beside is None else picture(beside, addresses)
                 image = as_seen(image, SEED + int(sha256[:6], 16), behind)
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
-            description = describe(image, OF_LOOK)
+            seen = details(image, OF_LOOK)
             cache.put([kept], featurizer.network_id)
-            cache.put_described(key, OF_LOOK, description)
-        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], description, number))
+            cache.put_details(key, OF_LOOK, seen)
+        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], seen, number))
         progress("as seen", done, len(numbers))
     return shown
 
@@ -87,21 +88,19 @@ def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress)
     """Looks at drawn foreign things; their vectors are kept as one long one."""
     key = f"foreign-{VERSION}-{SEED}-{FOREIGN}"
     kept = cache.get(key, featurizer.network_id)
-    described = [cache.get_described(f"{key}-{number}", OF_LOOK) for number in range(FOREIGN)]
-    descriptions = [one for one in described if one is not None]
-    if kept is None or len(descriptions) < FOREIGN:
-        vectors, descriptions = [], []
+    remembered = [cache.get_details(f"{key}-{number}", OF_LOOK) for number in range(FOREIGN)]
+    seen = [one for one in remembered if one is not None]
+    if kept is None or len(seen) < FOREIGN:
+        vectors, seen = [], []
         for done, drawn in enumerate(foreign_photos(SEED, FOREIGN), 1):
             vectors.append(featurizer.raw([drawn])[0])
-            descriptions.append(describe(drawn, OF_LOOK))
-            cache.put_described(f"{key}-{done - 1}", OF_LOOK, descriptions[-1])
+            seen.append(details(drawn, OF_LOOK))
+            cache.put_details(f"{key}-{done - 1}", OF_LOOK, seen[-1])
             progress("foreign things", done, FOREIGN)
         kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
         cache.put([kept], featurizer.network_id)
     embedded = featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
-    return [
-        Shown(one, description) for one, description in zip(embedded, descriptions, strict=True)
-    ]
+    return [Shown(*one) for one in zip(embedded, seen, strict=True)]
 
 
 def picture(row: Row, addresses: Path) -> Picture:

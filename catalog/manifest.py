@@ -20,6 +20,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 FILES = (
     "vectors.npy",
+    "colours.npy",
     "index.ann",
     "items.db",
     "pictures.db",

@@ -1,14 +1,16 @@
 """Photos of things of many kinds that hardly a catalogue holds, as the embedded network sees them.
 
-Their vectors alone are shipped, for the weights that they were made with; ``python -m
-training.negatives`` makes them.
+Their vectors and colours alone are shipped, for the weights that they were made with; ``python
+-m training.negatives`` makes them.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.calibration import Shown
+from catalog.details import Details
 from catalog.featurizer import EMBEDDED, Featurizer
 from catalog.index import Vectors
 
@@ -20,10 +22,13 @@ def photo_looks(featurizer: Featurizer) -> list[Shown]:
     with np.load(PATH, allow_pickle=False) as data:
         if str(data["network_id"]) != featurizer.network_id:
             return []
-        raw = data["raw"].astype(np.float32)
-    return [Shown(vector, None) for vector in featurizer.vectors(raw)]
+        raw, colours = data["raw"].astype(np.float32), data["colours"]
+    vectors = featurizer.vectors(raw)
+    return [Shown(one, Details(of)) for one, of in zip(vectors, colours, strict=True)]
 
 
-def write(raw: Vectors, network_id: str) -> None:
-    """Keep the network's own outputs (n, d) for photos; 0.5 kB each."""
-    np.savez_compressed(PATH, raw=raw.astype(np.float16), network_id=np.array(network_id))
+def write(raw: Vectors, colours: NDArray[np.uint8], network_id: str) -> None:
+    """Keep the network's own outputs (n, d) for photos, and their colours (n, 256); 0.6 kB each."""
+    np.savez_compressed(
+        PATH, raw=raw.astype(np.float16), colours=colours, network_id=np.array(network_id)
+    )

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from catalog.evidence import MEASURES, Evidence
 
-HELD = ("distinct", "agreeing", "alike")  # of the likeliest: two leads, and how alike it is
+HELD = ("distinct", "agreeing", "alike", "coloured")  # of the likeliest: two leads, two plain
 STEPS = 60
 RIDGE = 2e-3  # of the weights, measures being of unit spread
 SETTLED = 1e-9
 SMALLEST = 1e-6  # spread of a measure that says anything
-_LEADS = [MEASURES.index(name) for name in HELD[:-1]]
+_LEADS = [MEASURES.index(name) for name in HELD[:2]]
 
 Numbers = NDArray[np.float64]
 # Mean logarithm of the likelihood, its slope and its negative curve, of a table and weights.
@@ -73,11 +73,12 @@ def fit(cases: Sequence[Case]) -> Weights:
 
 def _of_first(evidence: Evidence, place: int) -> Numbers:
     """What `HELD` names, of the likeliest candidate."""
-    return np.append(evidence.measures[place, _LEADS], evidence.alike[place])
+    plain = evidence.alike[place], evidence.coloured[place]
+    return np.append(evidence.measures[place, _LEADS], plain)
 
 
 def _fit_candidates(cases: Sequence[Case]) -> Numbers:
-    """Weights (5,) of the measures, none below 0."""
+    """Weights (6,) of the measures, none below 0."""
     if not cases:
         return np.ones(len(MEASURES))
     width = max(len(case.evidence.items) for case in cases)
@@ -104,7 +105,7 @@ def _fit_candidates(cases: Sequence[Case]) -> Numbers:
 
 
 def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
-    """Weights of `HELD`, none below 0, and the constant, (4,)."""
+    """Weights of `HELD`, none below 0, and the constant, (5,)."""
     middle, spread = firsts.mean(0), _spread(firsts - firsts.mean(0))
     # About their middle: else the ridge would hold down what never is near 0, as a cosine.
     table = np.column_stack([(firsts - middle) / spread, np.ones(len(firsts))])

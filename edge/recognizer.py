@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundle import Bundle, Match
+from catalog.evidence import Seen
 from catalog.photos import shrink
 from edge.codes import Code, CodeReader, spellings
 from edge.scene import Scene, State, View, crop, on_light_ground, sharpness
@@ -124,9 +125,9 @@ class Recognizer:
 
         start = time.perf_counter()
         sharpest = max(self._window, key=lambda one: one.sharpness)
-        look_print = self.bundle.print_of(sharpest.image)
-        found = self.bundle.answer(vector, look_print, CANDIDATES, self._exact)
-        timings = _searched(timings, look_print is not None, start)
+        seen = self.bundle.seen(sharpest.image)
+        found = self.bundle.answer(vector, seen, CANDIDATES, self._exact)
+        timings = _searched(timings, seen, start)
         opinion = judge(found, self.bundle.manifest.calibration, self._said)
         if view.visit == self._visit and _sure(opinion) < _sure(self._said):
             opinion = self._said  # it was turned, or the light changed: nobody exchanged it
@@ -148,9 +149,9 @@ class Recognizer:
         vector = bundle.featurizer.embed([look.image])[0]
         embedded = _ms(start)
         start = time.perf_counter()
-        look_print = bundle.print_of(look.image)
-        found = bundle.answer(vector, look_print, CANDIDATES, self._exact)
-        timings = _searched(Timings(look=looked, embed=embedded), look_print is not None, start)
+        seen = bundle.seen(look.image)
+        found = bundle.answer(vector, seen, CANDIDATES, self._exact)
+        timings = _searched(Timings(look=looked, embed=embedded), seen, start)
         opinion = judge(found, bundle.manifest.calibration)
         # A QR code only: bars are believed in two pictures.
         code, named = by_code(bundle, CodeReader(), [image if box is None else crop(image, box)])
@@ -230,10 +231,12 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
 
 
-def _searched(timings: Timings, verified: bool, start: float) -> Timings:
+def _searched(timings: Timings, seen: Seen, start: float) -> Timings:
     """With the time since `start`, for a catalogue that keeps print or one that does not."""
     took = _ms(start)
-    return replace(timings, verify=took) if verified else replace(timings, search=took)
+    if seen.description is not None:
+        return replace(timings, verify=took)
+    return replace(timings, search=took)
 
 
 def _fused(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

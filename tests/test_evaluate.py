@@ -38,7 +38,7 @@ def test_fractions_count_the_first_and_the_first_five(
     assert result.top1 == pytest.approx(4 / 6)
     look = draw_thing(5, view=51)
     query = bundle.featurizer.embed([look])[0]
-    found = bundle.answer(query, bundle.print_of(look), 5, exact)
+    found = bundle.answer(query, bundle.seen(look), 5, exact)
     last = "thing-01" in [match.sku for match in found]
     assert result.top5 == pytest.approx((4 + last) / 6)
     assert result.foreign_labels == ("stranger",)
@@ -55,8 +55,10 @@ def test_things_below_the_threshold_are_counted_as_unknown(
     for number, picture in enumerate(pictures):
         (tmp_path / "labelled" / "thing-00" / f"{number}.png").write_bytes(png(picture))
     below = [
-        sum(match.sure or 0 for match in bundle.answer(vector, None, exact=True)[:3]) < threshold
-        for vector in bundle.featurizer.embed(pictures)
+        sum(match.sure or 0 for match in bundle.answer(vector, seen, exact=True)[:3]) < threshold
+        for vector, seen in zip(
+            bundle.featurizer.embed(pictures), map(bundle.seen, pictures), strict=True
+        )
     ]
     result, _ = evaluate(bundle, tmp_path / "labelled", cache, exact=True)
     assert result.unknown == pytest.approx(sum(below) / 20)

@@ -15,10 +15,12 @@ from catalog import gate
 from catalog.build import build
 from catalog.bundle import Bundle
 from catalog.calibration import LEAST, Calibration, Shown, calibrate
+from catalog.colours import alike, colours
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
+from catalog.details import Details, details
 from catalog.errors import BundleError
-from catalog.evidence import MEASURES, Evidence, Print
+from catalog.evidence import MEASURES, Evidence
 from catalog.featurizer import Featurizer, normalised
 from catalog.index import Vectors
 from catalog.manifest import read_manifest
@@ -35,6 +37,7 @@ from tests.conftest import Surroundings, sign_again
 from tests.drawing import draw_thing, png
 
 LABELS = 8
+GREY = details(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
 
 
 def label(number: int, side: int = 256) -> Picture:
@@ -95,12 +98,32 @@ def test_a_plain_picture_has_no_features_and_agrees_with_nothing() -> None:
     assert agreeing(plain, describe(label(1), OF_PHOTO)) == 0
 
 
-def test_a_description_survives_the_cache() -> None:
-    one = describe(label(3), OF_PHOTO)
-    other = Description.from_bytes(one.to_bytes())
-    assert np.array_equal(one.codes, other.codes)
-    assert np.array_equal(one.places, other.places)
-    assert 0 < len(one) <= OF_PHOTO
+def test_details_survive_the_cache() -> None:
+    one = details(label(3), OF_PHOTO)
+    other = Details.from_bytes(one.to_bytes())
+    assert np.array_equal(one.colours, other.colours)
+    assert one.description is not None
+    assert other.description is not None
+    assert np.array_equal(one.description.codes, other.description.codes)
+    assert np.array_equal(one.description.places, other.description.places)
+    assert 0 < len(one.description) <= OF_PHOTO
+
+
+def test_colours_tell_varieties_apart_and_not_the_light() -> None:
+    def round_thing(colour: tuple[int, int, int]) -> Picture:
+        picture = np.full((120, 160, 3), 200, np.uint8)
+        cv2.circle(picture, (80, 60), 40, colour, -1)
+        return picture
+
+    red, green = round_thing((40, 40, 210)), round_thing((60, 200, 90))
+    warm = np.clip(red * np.array([0.7, 0.95, 1.15]) * 0.8, 0, 255).astype(np.uint8)
+    smaller = np.asarray(cv2.resize(red, (40, 30), interpolation=cv2.INTER_AREA), np.uint8)
+    stored = np.stack([colours(red), colours(green)])
+    for look in (red, warm, smaller):
+        same, other = alike(stored, colours(look))
+        assert same > 0.6 > 0.1 > other
+    black = colours(np.zeros((8, 8, 3), np.uint8))
+    assert alike(black[None], black) == pytest.approx(1, abs=0.01)
 
 
 def written(descriptions: list[Description], folder: Path) -> int:
@@ -170,9 +193,8 @@ def cases(seed: int, count: int) -> list[Case]:
             measures[right, MEASURES.index("agreeing")] += 1
         measures[:, MEASURES.index("distinct")] = measures[:, 0]
         numbers = np.arange(4)
-        evidence = Evidence(
-            numbers, numbers, measures[:, 0].astype(np.float32), measures, measures[:, 0]
-        )
+        cosines, plain = measures[:, 0].astype(np.float32), measures[:, 0]
+        evidence = Evidence(numbers, numbers, cosines, measures, plain, np.zeros(4))
         found.append(Case(evidence, right, 1.0))
     return found
 
@@ -223,7 +245,7 @@ def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: 
         look = moved(label(number), 160, 0.8)
         vector = bundle.featurizer.embed([look])[0]
         by_vector += bundle.search(vector, 1)[0].sku == f"label-{number}"
-        found = bundle.answer(vector, bundle.print_of(look))
+        found = bundle.answer(vector, bundle.seen(look))
         right += found[0].sku == f"label-{number}"
         assert sum(match.sure or 0 for match in found) <= 1 + 1e-9
     assert right == LABELS
@@ -234,7 +256,7 @@ def test_things_without_print_are_shipped_without_local_features(small_bundle: P
     manifest, _ = read_manifest(small_bundle)
     assert manifest.printed is None
     assert not set(FILES) & manifest.files.keys()
-    assert Bundle.open(small_bundle).print_of(draw_thing(1)) is None
+    assert Bundle.open(small_bundle).seen(draw_thing(1)).description is None
 
 
 def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
@@ -261,10 +283,9 @@ def test_a_rebuild_of_printed_things_gives_the_same_files(
 
 def test_the_same_look_has_the_same_answer(printed_bundle: Path) -> None:
     bundle = Bundle.open(printed_bundle)
-    look = bundle.print_of(label(2))
-    assert isinstance(look, Print)
+    seen = bundle.seen(label(2))
     vector = bundle.featurizer.embed([label(2)])[0]
-    assert bundle.answer(vector, look) == bundle.answer(vector, look)
+    assert bundle.answer(vector, seen) == bundle.answer(vector, seen)
 
 
 @pytest.mark.parametrize("name", ["photos", "rows", "words", "begins"])
@@ -283,7 +304,9 @@ def test_local_features_that_name_what_does_not_exist_are_refused(
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "archive", "other numbers", "enormous"])
-@pytest.mark.parametrize("name", ["printed/codes.npy", "printed/rows.npy", "vectors.npy"])
+@pytest.mark.parametrize(
+    "name", ["printed/codes.npy", "printed/rows.npy", "colours.npy", "vectors.npy"]
+)
 def test_a_damaged_array_is_a_damaged_bundle(
     printed_bundle: Path, tmp_path: Path, name: str, damage: str
 ) -> None:
@@ -349,7 +372,7 @@ def test_the_commands_say_how_sure_they_are(
     assert "Labels &lt;&amp;&gt;" in out.read_text()
 
 
-def test_photos_of_other_things_are_shipped_with_the_embedded_networks_vectors(
+def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and_colours(
     colour_grid: Featurizer,
 ) -> None:
     featurizer = Featurizer.open()
@@ -358,6 +381,9 @@ def test_photos_of_other_things_are_shipped_with_the_embedded_networks_vectors(
     vectors = np.stack([one.vector for one in shown])
     assert vectors.shape[1] == featurizer.dimensions
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+    for one in shown:
+        assert alike(one.details.colours[None], one.details.colours) == pytest.approx(1, abs=0.02)
+        assert one.details.description is None
     assert photo_looks(colour_grid) == []
 
 
@@ -366,23 +392,24 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     random = np.random.default_rng(6)
 
     def shown(vectors: Vectors, photos: bool = False) -> list[Shown]:
-        described = Description(np.empty((0, 32), np.int8), np.empty((0, 4), np.uint8))
         rows = normalised(vectors.astype(np.float32))
-        return [Shown(row, described, at if photos else None) for at, row in enumerate(rows)]
+        return [Shown(row, GREY, at if photos else None) for at, row in enumerate(rows)]
 
     items = random.normal(0, 1, (60, 16))
     known = shown(items + random.normal(0, 0.3, items.shape), photos=True)
     near = shown(np.repeat(items[:20], 5, 0) + random.normal(0, 0.7, (100, 16)))
     far = shown(np.full((300, 16), 1.0) + random.normal(0, 0.01, (300, 16)))
     stored = normalised(items.astype(np.float32)).astype(np.float16)
-    learned = calibrate(stored, np.arange(60), None, known, [near, far], foreign_named=0.05)
+    all_grey = np.tile(GREY.colours, (60, 1))
+    learned = calibrate(
+        stored, np.arange(60), all_grey, None, known, [near, far], foreign_named=0.05
+    )
     named = 1 - learned.calibration.shipped.unknown
     assert 0 < named <= 5 / 400 + 1e-4
 
 
 def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
     random = np.random.default_rng(7)
-    described = Description(np.empty((0, 32), np.int8), np.empty((0, 4), np.uint8))
     items = random.normal(0, 1, (60, 16))
 
     def rows(vectors: NDArray[np.float64]) -> Vectors:
@@ -390,13 +417,14 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
 
     stored = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
     looks = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
-    foreign = [Shown(one, described) for one in rows(random.normal(0, 1, (120, 16)))]
+    foreign = [Shown(one, GREY) for one in rows(random.normal(0, 1, (120, 16)))]
     begins = [
         calibrate(
             stored.astype(np.float16),
             np.repeat(np.arange(60), 3),
+            np.tile(GREY.colours, (180, 1)),
             None,
-            [Shown(look, described, photo) for photo, look in enumerate(looks)],
+            [Shown(look, GREY, photo) for photo, look in enumerate(looks)],
             [foreign],
             foreign_named=share,
         ).calibration.unknown_below

@@ -9,8 +9,8 @@ from edge.verdict import Opinion, judge
 
 EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
-    measures=MeasureWeights(cosine=1, several=1, distinct=1, agreeing=1, votes=1),
-    held=HeldWeights(distinct=1, agreeing=1, alike=1),
+    measures=MeasureWeights(cosine=1, several=1, distinct=1, coloured=1, agreeing=1, votes=1),
+    held=HeldWeights(distinct=1, agreeing=1, alike=1, coloured=1),
     none=1,
     unknown_below=0.6,
     alone_from=0.8,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from catalog import negatives
+from catalog.colours import colours
 from catalog.featurizer import Featurizer
 from catalog.materials import materials
 from catalog.photos import decode
@@ -28,10 +29,10 @@ def main() -> None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
     places = [place for kind in _kinds(root) for place in kind]
     featurizer = Featurizer.open()
-    raw = np.concatenate(
-        [featurizer.raw([decode(place.read_bytes(), place.name)]) for place in places]
-    )
-    negatives.write(raw, featurizer.network_id)
+    photos = [decode(place.read_bytes(), place.name) for place in places]
+    raw = np.concatenate([featurizer.raw([photo]) for photo in photos])
+    coloured = np.stack([colours(photo) for photo in photos])
+    negatives.write(raw, coloured, featurizer.network_id)
     print(f"{negatives.PATH}: {len(raw)} photos")
 
 

@@ -1,0 +1,39 @@
+"""What a picture shows beside its vector: its colours, and what is printed on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalog.colours import DIMENSIONS, Colours, colours
+from catalog.colours import VERSION as COLOURED
+from catalog.photos import Picture
+from catalog.printed.describe import VERSION as DESCRIBED
+from catalog.printed.describe import Description, describe
+
+VERSION = f"{COLOURED}-{DESCRIBED}"
+
+
+@dataclass(frozen=True)
+class Details:
+    """Colours uint8 (256,), see `catalog.colours`, and local features; None where nobody read."""
+
+    colours: Colours
+    description: Description | None = None
+
+    def to_bytes(self) -> bytes:
+        """For the build cache, of a picture that was read; see `from_bytes`."""
+        assert self.description is not None
+        return self.colours.tobytes() + self.description.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Details:
+        """What `to_bytes` made."""
+        description = Description.from_bytes(data[DIMENSIONS:])
+        return cls(np.frombuffer(data[:DIMENSIONS], np.uint8), description)
+
+
+def details(image: Picture, most: int) -> Details:
+    """Of a picture, BGR uint8 (h, w, 3), with at most so many local features; unread where 0."""
+    return Details(colours(image), describe(image, most) if most else None)
