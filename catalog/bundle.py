@@ -76,10 +76,10 @@ class Bundle:
         self._held = _hold(path / MANIFEST)
         # Mapped once: the folder may be exchanged for another bundle's while this is open.
         self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
-        self._colours = arrays.read(path / COLOURS_FILE, np.uint8, (manifest.photos, COLOURS))
         self.items = Items(path / "items.db", path / "pictures.db")
         self.featurizer = Featurizer.open(path / "featurizer", engine)
         self._check_counts()
+        self._colours = arrays.read(path / COLOURS_FILE, np.uint8, (manifest.photos, COLOURS))
         entry = manifest.index
         dimensions = manifest.featurizer.dimensions
         self._annoy: Index | None = None

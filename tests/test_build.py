@@ -191,7 +191,7 @@ def test_the_same_photos_give_the_same_files(make: Builder, things: Path, tmp_pa
     for name in ("one", "two"):
         make(things, tmp_path / name)
     one, two = (read_manifest(tmp_path / name)[0].files for name in ("one", "two"))
-    for name in ("vectors.npy", "index.ann", "featurizer/network.onnx"):
+    for name in ("vectors.npy", "colours.npy", "index.ann", "featurizer/network.onnx"):
         assert one[name] == two[name]
 
 

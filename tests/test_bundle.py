@@ -22,6 +22,7 @@ from tests.drawing import draw_thing
 
 HELD = (
     "vectors.npy",
+    "colours.npy",
     "index.ann",
     "items.db",
     "pictures.db",
