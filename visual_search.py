@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from importlib.metadata import version
@@ -55,6 +56,8 @@ def command(context: click.Context, config: Path | None, debug: bool) -> None:
 def main() -> None:
     """Run the command; errors become one plain sentence and an exit code."""
     debug = "--debug" in sys.argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a file's name need not be UTF-8
     try:
         sys.exit(command(standalone_mode=False))  # commands return nothing, or what they exit with
     except (KeyboardInterrupt, click.Abort):
@@ -62,8 +65,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.exit(0)
     except VisualSearchError as error:
         if debug:
             raise

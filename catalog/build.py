@@ -106,6 +106,7 @@ def build(
     on_skip: Callable[[Skipped], None] = lambda skipped: None,
     refit_projection: bool = False,
     foreign_named: float = FOREIGN_NAMED,
+    strict: bool = False,
 ) -> BuildReport:
     """Build a bundle of `entries` at `out`.
 
@@ -116,7 +117,7 @@ def build(
 
     Raises:
         BundleError: `out` is something else.
-        ContentError: No photo could be used.
+        ContentError: No photo could be used; or, where it is `strict`, not every one.
         ShelfError: Another build of `out` is running, or there is no room.
     """
     start = time.monotonic()
@@ -128,6 +129,12 @@ def build(
         made = _collect(entries, featurizer, cache, addresses, folder, progress, on_skip)
         if not made.rows:
             raise ContentError("none of the photos could be used; nothing was built")
+        bare = sorted({one.item.sku for one in entries} - {row.entry.item.sku for row in made.rows})
+        if strict and (made.skipped or bare):
+            raise ContentError(
+                f"{len(made.skipped)} photos cannot be used, and items without a photo are: "
+                f"{', '.join(bare) or 'none'}; nothing was built, as --strict says"
+            )
         per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
         skus = [row.entry.item.sku for row in made.rows]
         featurizer = _projected(featurizer, made.raw, target, refit_projection)

@@ -59,7 +59,7 @@ def model_options(command: Command) -> Command:
     help="Take photos with an address from here, by the address's file name.",
 )
 @click.option("--title", help="What to call the catalogue [the folder's name].")
-@click.option("--strict", is_flag=True, help="Fail when a photo had to be left out.")
+@click.option("--strict", is_flag=True, help="Build nothing when a photo cannot be used.")
 @click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
 @click.option(
     "--foreign-named",
@@ -116,7 +116,7 @@ def build(
             out,
             featurizer,
             settings.cache,
-            title or photos.resolve().stem,
+            title or (photos.resolve().name if photos.is_dir() else photos.resolve().stem),
             show,
             lambda one: console.print(
                 f"left out: {one.name}: {one.reason}",
@@ -126,6 +126,7 @@ def build(
             ),
             refit_projection,
             foreign_named / 100,
+            strict,
         )
     if as_json:
         print_json(
@@ -134,8 +135,6 @@ def build(
         )
     else:
         _print_build(report)
-    if strict and (report.skipped or report.without_photos):
-        raise click.exceptions.Exit(1)
 
 
 def _print_build(report: Any) -> None:

@@ -12,6 +12,7 @@ import click
 
 from catalog.errors import FeaturizerError
 from catalog.settings import CatalogSettings, load
+from catalog.terminal import names
 
 
 @click.command()
@@ -64,6 +65,10 @@ def compare(
     entries = read_source(labelled)
     asking = None if queries is None else read_source(queries)
     console = Console(stderr=True)
+    held = {one.item.sku for one in entries}
+    unheld = tuple(one.item.sku for one in asking or () if one.item.sku not in held)
+    if unheld:
+        click.echo(f"not in {labelled}, so never right: {names(unheld)}", err=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     found = []
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:

@@ -102,7 +102,7 @@ def evaluate(
         vectors_only: Plain neighbours, as `Bundle.search` gives them.
 
     Raises:
-        ContentError: There are no photos.
+        ContentError: There are no photos, or none that can be used.
     """
     held = set(bundle.items.skus)
     labelled = _labelled(folder)
@@ -127,6 +127,9 @@ def evaluate(
             first += asked[-1].right
             among_five += asked[-1].sku is not None and sku in [one.sku for one in matches[:5]]
     cache.close()
+    if not queries:
+        first_skipped = f"{skipped[0].name}: {skipped[0].reason}"
+        raise ContentError(f"{folder}: none of its photos could be used; {first_skipped}")
     summary = _Summary() if vectors_only else _summary(bundle, asked)
     unknown = [
         _outcome(bundle, one) == "unknown" for one in asked[:queries]

@@ -101,7 +101,7 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         if file.stat().st_size > LARGEST_MANIFEST:
             raise BundleError(f"{file}: too large for a manifest")
         data = file.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(
             f"{path}: not a bundle (no {MANIFEST}); make one with: "
             "visual-search catalog build PHOTOS --out BUNDLE"

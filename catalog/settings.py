@@ -11,9 +11,9 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from catalog import durable
 from catalog.errors import SettingsError, ShelfError
@@ -26,6 +26,17 @@ OTHER_VARIABLES = ("VISUAL_SEARCH_CONFIG", "VISUAL_SEARCH_MATERIALS")
 Settings = TypeVar("Settings", bound="Section")
 
 
+def _of_a_user(folder: Path) -> Path:
+    try:
+        folder.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{folder}: there is no such user") from error
+    return folder
+
+
+Folder = Annotated[Path, AfterValidator(_of_a_user)]  # may begin with ~ or ~user
+
+
 class Section(BaseModel):
     """A section of the settings; unknown keys are refused."""
 
@@ -35,7 +46,7 @@ class Section(BaseModel):
 class DeviceSettings(Section):
     """``[device]``: where this device keeps its things, and who it is for AWS."""
 
-    data_dir: Path = (
+    data_dir: Folder = (
         Path("/var/lib/visual-search")
         if os.geteuid() == 0
         else Path("~/.local/share/visual-search")
@@ -65,8 +76,8 @@ class DeviceSettings(Section):
 class CatalogSettings(Section):
     """``[catalog]``: how bundles are built and searched."""
 
-    cache_dir: Path = Path("~/.cache/visual-search")
-    engine: str = "auto"
+    cache_dir: Folder = Path("~/.cache/visual-search")
+    engine: Literal["auto", "onnxruntime", "openvino", "openvino:GPU", "mxnet", "awscam"] = "auto"
     device: Literal["CPU", "GPU"] = "CPU"  # of openvino
 
     @model_validator(mode="before")

@@ -116,9 +116,10 @@ def _folder_item(folder: Path) -> Item:
     if not file.exists():
         return Item(folder.name, _as_title(folder.name))
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
+        fields = json.loads(file.read_text(encoding="utf-8-sig"))
+        json.dumps(fields, ensure_ascii=False).encode()  # half a character is no title
         return _item({"title": _as_title(folder.name)} | fields | {"sku": folder.name})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError, RecursionError) as error:
         raise ContentError(f"{file}: not a JSON object in UTF-8: {error}") from error
 
 
@@ -172,7 +173,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TableError(f"{path}, line {number}: not JSON: {error}") from error
         if not isinstance(row, dict):
             raise TableError(f"{path}, line {number}: not a JSON object")
@@ -209,7 +210,7 @@ def _places(cell: object, path: Path, where: str) -> list[str]:
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         try:
             cell = json.loads(cell)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TableError(f"{path}, {where}: photo is no JSON list: {error}") from error
     if isinstance(cell, list):
         return [_text(one) for one in cell if _text(one)]

@@ -81,11 +81,12 @@ def capture(
         The files written, at least one, possibly fewer than `count`.
 
     Raises:
-        ContentError: The sku is no good name for a folder.
+        ContentError: The sku is no good name for a folder, the title or its file no text.
         CameraError: The camera failed, or showed nothing that could be photographed.
         SurroundingsError: The folder cannot be written.
     """
     _check_sku(sku)
+    _titled(photos / sku / "item.json", title)  # before anybody poses
     with CameraReader(camera_source, settings) as reader:
         look: Look | None = None
         if next(_frames(reader, timeout_s), None) is not None and reader.learns_background:
@@ -268,19 +269,30 @@ def _check_sku(sku: str) -> None:
 
 
 def _write_title(file: Path, title: str) -> None:
+    text = _titled(file, title)
+    if text is not None:
+        durable.write(file, text)
+
+
+def _titled(file: Path, title: str) -> bytes | None:
+    """What an item's file is to hold, with that title; None where it stays as it is."""
     if not title.strip():
-        return
+        return None
     fields: object = {}
     if file.exists():
         try:
-            fields = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
+            fields = json.loads(file.read_text(encoding="utf-8-sig"))
+        except (ValueError, OSError, RecursionError):
             fields = None
     if not isinstance(fields, dict):
         raise ContentError(f"{file}: not a JSON object in UTF-8; mend or remove it")
-    if fields.get("title") != title.strip():
-        text = json.dumps(fields | {"title": title.strip()}, ensure_ascii=False, indent=2)
-        durable.write(file, f"{text}\n".encode())
+    if fields.get("title") == title.strip():
+        return None
+    text = json.dumps(fields | {"title": title.strip()}, ensure_ascii=False, indent=2)
+    try:
+        return f"{text}\n".encode()
+    except UnicodeEncodeError as error:
+        raise ContentError(f"the title {title!r} is not UTF-8") from error
 
 
 def _write_photo(folder: Path, image: Image) -> Path:

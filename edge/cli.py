@@ -95,7 +95,13 @@ def run(
 @click.option("--sku", required=True, help="The item's stock keeping unit: its folder's name.")
 @click.option("--title", default="", help="The item's title.")
 @click.option("--count", default=5, show_default=True, type=click.IntRange(1, 50))
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for views.")
+@click.option(
+    "--timeout",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 3600),
+    help="Seconds to wait for views.",
+)
 @camera_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_obj
@@ -105,7 +111,7 @@ def capture(
     sku: str,
     title: str,
     count: int,
-    timeout: float,
+    timeout: int,
     camera: str | None,
     as_json: bool,
 ) -> None:

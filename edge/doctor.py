@@ -21,7 +21,7 @@ from catalog.findings import Finding, show
 from catalog.settings import CatalogSettings, DeviceSettings, config_file, load
 from edge.cameras.deeplens import STREAM
 from edge.settings import EdgeSettings
-from sync.settings import OutboxSettings
+from sync.settings import OutboxSettings, SyncSettings
 
 LEAST_ROOM = 1 << 30  # bytes
 
@@ -172,6 +172,7 @@ def _settings(config: Path | None) -> Finding:
         load("catalog", CatalogSettings, config)
         load("edge", EdgeSettings, config).camera_settings()
         load("outbox", OutboxSettings, config)
+        load("sync", SyncSettings, config)
     except VisualSearchError as error:
         return Finding("settings", "wrong", str(error), "mend it; see docs/settings.md")
     return Finding("settings", "ok", str(file) if file else "no file, all as delivered")
@@ -183,7 +184,7 @@ def _disk(folder: Path) -> Finding:
         existing = existing.parent
     free = shutil.disk_usage(existing).free
     room = f"{folder}: {free / 1e9:.1f} GB free"
-    if not os.access(existing, os.W_OK):
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         return Finding(
             "disk",
             "wrong",

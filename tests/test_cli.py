@@ -120,7 +120,7 @@ def test_build_activate_and_search_as_a_person_does(
     assert done.stdout.index("thing-02") < done.stdout.index("thing-0", done.stdout.index("02") + 2)
 
 
-def test_build_names_what_it_left_out_and_strict_exits_1(
+def test_build_names_what_it_left_out_and_when_strict_builds_nothing(
     surroundings: Surroundings, things: Path, featurizer_folder: Path
 ) -> None:
     photos = Path(shutil.copytree(things, surroundings.folder / "photos"))
@@ -137,13 +137,16 @@ def test_build_names_what_it_left_out_and_strict_exits_1(
     assert "left without a photo: empty" in done.stdout
     assert "fewer than three photos" in done.stdout
     assert "thing-02" in done.stdout
-    strict = surroundings.run(*words, "--strict", "--json")
-    report = answer(strict, 1)
+    report = answer(surroundings.run(*words, "--json"))
     assert report["skipped"] == [{"name": str(bad), "reason": "not a picture that can be read"}]
     assert report["without_photos"] == ["empty"]
     assert report["few_photos"] == ["thing-02"]
     assert report["reused"] == report["photos"] == THINGS * PHOTOS - 2
     assert verify(surroundings.folder / "shop")[1] == report["bundle"]
+    told = failed(surroundings.run(*words, "--strict"))
+    assert "1 photos cannot be used" in told
+    assert "without a photo are: empty; nothing was built" in told
+    assert verify(surroundings.folder / "shop")[1] == report["bundle"], "the one before stays"
 
 
 def test_strict_exits_0_when_nothing_was_left_out(

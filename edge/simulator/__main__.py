@@ -13,10 +13,10 @@ from edge.simulator.play import Image, Play, PlayTruth
 
 @click.command()
 @click.option("--video", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--seed", default=1, show_default=True)
-@click.option("--seconds", default=60.0, show_default=True)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option("--seconds", default=60, show_default=True, type=click.IntRange(1, 86400))
 @click.option("--plain", is_flag=True, help="Without the truth: a video to show to the device.")
-def main(video: Path, seed: int, seconds: float, plain: bool) -> None:
+def main(video: Path, seed: int, seconds: int, plain: bool) -> None:
     """Write simulated scenes as a video (.mp4) that a person can watch.
 
     \b
