@@ -202,14 +202,19 @@ def calibrate(
         progress(done, len(looks))
     # That no print agrees where none was read says nothing about print.
     cases = _cases([one for one in asked if one.is_read or printed is None])
+    taken_often = several.mean() > 0.5
+    if (
+        not taken_often
+    ):  # a copy's colours are its picture's; how the thing's differ, it cannot tell
+        cases = [_without(case, "coloured") for case in cases]
     weights = fit(cases)
     helps = False
     if printed is not None:
-        plain = fit([_without_print(case) for case in cases])
+        plain = fit([_without(case, "agreeing", "votes") for case in cases])
         helps = _likelihood(cases, weights) - _likelihood(cases, plain) >= GAIN
         weights = weights if helps else plain
     # Copies alone do not tell what is likelier; and who wants more named has said so.
-    least = LEAST if several.mean() > 0.5 and foreign_named <= FOREIGN_NAMED else 0.0
+    least = LEAST if taken_often and foreign_named <= FOREIGN_NAMED else 0.0
     threshold = max(
         _threshold(
             [
@@ -280,11 +285,13 @@ def _cases(asked: Sequence[_Asked]) -> list[Case]:
     return [Case(one.evidence, one.right, weight[one.kind] / counts[one.kind]) for one in asked]
 
 
-def _without_print(case: Case) -> Case:
+def _without(case: Case, *names: str) -> Case:
+    """A case in which these measures say nothing, and so are given no weight."""
     found = case.evidence
     measures = found.measures.copy()
-    measures[:, MEASURES.index("agreeing") :] = 0
-    return Case(replace(found, measures=measures), case.right, case.weight)
+    measures[:, [MEASURES.index(name) for name in names]] = 0
+    coloured = found.coloured * ("coloured" not in names)
+    return replace(case, evidence=replace(found, measures=measures, coloured=coloured))
 
 
 def _likelihood(cases: Sequence[Case], weights: Weights) -> float:

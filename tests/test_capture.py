@@ -217,6 +217,14 @@ def test_damaged_item_file_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "tea" / "item.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ContentError, match=r"item\.json"):
         save_views(tmp_path, "tea", "Tea", views(1))
+    with pytest.raises(ContentError, match=r"item\.json"):  # before a camera is looked for
+        capture("/dev/video97", CameraSettings(), tmp_path, "tea", "Tea")
+
+
+def test_a_title_that_is_no_text_is_refused_before_anybody_poses(tmp_path: Path) -> None:
+    with pytest.raises(ContentError, match="not UTF-8"):
+        capture("/dev/video97", CameraSettings(), tmp_path / "photos", "tea", "T\udcff")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -250,9 +250,9 @@ def test_search_prints_json_of_each_photo_best_first(
     assert told["bundle"] == verify(small_bundle)[1]
     assert [one["photo"] for one in told["answers"]] == ["1.png", "4.png"]
     for one, number in zip(told["answers"], (1, 4), strict=True):
-        similarities = [match["similarity"] for match in one["matches"]]
-        assert similarities == sorted(similarities, reverse=True)
-        assert len(similarities) == 3
+        sure = [match["sure"] for match in one["matches"]]
+        assert sure == sorted(sure, reverse=True)
+        assert len(sure) == 3
         assert one["matches"][0]["sku"] == f"thing-0{number}"
         assert one["matches"][0]["title"] == f"thing 0{number}"
         assert one["unknown"] is False

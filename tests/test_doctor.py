@@ -21,6 +21,24 @@ def findings(subject: str) -> list[Finding]:
     return [one for one in examine(None) if one.subject == subject]
 
 
+@pytest.mark.parametrize("section", ["device", "catalog", "edge", "outbox", "sync"])
+def test_a_name_that_no_section_knows_is_found(section: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f"[{section}]\nnothing_of_this_name = 1\n")
+    (said,) = [one for one in examine(file) if one.subject == "settings"]
+    assert said.state == "wrong"
+    assert f"[{section}] nothing_of_this_name: no such setting" in said.message
+
+
+def test_a_file_where_the_data_folder_is_to_be_is_found(
+    surroundings: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "file"))
+    (said,) = findings("disk")
+    assert said.state == "wrong"
+
+
 @pytest.fixture
 def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The stand-ins of a DeepLens' libraries and of its core are found."""

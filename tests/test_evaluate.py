@@ -66,6 +66,15 @@ def test_things_below_the_threshold_are_counted_as_unknown(
     assert not all(below[:6])
 
 
+def test_photos_of_which_none_can_be_used_are_an_error(
+    small_bundle: Path, tmp_path: Path, cache: Path
+) -> None:
+    (tmp_path / "labelled" / "thing-00").mkdir(parents=True)
+    (tmp_path / "labelled" / "thing-00" / "0.jpg").write_bytes(b"")
+    with pytest.raises(ContentError, match=r"labelled: none of its photos .*0\.jpg: the file is"):
+        evaluate(Bundle.open(small_bundle), tmp_path / "labelled", cache)
+
+
 def test_plain_neighbours_are_what_the_index_gives(
     small_bundle: Path, labelled: Path, cache: Path
 ) -> None:

@@ -270,6 +270,14 @@ def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
             assert sum(shares.model_dump().values()) == pytest.approx(1, abs=1e-3)
 
 
+def test_colours_count_where_most_items_have_several_photos(
+    small_bundle: Path, printed_bundle: Path
+) -> None:
+    several, alone = (read_manifest(path)[0].calibration for path in (small_bundle, printed_bundle))
+    assert several.measures.coloured > 0
+    assert alone.measures.coloured == alone.held.coloured == 0
+
+
 def test_a_rebuild_of_printed_things_gives_the_same_files(
     labels: Path, printed_bundle: Path, colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import SettingsError, ShelfError
-from catalog.settings import CatalogSettings, DeviceSettings, device_id, load
+from catalog.settings import CatalogSettings, DeviceSettings, Section, device_id, load
 from edge.settings import EdgeSettings
 
 
@@ -96,6 +96,21 @@ def test_a_home_folder_is_spelt_with_a_tilde(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load("edge", EdgeSettings, written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("section", "model", "value"),
+    [
+        ("catalog", CatalogSettings, 'engine = "tensorflow"'),
+        ("catalog", CatalogSettings, 'cache_dir = "~nobody-of-this-name/cache"'),
+        ("device", DeviceSettings, 'data_dir = "~nobody-of-this-name/data"'),
+    ],
+)
+def test_an_engine_or_a_user_that_is_not_there_is_named(
+    tmp_path: Path, section: str, model: type[Section], value: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"settings\.toml, \[{section}\] {value.split()[0]}: "):
+        load(section, model, written(tmp_path, f"[{section}]\n{value}\n"))
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

@@ -64,12 +64,21 @@ def test_item_json_cannot_rename_its_item(tmp_path: Path) -> None:
     assert only(tmp_path).item == Item("thing-00", "T")
 
 
-@pytest.mark.parametrize("content", [b"{", b"[1]", b'"text"', b'{"title": "\xff"}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[1]", b'"text"', b'{"title": "\xff"}', b'{"title": "\\ud800"}', b"[" * 99_999],
+)
 def test_a_wrong_item_json_is_refused_by_its_path(tmp_path: Path, content: bytes) -> None:
     write_things(tmp_path, 1, 1)
     (tmp_path / "thing-00" / "item.json").write_bytes(content)
     with pytest.raises(ContentError, match=r"thing-00/item\.json: not a JSON object"):
         read_source(tmp_path)
+
+
+def test_item_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "thing-00" / "item.json").write_bytes(b'\xef\xbb\xbf{"title": "T"}')
+    assert only(tmp_path).item.title == "T"
 
 
 def test_a_flat_folder_holds_an_item_a_picture(tmp_path: Path) -> None:
