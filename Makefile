@@ -10,7 +10,7 @@
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
 # make atom-test       show on an emulated Atom that it runs there
-# make train           train the embedded network anew, three hours: training/README.md
+# make train           train the embedded network anew, eight hours: training/README.md
 # make aarch64-test    the same for aarch64 (a Raspberry Pi); as root on Debian 12
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ VENV ?= .venv
 WHEELS ?= wheels
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
-MINUTES ?= 184
+MINUTES ?= 440
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
@@ -120,6 +120,7 @@ $(TRAINING)/package/assets: | $(VENV)/train
 	@rm -rf $(TRAINING)/unpacked && mkdir -p $(TRAINING)/unpacked
 	cd $(TRAINING)/unpacked && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0
 	tar -xzf $(TRAINING)/unpacked/lobehub-fluent-emoji-3d-1.1.0.tgz -C $(TRAINING)/unpacked
+	$(BIN)/python -m training.glyphs $(TRAINING)/unpacked/package/assets
 	mv $(TRAINING)/unpacked/package $(TRAINING)/package
 
 clean:

@@ -10,6 +10,7 @@ enough shards, each new one replaces the oldest.
 
 import argparse
 import logging
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -61,7 +62,9 @@ class Maker:
 
     def mixed(self) -> Image:
         """Two photos in one picture: one over the other, blended or as a patch."""
-        below, above = self.photo()[0], self.photo()[0]
+        below, above = (
+            self.varied() if self.rng.random() < 0.5 else self.photo()[0] for _ in range(2)
+        )
         if self.rng.random() < 0.5:
             share = self.rng.uniform(0.3, 0.7)
             return np.asarray(cv2.addWeighted(below, share, above, 1 - share, 0), np.uint8)
@@ -72,10 +75,28 @@ class Maker:
         out[y : y + h, x : x + w] = resized(above, int(w), int(h))
         return out
 
+    def varied(self) -> Image:
+        """A photo's crop turned, at times mirrored or upside down, in other colours."""
+        picture, rng = self.photo()[0], self.rng
+        middle = (TEACHER_SIZE / 2, TEACHER_SIZE / 2)
+        turn = cv2.getRotationMatrix2D(middle, rng.normal(0, 25), rng.uniform(1.0, 1.5))
+        out = cv2.warpAffine(
+            picture, turn, (TEACHER_SIZE, TEACHER_SIZE), borderMode=cv2.BORDER_REFLECT_101
+        )
+        if rng.random() < 0.5:
+            out = cv2.flip(out, int(rng.integers(0, 2)))
+        hue, saturation, value = cv2.split(cv2.cvtColor(out, cv2.COLOR_RGB2HSV))
+        if rng.random() < 0.6:
+            hue = ((hue.astype(np.int64) + int(rng.integers(180))) % 180).astype(np.uint8)
+        saturation = cv2.convertScaleAbs(saturation, alpha=rng.uniform(0.3, 1.6))
+        value = (255 * (value / 255.0) ** math.exp(rng.normal(0, 0.35))).astype(np.uint8)
+        coloured = cv2.merge([hue, saturation, value])
+        return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_HSV2RGB), np.uint8)
+
     def ground(self) -> Image:
         """What a cut-out thing stands before: a photo, or a drawn pattern."""
         if self.rng.random() < 0.7:
-            return self.photo()[0]
+            return self.varied() if self.rng.random() < 0.5 else self.photo()[0]
         one, two = colour(self.rng, dull=True), colour(self.rng, dull=True)
         return np.asarray(pattern(self.rng, TEACHER_SIZE, TEACHER_SIZE, one, two), np.uint8)
 
@@ -98,8 +119,9 @@ class Maker:
             pictures.append(picture)
             source.append(row)
         pictures += [self.mixed() for _ in range(s.mixed)]
+        pictures += [self.varied() for _ in range(s.varied)]
         pictures += [self.drawn_view() for _ in range(s.drawn)]
-        source += [-1] * (s.mixed + s.drawn + 2 * s.pairs)
+        source += [-1] * (s.mixed + s.varied + s.drawn + 2 * s.pairs)
         thing = [-1] * len(pictures)
         for number in self.rng.choice(len(self.cutouts), s.pairs, replace=False):
             for _ in range(2):

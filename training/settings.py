@@ -40,6 +40,7 @@ class BankSettings:
     set_shares: list[float]
     least_area: float
     mixed: int
+    varied: int
     drawn: int
     pairs: int
     shards: int

@@ -23,6 +23,7 @@ from catalog.engines.checkpoint import PARAMETERS_FILE
 from catalog.errors import ContentError, FeaturizerError
 from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
 from catalog.importing.params import read_arrays, read_parameters, write_arrays
+from training.bank import Maker
 from training.cutouts import read_cutout
 from training.drawn import PART_THINGS
 from training.export import write
@@ -32,6 +33,7 @@ from training.loading import Batch, Batches
 from training.loss import pairs
 from training.muon import Muon, orthogonal
 from training.network import Network, folded
+from training.photos import Photo
 from training.run import Run
 from training.settings import SETTINGS as SETTINGS_FILE
 from training.settings import read
@@ -229,6 +231,23 @@ def test_views_of_one_thing_stand_together(tmp_path: Path) -> None:
     thing = found.thing.reshape(-1, 2)
     assert (thing[:, 0] == thing[:, 1]).all()
     assert len(found.pictures) == len(found.answers) + len(found.thing) - 2 * SETTINGS.batch.pairs
+
+
+def test_a_varied_photo_has_other_colours_and_no_label(tmp_path: Path) -> None:
+    red = np.zeros((300, 300, 3), np.uint8)
+    red[..., 2] = np.linspace(120, 250, 300, dtype=np.uint8)  # BGR, as OpenCV writes
+    assert cv2.imwrite(str(tmp_path / "red.png"), red)
+    np.save(tmp_path / "drawn.npy", np.full((1, 1, 32, 32, 3), 9, np.uint8))
+    settings = replace(SETTINGS.bank, set_shares=[1.0], photos=2, mixed=3, varied=20, pairs=0)
+    maker = Maker([Photo(tmp_path / "red.png", 0, "red")], [], [tmp_path / "drawn.npy"], settings)
+    pictures, source, thing = maker.shard(5)
+    assert source == [0] * 2 + [-1] * (3 + 20 + settings.drawn)
+    assert len(pictures) == len(source) == len(thing)
+    assert {picture.shape for picture in pictures} == {(224, 224, 3)}
+    assert all(map(np.array_equal, pictures, maker.shard(5)[0]))  # the number is the seed
+    assert all(picture[..., 0].mean() > 100 > picture[..., 1:].max() for picture in pictures[:2])
+    coloured = [picture[..., 1:].mean((0, 1)).max() > 80 for picture in pictures[5:25]]
+    assert 5 <= sum(coloured) < 20  # some keep their hue
 
 
 def test_vectors_are_turned_onto_axes_linearly() -> None:
