@@ -129,11 +129,12 @@ def build(
         made = _collect(entries, featurizer, cache, addresses, folder, progress, on_skip)
         if not made.rows:
             raise ContentError("none of the photos could be used; nothing was built")
-        bare = sorted({one.item.sku for one in entries} - {row.entry.item.sku for row in made.rows})
+        counts = Counter(row.entry.item.sku for row in made.rows)
+        bare = tuple(one.item.sku for one in entries if counts[one.item.sku] == 0)
         if strict and (made.skipped or bare):
             raise ContentError(
-                f"{len(made.skipped)} photos cannot be used, and items without a photo are: "
-                f"{', '.join(bare) or 'none'}; nothing was built, as --strict says"
+                f"nothing was built, as --strict says: {len(made.skipped)} photos "
+                f"cannot be used, and {len(bare)} items have none"
             )
         per_second = sum(len(entry.photos) for entry in entries) / (time.monotonic() - start)
         skus = [row.entry.item.sku for row in made.rows]
@@ -177,7 +178,6 @@ def build(
         )
         identity = _write_manifest(folder, manifest)
         _publish(folder, target)
-    counts = Counter(skus)
     return BuildReport(
         bundle=identity,
         path=str(out),
@@ -185,7 +185,7 @@ def build(
         photos=manifest.photos,
         reused=made.reused,
         skipped=tuple(made.skipped),
-        without_photos=tuple(one.item.sku for one in entries if counts[one.item.sku] == 0),
+        without_photos=bare,
         few_photos=tuple(sku for sku, count in counts.items() if count < FEW_PHOTOS),
         index=index,
         projection=lost,

@@ -90,7 +90,7 @@ class FeatureCache:
                 self._insert(rows)
 
     def get_details(self, key: str, most: int) -> Details | None:
-        """The colours and the `most` strongest local features of a photo, by its sha256."""
+        """The colours and `most` strongest local features of a photo, by its sha256, or None."""
         with self._lock:
             try:
                 row = self._database.execute(
@@ -99,7 +99,7 @@ class FeatureCache:
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
-        return None if row is None else Details.from_bytes(row[0])
+        return None if row is None else Details.from_bytes(row[0], is_read=most > 0)
 
     def put_details(self, key: str, most: int, details: Details) -> None:
         """Keep the details of a photo."""
@@ -179,6 +179,7 @@ def _open(path: Path) -> sqlite_utils.Database:
         connection.execute(
             "create table if not exists details (key text primary key, details blob)"
         )
+        connection.execute("drop table if exists described")  # of earlier versions: gigabytes
         connection.commit()
         connection.execute("select 1 from features limit 1").fetchone()
     except sqlite3.Error:

@@ -203,9 +203,8 @@ def calibrate(
     # That no print agrees where none was read says nothing about print.
     cases = _cases([one for one in asked if one.is_read or printed is None])
     taken_often = several.mean() > 0.5
-    if (
-        not taken_often
-    ):  # a copy's colours are its picture's; how the thing's differ, it cannot tell
+    if not taken_often:
+        # A copy's colours are its picture's; how the thing's differ, it cannot tell.
         cases = [_without(case, "coloured") for case in cases]
     weights = fit(cases)
     helps = False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -12,7 +10,7 @@ import click
 
 from catalog.errors import FeaturizerError
 from catalog.settings import CatalogSettings, load
-from catalog.terminal import names
+from catalog.terminal import names, print_json
 
 
 @click.command()
@@ -88,8 +86,7 @@ def compare(
                 )
             )
     if as_json:
-        json.dump([asdict(one) for one in found], sys.stdout, indent=2, ensure_ascii=False)
-        click.echo()
+        print_json([asdict(one) for one in found])
         return
     table = Table(box=None)
     for column in ("network", "right first", "among five", "ms a photo", "MB", "dimensions"):

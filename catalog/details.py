@@ -23,14 +23,14 @@ class Details:
     description: Description | None = None
 
     def to_bytes(self) -> bytes:
-        """For the build cache, of a picture that was read; see `from_bytes`."""
-        assert self.description is not None
-        return self.colours.tobytes() + self.description.to_bytes()
+        """For the build cache; see `from_bytes`."""
+        read = b"" if self.description is None else self.description.to_bytes()
+        return self.colours.tobytes() + read
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Details:
-        """What `to_bytes` made."""
-        description = Description.from_bytes(data[DIMENSIONS:])
+    def from_bytes(cls, data: bytes, is_read: bool) -> Details:
+        """What `to_bytes` made; of a plain picture that was read, too, there are no features."""
+        description = Description.from_bytes(data[DIMENSIONS:]) if is_read else None
         return cls(np.frombuffer(data[:DIMENSIONS], np.uint8), description)
 
 

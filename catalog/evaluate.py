@@ -113,7 +113,7 @@ def evaluate(
     asked: list[Asked] = []
     queries = first = among_five = 0
     cache = FeatureCache(cache_folder)
-    local = 0 if vectors_only else OF_LOOK
+    local = None if vectors_only else OF_LOOK if bundle.manifest.printed else 0
     results = featurize(places, bundle.featurizer, cache, cache_folder / "addresses", local)
     for done, (sku, place, result) in enumerate(zip(skus, places, results, strict=True), 1):
         progress(done, len(places))
@@ -136,9 +136,9 @@ def evaluate(
     ]  # labelled photos come first
     return Evaluation(
         queries=queries,
-        top1=first / max(queries, 1),
-        top5=among_five / max(queries, 1),
-        unknown=None if vectors_only else sum(unknown) / max(queries, 1),
+        top1=first / queries,
+        top5=among_five / queries,
+        unknown=None if vectors_only else sum(unknown) / queries,
         known=summary.known,
         foreign=summary.foreign,
         foreign_asked=sum(one.sku is None for one in asked),

@@ -60,11 +60,11 @@ def featurize(
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
-    local: int = 0,
+    local: int | None = None,
 ) -> Iterator[Featurized | Skipped]:
     """Features of photos by path or address, in their order; unusable ones as `Skipped`.
 
-    `local` is how many local features of each are wanted, with its colours; 0 for neither.
+    `local` is how many local features of each are wanted beside its colours; None for neither.
     Finished features are kept batch by batch, so an interrupted build loses at most one.
     """
     cv2.setNumThreads(1)  # the network and the workers already fill the processor
@@ -140,16 +140,16 @@ def _prepare(
     cache: FeatureCache,
     addresses: Path,
     stopped: threading.Event,
-    local: int,
+    local: int | None,
 ) -> _Prepared:
     data = read_place(place, addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
     kept = cache.get(sha256, featurizer.network_id)
-    shown = cache.get_details(sha256, local) if local else None
-    if kept is not None and (shown is not None or not local):
+    shown = None if local is None else cache.get_details(sha256, local)
+    if kept is not None and (shown is not None or local is None):
         return _Prepared(place, kept, None, shown)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
-    if local and shown is None:
+    if local is not None and shown is None:
         shown = details(image, local)
         cache.put_details(sha256, local, shown)
     if kept is not None:

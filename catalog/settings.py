@@ -26,15 +26,15 @@ OTHER_VARIABLES = ("VISUAL_SEARCH_CONFIG", "VISUAL_SEARCH_MATERIALS")
 Settings = TypeVar("Settings", bound="Section")
 
 
-def _of_a_user(folder: Path) -> Path:
+def _of_a_user(path: Path) -> Path:
     try:
-        folder.expanduser()
+        path.expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{folder}: there is no such user") from error
-    return folder
+        raise ValueError(f"{path}: there is no such user") from error
+    return path
 
 
-Folder = Annotated[Path, AfterValidator(_of_a_user)]  # may begin with ~ or ~user
+UserPath = Annotated[Path, AfterValidator(_of_a_user)]  # may begin with ~ or ~user
 
 
 class Section(BaseModel):
@@ -46,16 +46,16 @@ class Section(BaseModel):
 class DeviceSettings(Section):
     """``[device]``: where this device keeps its things, and who it is for AWS."""
 
-    data_dir: Folder = (
+    data_dir: UserPath = (
         Path("/var/lib/visual-search")
         if os.geteuid() == 0
         else Path("~/.local/share/visual-search")
     )
 
     thing: str = ""  # AWS IoT thing name; the device id where empty
-    certificate: Path | None = None  # X.509, PEM; for IoT Core and the credentials endpoint
-    private_key: Path | None = None
-    ca: Path | None = None  # Amazon's root CA; the system's where absent
+    certificate: UserPath | None = None  # X.509, PEM; for IoT Core and the credentials endpoint
+    private_key: UserPath | None = None
+    ca: UserPath | None = None  # Amazon's root CA; the system's where absent
 
     @property
     def folder(self) -> Path:
@@ -76,7 +76,7 @@ class DeviceSettings(Section):
 class CatalogSettings(Section):
     """``[catalog]``: how bundles are built and searched."""
 
-    cache_dir: Folder = Path("~/.cache/visual-search")
+    cache_dir: UserPath = Path("~/.cache/visual-search")
     engine: Literal["auto", "onnxruntime", "openvino", "openvino:GPU", "mxnet", "awscam"] = "auto"
     device: Literal["CPU", "GPU"] = "CPU"  # of openvino
 

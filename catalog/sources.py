@@ -187,8 +187,8 @@ def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
     for where, row in rows:
         try:
             json.dumps(row, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise TableError(f"{path}, {where}: holds half a character") from error
+        except (UnicodeEncodeError, RecursionError) as error:
+            raise TableError(f"{path}, {where}: no text: {error}") from error
         sku = _text(row.get("sku"))
         if not sku:
             raise TableError(f"{path}, {where}: no sku")
@@ -210,6 +210,7 @@ def _places(cell: object, path: Path, where: str) -> list[str]:
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         try:
             cell = json.loads(cell)
+            json.dumps(cell, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise TableError(f"{path}, {where}: photo is no JSON list: {error}") from error
     if isinstance(cell, list):

@@ -43,5 +43,9 @@ def names(skus: tuple[str, ...], most: int = 12) -> str:
 
 def print_json(value: object) -> None:
     """Print JSON for programs."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name need not be UTF-8, JSON is
+        text = json.dumps(value, indent=2)
+    sys.stdout.write(f"{text}\n")

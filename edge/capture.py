@@ -86,7 +86,10 @@ def capture(
         SurroundingsError: The folder cannot be written.
     """
     _check_sku(sku)
-    _titled(photos / sku / "item.json", title)  # before anybody poses
+    try:
+        _titled(photos / sku / "item.json", title)  # before anybody poses
+    except OSError as error:
+        raise SurroundingsError(f"{photos / sku}: cannot be read: {error.strerror}") from error
     with CameraReader(camera_source, settings) as reader:
         look: Look | None = None
         if next(_frames(reader, timeout_s), None) is not None and reader.learns_background:
@@ -282,7 +285,7 @@ def _titled(file: Path, title: str) -> bytes | None:
     if file.exists():
         try:
             fields = json.loads(file.read_text(encoding="utf-8-sig"))
-        except (ValueError, OSError, RecursionError):
+        except (ValueError, RecursionError):
             fields = None
     if not isinstance(fields, dict):
         raise ContentError(f"{file}: not a JSON object in UTF-8; mend or remove it")
@@ -292,7 +295,7 @@ def _titled(file: Path, title: str) -> bytes | None:
     try:
         return f"{text}\n".encode()
     except UnicodeEncodeError as error:
-        raise ContentError(f"the title {title!r} is not UTF-8") from error
+        raise ContentError(f"{file}: its title, or another text in it, is not UTF-8") from error
 
 
 def _write_photo(folder: Path, image: Image) -> Path:

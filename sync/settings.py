@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from catalog.settings import Section
+from catalog.settings import Section, UserPath
 
 
 class SyncSettings(Section):
@@ -15,7 +15,7 @@ class SyncSettings(Section):
 
     source: str = ""  # s3://bucket/prefix or file:///folder
     channel: str = "stable"
-    root: Path | None = None  # the root.json that the owner gave; needed once
+    root: UserPath | None = None  # the root.json that the owner gave; needed once
     endpoint_url: str = ""  # of an S3-compatible store that is not AWS
     region: str = ""
     interval_s: int = Field(3600, ge=10)
@@ -45,6 +45,6 @@ class OutboxSettings(Section):
     window: int = Field(default=20, ge=1, le=100)  # messages under way
     patience_s: float = Field(default=20.0, gt=0)  # without an answer; then anew
     commands: bool = True  # are heard on the topic of kind "commands"
-    reports_dir: Path = Path("reports")  # of transport "file"; relative to the data folder
+    reports_dir: UserPath = Path("reports")  # of transport "file"; relative to the data folder
     reports_mb: float = Field(default=10.0, gt=0)  # of each of its files
     reports_files: int = Field(default=10, ge=1)  # then the outbox keeps the rest

@@ -222,7 +222,7 @@ def test_damaged_item_file_is_an_error(tmp_path: Path, text: str) -> None:
 
 
 def test_a_title_that_is_no_text_is_refused_before_anybody_poses(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match="not UTF-8"):
+    with pytest.raises(ContentError, match=r"item\.json: its title.*not UTF-8"):
         capture("/dev/video97", CameraSettings(), tmp_path / "photos", "tea", "T\udcff")
     assert list(tmp_path.iterdir()) == []
 

@@ -16,6 +16,7 @@ import pytest
 from catalog.featurizer import Featurizer
 from catalog.manifest import verify
 from catalog.shelf import Shelf
+from catalog.terminal import print_json
 from tests.conftest import PHOTOS, THINGS, Surroundings
 from tests.drawing import draw_thing, png
 from visual_search import command
@@ -144,8 +145,7 @@ def test_build_names_what_it_left_out_and_when_strict_builds_nothing(
     assert report["reused"] == report["photos"] == THINGS * PHOTOS - 2
     assert verify(surroundings.folder / "shop")[1] == report["bundle"]
     told = failed(surroundings.run(*words, "--strict"))
-    assert "1 photos cannot be used" in told
-    assert "without a photo are: empty; nothing was built" in told
+    assert "nothing was built, as --strict says: 1 photos cannot be used, and 1 items have" in told
     assert verify(surroundings.folder / "shop")[1] == report["bundle"], "the one before stays"
 
 
@@ -369,3 +369,10 @@ def test_output_into_a_closed_pipe_is_no_traceback(
     process.stderr.close()
     process.wait(timeout=60)
     assert "Traceback" not in errors
+
+
+def test_json_is_utf_8_even_where_a_files_name_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"photo": "a\udcff.jpg", "title": "Schlüssel"}
+    print_json(told)
+    out = capsys.readouterr().out
+    assert json.loads(out.encode()) == told

@@ -100,13 +100,16 @@ def test_a_plain_picture_has_no_features_and_agrees_with_nothing() -> None:
 
 def test_details_survive_the_cache() -> None:
     one = details(label(3), OF_PHOTO)
-    other = Details.from_bytes(one.to_bytes())
+    other = Details.from_bytes(one.to_bytes(), is_read=True)
     assert np.array_equal(one.colours, other.colours)
     assert one.description is not None
     assert other.description is not None
     assert np.array_equal(one.description.codes, other.description.codes)
     assert np.array_equal(one.description.places, other.description.places)
     assert 0 < len(one.description) <= OF_PHOTO
+    unread = Details.from_bytes(details(label(3), 0).to_bytes(), is_read=False)
+    assert np.array_equal(one.colours, unread.colours)
+    assert unread.description is None
 
 
 def test_colours_tell_varieties_apart_and_not_the_light() -> None:

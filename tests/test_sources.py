@@ -218,6 +218,7 @@ def test_jsonl_takes_numbers_lists_and_any_other_field(tmp_path: Path) -> None:
         (f"sku,photo\n{'x' * 201},a.jpg\n", r"items\.csv, line 2: the sku is longer than 200"),
         ('sku,photo\nA,"a.jpg\n', r"items\.csv, line \d: unexpected end of data"),
         ('sku;photo\nA;"[""a.jpg"""\n', r"items\.csv, line 2: photo is no JSON list"),
+        ('sku;photo\nA;"[""\\ud800.jpg""]"\n', r"items\.csv, line 2: photo is no JSON list"),
     ],
 )
 def test_a_wrong_csv_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
