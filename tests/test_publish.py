@@ -100,7 +100,7 @@ def test_the_timestamp_is_written_last(world: World) -> None:
     world.store.written = names.append
     world.publish("two")
     kinds = [name.partition("/")[0] for name in names]
-    assert kinds == ["files"] * 6 + ["targets"] + ["metadata"] * 3
+    assert kinds == ["files"] * 7 + ["targets"] + ["metadata"] * 3
     assert names[-3:] == [
         "metadata/2.targets.json",
         "metadata/2.snapshot.json",
@@ -489,7 +489,7 @@ def test_the_owners_commands_work_together(
     assert done.stderr == ""
     done = surroundings.run("sync", "publish", small_bundle, s3_source, *words)
     assert "release 2 of stable" in done.stdout
-    assert "0 of 8 files sent" in done.stdout
+    assert "0 of 9 files sent" in done.stdout
     done = surroundings.run("sync", "keys", "rotate", "keys", "--passphrase-file", file)
     assert "root 2: valid until" in done.stdout
     done = surroundings.run("sync", "refresh", s3_source, *words)
