@@ -187,8 +187,10 @@ def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
     for where, row in rows:
         try:
             json.dumps(row, ensure_ascii=False).encode()
-        except (UnicodeEncodeError, RecursionError) as error:
-            raise TableError(f"{path}, {where}: no text: {error}") from error
+        except UnicodeEncodeError as error:
+            raise TableError(f"{path}, {where}: holds half a character") from error
+        except RecursionError as error:
+            raise TableError(f"{path}, {where}: is nested too deeply") from error
         sku = _text(row.get("sku"))
         if not sku:
             raise TableError(f"{path}, {where}: no sku")
