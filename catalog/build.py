@@ -268,7 +268,7 @@ def _learned(
         np.unique(skus, return_inverse=True)[1].astype(np.int64),
         made.colours,
         printed,
-        known_looks(made.rows, featurizer, cache, addresses, progress),
+        known_looks(made.rows, stored, featurizer, cache, addresses, progress),
         [drawn_looks(featurizer, cache, progress), photo_looks(featurizer)],
         lambda done, total: progress("learning", done, total),
         foreign_named,

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog import arrays
-from catalog.calibration import burst
+from catalog.calibration import left_out
 from catalog.colours import DIMENSIONS as COLOURS
 from catalog.colours import FILE as COLOURS_FILE
 from catalog.copies import as_seen
@@ -180,8 +180,8 @@ class Bundle:
     def ask_again(self, photo: int) -> dict[str, float]:
         """How sure each item would be if a stored photo were a new look.
 
-        It asks without itself and without those of its item most like it. An item's only photo
-        stays in, and asks as a camera might see it.
+        It asks without itself and those taken in one go with it. An item's only photo stays in,
+        and asks as a camera might see it.
         """
         vector = self._vectors[photo].astype(np.float32)
         vector /= max(float(np.linalg.norm(vector)), 1e-9)
@@ -191,7 +191,8 @@ class Bundle:
             vector = self.featurizer.embed([copy])[0]
             found = self.answer(vector, self.seen(copy), count=len(self._names))
             return {match.sku: match.sure or 0.0 for match in found}
-        absent, unread = burst(self._vectors, rows, photo)
+        alike = self.manifest.calibration.one_go
+        absent, unread = left_out(self._vectors, rows, photo, alike)
         description = self._printed.description(photo) if self._printed else None
         seen = Seen(Details(self._colours[photo], description))
         evidence = self._asked(False).gather(vector, seen, absent, unread)

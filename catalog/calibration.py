@@ -1,9 +1,9 @@
 """How evidence becomes "how sure", and where "unknown" begins: learned at build.
 
-Known: photos of the catalogue, as a camera might take them, ask among the others; not only
-without themselves but without those of their item that are most like them, since photos taken
-in one go flatter each other. An item's only photo stays in. Relatives: the same looks ask with
-their whole item left out, and so are what the catalogue does not hold but comes near to.
+Known: photos of the catalogue ask among the others; not only without themselves but without
+those taken in one go with them, since such photos flatter each other. An item's only photo
+stays in, and asks as a camera might see it. Relatives: the same looks ask with their whole
+item left out, and so are what the catalogue does not hold but comes near to.
 Shipped: foreign things, hands, clutter and empty counters, all drawn, and photos of things of
 many kinds.
 """
@@ -27,10 +27,12 @@ from catalog.printed.store import Printed
 from catalog.sureness import HELD, Case, Weights, fit
 
 FOREIGN = 120
-KNOWN = 240
+KNOWN = 480
 SEED = 4713
 VERSION = 6  # raise it when `catalog.looks` or the drawn foreign things change
-ALIKE = 0.2  # share of an item's other photos, the most alike, that do not answer
+ONE_GO = 0.6  # of the way from pictures of nothing in common to the same picture, and more alike
+NEAREST_LOOKED_AT = 200  # photos of an item among which those taken in one go are looked for
+MOST_LEFT_OUT = 3  # of an item's other photos, one in so many at most
 SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
 FOLDS = 4  # of items, so that no look is judged by a metric that its item taught
@@ -41,6 +43,7 @@ GAIN = 0.01  # nats a look by which local features must help to be kept
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Similarity = Annotated[float, Field(ge=-1, le=1)]
 
 
 class _Strict(BaseModel):
@@ -88,6 +91,7 @@ class Calibration(_Strict):
         none: What they have to outweigh.
         unknown_below: The probability that it is any of the items named, below which none is.
         alone_from: Share of it from which the first is named alone.
+        one_go: Similarity from which on photos of one item passed for taken in one go.
         own: What to expect of looks at the catalogue's own things.
         relatives: Of things like them that it does not hold.
         shipped: Of the foreign things, hands and empty counters that are shipped.
@@ -98,6 +102,7 @@ class Calibration(_Strict):
     none: float
     unknown_below: Probability
     alone_from: Probability
+    one_go: Similarity
     own: Shares
     relatives: Shares | None
     shipped: Shares
@@ -165,7 +170,8 @@ def calibrate(
         colours: The photos' colours, uint8 (n, 256).
         printed: The photos' local features, if any photo has some.
         known: Looks made from the catalogue's photos.
-        shipped: Looks at things that are not in the catalogue, in groups.
+        shipped: Looks at things that are not in the catalogue, in groups; those of the first
+            have nothing in common with each other either.
         progress: Called with looks asked, and of how many.
         foreign_named: Share of each group of `shipped` that may be named; above `FOREIGN_NAMED`,
             things are named also where none of them is likelier.
@@ -178,6 +184,7 @@ def calibrate(
         for learned in (_without_fold(stored, owners, fold, metric) for fold in range(FOLDS))
     ]
     several = np.bincount(owners) > 1
+    alike = one_go(np.array([shown.vector for shown in shipped[0]]))
     asked: list[_Asked] = []
     looks = [
         *((0, one) for one in known),
@@ -193,7 +200,7 @@ def calibrate(
             witnesses = folds[item % FOLDS]
             absent = unread = None
             if several[item]:
-                absent, unread = burst(stored, witnesses.rows(item), shown.photo)
+                absent, unread = left_out(stored, witnesses.rows(item), shown.photo, alike)
             again = witnesses.gather(shown.vector, seen, absent, unread)
             asked.append(_Asked("own", again, item))
             if len(several) >= FEWEST_ITEMS:
@@ -236,6 +243,7 @@ def calibrate(
         none=weights.none,
         unknown_below=threshold,
         alone_from=ALONE_FROM,
+        one_go=alike,
         own=own,
         relatives=expected["relative"],
         shipped=foreign,
@@ -254,26 +262,56 @@ def _without_fold(
     return learn(stored[others], owners[others]) if metric is not None else None
 
 
-def burst(
-    stored: NDArray[np.floating[Any]], rows: Rows, photo: int
+def one_go(embeddings: Vectors) -> float:
+    """From which similarity on photos of one item pass for taken in one go.
+
+    Args:
+        embeddings: Float32 (n, d) of things that have nothing in common: how alike those are
+            is the network's own, and every network's another.
+    """
+    count = len(embeddings)
+    if count < 2:
+        return ONE_GO
+    apart = (np.square(embeddings.sum(0)).sum() - count) / (count * (count - 1))
+    return round(float(apart + ONE_GO * (1 - apart)), 4)
+
+
+def left_out(
+    stored: NDArray[np.floating[Any]], rows: Rows, photo: int, alike: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """A photo with those of its item most like it: those left out, and those left unread.
+    """A photo with those of its item that do not answer it, and those whose print does not.
+
+    A group is grown about it: the photo most like those in it, on average, joins them, as long
+    as it is alike enough; so what only resembles the one that asks still answers. At most a
+    third of the others is left out: new photos will find all of them.
 
     Args:
         stored: All vectors (n, d).
         rows: The photos of its item, two at least.
         photo: Which of them asks.
+        alike: From which mean similarity on one joins; see `one_go`.
 
     Returns:
         Two masks, bool (n,). One photo at least answers.
     """
     others = rows[rows != photo]
     similarities = stored[others].astype(np.float32) @ stored[photo].astype(np.float32)
-    alike = others[np.argsort(-similarities, kind="stable")]
+    order = np.argsort(-similarities, kind="stable")
+    near = others[order[:NEAREST_LOOKED_AT]]
+    vectors, together = stored[near].astype(np.float32), similarities[order[:NEAREST_LOOKED_AT]]
+    joined: list[int] = []
+    while len(joined) < len(others) // MOST_LEFT_OUT and len(joined) < len(near):
+        mean = together / (len(joined) + 1)
+        mean[joined] = -np.inf
+        nearest = int(mean.argmax())
+        if mean[nearest] < alike:
+            break
+        joined.append(nearest)
+        together = together + vectors @ vectors[nearest]
     masks = np.zeros((2, len(stored)), bool)
     masks[:, photo] = True
-    for mask, share in zip(masks, (ALIKE, SAME_SCENE), strict=True):
-        mask[alike[: int(np.ceil(share * (len(others) - 1)))]] = True
+    masks[:, near[joined]] = True
+    masks[1, others[order[: int(np.ceil(SAME_SCENE * (len(others) - 1)))]]] = True
     return masks[0], masks[1]
 
 

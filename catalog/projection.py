@@ -1,9 +1,12 @@
 """Large vectors made short enough for Annoy, with as little loss as the catalogue allows.
 
 A principal component analysis of the catalogue's own vectors, about the origin, so that
-cosines stay what they are, keeps the directions in which its photos lie. Where there are
-fewer photos than directions to keep, random directions of the rest fill up, scaled so that a
-similarity is on average what it was: a thing that is like no photo still looks like none.
+cosines stay what they are, keeps the directions in which its photos lie. Random directions of
+the rest fill up, scaled so that a similarity is on average what it was (Johnson and
+Lindenstrauss 1984): a thing that is like no photo still looks like none, and a new photo is as
+far from the catalogue's as they are from each other. With principal directions alone it is
+nearer, since what it has of its own is cut off: what is learned of the catalogue's photos would
+not hold for it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from catalog.errors import FeaturizerError
 from catalog.index import Vectors
 
 MOST_DIMENSIONS = 256  # beyond, Annoy's recall falls
+PRINCIPAL = 192  # of them, at most; random ones fill up
 MOST_ROWS = 8192  # to learn from; more change nothing
 QUERIES = 1000
 NEIGHBOURS = 10
@@ -84,7 +88,7 @@ def fit(vectors: Vectors, network_id: str) -> Projection:
         rows = np.sort(random.choice(len(vectors), MOST_ROWS, replace=False))
         vectors = vectors[rows]
     dimensions = vectors.shape[1]
-    principal = _principal(vectors.astype(np.float64), MOST_DIMENSIONS)
+    principal = _principal(vectors.astype(np.float64), PRINCIPAL)
     missing = MOST_DIMENSIONS - principal.shape[1]
     if missing:
         others = random.standard_normal((dimensions, missing))

@@ -14,15 +14,24 @@ from numpy.typing import NDArray
 from catalog import gate
 from catalog.build import build
 from catalog.bundle import Bundle
-from catalog.calibration import LEAST, Calibration, Shown, calibrate
+from catalog.calibration import (
+    LEAST,
+    Calibration,
+    Shares,
+    Shown,
+    calibrate,
+    left_out,
+    one_go,
+    outcome,
+)
 from catalog.colours import alike, colours
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
 from catalog.details import Details, details
 from catalog.errors import BundleError
-from catalog.evidence import MEASURES, Evidence
+from catalog.evidence import MEASURES, Evidence, Seen, Witnesses
 from catalog.featurizer import Featurizer, normalised
-from catalog.index import Vectors
+from catalog.index import Exact, Vectors
 from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
 from catalog.negatives import photo_looks
@@ -396,6 +405,99 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
         assert alike(one.details.colours[None], one.details.colours) == pytest.approx(1, abs=0.02)
         assert one.details.description is None
     assert photo_looks(colour_grid) == []
+
+
+def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> None:
+    apart = np.eye(8, dtype=np.float32)
+    assert one_go(apart) == pytest.approx(0.6)
+    half = normalised(apart + apart[[0]] * 0 + np.float32(0.5))
+    between = float(half[0] @ half[1])
+    assert one_go(half) == pytest.approx(between + 0.6 * (1 - between), abs=1e-3)
+    assert one_go(half[:1]) == pytest.approx(0.6)
+
+
+def taken(goes: int, photos: int, within: float, seed: int = 11) -> Vectors:
+    """Vectors of one item's photos, so many in each go: one go's have their own place."""
+    random = np.random.default_rng(seed)
+    thing = random.normal(0, 1, 64)
+    places = thing + random.normal(0, 1, (goes, 64))
+    rows = np.repeat(places, photos, 0) + random.normal(0, within, (goes * photos, 64))
+    return normalised(rows.astype(np.float32))
+
+
+def test_photos_taken_in_one_go_do_not_answer_each_other() -> None:
+    stored = taken(4, 4, 0.2)
+    for photo in (0, 5, 15):
+        absent, unread = left_out(stored, np.arange(16), photo, 0.8)
+        assert np.flatnonzero(absent).tolist() == list(range(photo // 4 * 4, photo // 4 * 4 + 4))
+        assert (unread >= absent).all()
+
+
+def test_photos_that_all_differ_all_answer() -> None:
+    absent, unread = left_out(taken(16, 1, 0.0), np.arange(16), 3, 0.8)
+    assert np.flatnonzero(absent).tolist() == [3]
+    assert 1 < unread.sum() < 16
+
+
+@pytest.mark.parametrize(("photos", "left"), [(2, 1), (3, 1), (4, 2), (10, 4), (900, 201)])
+def test_at_most_a_third_of_the_others_is_left_out(photos: int, left: int) -> None:
+    stored = np.concatenate([taken(1, photos, 0.01), taken(1, 5, 0.1, seed=12)])
+    absent, unread = left_out(stored, np.arange(photos), 1, 0.8)
+    assert absent.sum() == left
+    assert not absent[photos:].any()
+    assert unread[:photos].sum() < photos
+
+
+@pytest.mark.parametrize("in_one_go", [1, 5])
+def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not(
+    in_one_go: int,
+) -> None:
+    """Of new photos, each taken at another place, of half of the things."""
+    random = np.random.default_rng(8)
+
+    def photos(things: NDArray[np.float64], each: int, go: int) -> Vectors:
+        places = np.repeat(things, each // go, 0)
+        places = np.repeat(places + random.normal(0, 0.8, places.shape), go, 0)
+        return normalised((places + random.normal(0, 0.25, places.shape)).astype(np.float32))
+
+    things = random.normal(0, 1, (120, 32)) + 2 * np.repeat(random.normal(0, 1, (30, 32)), 4, 0)
+    held = random.permutation(120)[:60]
+    stored = photos(things[held], 15, in_one_go)
+    owners, grey = np.repeat(np.arange(60), 15), np.tile(GREY.colours, (900, 1))
+    foreign = normalised(random.normal(0, 1, (120, 32)).astype(np.float32))
+    learned = calibrate(
+        stored.astype(np.float16),
+        owners,
+        grey,
+        None,
+        [Shown(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
+        [[Shown(one, GREY) for one in foreign]],
+    )
+    new = photos(things, 6, 1)
+    witnesses = Witnesses(
+        stored.astype(np.float16), Exact(stored), owners, grey, None, learned.metric
+    )
+    said: dict[bool, list[str]] = {True: [], False: []}
+    place = {int(thing): item for item, thing in enumerate(held)}
+    for number, look in enumerate(new):
+        evidence = witnesses.gather(look, Seen(GREY))
+        sure = learned.calibration.weights.sure(evidence)
+        order = np.argsort(-sure)
+        right = place.get(number // 6)
+        said[right is not None].append(
+            outcome(
+                list(sure[order]),
+                evidence.items[order].tolist(),
+                right,
+                learned.calibration.unknown_below,
+            )
+        )
+    relatives = learned.calibration.relatives
+    assert relatives is not None
+    for predicted, came in ((learned.calibration.own, said[True]), (relatives, said[False])):
+        for name in Shares.model_fields:
+            measured = came.count(name) / len(came)
+            assert getattr(predicted, name) == pytest.approx(measured, abs=0.1), name
 
 
 def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:

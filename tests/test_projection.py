@@ -100,6 +100,20 @@ def test_what_is_unlike_all_photos_stays_unlike_them() -> None:
     assert np.abs(short - stranger @ given.T).max() < 0.1
 
 
+@pytest.mark.parametrize("rows", [150, 300, 1000])
+def test_a_new_photo_is_no_nearer_than_those_that_it_was_learnt_from(rows: int) -> None:
+    """Else nothing that is learned of the catalogue's photos holds for new ones."""
+    spread = np.geomspace(1, 0.02, LONG) * np.random.default_rng(3).normal(0, 1, (1300, LONG))
+    drawn = normalised(spread.astype(np.float32))
+    given, new = drawn[:rows], drawn[1000:]
+    projection = fit(given, "net")
+    old, asked = (normalised(projection.apply(one)) for one in (given, new))
+    among = old @ old.T
+    np.fill_diagonal(among, -1)
+    nearest = among.max(1).mean(), (asked @ old.T).max(1).mean()
+    assert nearest[1] < nearest[0] + 0.03
+
+
 def test_more_rows_than_are_learnt_from_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("catalog.projection.MOST_ROWS", 500)
     given = vectors(2000, 40)

@@ -14,6 +14,7 @@ CALIBRATION = Calibration(
     none=1,
     unknown_below=0.6,
     alone_from=0.8,
+    one_go=0.7,
     own=EXPECTED,
     relatives=EXPECTED,
     shipped=EXPECTED,
