@@ -30,6 +30,7 @@ from catalog.colours import FILE as COLOURS_FILE
 from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
 from catalog.features import Skipped, featurize
 from catalog.featurizer import Featurizer, normalised, write_descriptor
+from catalog.folds import Catalogue
 from catalog.index import Annoy, Exact, Index, Vectors, choose_index
 from catalog.items import Photo, write_items, write_thumbnails
 from catalog.looks import LOOK_SIDE, Progress, Row, drawn_looks, known_looks, picture, spread
@@ -142,11 +143,13 @@ def build(
         vectors = featurizer.vectors(made.raw)
         lost = measure(normalised(made.raw), vectors, skus) if featurizer.projection else None
         stored = vectors.astype(np.float16)
+        raw = made.raw if featurizer.projection else None
         del vectors, made.raw  # the index needs the room
         printed = Printed(folder, len(made.rows)) if made.features else None
         learned = _learned(
-            stored, made, printed, featurizer, cache, addresses, progress, foreign_named
+            stored, raw, made, printed, featurizer, cache, addresses, progress, foreign_named
         )
+        del raw
         np.save(folder / COLOURS_FILE, made.colours)
         if learned.metric is not None:
             np.save(folder / METRIC, learned.metric)
@@ -254,6 +257,7 @@ def _collect(
 
 def _learned(
     stored: NDArray[np.float16],
+    raw: Vectors | None,
     made: _Collected,
     printed: Printed | None,
     featurizer: Featurizer,
@@ -263,12 +267,16 @@ def _learned(
     foreign_named: float,
 ) -> Learned:
     skus = np.array([row.entry.item.sku for row in made.rows], object)
-    return calibrate(
+    catalogue = Catalogue(
         stored,
         np.unique(skus, return_inverse=True)[1].astype(np.int64),
         made.colours,
         printed,
-        known_looks(made.rows, stored, featurizer, cache, addresses, progress),
+        raw,
+    )
+    return calibrate(
+        catalogue,
+        known_looks(made.rows, featurizer, cache, addresses, progress),
         [drawn_looks(featurizer, cache, progress), photo_looks(featurizer)],
         lambda done, total: progress("learning", done, total),
         foreign_named,

@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog import arrays
-from catalog.calibration import left_out
 from catalog.colours import DIMENSIONS as COLOURS
 from catalog.colours import FILE as COLOURS_FILE
 from catalog.copies import as_seen
@@ -40,6 +39,7 @@ from catalog.items import Item, Items, Photo
 from catalog.manifest import MANIFEST, Manifest, read_manifest, verify
 from catalog.metric import FILE as METRIC
 from catalog.metric import read as read_metric
+from catalog.one_go import left_out
 from catalog.photos import Picture, decode
 from catalog.printed.describe import OF_LOOK
 from catalog.printed.store import Printed

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.decision import ALONE_FROM, Answer, decide
 from catalog.details import Details
-from catalog.evidence import MEASURES, Evidence, Seen, Witnesses
-from catalog.index import Exact, Rows, Vectors
-from catalog.metric import learn
-from catalog.printed.store import Printed
+from catalog.evidence import MEASURES, Evidence, Seen
+from catalog.featurizer import normalised
+from catalog.folds import FOLDS, Catalogue
+from catalog.index import Vectors
+from catalog.one_go import alike_from, left_out
 from catalog.sureness import HELD, Case, Weights, fit
 
 FOREIGN = 120
 KNOWN = 480
 SEED = 4713
 VERSION = 6  # raise it when `catalog.looks` or the drawn foreign things change
-ONE_GO = 0.6  # of the way from pictures of nothing in common to the same picture, and more alike
-NEAREST_LOOKED_AT = 200  # photos of an item among which those taken in one go are looked for
-MOST_LEFT_OUT = 3  # of an item's other photos, one in so many at most
-SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
-FOLDS = 4  # of items, so that no look is judged by a metric that its item taught
 SHIPPED_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
 LEAST = 0.5  # probability below which nothing is named: none of these is likelier
 FOREIGN_NAMED = 0.01  # share of the shipped foreign things that may be named
@@ -119,11 +115,19 @@ class Calibration(_Strict):
 
 @dataclass(frozen=True)
 class Shown:
-    """A look to learn from: embedding (d,), details, and the photo it was made of."""
+    """A look to learn from.
+
+    Attributes:
+        vector: Its embedding (d,).
+        details: Its colours and print.
+        photo: The photo that it was made of; None of what the catalogue does not hold.
+        raw: The network's own vector (k,), of length 1, where embeddings are shortened ones.
+    """
 
     vector: Vectors
     details: Details
     photo: int | None = None
+    raw: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,7 @@ class _Asked:
 
 
 def calibrate(
-    vectors: NDArray[np.float16],
-    owners: Rows,
-    colours: NDArray[np.uint8],
-    printed: Printed | None,
+    catalogue: Catalogue,
     known: Sequence[Shown],
     shipped: Sequence[Sequence[Shown]],
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -165,48 +166,48 @@ def calibrate(
     """Learn from looks at known and at foreign things.
 
     Args:
-        vectors: Stored vectors (n, d).
-        owners: The number of each photo's item (n,).
-        colours: The photos' colours, uint8 (n, 256).
-        printed: The photos' local features, if any photo has some.
-        known: Looks made from the catalogue's photos.
+        catalogue: Its photos.
+        known: Looks made from them.
         shipped: Looks at things that are not in the catalogue, in groups; those of the first
             have nothing in common with each other either.
         progress: Called with looks asked, and of how many.
         foreign_named: Share of each group of `shipped` that may be named; above `FOREIGN_NAMED`,
             things are named also where none of them is likelier.
     """
-    stored = vectors.astype(np.float32)
-    index, metric = Exact(stored), learn(stored, owners)
-    everyone = Witnesses(vectors, index, owners, colours, printed, metric)
-    folds = [
-        Witnesses(vectors, index, owners, colours, printed, learned)
-        for learned in (_without_fold(stored, owners, fold, metric) for fold in range(FOLDS))
-    ]
+    owners, printed = catalogue.owners, catalogue.printed
     several = np.bincount(owners) > 1
-    alike = one_go(np.array([shown.vector for shown in shipped[0]]))
+    alike = alike_from(np.array([shown.vector for shown in shipped[0]]))
     asked: list[_Asked] = []
-    looks = [
-        *((0, one) for one in known),
-        *((at, one) for at, of in enumerate(shipped) for one in of),
-    ]
-    for done, (group, shown) in enumerate(looks, 1):
-        seen = Seen(shown.details)
-        if shown.photo is None:
-            found = everyone.gather(shown.vector, seen)
-            asked.append(_Asked("shipped", found, None, group, seen.description is not None))
-        else:
-            item = int(owners[shown.photo])
-            witnesses = folds[item % FOLDS]
+    done, total = 0, len(known) + sum(map(len, shipped))
+    for fold in range(FOLDS):
+        of_fold = [
+            (one, one.photo)
+            for one in known
+            if one.photo is not None and owners[one.photo] % FOLDS == fold
+        ]
+        if not of_fold:
+            continue
+        witnesses, shorter = catalogue.without(fold)
+        for shown, photo in of_fold:
+            seen, item, vector = Seen(shown.details), int(owners[photo]), shown.vector
+            if shorter is not None and shown.raw is not None:
+                vector = normalised(shorter.apply(shown.raw[None]))[0]
             absent = unread = None
             if several[item]:
-                absent, unread = left_out(stored, witnesses.rows(item), shown.photo, alike)
-            again = witnesses.gather(shown.vector, seen, absent, unread)
-            asked.append(_Asked("own", again, item))
+                rows = witnesses.rows(item)
+                absent, unread = left_out(catalogue.vectors, rows, photo, alike)
+            asked.append(_Asked("own", witnesses.gather(vector, seen, absent, unread), item))
             if len(several) >= FEWEST_ITEMS:
-                relative = witnesses.gather(shown.vector, seen, owners == item)
+                relative = witnesses.gather(vector, seen, owners == item)
                 asked.append(_Asked("relative", relative, None))
-        progress(done, len(looks))
+            progress(done := done + 1, total)
+    everyone = catalogue.witnesses()
+    for group, looks in enumerate(shipped):
+        for shown in looks:
+            seen = Seen(shown.details)
+            found = everyone.gather(shown.vector, seen)
+            asked.append(_Asked("shipped", found, None, group, seen.description is not None))
+            progress(done := done + 1, total)
     # That no print agrees where none was read says nothing about print.
     cases = _cases([one for one in asked if one.is_read or printed is None])
     taken_often = several.mean() > 0.5
@@ -248,71 +249,10 @@ def calibrate(
         relatives=expected["relative"],
         shipped=foreign,
     )
-    return Learned(calibration, metric, helps)
+    return Learned(calibration, everyone.metric, helps)
 
 
 _KINDS = ("own", "relative", "shipped")
-
-
-def _without_fold(
-    stored: Vectors, owners: Rows, fold: int, metric: Vectors | None
-) -> Vectors | None:
-    """What would be learned of the other items alone."""
-    others = owners % FOLDS != fold
-    return learn(stored[others], owners[others]) if metric is not None else None
-
-
-def one_go(embeddings: Vectors) -> float:
-    """From which similarity on photos of one item pass for taken in one go.
-
-    Args:
-        embeddings: Float32 (n, d) of things that have nothing in common: how alike those are
-            is the network's own, and every network's another.
-    """
-    count = len(embeddings)
-    if count < 2:
-        return ONE_GO
-    apart = (np.square(embeddings.sum(0)).sum() - count) / (count * (count - 1))
-    return round(float(apart + ONE_GO * (1 - apart)), 4)
-
-
-def left_out(
-    stored: NDArray[np.floating[Any]], rows: Rows, photo: int, alike: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """A photo with those of its item that do not answer it, and those whose print does not.
-
-    A group is grown about it: the photo most like those in it, on average, joins them, as long
-    as it is alike enough; so what only resembles the one that asks still answers. At most a
-    third of the others is left out: new photos will find all of them.
-
-    Args:
-        stored: All vectors (n, d).
-        rows: The photos of its item, two at least.
-        photo: Which of them asks.
-        alike: From which mean similarity on one joins; see `one_go`.
-
-    Returns:
-        Two masks, bool (n,). One photo at least answers.
-    """
-    others = rows[rows != photo]
-    similarities = stored[others].astype(np.float32) @ stored[photo].astype(np.float32)
-    order = np.argsort(-similarities, kind="stable")
-    near = others[order[:NEAREST_LOOKED_AT]]
-    vectors, together = stored[near].astype(np.float32), similarities[order[:NEAREST_LOOKED_AT]]
-    joined: list[int] = []
-    while len(joined) < len(others) // MOST_LEFT_OUT and len(joined) < len(near):
-        mean = together / (len(joined) + 1)
-        mean[joined] = -np.inf
-        nearest = int(mean.argmax())
-        if mean[nearest] < alike:
-            break
-        joined.append(nearest)
-        together = together + vectors @ vectors[nearest]
-    masks = np.zeros((2, len(stored)), bool)
-    masks[:, photo] = True
-    masks[:, near[joined]] = True
-    masks[1, others[order[: int(np.ceil(SAME_SCENE * (len(others) - 1)))]]] = True
-    return masks[0], masks[1]
 
 
 def _cases(asked: Sequence[_Asked]) -> list[Case]:

@@ -51,16 +51,26 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     return np.asarray(np.clip(seen * tint * light[:, :, None] + noise, 0, 255), np.uint8)
 
 
+def is_of_the_world(image: Picture) -> bool:
+    """Whether a photo (h, w, 3) has surroundings; also one that its thing fills passes for such."""
+    return float(_ground(image).mean()) <= PLAIN[0]
+
+
 def _plain_ground(image: Picture) -> NDArray[np.float32] | None:
-    """How much each pixel, 0 to 1, is of one plain colour with a corner (h, w); None if hardly."""
+    """How much each pixel is ground (h, w), 0 to 1; None where the ground is not plain."""
+    ground = _ground(image)
+    return ground if PLAIN[0] < ground.mean() < PLAIN[1] else None
+
+
+def _ground(image: Picture) -> NDArray[np.float32]:
+    """How much each pixel (h, w), 0 to 1, is of one plain colour with a corner."""
     height, width = image.shape[:2]
     filled = np.zeros((height + 2, width + 2), np.uint8)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | 255 << 8
     for corner in ((0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)):
         cv2.floodFill(image.copy(), filled, corner, (0, 0, 0), (2, 2, 2), (2, 2, 2), flags)
     soft = cv2.GaussianBlur(filled[1:-1, 1:-1], (0, 0), 1.0)
-    ground = np.asarray(soft.astype(np.float32) / 255)
-    return ground if PLAIN[0] < ground.mean() < PLAIN[1] else None
+    return np.asarray(soft.astype(np.float32) / 255)
 
 
 def _moved(

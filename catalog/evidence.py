@@ -90,7 +90,7 @@ class Witnesses:
         metric: Vectors | None = None,
     ) -> None:
         self._vectors, self._index, self._owners = vectors, index, owners
-        self._colours, self._printed, self._metric = colours, printed, metric
+        self._colours, self._printed, self.metric = colours, printed, metric
         self._by_item = np.argsort(owners, kind="stable")
         self._begins = np.searchsorted(owners[self._by_item], np.arange(int(owners.max()) + 2))
 
@@ -120,7 +120,7 @@ class Witnesses:
         table = np.zeros((len(items), len(MEASURES)))
         photos, coloured = np.zeros(len(items), np.int64), MEASURES.index("coloured")
         total = 1.0 if votes is None else max(float(votes.sum()), 1e-9)
-        own = None if self._metric is None else applied(self._metric, vector)
+        own = None if self.metric is None else applied(self.metric, vector)
         for place, item in enumerate(items.tolist()):
             rows = self.rows(item, without)
             stored = self._vectors[rows].astype(np.float32)
@@ -128,8 +128,8 @@ class Witnesses:
             photos[place] = rows[similarities.argmax()]
             table[place, :2] = similarities.max(), _nearest(similarities)
             table[place, 2] = table[place, 1]  # no metric is the one that all share
-            if own is not None and self._metric is not None:
-                table[place, 2] = _nearest(applied(self._metric, stored) @ own)
+            if own is not None and self.metric is not None:
+                table[place, 2] = _nearest(applied(self.metric, stored) @ own)
             table[place, coloured] = _nearest(alike_in_colour(self._colours[rows], seen.colours))
             if self._printed is None or votes is None or photo_votes is None:
                 continue

@@ -1,4 +1,4 @@
-"""The looks that a build learns from: at the catalogue's own things, and at foreign ones.
+"""The looks that a build learns from: photos as a camera would see them, and foreign things.
 
 Both are kept in the build's cache.
 """
@@ -11,23 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog.cache import Feature, FeatureCache
 from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
-from catalog.copies import as_seen
+from catalog.copies import as_seen, is_of_the_world
 from catalog.demonstration.foreign import foreign_photos
-from catalog.details import Details, details
+from catalog.details import details
 from catalog.errors import ContentError
 from catalog.features import read_place
 from catalog.featurizer import Featurizer, normalised
-from catalog.index import Vectors
 from catalog.photos import Picture, decode
 from catalog.printed.describe import OF_LOOK
 from catalog.sources import Entry
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
-ENOUGH = 3  # photos of an item, from which on each asks the others as it is
+ENOUGH = 3  # photos of an item: some are left out when one asks, so that it may as it is
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how many
 
@@ -45,15 +43,14 @@ class Row:
 
 def known_looks(
     rows: list[Row],
-    stored: NDArray[np.float16],
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
     progress: Progress,
 ) -> list[Shown]:
-    """Some photos, of vectors `stored` (n, d), as looks: as they are, if their item has enough.
+    """Some photos as a camera would see them.
 
-    Else as a camera might see them: one or two photos do not show how looks at a thing differ.
+    What was taken in the world is such a look already, if its item has enough photos.
     """
     numbers = spread(len(rows), KNOWN)
     # By content: a photo more in the catalogue puts another one beside few of the others.
@@ -62,49 +59,30 @@ def known_looks(
     counts = Counter(row.entry.item.sku for row in rows)
     shown = []
     for done, number in enumerate(numbers, 1):
+        sha256 = rows[number].sha256
+        beside = None  # photos of an item beside each other show what differs; one alone does not
+        key = f"as-seen-{VERSION}-{SEED}-{sha256}"
         photos = counts[rows[number].entry.item.sku]
-        if photos >= ENOUGH:
-            vector = normalised(stored[number : number + 1].astype(np.float32))[0]
-            seen = _details(rows[number], cache, addresses)
-        else:
-            beside = rows[after[number]] if photos == 1 else None
-            vector, seen = _copy(rows[number], photos, beside, featurizer, cache, addresses)
-        shown.append(Shown(vector, seen, number))
+        if photos < ENOUGH:
+            key += f"-of-{photos}"
+        if photos == 1:
+            beside = rows[after[number]]
+            key += f"-{beside.sha256}"
+        kept = cache.get(key, featurizer.network_id)
+        seen = cache.get_details(key, OF_LOOK)
+        if kept is None or seen is None:
+            image = picture(rows[number], addresses)
+            if photos < ENOUGH or not is_of_the_world(image):
+                behind = None if beside is None else picture(beside, addresses)
+                image = as_seen(image, SEED + int(sha256[:6], 16), behind)
+            kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
+            seen = details(image, OF_LOOK)
+            cache.put([kept], featurizer.network_id)
+            cache.put_details(key, OF_LOOK, seen)
+        raw = normalised(kept.vector[None])[0] if featurizer.projection else None
+        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], seen, number, raw))
         progress("as seen", done, len(numbers))
     return shown
-
-
-def _details(row: Row, cache: FeatureCache, addresses: Path) -> Details:
-    """Of a photo, as `catalog.features` has them of one that asks."""
-    seen = cache.get_details(row.sha256, OF_LOOK)
-    if seen is None:
-        seen = details(picture(row, addresses), OF_LOOK)
-        cache.put_details(row.sha256, OF_LOOK, seen)
-    return seen
-
-
-def _copy(
-    row: Row,
-    photos: int,
-    beside: Row | None,
-    featurizer: Featurizer,
-    cache: FeatureCache,
-    addresses: Path,
-) -> tuple[Vectors, Details]:
-    """The embedding (d,) and details of a photo as a camera might see it."""
-    key = f"as-seen-{VERSION}-{SEED}-{row.sha256}-of-{photos}"
-    if beside is not None:
-        key += f"-{beside.sha256}"
-    kept = cache.get(key, featurizer.network_id)
-    seen = cache.get_details(key, OF_LOOK)
-    if kept is None or seen is None:
-        behind = None if beside is None else picture(beside, addresses)
-        image = as_seen(picture(row, addresses), SEED + int(row.sha256[:6], 16), behind)
-        kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
-        seen = details(image, OF_LOOK)
-        cache.put([kept], featurizer.network_id)
-        cache.put_details(key, OF_LOOK, seen)
-    return featurizer.vectors(kept.vector[None])[0], seen
 
 
 def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:

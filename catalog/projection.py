@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import FeaturizerError
-from catalog.index import Vectors
+from catalog.index import Rows, Vectors
 
 MOST_DIMENSIONS = 256  # beyond, Annoy's recall falls
 PRINCIPAL = 192  # of them, at most; random ones fill up
@@ -84,9 +84,7 @@ class Loss:
 def fit(vectors: Vectors, network_id: str) -> Projection:
     """Learn a projection to 256 dimensions from vectors float32 (n, d), each of length 1."""
     random = np.random.default_rng(SEED)
-    if len(vectors) > MOST_ROWS:
-        rows = np.sort(random.choice(len(vectors), MOST_ROWS, replace=False))
-        vectors = vectors[rows]
+    vectors = vectors[sampled(np.arange(len(vectors)))]
     dimensions = vectors.shape[1]
     principal = _principal(vectors.astype(np.float64), PRINCIPAL)
     missing = MOST_DIMENSIONS - principal.shape[1]
@@ -98,6 +96,14 @@ def fit(vectors: Vectors, network_id: str) -> Projection:
         others *= np.sqrt((dimensions - principal.shape[1]) / missing)
         principal = np.hstack([principal, others])
     return Projection(principal.astype(np.float32), network_id)
+
+
+def sampled(rows: Rows) -> Rows:
+    """As many of the rows as are worth learning from, in their order."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    random = np.random.default_rng(SEED)
+    return np.sort(random.choice(rows, MOST_ROWS, replace=False))
 
 
 def read(folder: Path, network_id: str) -> Projection | None:

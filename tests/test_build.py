@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -155,9 +156,9 @@ def test_looks_made_of_photos_are_reused_when_one_is_added(
     assert len(read) <= before + 4  # the new one's, and who stands beside whom
 
 
-@pytest.mark.parametrize("photos", [1, 2, 3])
-def test_photos_beside_enough_others_are_looks_as_they_are(
-    make: Builder, tmp_path: Path, photos: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("photos", "studio"), [(3, False), (3, True), (2, False), (1, False)])
+def test_only_photos_of_the_world_beside_others_are_looks_as_they_are(
+    make: Builder, tmp_path: Path, photos: int, studio: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed: list[int] = []
 
@@ -166,8 +167,14 @@ def test_photos_beside_enough_others_are_looks_as_they_are(
         return copies.as_seen(image, seed, behind)
 
     monkeypatch.setattr(looks, "as_seen", noted)
-    make(write_things(tmp_path / "photos", 20, photos, first=900), tmp_path / "out")
-    assert len(changed) == (20 * photos if photos < 3 else 0)
+    source = write_things(tmp_path / "photos", 20, photos, first=900)
+    if studio:
+        for path in source.glob("*/*.png"):
+            drawn = np.full((96, 96, 3), 255, np.uint8)
+            drawn[16:80, 16:80] = cv2.imread(str(path))
+            path.write_bytes(png(drawn))
+    make(source, tmp_path / "out")
+    assert len(changed) == (0 if photos == 3 and not studio else 20 * photos)
 
 
 def test_another_preprocessing_reuses_nothing(

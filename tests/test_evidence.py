@@ -14,27 +14,20 @@ from numpy.typing import NDArray
 from catalog import gate
 from catalog.build import build
 from catalog.bundle import Bundle
-from catalog.calibration import (
-    LEAST,
-    Calibration,
-    Shares,
-    Shown,
-    calibrate,
-    left_out,
-    one_go,
-    outcome,
-)
+from catalog.calibration import LEAST, Calibration, Shares, Shown, calibrate, outcome
 from catalog.colours import alike, colours
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
 from catalog.details import Details, details
 from catalog.errors import BundleError
-from catalog.evidence import MEASURES, Evidence, Seen, Witnesses
+from catalog.evidence import MEASURES, Evidence, Seen
 from catalog.featurizer import Featurizer, normalised
-from catalog.index import Exact, Vectors
+from catalog.folds import Catalogue
+from catalog.index import Vectors
 from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
 from catalog.negatives import photo_looks
+from catalog.one_go import alike_from, left_out
 from catalog.photos import Picture
 from catalog.printed import store
 from catalog.printed.agree import agreeing
@@ -409,11 +402,11 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
 
 def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> None:
     apart = np.eye(8, dtype=np.float32)
-    assert one_go(apart) == pytest.approx(0.6)
-    half = normalised(apart + apart[[0]] * 0 + np.float32(0.5))
+    assert alike_from(apart) == pytest.approx(0.6)
+    half = normalised(apart + np.float32(0.5))
     between = float(half[0] @ half[1])
-    assert one_go(half) == pytest.approx(between + 0.6 * (1 - between), abs=1e-3)
-    assert one_go(half[:1]) == pytest.approx(0.6)
+    assert alike_from(half) == pytest.approx(between + 0.6 * (1 - between), abs=1e-3)
+    assert alike_from(half[:1]) == pytest.approx(0.6)
 
 
 def taken(goes: int, photos: int, within: float, seed: int = 11) -> Vectors:
@@ -465,18 +458,14 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
     stored = photos(things[held], 15, in_one_go)
     owners, grey = np.repeat(np.arange(60), 15), np.tile(GREY.colours, (900, 1))
     foreign = normalised(random.normal(0, 1, (120, 32)).astype(np.float32))
+    catalogue = Catalogue(stored.astype(np.float16), owners, grey, None)
     learned = calibrate(
-        stored.astype(np.float16),
-        owners,
-        grey,
-        None,
+        catalogue,
         [Shown(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
         [[Shown(one, GREY) for one in foreign]],
     )
     new = photos(things, 6, 1)
-    witnesses = Witnesses(
-        stored.astype(np.float16), Exact(stored), owners, grey, None, learned.metric
-    )
+    witnesses = catalogue.witnesses()
     said: dict[bool, list[str]] = {True: [], False: []}
     place = {int(thing): item for item, thing in enumerate(held)}
     for number, look in enumerate(new):
@@ -515,7 +504,7 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     stored = normalised(items.astype(np.float32)).astype(np.float16)
     all_grey = np.tile(GREY.colours, (60, 1))
     learned = calibrate(
-        stored, np.arange(60), all_grey, None, known, [near, far], foreign_named=0.05
+        Catalogue(stored, np.arange(60), all_grey, None), known, [near, far], foreign_named=0.05
     )
     named = 1 - learned.calibration.shipped.unknown
     assert 0 < named <= 5 / 400 + 1e-4
@@ -533,10 +522,12 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
     foreign = [Shown(one, GREY) for one in rows(random.normal(0, 1, (120, 16)))]
     begins = [
         calibrate(
-            stored.astype(np.float16),
-            np.repeat(np.arange(60), 3),
-            np.tile(GREY.colours, (180, 1)),
-            None,
+            Catalogue(
+                stored.astype(np.float16),
+                np.repeat(np.arange(60), 3),
+                np.tile(GREY.colours, (180, 1)),
+                None,
+            ),
             [Shown(look, GREY, photo) for photo, look in enumerate(looks)],
             [foreign],
             foreign_named=share,
