@@ -22,15 +22,16 @@ from catalog.decision import ALONE_FROM, Answer, decide
 from catalog.details import Details
 from catalog.evidence import MEASURES, Evidence, Seen
 from catalog.featurizer import normalised
-from catalog.folds import FOLDS, Catalogue
+from catalog.folds import Catalogue, Taught
 from catalog.index import Vectors
-from catalog.one_go import alike_from, left_out
+from catalog.one_go import alike_from, left_out, shared_out
 from catalog.sureness import HELD, Case, Weights, fit
 
 FOREIGN = 120
 KNOWN = 480
 SEED = 4713
 VERSION = 6  # raise it when `catalog.looks` or the drawn foreign things change
+FOLDS = 4  # of photos, and of items: what those of one taught judges no look of it
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
 SHIPPED_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
 LEAST = 0.5  # probability below which nothing is named: none of these is likelier
@@ -140,6 +141,26 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class _Look:
+    """A look at a thing of the catalogue, asked twice."""
+
+    shown: Shown
+    seen: Seen
+
+    @property
+    def photo(self) -> int:
+        assert self.shown.photo is not None
+        return self.shown.photo
+
+    def vector(self, taught: Taught) -> Vectors:
+        """Its embedding (d,), as those who were so taught have it."""
+        if taught.shorter is None:
+            return self.shown.vector
+        assert self.shown.raw is not None
+        return np.asarray(normalised(self.shown.raw[None] @ taught.shorter)[0])
+
+
+@dataclass(frozen=True)
 class _Asked:
     """Evidence of one look: known (with the right item's number), a relative, or shipped."""
 
@@ -165,11 +186,13 @@ def calibrate(
 ) -> Learned:
     """Learn from looks at known and at foreign things.
 
+    Each look at a known thing is asked twice: as it is, and with its whole item left out.
+
     Args:
         catalogue: Its photos.
         known: Looks made from them.
-        shipped: Looks at things that are not in the catalogue, in groups; those of the first
-            have nothing in common with each other either.
+        shipped: Looks at things that are not in the catalogue, in groups; how alike those of
+            the first are tells how alike the network finds things that differ.
         progress: Called with looks asked, and of how many.
         foreign_named: Share of each group of `shipped` that may be named; above `FOREIGN_NAMED`,
             things are named also where none of them is likelier.
@@ -177,33 +200,32 @@ def calibrate(
     owners, printed = catalogue.owners, catalogue.printed
     several = np.bincount(owners) > 1
     alike = alike_from(np.array([shown.vector for shown in shipped[0]]))
+    looks = [_Look(shown, Seen(shown.details)) for shown in known]
+    done, total = 0, 2 * len(known) + sum(map(len, shipped))
     asked: list[_Asked] = []
-    done, total = 0, len(known) + sum(map(len, shipped))
-    for fold in range(FOLDS):
-        of_fold = [
-            (one, one.photo)
-            for one in known
-            if one.photo is not None and owners[one.photo] % FOLDS == fold
-        ]
-        if not of_fold:
-            continue
-        witnesses, shorter = catalogue.without(fold)
-        for shown, photo in of_fold:
-            seen, item, vector = Seen(shown.details), int(owners[photo]), shown.vector
-            if shorter is not None and shown.raw is not None:
-                vector = normalised(shorter.apply(shown.raw[None]))[0]
-            absent = unread = None
-            if several[item]:
-                rows = witnesses.rows(item)
-                absent, unread = left_out(catalogue.vectors, rows, photo, alike)
-            asked.append(_Asked("own", witnesses.gather(vector, seen, absent, unread), item))
-            if len(several) >= FEWEST_ITEMS:
-                relative = witnesses.gather(vector, seen, owners == item)
-                asked.append(_Asked("relative", relative, None))
-            progress(done := done + 1, total)
-    everyone = catalogue.witnesses()
-    for group, looks in enumerate(shipped):
-        for shown in looks:
+    for which, folds in (
+        ("own", shared_out(catalogue.vectors, owners, FOLDS, alike)),
+        ("relative", owners % FOLDS),
+    ):
+        for fold in range(FOLDS):
+            here = [look for look in looks if max(0, folds[look.photo]) == fold]
+            if not here or (which == "relative" and len(several) < FEWEST_ITEMS):
+                continue
+            taught = catalogue.taught_by(folds != fold)
+            for look in here:
+                item = int(owners[look.photo])
+                absent = unread = None
+                if which == "relative":
+                    absent = owners == item
+                elif several[item]:
+                    rows = taught.witnesses.rows(item)
+                    absent, unread = left_out(catalogue.vectors, rows, look.photo, alike)
+                found = taught.witnesses.gather(look.vector(taught), look.seen, absent, unread)
+                asked.append(_Asked(which, found, item if which == "own" else None))
+                progress(done := done + 1, total)
+    everyone = catalogue.taught_by(np.ones(len(owners), bool)).witnesses
+    for group, strangers in enumerate(shipped):
+        for shown in strangers:
             seen = Seen(shown.details)
             found = everyone.gather(shown.vector, seen)
             asked.append(_Asked("shipped", found, None, group, seen.description is not None))

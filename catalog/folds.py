@@ -1,12 +1,15 @@
-"""A catalogue as it would be seen by what had learned nothing of some of its items.
+"""A catalogue as it would be seen by what had learned nothing of some of its photos.
 
-A projection and a metric fit the photos that they were learned from; a new photo finds both as
-strangers. So the looks at an item are judged by those that the others taught (cross-fitting).
+A projection and a metric fit the photos that they were learned from; a new look finds both as
+a stranger. So each look is judged by those that other photos taught (cross-fitting, Stone
+1974): one at what the catalogue does not hold by those of other items, one at a thing that it
+holds by those that were not taken in one go with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +19,22 @@ from catalog.evidence import Witnesses
 from catalog.featurizer import normalised
 from catalog.index import Exact, Rows, Vectors
 from catalog.printed.store import Printed
-from catalog.projection import Projection
 
-FOLDS = 4
 AT_ONCE = 8192  # photos whose vectors are shortened at a time
+
+
+@dataclass(frozen=True)
+class Taught:
+    """All photos, seen by what some of them taught.
+
+    Attributes:
+        witnesses: The photos.
+        shorter: Float32 (k, d), which a look's own vector is multiplied by to be compared with
+            theirs; None where its embedding is.
+    """
+
+    witnesses: Witnesses
+    shorter: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -40,29 +55,33 @@ class Catalogue:
     printed: Printed | None
     raw: Vectors | None = None
 
-    def witnesses(self) -> Witnesses:
-        """All photos, and what tells the items apart where that can be learned."""
-        return self._asked(self.vectors, np.ones(len(self.owners), bool))
+    def taught_by(self, teaching: NDArray[np.bool_]) -> Taught:
+        """All photos, seen by what those of `teaching`, bool (n,), teach.
 
-    def without(self, fold: int) -> tuple[Witnesses, Projection | None]:
-        """All photos, seen by what the items outside a fold teach.
-
-        Returns:
-            The photos, and what shortens a look's own vector to one of theirs, if they are
-            shortened.
+        Where the photos are shortened, another projection is learned, if there are any others.
         """
-        teaching = self.owners % FOLDS != fold
-        if self.raw is None or not teaching.any():
-            return self._asked(self.vectors, teaching), None
+        if self.raw is None or teaching.all() or not teaching.any():  # as the device does
+            learned = metric.learn(self._stored[teaching], self.owners[teaching])
+            return Taught(self._witnesses(self.vectors, self._index, learned))
         rows = projection.sampled(np.flatnonzero(teaching))
-        shorter = projection.fit(normalised(self.raw[rows]), "")
-        vectors = np.empty((len(self.raw), shorter.dimensions), np.float16)
+        shorter = projection.learn(normalised(self.raw[rows]))
+        vectors = np.empty((len(self.raw), shorter.shape[1]), np.float16)
         for at in range(0, len(vectors), AT_ONCE):
             some = slice(at, at + AT_ONCE)
-            vectors[some] = normalised(shorter.apply(normalised(self.raw[some])))
-        return self._asked(vectors, teaching), shorter
-
-    def _asked(self, vectors: NDArray[np.float16], teaching: NDArray[np.bool_]) -> Witnesses:
+            vectors[some] = normalised(normalised(self.raw[some]) @ shorter)
         stored = vectors.astype(np.float32)
         learned = metric.learn(stored[teaching], self.owners[teaching])
-        return Witnesses(vectors, Exact(stored), self.owners, self.colours, self.printed, learned)
+        return Taught(self._witnesses(vectors, Exact(stored), learned), shorter)
+
+    def _witnesses(
+        self, vectors: NDArray[np.float16], index: Exact, learned: Vectors | None
+    ) -> Witnesses:
+        return Witnesses(vectors, index, self.owners, self.colours, self.printed, learned)
+
+    @cached_property
+    def _stored(self) -> Vectors:
+        return self.vectors.astype(np.float32)
+
+    @cached_property
+    def _index(self) -> Exact:
+        return Exact(self._stored)

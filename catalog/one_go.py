@@ -6,6 +6,7 @@ like on another day, such photos do not tell.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,18 @@ from numpy.typing import NDArray
 from catalog.index import Rows, Vectors
 
 ONE_GO = 0.6  # of the way from pictures of nothing in common to the same picture, and more alike
-NEAREST_LOOKED_AT = 200  # photos of an item among which those taken in one go are looked for
+MOST_IN_ONE_GO = 200  # photos
 MOST_LEFT_OUT = 3  # of an item's other photos, one in so many at most
 SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
+AT_ONCE = 1000  # photos of an item that are shared out at a time
 
 
 def alike_from(embeddings: Vectors) -> float:
     """From which similarity on photos of one item pass for taken in one go.
 
     Args:
-        embeddings: Float32 (n, d) of things that have nothing in common: how alike those are
-            is the network's own, and every network's another.
+        embeddings: Float32 (n, d), each of length 1, of things that differ: how alike the
+            network finds those is its own.
     """
     count = len(embeddings)
     if count < 2:
@@ -33,40 +35,79 @@ def alike_from(embeddings: Vectors) -> float:
     return round(float(apart + ONE_GO * (1 - apart)), 4)
 
 
+def taken_with(photos: Vectors, asks: int, alike: float, most: int) -> list[int]:
+    """A photo of an item, and those taken in one go with it.
+
+    A group is grown about it: the photo most like those in it, on average, joins them, as long
+    as it is alike enough. So what only resembles the one that asks is not of them.
+
+    Args:
+        photos: Float32 (n, d), each of length 1.
+        asks: Which of them.
+        alike: From which mean similarity on one joins; see `alike_from`.
+        most: How many may join.
+    """
+    found, together = [asks], photos @ photos[asks]
+    while len(found) <= most:
+        mean = together / len(found)
+        mean[found] = -np.inf
+        nearest = int(mean.argmax())
+        if mean[nearest] < alike:
+            break
+        found.append(nearest)
+        together = together + photos @ photos[nearest]
+    return found
+
+
 def left_out(
     stored: NDArray[np.floating[Any]], rows: Rows, photo: int, alike: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """A photo with those of its item that do not answer it, and those whose print does not.
-
-    A group is grown about it: the photo most like those in it, on average, joins them, as long
-    as it is alike enough; so what only resembles the one that asks still answers. At most a
-    third of the others is left out: new photos will find all of them.
+    """Which photos do not answer one of their item, and of which the print does not.
 
     Args:
         stored: All vectors (n, d).
         rows: The photos of its item, two at least.
         photo: Which of them asks.
-        alike: From which mean similarity on one joins; see `alike_from`.
+        alike: See `taken_with`.
 
     Returns:
-        Two masks, bool (n,). One photo at least answers.
+        Two masks, bool (n,), the one that asks in both. A third of the others, rounded up, is
+        in the first at most; one photo at least answers.
     """
-    others = rows[rows != photo]
-    similarities = stored[others].astype(np.float32) @ stored[photo].astype(np.float32)
-    order = np.argsort(-similarities, kind="stable")
-    near = others[order[:NEAREST_LOOKED_AT]]
-    vectors, together = stored[near].astype(np.float32), similarities[order[:NEAREST_LOOKED_AT]]
-    joined: list[int] = []
-    while len(joined) < len(others) // MOST_LEFT_OUT and len(joined) < len(near):
-        mean = together / (len(joined) + 1)
-        mean[joined] = -np.inf
-        nearest = int(mean.argmax())
-        if mean[nearest] < alike:
-            break
-        joined.append(nearest)
-        together = together + vectors @ vectors[nearest]
+    photos, asks = stored[rows].astype(np.float32), int(np.flatnonzero(rows == photo)[0])
+    others = len(rows) - 1
+    most = min(-(-others // MOST_LEFT_OUT), others - 1, MOST_IN_ONE_GO)
     masks = np.zeros((2, len(stored)), bool)
-    masks[:, photo] = True
-    masks[:, near[joined]] = True
-    masks[1, others[order[: int(np.ceil(SAME_SCENE * (len(others) - 1)))]]] = True
+    masks[:, rows[taken_with(photos, asks, alike, most)]] = True
+    order = np.argsort(-(photos @ photos[asks]), kind="stable")
+    by_likeness = rows[order[order != asks]]
+    masks[1, by_likeness[: int(np.ceil(SAME_SCENE * (others - 1)))]] = True
     return masks[0], masks[1]
+
+
+def shared_out(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alike: float) -> Rows:
+    """Photos shared out among folds, those taken in one go to the same; an only one to none.
+
+    Args:
+        stored: All vectors (n, d).
+        owners: The number of each photo's item (n,).
+        folds: How many.
+        alike: See `taken_with`.
+
+    Returns:
+        The number of each photo's fold (n,), or -1.
+    """
+    fold = np.full(len(owners), -1, np.int64)
+    by_item = np.argsort(owners, kind="stable")
+    begins = np.searchsorted(owners[by_item], np.arange(int(owners.max()) + 2))
+    for begin, end in pairwise(begins.tolist()):
+        for at in range(begin, end if end - begin > 1 else begin, AT_ONCE):
+            rows = by_item[at : min(at + AT_ONCE, end)]
+            load, most = np.zeros(folds, np.int64), -(-len(rows) // folds) - 1
+            while len(rows):
+                group = taken_with(stored[rows].astype(np.float32), 0, alike, most)
+                least = int(load.argmin())
+                fold[rows[group]] = least
+                load[least] += len(group)
+                rows = np.delete(rows, group)
+    return fold

@@ -60,7 +60,12 @@ class Projection:
 
     def write(self, folder: Path) -> None:
         """Write ``projection.npz`` into a featurizer folder."""
-        np.savez(folder / FILE, matrix=self.matrix, network_id=np.array(self.network_id))
+        np.savez(
+            folder / FILE,
+            matrix=self.matrix,
+            network_id=np.array(self.network_id),
+            principal=np.array(PRINCIPAL),
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,11 @@ class Loss:
 
 def fit(vectors: Vectors, network_id: str) -> Projection:
     """Learn a projection to 256 dimensions from vectors float32 (n, d), each of length 1."""
+    return Projection(learn(vectors), network_id)
+
+
+def learn(vectors: Vectors) -> Vectors:
+    """A projection's matrix float32 (d, 256), of vectors float32 (n, d), each of length 1."""
     random = np.random.default_rng(SEED)
     vectors = vectors[sampled(np.arange(len(vectors)))]
     dimensions = vectors.shape[1]
@@ -95,7 +105,7 @@ def fit(vectors: Vectors, network_id: str) -> Projection:
         others = np.linalg.qr(others)[0]
         others *= np.sqrt((dimensions - principal.shape[1]) / missing)
         principal = np.hstack([principal, others])
-    return Projection(principal.astype(np.float32), network_id)
+    return np.asarray(principal, np.float32)
 
 
 def sampled(rows: Rows) -> Rows:
@@ -110,7 +120,8 @@ def read(folder: Path, network_id: str) -> Projection | None:
     """The projection of a featurizer folder, or None where it has none.
 
     Raises:
-        FeaturizerError: The file is damaged or belongs to another network.
+        FeaturizerError: The file is damaged, belongs to another network, or was learned in
+            another way, which a calibration learned in this one would misjudge.
     """
     path = folder / FILE
     if not path.is_file():
@@ -118,10 +129,15 @@ def read(folder: Path, network_id: str) -> Projection | None:
     try:
         with np.load(path, allow_pickle=False) as data:
             found = Projection(data["matrix"], str(data["network_id"]))
+            principal = int(data["principal"]) if "principal" in data else None
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         raise FeaturizerError(f"{path}: not a projection: {error}") from error
     if found.matrix.dtype != np.float32 or found.matrix.ndim != 2:
         raise FeaturizerError(f"{path}: not a projection: no float32 matrix")
+    if principal != PRINCIPAL:
+        raise FeaturizerError(
+            f"{path}: learned in the way of another version; build its bundle again"
+        )
     if found.network_id != network_id:
         raise FeaturizerError(
             f"{path}: made for the network {found.network_id}, this one is {network_id}"
