@@ -27,12 +27,13 @@ from catalog.index import Vectors
 from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
 from catalog.negatives import photo_looks
-from catalog.one_go import alike_from, left_out
+from catalog.one_go import alike_from, left_out, shared_out
 from catalog.photos import Picture
 from catalog.printed import store
 from catalog.printed.agree import agreeing
 from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
 from catalog.printed.store import FILES, Printed, PrintedWriter
+from catalog.projection import fit as fit_projection
 from catalog.sources import read_source
 from catalog.sureness import Case, fit
 from tests.conftest import Surroundings, sign_again
@@ -439,6 +440,50 @@ def test_at_most_a_third_of_the_others_is_left_out(photos: int, left: int) -> No
     assert absent.sum() == left
     assert not absent[photos:].any()
     assert unread[:photos].sum() < photos
+
+
+def test_photos_taken_in_one_go_teach_together_and_an_only_one_always() -> None:
+    stored = np.concatenate(
+        [taken(4, 4, 0.2), taken(1, 1, 0.2, seed=13), taken(1, 2, 0.2, seed=14)]
+    )
+    owners = np.repeat([0, 1, 2], [16, 1, 2])
+    folds = shared_out(stored, owners, 4, 0.8)
+    goes = folds[:16].reshape(4, 4)
+    assert (goes == goes[:, :1]).all()
+    assert sorted(goes[:, 0].tolist()) == [0, 1, 2, 3]
+    assert folds[16] == -1
+    assert folds[17] != folds[18]
+
+
+def test_many_photos_of_one_item_are_shared_out_evenly() -> None:
+    folds = shared_out(taken(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
+    counts = np.bincount(folds)
+    assert counts.min() > 500
+    assert counts.sum() == 2500
+
+
+def test_what_does_not_teach_changes_nothing_that_is_learned() -> None:
+    random = np.random.default_rng(21)
+    raw = random.normal(0, 1, (400, 300)).astype(np.float32)
+    owners, teaching = np.repeat(np.arange(40), 10), np.repeat(np.arange(40) % 4 != 1, 10)
+    shorter: list[Vectors] = []
+    metrics: list[Vectors | None] = []
+    for scale in (1, 5):
+        changed = np.where(teaching[:, None], raw, raw * scale + 1).astype(np.float32)
+        vectors = normalised(fit_projection(normalised(changed), "net").apply(changed))
+        catalogue = Catalogue(
+            vectors.astype(np.float16), owners, np.tile(GREY.colours, (400, 1)), None, changed
+        )
+        taught = catalogue.taught_by(teaching)
+        assert taught.shorter is not None
+        shorter.append(taught.shorter)
+        metrics.append(taught.witnesses.metric)
+        assert catalogue.taught_by(np.ones(400, bool)).shorter is None
+        assert catalogue.taught_by(np.zeros(400, bool)).shorter is None
+    assert np.array_equal(shorter[0], shorter[1])
+    assert metrics[0] is not None
+    assert metrics[1] is not None
+    assert np.array_equal(metrics[0], metrics[1])
 
 
 @pytest.mark.parametrize("in_one_go", [1, 5])
