@@ -56,6 +56,7 @@ loss-test: $(VENV)/test
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.evidence
+	$(BIN)/python -m bench.predictions
 	$(BIN)/python -m bench.demonstration
 
 bench-link: $(VENV)/test

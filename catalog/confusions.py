@@ -34,7 +34,7 @@ def confused(
     """Pairs that are mixed up, the worst first.
 
     Photos ask as in `catalog.calibration`: an item's only photo stays in and asks as a camera
-    might see it, others ask without themselves and without those most like them.
+    might see it, others ask without themselves and those taken in one go with them.
     """
     total = bundle.manifest.photos
     rows = sorted({int(one) for one in np.linspace(0, total - 1, min(total, MOST_PHOTOS))})
