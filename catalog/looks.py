@@ -50,19 +50,24 @@ def known_looks(
 ) -> list[Shown]:
     """Some photos as a camera would see them.
 
-    What was taken in the world is such a look already, if its item has enough photos.
+    Where an item has enough photos, they are such looks already, but for studio photos: if most
+    photos show their things before a plain ground, looks at the things differ from those.
     """
     numbers = spread(len(rows), KNOWN)
     # By content: a photo more in the catalogue puts another one beside few of the others.
     ring = sorted(range(len(rows)), key=lambda number: rows[number].sha256)
     after = dict(zip(ring, ring[1:] + ring[:1], strict=True))
     counts = Counter(row.entry.item.sku for row in rows)
+    enough = [number for number in numbers if counts[rows[number].entry.item.sku] >= ENOUGH]
+    plain = _on_plain_ground([rows[number] for number in enough], cache, addresses, progress)
+    studio = set(plain) if 2 * len(plain) > len(enough) else set()
     shown = []
     for done, number in enumerate(numbers, 1):
         sha256 = rows[number].sha256
         beside = None  # photos of an item beside each other show what differs; one alone does not
-        key = f"as-seen-{VERSION}-{SEED}-{sha256}"
         photos = counts[rows[number].entry.item.sku]
+        changed = photos < ENOUGH or sha256 in studio
+        key = f"{'as-seen' if changed else 'as-it-is'}-{VERSION}-{SEED}-{sha256}"
         if photos < ENOUGH:
             key += f"-of-{photos}"
         if photos == 1:
@@ -72,7 +77,7 @@ def known_looks(
         seen = cache.get_details(key, OF_LOOK)
         if kept is None or seen is None:
             image = picture(rows[number], addresses)
-            if photos < ENOUGH or not is_of_the_world(image):
+            if changed:
                 behind = None if beside is None else picture(beside, addresses)
                 image = as_seen(image, SEED + int(sha256[:6], 16), behind)
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
@@ -83,6 +88,28 @@ def known_looks(
         shown.append(Shown(featurizer.vectors(kept.vector[None])[0], seen, number, raw))
         progress("as seen", done, len(numbers))
     return shown
+
+
+def _on_plain_ground(
+    rows: list[Row], cache: FeatureCache, addresses: Path, progress: Progress
+) -> list[str]:
+    """The sha256 of photos with a plain ground; what was found is kept as a vector of one."""
+    found: list[str] = []
+    new: list[Feature] = []
+    for done, row in enumerate(rows, 1):
+        kept = cache.get(f"ground-{VERSION}-{row.sha256}", "")
+        if kept is None:
+            plain = not is_of_the_world(picture(row, addresses))
+            kept = Feature(
+                f"ground-{VERSION}-{row.sha256}", np.array([plain], np.float32), 0, 0, b""
+            )
+            new.append(kept)
+        if kept.vector[0]:
+            found.append(row.sha256)
+        progress("surroundings", done, len(rows))
+    if new:
+        cache.put(new, "")
+    return found
 
 
 def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:
