@@ -199,7 +199,10 @@ def calibrate(
     """
     owners, printed = catalogue.owners, catalogue.printed
     several = np.bincount(owners) > 1
-    alike = alike_from(np.array([shown.vector for shown in shipped[0]]))
+    # By the network's own vectors: of what no photo is like, a projection cuts most off.
+    alike = alike_from(
+        np.array([shown.vector if shown.raw is None else shown.raw for shown in shipped[0]])
+    )
     looks = [_Look(shown, Seen(shown.details)) for shown in known]
     done, total = 0, 2 * len(known) + sum(map(len, shipped))
     asked: list[_Asked] = []

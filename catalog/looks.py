@@ -97,12 +97,11 @@ def _on_plain_ground(
     found: list[str] = []
     new: list[Feature] = []
     for done, row in enumerate(rows, 1):
-        kept = cache.get(f"ground-{VERSION}-{row.sha256}", "")
+        key = f"ground-{VERSION}-{row.sha256}"
+        kept = cache.get(key, "")
         if kept is None:
             plain = not is_of_the_world(picture(row, addresses))
-            kept = Feature(
-                f"ground-{VERSION}-{row.sha256}", np.array([plain], np.float32), 0, 0, b""
-            )
+            kept = Feature(key, np.array([plain], np.float32), 0, 0, b"")
             new.append(kept)
         if kept.vector[0]:
             found.append(row.sha256)
@@ -127,8 +126,12 @@ def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress)
             progress("foreign things", done, FOREIGN)
         kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
         cache.put([kept], featurizer.network_id)
-    embedded = featurizer.vectors(kept.vector.reshape(FOREIGN, -1))
-    return [Shown(*one) for one in zip(embedded, seen, strict=True)]
+    raw = kept.vector.reshape(FOREIGN, -1)
+    own = list(normalised(raw)) if featurizer.projection else [None] * FOREIGN
+    return [
+        Shown(vector, of, raw=one)
+        for vector, of, one in zip(featurizer.vectors(raw), seen, own, strict=True)
+    ]
 
 
 def picture(row: Row, addresses: Path) -> Picture:

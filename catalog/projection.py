@@ -1,12 +1,9 @@
 """Large vectors made short enough for Annoy, with as little loss as the catalogue allows.
 
 A principal component analysis of the catalogue's own vectors, about the origin, so that
-cosines stay what they are, keeps the directions in which its photos lie. Random directions of
-the rest fill up, scaled so that a similarity is on average what it was (Johnson and
-Lindenstrauss 1984): a thing that is like no photo still looks like none, and a new photo is as
-far from the catalogue's as they are from each other. With principal directions alone it is
-nearer, since what it has of its own is cut off: what is learned of the catalogue's photos would
-not hold for it.
+cosines stay what they are, keeps the directions in which its photos lie. Where there are
+fewer photos than directions to keep, random directions of the rest fill up, scaled so that a
+similarity is on average what it was: a thing that is like no photo still looks like none.
 """
 
 from __future__ import annotations
@@ -24,7 +21,6 @@ from catalog.errors import FeaturizerError
 from catalog.index import Rows, Vectors
 
 MOST_DIMENSIONS = 256  # beyond, Annoy's recall falls
-PRINCIPAL = 192  # of them, at most; random ones fill up
 MOST_ROWS = 8192  # to learn from; more change nothing
 QUERIES = 1000
 NEIGHBOURS = 10
@@ -60,12 +56,7 @@ class Projection:
 
     def write(self, folder: Path) -> None:
         """Write ``projection.npz`` into a featurizer folder."""
-        np.savez(
-            folder / FILE,
-            matrix=self.matrix,
-            network_id=np.array(self.network_id),
-            principal=np.array(PRINCIPAL),
-        )
+        np.savez(folder / FILE, matrix=self.matrix, network_id=np.array(self.network_id))
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,7 @@ def learn(vectors: Vectors) -> Vectors:
     random = np.random.default_rng(SEED)
     vectors = vectors[sampled(np.arange(len(vectors)))]
     dimensions = vectors.shape[1]
-    principal = _principal(vectors.astype(np.float64), PRINCIPAL)
+    principal = _principal(vectors.astype(np.float64), MOST_DIMENSIONS)
     missing = MOST_DIMENSIONS - principal.shape[1]
     if missing:
         others = random.standard_normal((dimensions, missing))
@@ -120,8 +111,7 @@ def read(folder: Path, network_id: str) -> Projection | None:
     """The projection of a featurizer folder, or None where it has none.
 
     Raises:
-        FeaturizerError: The file is damaged, belongs to another network, or was learned in
-            another way, which a calibration learned in this one would misjudge.
+        FeaturizerError: The file is damaged or belongs to another network.
     """
     path = folder / FILE
     if not path.is_file():
@@ -129,15 +119,10 @@ def read(folder: Path, network_id: str) -> Projection | None:
     try:
         with np.load(path, allow_pickle=False) as data:
             found = Projection(data["matrix"], str(data["network_id"]))
-            principal = int(data["principal"]) if "principal" in data else None
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         raise FeaturizerError(f"{path}: not a projection: {error}") from error
     if found.matrix.dtype != np.float32 or found.matrix.ndim != 2:
         raise FeaturizerError(f"{path}: not a projection: no float32 matrix")
-    if principal != PRINCIPAL:
-        raise FeaturizerError(
-            f"{path}: learned in the way of another version; build its bundle again"
-        )
     if found.network_id != network_id:
         raise FeaturizerError(
             f"{path}: made for the network {found.network_id}, this one is {network_id}"

@@ -100,18 +100,6 @@ def test_what_is_unlike_all_photos_stays_unlike_them() -> None:
     assert np.abs(short - stranger @ given.T).max() < 0.1
 
 
-def test_a_new_photo_is_no_nearer_than_those_that_it_was_learnt_from() -> None:
-    """Else nothing that is learned of the catalogue's photos holds for new ones."""
-    spread = np.geomspace(1, 0.02, LONG) * np.random.default_rng(3).normal(0, 1, (1300, LONG))
-    drawn = normalised(spread.astype(np.float32))
-    given, new = drawn[:300], drawn[300:]
-    projection = fit(given, "net")
-    old, asked = (normalised(projection.apply(one)) for one in (given, new))
-    among = old @ old.T
-    np.fill_diagonal(among, -1)
-    assert (asked @ old.T).max(1).mean() < among.max(1).mean() + 0.01
-
-
 def test_more_rows_than_are_learnt_from_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("catalog.projection.MOST_ROWS", 500)
     given = vectors(2000, 40)
@@ -194,20 +182,6 @@ def test_a_damaged_projection_is_refused_when_read_and_learnt_anew_by_a_build(
         Featurizer.open(out / "featurizer")
     build(read_source(things), out, Featurizer.open(long_folder), kept_cache, "Again")
     assert verify(out)[0].featurizer.id == verify(long_bundle)[0].featurizer.id
-
-
-def test_a_projection_learned_in_an_earlier_way_is_refused_and_learnt_anew_by_a_build(
-    long_bundle: Path, long_folder: Path, things: Path, kept_cache: Path, tmp_path: Path
-) -> None:
-    out = Path(shutil.copytree(long_bundle, tmp_path / "b"))
-    path = out / "featurizer" / FILE
-    with np.load(path) as data:
-        kept = {name: data[name] for name in ("matrix", "network_id")}
-    np.savez(path, **kept)
-    with pytest.raises(FeaturizerError, match="another version; build its bundle again"):
-        Featurizer.open(out / "featurizer")
-    build(read_source(things), out, Featurizer.open(long_folder), kept_cache, "Long")
-    assert Featurizer.open(out / "featurizer").projection is not None
 
 
 def test_a_projection_of_another_network_is_refused(long_folder: Path, tmp_path: Path) -> None:
