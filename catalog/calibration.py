@@ -191,8 +191,8 @@ def calibrate(
     Args:
         catalogue: Its photos.
         known: Looks made from them.
-        shipped: Looks at things that are not in the catalogue, in groups; how alike those of
-            the first are tells how alike the network finds things that differ.
+        shipped: Looks at things that are not in the catalogue, in groups, one at least; how
+            alike those of the first are tells how alike the network finds things that differ.
         progress: Called with looks asked, and of how many.
         foreign_named: Share of each group of `shipped` that may be named; above `FOREIGN_NAMED`,
             things are named also where none of them is likelier.
@@ -204,17 +204,20 @@ def calibrate(
         np.array([shown.vector if shown.raw is None else shown.raw for shown in shipped[0]])
     )
     looks = [_Look(shown, Seen(shown.details)) for shown in known]
-    done, total = 0, 2 * len(known) + sum(map(len, shipped))
+    kinds = 2 if len(several) >= FEWEST_ITEMS else 1
+    done, total = 0, kinds * len(known) + sum(map(len, shipped))
     asked: list[_Asked] = []
+    judged = True
     for which, folds in (
         ("own", shared_out(catalogue.vectors, owners, FOLDS, alike)),
         ("relative", owners % FOLDS),
-    ):
+    )[:kinds]:
         for fold in range(FOLDS):
             here = [look for look in looks if max(0, folds[look.photo]) == fold]
-            if not here or (which == "relative" and len(several) < FEWEST_ITEMS):
+            if not here:
                 continue
             taught = catalogue.taught_by(folds != fold)
+            judged &= taught.witnesses.metric is not None
             for look in here:
                 item = int(owners[look.photo])
                 absent = unread = None
@@ -226,7 +229,9 @@ def calibrate(
                 found = taught.witnesses.gather(look.vector(taught), look.seen, absent, unread)
                 asked.append(_Asked(which, found, item if which == "own" else None))
                 progress(done := done + 1, total)
-    everyone = catalogue.taught_by(np.ones(len(owners), bool)).witnesses
+            del taught  # two at a time would be much for the memory
+    # A metric that nothing could judge, for want of photos to learn one without, is not taken.
+    everyone = catalogue.taught_by(np.full(len(owners), judged)).witnesses
     for group, strangers in enumerate(shipped):
         for shown in strangers:
             seen = Seen(shown.details)

@@ -58,7 +58,8 @@ class Catalogue:
     def taught_by(self, teaching: NDArray[np.bool_]) -> Taught:
         """All photos, seen by what those of `teaching`, bool (n,), teach.
 
-        Where the photos are shortened, another projection is learned, if there are any others.
+        Where the photos are shortened, another projection is learned, if there are any others;
+        also where the catalogue's own was kept from a build before, of most of the same photos.
         """
         if self.raw is None or teaching.all() or not teaching.any():  # as the device does
             learned = metric.learn(self._stored[teaching], self.owners[teaching])

@@ -95,19 +95,16 @@ def _on_plain_ground(
 ) -> list[str]:
     """The sha256 of photos with a plain ground; what was found is kept as a vector of one."""
     found: list[str] = []
-    new: list[Feature] = []
     for done, row in enumerate(rows, 1):
         key = f"ground-{VERSION}-{row.sha256}"
         kept = cache.get(key, "")
         if kept is None:
             plain = not is_of_the_world(picture(row, addresses))
             kept = Feature(key, np.array([plain], np.float32), 0, 0, b"")
-            new.append(kept)
+            cache.put([kept], "")
         if kept.vector[0]:
             found.append(row.sha256)
         progress("surroundings", done, len(rows))
-    if new:
-        cache.put(new, "")
     return found
 
 

@@ -88,6 +88,8 @@ def left_out(
 def shared_out(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alike: float) -> Rows:
     """Photos shared out among folds, those taken in one go to the same; an only one to none.
 
+    No fold takes more than its share of an item's photos: a longer go is divided.
+
     Args:
         stored: All vectors (n, d).
         owners: The number of each photo's item (n,).
@@ -100,13 +102,14 @@ def shared_out(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alik
     fold = np.full(len(owners), -1, np.int64)
     by_item = np.argsort(owners, kind="stable")
     begins = np.searchsorted(owners[by_item], np.arange(int(owners.max()) + 2))
-    for begin, end in pairwise(begins.tolist()):
+    for item, (begin, end) in enumerate(pairwise(begins.tolist())):
         for at in range(begin, end if end - begin > 1 else begin, AT_ONCE):
             rows = by_item[at : min(at + AT_ONCE, end)]
             load, most = np.zeros(folds, np.int64), -(-len(rows) // folds) - 1
             while len(rows):
                 group = taken_with(stored[rows].astype(np.float32), 0, alike, most)
-                least = int(load.argmin())
+                # From another fold on for each item: else all the few would meet in the first.
+                least = (int(np.roll(load, -item).argmin()) + item) % folds
                 fold[rows[group]] = least
                 load[least] += len(group)
                 rows = np.delete(rows, group)

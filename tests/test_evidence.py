@@ -455,6 +455,33 @@ def test_photos_taken_in_one_go_teach_together_and_an_only_one_always() -> None:
     assert folds[17] != folds[18]
 
 
+def test_few_photos_an_item_do_not_meet_in_one_fold() -> None:
+    folds = shared_out(taken(60, 2, 0.2), np.repeat(np.arange(60), 2), 4, 0.8)
+    assert np.bincount(folds).tolist() == [30, 30, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("items", "photos", "has_one"), [(5, 3, False), (6, 3, False), (9, 3, True)]
+)
+def test_a_metric_that_nothing_could_judge_is_not_taken(
+    items: int, photos: int, has_one: bool
+) -> None:
+    vectors = taken(items, photos, 0.3)
+    owners = np.repeat(np.arange(items), photos)
+    catalogue = Catalogue(
+        vectors.astype(np.float16), owners, np.tile(GREY.colours, (len(owners), 1)), None
+    )
+    steps: list[tuple[int, int]] = []
+    learned = calibrate(
+        catalogue,
+        [Shown(vector, GREY, photo) for photo, vector in enumerate(vectors)],
+        [[Shown(one, GREY) for one in taken(20, 1, 0, seed=15)]],
+        lambda done, total: steps.append((done, total)),
+    )
+    assert (learned.metric is not None) == has_one
+    assert steps[-1] == (2 * len(owners) + 20,) * 2
+
+
 def test_many_photos_of_one_item_are_shared_out_evenly() -> None:
     folds = shared_out(taken(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
     counts = np.bincount(folds)
