@@ -14,26 +14,24 @@ from numpy.typing import NDArray
 from catalog import gate
 from catalog.build import build
 from catalog.bundle import Bundle
-from catalog.calibration import LEAST, Calibration, Shares, Shown, calibrate, outcome
+from catalog.calibration import LEAST, Calibration, Shown, calibrate
 from catalog.colours import alike, colours
 from catalog.confusions import confused, report
 from catalog.decision import Answer, decide
 from catalog.details import Details, details
 from catalog.errors import BundleError
-from catalog.evidence import MEASURES, Evidence, Seen
+from catalog.evidence import MEASURES, Evidence
 from catalog.featurizer import Featurizer, normalised
 from catalog.folds import Catalogue
 from catalog.index import Vectors
 from catalog.manifest import read_manifest
 from catalog.metric import applied, learn
 from catalog.negatives import photo_looks
-from catalog.one_go import alike_from, left_out, shared_out
 from catalog.photos import Picture
 from catalog.printed import store
 from catalog.printed.agree import agreeing
 from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
 from catalog.printed.store import FILES, Printed, PrintedWriter
-from catalog.projection import fit as fit_projection
 from catalog.sources import read_source
 from catalog.sureness import Case, fit
 from tests.conftest import Surroundings, sign_again
@@ -399,166 +397,6 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
         assert alike(one.details.colours[None], one.details.colours) == pytest.approx(1, abs=0.02)
         assert one.details.description is None
     assert photo_looks(colour_grid) == []
-
-
-def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> None:
-    apart = np.eye(8, dtype=np.float32)
-    assert alike_from(apart) == pytest.approx(0.6)
-    half = normalised(apart + np.float32(0.5))
-    between = float(half[0] @ half[1])
-    assert alike_from(half) == pytest.approx(between + 0.6 * (1 - between), abs=1e-3)
-    assert alike_from(half[:1]) == pytest.approx(0.6)
-
-
-def taken(goes: int, photos: int, within: float, seed: int = 11) -> Vectors:
-    """Vectors of one item's photos, so many in each go: one go's have their own place."""
-    random = np.random.default_rng(seed)
-    thing = random.normal(0, 1, 64)
-    places = thing + random.normal(0, 1, (goes, 64))
-    rows = np.repeat(places, photos, 0) + random.normal(0, within, (goes * photos, 64))
-    return normalised(rows.astype(np.float32))
-
-
-def test_photos_taken_in_one_go_do_not_answer_each_other() -> None:
-    stored = taken(4, 4, 0.2)
-    for photo in (0, 5, 15):
-        absent, unread = left_out(stored, np.arange(16), photo, 0.8)
-        assert np.flatnonzero(absent).tolist() == list(range(photo // 4 * 4, photo // 4 * 4 + 4))
-        assert (unread >= absent).all()
-
-
-def test_photos_that_all_differ_all_answer() -> None:
-    absent, unread = left_out(taken(16, 1, 0.0), np.arange(16), 3, 0.8)
-    assert np.flatnonzero(absent).tolist() == [3]
-    assert 1 < unread.sum() < 16
-
-
-@pytest.mark.parametrize(("photos", "left"), [(2, 1), (3, 2), (4, 2), (5, 3), (10, 4), (900, 201)])
-def test_at_most_a_third_of_the_others_is_left_out(photos: int, left: int) -> None:
-    stored = np.concatenate([taken(1, photos, 0.01), taken(1, 5, 0.1, seed=12)])
-    absent, unread = left_out(stored, np.arange(photos), 1, 0.8)
-    assert absent.sum() == left
-    assert not absent[photos:].any()
-    assert unread[:photos].sum() < photos
-
-
-def test_photos_taken_in_one_go_teach_together_and_an_only_one_always() -> None:
-    stored = np.concatenate(
-        [taken(4, 4, 0.2), taken(1, 1, 0.2, seed=13), taken(1, 2, 0.2, seed=14)]
-    )
-    owners = np.repeat([0, 1, 2], [16, 1, 2])
-    folds = shared_out(stored, owners, 4, 0.8)
-    goes = folds[:16].reshape(4, 4)
-    assert (goes == goes[:, :1]).all()
-    assert sorted(goes[:, 0].tolist()) == [0, 1, 2, 3]
-    assert folds[16] == -1
-    assert folds[17] != folds[18]
-
-
-def test_few_photos_an_item_do_not_meet_in_one_fold() -> None:
-    folds = shared_out(taken(60, 2, 0.2), np.repeat(np.arange(60), 2), 4, 0.8)
-    assert np.bincount(folds).tolist() == [30, 30, 30, 30]
-
-
-@pytest.mark.parametrize(
-    ("items", "photos", "has_one"), [(5, 3, False), (6, 3, False), (9, 3, True)]
-)
-def test_a_metric_that_nothing_could_judge_is_not_taken(
-    items: int, photos: int, has_one: bool
-) -> None:
-    vectors = taken(items, photos, 0.3)
-    owners = np.repeat(np.arange(items), photos)
-    catalogue = Catalogue(
-        vectors.astype(np.float16), owners, np.tile(GREY.colours, (len(owners), 1)), None
-    )
-    steps: list[tuple[int, int]] = []
-    learned = calibrate(
-        catalogue,
-        [Shown(vector, GREY, photo) for photo, vector in enumerate(vectors)],
-        [[Shown(one, GREY) for one in taken(20, 1, 0, seed=15)]],
-        lambda done, total: steps.append((done, total)),
-    )
-    assert (learned.metric is not None) == has_one
-    assert steps[-1] == (2 * len(owners) + 20,) * 2
-
-
-def test_many_photos_of_one_item_are_shared_out_evenly() -> None:
-    folds = shared_out(taken(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
-    counts = np.bincount(folds)
-    assert counts.min() > 500
-    assert counts.sum() == 2500
-
-
-def test_what_does_not_teach_changes_nothing_that_is_learned() -> None:
-    random = np.random.default_rng(21)
-    raw = random.normal(0, 1, (400, 300)).astype(np.float32)
-    owners, teaching = np.repeat(np.arange(40), 10), np.repeat(np.arange(40) % 4 != 1, 10)
-    shorter: list[Vectors] = []
-    metrics: list[Vectors | None] = []
-    for scale in (1, 5):
-        changed = np.where(teaching[:, None], raw, raw * scale + 1).astype(np.float32)
-        vectors = normalised(fit_projection(normalised(changed), "net").apply(changed))
-        catalogue = Catalogue(
-            vectors.astype(np.float16), owners, np.tile(GREY.colours, (400, 1)), None, changed
-        )
-        taught = catalogue.taught_by(teaching)
-        assert taught.shorter is not None
-        shorter.append(taught.shorter)
-        metrics.append(taught.witnesses.metric)
-        assert catalogue.taught_by(np.ones(400, bool)).shorter is None
-        assert catalogue.taught_by(np.zeros(400, bool)).shorter is None
-    assert np.array_equal(shorter[0], shorter[1])
-    assert metrics[0] is not None
-    assert metrics[1] is not None
-    assert np.array_equal(metrics[0], metrics[1])
-
-
-@pytest.mark.parametrize("in_one_go", [1, 5])
-def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not(
-    in_one_go: int,
-) -> None:
-    """Of new photos, each taken at another place, of half of the things."""
-    random = np.random.default_rng(8)
-
-    def photos(things: NDArray[np.float64], each: int, go: int) -> Vectors:
-        places = np.repeat(things, each // go, 0)
-        places = np.repeat(places + random.normal(0, 0.8, places.shape), go, 0)
-        return normalised((places + random.normal(0, 0.25, places.shape)).astype(np.float32))
-
-    things = random.normal(0, 1, (120, 32)) + 2 * np.repeat(random.normal(0, 1, (30, 32)), 4, 0)
-    held = random.permutation(120)[:60]
-    stored = photos(things[held], 15, in_one_go)
-    owners, grey = np.repeat(np.arange(60), 15), np.tile(GREY.colours, (900, 1))
-    foreign = normalised(random.normal(0, 1, (120, 32)).astype(np.float32))
-    catalogue = Catalogue(stored.astype(np.float16), owners, grey, None)
-    learned = calibrate(
-        catalogue,
-        [Shown(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
-        [[Shown(one, GREY) for one in foreign]],
-    )
-    new = photos(things, 6, 1)
-    witnesses = catalogue.taught_by(np.ones(900, bool)).witnesses
-    said: dict[bool, list[str]] = {True: [], False: []}
-    place = {int(thing): item for item, thing in enumerate(held)}
-    for number, look in enumerate(new):
-        evidence = witnesses.gather(look, Seen(GREY))
-        sure = learned.calibration.weights.sure(evidence)
-        order = np.argsort(-sure)
-        right = place.get(number // 6)
-        said[right is not None].append(
-            outcome(
-                list(sure[order]),
-                evidence.items[order].tolist(),
-                right,
-                learned.calibration.unknown_below,
-            )
-        )
-    relatives = learned.calibration.relatives
-    assert relatives is not None
-    for predicted, came in ((learned.calibration.own, said[True]), (relatives, said[False])):
-        for name in Shares.model_fields:
-            measured = came.count(name) / len(came)
-            assert getattr(predicted, name) == pytest.approx(measured, abs=0.1), name
 
 
 def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
