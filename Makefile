@@ -33,25 +33,25 @@ demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained
 	 exec $(BIN)/visual-search demo --port $(PORT) --camera "$(CAMERA)" --model "$(MODEL)"
 
 test: $(VENV)/test
-	@tests/debian-packages
+	@tests/install/debian-packages
 	$(BIN)/python -m pytest --cov=catalog --cov=edge --cov=sync --cov-report=term:skip-covered $(PYTEST)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy catalog edge sync bench tests training visual_search.py
+	$(BIN)/mypy catalog edge sync bench tests training visual_search
 
 bench: $(VENV)/test
-	@tests/debian-packages
+	@tests/install/debian-packages
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.outbox
 	$(BIN)/python -m bench.reporting
 	$(BIN)/python -m bench.draining
 
 loss-test: $(VENV)/test
-	@tests/debian-packages
-	$(BIN)/python -m tests.loss
-	$(BIN)/python -m tests.power_loss.outbox --points 50
+	@tests/install/debian-packages
+	$(BIN)/python -m tests.proofs.loss
+	$(BIN)/python -m tests.proofs.power_loss.outbox --points 50
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
@@ -65,8 +65,8 @@ bench-link: $(VENV)/test
 	$(BIN)/python -m bench.link
 
 crash-test: $(VENV)/test
-	@tests/debian-packages
-	$(BIN)/python -m tests.crash
+	@tests/install/debian-packages
+	$(BIN)/python -m tests.proofs.crash
 
 tuf-conformance: $(VENV)/test
 	@command -v faketime >/dev/null || \
@@ -77,7 +77,7 @@ tuf-conformance: $(VENV)/test
 	  tuf_conformance -q -p no:cacheprovider --entrypoint "$(CURDIR)/tests/tuf-client"
 
 deeplens-check: $(VENV)/test device-wheels
-	PYTHON=$(abspath $(BIN)/python) tests/deeplens-check $(WHEELS)
+	PYTHON=$(abspath $(BIN)/python) tests/install/deeplens-check $(WHEELS)
 
 sizes: $(VENV)/test
 	$(BIN)/python -m bench.sizes
@@ -92,11 +92,11 @@ device-wheels: $(VENV)/bin/python
 	@ls $(WHEELS)/*.whl
 
 atom-test: $(VENV)/test
-	@tests/debian-packages
-	$(BIN)/python -m pytest tests/test_atom.py
+	@tests/install/debian-packages
+	$(BIN)/python -m pytest tests/system/test_atom.py
 
 aarch64-test: $(VENV)/test
-	PYTHON=$(abspath $(BIN)/python) tests/aarch64-test
+	PYTHON=$(abspath $(BIN)/python) tests/install/aarch64-test
 
 # What is there already is not made again, and a run goes on from its checkpoint. The bank makes
 # fresh pictures beside the run and is stopped with it.
@@ -106,7 +106,7 @@ train: $(VENV)/train $(CUTOUTS) $(TRAINING)/space.npz $(TRAINING)/held.npz
 	@nice $(BIN)/python -m training.bank --cache $(TRAINING) --cutouts $(CUTOUTS) & bank=$$!; \
 	  trap "kill $$bank" EXIT; \
 	  $(BIN)/python -m training.run --cache $(TRAINING) --cutouts $(CUTOUTS) --minutes $(MINUTES)
-	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/network --short-side 170
+	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/networks/embedded --short-side 170
 	$(BIN)/python -m training.negatives
 
 $(TRAINING)/space.npz: | $(VENV)/train

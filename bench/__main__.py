@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.building import build_speed, catalogue_photos, large_bundle, large_photos
+from bench.materials import materials
 from bench.process import process_figures
 from bench.stages import STAGES, rendered_frames, stage_times
 from bench.timing import network_ms
 from bench.verify import memory_figures, thousand_items, verify_figures
-from catalog.bundle import Bundle
-from catalog.featurizer import Descriptor, Featurizer
-from catalog.materials import materials
+from catalog.bundles.bundle import Bundle
+from catalog.networks.featurizer import Descriptor, Featurizer
 
 RESULTS = Path("bench-results")
 CASES = (("640x480", 640, 480, False), ("640x480, a viewer", 640, 480, True),

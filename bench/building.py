@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from bench.timing import network_ms
-from catalog.build import build
-from catalog.cache import FeatureCache
-from catalog.copies import as_seen
-from catalog.demonstration.photos import draw_catalogue, is_complete
-from catalog.features import BATCH, featurize
-from catalog.featurizer import Featurizer
-from catalog.sources import read_source
+from catalog.building.build import build
+from catalog.building.cache import FeatureCache
+from catalog.building.features import BATCH, featurize
+from catalog.building.sources import read_source
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.augment import as_seen
+from catalog.synthetic.photos import draw_catalogue, is_complete
 
 PHOTOS = 10_000
 LARGE = (4000, 3000)  # pixels: twelve million

@@ -18,13 +18,14 @@ import cv2
 import numpy as np
 
 from bench.demonstration import RESULTS
-from edge.codes import CodeReader
-from edge.scene import Scene, crop
 from edge.sighting import Image
 from edge.simulator.codes import Kind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
 from edge.simulator.timeline import random_view
+from edge.vision.codes import CodeReader
+from edge.vision.images import crop
+from edge.vision.scene import Scene
 
 SEED = 97_001
 SIZES: dict[Kind, tuple[float, float]] = {

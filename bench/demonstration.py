@@ -21,10 +21,10 @@ import numpy as np
 
 from bench.histogram import HistogramBaseline
 from bench.showings import Rest, rests
-from catalog.bundle import Bundle
-from catalog.demonstration.foreign import KEPT_BACK, foreign_things
-from catalog.settings import CatalogSettings
-from edge.demo import prepare
+from catalog.bundles.bundle import Bundle
+from catalog.core.settings import CatalogSettings
+from catalog.synthetic.foreign import KEPT_BACK, foreign_things
+from edge.cli.demo import prepare
 from edge.sighting import Verdict
 from edge.simulator.play import Kind, Play
 

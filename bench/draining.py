@@ -25,18 +25,18 @@ from rich.console import Console
 
 from bench.building import large_bundle
 from bench.stages import rendered_frames
-from catalog.bundle import Bundle
-from catalog.featurizer import Featurizer
-from catalog.settings import DeviceSettings
-from edge.appliance import Appliance
-from edge.recognizer import Recognizer
-from edge.reporting import Reporting
+from catalog.bundles.bundle import Bundle
+from catalog.core.settings import DeviceSettings
+from catalog.networks.featurizer import Featurizer
+from edge.appliance.appliance import Appliance
+from edge.appliance.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image
-from sync.events import status
-from sync.outbox import FILE, Outbox
+from edge.vision.recognizer import Recognizer
+from sync.outbox.events import status
+from sync.outbox.outbox import FILE, Outbox
 from sync.settings import OutboxSettings
-from tests.brokers import THING, Mosquitto, Papers
+from tests.support.brokers import THING, Mosquitto, Papers
 
 RESULTS = Path("bench-results")
 EVENTS = 5000  # more than are sent meanwhile

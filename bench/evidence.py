@@ -22,13 +22,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.calibration import Shares
-from catalog.evaluate import Evaluation, evaluate
-from catalog.featurizer import Descriptor, Featurizer
-from catalog.materials import materials
-from catalog.sources import read_source
+from bench.materials import materials
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.evaluation.evaluate import Evaluation, evaluate
+from catalog.networks.featurizer import Descriptor, Featurizer
+from catalog.recognition.calibration import Shares
 
 RESULTS = Path("bench-results")
 RANDOM_HALVES = 4  # of the catalogue, beside the half that is every other item

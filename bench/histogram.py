@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundle import Bundle
-from catalog.photos import decode
+from catalog.bundles.bundle import Bundle
+from catalog.core.photos import decode
 from edge.sighting import Image
 
 

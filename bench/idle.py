@@ -18,12 +18,12 @@ from pathlib import Path
 
 from bench.demonstration import RESULTS
 from bench.process import free_port
-from catalog.bundle import Bundle
-from catalog.settings import CatalogSettings
-from edge.appliance import Appliance
-from edge.camera import Camera, CameraReader, CameraSettings
+from catalog.bundles.bundle import Bundle
+from catalog.core.settings import CatalogSettings
+from edge.appliance.appliance import Appliance
+from edge.cameras import Camera, CameraReader, CameraSettings
 from edge.cameras.base import Pace
-from edge.demo import prepare
+from edge.cli.demo import prepare
 from edge.settings import EdgeSettings
 from edge.sighting import Image, Verdict
 from edge.simulator.play import Play

@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.sizes import PHOTOS_AN_ITEM, photos_of
-from catalog.build import build
-from catalog.featurizer import Featurizer
-from catalog.manifest import read_manifest
-from catalog.sources import read_source
-from tests.crash.searcher import expect
-from tests.faulty_proxy import FaultyProxy
-from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.manifest import read_manifest
+from catalog.networks.featurizer import Featurizer
+from tests.proofs.crash.searcher import expect
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 PHOTOS = 16_000
 PAIRS = 5
@@ -45,7 +45,7 @@ def timed(self, *what):
     print(f"fetched {time.time()}", file=sys.stderr, flush=True)
     return assemble(self, *what)
 Puller._assemble = timed
-from visual_search import main
+from visual_search.command import main
 main()
 """
 
@@ -162,7 +162,7 @@ def full_pulls(link: Link, folder: Path) -> dict[str, float]:
 def switch(link: Link, device: Path, expected: Path) -> dict[str, float]:
     """A pull under a process that searches without a pause; what it saw."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.searcher", str(device / "shelf"), str(expected)],
+        [sys.executable, "-m", "tests.proofs.crash.searcher", str(device / "shelf"), str(expected)],
         stdout=subprocess.PIPE,
         text=True,
     )

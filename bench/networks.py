@@ -20,20 +20,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench.materials import materials
 from bench.timing import median_ms
-from catalog.compare import compare
-from catalog.engines.checkpoint import has_checkpoint
-from catalog.engines.engine import CHOICES
-from catalog.featurizer import EMBEDDED, Featurizer
-from catalog.importing.importer import import_model
-from catalog.known import EFFICIENTNET, ready
-from catalog.materials import materials
-from catalog.models import Preprocessing
-from catalog.photos import Picture, decode
-from catalog.sources import read_source
+from catalog.building.sources import read_source
+from catalog.core.photos import Picture, decode
+from catalog.evaluation.compare import compare
+from catalog.networks.engines.checkpoint import has_checkpoint
+from catalog.networks.engines.choice import CHOICES
+from catalog.networks.featurizer import EMBEDDED, Featurizer
+from catalog.networks.importing.importer import import_model
+from catalog.networks.models import Preprocessing
+from catalog.networks.zoo import EFFICIENTNET, ready
 
 RESULTS = Path("bench-results")
-STAND_INS = Path(__file__).parents[1] / "tests" / "deeplens"
+STAND_INS = Path(__file__).parents[1] / "tests" / "support" / "deeplens"
 PHOTOS = 20
 PUBLIC = {
     "mobilenet_v2_1.0_224.onnx": Preprocessing(),

@@ -18,11 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sync import outbox_rows as rows
-from sync.clock import now
-from sync.events import Event, Item, Sighting, Timings, render
-from sync.outbox import Outbox
-from sync.outbox_file import SCHEMA
+from sync.outbox import rows
+from sync.outbox.clock import now
+from sync.outbox.database import SCHEMA
+from sync.outbox.events import Event, Item, Sighting, Timings, render
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
 
 RESULTS = Path("bench-results")

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.histogram import colour_histogram
-from catalog.materials import materials
-from catalog.photos import Picture, decode
-from catalog.sources import read_source
+from bench.materials import materials
+from catalog.building.sources import read_source
+from catalog.core.photos import Picture, decode
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
 NETWORKS: dict[str, tuple[list[str], float | None, float | None]] = {

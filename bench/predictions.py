@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.evidence import made, networks
-from catalog.bundle import Bundle
-from catalog.calibration import Shares
-from catalog.evaluate import evaluate
-from catalog.featurizer import Featurizer
-from catalog.materials import materials
+from bench.materials import materials
+from catalog.bundles.bundle import Bundle
+from catalog.evaluation.evaluate import evaluate
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.calibration import Shares
 
 RESULTS = Path("bench-results")
 CACHE = RESULTS / "evidence-cache"

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from bench.timing import median_ms
-from catalog.featurizer import Featurizer
+from catalog.networks.featurizer import Featurizer
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
 SETTLE, REST = 8, 20  # seconds

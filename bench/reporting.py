@@ -16,14 +16,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sync.events import status
-from sync.outbox import Outbox, Stored
-from sync.report import Reporter
+from sync.outbox.events import status
+from sync.outbox.outbox import Outbox, Stored
+from sync.reports.reporter import Reporter
+from sync.reports.topics import Topics
+from sync.reports.transports.base import Refusal
+from sync.reports.transports.mqtt import Address, Mqtt
 from sync.settings import OutboxSettings
-from sync.topics import Topics
-from sync.transports.base import Refusal
-from sync.transports.mqtt import Address, Mqtt
-from tests.brokers import THING, Mosquitto, Papers
+from tests.support.brokers import THING, Mosquitto, Papers
 
 ROUNDS = 5
 AT_ONCE = 100

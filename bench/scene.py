@@ -17,9 +17,9 @@ import numpy as np
 
 from bench.demonstration import RESULTS
 from bench.showings import Rest, rests
-from catalog.bundle import Bundle
-from catalog.settings import CatalogSettings
-from edge.demo import prepare
+from catalog.bundles.bundle import Bundle
+from catalog.core.settings import CatalogSettings
+from edge.cli.demo import prepare
 from edge.simulator.play import Play
 
 SEEDS = range(96_501, 96_600)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from catalog.bundle import Bundle
-from edge.recognizer import Observation, Recognizer, next_look_s
-from edge.scene import overlap
+from catalog.bundles.bundle import Bundle
 from edge.sighting import Box, Frame, Image, Verdict
 from edge.simulator.play import Play, PlayTruth, Shown
+from edge.vision.images import overlap
+from edge.vision.recognizer import Observation, Recognizer, next_look_s
 
 INTERVAL = 0.25  # seconds between looks at an unchanged scene
 ABOUT = 0.67  # of the largest thing's box

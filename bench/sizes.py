@@ -28,16 +28,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.building import catalogue_photos
-from catalog import gate
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.cache import Feature, FeatureCache
-from catalog.features import THUMBNAIL
-from catalog.featurizer import Featurizer
-from catalog.index import Vectors, noisy_queries
-from catalog.manifest import read_manifest
-from catalog.photos import encode_jpeg
-from catalog.sources import read_source
+from catalog.building.build import build
+from catalog.building.cache import Feature, FeatureCache
+from catalog.building.features import THUMBNAIL
+from catalog.building.sources import read_source
+from catalog.bundles import gate
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import read_manifest
+from catalog.core.photos import encode_jpeg
+from catalog.core.vectors import Vectors
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.index import noisy_queries
 
 RESULTS = Path("bench-results")
 SIZES = (1_000, 10_000, 100_000)

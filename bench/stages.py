@@ -18,14 +18,14 @@ from http.client import HTTPConnection, HTTPResponse
 import cv2
 import numpy as np
 
-from catalog.bundle import Bundle
-from edge.appliance import Appliance
+from catalog.bundles.bundle import Bundle
+from edge.appliance.appliance import Appliance
 from edge.cameras.base import CameraSettings
 from edge.cameras.reader import CameraReader
-from edge.recognizer import Observation, Recognizer
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image
 from edge.simulator.scene import Simulator
+from edge.vision.recognizer import Observation, Recognizer
 from edge.web.app import create_app
 from edge.web.server import Server
 

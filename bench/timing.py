@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from catalog.featurizer import Featurizer
+from catalog.networks.featurizer import Featurizer
 
 
 def median_ms(work: Callable[[], object], times: int) -> float:

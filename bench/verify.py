@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from bench.timing import median_ms, network_ms
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.demonstration.foreign import foreign_things
-from catalog.demonstration.photos import studio
-from catalog.demonstration.render import View, render
-from catalog.featurizer import Featurizer
-from catalog.photos import Picture, decode
-from catalog.sources import read_source
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.core.photos import Picture, decode
+from catalog.networks.featurizer import Featurizer
+from catalog.synthetic.foreign import foreign_things
+from catalog.synthetic.photos import studio
+from catalog.synthetic.render import View, render
 
 ITEMS, PHOTOS = 1000, 3
 PACKED = ("other can", "other tin", "other carton", "other bag", "other jar", "other tube")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.sighting import Timings, Verdict
-from sync.outbox import Counters
+from sync.outbox.outbox import Counters
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from catalog.photos import encode_jpeg
+from catalog.core.photos import encode_jpeg
 from edge.sighting import Frame
 
 LIVE_S = 3.0  # as long as the page waits before it says that the picture stands still

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from catalog.settings import Section
+from catalog.core.settings import Section
 from edge.cameras.base import CameraSettings, parse_crop
 
 

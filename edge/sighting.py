@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.items import Item
+from catalog.bundles.items import Item
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
 

@@ -16,15 +16,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from catalog.errors import (
-    MissingExtraError,
-    SettingsError,
-    StoreBusy,
-    StoreError,
-    StoreRefused,
-    StoreUnreachable,
-)
-from catalog.settings import DeviceSettings, device_id
+from catalog.core.errors import MissingExtraError, SettingsError
+from catalog.core.settings import DeviceSettings, device_id
+from sync.errors import StoreBusy, StoreError, StoreRefused, StoreUnreachable
 from sync.settings import SyncSettings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from catalog.settings import Section, UserPath
+from catalog.core.settings import Section, UserPath
 
 
 class SyncSettings(Section):

@@ -15,20 +15,21 @@ from typing import Any
 
 import pytest
 
-from catalog.build import build
-from catalog.featurizer import Featurizer
-from catalog.manifest import MANIFEST, describe_files
-from catalog.materials import materials
-from catalog.settings import CatalogSettings
-from catalog.sources import read_source
-from edge.demo import prepare
-from sync.keys import Keys
-from sync.store import Store, open_store
-from tests.drawing import write_things
-from tests.faulty_proxy import FaultyProxy
-from tests.networks import write_featurizer
-from tests.repository import World, secret
-from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
+from bench.materials import materials
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.manifest import MANIFEST, describe_files
+from catalog.core.settings import CatalogSettings
+from catalog.networks.featurizer import Featurizer
+from edge.cli.demo import prepare
+from sync.stores.base import Store
+from sync.stores.choice import open_store
+from sync.trust.keys import Keys
+from tests.support.drawing import write_things
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.networks import write_featurizer
+from tests.support.repository import World, secret
+from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 THINGS, PHOTOS = 6, 4
 COMMAND = Path(sys.executable).with_name("visual-search")
@@ -155,7 +156,7 @@ def untouched_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def featurizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A featurizer folder: the colour grid of `tests.networks`."""
+    """A featurizer folder: the colour grid of `tests.support.networks`."""
     return write_featurizer(tmp_path_factory.mktemp("featurizer"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.errors import ContentError, PhotoError
+from catalog.core.errors import ContentError, PhotoError
 from training.colours import Rng
 from training.data import Floats, Image
 from training.views import photographed

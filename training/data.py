@@ -1,4 +1,4 @@
-"""Pictures: reading and cutting them. What a network sees, `catalog.featurizer` prepares."""
+"""Read and cut pictures; `catalog.networks.featurizer` prepares what a network sees."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from catalog.errors import PhotoError
+from catalog.core.errors import PhotoError
 
 Image = npt.NDArray[np.uint8]
 """A picture: (height, width, 3) uint8, RGB."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from catalog.errors import ContentError
+from catalog.core.errors import ContentError
 from training.data import STORED_SIZE, read_rgb, resized
 from training.errors import plain_errors
 from training.photos import chosen_materials, train_photos

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from catalog.errors import VisualSearchError
+from catalog.core.errors import VisualSearchError
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Measure an exported network: recall on the photo sets and on the held-out drawn products.
 
-python -m training.evaluate catalog/network [--cache CACHE] [--modes squash crop] [--dev]
+python -m training.evaluate catalog/networks/embedded [--cache CACHE] [--modes squash crop] [--dev]
 """
 
 import argparse
@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from catalog.featurizer import Descriptor, Featurizer, read_descriptor
-from catalog.photos import Picture, decode
+from catalog.core.photos import Picture, decode
+from catalog.networks.featurizer import Descriptor, Featurizer, read_descriptor
 from training.data import Floats
 from training.drawn import MODES
 from training.errors import plain_errors

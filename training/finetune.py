@@ -15,13 +15,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
-from catalog.errors import ContentError, FeaturizerError, MissingExtraError
-from catalog.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
-from catalog.importing.folder import written_whole
-from catalog.manifest import MANIFEST
-from catalog.sources import Entry, read_source
-from catalog.terminal import as_json, print_json, progress_bars
+from catalog.building.sources import Entry, read_source
+from catalog.bundles.manifest import MANIFEST
+from catalog.core.errors import ContentError, FeaturizerError, MissingExtraError
+from catalog.core.terminal import as_json, print_json, progress_bars
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
+from catalog.networks.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
+from catalog.networks.importing.folder import written_whole
 from training.errors import plain_errors
 from training.settings import SETTINGS, read
 from training.shop import (

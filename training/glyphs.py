@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from catalog.errors import ContentError
+from catalog.core.errors import ContentError
 from training.errors import plain_errors
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")

@@ -2,8 +2,9 @@
 
     python -m training.negatives
 
-Writes ``catalog/network/negatives.npz``; to be made again with every new weights. Three photos
-of each kind of thing in the Caltech pool; they were trained on, without labels.
+Writes ``catalog/networks/embedded/negatives.npz``; to be made again with every new
+weights. Three photos of each kind of thing in the Caltech pool; they were trained on, without
+labels.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog import negatives
-from catalog.colours import colours
-from catalog.featurizer import Featurizer
-from catalog.materials import materials
-from catalog.photos import decode
+from bench.materials import materials
+from catalog.building import negatives
+from catalog.core.photos import decode
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.colours import colours
 
 OF_EACH_KIND = 3
 

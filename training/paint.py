@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from catalog.errors import SurroundingsError
+from catalog.core.errors import SurroundingsError
 from training.colours import Colour, Rng, contrasting
 from training.data import Image
 from training.icons import icon

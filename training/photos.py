@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from catalog.errors import ContentError
-from catalog.materials import materials
+from bench.materials import materials
+from catalog.core.errors import ContentError
 
 TRAIN_SETS = ("grocery", "clothing", "caltech", "trashnet")
 

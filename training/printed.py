@@ -1,6 +1,7 @@
 """Learn what is the same for every catalogue about local features: python -m training.printed
 
-Writes ``catalog/printed/basis.npz`` from photos of all kinds; a minute on one core.
+Writes ``catalog/recognition/local_features/basis.npz`` from photos of all kinds,
+in a minute on one core.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.materials import materials
-from catalog.photos import decode, is_photo_name
-from catalog.printed.describe import BASIS, DIMENSIONS, SCALE, raw_features
+from bench.materials import materials
+from catalog.core.photos import decode, is_photo_name
+from catalog.recognition.local_features.describe import BASIS, DIMENSIONS, SCALE, raw_features
 
 FOLDERS = ("grocery/photos", "pool/trashnet", "pool/caltech", "clothing")
 NEVER = ("dev-", "test-")  # photos that nothing is learned from

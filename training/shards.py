@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from catalog import durable
-from catalog.errors import ContentError
-from catalog.locks import locked
+from catalog.core import durable
+from catalog.core.errors import ContentError
+from catalog.core.locks import locked
 from training.photos import Photo
 from training.settings import BankSettings
 

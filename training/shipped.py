@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from catalog.engines.checkpoint import PARAMETERS_FILE
-from catalog.errors import FeaturizerError
-from catalog.importing.params import read_parameters
+from catalog.core.errors import FeaturizerError
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE
+from catalog.networks.importing.params import read_parameters
 from training.network import Block, Network, Unit
 from training.settings import NetworkSettings
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog import durable
-from catalog.errors import ContentError, PhotoError, SurroundingsError
-from catalog.photos import decode, is_address, shrink
-from catalog.sources import Entry
+from catalog.building.sources import Entry
+from catalog.core import durable
+from catalog.core.errors import ContentError, PhotoError, SurroundingsError
+from catalog.core.photos import decode, is_address, shrink
 from training.data import Image
 
 LONGEST = 320  # pixels; larger photos are kept at this
@@ -40,7 +40,7 @@ def photo_files(entries: Iterable[Entry], left_out: Callable[[str, str], None]) 
     """The items with those photos that are files.
 
     Args:
-        entries: As `catalog.sources.read_source` gives them.
+        entries: As `catalog.building.sources.read_source` gives them.
         left_out: Is told the place of each photo that is left out, and why.
 
     Raises:

@@ -1,6 +1,6 @@
 """How recall grows with an item's photos and falls with a camera's faults, beside the teachers.
 
-    python -m training.tables catalog/network --plot training/robustness.png
+    python -m training.tables catalog/networks/embedded --plot training/robustness.png
 
 Grocery photos only; everything is measured on the yardstick's queries, every `--every`-th of them
 for the faults. Prints tables in Markdown.
@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.photos import decode
+from catalog.core.photos import decode
 from training.data import Floats, Image
 from training.errors import plain_errors
 from training.evaluate import (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino
 
-from catalog.errors import ContentError
+from catalog.core.errors import ContentError
 from training.data import Floats, Image, random_crop, read_rgb, resized
 from training.photos import Photo
 

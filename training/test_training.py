@@ -17,12 +17,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from catalog.bundle import Bundle
-from catalog.cli import catalog
-from catalog.engines.checkpoint import PARAMETERS_FILE
-from catalog.errors import ContentError, FeaturizerError
-from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
-from catalog.importing.params import read_arrays, read_parameters, write_arrays
+from catalog.bundles.bundle import Bundle
+from catalog.cli.cli import catalog
+from catalog.core.errors import ContentError, FeaturizerError
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE
+from catalog.networks.featurizer import EMBEDDED, Descriptor, Featurizer
+from catalog.networks.importing.params import read_arrays, read_parameters, write_arrays
 from training.bank import Maker
 from training.cutouts import read_cutout
 from training.drawn import PART_THINGS

@@ -1,4 +1,4 @@
-"""The front door: the command ``visual-search``."""
+"""The command ``visual-search``; its groups are imported when they are asked for."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from catalog.commands import LazyGroup
-from catalog.errors import VisualSearchError
+from catalog.core.errors import VisualSearchError
+from catalog.core.lazy_group import LazyGroup
 
 COMMANDS = {
-    "catalog": "catalog.cli:catalog",
-    "demo": "edge.demo:demo",
-    "doctor": "edge.doctor:doctor",
-    "edge": "edge.cli:edge",
-    "sync": "sync.cli:sync",
+    "catalog": "catalog.cli.cli:catalog",
+    "demo": "edge.cli.demo:demo",
+    "doctor": "edge.cli.doctor:doctor",
+    "edge": "edge.cli.cli:edge",
+    "sync": "sync.cli.cli:sync",
 }
 
 
@@ -74,7 +74,3 @@ def main() -> None:
             raise
         name = type(error).__name__
         sys.exit(f"error: {name}: {error}; run it again with 'visual-search --debug ...' for more")
-
-
-if __name__ == "__main__":
-    main()

@@ -17,24 +17,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import durable
-from catalog.cache import FeatureCache
-from catalog.calibration import (
-    FOREIGN_NAMED,
-    Calibration,
-    Learned,
-    calibrate,
+from catalog.building.cache import FeatureCache
+from catalog.building.calibration_queries import (
+    LOOK_SIDE,
+    Progress,
+    Row,
+    drawn_looks,
+    known_looks,
+    picture,
+    spread,
 )
-from catalog.colours import DIMENSIONS as COLOURS
-from catalog.colours import FILE as COLOURS_FILE
-from catalog.errors import BundleError, ContentError, FeaturizerError, ShelfError
-from catalog.features import Skipped, featurize
-from catalog.featurizer import Featurizer, normalised, write_descriptor
-from catalog.folds import Catalogue
-from catalog.index import Annoy, Exact, Index, Vectors, choose_index
-from catalog.items import Photo, write_items, write_thumbnails
-from catalog.looks import LOOK_SIDE, Progress, Row, drawn_looks, known_looks, picture, spread
-from catalog.manifest import (
+from catalog.building.features import Skipped, featurize
+from catalog.building.negatives import photo_looks
+from catalog.building.sources import Entry
+from catalog.bundles.items import Photo, write_items, write_thumbnails
+from catalog.bundles.manifest import (
     MANIFEST,
     FeaturizerEntry,
     IndexEntry,
@@ -45,15 +42,22 @@ from catalog.manifest import (
     describe_files,
     is_bundle,
 )
-from catalog.metric import FILE as METRIC
-from catalog.negatives import photo_looks
-from catalog.photos import shrink
-from catalog.printed.describe import OF_PHOTO
-from catalog.printed.store import FOLDER as PRINTED
-from catalog.printed.store import Printed, PrintedWriter
-from catalog.probes import LOOKS, make_probes, write_probes
-from catalog.projection import MOST_DIMENSIONS, Loss, fit, measure, read
-from catalog.sources import Entry
+from catalog.bundles.probes import LOOKS, make_probes, write_probes
+from catalog.core import durable
+from catalog.core.errors import BundleError, ContentError, FeaturizerError, ShelfError
+from catalog.core.photos import shrink
+from catalog.core.vectors import Vectors, normalised
+from catalog.networks.featurizer import Featurizer, write_descriptor
+from catalog.networks.projection import MOST_DIMENSIONS, Loss, fit, measure, read
+from catalog.recognition.calibration import FOREIGN_NAMED, Calibration, Learned, calibrate
+from catalog.recognition.colours import DIMENSIONS as COLOURS
+from catalog.recognition.colours import FILE as COLOURS_FILE
+from catalog.recognition.cross_fitting import Catalogue
+from catalog.recognition.index import Annoy, Exact, Index, choose_index
+from catalog.recognition.local_features.describe import OF_PHOTO
+from catalog.recognition.local_features.store import FOLDER as PRINTED
+from catalog.recognition.local_features.store import Printed, PrintedWriter
+from catalog.recognition.metric import FILE as METRIC
 
 FEW_PHOTOS = 3
 

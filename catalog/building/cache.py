@@ -17,12 +17,12 @@ import httpx
 import numpy as np
 import sqlite_utils
 
-from catalog import durable
-from catalog.details import VERSION as DETAILED
-from catalog.details import Details
-from catalog.errors import NetworkError, ShelfError
-from catalog.index import Vectors
-from catalog.photos import upright_size
+from catalog.core import durable
+from catalog.core.errors import NetworkError, ShelfError
+from catalog.core.photos import upright_size
+from catalog.core.vectors import Vectors
+from catalog.recognition.descriptors import VERSION as DETAILED
+from catalog.recognition.descriptors import Details
 
 LARGEST_FETCH = 64 << 20  # bytes
 SECONDS = 20.0  # without a sign of the server

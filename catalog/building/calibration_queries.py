@@ -12,17 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog.cache import Feature, FeatureCache
-from catalog.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
-from catalog.copies import as_seen, is_of_the_world
-from catalog.demonstration.foreign import foreign_photos
-from catalog.details import details
-from catalog.errors import ContentError
-from catalog.features import read_place
-from catalog.featurizer import Featurizer, normalised
-from catalog.photos import Picture, decode
-from catalog.printed.describe import OF_LOOK
-from catalog.sources import Entry
+from catalog.building.cache import Feature, FeatureCache
+from catalog.building.features import read_place
+from catalog.building.sources import Entry
+from catalog.core.errors import ContentError
+from catalog.core.photos import Picture, decode
+from catalog.core.vectors import normalised
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.augment import as_seen, is_of_the_world
+from catalog.recognition.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
+from catalog.recognition.descriptors import details
+from catalog.recognition.local_features.describe import OF_LOOK
+from catalog.synthetic.foreign import foreign_photos
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
 ENOUGH = 3  # photos of an item: some are left out when one asks, so that it may as it is

@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.cache import Feature, FeatureCache, fetch
-from catalog.details import Details, details
-from catalog.engines.engine import Tensor
-from catalog.errors import NetworkError, PhotoError
-from catalog.featurizer import Featurizer
-from catalog.photos import decode, encode_jpeg, is_address, upright_size
+from catalog.building.cache import Feature, FeatureCache, fetch
+from catalog.core.errors import NetworkError, PhotoError
+from catalog.core.photos import decode, encode_jpeg, is_address, upright_size
+from catalog.core.vectors import Tensor
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.descriptors import Details, details
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
 WORKERS = 2

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.calibration import Shown
-from catalog.details import Details
-from catalog.featurizer import EMBEDDED, Featurizer
-from catalog.index import Vectors
+from catalog.core.vectors import Vectors
+from catalog.networks.featurizer import EMBEDDED, Featurizer
+from catalog.recognition.calibration import Shown
+from catalog.recognition.descriptors import Details
 
 PATH = EMBEDDED / "negatives.npz"
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from catalog.errors import TableError
-from catalog.photos import is_address
+from catalog.core.errors import TableError
+from catalog.core.photos import is_address
 
 Row = tuple[str, dict[str, object]]  # where it stands, and its fields
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.errors import ContentError, TableError
-from catalog.items import Item
-from catalog.manifest import MANIFEST
-from catalog.photos import is_address, is_photo_name
-from catalog.sample_files import Row, file_name, is_title_line, metadata_rows, title_rows
+from catalog.building.sample_files import Row, file_name, is_title_line, metadata_rows, title_rows
+from catalog.bundles.items import Item
+from catalog.bundles.manifest import MANIFEST
+from catalog.core.errors import ContentError, TableError
+from catalog.core.photos import is_address, is_photo_name
 
 FIELDS = ("sku", "title", "price", "url", "location", "photo")
 DELIMITERS = ",;\t|"

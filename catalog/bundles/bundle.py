@@ -5,9 +5,9 @@
     manifest.json   counts, featurizer, index, calibration, each file's bytes and sha256
     vectors.npy     float16 (photos, d); row = photo number
     index.ann       Annoy, angular, of those rows
-    colours.npy     uint8 (photos, 256): histograms; see catalog.colours
+    colours.npy     uint8 (photos, 256): histograms; see catalog.recognition.colours
     metric.npy      float32 (d, d): what tells the items apart, where that could be learned
-    printed/        the photos' local features, where they help; see catalog.printed.store
+    printed/        the photos' local features, where they help
     items.db        SQLite: items, photos, full text
     pictures.db     SQLite: thumbnails
     featurizer/     descriptor.json, the network, and what shortens its vectors if they are long
@@ -26,23 +26,24 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import arrays
-from catalog.colours import DIMENSIONS as COLOURS
-from catalog.colours import FILE as COLOURS_FILE
-from catalog.copies import as_seen
-from catalog.details import Details, details
-from catalog.errors import BundleError
-from catalog.evidence import Seen, Witnesses
-from catalog.featurizer import Featurizer
-from catalog.index import Annoy, Exact, Index, Vectors
-from catalog.items import Item, Items, Photo
-from catalog.manifest import MANIFEST, Manifest, read_manifest, verify
-from catalog.metric import FILE as METRIC
-from catalog.metric import read as read_metric
-from catalog.one_go import left_out
-from catalog.photos import Picture, decode
-from catalog.printed.describe import OF_LOOK
-from catalog.printed.store import Printed
+from catalog.bundles.items import Item, Items, Photo
+from catalog.bundles.manifest import MANIFEST, Manifest, read_manifest, verify
+from catalog.core import arrays
+from catalog.core.errors import BundleError
+from catalog.core.photos import Picture, decode
+from catalog.core.vectors import Vectors
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.augment import as_seen
+from catalog.recognition.bursts import left_out
+from catalog.recognition.colours import DIMENSIONS as COLOURS
+from catalog.recognition.colours import FILE as COLOURS_FILE
+from catalog.recognition.descriptors import Details, details
+from catalog.recognition.evidence import Seen, Witnesses
+from catalog.recognition.index import Annoy, Exact, Index
+from catalog.recognition.local_features.describe import OF_LOOK
+from catalog.recognition.local_features.store import Printed
+from catalog.recognition.metric import FILE as METRIC
+from catalog.recognition.metric import read as read_metric
 
 
 @dataclass(frozen=True)

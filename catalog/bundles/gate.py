@@ -16,16 +16,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.bundle import Bundle
-from catalog.errors import (
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import verify
+from catalog.bundles.probes import check_probes
+from catalog.core.errors import (
     BundleError,
     MissingExtraError,
     SlowBundleError,
     SurroundingsError,
     VisualSearchError,
 )
-from catalog.manifest import verify
-from catalog.probes import check_probes
 
 SECONDS = 120
 FROM_OUTSIDE = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT)  # no verdict
@@ -70,7 +70,7 @@ def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
         SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
     """
     # -P: modules lying in the current folder are not the child's.
-    command = [sys.executable, "-P", "-m", "catalog.gate", str(path.absolute()), engine]
+    command = [sys.executable, "-P", "-m", "catalog.bundles.gate", str(path.absolute()), engine]
     try:
         child = subprocess.run(
             command,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from catalog.errors import BundleError
+from catalog.core.errors import BundleError
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from catalog import durable
-from catalog.state import EdgeState
+from catalog.core import durable
+from catalog.core.state import EdgeState
 
 MOST_REJECTED = 100
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from catalog.calibration import Calibration
-from catalog.errors import BundleError
-from catalog.printed.store import FILES as PRINTED_FILES
+from catalog.core.errors import BundleError
+from catalog.recognition.calibration import Calibration
+from catalog.recognition.local_features.store import FILES as PRINTED_FILES
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -43,7 +43,7 @@ class FileEntry(_Strict):
 
 
 class ProjectionEntry(_Strict):
-    """What shortening the vectors cost; see `catalog.projection.Loss`."""
+    """What shortening the vectors cost; see `catalog.networks.projection.Loss`."""
 
     dimensions: int
     top1_before: float | None
@@ -63,7 +63,7 @@ class FeaturizerEntry(_Strict):
 
 
 class IndexEntry(_Strict):
-    """How the vectors are searched and what recall@10 was measured; see `catalog.index`."""
+    """How the vectors are searched, and the recall@10 that was measured."""
 
     kind: Literal["annoy", "exact"]
     n_trees: int
@@ -74,7 +74,7 @@ class IndexEntry(_Strict):
 
 
 class PrintedEntry(_Strict):
-    """That the photos' local features are in the bundle, and how many; see `catalog.printed`."""
+    """How many local features of the photos the bundle holds."""
 
     features: int
 

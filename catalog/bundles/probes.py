@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundle import Bundle
-from catalog.errors import BundleError
-from catalog.index import NEIGHBOURS, Exact, Index, Rows, Vectors, neighbours, noisy_queries, recall
-from catalog.photos import Picture
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import BundleError
+from catalog.core.photos import Picture
+from catalog.core.vectors import Rows, Vectors
+from catalog.recognition.index import NEIGHBOURS, Exact, Index, neighbours, noisy_queries, recall
 
 LOOKS = 6
 QUERIES = 500

@@ -3,10 +3,10 @@
 ::
 
     shelf/versions/<bundle id>/   immutable and whole
-    shelf/incoming/               being fetched, file by file; resumed (see `sync.pull`)
+    shelf/incoming/               being fetched, file by file; resumed (see `sync.catalogues.pull`)
     shelf/scratch/                being copied or removed; swept
     shelf/active, previous        symbolic links, replaced in one step
-    shelf/ledger.json             what is remembered of versions; see `catalog.ledger`
+    shelf/ledger.json             what is remembered of versions; see `catalog.bundles.ledger`
     shelf/lock                    held while the shelf changes
 """
 
@@ -21,11 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog import durable, gate
-from catalog.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
-from catalog.ledger import Ledger, read_ledger, write_ledger
-from catalog.locks import locked
-from catalog.manifest import MANIFEST, read_manifest, verify
+from catalog.bundles import gate
+from catalog.bundles.ledger import Ledger, read_ledger, write_ledger
+from catalog.bundles.manifest import MANIFEST, read_manifest, verify
+from catalog.core import durable
+from catalog.core.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
+from catalog.core.locks import locked
 
 PATIENCE_S = 10.0  # with whoever is changing the shelf
 

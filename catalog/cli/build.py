@@ -11,10 +11,10 @@ import click
 import numpy as np
 from rich.console import Console
 
-from catalog.errors import ContentError, SurroundingsError
-from catalog.evaluate_cli import in_words
-from catalog.settings import CatalogSettings, load
-from catalog.terminal import as_json, names, print_json, progress_bars
+from catalog.cli.evaluate import in_words
+from catalog.core.errors import ContentError, SurroundingsError
+from catalog.core.settings import CatalogSettings, load
+from catalog.core.terminal import as_json, names, print_json, progress_bars
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -101,8 +101,8 @@ def build(
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
     """
-    from catalog.build import build as build_bundle
-    from catalog.sources import photos_in, read_source
+    from catalog.building.build import build as build_bundle
+    from catalog.building.sources import photos_in, read_source
 
     settings = load("catalog", CatalogSettings, config)
     entries = read_source(photos)
@@ -196,8 +196,8 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     Example:
       visual-search catalog embed --from list.txt --out vectors.npz
     """
-    from catalog.cache import FeatureCache
-    from catalog.features import Skipped, featurize
+    from catalog.building.cache import FeatureCache
+    from catalog.building.features import Skipped, featurize
 
     settings = load("catalog", CatalogSettings, config)
     try:
@@ -244,7 +244,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
 
 
 def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Any:
-    from catalog.models import Preprocessing, open_model
+    from catalog.networks.models import Preprocessing, open_model
 
     given = {
         name: options[name]

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from catalog.build_cli import build, embed
-from catalog.compare_cli import compare
-from catalog.errors import ContentError
-from catalog.evaluate_cli import confusions, evaluate, in_words
-from catalog.model_cli import model
-from catalog.settings import CatalogSettings, DeviceSettings, load
-from catalog.terminal import as_json, print_json
+from catalog.cli.build import build, embed
+from catalog.cli.compare import compare
+from catalog.cli.evaluate import confusions, evaluate, in_words
+from catalog.cli.model import model
+from catalog.core.errors import ContentError
+from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.terminal import as_json, print_json
 
 vectors_only = click.option(
     "--vectors-only", is_flag=True, help='Plain neighbours by the vector: no print, no "how sure".'
@@ -47,7 +47,7 @@ def activate(config: Path | None, bundle: Path, as_json: bool) -> None:
     Example:
       visual-search catalog activate shop.bundle
     """
-    from catalog.shelf import Shelf
+    from catalog.bundles.shelf import Shelf
 
     device = load("device", DeviceSettings, config)
     engine = load("catalog", CatalogSettings, config).engine
@@ -83,8 +83,8 @@ def search(
       visual-search catalog search shop.bundle unknown-part.jpg
       visual-search catalog search shop.bundle unknown-part.jpg --vectors-only
     """
-    from catalog.bundle import Bundle
-    from catalog.photos import decode
+    from catalog.bundles.bundle import Bundle
+    from catalog.core.photos import decode
 
     opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
     answers = []
@@ -110,7 +110,7 @@ def _answer_document(
     opened: Any, photo: str, matches: list[Any], vectors_only: bool
 ) -> dict[str, Any]:
     """What `search` found for one photo, ready to be JSON."""
-    from catalog.decision import decide
+    from catalog.recognition.decision import decide
 
     found = [
         asdict(match) | {"title": item.title if (item := opened.item(match.sku)) else ""}
@@ -160,7 +160,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
     Example:
       visual-search catalog inspect shop.bundle
     """
-    from catalog.manifest import verify
+    from catalog.bundles.manifest import verify
 
     manifest, identity = verify(bundle)
     if as_json:

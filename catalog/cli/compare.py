@@ -8,9 +8,9 @@ from typing import Literal
 
 import click
 
-from catalog.errors import FeaturizerError
-from catalog.settings import CatalogSettings, load
-from catalog.terminal import names, print_json
+from catalog.core.errors import FeaturizerError
+from catalog.core.settings import CatalogSettings, load
+from catalog.core.terminal import names, print_json
 
 
 @click.command()
@@ -49,9 +49,9 @@ def compare(
     from rich.table import Table
     from rich.text import Text
 
-    from catalog.compare import compare as compare_network
-    from catalog.models import open_model
-    from catalog.sources import read_source
+    from catalog.building.sources import read_source
+    from catalog.evaluation.compare import compare as compare_network
+    from catalog.networks.models import open_model
 
     settings = load("catalog", CatalogSettings, config)
     for one in models:

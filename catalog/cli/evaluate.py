@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from catalog.calibration import Shares
-from catalog.errors import SurroundingsError
-from catalog.settings import CatalogSettings, load
-from catalog.terminal import as_json, names, print_json, progress_bars
+from catalog.core.errors import SurroundingsError
+from catalog.core.settings import CatalogSettings, load
+from catalog.core.terminal import as_json, names, print_json, progress_bars
+from catalog.recognition.calibration import Shares
 
 
 @click.command()
@@ -56,9 +56,9 @@ def evaluate(
       visual-search catalog evaluate shop.bundle test-photos/ --json
       visual-search catalog evaluate shop.bundle test-photos/ --foreign others/ --charts charts/
     """
-    from catalog.bundle import Bundle
-    from catalog.charts import draw_reliability, draw_trade_off
-    from catalog.evaluate import evaluate as evaluate_bundle
+    from catalog.bundles.bundle import Bundle
+    from catalog.evaluation.charts import draw_reliability, draw_trade_off
+    from catalog.evaluation.evaluate import evaluate as evaluate_bundle
 
     if vectors_only and charts is not None:
         raise click.UsageError("--charts are about how sure answers are; not with --vectors-only")
@@ -107,8 +107,8 @@ def evaluate(
 
 
 def _print_expected(result: object, calibration: object) -> None:
-    from catalog.calibration import Calibration
-    from catalog.evaluate import Evaluation
+    from catalog.evaluation.evaluate import Evaluation
+    from catalog.recognition.calibration import Calibration
 
     assert isinstance(result, Evaluation)
     assert isinstance(calibration, Calibration)
@@ -157,8 +157,8 @@ def confusions(
       visual-search catalog confusions shop.bundle --out confusions.html
       visual-search catalog confusions shop.bundle --json
     """
-    from catalog.bundle import Bundle
-    from catalog.confusions import confused, report
+    from catalog.bundles.bundle import Bundle
+    from catalog.evaluation.confusions import confused, report
 
     opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
     with progress_bars(Console(stderr=True)) as show:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from catalog.errors import FeaturizerError
-from catalog.settings import CatalogSettings, load
-from catalog.terminal import as_json
+from catalog.core.errors import FeaturizerError
+from catalog.core.settings import CatalogSettings, load
+from catalog.core.terminal import as_json
 
 
 @click.group()
@@ -55,8 +55,8 @@ def import_(
       visual-search catalog model import net.onnx --mean 127 --std 128 --out my-net
       visual-search catalog build photos/ --out shop.bundle --model resnet-50
     """
-    from catalog.importing.importer import PRESETS, import_model, plain_name
-    from catalog.models import Preprocessing
+    from catalog.networks.importing.importer import PRESETS, import_model, plain_name
+    from catalog.networks.models import Preprocessing
 
     given = {key: value for key, value in options.items() if value is not None}
     fixed = sorted(set(given) - {"output"})
@@ -90,7 +90,7 @@ def list_(config: Path | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from catalog.known import is_here, known_networks
+    from catalog.networks.zoo import is_here, known_networks
 
     folder = load("catalog", CatalogSettings, config).cache
     rows = [
@@ -140,7 +140,7 @@ def pull(config: Path | None, name: str, as_json: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    from catalog.pull import pull as pull_network
+    from catalog.networks.pull import pull as pull_network
 
     folder = load("catalog", CatalogSettings, config).cache
     console = Console(stderr=True)
@@ -162,6 +162,6 @@ def _comes_by_itself() -> bool:
     """Whether the package of the extra ``pretrained`` is installed."""
     from importlib.util import find_spec
 
-    from catalog.pretrained.efficientnet_lite0 import PACKAGE
+    from catalog.networks.pretrained.efficientnet_lite0 import PACKAGE
 
     return find_spec(PACKAGE) is not None

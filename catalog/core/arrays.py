@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
-from catalog.errors import BundleError
+from catalog.core.errors import BundleError
 
 
 def read(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray[Any]:

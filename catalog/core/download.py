@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from catalog import durable
-from catalog.errors import NetworkError, ShelfError
+from catalog.core import durable
+from catalog.core.errors import NetworkError, ShelfError
 
 SECONDS = 20.0  # without a byte
 TRIES = 4  # at one address, each further one only after the last brought something

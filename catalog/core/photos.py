@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
-from catalog.errors import PhotoError
+from catalog.core.errors import PhotoError
 
 Picture = NDArray[np.uint8]  # (height, width, 3), BGR, upright
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
-from catalog import durable
-from catalog.errors import SettingsError, ShelfError
+from catalog.core import durable
+from catalog.core.errors import SettingsError, ShelfError
 
 SYSTEM_FILE = Path("/etc/visual-search.toml")
 PREFIX = "VISUAL_SEARCH_"

@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from catalog import durable
-from catalog.errors import ShelfError
+from catalog.core import durable
+from catalog.core.errors import ShelfError
 
 Phase = Literal["opening", "open", "failed", "stopped"]
 GOOD = ("never", "up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.cache import FeatureCache
-from catalog.errors import ContentError
-from catalog.features import Skipped, featurize, read_place
-from catalog.featurizer import Featurizer, normalised
-from catalog.index import Vectors
-from catalog.photos import decode
-from catalog.projection import MOST_DIMENSIONS, fit
-from catalog.sources import Entry
+from catalog.building.cache import FeatureCache
+from catalog.building.features import Skipped, featurize, read_place
+from catalog.building.sources import Entry
+from catalog.core.errors import ContentError
+from catalog.core.photos import decode
+from catalog.core.vectors import Vectors, normalised
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.projection import MOST_DIMENSIONS, fit
 
 TIMED = 20  # photos
 AMONG = 5

@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from catalog.bundle import Bundle
+from catalog.bundles.bundle import Bundle
 
 MOST_PHOTOS = 1000  # that ask, evenly spread
 LEAST = 0.02  # how likely a mistake must be to be told
@@ -33,8 +33,8 @@ def confused(
 ) -> list[Pair]:
     """Pairs that are mixed up, the worst first.
 
-    Photos ask as in `catalog.calibration`: an item's only photo stays in and asks as a camera
-    might see it, others ask without themselves and those taken in one go with them.
+    Photos ask as in `catalog.recognition.calibration`: an item's only photo stays in and asks
+    as a camera might see it, others ask without themselves and those taken in one go with them.
     """
     total = bundle.manifest.photos
     rows = sorted({int(one) for one in np.linspace(0, total - 1, min(total, MOST_PHOTOS))})

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundle import Bundle, Match
-from catalog.cache import FeatureCache
-from catalog.calibration import Shares, outcome
-from catalog.errors import ContentError
-from catalog.evidence import Seen
-from catalog.features import Featurized, Skipped, featurize
-from catalog.photos import is_photo_name
-from catalog.printed.describe import OF_LOOK
+from catalog.building.cache import FeatureCache
+from catalog.building.features import Featurized, Skipped, featurize
+from catalog.bundles.bundle import Bundle, Match
+from catalog.core.errors import ContentError
+from catalog.core.photos import is_photo_name
+from catalog.recognition.calibration import Shares, outcome
+from catalog.recognition.evidence import Seen
+from catalog.recognition.local_features.describe import OF_LOOK
 
 BINS = 15  # of equal width, for the expected calibration error
 HELD = 0.05  # by how much a measured share may differ from the predicted one

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from catalog import projection
-from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
-from catalog.engines.engine import Engine, Tensor, open_engine
-from catalog.errors import FeaturizerError
-from catalog.photos import Picture
+from catalog.core.errors import FeaturizerError
+from catalog.core.photos import Picture
+from catalog.core.vectors import Tensor, normalised
+from catalog.networks import projection
+from catalog.networks.engines.base import Engine
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
+from catalog.networks.engines.choice import open_engine
 
-EMBEDDED = Path(__file__).parent / "network"
+EMBEDDED = Path(__file__).parent / "embedded"
 PREPROCESSING = 1  # raise it when `fit` or the decoding of photos changes
 GREY = 128  # what a letterbox is filled with
 DESCRIPTOR = "descriptor.json"
@@ -191,14 +193,6 @@ class Featurizer:
         """Embeddings of the network's own outputs, float32 (n, network_dimensions)."""
         vectors = normalised(raw)
         return vectors if self.projection is None else normalised(self.projection.apply(vectors))
-
-
-def normalised(vectors: Tensor) -> Tensor:
-    """Rows of float32 (n, d) scaled to length 1; a zero row is refused."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (lengths > 1e-12).all():
-        raise FeaturizerError("the network gave a vector of zeros")
-    return cast(Tensor, (vectors / lengths).astype(np.float32, copy=False))
 
 
 def fit(image: Picture, descriptor: Descriptor) -> Picture:

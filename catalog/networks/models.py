@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.errors import FeaturizerError
-from catalog.featurizer import EMBEDDED, Descriptor, Featurizer
-from catalog.known import known_networks, ready
-from catalog.settings import CatalogSettings
+from catalog.core.errors import FeaturizerError
+from catalog.core.settings import CatalogSettings
+from catalog.networks.featurizer import EMBEDDED, Descriptor, Featurizer
+from catalog.networks.zoo import known_networks, ready
 
 Triple = tuple[float, float, float]
 
@@ -34,7 +34,7 @@ def open_model(
     """Open what ``--model`` names.
 
     Args:
-        model: "embedded", a featurizer folder, an ONNX file, or a name of `catalog.known`.
+        model: "embedded", a featurizer folder, an ONNX file, or a name of `catalog.networks.zoo`.
         preprocessing: For an ONNX file only.
         engine: Which engine runs it.
         cache: The build cache, where networks by name lie.

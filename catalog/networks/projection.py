@@ -17,8 +17,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import FeaturizerError
-from catalog.index import Rows, Vectors
+from catalog.core.errors import FeaturizerError
+from catalog.core.vectors import Rows, Vectors
 
 MOST_DIMENSIONS = 256  # beyond, Annoy's recall falls
 MOST_ROWS = 8192  # to learn from; more change nothing
@@ -34,7 +34,7 @@ class Projection:
 
     Attributes:
         matrix: Float32 (d, k).
-        network_id: Whose vectors; see `catalog.featurizer.Featurizer`.
+        network_id: Whose vectors; see `catalog.networks.featurizer.Featurizer`.
     """
 
     matrix: Vectors

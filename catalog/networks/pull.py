@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from catalog.download import Progress, download
-from catalog.errors import MissingExtraError
-from catalog.known import FOLDER, Known, find, folder_of, ready
-from catalog.models import Preprocessing
+from catalog.core.download import Progress, download
+from catalog.core.errors import MissingExtraError
+from catalog.networks.models import Preprocessing
+from catalog.networks.zoo import FOLDER, Known, find, folder_of, ready
 
 
 def pull(name: str, cache_folder: Path, progress: Progress = lambda done, total: None) -> Path:
@@ -25,7 +25,7 @@ def pull(name: str, cache_folder: Path, progress: Progress = lambda done, total:
         import onnx  # noqa: F401  # wanted afterwards: better said before 100 MB
     except ModuleNotFoundError as error:
         raise MissingExtraError("fetching a network", "models") from error
-    from catalog.importing.importer import import_model
+    from catalog.networks.importing.importer import import_model
 
     file = cache_folder / FOLDER / "fetched" / f"{network.sha256}.onnx"
     download(network.addresses, file, network.sha256, network.bytes, progress)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
 
-TABLE = Path(__file__).with_name("known.tsv")
+TABLE = Path(__file__).with_name("zoo.tsv")
 EFFICIENTNET = "efficientnet-lite0"
 FOLDER = "models"  # below the build cache
 
@@ -103,7 +103,7 @@ def ready(name: str, cache_folder: Path) -> Path:
             f"{name}: not fetched yet; fetch its {network.bytes / 1e6:.0f} MB with: "
             f"visual-search catalog model pull {name}"
         )
-    from catalog.pretrained.efficientnet_lite0 import write_efficientnet_lite0
+    from catalog.networks.pretrained.efficientnet_lite0 import write_efficientnet_lite0
 
     write_efficientnet_lite0(folder)
     return folder

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.photos import Picture
+from catalog.core.photos import Picture
 
 SIDE = 256  # pixels, longer side, which blur is measured by
 MILD = 0.7  # how much of all this a photo from the world goes through

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.index import Rows, Vectors
+from catalog.core.vectors import Rows, Vectors
 
 ONE_GO = 0.6  # of the way from pictures of nothing in common to the same picture, and more alike
 MOST_IN_ONE_GO = 200  # photos

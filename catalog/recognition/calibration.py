@@ -18,19 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from catalog.decision import ALONE_FROM, Answer, decide
-from catalog.details import Details
-from catalog.evidence import MEASURES, Evidence, Seen
-from catalog.featurizer import normalised
-from catalog.folds import Catalogue, Taught
-from catalog.index import Vectors
-from catalog.one_go import alike_from, left_out, shared_out
-from catalog.sureness import HELD, Case, Weights, fit
+from catalog.core.vectors import Vectors, normalised
+from catalog.recognition.bursts import alike_from, left_out, shared_out
+from catalog.recognition.confidence import HELD, Case, Weights, fit
+from catalog.recognition.cross_fitting import Catalogue, Taught
+from catalog.recognition.decision import ALONE_FROM, Answer, decide
+from catalog.recognition.descriptors import Details
+from catalog.recognition.evidence import MEASURES, Evidence, Seen
 
 FOREIGN = 120
 KNOWN = 480
 SEED = 4713
-VERSION = 6  # raise it when `catalog.looks` or the drawn foreign things change
+VERSION = (
+    6  # raise it when `catalog.building.calibration_queries` or the drawn foreign things change
+)
 FOLDS = 4  # of photos, and of items: what those of one taught judges no look of it
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one is left out
 SHIPPED_WEIGHT = 0.1  # beside known looks and relatives, which count 1 each
@@ -60,7 +61,7 @@ class Shares(_Strict):
 
 
 class MeasureWeights(_Strict):
-    """What each of `catalog.evidence.MEASURES` counts."""
+    """What each of `catalog.recognition.evidence.MEASURES` counts."""
 
     cosine: float
     several: float
@@ -71,7 +72,7 @@ class MeasureWeights(_Strict):
 
 
 class HeldWeights(_Strict):
-    """What each of `catalog.sureness.HELD` counts."""
+    """What each of `catalog.recognition.confidence.HELD` counts."""
 
     distinct: float
     agreeing: float
@@ -83,8 +84,8 @@ class Calibration(_Strict):
     """What was learned; probabilities.
 
     Attributes:
-        measures: What each of `catalog.evidence.MEASURES` counts for one item against others.
-        held: What those of `catalog.sureness.HELD` count for its being any item at all.
+        measures: What each of `evidence.MEASURES` counts for one item against others.
+        held: What those of `confidence.HELD` count for its being any item at all.
         none: What they have to outweigh.
         unknown_below: The probability that it is any of the items named, below which none is.
         alone_from: Share of it from which the first is named alone.
@@ -106,7 +107,7 @@ class Calibration(_Strict):
 
     @property
     def weights(self) -> Weights:
-        """For `catalog.sureness`."""
+        """For `catalog.recognition.confidence`."""
         return Weights(
             tuple(getattr(self.measures, name) for name in MEASURES),
             tuple(getattr(self.held, name) for name in HELD),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.photos import Picture, shrink
+from catalog.core.photos import Picture, shrink
 
 Colours = NDArray[np.uint8]
 

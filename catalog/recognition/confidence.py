@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.evidence import MEASURES, Evidence
+from catalog.recognition.evidence import MEASURES, Evidence
 
 HELD = ("distinct", "agreeing", "alike", "coloured")  # of the likeliest: two leads, two plain
 STEPS = 60

@@ -14,11 +14,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import metric, projection
-from catalog.evidence import Witnesses
-from catalog.featurizer import normalised
-from catalog.index import Exact, Rows, Vectors
-from catalog.printed.store import Printed
+from catalog.core.vectors import Rows, Vectors, normalised
+from catalog.networks import projection
+from catalog.recognition import metric
+from catalog.recognition.evidence import Witnesses
+from catalog.recognition.index import Exact
+from catalog.recognition.local_features.store import Printed
 
 AT_ONCE = 8192  # photos whose vectors are shortened at a time
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.colours import DIMENSIONS, Colours, colours
-from catalog.colours import VERSION as COLOURED
-from catalog.photos import Picture
-from catalog.printed.describe import VERSION as DESCRIBED
-from catalog.printed.describe import Description, describe
+from catalog.core.photos import Picture
+from catalog.recognition.colours import DIMENSIONS, Colours, colours
+from catalog.recognition.colours import VERSION as COLOURED
+from catalog.recognition.local_features.describe import VERSION as DESCRIBED
+from catalog.recognition.local_features.describe import Description, describe
 
 VERSION = f"{COLOURED}-{DESCRIBED}"
 
 
 @dataclass(frozen=True)
 class Details:
-    """Colours uint8 (256,), see `catalog.colours`, and local features; None where nobody read."""
+    """Colours uint8 (256,), and local features; None where nobody read them."""
 
     colours: Colours
     description: Description | None = None

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.colours import alike as alike_in_colour
-from catalog.details import Details
-from catalog.index import Index, Rows, Vectors
-from catalog.metric import applied
-from catalog.printed.agree import agreeing
-from catalog.printed.store import Printed
+from catalog.core.vectors import Rows, Vectors
+from catalog.recognition.colours import alike as alike_in_colour
+from catalog.recognition.descriptors import Details
+from catalog.recognition.index import Index
+from catalog.recognition.local_features.agree import agreeing
+from catalog.recognition.local_features.store import Printed
+from catalog.recognition.metric import applied
 
 BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
@@ -61,7 +62,7 @@ class Seen:
         self._agreeing: dict[int, int] = {}
 
     def agreeing(self, printed: Printed, photo: int) -> int:
-        """Features that agree with those of a photo; see `catalog.printed.agree`."""
+        """Features that agree with those of a photo; see `local_features.agree`."""
         if photo not in self._agreeing:
             assert self.description is not None
             self._agreeing[photo] = agreeing(self.description, printed.description(photo))
@@ -77,7 +78,7 @@ class Witnesses:
         owners: The number of each photo's item.
         colours: The photos' colours, uint8 (photos, 256).
         printed: Their local features, where the catalogue keeps them.
-        metric: What tells the items apart, where it was learned; see `catalog.metric`.
+        metric: What tells the items apart, where it was learned; see `catalog.recognition.metric`.
     """
 
     def __init__(

@@ -10,10 +10,8 @@ import numpy as np
 from annoy import AnnoyIndex
 from numpy.typing import NDArray
 
-from catalog.errors import BundleError
-
-Vectors = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from catalog.core.errors import BundleError
+from catalog.core.vectors import Rows, Vectors
 
 SEED = 20181130
 TREES = (20, 50, 100)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog import arrays
-from catalog.errors import BundleError
-from catalog.index import Rows, Vectors
+from catalog.core import arrays
+from catalog.core.errors import BundleError
+from catalog.core.vectors import Rows, Vectors
 
 FILE = "metric.npy"
 DAMPING = 0.5  # of the mean variance, added to each direction's

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-from catalog.errors import MissingExtraError
+from catalog.core.errors import MissingExtraError
 
 BUILT_IN = "built-in"  # Pillow's own face: always there, always the same
 

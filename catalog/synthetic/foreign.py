@@ -10,11 +10,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from catalog.demonstration.drawing import Drawing, DrawnItem, Label
-from catalog.demonstration.fonts import BUILT_IN
-from catalog.demonstration.icons import ICONS
-from catalog.demonstration.labels import LAYOUTS
-from catalog.demonstration.render import View, render
+from catalog.synthetic.drawing import Drawing, DrawnItem, Label
+from catalog.synthetic.fonts import BUILT_IN
+from catalog.synthetic.icons import ICONS
+from catalog.synthetic.labels import LAYOUTS
+from catalog.synthetic.render import View, render
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.demonstration.drawing import Drawing, bgr
-from catalog.demonstration.meshes import (
+from catalog.synthetic.drawing import Drawing, bgr
+from catalog.synthetic.meshes import (
     GLOSSY,
     MATT,
     SATIN,
@@ -22,7 +22,7 @@ from catalog.demonstration.meshes import (
     swept,
     turned,
 )
-from catalog.demonstration.tool_parts import arc, bar, grained, stuck, tints
+from catalog.synthetic.tool_parts import arc, bar, grained, stuck, tints
 
 
 def tape(drawing: Drawing) -> list[Surface]:

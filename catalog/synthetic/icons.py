@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PIL import ImageDraw
 
-from catalog.demonstration.drawing import mixed
+from catalog.synthetic.drawing import mixed
 
 Draw = ImageDraw.ImageDraw
 Points = list[tuple[float, float]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from catalog.demonstration.assortment import LINES, Line, Variety
-from catalog.demonstration.drawing import Drawing, DrawnItem, Label
-from catalog.demonstration.loose import GOODS, Good
+from catalog.synthetic.assortment import LINES, Line, Variety
+from catalog.synthetic.drawing import Drawing, DrawnItem, Label
+from catalog.synthetic.loose import GOODS, Good
 
 AISLES = {
     "drink": 1,

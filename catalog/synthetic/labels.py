@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from catalog.demonstration.drawing import Label, mixed
-from catalog.demonstration.fonts import font
-from catalog.demonstration.icons import draw_icon
-from catalog.demonstration.meshes import Texture
+from catalog.synthetic.drawing import Label, mixed
+from catalog.synthetic.fonts import font
+from catalog.synthetic.icons import draw_icon
+from catalog.synthetic.meshes import Texture
 
 TIMES = 2  # labels are drawn larger and shrunk, so that edges are smooth
 WHITE, BLACK = "#ffffff", "#000000"

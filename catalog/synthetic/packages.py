@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.demonstration import labels
-from catalog.demonstration.drawing import Drawing, Label, bgr, mixed
-from catalog.demonstration.meshes import (
+from catalog.synthetic import labels
+from catalog.synthetic.drawing import Drawing, Label, bgr, mixed
+from catalog.synthetic.meshes import (
     GLOSSY,
     PAPER,
     SATIN,

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.demonstration.drawing import DrawnItem
-from catalog.demonstration.fonts import FACES, path
-from catalog.demonstration.items import drawn_items
-from catalog.demonstration.render import Cutout, View, render
+from catalog.synthetic.drawing import DrawnItem
+from catalog.synthetic.fonts import FACES, path
+from catalog.synthetic.items import drawn_items
+from catalog.synthetic.render import Cutout, View, render
 
 VERSION = 1  # raise it whenever the drawings change
 SIDE = 480  # pixels of a photo

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from catalog.demonstration.drawing import Drawing, bgr
-from catalog.demonstration.meshes import (
+from catalog.synthetic.drawing import Drawing, bgr
+from catalog.synthetic.meshes import (
     MATT,
     SATIN,
     Finish,

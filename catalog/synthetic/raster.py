@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.demonstration.meshes import Points, Surface, Texture
+from catalog.synthetic.meshes import Points, Surface, Texture
 
 CREASE = np.cos(np.radians(38))  # faces that meet at more than this keep a sharp edge
 BLOCK = 16384  # pixels drawn at once

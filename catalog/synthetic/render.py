@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.demonstration.drawing import Drawing, DrawnItem
-from catalog.demonstration.meshes import Surface, Texture, rotation
-from catalog.demonstration.raster import Mesh, Pixels, assemble, rasterize
-from catalog.demonstration.shapes import FROM_ABOVE, surfaces
+from catalog.synthetic.drawing import Drawing, DrawnItem
+from catalog.synthetic.meshes import Surface, Texture, rotation
+from catalog.synthetic.raster import Mesh, Pixels, assemble, rasterize
+from catalog.synthetic.shapes import FROM_ABOVE, surfaces
 
 Cutout = NDArray[np.uint8]  # (height, width, 4), BGRA
 

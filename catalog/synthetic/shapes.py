@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from catalog.demonstration import hardware, packages, produce, strangers, tools
-from catalog.demonstration.drawing import Drawing
-from catalog.demonstration.meshes import Surface
+from catalog.synthetic import hardware, packages, produce, strangers, tools
+from catalog.synthetic.drawing import Drawing
+from catalog.synthetic.meshes import Surface
 
 Builder = Callable[[Drawing], list[Surface]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.demonstration.drawing import Drawing, bgr, mixed
-from catalog.demonstration.meshes import (
+from catalog.synthetic.drawing import Drawing, bgr, mixed
+from catalog.synthetic.meshes import (
     GLOSSY,
     MATT,
     SATIN,

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.demonstration.drawing import Drawing, bgr
-from catalog.demonstration.meshes import (
-    Finish,
-    Points,
-    Surface,
-    Texture,
-    decal,
-    plain,
-    swept,
-)
+from catalog.synthetic.drawing import Drawing, bgr
+from catalog.synthetic.meshes import Finish, Points, Surface, Texture, decal, plain, swept
 
 
 def tints(drawing: Drawing) -> list[Texture]:

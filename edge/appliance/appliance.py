@@ -12,23 +12,24 @@ from pathlib import Path
 import cv2
 import uuid6
 
-from catalog import gate
-from catalog.bundle import Bundle, Match
-from catalog.errors import BundleError, OutboxError, ShelfError
-from catalog.photos import encode_jpeg
-from catalog.shelf import Shelf
-from catalog.state import Phase, edge_state, read_sync_state, write_edge_state
-from edge.camera import CameraReader, CameraState
-from edge.figures import Figures, Tally
+from catalog.bundles import gate
+from catalog.bundles.bundle import Bundle, Match
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError, ShelfError
+from catalog.core.photos import encode_jpeg
+from catalog.core.state import Phase, edge_state, read_sync_state, write_edge_state
+from edge.appliance.reporting import Reporting
+from edge.appliance.shelf_watch import ShelfWatch
+from edge.cameras import CameraReader, CameraState
+from edge.counters import Figures, Tally
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.recognizer import Observation, Recognizer, next_look_s
-from edge.reporting import Reporting
 from edge.settings import EdgeSettings
-from edge.shelf_watch import ShelfWatch
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
-from edge.verdict import NOTHING
+from edge.vision.recognizer import Observation, Recognizer, next_look_s
+from edge.vision.verdict import NOTHING
 from edge.web.device import CameraStatus
+from sync.errors import OutboxError
 
 LOOK_SIDE = 480  # pixels, longer side of a kept look
 MATCH_CARDS = 4  # the match and what comes next

@@ -18,15 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog.engines.engine import Tensor
-from catalog.errors import ContentError, SettingsError, TransportError, VisualSearchError
-from catalog.featurizer import Featurizer
-from catalog.settings import CatalogSettings, DeviceSettings, load
-from catalog.shelf import Shelf
-from edge.camera import CameraReader
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import ContentError, SettingsError, VisualSearchError
+from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.vectors import Tensor
+from catalog.networks.featurizer import Featurizer
+from edge.cameras import CameraReader
 from edge.settings import EdgeSettings
-from sync.transports.base import Refusal
-from sync.transports.greengrass_v1 import GreengrassV1
+from sync.errors import TransportError
+from sync.reports.transports.base import Refusal
+from sync.reports.transports.greengrass_v1 import GreengrassV1
 
 THING = "AWS_IOT_THING_NAME"
 TOPIC = "$aws/things/{}/infer"

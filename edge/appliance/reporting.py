@@ -20,17 +20,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundle import Bundle
-from catalog.errors import VisualSearchError
-from catalog.photos import encode_jpeg
-from catalog.settings import DeviceSettings, device_id
-from edge import health
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import VisualSearchError
+from catalog.core.photos import encode_jpeg
+from catalog.core.settings import DeviceSettings, device_id
+from edge.appliance import health
 from edge.cameras.reader import CameraState
-from edge.figures import Figures
+from edge.counters import Figures
 from edge.sighting import Candidate, Sighting
-from sync import events
-from sync.clock import Moment, now
-from sync.outbox import FILE, Counters, Outbox
+from sync.outbox import events
+from sync.outbox.clock import Moment, now
+from sync.outbox.outbox import FILE, Counters, Outbox
 from sync.settings import OutboxSettings
 
 OTHERS = 3

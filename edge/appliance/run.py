@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from catalog.bundle import Bundle
-from catalog.errors import ShelfError, VisualSearchError
-from catalog.shelf import Shelf
-from catalog.state import edge_state, read_edge_state, write_edge_state
-from edge.appliance import Appliance
-from edge.reporting import Reporting
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import ShelfError, VisualSearchError
+from catalog.core.state import edge_state, read_edge_state, write_edge_state
+from edge.appliance.appliance import Appliance
+from edge.appliance.reporting import Reporting
 from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.server import Server, check_port

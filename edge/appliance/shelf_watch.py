@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from catalog import gate
-from catalog.bundle import Bundle
-from catalog.errors import BundleError, FeaturizerError
-from catalog.shelf import Shelf
-from catalog.state import Phase
+from catalog.bundles import gate
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError, FeaturizerError
+from catalog.core.state import Phase
 
 EVERY_S = 1.0
 AGAIN_S = 15.0  # after a failure that says nothing of the bundle

@@ -13,10 +13,10 @@ A source is written as one word:
 from __future__ import annotations
 
 from edge.cameras.base import Camera, CameraSettings, parse_crop, public_name
+from edge.cameras.choice import open_camera
 from edge.cameras.clock import Clock
 from edge.cameras.listing import CameraInfo, CameraMode, list_cameras
 from edge.cameras.reader import CameraReader, CameraState
-from edge.cameras.sources import open_camera
 
 __all__ = [
     "Camera",

@@ -11,7 +11,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from catalog.errors import CameraError, SettingsError
+from catalog.core.errors import SettingsError
+from edge.errors import CameraError
 from edge.sighting import Box, Image
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

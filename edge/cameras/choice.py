@@ -7,12 +7,12 @@ from pathlib import Path
 
 import cv2
 
-from catalog.errors import CameraError
 from edge.cameras.base import ArrangedCamera, Camera, CameraSettings, public_name
 from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import DeviceCamera, device_path
 from edge.cameras.recorded import FolderCamera, SimulatedCamera, VideoFileCamera
 from edge.cameras.stream import SCHEMES, StreamCamera
+from edge.errors import CameraError
 
 LOG_ERRORS_ONLY = 2  # OpenCV's number
 FFMPEG_SILENT = "-8"  # FFmpeg's number
@@ -22,7 +22,7 @@ def open_camera(source: str, settings: CameraSettings) -> Camera:
     """Open a camera; may block as long as its driver does (`CameraReader` does not).
 
     Args:
-        source: Which camera, see the text of `edge.camera`.
+        source: Which camera, see the text of `edge.cameras`.
         settings: How to open it and what to do with its pictures.
 
     Raises:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from catalog.errors import CameraError
 from edge.cameras.base import Camera, CameraSettings, as_image
 from edge.cameras.stream import StreamCamera
+from edge.errors import CameraError
 from edge.sighting import Image
 
 STREAM = Path("/opt/awscam/out/ch2_out.mjpeg")

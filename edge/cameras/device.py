@@ -8,8 +8,8 @@ from pathlib import Path
 
 import cv2
 
-from catalog.errors import CameraError
 from edge.cameras.base import CameraSettings, as_image
+from edge.errors import CameraError
 from edge.sighting import Image
 
 STABLE_NAMES = Path("/dev/v4l/by-id")  # its links keep their names when numbers change

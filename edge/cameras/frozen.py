@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.errors import CameraError
+from edge.errors import CameraError
 from edge.sighting import Image
 
 STEP = 16  # every 16th pixel is compared first; nearly always that is enough

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Self
 
-from catalog.errors import VisualSearchError
+from catalog.core.errors import VisualSearchError
 from edge.cameras.base import Camera, CameraSettings, public_name
+from edge.cameras.choice import open_camera
 from edge.cameras.clock import Clock, SystemClock
 from edge.cameras.frozen import FrozenWatch
-from edge.cameras.sources import open_camera
 from edge.sighting import Frame, Image
 
 FIRST_DELAY_S = 1.0

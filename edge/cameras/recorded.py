@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from catalog.errors import CameraError, PhotoError
-from catalog.photos import decode, is_photo_name, shrink
+from catalog.core.errors import PhotoError
+from catalog.core.photos import decode, is_photo_name, shrink
 from edge.cameras.base import CameraSettings, Pace, as_image
+from edge.errors import CameraError
 from edge.sighting import Image
 
 if TYPE_CHECKING:

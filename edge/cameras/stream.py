@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 
-from catalog.errors import CameraError
 from edge.cameras.base import CameraSettings, as_image, public_name
+from edge.errors import CameraError
 from edge.sighting import Image
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")

@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import durable
-from catalog.errors import CameraError, ContentError, SurroundingsError
+from catalog.core import durable
+from catalog.core.errors import ContentError, SurroundingsError
 from edge.cameras.base import CameraSettings, as_image
 from edge.cameras.reader import CameraReader
-from edge.scene import Scene, crop, on_light_ground, sharpness
+from edge.errors import CameraError
 from edge.sighting import Frame, Image
+from edge.vision.images import crop, on_light_ground, sharpness
+from edge.vision.scene import Scene
 
 EMPTY_S = 2.0  # at rest for so long: the scene is cleared
 HOLD_S = 0.6  # at rest for so long: time for the focus, and for the hand

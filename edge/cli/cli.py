@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from catalog.errors import VisualSearchError
-from catalog.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.errors import VisualSearchError
+from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from edge.settings import EdgeSettings
 from sync.settings import OutboxSettings
 
@@ -61,11 +61,11 @@ def run(
       visual-search edge run --camera rtsp://user:password@camera/stream --lan
       visual-search edge run --bundle shop.bundle --camera pictures/ --port 8081
     """
-    from catalog.shelf import Shelf
-    from edge.appliance import open_bundle
-    from edge.reporting import open_reporting
-    from edge.run import run as run_appliance
-    from edge.run import starting
+    from catalog.bundles.shelf import Shelf
+    from edge.appliance.appliance import open_bundle
+    from edge.appliance.reporting import open_reporting
+    from edge.appliance.run import run as run_appliance
+    from edge.appliance.run import starting
 
     settings = edge_settings(config, camera=camera, port=port, lan=lan)
     device = load("device", DeviceSettings, config)
@@ -124,8 +124,8 @@ def capture(
     Example:
       visual-search edge capture photos/ --sku 4711 --title "Hex bolt M8"
     """
-    from edge.capture import CaptureProgress
-    from edge.capture import capture as capture_views
+    from edge.cli.capture import CaptureProgress
+    from edge.cli.capture import capture as capture_views
 
     words = {
         "clear": "take everything away from the camera",

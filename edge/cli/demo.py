@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from catalog.settings import CatalogSettings, DeviceSettings, load
-from edge.cli import camera_option, edge_settings, lan_option, port_option, print_addresses
+from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from edge.cli.cli import camera_option, edge_settings, lan_option, port_option, print_addresses
 
 PHOTOS = 4  # an item
 
@@ -29,8 +29,8 @@ def demo(
       visual-search demo
       visual-search demo --camera /dev/video0 --port 8081
     """
-    from catalog.bundle import Bundle
-    from edge.run import run
+    from catalog.bundles.bundle import Bundle
+    from edge.appliance.run import run
     from edge.web.server import check_port
 
     settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan)
@@ -43,13 +43,13 @@ def demo(
 
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
-    from catalog.build import build
-    from catalog.demonstration.photos import draw_catalogue, is_complete
-    from catalog.errors import BundleError
-    from catalog.manifest import verify
-    from catalog.models import open_model
-    from catalog.sources import read_source
-    from catalog.terminal import progress_bars
+    from catalog.building.build import build
+    from catalog.building.sources import read_source
+    from catalog.bundles.manifest import verify
+    from catalog.core.errors import BundleError
+    from catalog.core.terminal import progress_bars
+    from catalog.networks.models import open_model
+    from catalog.synthetic.photos import draw_catalogue, is_complete
 
     photos, bundle = folder / "photos", folder / "catalogue.bundle"
     featurizer = open_model(model, engine=settings.engine, cache=settings.cache)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import click
 
-from catalog.engines.engine import CHECKPOINT_ENGINES
-from catalog.errors import VisualSearchError
-from catalog.findings import Finding, show
-from catalog.settings import CatalogSettings, DeviceSettings, config_file, load
+from catalog.core.errors import VisualSearchError
+from catalog.core.findings import Finding, show
+from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
+from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
 from edge.settings import EdgeSettings
 from sync.settings import OutboxSettings, SyncSettings
@@ -100,8 +100,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
-    from catalog.engines.engine import CHOICES, installed
-    from catalog.featurizer import Featurizer
+    from catalog.networks.engines.choice import CHOICES, installed
+    from catalog.networks.featurizer import Featurizer
 
     found = installed()
     checkpoints = list(_checkpoint_engines())
@@ -137,7 +137,7 @@ def _checkpoint_engines() -> Iterator[Finding]:
         if importlib.util.find_spec(name) is None:
             continue
         try:
-            importlib.import_module(f"catalog.engines.{name}")
+            importlib.import_module(f"catalog.networks.engines.{name}")
             yield Finding("engines", "ok", f"{name} runs imported checkpoints")
         except Exception as error:  # what it is made of may be missing or too new
             yield Finding(
@@ -197,8 +197,8 @@ def _disk(folder: Path) -> Finding:
 
 
 def _catalogue(device: DeviceSettings) -> Finding:
-    from catalog.manifest import verify
-    from catalog.shelf import Shelf
+    from catalog.bundles.manifest import verify
+    from catalog.bundles.shelf import Shelf
 
     active = Shelf(device.shelf).active()
     if active is None:
@@ -217,7 +217,7 @@ def _catalogue(device: DeviceSettings) -> Finding:
 
 
 def _sync(device: DeviceSettings) -> Finding:
-    from catalog.state import read_sync_state
+    from catalog.core.state import read_sync_state
 
     said = read_sync_state(device.state)
     if said.checked_at is None:
@@ -229,7 +229,7 @@ def _sync(device: DeviceSettings) -> Finding:
 
 
 def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
-    from edge.camera import list_cameras
+    from edge.cameras import list_cameras
 
     found = list_cameras()
     for camera in found:

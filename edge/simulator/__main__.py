@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import cv2
 
-from catalog.errors import SurroundingsError, VisualSearchError
+from catalog.core.errors import SurroundingsError, VisualSearchError
 from edge.simulator.play import Image, Play, PlayTruth
 
 

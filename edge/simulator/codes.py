@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from catalog.demonstration.meshes import SATIN, box, plain
-from catalog.demonstration.render import Cutout, View, render_surfaces
+from catalog.synthetic.meshes import SATIN, box, plain
+from catalog.synthetic.render import Cutout, View, render_surfaces
 
 Image = NDArray[np.uint8]
 Kind = Literal["qr", "ean13", "upca", "ean8"]

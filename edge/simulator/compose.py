@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.demonstration.render import render
+from catalog.synthetic.render import render
 from edge.simulator.hands import Hand, hand
 from edge.simulator.timeline import Moment, Showing
 

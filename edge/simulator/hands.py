@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from catalog.demonstration.meshes import MATT, Finish, Surface, Texture, curve, decal, plain, swept
-from catalog.demonstration.render import Cutout, View, render_surfaces
+from catalog.synthetic.meshes import MATT, Finish, Surface, Texture, curve, decal, plain, swept
+from catalog.synthetic.render import Cutout, View, render_surfaces
 
 SKINS = (
     (150, 180, 226),

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from catalog.demonstration.drawing import DrawnItem
-from catalog.demonstration.foreign import KEPT_BACK, foreign_things
-from catalog.demonstration.items import drawn_items
+from catalog.synthetic.drawing import DrawnItem
+from catalog.synthetic.foreign import KEPT_BACK, foreign_things
+from catalog.synthetic.items import drawn_items
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, Placed, flattened, layers
 from edge.simulator.timeline import ARRIVAL, Showing, moment_of, random_view

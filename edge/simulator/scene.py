@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.demonstration.drawing import DrawnItem
-from catalog.demonstration.items import drawn_items
+from catalog.synthetic.drawing import DrawnItem
+from catalog.synthetic.items import drawn_items
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, flattened, layers
 from edge.simulator.timeline import Kind, Moment, Timeline

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from catalog.demonstration.drawing import DrawnItem
-from catalog.demonstration.foreign import KEPT_BACK, foreign_things
-from catalog.demonstration.render import View
+from catalog.synthetic.drawing import DrawnItem
+from catalog.synthetic.foreign import KEPT_BACK, foreign_things
+from catalog.synthetic.render import View
 
 Kind = Literal["empty", "item", "foreign", "hand"]
 

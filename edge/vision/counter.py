@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.foreground import (
+from edge.vision.foreground import (
     FAINT,
     MOST,
     Mask,

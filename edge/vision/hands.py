@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.foreground import LEAST_AREA, Mask, Small, Thing, things
+from edge.vision.foreground import LEAST_AREA, Mask, Small, Thing, things
 
 # Chroma of skin, light or dark, in YCrCb; the classic bounds of Chai and Ngan (1999), a
 # little wider for warm and cold lamps.

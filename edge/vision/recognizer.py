@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundle import Bundle, Match
-from catalog.evidence import Seen
-from catalog.photos import shrink
-from edge.codes import Code, CodeReader, spellings
-from edge.scene import Scene, State, View, crop, on_light_ground, sharpness
+from catalog.bundles.bundle import Bundle, Match
+from catalog.core.photos import shrink
+from catalog.recognition.evidence import Seen
 from edge.sighting import Box, Frame, Image, Look, Timings, Verdict
-from edge.verdict import NOTHING, Opinion, judge
+from edge.vision.codes import Code, CodeReader, spellings
+from edge.vision.images import crop, on_light_ground, sharpness
+from edge.vision.scene import Scene, State, View
+from edge.vision.verdict import NOTHING, Opinion, judge
 
 LOOKS = 5  # the newest ones that are averaged
 BLURRED = 0.35  # of the sharpest look in the window; below it a look is dropped
@@ -224,7 +225,7 @@ def by_code(
 def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | None = None) -> Look:
     """The look at `box` of a frame: no larger than the network wants, on a light ground.
 
-    `thing` says which of its pixels are the thing's, as `edge.scene.View` does.
+    `thing` says which of its pixels are the thing's, as `edge.vision.scene.View` does.
     """
     part = shrink(crop(image, box), max(LOOK_SIDE, bundle.featurizer.descriptor.enough))
     clear = sharpness(part)

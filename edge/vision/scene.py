@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.photos import shrink
-from edge.counter import Counter
-from edge.foreground import (
+from edge.sighting import Box, Image
+from edge.vision.counter import Counter
+from edge.vision.foreground import (
     WIDTH,
     Mask,
     Small,
@@ -27,9 +27,9 @@ from edge.foreground import (
     small,
     things,
 )
-from edge.hands import touches_border, without_hand
-from edge.salient import salient
-from edge.sighting import Box, Image
+from edge.vision.hands import touches_border, without_hand
+from edge.vision.images import centre_square, overlap
+from edge.vision.salient import salient
 
 GLANCE = 160  # pixels; whether anything changed is seen at this width
 UNCHANGED = 9.0  # grey levels, the most that noise moves a smoothed pixel
@@ -44,8 +44,6 @@ SECOND = 0.15  # of the largest thing's area; what is smaller is no second thing
 MARGIN = 0.10  # of the thing's size, on each side
 FIRST_LOOKS = 3  # steady ones that make the first background
 RELEARN_S = 10.0  # at rest and wholly other: this is the counter now
-COMMON_SIDE = 240  # pixels; sharpness is compared at this size
-GROUND = 235  # grey level around a thing: catalogue photos have a light ground
 STALLED_S = 2.0  # between two looks; what happened meanwhile nobody saw
 USUAL_S = 0.25  # between two looks, where their times are not known
 
@@ -289,46 +287,6 @@ class Scene:
         state = State.REST if self.at - self._since >= REST_S else State.MOVING
         self._view = View(state, False, box, steady, close, 1, change, change)
         return self._view
-
-
-def centre_square(image: Image) -> Box:
-    """The largest square in the middle of a frame."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    return Box((width - side) // 2, (height - side) // 2, side, side)
-
-
-def crop(image: Image, box: Box) -> Image:
-    """The part of a frame (h, w, 3) inside `box`."""
-    return image[box.y : box.y + box.height, box.x : box.x + box.width]
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (one.width * one.height + other.width * other.height - both)
-
-
-def on_light_ground(image: Image, thing: NDArray[np.float32]) -> Image:
-    """A picture (h, w, 3) with everything but the thing made light.
-
-    A network sees the ground, too; on the ground that catalogue photos have, the same
-    things were found in 94 instead of 89 of 100 simulated showings.
-    """
-    height, width = image.shape[:2]
-    alpha = cv2.resize(thing, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.blendLinear(image, np.full_like(image, GROUND), alpha, 1 - alpha))
-
-
-def sharpness(image: Image) -> float:
-    """Variance of the Laplacian of a picture shrunk to a common size; higher is sharper."""
-    grey = cv2.cvtColor(shrink(image, COMMON_SIDE), cv2.COLOR_BGR2GRAY)
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    return float(deviation[0, 0] ** 2)
 
 
 def _glance(image: Image) -> Small:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catalog.bundle import Match
-from catalog.calibration import Calibration
-from catalog.decision import Answer, decide
+from catalog.bundles.bundle import Match
+from catalog.recognition.calibration import Calibration
+from catalog.recognition.decision import Answer, decide
 from edge.sighting import Verdict
 
 POSSIBLE = 0.01  # probability from which an item is shown beside a match

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
 
-from catalog.errors import VisualSearchError
+from catalog.core.errors import VisualSearchError
 from edge.web.device import Device
 from edge.web.documents import (
     listed_item_document,

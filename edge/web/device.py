@@ -6,8 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from catalog.items import Item, Photo
-from edge.figures import Figures
+from catalog.bundles.items import Item, Photo
+from edge.counters import Figures
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Image, Sighting

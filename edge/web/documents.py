@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from catalog.errors import VisualSearchError
-from catalog.items import Item, Photo
+from catalog.bundles.items import Item, Photo
+from catalog.core.errors import VisualSearchError
 from edge.sighting import Candidate, Sighting
 from edge.web.device import Catalogue, Device
-from sync.clock import timestamp
+from sync.outbox.clock import timestamp
 
 Document = dict[str, object]
 

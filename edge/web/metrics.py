@@ -15,9 +15,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from edge.figures import Figures
+from edge.counters import Figures
 from edge.web.device import Device
-from sync.outbox import REASONS, Counters
+from sync.outbox.outbox import REASONS, Counters
 
 PREFIX = "visual_search_"
 

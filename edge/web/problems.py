@@ -10,7 +10,7 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from catalog.errors import VisualSearchError
+from catalog.core.errors import VisualSearchError
 
 MEDIA_TYPE = "application/problem+json"
 

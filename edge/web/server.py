@@ -16,7 +16,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from catalog.errors import PortError
+from edge.errors import PortError
 from edge.web.addresses import lan_addresses
 from edge.web.app import THREADS
 from edge.web.problems import MEDIA_TYPE, problem_body

@@ -11,7 +11,7 @@ from flask import Flask, Response, json, request
 from edge.web.device import Device
 from edge.web.documents import open_bundle, state_document
 from edge.web.problems import ProblemError
-from sync.clock import timestamp
+from sync.outbox.clock import timestamp
 
 NAP_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
 HEARTBEAT_SECONDS = 5.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Request
 
-from catalog.errors import PhotoError
-from catalog.photos import decode
+from catalog.core.errors import PhotoError
+from catalog.core.photos import decode
 from edge.sighting import Box, Image
 from edge.web.problems import ProblemError
 

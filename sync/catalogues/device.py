@@ -8,37 +8,37 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from catalog import durable, gate
-from catalog.errors import (
+from catalog.bundles import gate
+from catalog.bundles.shelf import Shelf, is_sound, unwritable
+from catalog.core import durable
+from catalog.core.errors import (
     BundleError,
     DiskFullError,
-    ExpiredError,
     MissingExtraError,
     SettingsError,
     ShelfBusy,
     SlowBundleError,
-    StoreError,
     SurroundingsError,
-    TrustError,
     VisualSearchError,
 )
-from catalog.locks import locked
-from catalog.settings import CatalogSettings, DeviceSettings, load
-from catalog.shelf import Shelf, is_sound, unwritable
-from catalog.state import (
+from catalog.core.locks import locked
+from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.state import (
     SyncState,
     Version,
     read_edge_state,
     read_sync_state,
     write_sync_state,
 )
-from sync import by_hand
-from sync.pull import Puller
-from sync.root import factory_root
+from sync.catalogues import overrides as by_hand
+from sync.catalogues.pull import Puller
+from sync.catalogues.trial import Verdict, Watcher
+from sync.errors import ExpiredError, StoreError, TrustError
 from sync.settings import SyncSettings
-from sync.store import Store, open_store
-from sync.trial import Verdict, Watcher
-from sync.trust import Release, Trust
+from sync.stores.base import Store
+from sync.stores.choice import open_store
+from sync.trust.root import factory_root
+from sync.trust.trust import Release, Trust
 
 SKEW = timedelta(minutes=5)  # of two clocks that are both right
 

@@ -23,15 +23,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from catalog import durable
-from catalog.errors import (
-    ForgedError,
-    StoreBusy,
-    StoreChanged,
-    StoreTooLarge,
-    StoreUnreachable,
-)
-from sync.store import FILES, Pace, Store
+from catalog.core import durable
+from sync.errors import ForgedError, StoreBusy, StoreChanged, StoreTooLarge, StoreUnreachable
+from sync.stores.base import FILES, Pace, Store
 
 RESUMABLE = re.compile(r"[0-9a-f]{64}(\.part|\.journal)?")
 CHUNK = 1 << 20  # bytes, at most, between two looks at the clock

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from catalog.errors import ShelfError
-from catalog.ledger import Declined
-from catalog.shelf import Shelf
+from catalog.bundles.ledger import Declined
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import ShelfError
 
 
 def roll_back(shelf: Shelf) -> str:

@@ -15,15 +15,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog import durable, gate
-from catalog.errors import BundleError, DiskFullError, ShelfError
-from catalog.ledger import Trial
-from catalog.manifest import MANIFEST, Manifest, file_digest, parse_manifest, read_manifest, verify
-from catalog.shelf import Shelf, is_sound, unwritable
-from catalog.state import EdgeState
-from sync.fetch import Fetch, Wanted, sweep
-from sync.store import Pace, Store
-from sync.trust import Release
+from catalog.bundles import gate
+from catalog.bundles.ledger import Trial
+from catalog.bundles.manifest import (
+    MANIFEST,
+    Manifest,
+    file_digest,
+    parse_manifest,
+    read_manifest,
+    verify,
+)
+from catalog.bundles.shelf import Shelf, is_sound, unwritable
+from catalog.core import durable
+from catalog.core.errors import BundleError, DiskFullError, ShelfError
+from catalog.core.state import EdgeState
+from sync.catalogues.fetch import Fetch, Wanted, sweep
+from sync.stores.base import Pace, Store
+from sync.trust.trust import Release
 
 MINUTE = 60.0  # seconds that edge has to open a new bundle, beyond what the gate took here
 

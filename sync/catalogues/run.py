@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from catalog import durable
-from catalog.errors import ShelfBusy, ShelfError, VisualSearchError
-from catalog.locks import locked
-from catalog.shelf import unwritable
-from catalog.state import SyncState
+from catalog.bundles.shelf import unwritable
+from catalog.core import durable
+from catalog.core.errors import ShelfBusy, ShelfError, VisualSearchError
+from catalog.core.locks import locked
+from catalog.core.state import SyncState
 from sync.backoff import Backoff
-from sync.device import Device
-from sync.progress import logged
+from sync.catalogues.device import Device
+from sync.catalogues.progress import logged
 
 # Works until the first event is set. The second asks whoever pulls to check now; it is set too
 # when the first is.

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from catalog.ledger import Trial
-from catalog.shelf import Shelf
-from catalog.state import EdgeState, boot_id
+from catalog.bundles.ledger import Trial
+from catalog.bundles.shelf import Shelf
+from catalog.core.state import EdgeState, boot_id
 
 CRASHES = 2
 SETTLED_S = 600.0  # open for so long without a second crash, the trial ends well

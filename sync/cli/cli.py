@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import click
 
-from catalog.commands import LazyGroup
+from catalog.core.lazy_group import LazyGroup
 
 COMMANDS = {
-    "doctor": "sync.device_cli:doctor",
-    "keys": "sync.owner_cli:keys",
-    "outbox": "sync.outbox_cli:outbox",
-    "once": "sync.device_cli:once",
-    "pin": "sync.device_cli:pin",
-    "publish": "sync.owner_cli:publish",
-    "refresh": "sync.owner_cli:refresh",
-    "rollback": "sync.device_cli:rollback",
-    "run": "sync.device_cli:run",
-    "status": "sync.device_cli:status",
-    "unpin": "sync.device_cli:unpin",
-    "tail": "sync.report_cli:tail",
+    "doctor": "sync.cli.device:doctor",
+    "keys": "sync.cli.owner:keys",
+    "outbox": "sync.cli.outbox:outbox",
+    "once": "sync.cli.device:once",
+    "pin": "sync.cli.device:pin",
+    "publish": "sync.cli.owner:publish",
+    "refresh": "sync.cli.owner:refresh",
+    "rollback": "sync.cli.device:rollback",
+    "run": "sync.cli.device:run",
+    "status": "sync.cli.device:status",
+    "unpin": "sync.cli.device:unpin",
+    "tail": "sync.cli.tail:tail",
 }
 
 

@@ -15,16 +15,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from catalog.errors import SettingsError, ShelfBusy, VisualSearchError
-from catalog.terminal import as_json
-from sync.renewal import warning
+from catalog.core.errors import SettingsError, ShelfBusy, VisualSearchError
+from catalog.core.terminal import as_json
+from sync.trust.renewal import warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.state import SyncState, Version
-    from sync.device import Device
-    from sync.outbox import Counters
+    from catalog.core.state import SyncState, Version
+    from sync.catalogues.device import Device
+    from sync.outbox.outbox import Counters
 
 LOOK_S = 0.5  # between two looks at edge
 DRAIN_S = 60.0
@@ -44,10 +44,10 @@ def run(config: Path | None) -> None:
     Example:
       visual-search sync run
     """
-    from sync.news import telling
-    from sync.reporting import is_wanted, reporting
-    from sync.run import alone, pulling, watching
-    from sync.run import run as run_workers
+    from sync.catalogues.run import alone, pulling, watching
+    from sync.catalogues.run import run as run_workers
+    from sync.reports.news import telling
+    from sync.reports.wiring import is_wanted, reporting
 
     with telling(config) as tell:
         device = _device(config, tell=tell)
@@ -84,8 +84,8 @@ def once(config: Path | None, source: str | None, as_json: bool) -> None:
       visual-search sync once
       visual-search sync once --from file:///media/usb
     """
-    from sync.news import telling
-    from sync.progress import shown
+    from sync.catalogues.progress import shown
+    from sync.reports.news import telling
 
     with telling(config) as tell:
         device = _device(config, source, tell)
@@ -117,7 +117,7 @@ def status(config: Path | None, as_json: bool) -> None:
       visual-search sync status
       visual-search sync status --json
     """
-    from sync.run import is_running
+    from sync.catalogues.run import is_running
 
     device = _device(config)
     state, running, waiting = device.state(), is_running(device), _outbox(config)
@@ -199,9 +199,9 @@ def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
     Example:
       visual-search sync doctor
     """
-    from catalog.findings import show
-    from sync.report_checks import checks
-    from sync.sync_doctor import examine
+    from catalog.core.findings import show
+    from sync.cli.doctor import examine
+    from sync.reports.checks import checks
 
     show(chain(examine(config, source), checks(config)), as_json)
 
@@ -211,14 +211,14 @@ def _device(
     source: str | None = None,
     tell: Callable[[SyncState], object] = lambda state: None,
 ) -> Device:
-    from sync.device import Device
+    from sync.catalogues.device import Device
 
     return Device.from_settings(config, source, tell)
 
 
 def _outbox(config: Path | None) -> Counters | None:
     """How the outbox is; None where there is none yet."""
-    from sync.outbox_cli import counters
+    from sync.cli.outbox import counters
 
     try:
         return counters(config)
@@ -228,7 +228,7 @@ def _outbox(config: Path | None) -> Counters | None:
 
 def _drain(config: Path | None) -> None:
     """Report what waits; that this fails is no fault of the pull."""
-    from sync.reporting import opened
+    from sync.reports.wiring import opened
 
     try:
         with opened(config) as found:

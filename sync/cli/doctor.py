@@ -11,25 +11,17 @@ from pathlib import Path
 
 import httpx
 
-from catalog.errors import (
-    MissingExtraError,
-    NotInStore,
-    SettingsError,
-    ShelfError,
-    StoreError,
-    StoreRefused,
-    TrustError,
-    VisualSearchError,
-)
-from catalog.findings import Finding
-from catalog.settings import DeviceSettings, load
-from catalog.state import read_sync_state
+from catalog.core.errors import MissingExtraError, SettingsError, ShelfError, VisualSearchError
+from catalog.core.findings import Finding
+from catalog.core.settings import DeviceSettings, load
+from catalog.core.state import read_sync_state
+from sync.catalogues.device import Device
 from sync.credentials import credentials_endpoint
-from sync.device import Device
-from sync.renewal import warning
-from sync.root import factory_root
+from sync.errors import NotInStore, StoreError, StoreRefused, TrustError
 from sync.settings import SyncSettings
-from sync.store import METADATA, Store
+from sync.stores.base import METADATA, Store
+from sync.trust.renewal import warning
+from sync.trust.root import factory_root
 
 SKEW = timedelta(minutes=5)  # S3 refuses more than fifteen
 SECONDS = 10.0

@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from catalog import durable
-from catalog.errors import SurroundingsError
-from catalog.settings import DeviceSettings, load
-from sync import outbox_rows as rows
-from sync.clock import now
-from sync.outbox import FILE, Counters, Stored
-from sync.outbox_file import OutboxFile
+from catalog.core import durable
+from catalog.core.errors import SurroundingsError
+from catalog.core.settings import DeviceSettings, load
+from sync.outbox import rows
+from sync.outbox.clock import now
+from sync.outbox.database import OutboxFile
+from sync.outbox.outbox import FILE, Counters, Stored
+from sync.reports.transports.choice import choose
 from sync.settings import OutboxSettings
-from sync.transports.choice import choose
 
 AT_ONCE = 500  # events
 

@@ -21,12 +21,12 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from catalog.settings import CatalogSettings, load
-from catalog.terminal import as_json
-from sync.keys import FOLDERS, Keys, Passphrase, read_passphrase
-from sync.publish import DAYS, Begin, Publisher
-from sync.renewal import command, warning
-from sync.store import open_store
+from catalog.core.settings import CatalogSettings, load
+from catalog.core.terminal import as_json
+from sync.stores.choice import open_store
+from sync.trust.keys import FOLDERS, Keys, Passphrase, read_passphrase
+from sync.trust.publish import DAYS, Begin, Publisher
+from sync.trust.renewal import command, warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable

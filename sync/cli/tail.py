@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from catalog.settings import DeviceSettings, load
-from sync.journal import Note, follow
+from catalog.core.settings import DeviceSettings, load
+from sync.reports.journal import Note, follow
 
 
 @click.command()

@@ -24,9 +24,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from catalog import durable
-from catalog.errors import OutboxError
-from sync.outbox_rescue import rescue
+from catalog.core import durable
+from sync.errors import OutboxError
+from sync.outbox.rescue import rescue
 
 BUSY_S = 5.0  # how long to wait for another writer
 FORMAT = 1

@@ -1,6 +1,6 @@
-"""What is reported: one JSON document for each event, described by ``schema/event.schema.json``.
+"""What is reported: one JSON document for each event, described by ``event.schema.json``.
 
-    python -m sync.events   prints the schema
+    python -m sync.outbox.events   prints the schema
 
 A document is an envelope (who, when, the place in the stream) and, beside it, what the kind
 of event adds. Its models stand here; the committed schema is made from them.
@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 import uuid6
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from catalog.errors import EventError
-from sync.clock import Moment, now
+from sync.errors import EventError
+from sync.outbox.clock import Moment, now
 
 Kind = Literal["sighting", "status", "heartbeat", "features", "message"]
 

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from catalog.errors import OutboxError
-from sync import outbox_rows as rows
-from sync.clock import now, timestamp
-from sync.events import Event, Kind
-from sync.outbox_file import OutboxFile
-from sync.outbox_rows import REASONS, Counters, Stored
-from sync.outbox_writer import Ticket, Writer
+from sync.errors import OutboxError
+from sync.outbox import rows
+from sync.outbox.clock import now, timestamp
+from sync.outbox.database import OutboxFile
+from sync.outbox.events import Event, Kind
+from sync.outbox.rows import REASONS, Counters, Stored
+from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
 __all__ = ["FILE", "REASONS", "Counters", "Outbox", "Stored", "Ticket"]

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sync import outbox_rows as rows
-from sync.clock import Moment
-from sync.events import VERBATIM, WORTH
-from sync.outbox_rows import Row
+from sync.outbox import rows
+from sync.outbox.clock import Moment
+from sync.outbox.events import VERBATIM, WORTH
+from sync.outbox.rows import Row
 
 MOST_BYTES = 256 << 20  # of payload; a damaged tree may lead in circles
 MOST_HOLES = 10_000  # parts that cannot be read, then no smaller ones are tried

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sync.clock import Moment
-from sync.events import placed
+from sync.outbox.clock import Moment
+from sync.outbox.events import placed
 
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 ROOM_AGAIN = 0.95  # of the limit; thinned to this, so that not every event thins anew

@@ -9,13 +9,13 @@ import time
 from collections import Counter, deque
 from pathlib import Path
 
-from catalog.errors import EventError, OutboxError
-from catalog.state import boot_id
-from sync import outbox_rows as rows
-from sync.clock import now, timestamp
-from sync.events import WORTH, Event, Kind, render, status
-from sync.outbox_file import OutboxFile
-from sync.outbox_rows import Row
+from catalog.core.state import boot_id
+from sync.errors import EventError, OutboxError
+from sync.outbox import rows
+from sync.outbox.clock import now, timestamp
+from sync.outbox.database import OutboxFile
+from sync.outbox.events import WORTH, Event, Kind, render, status
+from sync.outbox.rows import Row
 from sync.settings import OutboxSettings
 
 MOST_WAITING = 2000  # events in memory, while the disk does not take them

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import uuid6
 
-from catalog.errors import TransportError, VisualSearchError
-from catalog.findings import Finding
-from catalog.locks import locked
-from catalog.settings import DeviceSettings, load
-from sync.clock import timestamp
-from sync.report import LOCK
-from sync.session import Ear
+from catalog.core.errors import VisualSearchError
+from catalog.core.findings import Finding
+from catalog.core.locks import locked
+from catalog.core.settings import DeviceSettings, load
+from sync.errors import TransportError
+from sync.outbox.clock import timestamp
+from sync.reports.reporter import LOCK
+from sync.reports.session import Ear
+from sync.reports.topics import NAMES, Topics
+from sync.reports.transports import choice
+from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
-from sync.topics import NAMES, Topics
-from sync.transports import choice
-from sync.transports.base import Transport
 
 SECONDS = 10.0  # for an answer
 SOON = timedelta(days=30)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sync.clock import timestamp
-from sync.outbox_rows import Stored
+from sync.outbox.clock import timestamp
+from sync.outbox.rows import Stored
 
 FILE = "reported.jsonl"  # in the state folder
 MOST_BYTES = 1 << 20  # of the file; one older file is kept beside it

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from catalog.errors import SettingsError
-from catalog.settings import DeviceSettings, device_id, load
-from catalog.state import SyncState
-from sync.events import status
-from sync.outbox import FILE, Outbox
+from catalog.core.errors import SettingsError
+from catalog.core.settings import DeviceSettings, device_id, load
+from catalog.core.state import SyncState
+from sync.outbox.events import status
+from sync.outbox.outbox import FILE, Outbox
 from sync.settings import OutboxSettings
 
 Tell = Callable[[SyncState], object]

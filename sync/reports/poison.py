@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from sync.outbox import Stored
+from sync.outbox.outbox import Stored
 
 STUBBORN = 2  # failures alone, then others go first
 GUILTY = 5  # strikes: failures after others got through; with the two before, seven in a row

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from catalog.errors import VisualSearchError
+from catalog.core.errors import VisualSearchError
 
 KEPT = 100  # answers, for a question that comes again
 

@@ -13,17 +13,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.errors import NetworkError, OutboxError, SurroundingsError
-from catalog.locks import locked
+from catalog.core.errors import NetworkError, SurroundingsError
+from catalog.core.locks import locked
 from sync.backoff import Backoff
-from sync.commands import Commands
-from sync.journal import Journal
-from sync.outbox import Outbox
-from sync.session import Ear, Holds, Session
+from sync.errors import OutboxError
+from sync.outbox.outbox import Outbox
+from sync.reports.journal import Journal
+from sync.reports.poison import Suspects
+from sync.reports.remote_commands import Commands
+from sync.reports.session import Ear, Holds, Session
+from sync.reports.topics import Topics
+from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
-from sync.suspects import Suspects
-from sync.topics import Topics
-from sync.transports.base import Transport
 
 LOCK = "reporting.lock"  # in the state folder
 OFFLINE_STEP_S = 5.0  # how often the seconds without a connection are counted

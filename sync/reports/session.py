@@ -8,15 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from catalog.errors import OutboxError, TransportError
 from sync.backoff import Backoff
-from sync.commands import Commands
-from sync.journal import Journal
-from sync.outbox import Outbox, Stored
+from sync.errors import OutboxError, TransportError
+from sync.outbox.outbox import Outbox, Stored
+from sync.reports.journal import Journal
+from sync.reports.poison import Key, Suspects, Verdict, key
+from sync.reports.remote_commands import Commands
+from sync.reports.topics import Topics
+from sync.reports.transports.base import Refusal, Transport
 from sync.settings import OutboxSettings
-from sync.suspects import Key, Suspects, Verdict, key
-from sync.topics import Topics
-from sync.transports.base import Refusal, Transport
 
 READ = 100  # events read from the outbox at once
 MOST_COMMANDS = 20  # that wait for an answer; more are not heard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.errors import SettingsError
+from catalog.core.errors import SettingsError
 from sync.settings import OutboxSettings
 
 NAMES = {"sighting": "sightings", "status": "status", "heartbeat": "heartbeat"}

@@ -10,14 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from catalog.settings import DeviceSettings, device_id, load
-from catalog.shelf import Shelf
-from sync.commands import Commands
-from sync.outbox import FILE, Outbox
-from sync.report import Reporter
+from catalog.bundles.shelf import Shelf
+from catalog.core.settings import DeviceSettings, device_id, load
+from sync.outbox.outbox import FILE, Outbox
+from sync.reports.remote_commands import Commands
+from sync.reports.reporter import Reporter
+from sync.reports.topics import Topics
+from sync.reports.transports import choice
 from sync.settings import OutboxSettings
-from sync.topics import Topics
-from sync.transports import choice
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 ::
 
-    metadata/                                   signed, small; see `sync.trust`
+    metadata/                                   signed, small; see `sync.trust.trust`
     targets/<channel>/<sha256>.manifest.json    one for each version of each channel
     files/<sha256>                              what manifests list, each stored once
 
@@ -17,14 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import BinaryIO, Protocol
 
-from catalog.errors import SettingsError, StoreTooLarge, StoreUnreachable
-
-if TYPE_CHECKING:
-    import boto3
+from sync.errors import StoreTooLarge, StoreUnreachable
 
 METADATA = "metadata"
 TARGETS = "targets"
@@ -173,37 +168,3 @@ class Store(ABC):
                     raise StoreTooLarge(f"{self.url}: {name} has more than {limit} bytes")
                 pace.count(len(chunk))
         return bytes(content)
-
-
-def open_store(
-    source: str,
-    *,
-    endpoint_url: str = "",
-    region: str = "",
-    session: boto3.Session | None = None,
-) -> Store:
-    """Name a store; nothing is asked of it yet.
-
-    Args:
-        source: ``s3://bucket/prefix`` or ``file:///folder``.
-        endpoint_url: Of an S3-compatible store that is not AWS.
-        region: Of the bucket; else what boto3 finds.
-        session: Whose credentials are used; else boto3's usual chain.
-
-    Raises:
-        SettingsError: `source` is neither.
-        MissingExtraError: boto3 is not installed.
-    """
-    parts = urlsplit(source)
-    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
-        from sync.stores.folder import FolderStore
-
-        return FolderStore(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
-        from sync.stores.s3 import S3Store
-
-        return S3Store(parts.netloc, parts.path.strip("/"), endpoint_url, region, session)
-    raise SettingsError(
-        f"{source or 'no source'}: not a place to look for catalogues; "
-        "give s3://bucket/prefix or file:///folder"
-    )

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from catalog import durable
-from catalog.errors import NotInStore, StoreChanged, StoreConflict, StoreError
-from sync.store import CHUNK, Entry, Progress, Store
+from catalog.core import durable
+from sync.errors import NotInStore, StoreChanged, StoreConflict, StoreError
+from sync.stores.base import CHUNK, Entry, Progress, Store
 
 COPIED = 1 << 20  # bytes at a time
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from catalog.errors import (
-    MissingExtraError,
+from catalog.core.errors import MissingExtraError, SettingsError
+from sync.errors import (
     NotInStore,
-    SettingsError,
     StoreBusy,
     StoreChanged,
     StoreConflict,
@@ -17,7 +16,7 @@ from catalog.errors import (
     StoreRefused,
     StoreUnreachable,
 )
-from sync.store import CHUNK, Entry, Progress, Store
+from sync.stores.base import CHUNK, Entry, Progress, Store
 from sync.stores.bounds import bound
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 
-from catalog import durable
-from catalog.errors import KeysError
+from catalog.core import durable
+from sync.errors import KeysError
 
 ROOT_DAYS = 3652  # its keys lie offline
 SHORTEST = 12  # characters of a passphrase; PEM makes guessing cheap

@@ -17,21 +17,14 @@ from pathlib import Path
 
 from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 
-from catalog import gate
-from catalog.errors import (
-    BundleError,
-    ForgedError,
-    KeysError,
-    NotInStore,
-    StoreConflict,
-    SurroundingsError,
-    TrustError,
-)
-from catalog.manifest import MANIFEST, FileEntry, bundle_id, parse_manifest
-from sync.keys import Keys, expiry
-from sync.renewal import Ending, first
-from sync.store import FILES, METADATA, TARGETS, Progress, Store
-from sync.trust import ISSUED, TIME, Trust, issued_at, manifest_path, now
+from catalog.bundles import gate
+from catalog.bundles.manifest import MANIFEST, FileEntry, bundle_id, parse_manifest
+from catalog.core.errors import BundleError, SurroundingsError
+from sync.errors import ForgedError, KeysError, NotInStore, StoreConflict, TrustError
+from sync.stores.base import FILES, METADATA, TARGETS, Progress, Store
+from sync.trust.keys import Keys, expiry
+from sync.trust.renewal import Ending, first
+from sync.trust.trust import ISSUED, TIME, Trust, issued_at, manifest_path, now
 
 DAYS = 400
 TIMESTAMP = f"{METADATA}/timestamp.json"

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tuf.api.metadata import Root, Targets, Timestamp
 
-from catalog import durable
+from catalog.core import durable
 
 log = logging.getLogger(__name__)
 

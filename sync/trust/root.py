@@ -7,8 +7,8 @@ from pathlib import Path
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
 
-from catalog import durable
-from catalog.errors import SettingsError, ShelfError
+from catalog.core import durable
+from catalog.core.errors import SettingsError, ShelfError
 
 
 def factory_root(given: Path | None, folder: Path) -> bytes:

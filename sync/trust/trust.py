@@ -6,7 +6,7 @@ specification/latest/>`_, section 5). Around it stands what a device in the fiel
 - Its files are flushed, so that a power cut leaves what was there or what is new. A damaged
   file is fetched again: the root that the owner gave is always the beginning.
 - A floor of our own, flushed too: with its other files lost, a device still does not accept an
-  older repository; see `sync.floor`.
+  older repository; see `sync.trust.rollback_floor`.
 - Time never runs behind the newest ``issued`` of a timestamp that was verified, so a device
   that boots in 1970 still notices what has expired. The device's own clock is never stored:
   a wrong reading is forgotten as soon as the clock is right.
@@ -25,25 +25,24 @@ from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
-from catalog import durable
-from catalog.errors import (
+from catalog.bundles.manifest import LARGEST_MANIFEST, bundle_id, parse_manifest
+from catalog.core import durable
+from catalog.core.errors import ShelfBusy, ShelfError
+from catalog.core.locks import locked
+from sync.errors import (
     ExpiredError,
     ForgedError,
     NotInStore,
     NotPublishedError,
     RolledBackError,
-    ShelfBusy,
-    ShelfError,
     StoreRefused,
     StoreTooLarge,
     TooLargeError,
     WrongChannelError,
 )
-from catalog.locks import locked
-from catalog.manifest import LARGEST_MANIFEST, bundle_id, parse_manifest
-from sync.floor import Floor, FloorFile
-from sync.renewal import Ending, command, first
-from sync.store import METADATA, TARGETS, Store
+from sync.stores.base import METADATA, TARGETS, Store
+from sync.trust.renewal import Ending, command, first
+from sync.trust.rollback_floor import Floor, FloorFile
 
 ISSUED = "issued"  # our field in the timestamp role
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -64,7 +63,7 @@ class Release:
         channel: Its channel.
         number: Counts up by one with every publish in the channel.
         bundle: The bundle's id.
-        manifest: Its ``manifest.json``, verified; `catalog.manifest.parse_manifest` reads it.
+        manifest: Its ``manifest.json``, verified; `manifest.parse_manifest` reads it.
         issued: When the owner last signed the repository's state, if that is said.
         expires: When the first of the signatures ends, which is that of the role `ends`.
     """

@@ -15,10 +15,10 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from sync.transports.base import Refusal
-from sync.transports.mqtt import Address
-from tests.certificates import Authority
-from tests.iot_core import IotCore, server_context
+from sync.reports.transports.base import Refusal
+from sync.reports.transports.mqtt import Address
+from tests.support.certificates import Authority
+from tests.support.iot_core import IotCore, server_context
 
 THING = "shelf-1"
 MOSQUITTO = "/usr/sbin/mosquitto"

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from catalog.photos import Picture
+from catalog.core.photos import Picture
 
 ORIENTATION = 0x112
 

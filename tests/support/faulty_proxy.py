@@ -18,7 +18,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.s3_server import ACCESS, SECRET
+from tests.support.s3_server import ACCESS, SECRET
 
 CHUNK = 1 << 16
 LIE = 1000  # bytes

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from catalog.settings import DeviceSettings
-from catalog.shelf import Shelf
-from sync.device import Device
-from sync.keys import Keys
-from sync.publish import Published, Publisher
+from catalog.bundles.shelf import Shelf
+from catalog.core.settings import DeviceSettings
+from sync.catalogues.device import Device
 from sync.settings import SyncSettings
-from sync.store import open_store
+from sync.stores.choice import open_store
+from sync.trust.keys import Keys
+from sync.trust.publish import Published, Publisher
 from tests.conftest import sign_again
 
 PASSPHRASE = b"five words by chance, no more"

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from sync.events import Event, Sighting, Timings, status
-from sync.outbox import Outbox
+from sync.outbox.events import Event, Sighting, Timings, status
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
 
 SIGHTING = Sighting(verdict="nothing", bundle="b" * 40, timings_ms=Timings())

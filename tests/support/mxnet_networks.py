@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import catalog.engines.mxnet  # noqa: F401  # puts back what MXNet misses in numpy
+import catalog.networks.engines.mxnet  # noqa: F401  # puts back what MXNet misses in numpy
 
 mx: Any = importlib.import_module("mxnet")
 

@@ -7,8 +7,8 @@ import itertools
 from collections import deque
 from pathlib import Path
 
-from sync.events import Event, status
-from sync.outbox import Outbox, Ticket
+from sync.outbox.events import Event, status
+from sync.outbox.outbox import Outbox, Ticket
 from sync.settings import OutboxSettings
 
 

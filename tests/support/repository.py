@@ -15,12 +15,12 @@ from typing import BinaryIO, TypeVar
 
 from tuf.api.metadata import Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
 
-from catalog.errors import NotInStore, StoreChanged, StoreConflict
-from catalog.manifest import FILES, MANIFEST, describe_files
-from sync.keys import Keys
-from sync.publish import Published, Publisher
-from sync.store import CHUNK, Entry, Progress, Store
-from sync.trust import Trust
+from catalog.bundles.manifest import FILES, MANIFEST, describe_files
+from sync.errors import NotInStore, StoreChanged, StoreConflict
+from sync.stores.base import CHUNK, Entry, Progress, Store
+from sync.trust.keys import Keys
+from sync.trust.publish import Published, Publisher
+from sync.trust.trust import Trust
 
 Role = TypeVar("Role", Targets, Snapshot, Timestamp)
 

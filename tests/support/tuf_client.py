@@ -15,9 +15,10 @@ from urllib.parse import quote
 import click
 import urllib3
 
-from catalog.errors import NotInStore, StoreBusy, StoreRefused, VisualSearchError
-from sync.store import CHUNK, METADATA, Entry, Store
-from sync.trust import Trust
+from catalog.core.errors import VisualSearchError
+from sync.errors import NotInStore, StoreBusy, StoreRefused
+from sync.stores.base import CHUNK, METADATA, Entry, Store
+from sync.trust.trust import Trust
 
 GIVEN = "given-root"  # beside the metadata, which the suite looks into
 

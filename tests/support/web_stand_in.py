@@ -12,10 +12,10 @@ from typing import cast
 import cv2
 import numpy as np
 
-from catalog.errors import BundleError
-from catalog.items import Item, Photo
-from catalog.photos import encode_jpeg
-from edge.figures import Figures
+from catalog.bundles.items import Item, Photo
+from catalog.core.errors import BundleError
+from catalog.core.photos import encode_jpeg
+from edge.counters import Figures
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
@@ -266,7 +266,7 @@ def show_state(device: StandInDevice, state: str) -> None:
 
 
 def main() -> None:
-    """Serve the stand-in, for looking at the page: python -m tests.web_stand_in."""
+    """Serve the stand-in, for looking at the page: python -m tests.support.web_stand_in."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--host", default="127.0.0.1")

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from catalog.errors import SettingsError, StoreBusy, StoreError, StoreRefused, StoreUnreachable
-from catalog.settings import DeviceSettings, device_id
+from catalog.core.errors import SettingsError
+from catalog.core.settings import DeviceSettings, device_id
 from sync.credentials import credentials_endpoint, session
+from sync.errors import StoreBusy, StoreError, StoreRefused, StoreUnreachable
 from sync.settings import SyncSettings
-from sync.store import Store, open_store
-from tests.iot_endpoint import Authority, IotEndpoint, TokenGate
-from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
+from sync.stores.base import Store
+from sync.stores.choice import open_store
+from tests.support.iot_endpoint import Authority, IotEndpoint, TokenGate
+from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 
 @pytest.fixture(scope="module")

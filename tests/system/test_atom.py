@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from catalog.build import build
-from catalog.featurizer import Featurizer
-from catalog.manifest import read_manifest
-from catalog.sources import read_source
-from tests.drawing import draw_thing, png, write_things
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.manifest import read_manifest
+from catalog.networks.featurizer import Featurizer
+from tests.support.drawing import draw_thing, png, write_things
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ATOM = ("qemu-x86_64", "-cpu", "Denverton")
 THINGS, PHOTOS = 60, 5  # more photos than fit a leaf of Annoy's trees
 AGREEMENT = 1e-5  # other instructions add in another order
@@ -121,7 +121,7 @@ def test_the_portable_wheel_answers_on_an_atom_as_the_native_one_does_here(
 
 
 def test_the_gate_lets_the_bundle_pass_on_an_atom(wheels: dict[str, Path], bundle: Path) -> None:
-    done = run(wheels["portable"], "-m", "catalog.gate", bundle, "onnxruntime")
+    done = run(wheels["portable"], "-m", "catalog.bundles.gate", bundle, "onnxruntime")
     passed = json.loads(done.stdout.splitlines()[-1])
     assert passed["engine"] == "onnxruntime"
     assert passed["cosine"] > 0.999

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from cfnlint.decode import decode
 
-from sync.topics import NAMES, Topics
+from sync.reports.topics import NAMES, Topics
 
-CLOUD = Path(__file__).parents[1] / "cloud"
+CLOUD = Path(__file__).parents[2] / "cloud"
 TEMPLATE = CLOUD / "visual-search.yaml"
 THING = "THING"
 LINT = "from cfnlint.runner import main; main()"

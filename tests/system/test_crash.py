@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.__main__ import try_all
+from tests.proofs.crash.__main__ import try_all
 
 
 def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(tmp_path: Path) -> None:

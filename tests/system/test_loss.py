@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.loss.run import WINDOW, run
+from tests.proofs.loss.run import WINDOW, run
 
 
 def test_nothing_is_lost(tmp_path: Path) -> None:

@@ -12,20 +12,21 @@ import onnx
 import onnxruntime
 import pytest
 
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.cache import FeatureCache
-from catalog.engines.engine import CHOICES
-from catalog.evaluate import evaluate
-from catalog.features import Featurized, featurize
-from catalog.featurizer import EMBEDDED, Featurizer, normalised
-from catalog.importing.convert import convert, find_checkpoint
-from catalog.importing.importer import import_model
-from catalog.index import noisy_queries
-from catalog.materials import materials
-from catalog.models import Preprocessing, open_model
-from catalog.photos import decode
-from catalog.sources import read_source
+from bench.materials import materials
+from catalog.building.build import build
+from catalog.building.cache import FeatureCache
+from catalog.building.features import Featurized, featurize
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.core.photos import decode
+from catalog.core.vectors import normalised
+from catalog.evaluation.evaluate import evaluate
+from catalog.networks.engines.choice import CHOICES
+from catalog.networks.featurizer import EMBEDDED, Featurizer
+from catalog.networks.importing.convert import convert, find_checkpoint
+from catalog.networks.importing.importer import import_model
+from catalog.networks.models import Preprocessing, open_model
+from catalog.recognition.index import noisy_queries
 
 pytestmark = pytest.mark.materials
 

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.errors import ContentError, SurroundingsError
-from catalog.featurizer import EMBEDDED
-from catalog.sources import read_source
+from catalog.building.sources import read_source
+from catalog.core.errors import ContentError, SurroundingsError
+from catalog.networks.featurizer import EMBEDDED
 from training import finetune
 from training.shop import (
     HELD_BACK,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import training
-from catalog import demonstration
-from catalog.demonstration.fonts import FACES
-from catalog.demonstration.items import drawn_items
-from catalog.errors import ContentError
-from catalog.materials import materials
+from bench.materials import materials
+from catalog import synthetic as demonstration
+from catalog.core.errors import ContentError
+from catalog.synthetic.fonts import FACES
+from catalog.synthetic.items import drawn_items
 from training.cutouts import cutout_files
 from training.drawn import drawn_files
 from training.glyphs import FONT as EMOJI
@@ -70,7 +70,7 @@ def test_the_training_imports_of_the_product_only_the_catalogue_without_its_demo
     files = sorted(TRAINING.glob("*.py"))
     assert len(files) > 10
     named = {file.name: imported(file) for file in files}
-    apart = ("catalog.demonstration", "edge", "sync")
+    apart = ("catalog.synthetic", "edge", "sync")
     found = {
         (name, one)
         for name, used in named.items()

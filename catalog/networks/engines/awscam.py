@@ -16,10 +16,10 @@ import awscam
 import mo
 import numpy as np
 
-from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
-from catalog.engines.engine import Tensor
-from catalog.errors import FeaturizerError
-from catalog.settings import CatalogSettings, load
+from catalog.core.errors import FeaturizerError
+from catalog.core.settings import CatalogSettings, load
+from catalog.core.vectors import Tensor
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
 
 MODEL = SYMBOL_FILE.removesuffix("-symbol.json")
 FOLDER = "optimized"  # below the build cache

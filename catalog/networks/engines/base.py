@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from catalog.engines.checkpoint import has_checkpoint
-from catalog.errors import FeaturizerError, MissingExtraError, SurroundingsError
-
-Tensor = NDArray[np.float32]
-
-CHOICES = ("onnxruntime", "openvino")  # tried in this order when the choice is "auto"
-DEVICES = ("CPU", "GPU")  # that openvino can be told to use
-CHECKPOINT_ENGINES = ("mxnet", "awscam")  # they run a checkpoint kept beside the network
+from catalog.core.errors import FeaturizerError
+from catalog.core.vectors import Tensor
 
 
 class Engine(Protocol):
@@ -31,63 +21,6 @@ class Engine(Protocol):
     def run(self, batch: Tensor) -> Tensor:
         """Run float32 (n, 3, height, width) and return the output, float32 (n, ...)."""
         ...
-
-
-def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engine:
-    """Open an ONNX network.
-
-    Args:
-        network: The ONNX file.
-        output: Name of the output wanted; None takes ``embedding``, else the last one.
-        choice: Name of an engine, or "auto" for the first that is installed: one for ONNX,
-            else mxnet where its checkpoint stands beside the network. "openvino:GPU" runs it
-            on a GPU, where there is one.
-
-    Raises:
-        MissingExtraError: No engine, or not the one chosen, is installed.
-        SurroundingsError: The one chosen exists on other devices only.
-        FeaturizerError: The engine cannot read the network, or it has no such output.
-    """
-    known = (*CHOICES, *CHECKPOINT_ENGINES)
-    choice, _, device = choice.partition(":")
-    if device and (choice != "openvino" or device not in DEVICES):
-        raise FeaturizerError(
-            f"engine {choice}:{device}: only openvino runs on another device, GPU"
-        )
-    if choice not in ("auto", *known):
-        raise FeaturizerError(f"unknown engine {choice!r}; choose one of {', '.join(known)}")
-    automatic = (*CHOICES, "mxnet") if has_checkpoint(network) else CHOICES
-    for name in automatic if choice == "auto" else (choice,):
-        try:
-            module = importlib.import_module(f"catalog.engines.{name}")
-        except ModuleNotFoundError as error:
-            if error.name not in (name, "mo"):
-                raise
-            continue
-        where = (device,) if device else ()
-        engine: Engine = module.open(network, output, *where)
-        return engine
-    if choice == "awscam":
-        raise SurroundingsError(
-            "the engine awscam: only an AWS DeepLens has the package awscam; set another [catalog] "
-            "engine"
-        )
-    raise MissingExtraError(
-        "running a network" if choice == "auto" else f"the engine {choice}",
-        CHOICES[0] if choice == "auto" else choice,
-    )
-
-
-def installed() -> tuple[str, ...]:
-    """Names of the engines that can be imported."""
-    found = []
-    for name in CHOICES:
-        try:
-            importlib.import_module(f"catalog.engines.{name}")
-        except ImportError:
-            continue
-        found.append(name)
-    return tuple(found)
 
 
 def choose_output(names: list[str], wanted: str | None, network: Path) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
-from catalog.engines.engine import Tensor
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
+from catalog.core.vectors import Tensor
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
 
 # Read when MXNet is imported. One thread, like the other engines.
 for _variable, _value in (("OMP_NUM_THREADS", "1"), ("MXNET_SUBGRAPH_VERBOSE", "0")):

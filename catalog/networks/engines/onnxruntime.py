@@ -7,8 +7,9 @@ from typing import cast
 
 import onnxruntime
 
-from catalog.engines.engine import Tensor, choose_output
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
+from catalog.core.vectors import Tensor
+from catalog.networks.engines.base import choose_output
 
 
 class OnnxRuntime:
@@ -44,5 +45,5 @@ class OnnxRuntime:
 
 
 def open(network: Path, output: str | None) -> OnnxRuntime:
-    """Open `network` with ONNX Runtime; see `catalog.engines.engine.open_engine`."""
+    """Open `network` with ONNX Runtime; see `catalog.networks.engines.choice.open_engine`."""
     return OnnxRuntime(network, output)

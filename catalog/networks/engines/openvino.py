@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import openvino
 
-from catalog.engines.engine import Tensor, choose_output
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
+from catalog.core.vectors import Tensor
+from catalog.networks.engines.base import choose_output
 
 SETTINGS = {
     "INFERENCE_PRECISION_HINT": "f32",  # else a CPU with bfloat16 and any GPU answer differently
@@ -59,7 +60,7 @@ class OpenVino:
 
 
 def open(network: Path, output: str | None, device: str = "CPU") -> OpenVino:
-    """Open `network` with OpenVINO; see `catalog.engines.engine.open_engine`."""
+    """Open `network` with OpenVINO; see `catalog.networks.engines.choice.open_engine`."""
     return OpenVino(network, output, device)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from onnx import ModelProto, TensorProto, checker, helper, shape_inference
 
-from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
-from catalog.errors import FeaturizerError
-from catalog.importing.graph import Array, Graph
-from catalog.importing.operators import OPERATORS
-from catalog.importing.params import read_parameters, write_arrays
-from catalog.importing.symbol import Symbol
+from catalog.core.errors import FeaturizerError
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
+from catalog.networks.importing.graph import Array, Graph
+from catalog.networks.importing.operators import OPERATORS
+from catalog.networks.importing.params import read_parameters, write_arrays
+from catalog.networks.importing.symbol import Symbol
 
 OPSET = 13  # everything here can be said in it, and all runtimes know it
 IR_VERSION = 8

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
 
 INPUT, OUTPUT = "input", "embedding"
 DENSE = ("Gemm", "MatMul", "QLinearMatMul", "QGemm")

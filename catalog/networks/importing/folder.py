@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from catalog import durable
-from catalog.errors import FeaturizerError, ShelfError
-from catalog.featurizer import DESCRIPTOR
+from catalog.core import durable
+from catalog.core.errors import FeaturizerError, ShelfError
+from catalog.networks.featurizer import DESCRIPTOR
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from catalog.errors import FeaturizerError
-from catalog.importing.symbol import Node
+from catalog.core.errors import FeaturizerError
+from catalog.networks.importing.symbol import Node
 
 Array = NDArray[np.float32]
 

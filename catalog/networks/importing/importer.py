@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog.errors import FeaturizerError, MissingExtraError
-from catalog.featurizer import Featurizer, write_descriptor
-from catalog.importing.folder import written_whole
-from catalog.models import Preprocessing, describe
+from catalog.core.errors import FeaturizerError, MissingExtraError
+from catalog.networks.featurizer import Featurizer, write_descriptor
+from catalog.networks.importing.folder import written_whole
+from catalog.networks.models import Preprocessing, describe
 
 NETWORK = "network.onnx"
 PRESETS = {
@@ -82,7 +82,7 @@ def _write(
     if not source.is_file():
         raise FeaturizerError(f"{source}: no such file")
     if checkpoint:
-        from catalog.importing.convert import convert, find_checkpoint
+        from catalog.networks.importing.convert import convert, find_checkpoint
 
         if not source.name.endswith(("-symbol.json", ".params")):
             raise FeaturizerError(
@@ -93,7 +93,7 @@ def _write(
         converted.write_checkpoint(folder)
         model, layer = converted.model, converted.layer
     else:
-        from catalog.importing.cutting import cut
+        from catalog.networks.importing.cutting import cut
 
         model, layer = cut(source, preprocessing.output)
         sides = [one.dim_value for one in model.graph.input[0].type.tensor_type.shape.dim[2:]]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from catalog.importing.graph import Graph
-from catalog.importing.symbol import Node
+from catalog.networks.importing.graph import Graph
+from catalog.networks.importing.symbol import Node
 
 LOWEST = float(np.finfo(np.float32).min)
 Convert = Callable[[Graph, Node, list[str]], None]

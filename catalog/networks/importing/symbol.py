@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
 
 DENSE = "FullyConnected"
 CONVOLUTIONS = ("Convolution", "Convolution_v1")

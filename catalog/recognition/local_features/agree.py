@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.printed.describe import OCTAVE, TURN, Description
+from catalog.recognition.local_features.describe import OCTAVE, TURN, Description
 
 RATIO = 0.92  # nearest to next nearest; bent and blurred prints need a lenient one
 NEAR = 0.08  # of the side of the small picture; how far from its place a match may lie

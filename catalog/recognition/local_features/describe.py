@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.photos import Picture, shrink
+from catalog.core.photos import Picture, shrink
 
 VERSION = 1  # raise it when descriptions change; they are kept by it
 SIDE = 192  # pixels, longer side; larger ones take longer and find no more
@@ -69,7 +69,7 @@ class Basis:
         mean: Float32 (128,), of RootSIFT descriptors.
         axes: Float32 (128, 32), their principal components, turned so that the two halves of
             a code vary alike.
-        words: Float32 (2, k, 16), centres of the codes' halves; see `catalog.printed.store`.
+        words: Float32 (2, k, 16), centres of the codes' halves; see `store`.
     """
 
     mean: NDArray[np.float32]

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.arrays import read
-from catalog.errors import BundleError
-from catalog.index import Rows
-from catalog.printed.describe import DIMENSIONS, SCALE, Description, basis
+from catalog.core.arrays import read
+from catalog.core.errors import BundleError
+from catalog.core.vectors import Rows
+from catalog.recognition.local_features.describe import DIMENSIONS, SCALE, Description, basis
 
 FOLDER = "printed"
 FILES = tuple(

@@ -6,15 +6,15 @@ import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from catalog.errors import SettingsError
-from catalog.settings import DeviceSettings, device_id
+from catalog.core.errors import SettingsError
+from catalog.core.settings import DeviceSettings, device_id
+from sync.reports.topics import Topics
+from sync.reports.transports import greengrass_v2
+from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
-from sync.topics import Topics
-from sync.transports import greengrass_v2
-from sync.transports.base import Transport
 
 if TYPE_CHECKING:
-    from sync.transports.mqtt import Address
+    from sync.reports.transports.mqtt import Address
 
 Name = Literal["mqtt", "greengrass-v1", "greengrass-v2", "file", "none"]
 
@@ -47,7 +47,7 @@ def dialer(
     """
     match choose(settings):
         case "mqtt":
-            from sync.transports.mqtt import Mqtt
+            from sync.reports.transports.mqtt import Mqtt
 
             address = mqtt_address(settings, device)
             commands = topics.commands if settings.commands else None
@@ -55,11 +55,11 @@ def dialer(
         case "greengrass-v2":
             return greengrass_v2.GreengrassV2
         case "greengrass-v1":
-            from sync.transports.greengrass_v1 import GreengrassV1
+            from sync.reports.transports.greengrass_v1 import GreengrassV1
 
             return GreengrassV1
         case "file":
-            from sync.transports.file import File
+            from sync.reports.transports.file import File
 
             folder = device.folder / settings.reports_dir.expanduser()
             most = int(settings.reports_mb * 1e6)
@@ -74,7 +74,7 @@ def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> Address:
     Raises:
         SettingsError: A setting is missing.
     """
-    from sync.transports.mqtt import Address
+    from sync.reports.transports.mqtt import Address
 
     if not settings.endpoint:
         raise SettingsError(

@@ -8,7 +8,7 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.errors import TransportError
+from sync.errors import TransportError
 
 NOT_YET_VALID, EXPIRED = 9, 10  # X509_V_ERR_CERT_...
 WRONG_NAME = 62  # X509_V_ERR_HOSTNAME_MISMATCH

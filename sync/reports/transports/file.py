@@ -18,9 +18,9 @@ import re
 from io import FileIO
 from pathlib import Path
 
-from catalog import durable
-from catalog.errors import TransportError
-from sync.transports.base import Listener
+from catalog.core import durable
+from sync.errors import TransportError
+from sync.reports.transports.base import Listener
 
 CURRENT = "reports.jsonl"
 FULL = re.compile(r"^reports-(\d{6,})\.jsonl$")

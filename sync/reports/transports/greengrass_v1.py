@@ -14,8 +14,9 @@ import re
 import threading
 from typing import Any
 
-from catalog.errors import MissingExtraError, TransportError
-from sync.transports.base import Listener, Refusal
+from catalog.core.errors import MissingExtraError
+from sync.errors import TransportError
+from sync.reports.transports.base import Listener, Refusal
 
 SECONDS = 10.0  # for the daemon's answer
 MOST_HANGING = 8  # calls, then no more are begun

@@ -12,8 +12,9 @@ import os
 from concurrent.futures import Future
 from typing import Any
 
-from catalog.errors import MissingExtraError, TransportError
-from sync.transports.base import Listener, Refusal
+from catalog.core.errors import MissingExtraError
+from sync.errors import TransportError
+from sync.reports.transports.base import Listener, Refusal
 
 VARIABLES = ("AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT", "SVCUID")
 SECONDS = 10.0  # for the core's greeting

@@ -20,9 +20,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from catalog.errors import TransportError
-from sync.transports import faults
-from sync.transports.base import Listener, Refusal
+from sync.errors import TransportError
+from sync.reports.transports import faults
+from sync.reports.transports.base import Listener, Refusal
 
 ALPN = "x-amzn-mqtt-ca"  # IoT Core's name for MQTT at port 443
 ALPN_PORT = 443

@@ -20,18 +20,19 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog import copies, looks
-from catalog.build import BuildReport, build
-from catalog.bundle import Bundle
-from catalog.cache import Feature, FeatureCache
-from catalog.errors import BundleError, ContentError, ShelfError
-from catalog.features import Featurized, featurize
-from catalog.featurizer import Featurizer
-from catalog.manifest import read_manifest, verify
-from catalog.photos import Picture
-from catalog.sources import read_source
+from catalog.building import calibration_queries as looks
+from catalog.building.build import BuildReport, build
+from catalog.building.cache import Feature, FeatureCache
+from catalog.building.features import Featurized, featurize
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import read_manifest, verify
+from catalog.core.errors import BundleError, ContentError, ShelfError
+from catalog.core.photos import Picture
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition import augment as copies
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing, jpeg, png, write_things
+from tests.support.drawing import draw_thing, jpeg, png, write_things
 
 MANY_THINGS, MANY_PHOTOS = 60, 5
 Builder = Callable[[Path, Path], BuildReport]

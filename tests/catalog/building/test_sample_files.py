@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.errors import ContentError, TableError
-from catalog.items import Item
-from catalog.sources import Entry, photos_in, read_source
+from catalog.building.sources import Entry, photos_in, read_source
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
+from catalog.core.errors import ContentError, TableError
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing, png
+from tests.support.drawing import draw_thing, png
 
 HOST = "https://images.example/images/I"
 RECORDS: list[dict[str, object]] = [

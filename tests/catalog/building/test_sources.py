@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from catalog.cache import FeatureCache, fetch
-from catalog.errors import ContentError, NetworkError, TableError
-from catalog.features import Featurized, Skipped, featurize
-from catalog.featurizer import Featurizer
-from catalog.items import Item
-from catalog.sources import Entry, read_source
-from tests.drawing import draw_thing, png, write_things
+from catalog.building.cache import FeatureCache, fetch
+from catalog.building.features import Featurized, Skipped, featurize
+from catalog.building.sources import Entry, read_source
+from catalog.bundles.items import Item
+from catalog.core.errors import ContentError, NetworkError, TableError
+from catalog.networks.featurizer import Featurizer
+from tests.support.drawing import draw_thing, png, write_things
 
 
 def table(folder: Path, text: str, name: str = "items.csv", encoding: str = "utf-8") -> Path:

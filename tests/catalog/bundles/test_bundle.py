@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.errors import BundleError
-from catalog.manifest import LARGEST_MANIFEST, MANIFEST, file_digest, read_manifest, verify
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import LARGEST_MANIFEST, MANIFEST, file_digest, read_manifest, verify
+from catalog.core.errors import BundleError
 from tests.conftest import PHOTOS, THINGS, sign_again
-from tests.drawing import draw_thing
+from tests.support.drawing import draw_thing
 
 HELD = (
     "vectors.npy",
@@ -271,7 +271,7 @@ def test_counts_that_differ_from_the_files_are_refused(
 
 
 def test_an_index_of_fewer_vectors_is_refused(own_bundle: Path) -> None:
-    from catalog.index import build_annoy
+    from catalog.recognition.index import build_annoy
 
     vectors = np.load(own_bundle / "vectors.npy")
     build_annoy(vectors[:5], own_bundle / "index.ann", 20)

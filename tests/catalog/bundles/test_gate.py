@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.engines.engine import CHOICES
-from catalog.errors import BundleError, SurroundingsError
-from catalog.featurizer import Featurizer, read_descriptor
-from catalog.gate import check
-from catalog.index import Rows, Vectors, build_annoy
-from catalog.manifest import verify
-from catalog.probes import LOOKS, QUERIES, check_probes, read_probes
-from tests import networks
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.gate import check
+from catalog.bundles.manifest import verify
+from catalog.bundles.probes import LOOKS, QUERIES, check_probes, read_probes
+from catalog.core.errors import BundleError, SurroundingsError
+from catalog.core.vectors import Rows, Vectors
+from catalog.networks.engines.choice import CHOICES
+from catalog.networks.featurizer import Featurizer, read_descriptor
+from catalog.recognition.index import build_annoy
 from tests.conftest import sign_again
-from tests.networks import write_network
+from tests.support import networks
+from tests.support.networks import write_network
 
 
 def spoil_probes(bundle: Path, **arrays: object) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import BundleError
-from catalog.items import Item, Items, Photo, write_items, write_thumbnails
+from catalog.bundles.items import Item, Items, Photo, write_items, write_thumbnails
+from catalog.core.errors import BundleError
 
 ITEMS = (
     Item("CUP-01", "Blue stoneware cup", "€ 14.50", "https://shop.example/1", "Shelf A 3"),

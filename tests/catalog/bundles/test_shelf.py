@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.errors import BundleError, ShelfError
-from catalog.ledger import MOST_REJECTED, Ledger
-from catalog.manifest import MANIFEST, verify
-from catalog.shelf import Shelf
-from catalog.state import (
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.ledger import MOST_REJECTED, Ledger
+from catalog.bundles.manifest import MANIFEST, verify
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError, ShelfError
+from catalog.core.state import (
     SyncState,
     Version,
     edge_state,
@@ -158,7 +158,7 @@ def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> N
 def test_a_shelf_held_by_another_process_is_told(
     shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catalog.shelf.PATIENCE_S", 0.1)
+    monkeypatch.setattr("catalog.bundles.shelf.PATIENCE_S", 0.1)
     with (
         Shelf(shelf.folder).changing(),
         pytest.raises(ShelfError, match="another process is changing the shelf; try again"),

@@ -13,13 +13,13 @@ import click
 import numpy as np
 import pytest
 
-from catalog.featurizer import Featurizer
-from catalog.manifest import verify
-from catalog.shelf import Shelf
-from catalog.terminal import print_json
+from catalog.bundles.manifest import verify
+from catalog.bundles.shelf import Shelf
+from catalog.core.terminal import print_json
+from catalog.networks.featurizer import Featurizer
 from tests.conftest import PHOTOS, THINGS, Surroundings
-from tests.drawing import draw_thing, png
-from visual_search import command
+from tests.support.drawing import draw_thing, png
+from visual_search.command import command
 
 
 def commands(

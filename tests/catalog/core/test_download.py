@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.download import TRIES, download
-from catalog.errors import NetworkError, ShelfError
-from tests.file_server import Answer, FileServer
+from catalog.core.download import TRIES, download
+from catalog.core.errors import NetworkError, ShelfError
+from tests.support.file_server import Answer, FileServer
 
 CONTENT = np.random.default_rng(7).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from catalog.errors import PhotoError
-from catalog.features import LARGEST_FILE, read_place
-from catalog.photos import Picture, decode, encode_jpeg, is_photo_name, shrink
-from tests.drawing import jpeg, pillow, png, png_that_claims, quarters
+from catalog.building.features import LARGEST_FILE, read_place
+from catalog.core.errors import PhotoError
+from catalog.core.photos import Picture, decode, encode_jpeg, is_photo_name, shrink
+from tests.support.drawing import jpeg, pillow, png, png_that_claims, quarters
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 EXIF_KINDS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")

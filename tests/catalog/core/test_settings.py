@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import SettingsError, ShelfError
-from catalog.settings import CatalogSettings, DeviceSettings, Section, device_id, load
+from catalog.core.errors import SettingsError, ShelfError
+from catalog.core.settings import CatalogSettings, DeviceSettings, Section, device_id, load
 from edge.settings import EdgeSettings
 
 

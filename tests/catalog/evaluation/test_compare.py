@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.compare import compare
-from catalog.errors import ContentError
-from catalog.featurizer import Featurizer
-from catalog.sources import read_source
+from catalog.building.sources import read_source
+from catalog.core.errors import ContentError
+from catalog.evaluation.compare import compare
+from catalog.networks.featurizer import Featurizer
+from tests.catalog.networks.test_projection import long_network
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing, png, write_things
-from tests.networks import two_outputs, write_featurizer, write_network
-from tests.test_projection import long_network
+from tests.support.drawing import draw_thing, png, write_things
+from tests.support.networks import two_outputs, write_featurizer, write_network
 
 
 def by_hand(featurizer: Featurizer, photos: dict[str, list[Path]]) -> tuple[int, float, float]:
     """Asked, top-1 and top-5 with each photo asking among all others."""
-    from catalog.photos import decode
+    from catalog.core.photos import decode
 
     rows = [(sku, one) for sku, files in photos.items() for one in files]
     vectors = featurizer.embed([decode(one.read_bytes(), one.name) for _, one in rows])

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.charts import BLUE, draw_reliability, draw_trade_off
-from catalog.errors import ContentError
-from catalog.evaluate import calibration_error, evaluate
-from catalog.photos import decode
-from tests.drawing import draw_thing, png, write_things
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import ContentError
+from catalog.core.photos import decode
+from catalog.evaluation.charts import BLUE, draw_reliability, draw_trade_off
+from catalog.evaluation.evaluate import calibration_error, evaluate
+from tests.support.drawing import draw_thing, png, write_things
 
 
 @pytest.fixture

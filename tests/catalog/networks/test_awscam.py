@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.errors import FeaturizerError, SurroundingsError
-from catalog.featurizer import Featurizer
-from catalog.importing.importer import import_model
-from catalog.models import Preprocessing
-from tests import mxnet_networks
-from tests.drawing import draw_thing
-from tests.mxnet_networks import SIDE, save
+from catalog.core.errors import FeaturizerError, SurroundingsError
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.importing.importer import import_model
+from catalog.networks.models import Preprocessing
+from tests.support import mxnet_networks
+from tests.support.drawing import draw_thing
+from tests.support.mxnet_networks import SIDE, save
 
-STAND_INS = Path(__file__).parent / "deeplens"
-NAMES = ("awscam", "mo", "catalog.engines.awscam")
+STAND_INS = Path(__file__).parents[2] / "support" / "deeplens"
+NAMES = ("awscam", "mo", "catalog.networks.engines.awscam")
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from catalog.errors import FeaturizerError
-from catalog.importing.convert import convert, find_checkpoint
-from catalog.importing.operators import OPERATORS
-from catalog.importing.symbol import Symbol
-from tests import mxnet_networks
-from tests.mxnet_networks import SIDE, Saved, Tensor, mx, pictures, save
+from catalog.core.errors import FeaturizerError
+from catalog.networks.importing.convert import convert, find_checkpoint
+from catalog.networks.importing.operators import OPERATORS
+from catalog.networks.importing.symbol import Symbol
+from tests.support import mxnet_networks
+from tests.support.mxnet_networks import SIDE, Saved, Tensor, mx, pictures, save
 
 sym = mx.sym
 NEAR = 1e-4

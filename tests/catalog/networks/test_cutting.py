@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from catalog.errors import FeaturizerError
-from catalog.importing.cutting import cut
-from tests import networks
-from tests.networks import write_network
+from catalog.core.errors import FeaturizerError
+from catalog.networks.importing.cutting import cut
+from tests.support import networks
+from tests.support.networks import write_network
 
 Array = NDArray[Any]
 RANDOM = np.random.default_rng(21)

@@ -10,12 +10,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from catalog.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
-from catalog.engines.engine import CHOICES
-from catalog.featurizer import EMBEDDED, Featurizer
-from catalog.importing.params import read_arrays, read_parameters
-from catalog.materials import materials
-from tests.drawing import draw_thing
+from bench.materials import materials
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
+from catalog.networks.engines.choice import CHOICES
+from catalog.networks.featurizer import EMBEDDED, Featurizer
+from catalog.networks.importing.params import read_arrays, read_parameters
+from tests.support.drawing import draw_thing
 
 ENGINES = (*CHOICES, "mxnet")
 MOST_BYTES = 8_000_000

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.engines.engine import CHOICES, choose_output, installed, open_engine
-from catalog.errors import FeaturizerError
-from catalog.featurizer import Featurizer
-from tests import networks
-from tests.drawing import draw_thing
-from tests.networks import SIDE, write_featurizer, write_network
+from catalog.core.errors import FeaturizerError
+from catalog.networks.engines.base import choose_output
+from catalog.networks.engines.choice import CHOICES, installed, open_engine
+from catalog.networks.featurizer import Featurizer
+from tests.support import networks
+from tests.support.drawing import draw_thing
+from tests.support.networks import SIDE, write_featurizer, write_network
 
 # Packages that cannot be imported, as if they were not installed.
 WITHOUT = """

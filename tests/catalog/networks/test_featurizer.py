@@ -11,23 +11,23 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.cache import FeatureCache
-from catalog.errors import FeaturizerError
-from catalog.features import Featurized, featurize
-from catalog.featurizer import (
+from catalog.building.cache import FeatureCache
+from catalog.building.features import Featurized, featurize
+from catalog.core.errors import FeaturizerError
+from catalog.core.photos import Picture
+from catalog.core.vectors import normalised
+from catalog.networks.featurizer import (
     GREY,
     Descriptor,
     Featurizer,
     fit,
-    normalised,
     read_descriptor,
     write_descriptor,
 )
-from catalog.models import Preprocessing, describe, open_model
-from catalog.photos import Picture
-from tests import networks
-from tests.drawing import draw_thing, pillow, quarters
-from tests.networks import SIDE, write_featurizer, write_network
+from catalog.networks.models import Preprocessing, describe, open_model
+from tests.support import networks
+from tests.support.drawing import draw_thing, pillow, quarters
+from tests.support.networks import SIDE, write_featurizer, write_network
 
 PLAIN = Descriptor(name="plain", network="network.onnx", output=None, size=SIDE, resize="squash")
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.engines.engine import CHOICES
-from catalog.errors import FeaturizerError, MissingExtraError
-from catalog.featurizer import Featurizer, read_descriptor
-from catalog.importing.importer import PRESETS, import_model, plain_name
-from catalog.models import Preprocessing, open_model
-from catalog.sources import read_source
-from tests import mxnet_networks, networks
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import FeaturizerError, MissingExtraError
+from catalog.networks.engines.choice import CHOICES
+from catalog.networks.featurizer import Featurizer, read_descriptor
+from catalog.networks.importing.importer import PRESETS, import_model, plain_name
+from catalog.networks.models import Preprocessing, open_model
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing
-from tests.mxnet_networks import SIDE, Saved, save
-from tests.networks import write_network
+from tests.support import mxnet_networks, networks
+from tests.support.drawing import draw_thing
+from tests.support.mxnet_networks import SIDE, Saved, save
+from tests.support.networks import write_network
 
 SQUASHED = Preprocessing(size=SIDE, mean="0", std="255", resize="squash")
 ENGINES = (*CHOICES, "mxnet")
@@ -182,7 +182,7 @@ def test_only_without_an_onnx_engine_auto_takes_mxnet(
 ) -> None:
     import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
     assert Featurizer.open(tmp_path / "own").engine == "onnxruntime"
-    monkeypatch.setattr("catalog.engines.engine.CHOICES", ())
+    monkeypatch.setattr("catalog.networks.engines.choice.CHOICES", ())
     assert Featurizer.open(tmp_path / "own").engine == "mxnet"
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import openvino
 import pytest
 
-from catalog.engines.engine import open_engine
-from catalog.errors import FeaturizerError, SettingsError
-from catalog.featurizer import Featurizer
-from catalog.settings import CatalogSettings, load
+from catalog.core.errors import FeaturizerError, SettingsError
+from catalog.core.settings import CatalogSettings, load
+from catalog.networks.engines.choice import open_engine
+from catalog.networks.featurizer import Featurizer
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing
+from tests.support.drawing import draw_thing
 
 
 class WithGpu:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.errors import FeaturizerError
-from catalog.importing.params import V1, read_arrays, read_parameters, write_arrays
-from tests.mxnet_networks import mx
+from catalog.core.errors import FeaturizerError
+from catalog.networks.importing.params import V1, read_arrays, read_parameters, write_arrays
+from tests.support.mxnet_networks import mx
 
 KINDS = ["float32", "float64", "float16", "uint8", "int32", "int8", "int64"]
 

@@ -14,12 +14,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from catalog.errors import FeaturizerError
-from catalog.importing.cutting import cut
-from catalog.pretrained import efficientnet_lite0
-from catalog.pretrained.efficientnet_lite0 import blocks, folded, network, weight_file
-from catalog.pretrained.torch_file import MAGIC, VERSION, read_tensors
-from tests.networks import write_network
+from catalog.core.errors import FeaturizerError
+from catalog.networks.importing.cutting import cut
+from catalog.networks.pretrained import efficientnet_lite0
+from catalog.networks.pretrained.efficientnet_lite0 import blocks, folded, network, weight_file
+from catalog.networks.pretrained.torch_file import MAGIC, VERSION, read_tensors
+from tests.support.networks import write_network
 
 VALUES = np.arange(24, dtype=np.float32)
 

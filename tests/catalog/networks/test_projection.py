@@ -12,20 +12,20 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.cache import FeatureCache
-from catalog.errors import FeaturizerError
-from catalog.evaluate import evaluate
-from catalog.featurizer import Featurizer, normalised
-from catalog.gate import check
-from catalog.index import Vectors
-from catalog.manifest import verify
-from catalog.projection import FILE, MOST_DIMENSIONS, Projection, fit, measure, read
-from catalog.sources import read_source
+from catalog.building.build import build
+from catalog.building.cache import FeatureCache
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.gate import check
+from catalog.bundles.manifest import verify
+from catalog.core.errors import FeaturizerError
+from catalog.core.vectors import Vectors, normalised
+from catalog.evaluation.evaluate import evaluate
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.projection import FILE, MOST_DIMENSIONS, Projection, fit, measure, read
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing, write_things
-from tests.networks import SIDE, write_featurizer
+from tests.support.drawing import draw_thing, write_things
+from tests.support.networks import SIDE, write_featurizer
 
 LONG = 700
 
@@ -101,7 +101,7 @@ def test_what_is_unlike_all_photos_stays_unlike_them() -> None:
 
 
 def test_more_rows_than_are_learnt_from_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("catalog.projection.MOST_ROWS", 500)
+    monkeypatch.setattr("catalog.networks.projection.MOST_ROWS", 500)
     given = vectors(2000, 40)
     short = normalised(fit(given, "net").apply(given))
     assert measure(given, short, ["a"] * len(given)).neighbours_kept > 0.9

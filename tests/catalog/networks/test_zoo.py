@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import FeaturizerError, MissingExtraError, NetworkError
-from catalog.known import TABLE, folder_of, is_here, known_networks, ready
-from catalog.models import Preprocessing, open_model
-from catalog.pull import pull
-from tests import networks
+from catalog.core.errors import FeaturizerError, MissingExtraError, NetworkError
+from catalog.networks.models import Preprocessing, open_model
+from catalog.networks.pull import pull
+from catalog.networks.zoo import TABLE, folder_of, is_here, known_networks, ready
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing
-from tests.file_server import Answer, FileServer
-from visual_search import command
+from tests.support import networks
+from tests.support.drawing import draw_thing
+from tests.support.file_server import Answer, FileServer
+from visual_search.command import command
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def tiny(
         lines.append("\t".join([*fields, "127.5", "64"]))
     table = tmp_path / "known.tsv"
     table.write_text("\n".join(lines) + "\n")
-    monkeypatch.setattr("catalog.known.TABLE", table)
+    monkeypatch.setattr("catalog.networks.zoo.TABLE", table)
     known_networks.cache_clear()
     server.answers["/here"] = Answer(content, breaks=[len(content) // 2])
     yield server
@@ -130,7 +130,7 @@ def test_efficientnet_comes_from_its_package_and_is_made_once(tmp_path: Path) ->
 def test_without_its_package_the_error_names_the_pip_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catalog.pretrained.efficientnet_lite0.PACKAGE", "not_there")
+    monkeypatch.setattr("catalog.networks.pretrained.efficientnet_lite0.PACKAGE", "not_there")
     with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[pretrained\]'"):
         ready("efficientnet-lite0", tmp_path)
     assert not is_here("efficientnet-lite0", tmp_path)

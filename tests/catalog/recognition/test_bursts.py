@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from catalog.calibration import Shares, Shown, calibrate, outcome
-from catalog.details import details
-from catalog.evidence import Seen
-from catalog.featurizer import normalised
-from catalog.folds import Catalogue
-from catalog.index import Vectors
-from catalog.one_go import alike_from, left_out, shared_out
-from catalog.printed.describe import OF_LOOK
-from catalog.projection import fit as fit_projection
+from catalog.core.vectors import Vectors, normalised
+from catalog.networks.projection import fit as fit_projection
+from catalog.recognition.bursts import alike_from, left_out, shared_out
+from catalog.recognition.calibration import Shares, Shown, calibrate, outcome
+from catalog.recognition.cross_fitting import Catalogue
+from catalog.recognition.descriptors import details
+from catalog.recognition.evidence import Seen
+from catalog.recognition.local_features.describe import OF_LOOK
 
 GREY = details(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
 

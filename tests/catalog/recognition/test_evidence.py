@@ -11,31 +11,31 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from catalog import gate
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.calibration import LEAST, Calibration, Shown, calibrate
-from catalog.colours import alike, colours
-from catalog.confusions import confused, report
-from catalog.decision import Answer, decide
-from catalog.details import Details, details
-from catalog.errors import BundleError
-from catalog.evidence import MEASURES, Evidence
-from catalog.featurizer import Featurizer, normalised
-from catalog.folds import Catalogue
-from catalog.index import Vectors
-from catalog.manifest import read_manifest
-from catalog.metric import applied, learn
-from catalog.negatives import photo_looks
-from catalog.photos import Picture
-from catalog.printed import store
-from catalog.printed.agree import agreeing
-from catalog.printed.describe import OF_LOOK, OF_PHOTO, Description, describe
-from catalog.printed.store import FILES, Printed, PrintedWriter
-from catalog.sources import read_source
-from catalog.sureness import Case, fit
+from catalog.building.build import build
+from catalog.building.negatives import photo_looks
+from catalog.building.sources import read_source
+from catalog.bundles import gate
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import read_manifest
+from catalog.core.errors import BundleError
+from catalog.core.photos import Picture
+from catalog.core.vectors import Vectors, normalised
+from catalog.evaluation.confusions import confused, report
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.calibration import LEAST, Calibration, Shown, calibrate
+from catalog.recognition.colours import alike, colours
+from catalog.recognition.confidence import Case, fit
+from catalog.recognition.cross_fitting import Catalogue
+from catalog.recognition.decision import Answer, decide
+from catalog.recognition.descriptors import Details, details
+from catalog.recognition.evidence import MEASURES, Evidence
+from catalog.recognition.local_features import store
+from catalog.recognition.local_features.agree import agreeing
+from catalog.recognition.local_features.describe import OF_LOOK, OF_PHOTO, Description, describe
+from catalog.recognition.local_features.store import FILES, Printed, PrintedWriter
+from catalog.recognition.metric import applied, learn
 from tests.conftest import Surroundings, sign_again
-from tests.drawing import draw_thing, png
+from tests.support.drawing import draw_thing, png
 
 LABELS = 8
 GREY = details(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it

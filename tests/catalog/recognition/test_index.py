@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.errors import BundleError
-from catalog.featurizer import Featurizer
-from catalog.index import (
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import BundleError
+from catalog.networks.featurizer import Featurizer
+from catalog.recognition.index import (
     NEIGHBOURS,
     TARGET_RECALL,
     Annoy,
@@ -23,8 +24,7 @@ from catalog.index import (
     noisy_queries,
     recall,
 )
-from catalog.sources import read_source
-from tests.drawing import draw_thing, png, write_things
+from tests.support.drawing import draw_thing, png, write_things
 
 
 def clustered(rows: int, dimensions: int, seed: int = 1) -> NDArray[np.float16]:

@@ -10,21 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from catalog.demonstration import fonts, photos
-from catalog.demonstration.drawing import Drawing
-from catalog.demonstration.foreign import (
-    FAMILIES,
-    KEPT_BACK,
-    LEARNT,
-    foreign_photos,
-    foreign_things,
-)
-from catalog.demonstration.icons import ICONS
-from catalog.demonstration.items import drawn_items, twins
-from catalog.demonstration.labels import LAYOUTS
-from catalog.demonstration.render import View, render
-from catalog.demonstration.shapes import SHAPES
-from catalog.errors import MissingExtraError
+from catalog.core.errors import MissingExtraError
+from catalog.synthetic import fonts, photos
+from catalog.synthetic.drawing import Drawing
+from catalog.synthetic.foreign import FAMILIES, KEPT_BACK, LEARNT, foreign_photos, foreign_things
+from catalog.synthetic.icons import ICONS
+from catalog.synthetic.items import drawn_items, twins
+from catalog.synthetic.labels import LAYOUTS
+from catalog.synthetic.render import View, render
+from catalog.synthetic.shapes import SHAPES
 
 
 def test_there_are_enough_items_and_every_one_is_complete() -> None:

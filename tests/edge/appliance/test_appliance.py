@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from catalog.demonstration.items import drawn_items
-from catalog.shelf import Shelf
-from catalog.state import SyncState, read_edge_state, write_sync_state
+from catalog.bundles.shelf import Shelf
+from catalog.core.state import SyncState, read_edge_state, write_sync_state
+from catalog.synthetic.items import drawn_items
 from edge.simulator.scene import Simulator
 
 PROGRAM = Path(sys.executable).with_name("visual-search")

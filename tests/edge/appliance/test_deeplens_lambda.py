@@ -14,18 +14,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.errors import CameraError, ContentError, FeaturizerError, SettingsError, TransportError
-from catalog.featurizer import Featurizer
-from catalog.importing.importer import import_model
-from catalog.models import Preprocessing
-from catalog.projection import fit
-from edge.camera import CameraSettings, open_camera
-from edge.deeplens import features_message, function_handler, greengrass_infinite_infer_run
-from tests import greengrass_core, mxnet_networks
+from catalog.core.errors import ContentError, FeaturizerError, SettingsError
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.importing.importer import import_model
+from catalog.networks.models import Preprocessing
+from catalog.networks.projection import fit
+from edge.appliance.deeplens_lambda import (
+    features_message,
+    function_handler,
+    greengrass_infinite_infer_run,
+)
+from edge.cameras import CameraSettings, open_camera
+from edge.errors import CameraError
+from sync.errors import TransportError
+from tests.catalog.networks.test_awscam import NAMES, STAND_INS
 from tests.conftest import Surroundings
-from tests.drawing import draw_thing
-from tests.greengrass_core import Core
-from tests.test_awscam import NAMES, STAND_INS
+from tests.support import greengrass_core, mxnet_networks
+from tests.support.drawing import draw_thing
+from tests.support.greengrass_core import Core
 
 FEATURES = 2048
 SECONDS = 30.0  # until an awaited thing counts as missing

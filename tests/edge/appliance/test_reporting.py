@@ -18,24 +18,24 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from catalog.bundle import Bundle
-from catalog.errors import SettingsError
-from catalog.settings import DeviceSettings, load
-from catalog.shelf import Shelf
-from edge import health
-from edge.appliance import Appliance, open_bundle
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import SettingsError
+from catalog.core.settings import DeviceSettings, load
+from edge.appliance import health
+from edge.appliance.appliance import Appliance, open_bundle
+from edge.appliance.reporting import MOST_NOTES, Reporting, open_reporting, thumbnail
 from edge.cameras.reader import CameraState
-from edge.figures import Figures, Tally
-from edge.reporting import MOST_NOTES, Reporting, open_reporting, thumbnail
+from edge.counters import Figures, Tally
 from edge.settings import EdgeSettings
 from edge.sighting import Timings, Verdict
 from edge.web.app import create_app
-from sync.events import VERBATIM
-from sync.outbox import FILE, Counters, Outbox
+from sync.outbox.events import VERBATIM
+from sync.outbox.outbox import FILE, Counters, Outbox
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
-from tests.test_appliance import free_port, until
-from tests.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
+from tests.edge.appliance.test_appliance import free_port, until
+from tests.support.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
 
 Events = Callable[[], list[dict[str, Any]]]
 

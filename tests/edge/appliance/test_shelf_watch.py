@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from catalog.build import build
-from catalog.bundle import Bundle
-from catalog.errors import BundleError, SurroundingsError
-from catalog.featurizer import Featurizer
-from catalog.shelf import Shelf
-from catalog.sources import read_source
-from edge.shelf_watch import ShelfWatch
+from catalog.building.build import build
+from catalog.building.sources import read_source
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError, SurroundingsError
+from catalog.networks.featurizer import Featurizer
+from edge.appliance.shelf_watch import ShelfWatch
 
 
 class Device:
@@ -114,11 +114,11 @@ def test_only_active_and_previous_stay_on_the_shelf(
 def test_what_the_machine_lacks_is_no_verdict_and_it_is_tried_again(
     shelf: Shelf, second: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.shelf_watch.AGAIN_S", 0.0)
+    monkeypatch.setattr("edge.appliance.shelf_watch.AGAIN_S", 0.0)
     device = Device(shelf)
     activated = shelf.activate(second)
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.gate.sys.executable", "/absent/python")
+        patch.setattr("catalog.bundles.gate.sys.executable", "/absent/python")
         with pytest.raises(SurroundingsError):
             device.watch.look()
     assert device.said == [("opening", activated.bundle), ("open", device.bundle.id)]

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.errors import CameraError, SettingsError
-from edge.camera import (
+from catalog.core.errors import SettingsError
+from edge.cameras import (
     CameraReader,
     CameraSettings,
     CameraState,
@@ -29,6 +29,7 @@ from edge.camera import (
 from edge.cameras.base import Pace, arrange
 from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import device_path
+from edge.errors import CameraError
 from edge.sighting import Box, Image
 
 SECRET = "geheim"

@@ -6,12 +6,7 @@ import errno
 import struct
 from pathlib import Path
 
-from edge.camera import (
-    CameraInfo,
-    CameraMode,
-    list_cameras,
-)
-from edge.cameras import listing
+from edge.cameras import CameraInfo, CameraMode, list_cameras, listing
 
 
 class Kernel:

@@ -10,12 +10,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from catalog.errors import CameraError
-from edge.camera import (
-    CameraReader,
-    CameraSettings,
-    CameraState,
-)
+from edge.cameras import CameraReader, CameraSettings, CameraState
+from edge.errors import CameraError
 from edge.sighting import Image
 
 SECRET = "geheim"

@@ -12,18 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.errors import CameraError, ContentError, SurroundingsError
-from catalog.sources import read_source
-from edge.camera import CameraSettings
-from edge.capture import (
-    CaptureProgress,
-    capture,
-    choose_views,
-    cut_out,
-    save_views,
-)
-from edge.scene import sharpness
+from catalog.building.sources import read_source
+from catalog.core.errors import ContentError, SurroundingsError
+from edge.cameras import CameraSettings
+from edge.cli.capture import CaptureProgress, capture, choose_views, cut_out, save_views
+from edge.errors import CameraError
 from edge.sighting import Frame, Image
+from edge.vision.images import sharpness
 
 FPS = 20
 
@@ -245,7 +240,7 @@ def write_film(path: Path, *parts: tuple[float, Image]) -> str:
 
 
 def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.capture.EMPTY_S", 0.5)
+    monkeypatch.setattr("edge.cli.capture.EMPTY_S", 0.5)
     film = write_film(
         tmp_path / "film.avi", (1.0, scene(None)), *shaken(1, 0.3), (1.0, scene(1)), (2.0, scene(2))
     )
@@ -285,7 +280,7 @@ def test_scene_that_never_rests_is_an_error(tmp_path: Path) -> None:
 
 
 def test_nothing_shown_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.capture.EMPTY_S", 0.3)
+    monkeypatch.setattr("edge.cli.capture.EMPTY_S", 0.3)
     film = write_film(tmp_path / "film.avi", (1.0, scene(None)))
     with pytest.raises(CameraError, match="nothing at rest"):
         capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", timeout_s=0.8)

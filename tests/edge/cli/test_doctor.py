@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.findings import Finding
-from edge.doctor import examine
-from tests import greengrass_core
+from catalog.core.findings import Finding
+from edge.cli.doctor import examine
+from tests.catalog.networks.test_awscam import NAMES, STAND_INS
 from tests.conftest import Surroundings
-from tests.test_awscam import NAMES, STAND_INS
+from tests.support import greengrass_core
 
 
 def findings(subject: str) -> list[Finding]:
@@ -64,7 +64,7 @@ def test_mxnet_alone_is_no_fault(
     """But the embedded network does not run."""
     for name in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, name, None)
-        monkeypatch.delitem(sys.modules, f"catalog.engines.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)
     said = findings("engines")
     assert [one.state for one in said][:2] == ["ok", "note"]
     assert "neither the embedded network runs" in said[1].message
@@ -100,7 +100,7 @@ def test_an_mxnet_that_cannot_be_imported_is_told(
     (tmp_path / "broken" / "mxnet.py").write_text("raise OSError('libgomp.so.1: cannot open')")
     monkeypatch.syspath_prepend(str(tmp_path / "broken"))
     monkeypatch.delitem(sys.modules, "mxnet", raising=False)
-    monkeypatch.delitem(sys.modules, "catalog.engines.mxnet", raising=False)
+    monkeypatch.delitem(sys.modules, "catalog.networks.engines.mxnet", raising=False)
     (told,) = [one for one in findings("engines") if "cannot be imported" in one.message]
     assert told.state == "note"
     assert "libgomp.so.1" in told.message

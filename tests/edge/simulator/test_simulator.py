@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from catalog.demonstration.foreign import FAMILIES, LEARNT
-from catalog.demonstration.items import drawn_items
+from catalog.synthetic.foreign import FAMILIES, LEARNT
+from catalog.synthetic.items import drawn_items
 from edge.simulator.backgrounds import background
 from edge.simulator.scene import Simulator, Truth, showings
 from edge.simulator.timeline import FIRST, Timeline

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.demonstration.render import View
-from catalog.items import Item, Items, Photo, write_items, write_thumbnails
-from edge.codes import Code, CodeReader, has_check_digit, spellings
-from edge.recognizer import Recognizer
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item, Items, Photo, write_items, write_thumbnails
+from catalog.synthetic.render import View
 from edge.sighting import Frame, Image, Verdict
 from edge.simulator.codes import Kind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
+from edge.vision.codes import Code, CodeReader, has_check_digit, spellings
+from edge.vision.recognizer import Recognizer
 
 EAN = "4006381333931"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from edge.recognizer import Observation, Recognizer
+from catalog.bundles.bundle import Bundle
 from edge.sighting import Frame, Image, Verdict
 from edge.simulator.scene import Simulator
+from edge.vision.recognizer import Observation, Recognizer
 
 SEED = 31
 LOOKS_A_SECOND = 4

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.foreground import small
-from edge.scene import Scene, State, View, centre_square, overlap, sharpness
 from edge.sighting import Box, Image
 from edge.simulator.play import Play
+from edge.vision.foreground import small
+from edge.vision.images import centre_square, overlap, sharpness
+from edge.vision.scene import Scene, State, View
 
 
 def counter(light: float = 1.0, seed: int = 0) -> Image:
@@ -284,7 +285,7 @@ def test_a_shift_that_explains_the_thing_but_not_the_counter_is_not_believed(
     wrong = small(with_thing(table(), Box(box.x, box.y, box.width, box.height // 2)))
     streaks = np.arange(len(wrong)) // 6 % 2 == 0
     wrong[streaks] = np.clip(wrong[streaks].astype(np.int16) + 16, 0, 255)
-    monkeypatch.setattr("edge.counter.shifted_to", lambda ground, now: wrong)
+    monkeypatch.setattr("edge.vision.counter.shifted_to", lambda ground, now: wrong)
     view = settled(prepared, with_thing(table(), box))
     assert view.close is not None
     assert overlap(view.close, box) > 0.8

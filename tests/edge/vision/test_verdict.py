@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from catalog.bundle import Match
-from catalog.calibration import Calibration, HeldWeights, MeasureWeights, Shares
+from catalog.bundles.bundle import Match
+from catalog.recognition.calibration import Calibration, HeldWeights, MeasureWeights, Shares
 from edge.sighting import Verdict
-from edge.verdict import Opinion, judge
+from edge.vision.verdict import Opinion, judge
 
 EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(

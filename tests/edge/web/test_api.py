@@ -28,7 +28,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from catalog.errors import PortError
+from edge.errors import PortError
 from edge.sighting import Box, Verdict
 from edge.web import searches, streams
 from edge.web.addresses import is_own_address, lan_addresses
@@ -36,8 +36,8 @@ from edge.web.app import create_app
 from edge.web.security import HEADERS, host_name, is_known_host
 from edge.web.server import LARGEST_BODY, Server
 from edge.web.uploads import MOST_BYTES
-from sync.clock import timestamp
-from tests.web_stand_in import BUNDLE, CUP, GEAR, ITEMS, WRENCH, StandInDevice, draw_look
+from sync.outbox.clock import timestamp
+from tests.support.web_stand_in import BUNDLE, CUP, GEAR, ITEMS, WRENCH, StandInDevice, draw_look
 
 WAIT = 10.0  # seconds until an awaited thing counts as missing
 
@@ -680,11 +680,11 @@ def test_stops_under_a_second_with_streams_open(web: Web) -> None:
 def test_interrupt_stops_a_serving_process() -> None:
     """An exception out of a signal handler ends it as cleanly, streams open."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.web_stand_in"],
+        [sys.executable, "-m", "tests.support.web_stand_in"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     port = int(process.stdout.readline().strip().rpartition(":")[2].rstrip("/"))

@@ -15,8 +15,16 @@ from werkzeug.test import TestResponse
 
 from edge.sighting import Verdict
 from edge.web.app import create_app
-from tests.test_web_page import CHROMIUM, SECONDS, browser, serving, visiting
-from tests.web_stand_in import BUNDLE, CUP, GEAR, HOSTILE, HOSTILE_TITLE, WRENCH, StandInDevice
+from tests.edge.web.test_page import CHROMIUM, SECONDS, browser, serving, visiting
+from tests.support.web_stand_in import (
+    BUNDLE,
+    CUP,
+    GEAR,
+    HOSTILE,
+    HOSTILE_TITLE,
+    WRENCH,
+    StandInDevice,
+)
 
 __all__ = ["browser"]  # a fixture
 

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 import edge.web.app
 from edge.sighting import Verdict
 from edge.web.app import create_app
-from tests.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
+from tests.support.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
 
 FILE = Path(edge.web.app.__file__).with_name("openapi.json")
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))

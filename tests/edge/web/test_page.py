@@ -28,7 +28,7 @@ from edge.sighting import Verdict
 from edge.web.app import create_app
 from edge.web.device import CameraStatus
 from edge.web.server import Server
-from tests.web_stand_in import (
+from tests.support.web_stand_in import (
     CUP,
     GEAR,
     HOSTILE,
@@ -621,10 +621,10 @@ def hide(page: Page, hidden: bool) -> None:
 def stand_in_process(port: int, state: str) -> tuple[subprocess.Popen[str], int]:
     """A stand-in device in a process of its own, ready, with its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.web_stand_in", "--port", str(port), "--state", state],
+        [sys.executable, "-m", "tests.support.web_stand_in", "--port", str(port), "--state", state],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     found = re.search(r":(\d+)/", process.stdout.readline())

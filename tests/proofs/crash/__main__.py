@@ -1,4 +1,4 @@
-"""Kill it, and cut its power, at every call; ``python -m tests.crash --help``."""
+"""Kill it, and cut its power, at every call; ``python -m tests.proofs.crash --help``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from tests.crash import trials
-from tests.crash.disk import Disk
-from tests.crash.trials import Tally
-from tests.crash.world import Owner, World
-from tests.faulty_proxy import FaultyProxy
-from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
+from tests.proofs.crash import trials
+from tests.proofs.crash.disk import Disk
+from tests.proofs.crash.trials import Tally
+from tests.proofs.crash.world import Owner, World
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 DISK = 256  # megabytes
 SAMPLED = 30  # points for publish and build
@@ -87,8 +87,8 @@ def main(names: tuple[str, ...], points: int | None) -> None:
 
     \b
     Examples:
-      python -m tests.crash
-      python -m tests.crash pull --points 20
+      python -m tests.proofs.crash
+      python -m tests.proofs.crash pull --points 20
     """
     names = names or TRIALS
     if shutil.which("strace") is None:

@@ -1,10 +1,10 @@
 """A process that searches the active catalogue and holds it to its word.
 
-``python -m tests.crash.searcher SHELF EXPECTED [PAUSE]`` opens what is active, changes over when
-that changes, and asks for one item after another, each by one of its own vectors. EXPECTED is what
-`expect` wrote: for each bundle that may be active, its items' titles. On SIGTERM a JSON object
-says how many answers came, which were wrong, and the longest time between two. PAUSE: seconds
-between two questions.
+``python -m tests.proofs.crash.searcher SHELF EXPECTED [PAUSE]`` opens what is active, changes over
+when that changes, and asks for one item after another, each by one of its own vectors.
+EXPECTED is what `expect` wrote: for each bundle that may be active, its items' titles. On
+SIGTERM a JSON object says how many answers came, which were wrong, and the longest time between
+two. PAUSE: seconds between two questions.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from types import FrameType
 
 import numpy as np
 
-from catalog.bundle import Bundle
-from catalog.errors import VisualSearchError
-from catalog.gate import PR_SET_PDEATHSIG
-from catalog.shelf import Shelf
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.gate import PR_SET_PDEATHSIG
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import VisualSearchError
 
 LOOK_S = 0.05
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catalog import durable
-from catalog.manifest import verify
-from tests.crash import points
-from tests.crash.disk import Disk
-from tests.crash.points import Point
-from tests.crash.world import COMMAND, SECONDS, Broken, Owner, World, run
+from catalog.bundles.manifest import verify
+from catalog.core import durable
+from tests.proofs.crash import points
+from tests.proofs.crash.disk import Disk
+from tests.proofs.crash.points import Point
+from tests.proofs.crash.world import COMMAND, SECONDS, Broken, Owner, World, run
 
 MOST_FETCHED = 1.1  # of one whole download, in sum over a kill and what follows it
 PULL = [*COMMAND, "sync", "once"]

@@ -16,12 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.manifest import read_manifest, verify
-from catalog.shelf import Shelf
-from tests.crash.searcher import expect
+from catalog.bundles.manifest import read_manifest, verify
+from catalog.bundles.shelf import Shelf
+from tests.proofs.crash.searcher import expect
 
 COMMAND = [sys.executable, "-m", "visual_search"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAUSE_S = "0.002"  # of the searching process, so that it leaves time for what it watches
 ITEMS = 120
 CHANNEL = "stable"
@@ -176,7 +176,7 @@ class Searching:
 
     def __init__(self, world: World) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.searcher", str(world.shelf.folder),
+            [sys.executable, "-m", "tests.proofs.crash.searcher", str(world.shelf.folder),
              str(world.owner.expected), PAUSE_S],
             cwd=ROOT,
             env=world.environment,

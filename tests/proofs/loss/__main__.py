@@ -1,6 +1,6 @@
 """The whole loss test, with figures: make loss-test.
 
-python -m tests.loss [--events 20000] [--kills 200]
+python -m tests.proofs.loss [--events 20000] [--kills 200]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from tests.loss.run import WINDOW, run
+from tests.proofs.loss.run import WINDOW, run
 
 MOST_MEMORY = 1.2  # of that of a run of 1,000 events
 

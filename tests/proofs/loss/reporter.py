@@ -1,6 +1,6 @@
 """A sync process as far as its reporter goes.
 
-python -m tests.loss.reporter OUTBOX STATE PORT CERTIFICATE KEY CA WINDOW PATIENCE
+python -m tests.proofs.loss.reporter OUTBOX STATE PORT CERTIFICATE KEY CA WINDOW PATIENCE
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sys
 import threading
 from pathlib import Path
 
-from sync.outbox import Outbox
-from sync.report import Reporter
+from sync.outbox.outbox import Outbox
+from sync.reports.reporter import Reporter
+from sync.reports.topics import Topics
+from sync.reports.transports.mqtt import Address, Mqtt
 from sync.settings import OutboxSettings
-from sync.topics import Topics
-from sync.transports.mqtt import Address, Mqtt
-from tests.brokers import THING
+from tests.support.brokers import THING
 
 
 def main() -> None:

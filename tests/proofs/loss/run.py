@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sync.outbox import Outbox
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
-from tests.brokers import Papers
-from tests.iot_core import IotCore
+from tests.support.brokers import Papers
+from tests.support.iot_core import IotCore
 
 WINDOW = 20
 PATIENCE_S = 3.0
@@ -93,7 +93,7 @@ class Rig:
             words += [WINDOW, PATIENCE_S]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", f"tests.loss.{name}", *map(str, words)],
+                [sys.executable, "-m", f"tests.proofs.loss.{name}", *map(str, words)],
                 env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
                 stderr=log,
             )

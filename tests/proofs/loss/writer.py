@@ -1,6 +1,6 @@
 """An edge process as far as its outbox goes: writes down the id of each event that is durable.
 
-python -m tests.loss.writer OUTBOX RECORD COUNT RATE
+python -m tests.proofs.loss.writer OUTBOX RECORD COUNT RATE
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from sync.events import status
-from sync.outbox import Outbox
+from sync.outbox.events import status
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
 
 TOGETHER = 10

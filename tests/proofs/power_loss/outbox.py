@@ -1,6 +1,6 @@
 """Power is cut while two processes write to an outbox: what was durable must be there after.
 
-    python -m tests.power_loss.outbox [--points 50]
+    python -m tests.proofs.power_loss.outbox [--points 50]
 
 Exits with 1 and says which event is missing when one is. Needs root and loop devices.
 """
@@ -16,11 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from sync.events import status
-from sync.outbox import Outbox
+from sync.outbox.events import status
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
-from tests.outbox_process import whole_lines
-from tests.power_loss.disk import Disk
+from tests.proofs.power_loss.disk import Disk
+from tests.support.outbox_process import whole_lines
 
 LONGEST_S = 0.4  # from the first durable event to the cut
 
@@ -67,7 +67,7 @@ def write_until_cut(disk: Disk, notes: Path, chance: random.Random) -> set[str]:
     for note in told:
         group = str(chance.choice((1, 5, 50)))
         words: list[str | Path] = [file, note.name, "--group", group]
-        command = [sys.executable, "-m", "tests.outbox_process", *words]
+        command = [sys.executable, "-m", "tests.support.outbox_process", *words]
         with note.open("w") as out:
             processes.append(subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL))
     while not all(note.stat().st_size for note in told):

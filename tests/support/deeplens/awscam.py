@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-import catalog.engines.mxnet  # noqa: F401  # puts back what MXNet misses in numpy
+import catalog.networks.engines.mxnet  # noqa: F401  # puts back what MXNet misses in numpy
 
 mx: Any = importlib.import_module("mxnet")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import (
+from sync.catalogues.fetch import Fetch, Wanted, sweep
+from sync.errors import (
     ForgedError,
     NotInStore,
     StoreBusy,
@@ -24,10 +25,10 @@ from catalog.errors import (
     StoreTooLarge,
     StoreUnreachable,
 )
-from sync.fetch import Fetch, Wanted, sweep
-from sync.store import Pace, Store, open_store
-from tests.faulty_proxy import Fault, FaultyProxy
-from tests.s3_server import ACCESS, BUCKET, SECRET, S3Server
+from sync.stores.base import Pace, Store
+from sync.stores.choice import open_store
+from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 CONTENT = random.Random(4).randbytes(3_000_000)
 STEP = len(CONTENT) // 32  # between two flushes

@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.bundle import Bundle
-from catalog.errors import ShelfError
-from catalog.manifest import MANIFEST, verify
-from catalog.state import SyncState, edge_state, read_sync_state, write_edge_state
-from sync.keys import Keys
-from sync.publish import Publisher
-from sync.store import open_store
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import MANIFEST, verify
+from catalog.core.errors import ShelfError
+from catalog.core.state import SyncState, edge_state, read_sync_state, write_edge_state
+from sync.stores.choice import open_store
+from sync.trust.keys import Keys
+from sync.trust.publish import Publisher
 from tests.conftest import sign_again
-from tests.faulty_proxy import Fault, FaultyProxy
-from tests.following import Following, passphrase, variant
-from tests.s3_server import S3Server
+from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.following import Following, passphrase, variant
+from tests.support.s3_server import S3Server
 
 DAY = timedelta(days=1)
 
@@ -344,7 +344,9 @@ def test_a_disk_that_fills_up_on_the_way_is_named(
     shutil.move(following.data, small_disk / "data")
     following.data.symlink_to(small_disk / "data")
     assert following.device(reserve_mb=0).check().outcome == "disk-full"
-    monkeypatch.setattr("sync.pull.Puller._check_room", lambda *_: None)  # somebody else wrote
+    monkeypatch.setattr(
+        "sync.catalogues.pull.Puller._check_room", lambda *_: None
+    )  # somebody else wrote
     state = following.device(reserve_mb=0).check()
     assert state.outcome == "disk-full"
     assert following.incoming() == [], "who else writes needs the room"
@@ -383,7 +385,7 @@ def test_a_bundle_that_crashes_the_gate_is_rejected_once(
     assert "is not tried again" in refused(following, again, "rejected")
     assert again.bytes_fetched == 0
     assert bad.bundle in following.shelf.ledger().rejected
-    monkeypatch.setattr("catalog.ledger.version", lambda name: "99.0")
+    monkeypatch.setattr("catalog.bundles.ledger.version", lambda name: "99.0")
     assert following.shelf.ledger().rejection(bad.bundle, "auto") is None, (
         "a newer program may know it"
     )
@@ -428,8 +430,8 @@ def test_a_signed_manifest_with_a_wicked_name_writes_nothing(
     manifest["files"][name] = manifest["files"]["items.db"]
     file.write_text(json.dumps(manifest))
     with monkeypatch.context() as patch:  # an owner whose own check was put out of order
-        patch.setattr("catalog.manifest._check_names", lambda *_: None)
-        patch.setattr("sync.publish.Publisher._send_files", lambda *_: [])
+        patch.setattr("catalog.bundles.manifest._check_names", lambda *_: None)
+        patch.setattr("sync.trust.publish.Publisher._send_files", lambda *_: [])
         following.publish(newer)
     state = following.device().check()
     refused(following, state, "rejected")
@@ -571,7 +573,7 @@ def test_a_first_bundle_that_is_too_slow_is_tried_again(
 ) -> None:
     shutil.rmtree(following.data)
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.gate.SECONDS", 0.01)
+        patch.setattr("catalog.bundles.gate.SECONDS", 0.01)
         state = following.device().check()
     assert state.outcome == "failed"
     assert "tried again" in state.message

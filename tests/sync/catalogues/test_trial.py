@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import ShelfError
-from catalog.ledger import Trial
-from catalog.shelf import Shelf
-from catalog.state import (
+from catalog.bundles.ledger import Trial
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import ShelfError
+from catalog.core.state import (
     EdgeState,
     Phase,
     boot_id,
@@ -22,8 +22,8 @@ from catalog.state import (
     read_edge_state,
     write_edge_state,
 )
-from sync.trial import SETTLED_S, Watcher
-from tests.following import variant
+from sync.catalogues.trial import SETTLED_S, Watcher
+from tests.support.following import variant
 
 PATIENCE = 60.0
 

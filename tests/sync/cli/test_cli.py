@@ -18,21 +18,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import DiskFullError, StoreUnreachable, VisualSearchError
-from catalog.locks import locked
-from catalog.state import SyncState, edge_state, read_edge_state, write_edge_state
-from sync import run
+from catalog.core.errors import DiskFullError, VisualSearchError
+from catalog.core.locks import locked
+from catalog.core.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync.backoff import Backoff
-from sync.device_cli import _rows, _watch
-from sync.events import status
-from sync.outbox import Outbox
+from sync.catalogues import run
+from sync.cli.device import _rows, _watch
+from sync.cli.doctor import examine
+from sync.errors import StoreUnreachable
+from sync.outbox.events import status
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
-from sync.sync_doctor import examine
+from tests.catalog.cli.test_cli import answer, failed
 from tests.conftest import COMMAND, Surroundings
-from tests.following import PASSPHRASE, Following, variant
-from tests.s3_server import S3Server
-from tests.test_cli import answer, failed
-from visual_search import command
+from tests.support.following import PASSPHRASE, Following, variant
+from tests.support.s3_server import S3Server
+from visual_search.command import command
 
 
 @pytest.fixture(scope="module")

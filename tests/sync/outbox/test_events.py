@@ -13,14 +13,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import sync
-from catalog.errors import EventError
-from sync import clock, events
-from sync.clock import Moment
-from sync.events import Event, Heartbeat, Item, Sighting, Timings
+from sync.errors import EventError
+from sync.outbox import clock, events
+from sync.outbox.clock import Moment
+from sync.outbox.events import Event, Heartbeat, Item, Sighting, Timings
 
-SCHEMA_FILE = Path(sync.__path__[0]) / "schema" / "event.schema.json"
+SCHEMA_FILE = Path(sync.__path__[0]) / "outbox" / "event.schema.json"
 SCHEMA = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
-DOCS = Path(__file__).parents[1] / "docs" / "reporting.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reporting.md"
 STREAM = "0b7f7f7e-7a58-4d3b-9a2c-5be0c6f3b1ad"
 LONG = "ä\n\"'\\\u2028" * 5000
 
@@ -35,7 +35,7 @@ def document(event: Event) -> dict[str, Any]:
 
 def test_the_committed_schema_is_the_models() -> None:
     Draft202012Validator.check_schema(SCHEMA.schema)
-    assert SCHEMA.schema == events.schema(), "run: python -m sync.events > the file"
+    assert SCHEMA.schema == events.schema(), "run: python -m sync.outbox.events > the file"
 
 
 def test_the_examples_of_the_docs_fit_the_schema() -> None:

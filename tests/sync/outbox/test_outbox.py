@@ -19,17 +19,17 @@ from typing import Any
 
 import pytest
 
-import sync.outbox_writer
-from catalog.errors import OutboxError
-from sync.clock import Moment
-from sync.events import WORTH, Event, Heartbeat, Sighting, Timings, features, message, status
-from sync.outbox import REASONS, Outbox
-from sync.outbox_file import OutboxFile
-from sync.outbox_rows import ROW_BYTES, count_drops, newest_sequence
-from sync.outbox_writer import MOST_WAITING
+import sync.outbox.writer
+from sync.errors import OutboxError
+from sync.outbox.clock import Moment
+from sync.outbox.database import OutboxFile
+from sync.outbox.events import WORTH, Event, Heartbeat, Sighting, Timings, features, message, status
+from sync.outbox.outbox import REASONS, Outbox
+from sync.outbox.rows import ROW_BYTES, count_drops, newest_sequence
+from sync.outbox.writer import MOST_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
-from tests.outbox_process import whole_lines
+from tests.support.outbox_process import whole_lines
 
 NOTHING = Sighting(verdict="nothing", bundle="b" * 40, timings_ms=Timings())
 HEALTHY = Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0)
@@ -81,7 +81,7 @@ def running(file: Path, name: str, *options: str) -> Iterator[Path]:
     """Another process that puts events, killed at the end; yields what it prints ids into."""
     told = file.parent / f"{name}.txt"
     told.parent.mkdir(exist_ok=True)
-    command: list[str | Path] = [sys.executable, "-m", "tests.outbox_process", file, name]
+    command: list[str | Path] = [sys.executable, "-m", "tests.support.outbox_process", file, name]
     with told.open("w") as out:
         process = subprocess.Popen([*command, *options], stdout=out)
     try:
@@ -196,7 +196,7 @@ def test_old_sightings_make_room_first_and_status_stays(outbox: Outbox) -> None:
 
 
 def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync.outbox_writer, "TELL_DROPS_S", 0)
+    monkeypatch.setattr(sync.outbox.writer, "TELL_DROPS_S", 0)
     put(outbox, *(Event("sighting", NOTHING) for _ in range(3000)))
     put(outbox, status("started"))
     reported = sum(one["details"]["space_sighting"] for one in told(outbox, "dropped"))
@@ -222,8 +222,8 @@ def test_what_is_too_old_goes_unless_a_clock_was_wrong(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    monkeypatch.setattr(sync.outbox_writer, "now", lambda: Moment(now, True))
-    monkeypatch.setattr(sync.outbox_writer, "HOUSEKEEPING_S", 0.05)
+    monkeypatch.setattr(sync.outbox.writer, "now", lambda: Moment(now, True))
+    monkeypatch.setattr(sync.outbox.writer, "HOUSEKEEPING_S", 0.05)
     outbox = Outbox(file, OutboxSettings(max_age_days=2), "device-1")
     old = now - 3 * 86400
     put(
@@ -241,7 +241,7 @@ def test_what_is_too_old_goes_unless_a_clock_was_wrong(
 def test_an_untrusted_clock_lets_nothing_expire(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync.outbox_writer, "now", lambda: Moment(time.time(), False))
+    monkeypatch.setattr(sync.outbox.writer, "now", lambda: Moment(time.time(), False))
     outbox = Outbox(file, OutboxSettings(max_age_days=2), "device-1")
     put(outbox, Event("status", status("old").body, moment=Moment(10.0, True)))
     put(outbox, status("started"))
@@ -488,9 +488,8 @@ def test_damaged_files_do_not_pile_up(file: Path) -> None:
 def test_a_full_disk_is_said_counted_and_recovered_from(tmp_path: Path) -> None:
     """On a tmpfs of 4 MB, full before the outbox is made, and full again while it is used."""
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    mount = (
-        f"mount -t tmpfs -o size=4m tmpfs {tmp_path} && exec {sys.executable} -m tests.full_disk"
-    )
+    program = f"{sys.executable} -m tests.support.full_disk"
+    mount = f"mount -t tmpfs -o size=4m tmpfs {tmp_path} && exec {program}"
     done = subprocess.run(
         ["unshare", "--mount", *user, "sh", "-c", f"{mount} {tmp_path}"],
         capture_output=True,

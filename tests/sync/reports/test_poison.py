@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from sync.outbox import Stored
-from sync.suspects import GUILTY, SHUNNED, STUBBORN, Suspects, Verdict
+from sync.outbox.outbox import Stored
+from sync.reports.poison import GUILTY, SHUNNED, STUBBORN, Suspects, Verdict
 
 TOPIC = "a/status"
 

@@ -14,22 +14,23 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import OutboxError, SettingsError
-from sync.commands import Commands
-from sync.events import Event, Heartbeat, status
-from sync.journal import Journal, Note, follow
-from sync.outbox import Outbox
-from sync.report import Reporter
-from sync.report_cli import _line, tail
-from sync.reporting import opened, reporting
+from catalog.core.errors import SettingsError
+from sync.cli.tail import _line, tail
+from sync.errors import OutboxError
+from sync.outbox.events import Event, Heartbeat, status
+from sync.outbox.outbox import Outbox
+from sync.reports.journal import Journal, Note, follow
+from sync.reports.remote_commands import Commands
+from sync.reports.reporter import Reporter
+from sync.reports.topics import Topics
+from sync.reports.transports.file import File
+from sync.reports.transports.greengrass_v1 import GreengrassV1
+from sync.reports.transports.mqtt import Mqtt
+from sync.reports.wiring import opened, reporting
 from sync.settings import OutboxSettings
-from sync.topics import Topics
-from sync.transports.file import File
-from sync.transports.greengrass_v1 import GreengrassV1
-from sync.transports.mqtt import Mqtt
-from tests import greengrass_core
-from tests.brokers import THING, Consumer, Mosquitto, Papers, until
-from tests.iot_core import NOT_AUTHORIZED, IotCore
+from tests.support import greengrass_core
+from tests.support.brokers import THING, Consumer, Mosquitto, Papers, until
+from tests.support.iot_core import NOT_AUTHORIZED, IotCore
 
 STATUS, HEARTBEAT = f"visual-search/{THING}/status", f"visual-search/{THING}/heartbeat"
 

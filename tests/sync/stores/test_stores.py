@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import (
+from catalog.core.errors import SettingsError
+from sync.errors import (
     NotInStore,
-    SettingsError,
     StoreBusy,
     StoreChanged,
     StoreConflict,
@@ -23,11 +23,12 @@ from catalog.errors import (
     StoreTooLarge,
     StoreUnreachable,
 )
-from sync.store import Body, Pace, Store, open_store
 from sync.stores import bounds
-from tests.brokers import until
-from tests.faulty_proxy import Fault, FaultyProxy
-from tests.s3_server import S3Server
+from sync.stores.base import Body, Pace, Store
+from sync.stores.choice import open_store
+from tests.support.brokers import until
+from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.s3_server import S3Server
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -44,7 +45,7 @@ def bad(faulty: FaultyProxy, s3_source: str) -> Store:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time-outs that a test can wait for."""
     monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 1)
-    monkeypatch.setattr("sync.store.Pace", lambda: Pace(slowest=100_000, window=0.5))
+    monkeypatch.setattr("sync.stores.base.Pace", lambda: Pace(slowest=100_000, window=0.5))
 
 
 def rest(body: Body) -> bytes:
@@ -312,7 +313,7 @@ def test_a_store_that_ignores_ranges_says_where_it_begins(bad: Store, faulty: Fa
 
 
 def test_the_package_for_buckets_is_loaded_late() -> None:
-    code = "import sys, sync.store, sync.stores.s3; print('boto3' in sys.modules)"
+    code = "import sys, sync.stores.base, sync.stores.s3; print('boto3' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from catalog.errors import (
-    BundleError,
+from catalog.bundles.manifest import MANIFEST, file_digest, parse_manifest, verify
+from catalog.core.errors import BundleError, SurroundingsError, VisualSearchError
+from sync.cli.owner import keys as keys_command
+from sync.errors import (
     ForgedError,
     KeysError,
     NotInStore,
@@ -22,22 +24,19 @@ from catalog.errors import (
     StoreConflict,
     StoreRefused,
     StoreUnreachable,
-    SurroundingsError,
     TooLargeError,
     TrustError,
-    VisualSearchError,
 )
-from catalog.manifest import MANIFEST, file_digest, parse_manifest, verify
-from sync.keys import Keys, read_passphrase
-from sync.owner_cli import keys as keys_command
-from sync.publish import Publisher
-from sync.renewal import Ending
-from sync.store import Pace, Store, open_store
-from sync.trust import Trust
+from sync.stores.base import Pace, Store
+from sync.stores.choice import open_store
+from sync.trust.keys import Keys, read_passphrase
+from sync.trust.publish import Publisher
+from sync.trust.renewal import Ending
+from sync.trust.trust import Trust
 from tests.conftest import Surroundings, sign_again
-from tests.faulty_proxy import Fault, FaultyProxy, How
-from tests.repository import World, secret, write_hollow_bundle
-from tests.s3_server import S3Server
+from tests.support.faulty_proxy import Fault, FaultyProxy, How
+from tests.support.repository import World, secret, write_hollow_bundle
+from tests.support.s3_server import S3Server
 
 
 @pytest.fixture
@@ -322,7 +321,7 @@ def test_a_bad_store_is_named_and_survived(
     faulty.faults.append(Fault(name, how, after=100, status=403))
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     with monkeypatch.context() as hasty:  # a busy machine may be slow, once the store is well
-        hasty.setattr("sync.store.Pace", lambda: Pace(slowest=100_000, window=0.3))
+        hasty.setattr("sync.stores.base.Pace", lambda: Pace(slowest=100_000, window=0.3))
         with pytest.raises(kind):
             device.refresh()
     faulty.faults.clear()
@@ -438,7 +437,7 @@ def test_one_root_key_may_be_lost_and_not_two(keys: Keys) -> None:
 def test_a_rotation_that_died_is_begun_again(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """New keys were made, and no root names them yet."""
     with monkeypatch.context() as patch:
-        patch.setattr("sync.keys._write_root", _die)
+        patch.setattr("sync.trust.keys._write_root", _die)
         with pytest.raises(KeysError, match="the disk is full"):
             keys.rotate({"online"})
     keys = Keys(keys.folder, secret)

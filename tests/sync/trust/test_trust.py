@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
-from catalog.errors import (
-    BundleError,
+from catalog.core.errors import BundleError, ShelfError
+from sync.errors import (
     ExpiredError,
     ForgedError,
     NotInStore,
     NotPublishedError,
     RolledBackError,
-    ShelfError,
     StoreBusy,
     StoreError,
     StoreRefused,
@@ -29,9 +28,9 @@ from catalog.errors import (
     TrustError,
     WrongChannelError,
 )
-from sync.keys import Keys, expiry
-from sync.trust import Trust
-from tests.repository import TODAY, World, secret
+from sync.trust.keys import Keys, expiry
+from sync.trust.trust import Trust
+from tests.support.repository import TODAY, World, secret
 
 DAY = timedelta(days=1)
 MADE = ("timestamp.json", "snapshot.json", "targets.json", "root.json", "root_history", "floor")
@@ -622,7 +621,7 @@ def test_everything_is_flushed_after_a_refresh(
 
 
 def test_two_at_once_do_not_meet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.trust.PATIENCE_S", 0.1)
+    monkeypatch.setattr("sync.trust.trust.PATIENCE_S", 0.1)
     world.publish()
     world.state.mkdir()
     with (world.state / "lock").open("w") as lock:

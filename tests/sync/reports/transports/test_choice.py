@@ -10,19 +10,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from catalog.errors import SettingsError, TransportError
-from catalog.settings import DeviceSettings
-from sync.outbox import Outbox
-from sync.outbox_cli import outbox as outbox_command
+from catalog.core.errors import SettingsError
+from catalog.core.settings import DeviceSettings
+from sync.cli.outbox import outbox as outbox_command
+from sync.errors import TransportError
+from sync.outbox.outbox import Outbox
+from sync.reports.topics import Topics
+from sync.reports.transports.base import Refusal
+from sync.reports.transports.choice import V1_MODULE, choose, dialer
+from sync.reports.transports.file import CURRENT, File
+from sync.reports.transports.greengrass_v2 import VARIABLES, GreengrassV2
+from sync.reports.transports.mqtt import Mqtt
 from sync.settings import OutboxSettings
-from sync.topics import Topics
-from sync.transports.base import Refusal
-from sync.transports.choice import V1_MODULE, choose, dialer
-from sync.transports.file import CURRENT, File
-from sync.transports.greengrass_v2 import VARIABLES, GreengrassV2
-from sync.transports.mqtt import Mqtt
-from tests.brokers import Heard
-from tests.greengrass_v2_core import Core
+from tests.support.brokers import Heard
+from tests.support.greengrass_v2_core import Core
 
 TOPIC = "visual-search/shelf-1/status"
 

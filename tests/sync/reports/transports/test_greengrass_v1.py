@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.errors import MissingExtraError, TransportError
-from sync.transports import greengrass_v1
-from sync.transports.base import Refusal
-from sync.transports.greengrass_v1 import MOST_HANGING, GreengrassV1
-from tests import greengrass_core
-from tests.greengrass_core import FUNCTION, Core, Message
+from catalog.core.errors import MissingExtraError
+from sync.errors import TransportError
+from sync.reports.transports import greengrass_v1
+from sync.reports.transports.base import Refusal
+from sync.reports.transports.greengrass_v1 import MOST_HANGING, GreengrassV1
+from tests.support import greengrass_core
+from tests.support.greengrass_core import FUNCTION, Core, Message
 
 SECONDS = 20.0  # until an awaited thing counts as missing
 

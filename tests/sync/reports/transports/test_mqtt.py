@@ -19,15 +19,15 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from catalog.errors import TransportError
-from catalog.locks import locked
-from sync.report import LOCK
-from sync.report_checks import checks
-from sync.transports.base import Refusal
-from sync.transports.mqtt import ALPN, Address, Mqtt
-from tests.brokers import THING, Heard, Mosquitto, Papers, until
-from tests.certificates import DAY, Authority
-from tests.iot_core import NOT_AUTHORIZED, IotCore, server_context
+from catalog.core.locks import locked
+from sync.errors import TransportError
+from sync.reports.checks import checks
+from sync.reports.reporter import LOCK
+from sync.reports.transports.base import Refusal
+from sync.reports.transports.mqtt import ALPN, Address, Mqtt
+from tests.support.brokers import THING, Heard, Mosquitto, Papers, until
+from tests.support.certificates import DAY, Authority
+from tests.support.iot_core import NOT_AUTHORIZED, IotCore, server_context
 
 TOPIC = f"visual-search/{THING}/sightings"
 COMMANDS = f"visual-search/{THING}/commands"
@@ -115,7 +115,7 @@ def test_reports_go_on_where_commands_are_not_allowed(
     subscriptions: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sync.transports.mqtt.PATIENCE_S", 2)
+    monkeypatch.setattr("sync.reports.transports.mqtt.PATIENCE_S", 2)
     iot_core.manners.subscriptions = subscriptions
     mqtt = Mqtt(papers.address(iot_core.port), COMMANDS)
     mqtt.open(heard)
