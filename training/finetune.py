@@ -21,7 +21,7 @@ from catalog.core.errors import ContentError, FeaturizerError, MissingExtraError
 from catalog.core.terminal import as_json, print_json, progress_bars
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
 from catalog.networks.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
-from catalog.networks.importing.folder import written_whole
+from catalog.networks.folder import written_whole
 from training.errors import plain_errors
 from training.settings import SETTINGS, read
 from training.shop import (

@@ -13,7 +13,7 @@ import numpy as np
 
 from catalog.core.errors import FeaturizerError, MissingExtraError
 from catalog.networks.featurizer import Featurizer, write_descriptor
-from catalog.networks.importing.folder import written_whole
+from catalog.networks.folder import written_whole
 from catalog.networks.models import Preprocessing, describe
 
 NETWORK = "network.onnx"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from catalog.core.errors import FeaturizerError, MissingExtraError
 from catalog.networks.featurizer import Descriptor, write_descriptor
-from catalog.networks.importing.folder import written_whole
+from catalog.networks.folder import written_whole
 from catalog.networks.pretrained.torch_file import read_tensors
 
 NAME = "efficientnet-lite0"
