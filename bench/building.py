@@ -15,7 +15,7 @@ from catalog.building.cache import FeatureCache
 from catalog.building.features import BATCH, featurize
 from catalog.building.sources import read_source
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.augment import as_seen
+from catalog.recognition.augment import augment
 from catalog.synthetic.photos import draw_catalogue, is_complete
 
 PHOTOS = 10_000
@@ -72,6 +72,6 @@ def large_bundle(folder: Path, featurizer: Featurizer) -> Path:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             small = cv2.resize(cv2.imread(str(original)), (320, 320), interpolation=cv2.INTER_AREA)
-            cv2.imwrite(str(target), as_seen(np.asarray(small, np.uint8), number))
+            cv2.imwrite(str(target), augment(np.asarray(small, np.uint8), number))
     build(read_source(photos), folder / "bundle", featurizer, folder / "cache", "bench")
     return folder / "bundle"

@@ -23,9 +23,9 @@ from bench.histogram import HistogramBaseline
 from bench.showings import Rest, rests
 from catalog.bundles.bundle import Bundle
 from catalog.core.settings import CatalogSettings
+from catalog.recognition.decision import Verdict
 from catalog.synthetic.foreign import KEPT_BACK, foreign_things
 from edge.cli.demo import prepare
-from edge.sighting import Verdict
 from edge.simulator.play import Kind, Play
 
 SEED = 90_001

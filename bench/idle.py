@@ -20,12 +20,13 @@ from bench.demonstration import RESULTS
 from bench.process import free_port
 from catalog.bundles.bundle import Bundle
 from catalog.core.settings import CatalogSettings
+from catalog.recognition.decision import Verdict
 from edge.appliance.appliance import Appliance
 from edge.cameras import Camera, CameraReader, CameraSettings
 from edge.cameras.base import Pace
 from edge.cli.demo import prepare
 from edge.settings import EdgeSettings
-from edge.sighting import Image, Verdict
+from edge.sighting import Image
 from edge.simulator.play import Play
 from edge.web.app import create_app
 from edge.web.server import Server

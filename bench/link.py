@@ -39,7 +39,7 @@ COMMAND = [sys.executable, "-m", "visual_search"]
 PLAIN = ["/usr/bin/aws", "s3", "cp", "--recursive", "--only-show-errors"]
 TIMED = """
 import sys, time
-from sync.pull import Puller
+from sync.catalogues.pull import Puller
 assemble = Puller._assemble  # by then each file's digest was right, and the file is flushed
 def timed(self, *what):
     print(f"fetched {time.time()}", file=sys.stderr, flush=True)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from catalog.bundles.bundle import Bundle
-from edge.sighting import Box, Frame, Image, Verdict
-from edge.simulator.play import Play, PlayTruth, Shown
+from catalog.recognition.decision import Verdict
+from edge.sighting import Box, Frame, Image
+from edge.simulator.play import CalibrationQuery, Play, PlayTruth
 from edge.vision.images import overlap
 from edge.vision.recognizer import Observation, Recognizer, next_look_s
 
@@ -106,7 +107,7 @@ def rests(bundle: Bundle, play: Play, acts: int) -> Iterator[Rest]:
         yield rest
 
 
-def large(things: tuple[Shown, ...]) -> list[Shown]:
+def large(things: tuple[CalibrationQuery, ...]) -> list[CalibrationQuery]:
     """The largest thing, and one that is about as large: either may be answered for."""
     sizes = [one.box[2] * one.box[3] for one in things]
     return [one for one, size in zip(things, sizes, strict=True) if size >= ABOUT * sizes[0]]

@@ -32,7 +32,7 @@ from catalog.building.build import build
 from catalog.building.cache import Feature, FeatureCache
 from catalog.building.features import THUMBNAIL
 from catalog.building.sources import read_source
-from catalog.bundles import gate
+from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest
 from catalog.core.photos import encode_jpeg
@@ -148,7 +148,7 @@ def search_ms(bundle: Bundle, queries: Vectors, exact: bool) -> list[float]:
 def gate_figures(folder: Path) -> Figures:
     """Let the bundle prove itself, as activation does."""
     start = time.perf_counter()
-    passed = gate.check(folder / "bundle")
+    passed = validator.validate(folder / "bundle")
     seconds = time.perf_counter() - start
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {

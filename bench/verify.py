@@ -35,7 +35,7 @@ for row in range(0, bundle.manifest.photos, max(1, bundle.manifest.photos // 50)
     look = cv2.imread(sys.argv[2])
     vector = bundle.featurizer.embed([look])[0]
     if sys.argv[3] == "with":
-        bundle.answer(vector, bundle.seen(look))
+        bundle.identify(vector, bundle.describe(look))
     else:
         bundle.search(vector)
 print(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
@@ -66,13 +66,13 @@ def verify_figures(bundle: Bundle) -> dict[str, float]:
 
     def everything() -> None:
         at = next(turn) % LOOKS
-        bundle.answer(vectors[at], bundle.seen(looks[at]))
+        bundle.identify(vectors[at], bundle.describe(looks[at]))
 
     def alone() -> None:
         bundle.search(vectors[next(turn) % LOOKS])
 
     def reading() -> None:
-        bundle.seen(looks[next(turn) % LOOKS])
+        bundle.describe(looks[next(turn) % LOOKS])
 
     rounds = 3 * LOOKS
     with_all, vector_alone = median_ms(everything, rounds), median_ms(alone, rounds)

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edge.sighting import Timings, Verdict
+from catalog.recognition.decision import Verdict
+from edge.sighting import Timings
 from sync.outbox.outbox import Counters
 
 

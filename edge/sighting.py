@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.items import Item
+from catalog.recognition.decision import Verdict
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
-
-
-class Verdict(StrEnum):
-    """What the device says about what it sees."""
-
-    MATCH = "match"
-    ONE_OF = "one_of"
-    UNKNOWN = "unknown"
-    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -69,15 +60,15 @@ class Timings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that may be the thing: its best photo's number, cosine similarity, how sure.
+    """An item that may be the thing: its best photo's number, cosine similarity, confidence.
 
-    `sure` is the probability that it is this item.
+    `confidence` is the probability that it is this item.
     """
 
     item: Item
     photo: int
     similarity: float
-    sure: float = 0.0
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.materials import materials
 from catalog.core.photos import decode, is_photo_name
-from catalog.recognition.local_features.describe import BASIS, DIMENSIONS, SCALE, raw_features
+from catalog.recognition.local_features.extract import BASIS, DIMENSIONS, SCALE, raw_features
 
 FOLDERS = ("grocery/photos", "pool/trashnet", "pool/caltech", "clothing")
 NEVER = ("dev-", "test-")  # photos that nothing is learned from

@@ -30,19 +30,19 @@ from catalog.building.calibration_queries import (
 from catalog.building.features import Skipped, featurize
 from catalog.building.negatives import photo_looks
 from catalog.building.sources import Entry
+from catalog.bundles.golden_queries import LOOKS, make_golden_queries, write_golden_queries
 from catalog.bundles.items import Photo, write_items, write_thumbnails
 from catalog.bundles.manifest import (
     MANIFEST,
     FeaturizerEntry,
     IndexEntry,
+    LocalFeaturesEntry,
     Manifest,
-    PrintedEntry,
     ProjectionEntry,
     bundle_id,
     describe_files,
     is_bundle,
 )
-from catalog.bundles.probes import LOOKS, make_probes, write_probes
 from catalog.core import durable
 from catalog.core.errors import BundleError, ContentError, FeaturizerError, ShelfError
 from catalog.core.photos import shrink
@@ -54,10 +54,10 @@ from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.colours import FILE as COLOURS_FILE
 from catalog.recognition.cross_fitting import Catalogue
 from catalog.recognition.index import Annoy, Exact, Index, choose_index
-from catalog.recognition.local_features.describe import OF_PHOTO
+from catalog.recognition.local_features.extract import OF_PHOTO
 from catalog.recognition.local_features.store import FOLDER as PRINTED
-from catalog.recognition.local_features.store import Printed, PrintedWriter
-from catalog.recognition.metric import FILE as METRIC
+from catalog.recognition.local_features.store import LocalFeatureStore, LocalFeatureWriter
+from catalog.recognition.wccn import FILE as METRIC
 
 FEW_PHOTOS = 3
 
@@ -149,7 +149,7 @@ def build(
         stored = vectors.astype(np.float16)
         raw = made.raw if featurizer.projection else None
         del vectors, made.raw  # the index needs the room
-        printed = Printed(folder, len(made.rows)) if made.features else None
+        printed = LocalFeatureStore(folder, len(made.rows)) if made.features else None
         learned = _learned(
             stored, raw, made, printed, featurizer, cache, addresses, progress, foreign_named
         )
@@ -233,7 +233,7 @@ def _collect(
     places = [(entry, place) for entry in entries for place in entry.photos]
     raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
     made = _Collected([], raw, np.empty((len(places), COLOURS), np.uint8), [], 0, 0)
-    printed = PrintedWriter(folder)
+    printed = LocalFeatureWriter(folder)
 
     def thumbnails() -> Iterator[tuple[int, bytes]]:
         results = featurize((place for _, place in places), featurizer, cache, addresses, OF_PHOTO)
@@ -263,7 +263,7 @@ def _learned(
     stored: NDArray[np.float16],
     raw: Vectors | None,
     made: _Collected,
-    printed: Printed | None,
+    printed: LocalFeatureStore | None,
     featurizer: Featurizer,
     cache: FeatureCache,
     addresses: Path,
@@ -287,8 +287,8 @@ def _learned(
     )
 
 
-def _kept_print(folder: Path) -> PrintedEntry:
-    return PrintedEntry(features=len(np.load(folder / PRINTED / "photos.npy", mmap_mode="r")))
+def _kept_print(folder: Path) -> LocalFeaturesEntry:
+    return LocalFeaturesEntry(features=len(np.load(folder / PRINTED / "photos.npy", mmap_mode="r")))
 
 
 def _write_vectors(
@@ -310,8 +310,8 @@ def _write_vectors(
     looks = [
         shrink(picture(rows[number], addresses), LOOK_SIDE) for number in spread(len(rows), LOOKS)
     ]
-    probes = make_probes(looks, featurizer.embed(looks), stored, index)
-    write_probes(probes, folder / "probes.npz")
+    probes = make_golden_queries(looks, featurizer.embed(looks), stored, index)
+    write_golden_queries(probes, folder / "probes.npz")
     return IndexEntry(**asdict(choice))
 
 

@@ -22,7 +22,7 @@ from catalog.core.errors import NetworkError, ShelfError
 from catalog.core.photos import upright_size
 from catalog.core.vectors import Vectors
 from catalog.recognition.descriptors import VERSION as DETAILED
-from catalog.recognition.descriptors import Details
+from catalog.recognition.descriptors import Descriptors
 
 LARGEST_FETCH = 64 << 20  # bytes
 SECONDS = 20.0  # without a sign of the server
@@ -89,7 +89,7 @@ class FeatureCache:
                 self._heal(error)
                 self._insert(rows)
 
-    def get_details(self, key: str, most: int) -> Details | None:
+    def get_details(self, key: str, most: int) -> Descriptors | None:
         """The colours and `most` strongest local features of a photo, by its sha256, or None."""
         with self._lock:
             try:
@@ -99,9 +99,9 @@ class FeatureCache:
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
-        return None if row is None else Details.from_bytes(row[0], is_read=most > 0)
+        return None if row is None else Descriptors.from_bytes(row[0], is_read=most > 0)
 
-    def put_details(self, key: str, most: int, details: Details) -> None:
+    def put_details(self, key: str, most: int, details: Descriptors) -> None:
         """Keep the details of a photo."""
         row = (f"{key}-{DETAILED}-{most}", details.to_bytes())
         with self._lock:

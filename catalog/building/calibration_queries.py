@@ -19,10 +19,10 @@ from catalog.core.errors import ContentError
 from catalog.core.photos import Picture, decode
 from catalog.core.vectors import normalised
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.augment import as_seen, is_of_the_world
-from catalog.recognition.calibration import FOREIGN, KNOWN, SEED, VERSION, Shown
-from catalog.recognition.descriptors import details
-from catalog.recognition.local_features.describe import OF_LOOK
+from catalog.recognition.augment import augment, has_surroundings
+from catalog.recognition.calibration import FOREIGN, KNOWN, SEED, VERSION, CalibrationQuery
+from catalog.recognition.descriptors import extract_descriptors
+from catalog.recognition.local_features.extract import OF_LOOK
 from catalog.synthetic.foreign import foreign_photos
 
 LOOK_SIDE = 256  # pixels, longer side of a probe look
@@ -48,7 +48,7 @@ def known_looks(
     cache: FeatureCache,
     addresses: Path,
     progress: Progress,
-) -> list[Shown]:
+) -> list[CalibrationQuery]:
     """Some photos as a camera would see them.
 
     Where an item has enough photos, they are such looks already, but for studio photos: if most
@@ -80,13 +80,13 @@ def known_looks(
             image = picture(rows[number], addresses)
             if changed:
                 behind = None if beside is None else picture(beside, addresses)
-                image = as_seen(image, SEED + int(sha256[:6], 16), behind)
+                image = augment(image, SEED + int(sha256[:6], 16), behind)
             kept = Feature(key, featurizer.raw([image])[0], 0, 0, b"")
-            seen = details(image, OF_LOOK)
+            seen = extract_descriptors(image, OF_LOOK)
             cache.put([kept], featurizer.network_id)
             cache.put_details(key, OF_LOOK, seen)
         raw = normalised(kept.vector[None])[0] if featurizer.projection else None
-        shown.append(Shown(featurizer.vectors(kept.vector[None])[0], seen, number, raw))
+        shown.append(CalibrationQuery(featurizer.vectors(kept.vector[None])[0], seen, number, raw))
         progress("as seen", done, len(numbers))
     return shown
 
@@ -100,7 +100,7 @@ def _on_plain_ground(
         key = f"ground-{VERSION}-{row.sha256}"
         kept = cache.get(key, "")
         if kept is None:
-            plain = not is_of_the_world(picture(row, addresses))
+            plain = not has_surroundings(picture(row, addresses))
             kept = Feature(key, np.array([plain], np.float32), 0, 0, b"")
             cache.put([kept], "")
         if kept.vector[0]:
@@ -109,7 +109,9 @@ def _on_plain_ground(
     return found
 
 
-def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress) -> list[Shown]:
+def drawn_looks(
+    featurizer: Featurizer, cache: FeatureCache, progress: Progress
+) -> list[CalibrationQuery]:
     """Looks at drawn foreign things; their vectors are kept as one long one."""
     key = f"foreign-{VERSION}-{SEED}-{FOREIGN}"
     kept = cache.get(key, featurizer.network_id)
@@ -119,7 +121,7 @@ def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress)
         vectors, seen = [], []
         for done, drawn in enumerate(foreign_photos(SEED, FOREIGN), 1):
             vectors.append(featurizer.raw([drawn])[0])
-            seen.append(details(drawn, OF_LOOK))
+            seen.append(extract_descriptors(drawn, OF_LOOK))
             cache.put_details(f"{key}-{done - 1}", OF_LOOK, seen[-1])
             progress("foreign things", done, FOREIGN)
         kept = Feature(key, np.concatenate(vectors), 0, 0, b"")
@@ -127,7 +129,7 @@ def drawn_looks(featurizer: Featurizer, cache: FeatureCache, progress: Progress)
     raw = kept.vector.reshape(FOREIGN, -1)
     own = list(normalised(raw)) if featurizer.projection else [None] * FOREIGN
     return [
-        Shown(vector, of, raw=one)
+        CalibrationQuery(vector, of, raw=one)
         for vector, of, one in zip(featurizer.vectors(raw), seen, own, strict=True)
     ]
 

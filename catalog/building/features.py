@@ -19,7 +19,7 @@ from catalog.core.errors import NetworkError, PhotoError
 from catalog.core.photos import decode, encode_jpeg, is_address, upright_size
 from catalog.core.vectors import Tensor
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.descriptors import Details, details
+from catalog.recognition.descriptors import Descriptors, extract_descriptors
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
 WORKERS = 2
@@ -42,7 +42,7 @@ class Featurized:
 
     feature: Feature
     reused: bool
-    details: Details | None = None
+    details: Descriptors | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class _Prepared:
     place: str
     feature: Feature
     tensor: Tensor | None
-    details: Details | None
+    details: Descriptors | None
 
 
 def featurize(
@@ -150,7 +150,7 @@ def _prepare(
         return _Prepared(place, kept, None, shown)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
     if local is not None and shown is None:
-        shown = details(image, local)
+        shown = extract_descriptors(image, local)
         cache.put_details(sha256, local, shown)
     if kept is not None:
         return _Prepared(place, kept, None, shown)

@@ -11,20 +11,22 @@ from numpy.typing import NDArray
 
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import EMBEDDED, Featurizer
-from catalog.recognition.calibration import Shown
-from catalog.recognition.descriptors import Details
+from catalog.recognition.calibration import CalibrationQuery
+from catalog.recognition.descriptors import Descriptors
 
 PATH = EMBEDDED / "negatives.npz"
 
 
-def photo_looks(featurizer: Featurizer) -> list[Shown]:
+def photo_looks(featurizer: Featurizer) -> list[CalibrationQuery]:
     """Looks at these photos, their print unread; none for another network."""
     with np.load(PATH, allow_pickle=False) as data:
         if str(data["network_id"]) != featurizer.network_id:
             return []
         raw, colours = data["raw"].astype(np.float32), data["colours"]
     vectors = featurizer.vectors(raw)
-    return [Shown(one, Details(of)) for one, of in zip(vectors, colours, strict=True)]
+    return [
+        CalibrationQuery(one, Descriptors(of)) for one, of in zip(vectors, colours, strict=True)
+    ]
 
 
 def write(raw: Vectors, colours: NDArray[np.uint8], network_id: str) -> None:

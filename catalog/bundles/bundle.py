@@ -33,30 +33,30 @@ from catalog.core.errors import BundleError
 from catalog.core.photos import Picture, decode
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.augment import as_seen
-from catalog.recognition.bursts import left_out
+from catalog.recognition.augment import augment
+from catalog.recognition.bursts import burst_masks
+from catalog.recognition.candidates import CandidateScorer, QueryDescriptors
 from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.colours import FILE as COLOURS_FILE
-from catalog.recognition.descriptors import Details, details
-from catalog.recognition.evidence import Seen, Witnesses
+from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.index import Annoy, Exact, Index
-from catalog.recognition.local_features.describe import OF_LOOK
-from catalog.recognition.local_features.store import Printed
-from catalog.recognition.metric import FILE as METRIC
-from catalog.recognition.metric import read as read_metric
+from catalog.recognition.local_features.extract import OF_LOOK
+from catalog.recognition.local_features.store import LocalFeatureStore
+from catalog.recognition.wccn import FILE as METRIC
+from catalog.recognition.wccn import read as read_metric
 
 
 @dataclass(frozen=True)
 class Match:
     """An item found: its best photo's number and cosine similarity in [-1, 1].
 
-    `sure` is the probability that it is this item; None where only vectors were compared.
+    `confidence` is the probability that it is this item; None where only vectors were compared.
     """
 
     sku: str
     photo: int
     similarity: float
-    sure: float | None = None
+    confidence: float | None = None
 
 
 class Bundle:
@@ -95,10 +95,10 @@ class Bundle:
         names, owners = np.unique(np.array(self.items.skus, object), return_inverse=True)
         self._names: list[str] = names.tolist()
         self._owners = owners.astype(np.int64)
-        self._printed = Printed(path, manifest.photos) if manifest.printed else None
+        self._printed = LocalFeatureStore(path, manifest.photos) if manifest.printed else None
         self._metric = read_metric(path / METRIC, dimensions) if METRIC in manifest.files else None
         self._check_printed()
-        self._witnesses: dict[bool, Witnesses] = {}
+        self._scorers: dict[bool, CandidateScorer] = {}
 
     @classmethod
     def open(cls, path: Path, engine: str = "auto", verified: bool = False) -> Bundle:
@@ -148,15 +148,17 @@ class Bundle:
                 return self.search(vector, count, exact=True)
             wanted *= 4  # one item's many photos filled the list
 
-    def seen(self, image: Picture) -> Seen:
+    def describe(self, image: Picture) -> QueryDescriptors:
         """The details of a look, BGR uint8 (h, w, 3); print only where the bundle keeps some.
 
         Comparisons with photos are kept with it: a further answer to the same look repeats none.
         """
-        return Seen(details(image, OF_LOOK if self._printed is not None else 0))
+        return QueryDescriptors(
+            extract_descriptors(image, OF_LOOK if self._printed is not None else 0)
+        )
 
-    def answer(
-        self, vector: Vectors, seen: Seen, count: int = 10, exact: bool = False
+    def identify(
+        self, vector: Vectors, seen: QueryDescriptors, count: int = 10, exact: bool = False
     ) -> list[Match]:
         """The `count` likeliest items and how sure each is, the likeliest first.
 
@@ -167,7 +169,7 @@ class Bundle:
             exact: Compare every vector, not by the index.
         """
         evidence = self._asked(exact).gather(vector, seen)
-        sure = self.manifest.calibration.weights.sure(evidence)
+        sure = self.manifest.calibration.weights.confidences(evidence)
         return [
             Match(
                 self._names[evidence.items[at]],
@@ -178,7 +180,7 @@ class Bundle:
             for at in np.argsort(-sure, kind="stable")[:count].tolist()
         ]
 
-    def ask_again(self, photo: int) -> dict[str, float]:
+    def confidences_of_photo(self, photo: int) -> dict[str, float]:
         """How sure each item would be if a stored photo were a new look.
 
         It asks without itself and those taken in one go with it. An item's only photo stays in,
@@ -188,23 +190,23 @@ class Bundle:
         vector /= max(float(np.linalg.norm(vector)), 1e-9)
         rows = self._asked(False).rows(int(self._owners[photo]))
         if len(rows) == 1:
-            copy = as_seen(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
+            copy = augment(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
             vector = self.featurizer.embed([copy])[0]
-            found = self.answer(vector, self.seen(copy), count=len(self._names))
-            return {match.sku: match.sure or 0.0 for match in found}
+            found = self.identify(vector, self.describe(copy), count=len(self._names))
+            return {match.sku: match.confidence or 0.0 for match in found}
         alike = self.manifest.calibration.one_go
-        absent, unread = left_out(self._vectors, rows, photo, alike)
+        absent, unread = burst_masks(self._vectors, rows, photo, alike)
         description = self._printed.description(photo) if self._printed else None
-        seen = Seen(Details(self._colours[photo], description))
+        seen = QueryDescriptors(Descriptors(self._colours[photo], description))
         evidence = self._asked(False).gather(vector, seen, absent, unread)
-        sure = self.manifest.calibration.weights.sure(evidence)
+        sure = self.manifest.calibration.weights.confidences(evidence)
         return {
             self._names[item]: float(one) for item, one in zip(evidence.items, sure, strict=True)
         }
 
-    def _asked(self, exact: bool) -> Witnesses:
-        if exact not in self._witnesses:
-            self._witnesses[exact] = Witnesses(
+    def _asked(self, exact: bool) -> CandidateScorer:
+        if exact not in self._scorers:
+            self._scorers[exact] = CandidateScorer(
                 self._vectors,
                 self.index(exact),
                 self._owners,
@@ -212,7 +214,7 @@ class Bundle:
                 self._printed,
                 self._metric,
             )
-        return self._witnesses[exact]
+        return self._scorers[exact]
 
     def check_answers(self, looks: Sequence[Picture]) -> None:
         """Answer some looks with all that there is.
@@ -223,9 +225,11 @@ class Bundle:
         if self._printed is not None:
             self._printed.check()
         for look in looks:
-            found = self.answer(self.featurizer.embed([look])[0], self.seen(look))
-            if not all(match.sure is not None and 0 <= match.sure <= 1 for match in found):
-                raise BundleError(f"{self.path}: how sure its answers are is no probability")
+            found = self.identify(self.featurizer.embed([look])[0], self.describe(look))
+            if not all(
+                match.confidence is not None and 0 <= match.confidence <= 1 for match in found
+            ):
+                raise BundleError(f"{self.path}: the confidence of its answers is no probability")
 
     def item(self, sku: str) -> Item | None:
         """The item with this sku, or None."""

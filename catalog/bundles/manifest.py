@@ -73,7 +73,7 @@ class IndexEntry(_Strict):
     reason: str = ""
 
 
-class PrintedEntry(_Strict):
+class LocalFeaturesEntry(_Strict):
     """How many local features of the photos the bundle holds."""
 
     features: int
@@ -90,7 +90,7 @@ class Manifest(_Strict):
     featurizer: FeaturizerEntry
     index: IndexEntry
     calibration: Calibration
-    printed: PrintedEntry | None = None
+    printed: LocalFeaturesEntry | None = None
     files: dict[str, FileEntry]
 
 

@@ -6,7 +6,7 @@
     shelf/incoming/               being fetched, file by file; resumed (see `sync.catalogues.pull`)
     shelf/scratch/                being copied or removed; swept
     shelf/active, previous        symbolic links, replaced in one step
-    shelf/ledger.json             what is remembered of versions; see `catalog.bundles.ledger`
+    shelf/ledger.json             what is remembered of versions; see `deployment_state`
     shelf/lock                    held while the shelf changes
 """
 
@@ -21,8 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.bundles import gate
-from catalog.bundles.ledger import Ledger, read_ledger, write_ledger
+from catalog.bundles import validator
+from catalog.bundles.deployment_state import (
+    DeploymentState,
+    read_deployment_state,
+    write_deployment_state,
+)
 from catalog.bundles.manifest import MANIFEST, read_manifest, verify
 from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
@@ -65,9 +69,9 @@ class Shelf:
         except OSError:
             return None
 
-    def ledger(self) -> Ledger:
+    def state(self) -> DeploymentState:
         """What is remembered of versions."""
-        return read_ledger(self.folder)
+        return read_deployment_state(self.folder)
 
     def activate(self, bundle: Path, engine: str = "auto") -> Activated:
         """Put a bundle on the shelf and make it the active one.
@@ -76,7 +80,7 @@ class Shelf:
             BundleError: The bundle is damaged or did not pass the gate; nothing changed.
             ShelfError: The shelf cannot be written, or something else is changing it.
         """
-        passed = gate.check(bundle, engine)
+        passed = validator.validate(bundle, engine)
         with self.changing():
             if not is_sound(self.versions / passed.bundle):
                 self._copy(bundle, passed.bundle)
@@ -123,7 +127,7 @@ class Shelf:
         durable.point(self.folder / "active", f"versions/{identity}")
         self.prune()
 
-    def go_back(self, keep: bool) -> None:
+    def roll_back(self, keep: bool) -> None:
         """Make the previous version the active one.
 
         Args:
@@ -143,16 +147,16 @@ class Shelf:
             durable.flush_folder(self.folder)
         self.prune()
 
-    def note(self, ledger: Ledger) -> None:
+    def save_state(self, state: DeploymentState) -> None:
         """Remember `ledger`; of what is no more on the shelf no release is kept."""
         here = {version.name for version in self.versions.iterdir()}
-        releases = {name: one for name, one in ledger.releases.items() if name in here}
-        write_ledger(self.folder, ledger.model_copy(update={"releases": releases}))
+        releases = {name: one for name, one in state.releases.items() if name in here}
+        write_deployment_state(self.folder, state.model_copy(update={"releases": releases}))
 
     def prune(self) -> None:
         """Remove what is neither active, previous nor pinned, unless somebody has it open."""
         kept = {one.name for one in (self.active(), self.previous()) if one is not None}
-        kept.add(self.ledger().pinned or "")
+        kept.add(self.state().pinned or "")
         for version in self.versions.iterdir():
             if version.name not in kept:
                 self._remove(version)

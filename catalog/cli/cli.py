@@ -97,7 +97,7 @@ def search(
         if vectors_only:
             matches = opened.search(vector, limit, exact)
         else:
-            matches = opened.answer(vector, opened.seen(image), limit, exact)
+            matches = opened.identify(vector, opened.describe(image), limit, exact)
         answers.append(_answer_document(opened, str(photo), matches, vectors_only))
     if as_json:
         print_json({"bundle": opened.id, "answers": answers})
@@ -113,13 +113,19 @@ def _answer_document(
     from catalog.recognition.decision import decide
 
     found = [
-        asdict(match) | {"title": item.title if (item := opened.item(match.sku)) else ""}
+        {
+            "sku": match.sku,
+            "photo": match.photo,
+            "similarity": match.similarity,
+            "sure": match.confidence,
+            "title": item.title if (item := opened.item(match.sku)) else "",
+        }
         for match in matches
     ]
     if vectors_only:
         return {"photo": photo, "matches": found}
     calibration = opened.manifest.calibration
-    sure = [match.sure for match in matches]
+    sure = [match.confidence for match in matches]
     answer, named = decide(sure, calibration.unknown_below, calibration.alone_from)
     return {
         "photo": photo,

@@ -19,7 +19,7 @@ Canvas = NDArray[np.uint8]
 
 def draw_reliability(asked: Sequence[Asked], path: Path) -> None:
     """How often the first item was right, for each fifteenth of "how sure"."""
-    sure = np.array([one.sure for one in asked])
+    sure = np.array([one.confidence for one in asked])
     right = np.array([one.right for one in asked])
     canvas = _axes("how sure", "right first")
     cv2.line(canvas, _at(0, 0), _at(1, 1), GREY, 1, cv2.LINE_AA)
@@ -33,8 +33,8 @@ def draw_trade_off(asked: Sequence[Asked], threshold: float, path: Path) -> None
 
     The red point is where this bundle stands.
     """
-    known = np.array([one.sure for one in asked if one.right])
-    foreign = np.array([one.sure for one in asked if one.sku is None])
+    known = np.array([one.confidence for one in asked if one.right])
+    foreign = np.array([one.confidence for one in asked if one.sku is None])
     held = max(1, sum(one.sku is not None for one in asked))
     canvas = _axes("foreign named", "known named rightly")
 

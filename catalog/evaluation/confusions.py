@@ -43,7 +43,7 @@ def confused(
     for done, row in enumerate(rows, 1):
         sku = bundle.items.skus[row]
         asked[sku] += 1
-        for other, sure in bundle.ask_again(row).items():
+        for other, sure in bundle.confidences_of_photo(row).items():
             if other != sku:
                 likely[sku, other] += sure
         progress(done, len(rows))

@@ -15,8 +15,8 @@ from catalog.bundles.bundle import Bundle, Match
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo_name
 from catalog.recognition.calibration import Shares, outcome
-from catalog.recognition.evidence import Seen
-from catalog.recognition.local_features.describe import OF_LOOK
+from catalog.recognition.candidates import QueryDescriptors
+from catalog.recognition.local_features.extract import OF_LOOK
 
 BINS = 15  # of equal width, for the expected calibration error
 HELD = 0.05  # by how much a measured share may differ from the predicted one
@@ -34,12 +34,12 @@ class Asked:
     matches: tuple[Match, ...]
 
     @property
-    def sure(self) -> float:
+    def confidence(self) -> float:
         """How sure the first item is; its similarity where only vectors were compared."""
         if not self.matches:
             return 0.0
         first = self.matches[0]
-        return first.similarity if first.sure is None else first.sure
+        return first.similarity if first.confidence is None else first.confidence
 
     @property
     def right(self) -> bool:
@@ -180,13 +180,13 @@ def _answer(bundle: Bundle, result: Featurized, exact: bool, vectors_only: bool)
     if vectors_only:
         return bundle.search(vector, 5, exact)
     assert result.details is not None
-    return bundle.answer(vector, Seen(result.details), exact=exact)
+    return bundle.identify(vector, QueryDescriptors(result.details), exact=exact)
 
 
 def _outcome(bundle: Bundle, asked: Asked) -> str:
     calibration = bundle.manifest.calibration
     return outcome(
-        [one.sure or 0.0 for one in asked.matches],
+        [one.confidence or 0.0 for one in asked.matches],
         [one.sku for one in asked.matches],
         asked.sku,
         calibration.unknown_below,
@@ -217,12 +217,16 @@ def _summary(bundle: Bundle, asked: Sequence[Asked]) -> _Summary:
         kinds = [one for one in (expected.relatives, expected.shipped) if one is not None]
         holds.append(min(distance(found.foreign, one) for one in kinds) <= HELD)
     if asked:
-        sure, right = np.array([one.sure for one in asked]), np.array([one.right for one in asked])
+        sure, right = (
+            np.array([one.confidence for one in asked]),
+            np.array([one.right for one in asked]),
+        )
         found.calibration_error = calibration_error(sure, right)
         found.held = all(holds)
     if known and foreign:
         found.auroc = auroc(
-            np.array([one.sure for one in known]), np.array([one.sure for one in foreign])
+            np.array([one.confidence for one in known]),
+            np.array([one.confidence for one in foreign]),
         )
     return found
 

@@ -16,10 +16,10 @@ ALONE = 3.0  # and an item's only picture, beside which nothing tells how looks 
 PLAIN = (0.15, 0.92)  # share of a picture that its plain ground takes, if it has one
 
 
-def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
+def augment(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
     """A photo (h, w, 3) as a camera might see the thing.
 
-    Seen from aside, turned, shifted, in poor light, blurred, noisy. A thing on a plain ground
+    Viewed from aside, turned, shifted, in poor light, blurred, noisy. A thing on a plain ground
     is cut out; a photo of another kind was taken in the world, and is changed less.
 
     Args:
@@ -51,7 +51,7 @@ def as_seen(image: Picture, seed: int, behind: Picture | None = None) -> Picture
     return np.asarray(np.clip(seen * tint * light[:, :, None] + noise, 0, 255), np.uint8)
 
 
-def is_of_the_world(image: Picture) -> bool:
+def has_surroundings(image: Picture) -> bool:
     """Whether a photo (h, w, 3) has surroundings; also one that its thing fills passes for such."""
     return float(_ground(image).mean()) <= PLAIN[0]
 

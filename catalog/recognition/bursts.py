@@ -21,7 +21,7 @@ SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is beh
 AT_ONCE = 1000  # photos of an item that are shared out at a time
 
 
-def alike_from(embeddings: Vectors) -> float:
+def burst_similarity(embeddings: Vectors) -> float:
     """From which similarity on photos of one item pass for taken in one go.
 
     Args:
@@ -35,7 +35,7 @@ def alike_from(embeddings: Vectors) -> float:
     return round(float(apart + ONE_GO * (1 - apart)), 4)
 
 
-def taken_with(photos: Vectors, asks: int, alike: float, most: int) -> list[int]:
+def grow_burst(photos: Vectors, asks: int, alike: float, most: int) -> list[int]:
     """A photo of an item, and those taken in one go with it.
 
     A group is grown about it: the photo most like those in it, on average, joins them, as long
@@ -44,7 +44,7 @@ def taken_with(photos: Vectors, asks: int, alike: float, most: int) -> list[int]
     Args:
         photos: Float32 (n, d), each of length 1.
         asks: Which of them.
-        alike: From which mean similarity on one joins; see `alike_from`.
+        alike: From which mean similarity on one joins; see `burst_similarity`.
         most: How many may join.
     """
     found, together = [asks], photos @ photos[asks]
@@ -59,7 +59,7 @@ def taken_with(photos: Vectors, asks: int, alike: float, most: int) -> list[int]
     return found
 
 
-def left_out(
+def burst_masks(
     stored: NDArray[np.floating[Any]], rows: Rows, photo: int, alike: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which photos do not answer one of their item, and of which the print does not.
@@ -68,7 +68,7 @@ def left_out(
         stored: All vectors (n, d).
         rows: The photos of its item, two at least.
         photo: Which of them asks.
-        alike: See `taken_with`.
+        alike: See `grow_burst`.
 
     Returns:
         Two masks, bool (n,), the one that asks in both. A third of the others, rounded up, is
@@ -78,14 +78,14 @@ def left_out(
     others = len(rows) - 1
     most = min(-(-others // MOST_LEFT_OUT), others - 1, MOST_IN_ONE_GO)
     masks = np.zeros((2, len(stored)), bool)
-    masks[:, rows[taken_with(photos, asks, alike, most)]] = True
+    masks[:, rows[grow_burst(photos, asks, alike, most)]] = True
     order = np.argsort(-(photos @ photos[asks]), kind="stable")
     by_likeness = rows[order[order != asks]]
     masks[1, by_likeness[: int(np.ceil(SAME_SCENE * (others - 1)))]] = True
     return masks[0], masks[1]
 
 
-def shared_out(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alike: float) -> Rows:
+def assign_folds(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alike: float) -> Rows:
     """Photos shared out among folds, those taken in one go to the same; an only one to none.
 
     No fold takes more than its share of an item's photos: a longer go is divided.
@@ -94,7 +94,7 @@ def shared_out(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alik
         stored: All vectors (n, d).
         owners: The number of each photo's item (n,).
         folds: How many.
-        alike: See `taken_with`.
+        alike: See `grow_burst`.
 
     Returns:
         The number of each photo's fold (n,), or -1.
@@ -107,7 +107,7 @@ def shared_out(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alik
             rows = by_item[at : min(at + AT_ONCE, end)]
             load, most = np.zeros(folds, np.int64), -(-len(rows) // folds) - 1
             while len(rows):
-                group = taken_with(stored[rows].astype(np.float32), 0, alike, most)
+                group = grow_burst(stored[rows].astype(np.float32), 0, alike, most)
                 # From another fold on for each item: else all the few would meet in the first.
                 least = (int(np.roll(load, -item).argmin()) + item) % folds
                 fold[rows[group]] = least

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.core.vectors import Vectors, normalised
-from catalog.recognition.bursts import alike_from, left_out, shared_out
-from catalog.recognition.confidence import HELD, Case, Weights, fit
-from catalog.recognition.cross_fitting import Catalogue, Taught
-from catalog.recognition.decision import ALONE_FROM, Answer, decide
-from catalog.recognition.descriptors import Details
-from catalog.recognition.evidence import MEASURES, Evidence, Seen
+from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity
+from catalog.recognition.candidates import MEASURES, MatchFeatures, QueryDescriptors
+from catalog.recognition.confidence import HELD, ConfidenceModel, LabelledFeatures, fit
+from catalog.recognition.cross_fitting import Catalogue, FittedScorer
+from catalog.recognition.decision import ALONE_FROM, Verdict, decide
+from catalog.recognition.descriptors import Descriptors
 
 FOREIGN = 120
 KNOWN = 480
@@ -61,7 +61,7 @@ class Shares(_Strict):
 
 
 class MeasureWeights(_Strict):
-    """What each of `catalog.recognition.evidence.MEASURES` counts."""
+    """What each of `catalog.recognition.candidates.MEASURES` counts."""
 
     cosine: float
     several: float
@@ -106,9 +106,9 @@ class Calibration(_Strict):
     shipped: Shares
 
     @property
-    def weights(self) -> Weights:
+    def weights(self) -> ConfidenceModel:
         """For `catalog.recognition.confidence`."""
-        return Weights(
+        return ConfidenceModel(
             tuple(getattr(self.measures, name) for name in MEASURES),
             tuple(getattr(self.held, name) for name in HELD),
             self.none,
@@ -116,7 +116,7 @@ class Calibration(_Strict):
 
 
 @dataclass(frozen=True)
-class Shown:
+class CalibrationQuery:
     """A look to learn from.
 
     Attributes:
@@ -127,7 +127,7 @@ class Shown:
     """
 
     vector: Vectors
-    details: Details
+    details: Descriptors
     photo: int | None = None
     raw: Vectors | None = None
 
@@ -145,15 +145,15 @@ class Learned:
 class _Look:
     """A look at a thing of the catalogue, asked twice."""
 
-    shown: Shown
-    seen: Seen
+    shown: CalibrationQuery
+    seen: QueryDescriptors
 
     @property
     def photo(self) -> int:
         assert self.shown.photo is not None
         return self.shown.photo
 
-    def vector(self, taught: Taught) -> Vectors:
+    def vector(self, taught: FittedScorer) -> Vectors:
         """Its embedding (d,), as those who were so taught have it."""
         if taught.shorter is None:
             return self.shown.vector
@@ -163,10 +163,10 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Asked:
-    """Evidence of one look: known (with the right item's number), a relative, or shipped."""
+    """MatchFeatures of one look: known (with the right item's number), a relative, or shipped."""
 
     kind: str
-    evidence: Evidence
+    evidence: MatchFeatures
     item: int | None
     group: int = 0
     is_read: bool = True
@@ -180,8 +180,8 @@ class _Asked:
 
 def calibrate(
     catalogue: Catalogue,
-    known: Sequence[Shown],
-    shipped: Sequence[Sequence[Shown]],
+    known: Sequence[CalibrationQuery],
+    shipped: Sequence[Sequence[CalibrationQuery]],
     progress: Callable[[int, int], None] = lambda done, total: None,
     foreign_named: float = FOREIGN_NAMED,
 ) -> Learned:
@@ -201,41 +201,41 @@ def calibrate(
     owners, printed = catalogue.owners, catalogue.printed
     several = np.bincount(owners) > 1
     # By the network's own vectors: of what no photo is like, a projection cuts most off.
-    alike = alike_from(
+    alike = burst_similarity(
         np.array([shown.vector if shown.raw is None else shown.raw for shown in shipped[0]])
     )
-    looks = [_Look(shown, Seen(shown.details)) for shown in known]
+    looks = [_Look(shown, QueryDescriptors(shown.details)) for shown in known]
     kinds = 2 if len(several) >= FEWEST_ITEMS else 1
     done, total = 0, kinds * len(known) + sum(map(len, shipped))
     asked: list[_Asked] = []
     judged = True
     for which, folds in (
-        ("own", shared_out(catalogue.vectors, owners, FOLDS, alike)),
+        ("own", assign_folds(catalogue.vectors, owners, FOLDS, alike)),
         ("relative", owners % FOLDS),
     )[:kinds]:
         for fold in range(FOLDS):
             here = [look for look in looks if max(0, folds[look.photo]) == fold]
             if not here:
                 continue
-            taught = catalogue.taught_by(folds != fold)
-            judged &= taught.witnesses.metric is not None
+            taught = catalogue.fit_on(folds != fold)
+            judged &= taught.scorer.metric is not None
             for look in here:
                 item = int(owners[look.photo])
                 absent = unread = None
                 if which == "relative":
                     absent = owners == item
                 elif several[item]:
-                    rows = taught.witnesses.rows(item)
-                    absent, unread = left_out(catalogue.vectors, rows, look.photo, alike)
-                found = taught.witnesses.gather(look.vector(taught), look.seen, absent, unread)
+                    rows = taught.scorer.rows(item)
+                    absent, unread = burst_masks(catalogue.vectors, rows, look.photo, alike)
+                found = taught.scorer.gather(look.vector(taught), look.seen, absent, unread)
                 asked.append(_Asked(which, found, item if which == "own" else None))
                 progress(done := done + 1, total)
             del taught  # two at a time would be much for the memory
     # A metric that nothing could judge, for want of photos to learn one without, is not taken.
-    everyone = catalogue.taught_by(np.full(len(owners), judged)).witnesses
+    everyone = catalogue.fit_on(np.full(len(owners), judged)).scorer
     for group, strangers in enumerate(shipped):
         for shown in strangers:
-            seen = Seen(shown.details)
+            seen = QueryDescriptors(shown.details)
             found = everyone.gather(shown.vector, seen)
             asked.append(_Asked("shipped", found, None, group, seen.description is not None))
             progress(done := done + 1, total)
@@ -286,14 +286,17 @@ def calibrate(
 _KINDS = ("own", "relative", "shipped")
 
 
-def _cases(asked: Sequence[_Asked]) -> list[Case]:
+def _cases(asked: Sequence[_Asked]) -> list[LabelledFeatures]:
     counts = {kind: sum(one.kind == kind for one in asked) for kind in _KINDS}
     shipped = SHIPPED_WEIGHT if counts["relative"] else 1.0
     weight = {"own": 1.0, "relative": 1.0, "shipped": shipped}
-    return [Case(one.evidence, one.right, weight[one.kind] / counts[one.kind]) for one in asked]
+    return [
+        LabelledFeatures(one.evidence, one.right, weight[one.kind] / counts[one.kind])
+        for one in asked
+    ]
 
 
-def _without(case: Case, *names: str) -> Case:
+def _without(case: LabelledFeatures, *names: str) -> LabelledFeatures:
     """A case in which these measures say nothing, and so are given no weight."""
     found = case.evidence
     measures = found.measures.copy()
@@ -302,18 +305,18 @@ def _without(case: Case, *names: str) -> Case:
     return replace(case, evidence=replace(found, measures=measures, coloured=coloured))
 
 
-def _likelihood(cases: Sequence[Case], weights: Weights) -> float:
+def _likelihood(cases: Sequence[LabelledFeatures], weights: ConfidenceModel) -> float:
     """Mean logarithm of the probability of what was so."""
     total = 0.0
     for case in cases:
-        sure = weights.sure(case.evidence)
+        sure = weights.confidences(case.evidence)
         chance = 1 - sure.sum() if case.right is None else sure[case.right]
         total += case.weight * float(np.log(max(float(chance), 1e-9)))
     return total / sum(case.weight for case in cases)
 
 
-def _best(weights: Weights, one: _Asked) -> NDArray[np.float64]:
-    return np.sort(weights.sure(one.evidence))[::-1]
+def _best(weights: ConfidenceModel, one: _Asked) -> NDArray[np.float64]:
+    return np.sort(weights.confidences(one.evidence))[::-1]
 
 
 def _threshold(foreign: Sequence[float], named: float, least: float) -> float:
@@ -324,12 +327,12 @@ def _threshold(foreign: Sequence[float], named: float, least: float) -> float:
 
 
 def _shares(
-    asked: Sequence[_Asked], kind: str, weights: Weights, threshold: float
+    asked: Sequence[_Asked], kind: str, weights: ConfidenceModel, threshold: float
 ) -> Shares | None:
     outcomes = [
         outcome(
             list(_best(weights, one)),
-            [int(at) for at in np.argsort(-weights.sure(one.evidence), kind="stable")],
+            [int(at) for at in np.argsort(-weights.confidences(one.evidence), kind="stable")],
             one.right,
             threshold,
         )
@@ -356,8 +359,8 @@ def outcome(
     (`right` is None) it counts as itself, since a person is asked to choose.
     """
     answer, named = decide(sure, unknown_below, alone_from)
-    if answer is Answer.UNKNOWN:
+    if answer is Verdict.UNKNOWN:
         return "unknown"
-    if answer is Answer.ONE_OF:
+    if answer is Verdict.ONE_OF:
         return "one_of" if right is None or right in found[:named] else "wrong"
     return "right" if right is not None and found[0] == right else "wrong"

@@ -51,7 +51,7 @@ def colours(image: Picture) -> Colours:
     return np.asarray(np.round(SCALE * np.sqrt(filled / filled.sum())), np.uint8)
 
 
-def alike(stored: NDArray[np.uint8], look: Colours) -> NDArray[np.float32]:
+def similarity(stored: NDArray[np.uint8], look: Colours) -> NDArray[np.float32]:
     """How alike the colours of some photos (n, 256) and of a look (256,) are, 0 to 1, (n,)."""
     similar = stored.astype(np.float32) @ look.astype(np.float32) / np.float32(SCALE**2)
     return np.asarray(np.minimum(similar, 1), np.float32)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.recognition.evidence import MEASURES, Evidence
+from catalog.recognition.candidates import MEASURES, MatchFeatures
 
 HELD = ("distinct", "agreeing", "alike", "coloured")  # of the likeliest: two leads, two plain
 STEPS = 60
@@ -29,23 +29,23 @@ Likelihood = Callable[[Numbers, Numbers], tuple[float, Numbers, Numbers]]
 
 
 @dataclass(frozen=True)
-class Case:
-    """Evidence with the truth: the right candidate's place, or None; and what it counts."""
+class LabelledFeatures:
+    """MatchFeatures with the truth: the right candidate's place, or None; and what it counts."""
 
-    evidence: Evidence
+    evidence: MatchFeatures
     right: int | None
     weight: float
 
 
 @dataclass(frozen=True)
-class Weights:
+class ConfidenceModel:
     """What each of `MEASURES` counts among candidates, and each of `HELD` for there being any."""
 
     measures: tuple[float, ...]
     held: tuple[float, ...]
     none: float
 
-    def sure(self, evidence: Evidence) -> Numbers:
+    def confidences(self, evidence: MatchFeatures) -> Numbers:
         """The probability of each candidate (c,); together at most 1, the rest being none."""
         shares = _softmax(evidence.measures @ np.array(self.measures))
         first = _of_first(evidence, int(shares.argmax()))
@@ -53,7 +53,7 @@ class Weights:
         return np.asarray(held * shares)
 
 
-def fit(cases: Sequence[Case]) -> Weights:
+def fit(cases: Sequence[LabelledFeatures]) -> ConfidenceModel:
     """The weights that make the cases most likely; no measure counts against its item.
 
     Newton's method on two concave likelihoods: the same cases give the same weights.
@@ -68,17 +68,17 @@ def fit(cases: Sequence[Case]) -> Weights:
         np.array([case.right is not None for case in cases], float),
         np.array([case.weight for case in cases]),
     )
-    return Weights(_rounded(measures), _rounded(held[:-1]), round(-float(held[-1]), 5))
+    return ConfidenceModel(_rounded(measures), _rounded(held[:-1]), round(-float(held[-1]), 5))
 
 
-def _of_first(evidence: Evidence, place: int) -> Numbers:
+def _of_first(evidence: MatchFeatures, place: int) -> Numbers:
     """What `HELD` names, of the likeliest candidate."""
     plain = evidence.alike[place], evidence.coloured[place]
     return np.append(evidence.measures[place, _LEADS], plain)
 
 
-def _fit_candidates(cases: Sequence[Case]) -> Numbers:
-    """Weights (6,) of the measures, none below 0."""
+def _fit_candidates(cases: Sequence[LabelledFeatures]) -> Numbers:
+    """ConfidenceModel (6,) of the measures, none below 0."""
     if not cases:
         return np.ones(len(MEASURES))
     width = max(len(case.evidence.items) for case in cases)
@@ -105,7 +105,7 @@ def _fit_candidates(cases: Sequence[Case]) -> Numbers:
 
 
 def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
-    """Weights of `HELD`, none below 0, and the constant, (5,)."""
+    """ConfidenceModel of `HELD`, none below 0, and the constant, (5,)."""
     middle, spread = firsts.mean(0), _spread(firsts - firsts.mean(0))
     # About their middle: else the ridge would hold down what never is near 0, as a cosine.
     table = np.column_stack([(firsts - middle) / spread, np.ones(len(firsts))])

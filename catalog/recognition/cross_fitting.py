@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from catalog.core.vectors import Rows, Vectors, normalised
 from catalog.networks import projection
-from catalog.recognition import metric
-from catalog.recognition.evidence import Witnesses
+from catalog.recognition import wccn
+from catalog.recognition.candidates import CandidateScorer
 from catalog.recognition.index import Exact
-from catalog.recognition.local_features.store import Printed
+from catalog.recognition.local_features.store import LocalFeatureStore
 
 AT_ONCE = 8192  # photos whose vectors are shortened at a time
 
 
 @dataclass(frozen=True)
-class Taught:
+class FittedScorer:
     """All photos, seen by what some of them taught.
 
     Attributes:
-        witnesses: The photos.
+        scorer: The photos.
         shorter: Float32 (k, d), which a look's own vector is multiplied by to be compared with
             theirs; None where its embedding is.
     """
 
-    witnesses: Witnesses
+    scorer: CandidateScorer
     shorter: Vectors | None = None
 
 
@@ -53,18 +53,18 @@ class Catalogue:
     vectors: NDArray[np.float16]
     owners: Rows
     colours: NDArray[np.uint8]
-    printed: Printed | None
+    printed: LocalFeatureStore | None
     raw: Vectors | None = None
 
-    def taught_by(self, teaching: NDArray[np.bool_]) -> Taught:
+    def fit_on(self, teaching: NDArray[np.bool_]) -> FittedScorer:
         """All photos, seen by what those of `teaching`, bool (n,), teach.
 
         Where the photos are shortened, another projection is learned, if there are any others;
         also where the catalogue's own was kept from a build before, of most of the same photos.
         """
         if self.raw is None or teaching.all() or not teaching.any():  # as the device does
-            learned = metric.learn(self._stored[teaching], self.owners[teaching])
-            return Taught(self._witnesses(self.vectors, self._index, learned))
+            learned = wccn.fit(self._stored[teaching], self.owners[teaching])
+            return FittedScorer(self._scorers(self.vectors, self._index, learned))
         rows = projection.sampled(np.flatnonzero(teaching))
         shorter = projection.learn(normalised(self.raw[rows]))
         vectors = np.empty((len(self.raw), shorter.shape[1]), np.float16)
@@ -72,13 +72,13 @@ class Catalogue:
             some = slice(at, at + AT_ONCE)
             vectors[some] = normalised(normalised(self.raw[some]) @ shorter)
         stored = vectors.astype(np.float32)
-        learned = metric.learn(stored[teaching], self.owners[teaching])
-        return Taught(self._witnesses(vectors, Exact(stored), learned), shorter)
+        learned = wccn.fit(stored[teaching], self.owners[teaching])
+        return FittedScorer(self._scorers(vectors, Exact(stored), learned), shorter)
 
-    def _witnesses(
+    def _scorers(
         self, vectors: NDArray[np.float16], index: Exact, learned: Vectors | None
-    ) -> Witnesses:
-        return Witnesses(vectors, index, self.owners, self.colours, self.printed, learned)
+    ) -> CandidateScorer:
+        return CandidateScorer(vectors, index, self.owners, self.colours, self.printed, learned)
 
     @cached_property
     def _stored(self) -> Vectors:

@@ -9,17 +9,21 @@ MOST_NAMED = 3  # items, where it is one of these
 ALONE_FROM = 0.8  # share of the named items' certainty from which the first is named alone
 
 
-class Answer(StrEnum):
-    """What a catalogue answers."""
+class Verdict(StrEnum):
+    """What is said about a picture: this item, one of these, none that is known, nothing there.
+
+    Only a device with a camera says NOTHING: a catalogue always has something to look at.
+    """
 
     MATCH = "match"
     ONE_OF = "one_of"
     UNKNOWN = "unknown"
+    NOTHING = "nothing"
 
 
 def decide(
     sure: Sequence[float], unknown_below: float, alone_from: float = ALONE_FROM
-) -> tuple[Answer, int]:
+) -> tuple[Verdict, int]:
     """What is said, and of how many of the items.
 
     Args:
@@ -30,8 +34,8 @@ def decide(
     """
     together = sum(sure[:MOST_NAMED])
     if not sure or together < unknown_below:
-        return Answer.UNKNOWN, 0
+        return Verdict.UNKNOWN, 0
     if sure[0] >= alone_from * together:
-        return Answer.MATCH, 1
+        return Verdict.MATCH, 1
     named = 2 if sum(sure[:2]) >= alone_from * together else MOST_NAMED
-    return Answer.ONE_OF, min(named, len(sure))
+    return Verdict.ONE_OF, min(named, len(sure))

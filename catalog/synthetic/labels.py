@@ -1,4 +1,4 @@
-"""Printed pictures for packages: fronts, sides and wraps, drawn from a `Label`."""
+"""LocalFeatureStore pictures for packages: fronts, sides and wraps, drawn from a `Label`."""
 
 from __future__ import annotations
 

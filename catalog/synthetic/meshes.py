@@ -31,7 +31,7 @@ STEEL = Finish(0.7, 0.9)
 class Surface:
     """A grid of points (rows, columns, 3) under a picture.
 
-    Seen from outside, columns run left to right and rows from top to bottom, like the
+    QueryDescriptors from outside, columns run left to right and rows from top to bottom, like the
     picture's own. A surface that is not `two_sided` is invisible from behind. A `decal` lies
     on another surface and is drawn after all that are none.
     """

@@ -115,7 +115,7 @@ def phone(drawing: Drawing) -> list[Surface]:
 
 
 def shoe(drawing: Drawing) -> list[Surface]:
-    """Seen from the side; colours: upper, sole, laces."""
+    """QueryDescriptors from the side; colours: upper, sole, laces."""
     upper, sole, laces = (plain(bgr(colour)) for colour in drawing.colours)
     path = curve(
         [

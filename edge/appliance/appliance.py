@@ -12,12 +12,13 @@ from pathlib import Path
 import cv2
 import uuid6
 
-from catalog.bundles import gate
+from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle, Match
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, ShelfError
 from catalog.core.photos import encode_jpeg
 from catalog.core.state import Phase, edge_state, read_sync_state, write_edge_state
+from catalog.recognition.decision import Verdict
 from edge.appliance.reporting import Reporting
 from edge.appliance.shelf_watch import ShelfWatch
 from edge.cameras import CameraReader, CameraState
@@ -25,7 +26,7 @@ from edge.counters import Figures, Tally
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.settings import EdgeSettings
-from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
+from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
 from edge.vision.recognizer import Observation, Recognizer, next_look_s
 from edge.vision.verdict import NOTHING
 from edge.web.device import CameraStatus
@@ -265,7 +266,7 @@ class Appliance:
     def _candidates(bundle: Bundle, matches: tuple[Match, ...]) -> tuple[Candidate, ...]:
         found = ((bundle.item(match.sku), match) for match in matches)
         return tuple(
-            Candidate(item, match.photo, match.similarity, match.sure or 0.0)
+            Candidate(item, match.photo, match.similarity, match.confidence or 0.0)
             for item, match in found
             if item is not None
         )
@@ -315,7 +316,7 @@ def open_bundle(
         BundleError: There is none, or none can be opened; says what to do.
     """
     if bundle is not None:
-        passed = gate.check(bundle, engine)
+        passed = validator.validate(bundle, engine)
         opened = Bundle.open(bundle, engine)
         if opened.id != passed.bundle:
             raise BundleError(f"{bundle}: was rebuilt while it was checked; try again")

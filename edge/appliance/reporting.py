@@ -236,5 +236,5 @@ def _item(candidate: Candidate) -> events.Item:
         sku=candidate.item.sku,
         title=candidate.item.title,
         similarity=round(float(candidate.similarity), 3),
-        sure=round(float(candidate.sure), 3),
+        sure=round(float(candidate.confidence), 3),
     )

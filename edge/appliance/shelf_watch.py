@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from catalog.bundles import gate
+from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, FeaturizerError
@@ -70,7 +70,7 @@ class ShelfWatch:
         self._tried = activation
         self._say("opening", active.name, "")
         try:
-            gate.check(active, current.featurizer.engine)  # the digests too
+            validator.validate(active, current.featurizer.engine)  # the digests too
             self._ready = Bundle.open(active, current.featurizer.engine, verified=True)
         except (BundleError, FeaturizerError) as error:
             self._failed = True

@@ -39,7 +39,7 @@ LONGEST_BUMP = 12.0  # pixels of a picture 640 wide
 
 
 @dataclass(frozen=True)
-class Shown:
+class CalibrationQuery:
     """A thing that lies there; `sku` None for one of no catalogue; box (x, y, w, h), pixels."""
 
     sku: str | None
@@ -56,7 +56,7 @@ class PlayTruth:
     act: int
     kind: Kind
     state: State
-    things: tuple[Shown, ...] = ()
+    things: tuple[CalibrationQuery, ...] = ()
     hand: bool = False
 
 
@@ -146,7 +146,7 @@ class Play:
             )
         things = sorted(
             (
-                Shown(sku, _moved(box, x, y, self.size))
+                CalibrationQuery(sku, _moved(box, x, y, self.size))
                 for one, sku in placed
                 if one.thing and act.kind != "hand" and (box := one.box(self.size)) is not None
             ),

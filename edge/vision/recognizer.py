@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle, Match
 from catalog.core.photos import shrink
-from catalog.recognition.evidence import Seen
-from edge.sighting import Box, Frame, Image, Look, Timings, Verdict
+from catalog.recognition.candidates import QueryDescriptors
+from catalog.recognition.decision import Verdict
+from edge.sighting import Box, Frame, Image, Look, Timings
 from edge.vision.codes import Code, CodeReader, spellings
 from edge.vision.images import crop, on_light_ground, sharpness
 from edge.vision.scene import Scene, State, View
@@ -126,8 +127,8 @@ class Recognizer:
 
         start = time.perf_counter()
         sharpest = max(self._window, key=lambda one: one.sharpness)
-        seen = self.bundle.seen(sharpest.image)
-        found = self.bundle.answer(vector, seen, CANDIDATES, self._exact)
+        seen = self.bundle.describe(sharpest.image)
+        found = self.bundle.identify(vector, seen, CANDIDATES, self._exact)
         timings = _searched(timings, seen, start)
         opinion = judge(found, self.bundle.manifest.calibration, self._said)
         if view.visit == self._visit and _sure(opinion) < _sure(self._said):
@@ -150,8 +151,8 @@ class Recognizer:
         vector = bundle.featurizer.embed([look.image])[0]
         embedded = _ms(start)
         start = time.perf_counter()
-        seen = bundle.seen(look.image)
-        found = bundle.answer(vector, seen, CANDIDATES, self._exact)
+        seen = bundle.describe(look.image)
+        found = bundle.identify(vector, seen, CANDIDATES, self._exact)
         timings = _searched(Timings(look=looked, embed=embedded), seen, start)
         opinion = judge(found, bundle.manifest.calibration)
         # A QR code only: bars are believed in two pictures.
@@ -200,7 +201,7 @@ class Recognizer:
 
 def _sure(opinion: Opinion) -> float:
     """How sure it is of the first item that it names."""
-    return (opinion.matches[0].sure or 0.0) if opinion.matches else 0.0
+    return (opinion.matches[0].confidence or 0.0) if opinion.matches else 0.0
 
 
 def next_look_s(recognizer: Recognizer, interval_s: float) -> float:
@@ -232,7 +233,7 @@ def take(bundle: Bundle, image: Image, box: Box, thing: NDArray[np.float32] | No
     return Look(part if thing is None else on_light_ground(part, thing), box, clear)
 
 
-def _searched(timings: Timings, seen: Seen, start: float) -> Timings:
+def _searched(timings: Timings, seen: QueryDescriptors, start: float) -> Timings:
     """With the time since `start`, for a catalogue that keeps print or one that does not."""
     took = _ms(start)
     if seen.description is not None:

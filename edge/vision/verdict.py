@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from catalog.bundles.bundle import Match
 from catalog.recognition.calibration import Calibration
-from catalog.recognition.decision import Answer, decide
-from edge.sighting import Verdict
+from catalog.recognition.decision import Verdict, decide
 
 POSSIBLE = 0.01  # probability from which an item is shown beside a match
 STICKY = 0.05  # probability; how much more it takes to leave a verdict than to keep it
@@ -46,10 +45,10 @@ def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = N
         alone += STICKY
     elif current.verdict is Verdict.MATCH and found and current.matches[0].sku == found[0].sku:
         alone -= STICKY
-    answer, named = decide([one.sure or 0.0 for one in found], threshold, alone)
-    if answer is Answer.UNKNOWN:
+    answer, named = decide([one.confidence or 0.0 for one in found], threshold, alone)
+    if answer is Verdict.UNKNOWN:
         return Opinion(Verdict.UNKNOWN)
-    if answer is Answer.ONE_OF:
+    if answer is Verdict.ONE_OF:
         return Opinion(Verdict.ONE_OF, tuple(found[:named]))
-    others = (one for one in found[1:] if (one.sure or 0.0) >= POSSIBLE)
+    others = (one for one in found[1:] if (one.confidence or 0.0) >= POSSIBLE)
     return Opinion(Verdict.MATCH, (found[0], *others))

@@ -104,7 +104,7 @@ def _match_document(match: Candidate, bundle: str) -> Document:
     return item_document(match.item) | {
         "photo": photo_address(bundle, match.photo),
         "similarity": round(float(match.similarity), 3),
-        "sure": round(float(match.sure), 3),
+        "sure": round(float(match.confidence), 3),
     }
 
 

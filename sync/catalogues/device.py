@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from catalog.bundles import gate
+from catalog.bundles import validator
 from catalog.bundles.shelf import Shelf, is_sound, unwritable
 from catalog.core import durable
 from catalog.core.errors import (
@@ -149,7 +149,7 @@ class Device:
         Raises:
             ShelfError: The shelf cannot be changed just now; look again.
         """
-        trial = self.shelf.ledger().trial
+        trial = self.shelf.state().trial
         verdict = self.watcher.look()
         if verdict == "bad":
             active = self.shelf.active()
@@ -268,19 +268,19 @@ class Device:
             ) from error
         if active is not None and active.name != release.bundle:
             try:
-                gate.check(active, self._engine)
+                validator.validate(active, self._engine)
             except BundleError as another:
                 raise SurroundingsError(
                     f"{reason}; but the active catalogue fails here too, which speaks against "
                     f"this device: {another}"
                 ) from another
         with self.shelf.changing():
-            ledger = self.shelf.ledger()
-            self.shelf.note(ledger.with_rejected(release.bundle, reason, self._engine))
+            ledger = self.shelf.state()
+            self.shelf.save_state(ledger.with_rejected(release.bundle, reason, self._engine))
 
     def _against(self, release: Release) -> Said | None:
         """Why a release is not to be installed; None where nothing speaks against it."""
-        ledger, active = self.shelf.ledger(), self.shelf.active()
+        ledger, active = self.shelf.state(), self.shelf.active()
         what = f"release {release.number}, {release.bundle},"
         if ledger.pinned not in (None, release.bundle):
             return Said("pinned", f"{ledger.pinned} is pinned; the newest is {what[:-1]}")
@@ -296,7 +296,7 @@ class Device:
             if declined.release is None:  # it did not come from the channel: count from here
                 known = declined.model_copy(update={"release": release.number})
                 with self.shelf.changing():
-                    self.shelf.note(self.shelf.ledger().model_copy(update={"declined": known}))
+                    self.shelf.save_state(self.shelf.state().model_copy(update={"declined": known}))
             return Said(
                 "declined",
                 f"{what} was rolled back from by hand; a newer release will be installed, "
@@ -306,8 +306,8 @@ class Device:
             if ledger.releases.get(release.bundle) != release.number:
                 releases = ledger.releases | {release.bundle: release.number}
                 with self.shelf.changing():
-                    ledger = self.shelf.ledger()
-                    self.shelf.note(ledger.model_copy(update={"releases": releases}))
+                    ledger = self.shelf.state()
+                    self.shelf.save_state(ledger.model_copy(update={"releases": releases}))
             return Said("up-to-date", f"{what} is active")
         return None
 
@@ -331,7 +331,7 @@ class Device:
         )
 
     def _versions(self) -> dict[str, Version | str | None]:
-        ledger = self.shelf.ledger()
+        ledger = self.shelf.state()
 
         def version(folder: Path | None) -> Version | None:
             if folder is None:

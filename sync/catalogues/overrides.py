@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog.bundles.ledger import Declined
+from catalog.bundles.deployment_state import SkippedRelease
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ShelfError
 
@@ -14,7 +14,7 @@ def roll_back(shelf: Shelf) -> str:
         ShelfError: There is none, the active one is pinned, or somebody else is at it.
     """
     with shelf.changing():
-        ledger = shelf.ledger()
+        ledger = shelf.state()
         active, previous = shelf.active(), shelf.previous()
         if active is None or previous is None or previous == active:
             raise ShelfError(f"{shelf.folder}: there is no version to go back to")
@@ -25,9 +25,9 @@ def roll_back(shelf: Shelf) -> str:
                 f"{previous.name} was gone back from already; to return to it run: "
                 "visual-search sync unpin"
             )
-        declined = Declined(bundle=active.name, release=ledger.releases.get(active.name))
-        shelf.note(ledger.model_copy(update={"declined": declined, "trial": None}))
-        shelf.go_back(keep=True)
+        declined = SkippedRelease(bundle=active.name, release=ledger.releases.get(active.name))
+        shelf.save_state(ledger.model_copy(update={"declined": declined, "trial": None}))
+        shelf.roll_back(keep=True)
     return active.name
 
 
@@ -42,7 +42,7 @@ def pin(shelf: Shelf, wanted: str) -> str:
         ShelfError: It is not there, or somebody else is changing the shelf.
     """
     with shelf.changing():
-        ledger = shelf.ledger()
+        ledger = shelf.state()
         here = sorted(one.name for one in shelf.versions.iterdir())
         found = [
             one for one in here if one.startswith(wanted) or str(ledger.releases.get(one)) == wanted
@@ -52,7 +52,7 @@ def pin(shelf: Shelf, wanted: str) -> str:
                 f"{wanted!r}: {'several versions' if found else 'no version'} of that name on "
                 f"this device; there are: {', '.join(here) or 'none'}"
             )
-        shelf.note(ledger.model_copy(update={"pinned": found[0], "trial": None}))
+        shelf.save_state(ledger.model_copy(update={"pinned": found[0], "trial": None}))
         active = shelf.active()
         if active is None or active.name != found[0]:
             shelf.switch(found[0])
@@ -66,7 +66,7 @@ def unpin(shelf: Shelf, newest: str | None) -> None:
         ShelfError: Somebody else is changing the shelf.
     """
     with shelf.changing():
-        ledger = shelf.ledger()
+        ledger = shelf.state()
         rejected = {bundle: one for bundle, one in ledger.rejected.items() if bundle != newest}
         changes = {"pinned": None, "declined": None, "rejected": rejected}
-        shelf.note(ledger.model_copy(update=changes))
+        shelf.save_state(ledger.model_copy(update=changes))

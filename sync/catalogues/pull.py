@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.bundles import gate
-from catalog.bundles.ledger import Trial
+from catalog.bundles import validator
+from catalog.bundles.deployment_state import Probation
 from catalog.bundles.manifest import (
     MANIFEST,
     Manifest,
@@ -87,13 +87,13 @@ class Puller:
         with self.shelf.changing():
             if folder != version:
                 self.shelf.place(folder, release.bundle)
-            ledger = self.shelf.ledger()
+            ledger = self.shelf.state()
             if ledger.pinned not in (None, release.bundle):
                 raise ShelfError(f"{self.shelf.folder}: {ledger.pinned} was pinned meanwhile")
-            trial = Trial(bundle=release.bundle, patience_s=patience, before=edge)
+            trial = Probation(bundle=release.bundle, patience_s=patience, before=edge)
             releases = ledger.releases | {release.bundle: release.number}
             changes = {"releases": releases, "declined": None, "trial": trial}
-            self.shelf.note(ledger.model_copy(update=changes))
+            self.shelf.save_state(ledger.model_copy(update=changes))
             self.shelf.switch(release.bundle)
 
     def clean(self) -> None:
@@ -102,7 +102,7 @@ class Puller:
 
     def _prove(self, folder: Path, bundle: str) -> None:
         try:
-            gate.prove(folder, bundle, self.engine)
+            validator.validate_in_child(folder, bundle, self.engine)
         except BundleError as error:
             if is_sound(folder):
                 raise

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from catalog.bundles.ledger import Trial
+from catalog.bundles.deployment_state import Probation
 from catalog.bundles.shelf import Shelf
 from catalog.core.state import EdgeState, boot_id
 
@@ -61,7 +61,7 @@ class Watcher:
         Raises:
             ShelfError: The shelf cannot be changed just now; look again.
         """
-        ledger, active = self._shelf.ledger(), self._shelf.active()
+        ledger, active = self._shelf.state(), self._shelf.active()
         trial = ledger.trial
         if trial is None:
             return "none"
@@ -83,7 +83,7 @@ class Watcher:
             return "open"
         return "waiting"
 
-    def _fault(self, trial: Trial, edge: EdgeState) -> str:
+    def _fault(self, trial: Probation, edge: EdgeState) -> str:
         """Why the bundle is bad; empty where nothing says so."""
         about_it = edge.bundle == trial.bundle and edge != trial.before
         if about_it and edge.phase == "failed":
@@ -100,34 +100,36 @@ class Watcher:
             return f"edge did not open it within {trial.patience_s:.0f} s"
         return ""
 
-    def _settle(self, trial: Trial) -> None:
+    def _settle(self, trial: Probation) -> None:
         now, boot = self._clock(), boot_id()
         if trial.opened_boot != boot:
-            changed: Trial | None = trial.model_copy(update={"opened_boot": boot, "opened_s": now})
+            changed: Probation | None = trial.model_copy(
+                update={"opened_boot": boot, "opened_s": now}
+            )
         elif now - trial.opened_s >= SETTLED_S:
             changed = None
         else:
             return
         with self._shelf.changing():
-            ledger = self._shelf.ledger()
+            ledger = self._shelf.state()
             if ledger.trial == trial:
-                self._shelf.note(ledger.model_copy(update={"trial": changed}))
+                self._shelf.save_state(ledger.model_copy(update={"trial": changed}))
 
-    def _take_back(self, trial: Trial, reason: str) -> Verdict:
+    def _take_back(self, trial: Probation, reason: str) -> Verdict:
         """The trial ends last: killed in between, the next look goes on."""
         with self._shelf.changing():
-            ledger = self._shelf.ledger()
+            ledger = self._shelf.state()
             if ledger.trial != trial:  # ended or begun anew meanwhile
                 return "none" if ledger.trial is None else "waiting"
             rejected = ledger.with_rejected(trial.bundle, reason, self._engine)
-            self._shelf.note(rejected)
+            self._shelf.save_state(rejected)
             active, previous = self._shelf.active(), self._shelf.previous()
             if (
                 active is not None
                 and active.name == trial.bundle
                 and previous not in (None, active)
             ):
-                self._shelf.go_back(keep=False)
-            self._shelf.note(rejected.model_copy(update={"trial": None}))
+                self._shelf.roll_back(keep=False)
+            self._shelf.save_state(rejected.model_copy(update={"trial": None}))
         self.reason = reason
         return "bad"

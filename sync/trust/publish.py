@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 
-from catalog.bundles import gate
+from catalog.bundles import validator
 from catalog.bundles.manifest import MANIFEST, FileEntry, bundle_id, parse_manifest
 from catalog.core.errors import BundleError, SurroundingsError
 from sync.errors import ForgedError, KeysError, NotInStore, StoreConflict, TrustError
@@ -111,7 +111,7 @@ class Publisher:
             TrustError: What is in the store is not what this owner signed.
         """
         manifest_path(channel)
-        passed = gate.check(bundle, engine)
+        passed = validator.validate(bundle, engine)
         return self.put(bundle, channel, days, begin, passed.bundle, again)
 
     def put(

@@ -15,10 +15,11 @@ import numpy as np
 from catalog.bundles.items import Item, Photo
 from catalog.core.errors import BundleError
 from catalog.core.photos import encode_jpeg
+from catalog.recognition.decision import Verdict
 from edge.counters import Figures
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings, Verdict
+from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
 from edge.web.app import create_app
 from edge.web.device import CameraStatus, Catalogue
 from edge.web.server import Server

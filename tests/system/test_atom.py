@@ -121,7 +121,7 @@ def test_the_portable_wheel_answers_on_an_atom_as_the_native_one_does_here(
 
 
 def test_the_gate_lets_the_bundle_pass_on_an_atom(wheels: dict[str, Path], bundle: Path) -> None:
-    done = run(wheels["portable"], "-m", "catalog.bundles.gate", bundle, "onnxruntime")
+    done = run(wheels["portable"], "-m", "catalog.bundles.validator", bundle, "onnxruntime")
     passed = json.loads(done.stdout.splitlines()[-1])
     assert passed["engine"] == "onnxruntime"
     assert passed["cosine"] > 0.999

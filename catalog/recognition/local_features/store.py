@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from catalog.core.arrays import read
 from catalog.core.errors import BundleError
 from catalog.core.vectors import Rows
-from catalog.recognition.local_features.describe import DIMENSIONS, SCALE, Description, basis
+from catalog.recognition.local_features.extract import DIMENSIONS, SCALE, LocalFeatures, basis
 
 FOLDER = "printed"
 FILES = tuple(
@@ -38,7 +38,7 @@ AT_ONCE = 100_000  # features whose words are found at a time
 Votes = NDArray[np.float32]
 
 
-class Printed:
+class LocalFeatureStore:
     """The local features of an open bundle's photos."""
 
     def __init__(self, folder: Path, photos: int) -> None:
@@ -74,13 +74,13 @@ class Printed:
         if not sound:
             raise BundleError("the bundle's local features name what does not exist")
 
-    def description(self, photo: int) -> Description:
+    def description(self, photo: int) -> LocalFeatures:
         """The local features of one photo."""
         rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
-        return Description(self.codes[rows], self._places[rows])
+        return LocalFeatures(self.codes[rows], self._places[rows])
 
     def votes(
-        self, look: Description, owners: Rows, without: NDArray[np.bool_] | None = None
+        self, look: LocalFeatures, owners: Rows, without: NDArray[np.bool_] | None = None
     ) -> tuple[Votes, Votes]:
         """What a look's features vote for, by item and by photo.
 
@@ -123,7 +123,7 @@ class Printed:
         )
 
 
-class PrintedWriter:
+class LocalFeatureWriter:
     """Writes the files of a bundle's photos below a folder.
 
     Photos' features wait on disk for their order: those of 100,000 photos are a gigabyte.
@@ -135,7 +135,7 @@ class PrintedWriter:
         self._loose = (self._here / "loose").open("wb")
         self._counts: list[int] = []
 
-    def add(self, description: Description) -> None:
+    def add(self, description: LocalFeatures) -> None:
         """Take the next photo's features."""
         self._loose.write(description.to_bytes())
         self._counts.append(len(description))
@@ -151,7 +151,7 @@ class PrintedWriter:
         words = np.empty(count, np.int32)
         for at in range(0, count, AT_ONCE):
             part = loose[at : at + AT_ONCE]
-            words[at : at + AT_ONCE] = _word(Description.from_bytes(part.tobytes()).codes)
+            words[at : at + AT_ONCE] = _word(LocalFeatures.from_bytes(part.tobytes()).codes)
         order = np.argsort(words, kind="stable").astype(np.int32)
         photos = np.repeat(np.arange(len(self._counts), dtype=np.int32), self._counts)
         rows = np.empty(count, np.int32)
@@ -166,7 +166,7 @@ class PrintedWriter:
         places = self._mapped("places", np.uint8, count, 4)
         for at in range(0, count, AT_ONCE):
             part = loose[order[at : at + AT_ONCE]]
-            ordered = Description.from_bytes(part.tobytes())
+            ordered = LocalFeatures.from_bytes(part.tobytes())
             codes[at : at + AT_ONCE], places[at : at + AT_ONCE] = ordered.codes, ordered.places
         codes.flush()
         places.flush()

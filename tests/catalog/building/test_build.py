@@ -174,7 +174,7 @@ def test_photos_beside_others_are_looks_as_they_are_but_for_studio_photos(
 
     def noted(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
         seeds.append(seed)
-        return copies.as_seen(image, seed, behind)
+        return copies.augment(image, seed, behind)
 
     monkeypatch.setattr(looks, "as_seen", noted)
     source = write_things(tmp_path / "photos", 20, photos, first=900)

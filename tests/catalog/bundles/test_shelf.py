@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.ledger import MOST_REJECTED, Ledger
+from catalog.bundles.deployment_state import MOST_REJECTED, DeploymentState
 from catalog.bundles.manifest import MANIFEST, verify
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, ShelfError
@@ -185,7 +185,7 @@ def test_many_activations_at_once_leave_one_sound_bundle_active(
 COPYING = """
 import sys
 from pathlib import Path
-from catalog.shelf import Shelf
+from catalog.bundles.shelf import Shelf
 
 shelf = Shelf(Path(sys.argv[1]))
 print(flush=True)
@@ -309,14 +309,14 @@ def test_a_pinned_version_is_not_removed(
 ) -> None:
     first = shelf.activate(small_bundle).bundle
     with shelf.changing():
-        shelf.note(Ledger(pinned=first))
+        shelf.save_state(DeploymentState(pinned=first))
     shelf.activate(newer)
     third = Path(shutil.copytree(newer, tmp_path / "third.bundle"))
     sign_again(third, title="Third")
     shelf.activate(third)
     assert first in names(shelf.versions)
     with shelf.changing():
-        shelf.note(Ledger())
+        shelf.save_state(DeploymentState())
         shelf.prune()
     assert first not in names(shelf.versions)
 
@@ -326,24 +326,24 @@ def test_going_back_keeps_or_drops_what_it_leaves(
 ) -> None:
     first, second = shelf.activate(small_bundle).bundle, shelf.activate(newer).bundle
     with shelf.changing():
-        shelf.go_back(keep=True)
+        shelf.roll_back(keep=True)
     assert [str(one and one.name) for one in (shelf.active(), shelf.previous())] == [first, second]
     with shelf.changing():
-        shelf.go_back(keep=False)
+        shelf.roll_back(keep=False)
     assert [str(one and one.name) for one in (shelf.active(), shelf.previous())] == [second, "None"]
     with shelf.changing(), pytest.raises(ShelfError, match="no version to go back to"):
-        shelf.go_back(keep=True)
+        shelf.roll_back(keep=True)
 
 
 def test_the_ledger_remembers_releases_of_what_is_here(shelf: Shelf, small_bundle: Path) -> None:
     first = shelf.activate(small_bundle).bundle
     with shelf.changing():
-        shelf.note(Ledger(releases={first: 3, "gone": 2}))
-    assert shelf.ledger().releases == {first: 3}
+        shelf.save_state(DeploymentState(releases={first: 3, "gone": 2}))
+    assert shelf.state().releases == {first: 3}
 
 
 def test_the_ledger_keeps_the_newest_verdicts(shelf: Shelf) -> None:
-    ledger = Ledger()
+    ledger = DeploymentState()
     for number in range(MOST_REJECTED + 5):
         ledger = ledger.with_rejected(f"bundle {number}", "why", "auto")
     assert len(ledger.rejected) == MOST_REJECTED

@@ -38,7 +38,7 @@ def test_fractions_count_the_first_and_the_first_five(
     assert result.top1 == pytest.approx(4 / 6)
     look = draw_thing(5, view=51)
     query = bundle.featurizer.embed([look])[0]
-    found = bundle.answer(query, bundle.seen(look), 5, exact)
+    found = bundle.identify(query, bundle.describe(look), 5, exact)
     last = "thing-01" in [match.sku for match in found]
     assert result.top5 == pytest.approx((4 + last) / 6)
     assert result.foreign_labels == ("stranger",)
@@ -55,9 +55,10 @@ def test_things_below_the_threshold_are_counted_as_unknown(
     for number, picture in enumerate(pictures):
         (tmp_path / "labelled" / "thing-00" / f"{number}.png").write_bytes(png(picture))
     below = [
-        sum(match.sure or 0 for match in bundle.answer(vector, seen, exact=True)[:3]) < threshold
+        sum(match.confidence or 0 for match in bundle.identify(vector, seen, exact=True)[:3])
+        < threshold
         for vector, seen in zip(
-            bundle.featurizer.embed(pictures), map(bundle.seen, pictures), strict=True
+            bundle.featurizer.embed(pictures), map(bundle.describe, pictures), strict=True
         )
     ]
     result, _ = evaluate(bundle, tmp_path / "labelled", cache, exact=True)
@@ -82,7 +83,7 @@ def test_plain_neighbours_are_what_the_index_gives(
     result, asked = evaluate(bundle, labelled, cache, vectors_only=True)
     assert result.top1 == pytest.approx(4 / 6)
     assert result.unknown is None
-    assert all(match.sure is None for one in asked for match in one.matches)
+    assert all(match.confidence is None for one in asked for match in one.matches)
 
 
 def test_foreign_photos_are_measured_beside_what_was_predicted(
@@ -105,7 +106,7 @@ def test_foreign_photos_are_measured_beside_what_was_predicted(
     assert result.auroc == pytest.approx(
         np.mean(
             [
-                (known.sure > other.sure) + (known.sure == other.sure) / 2
+                (known.confidence > other.confidence) + (known.confidence == other.confidence) / 2
                 for known in asked
                 for other in asked
                 if known.sku is not None and other.sku is None

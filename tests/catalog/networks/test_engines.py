@@ -28,9 +28,9 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker())
 from pathlib import Path
-from catalog.engines.engine import installed
-from catalog.errors import MissingExtraError
-from catalog.featurizer import Featurizer
+from catalog.networks.engines.choice import installed
+from catalog.core.errors import MissingExtraError
+from catalog.networks.featurizer import Featurizer
 print(*installed())
 try:
     print(Featurizer.open(Path({folder!r}), {choice!r}).engine)

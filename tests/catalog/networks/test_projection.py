@@ -16,8 +16,8 @@ from catalog.building.build import build
 from catalog.building.cache import FeatureCache
 from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.gate import check
 from catalog.bundles.manifest import verify
+from catalog.bundles.validator import validate
 from catalog.core.errors import FeaturizerError
 from catalog.core.vectors import Vectors, normalised
 from catalog.evaluation.evaluate import evaluate
@@ -137,7 +137,7 @@ def test_a_build_shortens_and_tells_what_it_cost(long_bundle: Path, things: Path
     assert (
         opened.search(opened.featurizer.embed([draw_thing(2, view=8)])[0], 1)[0].sku == "thing-02"
     )
-    assert check(long_bundle).recall >= 0.98
+    assert validate(long_bundle).recall >= 0.98
 
 
 def test_evaluate_asks_with_shortened_vectors(

@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.projection import fit as fit_projection
-from catalog.recognition.bursts import alike_from, left_out, shared_out
-from catalog.recognition.calibration import Shares, Shown, calibrate, outcome
+from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity
+from catalog.recognition.calibration import CalibrationQuery, Shares, calibrate, outcome
+from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.cross_fitting import Catalogue
-from catalog.recognition.descriptors import details
-from catalog.recognition.evidence import Seen
-from catalog.recognition.local_features.describe import OF_LOOK
+from catalog.recognition.descriptors import extract_descriptors
+from catalog.recognition.local_features.extract import OF_LOOK
 
-GREY = details(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
+GREY = extract_descriptors(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
 
 
 def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> None:
     apart = np.eye(8, dtype=np.float32)
-    assert alike_from(apart) == pytest.approx(0.6)
+    assert burst_similarity(apart) == pytest.approx(0.6)
     half = normalised(apart + np.float32(0.5))
     between = float(half[0] @ half[1])
-    assert alike_from(half) == pytest.approx(between + 0.6 * (1 - between), abs=1e-3)
-    assert alike_from(half[:1]) == pytest.approx(0.6)
+    assert burst_similarity(half) == pytest.approx(between + 0.6 * (1 - between), abs=1e-3)
+    assert burst_similarity(half[:1]) == pytest.approx(0.6)
 
 
 def taken(goes: int, photos: int, within: float, seed: int = 11) -> Vectors:
@@ -39,13 +39,13 @@ def taken(goes: int, photos: int, within: float, seed: int = 11) -> Vectors:
 def test_photos_taken_in_one_go_do_not_answer_each_other() -> None:
     stored = taken(4, 4, 0.2)
     for photo in (0, 5, 15):
-        absent, unread = left_out(stored, np.arange(16), photo, 0.8)
+        absent, unread = burst_masks(stored, np.arange(16), photo, 0.8)
         assert np.flatnonzero(absent).tolist() == list(range(photo // 4 * 4, photo // 4 * 4 + 4))
         assert (unread >= absent).all()
 
 
 def test_photos_that_all_differ_all_answer() -> None:
-    absent, unread = left_out(taken(16, 1, 0.0), np.arange(16), 3, 0.8)
+    absent, unread = burst_masks(taken(16, 1, 0.0), np.arange(16), 3, 0.8)
     assert np.flatnonzero(absent).tolist() == [3]
     assert 1 < unread.sum() < 16
 
@@ -53,7 +53,7 @@ def test_photos_that_all_differ_all_answer() -> None:
 @pytest.mark.parametrize(("photos", "left"), [(2, 1), (3, 2), (4, 2), (5, 3), (10, 4), (900, 201)])
 def test_at_most_a_third_of_the_others_is_left_out(photos: int, left: int) -> None:
     stored = np.concatenate([taken(1, photos, 0.01), taken(1, 5, 0.1, seed=12)])
-    absent, unread = left_out(stored, np.arange(photos), 1, 0.8)
+    absent, unread = burst_masks(stored, np.arange(photos), 1, 0.8)
     assert absent.sum() == left
     assert not absent[photos:].any()
     assert unread[:photos].sum() < photos
@@ -64,7 +64,7 @@ def test_photos_taken_in_one_go_teach_together_and_an_only_one_always() -> None:
         [taken(4, 4, 0.2), taken(1, 1, 0.2, seed=13), taken(1, 2, 0.2, seed=14)]
     )
     owners = np.repeat([0, 1, 2], [16, 1, 2])
-    folds = shared_out(stored, owners, 4, 0.8)
+    folds = assign_folds(stored, owners, 4, 0.8)
     goes = folds[:16].reshape(4, 4)
     assert (goes == goes[:, :1]).all()
     assert sorted(goes[:, 0].tolist()) == [0, 1, 2, 3]
@@ -73,7 +73,7 @@ def test_photos_taken_in_one_go_teach_together_and_an_only_one_always() -> None:
 
 
 def test_few_photos_an_item_do_not_meet_in_one_fold() -> None:
-    folds = shared_out(taken(60, 2, 0.2), np.repeat(np.arange(60), 2), 4, 0.8)
+    folds = assign_folds(taken(60, 2, 0.2), np.repeat(np.arange(60), 2), 4, 0.8)
     assert np.bincount(folds).tolist() == [30, 30, 30, 30]
 
 
@@ -91,8 +91,8 @@ def test_a_metric_that_nothing_could_judge_is_not_taken(
     steps: list[tuple[int, int]] = []
     learned = calibrate(
         catalogue,
-        [Shown(vector, GREY, photo) for photo, vector in enumerate(vectors)],
-        [[Shown(one, GREY) for one in taken(20, 1, 0, seed=15)]],
+        [CalibrationQuery(vector, GREY, photo) for photo, vector in enumerate(vectors)],
+        [[CalibrationQuery(one, GREY) for one in taken(20, 1, 0, seed=15)]],
         lambda done, total: steps.append((done, total)),
     )
     assert (learned.metric is not None) == has_one
@@ -100,7 +100,7 @@ def test_a_metric_that_nothing_could_judge_is_not_taken(
 
 
 def test_many_photos_of_one_item_are_shared_out_evenly() -> None:
-    folds = shared_out(taken(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
+    folds = assign_folds(taken(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
     counts = np.bincount(folds)
     assert counts.min() > 500
     assert counts.sum() == 2500
@@ -118,12 +118,12 @@ def test_what_does_not_teach_changes_nothing_that_is_learned() -> None:
         catalogue = Catalogue(
             vectors.astype(np.float16), owners, np.tile(GREY.colours, (400, 1)), None, changed
         )
-        taught = catalogue.taught_by(teaching)
+        taught = catalogue.fit_on(teaching)
         assert taught.shorter is not None
         shorter.append(taught.shorter)
-        metrics.append(taught.witnesses.metric)
-        assert catalogue.taught_by(np.ones(400, bool)).shorter is None
-        assert catalogue.taught_by(np.zeros(400, bool)).shorter is None
+        metrics.append(taught.scorer.metric)
+        assert catalogue.fit_on(np.ones(400, bool)).shorter is None
+        assert catalogue.fit_on(np.zeros(400, bool)).shorter is None
     assert np.array_equal(shorter[0], shorter[1])
     assert metrics[0] is not None
     assert metrics[1] is not None
@@ -150,16 +150,16 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
     catalogue = Catalogue(stored.astype(np.float16), owners, grey, None)
     learned = calibrate(
         catalogue,
-        [Shown(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
-        [[Shown(one, GREY) for one in foreign]],
+        [CalibrationQuery(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
+        [[CalibrationQuery(one, GREY) for one in foreign]],
     )
     new = photos(things, 6, 1)
-    witnesses = catalogue.taught_by(np.ones(900, bool)).witnesses
+    scorer = catalogue.fit_on(np.ones(900, bool)).scorer
     said: dict[bool, list[str]] = {True: [], False: []}
     place = {int(thing): item for item, thing in enumerate(held)}
     for number, look in enumerate(new):
-        evidence = witnesses.gather(look, Seen(GREY))
-        sure = learned.calibration.weights.sure(evidence)
+        evidence = scorer.gather(look, QueryDescriptors(GREY))
+        sure = learned.calibration.weights.confidences(evidence)
         order = np.argsort(-sure)
         right = place.get(number // 6)
         said[right is not None].append(

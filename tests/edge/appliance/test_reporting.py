@@ -22,13 +22,14 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, load
+from catalog.recognition.decision import Verdict
 from edge.appliance import health
 from edge.appliance.appliance import Appliance, open_bundle
 from edge.appliance.reporting import MOST_NOTES, Reporting, open_reporting, thumbnail
 from edge.cameras.reader import CameraState
 from edge.counters import Figures, Tally
 from edge.settings import EdgeSettings
-from edge.sighting import Timings, Verdict
+from edge.sighting import Timings
 from edge.web.app import create_app
 from sync.outbox.events import VERBATIM
 from sync.outbox.outbox import FILE, Counters, Outbox

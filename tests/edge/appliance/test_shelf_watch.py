@@ -118,7 +118,7 @@ def test_what_the_machine_lacks_is_no_verdict_and_it_is_tried_again(
     device = Device(shelf)
     activated = shelf.activate(second)
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.bundles.gate.sys.executable", "/absent/python")
+        patch.setattr("catalog.bundles.validator.sys.executable", "/absent/python")
         with pytest.raises(SurroundingsError):
             device.watch.look()
     assert device.said == [("opening", activated.bundle), ("open", device.bundle.id)]

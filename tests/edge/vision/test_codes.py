@@ -10,8 +10,9 @@ import pytest
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item, Items, Photo, write_items, write_thumbnails
+from catalog.recognition.decision import Verdict
 from catalog.synthetic.render import View
-from edge.sighting import Frame, Image, Verdict
+from edge.sighting import Frame, Image
 from edge.simulator.codes import Kind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play

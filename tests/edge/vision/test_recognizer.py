@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from edge.sighting import Frame, Image, Verdict
+from catalog.recognition.decision import Verdict
+from edge.sighting import Frame, Image
 from edge.simulator.scene import Simulator
 from edge.vision.recognizer import Observation, Recognizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.bundles.bundle import Match
 from catalog.recognition.calibration import Calibration, HeldWeights, MeasureWeights, Shares
-from edge.sighting import Verdict
+from catalog.recognition.decision import Verdict
 from edge.vision.verdict import Opinion, judge
 
 EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)

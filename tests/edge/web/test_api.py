@@ -28,8 +28,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from catalog.recognition.decision import Verdict
 from edge.errors import PortError
-from edge.sighting import Box, Verdict
+from edge.sighting import Box
 from edge.web import searches, streams
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
@@ -739,7 +740,7 @@ def test_close_before_serving_frees_the_port() -> None:
 
 
 def test_addresses_can_be_opened() -> None:
-    """Printed at the start; with lan, one for a phone."""
+    """LocalFeatureStore at the start; with lan, one for a phone."""
     server = Server(create_app(StandInDevice()), "0.0.0.0", 0, threading.Event())
     try:
         assert server.addresses(lan=False) == [f"http://localhost:{server.port}/"]

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 from werkzeug.test import TestResponse
 
-from edge.sighting import Verdict
+from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
 from tests.edge.web.test_page import CHROMIUM, SECONDS, browser, serving, visiting
 from tests.support.web_stand_in import (

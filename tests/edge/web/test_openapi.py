@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from werkzeug.routing import Rule
 
 import edge.web.app
-from edge.sighting import Verdict
+from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
 from tests.support.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
 

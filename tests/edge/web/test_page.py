@@ -24,7 +24,7 @@ from playwright.sync_api import (
 )
 
 import edge.web.app
-from edge.sighting import Verdict
+from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
 from edge.web.device import CameraStatus
 from edge.web.server import Server
@@ -392,7 +392,7 @@ def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
     expect(page.locator("#result-words")).to_have_text("Your photo")
     expect(page.locator("#look")).to_be_visible()
     device.show(Verdict.MATCH, [(CUP, 0.9)])
-    expect(page.locator("#status-when")).to_contain_text("Seen")
+    expect(page.locator("#status-when")).to_contain_text("QueryDescriptors")
     expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
     page.get_by_role("button", name="Back to live").click()
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")

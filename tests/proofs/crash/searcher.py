@@ -23,8 +23,8 @@ from types import FrameType
 import numpy as np
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.gate import PR_SET_PDEATHSIG
 from catalog.bundles.shelf import Shelf
+from catalog.bundles.validator import PR_SET_PDEATHSIG
 from catalog.core.errors import VisualSearchError
 
 LOOK_S = 0.05

@@ -301,8 +301,8 @@ def test_an_empty_file_is_a_file(store: Store, incoming: Path) -> None:
 FETCHING = """
 import sys
 from pathlib import Path
-from sync.fetch import Fetch, Wanted
-from sync.store import open_store
+from sync.catalogues.fetch import Fetch, Wanted
+from sync.stores.choice import open_store
 
 source, address, folder, sha256, size = sys.argv[1:]
 def say(here, fetched):

@@ -66,7 +66,7 @@ def refused(following: Following, state: SyncState, outcome: str) -> str:
     assert read_sync_state(following.data / "state") == state
     active = following.shelf.active()
     assert active is not None
-    assert following.shelf.ledger().releases[active.name] == 1
+    assert following.shelf.state().releases[active.name] == 1
     verify(active)
     for name in following.incoming():
         assert name.partition(".")[0] == name[:64], "only what can be resumed"
@@ -322,7 +322,7 @@ def test_a_bundle_larger_than_the_disk_is_refused_before_a_byte(
     message = refused(following, state, "disk-full")
     assert "make room" in message
     assert state.bytes_fetched == 0
-    assert following.shelf.ledger().rejected == {}
+    assert following.shelf.state().rejected == {}
     assert following.device().check().outcome == "installed"
 
 
@@ -384,9 +384,9 @@ def test_a_bundle_that_crashes_the_gate_is_rejected_once(
     again = following.device().check()
     assert "is not tried again" in refused(following, again, "rejected")
     assert again.bytes_fetched == 0
-    assert bad.bundle in following.shelf.ledger().rejected
-    monkeypatch.setattr("catalog.bundles.ledger.version", lambda name: "99.0")
-    assert following.shelf.ledger().rejection(bad.bundle, "auto") is None, (
+    assert bad.bundle in following.shelf.state().rejected
+    monkeypatch.setattr("catalog.bundles.deployment_state.version", lambda name: "99.0")
+    assert following.shelf.state().rejection(bad.bundle, "auto") is None, (
         "a newer program may know it"
     )
 
@@ -413,7 +413,7 @@ def test_a_missing_engine_is_no_verdict_and_nothing_is_fetched_twice(
     following.publish(newer)
     state = following.device(engine="awscam").check()
     assert "speaks against this device" in refused(following, state, "failed")
-    assert following.shelf.ledger().rejected == {}
+    assert following.shelf.state().rejected == {}
     assert following.incoming()
     state = following.device().check()
     assert (state.outcome, state.bytes_fetched) == ("installed", 0)
@@ -466,7 +466,7 @@ def test_a_version_rolled_back_from_is_declined_until_a_newer_release(
     done = following.publish(variant(newer, tmp_path / "newest.bundle", "Newest"))
     assert following.device().check().outcome == "installed"
     assert following.active() == done.bundle != left
-    assert following.shelf.ledger().declined is None
+    assert following.shelf.state().declined is None
 
 
 def test_the_same_bundle_as_a_newer_release_is_not_declined(
@@ -564,7 +564,7 @@ def test_unpin_tries_again_what_was_rejected(following: Following, newer: Path) 
     device = following.device()
     assert device.check().outcome == "rejected"
     device.unpin()
-    assert bad.bundle not in following.shelf.ledger().rejected
+    assert bad.bundle not in following.shelf.state().rejected
     assert device.check().bytes_fetched > 0
 
 
@@ -573,7 +573,7 @@ def test_a_first_bundle_that_is_too_slow_is_tried_again(
 ) -> None:
     shutil.rmtree(following.data)
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.bundles.gate.SECONDS", 0.01)
+        patch.setattr("catalog.bundles.validator.SECONDS", 0.01)
         state = following.device().check()
     assert state.outcome == "failed"
     assert "tried again" in state.message

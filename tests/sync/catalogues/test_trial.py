@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.bundles.ledger import Trial
+from catalog.bundles.deployment_state import Probation
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ShelfError
 from catalog.core.state import (
@@ -51,8 +51,10 @@ class Bench:
     def begin(self) -> None:
         """The new one comes on trial."""
         with self.shelf.changing():
-            trial = Trial(bundle=self.new, patience_s=PATIENCE, before=read_edge_state(self.state))
-            self.shelf.note(self.shelf.ledger().model_copy(update={"trial": trial}))
+            trial = Probation(
+                bundle=self.new, patience_s=PATIENCE, before=read_edge_state(self.state)
+            )
+            self.shelf.save_state(self.shelf.state().model_copy(update={"trial": trial}))
 
     def restarted(self) -> Watcher:
         """Sync, just started."""
@@ -80,12 +82,12 @@ class Bench:
 
     def taken_back(self) -> bool:
         """Whether the old one is active and the new one marked."""
-        rejected = self.shelf.ledger().rejection(self.new, "auto")
+        rejected = self.shelf.state().rejection(self.new, "auto")
         return self.active == self.old and rejected is not None
 
     def stays(self) -> bool:
         """Whether the new one is active and not marked."""
-        return self.active == self.new and self.shelf.ledger().rejected == {}
+        return self.active == self.new and self.shelf.state().rejected == {}
 
 
 def ended_process() -> tuple[int, int]:
@@ -115,9 +117,9 @@ def test_an_edge_that_opens_it_in_time_settles_the_trial(bench: Bench) -> None:
     assert bench.look(50) == "waiting"
     bench.say("open", bench.new)
     assert bench.look() == "open"
-    assert bench.shelf.ledger().trial is not None
+    assert bench.shelf.state().trial is not None
     assert bench.look(SETTLED_S) == "open"
-    assert bench.shelf.ledger().trial is None
+    assert bench.shelf.state().trial is None
     assert bench.look() == "none"
     assert bench.stays()
 
@@ -230,7 +232,7 @@ def test_another_activation_by_hand_ends_the_trial(bench: Bench) -> None:
     bench.say("open", bench.old)
     assert [bench.look(), bench.look(3600)] == ["none", "none"]
     assert bench.active == bench.old
-    assert bench.shelf.ledger().rejected == {}
+    assert bench.shelf.state().rejected == {}
 
 
 def test_the_first_catalogue_ever_is_marked_but_there_is_nothing_to_go_back_to(
@@ -240,7 +242,7 @@ def test_the_first_catalogue_ever_is_marked_but_there_is_nothing_to_go_back_to(
     bench.say("failed", bench.new, message="no")
     assert bench.look() == "bad"
     assert bench.active == bench.new
-    assert bench.shelf.ledger().rejection(bench.new, "auto") is not None
+    assert bench.shelf.state().rejection(bench.new, "auto") is not None
     assert bench.look() == "none"
 
 
@@ -298,16 +300,16 @@ def test_a_ledger_that_is_damaged_forgets_but_does_not_fail(bench: Bench) -> Non
 
 def test_a_kill_before_the_trial_is_over_is_finished_by_the_next_look(bench: Bench) -> None:
     bench.say("failed", bench.new, message="too new")
-    trial = bench.shelf.ledger().trial
+    trial = bench.shelf.state().trial
     assert bench.look() == "bad"
     with bench.shelf.changing():  # as it was between going back and the last note
-        bench.shelf.note(bench.shelf.ledger().model_copy(update={"trial": trial}))
+        bench.shelf.save_state(bench.shelf.state().model_copy(update={"trial": trial}))
     bench.say("open", bench.old)
     bench.watcher = bench.restarted()
     assert bench.look() == "bad"
     assert "too new" in bench.watcher.reason
     assert bench.taken_back()
-    assert bench.shelf.ledger().trial is None
+    assert bench.shelf.state().trial is None
     assert bench.look() == "none"
 
 
@@ -316,7 +318,7 @@ def test_a_trial_that_was_ended_meanwhile_is_not_taken_back(bench: Bench) -> Non
 
     def ends_it() -> EdgeState:
         with bench.shelf.changing():
-            bench.shelf.note(bench.shelf.ledger().model_copy(update={"trial": None}))
+            bench.shelf.save_state(bench.shelf.state().model_copy(update={"trial": None}))
         return edge
 
     assert Watcher(bench.shelf, ends_it).look() == "none"

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.vectors import Rows, Vectors
-from catalog.recognition.colours import alike as alike_in_colour
-from catalog.recognition.descriptors import Details
+from catalog.recognition.colours import similarity as colour_similarity
+from catalog.recognition.descriptors import Descriptors
 from catalog.recognition.index import Index
-from catalog.recognition.local_features.agree import agreeing
-from catalog.recognition.local_features.store import Printed
-from catalog.recognition.metric import applied
+from catalog.recognition.local_features.geometric_verification import count_inliers
+from catalog.recognition.local_features.store import LocalFeatureStore
+from catalog.recognition.wccn import apply as apply_wccn
 
 BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
 SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
@@ -27,7 +27,7 @@ LEADS = 5  # of them, the first, are leads: how far above the mean of the other 
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MatchFeatures:
     """What speaks for the candidates, the nearest by the vector first.
 
     Attributes:
@@ -51,25 +51,25 @@ class Evidence:
     coloured: NDArray[np.float64]
 
 
-class Seen:
+class QueryDescriptors:
     """A look's details, and the photos that its print was compared with so far.
 
     A comparison costs most of an answer; to ask again with photos left out repeats none.
     """
 
-    def __init__(self, details: Details) -> None:
+    def __init__(self, details: Descriptors) -> None:
         self.colours, self.description = details.colours, details.description
-        self._agreeing: dict[int, int] = {}
+        self._inliers: dict[int, int] = {}
 
-    def agreeing(self, printed: Printed, photo: int) -> int:
+    def inliers(self, printed: LocalFeatureStore, photo: int) -> int:
         """Features that agree with those of a photo; see `local_features.agree`."""
-        if photo not in self._agreeing:
+        if photo not in self._inliers:
             assert self.description is not None
-            self._agreeing[photo] = agreeing(self.description, printed.description(photo))
-        return self._agreeing[photo]
+            self._inliers[photo] = count_inliers(self.description, printed.description(photo))
+        return self._inliers[photo]
 
 
-class Witnesses:
+class CandidateScorer:
     """The photos of a catalogue, asked for evidence.
 
     Args:
@@ -78,7 +78,7 @@ class Witnesses:
         owners: The number of each photo's item.
         colours: The photos' colours, uint8 (photos, 256).
         printed: Their local features, where the catalogue keeps them.
-        metric: What tells the items apart, where it was learned; see `catalog.recognition.metric`.
+        metric: What tells the items apart, where it was learned; see `catalog.recognition.wccn`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Witnesses:
         index: Index,
         owners: Rows,
         colours: NDArray[np.uint8],
-        printed: Printed | None,
+        printed: LocalFeatureStore | None,
         metric: Vectors | None = None,
     ) -> None:
         self._vectors, self._index, self._owners = vectors, index, owners
@@ -98,11 +98,11 @@ class Witnesses:
     def gather(
         self,
         vector: Vectors,
-        seen: Seen,
+        seen: QueryDescriptors,
         without: NDArray[np.bool_] | None = None,
         unread: NDArray[np.bool_] | None = None,
-    ) -> Evidence:
-        """Evidence for a look.
+    ) -> MatchFeatures:
+        """MatchFeatures for a look.
 
         Args:
             vector: Its embedding, float32 (d,).
@@ -121,7 +121,7 @@ class Witnesses:
         table = np.zeros((len(items), len(MEASURES)))
         photos, coloured = np.zeros(len(items), np.int64), MEASURES.index("coloured")
         total = 1.0 if votes is None else max(float(votes.sum()), 1e-9)
-        own = None if self.metric is None else applied(self.metric, vector)
+        own = None if self.metric is None else apply_wccn(self.metric, vector)
         for place, item in enumerate(items.tolist()):
             rows = self.rows(item, without)
             stored = self._vectors[rows].astype(np.float32)
@@ -130,8 +130,8 @@ class Witnesses:
             table[place, :2] = similarities.max(), _nearest(similarities)
             table[place, 2] = table[place, 1]  # no metric is the one that all share
             if own is not None and self.metric is not None:
-                table[place, 2] = _nearest(applied(self.metric, stored) @ own)
-            table[place, coloured] = _nearest(alike_in_colour(self._colours[rows], seen.colours))
+                table[place, 2] = _nearest(apply_wccn(self.metric, stored) @ own)
+            table[place, coloured] = _nearest(colour_similarity(self._colours[rows], seen.colours))
             if self._printed is None or votes is None or photo_votes is None:
                 continue
             if unread is not None:
@@ -140,14 +140,14 @@ class Witnesses:
             if len(rows):  # the photo that most was voted for, else the nearest
                 liked = photo_votes[rows]
                 chosen = liked.argmax() if liked.any() else similarities.argmax()
-                agree = seen.agreeing(self._printed, int(rows[chosen]))
+                agree = seen.inliers(self._printed, int(rows[chosen]))
             table[place, -2:] = np.log1p((agree / BY_CHANCE) ** 2) / 2, votes[item] / total
         cosines = table[:, 0].astype(np.float32)
         alike, in_colour = table[:, MEASURES.index("distinct")].copy(), table[:, coloured].copy()
         if len(items) > 1:
             led = table[:, :LEADS]
             table[:, :LEADS] = led - (led.sum(0) - led) / (len(items) - 1)
-        return Evidence(items, photos, cosines, table, alike, in_colour)
+        return MatchFeatures(items, photos, cosines, table, alike, in_colour)
 
     def rows(self, item: int, without: NDArray[np.bool_] | None = None) -> Rows:
         """The numbers of an item's photos."""

@@ -20,7 +20,7 @@ DAMPING = 0.5  # of the mean variance, added to each direction's
 FEWEST = 16  # photos beside others of their item, below which there is nothing to learn
 
 
-def learn(vectors: Vectors, owners: Rows) -> Vectors | None:
+def fit(vectors: Vectors, owners: Rows) -> Vectors | None:
     """A matrix float32 (d, d) that vectors are multiplied by; None where photos are too few.
 
     Args:
@@ -44,7 +44,7 @@ def learn(vectors: Vectors, owners: Rows) -> Vectors | None:
     return np.asarray((directions * scale) @ directions.T, np.float32)
 
 
-def applied(metric: Vectors, vectors: Vectors) -> Vectors:
+def apply(metric: Vectors, vectors: Vectors) -> Vectors:
     """Vectors (n, d) multiplied by the metric, each of length 1 again."""
     moved = vectors @ metric
     return np.asarray(moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9))

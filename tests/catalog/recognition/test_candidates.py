@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from catalog.building.build import build
 from catalog.building.negatives import photo_looks
 from catalog.building.sources import read_source
-from catalog.bundles import gate
+from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest
 from catalog.core.errors import BundleError
@@ -22,23 +22,29 @@ from catalog.core.photos import Picture
 from catalog.core.vectors import Vectors, normalised
 from catalog.evaluation.confusions import confused, report
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.calibration import LEAST, Calibration, Shown, calibrate
-from catalog.recognition.colours import alike, colours
-from catalog.recognition.confidence import Case, fit
+from catalog.recognition.calibration import LEAST, Calibration, CalibrationQuery, calibrate
+from catalog.recognition.candidates import MEASURES, MatchFeatures
+from catalog.recognition.colours import colours, similarity
+from catalog.recognition.confidence import LabelledFeatures, fit
 from catalog.recognition.cross_fitting import Catalogue
-from catalog.recognition.decision import Answer, decide
-from catalog.recognition.descriptors import Details, details
-from catalog.recognition.evidence import MEASURES, Evidence
+from catalog.recognition.decision import Verdict, decide
+from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features import store
-from catalog.recognition.local_features.agree import agreeing
-from catalog.recognition.local_features.describe import OF_LOOK, OF_PHOTO, Description, describe
-from catalog.recognition.local_features.store import FILES, Printed, PrintedWriter
-from catalog.recognition.metric import applied, learn
+from catalog.recognition.local_features.extract import (
+    OF_LOOK,
+    OF_PHOTO,
+    LocalFeatures,
+    extract_local_features,
+)
+from catalog.recognition.local_features.geometric_verification import count_inliers
+from catalog.recognition.local_features.store import FILES, LocalFeatureStore, LocalFeatureWriter
+from catalog.recognition.wccn import apply as apply_wccn
+from catalog.recognition.wccn import fit as fit_wccn
 from tests.conftest import Surroundings, sign_again
 from tests.support.drawing import draw_thing, png
 
 LABELS = 8
-GREY = details(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
+GREY = extract_descriptors(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
 
 
 def label(number: int, side: int = 256) -> Picture:
@@ -86,29 +92,29 @@ def printed_bundle(
 
 
 def test_a_turned_and_smaller_print_agrees_and_another_does_not() -> None:
-    photo = describe(label(1), OF_PHOTO)
-    same = agreeing(describe(moved(label(1), 25, 0.7), OF_LOOK), photo)
-    other = agreeing(describe(moved(label(2), 25, 0.7), OF_LOOK), photo)
+    photo = extract_local_features(label(1), OF_PHOTO)
+    same = count_inliers(extract_local_features(moved(label(1), 25, 0.7), OF_LOOK), photo)
+    other = count_inliers(extract_local_features(moved(label(2), 25, 0.7), OF_LOOK), photo)
     assert same > 30
     assert other < 10
 
 
 def test_a_plain_picture_has_no_features_and_agrees_with_nothing() -> None:
-    plain = describe(np.full((64, 64, 3), 200, np.uint8), OF_LOOK)
+    plain = extract_local_features(np.full((64, 64, 3), 200, np.uint8), OF_LOOK)
     assert len(plain) == 0
-    assert agreeing(plain, describe(label(1), OF_PHOTO)) == 0
+    assert count_inliers(plain, extract_local_features(label(1), OF_PHOTO)) == 0
 
 
 def test_details_survive_the_cache() -> None:
-    one = details(label(3), OF_PHOTO)
-    other = Details.from_bytes(one.to_bytes(), is_read=True)
+    one = extract_descriptors(label(3), OF_PHOTO)
+    other = Descriptors.from_bytes(one.to_bytes(), is_read=True)
     assert np.array_equal(one.colours, other.colours)
     assert one.description is not None
     assert other.description is not None
     assert np.array_equal(one.description.codes, other.description.codes)
     assert np.array_equal(one.description.places, other.description.places)
     assert 0 < len(one.description) <= OF_PHOTO
-    unread = Details.from_bytes(details(label(3), 0).to_bytes(), is_read=False)
+    unread = Descriptors.from_bytes(extract_descriptors(label(3), 0).to_bytes(), is_read=False)
     assert np.array_equal(one.colours, unread.colours)
     assert unread.description is None
 
@@ -124,25 +130,25 @@ def test_colours_tell_varieties_apart_and_not_the_light() -> None:
     smaller = np.asarray(cv2.resize(red, (40, 30), interpolation=cv2.INTER_AREA), np.uint8)
     stored = np.stack([colours(red), colours(green)])
     for look in (red, warm, smaller):
-        same, other = alike(stored, colours(look))
+        same, other = similarity(stored, colours(look))
         assert same > 0.6 > 0.1 > other
     black = colours(np.zeros((8, 8, 3), np.uint8))
-    assert alike(black[None], black) == pytest.approx(1, abs=0.01)
+    assert similarity(black[None], black) == pytest.approx(1, abs=0.01)
 
 
-def written(descriptions: list[Description], folder: Path) -> int:
-    writer = PrintedWriter(folder)
+def written(descriptions: list[LocalFeatures], folder: Path) -> int:
+    writer = LocalFeatureWriter(folder)
     for one in descriptions:
         writer.add(one)
     return writer.finish()
 
 
 def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Path) -> None:
-    written([describe(label(number), OF_PHOTO) for number in range(LABELS)], tmp_path)
-    printed = Printed(tmp_path, LABELS)
+    written([extract_local_features(label(number), OF_PHOTO) for number in range(LABELS)], tmp_path)
+    printed = LocalFeatureStore(tmp_path, LABELS)
     owners = np.arange(LABELS)
     for number in range(LABELS):
-        look = describe(moved(label(number), 12, 0.8), OF_LOOK)
+        look = extract_local_features(moved(label(number), 12, 0.8), OF_LOOK)
         items, photos = printed.votes(look, owners)
         assert items.argmax() == photos.argmax() == number
         assert printed.votes(look, owners, owners == number)[0][number] == 0
@@ -151,12 +157,12 @@ def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Pat
 def test_each_photo_gets_its_own_features_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    descriptions = [describe(label(number), OF_PHOTO) for number in range(3)]
-    descriptions.insert(1, describe(np.full((64, 64, 3), 200, np.uint8), OF_PHOTO))
+    descriptions = [extract_local_features(label(number), OF_PHOTO) for number in range(3)]
+    descriptions.insert(1, extract_local_features(np.full((64, 64, 3), 200, np.uint8), OF_PHOTO))
     monkeypatch.setattr(store, "AT_ONCE", 100)
     assert written(descriptions, tmp_path) == sum(len(one) for one in descriptions)
     assert {f"printed/{path.name}" for path in (tmp_path / "printed").iterdir()} == set(FILES)
-    printed = Printed(tmp_path, 4)
+    printed = LocalFeatureStore(tmp_path, 4)
     printed.check()
     for number, one in enumerate(descriptions):
         assert np.array_equal(printed.description(number).codes, one.codes)
@@ -169,7 +175,7 @@ def test_what_differs_within_items_counts_less_in_the_metric() -> None:
     vectors = random.normal(0, 1, (12, 8))[owners] + random.normal(0, 0.05, (48, 8))
     vectors[:, 0] += random.normal(0, 3, 48)  # light, say: the same for no two photos
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    metric = learn(vectors, owners)
+    metric = fit_wccn(vectors, owners)
     assert metric is not None
 
     def right(stored: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> float:
@@ -178,11 +184,11 @@ def test_what_differs_within_items_counts_less_in_the_metric() -> None:
         return float((owners[alike.argmax(1)] == owners).mean())
 
     assert right(vectors) < 0.9
-    assert right(applied(metric, vectors)) == 1
-    assert learn(vectors[:12], np.arange(12)) is None, "no item has two photos"
+    assert right(apply_wccn(metric, vectors)) == 1
+    assert fit_wccn(vectors[:12], np.arange(12)) is None, "no item has two photos"
 
 
-def cases(seed: int, count: int) -> list[Case]:
+def cases(seed: int, count: int) -> list[LabelledFeatures]:
     """Looks of which a known process says how often they are held, and which item it is."""
     random = np.random.default_rng(seed)
     found = []
@@ -198,15 +204,15 @@ def cases(seed: int, count: int) -> list[Case]:
         measures[:, MEASURES.index("distinct")] = measures[:, 0]
         numbers = np.arange(4)
         cosines, plain = measures[:, 0].astype(np.float32), measures[:, 0]
-        evidence = Evidence(numbers, numbers, cosines, measures, plain, np.zeros(4))
-        found.append(Case(evidence, right, 1.0))
+        evidence = MatchFeatures(numbers, numbers, cosines, measures, plain, np.zeros(4))
+        found.append(LabelledFeatures(evidence, right, 1.0))
     return found
 
 
 def test_how_sure_is_a_probability_that_holds() -> None:
     weights = fit(cases(1, 1500))
     asked = cases(2, 3000)
-    sure = [weights.sure(case.evidence) for case in asked]
+    sure = [weights.confidences(case.evidence) for case in asked]
     first = np.array([one.max() for one in sure])
     right = np.array([one.argmax() == case.right for one, case in zip(sure, asked, strict=True)])
     for low, high in ((0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01)):
@@ -228,15 +234,15 @@ def test_no_measure_counts_against_its_item_and_the_same_cases_give_the_same_wei
 @pytest.mark.parametrize(
     ("sure", "expected"),
     [
-        ([0.9, 0.05], (Answer.MATCH, 1)),
-        ([0.5, 0.4, 0.02], (Answer.ONE_OF, 2)),
-        ([0.3, 0.25, 0.23], (Answer.ONE_OF, 3)),
-        ([0.3, 0.1], (Answer.UNKNOWN, 0)),
-        ([], (Answer.UNKNOWN, 0)),
+        ([0.9, 0.05], (Verdict.MATCH, 1)),
+        ([0.5, 0.4, 0.02], (Verdict.ONE_OF, 2)),
+        ([0.3, 0.25, 0.23], (Verdict.ONE_OF, 3)),
+        ([0.3, 0.1], (Verdict.UNKNOWN, 0)),
+        ([], (Verdict.UNKNOWN, 0)),
     ],
 )
 def test_what_is_said_follows_from_how_sure(
-    sure: list[float], expected: tuple[Answer, int]
+    sure: list[float], expected: tuple[Verdict, int]
 ) -> None:
     assert decide(sure, 0.6) == expected
 
@@ -249,9 +255,9 @@ def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: 
         look = moved(label(number), 160, 0.8)
         vector = bundle.featurizer.embed([look])[0]
         by_vector += bundle.search(vector, 1)[0].sku == f"label-{number}"
-        found = bundle.answer(vector, bundle.seen(look))
+        found = bundle.identify(vector, bundle.describe(look))
         right += found[0].sku == f"label-{number}"
-        assert sum(match.sure or 0 for match in found) <= 1 + 1e-9
+        assert sum(match.confidence or 0 for match in found) <= 1 + 1e-9
     assert right == LABELS
     assert by_vector < LABELS
 
@@ -260,7 +266,7 @@ def test_things_without_print_are_shipped_without_local_features(small_bundle: P
     manifest, _ = read_manifest(small_bundle)
     assert manifest.printed is None
     assert not set(FILES) & manifest.files.keys()
-    assert Bundle.open(small_bundle).seen(draw_thing(1)).description is None
+    assert Bundle.open(small_bundle).describe(draw_thing(1)).description is None
 
 
 def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
@@ -295,9 +301,9 @@ def test_a_rebuild_of_printed_things_gives_the_same_files(
 
 def test_the_same_look_has_the_same_answer(printed_bundle: Path) -> None:
     bundle = Bundle.open(printed_bundle)
-    seen = bundle.seen(label(2))
+    seen = bundle.describe(label(2))
     vector = bundle.featurizer.embed([label(2)])[0]
-    assert bundle.answer(vector, seen) == bundle.answer(vector, seen)
+    assert bundle.identify(vector, seen) == bundle.identify(vector, seen)
 
 
 @pytest.mark.parametrize("name", ["photos", "rows", "words", "begins"])
@@ -305,14 +311,14 @@ def test_local_features_that_name_what_does_not_exist_are_refused(
     printed_bundle: Path, tmp_path: Path, name: str
 ) -> None:
     bundle = Path(shutil.copytree(printed_bundle, tmp_path / "own.bundle"))
-    gate.check(bundle)
+    validator.validate(bundle)
     file = bundle / "printed" / f"{name}.npy"
     array = np.load(file)
     array[len(array) // 2] = 10_000_000
     np.save(file, array)
     sign_again(bundle)
     with pytest.raises(BundleError, match="name what does not exist"):
-        gate.check(bundle)
+        validator.validate(bundle)
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "archive", "other numbers", "enormous"])
@@ -394,7 +400,9 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
     assert vectors.shape[1] == featurizer.dimensions
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     for one in shown:
-        assert alike(one.details.colours[None], one.details.colours) == pytest.approx(1, abs=0.02)
+        assert similarity(one.details.colours[None], one.details.colours) == pytest.approx(
+            1, abs=0.02
+        )
         assert one.details.description is None
     assert photo_looks(colour_grid) == []
 
@@ -403,9 +411,9 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     """Many that nothing resembles leave no more room for those that come near."""
     random = np.random.default_rng(6)
 
-    def shown(vectors: Vectors, photos: bool = False) -> list[Shown]:
+    def shown(vectors: Vectors, photos: bool = False) -> list[CalibrationQuery]:
         rows = normalised(vectors.astype(np.float32))
-        return [Shown(row, GREY, at if photos else None) for at, row in enumerate(rows)]
+        return [CalibrationQuery(row, GREY, at if photos else None) for at, row in enumerate(rows)]
 
     items = random.normal(0, 1, (60, 16))
     known = shown(items + random.normal(0, 0.3, items.shape), photos=True)
@@ -429,7 +437,7 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
 
     stored = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
     looks = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
-    foreign = [Shown(one, GREY) for one in rows(random.normal(0, 1, (120, 16)))]
+    foreign = [CalibrationQuery(one, GREY) for one in rows(random.normal(0, 1, (120, 16)))]
     begins = [
         calibrate(
             Catalogue(
@@ -438,7 +446,7 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
                 np.tile(GREY.colours, (180, 1)),
                 None,
             ),
-            [Shown(look, GREY, photo) for photo, look in enumerate(looks)],
+            [CalibrationQuery(look, GREY, photo) for photo, look in enumerate(looks)],
             [foreign],
             foreign_named=share,
         ).calibration.unknown_below

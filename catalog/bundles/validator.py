@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.golden_queries import check_golden_queries
 from catalog.bundles.manifest import verify
-from catalog.bundles.probes import check_probes
 from catalog.core.errors import (
     BundleError,
     MissingExtraError,
@@ -35,7 +35,7 @@ MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve gen
 
 
 @dataclass(frozen=True)
-class Passed:
+class Validated:
     """What the gate measured of an accepted bundle."""
 
     bundle: str
@@ -44,18 +44,18 @@ class Passed:
     recall: float
 
 
-def check(path: Path, engine: str = "auto") -> Passed:
+def validate(path: Path, engine: str = "auto") -> Validated:
     """Check the digests of the bundle at `path`, then let it prove itself.
 
     Raises:
         BundleError: It is damaged, or did not prove itself; the message says why.
-        MissingExtraError, SurroundingsError: As `prove`.
+        MissingExtraError, SurroundingsError: As `validate_in_child`.
     """
     _, bundle = verify(path)
-    return prove(path, bundle, engine)
+    return validate_in_child(path, bundle, engine)
 
 
-def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
+def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validated:
     """Let the bundle at `path`, whose digests have just been checked, prove itself.
 
     Args:
@@ -70,7 +70,14 @@ def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
         SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
     """
     # -P: modules lying in the current folder are not the child's.
-    command = [sys.executable, "-P", "-m", "catalog.bundles.gate", str(path.absolute()), engine]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "catalog.bundles.validator",
+        str(path.absolute()),
+        engine,
+    ]
     try:
         child = subprocess.run(
             command,
@@ -110,7 +117,7 @@ def prove(path: Path, bundle: str, engine: str = "auto") -> Passed:
         raise MissingExtraError("running a network", answer["missing_extra"])
     if "error" in answer:
         raise BundleError(answer["error"])
-    return Passed(bundle, answer["engine"], answer["cosine"], answer["recall"])
+    return Validated(bundle, answer["engine"], answer["cosine"], answer["recall"])
 
 
 def _too_slow(path: Path) -> SlowBundleError:
@@ -124,7 +131,7 @@ def _child(path: Path, engine: str) -> dict[str, object]:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         bundle = Bundle.open(path, engine, verified=True)
-        return {"engine": bundle.featurizer.engine, **check_probes(bundle)}
+        return {"engine": bundle.featurizer.engine, **check_golden_queries(bundle)}
     except MissingExtraError as error:
         return {"missing_extra": error.extra}
     except VisualSearchError as error:

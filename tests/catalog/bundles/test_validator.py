@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.gate import check
+from catalog.bundles.golden_queries import LOOKS, QUERIES, check_golden_queries, read_golden_queries
 from catalog.bundles.manifest import verify
-from catalog.bundles.probes import LOOKS, QUERIES, check_probes, read_probes
+from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.core.vectors import Rows, Vectors
 from catalog.networks.engines.choice import CHOICES
@@ -33,12 +33,12 @@ def spoil_probes(bundle: Path, **arrays: object) -> None:
 
 def ask(bundle: Path) -> dict[str, float]:
     """Ask the probes without a child."""
-    return check_probes(Bundle.open(bundle))
+    return check_golden_queries(Bundle.open(bundle))
 
 
 @pytest.mark.parametrize("engine", CHOICES)
 def test_a_healthy_bundle_passes_on_each_engine(small_bundle: Path, engine: str) -> None:
-    passed = check(small_bundle, engine)
+    passed = validate(small_bundle, engine)
     assert passed.bundle == verify(small_bundle)[1]
     assert passed.engine == engine
     assert passed.cosine > 0.999
@@ -46,7 +46,7 @@ def test_a_healthy_bundle_passes_on_each_engine(small_bundle: Path, engine: str)
 
 
 def test_probes_hold_looks_and_at_least_500_queries(small_bundle: Path) -> None:
-    probes = read_probes(small_bundle / "probes.npz")
+    probes = read_golden_queries(small_bundle / "probes.npz")
     assert len(probes.looks) == len(probes.vectors) == LOOKS
     assert probes.queries.shape == (QUERIES, 48)
     assert QUERIES >= 500
@@ -59,7 +59,7 @@ def test_a_garbage_index_with_right_digests_is_refused(own_bundle: Path) -> None
     index.write_bytes(np.random.default_rng(1).bytes(size))
     sign_again(own_bundle)
     with pytest.raises(BundleError, match=r"own\.bundle"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 def test_flipped_index_bytes_with_right_digests_never_reach_this_process(own_bundle: Path) -> None:
@@ -74,7 +74,7 @@ def test_flipped_index_bytes_with_right_digests_never_reach_this_process(own_bun
         index.write_bytes(spoilt)
         sign_again(own_bundle)
         with suppress(BundleError):
-            check(own_bundle)
+            validate(own_bundle)
             continue
         refused += 1
     assert refused
@@ -87,7 +87,7 @@ def test_a_crash_of_the_child_is_told_with_its_signal(own_bundle: Path) -> None:
     index.write_bytes(nodes.tobytes())
     sign_again(own_bundle)
     with pytest.raises(BundleError, match=r"the bundle crashes whoever opens it \(SIG"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 def test_an_index_cut_short_with_right_digests_is_refused(own_bundle: Path) -> None:
@@ -95,7 +95,7 @@ def test_an_index_cut_short_with_right_digests_is_refused(own_bundle: Path) -> N
     index.write_bytes(index.read_bytes()[: index.stat().st_size // 4])
     sign_again(own_bundle)
     with pytest.raises(BundleError, match=r"own\.bundle"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 def test_swapped_colours_are_refused_by_the_probe_looks(own_bundle: Path) -> None:
@@ -164,7 +164,7 @@ def test_too_few_answers_are_not_forgiven(own_bundle: Path) -> None:
     rows = np.arange(1)
     bundle._annoy = OneAnswer()
     with pytest.raises(BundleError, match="of the probe queries' neighbours"):
-        check_probes(bundle)
+        check_golden_queries(bundle)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_too_few_answers_are_not_forgiven(own_bundle: Path) -> None:
 def test_spoilt_probes_are_refused(own_bundle: Path, arrays: dict[str, object]) -> None:
     spoil_probes(own_bundle, **arrays)
     with pytest.raises(BundleError, match=r"own\.bundle"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 @pytest.mark.parametrize("name", ["probes.npz", "items.db"])
@@ -187,14 +187,14 @@ def test_a_garbage_file_with_right_digests_is_refused(own_bundle: Path, name: st
     (own_bundle / name).write_bytes(np.random.default_rng(1).bytes(3000))
     sign_again(own_bundle)
     with pytest.raises(BundleError, match=r"own\.bundle"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 def test_a_damaged_bundle_is_refused_before_the_child_starts(own_bundle: Path) -> None:
     with (own_bundle / "index.ann").open("ab") as file:
         file.write(b"x")
     with pytest.raises(BundleError, match=r"index\.ann is damaged"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 def test_modules_in_the_current_folder_are_not_the_childs(
@@ -203,7 +203,7 @@ def test_modules_in_the_current_folder_are_not_the_childs(
     for name in ("catalog.py", "numpy.py", "json.py"):
         (tmp_path / name).write_text("raise SystemExit('foreign')")
     monkeypatch.chdir(tmp_path)
-    assert check(Path(own_bundle.name)).recall > 0.98
+    assert validate(Path(own_bundle.name)).recall > 0.98
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_child_that_dies_before_it_begins_is_no_verdict(
     (tmp_path / "sitecustomize.py").write_text(f"import os, sys\n{how}\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(SurroundingsError, match="cannot begin on this machine"):
-        check(own_bundle)
+        validate(own_bundle)
 
 
 def test_an_instruction_that_the_processor_lacks_is_no_verdict(
@@ -239,4 +239,4 @@ def test_an_instruction_that_the_processor_lacks_is_no_verdict(
     (tmp_path / "sitecustomize.py").write_text("import os\nos.kill(os.getpid(), 4)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(SurroundingsError, match="lacks an instruction"):
-        check(own_bundle)
+        validate(own_bundle)

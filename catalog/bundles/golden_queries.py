@@ -1,4 +1,4 @@
-"""Probes: questions with known answers that travel in a bundle.
+"""GoldenQueries: questions with known answers that travel in a bundle.
 
 A device must reproduce them before the bundle goes live. Looks catch a swapped colour
 order, a wrong network, a broken runtime; queries catch a damaged or foreign index.
@@ -28,7 +28,7 @@ SIMILARITY_ERROR = 0.001  # of float32 arithmetic, generously
 
 
 @dataclass(frozen=True)
-class Probes:
+class GoldenQueries:
     """Looks (BGR uint8 pictures) with vectors (n, d); queries (q, d) with rows (q, k)."""
 
     looks: list[Picture]
@@ -38,16 +38,16 @@ class Probes:
     recall: float
 
 
-def make_probes(
+def make_golden_queries(
     looks: list[Picture], look_vectors: Vectors, stored: NDArray[np.float16], index: Index
-) -> Probes:
+) -> GoldenQueries:
     """Ask the questions once, at build."""
     queries = noisy_queries(stored, QUERIES, SEED)
     rows = neighbours(Exact(stored), queries, min(NEIGHBOURS, len(stored)))
-    return Probes(looks, look_vectors, queries, rows, recall(index, queries, rows))
+    return GoldenQueries(looks, look_vectors, queries, rows, recall(index, queries, rows))
 
 
-def write_probes(probes: Probes, path: Path) -> None:
+def write_golden_queries(probes: GoldenQueries, path: Path) -> None:
     """Write ``probes.npz``."""
     looks = {f"look_{number}": look for number, look in enumerate(probes.looks)}
     np.savez_compressed(
@@ -60,12 +60,12 @@ def write_probes(probes: Probes, path: Path) -> None:
     )
 
 
-def read_probes(path: Path) -> Probes:
+def read_golden_queries(path: Path) -> GoldenQueries:
     """Read ``probes.npz``."""
     try:
         with np.load(path, allow_pickle=False) as data:
             looks = [data[f"look_{number}"] for number in range(len(data["vectors"]))]
-            return Probes(
+            return GoldenQueries(
                 looks,
                 data["vectors"],
                 data["queries"].astype(np.float32),
@@ -76,7 +76,7 @@ def read_probes(path: Path) -> Probes:
         raise BundleError(f"{path}: not a bundle's probes: {error}") from error
 
 
-def check_probes(bundle: Bundle) -> dict[str, float]:
+def check_golden_queries(bundle: Bundle) -> dict[str, float]:
     """Ask an open bundle its probes.
 
     Returns:
@@ -85,7 +85,7 @@ def check_probes(bundle: Bundle) -> dict[str, float]:
     Raises:
         BundleError: An answer is not what it was at build.
     """
-    probes = read_probes(bundle.path / "probes.npz")
+    probes = read_golden_queries(bundle.path / "probes.npz")
     cosine = float((bundle.featurizer.embed(probes.looks) * probes.vectors).sum(1).min())
     if not cosine >= LEAST_COSINE:  # so that NaN does not pass either
         raise BundleError(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.recognition.local_features.describe import OCTAVE, TURN, Description
+from catalog.recognition.local_features.extract import OCTAVE, TURN, LocalFeatures
 
 RATIO = 0.92  # nearest to next nearest; bent and blurred prints need a lenient one
 NEAR = 0.08  # of the side of the small picture; how far from its place a match may lie
@@ -22,7 +22,7 @@ DEGREES = 40.0  # and in turn
 LARGEST = 3.0  # octaves; a print eight times as large or small is not what was photographed
 
 
-def agreeing(look: Description, photo: Description) -> int:
+def count_inliers(look: LocalFeatures, photo: LocalFeatures) -> int:
     """How many features of a look and a photo agree on one movement of one print."""
     if len(look) < 2 or len(photo) < 2:
         return 0

@@ -24,21 +24,21 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Rejected(_Entry):
+class RejectedBundle(_Entry):
     """Why a bundle is not tried again, and who found so: version and engine."""
 
     reason: str
     by: str
 
 
-class Declined(_Entry):
+class SkippedRelease(_Entry):
     """A bundle that was rolled back from, and its release where that is known."""
 
     bundle: str
     release: int | None = None
 
 
-class Trial(_Entry):
+class Probation(_Entry):
     """A bundle that edge has yet to live with.
 
     Attributes:
@@ -55,20 +55,20 @@ class Trial(_Entry):
     opened_s: float = 0.0
 
 
-class Ledger(_Entry):
+class DeploymentState(_Entry):
     """What ``ledger.json`` holds."""
 
     releases: dict[str, int] = {}  # by bundle id
-    rejected: dict[str, Rejected] = {}  # by bundle id
-    declined: Declined | None = None
+    rejected: dict[str, RejectedBundle] = {}  # by bundle id
+    declined: SkippedRelease | None = None
     pinned: str | None = None
-    trial: Trial | None = None
+    trial: Probation | None = None
 
-    def with_rejected(self, bundle: str, reason: str, engine: str) -> Ledger:
+    def with_rejected(self, bundle: str, reason: str, engine: str) -> DeploymentState:
         """The ledger with `bundle` in it as one that is not tried again."""
         others = {name: one for name, one in self.rejected.items() if name != bundle}
         kept = dict(list(others.items())[1 - MOST_REJECTED :])
-        kept[bundle] = Rejected(reason=reason, by=_judge(engine))
+        kept[bundle] = RejectedBundle(reason=reason, by=_judge(engine))
         return self.model_copy(update={"rejected": kept})
 
     def rejection(self, bundle: str, engine: str) -> str | None:
@@ -81,18 +81,18 @@ def _judge(engine: str) -> str:
     return f"{version('visual-search')}, {engine}"
 
 
-def read_ledger(folder: Path) -> Ledger:
+def read_deployment_state(folder: Path) -> DeploymentState:
     """What the shelf in `folder` remembers; nothing where the file is missing or not readable."""
     file = folder / "ledger.json"
     try:
-        return Ledger.model_validate_json(file.read_bytes())
+        return DeploymentState.model_validate_json(file.read_bytes())
     except FileNotFoundError:
-        return Ledger()
+        return DeploymentState()
     except (OSError, ValidationError) as error:
         log.error("%s: cannot be read, nothing is remembered: %s", file, error)
-        return Ledger()
+        return DeploymentState()
 
 
-def write_ledger(folder: Path, ledger: Ledger) -> None:
+def write_deployment_state(folder: Path, ledger: DeploymentState) -> None:
     """Remember it, durably."""
     durable.write(folder / "ledger.json", (ledger.model_dump_json(indent=1) + "\n").encode())

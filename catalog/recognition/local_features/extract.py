@@ -30,7 +30,7 @@ BASIS = Path(__file__).with_name("basis.npz")
 
 
 @dataclass(frozen=True)
-class Description:
+class LocalFeatures:
     """Local features of one picture, the strongest first.
 
     Attributes:
@@ -54,7 +54,7 @@ class Description:
         return np.hstack([self.codes.view(np.uint8), self.places]).tobytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Description:
+    def from_bytes(cls, data: bytes) -> LocalFeatures:
         """What `to_bytes` made."""
         rows = np.frombuffer(data, np.uint8).reshape(-1, DIMENSIONS + 4)
         codes = np.ascontiguousarray(rows[:, :DIMENSIONS]).view(np.int8)
@@ -84,16 +84,16 @@ def basis() -> Basis:
         return Basis(*(data[name].astype(np.float32) for name in ("mean", "axes", "words")))
 
 
-def describe(image: Picture, most: int) -> Description:
+def extract_local_features(image: Picture, most: int) -> LocalFeatures:
     """The `most` strongest local features of a BGR uint8 picture (h, w, 3)."""
     places, descriptors = raw_features(image, most)
     codes = (descriptors - basis().mean) @ basis().axes
     codes /= np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-9)
-    return Description(np.clip(np.rint(codes * SCALE), -127, 127).astype(np.int8), places)
+    return LocalFeatures(np.clip(np.rint(codes * SCALE), -127, 127).astype(np.int8), places)
 
 
 def raw_features(image: Picture, most: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Places (n, 4) as a `Description` has them, and RootSIFT descriptors float32 (n, 128)."""
+    """Places (n, 4) as a `LocalFeatures` has them, and RootSIFT descriptors float32 (n, 128)."""
     grey = cv2.cvtColor(shrink(image, SIDE), cv2.COLOR_BGR2GRAY)
     sift = cv2.SIFT.create(most, contrastThreshold=CONTRAST)
     found, descriptors = sift.detectAndCompute(grey, None)  # type: ignore[call-overload]
