@@ -1,11 +1,12 @@
 """Which message makes the other side hang up? Found by sending one at a time.
 
 After a loss, everything that was under way is suspected, and sent one at a time, oldest first.
-Who fails twice alone lets others go first, and is tried after something else got through on
-the same connection. A message is only found guilty after others of its topic went through
-between its failures; where nothing of its topic does, the topic is what is not wanted, and
-it is left in peace for a while. Who got an answer, be it a no, is no suspect. A network that
-loses every tenth message would convict one in ten million.
+A message that fails twice alone lets others go first. It is tried again as soon as one of them
+got through on the same connection, while there are others left: a message that is alone in the
+outbox can never be found guilty. A message is only found guilty after others of its topic went
+through between its failures; where nothing of its topic does, the topic is what is not wanted,
+and it is left in peace for a while. Who got an answer, be it a no, is no suspect. A network
+that loses every tenth message would convict one in ten million.
 """
 
 from __future__ import annotations
@@ -66,9 +67,15 @@ class Suspects:
         for event in events:
             self._waiting[key(event)] = event
 
-    def next(self) -> Stored | None:
-        """Who is to be tried next."""
-        return next(iter(self._waiting.values()), None)
+    def next(self, *, controlled: bool) -> Stored | None:
+        """Who is to be tried next: the oldest, or the stubborn right after something else.
+
+        Args:
+            controlled: Whether something else got through on this connection before.
+        """
+        waiting = self._waiting.values()
+        preferred = (event for event in waiting if self.is_stubborn(event) is controlled)
+        return next(preferred, next(iter(waiting), None))
 
     def is_stubborn(self, event: Stored) -> bool:
         """Whether something else should get through before this is tried."""

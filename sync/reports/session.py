@@ -205,7 +205,7 @@ class Session:
             return self._next_event()
         if self._under_way:
             return None
-        suspect = self._suspects.next()
+        suspect = self._suspects.next(controlled=self.accepted > 0)
         if suspect is not None and self._suspects.is_stubborn(suspect) and not self.accepted:
             return self._next_event() or suspect
         return suspect

@@ -20,12 +20,39 @@ def test_oldest_first_and_the_stubborn_last() -> None:
     suspects = Suspects()
     suspects.suspect(event(n) for n in (1, 2, 3))
     for _ in range(STUBBORN):
-        first = suspects.next()
+        first = suspects.next(controlled=False)
         assert first == event(1)
         assert suspects.failed(event(1), TOPIC, controlled=False) is Verdict.AGAIN
-    assert suspects.next() == event(2)
+    assert suspects.next(controlled=False) == event(2)
     assert suspects.is_stubborn(event(1))
     assert not suspects.is_stubborn(event(2))
+
+
+def test_the_stubborn_is_tried_right_after_another_got_through() -> None:
+    """Else the others would all be gone before it is found guilty."""
+    suspects = Suspects()
+    suspects.suspect(event(n) for n in range(GUILTY + 2))
+    for _ in range(STUBBORN):
+        suspects.failed(event(0), TOPIC, controlled=False)
+    verdicts = []
+    while Verdict.ASIDE not in verdicts:
+        other = suspects.next(controlled=False)
+        assert other not in (None, event(0))
+        suspects.accepted(other, TOPIC)
+        assert suspects.next(controlled=True) == event(0)
+        verdicts.append(suspects.failed(event(0), TOPIC, controlled=True))
+    assert len(verdicts) == GUILTY
+
+
+def test_a_message_that_was_left_in_peace_does_not_block_new_ones() -> None:
+    suspects = Suspects()
+    suspects.suspect([event(0)])
+    for _ in range(SHUNNED):
+        verdict = suspects.failed(event(0), TOPIC, controlled=False)
+    assert verdict is Verdict.HOLD
+    suspects.release(TOPIC, lambda _: TOPIC)
+    suspects.suspect(event(n) for n in range(3))  # under way together, when it is tried again
+    assert suspects.next(controlled=False) == event(1)
 
 
 def test_found_guilty_only_after_others_got_through() -> None:
@@ -59,7 +86,7 @@ def test_an_unreliable_network(seed: int) -> None:
     while left or len(suspects):
         accepted = False
         for _ in range(10_000):
-            suspect = suspects.next()
+            suspect = suspects.next(controlled=accepted)
             if suspect is not None and (accepted or not suspects.is_stubborn(suspect)):
                 sent = suspect
             elif left:

@@ -181,9 +181,11 @@ def test_swallowed_answers(way: Way) -> None:
     assert way.outbox.counters().aside == 0
 
 
-def test_the_message_that_makes_it_hang_up(way: Way) -> None:
+@pytest.mark.parametrize("pace_s", [0.0, 0.01], ids=["at once", "when all are under way"])
+def test_the_message_that_makes_it_hang_up(way: Way, pace_s: float) -> None:
     """It is found among its neighbours, set aside and counted; all others arrive, once."""
     way.put(30)
+    way.broker.manners.pace_s = pace_s
     way.broker.manners.closes_for = [b'"number":13']
     with way.reporting():
         until(lambda: way.outbox.counters().length == 0, 60)
@@ -191,6 +193,19 @@ def test_the_message_that_makes_it_hang_up(way: Way) -> None:
     counters = way.outbox.counters()
     assert (counters.aside, dict(counters.dropped)) == (1, {"refused": 1})
     assert "set aside" in " ".join(one.detail for one in way.journal("trouble"))
+
+
+def test_a_message_alone_that_makes_it_hang_up(way: Way) -> None:
+    """It might be its topic that is not wanted, so it waits; new ones arrive and tell."""
+    way.broker.manners.closes_for = [b'"number":13']
+    way.put(1, 13)
+    with way.reporting():
+        until(lambda: "again and again on topic" in way.outbox.counters().last_error, 60)
+        assert (way.outbox.counters().length, way.outbox.counters().aside) == (1, 0)
+        way.put(10, 20)
+        until(lambda: way.outbox.counters().length == 0, 60)
+    assert sorted(set(way.numbers())) == list(range(20, 30))
+    assert way.outbox.counters().aside == 1
 
 
 def test_a_topic_that_makes_it_hang_up(way: Way) -> None:
