@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from sync.outbox.events import Event, Sighting, Timings, status
-from sync.outbox.outbox import Outbox
+from sync.outbox.outbox import Counters, Outbox
 from sync.settings import OutboxSettings
 
 SIGHTING = Sighting(verdict="nothing", bundle="b" * 40, timings_ms=Timings())
@@ -24,6 +24,14 @@ def fill(file: Path) -> None:
             pass
 
 
+def await_failure(outbox: Outbox) -> Counters:
+    """Wait until one more attempt to write has failed."""
+    before, deadline = outbox.counters().last_error_at, time.monotonic() + 60
+    while (found := outbox.counters()).last_error_at == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
+
+
 def main() -> None:
     """Fill, put, look, make room, look again."""
     folder = Path(sys.argv[1])
@@ -33,15 +41,13 @@ def main() -> None:
     first = outbox.put(status("started"))
     durable_on_full_disk = first.wait(0.5)
     filler.unlink()
-    durable_after = first.wait(20)
+    durable_after = first.wait(60)
     fill(filler)
     tickets = [outbox.put(status("camera_offline")) for _ in range(3)]
     tickets += [outbox.put(Event("sighting", SIGHTING)) for _ in range(2500)]
-    deadline = time.monotonic() + 20
-    while not (full := outbox.counters()).last_error and time.monotonic() < deadline:
-        time.sleep(0.02)
+    full = await_failure(outbox)  # whatever is tried after it knows of every drop
     filler.unlink()
-    settled = [ticket.wait(20) for ticket in tickets]
+    settled = [ticket.wait(60) for ticket in tickets]
     after = outbox.counters()
     answer = {
         "durable_on_full_disk": durable_on_full_disk,
