@@ -84,7 +84,7 @@ def _bare(file: Path) -> sqlite3.Connection:
 def _commit(database: sqlite3.Connection, events: list[Event]) -> float:
     """Seconds to insert and commit events that are rendered already."""
     prepared = [
-        rows.Row(event.id, event.kind, 1, now(), render(event, "device", "boot"))
+        rows.RenderedEvent(event.id, event.kind, 1, now(), render(event, "device", "boot"))
         for event in events
     ]
     start = time.perf_counter()

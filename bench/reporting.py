@@ -17,11 +17,11 @@ from pathlib import Path
 from rich.console import Console
 
 from sync.outbox.events import status
-from sync.outbox.outbox import Outbox, Stored
+from sync.outbox.outbox import Outbox, StoredEvent
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.mqtt import Address, Mqtt
+from sync.reports.transports.mqtt import BrokerAddress, MqttTransport
 from sync.settings import OutboxSettings
 from tests.support.brokers import THING, Mosquitto, Papers
 
@@ -78,7 +78,7 @@ def main() -> None:
     console.print(f"median ratio {ratio:.2f} (wanted: at least {WANTED})")
 
 
-def one_round(folder: Path, address: Address, events: int) -> tuple[float, float]:
+def one_round(folder: Path, address: BrokerAddress, events: int) -> tuple[float, float]:
     """Events a second from memory, and from an outbox; the same documents."""
     folder.mkdir()
     settings = OutboxSettings.model_validate({"rate": 1e9})
@@ -90,7 +90,7 @@ def one_round(folder: Path, address: Address, events: int) -> tuple[float, float
         stored = outbox.oldest(events)
         memory = from_memory(address, stored, settings.window)
         topics = Topics(THING)
-        reporter = Reporter(outbox, lambda: Mqtt(address), topics, settings, folder)
+        reporter = Reporter(outbox, lambda: MqttTransport(address), topics, settings, folder)
         began = time.perf_counter()
         drained = reporter.drain(300)
         seconds = time.perf_counter() - began
@@ -100,12 +100,12 @@ def one_round(folder: Path, address: Address, events: int) -> tuple[float, float
     return memory, events / seconds
 
 
-def from_memory(address: Address, stored: list[Stored], window: int) -> float:
+def from_memory(address: BrokerAddress, stored: list[StoredEvent], window: int) -> float:
     """Events a second, connecting included, as in a drain."""
     topics = Topics(THING)
     listener = Counting(window)
     began = time.perf_counter()
-    mqtt = Mqtt(address)
+    mqtt = MqttTransport(address)
     mqtt.open(listener)
     for token, event in enumerate(stored):
         listener.free.acquire()

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from catalog.core.errors import MissingExtraError, SettingsError
 from catalog.core.settings import DeviceSettings, device_id
-from sync.errors import StoreBusy, StoreError, StoreRefused, StoreUnreachable
+from sync.errors import StoreBusyError, StoreError, StoreRefusedError, StoreUnreachableError
 from sync.settings import SyncSettings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECONDS = 15.0
 
 
-class Keys(BaseModel):
+class TemporaryCredentials(BaseModel):
     """Temporary keys, as the endpoint answers; `expiration` in ISO 8601."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
@@ -39,7 +39,7 @@ class Keys(BaseModel):
 
 
 class _Answer(BaseModel):
-    credentials: Keys
+    credentials: TemporaryCredentials
 
 
 class CredentialsEndpoint:
@@ -59,11 +59,11 @@ class CredentialsEndpoint:
         self._thing = thing
         self._context = context
 
-    def keys(self) -> Keys:
+    def keys(self) -> TemporaryCredentials:
         """Ask for keys.
 
         Raises:
-            StoreRefused, StoreBusy, StoreUnreachable: There are none; says why.
+            StoreRefusedError, StoreBusyError, StoreUnreachableError: There are none; says why.
         """
         url = f"https://{self._host}/role-aliases/{quote(self._role_alias, safe='')}/credentials"
         try:
@@ -74,13 +74,15 @@ class CredentialsEndpoint:
                 timeout=SECONDS,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise StoreUnreachable(
+            raise StoreUnreachableError(
                 f"{self._host}: the credentials endpoint cannot be reached: {error}"
             ) from error
         if answer.status_code >= 500 or answer.status_code == 429:
-            raise StoreBusy(f"{self._host}: the credentials endpoint says {answer.status_code}")
+            raise StoreBusyError(
+                f"{self._host}: the credentials endpoint says {answer.status_code}"
+            )
         if answer.status_code != 200:
-            raise StoreRefused(
+            raise StoreRefusedError(
                 f"{self._host}: no credentials for thing {self._thing!r} and role alias "
                 f"{self._role_alias!r} ({answer.status_code}); is the certificate active, attached "
                 "to the thing, and allowed iot:AssumeRoleWithCertificate?"

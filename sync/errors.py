@@ -16,13 +16,13 @@
     └── OutboxError             the outbox cannot be used
     NetworkError
     ├── StoreError              a store that cannot be reached, refuses, or lacks something
-    │   ├── StoreUnreachable        no name, no answer, too slow, or it broke off
-    │   ├── StoreRefused            it answers, and says no (credentials, rights)
-    │   ├── NotInStore              it has nothing of that name
-    │   ├── StoreBusy               it failed or is overloaded: the same may work later
-    │   ├── StoreChanged            the object became another while it was read
-    │   ├── StoreConflict           somebody else wrote first
-    │   └── StoreTooLarge           the object has more bytes than it may have
+    │   ├── StoreUnreachableError        no name, no answer, too slow, or it broke off
+    │   ├── StoreRefusedError            it answers, and says no (credentials, rights)
+    │   ├── NotInStoreError              it has nothing of that name
+    │   ├── StoreBusyError               it failed or is overloaded: the same may work later
+    │   ├── StoreChangedError            the object became another while it was read
+    │   ├── StoreConflictError           somebody else wrote first
+    │   └── StoreTooLargeError           the object has more bytes than it may have
     └── TransportError          a broker or core that cannot be reached or refuses
 """
 
@@ -112,43 +112,43 @@ class StoreError(NetworkError):
     outcome = "store-failed"
 
 
-class StoreUnreachable(StoreError):
+class StoreUnreachableError(StoreError):
     """No such name, no answer, too slow, or the connection broke off."""
 
     outcome = "offline"
 
 
-class StoreRefused(StoreError):
+class StoreRefusedError(StoreError):
     """The store answers, and says no: credentials or rights."""
 
     outcome = "store-refused"
 
 
-class NotInStore(StoreError):
+class NotInStoreError(StoreError):
     """The store has nothing of that name."""
 
     outcome = "not-in-store"
 
 
-class StoreBusy(StoreError):
+class StoreBusyError(StoreError):
     """The store failed or is overloaded; the same may work later."""
 
     outcome = "store-busy"
 
 
-class StoreChanged(StoreError):
+class StoreChangedError(StoreError):
     """The object became another while it was read."""
 
     outcome = "store-changed"
 
 
-class StoreConflict(StoreError):
+class StoreConflictError(StoreError):
     """Somebody else wrote first; nothing was overwritten."""
 
     outcome = "store-conflict"
 
 
-class StoreTooLarge(StoreError):
+class StoreTooLargeError(StoreError):
     """The object has more bytes than it may have."""
 
     outcome = "too-large"

@@ -24,7 +24,7 @@ from catalog.networks.featurizer import Featurizer
 from edge.cli.demo import prepare
 from sync.stores.base import Store
 from sync.stores.choice import open_store
-from sync.trust.keys import Keys
+from sync.trust.keys import KeyFolder
 from tests.support.drawing import write_things
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.networks import write_featurizer
@@ -248,7 +248,7 @@ def faulty(s3_server: S3Server) -> Iterator[FaultyProxy]:
 def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An owner's keys; read only, for others see `world`."""
     folder = tmp_path_factory.mktemp("keys") / "keys"
-    Keys.create(folder, secret)
+    KeyFolder.create(folder, secret)
     return folder
 
 
@@ -256,7 +256,7 @@ def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
     """An owner with keys, a repository in memory, and a device."""
     shutil.copytree(key_folder, tmp_path / "keys")
-    return World(tmp_path, small_bundle, Keys(tmp_path / "keys", secret))
+    return World(tmp_path, small_bundle, KeyFolder(tmp_path / "keys", secret))
 
 
 @pytest.fixture(params=["bucket", "folder"])

@@ -27,7 +27,7 @@ from edge.cameras import CameraReader
 from edge.settings import EdgeSettings
 from sync.errors import TransportError
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.greengrass_v1 import GreengrassV1
+from sync.reports.transports.greengrass_v1 import GreengrassV1Transport
 
 THING = "AWS_IOT_THING_NAME"
 TOPIC = "$aws/things/{}/infer"
@@ -94,7 +94,7 @@ class Publisher:
         """
         self._topic = topic
         self._fate = queue.SimpleQueue[str]()  # why it was not taken; empty when it was
-        self._way: GreengrassV1 | None = self._open()
+        self._way: GreengrassV1Transport | None = self._open()
 
     def __call__(self, text: str) -> bool:
         """Publish; whether the core took it. Why not is logged."""
@@ -126,8 +126,8 @@ class Publisher:
     def command(self, topic: str, payload: bytes) -> None:
         """Nothing is subscribed to."""
 
-    def _open(self) -> GreengrassV1:
-        way = GreengrassV1()
+    def _open(self) -> GreengrassV1Transport:
+        way = GreengrassV1Transport()
         way.open(self)
         return way
 

@@ -24,8 +24,14 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from catalog.core import durable
-from sync.errors import ForgedError, StoreBusy, StoreChanged, StoreTooLarge, StoreUnreachable
-from sync.stores.base import FILES, Pace, Store
+from sync.errors import (
+    ForgedError,
+    StoreBusyError,
+    StoreChangedError,
+    StoreTooLargeError,
+    StoreUnreachableError,
+)
+from sync.stores.base import FILES, MinimumSpeed, Store
 
 RESUMABLE = re.compile(r"[0-9a-f]{64}(\.part|\.journal)?")
 CHUNK = 1 << 20  # bytes, at most, between two looks at the clock
@@ -42,14 +48,14 @@ class _Journal(BaseModel):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedFile:
     """A file: its digest, sha256 in hex, and its size in bytes."""
 
     sha256: str
     bytes: int
 
 
-class Fetch:
+class FileFetcher:
     """Brings files of one store into one folder.
 
     Args:
@@ -58,19 +64,21 @@ class Fetch:
         pace: Makes what holds the store to a least speed.
     """
 
-    def __init__(self, store: Store, folder: Path, pace: Callable[[], Pace] = Pace) -> None:
+    def __init__(
+        self, store: Store, folder: Path, pace: Callable[[], MinimumSpeed] = MinimumSpeed
+    ) -> None:
         self._store = store
         self._folder = folder
         self._pace = pace
 
-    def here(self, wanted: Wanted) -> int:
+    def here(self, wanted: WantedFile) -> int:
         """How many flushed bytes of a file are in the folder."""
         if self._whole(wanted).exists():
             return wanted.bytes
         journal = self._read_journal(wanted)
         return journal.bytes if journal is not None else 0
 
-    def fetch(self, wanted: Wanted, progress: Progress = lambda here, fetched: None) -> Path:
+    def fetch(self, wanted: WantedFile, progress: Progress = lambda here, fetched: None) -> Path:
         """Bring a file, or what is missing of it, and return its path.
 
         What `progress` raises goes through; the bytes that came before are kept.
@@ -93,23 +101,23 @@ class Fetch:
                 return self._attempt(wanted, progress)
             except _OldBytesError:
                 continue  # they are gone: the next attempt is all new
-            except StoreChanged:
+            except StoreChangedError:
                 self.discard(wanted)
                 changed += 1
                 if changed == TRIES:
                     raise
-            except (StoreUnreachable, StoreBusy):
+            except (StoreUnreachableError, StoreBusyError):
                 gained = self.here(wanted) - before
                 fruitless = 0 if gained >= SHORTEST_STEP else fruitless + 1
                 if fruitless == TRIES:
                     raise
 
-    def discard(self, wanted: Wanted) -> None:
+    def discard(self, wanted: WantedFile) -> None:
         """Forget what is here of a file."""
         for path in (self._whole(wanted), self._part(wanted), self._journal(wanted)):
             path.unlink(missing_ok=True)
 
-    def _attempt(self, wanted: Wanted, progress: Progress) -> Path:
+    def _attempt(self, wanted: WantedFile, progress: Progress) -> Path:
         """Go on from what is here, with one request."""
         start, digest, journal = 0, hashlib.sha256(), self._read_journal(wanted)
         if journal is not None:
@@ -120,7 +128,7 @@ class Fetch:
         etag = journal.etag if journal is not None else None
         with self._store.open(f"{FILES}/{wanted.sha256}", start, etag) as body:
             if body.size != wanted.bytes:
-                raise StoreTooLarge(
+                raise StoreTooLargeError(
                     f"{self._store.url}: {FILES}/{wanted.sha256} has {body.size} bytes, "
                     f"{wanted.bytes} were signed"
                 )
@@ -134,7 +142,7 @@ class Fetch:
                 while part.bytes < wanted.bytes:
                     chunk = body.read(min(CHUNK, step, wanted.bytes - part.bytes))
                     if not chunk:
-                        raise StoreUnreachable(
+                        raise StoreUnreachableError(
                             f"{self._store.url}: {FILES}/{wanted.sha256} ended after "
                             f"{part.bytes} of {wanted.bytes} bytes"
                         )
@@ -147,7 +155,7 @@ class Fetch:
                 part.finish()
         return self._judge(wanted, digest.hexdigest(), resumed)
 
-    def _judge(self, wanted: Wanted, found: str, resumed: bool) -> Path:
+    def _judge(self, wanted: WantedFile, found: str, resumed: bool) -> Path:
         """Keep the flushed file if it is the right one."""
         if found != wanted.sha256:
             self.discard(wanted)
@@ -164,7 +172,7 @@ class Fetch:
         self._journal(wanted).unlink(missing_ok=True)
         return whole
 
-    def _read_journal(self, wanted: Wanted) -> _Journal | None:
+    def _read_journal(self, wanted: WantedFile) -> _Journal | None:
         """The journal, if the bytes that it speaks of are there."""
         try:
             journal = _Journal.model_validate_json(self._journal(wanted).read_bytes())
@@ -173,13 +181,13 @@ class Fetch:
             return None
         return journal if journal.bytes <= min(there, wanted.bytes) else None
 
-    def _whole(self, wanted: Wanted) -> Path:
+    def _whole(self, wanted: WantedFile) -> Path:
         return self._folder / wanted.sha256
 
-    def _part(self, wanted: Wanted) -> Path:
+    def _part(self, wanted: WantedFile) -> Path:
         return self._folder / f"{wanted.sha256}.part"
 
-    def _journal(self, wanted: Wanted) -> Path:
+    def _journal(self, wanted: WantedFile) -> Path:
         return self._folder / f"{wanted.sha256}.journal"
 
 

@@ -31,8 +31,8 @@ from catalog.core.state import (
     write_sync_state,
 )
 from sync.catalogues import overrides as by_hand
+from sync.catalogues.probation import ProbationWatcher, Verdict
 from sync.catalogues.pull import Puller
-from sync.catalogues.trial import Verdict, Watcher
 from sync.errors import ExpiredError, StoreError, TrustError
 from sync.settings import SyncSettings
 from sync.stores.base import Store
@@ -46,7 +46,7 @@ Progress = Callable[[int, int], object]  # bytes here, of how many
 
 
 @dataclass(frozen=True)
-class Said:
+class CheckResult:
     """How a check went: a word, a sentence, and what was learned of the channel."""
 
     outcome: str
@@ -57,7 +57,7 @@ class Said:
     clock: str = ""
 
 
-class Device:
+class ChannelFollower:
     """Follows one channel of one store.
 
     Args:
@@ -65,7 +65,7 @@ class Device:
         device: ``[device]``.
         engine: Which engine the gate asks.
         clock: What the time is.
-        tell: Hears how checks end, when that is news.
+        publish: Hears how checks end, when that is news.
     """
 
     def __init__(
@@ -74,31 +74,31 @@ class Device:
         device: DeviceSettings,
         engine: str = "auto",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        tell: Callable[[SyncState], object] = lambda state: None,
+        publish: Callable[[SyncState], object] = lambda state: None,
     ) -> None:
         self.settings = settings
         self.shelf = Shelf(device.shelf)
-        self.watcher = Watcher(self.shelf, lambda: read_edge_state(device.state), engine)
+        self.watcher = ProbationWatcher(self.shelf, lambda: read_edge_state(device.state), engine)
         self._device = device
         self._engine = engine
         self._clock = clock
-        self._tell = tell
+        self._publish = publish
         self._fetched = 0
-        self._looked = False  # whether the active version's files were
+        self._verified_active = False  # whether the active version's files were
 
     @classmethod
     def from_settings(
         cls,
         config: Path | None,
         source: str | None = None,
-        tell: Callable[[SyncState], object] = lambda state: None,
-    ) -> Device:
+        publish: Callable[[SyncState], object] = lambda state: None,
+    ) -> ChannelFollower:
         """The device that the settings describe, or one that looks at `source` instead."""
         settings = load("sync", SyncSettings, config)
         if source is not None:
             settings = settings.model_copy(update={"source": source})
         engine = load("catalog", CatalogSettings, config).engine
-        return cls(settings, load("device", DeviceSettings, config), engine, tell=tell)
+        return cls(settings, load("device", DeviceSettings, config), engine, publish=publish)
 
     def state(self) -> SyncState:
         """What was last said, with the versions as they are on the shelf now."""
@@ -122,12 +122,14 @@ class Device:
             self._fetched = 0
             former = read_sync_state(self._device.state)
             try:
-                said = self._try(progress)
+                said = self._check(progress)
             except Exception as error:
-                state = self._say(outcome="failed", message=f"{type(error).__name__}: {error}")
-                self._tell_news(former, state)
+                state = self._save_state(
+                    outcome="failed", message=f"{type(error).__name__}: {error}"
+                )
+                self._publish_change(former, state)
                 raise
-            state = self._say(
+            state = self._save_state(
                 outcome=said.outcome,
                 message=said.message,
                 source=self.settings.source,
@@ -140,8 +142,8 @@ class Device:
                 bytes_fetched=self._fetched,
                 bytes_fetched_ever=former.bytes_fetched_ever + self._fetched,
             )
-            self._tell_news(former, state)
-            return self._say(next_check_at=next_check(state))
+            self._publish_change(former, state)
+            return self._save_state(next_check_at=next_check(state))
 
     def watch(self) -> Verdict:
         """Look how edge lives with what was installed; a bundle taken back is said.
@@ -157,24 +159,26 @@ class Device:
                 back = "there is nothing to go back to, it stays active"
             else:
                 back = f"back to {active.name}"
-            self._tell(self._say(outcome="gone-back", message=f"{self.watcher.reason}; {back}"))
+            self._publish(
+                self._save_state(outcome="gone-back", message=f"{self.watcher.reason}; {back}")
+            )
         return verdict
 
     def roll_back(self) -> SyncState:
         """See `by_hand.roll_back`."""
         left = by_hand.roll_back(self.shelf)
-        return self._say(outcome="declined", message=f"{left} was rolled back from by hand")
+        return self._save_state(outcome="declined", message=f"{left} was rolled back from by hand")
 
     def pin(self, wanted: str) -> SyncState:
         """See `by_hand.pin`."""
         pinned = by_hand.pin(self.shelf, wanted)
-        return self._say(outcome="pinned", message=f"{pinned} stays until it is unpinned")
+        return self._save_state(outcome="pinned", message=f"{pinned} stays until it is unpinned")
 
     def unpin(self) -> SyncState:
         """See `by_hand.unpin`."""
         newest = read_sync_state(self._device.state).newest
         by_hand.unpin(self.shelf, newest.bundle if newest else None)
-        return self._say()
+        return self._save_state()
 
     def store(self) -> Store:
         """The store that the settings name; nothing is asked of it yet.
@@ -205,18 +209,18 @@ class Device:
         root = factory_root(self.settings.root, self._device.folder)
         return Trust(self._device.folder / "trust", root, store, clock=self._clock)
 
-    def _tell_news(self, former: SyncState, state: SyncState) -> None:
+    def _publish_change(self, former: SyncState, state: SyncState) -> None:
         if (state.outcome, state.newest) != (former.outcome, former.newest):
-            self._tell(state)
+            self._publish(state)
 
-    def _try(self, progress: Progress) -> Said:
+    def _check(self, progress: Progress) -> CheckResult:
         try:
             store = self.store()
             trust = self.trust(store)
             trust.refresh()
             release = trust.newest(self.settings.channel)
         except VisualSearchError as error:
-            return _said(error)
+            return result_of(error)
 
         def heard(here: int, total: int, fetched: int) -> None:
             self._fetched += fetched
@@ -225,33 +229,35 @@ class Device:
         reserve = self.settings.reserve_mb * 1_000_000
         puller = Puller(store, self.shelf, self._engine, reserve, heard)
         try:
-            said = self._take(release, puller)
+            said = self._install(release, puller)
         except VisualSearchError as error:
-            said = _said(error)
+            said = result_of(error)
         newest = Version(bundle=release.bundle, release=release.number)
         return replace(
             said,
             newest=newest,
             expires=release.expires,
             ends=release.ends,
-            clock=said.clock or self._behind(release),
+            clock=said.clock or self._clock_problem(release),
         )
 
-    def _take(self, release: Release, puller: Puller) -> Said:
+    def _install(self, release: Release, puller: Puller) -> CheckResult:
         """Bring the release, unless something speaks against it."""
-        said = self._against(release)
+        said = self._reason_to_skip(release)
         if said is None:
             try:
                 puller.pull(release, read_edge_state(self._device.state))
             except BundleError as error:
                 self._reject(release, error)
-                said = Said("rejected", f"release {release.number}: {error}")
+                said = CheckResult("rejected", f"release {release.number}: {error}")
             except DiskFullError as error:
                 if error.__cause__ is not None:  # no room was left for anybody
                     puller.clean()
                 raise
             else:
-                said = Said("installed", f"release {release.number}, {release.bundle}, is active")
+                said = CheckResult(
+                    "installed", f"release {release.number}, {release.bundle}, is active"
+                )
         puller.clean()
         return said
 
@@ -278,15 +284,15 @@ class Device:
             ledger = self.shelf.state()
             self.shelf.save_state(ledger.with_rejected(release.bundle, reason, self._engine))
 
-    def _against(self, release: Release) -> Said | None:
+    def _reason_to_skip(self, release: Release) -> CheckResult | None:
         """Why a release is not to be installed; None where nothing speaks against it."""
         ledger, active = self.shelf.state(), self.shelf.active()
         what = f"release {release.number}, {release.bundle},"
         if ledger.pinned not in (None, release.bundle):
-            return Said("pinned", f"{ledger.pinned} is pinned; the newest is {what[:-1]}")
+            return CheckResult("pinned", f"{ledger.pinned} is pinned; the newest is {what[:-1]}")
         reason = ledger.rejection(release.bundle, self._engine)
         if reason is not None:
-            return Said("rejected", f"{what} is not tried again: {reason}")
+            return CheckResult("rejected", f"{what} is not tried again: {reason}")
         declined = ledger.declined
         if (
             declined is not None
@@ -297,7 +303,7 @@ class Device:
                 known = declined.model_copy(update={"release": release.number})
                 with self.shelf.changing():
                     self.shelf.save_state(self.shelf.state().model_copy(update={"declined": known}))
-            return Said(
+            return CheckResult(
                 "declined",
                 f"{what} was rolled back from by hand; a newer release will be installed, "
                 "or this one after: visual-search sync unpin",
@@ -308,19 +314,19 @@ class Device:
                 with self.shelf.changing():
                     ledger = self.shelf.state()
                     self.shelf.save_state(ledger.model_copy(update={"releases": releases}))
-            return Said("up-to-date", f"{what} is active")
+            return CheckResult("up-to-date", f"{what} is active")
         return None
 
     def _is_whole(self, active: Path) -> bool:
         """Whether the active version is undamaged; looked at once, and when edge complains."""
         edge = read_edge_state(self._device.state)
         failed = edge is not None and (edge.phase, edge.bundle) == ("failed", active.name)
-        if self._looked and not failed:
+        if self._verified_active and not failed:
             return True
-        self._looked = is_sound(active)
-        return self._looked
+        self._verified_active = is_sound(active)
+        return self._verified_active
 
-    def _behind(self, release: Release) -> str:
+    def _clock_problem(self, release: Release) -> str:
         """What is wrong with the clock: it cannot be earlier than what was signed."""
         clock = self._clock()
         if release.issued is None or clock >= release.issued - SKEW:
@@ -344,7 +350,7 @@ class Device:
             "pinned": ledger.pinned,
         }
 
-    def _say(self, **changes: object) -> SyncState:
+    def _save_state(self, **changes: object) -> SyncState:
         """Change what the state file says; commands and the running sync do it in turn."""
         folder = self._device.state
         try:
@@ -372,20 +378,20 @@ class Device:
             raise unwritable(self.shelf.folder, error) from error
 
 
-def _said(error: VisualSearchError) -> Said:
+def result_of(error: VisualSearchError) -> CheckResult:
     """The word for an error."""
     if isinstance(error, ExpiredError):
         clock = (
             f"this device's clock says {error.clock:%Y-%m-%d %H:%M} UTC; if that is wrong, what "
             f"ended on {error.expired:%Y-%m-%d} may still be valid: set the clock"
         )
-        return Said(error.outcome, str(error), clock=clock)
+        return CheckResult(error.outcome, str(error), clock=clock)
     if isinstance(error, TrustError | StoreError):
-        return Said(error.outcome, str(error))
+        return CheckResult(error.outcome, str(error))
     if isinstance(error, DiskFullError):
-        return Said("disk-full", str(error))
+        return CheckResult("disk-full", str(error))
     if isinstance(error, BundleError):  # refused before anything of it was fetched
-        return Said("rejected", str(error))
+        return CheckResult("rejected", str(error))
     if isinstance(error, SettingsError | MissingExtraError):
-        return Said("not-set-up", str(error))
-    return Said("failed", str(error))
+        return CheckResult("not-set-up", str(error))
+    return CheckResult("failed", str(error))

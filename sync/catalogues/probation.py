@@ -26,7 +26,7 @@ def since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Watcher:
+class ProbationWatcher:
     """Watches edge live with what sync has activated.
 
     Args:

@@ -19,15 +19,15 @@ from rich.progress import (
 
 EVERY_S = 10.0  # between two lines
 
-Show = Callable[[int, int], None]  # bytes here, of how many
+DownloadProgress = Callable[[int, int], None]  # bytes here, of how many
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Show]:
-    """Show it on `console`, if that is a terminal, else in the log."""
+def show_progress(console: Console) -> Iterator[DownloadProgress]:
+    """DownloadProgress it on `console`, if that is a terminal, else in the log."""
     if not console.is_terminal:
-        yield logged()
+        yield log_progress()
         return
     columns = (
         TextColumn("fetching"),
@@ -45,7 +45,7 @@ def shown(console: Console) -> Iterator[Show]:
         yield show
 
 
-def logged(clock: Callable[[], float] = time.monotonic) -> Show:
+def log_progress(clock: Callable[[], float] = time.monotonic) -> DownloadProgress:
     """A line every ten seconds, and one at the end."""
     said_at, said = clock(), -1
 

@@ -29,8 +29,8 @@ from catalog.bundles.shelf import Shelf, is_sound, unwritable
 from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfError
 from catalog.core.state import EdgeState
-from sync.catalogues.fetch import Fetch, Wanted, sweep
-from sync.stores.base import Pace, Store
+from sync.catalogues.fetch import FileFetcher, WantedFile, sweep
+from sync.stores.base import MinimumSpeed, Store
 from sync.trust.trust import Release
 
 MINUTE = 60.0  # seconds that edge has to open a new bundle, beyond what the gate took here
@@ -58,7 +58,7 @@ class Puller:
     engine: str = "auto"
     reserve: int = 0
     progress: Progress = lambda here, total, fetched: None
-    pace: Callable[[], Pace] = Pace
+    pace: Callable[[], MinimumSpeed] = MinimumSpeed
 
     def pull(self, release: Release, edge: EdgeState | None) -> None:
         """Make a release the active bundle.
@@ -113,10 +113,10 @@ class Puller:
         incoming = self.shelf.incoming
         durable.make_folder(incoming)
         wanted = {
-            entry.sha256: Wanted(entry.sha256, entry.bytes) for entry in manifest.files.values()
+            entry.sha256: WantedFile(entry.sha256, entry.bytes) for entry in manifest.files.values()
         }
         sweep(incoming, set(wanted))
-        fetch = Fetch(self.store, incoming, self.pace)
+        fetch = FileFetcher(self.store, incoming, self.pace)
         linked = self._link(wanted, fetch)
         with self.shelf.changing():
             self.shelf.prune()  # what edge had open at the last switch
@@ -133,7 +133,7 @@ class Puller:
             done += one.bytes
         return self._assemble(release, manifest)
 
-    def _link(self, wanted: dict[str, Wanted], fetch: Fetch) -> set[str]:
+    def _link(self, wanted: dict[str, WantedFile], fetch: FileFetcher) -> set[str]:
         """Take what is on the shelf already, if it still is what it was; returns its digests."""
         linked: set[str] = set()
         for version in self.shelf.versions.glob("*"):
@@ -152,7 +152,7 @@ class Puller:
                         linked.add(one.sha256)
         return linked
 
-    def _check_room(self, wanted: list[Wanted], fetch: Fetch) -> None:
+    def _check_room(self, wanted: list[WantedFile], fetch: FileFetcher) -> None:
         missing = sum(one.bytes - fetch.here(one) for one in wanted)
         free = shutil.disk_usage(self.shelf.incoming).free
         if missing and missing + self.reserve > free:

@@ -17,8 +17,8 @@ from catalog.core.errors import ShelfBusy, ShelfError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.state import SyncState
 from sync.backoff import Backoff
-from sync.catalogues.device import Device
-from sync.catalogues.progress import logged
+from sync.catalogues.follower import ChannelFollower
+from sync.catalogues.progress import log_progress
 
 # Works until the first event is set. The second asks whoever pulls to check now; it is set too
 # when the first is.
@@ -33,7 +33,7 @@ LEAVE_S = 1.0  # for all workers together
 log = logging.getLogger(__name__)
 
 
-class Stopped(BaseException):
+class PullInterrupted(BaseException):
     """The process is to stop in the middle of a pull; what was fetched is kept.
 
     As with `KeyboardInterrupt`, nothing went wrong, and nobody but the worker catches it.
@@ -84,16 +84,16 @@ def supervise(name: str, worker: Worker, stopping: threading.Event, wake: thread
         stopping.wait(backoff.pause_s())
 
 
-def pulling(device: Device, chance: Callable[[], float] = random.random) -> Worker:
+def pull_worker(device: ChannelFollower, chance: Callable[[], float] = random.random) -> Worker:
     """The worker that checks for newer releases."""
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
         backoff, wait = Backoff(FIRST_S, LONGEST_S, chance), 0.0
-        show = logged()
+        show = log_progress()
 
         def progress(here: int, total: int) -> None:
             if stopping.is_set():
-                raise Stopped
+                raise PullInterrupted
             show(here, total)
 
         def next_check(state: SyncState) -> datetime:
@@ -116,7 +116,7 @@ def pulling(device: Device, chance: Callable[[], float] = random.random) -> Work
                     logging.ERROR if state.failed else logging.INFO,
                     "%s: %s; next check in %.0f s", state.outcome, state.message, wait,
                 )  # fmt: skip
-            except Stopped:
+            except PullInterrupted:
                 return
             except ShelfError as error:  # another process is at it, or the disk is full
                 log.error("%s; next check in %.0f s", error, pause(False))
@@ -126,7 +126,7 @@ def pulling(device: Device, chance: Callable[[], float] = random.random) -> Work
     return work
 
 
-def watching(device: Device) -> Worker:
+def probation_worker(device: ChannelFollower) -> Worker:
     """The worker that watches edge live with what was installed."""
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
@@ -147,7 +147,7 @@ def watching(device: Device) -> Worker:
 
 
 @contextmanager
-def alone(device: Device) -> Iterator[None]:
+def run_lock(device: ChannelFollower) -> Iterator[None]:
     """One ``sync run`` on a device.
 
     Raises:
@@ -165,7 +165,7 @@ def alone(device: Device) -> Iterator[None]:
         raise unwritable(device.shelf.folder, error) from error
 
 
-def is_running(device: Device) -> bool:
+def is_running(device: ChannelFollower) -> bool:
     """Whether a ``sync run`` is running here."""
     try:
         with locked(device.shelf.folder / "run.lock"):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog.core.state import SyncState, Version
-    from sync.catalogues.device import Device
+    from sync.catalogues.follower import ChannelFollower
     from sync.outbox.outbox import Counters
 
 LOOK_S = 0.5  # between two looks at edge
@@ -44,25 +44,25 @@ def run(config: Path | None) -> None:
     Example:
       visual-search sync run
     """
-    from sync.catalogues.run import alone, pulling, watching
+    from sync.catalogues.run import probation_worker, pull_worker, run_lock
     from sync.catalogues.run import run as run_workers
-    from sync.reports.news import telling
-    from sync.reports.wiring import is_wanted, reporting
+    from sync.reports.check_publisher import check_publisher
+    from sync.reports.wiring import is_reporting_enabled, reporting_worker
 
-    with telling(config) as tell:
-        device = _device(config, tell=tell)
-        pulls, reports = bool(device.settings.source), is_wanted(config)
+    with check_publisher(config) as publish:
+        device = _device(config, publish=publish)
+        pulls, reports = bool(device.settings.source), is_reporting_enabled(config)
         if not pulls and not reports:
             raise SettingsError(
                 "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
                 "or transport for reports"
             )
-        with alone(device):
-            workers = {"watch": watching(device)}
+        with run_lock(device):
+            workers = {"watch": probation_worker(device)}
             if pulls:
-                workers["pull"] = pulling(device)
+                workers["pull"] = pull_worker(device)
             if reports:
-                workers["report"] = reporting(config, pulls)
+                workers["report"] = reporting_worker(config, pulls)
             run_workers(workers)
 
 
@@ -84,13 +84,13 @@ def once(config: Path | None, source: str | None, as_json: bool) -> None:
       visual-search sync once
       visual-search sync once --from file:///media/usb
     """
-    from sync.catalogues.progress import shown
-    from sync.reports.news import telling
+    from sync.catalogues.progress import show_progress
+    from sync.reports.check_publisher import check_publisher
 
-    with telling(config) as tell:
-        device = _device(config, source, tell)
+    with check_publisher(config) as publish:
+        device = _device(config, source, publish)
         _watch(device, wait=False)
-        with shown(Console(stderr=True)) as show:
+        with show_progress(Console(stderr=True)) as show:
             state = device.check(show)
         if state.outcome == "installed" and _watch(device, wait=True) == "bad":
             state = device.state()
@@ -209,11 +209,11 @@ def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
 def _device(
     config: Path | None,
     source: str | None = None,
-    tell: Callable[[SyncState], object] = lambda state: None,
-) -> Device:
-    from sync.catalogues.device import Device
+    publish: Callable[[SyncState], object] = lambda state: None,
+) -> ChannelFollower:
+    from sync.catalogues.follower import ChannelFollower
 
-    return Device.from_settings(config, source, tell)
+    return ChannelFollower.from_settings(config, source, publish)
 
 
 def _outbox(config: Path | None) -> Counters | None:
@@ -228,10 +228,10 @@ def _outbox(config: Path | None) -> Counters | None:
 
 def _drain(config: Path | None) -> None:
     """Report what waits; that this fails is no fault of the pull."""
-    from sync.reports.wiring import opened
+    from sync.reports.wiring import open_reporter
 
     try:
-        with opened(config) as found:
+        with open_reporter(config) as found:
             if found is None:
                 return
             drained = found[1].drain(DRAIN_S)
@@ -242,7 +242,7 @@ def _drain(config: Path | None) -> None:
     click.echo(f"{drained.acknowledged} events reported{left if drained.left else ''}", err=True)
 
 
-def _watch(device: Device, wait: bool) -> str:
+def _watch(device: ChannelFollower, wait: bool) -> str:
     """How edge lives with what was installed; with `wait`, until that can be said."""
     said = False
     while True:

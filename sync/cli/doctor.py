@@ -15,9 +15,9 @@ from catalog.core.errors import MissingExtraError, SettingsError, ShelfError, Vi
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.state import read_sync_state
-from sync.catalogues.device import Device
+from sync.catalogues.follower import ChannelFollower
 from sync.credentials import credentials_endpoint
-from sync.errors import NotInStore, StoreError, StoreRefused, TrustError
+from sync.errors import NotInStoreError, StoreError, StoreRefusedError, TrustError
 from sync.settings import SyncSettings
 from sync.stores.base import METADATA, Store
 from sync.trust.renewal import warning
@@ -32,7 +32,7 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
     try:
         device = load("device", DeviceSettings, config)
         settings = load("sync", SyncSettings, config)
-        here = Device.from_settings(config, source)
+        here = ChannelFollower.from_settings(config, source)
         if here.settings.source.startswith("s3:") and not _settings_fit(settings, device):
             yield _credentials(settings, device, here.settings.source)
             return
@@ -103,10 +103,10 @@ def _credentials(settings: SyncSettings, device: DeviceSettings, source: str) ->
     return Finding("credentials", "ok", f"boto3 finds some ({found.method})")
 
 
-def _store(here: Device, store: Store) -> Iterator[Finding]:
+def _store(here: ChannelFollower, store: Store) -> Iterator[Finding]:
     try:
         found = store.head(f"{METADATA}/timestamp.json")
-    except StoreRefused as error:
+    except StoreRefusedError as error:
         yield Finding("store", "wrong", str(error), "let the device read this bucket and prefix")
         return
     except StoreError as error:
@@ -125,7 +125,7 @@ def _store(here: Device, store: Store) -> Iterator[Finding]:
         trust = here.trust(store)
         trust.refresh()
         release = trust.newest(here.settings.channel)
-    except (NotInStore, StoreError) as error:
+    except (NotInStoreError, StoreError) as error:
         yield Finding("channel", "wrong", str(error), "publish the bundle again")
     except TrustError as error:
         yield Finding("channel", "wrong", str(error), "ask the catalogue's owner; see docs/sync.md")

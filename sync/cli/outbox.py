@@ -20,8 +20,8 @@ from catalog.core.errors import SurroundingsError
 from catalog.core.settings import DeviceSettings, load
 from sync.outbox import rows
 from sync.outbox.clock import now
-from sync.outbox.database import OutboxFile
-from sync.outbox.outbox import FILE, Counters, Stored
+from sync.outbox.database import OutboxDatabase
+from sync.outbox.outbox import FILE, Counters, StoredEvent
 from sync.reports.transports.choice import choose
 from sync.settings import OutboxSettings
 
@@ -85,22 +85,22 @@ def counters(config: Path | None) -> Counters:
 
 
 @contextmanager
-def _opened(config: Path | None) -> Iterator[OutboxFile]:
+def _opened(config: Path | None) -> Iterator[OutboxDatabase]:
     folder = load("device", DeviceSettings, config).folder
     if not (folder / FILE).exists():
         raise SurroundingsError(
             f"{folder / FILE}: there is no outbox yet; 'visual-search edge run' makes it"
         )
-    opened = OutboxFile(folder / FILE)
+    opened = OutboxDatabase(folder / FILE)
     try:
         yield opened
     finally:
         opened.close()
 
 
-def _export(opened: OutboxFile, file: Path, remove: bool) -> int:
+def _export(opened: OutboxDatabase, file: Path, remove: bool) -> int:
     number = 0
-    written: list[Stored] = []
+    written: list[StoredEvent] = []
     try:
         with file.open("xb") as out:
             for event in _all(opened):
@@ -121,14 +121,14 @@ def _export(opened: OutboxFile, file: Path, remove: bool) -> int:
     return number
 
 
-def _all(opened: OutboxFile) -> Iterator[Stored]:
-    last: Stored | None = None
+def _all(opened: OutboxDatabase) -> Iterator[StoredEvent]:
+    last: StoredEvent | None = None
     while part := opened.read(partial(rows.oldest, count=AT_ONCE, after=last)):
         yield from part
         last = part[-1]
 
 
-def _line(event: Stored) -> bytes:
+def _line(event: StoredEvent) -> bytes:
     """One line; text that is no document of ours becomes one."""
     if event.kind == "message":
         text = event.payload.decode("utf-8", "replace")

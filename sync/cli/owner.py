@@ -24,8 +24,8 @@ from rich.progress import (
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json
 from sync.stores.choice import open_store
-from sync.trust.keys import FOLDERS, Keys, Passphrase, read_passphrase
-from sync.trust.publish import DAYS, Begin, Publisher
+from sync.trust.keys import FOLDERS, KeyFolder, Passphrase, read_passphrase
+from sync.trust.publish import DAYS, ReleasePublisher, StartUpload
 from sync.trust.renewal import command, warning
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def init(folder: Path, passphrase_file: Path | None) -> None:
     Example:
       visual-search sync keys init keys/
     """
-    Keys.create(folder, _passphrase(passphrase_file))
+    KeyFolder.create(folder, _passphrase(passphrase_file))
     click.echo(
         f"{folder}: made, encrypted with your passphrase\n"
         "  root.json    give it to every device, with the address of the store; no secret\n"
@@ -108,7 +108,7 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
       visual-search sync keys rotate keys/ --replace online
       visual-search sync keys rotate keys/ --replace offline --replace publisher
     """
-    root = Keys(folder, _passphrase(passphrase_file)).rotate(set(replaced)).root
+    root = KeyFolder(folder, _passphrase(passphrase_file)).rotate(set(replaced)).root
     click.echo(f"root {root.version}: valid until {root.expires:%Y-%m-%d}")
     for name in replaced:
         click.echo(f"{folder / name}: new; destroy the copies of the former keys")
@@ -210,9 +210,9 @@ def _warn(expires: datetime, role: str) -> None:
 
 def _publisher(
     source: str, endpoint_url: str, folder: Path, passphrase_file: Path | None
-) -> Publisher:
+) -> ReleasePublisher:
     store = open_store(source, endpoint_url=endpoint_url)
-    return Publisher(store, Keys(folder, _passphrase(passphrase_file)))
+    return ReleasePublisher(store, KeyFolder(folder, _passphrase(passphrase_file)))
 
 
 def _passphrase(file: Path | None) -> Passphrase:
@@ -230,7 +230,7 @@ def _passphrase(file: Path | None) -> Passphrase:
 
 
 @contextmanager
-def _progress() -> Iterator[Begin]:
+def _progress() -> Iterator[StartUpload]:
     """A bar with bytes and rate on a terminal, nothing otherwise."""
     console = Console(stderr=True)
     columns = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from catalog.core.settings import DeviceSettings, load
-from sync.reports.journal import Note, follow
+from sync.reports.journal import JournalEntry, follow
 
 
 @click.command()
@@ -35,7 +35,7 @@ def tail(config: Path | None, lines: int, no_follow: bool, as_json: bool) -> Non
             click.echo(json.dumps(asdict(note), ensure_ascii=False) if as_json else _line(note))
 
 
-def _line(note: Note) -> str:
+def _line(note: JournalEntry) -> str:
     event = f"{note.sequence} {note.id}  " if note.id else ""
     line = f"{note.at}  {note.what:<13}{event}{note.detail}".rstrip()
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)

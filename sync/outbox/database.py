@@ -63,7 +63,7 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
-class OutboxFile:
+class OutboxDatabase:
     """One connection to the outbox at `path`, opened when it is first used.
 
     Used by one thread at a time. A file that is missing is made, a damaged one replaced.

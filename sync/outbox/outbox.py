@@ -18,13 +18,13 @@ from pathlib import Path
 from sync.errors import OutboxError
 from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
-from sync.outbox.database import OutboxFile
+from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event, Kind
-from sync.outbox.rows import REASONS, Counters, Stored
+from sync.outbox.rows import REASONS, Counters, StoredEvent
 from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
-__all__ = ["FILE", "REASONS", "Counters", "Outbox", "Stored", "Ticket"]
+__all__ = ["FILE", "REASONS", "Counters", "Outbox", "StoredEvent", "Ticket"]
 
 FILE = "outbox.db"  # in the data folder
 POLL_S = 0.5  # how soon the other process's events are noticed
@@ -65,9 +65,9 @@ class Outbox:
 
     def __init__(self, file: Path, settings: OutboxSettings, device: str) -> None:
         self.file = file
-        self._reader = OutboxFile(file)
+        self._reader = OutboxDatabase(file)
         self._reading = threading.RLock()
-        self._watch = OutboxFile(file)  # for `counters`, which must not wait for the reporter
+        self._watch = OutboxDatabase(file)  # for `counters`, which must not wait for the reporter
         self._watching = threading.Lock()
         self._notes = _Notes()
         self._noting = threading.Lock()
@@ -95,14 +95,14 @@ class Outbox:
 
     # For the reporter, from one thread.
 
-    def oldest(self, count: int, after: Stored | None = None) -> list[Stored]:
+    def oldest(self, count: int, after: StoredEvent | None = None) -> list[StoredEvent]:
         """The oldest events, at most `count`; with `after`, those that came after it.
 
         Raises:
             OutboxError: The outbox cannot be read now.
         """
 
-        def read(database: sqlite3.Connection) -> tuple[list[Stored], tuple[str, int]]:
+        def read(database: sqlite3.Connection) -> tuple[list[StoredEvent], tuple[str, int]]:
             found = rows.oldest(database, count, after)
             if len(found) == count:
                 return found, (found[-1].stream, found[-1].sequence)
@@ -113,7 +113,7 @@ class Outbox:
         self._seen = max(self._seen, last) if self._seen[0] == last[0] else last
         return found
 
-    def acknowledge(self, events: Iterable[Stored]) -> None:
+    def acknowledge(self, events: Iterable[StoredEvent]) -> None:
         """Remove events that the other side has taken; durable when this returns.
 
         Raises:
@@ -122,8 +122,8 @@ class Outbox:
         taken = list(events)
         self._change(lambda database: rows.acknowledge(database, taken))
 
-    def failed(self, events: Iterable[Stored], reason: str) -> None:
-        """Count an attempt to send that came to nothing; see `Stored.attempts`.
+    def failed(self, events: Iterable[StoredEvent], reason: str) -> None:
+        """Count an attempt to send that came to nothing; see `StoredEvent.attempts`.
 
         Raises:
             OutboxError: It could not be written.
@@ -132,7 +132,7 @@ class Outbox:
         self.note(error=reason)
         self._change(lambda database: rows.count_attempt(database, tried))
 
-    def set_aside(self, event: Stored, reason: str) -> None:
+    def set_aside(self, event: StoredEvent, reason: str) -> None:
         """Take a message that nobody accepts out of the way; it is counted and kept aside.
 
         Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sync.outbox import rows
 from sync.outbox.clock import Moment
 from sync.outbox.events import VERBATIM, WORTH
-from sync.outbox.rows import Row
+from sync.outbox.rows import RenderedEvent
 
 MOST_BYTES = 256 << 20  # of payload; a damaged tree may lead in circles
 MOST_HOLES = 10_000  # parts that cannot be read, then no smaller ones are tried
@@ -31,7 +31,7 @@ def rescue(damaged: Path, successor: sqlite3.Connection, room: bool = True) -> s
     Returns:
         How many, in words.
     """
-    found: dict[int, Row] = {}
+    found: dict[int, RenderedEvent] = {}
     length: int | None = None
     with suppress(sqlite3.Error), closing(sqlite3.connect(damaged, isolation_level=None)) as old:
         length = _length(old)
@@ -62,9 +62,9 @@ def _last(old: sqlite3.Connection) -> int:
     return FAR
 
 
-def _readable(old: sqlite3.Connection) -> dict[int, Row]:
+def _readable(old: sqlite3.Connection) -> dict[int, RenderedEvent]:
     """Whole events by number: from the first to a hole, then what lies behind it, half by half."""
-    found: dict[int, Row] = {}
+    found: dict[int, RenderedEvent] = {}
     parts, holes, size = deque([(1, _last(old))]), 0, 0
     while parts and holes < MOST_HOLES:
         first, last = parts.popleft()
@@ -86,7 +86,9 @@ def _readable(old: sqlite3.Connection) -> dict[int, Row]:
     return found
 
 
-def _between(old: sqlite3.Connection, first: int, last: int) -> Iterator[tuple[int, Row | None]]:
+def _between(
+    old: sqlite3.Connection, first: int, last: int
+) -> Iterator[tuple[int, RenderedEvent | None]]:
     """The events of these numbers; None for one that is not what it was."""
     for sequence, id_, kind, at, trusted, payload in old.execute(
         "SELECT sequence, id, kind, at, trusted, payload FROM events "
@@ -94,7 +96,11 @@ def _between(old: sqlite3.Connection, first: int, last: int) -> Iterator[tuple[i
         (first, last),
     ):
         whole = _is_whole(id_, kind, at, payload)
-        row = Row(id_, kind, WORTH[kind], Moment(at, bool(trusted)), payload) if whole else None
+        row = (
+            RenderedEvent(id_, kind, WORTH[kind], Moment(at, bool(trusted)), payload)
+            if whole
+            else None
+        )
         yield sequence, row
 
 

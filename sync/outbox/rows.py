@@ -21,7 +21,7 @@ Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
 
 
 @dataclass(frozen=True)
-class Row:
+class RenderedEvent:
     """A rendered event, not yet in the outbox."""
 
     id: str
@@ -37,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredEvent:
     """An event in the outbox; `payload` is what is sent, `attempts` how often that failed."""
 
     stream: str
@@ -88,7 +88,7 @@ def stream(database: sqlite3.Connection) -> str:
     return str(database.execute("SELECT stream FROM about").fetchone()[0])
 
 
-def append(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
     """Add events; one that is there already (a transaction tried again) is left as it is."""
     length = size = 0
     for row in rows:
@@ -103,7 +103,9 @@ def append(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
     count(database, "bytes", size)
 
 
-def oldest(database: sqlite3.Connection, count: int, after: Stored | None) -> list[Stored]:
+def oldest(
+    database: sqlite3.Connection, count: int, after: StoredEvent | None
+) -> list[StoredEvent]:
     """The first `count` events, or the first beyond `after` where that is of this stream."""
     name = stream(database)
     beyond = after.sequence if after is not None and after.stream == name else 0
@@ -113,7 +115,7 @@ def oldest(database: sqlite3.Connection, count: int, after: Stored | None) -> li
         (beyond, count),
     )
     return [
-        Stored(name, sequence, id_, kind, at, attempts, placed(payload, kind, name, sequence))
+        StoredEvent(name, sequence, id_, kind, at, attempts, placed(payload, kind, name, sequence))
         for sequence, id_, kind, at, attempts, payload in found
     ]
 
@@ -124,12 +126,12 @@ def newest_sequence(database: sqlite3.Connection) -> tuple[str, int]:
     return stream(database), int(found[0]) if found else 0
 
 
-def acknowledge(database: sqlite3.Connection, events: Iterable[Stored]) -> None:
+def acknowledge(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
     """Remove events that were delivered; those of another stream are not here."""
     count(database, "acknowledged", len(_remove(database, _here(database, events))))
 
 
-def count_attempt(database: sqlite3.Connection, events: Iterable[Stored]) -> None:
+def count_attempt(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
     """Count a failed attempt to send each."""
     database.execute(
         "UPDATE events SET attempts = attempts + 1 "
@@ -138,7 +140,7 @@ def count_attempt(database: sqlite3.Connection, events: Iterable[Stored]) -> Non
     )
 
 
-def set_aside(database: sqlite3.Connection, event: Stored, reason: str) -> None:
+def set_aside(database: sqlite3.Connection, event: StoredEvent, reason: str) -> None:
     """Take an event out of the way of those behind it; counted as dropped."""
     if not _remove(database, _here(database, [event])):
         return
@@ -263,7 +265,7 @@ def _age(first: tuple[float, int] | None, now: Moment) -> float | None:
     return round(now.at - first[0], 1)
 
 
-def _here(database: sqlite3.Connection, events: Iterable[Stored]) -> list[int]:
+def _here(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> list[int]:
     name = stream(database)
     return [event.sequence for event in events if event.stream == name]
 

@@ -13,9 +13,9 @@ from catalog.core.state import boot_id
 from sync.errors import EventError, OutboxError
 from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
-from sync.outbox.database import OutboxFile
+from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import WORTH, Event, Kind, render, status
-from sync.outbox.rows import Row
+from sync.outbox.rows import RenderedEvent
 from sync.settings import OutboxSettings
 
 MOST_WAITING = 2000  # events in memory, while the disk does not take them
@@ -63,7 +63,7 @@ class Writer:
         self._settings = settings
         self._device = device
         self._boot = boot_id()
-        self._file = OutboxFile(file)
+        self._file = OutboxDatabase(file)
         self._work = threading.Condition()
         self._waiting: deque[tuple[Event, Ticket]] = deque()
         self._in_hand = 0  # the first so many of them are in the transaction under way
@@ -184,7 +184,7 @@ class Writer:
     def _put_down(
         self,
         database: sqlite3.Connection,
-        prepared: list[Row],
+        prepared: list[RenderedEvent],
         lost: Counter[tuple[str, str]],
         expiring: bool,
     ) -> None:
@@ -217,7 +217,7 @@ class Writer:
 
     def _render(
         self, batch: list[tuple[Event, Ticket]]
-    ) -> tuple[list[Row], Counter[tuple[str, str]]]:
+    ) -> tuple[list[RenderedEvent], Counter[tuple[str, str]]]:
         prepared, unfit = [], Counter[tuple[str, str]]()
         for event, _ in batch:
             try:
@@ -227,9 +227,9 @@ class Writer:
                 unfit["unfit", event.kind] += 1
         return prepared, unfit
 
-    def _row(self, event: Event) -> Row:
+    def _row(self, event: Event) -> RenderedEvent:
         payload = render(event, self._device, self._boot)
-        return Row(event.id, event.kind, WORTH[event.kind], event.moment, payload)
+        return RenderedEvent(event.id, event.kind, WORTH[event.kind], event.moment, payload)
 
     def _drop_least(self) -> Ticket:
         """Make room in memory: the oldest of the least worth goes."""

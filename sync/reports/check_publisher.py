@@ -14,13 +14,13 @@ from sync.outbox.events import status
 from sync.outbox.outbox import FILE, Outbox
 from sync.settings import OutboxSettings
 
-Tell = Callable[[SyncState], object]
+PublishCheck = Callable[[SyncState], object]
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def telling(config: Path | None) -> Iterator[Tell]:
+def check_publisher(config: Path | None) -> Iterator[PublishCheck]:
     """A way to report how a check ended; what was told is on the disk when the context ends.
 
     Where reporting is set wrong, nothing is told: that must not stop the pull.

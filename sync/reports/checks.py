@@ -18,7 +18,7 @@ from catalog.core.settings import DeviceSettings, load
 from sync.errors import TransportError
 from sync.outbox.clock import timestamp
 from sync.reports.reporter import LOCK
-from sync.reports.session import Ear
+from sync.reports.session import CallbackQueue
 from sync.reports.topics import NAMES, Topics
 from sync.reports.transports import choice
 from sync.reports.transports.base import Transport
@@ -35,11 +35,11 @@ def checks(config: Path | None) -> Iterator[Finding]:
         device = load("device", DeviceSettings, config)
         chosen = choice.choose(settings)
         topics = Topics.of_settings(settings, choice.thing_name(device))
-        dial = choice.dialer(settings, device, topics)
+        make_transport = choice.transport_factory(settings, device, topics)
     except VisualSearchError as error:
         yield Finding("reporting", "wrong", str(error), "mend it; see docs/reporting.md")
         return
-    if not settings.enabled or dial is None:
+    if not settings.enabled or make_transport is None:
         message = "nothing is reported: [outbox] names no way out (optional; see docs/aws.md)"
         yield Finding("reporting", "ok", message)
         return
@@ -53,7 +53,7 @@ def checks(config: Path | None) -> Iterator[Finding]:
     try:
         device.state.mkdir(parents=True, exist_ok=True)
         with locked(device.state / LOCK):
-            yield from _connection(dial(), settings, topics)
+            yield from _connection(make_transport(), settings, topics)
     except BlockingIOError:
         message = "'visual-search sync run' is reporting; two at a time would push each other out"
         yield Finding("endpoint", "note", message, "stop it to check the connection")
@@ -82,7 +82,7 @@ def _certificate(settings: OutboxSettings, device: DeviceSettings) -> Iterator[F
 def _connection(
     transport: Transport, settings: OutboxSettings, topics: Topics
 ) -> Iterator[Finding]:
-    ear = Ear()
+    ear = CallbackQueue()
     try:
         transport.open(ear)
     except VisualSearchError as error:
@@ -108,7 +108,7 @@ def _connection(
             yield found
             if found.state == "wrong":  # the connection may have gone with it
                 transport.close()
-                ear = Ear()
+                ear = CallbackQueue()
                 transport.open(ear)
     except TransportError as error:
         yield Finding("endpoint", "wrong", str(error), "see docs/aws.md")
@@ -116,7 +116,7 @@ def _connection(
         transport.close()
 
 
-def _topic(transport: Transport, ear: Ear, number: int, topic: str) -> Finding:
+def _topic(transport: Transport, ear: CallbackQueue, number: int, topic: str) -> Finding:
     """Whether a message to a topic is accepted."""
     remedy = f"allow iot:Publish for topic {topic} in the certificate's policy"
     document = {"version": 1, "kind": "doctor", "id": str(uuid6.uuid7())}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from sync.outbox.clock import timestamp
-from sync.outbox.rows import Stored
+from sync.outbox.rows import StoredEvent
 
 FILE = "reported.jsonl"  # in the state folder
 MOST_BYTES = 1 << 20  # of the file; one older file is kept beside it
@@ -29,8 +29,8 @@ class Journal:
         self._flush_at = 0.0
         self._quoted: dict[str, str] = {}  # the few topics, ready to be written
 
-    def note(self, what: str, event: Stored | None = None, detail: str = "") -> None:
-        """Note that `what` happened: connected, sent, acknowledged, refused, aside, lost, trouble.
+    def note(self, what: str, event: StoredEvent | None = None, detail: str = "") -> None:
+        """JournalEntry that `what` happened: connected, sent, acknowledged, refused, aside, lost, trouble.
 
         A line is ``[unix seconds, what, sequence, id, detail]``.
         """
@@ -79,7 +79,7 @@ def older(file: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Note:
+class JournalEntry:
     """A line of the journal; no sequence and id where it is about no event."""
 
     at: str  # RFC 3339
@@ -89,7 +89,7 @@ class Note:
     detail: str
 
 
-def follow(folder: Path, count: int, wait: bool) -> Iterator[Note]:
+def follow(folder: Path, count: int, wait: bool) -> Iterator[JournalEntry]:
     """The last `count` notes, and with `wait` all that come, for ever."""
     file = folder / FILE
     lines: list[str] = []
@@ -114,11 +114,11 @@ def follow(folder: Path, count: int, wait: bool) -> Iterator[Note]:
             time.sleep(POLL_S)
 
 
-def _parsed(lines: list[str]) -> Iterator[Note]:
+def _parsed(lines: list[str]) -> Iterator[JournalEntry]:
     for line in lines:
         with contextlib.suppress(ValueError, TypeError):  # torn by the end of a process
             at, *rest = json.loads(line)
-            yield Note(timestamp(at), *rest)
+            yield JournalEntry(timestamp(at), *rest)
 
 
 def _reopen(file: Path) -> IO[str] | None:

@@ -16,24 +16,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from sync.outbox.outbox import Stored
+from sync.outbox.outbox import StoredEvent
 
-STUBBORN = 2  # failures alone, then others go first
-GUILTY = 5  # strikes: failures after others got through; with the two before, seven in a row
-SHUNNED = 3  # losses in a row on one topic
+FAILURES_BEFORE_YIELDING = 2  # failures alone, then others go first
+MIN_STRIKES = 5  # strikes: failures after others got through; with the two before, seven in a row
+MAX_LOSSES_ON_TOPIC = 3  # losses in a row on one topic
 
 Key = tuple[str, int]  # stream and sequence
 
 
-class Verdict(Enum):
+class FailureAction(Enum):
     """What is to be done about a message that failed."""
 
-    AGAIN = "again"
-    ASIDE = "aside"
-    HOLD = "hold its topic"
+    RETRY = "retry"
+    SET_ASIDE = "set aside"
+    COOL_DOWN_TOPIC = "cool down its topic"
 
 
-def key(event: Stored) -> Key:
+def key(event: StoredEvent) -> Key:
     """What an event is known by."""
     return event.stream, event.sequence
 
@@ -47,11 +47,11 @@ class _Record:
     through: int = -1
 
 
-class Suspects:
+class Quarantine:
     """Messages that were under way when a connection was lost, and how often."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[Key, Stored] = OrderedDict()
+        self._waiting: OrderedDict[Key, StoredEvent] = OrderedDict()
         self._records: dict[Key, _Record] = {}
         self._through = 0  # messages that were accepted, ever
         self._shunned: dict[str, int] = {}
@@ -59,15 +59,15 @@ class Suspects:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __contains__(self, event: Stored) -> bool:
+    def __contains__(self, event: StoredEvent) -> bool:
         return key(event) in self._waiting
 
-    def suspect(self, events: Iterable[Stored]) -> None:
+    def suspect(self, events: Iterable[StoredEvent]) -> None:
         """These were under way together."""
         for event in events:
             self._waiting[key(event)] = event
 
-    def next(self, *, controlled: bool) -> Stored | None:
+    def next(self, *, controlled: bool) -> StoredEvent | None:
         """Who is to be tried next: the oldest, or the stubborn right after something else.
 
         Args:
@@ -77,18 +77,18 @@ class Suspects:
         preferred = (event for event in waiting if self.is_stubborn(event) is controlled)
         return next(preferred, next(iter(waiting), None))
 
-    def is_stubborn(self, event: Stored) -> bool:
+    def is_stubborn(self, event: StoredEvent) -> bool:
         """Whether something else should get through before this is tried."""
         record = self._records.get(key(event))
-        return record is not None and record.failures >= STUBBORN
+        return record is not None and record.failures >= FAILURES_BEFORE_YIELDING
 
-    def accepted(self, event: Stored, topic: str) -> None:
+    def accepted(self, event: StoredEvent, topic: str) -> None:
         """It is innocent, and its topic is wanted."""
         self._through += 1
         self.forget(event)
         self._shunned.pop(topic, None)
 
-    def failed(self, event: Stored, topic: str, controlled: bool) -> Verdict:
+    def failed(self, event: StoredEvent, topic: str, controlled: bool) -> FailureAction:
         """The connection ended while this message alone was under way.
 
         Args:
@@ -97,23 +97,23 @@ class Suspects:
         record = self._records.setdefault(key(event), _Record())
         record.failures += 1
         self._waiting[key(event)] = event
-        if record.failures >= STUBBORN:
+        if record.failures >= FAILURES_BEFORE_YIELDING:
             self._waiting.move_to_end(key(event))
         self._shunned[topic] = self._shunned.get(topic, 0) + 1
-        if self._shunned[topic] >= SHUNNED:
-            return Verdict.HOLD
+        if self._shunned[topic] >= MAX_LOSSES_ON_TOPIC:
+            return FailureAction.COOL_DOWN_TOPIC
         if controlled and record.through != self._through:
             record.strikes += 1
         record.through = self._through
-        return Verdict.ASIDE if record.strikes >= GUILTY else Verdict.AGAIN
+        return FailureAction.SET_ASIDE if record.strikes >= MIN_STRIKES else FailureAction.RETRY
 
-    def release(self, topic: str, topic_of: Callable[[Stored], str]) -> None:
+    def release(self, topic: str, topic_of: Callable[[StoredEvent], str]) -> None:
         """Those of a topic are not tried any more."""
         for name, event in list(self._waiting.items()):
             if topic_of(event) == topic:
                 del self._waiting[name]
 
-    def forget(self, event: Stored) -> None:
+    def forget(self, event: StoredEvent) -> None:
         """It is gone."""
         self._waiting.pop(key(event), None)
         self._records.pop(key(event), None)

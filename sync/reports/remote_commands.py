@@ -21,7 +21,7 @@ class Command(BaseModel):
     command: str = Field(max_length=64)
 
 
-class Commands:
+class CommandHandler:
     """Answers commands, each with its id.
 
     Args:

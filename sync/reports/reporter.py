@@ -19,9 +19,9 @@ from sync.backoff import Backoff
 from sync.errors import OutboxError
 from sync.outbox.outbox import Outbox
 from sync.reports.journal import Journal
-from sync.reports.poison import Suspects
-from sync.reports.remote_commands import Commands
-from sync.reports.session import Ear, Holds, Session
+from sync.reports.quarantine import Quarantine
+from sync.reports.remote_commands import CommandHandler
+from sync.reports.session import CallbackQueue, Session, TopicCooldowns
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Drained:
+class DrainResult:
     """What `Reporter.drain` came to: events still in the outbox, and the trouble if any."""
 
     acknowledged: int
@@ -45,7 +45,7 @@ class Reporter:
     """Reports for as long as it is asked to.
 
     Args:
-        dial: Makes a transport, not yet open.
+        make_transport: Makes a transport, not yet open.
         state: The state folder: the journal and a lock lie there.
         first_pause_s: After a first failure; after others ever longer, to a minute.
     """
@@ -53,22 +53,22 @@ class Reporter:
     def __init__(
         self,
         outbox: Outbox,
-        dial: Callable[[], Transport],
+        make_transport: Callable[[], Transport],
         topics: Topics,
         settings: OutboxSettings,
         state: Path,
-        commands: Commands | None = None,
+        commands: CommandHandler | None = None,
         first_pause_s: float = 1.0,
     ) -> None:
         self._outbox = outbox
-        self._dial = dial
+        self._make_transport = make_transport
         self._topics = topics
         self._settings = settings
         self._state = state
         self._journal = Journal(state)
-        self._commands = commands or Commands({})
-        self._suspects = Suspects()
-        self._holds = Holds(first_pause_s)
+        self._commands = commands or CommandHandler({})
+        self._suspects = Quarantine()
+        self._holds = TopicCooldowns(first_pause_s)
         self._throttle = Backoff(first_pause_s)
         self._backoff = Backoff(first_pause_s)
         self._offline_since: float | None = None
@@ -84,7 +84,7 @@ class Reporter:
         with self._alone():
             self._report(lambda session: stopping.is_set(), stopping)
 
-    def drain(self, seconds: float) -> Drained:
+    def drain(self, seconds: float) -> DrainResult:
         """Report what is there, and stop when nothing is left or `seconds` are over.
 
         Raises:
@@ -107,7 +107,7 @@ class Reporter:
             alarm.cancel()
         after = self._outbox.counters()
         error = self._error if after.length else ""
-        return Drained(after.acknowledged - before.acknowledged, after.length, error)
+        return DrainResult(after.acknowledged - before.acknowledged, after.length, error)
 
     def _report(self, enough: Callable[[Session | None], bool], stopping: threading.Event) -> None:
         try:
@@ -133,7 +133,7 @@ class Reporter:
         """
         self._progressed = False
         self._offline_since = self._offline_since or time.monotonic()
-        transport, ear = self._dial(), Ear()
+        transport, ear = self._make_transport(), CallbackQueue()
         session: Session | None = None
         try:
             transport.open(ear)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from sync.backoff import Backoff
 from sync.errors import OutboxError, TransportError
-from sync.outbox.outbox import Outbox, Stored
+from sync.outbox.outbox import Outbox, StoredEvent
 from sync.reports.journal import Journal
-from sync.reports.poison import Key, Suspects, Verdict, key
-from sync.reports.remote_commands import Commands
+from sync.reports.quarantine import FailureAction, Key, Quarantine, key
+from sync.reports.remote_commands import CommandHandler
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal, Transport
 from sync.settings import OutboxSettings
@@ -31,13 +31,13 @@ LONGEST_HOLD_S = 300.0
 class Sent:
     """A message under way; `event` is None for the answer to a command."""
 
-    event: Stored | None
+    event: StoredEvent | None
     topic: str
     at: float
 
 
 @dataclass
-class Ear:
+class CallbackQueue:
     """Hears from one transport, on its threads, for the session's."""
 
     news: queue.SimpleQueue[tuple[str, int, str, Refusal]] = field(
@@ -46,19 +46,19 @@ class Ear:
     commands: queue.Queue[bytes] = field(default_factory=lambda: queue.Queue(MOST_COMMANDS))
 
     def accepted(self, token: int) -> None:
-        """As of `Listener`."""
+        """As of `TransportCallbacks`."""
         self.news.put(("accepted", token, "", Refusal.LATER))
 
     def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
-        """As of `Listener`."""
+        """As of `TransportCallbacks`."""
         self.news.put(("refused", token, reason, refusal))
 
     def lost(self, reason: str) -> None:
-        """As of `Listener`."""
+        """As of `TransportCallbacks`."""
         self.news.put(("lost", 0, reason, Refusal.LATER))
 
     def command(self, topic: str, payload: bytes) -> None:
-        """As of `Listener`; a flood of commands is not heard."""
+        """As of `TransportCallbacks`; a flood of commands is not heard."""
         try:
             self.commands.put_nowait(payload)
         except queue.Full:
@@ -66,7 +66,7 @@ class Ear:
         self.news.put(("command", 0, "", Refusal.LATER))
 
 
-class Holds:
+class TopicCooldowns:
     """Topics that are not wanted now, and until when they are left in peace."""
 
     def __init__(self, first_pause_s: float) -> None:
@@ -108,13 +108,13 @@ class Session:
         self,
         outbox: Outbox,
         transport: Transport,
-        ear: Ear,
+        ear: CallbackQueue,
         topics: Topics,
         settings: OutboxSettings,
-        suspects: Suspects,
-        holds: Holds,
+        suspects: Quarantine,
+        holds: TopicCooldowns,
         journal: Journal,
-        commands: Commands,
+        commands: CommandHandler,
         throttle: Backoff,
     ) -> None:
         self._outbox = outbox
@@ -129,12 +129,12 @@ class Session:
         self._window = min(settings.window, transport.window)
         self._tokens = 0
         self._under_way: dict[int, Sent] = {}
-        self._taken: list[Stored] = []  # accepted, and still in the outbox
+        self._taken: list[StoredEvent] = []  # accepted, and still in the outbox
         self._latencies: list[float] = []
         self._sent = 0
         self._busy: set[Key] = set()  # under way or taken: sent again after a crash
-        self._read: deque[Stored] = deque()
-        self._last: Stored | None = None
+        self._read: deque[StoredEvent] = deque()
+        self._last: StoredEvent | None = None
         self._at_end = False
         self._passed_over = False  # events not taken now, which are read again at the end
         self._next_at = 0.0
@@ -199,7 +199,7 @@ class Session:
             self._next_at = max(now, self._next_at) + 1 / self._settings.rate
             self._send(self._topics.of(event.kind), event.payload, event)
 
-    def _choose(self) -> Stored | None:
+    def _choose(self) -> StoredEvent | None:
         """Whose turn it is; while there are suspects, one at a time."""
         if not len(self._suspects):
             return self._next_event()
@@ -210,7 +210,7 @@ class Session:
             return self._next_event() or suspect
         return suspect
 
-    def _next_event(self) -> Stored | None:
+    def _next_event(self) -> StoredEvent | None:
         for event in self._events():
             if (
                 event not in self._suspects
@@ -220,7 +220,7 @@ class Session:
                 return event
         return None
 
-    def _events(self) -> Iterator[Stored]:
+    def _events(self) -> Iterator[StoredEvent]:
         while True:
             if not self._read:
                 self._read.extend(self._outbox.oldest(READ, self._last))
@@ -229,7 +229,7 @@ class Session:
                 self._last = self._read[-1]
             yield self._read.popleft()
 
-    def _send(self, topic: str, payload: bytes, event: Stored | None) -> None:
+    def _send(self, topic: str, payload: bytes, event: StoredEvent | None) -> None:
         self._tokens += 1
         if not self._under_way:
             self._heard_at = time.monotonic()
@@ -337,7 +337,7 @@ class Session:
         self._holds.hold(topic)
         self._suspects.release(topic, lambda event: self._topics.of(event.kind))
 
-    def _set_aside(self, event: Stored, reason: str) -> None:
+    def _set_aside(self, event: StoredEvent, reason: str) -> None:
         self._suspects.forget(event)
         self._outbox.set_aside(event, reason)
         self._journal.note("aside", event, reason)
@@ -383,10 +383,10 @@ class Session:
             return reason
         [(event, topic)] = left
         verdict = self._suspects.failed(event, topic, self.accepted > 0)
-        if verdict is Verdict.HOLD:
+        if verdict is FailureAction.COOL_DOWN_TOPIC:
             self._hold(topic)
             return f"{reason}, again and again on topic {topic}; does the policy allow it?"
-        if verdict is Verdict.ASIDE:
+        if verdict is FailureAction.SET_ASIDE:
             self._set_aside(event, f"{reason}; each time this message was sent")
             return f"{reason}; event {event.id} was the cause, and set aside"
         self._outbox.failed([event], reason)

@@ -13,7 +13,7 @@ from typing import Any
 from catalog.bundles.shelf import Shelf
 from catalog.core.settings import DeviceSettings, device_id, load
 from sync.outbox.outbox import FILE, Outbox
-from sync.reports.remote_commands import Commands
+from sync.reports.remote_commands import CommandHandler
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
 from sync.reports.transports import choice
@@ -21,7 +21,7 @@ from sync.settings import OutboxSettings
 
 
 @contextmanager
-def opened(
+def open_reporter(
     config: Path | None, sync_now: Callable[[], object] | None = None
 ) -> Iterator[tuple[Outbox, Reporter] | None]:
     """The outbox and its reporter; None where nothing is to be reported.
@@ -34,23 +34,23 @@ def opened(
         SettingsError: Something is missing or wrong.
         OutboxError: The outbox cannot be used.
     """
-    if not is_wanted(config):
+    if not is_reporting_enabled(config):
         yield None
         return
     settings = load("outbox", OutboxSettings, config)
     device = load("device", DeviceSettings, config)
     topics = Topics.of_settings(settings, choice.thing_name(device))
-    dial = choice.dialer(settings, device, topics)
-    assert dial is not None
+    make_transport = choice.transport_factory(settings, device, topics)
+    assert make_transport is not None
     outbox = Outbox(device.folder / FILE, settings, device_id(device.folder))
     try:
-        commands = Commands(_actions(outbox, device, sync_now))
-        yield outbox, Reporter(outbox, dial, topics, settings, device.state, commands)
+        commands = CommandHandler(_actions(outbox, device, sync_now))
+        yield outbox, Reporter(outbox, make_transport, topics, settings, device.state, commands)
     finally:
         outbox.close()
 
 
-def is_wanted(config: Path | None) -> bool:
+def is_reporting_enabled(config: Path | None) -> bool:
     """Whether the settings name a way out.
 
     Raises:
@@ -60,7 +60,7 @@ def is_wanted(config: Path | None) -> bool:
     return settings.enabled and choice.choose(settings) != "none"
 
 
-def reporting(
+def reporting_worker(
     config: Path | None, pulls: bool = True
 ) -> Callable[[threading.Event, threading.Event], None]:
     """The worker of ``sync run`` that reports; where nothing is to be reported, it ends.
@@ -70,7 +70,7 @@ def reporting(
     """
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
-        with opened(config, wake.set if pulls else None) as found:
+        with open_reporter(config, wake.set if pulls else None) as found:
             if found is not None:
                 found[1].run(stopping)
 

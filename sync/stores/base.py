@@ -7,7 +7,7 @@
     files/<sha256>                              what manifests list, each stored once
 
 A store promises nothing. Whatever it hands out is checked against a signature or a digest;
-what it is asked for is bounded in bytes, and in time by `Pace`.
+what it is asked for is bounded in bytes, and in time by `MinimumSpeed`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
-from sync.errors import StoreTooLarge, StoreUnreachable
+from sync.errors import StoreTooLargeError, StoreUnreachableError
 
 METADATA = "metadata"
 TARGETS = "targets"
@@ -28,11 +28,11 @@ CHUNK = 1 << 16  # bytes asked for at a time
 SLOWEST = 1024  # bytes a second, on average over WINDOW
 WINDOW = 30.0  # seconds
 
-Progress = Callable[[int], object]  # hears of bytes as they are sent
+UploadProgress = Callable[[int], object]  # hears of bytes as they are sent
 
 
 @dataclass(frozen=True)
-class Entry:
+class ObjectInfo:
     """What a store says of an object: its size, and a tag that changes with its content."""
 
     bytes: int
@@ -55,15 +55,15 @@ class Body(Protocol):
     def read(self, limit: int = CHUNK) -> bytes:
         """Return what has arrived, at most `limit` bytes; ``b""`` at the end.
 
-        Waits for the first byte alone, so that the caller can hold the store to a `Pace`.
+        Waits for the first byte alone, so that the caller can hold the store to a `MinimumSpeed`.
 
         Raises:
-            StoreUnreachable: The connection broke off, or fell silent.
+            StoreUnreachableError: The connection broke off, or fell silent.
         """
 
 
 @dataclass
-class Pace:
+class MinimumSpeed:
     """A least speed, so that a store which trickles cannot hold its reader for ever.
 
     Args:
@@ -80,14 +80,14 @@ class Pace:
         """Count bytes that have arrived.
 
         Raises:
-            StoreUnreachable: Too few of them, for a whole window.
+            StoreUnreachableError: Too few of them, for a whole window.
         """
         self._bytes += arrived
         elapsed = time.monotonic() - self._since
         if elapsed < self.window:
             return
         if self._bytes < self.slowest * elapsed:
-            raise StoreUnreachable(
+            raise StoreUnreachableError(
                 f"too slow: {self._bytes} bytes in {elapsed:.0f} s; try again on a better link"
             )
         self._since, self._bytes = time.monotonic(), 0
@@ -103,7 +103,7 @@ class Store(ABC):
     url: str
 
     @abstractmethod
-    def head(self, name: str) -> Entry | None:
+    def head(self, name: str) -> ObjectInfo | None:
         """Size and tag of an object, or None where there is none.
 
         Raises:
@@ -122,8 +122,8 @@ class Store(ABC):
             etag: The object must still have this tag.
 
         Raises:
-            NotInStore: There is none.
-            StoreChanged: It has another tag by now, or no byte `start`.
+            NotInStoreError: There is none.
+            StoreChangedError: It has another tag by now, or no byte `start`.
             StoreError: It could not be asked.
         """
 
@@ -135,8 +135,8 @@ class Store(ABC):
         *,
         replaces: str | None = None,
         new: bool = False,
-        progress: Progress = lambda count: None,
-    ) -> Entry | None:
+        progress: UploadProgress = lambda count: None,
+    ) -> ObjectInfo | None:
         """Write an object, all of it or nothing.
 
         Args:
@@ -147,7 +147,7 @@ class Store(ABC):
             progress: Hears of the bytes on their way.
 
         Raises:
-            StoreConflict: Something else is there; nothing was overwritten.
+            StoreConflictError: Something else is there; nothing was overwritten.
             StoreError: It could not be written.
         """
 
@@ -155,16 +155,16 @@ class Store(ABC):
         """All of a small object.
 
         Raises:
-            NotInStore: There is none.
-            StoreTooLarge: It has more than `limit` bytes.
+            NotInStoreError: There is none.
+            StoreTooLargeError: It has more than `limit` bytes.
             StoreError: It could not be read.
         """
-        pace = Pace()
+        pace = MinimumSpeed()
         content = bytearray()
         with self.open(name) as body:
             while chunk := body.read(min(CHUNK, limit + 1 - len(content))):
                 content += chunk
                 if len(content) > limit:
-                    raise StoreTooLarge(f"{self.url}: {name} has more than {limit} bytes")
+                    raise StoreTooLargeError(f"{self.url}: {name} has more than {limit} bytes")
                 pace.count(len(chunk))
         return bytes(content)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from catalog.core import durable
-from sync.errors import NotInStore, StoreChanged, StoreConflict, StoreError
-from sync.stores.base import CHUNK, Entry, Progress, Store
+from sync.errors import NotInStoreError, StoreChangedError, StoreConflictError, StoreError
+from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
 
 COPIED = 1 << 20  # bytes at a time
 
@@ -25,7 +25,7 @@ class FolderStore(Store):
         self.path = path
         self.url = path.absolute().as_uri()
 
-    def head(self, name: str) -> Entry | None:
+    def head(self, name: str) -> ObjectInfo | None:
         """See `Store.head`."""
         try:
             return _entry((self.path / name).stat())
@@ -42,13 +42,13 @@ class FolderStore(Store):
             file = (self.path / name).open("rb")
         except (FileNotFoundError, NotADirectoryError) as error:
             self._must_exist()
-            raise NotInStore(f"{self.url}: has no {name}") from error
+            raise NotInStoreError(f"{self.url}: has no {name}") from error
         except OSError as error:
             raise self._failed(name, error) from error
         with file:
             entry = _entry(os.fstat(file.fileno()))
             if 0 < start >= entry.bytes or etag not in (None, entry.etag):
-                raise StoreChanged(f"{self.url}: {name} has changed since it was begun")
+                raise StoreChangedError(f"{self.url}: {name} has changed since it was begun")
             file.seek(start)
             yield _Body(self, name, file, entry, start)
 
@@ -59,8 +59,8 @@ class FolderStore(Store):
         *,
         replaces: str | None = None,
         new: bool = False,
-        progress: Progress = lambda count: None,
-    ) -> Entry:
+        progress: UploadProgress = lambda count: None,
+    ) -> ObjectInfo:
         """See `Store.write`."""
         target = self.path / name
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -74,7 +74,7 @@ class FolderStore(Store):
             with self._locked():
                 found = self.head(name)
                 if (new and found) or (replaces is not None and _tag(found) != replaces):
-                    raise StoreConflict(f"{self.url}: somebody else has just written {name}")
+                    raise StoreConflictError(f"{self.url}: somebody else has just written {name}")
                 temporary.replace(target)
                 durable.flush_folder(target.parent)
                 return _entry(target.stat())
@@ -103,7 +103,7 @@ class FolderStore(Store):
 
 class _Body:
     def __init__(
-        self, store: FolderStore, name: str, file: BinaryIO, entry: Entry, start: int
+        self, store: FolderStore, name: str, file: BinaryIO, entry: ObjectInfo, start: int
     ) -> None:
         self._store, self._name, self._file = store, name, file
         self.size, self.etag, self.start = entry.bytes, entry.etag, start
@@ -115,17 +115,17 @@ class _Body:
             raise self._store._failed(self._name, error) from error
 
 
-def _copy(content: bytes | BinaryIO, file: BinaryIO, progress: Progress) -> None:
+def _copy(content: bytes | BinaryIO, file: BinaryIO, progress: UploadProgress) -> None:
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     while chunk := source.read(COPIED):
         file.write(chunk)
         progress(len(chunk))
 
 
-def _entry(status: os.stat_result) -> Entry:
+def _entry(status: os.stat_result) -> ObjectInfo:
     tag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
-    return Entry(status.st_size, tag)
+    return ObjectInfo(status.st_size, tag)
 
 
-def _tag(entry: Entry | None) -> str | None:
+def _tag(entry: ObjectInfo | None) -> str | None:
     return None if entry is None else entry.etag

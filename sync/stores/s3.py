@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from catalog.core.errors import MissingExtraError, SettingsError
 from sync.errors import (
-    NotInStore,
-    StoreBusy,
-    StoreChanged,
-    StoreConflict,
+    NotInStoreError,
+    StoreBusyError,
+    StoreChangedError,
+    StoreConflictError,
     StoreError,
-    StoreRefused,
-    StoreUnreachable,
+    StoreRefusedError,
+    StoreUnreachableError,
 )
-from sync.stores.base import CHUNK, Entry, Progress, Store
+from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
 from sync.stores.bounds import bound
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ class S3Store(Store):
             raise SettingsError(f"{self.url}: {error}") from error
         bound(self._client)
 
-    def head(self, name: str) -> Entry | None:
+    def head(self, name: str) -> ObjectInfo | None:
         """See `Store.head`."""
         try:
             found = self._ask(name, lambda: self._client.head_object(**self._at(name)))
-        except NotInStore:
+        except NotInStoreError:
             return None
-        return Entry(int(found["ContentLength"]), str(found["ETag"]))
+        return ObjectInfo(int(found["ContentLength"]), str(found["ETag"]))
 
     @contextmanager
     def open(self, name: str, start: int = 0, etag: str | None = None) -> Iterator[_Body]:
@@ -99,7 +99,7 @@ class S3Store(Store):
         try:
             # some stores ignore that they were asked for this object only
             if etag not in (None, body.etag) or body.start > start:
-                raise StoreChanged(f"{self.url}: {name} has changed since it was begun")
+                raise StoreChangedError(f"{self.url}: {name} has changed since it was begun")
             yield body
         finally:
             found["Body"].close()
@@ -111,8 +111,8 @@ class S3Store(Store):
         *,
         replaces: str | None = None,
         new: bool = False,
-        progress: Progress = lambda count: None,
-    ) -> Entry | None:
+        progress: UploadProgress = lambda count: None,
+    ) -> ObjectInfo | None:
         """See `Store.write`."""
         condition = {"IfMatch": replaces} if replaces is not None else {}
         if new:
@@ -122,16 +122,16 @@ class S3Store(Store):
         wanted = self._at(name) | condition | {"Body": content}
         try:
             found = self._ask(name, lambda: self._client.put_object(**wanted))
-        except NotInStore as error:
+        except NotInStoreError as error:
             if replaces is None:
                 raise
-            raise StoreConflict(f"{self.url}: somebody else has removed {name}") from error
+            raise StoreConflictError(f"{self.url}: somebody else has removed {name}") from error
         progress(len(content))
-        return Entry(len(content), found["ETag"])
+        return ObjectInfo(len(content), found["ETag"])
 
     def _send(
-        self, name: str, file: BinaryIO, condition: dict[str, str], progress: Progress
-    ) -> Entry | None:
+        self, name: str, file: BinaryIO, condition: dict[str, str], progress: UploadProgress
+    ) -> ObjectInfo | None:
         from boto3.s3.transfer import TransferConfig
 
         if condition:
@@ -169,7 +169,9 @@ class S3Store(Store):
             exceptions.TokenRetrievalError,
             exceptions.ProfileNotFound,
         ) as error:
-            raise StoreRefused(f"{self.url}: {error}; see docs/sync.md for credentials") from error
+            raise StoreRefusedError(
+                f"{self.url}: {error}; see docs/sync.md for credentials"
+            ) from error
         except (
             exceptions.ConnectionError,
             exceptions.HTTPClientError,
@@ -186,22 +188,22 @@ class S3Store(Store):
         code = error.response.get("Error", {}).get("Code", "")
         said = f"{self.url}: {name}: the store says {code or status}"
         if code == "NoSuchBucket":
-            return NotInStore(f"{self.url}: there is no bucket {self._bucket}")
+            return NotInStoreError(f"{self.url}: there is no bucket {self._bucket}")
         if status == 404:
-            return NotInStore(f"{self.url}: has no {name}")
+            return NotInStoreError(f"{self.url}: has no {name}")
         if status in (401, 403) or code in STALE:
-            return StoreRefused(f"{said}; check the credentials, their rights and the clock")
+            return StoreRefusedError(f"{said}; check the credentials, their rights and the clock")
         if status in (409, 412) and error.operation_name.startswith("Put"):
-            return StoreConflict(f"{self.url}: somebody else has just written {name}")
+            return StoreConflictError(f"{self.url}: somebody else has just written {name}")
         if status in (412, 416):
-            return StoreChanged(f"{self.url}: {name} has changed since it was begun")
+            return StoreChangedError(f"{self.url}: {name} has changed since it was begun")
         if status in (408, 429) or status >= 500 or code == "RequestTimeout":
-            return StoreBusy(f"{said}; try again later")
+            return StoreBusyError(f"{said}; try again later")
         return StoreError(said)
 
-    def broke_off(self, name: str, error: Exception) -> StoreUnreachable:
+    def broke_off(self, name: str, error: Exception) -> StoreUnreachableError:
         """The connection failed, or the store fell silent."""
-        return StoreUnreachable(
+        return StoreUnreachableError(
             f"{self.url}: {name}: {self._place} cannot be reached: {_reason(error)}"
         )
 
@@ -227,7 +229,7 @@ class _Body:
             raise self._store.broke_off(self._name, error) from error
         self._left -= len(chunk)
         if not chunk and limit and self._left > 0:
-            raise StoreUnreachable(
+            raise StoreUnreachableError(
                 f"{self._store.url}: {self._name}: broke off, {self._left} bytes are missing"
             )
         return chunk

@@ -41,7 +41,7 @@ FOLDERS = {
 Passphrase = Callable[[str, bool], bytes]  # asked with the folder's name, and if it is a new one
 
 
-class Keys:
+class KeyFolder:
     """The key folder at `folder`.
 
     Args:
@@ -74,7 +74,7 @@ class Keys:
             raise KeysError(f"{folder}: its roots cannot be read: {error}") from error
 
     @classmethod
-    def create(cls, folder: Path, passphrase: Passphrase) -> Keys:
+    def create(cls, folder: Path, passphrase: Passphrase) -> KeyFolder:
         """Make keys, and a root that names them, in a new folder.
 
         Raises:
@@ -94,7 +94,7 @@ class Keys:
             raise KeysError(f"{folder}: cannot be written: {error}") from error
         return cls(folder, passphrase)
 
-    def rotate(self, replaced: Collection[str]) -> Keys:
+    def rotate(self, replaced: Collection[str]) -> KeyFolder:
         """Write the next root: valid anew, with new keys in the folders `replaced`.
 
         This object still signs as before; the one that is returned signs with the new keys.
@@ -122,7 +122,7 @@ class Keys:
                         file.unlink()
         except OSError as error:
             raise KeysError(f"{self.folder}: cannot be written: {error}") from error
-        return Keys(self.folder, self._passphrase)
+        return KeyFolder(self.folder, self._passphrase)
 
     def sign(self, signed: T) -> bytes:
         """Sign what a role says; the keys are those that the newest root names for it.

@@ -20,10 +20,10 @@ from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, T
 from catalog.bundles import validator
 from catalog.bundles.manifest import MANIFEST, FileEntry, bundle_id, parse_manifest
 from catalog.core.errors import BundleError, SurroundingsError
-from sync.errors import ForgedError, KeysError, NotInStore, StoreConflict, TrustError
-from sync.stores.base import FILES, METADATA, TARGETS, Progress, Store
-from sync.trust.keys import Keys, expiry
-from sync.trust.renewal import Ending, first
+from sync.errors import ForgedError, KeysError, NotInStoreError, StoreConflictError, TrustError
+from sync.stores.base import FILES, METADATA, TARGETS, Store, UploadProgress
+from sync.trust.keys import KeyFolder, expiry
+from sync.trust.renewal import SignatureExpiry, first
 from sync.trust.trust import ISSUED, TIME, Trust, issued_at, manifest_path, now
 
 DAYS = 400
@@ -32,7 +32,7 @@ LARGEST_TIMESTAMP = 16384  # bytes; as python-tuf's
 CLOCKS_DIFFER = timedelta(hours=1)
 ATTEMPTS = 100  # names left over by publishes that died
 
-Begin = Callable[[int], Progress]  # given the bytes to send, returns who hears of them
+StartUpload = Callable[[int], UploadProgress]  # given the bytes to send, returns who hears of them
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _State:
     targets: Targets
 
 
-class Publisher:
+class ReleasePublisher:
     """One who may sign for a repository.
 
     Args:
@@ -79,7 +79,7 @@ class Publisher:
         clock: What the time is.
     """
 
-    def __init__(self, store: Store, keys: Keys, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, store: Store, keys: KeyFolder, clock: Callable[[], datetime] = now) -> None:
         self._store = store
         self._keys = keys
         self._clock = clock
@@ -90,7 +90,7 @@ class Publisher:
         channel: str,
         days: float = DAYS,
         engine: str = "auto",
-        begin: Begin = lambda total: lambda count: None,
+        begin: StartUpload = lambda total: lambda count: None,
         again: bool = False,
     ) -> Published:
         """Publish a bundle in a channel.
@@ -105,8 +105,8 @@ class Publisher:
 
         Raises:
             BundleError: It is damaged, or did not pass the gate.
-            KeysError: Keys are missing or do not open.
-            StoreConflict: Somebody else published meanwhile; nothing was changed.
+            KeysError: KeyFolder are missing or do not open.
+            StoreConflictError: Somebody else published meanwhile; nothing was changed.
             StoreError: The store failed; the channel stays at what it was.
             TrustError: What is in the store is not what this owner signed.
         """
@@ -119,7 +119,7 @@ class Publisher:
         bundle: Path,
         channel: str,
         days: float = DAYS,
-        begin: Begin = lambda total: lambda count: None,
+        begin: StartUpload = lambda total: lambda count: None,
         expected: str | None = None,
         again: bool = False,
     ) -> Published:
@@ -164,19 +164,19 @@ class Publisher:
             ending.role,
         )
 
-    def refresh(self, days: float = DAYS) -> Ending:
+    def refresh(self, days: float = DAYS) -> SignatureExpiry:
         """Renew snapshot and timestamp, for which the online key is enough.
 
         Returns:
             Which signature ends first now, and when.
 
         Raises:
-            KeysError: Keys are missing or do not open.
+            KeysError: KeyFolder are missing or do not open.
             StoreError, TrustError: As for `publish`.
         """
         state = self._state()
         if state.tag is None:
-            raise NotInStore(
+            raise NotInStoreError(
                 f"{self._store.url}: nothing was published yet; publish a bundle first"
             )
         # a list signed by a key that was replaced is believed by nobody
@@ -184,7 +184,7 @@ class Publisher:
         self._sign(state, days, list_anew=replaced)
         return self._ending(state)
 
-    def _ending(self, state: _State) -> Ending:
+    def _ending(self, state: _State) -> SignatureExpiry:
         return first(self._keys.root, state.targets, state.snapshot, state.timestamp)
 
     def _state(self) -> _State:
@@ -228,7 +228,7 @@ class Publisher:
         return state
 
     def _send_files(
-        self, bundle: Path, files: dict[str, FileEntry], begin: Begin, again: bool
+        self, bundle: Path, files: dict[str, FileEntry], begin: StartUpload, again: bool
     ) -> list[FileEntry]:
         """Send what the store does not have yet; a file's name there is its digest."""
         missing = {}
@@ -273,11 +273,11 @@ class Publisher:
                 self._store.write(name, root)
         try:
             self._store.write(TIMESTAMP, signed, replaces=state.tag, new=state.tag is None)
-        except StoreConflict as error:
+        except StoreConflictError as error:
             # a write whose answer was lost and that was tried again conflicts with itself
             if self._store.read(TIMESTAMP, LARGEST_TIMESTAMP) == signed:
                 return
-            raise StoreConflict(
+            raise StoreConflictError(
                 f"{self._store.url}: somebody else published at the same time, and was first; "
                 "nothing was changed: try again"
             ) from error
@@ -289,10 +289,10 @@ class Publisher:
             data = self._keys.sign(signed)
             try:
                 self._store.write(f"{METADATA}/{signed.version}.{signed.type}.json", data, new=True)
-            except StoreConflict:  # left over by a publish that died, or one that is under way
+            except StoreConflictError:  # left over by a publish that died, or one that is under way
                 continue
             return MetaFile.from_data(signed.version, data, ["sha256"])
-        raise StoreConflict(f"{self._store.url}: the next {ATTEMPTS} versions are all taken")
+        raise StoreConflictError(f"{self._store.url}: the next {ATTEMPTS} versions are all taken")
 
 
 def _release(target: TargetFile | None) -> int:

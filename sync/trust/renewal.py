@@ -19,17 +19,17 @@ COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Ending:
+class SignatureExpiry:
     """The end of a signature: its role, and when."""
 
     role: str
     expires: datetime
 
 
-def first(*signed: Signed) -> Ending:
+def first(*signed: Signed) -> SignatureExpiry:
     """Which of the roles ends first; of several at once the one given first."""
     role = min(signed, key=lambda one: one.expires)
-    return Ending(role.type, role.expires)
+    return SignatureExpiry(role.type, role.expires)
 
 
 def command(role: str) -> str:

@@ -20,7 +20,7 @@ from catalog.core import durable
 log = logging.getLogger(__name__)
 
 
-class Floor(BaseModel):
+class NewestSeen(BaseModel):
     """What must not be undercut.
 
     Attributes:
@@ -41,11 +41,11 @@ class Floor(BaseModel):
     targets_keys: list[str] = []
     releases: dict[str, int] = {}
 
-    def under(self, root: Root) -> Floor:
+    def under(self, root: Root) -> NewestSeen:
         """What of this still holds under a verified root."""
         signing = sorted(root.roles[Timestamp.type].keyids)
         listing = sorted(root.roles[Targets.type].keyids)
-        return Floor(
+        return NewestSeen(
             given=self.given,
             root=root.version,
             timestamp_keys=signing,
@@ -54,12 +54,12 @@ class Floor(BaseModel):
             releases=self.releases if listing == self.targets_keys else {},
         )
 
-    def seen(self, channel: str, release: int) -> Floor:
+    def seen(self, channel: str, release: int) -> NewestSeen:
         """This, with a newer release of a channel."""
         return self.model_copy(update={"releases": self.releases | {channel: release}})
 
 
-class FloorFile:
+class NewestSeenFile:
     """A floor in a file.
 
     Args:
@@ -71,18 +71,18 @@ class FloorFile:
         self._file = file
         self._given = hashlib.sha256(root).hexdigest()
 
-    def read(self) -> Floor:
+    def read(self) -> NewestSeen:
         """The floor as it is; a damaged one begins anew."""
         try:
-            floor = Floor.model_validate_json(self._file.read_bytes())
+            floor = NewestSeen.model_validate_json(self._file.read_bytes())
         except FileNotFoundError:
-            return Floor(given=self._given)
+            return NewestSeen(given=self._given)
         except ValidationError as error:
             log.warning("%s: damaged, begun anew: %s", self._file, error)
-            return Floor(given=self._given)
-        return floor if floor.given == self._given else Floor(given=self._given)
+            return NewestSeen(given=self._given)
+        return floor if floor.given == self._given else NewestSeen(given=self._given)
 
-    def keep(self, former: Floor, floor: Floor) -> Floor:
+    def keep(self, former: NewestSeen, floor: NewestSeen) -> NewestSeen:
         """Make a floor durable, if it is another than the former, or not yet in its file."""
         if floor != former or not self._file.exists():
             durable.write(self._file, floor.model_dump_json().encode())

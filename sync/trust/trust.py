@@ -6,7 +6,7 @@ specification/latest/>`_, section 5). Around it stands what a device in the fiel
 - Its files are flushed, so that a power cut leaves what was there or what is new. A damaged
   file is fetched again: the root that the owner gave is always the beginning.
 - A floor of our own, flushed too: with its other files lost, a device still does not accept an
-  older repository; see `sync.trust.rollback_floor`.
+  older repository; see `sync.trust.rollback_protection`.
 - Time never runs behind the newest ``issued`` of a timestamp that was verified, so a device
   that boots in 1970 still notices what has expired. The device's own clock is never stored:
   a wrong reading is forgotten as soon as the clock is right.
@@ -32,17 +32,17 @@ from catalog.core.locks import locked
 from sync.errors import (
     ExpiredError,
     ForgedError,
-    NotInStore,
+    NotInStoreError,
     NotPublishedError,
     RolledBackError,
-    StoreRefused,
-    StoreTooLarge,
+    StoreRefusedError,
+    StoreTooLargeError,
     TooLargeError,
     WrongChannelError,
 )
 from sync.stores.base import METADATA, TARGETS, Store
-from sync.trust.renewal import Ending, command, first
-from sync.trust.rollback_floor import Floor, FloorFile
+from sync.trust.renewal import SignatureExpiry, command, first
+from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
 
 ISSUED = "issued"  # our field in the timestamp role
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -105,7 +105,7 @@ class Trust:
         self._folder = folder
         self._root = root
         self._fetcher = _Fetcher(store)
-        self._floor = FloorFile(folder / "floor", root)
+        self._floor = NewestSeenFile(folder / "floor", root)
         self._store = store
         self._clock = clock
         self._dates = dates
@@ -113,7 +113,7 @@ class Trust:
         self._trying: Updater | None = None
 
     def refresh(self) -> None:
-        """Fetch and verify the newest signed state.
+        """FileFetcher and verify the newest signed state.
 
         Raises:
             TrustError: It cannot be believed; see its subclasses for why.
@@ -180,7 +180,7 @@ class Trust:
             return self._refreshed_updater.get_targetinfo(path)
 
     def content(self, target: TargetFile, limit: int) -> bytes:
-        """Fetch a small target and hold it against what was signed.
+        """FileFetcher a small target and hold it against what was signed.
 
         Raises:
             TooLargeError: More than `limit` bytes were signed, or more than signed are sent.
@@ -202,7 +202,7 @@ class Trust:
         return issued_at(self.timestamp)
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> SignatureExpiry:
         """Which of the four signatures ends first, and when."""
         return first(self.root, self.targets, self.snapshot, self.timestamp)
 
@@ -276,7 +276,7 @@ class Trust:
         time = max(self._clock(), issued or LONG_AGO) if self._dates else LONG_AGO
         updater._trusted_set.reference_time = time
 
-    def _floor_under(self, root: Root) -> Floor:
+    def _floor_under(self, root: Root) -> NewestSeen:
         """The floor that still holds under this root, and is raised to it."""
         floor = self._floor.read()
         if root.version < floor.root:
@@ -350,11 +350,11 @@ class _Fetcher(FetcherInterface):
     def download_bytes(self, url: str, max_length: int) -> bytes:
         try:
             self.last = self._store.read(url, max_length)
-        except (NotInStore, StoreRefused) as error:
+        except (NotInStoreError, StoreRefusedError) as error:
             # no next root; S3 refuses to say that something is absent to who may not list
-            status = 404 if isinstance(error, NotInStore) else 403
+            status = 404 if isinstance(error, NotInStoreError) else 403
             raise exceptions.DownloadHTTPError(str(error), status) from error
-        except StoreTooLarge as error:
+        except StoreTooLargeError as error:
             raise exceptions.DownloadLengthMismatchError(str(error)) from error
         return self.last
 

@@ -16,7 +16,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.mqtt import Address
+from sync.reports.transports.mqtt import BrokerAddress
 from tests.support.certificates import Authority
 from tests.support.iot_core import IotCore, server_context
 
@@ -78,9 +78,9 @@ class Papers:
         authority = Authority(folder)
         return cls(authority, authority.issue("localhost"), authority.issue(THING))
 
-    def address(self, port: int, endpoint: str = "localhost", thing: str = THING) -> Address:
+    def address(self, port: int, endpoint: str = "localhost", thing: str = THING) -> BrokerAddress:
         """Where a broker on this machine is."""
-        return Address(endpoint, port, thing, *self.device, self.authority.file)
+        return BrokerAddress(endpoint, port, thing, *self.device, self.authority.file)
 
     def iot_core(self, record: Path) -> IotCore:
         """A broker of IoT Core's kind."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from catalog.bundles.shelf import Shelf
 from catalog.core.settings import DeviceSettings
-from sync.catalogues.device import Device
+from sync.catalogues.follower import ChannelFollower
 from sync.settings import SyncSettings
 from sync.stores.choice import open_store
-from sync.trust.keys import Keys
-from sync.trust.publish import Published, Publisher
+from sync.trust.keys import KeyFolder
+from sync.trust.publish import Published, ReleasePublisher
 from tests.conftest import sign_again
 
 PASSPHRASE = b"five words by chance, no more"
@@ -41,7 +41,7 @@ class Following:
     def create(cls, folder: Path) -> Following:
         """New keys, nothing published."""
         (folder / "store").mkdir(parents=True)
-        Keys.create(folder / "keys", passphrase)
+        KeyFolder.create(folder / "keys", passphrase)
         return cls(folder)
 
     def copy(self, folder: Path) -> Following:
@@ -54,14 +54,14 @@ class Following:
     ) -> Published:
         """Sign and send a bundle, whatever is in it; the gate is not asked."""
         store = open_store(source or self.source, **how)
-        keys = Keys(self.folder / "keys", passphrase)
-        return Publisher(store, keys, self.clock).put(bundle, channel, days)
+        keys = KeyFolder(self.folder / "keys", passphrase)
+        return ReleasePublisher(store, keys, self.clock).put(bundle, channel, days)
 
-    def device(self, engine: str = "auto", **settings: Any) -> Device:
+    def device(self, engine: str = "auto", **settings: Any) -> ChannelFollower:
         """The device, just started."""
         given = {"source": self.source, "root": self.folder / "keys" / "root.json"}
         sync = SyncSettings.model_validate(given | {"reserve_mb": 1} | settings)
-        return Device(sync, DeviceSettings(data_dir=self.data), engine, self.clock)
+        return ChannelFollower(sync, DeviceSettings(data_dir=self.data), engine, self.clock)
 
     def clock(self) -> datetime:
         """What time it is."""

@@ -16,10 +16,10 @@ from typing import BinaryIO, TypeVar
 from tuf.api.metadata import Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
 
 from catalog.bundles.manifest import FILES, MANIFEST, describe_files
-from sync.errors import NotInStore, StoreChanged, StoreConflict
-from sync.stores.base import CHUNK, Entry, Progress, Store
-from sync.trust.keys import Keys
-from sync.trust.publish import Published, Publisher
+from sync.errors import NotInStoreError, StoreChangedError, StoreConflictError
+from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
+from sync.trust.keys import KeyFolder
+from sync.trust.publish import Published, ReleasePublisher
 from sync.trust.trust import Trust
 
 Role = TypeVar("Role", Targets, Snapshot, Timestamp)
@@ -49,7 +49,7 @@ class MemoryStore(Store):
         self.read_names: list[str] = []
         self.written: Callable[[str], object] = lambda name: None
 
-    def head(self, name: str) -> Entry | None:
+    def head(self, name: str) -> ObjectInfo | None:
         content = self.objects.get(name)
         return None if content is None else _entry(content)
 
@@ -60,9 +60,9 @@ class MemoryStore(Store):
             if part in name:
                 raise error
         if name not in self.objects:
-            raise NotInStore(f"{self.url}: has no {name}")
+            raise NotInStoreError(f"{self.url}: has no {name}")
         if etag not in (None, _entry(self.objects[name]).etag):
-            raise StoreChanged(f"{self.url}: {name} has changed")
+            raise StoreChangedError(f"{self.url}: {name} has changed")
         yield _Body(self.objects[name], start)
 
     def write(
@@ -72,12 +72,12 @@ class MemoryStore(Store):
         *,
         replaces: str | None = None,
         new: bool = False,
-        progress: Progress = lambda count: None,
-    ) -> Entry:
+        progress: UploadProgress = lambda count: None,
+    ) -> ObjectInfo:
         self.written(name)
         found = self.head(name)
         if (new and found) or (replaces is not None and (not found or found.etag != replaces)):
-            raise StoreConflict(f"{self.url}: somebody else has just written {name}")
+            raise StoreConflictError(f"{self.url}: somebody else has just written {name}")
         data = content if isinstance(content, bytes) else content.read()
         progress(len(data))
         self.objects[name] = data
@@ -93,8 +93,8 @@ class _Body:
         return self._rest.read(limit)
 
 
-def _entry(content: bytes) -> Entry:
-    return Entry(len(content), hashlib.sha256(content).hexdigest())
+def _entry(content: bytes) -> ObjectInfo:
+    return ObjectInfo(len(content), hashlib.sha256(content).hexdigest())
 
 
 def write_hollow_bundle(folder: Path, like: Path, title: str = "Hollow") -> Path:
@@ -124,7 +124,7 @@ class World:
 
     folder: Path
     like: Path
-    keys: Keys
+    keys: KeyFolder
     store: MemoryStore = field(default_factory=MemoryStore)
     owners_time: datetime = TODAY
     devices_time: datetime = TODAY
@@ -135,9 +135,9 @@ class World:
         bundle = write_hollow_bundle(self.folder / "hollow", self.like, title)
         return self.publisher().put(bundle, channel, days)
 
-    def publisher(self) -> Publisher:
+    def publisher(self) -> ReleasePublisher:
         """The owner at work."""
-        return Publisher(self.store, self.keys, lambda: self.owners_time)
+        return ReleasePublisher(self.store, self.keys, lambda: self.owners_time)
 
     def device(self, root: int = 1) -> Trust:
         """The device, just started."""
@@ -160,7 +160,7 @@ class World:
         targets: Callable[[Targets], object] | None = None,
         snapshot: Callable[[Snapshot], object] = lambda signed: None,
         timestamp: Callable[[Timestamp], object] = lambda signed: None,
-        keys: Keys | None = None,
+        keys: KeyFolder | None = None,
     ) -> None:
         """Sign a next state as one can who has stolen keys; it is changed as told."""
         keys = keys or self.keys

@@ -16,8 +16,8 @@ import click
 import urllib3
 
 from catalog.core.errors import VisualSearchError
-from sync.errors import NotInStore, StoreBusy, StoreRefused
-from sync.stores.base import CHUNK, METADATA, Entry, Store
+from sync.errors import NotInStoreError, StoreBusyError, StoreRefusedError
+from sync.stores.base import CHUNK, METADATA, ObjectInfo, Store
 from sync.trust.trust import Trust
 
 GIVEN = "given-root"  # beside the metadata, which the suite looks into
@@ -39,7 +39,7 @@ class WebStore(Store):
         self.url = metadata
         self._bases = {METADATA: metadata, "targets": targets}
 
-    def head(self, name: str) -> Entry | None:
+    def head(self, name: str) -> ObjectInfo | None:
         raise NotImplementedError("a client only reads, and reads whole")
 
     def write(self, *_: object, **__: object) -> None:
@@ -52,11 +52,11 @@ class WebStore(Store):
         answer = urllib3.request("GET", address, preload_content=False, retries=False)
         try:
             if answer.status == 404:
-                raise NotInStore(f"{address}: 404")
+                raise NotInStoreError(f"{address}: 404")
             if answer.status == 403:
-                raise StoreRefused(f"{address}: 403")
+                raise StoreRefusedError(f"{address}: 403")
             if answer.status != 200:
-                raise StoreBusy(f"{address}: {answer.status}")
+                raise StoreBusyError(f"{address}: {answer.status}")
             yield _Body(answer)
         finally:
             answer.close()
@@ -92,14 +92,14 @@ def init(given: tuple[Path, str, tuple[str, ...], Path, str], root: Path) -> Non
 @client.command()
 @click.pass_obj
 def refresh(given: tuple[Path, str, tuple[str, ...], Path, str]) -> None:
-    """Fetch and verify the metadata."""
+    """FileFetcher and verify the metadata."""
     _refreshed(given)
 
 
 @client.command()
 @click.pass_obj
 def download(given: tuple[Path, str, tuple[str, ...], Path, str]) -> None:
-    """Fetch and verify targets."""
+    """FileFetcher and verify targets."""
     trust = _refreshed(given)
     for name in given[2]:
         target = trust.target(name)

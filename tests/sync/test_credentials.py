@@ -1,4 +1,4 @@
-"""Keys for a certificate: asked of a stand-in of the endpoint, used against a real store."""
+"""TemporaryCredentials for a certificate: asked of a stand-in of the endpoint, used against a real store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, device_id
 from sync.credentials import credentials_endpoint, session
-from sync.errors import StoreBusy, StoreError, StoreRefused, StoreUnreachable
+from sync.errors import StoreBusyError, StoreError, StoreRefusedError, StoreUnreachableError
 from sync.settings import SyncSettings
 from sync.stores.base import Store
 from sync.stores.choice import open_store
@@ -121,10 +121,10 @@ def test_keys_that_run_out_are_renewed(
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [
-        (403, StoreRefused, "iot:AssumeRoleWithCertificate"),
-        (404, StoreRefused, "role alias 'catalogue reader'"),
-        (500, StoreBusy, "says 500"),
-        (429, StoreBusy, "says 429"),
+        (403, StoreRefusedError, "iot:AssumeRoleWithCertificate"),
+        (404, StoreRefusedError, "role alias 'catalogue reader'"),
+        (500, StoreBusyError, "says 500"),
+        (429, StoreBusyError, "says 429"),
     ],
 )
 def test_a_refusal_of_the_endpoint_is_named(
@@ -162,7 +162,7 @@ def test_an_endpoint_that_is_not_there_or_not_trusted_is_named(
     )
     for one in (absent, untrusting, stranger):
         assert one is not None
-        with pytest.raises(StoreUnreachable, match="cannot be reached"):
+        with pytest.raises(StoreUnreachableError, match="cannot be reached"):
             one.keys()
     assert endpoint.asked == []
 

@@ -14,7 +14,7 @@ class Refusal(Enum):
     LATER = "later"  # too much at once, or a fault over there: the same again, later
 
 
-class Listener(Protocol):
+class TransportCallbacks(Protocol):
     """Hears from a transport, on any thread; must not block."""
 
     def accepted(self, token: int) -> None:
@@ -41,7 +41,7 @@ class Transport(Protocol):
     name: str
     window: int
 
-    def open(self, listener: Listener) -> None:
+    def open(self, listener: TransportCallbacks) -> None:
         """Connect.
 
         Raises:

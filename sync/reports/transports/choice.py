@@ -14,7 +14,7 @@ from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
 
 if TYPE_CHECKING:
-    from sync.reports.transports.mqtt import Address
+    from sync.reports.transports.mqtt import BrokerAddress
 
 Name = Literal["mqtt", "greengrass-v1", "greengrass-v2", "file", "none"]
 
@@ -37,7 +37,7 @@ def thing_name(device: DeviceSettings) -> str:
     return device.thing or device_id(device.folder)
 
 
-def dialer(
+def transport_factory(
     settings: OutboxSettings, device: DeviceSettings, topics: Topics
 ) -> Callable[[], Transport] | None:
     """What makes a transport, not yet open, or None where nothing is to be reported.
@@ -47,34 +47,34 @@ def dialer(
     """
     match choose(settings):
         case "mqtt":
-            from sync.reports.transports.mqtt import Mqtt
+            from sync.reports.transports.mqtt import MqttTransport
 
             address = mqtt_address(settings, device)
             commands = topics.commands if settings.commands else None
-            return lambda: Mqtt(address, commands)
+            return lambda: MqttTransport(address, commands)
         case "greengrass-v2":
-            return greengrass_v2.GreengrassV2
+            return greengrass_v2.GreengrassV2Transport
         case "greengrass-v1":
-            from sync.reports.transports.greengrass_v1 import GreengrassV1
+            from sync.reports.transports.greengrass_v1 import GreengrassV1Transport
 
-            return GreengrassV1
+            return GreengrassV1Transport
         case "file":
-            from sync.reports.transports.file import File
+            from sync.reports.transports.file import FileTransport
 
             folder = device.folder / settings.reports_dir.expanduser()
             most = int(settings.reports_mb * 1e6)
-            return lambda: File(folder, most, settings.reports_files)
+            return lambda: FileTransport(folder, most, settings.reports_files)
         case "none":
             return None
 
 
-def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> Address:
+def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> BrokerAddress:
     """The broker's address.
 
     Raises:
         SettingsError: A setting is missing.
     """
-    from sync.reports.transports.mqtt import Address
+    from sync.reports.transports.mqtt import BrokerAddress
 
     if not settings.endpoint:
         raise SettingsError(
@@ -87,7 +87,7 @@ def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> Address:
             raise SettingsError(f"[device] {key}: not set; reporting by MQTT needs it")
     assert device.certificate is not None
     assert device.private_key is not None
-    return Address(
+    return BrokerAddress(
         settings.endpoint,
         settings.port,
         thing_name(device),

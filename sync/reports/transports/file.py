@@ -20,13 +20,13 @@ from pathlib import Path
 
 from catalog.core import durable
 from sync.errors import TransportError
-from sync.reports.transports.base import Listener
+from sync.reports.transports.base import TransportCallbacks
 
 CURRENT = "reports.jsonl"
 FULL = re.compile(r"^reports-(\d{6,})\.jsonl$")
 
 
-class File:
+class FileTransport:
     """A folder of files of bounded size and number; when it is full, nothing more is accepted.
 
     Args:
@@ -43,9 +43,9 @@ class File:
         self._most_bytes = most_bytes
         self._most_files = most_files
         self._file: FileIO | None = None
-        self._listener: Listener | None = None
+        self._listener: TransportCallbacks | None = None
 
-    def open(self, listener: Listener) -> None:
+    def open(self, listener: TransportCallbacks) -> None:
         """Open the file, without a line that a power failure tore.
 
         Raises:

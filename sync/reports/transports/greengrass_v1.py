@@ -16,7 +16,7 @@ from typing import Any
 
 from catalog.core.errors import MissingExtraError
 from sync.errors import TransportError
-from sync.reports.transports.base import Listener, Refusal
+from sync.reports.transports.base import Refusal, TransportCallbacks
 
 SECONDS = 10.0  # for the daemon's answer
 MOST_HANGING = 8  # calls, then no more are begun
@@ -27,7 +27,7 @@ STATUS = re.compile(r"HTTP Error (\d{3})")  # in what the SDK raises
 _hanging: list[threading.Thread] = []
 
 
-class GreengrassV1:
+class GreengrassV1Transport:
     """A way out through the core that this process runs on."""
 
     name = "greengrass-v1"
@@ -41,11 +41,11 @@ class GreengrassV1:
         """
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._listener: Listener | None = None
+        self._listener: TransportCallbacks | None = None
         self._client: Any = None
         self._patience: dict[int, threading.Timer] = {}
 
-    def open(self, listener: Listener) -> None:
+    def open(self, listener: TransportCallbacks) -> None:
         """Find the core's own modules; nothing is sent.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import Any
 
 from catalog.core.errors import MissingExtraError
 from sync.errors import TransportError
-from sync.reports.transports.base import Listener, Refusal
+from sync.reports.transports.base import Refusal, TransportCallbacks
 
 VARIABLES = ("AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT", "SVCUID")
 SECONDS = 10.0  # for the core's greeting
@@ -30,7 +30,7 @@ def is_on_core() -> bool:
     return all(os.environ.get(one) for one in VARIABLES)
 
 
-class GreengrassV2:
+class GreengrassV2Transport:
     """One connection to the core; a restarted core gets a new one."""
 
     name = "greengrass-v2"
@@ -43,11 +43,11 @@ class GreengrassV2:
             seconds: How long the core may take to greet.
         """
         self._seconds = seconds
-        self._listener: Listener | None = None
+        self._listener: TransportCallbacks | None = None
         self._client: Any = None
         self._model: Any = None
 
-    def open(self, listener: Listener) -> None:
+    def open(self, listener: TransportCallbacks) -> None:
         """Connect to the core.
 
         Raises:

@@ -22,7 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from sync.errors import TransportError
 from sync.reports.transports import faults
-from sync.reports.transports.base import Listener, Refusal
+from sync.reports.transports.base import Refusal, TransportCallbacks
 
 ALPN = "x-amzn-mqtt-ca"  # IoT Core's name for MQTT at port 443
 ALPN_PORT = 443
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Address:
+class BrokerAddress:
     """Where the broker is, and with what this device shows who it is."""
 
     endpoint: str
@@ -83,12 +83,12 @@ class Address:
         return context
 
 
-class Mqtt:
+class MqttTransport:
     """A connection at a time. A message is accepted when its PUBACK says so."""
 
     name = "mqtt"
 
-    def __init__(self, address: Address, commands: str | None = None) -> None:
+    def __init__(self, address: BrokerAddress, commands: str | None = None) -> None:
         """Nothing is connected yet.
 
         Args:
@@ -99,8 +99,8 @@ class Mqtt:
         self._address = address
         self._commands = commands
         self._client: paho.Client | None = None
-        self._listener: Listener | None = None
-        self._hearing: Listener | None = None  # for commands, which come with the SUBACK
+        self._listener: TransportCallbacks | None = None
+        self._hearing: TransportCallbacks | None = None  # for commands, which come with the SUBACK
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._forget()
@@ -115,7 +115,7 @@ class Mqtt:
         self._refused = ""
         self._last_error = ""
 
-    def open(self, listener: Listener) -> None:
+    def open(self, listener: TransportCallbacks) -> None:
         """Connect, and hear commands where that is allowed.
 
         Raises:
@@ -168,7 +168,7 @@ class Mqtt:
             raise
 
     def _subscribe(self, commands: str) -> None:
-        """Commands are a comfort: where they are not to be had, connect again without."""
+        """CommandHandler are a comfort: where they are not to be had, connect again without."""
         assert self._client is not None
         self._client.subscribe(commands, qos=1)
         answered = self._subscribed.wait(PATIENCE_S)

@@ -13,7 +13,7 @@ from pathlib import Path
 from sync.outbox.outbox import Outbox
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
-from sync.reports.transports.mqtt import Address, Mqtt
+from sync.reports.transports.mqtt import BrokerAddress, MqttTransport
 from sync.settings import OutboxSettings
 from tests.support.brokers import THING
 
@@ -26,12 +26,12 @@ def main() -> None:
     settings = OutboxSettings.model_validate(
         {"rate": 1e6, "window": window, "patience_s": patience}
     )
-    address = Address("localhost", int(port), THING, Path(certificate), Path(key), Path(ca))
+    address = BrokerAddress("localhost", int(port), THING, Path(certificate), Path(key), Path(ca))
     outbox = Outbox(Path(file), settings, "device")
     topics = Topics(THING)
-    Reporter(outbox, lambda: Mqtt(address), topics, settings, Path(state), first_pause_s=0.05).run(
-        stopping
-    )
+    Reporter(
+        outbox, lambda: MqttTransport(address), topics, settings, Path(state), first_pause_s=0.05
+    ).run(stopping)
     outbox.close()
 
 

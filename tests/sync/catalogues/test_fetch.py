@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from sync.catalogues.fetch import Fetch, Wanted, sweep
+from sync.catalogues.fetch import FileFetcher, WantedFile, sweep
 from sync.errors import (
     ForgedError,
-    NotInStore,
-    StoreBusy,
-    StoreChanged,
+    NotInStoreError,
+    StoreBusyError,
+    StoreChangedError,
     StoreError,
-    StoreRefused,
-    StoreTooLarge,
-    StoreUnreachable,
+    StoreRefusedError,
+    StoreTooLargeError,
+    StoreUnreachableError,
 )
-from sync.stores.base import Pace, Store
+from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
@@ -34,9 +34,9 @@ CONTENT = random.Random(4).randbytes(3_000_000)
 STEP = len(CONTENT) // 32  # between two flushes
 
 
-def wanted(content: bytes = CONTENT) -> Wanted:
+def wanted(content: bytes = CONTENT) -> WantedFile:
     """What a manifest says of it."""
-    return Wanted(hashlib.sha256(content).hexdigest(), len(content))
+    return WantedFile(hashlib.sha256(content).hexdigest(), len(content))
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def store(faulty: FaultyProxy, link: tuple[FaultyProxy, Store]) -> Store:
 
 
 @pytest.fixture
-def fetch(store: Store, incoming: Path) -> Fetch:
-    return Fetch(store, incoming)
+def fetch(store: Store, incoming: Path) -> FileFetcher:
+    return FileFetcher(store, incoming)
 
 
 def names(folder: Path) -> set[str]:
@@ -106,7 +106,7 @@ def kill_after(count: int) -> Callable[[int, int], None]:
 
 
 def test_a_file_comes_whole_and_nothing_else_stays(
-    fetch: Fetch, incoming: Path, faulty: FaultyProxy
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy
 ) -> None:
     heard = []
     path = fetch.fetch(wanted(), lambda here, fetched: heard.append((here, fetched)))
@@ -118,7 +118,7 @@ def test_a_file_comes_whole_and_nothing_else_stays(
     assert sent(faulty) == len(CONTENT), "what is here is not fetched again"
 
 
-def test_it_goes_on_where_it_ended(fetch: Fetch, incoming: Path, faulty: FaultyProxy) -> None:
+def test_it_goes_on_where_it_ended(fetch: FileFetcher, incoming: Path, faulty: FaultyProxy) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(2_000_000))
     here = fetch.here(wanted())
@@ -131,7 +131,7 @@ def test_it_goes_on_where_it_ended(fetch: Fetch, incoming: Path, faulty: FaultyP
     assert request.bytes == len(CONTENT) - here
 
 
-def test_bytes_behind_the_journal_do_not_count(fetch: Fetch, incoming: Path) -> None:
+def test_bytes_behind_the_journal_do_not_count(fetch: FileFetcher, incoming: Path) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(1_000_000))
     here = fetch.here(wanted())
@@ -143,7 +143,7 @@ def test_bytes_behind_the_journal_do_not_count(fetch: Fetch, incoming: Path) -> 
 
 @pytest.mark.parametrize("journal", [b"", b"{", b"\0" * 60, b'{"etag": "x", "bytes": 9000000}'])
 def test_a_journal_that_says_nothing_true_means_to_begin_anew(
-    fetch: Fetch, incoming: Path, journal: bytes
+    fetch: FileFetcher, incoming: Path, journal: bytes
 ) -> None:
     (incoming / f"{wanted().sha256}.part").write_bytes(CONTENT[:5000])
     (incoming / f"{wanted().sha256}.journal").write_bytes(journal)
@@ -152,7 +152,7 @@ def test_a_journal_that_says_nothing_true_means_to_begin_anew(
 
 
 def test_a_wrong_byte_from_before_is_found_and_the_file_begun_anew(
-    fetch: Fetch, incoming: Path
+    fetch: FileFetcher, incoming: Path
 ) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(1_000_000))
@@ -163,13 +163,15 @@ def test_a_wrong_byte_from_before_is_found_and_the_file_begun_anew(
     assert names(incoming) == {"it"}
 
 
-def test_a_finished_file_that_was_damaged_is_fetched_again(fetch: Fetch, incoming: Path) -> None:
+def test_a_finished_file_that_was_damaged_is_fetched_again(
+    fetch: FileFetcher, incoming: Path
+) -> None:
     (incoming / wanted().sha256).write_bytes(CONTENT[:-1] + b"x")
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
 def test_another_content_is_refused_and_nothing_of_it_stays(
-    fetch: Fetch, incoming: Path, faulty: FaultyProxy
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy
 ) -> None:
     faulty.faults.append(Fault("files/", "damage", after=2_500_000))
     with pytest.raises(ForgedError, match="is not what was signed"):
@@ -180,7 +182,7 @@ def test_another_content_is_refused_and_nothing_of_it_stays(
 
 @pytest.mark.parametrize("how", ["truncate", "reset"])
 def test_a_link_that_breaks_off_is_taken_up_again(
-    fetch: Fetch, faulty: FaultyProxy, how: str
+    fetch: FileFetcher, faulty: FaultyProxy, how: str
 ) -> None:
     faulty.faults.append(Fault("files/", how, times=3, after=900_000))  # type: ignore[arg-type]
     fetched = []
@@ -192,10 +194,10 @@ def test_a_link_that_breaks_off_is_taken_up_again(
 
 @pytest.mark.parametrize("how", ["truncate", "reset", "busy"])
 def test_a_link_that_brings_nothing_is_left_soon(
-    fetch: Fetch, faulty: FaultyProxy, how: str
+    fetch: FileFetcher, faulty: FaultyProxy, how: str
 ) -> None:
     faulty.faults.append(Fault("files/", how))  # type: ignore[arg-type]
-    with pytest.raises((StoreUnreachable, StoreBusy)):
+    with pytest.raises((StoreUnreachableError, StoreBusyError)):
         fetch.fetch(wanted())
     assert len(faulty.requests) <= 9
 
@@ -204,8 +206,8 @@ def test_a_trickle_does_not_hold_the_device_and_what_came_is_kept(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:
     faulty.faults.append(Fault("files/", "trickle", after=20_000))
-    hasty = Fetch(store, incoming, lambda: Pace(slowest=1_000_000, window=0.3))
-    with pytest.raises(StoreUnreachable, match="too slow"):
+    hasty = FileFetcher(store, incoming, lambda: MinimumSpeed(slowest=1_000_000, window=0.3))
+    with pytest.raises(StoreUnreachableError, match="too slow"):
         hasty.fetch(wanted())
     faulty.faults.clear()
     assert hasty.here(wanted()) >= 20_000
@@ -219,15 +221,15 @@ def test_a_silent_store_does_not_hold_the_device(
 ) -> None:
     monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 0.3)
     faulty.faults.append(Fault("files/", "silent", after=20_000))
-    hasty = Fetch(open_store(SHARED, endpoint_url=faulty.address), incoming)
-    with pytest.raises(StoreUnreachable):
+    hasty = FileFetcher(open_store(SHARED, endpoint_url=faulty.address), incoming)
+    with pytest.raises(StoreUnreachableError):
         hasty.fetch(wanted())
     assert hasty.here(wanted()) >= 20_000
 
 
 @pytest.mark.parametrize("how", ["say less", "endless"])
 def test_a_length_that_is_not_the_signed_one_is_refused_before_a_byte(
-    fetch: Fetch, incoming: Path, faulty: FaultyProxy, how: str
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy, how: str
 ) -> None:
     faulty.faults.append(Fault("files/", how))  # type: ignore[arg-type]
     with pytest.raises(StoreError):
@@ -236,15 +238,17 @@ def test_a_length_that_is_not_the_signed_one_is_refused_before_a_byte(
 
 
 def test_a_length_that_is_too_large_is_refused_before_a_byte(
-    fetch: Fetch, incoming: Path, faulty: FaultyProxy
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy
 ) -> None:
     faulty.faults.append(Fault("files/", "say more"))
-    with pytest.raises(StoreTooLarge, match="were signed"):
+    with pytest.raises(StoreTooLargeError, match="were signed"):
         fetch.fetch(wanted())
     assert names(incoming) == set()
 
 
-def test_a_store_that_ignores_ranges_sends_all_again(fetch: Fetch, faulty: FaultyProxy) -> None:
+def test_a_store_that_ignores_ranges_sends_all_again(
+    fetch: FileFetcher, faulty: FaultyProxy
+) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(1_000_000))
     faulty.faults.append(Fault("files/", "ignore ranges"))
@@ -253,7 +257,7 @@ def test_a_store_that_ignores_ranges_sends_all_again(fetch: Fetch, faulty: Fault
 
 @pytest.mark.parametrize("how", ["", "ignore conditions"])
 def test_an_object_that_changes_on_the_way_is_begun_anew(
-    fetch: Fetch,
+    fetch: FileFetcher,
     s3_server: S3Server,
     faulty: FaultyProxy,
     how: str,
@@ -273,19 +277,26 @@ def test_an_object_that_changes_on_the_way_is_begun_anew(
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
-def test_an_object_that_never_stops_changing_is_left(fetch: Fetch, faulty: FaultyProxy) -> None:
+def test_an_object_that_never_stops_changing_is_left(
+    fetch: FileFetcher, faulty: FaultyProxy
+) -> None:
     faulty.faults.append(Fault("files/", "status", status=412))
-    with pytest.raises(StoreChanged):
+    with pytest.raises(StoreChangedError):
         fetch.fetch(wanted())
     assert len(faulty.requests) == 3
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(403, StoreRefused), (404, NotInStore), (500, StoreBusy), (503, StoreBusy)],
+    [
+        (403, StoreRefusedError),
+        (404, NotInStoreError),
+        (500, StoreBusyError),
+        (503, StoreBusyError),
+    ],
 )
 def test_a_refusal_is_named(
-    fetch: Fetch, incoming: Path, faulty: FaultyProxy, status: int, error: type[StoreError]
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy, status: int, error: type[StoreError]
 ) -> None:
     faulty.faults.append(Fault("files/", "status", status=status))
     with pytest.raises(error):
@@ -295,26 +306,27 @@ def test_a_refusal_is_named(
 
 def test_an_empty_file_is_a_file(store: Store, incoming: Path) -> None:
     store.write(f"files/{wanted(b'').sha256}", b"")
-    assert Fetch(store, incoming).fetch(wanted(b"")).read_bytes() == b""
+    assert FileFetcher(store, incoming).fetch(wanted(b"")).read_bytes() == b""
 
 
 FETCHING = """
 import sys
 from pathlib import Path
-from sync.catalogues.fetch import Fetch, Wanted
+from sync.catalogues.fetch import FileFetcher, WantedFile
 from sync.stores.choice import open_store
 
 source, address, folder, sha256, size = sys.argv[1:]
 def say(here, fetched):
     print(here, flush=True)
-Fetch(open_store(source, endpoint_url=address), Path(folder)).fetch(Wanted(sha256, int(size)), say)
+fetcher = FileFetcher(open_store(source, endpoint_url=address), Path(folder))
+fetcher.fetch(WantedFile(sha256, int(size)), say)
 """
 
 
 def test_kills_cost_little_and_harm_nothing(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:
-    fetch = Fetch(store, incoming)
+    fetch = FileFetcher(store, incoming)
     faulty.faults.append(Fault("files/", "silent"))
     for goal in (1_000_000, 2_000_000):  # then silence, so that the kill finds it at it
         faulty.faults[0].after = goal - fetch.here(wanted())
@@ -353,7 +365,7 @@ def test_only_what_is_wanted_and_resumable_is_left_by_a_sweep(incoming: Path) ->
     sweep(incoming / "absent", set())
 
 
-def test_the_journal_says_how_far_and_of_which_object(fetch: Fetch, incoming: Path) -> None:
+def test_the_journal_says_how_far_and_of_which_object(fetch: FileFetcher, incoming: Path) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(1_000_000))
     said = json.loads((incoming / f"{wanted().sha256}.journal").read_text())

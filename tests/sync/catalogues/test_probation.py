@@ -22,7 +22,7 @@ from catalog.core.state import (
     read_edge_state,
     write_edge_state,
 )
-from sync.catalogues.trial import SETTLED_S, Watcher
+from sync.catalogues.probation import SETTLED_S, ProbationWatcher
 from tests.support.following import variant
 
 PATIENCE = 60.0
@@ -56,9 +56,11 @@ class Bench:
             )
             self.shelf.save_state(self.shelf.state().model_copy(update={"trial": trial}))
 
-    def restarted(self) -> Watcher:
+    def restarted(self) -> ProbationWatcher:
         """Sync, just started."""
-        return Watcher(self.shelf, lambda: read_edge_state(self.state), clock=lambda: self.now)
+        return ProbationWatcher(
+            self.shelf, lambda: read_edge_state(self.state), clock=lambda: self.now
+        )
 
     def say(self, phase: Phase, bundle: str, **changes: object) -> None:
         """Edge says something; it is this process unless `changes` say otherwise."""
@@ -321,5 +323,5 @@ def test_a_trial_that_was_ended_meanwhile_is_not_taken_back(bench: Bench) -> Non
             bench.shelf.save_state(bench.shelf.state().model_copy(update={"trial": None}))
         return edge
 
-    assert Watcher(bench.shelf, ends_it).look() == "none"
+    assert ProbationWatcher(bench.shelf, ends_it).look() == "none"
     assert bench.stays()

@@ -19,8 +19,8 @@ from catalog.bundles.manifest import MANIFEST, verify
 from catalog.core.errors import ShelfError
 from catalog.core.state import SyncState, edge_state, read_sync_state, write_edge_state
 from sync.stores.choice import open_store
-from sync.trust.keys import Keys
-from sync.trust.publish import Publisher
+from sync.trust.keys import KeyFolder
+from sync.trust.publish import ReleasePublisher
 from tests.conftest import sign_again
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.following import Following, passphrase, variant
@@ -431,7 +431,7 @@ def test_a_signed_manifest_with_a_wicked_name_writes_nothing(
     file.write_text(json.dumps(manifest))
     with monkeypatch.context() as patch:  # an owner whose own check was put out of order
         patch.setattr("catalog.bundles.manifest._check_names", lambda *_: None)
-        patch.setattr("sync.trust.publish.Publisher._send_files", lambda *_: [])
+        patch.setattr("sync.trust.publish.ReleasePublisher._send_files", lambda *_: [])
         following.publish(newer)
     state = following.device().check()
     refused(following, state, "rejected")
@@ -622,8 +622,8 @@ def test_a_damaged_file_in_the_store_is_repaired_by_publishing_it_again(
     file.write_bytes(bytes(len(healthy)))
     assert "sync publish --again" in refused(following, following.device().check(), "forged")
     assert following.publish(newer).sent == 0
-    keys = Keys(following.folder / "keys", passphrase)
-    publisher = Publisher(open_store(following.source), keys)
+    keys = KeyFolder(following.folder / "keys", passphrase)
+    publisher = ReleasePublisher(open_store(following.source), keys)
     assert publisher.publish(newer, "stable", again=True).sent > 0
     assert file.read_bytes() == healthy
     assert following.device().check().outcome == "installed"

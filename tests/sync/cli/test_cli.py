@@ -25,7 +25,7 @@ from sync.backoff import Backoff
 from sync.catalogues import run
 from sync.cli.device import _rows, _watch
 from sync.cli.doctor import examine
-from sync.errors import StoreUnreachable
+from sync.errors import StoreUnreachableError
 from sync.outbox.events import status
 from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
@@ -323,7 +323,7 @@ def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPat
     def failing(stopping: threading.Event, wake: threading.Event) -> None:
         attempts.append("x")
         if len(attempts) == 1:
-            raise StoreUnreachable("no network")
+            raise StoreUnreachableError("no network")
         if len(attempts) == 2:
             raise ZeroDivisionError
         stopping.set()
@@ -373,7 +373,7 @@ def test_wake_lets_the_pull_check_now_and_failures_come_back_sooner_than_the_int
         return checks[-1]
 
     device.check = counted  # type: ignore[method-assign, assignment]
-    thread = threading.Thread(target=run.pulling(device, lambda: 0.5), args=(stopping, wake))
+    thread = threading.Thread(target=run.pull_worker(device, lambda: 0.5), args=(stopping, wake))
     thread.start()
     until(lambda: len(checks) == 1)
     assert checks[0].outcome == "installed"
@@ -512,7 +512,7 @@ def test_wrong_settings_of_the_reports_do_not_stop_the_pull(
 
 def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Following) -> None:
     device = following.device()
-    with run.alone(device), (following.data / "shelf" / "run.lock").open("a"):
+    with run.run_lock(device), (following.data / "shelf" / "run.lock").open("a"):
         assert run.is_running(device)
     held, let_go = threading.Event(), threading.Event()
 
@@ -524,7 +524,7 @@ def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Fo
     thread = threading.Thread(target=glance)
     thread.start()
     held.wait()
-    with run.alone(device):
+    with run.run_lock(device):
         assert run.is_running(device)
     thread.join()
 
@@ -543,7 +543,7 @@ def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
         raise DiskFullError("the disk is full; make room")
 
     monkeypatch.setattr(device, "watch", full)
-    run.watching(device)(stopping, threading.Event())
+    run.probation_worker(device)(stopping, threading.Event())
     assert len(looks) == 3
     assert caplog.text.count("the disk is full") == 1
     with pytest.raises(DiskFullError):

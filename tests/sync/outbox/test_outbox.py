@@ -22,7 +22,7 @@ import pytest
 import sync.outbox.writer
 from sync.errors import OutboxError
 from sync.outbox.clock import Moment
-from sync.outbox.database import OutboxFile
+from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import WORTH, Event, Heartbeat, Sighting, Timings, features, message, status
 from sync.outbox.outbox import REASONS, Outbox
 from sync.outbox.rows import ROW_BYTES, count_drops, newest_sequence
@@ -206,7 +206,7 @@ def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.M
 def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file: Path) -> None:
     put(outbox, status("started"))
     drops: dict[tuple[str, str], int] = {(one, kind): 1 for one in REASONS for kind in WORTH}
-    OutboxFile(file).write(lambda database: count_drops(database, drops))
+    OutboxDatabase(file).write(lambda database: count_drops(database, drops))
     put(outbox, status("started"))
     (report,) = told(outbox, "dropped")
     assert report["details"] == dict.fromkeys(REASONS, len(WORTH))
@@ -561,7 +561,7 @@ def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_ne
         start = time.monotonic()
         child = os.fork()
         if child == 0:
-            OutboxFile(file).read(newest_sequence)
+            OutboxDatabase(file).read(newest_sequence)
             os._exit(0)
         if turn > 0:
             time.sleep(took * turn / 20)
@@ -575,7 +575,7 @@ def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_ne
         assert ids <= stored
         ids = stored
     _give_an_impossible_version(file)
-    last = OutboxFile(file)
+    last = OutboxDatabase(file)
     last.read(newest_sequence)
     last.close()
     databases = list(file.parent.glob("outbox-*.db"))

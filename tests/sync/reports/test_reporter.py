@@ -19,14 +19,14 @@ from sync.cli.tail import _line, tail
 from sync.errors import OutboxError
 from sync.outbox.events import Event, Heartbeat, status
 from sync.outbox.outbox import Outbox
-from sync.reports.journal import Journal, Note, follow
-from sync.reports.remote_commands import Commands
+from sync.reports.journal import Journal, JournalEntry, follow
+from sync.reports.remote_commands import CommandHandler
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
-from sync.reports.transports.file import File
-from sync.reports.transports.greengrass_v1 import GreengrassV1
-from sync.reports.transports.mqtt import Mqtt
-from sync.reports.wiring import opened, reporting
+from sync.reports.transports.file import FileTransport
+from sync.reports.transports.greengrass_v1 import GreengrassV1Transport
+from sync.reports.transports.mqtt import MqttTransport
+from sync.reports.wiring import open_reporter, reporting_worker
 from sync.settings import OutboxSettings
 from tests.support import greengrass_core
 from tests.support.brokers import THING, Consumer, Mosquitto, Papers, until
@@ -43,7 +43,7 @@ class Way:
     broker: IotCore
     papers: Papers
     folder: Path
-    commands: Commands = field(default_factory=lambda: Commands({}))
+    commands: CommandHandler = field(default_factory=lambda: CommandHandler({}))
 
     def put(self, count: int, start: int = 0, **details: Any) -> None:
         """Put status events and wait until they are durable."""
@@ -57,7 +57,12 @@ class Way:
         """Report through a core while the test goes on, with pauses that are nearly none."""
         topics, settings = Topics(THING), OutboxSettings.model_validate({"rate": 10_000})
         reporter = Reporter(
-            self.outbox, GreengrassV1, topics, settings, self.folder / "state", first_pause_s=0.001
+            self.outbox,
+            GreengrassV1Transport,
+            topics,
+            settings,
+            self.folder / "state",
+            first_pause_s=0.001,
         )
         with self._running(reporter):
             yield
@@ -67,7 +72,7 @@ class Way:
         topics = Topics(THING)
         return Reporter(
             self.outbox,
-            lambda: Mqtt(self.papers.address(port or self.broker.port), topics.commands),
+            lambda: MqttTransport(self.papers.address(port or self.broker.port), topics.commands),
             topics,
             OutboxSettings.model_validate({"rate": 10_000, "patience_s": 1.0} | settings),
             self.folder / "state",
@@ -99,7 +104,7 @@ class Way:
         found = [json.loads(one.payload) for one in self.broker.received()]
         return [one["details"]["number"] for one in found if one["kind"] == "status"]
 
-    def journal(self, what: str) -> list[Note]:
+    def journal(self, what: str) -> list[JournalEntry]:
         """What the journal notes of one sort."""
         notes = follow(self.folder / "state", 100_000, wait=False)
         return [one for one in notes if one.what == what]
@@ -304,7 +309,7 @@ def test_a_template_that_asks_for_what_there_is_not() -> None:
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    note = Note("12:00:00", "command", 0, "", "\x1b]0;title\x07ü")
+    note = JournalEntry("12:00:00", "command", 0, "", "\x1b]0;title\x07ü")
     assert _line(note).endswith(r"\x1b]0;title\x07ü")
 
 
@@ -323,7 +328,7 @@ def test_commands(way: Way) -> None:
         done.append("sync-now")
         return {}
 
-    way.commands = Commands({"sync-now": sync_now, "report-status": lambda: {"length": 3}})
+    way.commands = CommandHandler({"sync-now": sync_now, "report-status": lambda: {"length": 3}})
     with way.reporting():
         until(lambda: way.broker.subscribed)
         topic = Topics(THING).commands
@@ -356,7 +361,7 @@ def test_a_command_that_fails_is_answered_so() -> None:
             raise troubles.pop()
         return {}
 
-    commands = Commands({"report-status": report_status})
+    commands = CommandHandler({"report-status": report_status})
     asked = b'{"id": "1", "command": "report-status"}'
     first = json.loads(commands.answer(asked))
     assert (first["outcome"], first["message"]) == ("failed", "the disk does not answer")
@@ -438,9 +443,9 @@ def test_as_the_settings_want_it(
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
     stopping, wake = threading.Event(), threading.Event()
-    worker = threading.Thread(target=reporting(None), args=(stopping, wake))
+    worker = threading.Thread(target=reporting_worker(None), args=(stopping, wake))
     worker.start()
-    with opened(None) as found:
+    with open_reporter(None) as found:
         assert found is not None
         outbox = found[0]
         assert outbox.put(status("started", number=1)).wait(10)
@@ -461,7 +466,7 @@ def test_a_full_stick(way: Way, tmp_path: Path) -> None:
     stick = tmp_path / "stick"
     reporter = Reporter(
         way.outbox,
-        lambda: File(stick, 1000, 2),
+        lambda: FileTransport(stick, 1000, 2),
         Topics(THING),
         OutboxSettings.model_validate({"rate": 10_000}),
         tmp_path / "state",
@@ -492,7 +497,7 @@ def test_a_disk_without_room(way: Way, tmp_path: Path) -> None:
     way.put(3)
     reporter = Reporter(
         way.outbox,
-        lambda: File(stick, 10_000, 2),
+        lambda: FileTransport(stick, 10_000, 2),
         Topics(THING),
         OutboxSettings(),
         tmp_path / "state",
@@ -508,7 +513,7 @@ def test_a_disk_without_room(way: Way, tmp_path: Path) -> None:
 def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker ends, and no outbox is made."""
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
-    reporting(None)(threading.Event(), threading.Event())
+    reporting_worker(None)(threading.Event(), threading.Event())
     assert not (tmp_path / "data").exists()
 
 

@@ -14,17 +14,17 @@ import pytest
 
 from catalog.core.errors import SettingsError
 from sync.errors import (
-    NotInStore,
-    StoreBusy,
-    StoreChanged,
-    StoreConflict,
+    NotInStoreError,
+    StoreBusyError,
+    StoreChangedError,
+    StoreConflictError,
     StoreError,
-    StoreRefused,
-    StoreTooLarge,
-    StoreUnreachable,
+    StoreRefusedError,
+    StoreTooLargeError,
+    StoreUnreachableError,
 )
 from sync.stores import bounds
-from sync.stores.base import Body, Pace, Store
+from sync.stores.base import Body, MinimumSpeed, Store
 from sync.stores.choice import open_store
 from tests.support.brokers import until
 from tests.support.faulty_proxy import Fault, FaultyProxy
@@ -45,7 +45,9 @@ def bad(faulty: FaultyProxy, s3_source: str) -> Store:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time-outs that a test can wait for."""
     monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 1)
-    monkeypatch.setattr("sync.stores.base.Pace", lambda: Pace(slowest=100_000, window=0.5))
+    monkeypatch.setattr(
+        "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(slowest=100_000, window=0.5)
+    )
 
 
 def rest(body: Body) -> bytes:
@@ -86,15 +88,15 @@ def test_reading_begins_where_it_is_told(store: Store) -> None:
 
 
 def test_what_is_absent_is_named(store: Store) -> None:
-    with pytest.raises(NotInStore, match="files/nothing"):
+    with pytest.raises(NotInStoreError, match="files/nothing"):
         store.read("files/nothing", 10)
-    with pytest.raises(NotInStore), store.open("files/nothing", 5):
+    with pytest.raises(NotInStoreError), store.open("files/nothing", 5):
         pass
 
 
 def test_more_than_allowed_is_not_read(store: Store) -> None:
     store.write("files/a", CONTENT)
-    with pytest.raises(StoreTooLarge, match="more than 1000 bytes"):
+    with pytest.raises(StoreTooLargeError, match="more than 1000 bytes"):
         store.read("files/a", 1000)
 
 
@@ -102,15 +104,15 @@ def test_an_object_that_changed_is_not_read_on(store: Store) -> None:
     first = store.write("files/a", CONTENT)
     store.write("files/a", CONTENT[::-1])
     assert first is not None
-    with pytest.raises(StoreChanged), store.open("files/a", 10, first.etag):
+    with pytest.raises(StoreChangedError), store.open("files/a", 10, first.etag):
         pass
-    with pytest.raises(StoreChanged), store.open("files/a", len(CONTENT)):
+    with pytest.raises(StoreChangedError), store.open("files/a", len(CONTENT)):
         pass
 
 
 def test_only_one_can_be_the_first_to_write(store: Store) -> None:
     store.write("metadata/1.json", b"one", new=True)
-    with pytest.raises(StoreConflict, match="somebody else"):
+    with pytest.raises(StoreConflictError, match="somebody else"):
         store.write("metadata/1.json", b"other", new=True)
     assert store.read("metadata/1.json", 10) == b"one"
 
@@ -120,10 +122,10 @@ def test_only_what_was_seen_is_replaced(store: Store) -> None:
     assert seen is not None
     newer = store.write("metadata/t.json", b"two", replaces=seen.etag)
     assert newer is not None
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflictError):
         store.write("metadata/t.json", b"three", replaces=seen.etag)
     assert store.read("metadata/t.json", 10) == b"two"
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflictError):
         store.write("metadata/gone.json", b"x", replaces=seen.etag)
 
 
@@ -190,7 +192,7 @@ def test_the_wrong_secret_is_refused(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     store = open_store(s3_source, endpoint_url=s3_server.address)
     for ask in (lambda: store.head("a"), lambda: store.read("a", 1), lambda: store.write("a", b"")):
-        with pytest.raises(StoreRefused, match="check the credentials"):
+        with pytest.raises(StoreRefusedError, match="check the credentials"):
             ask()
 
 
@@ -202,13 +204,13 @@ def test_credentials_that_are_missing_are_named(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     store = open_store(s3_source, endpoint_url=s3_server.address)
-    with pytest.raises(StoreRefused, match="Unable to locate credentials"):
+    with pytest.raises(StoreRefusedError, match="Unable to locate credentials"):
         store.read("a", 1)
 
 
 def test_a_bucket_that_is_not_there_is_named(s3_server: S3Server, s3_source: str) -> None:
     store = open_store("s3://nobodys-bucket/x", endpoint_url=s3_server.address)
-    with pytest.raises(NotInStore, match="no bucket nobodys-bucket"):
+    with pytest.raises(NotInStoreError, match="no bucket nobodys-bucket"):
         store.read("a", 1)
 
 
@@ -221,13 +223,19 @@ def test_a_store_that_does_not_answer_is_unreachable(
     with socket.socket() as closed:  # bound, and not listened on
         closed.bind(("127.0.0.1", 0))
         address = f"http://{place}:{closed.getsockname()[1]}"
-        with pytest.raises(StoreUnreachable, match=f"cannot be reached: .*{reason}"):
+        with pytest.raises(StoreUnreachableError, match=f"cannot be reached: .*{reason}"):
             open_store(s3_source, endpoint_url=address).head("a")
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(403, StoreRefused), (404, NotInStore), (500, StoreBusy), (503, StoreBusy), (400, StoreError)],
+    [
+        (403, StoreRefusedError),
+        (404, NotInStoreError),
+        (500, StoreBusyError),
+        (503, StoreBusyError),
+        (400, StoreError),
+    ],
 )
 def test_answers_have_names(
     status: int, kind: type[StoreError], bad: Store, faulty: FaultyProxy
@@ -248,7 +256,7 @@ def test_what_breaks_off_is_not_taken_for_all_of_it(
     how: str, bad: Store, faulty: FaultyProxy, hasty: None
 ) -> None:
     faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
-    with pytest.raises(StoreUnreachable), bad.open("files/a") as body:
+    with pytest.raises(StoreUnreachableError), bad.open("files/a") as body:
         rest(body)
 
 
@@ -258,20 +266,20 @@ def test_a_store_cannot_hold_its_reader(
 ) -> None:
     store = open_store(s3_source, endpoint_url=faulty.address)  # with the shorter time-outs
     faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
-    with pytest.raises(StoreUnreachable, match=r"too slow|timed out"):
+    with pytest.raises(StoreUnreachableError, match=r"too slow|timed out"):
         store.read("files/a", len(CONTENT))
 
 
 def test_endless_data_ends(bad: Store, faulty: FaultyProxy) -> None:
     faulty.faults.append(Fault("files/a", "endless"))
-    with pytest.raises(StoreTooLarge):
+    with pytest.raises(StoreTooLargeError):
         bad.read("files/a", len(CONTENT))
 
 
 def test_an_endless_refusal_ends(bad: Store, faulty: FaultyProxy) -> None:
     """And is not read: the proxy could not send more than fits into the buffers on the way."""
     faulty.faults.append(Fault("files/a", "endless refusal", status=403))
-    with pytest.raises(StoreRefused):
+    with pytest.raises(StoreRefusedError):
         bad.read("files/a", len(CONTENT))
     until(lambda: faulty.requests)
     assert sum(one.bytes for one in faulty.requests) < 32 << 20
@@ -282,7 +290,7 @@ def test_headers_that_trickle_in_are_not_waited_for(
 ) -> None:
     monkeypatch.setattr(bounds, "ANSWER_SECONDS", 0.5)
     faulty.faults.append(Fault("files/a", "slow headers"))
-    with pytest.raises(StoreUnreachable, match="Read timeout"):
+    with pytest.raises(StoreUnreachableError, match="Read timeout"):
         bad.read("files/a", len(CONTENT))
 
 
@@ -301,7 +309,7 @@ def test_a_store_that_ignores_conditions_is_noticed(bad: Store, faulty: FaultyPr
     assert first is not None
     bad.write("files/a", CONTENT[::-1])
     faulty.faults.append(Fault("files/a", "ignore conditions"))
-    with pytest.raises(StoreChanged), bad.open("files/a", 10, first.etag):
+    with pytest.raises(StoreChangedError), bad.open("files/a", 10, first.etag):
         pass
 
 
@@ -321,7 +329,7 @@ def test_the_package_for_buckets_is_loaded_late() -> None:
 def test_pace_allows_slow_and_refuses_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = Pace(slowest=100, window=10)
+    pace = MinimumSpeed(slowest=100, window=10)
 
     def arrive(count: int, seconds: float) -> None:
         now[0] += seconds
@@ -332,5 +340,5 @@ def test_pace_allows_slow_and_refuses_slower(monkeypatch: pytest.MonkeyPatch) ->
     arrive(10, 5)  # a pause shorter than the window
     arrive(2000, 4)
     arrive(0, 1)
-    with pytest.raises(StoreUnreachable, match="too slow: 10 bytes"):
+    with pytest.raises(StoreUnreachableError, match="too slow: 10 bytes"):
         arrive(10, 20)

@@ -19,19 +19,19 @@ from sync.cli.owner import keys as keys_command
 from sync.errors import (
     ForgedError,
     KeysError,
-    NotInStore,
+    NotInStoreError,
     NotPublishedError,
-    StoreConflict,
-    StoreRefused,
-    StoreUnreachable,
+    StoreConflictError,
+    StoreRefusedError,
+    StoreUnreachableError,
     TooLargeError,
     TrustError,
 )
-from sync.stores.base import Pace, Store
+from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
-from sync.trust.keys import Keys, read_passphrase
-from sync.trust.publish import Publisher
-from sync.trust.renewal import Ending
+from sync.trust.keys import KeyFolder, read_passphrase
+from sync.trust.publish import ReleasePublisher
+from sync.trust.renewal import SignatureExpiry
 from sync.trust.trust import Trust
 from tests.conftest import Surroundings, sign_again
 from tests.support.faulty_proxy import Fault, FaultyProxy, How
@@ -40,15 +40,15 @@ from tests.support.s3_server import S3Server
 
 
 @pytest.fixture
-def keys(key_folder: Path, tmp_path: Path) -> Keys:
-    return Keys(Path(shutil.copytree(key_folder, tmp_path / "keys")), secret)
+def keys(key_folder: Path, tmp_path: Path) -> KeyFolder:
+    return KeyFolder(Path(shutil.copytree(key_folder, tmp_path / "keys")), secret)
 
 
 # publish
 
 
 def test_a_bundle_that_is_published_can_be_had(
-    store: Store, keys: Keys, small_bundle: Path, tmp_path: Path
+    store: Store, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:
     sent: list[int] = []
     totals: list[int] = []
@@ -57,7 +57,7 @@ def test_a_bundle_that_is_published_can_be_had(
         totals.append(total)
         return sent.append
 
-    done = Publisher(store, keys).publish(small_bundle, "stable", begin=begin)
+    done = ReleasePublisher(store, keys).publish(small_bundle, "stable", begin=begin)
     manifest, identity = verify(small_bundle)
     size = sum(entry.bytes for entry in manifest.files.values())
     assert (done.release, done.bundle, done.files) == (1, identity, len(manifest.files))
@@ -75,10 +75,10 @@ def test_a_bundle_that_is_published_can_be_had(
 
 
 def test_what_is_there_is_not_sent_again(
-    faulty: FaultyProxy, s3_source: str, keys: Keys, own_bundle: Path
+    faulty: FaultyProxy, s3_source: str, keys: KeyFolder, own_bundle: Path
 ) -> None:
     store = open_store(s3_source, endpoint_url=faulty.address)
-    publisher = Publisher(store, keys)
+    publisher = ReleasePublisher(store, keys)
     publisher.put(own_bundle, "stable")
     faulty.requests.clear()
     sign_again(own_bundle, title="Newer")
@@ -124,11 +124,11 @@ def test_a_publish_that_dies_leaves_the_old_release(last: int, world: World) -> 
 
     def die(name: str) -> None:
         if len(writes) == last:
-            raise StoreUnreachable("the cable is out")
+            raise StoreUnreachableError("the cable is out")
         writes.append(name)
 
     world.store.written = die
-    with pytest.raises(StoreUnreachable):
+    with pytest.raises(StoreUnreachableError):
         world.publish("two")
     assert len(writes) == last
     assert world.look() == 1
@@ -147,7 +147,7 @@ def test_of_two_at_once_one_is_told(world: World) -> None:
             meanwhile.append(world.publish("theirs"))
 
     world.store.written = somebody_else
-    with pytest.raises(StoreConflict, match="somebody else published at the same time"):
+    with pytest.raises(StoreConflictError, match="somebody else published at the same time"):
         world.publish("ours")
     device = world.device()
     device.refresh()
@@ -159,18 +159,18 @@ def test_of_two_at_once_one_is_told(world: World) -> None:
 
 
 def test_of_two_at_once_one_is_told_by_a_real_store(
-    store: Store, keys: Keys, small_bundle: Path, tmp_path: Path
+    store: Store, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:
     one = write_hollow_bundle(tmp_path / "one", small_bundle, "one")
     two = write_hollow_bundle(tmp_path / "two", small_bundle, "two")
-    Publisher(store, keys).put(one, "stable")
+    ReleasePublisher(store, keys).put(one, "stable")
 
-    class Between(Publisher):
+    class Between(ReleasePublisher):
         def _sign(self, *args: Any, **words: Any) -> None:
-            Publisher(store, keys).put(two, "stable")
+            ReleasePublisher(store, keys).put(two, "stable")
             super()._sign(*args, **words)
 
-    with pytest.raises(StoreConflict, match="try again"):
+    with pytest.raises(StoreConflictError, match="try again"):
         Between(store, keys).put(one, "stable")
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     device.refresh()
@@ -178,16 +178,16 @@ def test_of_two_at_once_one_is_told_by_a_real_store(
 
 
 def test_a_write_whose_answer_was_lost_is_no_conflict(
-    faulty: FaultyProxy, s3_source: str, keys: Keys, small_bundle: Path, tmp_path: Path
+    faulty: FaultyProxy, s3_source: str, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:
     """The store replaced the timestamp and said 503: the second attempt meets the first."""
     bundle = write_hollow_bundle(tmp_path / "one", small_bundle)
     store = open_store(s3_source, endpoint_url=faulty.address)
-    Publisher(store, keys).put(bundle, "stable")
+    ReleasePublisher(store, keys).put(bundle, "stable")
     faulty.faults.append(Fault("timestamp.json", "busy", times=1, methods="PUT"))
-    assert Publisher(store, keys).put(bundle, "stable").release == 2
+    assert ReleasePublisher(store, keys).put(bundle, "stable").release == 2
     faulty.faults.append(Fault("snapshot.json", "busy", times=1, methods="PUT"))
-    assert Publisher(store, keys).put(bundle, "stable").release == 3
+    assert ReleasePublisher(store, keys).put(bundle, "stable").release == 3
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     device.refresh()
     assert device.newest("stable").number == 3
@@ -223,7 +223,7 @@ def test_a_channel_must_have_a_name_that_can_be_one(world: World, small_bundle: 
 
 def test_an_owner_does_not_sign_what_others_put_there(world: World) -> None:
     world.publish()
-    stranger = Keys.create(world.folder / "stranger", secret)
+    stranger = KeyFolder.create(world.folder / "stranger", secret)
     world.tamper(targets=lambda signed: None, keys=stranger)
     with pytest.raises(ForgedError, match="keys this store's key folder"):
         world.publish("two")
@@ -252,7 +252,7 @@ def test_an_older_copy_of_the_keys_is_not_used(world: World) -> None:
     older = shutil.copytree(world.keys.folder, world.folder / "copy")
     world.keys = world.keys.rotate({"online"})
     world.publish("two")
-    world.keys = Keys(older, secret)
+    world.keys = KeyFolder(older, secret)
     with pytest.raises(KeysError, match="newest root is 1, the store's is 2"):
         world.publish("three")
 
@@ -294,13 +294,13 @@ def test_time_of_issue_always_goes_on(world: World) -> None:
     [
         ("endless", TooLargeError),
         ("say less", ForgedError),
-        ("say more", StoreUnreachable),
-        ("truncate", StoreUnreachable),
-        ("reset", StoreUnreachable),
-        ("trickle", StoreUnreachable),
-        ("silent", StoreUnreachable),
+        ("say more", StoreUnreachableError),
+        ("truncate", StoreUnreachableError),
+        ("reset", StoreUnreachableError),
+        ("trickle", StoreUnreachableError),
+        ("silent", StoreUnreachableError),
         ("damage", ForgedError),
-        ("status", StoreRefused),
+        ("status", StoreRefusedError),
     ],
 )
 @pytest.mark.parametrize("name", ["timestamp.json", "1.targets.json"])
@@ -310,18 +310,20 @@ def test_a_bad_store_is_named_and_survived(
     kind: type[VisualSearchError],
     faulty: FaultyProxy,
     s3_source: str,
-    keys: Keys,
+    keys: KeyFolder,
     small_bundle: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 0.5)
     store = open_store(s3_source, endpoint_url=faulty.address)
-    Publisher(store, keys).put(write_hollow_bundle(tmp_path / "one", small_bundle), "stable")
+    ReleasePublisher(store, keys).put(write_hollow_bundle(tmp_path / "one", small_bundle), "stable")
     faulty.faults.append(Fault(name, how, after=100, status=403))
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     with monkeypatch.context() as hasty:  # a busy machine may be slow, once the store is well
-        hasty.setattr("sync.stores.base.Pace", lambda: Pace(slowest=100_000, window=0.3))
+        hasty.setattr(
+            "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(slowest=100_000, window=0.3)
+        )
         with pytest.raises(kind):
             device.refresh()
     faulty.faults.clear()
@@ -336,7 +338,7 @@ def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
     world.publish()
     for folder in ("offline", "publisher"):
         shutil.rmtree(world.keys.folder / folder)
-    world.keys = Keys(world.keys.folder, secret)
+    world.keys = KeyFolder(world.keys.folder, secret)
     world.owners_time += timedelta(days=300)
     expires = world.publisher().refresh(days=30).expires
     assert expires == world.owners_time + timedelta(days=30)
@@ -352,14 +354,14 @@ def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
 def test_a_refresh_says_when_the_list_ends_first(world: World) -> None:
     done = world.publish(days=100)
     world.owners_time += timedelta(days=50)
-    assert world.publisher().refresh(days=400) == Ending("targets", done.expires)
+    assert world.publisher().refresh(days=400) == SignatureExpiry("targets", done.expires)
     world.owners_time += timedelta(days=51)
     with pytest.raises(KeysError, match="publish a bundle again"):
         world.publisher().refresh()
 
 
 def test_there_must_be_something_to_refresh(world: World) -> None:
-    with pytest.raises(NotInStore, match="publish a bundle first"):
+    with pytest.raises(NotInStoreError, match="publish a bundle first"):
         world.publisher().refresh()
 
 
@@ -373,8 +375,8 @@ def test_a_refresh_signs_the_list_again_after_its_key_was_replaced(world: World)
 # keys
 
 
-def test_keys_are_encrypted_and_nobody_elses(keys: Keys, tmp_path: Path) -> None:
-    Keys.create(tmp_path / "new", secret)
+def test_keys_are_encrypted_and_nobody_elses(keys: KeyFolder, tmp_path: Path) -> None:
+    KeyFolder.create(tmp_path / "new", secret)
     found = sorted((tmp_path / "new").glob("*/*.pem"))
     assert [file.parent.name for file in found] == ["offline"] * 3 + ["online", "publisher"]
     for file in found:
@@ -389,58 +391,60 @@ def test_keys_are_encrypted_and_nobody_elses(keys: Keys, tmp_path: Path) -> None
     assert 9.9 < years < 10.1
 
 
-def test_keys_are_not_made_over_others(keys: Keys) -> None:
+def test_keys_are_not_made_over_others(keys: KeyFolder) -> None:
     with pytest.raises(KeysError, match="not empty"):
-        Keys.create(keys.folder, secret)
+        KeyFolder.create(keys.folder, secret)
 
 
 def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="too short"):
-        Keys.create(tmp_path / "keys", lambda folder, new: b"secret")
+        KeyFolder.create(tmp_path / "keys", lambda folder, new: b"secret")
     assert not list(tmp_path.rglob("*.pem"))
 
 
-def test_the_wrong_passphrase_is_named(keys: Keys) -> None:
-    wrong = Keys(keys.folder, lambda folder, new: b"another one")
+def test_the_wrong_passphrase_is_named(keys: KeyFolder) -> None:
+    wrong = KeyFolder(keys.folder, lambda folder, new: b"another one")
     with pytest.raises(KeysError, match="is the passphrase right"):
         wrong.signers("online")
 
 
 @pytest.mark.parametrize("name", ["roots/1.root.json", "roots"])
-def test_a_folder_without_roots_is_no_key_folder(name: str, keys: Keys) -> None:
+def test_a_folder_without_roots_is_no_key_folder(name: str, keys: KeyFolder) -> None:
     path = keys.folder / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(KeysError, match="sync keys init DIR"):
-        Keys(keys.folder, secret)
+        KeyFolder(keys.folder, secret)
 
 
-def test_a_key_that_is_damaged_is_named(keys: Keys) -> None:
+def test_a_key_that_is_damaged_is_named(keys: KeyFolder) -> None:
     file = next((keys.folder / "online").iterdir())
     file.write_bytes(b"x")
     with pytest.raises(KeysError, match=file.name):
-        Keys(keys.folder, secret).signers("online")
+        KeyFolder(keys.folder, secret).signers("online")
 
 
-def test_one_root_key_may_be_lost_and_not_two(keys: Keys) -> None:
+def test_one_root_key_may_be_lost_and_not_two(keys: KeyFolder) -> None:
     files = sorted((keys.folder / "offline").iterdir())
     files[0].unlink()
-    keys = Keys(keys.folder, secret).rotate({"offline"})
+    keys = KeyFolder(keys.folder, secret).rotate({"offline"})
     assert keys.root.version == 2
     files = sorted((keys.folder / "offline").iterdir())
     assert len(files) == 3
     for file in files[:2]:
         file.unlink()
     with pytest.raises(KeysError, match="1 of the 2 keys that must sign are here"):
-        Keys(keys.folder, secret).rotate(set())
+        KeyFolder(keys.folder, secret).rotate(set())
 
 
-def test_a_rotation_that_died_is_begun_again(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotation_that_died_is_begun_again(
+    keys: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """New keys were made, and no root names them yet."""
     with monkeypatch.context() as patch:
         patch.setattr("sync.trust.keys._write_root", _die)
         with pytest.raises(KeysError, match="the disk is full"):
             keys.rotate({"online"})
-    keys = Keys(keys.folder, secret)
+    keys = KeyFolder(keys.folder, secret)
     assert len(keys.signers("online")) == 1
     keys = keys.rotate({"online"})
     assert len(list((keys.folder / "online").iterdir())) == 1
@@ -534,7 +538,7 @@ def test_a_passphrase_is_asked_for_each_folder(tmp_path: Path) -> None:
     assert said.exit_code == 0, said.output
     assert "New passphrase for offline/" in said.output
     assert "the passphrase of" not in said.output
-    keys = Keys(folder, lambda name, new: f"the passphrase of {name}".encode())
+    keys = KeyFolder(folder, lambda name, new: f"the passphrase of {name}".encode())
     for name in ("offline", "publisher", "online"):
         assert keys.signers(name)
 

@@ -18,17 +18,17 @@ from catalog.core.errors import BundleError, ShelfError
 from sync.errors import (
     ExpiredError,
     ForgedError,
-    NotInStore,
+    NotInStoreError,
     NotPublishedError,
     RolledBackError,
-    StoreBusy,
+    StoreBusyError,
     StoreError,
-    StoreRefused,
+    StoreRefusedError,
     TooLargeError,
     TrustError,
     WrongChannelError,
 )
-from sync.trust.keys import Keys, expiry
+from sync.trust.keys import KeyFolder, expiry
 from sync.trust.trust import Trust
 from tests.support.repository import TODAY, World, secret
 
@@ -260,7 +260,7 @@ def test_a_time_that_is_none_is_refused(said: object, world: World) -> None:
 def test_another_owner_is_not_believed(world: World) -> None:
     world.publish()
     world.look()
-    stranger = Keys.create(world.folder / "stranger", secret)
+    stranger = KeyFolder.create(world.folder / "stranger", secret)
     world.tamper(keys=stranger)
     with pytest.raises(ForgedError, match="not signed by enough of the owner's keys"):
         world.look()
@@ -333,7 +333,7 @@ def test_new_root_keys_alone_are_not_enough(world: World) -> None:
 
 def test_a_role_with_two_keys_needs_both(world: World) -> None:
     root = Metadata[Root].from_bytes(world.keys.roots[1]).signed
-    other = Keys.create(world.folder / "other", secret).signers("publisher")[0]
+    other = KeyFolder.create(world.folder / "other", secret).signers("publisher")[0]
     root.add_key(other.public_key, "targets")
     root.roles["targets"].threshold = 2
     root.version = 2
@@ -544,7 +544,7 @@ def test_a_signed_manifest_names_files_of_its_bundle_only(
 # the store fails
 
 
-@pytest.mark.parametrize("kind", [NotInStore, StoreRefused, StoreBusy])
+@pytest.mark.parametrize("kind", [NotInStoreError, StoreRefusedError, StoreBusyError])
 @pytest.mark.parametrize("name", ["timestamp", "2.snapshot", "2.targets", "manifest"])
 def test_what_the_store_says_keeps_its_name(
     kind: type[StoreError], name: str, world: World
@@ -562,10 +562,10 @@ def test_what_the_store_says_keeps_its_name(
 def test_a_store_that_does_not_say_what_is_absent_is_understood(world: World) -> None:
     """S3 answers 403 for the next root, to who may read and not list."""
     world.publish()
-    world.store.failing["2.root.json"] = StoreRefused("403")
+    world.store.failing["2.root.json"] = StoreRefusedError("403")
     assert world.look() == 1
-    world.store.failing["2.root.json"] = StoreBusy("500")
-    with pytest.raises(StoreBusy):
+    world.store.failing["2.root.json"] = StoreBusyError("500")
+    with pytest.raises(StoreBusyError):
         world.look()
 
 
@@ -642,7 +642,7 @@ def test_a_device_given_another_owners_root_begins_anew(world: World, tmp_path: 
     for title in ("one", "two"):
         world.publish(title)
     world.look()
-    other = World(tmp_path, world.like, Keys.create(tmp_path / "others", secret))
+    other = World(tmp_path, world.like, KeyFolder.create(tmp_path / "others", secret))
     other.publish()
     assert other.state == world.state
     assert other.look() == 1

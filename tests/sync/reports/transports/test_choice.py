@@ -17,10 +17,10 @@ from sync.errors import TransportError
 from sync.outbox.outbox import Outbox
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.choice import V1_MODULE, choose, dialer
-from sync.reports.transports.file import CURRENT, File
-from sync.reports.transports.greengrass_v2 import VARIABLES, GreengrassV2
-from sync.reports.transports.mqtt import Mqtt
+from sync.reports.transports.choice import V1_MODULE, choose, transport_factory
+from sync.reports.transports.file import CURRENT, FileTransport
+from sync.reports.transports.greengrass_v2 import VARIABLES, GreengrassV2Transport
+from sync.reports.transports.mqtt import MqttTransport
 from sync.settings import OutboxSettings
 from tests.support.brokers import Heard
 from tests.support.greengrass_v2_core import Core
@@ -47,7 +47,7 @@ class TestGreengrassV2:
 
     def test_spooled(self, core: Core) -> None:
         """What the core takes arrives as it was sent, and is accepted."""
-        heard, way = Heard(), GreengrassV2()
+        heard, way = Heard(), GreengrassV2Transport()
         way.open(heard)
         for token in range(10):
             way.send(token, TOPIC, b'{"n": %d}' % token)
@@ -59,7 +59,7 @@ class TestGreengrassV2:
     def test_denied(self, core: Core) -> None:
         """The topic is refused, and what would allow it is named."""
         core.denied = {TOPIC}
-        heard, way = Heard(), GreengrassV2()
+        heard, way = Heard(), GreengrassV2Transport()
         way.open(heard)
         way.send(7, TOPIC, b"{}")
         heard.wait(lambda: heard.refusals)
@@ -71,7 +71,7 @@ class TestGreengrassV2:
 
     def test_hangs(self, core: Core) -> None:
         """Nothing blocks on a core that does not answer, and nothing is accepted."""
-        heard, way = Heard(), GreengrassV2()
+        heard, way = Heard(), GreengrassV2Transport()
         way.open(heard)
         core.hangs = True
         way.send(1, TOPIC, b"{}")
@@ -79,11 +79,11 @@ class TestGreengrassV2:
         assert heard.accepted_tokens == []
         core.stop()
         with pytest.raises(TransportError, match="does not answer"):
-            GreengrassV2(seconds=2).open(heard)
+            GreengrassV2Transport(seconds=2).open(heard)
 
     def test_restart(self, core: Core) -> None:
         """The loss is heard; a new one connects to the new core."""
-        heard, way = Heard(), GreengrassV2()
+        heard, way = Heard(), GreengrassV2Transport()
         way.open(heard)
         core.stop()
         heard.wait(lambda: heard.losses)
@@ -91,7 +91,7 @@ class TestGreengrassV2:
             way.send(1, TOPIC, b"{}")
         way.close()
         core.start()
-        again = GreengrassV2()
+        again = GreengrassV2Transport()
         again.open(heard)
         again.send(2, TOPIC, b"{}")
         heard.wait(lambda: heard.accepted_tokens)
@@ -102,19 +102,19 @@ class TestGreengrassV2:
     def test_wrong_token(self, core: Core) -> None:
         core.token = "another"
         with pytest.raises(TransportError, match="does not answer"):
-            GreengrassV2(seconds=5).open(Heard())
+            GreengrassV2Transport(seconds=5).open(Heard())
 
     def test_no_core(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
         with pytest.raises(TransportError, match="was not started by"):
-            GreengrassV2().open(Heard())
+            GreengrassV2Transport().open(Heard())
 
 
 class TestFile:
     def test_lines(self, tmp_path: Path) -> None:
         """Each accepted message is a line; text stays text."""
-        heard, way = Heard(), File(tmp_path / "stick", 1 << 20, 10)
+        heard, way = Heard(), FileTransport(tmp_path / "stick", 1 << 20, 10)
         way.open(heard)
         way.send(1, TOPIC, b'{"a": "\xc3\xa9"}')
         way.send(2, TOPIC, b"plain\ntext")
@@ -130,7 +130,7 @@ class TestFile:
     def test_a_torn_line_is_removed(self, tmp_path: Path, whole: bytes) -> None:
         """It was never accepted, and comes again."""
         (tmp_path / CURRENT).write_bytes(whole + b'{"topic": "a", "pay' + b"x" * 100_000)
-        way = File(tmp_path, 1 << 20, 10)
+        way = FileTransport(tmp_path, 1 << 20, 10)
         way.open(Heard())
         way.send(1, "b", b"2")
         way.close()
@@ -139,7 +139,7 @@ class TestFile:
 
     def test_full(self, tmp_path: Path) -> None:
         """The files' number is bounded; nothing is overwritten; collecting them makes room."""
-        heard, way = Heard(), File(tmp_path, 100, 3)
+        heard, way = Heard(), FileTransport(tmp_path, 100, 3)
         way.open(heard)
         for token in range(6):  # two lines a file
             way.send(token, TOPIC, b"{}")
@@ -158,7 +158,7 @@ class TestFile:
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "stick").write_text("no folder")
         with pytest.raises(TransportError, match="cannot be written"):
-            File(tmp_path / "stick", 1, 1).open(Heard())
+            FileTransport(tmp_path / "stick", 1, 1).open(Heard())
 
 
 class TestChoice:
@@ -167,7 +167,7 @@ class TestChoice:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
         assert choose(outbox()) == "none"
-        assert dialer(outbox(), device(tmp_path), Topics("shelf-1")) is None
+        assert transport_factory(outbox(), device(tmp_path), Topics("shelf-1")) is None
         assert choose(outbox(endpoint="x")) == "mqtt"
         (tmp_path / f"{V1_MODULE}.py").touch()
         monkeypatch.syspath_prepend(tmp_path)
@@ -186,14 +186,14 @@ class TestChoice:
             (outbox(endpoint="x"), {"certificate": "c"}, "private_key"),
         ]:
             with pytest.raises(SettingsError, match=words):
-                dialer(settings, device(tmp_path, **of_device), topics)
+                transport_factory(settings, device(tmp_path, **of_device), topics)
         whole = device(tmp_path, certificate="c", private_key="k")
-        made = dialer(outbox(endpoint="x"), whole, topics)
+        made = transport_factory(outbox(endpoint="x"), whole, topics)
         assert made is not None
-        assert isinstance(made(), Mqtt)
+        assert isinstance(made(), MqttTransport)
 
     def test_a_file_lies_in_the_data_folder(self, tmp_path: Path) -> None:
-        made = dialer(outbox(transport="file"), device(tmp_path), Topics("shelf-1"))
+        made = transport_factory(outbox(transport="file"), device(tmp_path), Topics("shelf-1"))
         assert made is not None
         way = made()
         way.open(Heard())

@@ -13,7 +13,7 @@ from catalog.core.errors import MissingExtraError
 from sync.errors import TransportError
 from sync.reports.transports import greengrass_v1
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.greengrass_v1 import MOST_HANGING, GreengrassV1
+from sync.reports.transports.greengrass_v1 import MOST_HANGING, GreengrassV1Transport
 from tests.support import greengrass_core
 from tests.support.greengrass_core import FUNCTION, Core, Message
 
@@ -67,16 +67,16 @@ def heard() -> Heard:
 
 
 @pytest.fixture
-def way(core: Core, heard: Heard) -> Iterator[GreengrassV1]:
+def way(core: Core, heard: Heard) -> Iterator[GreengrassV1Transport]:
     """An open way through the core."""
-    transport = GreengrassV1(seconds=SECONDS)
+    transport = GreengrassV1Transport(seconds=SECONDS)
     transport.open(heard)
     yield transport
     transport.close()
 
 
 def test_messages_come_to_the_core_and_are_accepted(
-    core: Core, way: GreengrassV1, heard: Heard
+    core: Core, way: GreengrassV1Transport, heard: Heard
 ) -> None:
     """As the function that it is, for the whole queue or not at all, byte for byte."""
     for token, payload in enumerate((b'{"a": 1}', b"", b"\x00\xff", b"x" * 100_000)):
@@ -87,7 +87,7 @@ def test_messages_come_to_the_core_and_are_accepted(
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_full_queue_is_for_later_and_never_a_delivery(
-    core: Core, way: GreengrassV1, heard: Heard, status: int
+    core: Core, way: GreengrassV1Transport, heard: Heard, status: int
 ) -> None:
     core.status = status
     way.send(1, "device", b"x")
@@ -99,7 +99,7 @@ def test_a_full_queue_is_for_later_and_never_a_delivery(
 
 
 def test_a_message_that_the_core_never_takes_is_refused(
-    core: Core, way: GreengrassV1, heard: Heard
+    core: Core, way: GreengrassV1Transport, heard: Heard
 ) -> None:
     """And the next one goes."""
     core.status = 413
@@ -114,7 +114,7 @@ def test_a_message_that_the_core_never_takes_is_refused(
 
 
 def test_a_function_that_the_core_does_not_know_is_told_so(
-    core: Core, way: GreengrassV1, heard: Heard
+    core: Core, way: GreengrassV1Transport, heard: Heard
 ) -> None:
     core.status = 403
     way.send(1, "device", b"x")
@@ -128,7 +128,7 @@ def test_a_core_that_is_away_is_told(heard: Heard) -> None:
     with greengrass_core.running() as core:
         port = core.port
     with greengrass_core.function_on(port):
-        way = GreengrassV1(SECONDS)
+        way = GreengrassV1Transport(SECONDS)
         way.open(heard)
         way.send(1, "device", b"x")
         heard.told_later(1)
@@ -141,25 +141,27 @@ def test_a_hanging_core_is_given_up_and_hears_no_thread_too_many(core: Core, hea
     """What it answers after that is not heard; when it lives again, so does the way."""
     core.freed.clear()
     for token in range(MOST_HANGING):
-        way = GreengrassV1(seconds=0.05)
+        way = GreengrassV1Transport(seconds=0.05)
         way.open(heard)
         way.send(token, "device", b"x")
         news, reason = heard.next()
         assert news == "lost"
         assert "did not answer within 0.05 s" in str(reason)
     with pytest.raises(TransportError, match=f"{MOST_HANGING} messages hang"):
-        GreengrassV1().open(heard)
+        GreengrassV1Transport().open(heard)
     core.freed.set()
     for thread in greengrass_v1._hanging:
         thread.join(SECONDS)
     assert heard.nothing_more()
-    way = GreengrassV1(SECONDS)
+    way = GreengrassV1Transport(SECONDS)
     way.open(heard)
     way.send(99, "device", b"x")
     assert heard.next() == ("accepted", 99)
 
 
-def test_nothing_is_heard_after_closing(core: Core, way: GreengrassV1, heard: Heard) -> None:
+def test_nothing_is_heard_after_closing(
+    core: Core, way: GreengrassV1Transport, heard: Heard
+) -> None:
     core.freed.clear()
     way.send(1, "device", b"x")
     way.close()
@@ -179,12 +181,12 @@ def test_the_sdk_that_only_pretends_is_refused(heard: Heard, variable: str) -> N
         greengrass_core.function_on(core.port, **{variable: ""}),
         pytest.raises(TransportError, match=f"{variable} is not set.*deploy it as a Lambda"),
     ):
-        GreengrassV1().open(heard)
+        GreengrassV1Transport().open(heard)
     assert core.messages == []
 
 
 def test_the_sdk_that_begins_to_pretend_is_noticed(
-    way: GreengrassV1, monkeypatch: pytest.MonkeyPatch, heard: Heard
+    way: GreengrassV1Transport, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ) -> None:
     monkeypatch.setattr("greengrasssdk.utils.testing.MY_FUNCTION_ARN", None)
     with pytest.raises(TransportError, match="would send nothing"):
@@ -195,7 +197,7 @@ def test_the_sdk_that_begins_to_pretend_is_noticed(
 def test_elsewhere_than_on_a_core_it_says_so(heard: Heard) -> None:
     greengrass_core.forget()
     with pytest.raises(TransportError, match="no Lambda function on a Greengrass V1 core"):
-        GreengrassV1().open(heard)
+        GreengrassV1Transport().open(heard)
     greengrass_core.forget()
 
 
@@ -203,4 +205,4 @@ def test_without_the_sdk_the_extra_is_named(heard: Heard, monkeypatch: pytest.Mo
     greengrass_core.forget()
     monkeypatch.setitem(sys.modules, "greengrasssdk", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[greengrass\]'"):
-        GreengrassV1().open(heard)
+        GreengrassV1Transport().open(heard)

@@ -24,7 +24,7 @@ from sync.errors import TransportError
 from sync.reports.checks import checks
 from sync.reports.reporter import LOCK
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.mqtt import ALPN, Address, Mqtt
+from sync.reports.transports.mqtt import ALPN, BrokerAddress, MqttTransport
 from tests.support.brokers import THING, Heard, Mosquitto, Papers, until
 from tests.support.certificates import DAY, Authority
 from tests.support.iot_core import NOT_AUTHORIZED, IotCore, server_context
@@ -57,9 +57,9 @@ def heard() -> Heard:
     return Heard()
 
 
-def fault(address: Address, commands: str | None = None) -> str:
+def fault(address: BrokerAddress, commands: str | None = None) -> str:
     """The sentence with which it does not connect."""
-    mqtt = Mqtt(address, commands)
+    mqtt = MqttTransport(address, commands)
     with pytest.raises(TransportError) as caught:
         mqtt.open(Heard())
     mqtt.close()
@@ -70,7 +70,7 @@ def test_mosquitto_accepts_and_refuses_by_topic(
     mosquitto: Mosquitto, papers: Papers, heard: Heard
 ) -> None:
     """A good publish is accepted (also without subscribers), another thing's topic is refused."""
-    mqtt = Mqtt(papers.address(mosquitto.port), COMMANDS)
+    mqtt = MqttTransport(papers.address(mosquitto.port), COMMANDS)
     mqtt.open(heard)
     mqtt.send(1, TOPIC, b"{}")
     heard.wait(lambda: heard.accepted_tokens)
@@ -86,7 +86,7 @@ def test_mosquitto_accepts_and_refuses_by_topic(
 
 def test_mosquitto_stops(mosquitto: Mosquitto, papers: Papers, heard: Heard) -> None:
     """A broker that goes away is noticed; what is sent then is refused, not queued."""
-    mqtt = Mqtt(papers.address(mosquitto.port))
+    mqtt = MqttTransport(papers.address(mosquitto.port))
     mqtt.open(heard)
     mosquitto.stop()
     try:
@@ -99,7 +99,7 @@ def test_mosquitto_stops(mosquitto: Mosquitto, papers: Papers, heard: Heard) -> 
 
 
 def test_commands_are_heard(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
-    mqtt = Mqtt(papers.address(iot_core.port), COMMANDS)
+    mqtt = MqttTransport(papers.address(iot_core.port), COMMANDS)
     mqtt.open(heard)
     iot_core.command(COMMANDS, b'{"id": "1"}')
     heard.wait(lambda: heard.commands)
@@ -117,7 +117,7 @@ def test_reports_go_on_where_commands_are_not_allowed(
 ) -> None:
     monkeypatch.setattr("sync.reports.transports.mqtt.PATIENCE_S", 2)
     iot_core.manners.subscriptions = subscriptions
-    mqtt = Mqtt(papers.address(iot_core.port), COMMANDS)
+    mqtt = MqttTransport(papers.address(iot_core.port), COMMANDS)
     mqtt.open(heard)
     mqtt.send(1, TOPIC, b"{}")
     heard.wait(lambda: heard.accepted_tokens)
@@ -145,7 +145,7 @@ def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
 
 
 def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
-    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt = MqttTransport(papers.address(iot_core.port))
     mqtt.open(heard)
     for token in range(50):
         mqtt.send(token, TOPIC, str(token).encode())
@@ -156,7 +156,7 @@ def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, he
 
 def test_a_swallowed_answer_is_no_answer(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
     iot_core.manners.swallows = 1.0
-    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt = MqttTransport(papers.address(iot_core.port))
     mqtt.open(heard)
     mqtt.send(1, TOPIC, b"{}")
     until(lambda: iot_core.swallowed)
@@ -171,7 +171,7 @@ def test_a_stalled_link_is_left_within_a_second(
     iot_core: IotCore, papers: Papers, heard: Heard
 ) -> None:
     """Also with messages under way, for which paho's own end would wait."""
-    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt = MqttTransport(papers.address(iot_core.port))
     mqtt.open(heard)
     iot_core.manners.silent = True
     mqtt.send(1, TOPIC, b"{}")
@@ -184,7 +184,7 @@ def test_a_stalled_link_is_left_within_a_second(
 
 def test_closes_on_a_denied_topic(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
     iot_core.manners.closes_for = [TOPIC.encode()]
-    mqtt = Mqtt(papers.address(iot_core.port))
+    mqtt = MqttTransport(papers.address(iot_core.port))
     mqtt.open(heard)
     with suppress(TransportError):  # the connection may be gone before that returns
         mqtt.send(1, TOPIC, b"{}")
@@ -220,13 +220,15 @@ class TestFaults:
         good = papers.address(mosquitto.port)
         stranger = Authority(tmp_path, "stranger")
 
-        def mine(certificate: tuple[Path, Path]) -> Address:
-            return Address(good.endpoint, good.port, THING, *certificate, papers.authority.file)
+        def mine(certificate: tuple[Path, Path]) -> BrokerAddress:
+            return BrokerAddress(
+                good.endpoint, good.port, THING, *certificate, papers.authority.file
+            )
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             dead = free.getsockname()[1]
-        foreign = Address(good.endpoint, good.port, THING, *papers.device, stranger.file)
+        foreign = BrokerAddress(good.endpoint, good.port, THING, *papers.device, stranger.file)
         said = {
             "name": fault(papers.address(mosquitto.port, "no-such-host.invalid")),
             "dead port": fault(papers.address(dead)),
@@ -283,7 +285,7 @@ class TestFaults:
             refusing = threading.Thread(target=refuse)
             refusing.start()
             port = server.getsockname()[1]
-            address = Address("localhost", port, THING, *stranger, papers.authority.file)
+            address = BrokerAddress("localhost", port, THING, *stranger, papers.authority.file)
             assert "refuses this device's certificate" in fault(address)
             refusing.join()
 
@@ -301,12 +303,12 @@ class TestFaults:
         text = tmp_path / "text"
         text.write_text("hello")
         ca = papers.authority.file
-        assert "cannot be read" in fault(Address("x", 1, THING, tmp_path / "no", key, ca))
-        assert "not a certificate" in fault(Address("x", 1, THING, text, key, ca))
+        assert "cannot be read" in fault(BrokerAddress("x", 1, THING, tmp_path / "no", key, ca))
+        assert "not a certificate" in fault(BrokerAddress("x", 1, THING, text, key, ca))
         assert "not the private key" in fault(
-            Address("x", 1, THING, certificate, papers.broker[1], ca)
+            BrokerAddress("x", 1, THING, certificate, papers.broker[1], ca)
         )
-        assert "CA certificates" in fault(Address("x", 1, THING, certificate, key, text))
+        assert "CA certificates" in fault(BrokerAddress("x", 1, THING, certificate, key, text))
 
     def test_no_tls(self, papers: Papers) -> None:
         """Something else listens there."""
