@@ -62,7 +62,7 @@ def run(config: Path | None) -> None:
             if pulls:
                 workers["pull"] = pull_worker(device)
             if reports:
-                workers["report"] = reporting_worker(config, pulls)
+                workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)
 
 

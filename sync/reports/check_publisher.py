@@ -1,4 +1,4 @@
-"""What the link has to say of itself goes into the outbox, as what the device sees does."""
+"""Publish the results of catalogue checks: each is put into the outbox as a status event."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from sync.outbox.events import status
 from sync.outbox.outbox import FILE, Outbox
 from sync.settings import OutboxSettings
 
-PublishCheck = Callable[[SyncState], object]
+PublishState = Callable[[SyncState], object]
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def check_publisher(config: Path | None) -> Iterator[PublishCheck]:
-    """A way to report how a check ended; what was told is on the disk when the context ends.
+def check_publisher(config: Path | None) -> Iterator[PublishState]:
+    """Yield a function that publishes how a check ended; it is durable when the context ends.
 
-    Where reporting is set wrong, nothing is told: that must not stop the pull.
+    Where reporting is disabled, or its settings are wrong, the function does nothing: wrong
+    settings for reporting must not stop the pull.
 
     Raises:
         SettingsError: A setting of the device is wrong.

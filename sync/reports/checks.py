@@ -1,4 +1,4 @@
-"""What ``sync doctor`` looks at of reporting: certificate, endpoint, permission, topic by topic."""
+"""The checks of ``sync doctor`` for reporting: certificate, endpoint, permission for each topic."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from catalog.core.locks import locked
 from catalog.core.settings import DeviceSettings, load
 from sync.errors import TransportError
 from sync.outbox.clock import timestamp
+from sync.reports.callbacks import CallbackQueue
 from sync.reports.reporter import LOCK
-from sync.reports.session import CallbackQueue
 from sync.reports.topics import NAMES, Topics
 from sync.reports.transports import choice
 from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
 
-SECONDS = 10.0  # for an answer
-SOON = timedelta(days=30)
+ANSWER_TIMEOUT_S = 10.0
+SOON = timedelta(days=30)  # a certificate that ends by then is noted
 
 
 def checks(config: Path | None) -> Iterator[Finding]:
-    """Look at the way out; sends a message of kind "doctor" to each topic."""
+    """Check the transport; sends a message of kind "doctor" to each topic."""
     try:
         settings = load("outbox", OutboxSettings, config)
         device = load("device", DeviceSettings, config)
         chosen = choice.choose(settings)
-        topics = Topics.of_settings(settings, choice.thing_name(device))
+        topics = Topics.from_settings(settings, choice.thing_name(device))
         make_transport = choice.transport_factory(settings, device, topics)
     except VisualSearchError as error:
         yield Finding("reporting", "wrong", str(error), "mend it; see docs/reporting.md")
@@ -82,9 +82,9 @@ def _certificate(settings: OutboxSettings, device: DeviceSettings) -> Iterator[F
 def _connection(
     transport: Transport, settings: OutboxSettings, topics: Topics
 ) -> Iterator[Finding]:
-    ear = CallbackQueue()
+    callbacks = CallbackQueue()
     try:
-        transport.open(ear)
+        transport.open(callbacks)
     except VisualSearchError as error:
         yield Finding("endpoint", "wrong", str(error), "see docs/aws.md")
         return
@@ -104,30 +104,32 @@ def _connection(
         if settings.commands and transport.name == "mqtt":
             wanted.append(topics.answers)
         for number, topic in enumerate(wanted):
-            found = _topic(transport, ear, number, topic)
+            found = _topic(transport, callbacks, number, topic)
             yield found
             if found.state == "wrong":  # the connection may have gone with it
                 transport.close()
-                ear = CallbackQueue()
-                transport.open(ear)
+                callbacks = CallbackQueue()
+                transport.open(callbacks)
     except TransportError as error:
         yield Finding("endpoint", "wrong", str(error), "see docs/aws.md")
     finally:
         transport.close()
 
 
-def _topic(transport: Transport, ear: CallbackQueue, number: int, topic: str) -> Finding:
+def _topic(transport: Transport, callbacks: CallbackQueue, number: int, topic: str) -> Finding:
     """Whether a message to a topic is accepted."""
     remedy = f"allow iot:Publish for topic {topic} in the certificate's policy"
     document = {"version": 1, "kind": "doctor", "id": str(uuid6.uuid7())}
     document["at"] = timestamp(time.time())
     try:
         transport.send(number, topic, json.dumps(document).encode())
-        what, _, reason, _ = ear.news.get(timeout=SECONDS)
+        callback = callbacks.callbacks.get(timeout=ANSWER_TIMEOUT_S)
     except TransportError as error:
         return Finding("topic", "wrong", f"{topic}: {error}", remedy)
     except queue.Empty:
-        return Finding("topic", "wrong", f"{topic}: no answer within {SECONDS:g} s", remedy)
-    if what == "accepted":
+        return Finding(
+            "topic", "wrong", f"{topic}: no answer within {ANSWER_TIMEOUT_S:g} s", remedy
+        )
+    if callback.kind == "accepted":
         return Finding("topic", "ok", topic)
-    return Finding("topic", "wrong", f"{topic}: {reason}", remedy)
+    return Finding("topic", "wrong", f"{topic}: {callback.reason}", remedy)

@@ -1,4 +1,4 @@
-"""What became of the newest messages, in a file of bounded size that others may follow."""
+"""Note what became of each message, in a file of bounded size that `sync tail` follows."""
 
 from __future__ import annotations
 
@@ -15,52 +15,63 @@ from sync.outbox.clock import timestamp
 from sync.outbox.rows import StoredEvent
 
 FILE = "reported.jsonl"  # in the state folder
-MOST_BYTES = 1 << 20  # of the file; one older file is kept beside it
+MAX_BYTES = 1 << 20  # of the file; one older file is kept beside it
 POLL_S = 0.2
 
 
 class Journal:
-    """Notes one line for each thing that happens to a message; a full disk is no trouble of it."""
+    """Writes a line for each thing that happens to a message.
 
-    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+    A line that cannot be written, because the disk is full, is left out without an error.
+
+    Args:
+        folder: The state folder.
+        max_bytes: Of the file; then it becomes the older file and a new one is begun.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
         self._file = folder / FILE
-        self._most_bytes = most_bytes
-        self._opened: IO[str] | None = None
+        self._max_bytes = max_bytes
+        self._stream: IO[str] | None = None
         self._flush_at = 0.0
         self._quoted: dict[str, str] = {}  # the few topics, ready to be written
 
     def note(self, what: str, event: StoredEvent | None = None, detail: str = "") -> None:
-        """JournalEntry that `what` happened: connected, sent, acknowledged, refused, aside, lost, trouble.
+        """Write a line: ``[unix seconds, what, sequence, id, detail]``.
 
-        A line is ``[unix seconds, what, sequence, id, detail]``.
+        Args:
+            what: "connected", "sent", "acknowledged", "refused", "aside", "lost", "command" or
+                "trouble".
+            event: The event that it is about, if any.
+            detail: A topic, or a sentence.
         """
         sequence, identity = (event.sequence, event.id) if event is not None else (0, "")
         quoted = self._quoted.get(detail) or self._quote(detail)
         try:
-            opened = self._opened or self._open()
-            opened.write(f'[{time.time():.3f},"{what}",{sequence},"{identity}",{quoted}]\n')
+            stream = self._stream or self._open()
+            stream.write(f'[{time.time():.3f},"{what}",{sequence},"{identity}",{quoted}]\n')
         except OSError:
             self.close()
 
-    def flush(self, now: bool = True) -> None:
-        """Let others read what was noted, soon or now."""
-        if self._opened is None or (not now and time.monotonic() < self._flush_at):
+    def flush(self, *, now: bool = True) -> None:
+        """Let others read what was noted: at once, or with the first flush after `POLL_S`."""
+        if self._stream is None or (not now and time.monotonic() < self._flush_at):
             return
         self._flush_at = time.monotonic() + POLL_S
         try:
-            self._opened.flush()
-            if self._opened.tell() > self._most_bytes:
+            self._stream.flush()
+            if self._stream.tell() > self._max_bytes:
                 self.close()
-                os.replace(self._file, older(self._file))
+                os.replace(self._file, older_file(self._file))
         except OSError:
             self.close()
 
     def close(self) -> None:
-        """Write the rest."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
+        """Write what is still in memory, and close the file."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
             with contextlib.suppress(OSError):
-                opened.close()
+                stream.close()
 
     def _quote(self, detail: str) -> str:
         if len(self._quoted) > 100:
@@ -69,18 +80,18 @@ class Journal:
 
     def _open(self) -> IO[str]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._opened = self._file.open("a", encoding="utf-8")
-        return self._opened
+        self._stream = self._file.open("a", encoding="utf-8")
+        return self._stream
 
 
-def older(file: Path) -> Path:
-    """Where the file's former content is."""
+def older_file(file: Path) -> Path:
+    """Where the journal's former content is."""
     return file.with_name(file.name + ".1")
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """A line of the journal; no sequence and id where it is about no event."""
+    """A line of the journal; sequence 0 and an empty id where it is about no event."""
 
     at: str  # RFC 3339
     what: str
@@ -89,34 +100,34 @@ class JournalEntry:
     detail: str
 
 
-def follow(folder: Path, count: int, wait: bool) -> Iterator[JournalEntry]:
-    """The last `count` notes, and with `wait` all that come, for ever."""
+def follow(folder: Path, count: int, *, wait: bool) -> Iterator[JournalEntry]:
+    """Yield the last `count` entries; with `wait`, then every new one, for ever."""
     file = folder / FILE
     lines: list[str] = []
-    for one in (older(file), file):
+    for part in (older_file(file), file):
         with contextlib.suppress(OSError):
-            lines += one.read_text(encoding="utf-8", errors="replace").splitlines()
-    opened = _reopen(file)
-    if opened is not None:
-        opened.seek(0, os.SEEK_END)
+            lines += part.read_text(encoding="utf-8", errors="replace").splitlines()
+    stream = _reopen(file)
+    if stream is not None:
+        stream.seek(0, os.SEEK_END)
     yield from _parsed(lines[-count:] if count else [])
     rest = ""
     while wait:
-        rest += opened.read() if opened is not None else ""
-        *whole, rest = rest.split("\n")
-        yield from _parsed(whole)
-        if not whole:
-            if opened is None or _replaced(opened, file):
-                if opened is not None:
-                    yield from _parsed(opened.read().splitlines())
-                    opened.close()
-                opened = _reopen(file)
+        rest += stream.read() if stream is not None else ""
+        *complete, rest = rest.split("\n")
+        yield from _parsed(complete)
+        if not complete:
+            if stream is None or _replaced(stream, file):
+                if stream is not None:
+                    yield from _parsed(stream.read().splitlines())
+                    stream.close()
+                stream = _reopen(file)
             time.sleep(POLL_S)
 
 
 def _parsed(lines: list[str]) -> Iterator[JournalEntry]:
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError):  # torn by the end of a process
+        with contextlib.suppress(ValueError, TypeError):  # cut off when the process was killed
             at, *rest = json.loads(line)
             yield JournalEntry(timestamp(at), *rest)
 
@@ -128,8 +139,8 @@ def _reopen(file: Path) -> IO[str] | None:
         return None
 
 
-def _replaced(opened: IO[str], file: Path) -> bool:
+def _replaced(stream: IO[str], file: Path) -> bool:
     try:
-        return not os.path.samestat(os.fstat(opened.fileno()), file.stat())
+        return not os.path.samestat(os.fstat(stream.fileno()), file.stat())
     except OSError:
         return False

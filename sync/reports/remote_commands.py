@@ -1,4 +1,8 @@
-"""The commands that a device obeys, few and harmless: asked twice, they are done once."""
+"""Carry out the commands that come in over the connection, each id only once.
+
+A broker may deliver a command twice. So the answers to the last `MAX_ANSWERS` commands are kept,
+and a command whose id was answered gets the same answer again.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,21 @@ from pydantic import BaseModel, Field, ValidationError
 
 from catalog.core.errors import VisualSearchError
 
-KEPT = 100  # answers, for a question that comes again
+MAX_ANSWERS = 100
 
 
 class Command(BaseModel):
-    """What comes in on the command topic."""
+    """The payload of a message on the command topic."""
 
     id: str = Field(max_length=128)
     command: str = Field(max_length=64)
 
 
 class CommandHandler:
-    """Answers commands, each with its id.
+    """Carries out commands.
 
     Args:
-        actions: What each command does; returns what its answer tells besides.
+        actions: What each command does, by its name; returns further fields of its answer.
     """
 
     def __init__(self, actions: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
@@ -33,27 +37,30 @@ class CommandHandler:
         self._answered: OrderedDict[str, bytes] = OrderedDict()
 
     def answer(self, payload: bytes) -> bytes:
-        """Obey, and say so; JSON. A question that was answered gets the same answer again."""
+        """Carry out a command and return the answer, a JSON object.
+
+        Its ``outcome`` is "done", "failed" (the command may be sent again) or "unknown".
+        """
         try:
-            asked = Command.model_validate_json(payload)
+            command = Command.model_validate_json(payload)
         except ValidationError:
             return _json({"id": None, "outcome": "unknown", "message": "no id and command in JSON"})
-        if asked.id in self._answered:
-            return self._answered[asked.id]
-        answer: dict[str, Any] = {"id": asked.id, "command": asked.command}
-        action = self._actions.get(asked.command)
+        if command.id in self._answered:
+            return self._answered[command.id]
+        answer: dict[str, Any] = {"id": command.id, "command": command.command}
+        action = self._actions.get(command.command)
         if action is None:
             known = ", ".join(sorted(self._actions))
             answer |= {"outcome": "unknown", "message": f"known commands are {known}"}
         else:
             try:
                 answer |= {"outcome": "done", **action()}
-            except VisualSearchError as error:  # may be asked again
+            except VisualSearchError as error:
                 return _json(answer | {"outcome": "failed", "message": str(error)})
-        self._answered[asked.id] = _json(answer)
-        if len(self._answered) > KEPT:
+        self._answered[command.id] = _json(answer)
+        if len(self._answered) > MAX_ANSWERS:
             self._answered.popitem(last=False)
-        return self._answered[asked.id]
+        return self._answered[command.id]
 
 
 def _json(answer: Mapping[str, Any]) -> bytes:

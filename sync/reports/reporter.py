@@ -1,6 +1,6 @@
-"""The reporter: brings events from the outbox to the other side, at least once each.
+"""The reporter: delivers each event of the outbox at least once, over one connection after another.
 
-An event leaves the outbox when the other side has said that it has it, and not before.
+An event is removed from the outbox only after the other side has acknowledged it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from catalog.core.locks import locked
 from sync.backoff import Backoff
 from sync.errors import OutboxError
 from sync.outbox.outbox import Outbox
+from sync.reports.callbacks import CallbackQueue
+from sync.reports.cooldown import TopicCooldowns
 from sync.reports.journal import Journal
 from sync.reports.quarantine import Quarantine
 from sync.reports.remote_commands import CommandHandler
-from sync.reports.session import CallbackQueue, Session, TopicCooldowns
+from sync.reports.session import Connection, DeliveryHistory, Session, SessionLimits
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Transport
 from sync.settings import OutboxSettings
@@ -34,7 +36,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DrainResult:
-    """What `Reporter.drain` came to: events still in the outbox, and the trouble if any."""
+    """What `Reporter.drain` did.
+
+    Attributes:
+        acknowledged: Events that were delivered.
+        left: Events still in the outbox.
+        error: The last error, where events are left; else empty.
+    """
 
     acknowledged: int
     left: int
@@ -42,12 +50,17 @@ class DrainResult:
 
 
 class Reporter:
-    """Reports for as long as it is asked to.
+    """Delivers the outbox's events.
 
     Args:
-        make_transport: Makes a transport, not yet open.
-        state: The state folder: the journal and a lock lie there.
-        first_pause_s: After a first failure; after others ever longer, to a minute.
+        outbox: Where the events are.
+        make_transport: Makes a transport, not yet open; called for each connection.
+        topics: Where messages go.
+        settings: ``[outbox]``.
+        state: The state folder, for the journal and a lock.
+        commands: Carries out commands that come in.
+        first_pause_s: Seconds before the second attempt to connect; further pauses are longer,
+            up to a minute.
     """
 
     def __init__(
@@ -63,29 +76,28 @@ class Reporter:
         self._outbox = outbox
         self._make_transport = make_transport
         self._topics = topics
-        self._settings = settings
+        self._limits = SessionLimits(settings.window, settings.rate, settings.patience_s)
         self._state = state
         self._journal = Journal(state)
         self._commands = commands or CommandHandler({})
-        self._suspects = Quarantine()
-        self._holds = TopicCooldowns(first_pause_s)
-        self._throttle = Backoff(first_pause_s)
+        self._history = DeliveryHistory(
+            Quarantine(), TopicCooldowns(first_pause_s), Backoff(first_pause_s)
+        )
         self._backoff = Backoff(first_pause_s)
         self._offline_since: float | None = None
-        self._progressed = False
         self._error = ""
 
     def run(self, stopping: threading.Event) -> None:
-        """Report until `stopping` is set; it leaves within a second.
+        """Deliver events until `stopping` is set; return within a second of that.
 
         Raises:
             OutboxError: Another process is reporting.
         """
-        with self._alone():
+        with self._lock():
             self._report(lambda session: stopping.is_set(), stopping)
 
     def drain(self, seconds: float) -> DrainResult:
-        """Report what is there, and stop when nothing is left or `seconds` are over.
+        """Deliver what is in the outbox; stop when nothing is left or `seconds` are over.
 
         Raises:
             OutboxError: Another process is reporting, or the outbox cannot be read.
@@ -101,7 +113,7 @@ class Reporter:
             return time.monotonic() >= deadline or (session is not None and session.is_drained)
 
         try:
-            with self._alone():
+            with self._lock():
                 self._report(enough, over)
         finally:
             alarm.cancel()
@@ -116,48 +128,43 @@ class Reporter:
                     self._connect_and_send(enough)
                     return
                 except (NetworkError, SurroundingsError) as error:
-                    self._trouble(str(error))
-                if self._progressed:
-                    self._backoff.succeeded()
+                    self._record_error(str(error))
                 self._wait(self._backoff.pause_s(), stopping)
         finally:
             self._count_offline(over=True)
             self._journal.close()
 
     def _connect_and_send(self, enough: Callable[[Session | None], bool]) -> None:
-        """Report through one connection until `enough`.
+        """Deliver over one connection until `enough`.
 
         Raises:
-            TransportError: There is none, or it was lost.
+            TransportError: It could not be made, or was lost.
             OutboxError: The outbox cannot be read.
         """
-        self._progressed = False
         self._offline_since = self._offline_since or time.monotonic()
-        transport, ear = self._make_transport(), CallbackQueue()
+        transport, callbacks = self._make_transport(), CallbackQueue()
         session: Session | None = None
         try:
-            transport.open(ear)
+            transport.open(callbacks)
             self._count_offline(over=True)
             self._journal.note("connected", detail=transport.name)
             log.info("reporting through %s", transport.name)
             session = Session(
+                Connection(transport, callbacks),
                 self._outbox,
-                transport,
-                ear,
-                self._topics,
-                self._settings,
-                self._suspects,
-                self._holds,
                 self._journal,
+                self._topics,
+                self._limits,
+                self._history,
                 self._commands,
-                self._throttle,
             )
             session.run(lambda: enough(session))
         finally:
-            self._progressed = session is not None and session.progressed
+            if session is not None and session.has_delivered:
+                self._backoff.succeeded()
             transport.close()
 
-    def _trouble(self, sentence: str) -> None:
+    def _record_error(self, sentence: str) -> None:
         if sentence != self._error:
             log.warning("%s", sentence)
         self._error = sentence
@@ -173,22 +180,23 @@ class Reporter:
                 return
             self._count_offline(over=False)
 
-    def _count_offline(self, over: bool) -> None:
+    def _count_offline(self, *, over: bool) -> None:
         if self._offline_since is not None:
             now = time.monotonic()
             self._outbox.note(offline_s=now - self._offline_since)
             self._offline_since = None if over else now
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with ExitStack() as held:
-            self._lock(held)
+    def _lock(self) -> Iterator[None]:
+        """Let no other process report at the same time."""
+        with ExitStack() as lock:
+            self._acquire(lock)
             yield
 
-    def _lock(self, held: ExitStack) -> None:
+    def _acquire(self, lock: ExitStack) -> None:
         try:
             self._state.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(self._state / LOCK))
+            lock.enter_context(locked(self._state / LOCK))
         except BlockingIOError as error:
             raise OutboxError(
                 "another process is reporting already; 'visual-search sync run' does it by itself"

@@ -1,4 +1,4 @@
-"""Where an event goes: the topic of its kind."""
+"""Name the MQTT topics: one for each kind of event, one for commands, one for answers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from catalog.core.errors import SettingsError
 from sync.settings import OutboxSettings
 
 NAMES = {"sighting": "sightings", "status": "status", "heartbeat": "heartbeat"}
-SAMPLE = ("features", "message")  # kinds that speak to the cloud side of the AWS sample
-LONGEST = 256  # bytes of a topic, IoT Core's limit without the Basic Ingest prefix
-DEEPEST = 7  # slashes, likewise
+SAMPLE = ("features", "message")  # kinds for the cloud side of the AWS sample
+MAX_BYTES = 256  # bytes of a topic, IoT Core's limit without the Basic Ingest prefix
+MAX_SLASHES = 7  # IoT Core's limit, likewise
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Topics:
     """The topics of one thing.
 
     Attributes:
-        template: With ``{thing}`` and ``{kind}``.
+        thing: The IoT thing's name.
+        template: A topic with ``{thing}`` and ``{kind}`` in it.
         rule: Name of the rule for Basic Ingest; empty for the ordinary message broker.
     """
 
@@ -27,8 +28,8 @@ class Topics:
     rule: str = ""
 
     @classmethod
-    def of_settings(cls, settings: OutboxSettings, thing: str) -> Topics:
-        """What the settings say.
+    def from_settings(cls, settings: OutboxSettings, thing: str) -> Topics:
+        """Make the topics that the settings name.
 
         Raises:
             SettingsError: The template or the thing's name makes no topic.
@@ -45,10 +46,10 @@ class Topics:
             raise SettingsError(
                 f"[outbox] topic {settings.topic}: only {{thing}} and {{kind}} are filled in"
             ) from error
-        if set(example) & set("+#") or len(example.encode()) > LONGEST:
+        if set(example) & set("+#") or len(example.encode()) > MAX_BYTES:
             raise SettingsError(f"[outbox] topic {settings.topic}: not a topic to publish to")
-        if example.count("/") > DEEPEST:
-            raise SettingsError(f"[outbox] topic {settings.topic}: more than {DEEPEST} slashes")
+        if example.count("/") > MAX_SLASHES:
+            raise SettingsError(f"[outbox] topic {settings.topic}: more than {MAX_SLASHES} slashes")
         return topics
 
     def of(self, kind: str) -> str:
@@ -60,12 +61,12 @@ class Topics:
 
     @property
     def commands(self) -> str:
-        """Where commands are heard."""
+        """The topic that commands come in on."""
         return self._named("commands")
 
     @property
     def answers(self) -> str:
-        """Where commands are answered."""
+        """The topic that answers to commands go to."""
         return self._named("answers")
 
     def _named(self, kind: str) -> str:

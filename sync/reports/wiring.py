@@ -1,4 +1,4 @@
-"""The reporter as the settings want it, for ``sync run``, ``sync once`` and ``sync doctor``."""
+"""Build the outbox and the reporter from the settings, for ``sync run`` and ``sync once``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sync.settings import OutboxSettings
 def open_reporter(
     config: Path | None, sync_now: Callable[[], object] | None = None
 ) -> Iterator[tuple[Outbox, Reporter] | None]:
-    """The outbox and its reporter; None where nothing is to be reported.
+    """Open the outbox and its reporter; yields None where the settings turn reporting off.
 
     Args:
         config: The settings file.
-        sync_now: Asks whoever pulls catalogues to look now.
+        sync_now: Makes the pull worker check for a release now; None where there is none.
 
     Raises:
         SettingsError: Something is missing or wrong.
@@ -39,7 +39,7 @@ def open_reporter(
         return
     settings = load("outbox", OutboxSettings, config)
     device = load("device", DeviceSettings, config)
-    topics = Topics.of_settings(settings, choice.thing_name(device))
+    topics = Topics.from_settings(settings, choice.thing_name(device))
     make_transport = choice.transport_factory(settings, device, topics)
     assert make_transport is not None
     outbox = Outbox(device.folder / FILE, settings, device_id(device.folder))
@@ -51,22 +51,22 @@ def open_reporter(
 
 
 def is_reporting_enabled(config: Path | None) -> bool:
-    """Whether the settings name a way out.
+    """Whether the settings enable reporting and name a transport.
 
     Raises:
-        SettingsError: Something is wrong in them.
+        SettingsError: A setting is wrong.
     """
     settings = load("outbox", OutboxSettings, config)
     return settings.enabled and choice.choose(settings) != "none"
 
 
 def reporting_worker(
-    config: Path | None, pulls: bool = True
+    config: Path | None, *, pulls: bool = True
 ) -> Callable[[threading.Event, threading.Event], None]:
-    """The worker of ``sync run`` that reports; where nothing is to be reported, it ends.
+    """The worker of ``sync run`` that reports; it ends at once where reporting is off.
 
     Args:
-        pulls: Whether there is another that can be asked to look for a catalogue now.
+        pulls: Whether a pull worker runs too, which the command "sync-now" wakes.
     """
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:

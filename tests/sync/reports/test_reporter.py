@@ -305,7 +305,7 @@ def test_a_small_window(way: Way) -> None:
 
 def test_a_template_that_asks_for_what_there_is_not() -> None:
     with pytest.raises(SettingsError, match="are filled in"):
-        Topics.of_settings(OutboxSettings(topic="{thing.x}/{kind}"), THING)
+        Topics.from_settings(OutboxSettings(topic="{thing.x}/{kind}"), THING)
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
@@ -519,7 +519,7 @@ def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_journal_is_bounded_and_can_be_followed(tmp_path: Path) -> None:
     """Whoever follows misses nothing when the file is replaced."""
-    journal = Journal(tmp_path, most_bytes=2000)
+    journal = Journal(tmp_path, max_bytes=2000)
     journal.note("sent", detail="0")
     journal.flush()
     notes = follow(tmp_path, 1, wait=True)

@@ -215,7 +215,7 @@ class TestChoice:
 
 class TestTopics:
     def test_of_each_kind(self) -> None:
-        topics = Topics.of_settings(outbox(), "shelf-1")
+        topics = Topics.from_settings(outbox(), "shelf-1")
         assert topics.of("sighting") == "visual-search/shelf-1/sightings"
         assert topics.of("status") == "visual-search/shelf-1/status"
         assert topics.of("heartbeat") == "visual-search/shelf-1/heartbeat"
@@ -224,7 +224,7 @@ class TestTopics:
 
     def test_basic_ingest(self) -> None:
         """Events go to the rule; the sample's topic and the commands stay."""
-        topics = Topics.of_settings(outbox(rule="visual_search"), "shelf-1")
+        topics = Topics.from_settings(outbox(rule="visual_search"), "shelf-1")
         assert topics.of("status") == "$aws/rules/visual_search/visual-search/shelf-1/status"
         assert topics.of("features") == "$aws/things/shelf-1/infer"
         assert topics.commands == "visual-search/shelf-1/commands"
@@ -244,4 +244,4 @@ class TestTopics:
     )
     def test_what_is_no_topic(self, topic: str, thing: str) -> None:
         with pytest.raises(SettingsError, match="topic"):
-            Topics.of_settings(outbox(topic=topic), thing)
+            Topics.from_settings(outbox(topic=topic), thing)

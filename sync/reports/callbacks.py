@@ -1,0 +1,54 @@
+"""Collect the callbacks of a transport, which come on its own threads, for the session's thread."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sync.reports.transports.base import Refusal
+
+MAX_COMMANDS = 20  # that wait for an answer; further commands are ignored
+
+
+@dataclass(frozen=True)
+class Callback:
+    """One call of a transport; `token`, `reason` and `refusal` as in `TransportCallbacks`."""
+
+    kind: Literal["accepted", "refused", "lost", "command"]
+    token: int = 0
+    reason: str = ""
+    refusal: Refusal = Refusal.LATER
+
+
+@dataclass
+class CallbackQueue:
+    """The `TransportCallbacks` of one connection: every call is put in a queue.
+
+    Attributes:
+        callbacks: All calls, in order.
+        commands: Payloads of the commands among them, at most `MAX_COMMANDS`.
+    """
+
+    callbacks: queue.SimpleQueue[Callback] = field(default_factory=queue.SimpleQueue)
+    commands: queue.Queue[bytes] = field(default_factory=lambda: queue.Queue(MAX_COMMANDS))
+
+    def accepted(self, token: int) -> None:
+        """See `TransportCallbacks.accepted`."""
+        self.callbacks.put(Callback("accepted", token))
+
+    def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
+        """See `TransportCallbacks.refused`."""
+        self.callbacks.put(Callback("refused", token, reason, refusal))
+
+    def lost(self, reason: str) -> None:
+        """See `TransportCallbacks.lost`."""
+        self.callbacks.put(Callback("lost", reason=reason))
+
+    def command(self, topic: str, payload: bytes) -> None:
+        """See `TransportCallbacks.command`; ignored while `MAX_COMMANDS` others wait."""
+        try:
+            self.commands.put_nowait(payload)
+        except queue.Full:
+            return
+        self.callbacks.put(Callback("command"))
