@@ -21,7 +21,8 @@ from sync.outbox.outbox import Outbox, StoredEvent
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.mqtt import BrokerAddress, MqttTransport
+from sync.reports.transports.broker_address import BrokerAddress
+from sync.reports.transports.mqtt import MqttTransport
 from sync.settings import OutboxSettings
 from tests.support.brokers import THING, Mosquitto, Papers
 

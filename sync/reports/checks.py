@@ -91,10 +91,10 @@ def _connection(
     try:
         yield Finding("endpoint", "ok", "connected")
         if settings.commands and transport.name == "mqtt":
-            deaf = getattr(transport, "deaf", "")
-            if deaf:
+            commands_error = getattr(transport, "commands_error", "")
+            if commands_error:
                 remedy = f"allow iot:Subscribe and iot:Receive for {topics.commands}"
-                yield Finding("commands", "note", deaf, remedy)
+                yield Finding("commands", "note", commands_error, remedy)
             else:
                 yield Finding("commands", "ok", f"heard on {topics.commands}")
         if transport.name == "file":

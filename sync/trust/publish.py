@@ -105,7 +105,7 @@ class ReleasePublisher:
 
         Raises:
             BundleError: It is damaged, or did not pass the gate.
-            KeysError: KeyFolder are missing or do not open.
+            KeysError: Keys are missing or do not open.
             StoreConflictError: Somebody else published meanwhile; nothing was changed.
             StoreError: The store failed; the channel stays at what it was.
             TrustError: What is in the store is not what this owner signed.
@@ -171,7 +171,7 @@ class ReleasePublisher:
             Which signature ends first now, and when.
 
         Raises:
-            KeysError: KeyFolder are missing or do not open.
+            KeysError: Keys are missing or do not open.
             StoreError, TrustError: As for `publish`.
         """
         state = self._state()

@@ -113,7 +113,7 @@ class Trust:
         self._trying: Updater | None = None
 
     def refresh(self) -> None:
-        """FileFetcher and verify the newest signed state.
+        """Fetch and verify the newest signed state.
 
         Raises:
             TrustError: It cannot be believed; see its subclasses for why.
@@ -180,7 +180,7 @@ class Trust:
             return self._refreshed_updater.get_targetinfo(path)
 
     def content(self, target: TargetFile, limit: int) -> bytes:
-        """FileFetcher a small target and hold it against what was signed.
+        """Fetch a small target and hold it against what was signed.
 
         Raises:
             TooLargeError: More than `limit` bytes were signed, or more than signed are sent.

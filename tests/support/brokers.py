@@ -16,7 +16,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.mqtt import BrokerAddress
+from sync.reports.transports.broker_address import BrokerAddress
 from tests.support.certificates import Authority
 from tests.support.iot_core import IotCore, server_context
 

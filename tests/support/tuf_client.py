@@ -92,14 +92,14 @@ def init(given: tuple[Path, str, tuple[str, ...], Path, str], root: Path) -> Non
 @client.command()
 @click.pass_obj
 def refresh(given: tuple[Path, str, tuple[str, ...], Path, str]) -> None:
-    """FileFetcher and verify the metadata."""
+    """Fetch and verify the metadata."""
     _refreshed(given)
 
 
 @client.command()
 @click.pass_obj
 def download(given: tuple[Path, str, tuple[str, ...], Path, str]) -> None:
-    """FileFetcher and verify targets."""
+    """Fetch and verify targets."""
     trust = _refreshed(given)
     for name in given[2]:
         target = trust.target(name)

@@ -1,4 +1,4 @@
-"""TemporaryCredentials for a certificate: asked of a stand-in of the endpoint, used against a real store."""
+"""Keys for a certificate: asked of a stand-in of the endpoint, used against a real store."""
 
 from __future__ import annotations
 

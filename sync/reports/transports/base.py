@@ -1,4 +1,7 @@
-"""What a way out looks like to the reporter; one small class for each kind."""
+"""The interface of a transport: how messages get from the reporter to the other side.
+
+Each kind of transport is one file with one class, which `sync.reports.transports.choice` opens.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,31 @@ from typing import Protocol
 
 
 class Refusal(Enum):
-    """What a refusal means for what is still to be sent."""
+    """What a refusal means for the messages that are still to be sent."""
 
-    MESSAGE = "message"  # this message will never be taken
-    TOPIC = "topic"  # nothing may be sent to this topic, until somebody allows it
-    LATER = "later"  # too much at once, or a fault over there: the same again, later
+    MESSAGE = "message"  # this message will never be accepted
+    TOPIC = "topic"  # no message to this topic is accepted until somebody allows it
+    LATER = "later"  # too many at once, or a fault over there: send the same message again later
 
 
 class TransportCallbacks(Protocol):
-    """Hears from a transport, on any thread; must not block."""
+    """What a transport calls, on any thread; none of these may block."""
 
     def accepted(self, token: int) -> None:
         """The other side has taken responsibility for the message."""
 
     def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
-        """The other side looked at the message and said no."""
+        """The other side has refused the message."""
 
     def lost(self, reason: str) -> None:
-        """The connection is gone; messages under way will hear nothing more."""
+        """The connection is lost; no further answers come."""
 
     def command(self, topic: str, payload: bytes) -> None:
-        """The other side wants something."""
+        """A command came in."""
 
 
 class Transport(Protocol):
-    """A way out. Used by one thread; made anew after every loss.
+    """One connection to the other side. Used by one thread; made anew after every loss.
 
     Attributes:
         name: As in the settings.
@@ -41,19 +44,19 @@ class Transport(Protocol):
     name: str
     window: int
 
-    def open(self, listener: TransportCallbacks) -> None:
+    def open(self, callbacks: TransportCallbacks) -> None:
         """Connect.
 
         Raises:
-            TransportError: Says plainly what stands in the way.
+            TransportError: It could not connect; the message says why and what to do.
         """
 
     def send(self, token: int, topic: str, payload: bytes) -> None:
-        """Begin to send a message; the listener hears of its fate by `token`.
+        """Begin to send a message; the callbacks get its answer with `token`.
 
         Raises:
-            TransportError: It could not even be begun; make the transport anew.
+            TransportError: The sending could not be begun; make a new transport.
         """
 
     def close(self) -> None:
-        """Leave, within a second; never raises."""
+        """Disconnect, within a second; never raises."""

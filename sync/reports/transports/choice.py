@@ -1,20 +1,18 @@
-"""Which way out: as the settings say, or found by itself."""
+"""Choose the transport that the settings name, or find out which one fits this device."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, device_id
 from sync.reports.topics import Topics
 from sync.reports.transports import greengrass_v2
 from sync.reports.transports.base import Transport
+from sync.reports.transports.broker_address import BrokerAddress
 from sync.settings import OutboxSettings
-
-if TYPE_CHECKING:
-    from sync.reports.transports.mqtt import BrokerAddress
 
 Name = Literal["mqtt", "greengrass-v1", "greengrass-v2", "file", "none"]
 
@@ -22,7 +20,7 @@ V1_MODULE = "greengrass_common"  # ships with a core of version 1, and with noth
 
 
 def choose(settings: OutboxSettings) -> Name:
-    """The way out: on a core the core's, with an endpoint MQTT, else none."""
+    """Name the transport: on a Greengrass core the core's, with an endpoint MQTT, else none."""
     if settings.transport != "auto":
         return settings.transport
     if greengrass_v2.is_on_core():
@@ -33,17 +31,17 @@ def choose(settings: OutboxSettings) -> Name:
 
 
 def thing_name(device: DeviceSettings) -> str:
-    """Who this device is for AWS IoT: the setting, else its id."""
+    """The name of this device at AWS IoT: the setting, else its id."""
     return device.thing or device_id(device.folder)
 
 
 def transport_factory(
     settings: OutboxSettings, device: DeviceSettings, topics: Topics
 ) -> Callable[[], Transport] | None:
-    """What makes a transport, not yet open, or None where nothing is to be reported.
+    """Return a function that makes a transport, not yet open; None where the settings name none.
 
     Raises:
-        SettingsError: A setting is missing that this way out needs.
+        SettingsError: A setting is missing that the transport needs.
     """
     match choose(settings):
         case "mqtt":
@@ -62,20 +60,18 @@ def transport_factory(
             from sync.reports.transports.file import FileTransport
 
             folder = device.folder / settings.reports_dir.expanduser()
-            most = int(settings.reports_mb * 1e6)
-            return lambda: FileTransport(folder, most, settings.reports_files)
+            max_bytes = int(settings.reports_mb * 1e6)
+            return lambda: FileTransport(folder, max_bytes, settings.reports_files)
         case "none":
             return None
 
 
 def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> BrokerAddress:
-    """The broker's address.
+    """Make the broker's address from the settings.
 
     Raises:
         SettingsError: A setting is missing.
     """
-    from sync.reports.transports.mqtt import BrokerAddress
-
     if not settings.endpoint:
         raise SettingsError(
             "[outbox] endpoint: not set; AWS IoT's is shown by: "

@@ -1,4 +1,4 @@
-"""What stands between this device and a broker, each in a sentence that says what to do."""
+"""Explain why the broker cannot be reached: one sentence each, which says what to do."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
 def check_certificate(certificate: Path) -> None:
-    """Look at this device's own certificate before anybody else does.
+    """Check this device's own certificate, before a connection is tried.
 
     Raises:
-        TransportError: It cannot be read, or by this device's clock its time is not now.
+        TransportError: It cannot be read, or it is not valid by this device's clock.
     """
     from cryptography import x509
 
@@ -46,7 +46,7 @@ def check_certificate(certificate: Path) -> None:
 
 
 def unreachable(error: OSError | ValueError, endpoint: str, port: int) -> TransportError:
-    """Why no connection could be made, by what `connect` raised."""
+    """Explain the error that `connect` raised."""
     address = f"{endpoint}:{port}"
     match error:
         case socket.gaierror():
@@ -60,7 +60,7 @@ def unreachable(error: OSError | ValueError, endpoint: str, port: int) -> Transp
             if "ALERT" in (error.reason or ""):
                 return _alert(error.reason, address)
             if isinstance(error, ssl.SSLEOFError):
-                return _broken_off(address)
+                return _cut_off(address)
             return TransportError(
                 f"{address}: no TLS there: {error.reason or error}; check [outbox] port"
             )
@@ -74,25 +74,28 @@ def unreachable(error: OSError | ValueError, endpoint: str, port: int) -> Transp
                 f"{address}: nothing listens there; check [outbox] endpoint and port"
             )
         case ConnectionResetError() | BrokenPipeError():
-            return _broken_off(address)
+            return _cut_off(address)
         case OSError() if error.errno in UNREACHABLE:
             return TransportError(f"{address}: there is no network that leads there")
     return TransportError(f"{address}: cannot be reached: {error}")
 
 
-def turned_away(last: str, endpoint: str, port: int) -> TransportError:
-    """Why the connection ended before the broker's greeting; with TLS 1.3 it is told so late."""
+def closed_early(last_error: str, endpoint: str, port: int) -> TransportError:
+    """Explain why the connection ended before the CONNACK.
+
+    With TLS 1.3 the broker refuses a certificate only then.
+    """
     address = f"{endpoint}:{port}"
-    if "alert" in last.lower() and "PROTOCOL_VERSION" not in last:
-        return _alert(last, address)
+    if "alert" in last_error.lower() and "PROTOCOL_VERSION" not in last_error:
+        return _alert(last_error, address)
     return TransportError(
-        f"{address}: closed before it answered ({last or 'no reason told'}); is the "
+        f"{address}: closed before it answered ({last_error or 'no reason told'}); is the "
         "certificate active, with a policy attached that allows iot:Connect?"
     )
 
 
-def not_let_in(code: int, reason: str, thing: str) -> str:
-    """Why the broker's greeting was a no."""
+def connection_refused(code: int, reason: str, thing: str) -> str:
+    """Explain a CONNACK that refuses the connection."""
     if code in (0x86, 0x87):
         return (
             f"the broker does not let {thing} in: {reason}; the certificate's policy must allow "
@@ -101,8 +104,8 @@ def not_let_in(code: int, reason: str, thing: str) -> str:
     return f"the broker does not let {thing} in: {reason}"
 
 
-def refused(code: int, reason: str) -> str:
-    """Why the broker did not take a message."""
+def publish_refused(code: int, reason: str) -> str:
+    """Explain a PUBACK that refuses the message."""
     if code == 0x87:
         return f"{reason}: the certificate's policy must allow iot:Publish for this topic"
     return reason
@@ -130,7 +133,7 @@ def _untrusted(error: ssl.SSLCertVerificationError, endpoint: str) -> TransportE
     )
 
 
-def _broken_off(address: str) -> TransportError:
+def _cut_off(address: str) -> TransportError:
     return TransportError(
         f"{address}: the connection was cut while it was being made; is this device's certificate "
         "registered and active there, and is it the right port?"

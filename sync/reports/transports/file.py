@@ -1,11 +1,11 @@
-"""Events to files of lines of JSON, for devices that are collected by USB stick.
+"""Write messages to files of JSON lines, for devices whose reports are collected by USB stick.
 
 ::
 
     reports/reports.jsonl            being written
-    reports/reports-000001.jsonl     full; whoever collects it may take it away
+    reports/reports-000001.jsonl     full; may be taken away at any time
 
-A line is ``{"topic": ..., "payload": ...}``; the payload is JSON where it was JSON, else text.
+A line is ``{"topic": ..., "payload": ...}``; a payload that is not JSON becomes a string.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ FULL = re.compile(r"^reports-(\d{6,})\.jsonl$")
 
 
 class FileTransport:
-    """A folder of files of bounded size and number; when it is full, nothing more is accepted.
+    """A folder of files of bounded size and number; when it is full, no message is accepted.
 
     Args:
         folder: Made where it is missing.
-        most_bytes: Of a file.
-        most_files: Of the folder.
+        max_bytes: Of a file; then the next one is begun.
+        max_files: Of the folder, with the one being written.
     """
 
     name = "file"
     window = 1
 
-    def __init__(self, folder: Path, most_bytes: int, most_files: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, max_files: int) -> None:
         self._folder = folder
-        self._most_bytes = most_bytes
-        self._most_files = most_files
+        self._max_bytes = max_bytes
+        self._max_files = max_files
         self._file: FileIO | None = None
-        self._listener: TransportCallbacks | None = None
+        self._callbacks: TransportCallbacks | None = None
 
-    def open(self, listener: TransportCallbacks) -> None:
-        """Open the file, without a line that a power failure tore.
+    def open(self, callbacks: TransportCallbacks) -> None:
+        """Open the file, and cut off a last line that is not complete.
 
         Raises:
             TransportError: The folder cannot be used.
@@ -56,53 +56,53 @@ class FileTransport:
             self._open()
         except OSError as error:
             raise TransportError(f"{self._folder}: cannot be written: {error.strerror}") from error
-        self._listener = listener
+        self._callbacks = callbacks
 
     def send(self, token: int, topic: str, payload: bytes) -> None:
-        """Write a line; accepted when it is on the disk.
+        """Write a line; it is accepted when it is on the disk.
 
         Raises:
-            TransportError: There is no room.
+            TransportError: The disk or the folder is full, or cannot be written.
         """
-        assert self._listener is not None
+        assert self._callbacks is not None
         try:
             file = self._file if self._file and not self._file.closed else self._open()
-            if file.tell() >= self._most_bytes:
+            if file.tell() >= self._max_bytes:
                 file = self._next()
             line = _line(topic, payload)
-            if file.write(line) < len(line):  # the torn line is cut off when it is opened anew
+            if file.write(line) < len(line):  # the incomplete line is cut off at the next open
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(file.fileno())
         except OSError as error:
             raise TransportError(f"{self._folder}: cannot be written: {error.strerror}") from error
-        self._listener.accepted(token)
+        self._callbacks.accepted(token)
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # what was accepted is on the disk already
+            with contextlib.suppress(OSError):  # accepted messages are on the disk already
                 self._file.close()
 
     def _open(self) -> FileIO:
         path = self._folder / CURRENT
         new = not path.exists()
-        self._file = path.open("ab", buffering=0)  # what cannot be written stays in no buffer
-        torn = _torn_bytes(path)
-        if torn:
-            self._file.truncate(path.stat().st_size - torn)
+        self._file = path.open("ab", buffering=0)  # a failed write must leave nothing in a buffer
+        incomplete = _incomplete_bytes(path)
+        if incomplete:
+            self._file.truncate(path.stat().st_size - incomplete)
             self._file.seek(0, os.SEEK_END)
         if new:
             durable.flush_folder(self._folder)
         return self._file
 
     def _next(self) -> FileIO:
-        """Give the full file a number, and begin another."""
+        """Rename the full file to the next number, and begin a new one."""
         numbers = [
-            int(found[1]) for one in self._folder.iterdir() if (found := FULL.match(one.name))
+            int(found[1]) for file in self._folder.iterdir() if (found := FULL.match(file.name))
         ]
-        if len(numbers) + 1 >= self._most_files:
+        if len(numbers) + 1 >= self._max_files:
             raise TransportError(
-                f"{self._folder}: full, {self._most_files} files; take away reports-*.jsonl"
+                f"{self._folder}: full, {self._max_files} files; take away reports-*.jsonl"
             )
         self.close()
         number = max(numbers, default=0) + 1
@@ -119,8 +119,8 @@ def _line(topic: str, payload: bytes) -> bytes:
     return json.dumps({"topic": topic, "payload": content}, ensure_ascii=False).encode() + b"\n"
 
 
-def _torn_bytes(path: Path) -> int:
-    """How many bytes follow the last end of a line."""
+def _incomplete_bytes(path: Path) -> int:
+    """How many bytes follow the last newline."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         block = 1 << 16

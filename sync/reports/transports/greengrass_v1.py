@@ -1,9 +1,9 @@
-"""Messages through the core of AWS IoT Greengrass V1, as a Lambda function on it sends them.
+"""Send messages through a core of AWS IoT Greengrass V1, as a Lambda function that runs on it.
 
 The SDK posts each message to the core's daemon,
-``POST http://localhost:8000/2016-11-01/functions/<router>``, and waits for its answer without
-end; so each call has a thread of its own, left behind when it hangs. A message is accepted
-when it lies in the core's queue: the core, not we, brings it to AWS IoT.
+``POST http://localhost:8000/2016-11-01/functions/<router>``, and waits for the answer without a
+time-out. So each call runs in a thread of its own, which is abandoned when it hangs. A message is
+accepted when it is in the core's queue; from there the core brings it to AWS IoT.
 """
 
 from __future__ import annotations
@@ -18,67 +18,67 @@ from catalog.core.errors import MissingExtraError
 from sync.errors import TransportError
 from sync.reports.transports.base import Refusal, TransportCallbacks
 
-SECONDS = 10.0  # for the daemon's answer
-MOST_HANGING = 8  # calls, then no more are begun
-OF_THE_MESSAGE = frozenset((400, 413))  # HTTP: malformed, too large; the rest may pass
-NOT_KNOWN = (401, 403)  # HTTP: this function
-STATUS = re.compile(r"HTTP Error (\d{3})")  # in what the SDK raises
+TIMEOUT_S = 10.0  # for the daemon's answer
+MAX_HANGING = 8  # calls; then no more are begun
+MESSAGE_REFUSED = frozenset((400, 413))  # HTTP: malformed, too large
+FUNCTION_UNKNOWN = (401, 403)  # HTTP: the core does not know this function
+STATUS = re.compile(r"HTTP Error (\d{3})")  # in the text of the SDK's exceptions
 
 _hanging: list[threading.Thread] = []
 
 
 class GreengrassV1Transport:
-    """A way out through the core that this process runs on."""
+    """The connection to the core that this process runs on."""
 
     name = "greengrass-v1"
-    window = 1  # calls side by side would lose their order
+    window = 1  # parallel calls would lose their order
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        """Nothing is connected yet.
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        """Store the time-out; `open` connects.
 
         Args:
-            seconds: How long the daemon may take for one message.
+            timeout_s: Seconds that the daemon may take for one message.
         """
-        self._seconds = seconds
+        self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._listener: TransportCallbacks | None = None
+        self._callbacks: TransportCallbacks | None = None
         self._client: Any = None
-        self._patience: dict[int, threading.Timer] = {}
+        self._timers: dict[int, threading.Timer] = {}
 
-    def open(self, listener: TransportCallbacks) -> None:
-        """Find the core's own modules; nothing is sent.
+    def open(self, callbacks: TransportCallbacks) -> None:
+        """Import the core's modules; nothing is sent.
 
         Raises:
             MissingExtraError: The SDK is not installed.
-            TransportError: This is no function on a core, or its daemon hangs.
+            TransportError: This process is no function on a core, or the core's daemon hangs.
         """
-        _hanging[:] = [one for one in _hanging if one.is_alive()]
-        if len(_hanging) >= MOST_HANGING:
+        _hanging[:] = [call for call in _hanging if call.is_alive()]
+        if len(_hanging) >= MAX_HANGING:
             raise TransportError(
                 f"Greengrass: {len(_hanging)} messages hang in the core's daemon; restart it: "
                 "sudo systemctl restart greengrass"
             )
         self._client = _open_client()
-        self._listener = listener
+        self._callbacks = callbacks
 
     def send(self, token: int, topic: str, payload: bytes) -> None:
         """Hand one message to the core's daemon.
 
         Raises:
-            TransportError: The way was lost, or the SDK would only pretend.
+            TransportError: The connection was lost, or the SDK would send nothing.
         """
-        if self._listener is None:
+        if self._callbacks is None:
             raise TransportError("Greengrass: the way to the core was lost")
         _check_deployed()
         call = threading.Thread(
             target=self._publish, args=(token, topic, payload), name="greengrass", daemon=True
         )
-        patience = threading.Timer(self._seconds, self._give_up, (call,))
-        patience.daemon = True
+        timer = threading.Timer(self._timeout_s, self._time_out, (call,))
+        timer.daemon = True
         with self._lock:
-            self._patience[token] = patience
+            self._timers[token] = timer
         try:
-            patience.start()
+            timer.start()
             call.start()
         except RuntimeError as error:
             raise TransportError(
@@ -86,54 +86,56 @@ class GreengrassV1Transport:
             ) from error
 
     def close(self) -> None:
-        """Leave; a call that hangs is left behind."""
+        """Disconnect; a call that hangs is abandoned."""
         with self._lock:
-            self._listener = None
-            left, self._patience = self._patience, {}
-        for patience in left.values():
-            patience.cancel()
+            self._callbacks = None
+            left, self._timers = self._timers, {}
+        for timer in left.values():
+            timer.cancel()
 
     def _publish(self, token: int, topic: str, payload: bytes) -> None:
         problem: Exception | None = None
         try:
             self._client.publish(topic=topic, payload=payload, queueFullPolicy="AllOrException")
-        except Exception as error:  # the SDK and the core's modules raise whatever they like
+        except Exception as error:  # the SDK and the core's modules raise any class
             problem = error
         with self._lock:
-            patience, listener = self._patience.pop(token, None), self._listener
-        if patience is None or listener is None:
-            return  # given up already
-        patience.cancel()
+            timer, callbacks = self._timers.pop(token, None), self._callbacks
+        if timer is None or callbacks is None:
+            return  # timed out already
+        timer.cancel()
         if problem is None:
-            listener.accepted(token)
-        elif _status(problem) in OF_THE_MESSAGE:
-            listener.refused(token, f"the Greengrass core refuses it: {problem}")
-        else:  # the message is as good as any other
-            reason = _plain(problem)
-            listener.refused(token, reason, Refusal.LATER)
-            if _status(problem) in (None, *NOT_KNOWN):
+            callbacks.accepted(token)
+        elif _status(problem) in MESSAGE_REFUSED:
+            callbacks.refused(token, f"the Greengrass core refuses it: {problem}")
+        else:  # the message is in order: send it again later
+            reason = _explain(problem)
+            callbacks.refused(token, reason, Refusal.LATER)
+            if _status(problem) in (None, *FUNCTION_UNKNOWN):
                 self._lose(reason)
 
-    def _give_up(self, call: threading.Thread) -> None:
+    def _time_out(self, call: threading.Thread) -> None:
         if call.is_alive():
             _hanging.append(call)
-            self._lose(f"Greengrass: the core's daemon did not answer within {self._seconds:g} s")
+            self._lose(f"Greengrass: the core's daemon did not answer within {self._timeout_s:g} s")
 
     def _lose(self, reason: str) -> None:
         with self._lock:
-            listener, self._listener = self._listener, None
+            callbacks, self._callbacks = self._callbacks, None
         self.close()
-        if listener is not None:
-            listener.lost(reason)
+        if callbacks is not None:
+            callbacks.lost(reason)
 
 
 def _open_client() -> Any:
-    """The SDK's client, its modules imported late: they exist on a core alone."""
+    """Make the SDK's client; its modules exist only on a core, so they are imported here."""
     try:
         sdk = importlib.import_module("greengrasssdk")
     except ModuleNotFoundError as error:
         raise MissingExtraError("reporting through Greengrass", "greengrass") from error
-    logging.getLogger("greengrasssdk").setLevel(logging.CRITICAL)  # else a traceback each time
+    logging.getLogger("greengrasssdk").setLevel(
+        logging.CRITICAL
+    )  # it logs a traceback for each error
     try:
         client = sdk.client("iot-data")
     except ModuleNotFoundError as error:
@@ -148,7 +150,7 @@ def _open_client() -> Any:
 
 
 def _check_deployed() -> None:
-    """Without the core's environment the SDK mocks: it sends nothing and raises nothing."""
+    """Raise where the SDK is in its mock mode, in which it sends nothing and raises nothing."""
     mocking = importlib.import_module("greengrasssdk.utils.testing")
     routing = importlib.import_module("greengrasssdk.IoTDataPlane")
     for name, module in (("MY_FUNCTION_ARN", mocking), ("ROUTER_FUNCTION_ARN", routing)):
@@ -164,9 +166,9 @@ def _status(problem: Exception) -> int | None:
     return int(found[1]) if found else None
 
 
-def _plain(problem: Exception) -> str:
+def _explain(problem: Exception) -> str:
     status = _status(problem)
-    if status in NOT_KNOWN:
+    if status in FUNCTION_UNKNOWN:
         return f"Greengrass: the core does not know this function ({problem}); deploy it again"
     if status is not None:
         return f"Greengrass: the core takes no message now; its queue may be full ({problem})"

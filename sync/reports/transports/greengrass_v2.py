@@ -1,8 +1,8 @@
-"""Through the core of AWS IoT Greengrass V2, as one of its components.
+"""Send messages through a core of AWS IoT Greengrass V2, as one of its components.
 
-A message that the core accepts lies in its spooler, by default 2.5 MB of memory: the core
-brings it to AWS IoT when it can, and loses it when it is restarted before. The outbox cannot
-know; docs/reporting.md says how to give the core a spooler on disk.
+A message that the core accepts is in its spooler, by default 2.5 MB of memory. The core brings it
+to AWS IoT when it can, and loses it if the core is restarted before that. The outbox cannot know
+of this loss; docs/reporting.md says how to give the core a spooler on disk.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from sync.errors import TransportError
 from sync.reports.transports.base import Refusal, TransportCallbacks
 
 VARIABLES = ("AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT", "SVCUID")
-SECONDS = 10.0  # for the core's greeting
+CONNECT_TIMEOUT_S = 10.0
 
 REFUSALS = {
     "UnauthorizedError": Refusal.TOPIC,
     "InvalidArgumentsError": Refusal.MESSAGE,
-}  # any other is a fault of the core's
+}  # any other error is a fault of the core
 
 
 def is_on_core() -> bool:
     """Whether a core of version 2 has started this process."""
-    return all(os.environ.get(one) for one in VARIABLES)
+    return all(os.environ.get(variable) for variable in VARIABLES)
 
 
 class GreengrassV2Transport:
-    """One connection to the core; a restarted core gets a new one."""
+    """One connection to the core; after a restart of the core, a new one is needed."""
 
     name = "greengrass-v2"
     window = 20
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        """Nothing is connected yet.
+    def __init__(self, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+        """Store the time-out; `open` connects.
 
         Args:
-            seconds: How long the core may take to greet.
+            timeout_s: Seconds that the core may take to answer.
         """
-        self._seconds = seconds
-        self._listener: TransportCallbacks | None = None
+        self._timeout_s = timeout_s
+        self._callbacks: TransportCallbacks | None = None
         self._client: Any = None
         self._model: Any = None
 
-    def open(self, listener: TransportCallbacks) -> None:
+    def open(self, callbacks: TransportCallbacks) -> None:
         """Connect to the core.
 
         Raises:
             MissingExtraError: The SDK is not installed.
-            TransportError: This is no component, or the core does not answer.
+            TransportError: This process is no component, or the core does not answer.
         """
         try:
             from awsiot.eventstreamrpc import LifecycleHandler
@@ -65,25 +65,27 @@ class GreengrassV2Transport:
                 f"({VARIABLES[0]} is not set); deploy it as a component"
             )
 
+        lose = self._lose
+
         class Lifecycle(LifecycleHandler):  # type: ignore[misc]
-            """Tells of the connection's end."""
+            """Reports the end of the connection."""
 
-            def on_disconnect(_, error: Exception | None) -> None:
-                self._lose(f"Greengrass: the core has closed the connection ({error or 'a stop'})")
+            def on_disconnect(self, error: Exception | None) -> None:
+                lose(f"Greengrass: the core has closed the connection ({error or 'a stop'})")
 
-            def on_error(_, error: Exception) -> bool:
-                self._lose(f"Greengrass: the connection to the core failed: {error}")
+            def on_error(self, error: Exception) -> bool:
+                lose(f"Greengrass: the connection to the core failed: {error}")
                 return True
 
         self._model = model
         try:
-            self._client = connect(lifecycle_handler=Lifecycle(), timeout=self._seconds)
-        except Exception as error:  # the SDK raises whatever its runtime gives it
+            self._client = connect(lifecycle_handler=Lifecycle(), timeout=self._timeout_s)
+        except Exception as error:  # the SDK raises any class that its runtime does
             raise TransportError(
                 f"Greengrass: the core does not answer at {os.environ[VARIABLES[0]]} "
                 f"({type(error).__name__} {error}); is greengrass.service running?"
             ) from error
-        self._listener = listener
+        self._callbacks = callbacks
 
     def send(self, token: int, topic: str, payload: bytes) -> None:
         """Hand a message to the core; accepted means spooled.
@@ -91,7 +93,7 @@ class GreengrassV2Transport:
         Raises:
             TransportError: There is no connection.
         """
-        if self._listener is None:
+        if self._callbacks is None:
             raise TransportError("Greengrass: the connection to the core is gone")
         try:
             operation = self._client.new_publish_to_iot_core()
@@ -101,40 +103,40 @@ class GreengrassV2Transport:
                 )
             )
             answer = operation.get_response()
-        except Exception as error:  # as above
+        except Exception as error:  # any class, as above
             raise TransportError(f"Greengrass: the core takes no message: {error}") from error
-        answer.add_done_callback(lambda done: self._tell(token, topic, done))
+        answer.add_done_callback(lambda done: self._answer(token, topic, done))
 
     def close(self) -> None:
-        """Leave; a core that hangs is left behind."""
-        self._listener = None
+        """Disconnect; a core that hangs is not waited for."""
+        self._callbacks = None
         if self._client is not None:
             with contextlib.suppress(Exception):
                 self._client.close()
 
-    # The rest is called on the SDK's threads.
+    # The SDK calls the rest on its own threads.
 
-    def _tell(self, token: int, topic: str, answer: Future[Any]) -> None:
-        listener = self._listener
-        if listener is None:
+    def _answer(self, token: int, topic: str, answer: Future[Any]) -> None:
+        callbacks = self._callbacks
+        if callbacks is None:
             return
         error = answer.exception()
         if error is None:
-            listener.accepted(token)
+            callbacks.accepted(token)
             return
         kind = type(error).__name__
-        said = getattr(error, "message", None) or str(error) or kind
+        reason = getattr(error, "message", None) or str(error) or kind
         if kind in REFUSALS or kind in ("ServiceError", "ResourceNotFoundError"):
             if kind == "UnauthorizedError":
-                said = (
-                    f"{said}; the component's accessControl must allow "
+                reason = (
+                    f"{reason}; the component's accessControl must allow "
                     f"aws.greengrass#PublishToIoTCore for {topic}"
                 )
-            listener.refused(token, f"Greengrass: {said}", REFUSALS.get(kind, Refusal.LATER))
+            callbacks.refused(token, f"Greengrass: {reason}", REFUSALS.get(kind, Refusal.LATER))
         else:
-            self._lose(f"Greengrass: no answer from the core: {said}")
+            self._lose(f"Greengrass: no answer from the core: {reason}")
 
     def _lose(self, reason: str) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.lost(reason)
+        callbacks, self._callbacks = self._callbacks, None
+        if callbacks is not None:
+            callbacks.lost(reason)

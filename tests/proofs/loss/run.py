@@ -111,7 +111,7 @@ class Rig:
         self.start(name)
 
     def measure(self, name: str) -> None:
-        """JournalEntry the most memory that a process has had."""
+        """Note the most memory that a process has had."""
         try:
             status = Path(f"/proc/{self.processes[name].pid}/status").read_text()
         except OSError:

@@ -79,7 +79,7 @@ class TestGreengrassV2:
         assert heard.accepted_tokens == []
         core.stop()
         with pytest.raises(TransportError, match="does not answer"):
-            GreengrassV2Transport(seconds=2).open(heard)
+            GreengrassV2Transport(timeout_s=2).open(heard)
 
     def test_restart(self, core: Core) -> None:
         """The loss is heard; a new one connects to the new core."""
@@ -102,7 +102,7 @@ class TestGreengrassV2:
     def test_wrong_token(self, core: Core) -> None:
         core.token = "another"
         with pytest.raises(TransportError, match="does not answer"):
-            GreengrassV2Transport(seconds=5).open(Heard())
+            GreengrassV2Transport(timeout_s=5).open(Heard())
 
     def test_no_core(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in VARIABLES:

@@ -13,7 +13,7 @@ from catalog.core.errors import MissingExtraError
 from sync.errors import TransportError
 from sync.reports.transports import greengrass_v1
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.greengrass_v1 import MOST_HANGING, GreengrassV1Transport
+from sync.reports.transports.greengrass_v1 import MAX_HANGING, GreengrassV1Transport
 from tests.support import greengrass_core
 from tests.support.greengrass_core import FUNCTION, Core, Message
 
@@ -69,7 +69,7 @@ def heard() -> Heard:
 @pytest.fixture
 def way(core: Core, heard: Heard) -> Iterator[GreengrassV1Transport]:
     """An open way through the core."""
-    transport = GreengrassV1Transport(seconds=SECONDS)
+    transport = GreengrassV1Transport(timeout_s=SECONDS)
     transport.open(heard)
     yield transport
     transport.close()
@@ -140,14 +140,14 @@ def test_a_core_that_is_away_is_told(heard: Heard) -> None:
 def test_a_hanging_core_is_given_up_and_hears_no_thread_too_many(core: Core, heard: Heard) -> None:
     """What it answers after that is not heard; when it lives again, so does the way."""
     core.freed.clear()
-    for token in range(MOST_HANGING):
-        way = GreengrassV1Transport(seconds=0.05)
+    for token in range(MAX_HANGING):
+        way = GreengrassV1Transport(timeout_s=0.05)
         way.open(heard)
         way.send(token, "device", b"x")
         news, reason = heard.next()
         assert news == "lost"
         assert "did not answer within 0.05 s" in str(reason)
-    with pytest.raises(TransportError, match=f"{MOST_HANGING} messages hang"):
+    with pytest.raises(TransportError, match=f"{MAX_HANGING} messages hang"):
         GreengrassV1Transport().open(heard)
     core.freed.set()
     for thread in greengrass_v1._hanging:

@@ -24,7 +24,8 @@ from sync.errors import TransportError
 from sync.reports.checks import checks
 from sync.reports.reporter import LOCK
 from sync.reports.transports.base import Refusal
-from sync.reports.transports.mqtt import ALPN, BrokerAddress, MqttTransport
+from sync.reports.transports.broker_address import ALPN, BrokerAddress
+from sync.reports.transports.mqtt import MqttTransport
 from tests.support.brokers import THING, Heard, Mosquitto, Papers, until
 from tests.support.certificates import DAY, Authority
 from tests.support.iot_core import NOT_AUTHORIZED, IotCore, server_context
@@ -115,13 +116,13 @@ def test_reports_go_on_where_commands_are_not_allowed(
     subscriptions: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sync.reports.transports.mqtt.PATIENCE_S", 2)
+    monkeypatch.setattr("sync.reports.transports.mqtt.CONNECT_TIMEOUT_S", 2)
     iot_core.manners.subscriptions = subscriptions
     mqtt = MqttTransport(papers.address(iot_core.port), COMMANDS)
     mqtt.open(heard)
     mqtt.send(1, TOPIC, b"{}")
     heard.wait(lambda: heard.accepted_tokens)
-    assert COMMANDS in mqtt.deaf
+    assert COMMANDS in mqtt.commands_error
     mqtt.close()
     assert heard.losses == []
 
