@@ -257,7 +257,7 @@ def test_a_kill_while_taking_back_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shelf, "go_back", killed)
+        patch.setattr(Shelf, "roll_back", killed)
         with pytest.raises(KeyboardInterrupt):
             bench.look()
     assert bench.active == bench.new
