@@ -1,5 +1,6 @@
 # make demo            draw a catalogue and show it with a simulated camera
 # make test            install what the tests need and run them
+# make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
 # make bench-link      measure following a channel, beside plain copying from the same store
 # make measure         measure how often it is right: real photos and the simulated camera
@@ -25,7 +26,7 @@ MINUTES ?= 440
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint bench bench-link measure sizes crash-test tuf-conformance device-wheels \
+.PHONY: demo test lint docs bench bench-link measure sizes crash-test tuf-conformance device-wheels \
   loss-test deeplens-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -40,6 +41,9 @@ lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy catalog edge sync bench tests training visual_search
+
+docs: $(VENV)/docs
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/test
 	@tests/install/debian-packages
@@ -143,6 +147,10 @@ $(VENV)/pretrained: $(VENV)/demo
 
 $(VENV)/train: $(VENV)/bin/python setup.py
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
+	@touch $@
+
+$(VENV)/docs: $(VENV)/bin/python setup.py
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python setup.py

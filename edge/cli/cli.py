@@ -94,7 +94,13 @@ def run(
 @click.argument("photos", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--sku", required=True, help="The item's stock keeping unit: its folder's name.")
 @click.option("--title", default="", help="The item's title.")
-@click.option("--count", default=5, show_default=True, type=click.IntRange(1, 50))
+@click.option(
+    "--count",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 50),
+    help="How many photos to take.",
+)
 @click.option(
     "--timeout",
     default=60,

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,7 @@ def test_status_counts_the_streams(web: Web) -> None:
     web.device.take_frame()
     with open_stream(web, "/camera.mjpg"):
         status = web.get("/api/status").json()
-    assert status["version"] == "0.1.0"
+    assert status["version"] == metadata.version("visual-search")
     assert status["streams"] == {"open": 1, "most": 48}
 
 
