@@ -43,7 +43,7 @@ lint: $(VENV)/test
 	$(BIN)/mypy catalog edge sync bench tests training visual_search
 
 docs: $(VENV)/docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/test
 	@tests/install/debian-packages

@@ -115,6 +115,14 @@ def test_the_reporting_page_explains_every_event_field() -> None:
     assert set(REASONS) <= named
 
 
+def test_the_api_page_names_every_request() -> None:
+    paths = json.loads((ROOT / "edge" / "web" / "openapi.json").read_text("utf-8"))["paths"]
+    text = text_of(DOCS / "api.md")
+    for path, methods in paths.items():
+        for method in methods:
+            assert f"`{method.upper()} {path}`" in text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", text_of(page)):
