@@ -25,12 +25,15 @@ class Callback:
 class CallbackQueue:
     """The `TransportCallbacks` of one connection: every call is put in a queue.
 
+    A `queue.SimpleQueue` would wait for ever when a time-out ends between two of its steps
+    (CPython 3.11), which happens on a busy machine: the reporter would stop.
+
     Attributes:
         callbacks: All calls, in order.
         commands: Payloads of the commands among them, at most `MAX_COMMANDS`.
     """
 
-    callbacks: queue.SimpleQueue[Callback] = field(default_factory=queue.SimpleQueue)
+    callbacks: queue.Queue[Callback] = field(default_factory=queue.Queue)
     commands: queue.Queue[bytes] = field(default_factory=lambda: queue.Queue(MAX_COMMANDS))
 
     def accepted(self, token: int) -> None:

@@ -47,7 +47,7 @@ def in_time(ask: Callable[[], Any], url: str) -> Any:
     """
     from botocore.exceptions import ReadTimeoutError
 
-    answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    answers: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue()
 
     def run() -> None:
         try:
