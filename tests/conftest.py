@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bench.materials import materials
 from catalog.building.build import build
 from catalog.building.sources import read_source
 from catalog.bundles.manifest import MANIFEST, describe_files
+from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings
 from catalog.networks.featurizer import Featurizer
 from edge.cli.demo import prepare
@@ -33,6 +34,7 @@ from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 THINGS, PHOTOS = 6, 4
 COMMAND = Path(sys.executable).with_name("visual-search")
+Fill = Callable[[Path], object]  # puts into a folder what belongs there
 
 CHECKED = os.environ.get("CI") == "true"  # nothing may be left out then
 left_out = pytest.StashKey[list[str]]()
@@ -52,8 +54,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     absent = [item for item in items if item.get_closest_marker("materials")]
     if absent:
         config.stash[left_out] = [item.nodeid for item in absent]
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["left_out"] = config.stash[left_out]
         config.hook.pytest_deselected(items=absent)
         items[:] = [item for item in items if item not in absent]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Hear from a process of pytest-xdist what it left out; all of them collect the same."""
+    node.config.stash[left_out] = getattr(node, "workeroutput", {}).get("left_out", [])
 
 
 class _Skips:
@@ -93,8 +103,8 @@ def pytest_terminal_summary(
             yellow=not CHECKED,
         )
     if CHECKED:
-        for one in skips:
-            terminalreporter.write_line(f"FAILED: {one} was skipped", red=True)
+        for test in skips:
+            terminalreporter.write_line(f"FAILED: {test} was skipped", red=True)
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,25 @@ def untouched_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Fill], Path]:
+    """Folders of a name, filled by whichever process of this run needs one first; read only."""
+    own = tmp_path_factory.getbasetemp()
+    run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, fill: Fill) -> Path:
+        folder, whole = run / f"shared-{name}", run / f"shared-{name}.whole"
+        with locked(run / f"shared-{name}.lock", wait=True):
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def featurizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A featurizer folder: the colour grid of `tests.support.networks`."""
     return write_featurizer(tmp_path_factory.mktemp("featurizer"))
@@ -167,28 +196,34 @@ def colour_grid(featurizer_folder: Path) -> Featurizer:
 
 
 @pytest.fixture(scope="session")
-def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def things(made_once: Callable[[str, Fill], Path]) -> Path:
     """A folder of six drawn things with four photos each."""
-    return write_things(tmp_path_factory.mktemp("things"), THINGS, PHOTOS)
+    return made_once("things", lambda folder: write_things(folder, THINGS, PHOTOS))
 
 
 @pytest.fixture(scope="session")
-def filled_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build cache; `small_bundle` fills it, drawn foreign things included."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
-def small_bundle(
-    tmp_path_factory: pytest.TempPathFactory,
-    things: Path,
-    colour_grid: Featurizer,
-    filled_cache: Path,
+def small_build(
+    made_once: Callable[[str, Fill], Path], things: Path, colour_grid: Featurizer
 ) -> Path:
+    """A folder with a bundle of `things`, and the cache that its build filled."""
+
+    def fill(folder: Path) -> None:
+        source, out = read_source(things), folder / "small.bundle"
+        build(source, out, colour_grid, folder / "cache", "Small")
+
+    return made_once("small", fill)
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_build: Path) -> Path:
     """A bundle of `things`; read only, for changes see `own_bundle`."""
-    out = tmp_path_factory.mktemp("bundles") / "small.bundle"
-    build(read_source(things), out, colour_grid, filled_cache, "Small")
-    return out
+    return small_build / "small.bundle"
+
+
+@pytest.fixture(scope="session")
+def filled_cache(small_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for the builds of session and module fixtures, with the drawn foreign things."""
+    return Path(shutil.copytree(small_build / "cache", tmp_path_factory.mktemp("build") / "cache"))
 
 
 @pytest.fixture
@@ -198,9 +233,9 @@ def own_bundle(small_bundle: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cache(small_bundle: Path, filled_cache: Path, tmp_path: Path) -> Path:
+def cache(small_build: Path, tmp_path: Path) -> Path:
     """A cache of the test's own that holds what the small bundle's build left."""
-    return Path(shutil.copytree(filled_cache, tmp_path / "cache"))
+    return Path(shutil.copytree(small_build / "cache", tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -212,10 +247,12 @@ def surroundings(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture(scope="session")
-def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demonstration(made_once: Callable[[str, Fill], Path]) -> Path:
     """The demonstration's bundle; its photos lie beside it."""
-    folder = tmp_path_factory.mktemp("demonstration")
-    return prepare(folder, CatalogSettings(), "embedded")
+    folder = made_once(
+        "demonstration", lambda folder: prepare(folder, CatalogSettings(), "embedded")
+    )
+    return folder / "catalogue.bundle"
 
 
 @pytest.fixture(scope="session")
