@@ -51,11 +51,11 @@ def main() -> None:
         table.add_column(column, justify="right")
     for name, width, height, watched in CASES:
         bare = {network: network_ms(featurizer) for network, featurizer in networks.items()}
-        stages = stage_times(bundle, rendered_frames(width, height), watched)
+        stages = stage_times(bundle, rendered_frames(width, height), watched=watched)
         others = sum(value for stage, value in stages.items() if stage != "embed")
         shares = {f"of bare {network}": others / value for network, value in bare.items()}
         results[name] = {**stages, "all but embed": others, **shares}
-        cells = [f"{stages[one]:.2f}" for one in STAGES] + [f"{others:.2f}"]
+        cells = [f"{stages[stage]:.2f}" for stage in STAGES] + [f"{others:.2f}"]
         table.add_row(name, *cells, *(f"{share:.0%}" for share in shares.values()))
         results[f"bare networks beside {name}, ms"] = bare
     console.print(table)

@@ -24,8 +24,8 @@ from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
 from edge.simulator.timeline import random_view
 from edge.vision.codes import CodeReader
-from edge.vision.images import crop
-from edge.vision.scene import Scene
+from edge.vision.fixed_scene import FixedScene
+from edge.vision.images import cut
 
 SEED = 97_001
 SIZES: dict[Kind, tuple[float, float]] = {
@@ -34,16 +34,16 @@ SIZES: dict[Kind, tuple[float, float]] = {
     "upca": (200, 320),
     "ean8": (160, 260),
 }
-LOOKS = 3
+FRAMES = 3
 
 
 def showings(kind: Kind, count: int) -> Iterator[tuple[str, list[Image], Image]]:
-    """What a code says, frames of a package with it at rest, and the empty counter."""
+    """A code's text, frames of a package with the code at rest, and the empty counter."""
     for number in range(count):
         random = np.random.default_rng([SEED, number, sorted(SIZES).index(kind)])
         play = Play(int(random.integers(2**31)))
         text = random_text(random, kind)
-        colour = tuple(int(one) for one in random.integers(60, 230, 3))
+        colour = tuple(int(channel) for channel in random.integers(60, 230, 3))
         wanted = float(random.uniform(*SIZES[kind]))
         code, view = drawn_code(kind, text), random_view(random)
         cutout, where = package(random, code, (colour[0], colour[1], colour[2]), view)
@@ -62,25 +62,25 @@ def showings(kind: Kind, count: int) -> Iterator[tuple[str, list[Image], Image]]
         x = int(random.integers(10, play.size[0] - width - 9))
         y = int(random.integers(10, play.size[1] - height - 9))
         soft = np.asarray(cv2.GaussianBlur(cutout, (0, 0), 0.6), np.uint8)
-        shown = flattened(counter, [Placed(soft, x, y, thing=True)])
+        shown = flattened(counter, [Placed(soft, x, y, is_thing=True)])
         yield (
             text,
-            [play.sensed(shown, index) for index in range(LOOKS)],
+            [play.sensed(shown, index) for index in range(FRAMES)],
             play.sensed(counter, 99),
         )
 
 
 def measure(kind: Kind, count: int) -> dict[str, float]:
-    """Show packages with a code of one kind until `count` were shown."""
+    """Show up to `count` packages with a code of one kind, and read them."""
     reader = CodeReader()
     read = wrong = shown = 0
     took: list[float] = []
     for text, frames, empty in showings(kind, count):
-        scene = Scene()
+        scene = FixedScene()
         scene.learn(empty)
-        box = scene.look(frames[0]).box
+        box = scene.update(frames[0]).box
         start = time.thread_time()
-        code = reader.read([crop(frame, box) for frame in frames], lambda code: True)
+        code = reader.read([cut(frame, box) for frame in frames], lambda code: True)
         took.append((time.thread_time() - start) * 1000)
         shown += 1
         read += code is not None and code.text.lstrip("0") == text.lstrip("0")

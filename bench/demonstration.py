@@ -65,7 +65,7 @@ def measure(bundle: Bundle, counters: int) -> dict[str, object]:
             if before is not None and rest.kind != "turn" and before.answers and rest.answers:
                 counts["changes"] += before.answers[-1] != rest.answers[0]
             if before is not None and rest.first is None:  # the answer before still holds
-                rest.first, rest.look = before.first, before.look
+                rest.first, rest.crop = before.first, before.crop
         for rest in settled.values():
             _count(rest, counts, histogram, bundle)
             verdict, named = rest.answer
@@ -90,9 +90,9 @@ def _count(rest: Rest, counts: Counter[str], histogram: HistogramBaseline, bundl
     counts["one_of"] += verdict is Verdict.ONE_OF
     counts["unknown"] += verdict is Verdict.UNKNOWN
     counts["unsettled"] += verdict is Verdict.NOTHING
-    if rest.look is not None:
-        counts["histogram"] += histogram.first(rest.look) == rest.sku
-        vector = bundle.featurizer.embed([rest.look])[0]
+    if rest.crop is not None:
+        counts["histogram"] += histogram.first(rest.crop) == rest.sku
+        vector = bundle.featurizer.embed([rest.crop])[0]
         counts["vectors"] += bundle.search(vector, 1)[0].sku == rest.sku
 
 

@@ -29,7 +29,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.settings import DeviceSettings
 from catalog.networks.featurizer import Featurizer
 from edge.appliance.appliance import Appliance
-from edge.appliance.reporting import Reporting
+from edge.appliance.event_recorder import EventRecorder
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image
 from edge.vision.recognizer import Recognizer
@@ -62,7 +62,7 @@ def main() -> None:
                 full = turn % 2 == 1
                 home = folder / str(turn)
                 home.mkdir()
-                taken, measured = one_round(home, bundle, frames, papers, mosquitto.port, full)
+                taken, measured = one_round(home, bundle, frames, papers, mosquitto.port, full=full)
                 times[full] += measured
                 acknowledged += taken if full else 0
         finally:
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def one_round(
-    folder: Path, bundle: Bundle, frames: list[Image], papers: Papers, port: int, full: bool
+    folder: Path, bundle: Bundle, frames: list[Image], papers: Papers, port: int, *, full: bool
 ) -> tuple[int, list[float]]:
     """Events acknowledged meanwhile, and milliseconds of each frame."""
     settings = OutboxSettings.model_validate({})
@@ -91,9 +91,9 @@ def one_round(
             tickets = [outbox.put(status("bench", number=start + n)) for n in range(500)]
         assert tickets[-1].wait(60)
     device = DeviceSettings.model_validate({"data_dir": str(folder)})
-    reporting = Reporting(outbox, settings, device)
+    recorder = EventRecorder(outbox, settings, device)
     appliance = Appliance(
-        EdgeSettings.model_validate({"camera": "simulated"}), bundle, reporting=reporting
+        EdgeSettings.model_validate({"camera": "simulated"}), bundle, recorder=recorder
     )
     recognizer = Recognizer(bundle)
     measured = []
@@ -102,14 +102,14 @@ def one_round(
         before = outbox.counters().acknowledged
         for number, image in enumerate(frames):
             began = time.perf_counter()
-            seen = recognizer.see(Frame(image, time.time(), number))
-            appliance.say(seen, time.time())
+            observation = recognizer.observe(Frame(image, time.time(), number))
+            appliance.publish(observation, time.time())
             measured.append((time.perf_counter() - began) * 1000)
             time.sleep(max(0.0, began + PACE_S - time.perf_counter()))
         taken = outbox.counters().acknowledged - before
         if full:
             assert outbox.counters().length > 0, "the drain ended before the frames"
-    reporting.stop()
+    recorder.stop()
     return taken, measured
 
 

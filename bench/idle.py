@@ -22,8 +22,8 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.settings import CatalogSettings
 from catalog.recognition.decision import Verdict
 from edge.appliance.appliance import Appliance
-from edge.cameras import Camera, CameraReader, CameraSettings
-from edge.cameras.base import Pace
+from edge.cameras import Camera, CameraSettings
+from edge.cameras.pace import Pace
 from edge.cli.demo import prepare
 from edge.settings import EdgeSettings
 from edge.sighting import Image
@@ -38,7 +38,7 @@ LEARN, SETTLE = 3, 5  # seconds
 
 
 class Prepared:
-    """A camera that hands over frames rendered beforehand, over and over."""
+    """A camera that hands over frames rendered beforehand, again and again."""
 
     name = "prepared"
     learns_background = True
@@ -57,10 +57,10 @@ class Prepared:
         return self.frames[self._number % len(self.frames)]
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
-def rendered(thing: bool) -> list[Image]:
+def rendered(*, thing: bool) -> list[Image]:
     """Frames of an unchanged counter, or of a thing at rest on it."""
     play = Play(SEED, kinds=("item",))
     shown = play.still()
@@ -69,18 +69,19 @@ def rendered(thing: bool) -> list[Image]:
     return [play.sensed(shown, index) for index in range(FRAMES)]
 
 
-def measure(bundle: Path, seconds: float, thing: bool = False) -> dict[str, float]:
+def measure(bundle: Path, seconds: float, *, thing: bool = False) -> dict[str, float]:
     """Run the appliance for some seconds at rest."""
-    empty, frames = rendered(False), rendered(thing)
+    empty, frames = rendered(thing=False), rendered(thing=thing)
     with tempfile.TemporaryDirectory() as folder:
         settings = EdgeSettings.model_validate({"port": free_port()})
-        appliance = Appliance(settings, Bundle.open(bundle), None, Path(folder))
         camera = Prepared(empty)
 
         def opener(source: str, settings: CameraSettings) -> Camera:
             return camera
 
-        appliance._reader = CameraReader("prepared", settings.camera_settings(), opener=opener)
+        appliance = Appliance(
+            settings, Bundle.open(bundle), state_folder=Path(folder), opener=opener
+        )
         app = create_app(appliance)
         server = Server(app, settings.host, settings.port, appliance.stopping)
         serving = threading.Thread(target=server.serve)
@@ -100,8 +101,8 @@ def measure(bundle: Path, seconds: float, thing: bool = False) -> dict[str, floa
         server.close()
     used = after.user + after.system - before.user - before.system
     sightings = len(appliance.latest.all())
-    said = newest.verdict if newest is not None else Verdict.NOTHING
-    assert (said is Verdict.NOTHING) is not thing, f"it said {said}"
+    verdict = newest.verdict if newest is not None else Verdict.NOTHING
+    assert (verdict is Verdict.NOTHING) is not thing, f"the verdict is {verdict}"
     return {"share": used / passed, "sightings": sightings}
 
 

@@ -1,7 +1,7 @@
-"""What the device says of each showing on a simulated counter.
+"""What the device says about each showing on a simulated counter.
 
-Time is simulated: the device looks as often as the appliance's loop would let it, and the
-seconds that a look takes on this machine are added.
+Time is simulated: a frame is analysed as often as the appliance's loop would do it, and the
+seconds that the analysis takes on this machine are added.
 """
 
 from __future__ import annotations
@@ -13,27 +13,33 @@ from dataclasses import dataclass, field
 from catalog.bundles.bundle import Bundle
 from catalog.recognition.decision import Verdict
 from edge.sighting import Box, Frame, Image
-from edge.simulator.play import CalibrationQuery, Play, PlayTruth
+from edge.simulator.play import Play, PlayTruth, Shown
 from edge.vision.images import overlap
-from edge.vision.recognizer import Observation, Recognizer, next_look_s
+from edge.vision.picture_search import Observation
+from edge.vision.recognizer import Recognizer
 
-INTERVAL = 0.25  # seconds between looks at an unchanged scene
-ABOUT = 0.67  # of the largest thing's box
-GRACE = 1.0  # seconds after a thing is gone in which it may still be named
+INTERVAL_S = 0.25  # between two analysed frames of an unchanged scene
+SIMILAR_SIZE = 0.67  # of the largest thing's box
+GRACE_S = 1.0  # after a thing is gone; for so long it may still be named
 
 
 @dataclass
 class Rest:
-    """What became of one time at rest, or empty.
+    """One time in which things were at rest, or the counter was empty.
 
     Attributes:
+        act: The number of the act.
+        kind: Its kind.
+        truth: What lies there.
+        since: When it began, in simulated seconds.
         answers: Verdicts with the first item named, each that differs from the one before.
         late: Seconds from the rest to the first answer; None where there was none.
-        overlap: Of the box that was searched, with the box of the thing `sku`.
-        things: How many the device saw.
+        overlap: Of the box that was found with the box of the thing `sku`.
+        sku: The thing that the box fits best; empty for a foreign thing.
+        things: How many things the device saw.
         first: The nearest item of the answer, whatever the verdict.
-        named: An item was named where none lies.
-        look: The crop that was searched.
+        named: Whether an item was named where none lies.
+        crop: The crop that was searched.
     """
 
     act: int
@@ -47,67 +53,83 @@ class Rest:
     things: int = 0
     first: str | None = None
     named: bool = False
-    look: Image | None = None
+    crop: Image | None = None
 
     @property
     def answer(self) -> tuple[Verdict, str | None]:
         """The settled verdict, with the first item that it names."""
         return self.answers[-1] if self.answers else (Verdict.NOTHING, None)
 
+    def add(self, observation: Observation, searched: Observation | None, late: float) -> None:
+        """Add what one frame was answered with.
+
+        Args:
+            observation: The answer.
+            searched: The newest answer for which the catalogue was searched.
+            late: Seconds from the rest to this answer.
+        """
+        decision = observation.decision
+        if self.truth.things and (observation.found or observation.thing_unchanged):
+            if self.late is None:
+                self.late = late
+            if searched is not None:
+                self.first = searched.found[0].sku
+                self.crop = searched.crop.image if searched.crop is not None else None
+            answer = (decision.verdict, decision.matches[0].sku if decision.matches else None)
+            if not self.answers or self.answers[-1] != answer:
+                self.answers.append(answer)
+            self._add_box(observation)
+
+    def _add_box(self, observation: Observation) -> None:
+        scene = observation.scene
+        if scene is None or scene.thing_box is None:
+            return
+        self.overlap, self.sku = max(
+            (overlap(scene.thing_box, Box(*shown.box)), shown.sku or "")
+            for shown in large(self.truth.things)
+        )
+        self.things = scene.things
+
 
 def rests(bundle: Bundle, play: Play, acts: int) -> Iterator[Rest]:
-    """Play one counter to a fresh recognizer; each time at rest, or empty, when it is over."""
+    """Play one counter to a new recognizer; gives each rest when it is over."""
     recognizer = Recognizer(bundle)
-    due = 0.0
+    next_at = 0.0
     rest: Rest | None = None
-    found: Observation | None = None  # what the newest answer was made of
+    searched: Observation | None = None
     for index in range(play.frames(acts - 1).stop):
         image, truth = play.frame(index)
         at = index / play.fps
-        same = rest is not None and (truth.act, truth.state, truth.things) == (
-            rest.act,
-            rest.truth.state,
-            rest.truth.things,
-        )
-        if not same:
+        if rest is None or not _same(truth, rest.truth):
             if rest is not None:
                 yield rest
             rest = None
             if truth.state != "moving":
                 rest = Rest(truth.act, truth.kind, truth, at)
-        if at < due - 1e-9:
+        if at < next_at - 1e-9:
             continue
         start = time.perf_counter()
-        seen = recognizer.see(Frame(image, at, index + 1))
+        observation = recognizer.observe(Frame(image, at, index + 1))
         took = time.perf_counter() - start
-        due = at + next_look_s(recognizer, INTERVAL)
-        found = seen if seen.found else found
+        next_at = at + recognizer.next_interval_s(INTERVAL_S)
+        searched = observation if observation.found else searched
         if rest is None:
             continue
-        said = seen.opinion
-        if truth.things and (seen.found or seen.still):
-            if rest.late is None:
-                rest.late = at + took - rest.since
-            if found is not None:
-                rest.first = found.found[0].sku
-                rest.look = found.look.image if found.look is not None else None
-            answer = (said.verdict, said.matches[0].sku if said.matches else None)
-            if not rest.answers or rest.answers[-1] != answer:
-                rest.answers.append(answer)
-            view = seen.view
-            if view is not None and view.close is not None:
-                rest.overlap, rest.sku = max(
-                    (overlap(view.close, Box(*one.box)), one.sku or "")
-                    for one in large(truth.things)
-                )
-                rest.things = view.things
-        if not truth.things and said.matches and at - rest.since > GRACE:
+        rest.add(observation, searched, at + took - rest.since)
+        if not truth.things and observation.decision.matches and at - rest.since > GRACE_S:
             rest.named = True
     if rest is not None:
         yield rest
 
 
-def large(things: tuple[CalibrationQuery, ...]) -> list[CalibrationQuery]:
-    """The largest thing, and one that is about as large: either may be answered for."""
-    sizes = [one.box[2] * one.box[3] for one in things]
-    return [one for one, size in zip(things, sizes, strict=True) if size >= ABOUT * sizes[0]]
+def _same(truth: PlayTruth, other: PlayTruth) -> bool:
+    """Whether two frames belong to the same rest."""
+    return (truth.act, truth.state, truth.things) == (other.act, other.state, other.things)
+
+
+def large(things: tuple[Shown, ...]) -> list[Shown]:
+    """The largest thing, and one of similar size: the answer may be about either."""
+    sizes = [shown.box[2] * shown.box[3] for shown in things]
+    return [
+        shown for shown, size in zip(things, sizes, strict=True) if size >= SIMILAR_SIZE * sizes[0]
+    ]

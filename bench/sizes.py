@@ -135,7 +135,7 @@ def open_figures(folder: Path) -> Figures:
     }
 
 
-def search_ms(bundle: Bundle, queries: Vectors, exact: bool) -> list[float]:
+def search_ms(bundle: Bundle, queries: Vectors, *, exact: bool) -> list[float]:
     """Milliseconds of each of the queries (q, d); the first, which warms up, is left out."""
     took = []
     for query in queries:

@@ -2,8 +2,8 @@
 
 A stage is timed where the appliance times it. Capture reaches from the camera's read to
 the loop's having the frame; show from the finished search to the event in a viewer's
-hands, the viewer's own reading counted in. Embed is of all the looks that an answer is made
-of; search is of the vector alone, `bench.verify` has the rest of an answer.
+hands, including the viewer's own reading. Embed is of all the crops that an answer is made of.
+Search is of the vector alone; `bench.verify` measures the rest of an answer.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import numpy as np
 
 from catalog.bundles.bundle import Bundle
 from edge.appliance.appliance import Appliance
-from edge.cameras.base import CameraSettings
-from edge.cameras.reader import CameraReader
+from edge.cameras import CameraReader, CameraSettings
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image
 from edge.simulator.scene import Simulator
-from edge.vision.recognizer import Observation, Recognizer
+from edge.vision.picture_search import Observation
+from edge.vision.recognizer import Recognizer
 from edge.web.app import create_app
 from edge.web.server import Server
 
 SEED = 80_001
 SHOWINGS = 60
-LOOKS_A_SHOWING = 4  # so few that each thing is answered for once, and then another lies there
-LOOK_S = 0.25  # between two looks
+FRAMES_A_SHOWING = 4  # so few that each thing is answered once, and then another one comes
+FRAME_S = 0.25  # between two frames
 STAGES = ("capture", "look", "embed", "search", "show")
 
 
@@ -40,38 +40,39 @@ def rendered_frames(width: int, height: int) -> list[Image]:
     """An empty counter, then a few frames of each of many things at rest."""
     simulator = Simulator(SEED)
     empty = [simulator.frame(index)[0] for index in range(6)]
-    resting = (list(simulator.resting(number))[:LOOKS_A_SHOWING] for number in range(SHOWINGS))
+    resting = (list(simulator.resting(number))[:FRAMES_A_SHOWING] for number in range(SHOWINGS))
     frames = empty + [simulator.frame(index)[0] for indices in resting for index in indices]
     if (width, height) == (640, 480):
         return frames
-    return [np.asarray(cv2.resize(one, (width, height)), np.uint8) for one in frames[:126]]
+    return [np.asarray(cv2.resize(frame, (width, height)), np.uint8) for frame in frames[:126]]
 
 
-def stage_times(bundle: Bundle, frames: list[Image], watched: bool) -> dict[str, float]:
+def stage_times(bundle: Bundle, frames: list[Image], *, watched: bool) -> dict[str, float]:
     """Median milliseconds of each stage over frames (h, w, 3).
 
     `watched`: a viewer of the live picture is served beside the event stream.
     """
     recognizer = Recognizer(bundle)
-    seen = [
-        recognizer.see(Frame(image, number * LOOK_S, number)) for number, image in enumerate(frames)
+    observations = [
+        recognizer.observe(Frame(image, number * FRAME_S, number))
+        for number, image in enumerate(frames)
     ]
-    looked = [one for one in seen if one.found]
+    searched = [observation for observation in observations if observation.found]
     return {
         "capture": capture_ms(frames),
-        "look": statistics.median(one.timings.look for one in looked),
-        "embed": statistics.median(one.timings.embed for one in looked),
-        "search": search_ms(bundle, looked),
-        "show": show_ms(bundle, looked[:100], frames, watched),
+        "look": statistics.median(observation.timings.look for observation in searched),
+        "embed": statistics.median(observation.timings.embed for observation in searched),
+        "search": search_ms(bundle, searched),
+        "show": show_ms(bundle, searched[:100], frames, watched=watched),
     }
 
 
-def search_ms(bundle: Bundle, looked: list[Observation]) -> float:
-    """Median milliseconds of a search with the vectors of some looks."""
+def search_ms(bundle: Bundle, observations: list[Observation]) -> float:
+    """Median milliseconds of a search with the vectors of some crops."""
     times: list[float] = []
-    for one in looked:
-        if one.look is not None:
-            vector = bundle.featurizer.embed([one.look.image])[0]
+    for observation in observations:
+        if observation.crop is not None:
+            vector = bundle.featurizer.embed([observation.crop.image])[0]
             start = time.perf_counter()
             bundle.search(vector)
             times.append((time.perf_counter() - start) * 1000)
@@ -96,11 +97,11 @@ class Rendered:
         return self._frames[self._next % len(self._frames)].copy()
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
 def capture_ms(frames: list[Image]) -> float:
-    """Median milliseconds from the camera's read to the loop's having the newest frame."""
+    """Median milliseconds from the camera's read until the loop has the frame."""
     times: list[float] = []
     settings = CameraSettings(fps=60)
     with CameraReader("rendered", settings, opener=lambda source, how: Rendered(frames)) as reader:
@@ -114,9 +115,9 @@ def capture_ms(frames: list[Image]) -> float:
 
 
 def show_ms(
-    bundle: Bundle, observations: list[Observation], frames: list[Image], watched: bool
+    bundle: Bundle, observations: list[Observation], frames: list[Image], *, watched: bool
 ) -> float:
-    """Median milliseconds from a finished search to its event in a viewer's hands."""
+    """Median milliseconds from a finished search until a viewer has its event."""
     appliance = Appliance(EdgeSettings.model_validate({"camera": "simulated"}), bundle)
     times: list[float] = []
     with serving(appliance) as port, stream(port, "/api/events") as events:
@@ -127,7 +128,7 @@ def show_ms(
             appliance.picture.show(Frame(frames[number], time.time(), number))
             time.sleep(0.02)
             start = time.perf_counter()
-            sighting = appliance.say(observation, time.time())
+            sighting = appliance.publish(observation, time.time())
             read_until(events, sighting.id.encode())
             times.append((time.perf_counter() - start) * 1000)
     return statistics.median(times)
@@ -165,7 +166,7 @@ def watch_picture(port: int) -> None:
 
 
 def read_until(events: HTTPResponse, text: bytes) -> None:
-    """Read on in a stream until `text` has come."""
+    """Read a stream until `text` has come."""
     read = b""
     while text not in read:
         new = events.read1(65536)

@@ -28,7 +28,7 @@ RESIDENT = """
 import sys
 from pathlib import Path
 import cv2
-from catalog.bundle import Bundle
+from catalog.bundles.bundle import Bundle
 cv2.setNumThreads(1)
 bundle = Bundle.open(Path(sys.argv[1]))
 for row in range(0, bundle.manifest.photos, max(1, bundle.manifest.photos // 50)):

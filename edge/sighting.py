@@ -1,4 +1,4 @@
-"""What travels from the camera to the page."""
+"""The types that travel from the camera to the page: frame, crop, sighting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Image = NDArray[np.uint8]  # (height, width, 3), BGR
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the frame it was found in."""
+    """A rectangle in pixels of the frame that it belongs to."""
 
     x: int
     y: int
@@ -25,7 +25,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Frame:
-    """One camera frame: BGR uint8, Unix time of capture, running number."""
+    """One camera frame.
+
+    Attributes:
+        image: BGR uint8 (h, w, 3).
+        at: When it was taken, in Unix seconds.
+        sequence: Its running number.
+        capture_ms: How long the camera took, in milliseconds.
+    """
 
     image: Image
     at: float
@@ -34,8 +41,14 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Look:
-    """The part of a frame that is searched; sharpness is the Laplacian's variance."""
+class Crop:
+    """The part of a frame that is searched.
+
+    Attributes:
+        image: BGR uint8 (h, w, 3).
+        box: Where it lies in the frame.
+        sharpness: The variance of its Laplacian.
+    """
 
     image: Image
     box: Box
@@ -44,10 +57,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds spent in each stage of one sighting.
+    """Milliseconds spent in each stage of one sighting, by the API's names of the stages.
 
-    `search` is of catalogues without print; with it, `verify` is what reading the print of a
-    thing at rest, searching by both and weighing all evidence took.
+    Attributes:
+        capture: Taking the frame.
+        look: Finding the thing in it.
+        embed: Turning its crops into vectors.
+        search: Searching a catalogue without local features.
+        verify: Searching one with them: reading the crop's local features, searching by these
+            and by vector, and weighing all evidence.
+        show: Making the sighting.
     """
 
     capture: float = 0.0
@@ -60,9 +79,13 @@ class Timings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that may be the thing: its best photo's number, cosine similarity, confidence.
+    """An item that the thing may be.
 
-    `confidence` is the probability that it is this item.
+    Attributes:
+        item: The item.
+        photo: The number of its most similar photo.
+        similarity: The cosine similarity to that photo.
+        confidence: The probability that the thing is this item.
     """
 
     item: Item
@@ -73,12 +96,20 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Sighting:
-    """A verdict about what is before the camera, held from `at` until `seen_until`.
+    """What the device says about what is before the camera.
 
-    Times are Unix seconds; `matches` are best first and empty for unknown and nothing;
-    `look_jpeg` is the crop that was searched (empty when nothing was). `things` is how many lie
-    there: what is said is of the largest. `code` is what the code says that named the item,
-    empty where it was recognized by its looks.
+    Attributes:
+        id: A unique id.
+        sequence: Its running number; 0 for a visitor's search.
+        at: Since when, in Unix seconds.
+        seen_until: Until when it was seen, in Unix seconds.
+        verdict: The verdict.
+        matches: The items that it names, best first; none for unknown and nothing.
+        bundle: The id of the bundle that was searched.
+        timings: What each stage took.
+        crop_jpeg: The crop that was searched; empty where none was.
+        things: How many things lie there; the verdict is about the largest.
+        code: The text of the code that named the item; empty where no code did.
     """
 
     id: str
@@ -89,6 +120,6 @@ class Sighting:
     matches: tuple[Candidate, ...]
     bundle: str
     timings: Timings = field(default_factory=Timings)
-    look_jpeg: bytes = b""
+    crop_jpeg: bytes = b""
     things: int = 1
     code: str = ""

@@ -33,7 +33,7 @@ COMMANDS = {
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and more log lines.")
 @click.pass_context
-def command(context: click.Context, config: Path | None, debug: bool) -> None:
+def command(context: click.Context, config: Path | None, *, debug: bool) -> None:
     """Hold a thing before a camera; this device finds it in its catalogue, offline.
 
     \b

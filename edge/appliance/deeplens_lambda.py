@@ -1,9 +1,10 @@
-"""The long-lived function that AWS's visual search sample ran on a DeepLens, its words and all.
+"""The long-lived Lambda function of AWS's visual search sample, for a DeepLens.
 
-Through the core of Greengrass V1 it sends, on ``$aws/things/<thing>/infer``, how it is, and
-the network's own numbers for each frame, for a k-NN endpoint in the cloud to search with
-(github.com/awslabs/visual-search, DeepLens/greengrassHelloWorld.py). docs/deeplens.md says how
-to deploy it. Beside it the appliance may run and search on the device itself.
+Through a Greengrass V1 core it publishes on ``$aws/things/<thing>/infer`` the texts that the
+sample's function publishes: how it is, and the network's output for each frame. A k-NN endpoint
+in the cloud searches with these (github.com/awslabs/visual-search,
+DeepLens/greengrassHelloWorld.py). docs/deeplens.md says how to deploy the function. The appliance
+may run on the same device and search there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from sync.reports.transports.greengrass_v1 import GreengrassV1Transport
 
 THING = "AWS_IOT_THING_NAME"
 TOPIC = "$aws/things/{}/infer"
-FRAME_S = 2.0  # without a new frame, until that is told
+FRAME_TIMEOUT_S = 2.0  # without a new frame for so long, a failure is published
 BLANK = np.zeros((64, 64, 3), np.uint8)
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,14 @@ log = logging.getLogger(__name__)
 def greengrass_infinite_infer_run(
     config: Path | None = None, stopping: threading.Event | None = None
 ) -> None:
-    """Send the active catalogue's network's numbers for each frame; does not return.
+    """Publish the network's output for each frame, with the active catalogue's network.
 
-    What cannot be sent is dropped: the next frame comes soon.
+    It does not return by itself. A text that cannot be published is dropped: the next frame
+    comes soon.
 
     Args:
         config: The settings file, as for the command's ``--config``.
-        stopping: Returns when this is set.
+        stopping: The function returns when this is set.
 
     Raises:
         SettingsError: The device has no thing name.
@@ -59,12 +61,12 @@ def greengrass_infinite_infer_run(
     thing = os.environ.get(THING) or device.thing
     if not thing:
         raise SettingsError(f"{THING} is not set, and [device] thing is empty; give it a name")
-    publish = Publisher(TOPIC.format(thing))
+    publish = TopicPublisher(TOPIC.format(thing))
     featurizer = _open_network(device, load("catalog", CatalogSettings, config), publish)
     last = 0
     with CameraReader("deeplens", settings.camera_settings()) as camera:
         while not stopping.is_set():
-            frame = camera.frame(last, FRAME_S)
+            frame = camera.frame(last, FRAME_TIMEOUT_S)
             if frame is None:
                 publish("FAILED to get frame")
                 continue
@@ -75,67 +77,71 @@ def greengrass_infinite_infer_run(
 
 
 def function_handler(event: object, context: object) -> None:
-    """Nothing: the core wants a handler, but the function lives by its loop."""
+    """Do nothing: the core requires a handler, but the function works in its endless loop."""
 
 
 def features_message(features: Tensor) -> str:
-    """The sample's message of features, float32 (d,): comma-separated, in JSON."""
-    return '{ "features": "' + ",".join(str(one) for one in features) + '" }'
+    """Write features, float32 (d,), as the sample does: comma-separated, inside JSON."""
+    return '{ "features": "' + ",".join(str(value) for value in features) + '" }'
 
 
-class Publisher:
-    """Publishes texts on one topic, each when the core has taken the last one."""
+class TopicPublisher:
+    """Publishes texts on one topic; each waits until the core has taken the one before."""
 
     def __init__(self, topic: str) -> None:
-        """Open the way.
+        """Connect to the core.
 
         Raises:
             TransportError: This is no function on a Greengrass V1 core.
         """
         self._topic = topic
-        self._fate = queue.SimpleQueue[str]()  # why it was not taken; empty when it was
-        self._way: GreengrassV1Transport | None = self._open()
+        self._problems = queue.SimpleQueue[str]()  # why a text was not taken; empty when it was
+        self._core: GreengrassV1Transport | None = self._open()
 
     def __call__(self, text: str) -> bool:
-        """Publish; whether the core took it. Why not is logged."""
+        """Publish a text.
+
+        Returns:
+            Whether the core took it; where it did not, the reason is logged.
+        """
         try:
-            self._fate = queue.SimpleQueue[str]()  # nothing late may be taken for this one's
-            self._way = self._way or self._open()
-            self._way.send(0, self._topic, text.encode())
-            problem = self._fate.get()
+            self._problems = queue.SimpleQueue[str]()  # a late answer to the text before is lost
+            self._core = self._core or self._open()
+            self._core.send(0, self._topic, text.encode())
+            problem = self._problems.get()
         except TransportError as error:
             problem = str(error)
-            self._way = None
+            self._core = None
         if problem:
             log.warning("%s: not sent: %s", self._topic, problem)
         return not problem
 
     def accepted(self, token: int) -> None:
         """The core has taken it."""
-        self._fate.put("")
+        self._problems.put("")
 
     def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
-        """The core never takes it."""
-        self._fate.put(reason)
+        """The core will never take it."""
+        self._problems.put(reason)
 
     def lost(self, reason: str) -> None:
-        """The core takes nothing now; the way is made anew for the next text."""
-        self._way = None
-        self._fate.put(reason)
+        """The core takes nothing now; the next text connects anew."""
+        self._core = None
+        self._problems.put(reason)
 
     def command(self, topic: str, payload: bytes) -> None:
-        """Nothing is subscribed to."""
+        """Do nothing: no topic is subscribed to."""
 
     def _open(self) -> GreengrassV1Transport:
-        way = GreengrassV1Transport()
-        way.open(self)
-        return way
+        core = GreengrassV1Transport()
+        core.open(self)
+        return core
 
 
 def _open_network(
     device: DeviceSettings, settings: CatalogSettings, publish: Callable[[str], bool]
 ) -> Featurizer:
-    """The active catalogue's network, ready to run; tells how that went."""
+    """Open the active catalogue's network, and publish how that went."""
     active = Shelf(device.shelf).active()
     if active is None:
         raise ContentError("no catalogue is active; visual-search catalog activate BUNDLE")
@@ -144,7 +150,7 @@ def _open_network(
         engine = "awscam"
     try:
         featurizer = Featurizer.open(active / "featurizer", engine)
-        featurizer.raw([BLANK])  # awscam optimizes the network at its first picture
+        featurizer.raw([BLANK])  # awscam optimizes the network when it gets its first picture
     except VisualSearchError:
         publish("Model optimization FAILED")
         raise

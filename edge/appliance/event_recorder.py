@@ -1,7 +1,7 @@
-"""Puts what the appliance sees, and how it is, into the outbox.
+"""Record what the appliance sees, and how it is, as events in the outbox.
 
-The loop only leaves a note here; a thread of its own makes the events, so that neither a
-thumbnail nor a disk ever holds a frame up.
+The loop and the camera's thread only put tasks into a queue. A thread of the recorder's own makes
+the events, so that neither encoding a thumbnail nor a slow disk ever delays a frame.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from catalog.core.photos import encode_jpeg
 from catalog.core.settings import DeviceSettings, device_id
 from edge.appliance import health
 from edge.cameras.reader import CameraState
-from edge.counters import Figures
+from edge.counters import CounterSnapshot
 from edge.sighting import Candidate, Sighting
 from sync.outbox import events
 from sync.outbox.clock import Moment, now
 from sync.outbox.outbox import FILE, Counters, Outbox
 from sync.settings import OutboxSettings
 
-OTHERS = 3
+OTHERS = 3  # items beside the first
 LONGEST_CODE = 200  # characters
-THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough
-MOST_NOTES = 2000  # that wait for the thread; more are dropped, and counted
-GOODBYE_S = 1.5  # at most, for the last events to reach the disk; a sound one takes milliseconds
+THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough is taken
+MOST_TASKS = 2000  # that wait for the thread; further ones are dropped and counted
+STOP_TIMEOUT_S = 1.5  # for the last events to reach the disk, which usually takes milliseconds
 
 log = logging.getLogger(__name__)
 
-Note = Callable[[], None]
+Task = Callable[[], None]
 
 
-class Reporting:
-    """Reports from one appliance.
+class EventRecorder:
+    """Records the events of one appliance.
 
     Args:
         outbox: Where events go; closed by `stop`.
@@ -57,95 +57,100 @@ class Reporting:
         self._outbox = outbox
         self._settings = settings
         self._folder = device.folder
-        self._notes: queue.Queue[Note | None] = queue.Queue(MOST_NOTES)
-        self._started = time.monotonic()
-        self._next_features = 0.0
-        self._camera: Literal["starting", "online", "offline"] = "starting"
-        self._figures: Callable[[], Figures] = Figures
+        self._tasks: queue.Queue[Task | None] = queue.Queue(MOST_TASKS)  # None: stop
+        self._started_at = time.monotonic()
+        self._next_features_at = 0.0  # monotonic seconds
+        self._camera_status: Literal["starting", "online", "offline"] = "starting"
+        self._counters: Callable[[], CounterSnapshot] = CounterSnapshot
         self._bundle = ""
-        self._thread = threading.Thread(target=self._run, name="reporting", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="event-recorder", daemon=True)
 
-    def start(self, bundle: Bundle, figures: Callable[[], Figures]) -> None:
-        """Say that the device is there, and begin to send heartbeats."""
-        self._figures = figures
-        self._status("started", "", version=version("visual-search"))
-        self._model_loaded(bundle)
+    def start(self, bundle: Bundle, counters: Callable[[], CounterSnapshot]) -> None:
+        """Record that the device has started, and begin with the heartbeats.
+
+        Args:
+            bundle: The bundle that is in use.
+            counters: Gives the appliance's counters, for the heartbeats.
+        """
+        self._counters = counters
+        self._put_status("started", "", version=version("visual-search"))
+        self._put_model_loaded(bundle)
         self._bundle = bundle.id
         self._thread.start()
 
     def stop(self) -> None:
-        """Say that the device stops; gives up soon where the disk hangs."""
-        deadline = time.monotonic() + GOODBYE_S
+        """Record that the device stops; gives up soon where the disk hangs."""
+        deadline = time.monotonic() + STOP_TIMEOUT_S
         if self._thread.is_alive():
-            self._note("status", lambda: self._status("stopped"))
-            with suppress(queue.Full):  # then it hangs
-                self._notes.put_nowait(None)
-            self._thread.join(GOODBYE_S)
+            self._enqueue("status", lambda: self._put_status("stopped"))
+            with suppress(queue.Full):  # it is full where the thread hangs
+                self._tasks.put_nowait(None)
+            self._thread.join(STOP_TIMEOUT_S)
         self._outbox.close(max(0.1, deadline - time.monotonic()))
 
-    def counters(self) -> Counters:
-        """How the outbox is.
+    def outbox_counters(self) -> Counters:
+        """The outbox's counters.
 
         Raises:
             OutboxError: It cannot be read now.
         """
         return self._outbox.counters()
 
-    # Called by the loop and the camera's thread: they only leave a note.
+    # Called by the loop and the camera's thread.
 
     def sighting(self, sighting: Sighting) -> None:
-        """A verdict has changed."""
+        """Record a changed verdict."""
         moment = Moment(sighting.at, now().trusted)
-        self._note("sighting", lambda: self._put_sighting(sighting, moment))
+        self._enqueue("sighting", lambda: self._put_sighting(sighting, moment))
 
-    def features(self, numbers: NDArray[np.float32]) -> None:
-        """The network's own output, float32 (d,), for one look; where that is wanted."""
-        if self._settings.report_features and time.monotonic() >= self._next_features:
-            self._next_features = time.monotonic() + self._settings.features_interval_s
-            self._note("features", lambda: self._put_features(numbers))
+    def features(self, features: NDArray[np.float32]) -> None:
+        """Record the network's own output, float32 (d,), where the settings ask for it."""
+        if self._settings.report_features and time.monotonic() >= self._next_features_at:
+            self._next_features_at = time.monotonic() + self._settings.features_interval_s
+            self._enqueue("features", lambda: self._put_features(features))
 
     def camera(self, state: CameraState, name: str) -> None:
-        """The camera came, or went."""
-        if state.status != "starting" and state.status != self._camera:
-            self._camera = state.status
-            self._note("status", lambda: self._put_camera(state, name))
+        """Record that the camera came online or went offline."""
+        if state.status != "starting" and state.status != self._camera_status:
+            self._camera_status = state.status
+            self._enqueue("status", lambda: self._put_camera(state, name))
 
     def catalogue(self, bundle: Bundle) -> None:
-        """Another catalogue is in use."""
+        """Record that another catalogue is in use."""
         former, self._bundle = self._bundle, bundle.id
-        back = bundle.id < former  # ids begin with the time of the build
-        what = "catalogue_rolled_back" if back else "catalogue_activated"
-        self._note("status", lambda: self._status(what, "", bundle=bundle.id, former=former))
-        self._note("status", lambda: self._model_loaded(bundle))
+        is_older = bundle.id < former  # ids begin with the time of the build
+        what = "catalogue_rolled_back" if is_older else "catalogue_activated"
+        self._enqueue("status", lambda: self._put_status(what, "", bundle=bundle.id, former=former))
+        self._enqueue("status", lambda: self._put_model_loaded(bundle))
 
-    def catalogue_rejected(self, bundle: str, reason: str, used: str) -> None:
-        """A catalogue could not be opened; another one is in use."""
-        self._note(
+    def catalogue_rejected(self, bundle: str, reason: str, in_use: str) -> None:
+        """Record that a catalogue could not be opened, and which one is in use instead."""
+        self._enqueue(
             "status",
-            lambda: self._status("catalogue_rejected", reason, bundle=bundle, in_use=used),
+            lambda: self._put_status("catalogue_rejected", reason, bundle=bundle, in_use=in_use),
         )
 
-    def _note(self, kind: events.Kind, note: Note) -> None:
+    def _enqueue(self, kind: events.Kind, task: Task) -> None:
         try:
-            self._notes.put_nowait(note)
+            self._tasks.put_nowait(task)
         except queue.Full:
             self._outbox.dropped(kind)
 
-    # The thread.
+    # On the recorder's own thread.
 
     def _run(self) -> None:
         due = time.monotonic() + min(10.0, self._settings.heartbeat_s)
         while True:
             try:
-                note = self._notes.get(timeout=max(0.0, due - time.monotonic()))
+                task = self._tasks.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
                 due = time.monotonic() + self._settings.heartbeat_s
-                note = self._put_heartbeat
-            if note is None:
+                task = self._put_heartbeat
+            if task is None:
                 return
             try:
-                note()
-            except Exception:  # a report that cannot be made must not end all the others
+                task()
+            except Exception:  # one event that cannot be made must not end the thread
                 log.exception("an event could not be made")
 
     def _put_sighting(self, sighting: Sighting, moment: Moment) -> None:
@@ -153,47 +158,47 @@ class Reporting:
         body = events.Sighting(
             verdict=sighting.verdict.value,
             item=_item(sighting.matches[0]) if sighting.matches else None,
-            others=tuple(_item(one) for one in sighting.matches[1 : 1 + OTHERS]),
+            others=tuple(_item(match) for match in sighting.matches[1 : 1 + OTHERS]),
             things=sighting.things,
             code=sighting.code[:LONGEST_CODE] or None,
             bundle=sighting.bundle,
             timings_ms=events.Timings(**timings),
-            thumbnail=thumbnail(sighting.look_jpeg) if self._settings.report_thumbnails else None,
+            thumbnail=thumbnail(sighting.crop_jpeg) if self._settings.report_thumbnails else None,
         )
         self._outbox.put(events.Event("sighting", body, sighting.id, moment))
 
-    def _put_features(self, numbers: NDArray[np.float32]) -> None:
+    def _put_features(self, features: NDArray[np.float32]) -> None:
         self._outbox.put(events.message("frame retrieved"))
-        self._outbox.put(events.features(numbers))
+        self._outbox.put(events.features(features))
 
     def _put_camera(self, state: CameraState, name: str) -> None:
-        self._status(f"camera_{state.status}", state.message, camera=name)
+        self._put_status(f"camera_{state.status}", state.message, camera=name)
         if state.status == "offline" and self._settings.report_features:
             self._outbox.put(events.message("FAILED to get frame"))
 
     def _put_heartbeat(self) -> None:
-        figures = self._figures()
-        outbox = figures.outbox or Counters()
+        counters = self._counters()
+        outbox = counters.outbox or Counters()
         self._outbox.put(
             events.Event(
                 "heartbeat",
                 events.Heartbeat(
-                    uptime_s=round(time.monotonic() - self._started, 1),
+                    uptime_s=round(time.monotonic() - self._started_at, 1),
                     rss_bytes=health.rss_bytes(),
                     disk_free_bytes=health.free_bytes(self._folder),
                     temperature_c=health.temperature_c(),
                     outbox_length=outbox.length,
                     outbox_oldest_s=outbox.oldest_s,
-                    camera=self._camera,
+                    camera=self._camera_status,
                     bundle=self._bundle,
-                    sightings=sum(figures.sightings.values()),
+                    sightings=sum(counters.sightings.values()),
                 ),
             )
         )
 
-    def _model_loaded(self, bundle: Bundle) -> None:
+    def _put_model_loaded(self, bundle: Bundle) -> None:
         featurizer = bundle.featurizer
-        self._status(
+        self._put_status(
             "model_loaded",
             "",
             network=featurizer.descriptor.name,
@@ -203,29 +208,29 @@ class Reporting:
         if self._settings.report_features:
             self._outbox.put(events.message("Model loaded SUCCESSFULLY"))
 
-    def _status(self, what: str, message: str = "", **details: events.Detail) -> None:
+    def _put_status(self, what: str, message: str = "", **details: events.Detail) -> None:
         self._outbox.put(events.status(what, message, **details))
 
 
-def open_reporting(device: DeviceSettings, settings: OutboxSettings) -> Reporting | None:
-    """The reporting that the settings ask for; None where it is off or cannot be."""
+def open_recorder(device: DeviceSettings, settings: OutboxSettings) -> EventRecorder | None:
+    """Open the recorder; None where it is switched off, or the data folder cannot be used."""
     if not settings.enabled:
         return None
     try:
         name = device_id(device.folder)
-    except VisualSearchError as error:  # the camera works without it
+    except VisualSearchError as error:  # the device recognizes without it
         log.error("nothing will be reported: %s", error)
         return None
-    return Reporting(Outbox(device.folder / FILE, settings, name), settings, device)
+    return EventRecorder(Outbox(device.folder / FILE, settings, name), settings, device)
 
 
-def thumbnail(look_jpeg: bytes) -> str | None:
-    """A look as a JPEG of at most 3,000 bytes, base64; None where it cannot be."""
-    if not look_jpeg:
+def thumbnail(crop_jpeg: bytes) -> str | None:
+    """Shrink a crop to a JPEG of at most 3,000 bytes, in base64; None where that fails."""
+    if not crop_jpeg:
         return None
-    look = cv2.imdecode(np.frombuffer(look_jpeg, np.uint8), cv2.IMREAD_COLOR)
+    crop = cv2.imdecode(np.frombuffer(crop_jpeg, np.uint8), cv2.IMREAD_COLOR)
     for side in THUMBNAIL_SIDES:
-        jpeg = encode_jpeg(np.asarray(look, np.uint8), side)
+        jpeg = encode_jpeg(np.asarray(crop, np.uint8), side)
         if len(jpeg) <= events.LONGEST_THUMBNAIL:
             return base64.b64encode(jpeg).decode()
     return None

@@ -10,25 +10,25 @@ THERMAL = Path("/sys/class/thermal")
 
 
 def rss_bytes() -> int:
-    """Memory of this process that is resident, in bytes."""
+    """Resident memory of this process, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def temperature_c(folder: Path = THERMAL) -> float | None:
-    """The machine's hottest sensor in degrees Celsius; None where there is none."""
-    found = []
+    """The highest temperature of the machine's sensors, in degrees Celsius; None without any."""
+    temperatures = []
     for file in folder.glob("thermal_zone*/temp"):
         try:
-            found.append(int(file.read_text()) / 1000)
-        except (OSError, ValueError):  # a sensor that sleeps
+            temperatures.append(int(file.read_text()) / 1000)
+        except (OSError, ValueError):  # a sensor that is asleep gives no number
             continue
-    plausible = [one for one in found if -40 < one < 150]
+    plausible = [temperature for temperature in temperatures if -40 < temperature < 150]
     return max(plausible, default=None)
 
 
 def free_bytes(folder: Path) -> int:
-    """Room on the disk that `folder` is on; 0 when it cannot be asked."""
+    """Free room on the disk of `folder`, in bytes; 0 where it cannot be read."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

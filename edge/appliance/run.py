@@ -1,4 +1,4 @@
-"""Run the appliance in this process until it is told to stop."""
+"""Run the appliance and its page in this process until a signal stops it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ShelfError, VisualSearchError
 from catalog.core.state import edge_state, read_edge_state, write_edge_state
 from edge.appliance.appliance import Appliance
-from edge.appliance.reporting import Reporting
+from edge.appliance.event_recorder import EventRecorder
 from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.server import Server, check_port
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
 
-
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
-    """What comes before `run` has its own handlers: who leaves here has not crashed, and says so.
+    """Handle signals and errors until `run` does: leaving here is recorded as a stop, not a crash.
 
-    The address is tried first, so that a second process says nothing in the name of the first.
+    The address is tried first, so that a second process does not overwrite the state that the
+    first one wrote.
 
     Raises:
         PortError: The address cannot be listened on.
@@ -40,15 +40,15 @@ def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
     check_port(_host(settings), settings.port)
 
     def leave(number: int, frame: FrameType | None) -> None:
-        # Not SystemExit: within the import of a native module it comes out as an ImportError.
-        _say_stopped(state_folder)
+        # SystemExit, raised while a native module is imported, would become an ImportError.
+        _record_stop(state_folder)
         os._exit(0)
 
     signal.signal(signal.SIGTERM, leave)
     try:
         yield
     except (VisualSearchError, KeyboardInterrupt):
-        _say_stopped(state_folder)
+        _record_stop(state_folder)
         raise
 
 
@@ -58,14 +58,22 @@ def run(
     shelf: Shelf | None,
     state_folder: Path | None,
     on_ready: Callable[[list[str]], None],
-    reporting: Reporting | None = None,
+    recorder: EventRecorder | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` is given the page's addresses.
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: ``[edge]``.
+        bundle: The open bundle to begin with.
+        shelf: Is watched for a newer active bundle; None to stay with `bundle`.
+        state_folder: Where the process writes its state; None for nowhere.
+        on_ready: Called with the page's addresses.
+        recorder: Records what happens; None for nobody.
 
     Raises:
         PortError: The port cannot be listened on.
     """
-    appliance = Appliance(settings, bundle, shelf, state_folder, reporting)
+    appliance = Appliance(settings, bundle, shelf, state_folder, recorder)
     server = Server(create_app(appliance), _host(settings), settings.port, appliance.stopping)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -76,13 +84,13 @@ def run(
     signal.signal(signal.SIGTERM, stop)
     try:
         appliance.start()
-        on_ready(server.addresses(settings.lan))
+        on_ready(server.addresses(lan=settings.lan))
         server.serve()
     finally:
         appliance.stop()
         server.close()
-        if not appliance.clean:
-            # A thread that comes back from a hanging driver while Python shuts down aborts it.
+        if not appliance.stopped_cleanly:
+            # A thread that returns from a hanging driver while Python shuts down aborts Python.
             failure = sys.exc_info()[1]
             if failure is not None:
                 log.error("%s", failure)
@@ -91,13 +99,13 @@ def run(
             os._exit(0 if failure is None else 1)
 
 
-def _say_stopped(state_folder: Path) -> None:
-    """Say it, where this process has said that it opens something."""
-    said = read_edge_state(state_folder)
-    if said is None or said.pid != os.getpid() or said.phase not in ("opening", "open"):
+def _record_stop(state_folder: Path) -> None:
+    """Write that this process has stopped, where its state says that it runs."""
+    state = read_edge_state(state_folder)
+    if state is None or state.pid != os.getpid() or state.phase not in ("opening", "open"):
         return
-    with suppress(ShelfError):  # what made it leave is said
-        write_edge_state(state_folder, edge_state("stopped", said.bundle, "", said.follows))
+    with suppress(ShelfError):  # the error that ended the process matters more
+        write_edge_state(state_folder, edge_state("stopped", state.bundle, "", state.follows))
 
 
 def _host(settings: EdgeSettings) -> str:

@@ -1,20 +1,20 @@
-"""Where the pictures come from: `open_camera` for one, `CameraReader` for the newest frame.
+"""Cameras: `CameraReader` gives the newest frame of one, `list_cameras` finds those connected.
 
-A source is written as one word:
+`base.py` has the interface of a camera and `choice.py` opens one; each kind of camera is one
+file. A camera is chosen by its source, which is one of these:
 
 - ``/dev/video0``, ``0``, ``/dev/v4l/by-id/usb-...`` or only ``usb-...``: a V4L2 camera;
 - ``rtsp://...``, ``http://...``, ``https://...``: a network camera (HTTP: MJPEG);
-- the path of a video file, which is played at its own speed, over and over;
-- the path of a folder, whose pictures are shown for 3 seconds each, over and over;
-- ``deeplens``: a DeepLens' library where it can be imported, else the stream it writes;
-- ``simulated`` or ``simulated:7``: drawn scenes, the same for the same seed.
+- the path of a video file, which is played at its own speed, again and again;
+- the path of a folder, whose pictures are shown for 3 seconds each, again and again;
+- ``deeplens``: the camera of a DeepLens;
+- ``simulated`` or ``simulated:7``: drawn scenes; the number is the seed.
 """
 
 from __future__ import annotations
 
-from edge.cameras.base import Camera, CameraSettings, parse_crop, public_name
+from edge.cameras.base import Camera, CameraSettings, parse_crop
 from edge.cameras.choice import open_camera
-from edge.cameras.clock import Clock
 from edge.cameras.listing import CameraInfo, CameraMode, list_cameras
 from edge.cameras.reader import CameraReader, CameraState
 
@@ -25,9 +25,7 @@ __all__ = [
     "CameraReader",
     "CameraSettings",
     "CameraState",
-    "Clock",
     "list_cameras",
     "open_camera",
     "parse_crop",
-    "public_name",
 ]

@@ -1,4 +1,4 @@
-"""From a source, one word in the settings, to an open camera."""
+"""Find the kind of camera that a source names, and open it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import cv2
 
-from edge.cameras.base import ArrangedCamera, Camera, CameraSettings, public_name
+from edge.cameras.arranged import ArrangedCamera
+from edge.cameras.base import Camera, CameraSettings
 from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import DeviceCamera, device_path
 from edge.cameras.recorded import FolderCamera, SimulatedCamera, VideoFileCamera
+from edge.cameras.source_names import public_name
 from edge.cameras.stream import SCHEMES, StreamCamera
 from edge.errors import CameraError
 
@@ -19,17 +21,17 @@ FFMPEG_SILENT = "-8"  # FFmpeg's number
 
 
 def open_camera(source: str, settings: CameraSettings) -> Camera:
-    """Open a camera; may block as long as its driver does (`CameraReader` does not).
+    """Open a camera; this may block as long as its driver does (`CameraReader` does not).
 
     Args:
-        source: Which camera, see the text of `edge.cameras`.
+        source: Which camera; the docstring of `edge.cameras` lists the kinds.
         settings: How to open it and what to do with its pictures.
 
     Raises:
         CameraError: There is no such camera, or it cannot be opened.
-        MissingExtraError: The simulated camera lacks a package it draws with.
+        MissingExtraError: A package that the simulated camera draws with is not installed.
     """
-    # Their lines would fill the journal, some at every picture; ours say the same better.
+    # OpenCV and FFmpeg would log some errors at every picture; our messages say the same.
     cv2.setLogLevel(LOG_ERRORS_ONLY)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_SILENT)
     return ArrangedCamera(_open_source(source.strip(), settings), settings)
@@ -45,7 +47,7 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
         if scheme.lower() not in SCHEMES:
             raise CameraError(
                 f"camera {public_name(source)}: addresses begin with "
-                f"{', '.join(f'{one}://' for one in SCHEMES)}"
+                f"{', '.join(f'{name}://' for name in SCHEMES)}"
             )
         return StreamCamera(source, settings)
     device = device_path(source)

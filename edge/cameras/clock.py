@@ -1,4 +1,4 @@
-"""The time as a camera's reader sees it, so that tests can bring their own."""
+"""The clock of a camera's reader; tests bring one of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time, as the reader sees it."""
+    """Tells the time and waits."""
 
     def monotonic(self) -> float:
         """Seconds that never jump."""
@@ -19,12 +19,12 @@ class Clock(Protocol):
         ...
 
     def wait(self, condition: threading.Condition, timeout: float) -> None:
-        """Wait for a notification of a held condition; may return early."""
+        """Wait for a notification of a locked condition; may return early."""
         ...
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The machine's own clock."""
 
     def monotonic(self) -> float:
         """Seconds that never jump."""
@@ -35,5 +35,5 @@ class SystemClock:
         return time.time()
 
     def wait(self, condition: threading.Condition, timeout: float) -> None:
-        """Wait for a notification of a held condition, at most `timeout` seconds."""
+        """Wait for a notification of a locked condition, at most `timeout` seconds."""
         condition.wait(timeout)

@@ -16,35 +16,35 @@ from edge.errors import CameraError
 from edge.sighting import Image
 
 STREAM = Path("/opt/awscam/out/ch2_out.mjpeg")
-BREATH_S = 0.05  # between two questions for a frame that is not there yet
+RETRY_S = 0.05  # between two calls while there is no frame yet
 
 
 class AwscamCamera:
-    """Frames by ``awscam.getLastFrame() -> (ret, frame)``, as its developer guide has it."""
+    """Reads frames by ``awscam.getLastFrame() -> (ret, frame)``, as in its developer guide."""
 
     name = "deeplens"
     learns_background = True
-    paced = False  # the last frame comes at once, also again
+    paced = False  # the last frame is returned at once, also a second time
     live = True
 
     def __init__(self, awscam: Any, settings: CameraSettings) -> None:
         self._awscam = awscam
-        self._patience_s = settings.read_timeout_s / 2  # before the reader counts it as hanging
+        self._timeout_s = settings.read_timeout_s / 2  # less than the reader waits
 
     def read(self) -> Image:
-        """The newest picture; CameraError when there is none for a while."""
-        deadline = time.monotonic() + self._patience_s
+        """The newest picture; CameraError when none comes for a while."""
+        deadline = time.monotonic() + self._timeout_s
         while time.monotonic() < deadline:
             success, frame = self._awscam.getLastFrame()
             if success and frame is not None:
                 return as_image(np.array(frame))
-            time.sleep(BREATH_S)
+            time.sleep(RETRY_S)
         raise CameraError(
             "camera deeplens: awscam gives no frame; check that its camera service is running"
         )
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
 def open_deeplens(settings: CameraSettings, stream: Path = STREAM) -> Camera:
@@ -52,12 +52,12 @@ def open_deeplens(settings: CameraSettings, stream: Path = STREAM) -> Camera:
 
     Raises:
         CameraError: Neither its library nor its stream is there: this is no DeepLens, or its
-            camera service is down.
+            camera service is not running.
     """
     try:
         return AwscamCamera(importlib.import_module("awscam"), settings)
     except ImportError:
-        pass  # it is made for the device's own, older Python
+        pass  # the library is made for the device's own, older Python
     if not stream.exists():
         raise CameraError(
             f"camera deeplens: {stream} is not there; this is no DeepLens, or its camera "

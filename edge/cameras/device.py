@@ -12,11 +12,11 @@ from edge.cameras.base import CameraSettings, as_image
 from edge.errors import CameraError
 from edge.sighting import Image
 
-STABLE_NAMES = Path("/dev/v4l/by-id")  # its links keep their names when numbers change
+STABLE_NAMES = Path("/dev/v4l/by-id")  # links whose names stay when the numbers change
 
 
 def device_path(source: str, stable_names: Path = STABLE_NAMES) -> Path | None:
-    """The path a device source means, or None when it is no device source.
+    """The path of a device source, or None where the source is of another kind.
 
     A device source is a number, a path below /dev, or a name in `stable_names`.
     """
@@ -30,7 +30,7 @@ def device_path(source: str, stable_names: Path = STABLE_NAMES) -> Path | None:
 
 
 class DeviceCamera:
-    """A V4L2 camera; `read` waits for the sensor."""
+    """A V4L2 camera; reading waits for the sensor."""
 
     learns_background = True
     paced = True
@@ -40,10 +40,10 @@ class DeviceCamera:
         """Open the device.
 
         Raises:
-            CameraError: It is not there, not allowed, busy, or no camera.
+            CameraError: It is not there, may not be opened, is busy, or is no camera.
         """
         self.name = str(path)
-        # Resolved at every opening: a plugged-in-again camera gets another number.
+        # The link is resolved at every opening: a replugged camera may get another number.
         device = Path(os.path.realpath(path))
         _check_device(self.name, device)
         self._capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
@@ -53,7 +53,7 @@ class DeviceCamera:
                 f"camera {self.name} cannot be opened; another program may hold it, or it is "
                 f"no camera (see: visual-search doctor)"
             )
-        if settings.pixel_format:  # before the size, which depends on it
+        if settings.pixel_format:  # first, because the possible sizes depend on it
             fourcc = cv2.VideoWriter.fourcc(*settings.pixel_format)
             self._capture.set(cv2.CAP_PROP_FOURCC, fourcc)
         self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
@@ -71,7 +71,7 @@ class DeviceCamera:
         return as_image(image)
 
     def close(self) -> None:
-        """Give the device back."""
+        """Release the device."""
         self._capture.release()
 
 

@@ -1,4 +1,4 @@
-"""Tells a frozen camera from one before a scene at rest: a sensor's noise never repeats."""
+"""Detect a frozen camera: a sensor's noise never repeats, so equal pictures are suspicious."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import numpy as np
 from edge.errors import CameraError
 from edge.sighting import Image
 
-STEP = 16  # every 16th pixel is compared first; nearly always that is enough
+STEP = 16  # every 16th pixel is compared first, which is nearly always enough
 
 
-class FrozenWatch:
-    """Watches for pictures that are equal to the last byte. Used under its owner's lock.
+class FrozenDetector:
+    """Detects that a camera gives the same picture again and again.
+
+    Its owner calls it under a lock.
 
     Args:
-        limit_s: Seconds of equal pictures that are too many; 0 for never.
+        limit_s: Seconds of equal pictures after which the camera is frozen; 0 for never.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -24,21 +26,21 @@ class FrozenWatch:
         self._frozen = False
 
     def reopened(self) -> None:
-        """Begin to count anew; a picture that was frozen before must still change first."""
+        """Begin to count anew; a picture that was frozen before must still change."""
         if not self._frozen:
             self._last = None
         self._since = None
 
-    def moves(self, image: Image, now: float, name: str) -> bool:
-        """Whether this picture may be shown: False while it is still the frozen one.
+    def is_live(self, image: Image, now: float, name: str) -> bool:
+        """Whether this picture may be shown; False while it is still the frozen one.
 
         Args:
             image: The newest picture, (height, width, 3).
             now: Monotonic seconds.
-            name: The camera's, for the message.
+            name: The camera's name, for the message.
 
         Raises:
-            CameraError: The same picture came for too long.
+            CameraError: The same picture has come for too long.
         """
         if not self._limit_s:
             return True
@@ -58,9 +60,9 @@ class FrozenWatch:
         return not self._frozen
 
 
-def _equal(one: Image, other: Image) -> bool:
+def _equal(image: Image, other: Image) -> bool:
     return (
-        one.shape == other.shape
-        and np.array_equal(one[::STEP, ::STEP], other[::STEP, ::STEP])
-        and np.array_equal(one, other)
+        image.shape == other.shape
+        and np.array_equal(image[::STEP, ::STEP], other[::STEP, ::STEP])
+        and np.array_equal(image, other)
     )

@@ -1,7 +1,7 @@
-"""The V4L2 cameras of this machine and the pictures they offer, as the kernel tells.
+"""List the V4L2 cameras of this machine and the kinds of picture that they offer.
 
-Numbers and layouts are those of ``linux/videodev2.h``; the device is asked without opening a
-stream, so a camera in use is not disturbed.
+Numbers and layouts are those of ``linux/videodev2.h``. No stream is opened, so a camera that is
+in use is not disturbed.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ TYPE_CAPTURE = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
 SIZE_DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE
 CAN_CAPTURE = 0x00000001 | 0x00001000  # single-planar, multi-planar
 HAS_DEVICE_CAPABILITIES = 0x80000000
-MOST_ENTRIES = 256  # a driver that never ends its list must not hold us
+MOST_ENTRIES = 256  # of a driver's list, which might never end
 
 Control = Callable[[int, int, bytearray], object]
 
 
 @dataclass(frozen=True)
 class CameraMode:
-    """One kind of picture a camera offers; the size in pixels is the largest of a range."""
+    """One kind of picture that a camera offers; of a range of sizes, the largest (pixels)."""
 
     pixel_format: str
     width: int
@@ -49,10 +49,10 @@ class CameraInfo:
 
     Attributes:
         path: Its device, as "/dev/video0".
-        name: What it calls itself.
+        name: The name that it gives itself.
         stable_name: Its name below /dev/v4l/by-id, which survives replugging; "" for none.
-        modes: What it offers; empty when it could not be asked.
-        problem: Why it could not be asked; "" when it could.
+        modes: What it offers; empty where it could not be asked.
+        problem: Why it could not be asked; "" where it could.
     """
 
     path: str
@@ -68,15 +68,15 @@ def list_cameras(
     stable_names: Path = STABLE_NAMES,
     control: Control = fcntl.ioctl,
 ) -> list[CameraInfo]:
-    """The cameras of this machine by number; nodes that give no pictures are left out.
+    """List the cameras of this machine by number; nodes that give no pictures are left out.
 
     Args:
         system: The kernel's list of video devices.
         devices: Where the device nodes are.
-        stable_names: Where the links with lasting names are.
-        control: Asks an open device; tests bring their own.
+        stable_names: Where the links with stable names are.
+        control: Queries an open device, like `fcntl.ioctl`.
     """
-    stable = _stable_names(stable_names)
+    names = _stable_names(stable_names)
     cameras = []
     for entry in sorted(_entries(system), key=lambda entry: _number(entry.name)):
         if not entry.name.startswith("video"):
@@ -84,18 +84,18 @@ def list_cameras(
         device = devices / entry.name
         name = _text(entry / "name") or entry.name
         try:
-            modes = _ask(device, control)
+            modes = _modes(device, control)
         except OSError as error:
             problem = error.strerror or str(error)
-            cameras.append(CameraInfo(str(device), name, stable.get(entry.name, ""), (), problem))
+            cameras.append(CameraInfo(str(device), name, names.get(entry.name, ""), (), problem))
             continue
         if modes is not None:
-            cameras.append(CameraInfo(str(device), name, stable.get(entry.name, ""), modes))
+            cameras.append(CameraInfo(str(device), name, names.get(entry.name, ""), modes))
     return cameras
 
 
-def _ask(device: Path, control: Control) -> tuple[CameraMode, ...] | None:
-    """The modes of a device; None when it gives no pictures (metadata, output, codec)."""
+def _modes(device: Path, control: Control) -> tuple[CameraMode, ...] | None:
+    """The modes of a device; None where it gives no pictures (metadata, output, codec)."""
     descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
     try:
         answer = bytearray(CAPABILITY.size)
@@ -130,14 +130,16 @@ def _sizes(descriptor: int, pixel_format: bytes, control: Control) -> Iterator[t
         except OSError:
             return
         _, _, kind, first, second, _, _, largest_height, _ = SIZE.unpack(answer)
-        if kind != SIZE_DISCRETE:  # a range: least width, most width, step, the same for height
+        if (
+            kind != SIZE_DISCRETE
+        ):  # a range: least and largest width, step, and the same for the height
             yield second, largest_height
             return
         yield first, second
 
 
 def _stable_names(folder: Path) -> dict[str, str]:
-    """Device name to stable name; of several, the shortest."""
+    """The stable name of each device name; of several, the shortest."""
     names: dict[str, str] = {}
     for link in sorted(_entries(folder), key=lambda link: (-len(link.name), link.name)):
         names[Path(os.path.realpath(link)).name] = link.name

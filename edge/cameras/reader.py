@@ -1,9 +1,9 @@
-"""The newest picture of a camera, whatever its driver does.
+"""Read the newest frame of a camera, whatever its driver does.
 
-Two threads: the driver's thread opens the camera and reads it, and may hang in there; the
-watching thread never touches the camera, counts the seconds, and starts a new driver's thread
-when one ended or hangs. A thread that hangs cannot be stopped, only left behind: it closes its
-camera and ends when the driver lets go of it.
+There are two threads. The driver's thread opens the camera and reads it, and may hang in there.
+The watching thread never touches the camera; it watches the time, and starts a new driver's
+thread when one has ended or hangs. A thread that hangs cannot be stopped, so it is abandoned: it
+closes its camera and ends when the driver returns.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from types import TracebackType
 from typing import Literal, Self
 
 from catalog.core.errors import VisualSearchError
-from edge.cameras.base import Camera, CameraSettings, public_name
+from edge.cameras.base import Camera, CameraSettings
 from edge.cameras.choice import open_camera
 from edge.cameras.clock import Clock, SystemClock
-from edge.cameras.frozen import FrozenWatch
+from edge.cameras.frozen import FrozenDetector
+from edge.cameras.source_names import public_name
 from edge.sighting import Frame, Image
 
-FIRST_DELAY_S = 1.0
+FIRST_DELAY_S = 1.0  # before the camera is opened again; it doubles with each failure
 LONGEST_DELAY_S = 30.0
-HEALTHY_AFTER_S = 10.0  # online for so long: the next failure begins with the first delay again
-MOST_STUCK = 2  # driver's threads that hang; no further one is started until one lets go
-GOODBYE_S = 0.35  # how long `close` waits for the threads
+HEALTHY_AFTER_S = 10.0  # online for so long: the next delay is the first one again
+MOST_STUCK = 2  # driver's threads that hang; no further one is started until one ends
+CLOSE_TIMEOUT_S = 0.35  # how long `close` waits for the threads
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CameraState:
-    """How the camera is since when (Unix seconds); the message says why it is offline."""
+    """How the camera is, and since when (Unix seconds); the message says why it is offline."""
 
     status: Literal["starting", "online", "offline"]
     since: float
@@ -44,26 +45,25 @@ class CameraState:
 
 @dataclass
 class _Attempt:
-    """One opened camera and the thread in it. All under the reader's lock."""
+    """One opening of the camera and its thread; used under the reader's lock."""
 
     alive_at: float  # monotonic seconds of the last sign of life
     limit: float  # seconds until the next one must come
     online_at: float | None = None
-    wanted: bool = True
+    wanted: bool = True  # False once it failed, was abandoned, or the reader closes
     ended: bool = False
-    failure: str = ""
 
 
 class CameraReader:
-    """Keeps the newest frame of one camera; opens the camera again whenever it fails.
+    """Holds the newest frame of one camera; opens the camera again whenever it fails.
 
     Args:
         source: Which camera, as for `open_camera`.
         settings: How to open it.
-        on_change: Called with each new state, in order, from the watching thread, which
-            waits for it: it must be quick.
-        opener: Opens the camera; tests bring their own.
-        clock: Tells the time; tests bring their own.
+        on_change: Called with each new state, in order, by the watching thread. It must be
+            quick, because that thread waits for it.
+        opener: Opens the camera.
+        clock: Tells the time; the machine's own by default.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class CameraReader:
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._changed = threading.Condition()
         self._state = CameraState("starting", self._clock.time())
-        self._news: list[CameraState] = []
+        self._untold: list[CameraState] = []  # states that `on_change` was not told yet
         self._newest: Frame | None = None
         self._sequence = 0
         self._learns_background = True
-        self._frozen = FrozenWatch(settings.frozen_after_s)
+        self._frozen = FrozenDetector(settings.frozen_after_s)
         self._closing = False
         self._attempt: _Attempt | None = None
         self._stuck: list[_Attempt] = []
@@ -94,16 +94,16 @@ class CameraReader:
         self._watcher = threading.Thread(target=self._watch, name="camera-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to open the camera; returns at once. Once only."""
+        """Begin to open the camera; returns at once. It may be called only once."""
         self._watcher.start()
 
     def close(self) -> bool:
-        """Stop and give the camera back; within 0.5 s, even if its driver hangs.
+        """Stop and release the camera, within 0.5 s even if its driver hangs.
 
         Returns:
-            Whether every thread has ended. A thread that a driver still holds aborts the
-            process when it comes back while Python is shutting down: after False a program
-            should end by ``os._exit``.
+            Whether every thread has ended. A thread that still hangs in the driver aborts the
+            process if it returns while Python is shutting down: after False, a program should
+            end by ``os._exit``.
         """
         with self._changed:
             self._closing = True
@@ -113,7 +113,7 @@ class CameraReader:
             self._state = CameraState("offline", self._clock.time(), "closed")
             self._changed.notify_all()
             threads = self._watcher, self._driver
-        deadline = time.monotonic() + GOODBYE_S
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
         for thread in threads:
             if thread is not None and thread.ident and thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -141,23 +141,28 @@ class CameraReader:
 
     @property
     def learns_background(self) -> bool:
-        """What the open camera says of itself; True before the first one is open."""
+        """The open camera's own attribute; True before the first one is open."""
         with self._changed:
             return self._learns_background
 
     @property
     def stuck_threads(self) -> int:
-        """How many threads hang in the driver now, never more than 2."""
+        """How many threads hang in the driver now; at most 2."""
         with self._changed:
             self._forget_ended()
             return len(self._stuck)
 
     def frame(self, after: int = 0, timeout: float = 0.0) -> Frame | None:
-        """The newest frame if its sequence is beyond `after`; waits at most `timeout` seconds.
+        """The newest frame whose sequence is greater than `after`.
 
-        None when none came in time; while the camera is offline there is none, and after
-        `close` None comes at once. Sequences begin with 1 and go on when the camera is
-        opened again.
+        Args:
+            after: The sequence of the frame that the caller has; 0 for none.
+            timeout: How many seconds to wait for a newer frame.
+
+        Returns:
+            The frame; None where none came in time, and at once after `close`. While the camera
+            is offline there is none. Sequences begin with 1 and continue when the camera is
+            opened again.
         """
         with self._changed:
             deadline = self._clock.monotonic() + timeout
@@ -173,17 +178,17 @@ class CameraReader:
     def _watch(self) -> None:
         delay = FIRST_DELAY_S
         while not self._closing:
-            attempt = self._begin()
+            attempt = self._start_attempt()
             if attempt is None:
                 return
             self._follow(attempt)
             online_at = attempt.online_at
             if online_at is not None and self._clock.monotonic() - online_at >= HEALTHY_AFTER_S:
                 delay = FIRST_DELAY_S
-            self._rest(delay)
+            self._wait_before_retry(delay)
             delay = min(delay * 2, LONGEST_DELAY_S)
 
-    def _begin(self) -> _Attempt | None:
+    def _start_attempt(self) -> _Attempt | None:
         with self._changed:
             if self._closing:
                 return None
@@ -194,7 +199,7 @@ class CameraReader:
             )
         try:
             self._driver.start()
-        except RuntimeError:  # the machine has no thread to give now
+        except RuntimeError:  # the machine cannot start a thread now
             with self._changed:
                 attempt.ended = True
                 self._driver = None
@@ -202,22 +207,22 @@ class CameraReader:
         return attempt
 
     def _follow(self, attempt: _Attempt) -> None:
-        """Return when the attempt ended, or was left behind because it hangs."""
+        """Wait until the attempt has ended, or abandon it because it hangs."""
         while True:
-            self._tell_news()
+            self._tell_states()
             with self._changed:
                 if attempt.ended or self._closing:
                     return
-                if not self._news:
+                if not self._untold:
                     late = self._clock.monotonic() - attempt.alive_at - attempt.limit
                     if late < 0:
                         self._clock.wait(self._changed, -late)
                         continue
-                    self._leave_behind(attempt)
+                    self._abandon(attempt)
                     break
-        self._tell_news()
+        self._tell_states()
 
-    def _leave_behind(self, attempt: _Attempt) -> None:
+    def _abandon(self, attempt: _Attempt) -> None:
         self._forget_ended()
         self._stuck.append(attempt)
         if len(self._stuck) >= MOST_STUCK:
@@ -225,27 +230,27 @@ class CameraReader:
         elif attempt.wanted:
             reason = f"no picture for {attempt.limit:g} s; check its cable, power and address"
         else:
-            return  # it failed before, and hangs only in closing: the failure is what matters
+            return  # it failed before and hangs only in closing; the failure stays the reason
         self._fail(attempt, f"camera {self.name}: {reason}")
 
-    def _rest(self, delay: float) -> None:
-        """Wait `delay` seconds, and on while too many threads hang."""
+    def _wait_before_retry(self, delay: float) -> None:
+        """Wait `delay` seconds, and longer while too many threads hang."""
         with self._changed:
             until = self._clock.monotonic() + delay
         while True:
-            self._tell_news()
+            self._tell_states()
             with self._changed:
                 self._forget_ended()
                 remaining = until - self._clock.monotonic()
                 if self._closing or (remaining <= 0 and len(self._stuck) < MOST_STUCK):
                     return
-                if not self._news:
+                if not self._untold:
                     self._clock.wait(self._changed, remaining if remaining > 0 else LONGEST_DELAY_S)
 
-    def _tell_news(self) -> None:
+    def _tell_states(self) -> None:
         with self._changed:
-            news, self._news = self._news, []
-        for state in news:
+            states, self._untold = self._untold, []
+        for state in states:
             log.log(
                 logging.WARNING if state.status == "offline" else logging.INFO,
                 "camera %s is %s%s",
@@ -260,7 +265,7 @@ class CameraReader:
             except Exception:
                 log.exception("camera %s: a listener failed", self.name)
 
-    # The driver's thread.
+    # On the driver's thread.
 
     def _drive(self, attempt: _Attempt) -> None:
         camera: Camera | None = None
@@ -273,11 +278,11 @@ class CameraReader:
                     self._frozen.reopened()
             self._read(attempt, camera)
         except VisualSearchError as error:
-            self._give_up(attempt, str(error))
-        except Exception as error:  # the thread must not die silently, whatever a driver throws
+            self._end_failed(attempt, str(error))
+        except Exception as error:  # a driver may raise anything, and it must be reported
             if attempt.wanted:
                 self._log_trace("failed unexpectedly")
-            self._give_up(attempt, f"camera {self.name} failed: {type(error).__name__}")
+            self._end_failed(attempt, f"camera {self.name} failed: {type(error).__name__}")
         finally:
             try:
                 if camera is not None:
@@ -291,62 +296,63 @@ class CameraReader:
     def _log_trace(self, what: str) -> None:
         trace = traceback.format_exc()
         if self._source:
-            trace = trace.replace(self._source, self.name)  # no passwords
+            trace = trace.replace(self._source, self.name)  # hides passwords
         log.error("camera %s %s\n%s", self.name, what, trace)
 
     def _read(self, attempt: _Attempt, camera: Camera) -> None:
         while attempt.wanted:
             begun = self._clock.monotonic()
             image = camera.read()
-            self._take(attempt, image, (self._clock.monotonic() - begun) * 1000, camera.live)
+            capture_ms = (self._clock.monotonic() - begun) * 1000
+            self._publish(attempt, image, capture_ms, live=camera.live)
             if not camera.paced:
-                self._pause(attempt, begun + 1 / self._settings.fps)
+                self._wait_until(attempt, begun + 1 / self._settings.fps)
 
-    def _take(self, attempt: _Attempt, image: Image, capture_ms: float, live: bool) -> None:
+    def _publish(self, attempt: _Attempt, image: Image, capture_ms: float, *, live: bool) -> None:
         with self._changed:
             if not attempt.wanted:
                 return
             now = self._clock.monotonic()
             attempt.alive_at = now
             attempt.limit = self._settings.read_timeout_s
-            if live and not self._frozen.moves(image, now, self.name):
+            if live and not self._frozen.is_live(image, now, self.name):
                 return
             if attempt.online_at is None:
                 attempt.online_at = now
             self._sequence += 1
             self._newest = Frame(image, self._clock.time(), self._sequence, capture_ms)
-            self._change("online", "")
+            self._set_state("online", "")
             self._changed.notify_all()
 
-    def _pause(self, attempt: _Attempt, until: float) -> None:
+    def _wait_until(self, attempt: _Attempt, until: float) -> None:
         with self._changed:
             while attempt.wanted and (remaining := until - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, remaining)
 
-    def _give_up(self, attempt: _Attempt, message: str) -> None:
+    def _end_failed(self, attempt: _Attempt, message: str) -> None:
         with self._changed:
             if attempt.wanted:
                 self._fail(attempt, message)
-            attempt.alive_at = self._clock.monotonic()  # closing has its time, too
+            attempt.alive_at = self._clock.monotonic()  # closing may take as long as reading
             attempt.limit = self._settings.read_timeout_s
             self._changed.notify_all()
 
-    # Both, under the lock.
+    # On either thread, under the lock.
 
     def _fail(self, attempt: _Attempt, message: str) -> None:
         attempt.wanted = False
         self._newest = None
-        self._change("offline", message)
+        self._set_state("offline", message)
         self._changed.notify_all()
 
-    def _change(self, status: Literal["online", "offline"], message: str) -> None:
+    def _set_state(self, status: Literal["online", "offline"], message: str) -> None:
         if self._closing or (self._state.status, self._state.message) == (status, message):
             return
-        if self._state.status == status:  # another reason, the same absence
+        if self._state.status == status:  # the same absence for another reason
             self._state = replace(self._state, message=message)
         else:
             self._state = CameraState(status, self._clock.time(), message)
-        self._news.append(self._state)
+        self._untold.append(self._state)
 
     def _forget_ended(self) -> None:
         self._stuck = [attempt for attempt in self._stuck if not attempt.ended]

@@ -1,4 +1,4 @@
-"""Cameras without a sensor: a video file, a folder of pictures, the drawn scene."""
+"""Cameras without a sensor: a video file, a folder of pictures, drawn scenes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import cv2
 
 from catalog.core.errors import PhotoError
 from catalog.core.photos import decode, is_photo_name, shrink
-from edge.cameras.base import CameraSettings, Pace, as_image
+from edge.cameras.base import CameraSettings, as_image
+from edge.cameras.pace import Pace
 from edge.errors import CameraError
 from edge.sighting import Image
 
@@ -19,21 +20,21 @@ if TYPE_CHECKING:
     from edge.simulator.scene import Simulator
 
 PICTURE_SECONDS = 3.0
-PICTURE_FPS = 10.0  # a shown picture is given again and again, as a camera would
+PICTURE_FPS = 10.0  # a picture is repeated, as a camera would do
 SIMULATED_FPS = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class VideoFileCamera:
-    """A video file at its own speed, again from the start when it ends."""
+    """A video file at its own speed; when it ends, it starts again."""
 
     learns_background = True
     paced = True
     live = False
 
     def __init__(self, path: Path) -> None:
-        """Open the file; CameraError when it is no video."""
+        """Open the file; CameraError where it is no video."""
         self.name = str(path)
         self._path = path.absolute()
         self._capture = self._open()
@@ -41,11 +42,11 @@ class VideoFileCamera:
         self._pace = Pace(fps if math.isfinite(fps) and 0 < fps <= 240 else 25.0)
 
     def read(self) -> Image:
-        """Wait for the next picture; CameraError when not a single one can be decoded."""
+        """Wait for the next picture; CameraError where not a single one can be decoded."""
         self._pace.wait()
         success, image = self._capture.read()
         if not success:
-            # Opened anew, not rewound: some containers cannot seek.
+            # Opened anew and not rewound, because some containers cannot seek.
             self._capture.release()
             self._capture = self._open()
             success, image = self._capture.read()
@@ -66,7 +67,7 @@ class VideoFileCamera:
 
 
 class FolderCamera:
-    """The pictures of a folder by name, each for 3 seconds, again from the start."""
+    """The pictures of a folder by name, each for 3 seconds; after the last, the first again."""
 
     learns_background = False
     paced = True
@@ -75,19 +76,19 @@ class FolderCamera:
     def __init__(
         self, folder: Path, settings: CameraSettings, seconds_each: float = PICTURE_SECONDS
     ) -> None:
-        """Look into the folder; CameraError when it holds no picture."""
+        """Load the first picture; CameraError where the folder has none."""
         self.name = str(folder)
         self._folder = folder
         self._longest_side = max(settings.width, settings.height)
         self._repeats = max(1, round(seconds_each * PICTURE_FPS))
         self._pace = Pace(PICTURE_FPS)
-        self._complained: set[Path] = set()
+        self._warned: set[Path] = set()
         self._last: Path | None = None
         self._shown = 0
         self._image = self._next()
 
     def read(self) -> Image:
-        """Wait for the next picture; CameraError when no readable one is left."""
+        """Wait for the next picture; CameraError where no readable one is left."""
         self._pace.wait()
         if self._shown == self._repeats:
             self._image = self._next()
@@ -96,10 +97,10 @@ class FolderCamera:
         return self._image.copy()
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
     def _next(self) -> Image:
-        """The first readable picture after the last one; the folder is looked at anew."""
+        """The first readable picture after the last one; the folder is listed anew."""
         paths = self._pictures()
         later = [path for path in paths if self._last is not None and path > self._last]
         for path in [*later, *(path for path in paths if path not in later)]:
@@ -125,22 +126,22 @@ class FolderCamera:
         try:
             image = decode(path.read_bytes(), str(path), enough=self._longest_side)
         except (PhotoError, OSError) as error:
-            if path not in self._complained:  # once, not at every turn
-                self._complained.add(path)
+            if path not in self._warned:  # warn once, not at every turn
+                self._warned.add(path)
                 log.warning("%s; it is skipped", error)
             return None
         return shrink(image, self._longest_side)
 
 
 class SimulatedCamera:
-    """The drawn scene of a seed, every picture in turn."""
+    """The drawn scenes of a seed."""
 
     learns_background = True
     paced = True
     live = False
 
     def __init__(self, seed: int, settings: CameraSettings) -> None:
-        # Here, so that a device with a real camera does not load what draws.
+        # Imported here, so that a device with a real camera does not load the packages that draw.
         from edge.simulator.scene import Simulator
 
         self.name = f"simulated:{seed}"
@@ -158,4 +159,4 @@ class SimulatedCamera:
         return image
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""

@@ -1,10 +1,11 @@
-"""Cameras that send a stream: RTSP, MJPEG over HTTP or through a pipe."""
+"""Cameras that send a stream: RTSP, or MJPEG over HTTP or through a pipe."""
 
 from __future__ import annotations
 
 import cv2
 
-from edge.cameras.base import CameraSettings, as_image, public_name
+from edge.cameras.base import CameraSettings, as_image
+from edge.cameras.source_names import public_name
 from edge.errors import CameraError
 from edge.sighting import Image
 
@@ -12,7 +13,7 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
 class StreamCamera:
-    """A stream that FFmpeg reads; opening and reading have the settings' time limits."""
+    """A stream that FFmpeg reads, within the settings' time limits."""
 
     learns_background = True
     paced = True
@@ -51,5 +52,5 @@ class StreamCamera:
         return as_image(image)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the stream."""
         self._capture.release()

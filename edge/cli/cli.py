@@ -1,8 +1,7 @@
-"""``visual-search edge``: run the appliance, photograph own things."""
+"""``visual-search edge``: run the appliance, and take own photos of things."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from catalog.core.errors import VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.terminal import as_json, print_json
 from edge.settings import EdgeSettings
 from sync.settings import OutboxSettings
 
@@ -24,7 +24,7 @@ lan_option = click.option("--lan", is_flag=True, default=None, help="Offer the p
 
 
 def edge_settings(config: Path | None, **given: Any) -> EdgeSettings:
-    """``[edge]`` with what the command line says on top."""
+    """``[edge]``, overridden by the options that were given on the command line."""
     settings = load("edge", EdgeSettings, config)
     changes = {name: value for name, value in given.items() if value is not None}
     return EdgeSettings.model_validate(settings.model_dump() | changes)
@@ -48,6 +48,7 @@ def run(
     bundle: Path | None,
     camera: str | None,
     port: int | None,
+    *,
     lan: bool | None,
 ) -> None:
     """Run the appliance: camera, search and page.
@@ -62,8 +63,8 @@ def run(
       visual-search edge run --bundle shop.bundle --camera pictures/ --port 8081
     """
     from catalog.bundles.shelf import Shelf
-    from edge.appliance.appliance import open_bundle
-    from edge.appliance.reporting import open_reporting
+    from edge.appliance.event_recorder import open_recorder
+    from edge.appliance.opening import open_bundle
     from edge.appliance.run import run as run_appliance
     from edge.appliance.run import starting
 
@@ -73,12 +74,12 @@ def run(
     shelf = Shelf(device.shelf)
     engine = load("catalog", CatalogSettings, config).engine
     with starting(settings, device.state):
-        reporting = open_reporting(device, outbox)
+        recorder = open_recorder(device, outbox)
         try:
-            opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, reporting)
+            opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, recorder)
         except VisualSearchError:
-            if reporting is not None:
-                reporting.stop()
+            if recorder is not None:
+                recorder.stop()
             raise
         run_appliance(
             settings,
@@ -86,7 +87,7 @@ def run(
             shelf if from_shelf else None,
             device.state,
             print_addresses,
-            reporting,
+            recorder,
         )
 
 
@@ -109,7 +110,7 @@ def run(
     help="Seconds to wait for views.",
 )
 @camera_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
 def capture(
     config: Path | None,
@@ -119,6 +120,7 @@ def capture(
     count: int,
     timeout: int,
     camera: str | None,
+    *,
     as_json: bool,
 ) -> None:
     """Photograph a thing with the device's camera into PHOTOS/SKU.
@@ -139,25 +141,25 @@ def capture(
         "turn": "turn it a little",
         "done": "done",
     }
-    last = None
+    last_line = None
 
     def tell(progress: CaptureProgress) -> None:
-        nonlocal last
-        line = f"{progress.kept} of {progress.wanted}: {words[progress.stage]}"
-        if line != last:
+        nonlocal last_line
+        line = f"{progress.taken} of {progress.wanted}: {words[progress.stage]}"
+        if line != last_line:
             click.echo(line, err=True)
-        last = line
+        last_line = line
 
     settings = edge_settings(config, camera=camera)
-    kept = capture_views(
+    paths = capture_views(
         settings.camera, settings.camera_settings(), photos, sku, title, count, timeout, tell
     )
     if as_json:
-        click.echo(json.dumps({"sku": sku, "photos": [str(one) for one in kept]}))
+        print_json({"sku": sku, "photos": [str(path) for path in paths]})
     else:
-        click.echo(f"{len(kept)} photos in {photos / sku}")
+        click.echo(f"{len(paths)} photos in {photos / sku}")
 
 
 def print_addresses(addresses: list[str]) -> None:
-    """Say where the page is."""
+    """Print where the page is."""
     click.echo(f"the page: {'   '.join(addresses)}   (Ctrl-C stops)")

@@ -1,4 +1,4 @@
-"""``visual-search demo``: everything at once, with drawn things and a simulated camera."""
+"""``visual-search demo``: the whole device, with drawn things and a simulated camera."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from edge.cli.cli import camera_option, edge_settings, lan_option, port_option, print_addresses
 
-PHOTOS = 4  # an item
+PHOTOS = 4  # of each item
 
 
 @click.command()
@@ -20,7 +20,7 @@ PHOTOS = 4  # an item
 @click.option("--model", default="embedded", show_default=True, help="As for 'catalog build'.")
 @click.pass_obj
 def demo(
-    config: Path | None, camera: str | None, port: int | None, lan: bool | None, model: str
+    config: Path | None, camera: str | None, port: int | None, model: str, *, lan: bool | None
 ) -> None:
     """Draw a catalogue, build it, and show it with a simulated camera.
 
@@ -34,7 +34,7 @@ def demo(
     from edge.web.server import check_port
 
     settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan)
-    check_port(settings.host, settings.port)  # before the long work
+    check_port(settings.host, settings.port)  # before long work
     folder = load("device", DeviceSettings, config).folder / "demo"
     catalog = load("catalog", CatalogSettings, config)
     bundle = prepare(folder, catalog, model)
@@ -42,7 +42,11 @@ def demo(
 
 
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
-    """Draw and build the demonstration catalogue unless that was done; returns its bundle."""
+    """Draw and build the demonstration catalogue, unless that was done before.
+
+    Returns:
+        The bundle.
+    """
     from catalog.building.build import build
     from catalog.building.sources import read_source
     from catalog.bundles.manifest import verify

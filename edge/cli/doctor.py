@@ -1,4 +1,4 @@
-"""``visual-search doctor``: look at this machine and say what to do about what is wrong."""
+"""``visual-search doctor``: check this machine, and say how to mend what is wrong."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import click
 from catalog.core.errors import VisualSearchError
 from catalog.core.findings import Finding, show
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
+from catalog.core.terminal import as_json
 from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
 from edge.settings import EdgeSettings
@@ -27,9 +28,9 @@ LEAST_ROOM = 1 << 30  # bytes
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
-def doctor(config: Path | None, as_json: bool) -> None:
+def doctor(config: Path | None, *, as_json: bool) -> None:
     """Check this machine: packages, engines, settings, disk, catalogue, cameras, port.
 
     Exits 1 when something is wrong.
@@ -42,7 +43,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
 
 
 def examine(config: Path | None) -> Iterator[Finding]:
-    """Look at everything, one thing after the other; nothing is changed."""
+    """Check everything, one subject after the other; nothing is changed."""
     yield _python()
     yield from _packages()
     yield from _engines()
@@ -52,7 +53,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
         device = load("device", DeviceSettings, config)
         edge = load("edge", EdgeSettings, config)
     except VisualSearchError:
-        return  # the settings are wrong, and said to be
+        return  # the finding about the settings says what is wrong
     yield _disk(device.folder)
     yield _catalogue(device)
     yield _sync(device)
@@ -73,7 +74,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """The import names catalog, edge and sync are common words: nobody else may own them."""
+    """Check that no other package installs an import name of ours, or another OpenCV."""
     owners = packages_distributions()
     others = {
         name: sorted(set(owners.get(name, [])) - {"visual-search"})
@@ -87,7 +88,7 @@ def _packages() -> Iterator[Finding]:
             f"{', '.join(found)} also installs a package named {name}",
             f"pip uninstall {' '.join(found)}, or give visual-search its own environment",
         )
-    cv = sorted({one for one in owners.get("cv2", []) if one.startswith("opencv")})
+    cv = sorted({owner for owner in owners.get("cv2", []) if owner.startswith("opencv")})
     if len(cv) > 1:
         yield Finding(
             "packages",
@@ -106,7 +107,7 @@ def _engines() -> Iterator[Finding]:
     found = installed()
     checkpoints = list(_checkpoint_engines())
     yield from checkpoints
-    if not found and any(one.state == "ok" for one in checkpoints):
+    if not found and any(finding.state == "ok" for finding in checkpoints):
         yield Finding(
             "engines",
             "note",
@@ -132,14 +133,14 @@ def _engines() -> Iterator[Finding]:
 
 
 def _checkpoint_engines() -> Iterator[Finding]:
-    """MXNet and a DeepLens' own library, where they are."""
+    """Check MXNet and a DeepLens' own library, where they are installed."""
     for name in CHECKPOINT_ENGINES:
         if importlib.util.find_spec(name) is None:
             continue
         try:
             importlib.import_module(f"catalog.networks.engines.{name}")
             yield Finding("engines", "ok", f"{name} runs imported checkpoints")
-        except Exception as error:  # what it is made of may be missing or too new
+        except Exception as error:  # a library that it needs may be missing or too new
             yield Finding(
                 "engines", "note", f"{name} is installed and cannot be imported: {error}",
                 "for mxnet: sudo apt-get install -y libgomp1 libquadmath0",
@@ -147,7 +148,7 @@ def _checkpoint_engines() -> Iterator[Finding]:
 
 
 def _deeplens() -> Iterator[Finding]:
-    """A DeepLens, and a Greengrass V1 core; nothing where there is neither."""
+    """Say whether this is a DeepLens, or has a Greengrass V1 core."""
     if importlib.util.find_spec("awscam") or STREAM.exists():
         yield Finding("deeplens", "ok", 'this is a DeepLens; [edge] camera may be "deeplens"')
     if importlib.util.find_spec("greengrass_common") is None:
@@ -219,11 +220,11 @@ def _catalogue(device: DeviceSettings) -> Finding:
 def _sync(device: DeviceSettings) -> Finding:
     from catalog.core.state import read_sync_state
 
-    said = read_sync_state(device.state)
-    if said.checked_at is None:
+    state = read_sync_state(device.state)
+    if state.checked_at is None:
         return Finding("sync", "ok", "never ran (optional)")
-    last = f"{said.checked_at:%Y-%m-%d %H:%M} UTC: {said.outcome}: {said.message}"
-    if said.failed:
+    last = f"{state.checked_at:%Y-%m-%d %H:%M} UTC: {state.outcome}: {state.message}"
+    if state.failed:
         return Finding("sync", "note", last, "visual-search sync doctor")
     return Finding("sync", "ok", last)
 

@@ -1,4 +1,7 @@
-"""``python -m edge.simulator --video out.mp4``: the simulated counter with its truth drawn in."""
+"""``python -m edge.simulator --video out.mp4``: a video of the simulated counter.
+
+The truth of each frame is drawn into it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from edge.simulator.play import Image, Play, PlayTruth
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
 @click.option("--seconds", default=60, show_default=True, type=click.IntRange(1, 86400))
 @click.option("--plain", is_flag=True, help="Without the truth: a video to show to the device.")
-def main(video: Path, seed: int, seconds: int, plain: bool) -> None:
+def main(video: Path, seed: int, seconds: int, *, plain: bool) -> None:
     """Write simulated scenes as a video (.mp4) that a person can watch.
 
     \b
@@ -25,14 +28,14 @@ def main(video: Path, seed: int, seconds: int, plain: bool) -> None:
       python -m edge.simulator --video scenes.mp4 --seed 7 --seconds 120 --plain
     """
     try:
-        write_video(video, Play(seed), seconds, plain)
+        write_video(video, Play(seed), seconds, plain=plain)
     except VisualSearchError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(1) from error
 
 
-def write_video(path: Path, play: Play, seconds: float, plain: bool = False) -> None:
-    """Write the first seconds of a play.
+def write_video(path: Path, play: Play, seconds: float, *, plain: bool = False) -> None:
+    """Write the first seconds of a play as a video; `plain` leaves the truth out.
 
     Raises:
         SurroundingsError: The file cannot be written.
@@ -49,11 +52,11 @@ def write_video(path: Path, play: Play, seconds: float, plain: bool = False) -> 
 def labelled(image: Image, truth: PlayTruth) -> Image:
     """A frame (h, w, 3) with its truth drawn in."""
     drawn = image.copy()
-    for place, one in enumerate(truth.things):
-        x, y, width, height = one.box
+    for place, shown in enumerate(truth.things):
+        x, y, width, height = shown.box
         colour = (60, 200, 60) if place == 0 else (200, 160, 40)
         cv2.rectangle(drawn, (x, y), (x + width, y + height), colour, 2)
-        _write(drawn, one.sku or "not in the catalogue", (x, max(14, y - 6)))
+        _write(drawn, shown.sku or "not in the catalogue", (x, max(14, y - 6)))
     words = f"{truth.act} {truth.kind}: {truth.state}{', hand' if truth.hand else ''}"
     _write(drawn, words, (8, drawn.shape[0] - 10))
     return drawn

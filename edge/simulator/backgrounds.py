@@ -18,7 +18,7 @@ CLOTHS = ((150, 90, 60), (70, 110, 80), (180, 180, 190), (60, 60, 130), (120, 15
 
 
 def background(seed: int, size: tuple[int, int] = (640, 480)) -> Image:
-    """An empty counter as uint8 BGR; `size` is (width, height). The seed chooses everything."""
+    """Draw an empty counter, uint8 BGR (h, w, 3), from a seed; `size` is (width, height)."""
     random = np.random.default_rng([seed, 11])
     width, height = size
     draw = SURFACES[int(random.integers(len(SURFACES)))]
@@ -28,7 +28,7 @@ def background(seed: int, size: tuple[int, int] = (640, 480)) -> Image:
 
 
 def noise(random: Generator, width: int, height: int, across: float, down: float) -> Field:
-    """Smooth noise of mean 0 and deviation about 1; a blotch is `across` x `down` pixels."""
+    """Smooth noise of mean 0 and deviation about 1; its blotches are `across` x `down` pixels."""
     coarse = random.standard_normal(
         (max(2, int(height / down) + 2), max(2, int(width / across) + 2))
     )
@@ -107,7 +107,7 @@ def _lighting(random: Generator, width: int, height: int) -> Field:
 
 
 def _clutter(random: Generator, picture: Field) -> Field:
-    """Now and then a sheet of paper, a mat or a pen at the counter's border."""
+    """Draw up to two sheets of paper, mats or pens at the counter's border."""
     height, width = picture.shape[:2]
     for _ in range(int(random.integers(0, 3))):
         long, short = random.uniform(0.2, 0.45) * width, random.uniform(0.02, 0.25) * height

@@ -31,7 +31,7 @@ HEIGHT = 0.6  # of a barcode's width
 
 
 def random_text(random: Generator, kind: Kind) -> str:
-    """Something that a code of this kind can say."""
+    """A random text that a code of this kind can hold, with its check digit."""
     if kind == "qr":
         return "sku-" + "".join(str(digit) for digit in random.integers(0, 10, 8))
     digits = [int(digit) for digit in random.integers(0, 10, DIGITS[kind] - 1)]
@@ -57,7 +57,11 @@ def drawn_code(kind: Kind, text: str) -> Image:
 def package(
     random: Generator, code: Image, colour: tuple[int, int, int], view: View
 ) -> tuple[Cutout, NDArray[np.uint8]]:
-    """A carton with a code on its front, and where in the cutout the code is, 255 or 0."""
+    """Draw a carton with a code on its front.
+
+    Returns:
+        The cutout, and where in it the code is, uint8 (h, w), 255 or 0.
+    """
     height, width = code.shape[:2]
     edge = round(0.12 * max(code.shape))
     front = np.full((height + 2 * edge, width + 2 * edge, 3), colour, np.uint8)
@@ -66,7 +70,7 @@ def package(
     where[edge : edge + height, edge : edge + width] = 255
     long = max(front.shape)
     size = (front.shape[1] / long, front.shape[0] / long, float(random.uniform(0.15, 0.4)))
-    side = plain([round(0.9 * one) for one in colour])
+    side = plain([round(0.9 * channel) for channel in colour])
     dark = plain([0, 0, 0])
     drawn = render_surfaces(box(size, [front, *[side] * 5], SATIN), view)
     mask = render_surfaces(box(size, [where, *[dark] * 5], SATIN), view)
@@ -74,7 +78,7 @@ def package(
 
 
 def _modules(text: str) -> str:
-    """The modules of an EAN-13, UPC-A or EAN-8, "1" is black."""
+    """The modules of an EAN-13, UPC-A or EAN-8; "1" is black."""
     if len(text) == 8:
         left, parities, right = text[:4], "OOOO", text[4:]
     else:

@@ -1,4 +1,4 @@
-"""Put a showing's cutouts on the counter: hand behind, thing with its shadow, thumb before."""
+"""Put a showing's cutouts on the counter: hand, thing with its shadow, thumb."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ BEYOND = 24  # pixels of an arm outside the frame
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A cutout whose top left corner is at (x, y), perhaps beyond the frame."""
+    """A cutout whose top left corner is at (x, y), which may lie outside the frame.
+
+    `is_thing` is False for a hand.
+    """
 
     cutout: Cutout
     x: int
     y: int
-    thing: bool
+    is_thing: bool
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-        """(x, y, width, height) of what the frame shows of it; None when it shows nothing."""
+        """The part inside the frame as (x, y, width, height); None where there is nplaced."""
         height, width = self.cutout.shape[:2]
         left, top = max(self.x, 0), max(self.y, 0)
         right, bottom = min(self.x + width, size[0]), min(self.y + height, size[1])
@@ -38,23 +41,26 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A cutout with its resting place, top left, and the way (x, y) on which it goes off."""
+    """A cutout, its resting place (top left corner), and the way (x, y) on which it leaves.
+
+    `is_thing` is False for a hand that holds a thing, and `holds` is True for it.
+    """
 
     cutout: Cutout
     x: int
     y: int
     way: tuple[float, float]
-    thing: bool = False
+    is_thing: bool = False
     holds: bool = False
 
     def at(self, moment: Moment) -> Placed:
-        """Where it is at a moment."""
+        """The cutout at a moment."""
         away = moment.hand_away if self.holds else moment.away
         return Placed(
             self.cutout,
             round(self.x + away * self.way[0]),
             round(self.y + away * self.way[1]),
-            self.thing,
+            is_thing=self.is_thing,
         )
 
 
@@ -65,13 +71,13 @@ def layers(showing: Showing, size: tuple[int, int]) -> list[Layer]:
     if showing.thing is None:
         return [_reaching(showing, random, size)]
     view = replace(showing.view, size=round(showing.size * height))
-    cutout = _placeable(render(showing.thing, view), random)
+    cutout = _out_of_focus(render(showing.thing, view), random)
     rows, columns = cutout.shape[:2]
     x = round(np.clip(showing.x * width - columns / 2, 6, width - columns - 6))
     y = round(np.clip(showing.y * height - rows / 2, 6, height - rows - 6))
     way = _way(showing, x, y, cutout, size)
-    thing = Layer(cutout, x, y, way, thing=True)
-    if not showing.held:
+    thing = Layer(cutout, x, y, way, is_thing=True)
+    if not showing.in_hand:
         return [thing]
     return _holding(showing, thing, random, size)
 
@@ -79,10 +85,10 @@ def layers(showing: Showing, size: tuple[int, int]) -> list[Layer]:
 def flattened(counter: Image, placed: Sequence[Placed]) -> Image:
     """The counter with all cutouts and their shadows on it."""
     picture = counter.copy()
-    for one in placed:
-        if one.thing:
-            _shade(picture, one)
-        _paste(picture, one)
+    for piece in placed:
+        if piece.is_thing:
+            _shade(picture, piece)
+        _paste(picture, piece)
     return picture
 
 
@@ -98,38 +104,38 @@ def _way(
 
 
 def _reaching(showing: Showing, random: np.random.Generator, size: tuple[int, int]) -> Layer:
-    """A hand alone, from an edge of the frame to the showing's place."""
+    """A hand alone, which reaches from an edge of the frame to the showing's place."""
     width, height = size
     reach = hand(random, round(height * random.uniform(1.15, 1.5)), showing.view)
-    cutout = _mirrored(_with_thumb(reach), random.random() < 0.5)
+    cutout = _mirrored(_with_thumb(reach), mirror=random.random() < 0.5)
     turn = Turn(90.0 * showing.side + float(random.uniform(-25, 25)))
     cutout = turn.cutout(cutout)
     tip_x, tip_y = turn.point(0, -0.45 * height)
     x = round(showing.x * width - cutout.shape[1] / 2 - 0.5 * tip_x)
     y = round(showing.y * height - cutout.shape[0] / 2 - 0.5 * tip_y)
-    rows, columns = cutout.shape[:2]  # an arm comes from somewhere: its end is out of sight
+    rows, columns = cutout.shape[:2]  # the arm's end must be outside the frame
     if showing.side < 0:
         x = min(x, -BEYOND)
     elif showing.side > 0:
         x = max(x, width + BEYOND - columns)
     else:
         y = max(y, height + BEYOND - rows)
-    return Layer(cutout, x, y, _way(showing, x, y, cutout, size), thing=True)
+    return Layer(cutout, x, y, _way(showing, x, y, cutout, size), is_thing=True)
 
 
 def _holding(
     showing: Showing, thing: Layer, random: np.random.Generator, size: tuple[int, int]
 ) -> list[Layer]:
-    """The thing between a hand's palm and its thumb; it comes from the left or the right."""
+    """The thing between the palm and the thumb of a hand that comes from the left or right."""
     rows, columns = thing.cutout.shape[:2]
-    held = hand(random, round(size[1] * random.uniform(1.15, 1.4)), showing.view)
+    holder = hand(random, round(size[1] * random.uniform(1.15, 1.4)), showing.view)
     side = showing.side or (1 if random.random() < 0.5 else -1)
     flip = -side  # the thumb is on the upper side
     turn = Turn(side * float(random.uniform(50, 75)))
-    behind = turn.cutout(_mirrored(held.behind, side > 0))
-    thumb = turn.cutout(_mirrored(held.thumb, side > 0))
-    grip_x, grip_y = turn.point(flip * held.grip[0], held.grip[1])
-    thumb_x, thumb_y = turn.point(flip * held.thumb_at[0], held.thumb_at[1])
+    behind = turn.cutout(_mirrored(holder.behind, mirror=side > 0))
+    thumb = turn.cutout(_mirrored(holder.thumb, mirror=side > 0))
+    grip_x, grip_y = turn.point(flip * holder.grip[0], holder.grip[1])
+    thumb_x, thumb_y = turn.point(flip * holder.thumb_at[0], holder.thumb_at[1])
     middle_x = thing.x + columns * (0.5 + side * 0.4) - grip_x
     middle_y = thing.y + rows * 0.62 - grip_y
     x, y = round(middle_x - behind.shape[1] / 2), round(middle_y - behind.shape[0] / 2)
@@ -157,12 +163,12 @@ class Turn:
     degrees: float
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """Where an offset from the middle goes; y runs down."""
+        """Turn an offset from the middle; y runs down."""
         cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
         return float(x * cosine + y * sine), float(y * cosine - x * sine)
 
     def cutout(self, cutout: Cutout) -> Cutout:
-        """The cutout turned about its middle, on a canvas that holds all of it."""
+        """Turn a cutout about its middle, on a canvas that holds all of it."""
         rows, columns = cutout.shape[:2]
         middle = (columns / 2, rows / 2)
         matrix = np.asarray(cv2.getRotationMatrix2D(middle, self.degrees, 1), np.float64)
@@ -179,40 +185,40 @@ class Turn:
         return np.asarray(np.clip(turned + 0.5, 0, 255), np.uint8)
 
 
-def _with_thumb(held: Hand) -> Cutout:
+def _with_thumb(whole: Hand) -> Cutout:
     """The whole hand on a canvas that is wide enough for its thumb."""
-    rows, columns = held.behind.shape[:2]
-    high, wide = held.thumb.shape[:2]
-    spare = max(0, round(wide / 2 - held.thumb_at[0] - columns / 2) + 2)
+    rows, columns = whole.behind.shape[:2]
+    high, wide = whole.thumb.shape[:2]
+    spare = max(0, round(wide / 2 - whole.thumb_at[0] - columns / 2) + 2)
     canvas = np.zeros((rows, columns + 2 * spare, 4), np.uint8)
-    canvas[:, spare : spare + columns] = held.behind
-    x = round(spare + columns / 2 + held.thumb_at[0] - wide / 2)
-    y = round(rows / 2 + held.thumb_at[1] - high / 2)
-    ground, piece = canvas[y : y + high, x : x + wide], held.thumb
+    canvas[:, spare : spare + columns] = whole.behind
+    x = round(spare + columns / 2 + whole.thumb_at[0] - wide / 2)
+    y = round(rows / 2 + whole.thumb_at[1] - high / 2)
+    ground, piece = canvas[y : y + high, x : x + wide], whole.thumb
     share = piece[..., 3:] / np.float32(255)
     ground[..., :3] = (ground[..., :3] * (1 - share) + piece[..., :3] * share).astype(np.uint8)
     ground[..., 3] = np.maximum(ground[..., 3], piece[..., 3])
     return canvas
 
 
-def _mirrored(cutout: Cutout, mirror: bool) -> Cutout:
+def _mirrored(cutout: Cutout, *, mirror: bool) -> Cutout:
     return np.ascontiguousarray(cutout[:, ::-1]) if mirror else cutout
 
 
-def _placeable(cutout: Cutout, random: np.random.Generator) -> Cutout:
-    """A little out of focus."""
+def _out_of_focus(cutout: Cutout, random: np.random.Generator) -> Cutout:
+    """Blur a cutout a little."""
     soft = float(random.uniform(0.3, 0.8))
     colour = cv2.GaussianBlur(cutout[..., :3], (0, 0), soft)
     alpha = cv2.GaussianBlur(cutout[..., 3], (0, 0), 0.6)
     return np.dstack([colour, np.minimum(alpha, cutout[..., 3])])
 
 
-def _shade(picture: Image, one: Placed) -> None:
-    """Darken the counter where the thing stands, and away from the light."""
+def _shade(picture: Image, thing: Placed) -> None:
+    """Darken the counter where the thing stands, and beside it, away from the light."""
     height, width = picture.shape[:2]
     alpha = np.zeros((height // 2, width // 2), np.float32)
-    small = cv2.resize(one.cutout[..., 3], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    _add(alpha, np.asarray(small, np.uint8), one.x // 2 + 5, one.y // 2 + 7)
+    small = cv2.resize(thing.cutout[..., 3], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    _add(alpha, np.asarray(small, np.uint8), thing.x // 2 + 5, thing.y // 2 + 7)
     soft = cv2.resize(cv2.GaussianBlur(alpha, (0, 0), 7), (width, height))
     picture[:] = picture * (1 - np.float32(0.38 / 255) * soft[..., None])
 
@@ -225,13 +231,16 @@ def _add(target: NDArray[np.float32], piece: NDArray[np.uint8], x: int, y: int) 
         target[y + top : y + bottom, x + left : x + right] += piece[top:bottom, left:right]
 
 
-def _paste(picture: Image, one: Placed) -> None:
-    height, width = one.cutout.shape[:2]
-    left, top = max(-one.x, 0), max(-one.y, 0)
-    right, bottom = min(width, picture.shape[1] - one.x), min(height, picture.shape[0] - one.y)
+def _paste(picture: Image, placed: Placed) -> None:
+    height, width = placed.cutout.shape[:2]
+    left, top = max(-placed.x, 0), max(-placed.y, 0)
+    right, bottom = (
+        min(width, picture.shape[1] - placed.x),
+        min(height, picture.shape[0] - placed.y),
+    )
     if right <= left or bottom <= top:
         return
-    piece = one.cutout[top:bottom, left:right]
-    ground = picture[one.y + top : one.y + bottom, one.x + left : one.x + right]
+    piece = placed.cutout[top:bottom, left:right]
+    ground = picture[placed.y + top : placed.y + bottom, placed.x + left : placed.x + right]
     share = piece[..., 3:] * np.float32(1 / 255)
     ground[:] = (ground * (1 - share) + piece[..., :3] * share + 0.5).astype(np.uint8)

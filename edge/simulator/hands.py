@@ -1,4 +1,4 @@
-"""Hands that bring things, take them away, or just reach in."""
+"""Draw hands that bring things, take them away, or only reach in."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ SLEEVES = (
     (140, 110, 150),
 )
 SKIN = Finish(0.1)
-GRIP = (-0.08, 0.3)  # where a held thing's side touches the palm; a palm is about 0.75 wide
+GRIP = (-0.08, 0.3)  # where the thing's side touches the palm; a palm is about 0.75 wide
 
 
 @dataclass(frozen=True, eq=False)
 class Hand:
     """A hand that points up, in two cutouts of the same scale.
 
-    `behind` is all but the thumb; `thumb` goes before a held thing. `thumb_at` and `grip`
-    are (x, y) in pixels from the middle of `behind`: the thumb's middle, and where a held
-    thing's side touches the palm.
+    Attributes:
+        behind: All but the thumb; it is drawn behind the thing that the hand holds.
+        thumb: The thumb; it is drawn before the thing.
+        thumb_at: The thumb's middle, (x, y) in pixels from the middle of `behind`.
+        grip: Where the thing's side touches the palm, in the same way.
     """
 
     behind: Cutout
@@ -48,7 +50,7 @@ class Hand:
 
 
 def hand(random: Generator, size: int, light: View) -> Hand:
-    """A hand with its arm, `size` pixels long; only the view's light is used."""
+    """Draw a hand with its arm, `size` pixels long; of the view only the light is used."""
     skin = np.asarray(SKINS[int(random.integers(len(SKINS)))]) * random.uniform(0.92, 1.06)
     sleeve = SLEEVES[int(random.integers(len(SLEEVES)))] if random.random() < 0.7 else None
     spread = float(random.uniform(0.5, 1.4))

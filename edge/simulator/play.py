@@ -1,6 +1,6 @@
-"""Acts that are hard on a camera: two things, turned things, hands, shadows, light, focus, bumps.
+"""Simulate what is hard for a camera: two things, hands, shadows, changes of light, bumps.
 
-Every frame is made from (seed, index) alone and comes with its truth.
+A play is a row of acts. Every frame is made from (seed, index) alone and comes with its truth.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ KINDS: tuple[Kind, ...] = (
     *("focus", "empty", "bump", "hand", "item", "foreign"),
 )
 FIRST, GAPS, RESTS = 2.0, (1.0, 1.6), (2.6, 3.4)  # seconds
-TURNING, HAZE = 0.6, 0.8  # seconds that a thing turns, and that the camera focuses
+TURNING, FOCUSING = 0.6, 0.8  # seconds that a thing turns, and that the camera focuses
 NOISE = 2.2  # grey levels, deviation
 LONGEST_BUMP = 12.0  # pixels of a picture 640 wide
 
 
 @dataclass(frozen=True)
-class CalibrationQuery:
-    """A thing that lies there; `sku` None for one of no catalogue; box (x, y, w, h), pixels."""
+class Shown:
+    """A thing in a frame; `sku` is None for a foreign thing, `box` (x, y, w, h) is in pixels."""
 
     sku: str | None
     box: tuple[int, int, int, int]
@@ -48,23 +48,29 @@ class CalibrationQuery:
 
 @dataclass(frozen=True)
 class PlayTruth:
-    """What a frame shows: `things` the largest first, `hand` whether one is in sight.
+    """What a frame shows.
 
-    "empty": nothing there and nothing moves; "rest": things, or a hand, at rest.
+    Attributes:
+        act: The number of the act.
+        kind: Its kind.
+        state: "empty": nothing is there and nothing moves; "rest": things, or a hand, at rest.
+        things: The things, the largest first.
+        hand: Whether a hand is in sight.
     """
 
     act: int
     kind: Kind
     state: State
-    things: tuple[CalibrationQuery, ...] = ()
+    things: tuple[Shown, ...] = ()
     hand: bool = False
 
 
 @dataclass(frozen=True)
 class Act:
-    """One visit; times in seconds, `start` from the first frame, others from `start`.
+    """One visit of things or a hand, and what is hard about it.
 
-    `event_at` is when the light steps, or the thing begins to turn.
+    Times are in seconds: `start` from the first frame, the others from `start`. `event_at` is when
+    the light changes, or when the thing begins to turn.
     """
 
     number: int
@@ -82,15 +88,15 @@ class Act:
 
 
 class Play:
-    """Frames of a difficult counter.
+    """Simulates a counter that is hard for a camera.
 
     Args:
         seed: Chooses everything.
         items: Things of the catalogue; the demonstration's own by default.
         size: Width and height in pixels.
         fps: Frames a second of the simulated time.
-        kinds: Which acts, over and over, in an order of the seed's.
-        foreign: Things of no catalogue, one after the other; ever new ones by default.
+        kinds: The kinds of acts, which repeat, each time in another order.
+        foreign: Things that are in no catalogue, which repeat; always new ones by default.
     """
 
     def __init__(
@@ -137,7 +143,7 @@ class Play:
         act = self.act(number)
         passed = seconds - act.start
         placed, hand, moving = self._placed(act, passed)
-        picture = flattened(self._counter, [one for one, _ in placed])
+        picture = flattened(self._counter, [piece for piece, _ in placed])
         x, y = act.bump if passed >= 0 else (0.0, 0.0)
         if (x, y) != (0.0, 0.0):
             move = np.array([[1, 0, x], [0, 1, y]], np.float32)
@@ -146,11 +152,13 @@ class Play:
             )
         things = sorted(
             (
-                CalibrationQuery(sku, _moved(box, x, y, self.size))
-                for one, sku in placed
-                if one.thing and act.kind != "hand" and (box := one.box(self.size)) is not None
+                Shown(sku, _moved(box, x, y, self.size))
+                for piece, sku in placed
+                if piece.is_thing
+                and act.kind != "hand"
+                and (box := piece.box(self.size)) is not None
             ),
-            key=lambda one: -one.box[2] * one.box[3],
+            key=lambda shown: -shown.box[2] * shown.box[3],
         )
         image, lit = self._seen(act, passed, seconds, picture)
         at_rest = not moving and not lit
@@ -162,7 +170,7 @@ class Play:
     def _placed(
         self, act: Act, passed: float
     ) -> tuple[list[tuple[Placed, str | None]], bool, bool]:
-        """The cutouts with their skus, whether a hand is in sight, whether anything moves."""
+        """The cutouts with their skus; whether a hand is in sight; whether anything moves."""
         placed: list[tuple[Placed, str | None]] = []
         hand, moving = False, False
         for place, showing in enumerate(act.showings):
@@ -176,11 +184,11 @@ class Play:
             moving |= not moment.still
             known = showing.kind == "item" and showing.thing is not None
             for layer in self._cutouts(act, place, showing, yaw):
-                one = layer.at(moment)
-                inside = one.box(self.size) is not None
+                piece = layer.at(moment)
+                inside = piece.box(self.size) is not None
                 hand |= inside and (layer.holds or showing.kind == "hand")
                 sku = showing.thing.sku if known and showing.thing is not None else None
-                placed.append((one, sku))
+                placed.append((piece, sku))
         return placed, hand, moving
 
     def _cutouts(self, act: Act, place: int, showing: Showing, yaw: float) -> list[Layer]:
@@ -195,7 +203,7 @@ class Play:
     def _seen(
         self, act: Act, passed: float, seconds: float, picture: Image
     ) -> tuple[NDArray[np.float32], bool]:
-        """The picture in the light and focus of the moment; whether they change suddenly."""
+        """The picture in the moment's light and focus; and whether these change now."""
         changing = False
         phase, period = self._drift
         wave = np.sin(phase + 6.28 * seconds / period)
@@ -210,14 +218,14 @@ class Play:
                 image *= shade
         if act.kind == "light":
             changing |= 0 <= passed - act.event_at < 0.15
-        if act.kind == "focus" and ARRIVAL <= passed < act.rest_from + HAZE:
-            soft = 3.2 * (1 - (passed - ARRIVAL) / (act.rest_from + HAZE - ARRIVAL))
+        if act.kind == "focus" and ARRIVAL <= passed < act.rest_from + FOCUSING:
+            soft = 3.2 * (1 - (passed - ARRIVAL) / (act.rest_from + FOCUSING - ARRIVAL))
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(soft, 0.3)), np.float32)
             changing = True
         return image, changing
 
     def _shade(self, act: Act, passed: float) -> tuple[NDArray[np.float32] | None, bool]:
-        """The shadow of somebody who steps near, and stays until the end; whether it moves."""
+        """The shadow of somebody who steps near and stays until the end; and whether it moves."""
         if passed < 0 or passed >= act.end:
             return None, False
         random = np.random.default_rng([act.seed, 4])
@@ -261,7 +269,7 @@ class Play:
         rest = float(random.uniform(*RESTS)) * (2 if kind in ("turn", "light") else 1)
         showings = self._showings(random, kind, rest)
         first = showings[0] if showings else None
-        rest_from = max((one.still_from for one in showings), default=0.0)
+        rest_from = max((showing.still_from for showing in showings), default=0.0)
         rest_until = first.still_until if first is not None else rest
         bump = before.bump if before is not None else (0.0, 0.0)
         if kind == "bump":
@@ -286,12 +294,12 @@ class Play:
         if kind == "empty":
             return ()
         if kind == "two":
-            left = bool(random.random() < 0.5)
-            one = self._showing(random, kind, rest, (0.26, 0.6), (0.48, 0.6))
-            other = self._showing(random, kind, rest, (0.76, 0.55), (0.26, 0.38))
-            if left:
-                one, other = replace(one, x=0.74), replace(other, x=0.24)
-            return replace(one, held=False), replace(other, held=False)
+            swap = bool(random.random() < 0.5)
+            large = self._showing(random, kind, rest, (0.26, 0.6), (0.48, 0.6))
+            small = self._showing(random, kind, rest, (0.76, 0.55), (0.26, 0.38))
+            if swap:
+                large, small = replace(large, x=0.74), replace(small, x=0.24)
+            return replace(large, in_hand=False), replace(small, in_hand=False)
         return (self._showing(random, kind, rest),)
 
     def _showing(
@@ -322,7 +330,7 @@ class Play:
             x=x,
             y=y,
             side=int(random.integers(-1, 2)),
-            held=bool(kind != "hand" and random.random() < 0.4),
+            in_hand=bool(kind != "hand" and random.random() < 0.4),
             seed=int(random.integers(2**31)),
         )
 

@@ -26,9 +26,13 @@ NOISE_MEAN = 16
 class Truth:
     """What a frame shows.
 
-    `box` is (x, y, width, height) of the thing's visible part in pixels, without its
-    shadow and without a hand that holds it; None when there is no thing in sight.
-    `resting` means that nothing moves. `showing` is the running number, -1 before the first.
+    Attributes:
+        kind: What is in sight.
+        sku: The item's; None for anything else.
+        box: (x, y, width, height) of the visible part in pixels, without shadow and without a
+            hand that holds the thing; None where nothing is in sight.
+        resting: Whether nothing moves.
+        showing: The running number of the showing; -1 before the first.
     """
 
     kind: Kind
@@ -46,8 +50,8 @@ class Simulator:
         items: Things that are in the catalogue; the demonstration's own by default.
         size: Width and height in pixels.
         fps: Frames per second of the simulated time.
-        foreign: Whether things that are in no catalogue are shown too.
         showings_per_background: Change the counter after so many showings; never by default.
+        foreign: Whether things that are in no catalogue are shown, too.
     """
 
     def __init__(
@@ -56,12 +60,13 @@ class Simulator:
         items: Sequence[DrawnItem] | None = None,
         size: tuple[int, int] = (640, 480),
         fps: float = 10.0,
-        foreign: bool = True,
         showings_per_background: int | None = None,
+        *,
+        foreign: bool = True,
     ) -> None:
         self.seed, self.size, self.fps = seed, size, fps
         self._every = showings_per_background
-        self.timeline = Timeline(seed, tuple(items or drawn_items()), foreign)
+        self.timeline = Timeline(seed, tuple(items or drawn_items()), foreign=foreign)
         self._noise = self._noises()
         self._backgrounds: dict[int, Image] = {}
         self._layers: dict[int, list[Layer]] = {}
@@ -94,15 +99,15 @@ class Simulator:
         return self._backgrounds[segment]
 
     def _clean(self, moment: Moment) -> tuple[Image, Truth]:
-        """The noiseless picture of a moment, and its truth."""
+        """The picture of a moment without noise, and its truth."""
         showing = moment.showing
         if showing is None or moment.hidden:
             number = -1 if showing is None else showing.number
-            return self.empty(number), Truth("empty", None, None, True, number)
+            return self.empty(number), Truth("empty", None, None, resting=True, showing=number)
         if showing.number not in self._layers:
             self._layers = {showing.number: layers(showing, self.size)}
         placed = [layer.at(moment) for layer in self._layers[showing.number]]
-        box = next((one.box(self.size) for one in placed if one.thing), None)
+        box = next((piece.box(self.size) for piece in placed if piece.is_thing), None)
         thing = showing.thing if showing.kind == "item" else None
         truth = Truth(
             showing.kind if box is not None else "empty",
@@ -158,7 +163,7 @@ def showings(
 
 
 def softened(picture: Image) -> Image:
-    """As a cheap lens and a camera's compression leave it."""
+    """Blur a picture like a cheap lens, and compress it like a camera."""
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7)
     packed = cv2.imencode(".jpg", soft, [cv2.IMWRITE_JPEG_QUALITY, 84])[1]
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)

@@ -1,4 +1,4 @@
-"""What is shown when: a line of showings, each with its own thing, place and light."""
+"""The order of the simulated showings, each with its own thing, place and light."""
 
 from __future__ import annotations
 
@@ -24,11 +24,21 @@ FOREIGN_EVERY, HAND_EVERY = 6, 9
 
 @dataclass(frozen=True)
 class Showing:
-    """One visit of a thing; times in seconds, `start` from the first frame.
+    """One visit of a thing or a hand; times are in seconds.
 
-    `size` is the longer side as a share of the frame's height, `x` and `y` are the middle's
-    place as shares of the frame. `held` things are brought by a hand that lets go of them
-    and leaves. `side` is -1 when it comes from the left, 1 from the right, 0 from below.
+    Attributes:
+        number: Its running number.
+        kind: What comes.
+        thing: The thing; None for a hand.
+        start: When it arrives, from the first frame.
+        rest: How long it rests.
+        gap: How long the counter is empty afterwards.
+        view: How the thing is turned, and its light.
+        size: The longer side, as a share of the frame's height.
+        x, y: The place of the middle, as shares of the frame.
+        side: -1 where it comes from the left, 1 from the right, 0 from below.
+        in_hand: Whether a hand brings the thing, lets go of it, and leaves.
+        seed: Chooses the rest.
     """
 
     number: int
@@ -42,7 +52,7 @@ class Showing:
     x: float
     y: float
     side: int
-    held: bool
+    in_hand: bool
     seed: int
 
     @property
@@ -53,7 +63,7 @@ class Showing:
     @property
     def still_from(self) -> float:
         """Seconds from its arrival until nothing moves."""
-        return ARRIVAL + (HAND_OFF if self.held else 0)
+        return ARRIVAL + (HAND_OFF if self.in_hand else 0)
 
     @property
     def still_until(self) -> float:
@@ -63,8 +73,15 @@ class Showing:
 
 @dataclass(frozen=True)
 class Moment:
-    """A showing at a time: `away` is how far the thing is from its place, from 0 to 1, and
-    `hand_away` the same for the hand that holds it."""
+    """A showing at a time.
+
+    Attributes:
+        showing: The showing; None before the first.
+        away: How far the thing is from its place, from 0 (there) to 1 (out of sight).
+        hand_away: The same for the hand that holds the thing.
+        still: Whether nothing moves.
+        hidden: Whether the thing has left.
+    """
 
     showing: Showing | None
     away: float = 1.0
@@ -76,7 +93,7 @@ class Moment:
 class Timeline:
     """An endless row of showings, the same for the same seed."""
 
-    def __init__(self, seed: int, items: Sequence[DrawnItem], foreign: bool = True) -> None:
+    def __init__(self, seed: int, items: Sequence[DrawnItem], *, foreign: bool = True) -> None:
         self._seed, self._items, self._foreign = seed, items, foreign
         self._showings: list[Showing] = []
         self._shown = {"item": 0, "foreign": 0}
@@ -122,12 +139,12 @@ class Timeline:
             x=float(random.uniform(0.3, 0.7)),
             y=float(random.uniform(0.42, 0.6)),
             side=int(random.integers(-1, 2)),
-            held=bool(kind != "hand" and random.random() < 0.4),
+            in_hand=bool(kind != "hand" and random.random() < 0.4),
             seed=int(random.integers(2**31)),
         )
 
     def _thing(self, kind: Kind) -> DrawnItem | None:
-        """The next thing of a kind: all items in turn, in an order of the seed's."""
+        """The next thing of a kind; all items come in turn, in an order that the seed chooses."""
         if kind not in self._shown:
             return None
         count = self._shown[kind]
@@ -140,7 +157,7 @@ class Timeline:
 
 
 def random_view(random: Generator) -> View:
-    """How a thing is held, and in what light."""
+    """Choose how a thing is turned, and in what light."""
     return View(
         yaw=float(random.uniform(-35, 35)),
         pitch=float(random.uniform(-15, 15)),
@@ -153,7 +170,7 @@ def random_view(random: Generator) -> View:
 
 
 def moment_of(showing: Showing, seconds: float) -> Moment:
-    """A showing so many seconds after its arrival began."""
+    """A showing at a number of seconds after its start."""
     if seconds < ARRIVAL - 1e-6:
         away = 1 - _eased(seconds / ARRIVAL)
         return Moment(showing, away, away, still=False)
@@ -168,5 +185,5 @@ def moment_of(showing: Showing, seconds: float) -> Moment:
 
 
 def _eased(share: float) -> float:
-    """From 0 to 1, slow at both ends."""
+    """A smooth step from 0 to 1."""
     return share * share * (3 - 2 * share)

@@ -1,98 +1,123 @@
-"""The empty counter: as it was learned, and as the light has changed it since."""
+"""The background model: how the scene looks where no thing lies, as the light changes it."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.foreground import (
-    FAINT,
-    MOST,
+from edge.vision.foreground import MOST_FOREGROUND, Thing, edge_strength, foreground
+from edge.vision.illumination import (
+    WEAK,
     Mask,
-    Small,
-    Thing,
+    WorkingImage,
+    channel_max,
     difference,
-    foreground,
     gain,
-    in_light_of,
-    is_blinding,
-    most,
-    outline,
-    shifted_to,
+    is_saturated,
+    relight,
 )
 
-SHADED = 0.15  # of the brightness that the light tells; beyond it lies a shadow
-FOLLOW = 0.2  # of the difference a second: how fast it follows the light
-MOST_ALIKE = 0.5  # of the frame must be as it was, for the light to be told from it
-MOST_LEFT = 0.38  # of the frame, where two lights are told apart: a thing, and shadows' edges
-EXPLAINED = 0.85  # of the differences may stay when a bumped camera explains them
+SHADOW = 0.15  # of the brightness that the light predicts; a larger deviation is a shadow
+ADAPTATION = 0.2  # of the difference a second: how fast the model follows the light
+LEAST_UNCHANGED = 0.5  # of the frame must be as before, or the light cannot be estimated
+MOST_UNEXPLAINED = 0.38  # of the frame, after two lights: a thing and the edges of shadows
+SHIFT_EXPLAINS = 0.85  # of the foreground may remain where a shift explains it
+LONGEST_SHIFT = 48.0  # pixels of the working scale that a bumped camera's picture moves
 
 
-class Counter:
-    """What is before the camera where no thing lies.
+class BackgroundModel:
+    """Models the scene without things, at the working scale.
 
     Args:
-        seen: A look at it.
+        picture: The empty scene.
     """
 
-    def __init__(self, seen: Small) -> None:
-        self._ground = seen.astype(np.float32)
-        self._blinding = is_blinding(seen)
+    def __init__(self, picture: WorkingImage) -> None:
+        self._background = picture.astype(np.float32)
+        self._saturated = is_saturated(picture)
 
     @property
-    def picture(self) -> Small:
-        """What it looks like."""
-        return np.clip(self._ground, 0, 255).astype(np.uint8)
+    def picture(self) -> WorkingImage:
+        """The background as a picture."""
+        return np.clip(self._background, 0, 255).astype(np.uint8)
 
-    def foreground(self, now: Small) -> Mask:
-        """The pixels that are not its own."""
-        return foreground(now, in_light_of(self.picture, now), self._blinding)
+    def foreground(self, now: WorkingImage) -> Mask:
+        """Find the pixels of a frame that are not the background's."""
+        return foreground(now, relight(self.picture, now), self._saturated)
 
-    def is_other(self, now: Small) -> bool:
-        """Whether no common change of light, or two of them, makes it out of this."""
-        ground = self.picture
-        differs = difference(now, ground) > FAINT
-        if differs.mean() <= MOST:
+    def is_different_scene(self, now: WorkingImage) -> bool:
+        """Whether neither one change of light, nor two side by side, explains the frame."""
+        background = self.picture
+        differs = difference(now, background) > WEAK
+        if differs.mean() <= MOST_FOREGROUND:
             return False
-        beside = ground * gain(ground[differs][:, None], now[differs][:, None])  # the shadow
-        return bool((differs & (most(np.abs(now - beside)) > FAINT)).mean() > MOST_LEFT)
+        second_light = gain(background[differs][:, None], now[differs][:, None])
+        unexplained = channel_max(np.abs(now - background * second_light)) > WEAK
+        return bool((differs & unexplained).mean() > MOST_UNEXPLAINED)
 
-    def bumped(self, now: Small, mask: Mask) -> Counter | None:
-        """The same seen by a camera that was bumped, if that explains the mask's differences."""
-        shifted = shifted_to(self.picture, now)
-        if shifted is None or _apart(now, shifted) >= _apart(now, self.picture):
+    def shifted(self, now: WorkingImage, mask: Mask) -> BackgroundModel | None:
+        """The model for a camera that was bumped; None where that does not explain the mask."""
+        moved = _shifted_to(self.picture, now)
+        if moved is None or _changed(now, moved) >= _changed(now, self.picture):
             return None
-        other = Counter(shifted)
-        return other if other.foreground(now).sum() < EXPLAINED * mask.sum() else None
+        model = BackgroundModel(moved)
+        explains = model.foreground(now).sum() < SHIFT_EXPLAINS * mask.sum()
+        return model if explains else None
 
-    def learned_with(self, thing: Thing, now: Small) -> bool:
-        """Whether it was learned with this thing on it, which is gone.
+    def was_learned_with(self, thing: Thing, now: WorkingImage) -> bool:
+        """Whether a thing that is gone was learned as background.
 
-        A thing has an outline; here only the counter has it.
+        Then the background has edges along the patch's border, and the frame has none.
         """
-        return outline(self.picture, thing) > 2 * outline(now, thing) + 4
+        return edge_strength(self.picture, thing) > 2 * edge_strength(now, thing) + 4
 
-    def put_right(self, where: NDArray[np.bool_], now: Small) -> None:
-        """Take some pixels from a look."""
-        self._ground[where] = now[where]
-        self._blinding[where] = is_blinding(now)[where]
+    def replace(self, where: NDArray[np.bool_], now: WorkingImage) -> None:
+        """Learn some pixels (h, w) anew from a frame."""
+        self._background[where] = now[where]
+        self._saturated[where] = is_saturated(now)[where]
 
-    def follow(self, now: Small, seconds: float, bare: bool) -> None:
-        """Follow the light, slowly, and only where nothing lies; `bare`: nothing does."""
-        alike = difference(now, self.picture) < FAINT  # else a thing, or a shadow that goes again
-        if alike.mean() < MOST_ALIKE:
+    def follow(self, now: WorkingImage, seconds: float, *, empty: bool) -> None:
+        """Follow the light, slowly, and only where nothing lies.
+
+        Args:
+            now: The frame.
+            seconds: The time since the model last followed.
+            empty: Whether no thing lies anywhere.
+        """
+        unchanged = difference(now, self.picture) < WEAK  # elsewhere a thing or a shadow may lie
+        if unchanged.mean() < LEAST_UNCHANGED:
             return
-        self._ground *= gain(self._ground, now)
-        if bare:
-            # What was too bright is seen now that there is less light; in a shadow it is not.
-            full = is_blinding(now)
-            lit = np.abs(now.sum(2) / (self._ground.sum(2) + 1) - 1) < SHADED
-            seen = self._blinding & ~full & lit
-            self._ground[seen] = now[seen]
-            self._blinding = (self._blinding & ~seen) | full
-        self._ground += FOLLOW * seconds * alike[..., None] * (now - self._ground)
+        self._background *= gain(self._background, now)
+        if empty:
+            # In less light, what was saturated shows its colour; but not inside a shadow.
+            saturated = is_saturated(now)
+            lit = np.abs(now.sum(2) / (self._background.sum(2) + 1) - 1) < SHADOW
+            revealed = self._saturated & ~saturated & lit
+            self._background[revealed] = now[revealed]
+            self._saturated = (self._saturated & ~revealed) | saturated
+        step = ADAPTATION * seconds * unchanged[..., None]
+        self._background += step * (now - self._background)
 
 
-def _apart(now: Small, ground: Small) -> int:
-    """How many pixels differ in their light."""
-    return int(np.count_nonzero(difference(now, ground) > FAINT))
+def _changed(now: WorkingImage, background: WorkingImage) -> int:
+    """How many pixels differ, in the same light."""
+    return int(np.count_nonzero(difference(now, background) > WEAK))
+
+
+def _shifted_to(background: WorkingImage, now: WorkingImage) -> WorkingImage | None:
+    """The background as a bumped camera would show it; None where it was not moved."""
+    before, after = (
+        cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        for picture in (relight(background, now), now)
+    )
+    window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
+    (x, y), _ = cv2.phaseCorrelate(before, after, window)
+    if max(abs(x), abs(y)) < 0.5 or max(abs(x), abs(y)) > LONGEST_SHIFT:
+        return None
+    move = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    size = (now.shape[1], now.shape[0])
+    moved = cv2.warpAffine(background, move, size, borderMode=cv2.BORDER_REPLICATE)
+    unseen = cv2.warpAffine(np.ones(now.shape[:2], np.uint8), move, size) == 0
+    moved[unseen] = now[unseen]
+    return np.asarray(moved, np.uint8)

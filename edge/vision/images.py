@@ -1,4 +1,4 @@
-"""Cut, compare and judge parts of frames."""
+"""Cut out, compare and measure parts of frames."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from catalog.core.photos import shrink
 from edge.sighting import Box, Image
 
-COMMON_SIDE = 240  # pixels; sharpness is compared at this size
-GROUND = 235  # grey level around a thing: catalogue photos have a light ground
+COMMON_SIDE = 240  # pixels; sharpness is measured at this size
+LIGHT_GREY = 235  # grey level around a thing: catalogue photos have a light background
 
 
 def centre_square(image: Image) -> Box:
@@ -20,34 +20,38 @@ def centre_square(image: Image) -> Box:
     return Box((width - side) // 2, (height - side) // 2, side, side)
 
 
-def crop(image: Image, box: Box) -> Image:
-    """The part of a frame (h, w, 3) inside `box`."""
+def cut(image: Image, box: Box) -> Image:
+    """The part of a frame (h, w, 3) inside `box`; a view of the same memory."""
     return image[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+def overlap(box: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0 to 1."""
+    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
+    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
     if width <= 0 or height <= 0:
         return 0.0
     both = width * height
-    return both / (one.width * one.height + other.width * other.height - both)
+    return both / (box.width * box.height + other.width * other.height - both)
 
 
-def on_light_ground(image: Image, thing: NDArray[np.float32]) -> Image:
-    """A picture (h, w, 3) with everything but the thing made light.
+def on_light_background(image: Image, alpha: NDArray[np.float32]) -> Image:
+    """Make everything light but the thing, in a picture (h, w, 3).
 
-    A network sees the ground, too; on the ground that catalogue photos have, the same
-    things were found in 94 instead of 89 of 100 simulated showings.
+    The network sees the background, too. On a background like that of catalogue photos, the
+    same things were found in 94 instead of 89 of 100 simulated showings.
+
+    Args:
+        image: The picture.
+        alpha: How much of each pixel is the thing, 0 to 1, at any scale.
     """
     height, width = image.shape[:2]
-    alpha = cv2.resize(thing, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.blendLinear(image, np.full_like(image, GROUND), alpha, 1 - alpha))
+    alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR))
+    return np.asarray(cv2.blendLinear(image, np.full_like(image, LIGHT_GREY), alpha, 1 - alpha))
 
 
 def sharpness(image: Image) -> float:
-    """Variance of the Laplacian of a picture shrunk to a common size; higher is sharper."""
+    """Variance of the Laplacian of a picture at a common size; higher is sharper."""
     grey = cv2.cvtColor(shrink(image, COMMON_SIDE), cv2.COLOR_BGR2GRAY)
     _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     return float(deviation[0, 0] ** 2)

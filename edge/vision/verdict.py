@@ -1,4 +1,4 @@
-"""From how sure each item is to what is said: this one, one of these, unknown, nothing."""
+"""Decide what the device says: this item, one of these, unknown, or nothing."""
 
 from __future__ import annotations
 
@@ -6,49 +6,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.bundles.bundle import Match
+from catalog.recognition import decision
 from catalog.recognition.calibration import Calibration
-from catalog.recognition.decision import Verdict, decide
+from catalog.recognition.decision import Verdict
 
 POSSIBLE = 0.01  # probability from which an item is shown beside a match
-STICKY = 0.05  # probability; how much more it takes to leave a verdict than to keep it
+HYSTERESIS = 0.05  # probability; how much more it takes to leave a verdict than to keep it
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """A verdict with the items it names, best first (none for unknown and nothing)."""
+class Decision:
+    """A verdict and the items that it names, best first (none for unknown and nothing)."""
 
     verdict: Verdict
     matches: tuple[Match, ...] = ()
 
     @property
     def subject(self) -> object:
-        """What it is about: two opinions with one subject say the same."""
+        """What the decision is about; two decisions with equal subjects say the same."""
         if self.verdict is Verdict.MATCH:
             return self.verdict, self.matches[0].sku
         return self.verdict, frozenset(match.sku for match in self.matches[:2])
 
 
-NOTHING = Opinion(Verdict.NOTHING)
+NOTHING = Decision(Verdict.NOTHING)
 
 
-def judge(found: Sequence[Match], calibration: Calibration, current: Opinion = NOTHING) -> Opinion:
-    """Judge items found, the likeliest first; `current` is said now and is a little favoured.
+def decide(
+    found: Sequence[Match], calibration: Calibration, current: Decision = NOTHING
+) -> Decision:
+    """Decide which of the items found to name.
 
-    After the item of a match come the others that it might be after all.
+    A match is followed by the other items that the thing may be after all.
+
+    Args:
+        found: The items found, the likeliest first.
+        calibration: The catalogue's thresholds.
+        current: The decision until now; it is favoured a little, so that the verdict does not
+            flicker between two that are equally likely.
     """
     threshold, alone = calibration.unknown_below, calibration.alone_from
     if current.verdict is Verdict.UNKNOWN:
-        threshold = min(threshold + STICKY, (1 + threshold) / 2)
+        threshold = min(threshold + HYSTERESIS, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):
-        threshold = max(threshold - STICKY, threshold / 2)
+        threshold = max(threshold - HYSTERESIS, threshold / 2)
     if current.verdict is Verdict.ONE_OF:
-        alone += STICKY
+        alone += HYSTERESIS
     elif current.verdict is Verdict.MATCH and found and current.matches[0].sku == found[0].sku:
-        alone -= STICKY
-    answer, named = decide([one.confidence or 0.0 for one in found], threshold, alone)
+        alone -= HYSTERESIS
+    probabilities = [match.confidence or 0.0 for match in found]
+    answer, count = decision.decide(probabilities, threshold, alone)
     if answer is Verdict.UNKNOWN:
-        return Opinion(Verdict.UNKNOWN)
+        return Decision(Verdict.UNKNOWN)
     if answer is Verdict.ONE_OF:
-        return Opinion(Verdict.ONE_OF, tuple(found[:named]))
-    others = (one for one in found[1:] if (one.confidence or 0.0) >= POSSIBLE)
-    return Opinion(Verdict.MATCH, (found[0], *others))
+        return Decision(Verdict.ONE_OF, tuple(found[:count]))
+    others = (match for match in found[1:] if (match.confidence or 0.0) >= POSSIBLE)
+    return Decision(Verdict.MATCH, (found[0], *others))

@@ -1,4 +1,4 @@
-"""Which addresses this machine has, found without sending anything."""
+"""Find this machine's addresses, without sending anything."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import socket
 import struct
 
 GET_INTERFACE_ADDRESS = 0x8915  # Linux: SIOCGIFADDR
-DOCUMENTATION_ADDRESS = "192.0.2.1"  # RFC 5737: belongs to nobody
+DOCUMENTATION_ADDRESS = "192.0.2.1"  # reserved by RFC 5737; no machine has it
 
 
 def lan_addresses() -> list[str]:
-    """The machine's IPv4 addresses that others can open, the one of the default route first."""
+    """The IPv4 addresses that others can open, the one of the default route first."""
     found = [_routed_address(), *_interface_addresses()]
-    usable = [one for one in found if one and not ipaddress.ip_address(one).is_loopback]
-    return list(dict.fromkeys(usable))
+    usable = dict.fromkeys(
+        address for address in found if address and not ipaddress.ip_address(address).is_loopback
+    )
+    return list(usable)
 
 
 def is_own_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether `address` is one of this machine's: only those can be bound."""
+    """Whether `address` is one of this machine's; only such an address can be bound."""
     if address.is_loopback:
         return True
     if address.is_unspecified or address.is_multicast:
@@ -37,23 +39,23 @@ def is_own_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bo
 
 
 def _routed_address() -> str | None:
-    """The address that packets to the outside would carry; connecting UDP sends none."""
+    """The address that packets to the outside would carry; connecting a UDP socket sends none."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect((DOCUMENTATION_ADDRESS, 9))
             return str(probe.getsockname()[0])
-    except OSError:  # no default route: a LAN of its own
+    except OSError:  # no default route, as in an isolated LAN
         return None
 
 
 def _interface_addresses() -> list[str]:
-    """The first IPv4 address of each interface; none where the system cannot be asked."""
+    """The first IPv4 address of each interface."""
     addresses = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
-            asked = struct.pack("256s", name.encode()[:15])
+            request = struct.pack("256s", name.encode()[:15])
             try:
-                answer = fcntl.ioctl(probe.fileno(), GET_INTERFACE_ADDRESS, asked)
+                answer = fcntl.ioctl(probe.fileno(), GET_INTERFACE_ADDRESS, request)
             except OSError:  # an interface without IPv4
                 continue
             addresses.append(socket.inet_ntoa(answer[20:24]))

@@ -1,4 +1,4 @@
-"""The JSON API: what is seen, what is in the catalogue, how the device is."""
+"""The JSON API: the newest sightings, the catalogue's items, the device's status."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, request
 
 from catalog.core.errors import VisualSearchError
-from edge.web.device import Device
 from edge.web.documents import (
     listed_item_document,
     sighting_document,
     state_document,
     whole_item_document,
 )
+from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError, problem_response
 from edge.web.searches import Searches
 from edge.web.streams import Streams
@@ -30,14 +30,16 @@ class Api:
     """The plain routes; streams and searches have modules of their own.
 
     Args:
-        device: The appliance.
-        searches: Where the looks of visitors' searches are kept.
+        appliance: The appliance.
+        searches: Holds the crops of visitors' searches.
         streams: The open streams, for the status.
-        page: What names the page's files, for pages that stayed open over an update.
+        page: The digest of the page's files; an open page that has another one reloads itself.
     """
 
-    def __init__(self, device: Device, searches: Searches, streams: Streams, page: str) -> None:
-        self._device = device
+    def __init__(
+        self, appliance: ServedAppliance, searches: Searches, streams: Streams, page: str
+    ) -> None:
+        self._appliance = appliance
         self._searches = searches
         self._streams = streams
         self._page = page
@@ -58,22 +60,22 @@ class Api:
 
     def latest(self) -> Response:
         """The newest sighting and how the camera is."""
-        return jsonify(state_document(self._device, self._page))
+        return jsonify(state_document(self._appliance, self._page))
 
     def sightings(self) -> Response:
         """The last sightings, newest first."""
-        kept = self._device.latest.all()
-        return jsonify({"sightings": [sighting_document(one) for one in kept]})
+        sightings = self._appliance.latest.all()
+        return jsonify({"sightings": [sighting_document(sighting) for sighting in sightings]})
 
     def look(self, sighting_id: str) -> Response:
-        """The crop that a sighting, or a visitor's search, was made from."""
-        found = self._device.latest.find(sighting_id) or self._searches.find(sighting_id)
-        if found is None or not found.look_jpeg:
+        """The crop that was searched for a sighting, or for a visitor."""
+        sighting = self._appliance.latest.find(sighting_id) or self._searches.find(sighting_id)
+        if sighting is None or not sighting.crop_jpeg:
             raise ProblemError(
                 404,
                 f"There is no look of sighting {sighting_id[:60]} any more; only the last stay.",
             )
-        response = Response(found.look_jpeg, content_type="image/jpeg")
+        response = Response(sighting.crop_jpeg, content_type="image/jpeg")
         response.headers["Cache-Control"] = "private, max-age=3600, immutable"
         return response
 
@@ -85,7 +87,7 @@ class Api:
         if len(text) > LONGEST_QUERY:
             raise ProblemError(400, f"The text is longer than {LONGEST_QUERY} letters; shorten it.")
         limit = _limit(request.args.get("limit", "20"))
-        catalogue = self._device.catalogue
+        catalogue = self._appliance.catalogue
         found = catalogue.find(text, limit)
         return jsonify(
             {
@@ -97,15 +99,15 @@ class Api:
 
     def item(self, sku: str) -> Response:
         """One item with all its pictures."""
-        catalogue = self._device.catalogue
+        catalogue = self._appliance.catalogue
         item = catalogue.item(sku)
         if item is None:
             raise ProblemError(404, f"The catalogue has no item {sku[:100]}; search by its name.")
         return jsonify(whole_item_document(item, catalogue))
 
     def photo(self, bundle: str, number: int) -> Response:
-        """The thumbnail of a photo; a bundle never changes, so it may be kept for ever."""
-        catalogue = self._device.catalogue
+        """The thumbnail of a photo; a bundle never changes, so browsers may cache it for ever."""
+        catalogue = self._appliance.catalogue
         if bundle != catalogue.id:
             raise ProblemError(404, f"The open catalogue is {catalogue.id}, not {bundle[:60]}.")
         thumbnail = catalogue.thumbnail(number) if number <= LARGEST_NUMBER else None
@@ -113,14 +115,14 @@ class Api:
             raise ProblemError(404, f"The catalogue has no photo number {number}.")
         response = Response(thumbnail, content_type="image/jpeg")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        # /matches names it to pages of other sites
+        # pages of other sites show it: /matches gives them its address
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
     def camera_picture(self) -> Response:
         """The newest camera picture."""
-        camera = self._device.camera()
-        newest = self._device.picture.jpeg() if camera.state == "online" else None
+        camera = self._appliance.camera()
+        newest = self._appliance.picture.jpeg() if camera.state == "online" else None
         if newest is None:
             raise ProblemError(
                 503, camera.message or "The camera has no picture.", {"Retry-After": "5"}
@@ -130,19 +132,19 @@ class Api:
     def status(self) -> Response:
         """How the device is."""
         streams = {"open": self._streams.open, "most": self._streams.most}
-        return jsonify(self._device.status() | {"streams": streams})
+        return jsonify(self._appliance.status() | {"streams": streams})
 
     def health(self) -> Response:
         """Whether the device can do its work: a camera online, a catalogue open."""
-        camera = self._device.camera()
+        camera = self._appliance.camera()
         if camera.state != "online":
             reason = camera.message or "no picture comes from it"
             return problem_response(503, f"The camera {camera.name} is {camera.state}: {reason}")
         try:
-            bundle = self._device.catalogue.id
+            bundle = self._appliance.catalogue.id
         except VisualSearchError as error:
             return problem_response(503, str(error))
-        if trouble := self._device.trouble():
+        if trouble := self._appliance.trouble():
             return problem_response(503, f"The device {trouble}.")
         return jsonify({"status": "ok", "camera": camera.name, "bundle": bundle})
 

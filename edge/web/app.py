@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask, render_template
 
 from edge.web.api import Api
-from edge.web.device import Device
+from edge.web.interfaces import ServedAppliance
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.problems import answer_with_problems
@@ -19,34 +19,34 @@ from edge.web.streams import Streams, add_streams
 from edge.web.uploads import MOST_BYTES
 
 THREADS = 64
-MOST_STREAMS = THREADS - 16  # the others stay free for short answers
+MOST_STREAMS = THREADS - 16  # the other threads stay free for short answers
 HERE = Path(__file__).parent
 
 
 def create_app(
-    device: Device, most_streams: int = MOST_STREAMS, hosts: Iterable[str] = ()
+    appliance: ServedAppliance, most_streams: int = MOST_STREAMS, hosts: Iterable[str] = ()
 ) -> Flask:
-    """Make the application that shows `device`.
+    """Make the application that shows an appliance.
 
     Args:
-        device: The appliance.
+        appliance: The appliance.
         most_streams: How many event and picture streams may be open together.
         hosts: Further valid host names, for a reverse proxy in front.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # attributes keep their order
-    app.url_map.merge_slashes = False  # a stock keeping unit may hold two
+    app.url_map.merge_slashes = False  # a stock keeping unit may contain two slashes
     page = page_files_digest()
     streams = Streams(most_streams)
-    searches = Searches(device)
-    protect(app, device.lan, hosts)
+    searches = Searches(appliance)
+    protect(app, hosts, lan=appliance.lan)
     answer_with_problems(app)
-    Api(device, searches, streams, page).add_to(app)
-    Metrics(device).add_to(app)
+    Api(appliance, searches, streams, page).add_to(app)
+    Metrics(appliance).add_to(app)
     searches.add_to(app)
-    add_streams(app, device, streams, page)
-    add_matches(app, device)
+    add_streams(app, appliance, streams, page)
+    add_matches(app, appliance)
 
     def show_page() -> str:
         return render_template("page.html", page=page)
@@ -56,7 +56,7 @@ def create_app(
 
 
 def page_files_digest() -> str:
-    """Twelve hex digits that change whenever a file of the page does."""
+    """Twelve hex digits that change whenever one of the page's files changes."""
     digest = hashlib.sha256()
     for folder in ("templates", "static"):
         for file in sorted((HERE / folder).iterdir()):

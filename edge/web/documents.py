@@ -1,4 +1,4 @@
-"""The JSON documents that the API sends, made from the device's own types."""
+"""The JSON documents that the API sends, made from the appliance's own types."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from catalog.bundles.items import Item, Photo
 from catalog.core.errors import VisualSearchError
 from edge.sighting import Candidate, Sighting
-from edge.web.device import Catalogue, Device
+from edge.web.interfaces import ServedAppliance, ServedCatalogue
 from sync.outbox.clock import timestamp
 
 Document = dict[str, object]
 
 
-def open_bundle(device: Device) -> str | None:
-    """The id of the open bundle, None when none is open."""
+def open_bundle(appliance: ServedAppliance) -> str | None:
+    """The id of the open bundle; None where none is open."""
     try:
-        return device.catalogue.id
+        return appliance.catalogue.id
     except VisualSearchError:
         return None
 
@@ -38,21 +38,21 @@ def item_document(item: Item) -> Document:
     }
 
 
-def listed_item_document(item: Item, catalogue: Catalogue) -> Document:
+def listed_item_document(item: Item, catalogue: ServedCatalogue) -> Document:
     """An item with its first picture."""
     photos = catalogue.photos(item.sku)
     address = photo_address(catalogue.id, photos[0].number) if photos else None
     return item_document(item) | {"photo": address}
 
 
-def whole_item_document(item: Item, catalogue: Catalogue) -> Document:
+def whole_item_document(item: Item, catalogue: ServedCatalogue) -> Document:
     """An item with all its pictures."""
     photos = [_photo_document(photo, catalogue.id) for photo in catalogue.photos(item.sku)]
     return listed_item_document(item, catalogue) | {"photos": photos, "bundle": catalogue.id}
 
 
 def sighting_document(sighting: Sighting) -> Document:
-    """A sighting; similarity is the cosine, sure a probability, timings are milliseconds."""
+    """A sighting: similarity is a cosine, "sure" a probability, timings are in milliseconds."""
     timings = sighting.timings
     return {
         "id": sighting.id,
@@ -63,7 +63,7 @@ def sighting_document(sighting: Sighting) -> Document:
         "matches": [_match_document(match, sighting.bundle) for match in sighting.matches],
         "things": sighting.things,
         "code": sighting.code or None,
-        "look": f"/api/sightings/{sighting.id}/look.jpg" if sighting.look_jpeg else None,
+        "look": f"/api/sightings/{sighting.id}/look.jpg" if sighting.crop_jpeg else None,
         "timings": {
             "capture": round(timings.capture, 2),
             "look": round(timings.look, 2),
@@ -76,15 +76,15 @@ def sighting_document(sighting: Sighting) -> Document:
     }
 
 
-def state_document(device: Device, page: str) -> Document:
+def state_document(appliance: ServedAppliance, page: str) -> Document:
     """What the page shows now: the newest sighting and how the camera is.
 
-    `now` lets a viewer correct its own clock; `page` names the page's files, so that a page
-    that stayed open over an update notices and loads itself anew.
+    `now` lets a viewer correct its own clock. `page` is the digest of the page's files: a page
+    that stayed open over an update notices another digest and reloads itself.
     """
-    version = device.latest.version
-    camera = device.camera()
-    newest = device.latest.newest()
+    version = appliance.latest.version
+    camera = appliance.camera()
+    newest = appliance.latest.newest()
     return {
         "version": version,
         "camera": {
@@ -94,7 +94,7 @@ def state_document(device: Device, page: str) -> Document:
             "message": camera.message,
         },
         "sighting": sighting_document(newest) if newest else None,
-        "bundle": open_bundle(device),
+        "bundle": open_bundle(appliance),
         "now": timestamp(time.time()),
         "page": page,
     }

@@ -1,7 +1,7 @@
-"""``POST /matches`` as the API of AWS's visual search sample answers it, for its web app.
+"""``POST /matches``, as the API of AWS's visual search sample answers it, for its web app.
 
-The app posts JSON from another origin, turns every ' of the answer's ``body`` into " and reads
-the rest as JSON (github.com/awslabs/visual-search, API/lambda_function.py and
+The app posts JSON from another origin, turns every ' of the answer's ``body`` into " and parses
+the result as JSON (github.com/awslabs/visual-search, API/lambda_function.py and
 web-app/app/controllers/searchControllers.js). It stops asking at the first error.
 """
 
@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 
 from flask import Flask, Response, jsonify, request
 
-from edge.web.device import Device
 from edge.web.documents import Document, photo_address
+from edge.web.interfaces import ServedAppliance
 
 FOR_ALL_SITES = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT = FOR_ALL_SITES | {
@@ -23,18 +23,18 @@ PREFLIGHT = FOR_ALL_SITES | {
 }
 
 
-def add_matches(app: Flask, device: Device) -> None:
+def add_matches(app: Flask, appliance: ServedAppliance) -> None:
     """Serve `POST /matches` and its preflight."""
 
     def matches() -> Response:
         if request.method == "OPTIONS":
             return Response(status=204, headers=PREFLIGHT)
-        body = json.dumps({"matches": _matches(device)})
+        body = json.dumps({"matches": _matches(appliance)})
         answer = jsonify(
             {
                 "statusCode": "200",
                 "headers": {"Content-type": "application/json"},
-                "body": body.replace("'", "\\u0027"),  # in JSON it stands within strings only
+                "body": body.replace("'", "\\u0027"),  # in JSON a ' occurs inside strings only
             }
         )
         answer.headers.extend(FOR_ALL_SITES)
@@ -48,10 +48,10 @@ def add_matches(app: Flask, device: Device) -> None:
     )
 
 
-def _matches(device: Device) -> list[Document]:
-    """What the newest sighting names, best first; nothing while the camera is away."""
-    newest = device.latest.newest()
-    if newest is None or device.camera().state != "online":
+def _matches(appliance: ServedAppliance) -> list[Document]:
+    """The items of the newest sighting, best first; none while the camera is offline."""
+    newest = appliance.latest.newest()
+    if newest is None or appliance.camera().state != "online":
         return []
     return [
         {

@@ -15,18 +15,18 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from edge.counters import Figures
-from edge.web.device import Device
+from edge.counters import CounterSnapshot
+from edge.web.interfaces import ServedAppliance
 from sync.outbox.outbox import REASONS, Counters
 
 PREFIX = "visual_search_"
 
 
 class Metrics(Collector):
-    """Asks the device anew for each scrape; nothing is counted twice."""
+    """Reads the appliance's counters for each scrape; it counts nothing itself."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    def __init__(self, appliance: ServedAppliance) -> None:
+        self._appliance = appliance
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -40,38 +40,42 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics of one scrape."""
-        figures = self._device.figures()
-        online = self._device.camera().state == "online"
+        counters = self._appliance.counters()
+        online = self._appliance.camera().state == "online"
         yield _gauge("camera_up", "1 while pictures come from the camera.", online)
-        yield from _recognition(figures)
-        if figures.outbox is not None:
-            yield from _outbox(figures.outbox)
+        yield from _recognition(counters)
+        if counters.outbox is not None:
+            yield from _outbox(counters.outbox)
 
 
-def _recognition(figures: Figures) -> Iterator[Metric]:
-    yield _counter("frames", "Camera frames.", figures.frames)
-    yield _counter("looks", "Frames that were looked at.", figures.looks)
+def _recognition(counters: CounterSnapshot) -> Iterator[Metric]:
+    yield _counter("frames", "Camera frames.", counters.frames)
+    yield _counter("looks", "Frames that were analysed.", counters.analysed)
     sightings = CounterMetricFamily(
         PREFIX + "sightings", "Changed verdicts, by verdict.", labels=["verdict"]
     )
-    for verdict, number in sorted(figures.sightings.items()):
+    for verdict, number in sorted(counters.sightings.items()):
         sightings.add_metric([verdict], number)
     yield sightings
     stages = SummaryMetricFamily(
-        PREFIX + "stage_seconds", "Time spent on looks, by stage.", labels=["stage"]
+        PREFIX + "stage_seconds", "Time spent on analysed frames, by stage.", labels=["stage"]
     )
-    for stage, ms in figures.stage_ms.items():
-        counted = sum(figures.sightings.values()) if stage == "show" else figures.looks
+    for stage, ms in counters.stage_ms.items():
+        counted = sum(counters.sightings.values()) if stage == "show" else counters.analysed
         stages.add_metric([stage], count_value=counted, sum_value=ms / 1000)
     yield stages
 
 
 def _outbox(outbox: Counters) -> Iterator[Metric]:
     yield _gauge("outbox_length", "Events that wait to be sent.", outbox.length)
-    yield _gauge("outbox_bytes", "Their bytes.", outbox.bytes)
-    yield _gauge("outbox_waiting", "Events on their way to the disk.", outbox.waiting)
+    yield _gauge("outbox_bytes", "Bytes of the events that wait to be sent.", outbox.bytes)
+    yield _gauge("outbox_waiting", "Events that are not on the disk yet.", outbox.waiting)
     if outbox.oldest_s is not None:
-        yield _gauge("outbox_oldest_seconds", "Age of the oldest of them.", outbox.oldest_s)
+        yield _gauge(
+            "outbox_oldest_seconds",
+            "Age of the oldest event that waits to be sent.",
+            outbox.oldest_s,
+        )
     yield _counter("outbox_sent", "Messages handed to a transport.", outbox.sent)
     yield _counter(
         "outbox_acknowledged", "Events that the other side has taken.", outbox.acknowledged

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: what is wrong, with which thing, what to do."""
+"""Errors as RFC 9457 problem documents, which say what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProblemError(Exception):
 
     Args:
         status: The HTTP status, 4xx or 5xx.
-        detail: One sentence that names the thing and what to do.
+        detail: One sentence: what is wrong, and what to do.
         headers: Further response headers.
     """
 
@@ -55,7 +55,7 @@ def answer_with_problems(app: Flask) -> None:
     """Make every error of `app` a problem document, without ever showing a traceback."""
     app.register_error_handler(ProblemError, _from_problem)
     app.register_error_handler(HTTPException, _from_http)
-    app.register_error_handler(VisualSearchError, _from_device)
+    app.register_error_handler(VisualSearchError, _from_visual_search)
     app.register_error_handler(Exception, _from_bug)
 
 
@@ -66,15 +66,15 @@ def _from_problem(error: ProblemError) -> Response:
 def _from_http(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error
-    kept = [
+    headers = [
         (name, value)
         for name, value in error.get_headers()
         if name.lower() in ("allow", "retry-after")
     ]
-    return problem_response(error.code, _detail(error), kept)
+    return problem_response(error.code, _detail(error), headers)
 
 
-def _from_device(error: VisualSearchError) -> Response:
+def _from_visual_search(error: VisualSearchError) -> Response:
     return problem_response(503, str(error), [("Retry-After", "5")])
 
 

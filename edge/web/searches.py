@@ -1,4 +1,4 @@
-"""Search with a photo that somebody sends."""
+"""Search with a photo that a visitor sends."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections import OrderedDict
 from flask import Flask, Response, jsonify, request
 
 from edge.sighting import Sighting
-from edge.web.device import Device
 from edge.web.documents import sighting_document
+from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
 from edge.web.uploads import uploaded_photo
 
-KEPT = 50
+REMEMBERED = 50  # searches whose crops can be asked for
 AT_ONCE = 2  # a large photo takes 400 MB while it is decoded
-MOST_WAITING = 8  # searches, running ones included, that hold a thread of the server
-PATIENCE_SECONDS = 10.0
+MOST_WAITING = 8  # searches, running or waiting; each takes a thread of the server
+PATIENCE_SECONDS = 10.0  # that a search waits for its turn
 
 
 class Searches:
-    """Searches for visitors, few at once, and remembers the last looks."""
+    """Searches for visitors, few at once, and remembers the last searches."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    def __init__(self, appliance: ServedAppliance) -> None:
+        self._appliance = appliance
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Sighting] = OrderedDict()
+        self._sightings: OrderedDict[str, Sighting] = OrderedDict()
 
     def add_to(self, app: Flask) -> None:
         """Serve `POST /api/search`."""
@@ -45,18 +45,18 @@ class Searches:
                 raise busy
             try:
                 image, box = uploaded_photo(request)
-                sighting = self._device.search(image, box)
+                sighting = self._appliance.search(image, box)
             finally:
                 self._places.release()
         finally:
             self._waiting.release()
         with self._lock:
-            self._kept[sighting.id] = sighting
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._sightings[sighting.id] = sighting
+            while len(self._sightings) > REMEMBERED:
+                self._sightings.popitem(last=False)
         return jsonify(sighting_document(sighting))
 
     def find(self, sighting_id: str) -> Sighting | None:
         """One of the last searches, or None when it is gone."""
         with self._lock:
-            return self._kept.get(sighting_id)
+            return self._sightings.get(sighting_id)

@@ -1,4 +1,4 @@
-"""Who may ask, and what browsers may do with the answers."""
+"""Which requests are answered, and what browsers may do with the answers."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ HEADERS = (
 )
 
 HARMLESS_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
-FOR_ALL_SITES = frozenset(("matches",))  # views that only read, whoever's page asks
+FOR_ALL_SITES = frozenset(("matches",))  # views that only read; pages of all sites may ask them
 OWN_SITES = frozenset(("same-origin", "none"))
 
 
-def protect(app: Flask, lan: bool, hosts: Iterable[str] = ()) -> None:
+def protect(app: Flask, hosts: Iterable[str] = (), *, lan: bool) -> None:
     """Refuse foreign hosts and origins, and send the security headers with every answer.
 
     Args:
         app: The application to protect.
-        lan: Whether the machine's own LAN addresses are valid hosts too.
         hosts: Further host names, for a reverse proxy in front.
+        lan: Whether the machine's own LAN addresses are valid hosts, too.
     """
-    named = frozenset(host.lower() for host in hosts)
+    allowed = frozenset(host.lower() for host in hosts)
 
-    def refuse_strangers() -> None:
+    def refuse_others() -> None:
         host = request.headers.get("Host", "")
-        if not is_known_host(host, lan, named):
+        if not is_known_host(host, allowed, lan=lan):
             raise ProblemError(
                 400,
                 f"This device does not answer to the host name {host_name(host) or host!r}; "
@@ -70,12 +70,12 @@ def protect(app: Flask, lan: bool, hosts: Iterable[str] = ()) -> None:
             response.headers["Cache-Control"] = "no-store"
         return response
 
-    app.before_request(refuse_strangers)
+    app.before_request(refuse_others)
     app.after_request(add_headers)
 
 
 def host_name(header: str) -> str:
-    """The name in a Host header, lower case and without port and brackets; else empty."""
+    """The name in a Host header, in lower case, without port and brackets; empty for a bad one."""
     try:
         parts = urlsplit(f"//{header}")
         _ = parts.port  # raises when it is not a number
@@ -86,14 +86,14 @@ def host_name(header: str) -> str:
     return (parts.hostname or "").removesuffix(".")
 
 
-def is_known_host(header: str, lan: bool, named: frozenset[str] = frozenset()) -> bool:
-    """Whether a Host header names this machine; others hint at DNS rebinding."""
+def is_known_host(header: str, allowed: frozenset[str] = frozenset(), *, lan: bool) -> bool:
+    """Whether a Host header names this machine; another name may be DNS rebinding."""
     name = host_name(header)
     if not name:
         return False
     machine = socket.gethostname().lower()
     short = machine.partition(".")[0]
-    if name in ("localhost", machine, short) or name in named:
+    if name in ("localhost", machine, short) or name in allowed:
         return True
     if lan and name == f"{short}.local":
         return True
@@ -105,7 +105,7 @@ def is_known_host(header: str, lan: bool, named: frozenset[str] = frozenset()) -
 
 
 def _is_from_own_page(host: str) -> bool:
-    """Whether the request comes from this device's page, or from no page at all."""
+    """Whether the request comes from this device's own page, or from no page at all."""
     if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES:
         return False
     origin = request.headers.get("Origin")

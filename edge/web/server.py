@@ -22,16 +22,16 @@ from edge.web.app import THREADS
 from edge.web.problems import MEDIA_TYPE, problem_body
 from edge.web.security import HEADERS
 
-GONE_CLIENT_MS = 15_000  # unacknowledged data for so long: the client is gone
-LARGEST_BODY = 24 << 20  # above the app's own limit, so that it can answer with its own words
+GONE_CLIENT_MS = 15_000  # a client that acknowledges no data for so long is gone
+LARGEST_BODY = 24 << 20  # above the app's own limit, so that the app answers in its own words
 STREAMS_GRACE_SECONDS = 0.4
 THREADS_GRACE_SECONDS = 0.4
 OPTIONS: dict[str, Any] = {
     "threads": THREADS,
-    "outbuf_high_watermark": 131_072,  # else megabytes of stale video queue for a slow client
+    "outbuf_high_watermark": 131_072,  # more would queue megabytes of stale video for a slow client
     "channel_timeout": 30,
     "cleanup_interval": 5,
-    "channel_request_lookahead": 1,  # else a gone client is noticed only by writing to it
+    "channel_request_lookahead": 1,  # without it, only writing to a client shows that it is gone
     "connection_limit": 500,
     "max_request_header_size": 16_384,
     "max_request_body_size": LARGEST_BODY,
@@ -57,7 +57,7 @@ class Server:
         self._stopping = stopping
         self._asked_to_stop = threading.Event()
         self._serving = threading.Lock()
-        self._closing = threading.RLock()  # a signal handler may come in between
+        self._closing = threading.RLock()  # reentrant: a signal handler may call stop meanwhile
         self._socket = _listen(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
@@ -77,7 +77,7 @@ class Server:
         """Ask `serve` to return, from any thread or signal handler; does not wait."""
         self._stopping.set()
         self._asked_to_stop.set()
-        with self._closing:  # its descriptor's number may be another file's after that
+        with self._closing:  # once closed, its descriptor's number may be another file's
             if not self._waitress.trigger._closed:
                 self._waitress.pull_trigger()
 
@@ -87,7 +87,7 @@ class Server:
         with self._serving:
             self._finish()
 
-    def addresses(self, lan: bool) -> list[str]:
+    def addresses(self, *, lan: bool) -> list[str]:
         """Where the page can be opened; with `lan` also from a phone in the same network."""
         hosts = ["localhost"]
         if lan:
@@ -98,7 +98,7 @@ class Server:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._waitress._map, count=1)
 
     def _finish(self) -> None:
-        """Let streams end, then close whatever is still open. Again is harmless."""
+        """Let streams end, then close whatever is still open. A second call does nothing."""
         if self._waitress.trigger._closed:
             return
         self._stopping.set()
@@ -119,7 +119,7 @@ class Server:
 
 
 def check_port(host: str, port: int) -> None:
-    """Find out, before long work, whether an address can be listened on.
+    """Check, before long work, that an address can be listened on.
 
     Raises:
         PortError: It cannot.
@@ -128,7 +128,7 @@ def check_port(host: str, port: int) -> None:
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Keeps the header that waitress drops, for the app to refuse chunked uploads."""
+    """Restores the header that waitress drops, so that the app can refuse chunked uploads."""
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -137,7 +137,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class _ProblemTask(ErrorTask):  # type: ignore[misc]
-    """Answers what waitress itself refuses in the form of the app's other problems."""
+    """Answers requests that waitress itself refuses with a problem document, as the app does."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -164,7 +164,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise PortError(_what_to_do(host, port, error)) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # accepted connections inherit it
+        # accepted connections inherit this option
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_CLIENT_MS)
         listener.bind(address)
         listener.listen(128)
@@ -177,7 +177,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _is_everywhere(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_unspecified
-    except ValueError:  # a name
+    except ValueError:  # a host name
         return False
 
 

@@ -1,4 +1,4 @@
-"""Endless answers: server-sent events and the live picture, counted and capped."""
+"""Endless answers: server-sent events and the live picture; their number is limited."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, json, request
 
-from edge.web.device import Device
 from edge.web.documents import open_bundle, state_document
+from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
 from sync.outbox.clock import timestamp
 
-NAP_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
+WAIT_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
 HEARTBEAT_SECONDS = 5.0
 FRAME_SECONDS = 0.1  # at most 10 frames a second
-PICTURELESS_SECONDS = 30.0  # a picture stream without pictures gives its thread back
+PICTURELESS_SECONDS = 30.0  # a picture stream without pictures ends, to free its thread
 BOUNDARY = "frame"
 MOTION_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
 
 class Streams:
-    """Counts the open streams, so that they never hold all threads of the server.
+    """Counts the open streams, so that they never take all threads of the server.
 
     Args:
         most: How many may be open at once.
@@ -42,7 +42,7 @@ class Streams:
         """Count one more stream.
 
         Raises:
-            ProblemError: 503, as many are open as may be.
+            ProblemError: 503, no further stream may be open.
         """
         with self._lock:
             if self._open >= self.most:
@@ -60,9 +60,10 @@ class Streams:
 
 
 class CountedStream:
-    """Passes on the parts of a stream and says once when it is over.
+    """Passes on the parts of a stream and calls back once, when it is over.
 
-    A generator's own `finally` does not run when it is closed before it began.
+    A generator's own `finally` would not do: it does not run when the generator is closed before
+    it began.
     """
 
     def __init__(self, parts: Iterator[bytes], ended: Callable[[], None]) -> None:
@@ -76,39 +77,39 @@ class CountedStream:
         return next(self._parts)
 
     def close(self) -> None:
-        """End the stream; again is harmless."""
+        """End the stream; a second call does nothing."""
         ended, self._ended = self._ended, None
         if ended is not None:
             ended()
 
 
-def add_streams(app: Flask, device: Device, streams: Streams, page: str) -> None:
+def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: str) -> None:
     """Serve `/api/events` and `/camera.mjpg`."""
 
     def events() -> Response:
-        return _answer(streams, event_parts(device, page, _client_left()), "text/event-stream")
+        return _answer(streams, event_parts(appliance, page, _client_left()), "text/event-stream")
 
     def motion() -> Response:
-        return _answer(streams, picture_parts(device, _client_left()), MOTION_TYPE)
+        return _answer(streams, picture_parts(appliance, _client_left()), MOTION_TYPE)
 
     app.add_url_rule("/api/events", view_func=events)
     app.add_url_rule("/camera.mjpg", view_func=motion)
 
 
-def event_parts(device: Device, page: str, left: Callable[[], bool]) -> Iterator[bytes]:
+def event_parts(appliance: ServedAppliance, page: str, left: Callable[[], bool]) -> Iterator[bytes]:
     """Server-sent events: `state` at once and at each change, `heartbeat` every 5 seconds."""
     sent: object = None
     next_beat = time.monotonic() + HEARTBEAT_SECONDS
     yield b"retry: 1000\n\n"
-    while not device.stopping.is_set() and not left():
-        version = device.latest.version
-        now = (version, device.camera(), open_bundle(device))
+    while not appliance.stopping.is_set() and not left():
+        version = appliance.latest.version
+        now = (version, appliance.camera(), open_bundle(appliance))
         if now != sent:
             sent = now
-            yield _event("state", state_document(device, page))
+            yield _event("state", state_document(appliance, page))
         elif time.monotonic() >= next_beat:
             next_beat = time.monotonic() + HEARTBEAT_SECONDS
-            newest = device.latest.newest()
+            newest = appliance.latest.newest()
             yield _event(
                 "heartbeat",
                 {
@@ -117,17 +118,17 @@ def event_parts(device: Device, page: str, left: Callable[[], bool]) -> Iterator
                     "seen_until": timestamp(newest.seen_until) if newest else None,
                 },
             )
-        device.latest.wait(version, NAP_SECONDS)
+        appliance.latest.wait(version, WAIT_SECONDS)
 
 
-def picture_parts(device: Device, left: Callable[[], bool]) -> Iterator[bytes]:
-    """The parts of multipart/x-mixed-replace, each the newest JPEG when the client is ready."""
+def picture_parts(appliance: ServedAppliance, left: Callable[[], bool]) -> Iterator[bytes]:
+    """The parts of multipart/x-mixed-replace: the newest JPEG each time the client is ready."""
     sequence = -1
-    last = time.monotonic()
-    while not device.stopping.is_set() and not left():
-        newest = device.picture.jpeg(sequence, NAP_SECONDS)
+    sent_at = time.monotonic()
+    while not appliance.stopping.is_set() and not left():
+        newest = appliance.picture.jpeg(sequence, WAIT_SECONDS)
         if newest is None:
-            if time.monotonic() - last > PICTURELESS_SECONDS:
+            if time.monotonic() - sent_at > PICTURELESS_SECONDS:
                 return
             continue
         sequence, jpeg = newest
@@ -136,14 +137,14 @@ def picture_parts(device: Device, left: Callable[[], bool]) -> Iterator[bytes]:
             b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
             % (BOUNDARY.encode(), len(jpeg), jpeg)
         )
-        last = time.monotonic()
-        device.stopping.wait(max(0.0, FRAME_SECONDS - (last - started)))
+        sent_at = time.monotonic()
+        appliance.stopping.wait(max(0.0, FRAME_SECONDS - (sent_at - started)))
 
 
 def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Response:
     response = Response(streams.begin(parts), content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx in front must not hold it back
+    response.headers["X-Accel-Buffering"] = "no"  # an nginx in front must not buffer it
     return response
 
 
@@ -152,6 +153,6 @@ def _event(name: str, document: dict[str, object]) -> bytes:
 
 
 def _client_left() -> Callable[[], bool]:
-    """A question that waitress can answer about this request's client."""
+    """A function that says whether this request's client has left, by waitress."""
     left: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
     return left

@@ -1,4 +1,4 @@
-"""A photo out of a request, checked before anything large is done with it."""
+"""Take a photo out of a request, and check it before any costly work."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ RAW_TYPES = ("image/", "application/octet-stream")
 
 
 def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
-    """The photo of a request, BGR uint8 (h, w, 3) and upright, and the box asked for.
+    """The photo of a request, BGR uint8 (h, w, 3) and upright, and the box to search in it.
 
     Raises:
-        ProblemError: 400, 411, 413, 415 or 422 with what is wrong.
+        ProblemError: 400, 411, 413, 415 or 422; says what is wrong.
     """
     if request.content_length is None or "Transfer-Encoding" in request.headers:
         raise ProblemError(411, "Send the photo with a Content-Length, not in chunks.")
@@ -62,7 +62,7 @@ def parse_box(text: str, width: int, height: int) -> Box:
 
 
 def _photo_bytes(request: Request) -> tuple[str, bytes]:
-    """What to call the photo, and its bytes, from a form's field or from the whole body."""
+    """The photo's name for messages, and its bytes, from a form's field or the whole body."""
     if request.mimetype == "multipart/form-data":
         photo = request.files.get("photo")
         if photo is None:

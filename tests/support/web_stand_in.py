@@ -16,12 +16,12 @@ from catalog.bundles.items import Item, Photo
 from catalog.core.errors import BundleError
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
-from edge.counters import Figures
+from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
 from edge.web.app import create_app
-from edge.web.device import CameraStatus, Catalogue
+from edge.web.interfaces import CameraStatus, ServedCatalogue
 from edge.web.server import Server
 
 BUNDLE = "20261122T090000Z-0123456789ab"
@@ -147,7 +147,7 @@ class StandInCatalogue:
 
 @dataclass
 class StandInDevice:
-    """Fulfils edge.web.device.Device; tests turn its knobs."""
+    """Implements edge.web.interfaces.ServedAppliance; tests turn its knobs."""
 
     lan: bool = False
     latest: Latest = field(default_factory=Latest)
@@ -162,11 +162,11 @@ class StandInDevice:
     thing: int | None = None
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     step: int = 0
-    counted: Figures = field(default_factory=Figures)
+    counted: CounterSnapshot = field(default_factory=CounterSnapshot)
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> ServedCatalogue:
         if self.opened is None:
             raise BundleError("no catalogue is open; activate one with visual-search activate")
         return self.opened
@@ -181,7 +181,7 @@ class StandInDevice:
     def status(self) -> dict[str, object]:
         return {"version": "0.1.0", "catalogue": {"id": BUNDLE, "title": "Things"}}
 
-    def figures(self) -> Figures:
+    def counters(self) -> CounterSnapshot:
         return self.counted
 
     def search(self, image: Image, box: Box | None) -> Sighting:
@@ -211,7 +211,7 @@ class StandInDevice:
             matches=matches,
             bundle=BUNDLE,
             timings=Timings(4.1, 2.3, 14.8, 0.6, 1.2),
-            look_jpeg=b"" if shown is None else draw_look(shown),
+            crop_jpeg=b"" if shown is None else draw_look(shown),
         )
 
     def show(
@@ -220,7 +220,7 @@ class StandInDevice:
         """Push a sighting, as the recognizer would, and put its thing before the camera."""
         sighting = self.sighting(verdict, found, look)
         self.thing = look if look is not None else (found[0][0] if found else None)
-        self.latest.push(sighting)
+        self.latest.publish(sighting)
         return sighting
 
     def take_frame(self) -> None:
@@ -233,12 +233,12 @@ class StandInDevice:
         since = since or time.time()
         self.camera_now = replace(self.camera_now, state="offline", since=since, message=message)
         self.picture.show(None)
-        self.latest.ring()
+        self.latest.notify()
 
     def go_online(self) -> None:
         """The camera comes back."""
         self.camera_now = CameraStatus("online", time.time(), "drawn camera")
-        self.latest.ring()
+        self.latest.notify()
 
     def run_camera(self, frames_a_second: float = 12) -> None:
         """Take frames while the camera is online, until `stopping`."""
@@ -277,7 +277,7 @@ def main() -> None:
     threading.Thread(target=device.run_camera, daemon=True).start()
     server = Server(create_app(device), given.host, given.port, device.stopping)
     show_state(device, given.state)
-    print(*server.addresses(device.lan), flush=True)
+    print(*server.addresses(lan=device.lan), flush=True)
     server.serve()
 
 

@@ -1,4 +1,4 @@
-"""What a running appliance reports, and the same numbers at each of its doors."""
+"""What a running appliance records, and that its counters agree wherever they are shown."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, load
 from catalog.recognition.decision import Verdict
 from edge.appliance import health
-from edge.appliance.appliance import Appliance, open_bundle
-from edge.appliance.reporting import MOST_NOTES, Reporting, open_reporting, thumbnail
+from edge.appliance.appliance import Appliance
+from edge.appliance.event_recorder import MOST_TASKS, EventRecorder, open_recorder, thumbnail
+from edge.appliance.opening import open_bundle
 from edge.cameras.reader import CameraState
-from edge.counters import Figures, Tally
+from edge.counters import ApplianceCounters, CounterSnapshot
 from edge.settings import EdgeSettings
 from edge.sighting import Timings
 from edge.web.app import create_app
@@ -45,32 +46,32 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
     """All documents in the outbox of a data folder, verbatim ones as their text."""
     outbox = Outbox(folder / FILE, OutboxSettings(), "reader")
     found = []
-    for one in outbox.oldest(10_000):
-        verbatim = one.kind in VERBATIM
+    for row in outbox.oldest(10_000):
+        verbatim = row.kind in VERBATIM
         found.append(
-            {"kind": one.kind, "text": one.payload.decode()}
+            {"kind": row.kind, "text": row.payload.decode()}
             if verbatim
-            else json.loads(one.payload)
+            else json.loads(row.payload)
         )
     outbox.close()
     return found
 
 
 def names(found: list[dict[str, Any]]) -> list[str]:
-    return [one.get("what", one["kind"]) for one in found]
+    return [event.get("what", event["kind"]) for event in found]
 
 
-def opened(folder: Path, **settings: Any) -> Reporting:
-    reporting = open_reporting(DeviceSettings(data_dir=folder), OutboxSettings(**settings))
-    assert reporting is not None
-    return reporting
+def opened(folder: Path, **settings: Any) -> EventRecorder:
+    recorder = open_recorder(DeviceSettings(data_dir=folder), OutboxSettings(**settings))
+    assert recorder is not None
+    return recorder
 
 
 @pytest.fixture
 def camera(things: Path, tmp_path: Path) -> str:
     folder = tmp_path / "pictures"
     folder.mkdir()
-    first = sorted(one for one in things.iterdir() if one.is_dir())[0]
+    first = sorted(folder for folder in things.iterdir() if folder.is_dir())[0]
     picture = sorted(first.iterdir())[0]
     (folder / picture.name).write_bytes(picture.read_bytes())
     return str(folder)
@@ -79,8 +80,8 @@ def camera(things: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def running(small_bundle: Path, camera: str, tmp_path: Path) -> Iterator[Appliance]:
     settings = EdgeSettings.model_validate({"camera": camera, "interval_ms": 20, "fps": 60})
-    reporting = opened(tmp_path, report_features=True, features_interval_s=1)
-    appliance = Appliance(settings, Bundle.open(small_bundle), reporting=reporting)
+    recorder = opened(tmp_path, report_features=True, features_interval_s=1)
+    appliance = Appliance(settings, Bundle.open(small_bundle), recorder=recorder)
     appliance.start()
     yield appliance
     appliance.stop()
@@ -92,35 +93,35 @@ def test_an_appliance_reports_its_life(running: Appliance, tmp_path: Path) -> No
     running.stop()
     assert nothing.verdict is Verdict.NOTHING
     found = read_events(tmp_path)
-    said = names(found)
-    assert said[:3] == ["started", "model_loaded", "message"]
-    assert said[-1] == "stopped"
-    assert "camera_online" in said
-    sighting = [one for one in found if one["kind"] == "sighting"][1]
+    names_found = names(found)
+    assert names_found[:3] == ["started", "model_loaded", "message"]
+    assert names_found[-1] == "stopped"
+    assert "camera_online" in names_found
+    sighting = [event for event in found if event["kind"] == "sighting"][1]
     assert sighting["id"] == shown.id
     assert sighting["verdict"] == shown.verdict.value
     assert sighting["bundle"] == shown.bundle
     assert "thumbnail" not in sighting
-    first = next(one for one in found if one["kind"] == "features")
+    first = next(event for event in found if event["kind"] == "features")
     numbers = json.loads(first["text"])["features"].split(",")
     assert len(numbers) == running.catalogue.featurizer.network_dimensions
-    texts = [one["text"] for one in found if one["kind"] == "message"]
+    texts = [event["text"] for event in found if event["kind"] == "message"]
     assert texts[:2] == ["Model loaded SUCCESSFULLY", "frame retrieved"]
 
 
 def test_a_verdict_is_reported_when_it_changes_and_never_for_each_frame(
     running: Appliance, tmp_path: Path
 ) -> None:
-    until(lambda: running.figures().looks > 40)
+    until(lambda: running.counters().analysed > 40)
     running.stop()
     reported = names(read_events(tmp_path)).count("sighting")
-    assert reported == sum(running.figures().sightings.values())
+    assert reported == sum(running.counters().sightings.values())
     assert reported <= len(running.latest.all())
-    assert reported < running.figures().looks / 4
+    assert reported < running.counters().analysed / 4
 
 
-def test_the_numbers_behind_are_the_same_at_every_door(running: Appliance) -> None:
-    until(lambda: running.figures().outbox.length >= 5)  # type: ignore[union-attr]
+def test_status_and_metrics_show_the_same_counters(running: Appliance) -> None:
+    until(lambda: running.counters().outbox.length >= 5)  # type: ignore[union-attr]
     client = create_app(running).test_client()
     shown = client.get("/api/status").get_json()["outbox"]
     answer = client.get("/metrics")
@@ -140,11 +141,11 @@ def test_the_numbers_behind_are_the_same_at_every_door(running: Appliance) -> No
 
 def test_metrics_name_reasons_verdicts_and_stages() -> None:
     device = StandInDevice()
-    tally = Tally()
-    tally.frame()
-    tally.look(Timings(1, 2, 3, 4))
-    tally.sighting(Verdict.MATCH, 5)
-    device.counted = tally.figures(
+    counters = ApplianceCounters()
+    counters.count_frame()
+    counters.count_analysis(Timings(1, 2, 3, 4))
+    counters.count_sighting(Verdict.MATCH, 5)
+    device.counted = counters.snapshot(
         Counters(length=7, oldest_s=12.5, dropped={"space": 3}, latency_s=1.5, latencies=3)
     )
     answer = create_app(device).test_client().get("/metrics")
@@ -175,18 +176,18 @@ def test_camera_and_catalogue_are_reported_as_they_change(
     small_bundle: Path, own_bundle: Path, tmp_path: Path
 ) -> None:
     bundle = Bundle.open(small_bundle)
-    reporting = opened(tmp_path, report_features=True)
-    reporting.start(bundle, Figures)
-    reporting.camera(CameraState("online", 0.0), "camera")
-    reporting.camera(CameraState("offline", 0.0, "was unplugged"), "camera")
-    reporting.camera(CameraState("offline", 0.0, "is not there"), "camera")
-    reporting.catalogue_rejected("20261122T090000Z-0123456789ab", "is damaged", bundle.id)
+    recorder = opened(tmp_path, report_features=True)
+    recorder.start(bundle, CounterSnapshot)
+    recorder.camera(CameraState("online", 0.0), "camera")
+    recorder.camera(CameraState("offline", 0.0, "was unplugged"), "camera")
+    recorder.camera(CameraState("offline", 0.0, "is not there"), "camera")
+    recorder.catalogue_rejected("20261122T090000Z-0123456789ab", "is damaged", bundle.id)
     older = Bundle.open(own_bundle)
     older.id = "20200101T000000Z-0123456789ab"
-    reporting.catalogue(older)
-    reporting.catalogue(bundle)
-    reporting.stop()
-    found = [one for one in read_events(tmp_path) if one["kind"] == "status"]
+    recorder.catalogue(older)
+    recorder.catalogue(bundle)
+    recorder.stop()
+    found = [event for event in read_events(tmp_path) if event["kind"] == "status"]
     assert names(found) == [
         *("started", "model_loaded", "camera_online", "camera_offline", "catalogue_rejected"),
         *("catalogue_rolled_back", "model_loaded", "catalogue_activated", "model_loaded"),
@@ -195,20 +196,20 @@ def test_camera_and_catalogue_are_reported_as_they_change(
     assert found[3]["message"] == "was unplugged"
     assert found[4]["details"]["in_use"] == bundle.id
     assert found[7]["details"] == {"bundle": bundle.id, "former": older.id}
-    texts = [one["text"] for one in read_events(tmp_path) if one["kind"] == "message"]
+    texts = [event["text"] for event in read_events(tmp_path) if event["kind"] == "message"]
     assert texts.count("FAILED to get frame") == 1
 
 
 def test_a_heartbeat_tells_how_the_device_is(
     small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reporting = opened(tmp_path)
+    recorder = opened(tmp_path)
     bundle = Bundle.open(small_bundle)
-    reporting._settings = OutboxSettings.model_construct(heartbeat_s=0.05)
-    reporting.start(bundle, lambda: Figures(outbox=reporting.counters()))
-    until(lambda: reporting.counters().length >= 4)
-    reporting.stop()
-    beat = next(one for one in read_events(tmp_path) if one["kind"] == "heartbeat")
+    recorder._settings = OutboxSettings.model_construct(heartbeat_s=0.05)
+    recorder.start(bundle, lambda: CounterSnapshot(outbox=recorder.outbox_counters()))
+    until(lambda: recorder.outbox_counters().length >= 4)
+    recorder.stop()
+    beat = next(event for event in read_events(tmp_path) if event["kind"] == "heartbeat")
     assert beat["camera"] == "starting"
     assert beat["bundle"] == bundle.id
     assert beat["rss_bytes"] > 10_000_000
@@ -219,8 +220,8 @@ def test_a_heartbeat_tells_how_the_device_is(
 def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
     busy = cv2.imencode(".jpg", noise)[1].tobytes()
-    for look in (draw_look(CUP), busy):
-        made = thumbnail(look)
+    for crop in (draw_look(CUP), busy):
+        made = thumbnail(crop)
         assert made is not None
         jpeg = base64.b64decode(made)
         assert len(jpeg) <= 3000
@@ -228,33 +229,33 @@ def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Pa
     sighting = StandInDevice().sighting(Verdict.MATCH, [(CUP, 0.9), (WRENCH, 0.5)])
     for wanted in (False, True):
         folder = tmp_path / str(wanted)
-        reporting = opened(folder, report_thumbnails=wanted)
-        reporting._thread.start()
-        reporting.sighting(sighting)
-        reporting.stop()
-        (found,) = [one for one in read_events(folder) if one["kind"] == "sighting"]
+        recorder = opened(folder, report_thumbnails=wanted)
+        recorder._thread.start()
+        recorder.sighting(sighting)
+        recorder.stop()
+        (found,) = [event for event in read_events(folder) if event["kind"] == "sighting"]
         assert ("thumbnail" in found) == wanted
         assert found["item"] == {
             "sku": "CUP-01", "title": "Blue stoneware cup", "similarity": 0.9, "sure": 0.99,
         }  # fmt: skip
-        assert [one["sku"] for one in found["others"]] == ["WR-17"]
+        assert [event["sku"] for event in found["others"]] == ["WR-17"]
 
 
 def test_features_are_limited_in_rate(small_bundle: Path, tmp_path: Path) -> None:
-    reporting = opened(tmp_path, report_features=True, features_interval_s=3600)
-    reporting.start(Bundle.open(small_bundle), Figures)
+    recorder = opened(tmp_path, report_features=True, features_interval_s=3600)
+    recorder.start(Bundle.open(small_bundle), CounterSnapshot)
     for _ in range(20):
-        reporting.features(np.ones(2048, np.float32))
-    reporting.stop()
+        recorder.features(np.ones(2048, np.float32))
+    recorder.stop()
     assert names(read_events(tmp_path)).count("features") == 1
 
 
 def test_what_the_thread_does_not_take_is_bounded_and_counted(tmp_path: Path) -> None:
-    reporting = opened(tmp_path)  # its thread is not started
-    for _ in range(MOST_NOTES + 3):
-        reporting.catalogue_rejected("one", "damaged", "another")
-    assert reporting.counters().dropped == {"memory": 3}
-    reporting.stop()
+    recorder = opened(tmp_path)  # its thread is not started
+    for _ in range(MOST_TASKS + 3):
+        recorder.catalogue_rejected("one", "damaged", "another")
+    assert recorder.outbox_counters().dropped == {"memory": 3}
+    recorder.stop()
 
 
 def test_a_catalogue_that_is_damaged_at_the_start_is_reported(
@@ -265,18 +266,18 @@ def test_a_catalogue_that_is_damaged_at_the_start_is_reported(
     (versions / "damaged").mkdir()
     (tmp_path / "shelf" / "active").symlink_to("versions/damaged")
     (tmp_path / "shelf" / "previous").symlink_to("versions/sound")
-    reporting = opened(tmp_path)
+    recorder = opened(tmp_path)
     shelf = Shelf(tmp_path / "shelf")
-    bundle, _ = open_bundle(None, shelf, tmp_path / "state", "auto", reporting)
-    reporting.start(bundle, Figures)
-    reporting.stop()
-    found = [one for one in read_events(tmp_path) if one.get("what") == "catalogue_rejected"]
-    assert [one["details"] for one in found] == [{"bundle": "damaged", "in_use": bundle.id}]
+    bundle, _ = open_bundle(None, shelf, tmp_path / "state", "auto", recorder)
+    recorder.start(bundle, CounterSnapshot)
+    recorder.stop()
+    found = [event for event in read_events(tmp_path) if event.get("what") == "catalogue_rejected"]
+    assert [event["details"] for event in found] == [{"bundle": "damaged", "in_use": bundle.id}]
 
 
 def test_nothing_is_reported_where_that_is_switched_off(tmp_path: Path) -> None:
     device = DeviceSettings(data_dir=tmp_path / "data")
-    assert open_reporting(device, OutboxSettings(enabled=False)) is None
+    assert open_recorder(device, OutboxSettings(enabled=False)) is None
     assert not device.folder.exists()
 
 
@@ -295,7 +296,7 @@ def test_bounds_that_make_no_sense_are_refused(
 def test_a_data_folder_that_cannot_be_used_does_not_stop_the_device(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     device = DeviceSettings(data_dir=tmp_path / "file" / "data")
-    assert open_reporting(device, OutboxSettings()) is None
+    assert open_recorder(device, OutboxSettings()) is None
 
 
 def test_temperatures_are_read_where_there_are_sensors(tmp_path: Path) -> None:
@@ -322,10 +323,10 @@ def test_a_process_reports_until_it_is_stopped_and_what_was_durable_outlives_a_k
             process.communicate(timeout=20)
         found = read_events(surroundings.data)
         assert len(found) >= seen
-        assert [one["sequence"] for one in found] == list(range(1, len(found) + 1))
+        assert [event["sequence"] for event in found] == list(range(1, len(found) + 1))
         assert ("stopped" in names(found)[-1:]) == (ending is signal.SIGTERM)
     assert names(found).count("started") == 2
-    assert len({one["device"] for one in found}) == 1
+    assert len({event["device"] for event in found}) == 1
 
 
 def _length(address: str, least: int) -> int:

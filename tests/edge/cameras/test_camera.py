@@ -24,11 +24,12 @@ from edge.cameras import (
     CameraState,
     open_camera,
     parse_crop,
-    public_name,
 )
-from edge.cameras.base import Pace, arrange
+from edge.cameras.arranged import arrange
 from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import device_path
+from edge.cameras.pace import Pace
+from edge.cameras.source_names import public_name
 from edge.errors import CameraError
 from edge.sighting import Box, Image
 

@@ -12,7 +12,7 @@ from edge.cameras import CameraInfo, CameraMode, list_cameras, listing
 class Kernel:
     """Answers the three questions as a UVC camera and its metadata node do."""
 
-    def __init__(self, capture: bool = True) -> None:
+    def __init__(self, *, capture: bool = True) -> None:
         self.capture = capture
 
     def __call__(self, descriptor: int, question: int, answer: bytearray) -> None:

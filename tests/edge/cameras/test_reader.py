@@ -43,7 +43,7 @@ class SimulatedClock:
 class Script:
     """What a camera does next: give a picture, fail, or hang until let go."""
 
-    def __init__(self, live: bool = False, paced: bool = True) -> None:
+    def __init__(self, *, live: bool = False, paced: bool = True) -> None:
         self.live = live
         self.paced = paced
         self.steps: queue.Queue[Image | Exception | threading.Event] = queue.Queue()

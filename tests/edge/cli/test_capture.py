@@ -15,10 +15,12 @@ import pytest
 from catalog.building.sources import read_source
 from catalog.core.errors import ContentError, SurroundingsError
 from edge.cameras import CameraSettings
-from edge.cli.capture import CaptureProgress, capture, choose_views, cut_out, save_views
+from edge.cli.capture import CaptureProgress, capture
+from edge.cli.photo_folder import save_views
 from edge.errors import CameraError
 from edge.sighting import Frame, Image
 from edge.vision.images import sharpness
+from edge.vision.view_selection import choose_views, thing_cutter
 
 FPS = 20
 
@@ -62,9 +64,9 @@ def resembles(frame: Frame, seed: int) -> bool:
 
 
 def test_one_view_of_each_side_is_kept() -> None:
-    look = cut_out(empty_scene())
+    cutter = thing_cutter(empty_scene())
     parts = [(1.0, scene(1)), (2.0, scene(2)), (1.0, scene(1, 60, 40)), (1.0, scene(3))]
-    views = list(choose_views(filmed(*parts), 5, look))
+    views = list(choose_views(filmed(*parts), 5, cutter))
     assert len(views) == 3
     assert all(resembles(view, seed) for view, seed in zip(views, (1, 2, 3), strict=True))
     assert all(max(view.image.shape) < 140 for view in views)  # the thing, not the scene
@@ -86,13 +88,13 @@ def test_nothing_is_kept_while_it_moves() -> None:
 
 def test_trembling_hand_counts_as_rest() -> None:
     tremble = [(1 / FPS, scene(1, 110 + number % 2)) for number in range(2 * FPS)]
-    assert len(list(choose_views(filmed(*tremble), 5, cut_out(empty_scene())))) == 1
+    assert len(list(choose_views(filmed(*tremble), 5, thing_cutter(empty_scene())))) == 1
 
 
 def test_empty_scene_is_never_kept() -> None:
-    look = cut_out(empty_scene())
+    cutter = thing_cutter(empty_scene())
     brighter = np.clip(empty_scene() * 1.2, 0, 255).astype(np.uint8)
-    assert list(choose_views(filmed((2.0, scene(None)), (2.0, brighter)), 5, look)) == []
+    assert list(choose_views(filmed((2.0, scene(None)), (2.0, brighter)), 5, cutter)) == []
 
 
 def test_sharpest_moment_is_kept_while_the_focus_hunts() -> None:
@@ -109,12 +111,12 @@ def test_blurred_view_is_not_kept_beside_sharp_ones() -> None:
 def test_plain_side_is_kept_when_it_is_held_for_long() -> None:
     plain = scene(None)
     plain[70:170, 110:210] = (40, 60, 200)
-    look = cut_out(empty_scene())
-    assert len(list(choose_views(filmed((0.8, scene(1)), (8.0, plain)), 5, look))) == 2
+    cutter = thing_cutter(empty_scene())
+    assert len(list(choose_views(filmed((0.8, scene(1)), (8.0, plain)), 5, cutter))) == 2
 
 
 def test_foreground_is_the_thing_with_a_margin() -> None:
-    part = cut_out(empty_scene())(scene(4, 150, 100))
+    part = thing_cutter(empty_scene())(scene(4, 150, 100))
     assert part is not None
     assert 100 <= part.shape[0] <= 130
     assert 100 <= part.shape[1] <= 130
@@ -247,7 +249,7 @@ def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.Mon
     told: list[CaptureProgress] = []
     paths = capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", 2, 20.0, told.append)
     assert [path.name for path in paths] == ["1.jpg", "2.jpg"]
-    assert [(one.stage, one.kept) for one in told] == [
+    assert [(progress.stage, progress.taken) for progress in told] == [
         ("clear", 0),
         ("show", 0),
         ("turn", 1),

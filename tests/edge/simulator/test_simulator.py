@@ -22,7 +22,7 @@ def test_frames_are_pictures_of_the_size_asked_for(simulator: Simulator) -> None
     image, truth = simulator.frame(0)
     assert image.shape == (240, 320, 3)
     assert image.dtype == np.uint8
-    assert truth == Truth("empty", None, None, True, -1)
+    assert truth == Truth("empty", None, None, resting=True, showing=-1)
     assert Simulator(3).frame(0)[0].shape == (480, 640, 3)
 
 

@@ -32,7 +32,7 @@ def shown(play: Play, kind: Kind, text: str, size: int = 330) -> Image:
     """A carton with this code on the counter."""
     view = View(yaw=12, pitch=5, roll=-6, size=size)
     cutout, _ = package(np.random.default_rng(4), drawn_code(kind, text), (90, 160, 60), view)
-    return flattened(play.still(), [Placed(cutout, 150, 70, thing=True)])
+    return flattened(play.still(), [Placed(cutout, 150, 70, is_thing=True)])
 
 
 def any_code(code: Code) -> bool:
@@ -49,7 +49,7 @@ def test_a_code_on_a_package_is_read(play: Play, kind: Kind) -> None:
     assert text in spellings(code.text)
 
 
-def test_one_look_at_a_barcode_is_not_believed_but_one_at_a_qr_code_is(play: Play) -> None:
+def test_a_barcode_takes_two_frames_and_a_qr_code_one(play: Play) -> None:
     bars = play.sensed(shown(play, "ean13", "4006381333931"), 1)
     assert CodeReader().read([bars], any_code) is None
     assert CodeReader().read([bars, bars], any_code) == Code("EAN_13", "4006381333931")
@@ -58,10 +58,10 @@ def test_one_look_at_a_barcode_is_not_believed_but_one_at_a_qr_code_is(play: Pla
 
 
 def test_barcodes_that_differ_are_not_believed(play: Play) -> None:
-    one, other = (
+    first, second = (
         play.sensed(shown(play, "ean13", text), 1) for text in ("4006381333931", "5901234123457")
     )
-    assert CodeReader().read([one, other], any_code) is None
+    assert CodeReader().read([first, second], any_code) is None
 
 
 def test_a_code_that_no_item_has_does_not_hide_one_that_an_item_has(play: Play) -> None:
@@ -105,16 +105,16 @@ def test_a_upc_is_spelt_as_ean_too() -> None:
 
 def test_an_item_is_found_by_its_sku_or_its_code(tmp_path: Path) -> None:
     file, pictures = tmp_path / "items.db", tmp_path / "pictures.db"
-    kept = [
+    written = [
         Item("soap", "Soap", attributes={"code": "4006381333931 73513537"}),
         Item("036000291452", "Tissues"),
         Item("plain", "Plain"),
     ]
-    write_items(file, kept, [Photo(0, "soap", "soap.jpg", 9, 9, "")])
+    write_items(file, written, [Photo(0, "soap", "soap.jpg", 9, 9, "")])
     write_thumbnails(pictures, [(0, b"")])
     items = Items(file, pictures)
     found = [items.with_code(spellings(text)) for text in ("73513537", "0036000291452", "1")]
-    assert [None if one is None else one.title for one in found] == ["Soap", "Tissues", None]
+    assert [None if item is None else item.title for item in found] == ["Soap", "Tissues", None]
     items.close()
 
 
@@ -126,17 +126,17 @@ def test_a_thing_at_rest_is_named_by_its_code(small_bundle: Path, play: Play) ->
     seen = []
     for number in range(16):
         picture = play.still() if number < 8 else package_shown
-        seen.append(recognizer.see(Frame(play.sensed(picture, number), number / 4, number + 1)))
-    news = [one for one in seen if one.news]
-    assert [one.opinion.verdict for one in news] == [Verdict.MATCH]
-    assert news[0].code == sku
-    assert news[0].opinion.matches[0].sku == sku
-    assert news[0].opinion.matches[0].similarity == 1
+        seen.append(recognizer.observe(Frame(play.sensed(picture, number), number / 4, number + 1)))
+    changed = [observation for observation in seen if observation.decision_changed]
+    assert [observation.decision.verdict for observation in changed] == [Verdict.MATCH]
+    assert changed[0].code == sku
+    assert changed[0].decision.matches[0].sku == sku
+    assert changed[0].decision.matches[0].similarity == 1
     searched = recognizer.search(play.sensed(package_shown, 3), None)
     assert searched.code == sku
 
 
-def test_a_code_of_no_item_leaves_it_to_the_looks(small_bundle: Path, play: Play) -> None:
+def test_where_a_code_names_no_item_the_picture_decides(small_bundle: Path, play: Play) -> None:
     seen = Recognizer(Bundle.open(small_bundle)).search(shown(play, "qr", "nobody"), None)
     assert seen.code == ""
     assert seen.found

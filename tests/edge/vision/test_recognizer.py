@@ -13,10 +13,11 @@ from catalog.bundles.bundle import Bundle
 from catalog.recognition.decision import Verdict
 from edge.sighting import Frame, Image
 from edge.simulator.scene import Simulator
-from edge.vision.recognizer import Observation, Recognizer
+from edge.vision.picture_search import Observation
+from edge.vision.recognizer import Recognizer
 
 SEED = 31
-LOOKS_A_SECOND = 4
+FRAMES_A_SECOND = 4
 NUMBERS = itertools.count(1)  # of all frames of all tests: time never goes back
 
 
@@ -35,7 +36,7 @@ def simulator() -> Simulator:
 def watch(recognizer: Recognizer, images: Iterable[Image]) -> list[Observation]:
     """Show pictures one after the other, four a second."""
     return [
-        recognizer.see(Frame(image, number / LOOKS_A_SECOND, number))
+        recognizer.observe(Frame(image, number / FRAMES_A_SECOND, number))
         for image, number in zip(images, NUMBERS, strict=False)
     ]
 
@@ -50,9 +51,9 @@ def noisy(image: Image, count: int, seed: int = 0) -> Iterable[Image]:
 
 
 def test_an_empty_counter_for_a_minute_names_no_item(bundle: Bundle, simulator: Simulator) -> None:
-    seen = watch(Recognizer(bundle), noisy(simulator.empty(), 60 * LOOKS_A_SECOND))
-    assert {one.opinion.verdict for one in seen} == {Verdict.NOTHING}
-    assert not any(one.news for one in seen)
+    seen = watch(Recognizer(bundle), noisy(simulator.empty(), 60 * FRAMES_A_SECOND))
+    assert {observation.decision.verdict for observation in seen} == {Verdict.NOTHING}
+    assert not any(observation.decision_changed for observation in seen)
 
 
 def test_a_minute_of_an_unchanged_thing_is_one_sighting(
@@ -61,10 +62,10 @@ def test_a_minute_of_an_unchanged_thing_is_one_sighting(
     recognizer = Recognizer(bundle)
     watch(recognizer, noisy(simulator.empty(), 8))
     image, truth = simulator.frame(simulator.resting(0)[5])
-    seen = watch(recognizer, noisy(image, 60 * LOOKS_A_SECOND))
-    assert sum(one.news for one in seen) == 1
-    assert seen[-1].opinion.verdict is not Verdict.NOTHING
-    assert seen[-1].still, "an unchanged scene is not computed again"
+    seen = watch(recognizer, noisy(image, 60 * FRAMES_A_SECOND))
+    assert sum(observation.decision_changed for observation in seen) == 1
+    assert seen[-1].decision.verdict is not Verdict.NOTHING
+    assert seen[-1].thing_unchanged, "an unchanged scene is not computed again"
     assert truth.kind == "item"
 
 
@@ -74,28 +75,28 @@ def test_a_thing_taken_away_leaves_nothing(bundle: Bundle, simulator: Simulator)
     image, _ = simulator.frame(simulator.resting(0)[5])
     watch(recognizer, noisy(image, 20))
     seen = watch(recognizer, noisy(simulator.empty(), 6))
-    assert [one.opinion.verdict for one in seen][-1] is Verdict.NOTHING
+    assert [observation.decision.verdict for observation in seen][-1] is Verdict.NOTHING
 
 
-def test_one_odd_look_changes_nothing(bundle: Bundle, simulator: Simulator) -> None:
+def test_one_odd_frame_changes_nothing(bundle: Bundle, simulator: Simulator) -> None:
     recognizer = Recognizer(bundle)
     watch(recognizer, noisy(simulator.empty(), 8))
     image, _ = simulator.frame(simulator.resting(0)[5])
-    before = watch(recognizer, noisy(image, 12))[-1].opinion.subject
+    before = watch(recognizer, noisy(image, 12))[-1].decision.subject
     seen = watch(recognizer, [simulator.empty(), *noisy(image, 4)])
-    assert not any(one.news for one in seen)
-    assert seen[-1].opinion.subject == before
+    assert not any(observation.decision_changed for observation in seen)
+    assert seen[-1].decision.subject == before
 
 
 @pytest.mark.parametrize("handled", [False, True])
 def test_a_thing_that_nobody_touched_is_still_the_same(
-    bundle: Bundle, simulator: Simulator, handled: bool
+    bundle: Bundle, simulator: Simulator, *, handled: bool
 ) -> None:
     recognizer = Recognizer(bundle)
     watch(recognizer, noisy(simulator.empty(), 8))
     image, truth = simulator.frame(simulator.resting(0)[5])
-    said = watch(recognizer, noisy(image, 12))[-1].opinion
-    assert said.verdict is Verdict.MATCH
+    decision = watch(recognizer, noisy(image, 12))[-1].decision
+    assert decision.verdict is Verdict.MATCH
     assert truth.box is not None
     x, y, width, height = truth.box
     back = image.copy()  # its other side has no print, and no catalogue has it
@@ -105,15 +106,19 @@ def test_a_thing_that_nobody_touched_is_still_the_same(
         reaching[y + height // 2 :, x : x + width] = (120, 150, 220)
         watch(recognizer, noisy(reaching, 2))
     seen = watch(recognizer, noisy(back, 12))
-    assert (seen[-1].opinion.subject == said.subject) is not handled
-    assert sum(one.news for one in seen) == handled
+    assert (seen[-1].decision.subject == decision.subject) is not handled
+    assert sum(observation.decision_changed for observation in seen) == handled
 
 
 def test_an_answer_carries_its_timings(bundle: Bundle, simulator: Simulator) -> None:
     recognizer = Recognizer(bundle)
     watch(recognizer, noisy(simulator.empty(), 8))
     image, _ = simulator.frame(simulator.resting(0)[5])
-    timings = next(one.timings for one in watch(recognizer, noisy(image, 4)) if one.news)
+    timings = next(
+        observation.timings
+        for observation in watch(recognizer, noisy(image, 4))
+        if observation.decision_changed
+    )
     assert min(timings.look, timings.embed, timings.verify) > 0
 
 
@@ -126,7 +131,7 @@ def test_another_bundle_is_used_from_the_next_frame(bundle: Bundle, simulator: S
     recognizer.use(other)
     seen = watch(recognizer, noisy(image, 8))
     assert recognizer.bundle is other
-    assert sum(one.news for one in seen) == 1
+    assert sum(observation.decision_changed for observation in seen) == 1
 
 
 def test_a_moved_camera_is_learned_although_a_verdict_has_settled(
@@ -136,4 +141,4 @@ def test_a_moved_camera_is_learned_although_a_verdict_has_settled(
     watch(recognizer, noisy(simulator.empty(), 8))
     elsewhere = np.ascontiguousarray(Simulator(SEED + 1).empty()[::-1] // 2 + 90)
     seen = watch(recognizer, noisy(elsewhere, 150))
-    assert seen[-1].opinion.verdict is Verdict.NOTHING
+    assert seen[-1].decision.verdict is Verdict.NOTHING

@@ -1,4 +1,4 @@
-"""Empty, something there, and where."""
+"""Whether the counter is empty, and where the thing lies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from edge.sighting import Box, Image
 from edge.simulator.play import Play
-from edge.vision.foreground import small
+from edge.vision.changing_scene import ChangingScene
+from edge.vision.fixed_scene import FixedScene
+from edge.vision.illumination import working_image
 from edge.vision.images import centre_square, overlap, sharpness
-from edge.vision.scene import Scene, State, View
+from edge.vision.scene import Activity, Scene, SceneState
 
 
 def counter(light: float = 1.0, seed: int = 0) -> Image:
@@ -41,21 +43,21 @@ def with_thing(image: Image, box: Box, colour: tuple[int, int, int] = (30, 40, 2
 @pytest.fixture
 def scene() -> Scene:
     """A scene that has learned the empty counter."""
-    scene = Scene()
+    scene = FixedScene()
     for seed in range(5):
-        scene.look(counter(seed=seed))
+        scene.update(counter(seed=seed))
     return scene
 
 
 def test_the_empty_counter_is_empty(scene: Scene) -> None:
-    assert all(scene.look(counter(seed=seed)).empty for seed in range(5, 30))
+    assert all(scene.update(counter(seed=seed)).empty for seed in range(5, 30))
 
 
 @pytest.mark.parametrize(
     "box", [Box(100, 80, 120, 200), Box(400, 200, 200, 150), Box(280, 150, 60, 60)]
 )
 def test_the_box_holds_the_thing_and_little_else(scene: Scene, box: Box) -> None:
-    view = scene.look(with_thing(counter(seed=9), box))
+    view = scene.update(with_thing(counter(seed=9), box))
     assert not view.empty
     assert view.box.x <= box.x
     assert view.box.y <= box.y
@@ -65,7 +67,7 @@ def test_the_box_holds_the_thing_and_little_else(scene: Scene, box: Box) -> None
 
 
 def test_a_thing_at_the_edge_keeps_the_box_inside_the_frame(scene: Scene) -> None:
-    view = scene.look(with_thing(counter(seed=9), Box(560, 300, 80, 180)))
+    view = scene.update(with_thing(counter(seed=9), Box(560, 300, 80, 180)))
     assert view.box.x >= 0
     assert view.box.x + view.box.width <= 640
     assert view.box.y + view.box.height <= 480
@@ -73,12 +75,12 @@ def test_a_thing_at_the_edge_keeps_the_box_inside_the_frame(scene: Scene) -> Non
 
 def test_slow_daylight_is_followed(scene: Scene) -> None:
     for step in range(200):
-        assert scene.look(counter(light=1 + step * 0.002, seed=step)).empty
+        assert scene.update(counter(light=1 + step * 0.002, seed=step)).empty
 
 
 def test_a_gleam_that_was_too_bright_for_the_camera_may_fade() -> None:
     """Its colour shows only when there is less light."""
-    scene = Scene()
+    scene = FixedScene()
 
     def shiny(light: float, seed: int) -> Image:
         seen = counter(light, seed).astype(np.float32)
@@ -86,15 +88,17 @@ def test_a_gleam_that_was_too_bright_for_the_camera_may_fade() -> None:
         seen[20:120, 200:400] = gleam + noise(seed % 16)[20:120, 200:400]
         return np.clip(seen, 0, 255).astype(np.uint8)
 
-    for look in range(5):
-        scene.look(shiny(1.05, look), look / 4)
+    for number in range(5):
+        scene.update(shiny(1.05, number), number / 4)
     lights = (*np.linspace(1.05, 0.7, 200), *np.linspace(0.7, 1.05, 200))
-    views = [scene.look(shiny(light, look), look / 4) for look, light in enumerate(lights, 5)]
+    views = [
+        scene.update(shiny(light, number), number / 4) for number, light in enumerate(lights, 5)
+    ]
     assert all(view.empty for view in views)
 
 
 def test_a_shadow_on_what_is_too_bright_leaves_nothing_behind() -> None:
-    scene = Scene()
+    scene = FixedScene()
     shade = np.ones((480, 640), np.float32)
     cv2.ellipse(shade, (280, 90), (130, 80), 0, 0, 360, (0.65,), -1)
     shade = np.asarray(cv2.GaussianBlur(shade, (0, 0), 25))
@@ -105,56 +109,56 @@ def test_a_shadow_on_what_is_too_bright_leaves_nothing_behind() -> None:
         seen = seen * np.reshape(shade, (*np.shape(shade), 1)) + noise(seed % 16)
         return np.asarray(np.clip(seen, 0, 255), np.uint8)
 
-    for look in range(30):
-        scene.look(shiny(look), look / 4)
-    for look in range(30, 46):
-        scene.look(shiny(look, shade), look / 4)
-    views = [scene.look(shiny(look), look / 4) for look in range(46, 90)]
+    for number in range(30):
+        scene.update(shiny(number), number / 4)
+    for number in range(30, 46):
+        scene.update(shiny(number, shade), number / 4)
+    views = [scene.update(shiny(number), number / 4) for number in range(46, 90)]
     assert all(view.empty for view in views[4:])
 
 
 def test_a_thing_is_not_learned_as_background_however_long_it_stays(scene: Scene) -> None:
     thing = Box(250, 150, 150, 200)
-    assert not any(scene.look(with_thing(counter(seed=seed), thing)).empty for seed in range(400))
+    assert not any(scene.update(with_thing(counter(seed=seed), thing)).empty for seed in range(400))
 
 
 def test_a_moved_camera_is_learned_anew(scene: Scene) -> None:
     random = np.random.default_rng(5)
     blocks = random.integers(0, 255, (12, 16, 3)).astype(np.uint8)
     moved = cv2.resize(blocks, (640, 480), interpolation=cv2.INTER_NEAREST)
-    views = [scene.look(np.asarray(moved, np.uint8)) for _ in range(200)]
+    views = [scene.update(np.asarray(moved, np.uint8)) for _ in range(200)]
     assert not views[0].empty
     assert views[-1].empty
 
 
 def test_without_a_background_it_is_never_empty() -> None:
-    scene = Scene(learns_background=False)
-    view = scene.look(counter())
+    scene = ChangingScene()
+    view = scene.update(counter())
     assert not view.empty
     assert view.box == Box(80, 0, 480, 480) == centre_square(counter())
 
 
 def test_another_frame_size_starts_anew(scene: Scene) -> None:
-    view = scene.look(np.zeros((720, 720, 3), np.uint8))
+    view = scene.update(np.zeros((720, 720, 3), np.uint8))
     assert view.empty
     assert view.box == Box(0, 0, 720, 720)
 
 
 def test_movement_is_not_steady(scene: Scene) -> None:
-    scene.look(counter(seed=1))
-    assert scene.look(counter(seed=2)).steady
-    assert not scene.look(with_thing(counter(seed=3), Box(100, 50, 300, 350))).steady
+    scene.update(counter(seed=1))
+    assert scene.update(counter(seed=2)).steady
+    assert not scene.update(with_thing(counter(seed=3), Box(100, 50, 300, 350))).steady
 
 
 def test_rest_holds_through_noise_and_ends_with_a_change(scene: Scene) -> None:
     thing = Box(250, 150, 150, 200)
-    views = [scene.look(with_thing(counter(seed=seed), thing)) for seed in range(1, 20)]
-    assert views[0].state is State.MOVING
-    assert {view.state for view in views[2:]} == {State.REST}
+    views = [scene.update(with_thing(counter(seed=seed), thing)) for seed in range(1, 20)]
+    assert views[0].activity is Activity.MOVING
+    assert {view.activity for view in views[2:]} == {Activity.REST}
     assert len({view.change for view in views}) == 1
     other = with_thing(counter(seed=3), thing)
-    view = scene.look(with_thing(other, Box(300, 200, 40, 40), (200, 60, 30)))
-    assert view.state is State.MOVING
+    view = scene.update(with_thing(other, Box(300, 200, 40, 40), (200, 60, 30)))
+    assert view.activity is Activity.MOVING
     assert view.change > views[-1].change
 
 
@@ -170,9 +174,9 @@ def test_overlap_of_boxes() -> None:
     assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
 
 
-def settled(scene: Scene, image: Image, looks: int = 8) -> View:
-    """What the scene says after some looks at the same."""
-    return [scene.look(noisy(image, seed)) for seed in range(looks)][-1]
+def settled(scene: Scene, image: Image, frames: int = 8) -> SceneState:
+    """What the scene knows after some frames of the same picture."""
+    return [scene.update(noisy(image, seed)) for seed in range(frames)][-1]
 
 
 def noisy(image: Image, seed: int) -> Image:
@@ -189,27 +193,27 @@ def table() -> Image:
 @pytest.fixture
 def prepared() -> Scene:
     """A scene that has learned the table."""
-    scene = Scene()
+    scene = FixedScene()
     settled(scene, table())
     return scene
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_hand_that_reaches_in_is_nothing(seed: int) -> None:
-    play, scene = Play(300 + seed, kinds=("hand",)), Scene()
+    play, scene = Play(300 + seed, kinds=("hand",)), FixedScene()
     settled(scene, play.still())
     image, truth = play.frame(round((play.act(0).start + 1.5) * play.fps))
     assert truth.hand
     view = settled(scene, image)
     assert not view.empty
-    assert view.state is State.EMPTY
-    assert view.close is None
+    assert view.activity is Activity.EMPTY
+    assert view.thing_box is None
 
 
 def test_another_light_is_no_thing(prepared: Scene) -> None:
     for light in (0.7, 1.15):
         lit = np.clip(table() * np.array([light, light, light * 1.05]), 0, 255).astype(np.uint8)
-        assert settled(prepared, lit).state is State.EMPTY
+        assert settled(prepared, lit).activity is Activity.EMPTY
 
 
 def test_a_soft_shadow_is_no_thing(prepared: Scene) -> None:
@@ -217,8 +221,8 @@ def test_a_soft_shadow_is_no_thing(prepared: Scene) -> None:
     cv2.ellipse(shade, (300, 240), (150, 190), 20, 0, 360, (0.65,), -1)
     shade = np.asarray(cv2.GaussianBlur(shade, (0, 0), 25), np.float32)
     shaded = (table() * shade[..., None]).astype(np.uint8)
-    assert settled(prepared, shaded).close is None
-    assert settled(prepared, table()).close is None, "nor is its going away"
+    assert settled(prepared, shaded).thing_box is None
+    assert settled(prepared, table()).thing_box is None, "nor is its going away"
 
 
 def test_a_thing_on_a_counter_half_in_a_shadow_has_the_box(prepared: Scene) -> None:
@@ -228,9 +232,9 @@ def test_a_thing_on_a_counter_half_in_a_shadow_has_the_box(prepared: Scene) -> N
     box = Box(250, 150, 140, 180)
     lit = (with_thing(table(), box, (20, 190, 250)) * shade[..., None]).astype(np.uint8)
     view = settled(prepared, lit)
-    assert view.state is State.REST
-    assert view.close is not None
-    assert overlap(view.close, box) > 0.8
+    assert view.activity is Activity.REST
+    assert view.thing_box is not None
+    assert overlap(view.thing_box, box) > 0.8
 
 
 def test_what_is_turned_in_its_place_is_of_one_visit_and_what_is_handled_is_not(
@@ -242,7 +246,7 @@ def test_what_is_turned_in_its_place_is_of_one_visit_and_what_is_handled_is_not(
     turned = settled(prepared, other_side)
     assert turned.change != first.change
     assert turned.visit == first.visit
-    prepared.look(noisy(with_thing(other_side, Box(300, 300, 60, 180), (120, 150, 220)), 3))
+    prepared.update(noisy(with_thing(other_side, Box(300, 300, 60, 180), (120, 150, 220)), 3))
     assert settled(prepared, with_thing(table(), box)).visit != first.visit
     away = settled(prepared, with_thing(table(), Box(20, 40, 140, 180)))
     assert away.visit != settled(prepared, with_thing(table(), box)).visit
@@ -251,10 +255,10 @@ def test_what_is_turned_in_its_place_is_of_one_visit_and_what_is_handled_is_not(
 def test_of_two_things_the_larger_has_the_box(prepared: Scene) -> None:
     both = with_thing(with_thing(table(), Box(60, 100, 150, 250)), Box(420, 200, 110, 120))
     view = settled(prepared, both)
-    assert view.state is State.REST
+    assert view.activity is Activity.REST
     assert view.things == 2
-    assert view.close is not None
-    assert overlap(view.close, Box(60, 100, 150, 250)) > 0.8
+    assert view.thing_box is not None
+    assert overlap(view.thing_box, Box(60, 100, 150, 250)) > 0.8
     assert settled(prepared, with_thing(table(), Box(60, 100, 150, 250))).things == 1
 
 
@@ -263,18 +267,18 @@ def test_motion_elsewhere_does_not_disturb_a_thing_at_rest(prepared: Scene) -> N
     change = settled(prepared, thing).change
     for step in range(6):
         away = with_thing(thing, Box(560, 40 * step, 30, 30))
-        view = prepared.look(noisy(away, step))
-        assert view.close is not None
-        assert overlap(view.close, Box(60, 100, 150, 250)) > 0.8
+        view = prepared.update(noisy(away, step))
+        assert view.thing_box is not None
+        assert overlap(view.thing_box, Box(60, 100, 150, 250)) > 0.8
     assert settled(prepared, thing).change >= change
 
 
 def test_a_bumped_camera_is_put_right(prepared: Scene) -> None:
     bumped = np.asarray(np.roll(table(), (6, -8), (0, 1)))
-    assert settled(prepared, bumped, 12).state is State.EMPTY
+    assert settled(prepared, bumped, 12).activity is Activity.EMPTY
     view = settled(prepared, with_thing(bumped, Box(200, 100, 150, 250)))
-    assert view.close is not None
-    assert overlap(view.close, Box(200, 100, 150, 250)) > 0.8
+    assert view.thing_box is not None
+    assert overlap(view.thing_box, Box(200, 100, 150, 250)) > 0.8
 
 
 def test_a_shift_that_explains_the_thing_but_not_the_counter_is_not_believed(
@@ -282,16 +286,16 @@ def test_a_shift_that_explains_the_thing_but_not_the_counter_is_not_believed(
 ) -> None:
     """Streaks of brushed metal look as if they had moved when a thing lies on them."""
     box = Box(200, 100, 150, 250)
-    wrong = small(with_thing(table(), Box(box.x, box.y, box.width, box.height // 2)))
+    wrong = working_image(with_thing(table(), Box(box.x, box.y, box.width, box.height // 2)))
     streaks = np.arange(len(wrong)) // 6 % 2 == 0
     wrong[streaks] = np.clip(wrong[streaks].astype(np.int16) + 16, 0, 255)
-    monkeypatch.setattr("edge.vision.counter.shifted_to", lambda ground, now: wrong)
+    monkeypatch.setattr("edge.vision.background._shifted_to", lambda background, now: wrong)
     view = settled(prepared, with_thing(table(), box))
-    assert view.close is not None
-    assert overlap(view.close, box) > 0.8
+    assert view.thing_box is not None
+    assert overlap(view.thing_box, box) > 0.8
 
 
 def test_what_was_learned_as_background_by_mistake_is_forgotten() -> None:
-    scene = Scene()
+    scene = FixedScene()
     settled(scene, with_thing(table(), Box(200, 100, 150, 250)))
-    assert settled(scene, table(), 12).state is State.EMPTY
+    assert settled(scene, table(), 12).activity is Activity.EMPTY

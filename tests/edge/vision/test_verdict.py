@@ -1,11 +1,11 @@
-"""From similar items to a verdict."""
+"""Which items are named, by their probabilities."""
 
 from __future__ import annotations
 
 from catalog.bundles.bundle import Match
 from catalog.recognition.calibration import Calibration, HeldWeights, MeasureWeights, Shares
 from catalog.recognition.decision import Verdict
-from edge.vision.verdict import Opinion, judge
+from edge.vision.verdict import Decision, decide
 
 EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
@@ -21,58 +21,60 @@ CALIBRATION = Calibration(
 )
 
 
-def found(**sure: float) -> list[Match]:
-    return [Match(sku, number, 0.5, value) for number, (sku, value) in enumerate(sure.items())]
+def found(**probabilities: float) -> list[Match]:
+    return [
+        Match(sku, number, 0.5, value) for number, (sku, value) in enumerate(probabilities.items())
+    ]
 
 
 def test_a_clear_lead_is_a_match() -> None:
-    opinion = judge(found(apple=0.9, pear=0.07), CALIBRATION)
-    assert opinion.verdict is Verdict.MATCH
-    assert opinion.matches[0].sku == "apple"
+    decision = decide(found(apple=0.9, pear=0.07), CALIBRATION)
+    assert decision.verdict is Verdict.MATCH
+    assert decision.matches[0].sku == "apple"
 
 
 def test_what_it_may_be_after_all_comes_after_a_match() -> None:
-    opinion = judge(found(apple=0.9, pear=0.07, plum=0.002), CALIBRATION)
-    assert [match.sku for match in opinion.matches] == ["apple", "pear"]
+    decision = decide(found(apple=0.9, pear=0.07, plum=0.002), CALIBRATION)
+    assert [match.sku for match in decision.matches] == ["apple", "pear"]
 
 
 def test_two_that_are_likely_are_one_of_these() -> None:
-    opinion = judge(found(a=0.5, b=0.4, c=0.02), CALIBRATION)
-    assert opinion.verdict is Verdict.ONE_OF
-    assert [match.sku for match in opinion.matches] == ["a", "b"]
+    decision = decide(found(a=0.5, b=0.4, c=0.02), CALIBRATION)
+    assert decision.verdict is Verdict.ONE_OF
+    assert [match.sku for match in decision.matches] == ["a", "b"]
 
 
 def test_one_of_these_has_at_most_three_cards() -> None:
-    opinion = judge(found(a=0.3, b=0.25, c=0.23, d=0.2), CALIBRATION)
-    assert opinion.verdict is Verdict.ONE_OF
-    assert [match.sku for match in opinion.matches] == ["a", "b", "c"]
+    decision = decide(found(a=0.3, b=0.25, c=0.23, d=0.2), CALIBRATION)
+    assert decision.verdict is Verdict.ONE_OF
+    assert [match.sku for match in decision.matches] == ["a", "b", "c"]
 
 
 def test_below_the_threshold_it_is_unknown_and_names_nothing() -> None:
-    opinion = judge(found(apple=0.55, pear=0.02), CALIBRATION)
-    assert opinion == Opinion(Verdict.UNKNOWN)
+    decision = decide(found(apple=0.55, pear=0.02), CALIBRATION)
+    assert decision == Decision(Verdict.UNKNOWN)
 
 
 def test_likely_one_of_three_is_not_unknown_though_none_alone_is_likely() -> None:
-    assert judge(found(a=0.3, b=0.25, c=0.2), CALIBRATION).verdict is Verdict.ONE_OF
+    assert decide(found(a=0.3, b=0.25, c=0.2), CALIBRATION).verdict is Verdict.ONE_OF
 
 
 def test_nothing_found_is_unknown() -> None:
-    assert judge([], CALIBRATION).verdict is Verdict.UNKNOWN
+    assert decide([], CALIBRATION).verdict is Verdict.UNKNOWN
 
 
-def test_what_is_said_is_a_little_favoured() -> None:
-    said = judge(found(apple=0.9, pear=0.05), CALIBRATION)
-    assert judge(found(apple=0.57, pear=0.01), CALIBRATION, said).verdict is Verdict.MATCH
-    assert judge(found(apple=0.52, pear=0.01), CALIBRATION, said).verdict is Verdict.UNKNOWN
-    unknown = Opinion(Verdict.UNKNOWN)
-    assert judge(found(apple=0.62, pear=0.01), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
+def test_the_current_decision_is_a_little_favoured() -> None:
+    current = decide(found(apple=0.9, pear=0.05), CALIBRATION)
+    assert decide(found(apple=0.57, pear=0.01), CALIBRATION, current).verdict is Verdict.MATCH
+    assert decide(found(apple=0.52, pear=0.01), CALIBRATION, current).verdict is Verdict.UNKNOWN
+    unknown = Decision(Verdict.UNKNOWN)
+    assert decide(found(apple=0.62, pear=0.01), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
 
 
 def test_two_of_these_in_another_order_say_the_same() -> None:
-    one, other = (
-        judge(found(**both), CALIBRATION)
+    first, second = (
+        decide(found(**both), CALIBRATION)
         for both in ({"a": 0.45, "b": 0.44}, {"b": 0.45, "a": 0.44})
     )
-    assert one.verdict is Verdict.ONE_OF
-    assert one.subject == other.subject
+    assert first.verdict is Verdict.ONE_OF
+    assert first.subject == second.subject

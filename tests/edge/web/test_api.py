@@ -174,7 +174,7 @@ def test_timestamps_are_rfc_3339_in_utc() -> None:
 def test_sightings_are_the_last_hundred_newest_first(web: Web) -> None:
     """Older ones are gone."""
     for _ in range(103):
-        web.device.latest.push(web.device.sighting(Verdict.NOTHING, []))
+        web.device.latest.publish(web.device.sighting(Verdict.NOTHING, []))
     listed = web.get("/api/sightings").json()["sightings"]
     assert [one["sequence"] for one in listed] == list(range(103, 3, -1))
     assert listed[0]["look"] is None
@@ -185,7 +185,7 @@ def test_look_is_the_searched_crop(web: Web) -> None:
     pushed = web.device.show(Verdict.MATCH, [(CUP, 0.9)])
     answer = web.get(web.get("/api/latest").json()["sighting"]["look"])
     assert answer.headers["Content-Type"] == "image/jpeg"
-    assert answer.content == pushed.look_jpeg
+    assert answer.content == pushed.crop_jpeg
 
 
 def test_look_of_nothing_or_unknown_sighting_is_a_problem(web: Web) -> None:
@@ -337,7 +337,7 @@ def test_only_the_last_looks_of_searches_are_kept(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory has an end."""
-    monkeypatch.setattr(searches, "KEPT", 2)
+    monkeypatch.setattr(searches, "REMEMBERED", 2)
     looks = [search(web).json()["look"] for _ in range(3)]
     assert [web.get(look).status_code for look in looks] == [404, 200, 200]
 
@@ -504,7 +504,7 @@ def test_lan_hosts() -> None:
     assert not is_known_host("192.0.2.7", lan=True)
     assert not is_known_host("0.0.0.0", lan=True)
     assert not is_known_host("255.255.255.255", lan=True)
-    assert is_known_host("kiosk.example", lan=False, named=frozenset({"kiosk.example"}))
+    assert is_known_host("kiosk.example", lan=False, allowed=frozenset({"kiosk.example"}))
     for address in lan_addresses():
         assert is_known_host(f"{address}:8080", lan=True)
         assert not is_known_host(address, lan=False)
@@ -741,7 +741,7 @@ def test_close_before_serving_frees_the_port() -> None:
 
 
 def test_addresses_can_be_opened() -> None:
-    """LocalFeatureStore at the start; with lan, one for a phone."""
+    """Printed at the start; with lan, one for a phone."""
     server = Server(create_app(StandInDevice()), "0.0.0.0", 0, threading.Event())
     try:
         assert server.addresses(lan=False) == [f"http://localhost:{server.port}/"]

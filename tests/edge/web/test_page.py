@@ -26,7 +26,7 @@ from playwright.sync_api import (
 import edge.web.app
 from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
-from edge.web.device import CameraStatus
+from edge.web.interfaces import CameraStatus
 from edge.web.server import Server
 from tests.support.web_stand_in import (
     CUP,
@@ -93,6 +93,7 @@ def visiting(
     address: str,
     size: tuple[int, int] = WIDE,
     scheme: str = "light",
+    *,
     server_may_be_away: bool = False,
 ) -> Iterator[Page]:
     """A page at `address`; nothing may be complained about in its console."""
@@ -303,10 +304,10 @@ def test_hidden_page_holds_no_streams(page: Page) -> None:
     expect(page.locator("#picture")).to_be_visible()
     open_streams = "() => fetch('/api/status').then((a) => a.json()).then((s) => s.streams.open)"
     assert page.evaluate(open_streams) == 2
-    hide(page, True)
+    hide(page, hidden=True)
     page.wait_for_function(f"async () => (await ({open_streams})()) === 0")
     expect(page.locator("#picture")).to_be_hidden()
-    hide(page, False)
+    hide(page, hidden=False)
     expect(page.locator("#picture")).to_be_visible()
     page.wait_for_function(f"async () => (await ({open_streams})()) === 2")
 
@@ -403,7 +404,7 @@ def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
     expect(page.locator("#result-words")).to_have_text("Your photo")
     expect(page.locator("#look")).to_be_visible()
     device.show(Verdict.MATCH, [(CUP, 0.9)])
-    expect(page.locator("#status-when")).to_contain_text("QueryDescriptors")
+    expect(page.locator("#status-when")).to_contain_text("Seen")
     expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
     page.get_by_role("button", name="Back to live").click()
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
@@ -618,7 +619,7 @@ def all_pictures_are_there(page: Page) -> bool:
     return True
 
 
-def hide(page: Page, hidden: bool) -> None:
+def hide(page: Page, *, hidden: bool) -> None:
     """Tell the page that it is in the background, or again in sight."""
     page.evaluate(
         """(hidden) => {

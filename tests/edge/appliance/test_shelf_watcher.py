@@ -13,21 +13,21 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
-from edge.appliance.shelf_watch import ShelfWatch
+from edge.appliance.shelf_watcher import ShelfWatcher
 
 
-class Device:
-    """Keeps what the watch says and the bundle in use."""
+class WatchedDevice:
+    """Holds the bundle in use, and notes what the watcher reports."""
 
     def __init__(self, shelf: Shelf) -> None:
         active = shelf.active()
         assert active is not None
         self.bundle = Bundle.open(active)
-        self.said: list[tuple[str, str]] = []
-        self.watch = ShelfWatch(shelf, lambda: self.bundle, self.say)
+        self.phases: list[tuple[str, str]] = []
+        self.watcher = ShelfWatcher(shelf, lambda: self.bundle, self.on_change)
 
-    def say(self, phase: str, bundle: str, message: str) -> None:
-        self.said.append((phase, bundle))
+    def on_change(self, phase: str, bundle: str, message: str) -> None:
+        self.phases.append((phase, bundle))
 
 
 @pytest.fixture
@@ -45,38 +45,38 @@ def second(things: Path, colour_grid: Featurizer, cache: Path, tmp_path: Path) -
 
 
 def test_nothing_is_done_while_nothing_changes(shelf: Shelf) -> None:
-    device = Device(shelf)
-    device.watch.look()
-    assert device.watch.take() is None
-    assert device.said == []
+    device = WatchedDevice(shelf)
+    device.watcher.check()
+    assert device.watcher.take() is None
+    assert device.phases == []
 
 
 def test_a_newly_active_bundle_is_opened_once(shelf: Shelf, second: Path) -> None:
-    device = Device(shelf)
+    device = WatchedDevice(shelf)
     activated = shelf.activate(second)
-    device.watch.look()
-    device.watch.look()
-    taken = device.watch.take()
+    device.watcher.check()
+    device.watcher.check()
+    taken = device.watcher.take()
     assert taken is not None
     assert taken.id == activated.bundle
-    assert device.watch.take() is None
-    assert device.said == [("opening", activated.bundle)]
+    assert device.watcher.take() is None
+    assert device.phases == [("opening", activated.bundle)]
 
 
 def test_a_damaged_one_is_refused_once_and_tried_again_when_activated_again(
     shelf: Shelf, second: Path
 ) -> None:
-    device = Device(shelf)
+    device = WatchedDevice(shelf)
     activated = shelf.activate(second)
     shutil.rmtree(shelf.versions / activated.bundle / "featurizer")
     with pytest.raises(BundleError):
-        device.watch.look()
-    device.watch.look()
-    assert device.watch.take() is None
-    assert device.said == [("opening", activated.bundle), ("failed", activated.bundle)]
+        device.watcher.check()
+    device.watcher.check()
+    assert device.watcher.take() is None
+    assert device.phases == [("opening", activated.bundle), ("failed", activated.bundle)]
     shelf.activate(second)
-    device.watch.look()
-    taken = device.watch.take()
+    device.watcher.check()
+    taken = device.watcher.take()
     assert taken is not None
     assert taken.id == activated.bundle
 
@@ -84,14 +84,14 @@ def test_a_damaged_one_is_refused_once_and_tried_again_when_activated_again(
 def test_going_back_to_the_one_in_use_is_said(
     shelf: Shelf, second: Path, small_bundle: Path
 ) -> None:
-    device = Device(shelf)
+    device = WatchedDevice(shelf)
     activated = shelf.activate(second)
     shutil.rmtree(shelf.versions / activated.bundle / "featurizer")
     with pytest.raises(BundleError):
-        device.watch.look()
+        device.watcher.check()
     shelf.activate(small_bundle)
-    device.watch.look()
-    assert device.said[-1] == ("open", device.bundle.id)
+    device.watcher.check()
+    assert device.phases[-1] == ("open", device.bundle.id)
 
 
 def test_only_active_and_previous_stay_on_the_shelf(
@@ -114,15 +114,15 @@ def test_only_active_and_previous_stay_on_the_shelf(
 def test_what_the_machine_lacks_is_no_verdict_and_it_is_tried_again(
     shelf: Shelf, second: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.appliance.shelf_watch.AGAIN_S", 0.0)
-    device = Device(shelf)
+    monkeypatch.setattr("edge.appliance.shelf_watcher.RETRY_S", 0.0)
+    device = WatchedDevice(shelf)
     activated = shelf.activate(second)
     with monkeypatch.context() as patch:
         patch.setattr("catalog.bundles.validator.sys.executable", "/absent/python")
         with pytest.raises(SurroundingsError):
-            device.watch.look()
-    assert device.said == [("opening", activated.bundle), ("open", device.bundle.id)]
-    device.watch.look()
-    taken = device.watch.take()
+            device.watcher.check()
+    assert device.phases == [("opening", activated.bundle), ("open", device.bundle.id)]
+    device.watcher.check()
+    taken = device.watcher.take()
     assert taken is not None
     assert taken.id == activated.bundle

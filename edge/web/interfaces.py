@@ -1,4 +1,4 @@
-"""What the web app needs from the appliance that it shows."""
+"""The interfaces through which the web app sees the appliance and its catalogue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from catalog.bundles.items import Item, Photo
-from edge.counters import Figures
+from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Image, Sighting
@@ -15,7 +15,14 @@ from edge.sighting import Box, Image, Sighting
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """How the camera is, since when (Unix seconds), which one, and why in a person's words."""
+    """How the camera is.
+
+    Attributes:
+        state: Whether pictures come.
+        since: Since when, in Unix seconds.
+        name: Which camera it is.
+        message: Why it is offline, for a person; empty where it is not.
+    """
 
     state: Literal["starting", "online", "offline"]
     since: float
@@ -23,8 +30,8 @@ class CameraStatus:
     message: str = ""
 
 
-class Catalogue(Protocol):
-    """The open bundle, as far as the page asks it."""
+class ServedCatalogue(Protocol):
+    """The open bundle, as the web app sees it."""
 
     id: str
 
@@ -33,11 +40,11 @@ class Catalogue(Protocol):
         ...
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
-        """Full text search, best first."""
+        """The items that a full text search finds, best first."""
         ...
 
     def photos(self, sku: str) -> list[Photo]:
-        """The photos of an item, none when it is unknown."""
+        """The photos of an item; none where the catalogue has no such item."""
         ...
 
     def thumbnail(self, number: int) -> bytes | None:
@@ -45,8 +52,8 @@ class Catalogue(Protocol):
         ...
 
 
-class Device(Protocol):
-    """The running appliance. All of it may be called from many threads at once."""
+class ServedAppliance(Protocol):
+    """The running appliance, as the web app sees it. Many threads may use it at once."""
 
     latest: Latest
     picture: LivePicture
@@ -54,11 +61,11 @@ class Device(Protocol):
     lan: bool  # whether the page is offered to the local network too
 
     @property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> ServedCatalogue:
         """The bundle that is open now.
 
         Raises:
-            VisualSearchError: None is open.
+            VisualSearchError: No bundle is open.
         """
         ...
 
@@ -67,20 +74,20 @@ class Device(Protocol):
         ...
 
     def trouble(self) -> str:
-        """What keeps the device from recognizing, to follow "the device"; empty for nothing."""
+        """Why no frame is recognized now, to follow "the device"; empty where all is well."""
         ...
 
     def status(self) -> dict[str, object]:
         """Version, bundle, counts, uptime and the like, ready to be JSON."""
         ...
 
-    def figures(self) -> Figures:
-        """What is counted."""
+    def counters(self) -> CounterSnapshot:
+        """Everything that is counted."""
         ...
 
     def search(self, image: Image, box: Box | None) -> Sighting:
-        """Search with a picture (BGR uint8, (h, w, 3)), or with its part in `box`.
+        """Search with a picture, BGR uint8 (h, w, 3), or with its part in `box`.
 
-        The sighting is not pushed into `latest`; its `look_jpeg` is set and its id unique.
+        The sighting is not added to `latest`. Its `crop_jpeg` is set and its id is unique.
         """
         ...

@@ -1,0 +1,189 @@
+"""The loop: a frame from the camera becomes an observation, and what changed, a sighting."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import uuid6
+
+from catalog.bundles.bundle import Bundle, Match
+from catalog.core.photos import encode_jpeg
+from catalog.recognition.decision import Verdict
+from edge.appliance.event_recorder import EventRecorder
+from edge.cameras import CameraReader
+from edge.counters import ApplianceCounters
+from edge.latest import Latest
+from edge.live import LivePicture
+from edge.settings import EdgeSettings
+from edge.sighting import Box, Candidate, Frame, Image, Sighting
+from edge.vision.picture_search import Observation
+from edge.vision.recognizer import Recognizer
+from edge.vision.verdict import NOTHING
+
+CROP_JPEG_SIDE = 480  # pixels, longer side of a sighting's crop
+MOST_MATCHES = 4  # the match and the next best
+FRAME_TIMEOUT_S = 0.5  # how late the loop notices that it should stop
+STUCK_S = 15.0  # without an analysed frame, though the camera is online
+
+log = logging.getLogger(__name__)
+
+
+class RecognitionLoop:
+    """Recognizes what the camera shows, and publishes each change.
+
+    Attributes:
+        latest: The newest sightings.
+        picture: The newest frame.
+        counters: What the loop counts.
+        observation: The newest one that was computed; None before the first.
+
+    Args:
+        settings: ``[edge]``.
+        reader: Gives the newest frame.
+        bundle: The open bundle to begin with.
+        recorder: Is told each sighting, and the network's output; None for nobody.
+    """
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        reader: CameraReader,
+        bundle: Bundle,
+        recorder: EventRecorder | None = None,
+    ) -> None:
+        self.latest = Latest()
+        self.picture = LivePicture()
+        self.counters = ApplianceCounters()
+        self.observation: Observation | None = None
+        self._interval_s = settings.interval_ms / 1000
+        self._may_learn_background = settings.background
+        self._reader = reader
+        self._recognizer = Recognizer(bundle, exact=settings.exact)
+        self._recorder = recorder
+        self._sequence = 0
+        self._failure = ""
+        self._analysed_at = time.monotonic()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that is open now."""
+        return self._recognizer.bundle
+
+    def run(self, stopping: threading.Event, before_frame: Callable[[], None]) -> None:
+        """Run until `stopping` is set; `before_frame` is called between two frames."""
+        sequence = 0
+        next_analysis = 0.0  # monotonic seconds
+        while not stopping.is_set():
+            before_frame()
+            frame = self._reader.frame(after=sequence, timeout=FRAME_TIMEOUT_S)
+            if frame is None:
+                if self._reader.state.status == "offline":
+                    self.picture.show(None)
+                    self.forget()
+                continue
+            sequence = frame.sequence
+            self.counters.count_frame()
+            self.picture.show(frame)
+            now = time.monotonic()
+            if now < next_analysis:
+                continue
+            next_analysis = now + self._interval_s
+            try:
+                self._analyse(frame)
+                self._analysed_at, self._failure = time.monotonic(), ""
+                next_analysis = now + self._recognizer.next_interval_s(self._interval_s)
+            except Exception as error:  # the next frame may succeed
+                if not self._failure:
+                    log.exception("cannot search")
+                self._failure = f"cannot search: {error}"
+                self.forget()
+
+    def trouble(self) -> str:
+        """Why no frame is recognized now, to follow "the device"; empty where all is well."""
+        if self._failure:
+            return self._failure
+        online = self._reader.state.status == "online"
+        if online and time.monotonic() - self._analysed_at > STUCK_S:
+            return f"has not searched a frame for {STUCK_S:g} seconds"
+        return ""
+
+    def search(self, image: Image, box: Box | None) -> Sighting:
+        """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
+        return _sighting(self._recognizer.search(image, box), time.time(), 0)
+
+    def use(self, bundle: Bundle) -> None:
+        """Recognize with another bundle from the next frame on."""
+        self._recognizer.use(bundle)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, because the camera or the catalogue is another one now."""
+        self._recognizer.reset()
+        newest = self.latest.newest()
+        if newest is not None and newest.verdict is not Verdict.NOTHING:
+            nothing = Observation(self.bundle, NOTHING, decision_changed=True)
+            self.publish(nothing, time.time())
+
+    def publish(self, observation: Observation, at: float) -> Sighting:
+        """Show what was observed at `at` (Unix seconds) to everybody who watches, and record it."""
+        start = time.perf_counter()
+        self._sequence += 1
+        sighting = _sighting(observation, at, self._sequence)
+        show_ms = (time.perf_counter() - start) * 1000
+        sighting = replace(sighting, timings=replace(sighting.timings, show=show_ms))
+        self.latest.publish(sighting)
+        self.counters.count_sighting(sighting.verdict, show_ms)
+        if self._recorder is not None:
+            self._recorder.sighting(sighting)
+        return sighting
+
+    def _analyse(self, frame: Frame) -> None:
+        learn = self._may_learn_background and self._reader.learns_background
+        self._recognizer.learn_background(learn=learn)
+        observation = self._recognizer.observe(frame)
+        self.counters.count_analysis(observation.timings)
+        if not observation.thing_unchanged:
+            self.observation = observation
+        if observation.features is not None and self._recorder is not None:
+            self._recorder.features(observation.features)
+        is_first = self.latest.newest() is None
+        if not observation.decision_changed and not is_first:
+            self.latest.extend(frame.at)
+            return
+        sighting = self.publish(observation, frame.at)
+        named = ", ".join(match.item.sku for match in sighting.matches[:3])
+        log.info("%s %s", sighting.verdict.value, named)
+
+
+def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:
+    """Make a sighting of an observation."""
+    bundle, decision, crop = observation.bundle, observation.decision, observation.crop
+    crop_jpeg = b""
+    if crop is not None and decision.verdict is not Verdict.NOTHING:
+        crop_jpeg = encode_jpeg(crop.image, CROP_JPEG_SIDE)
+    return Sighting(
+        id=str(uuid6.uuid7()),
+        sequence=sequence,
+        at=at,
+        seen_until=at,
+        verdict=decision.verdict,
+        matches=_candidates(bundle, decision.matches[:MOST_MATCHES]),
+        bundle=bundle.id,
+        timings=observation.timings,
+        crop_jpeg=crop_jpeg,
+        things=observation.scene.things if observation.scene is not None else 1,
+        code=observation.code,
+    )
+
+
+def _candidates(bundle: Bundle, matches: tuple[Match, ...]) -> tuple[Candidate, ...]:
+    items = ((bundle.item(match.sku), match) for match in matches)
+    return tuple(
+        Candidate(item, match.photo, match.similarity, match.confidence or 0.0)
+        for item, match in items
+        if item is not None
+    )

@@ -1,0 +1,58 @@
+"""A scene without a background that could be learned."""
+
+from __future__ import annotations
+
+from edge.sighting import Image
+from edge.vision.illumination import difference
+from edge.vision.images import centre_square
+from edge.vision.salient import salient
+from edge.vision.scene import (
+    IN_HAND_CHANGE,
+    REST_S,
+    Activity,
+    MotionImage,
+    Scene,
+    SceneState,
+    square_around,
+)
+
+
+class ChangingScene(Scene):
+    """A scene that changes as a whole: a folder of pictures, a camera that is carried about.
+
+    It is never empty. The thing is what stands out from the picture's border; where nothing
+    does, the frame's centre square is searched.
+    """
+
+    learns_background = False
+
+    def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
+        change = self._state.change if self._state is not None else 0
+        if self._state is None or self._rest_motion is None or self._has_changed(motion):
+            self._rest_since, self._rest_motion, change = self.time, motion, change + 1
+            thing_box = salient(image)
+            height, width = image.shape[:2]
+            box = (
+                centre_square(image)
+                if thing_box is None
+                else square_around(thing_box, 1, width, height)
+            )
+        else:
+            box, thing_box = self._state.box, self._state.thing_box
+        at_rest = self.time - self._rest_since >= REST_S
+        self._state = SceneState(
+            activity=Activity.REST if at_rest else Activity.MOVING,
+            empty=False,
+            box=box,
+            steady=steady,
+            thing_box=thing_box,
+            things=1,
+            change=change,
+            visit=change,
+        )
+        return self._state
+
+    def _has_changed(self, motion: MotionImage) -> bool:
+        """Whether the picture is another one than that with which the rest began."""
+        assert self._rest_motion is not None
+        return float(difference(motion, self._rest_motion).mean()) >= IN_HAND_CHANGE
