@@ -93,7 +93,15 @@ def _commit(database: sqlite3.Connection, events: list[Event]) -> float:
         database.execute(
             "INSERT INTO events (id, kind, worth, at, trusted, size, payload) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (row.id, row.kind, row.worth, row.moment.at, row.moment.trusted, row.size, row.payload),
+            (
+                row.id,
+                row.kind,
+                row.priority,
+                row.moment.at,
+                row.moment.trusted,
+                row.size,
+                row.payload,
+            ),
         )
     database.execute("COMMIT")
     return time.perf_counter() - start

@@ -231,7 +231,7 @@ def thumbnail(crop_jpeg: bytes) -> str | None:
     crop = cv2.imdecode(np.frombuffer(crop_jpeg, np.uint8), cv2.IMREAD_COLOR)
     for side in THUMBNAIL_SIDES:
         jpeg = encode_jpeg(np.asarray(crop, np.uint8), side)
-        if len(jpeg) <= events.LONGEST_THUMBNAIL:
+        if len(jpeg) <= events.MAX_THUMBNAIL_BYTES:
             return base64.b64encode(jpeg).decode()
     return None
 

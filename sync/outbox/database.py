@@ -1,15 +1,15 @@
-"""The outbox's database on disk: opened, checked, set aside when it is damaged.
+"""Open and check the outbox's database, and replace it when it is damaged.
 
 ::
 
-    outbox.db                   symbolic link to the database that counts
+    outbox.db                   symbolic link to the current database
     outbox-<id>.db              SQLite (WAL, synchronous=FULL), with its -wal and -shm
-    outbox-<id>-damaged.db      set aside, with its -wal and -shm; the newest two stay
-    outbox.lock                 shared by whoever uses the database, held alone to replace it
+    outbox-<id>-damaged.db      a damaged database, with its -wal and -shm; the newest two stay
+    outbox.lock                 locked: shared to use the database, exclusively to replace it
 
-A damaged database gets no successor of its own name: SQLite deletes ``-wal`` by name when the
-last user of a database closes it, and that user may be another process that still has the
-damaged one open.
+The successor of a damaged database has another name. With the same name it could lose data:
+SQLite deletes ``-wal`` by name when the last process closes a database, and another process may
+still have the damaged one open.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sync.outbox.rescue import rescue
 
 BUSY_S = 5.0  # how long to wait for another writer
 FORMAT = 1
-MOST_DAMAGED = 2  # files set aside that are kept; a failing disk must not fill itself
+MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
 PARTS = ("", "-wal", "-shm")
 
@@ -64,9 +64,9 @@ log = logging.getLogger(__name__)
 
 
 class OutboxDatabase:
-    """One connection to the outbox at `path`, opened when it is first used.
+    """One connection to the outbox at `path`, opened at its first use.
 
-    Used by one thread at a time. A file that is missing is made, a damaged one replaced.
+    One thread at a time may use it. A missing database is made, a damaged one is replaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class OutboxDatabase:
         self._lock: int | None = None
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work` in one transaction; what it wrote is durable when this returns.
+        """Run `work` in one transaction, which is durable when this returns.
 
         Raises:
             OutboxError: It could not be written; nothing has changed.
@@ -84,7 +84,7 @@ class OutboxDatabase:
         return self._run(work, "BEGIN IMMEDIATE")
 
     def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work` on one state of the database.
+        """Run `work` in one transaction that only reads.
 
         Raises:
             OutboxError: It cannot be read.
@@ -92,14 +92,14 @@ class OutboxDatabase:
         return self._run(work, "BEGIN")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database and the lock file."""
         self._disconnect()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _run(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
-        for _ in range(3):  # a damaged file, its successor, and one damaged meanwhile
+        for _ in range(3):  # a damaged database, its successor, and one damaged meanwhile
             try:
                 with self._locked(fcntl.LOCK_SH):
                     connection = self._connected()
@@ -110,7 +110,7 @@ class OutboxDatabase:
                         return result
             except sqlite3.Error as error:
                 self._recover(error)
-                if not is_damage(error):
+                if not is_damaged(error):
                     raise OutboxError(f"{self.path}: {error}") from error
                 log.error("%s: damaged: %s", self.path, error)
                 self._replace(str(error))
@@ -124,7 +124,7 @@ class OutboxDatabase:
         raise OutboxError(f"{self.path}: is damaged again and again; check the disk")
 
     def _connected(self) -> sqlite3.Connection | None:
-        """The connection to the file that counts now; None when there is none."""
+        """The connection to the current database; None where there is no database."""
         try:
             identity = _identity(self.path)
         except FileNotFoundError:
@@ -133,16 +133,16 @@ class OutboxDatabase:
         if identity != self._identity:
             self._disconnect()
         if self._connection is None:
-            self._identity = identity  # also of a file that cannot be opened
+            self._identity = identity  # also of a database that cannot be opened
             self._connection = _connect(self.path.resolve())
         return self._connection
 
     def _recover(self, error: sqlite3.Error) -> None:
-        """A full or busy database is fine afterwards; any other failure asks for a new start."""
+        """Roll back where the database is full or busy; after any other error, connect anew."""
         if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
             self._roll_back()
         else:
-            self._disconnect(remember=True)
+            self._disconnect(keep_identity=True)
 
     def _roll_back(self) -> None:
         if self._connection is not None and self._connection.in_transaction:
@@ -151,16 +151,16 @@ class OutboxDatabase:
             except sqlite3.Error:
                 self._disconnect()
 
-    def _disconnect(self, remember: bool = False) -> None:
+    def _disconnect(self, *, keep_identity: bool = False) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
-        if not remember:
+        if not keep_identity:
             self._identity = None
 
     def _replace(self, damage: str) -> None:
-        """Put a new database in the place of the damaged or missing one, unless another did."""
+        """Replace the damaged or missing database, unless another process has done so."""
         try:
             with self._locked(fcntl.LOCK_EX):
                 try:
@@ -169,16 +169,17 @@ class OutboxDatabase:
                     present = None
                 if present is not None and present != self._identity:
                     return
-                self._begin_anew(damage)
+                self._make_successor(damage)
         except (OSError, sqlite3.Error) as error:
             raise OutboxError(f"{self.path}: cannot be made: {error}") from error
         finally:
             self._identity = None
 
-    def _begin_anew(self, damage: str) -> None:
-        """Make the new database whole, then let the link point to it, then mark the old one.
+    def _make_successor(self, damage: str) -> None:
+        """Make the new database, then point the link to it, then mark the old one as damaged.
 
-        Killed in between, either the old database is still the one that counts, or the new one.
+        Where the process is killed in between, the link points to the old database or to the
+        complete new one.
         """
         stream = str(uuid.uuid4())
         new = self.path.with_name(f"{self.path.stem}-{stream[:8]}.db")
@@ -189,9 +190,11 @@ class OutboxDatabase:
             except sqlite3.OperationalError as error:
                 if old is None or _code(error) != sqlite3.SQLITE_FULL:
                     raise
-                _remove(new)  # no room for what could be carried over: better to begin empty
-                _create(new, stream, damage, old, room=False)
-            if old is not None and not self.path.is_symlink():  # a file that somebody put there
+                _remove(new)  # the disk has no room for the old events: begin without them
+                _create(new, stream, damage, old, rescued=False)
+            if (
+                old is not None and not self.path.is_symlink()
+            ):  # a file in place of the link, which somebody put there
                 old = old.with_name(f"{self.path.stem}-{stream[-8:]}.db")
                 os.link(self.path, old)
             durable.point(self.path, new.name)
@@ -201,35 +204,35 @@ class OutboxDatabase:
         self._set_aside(new)
 
     def _set_aside(self, current: Path) -> None:
-        """Mark every database but the current one as damaged; only the newest of them stay."""
-        for one in self.path.parent.glob(f"{self.path.stem}-*.db"):
-            if one.name != current.name and not one.stem.endswith(DAMAGED):
-                aside = one.with_name(f"{one.stem}{DAMAGED}.db")
+        """Mark every other database as damaged; only the newest `MAX_DAMAGED` of them stay."""
+        for database in self.path.parent.glob(f"{self.path.stem}-*.db"):
+            if database.name != current.name and not database.stem.endswith(DAMAGED):
+                aside = database.with_name(f"{database.stem}{DAMAGED}.db")
                 log.error("%s: set aside as %s", self.path, aside.name)
-                _move(one, aside)
-        found = self.path.parent.glob(f"{self.path.stem}-*{DAMAGED}.db")
-        for one in sorted(found, key=lambda file: file.stat().st_mtime)[:-MOST_DAMAGED]:
-            _remove(one)
+                _move(database, aside)
+        damaged = self.path.parent.glob(f"{self.path.stem}-*{DAMAGED}.db")
+        for database in sorted(damaged, key=lambda file: file.stat().st_mtime)[:-MAX_DAMAGED]:
+            _remove(database)
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+    def _locked(self, operation: int) -> Iterator[None]:
         if self._lock is None:
             durable.make_folder(self.path.parent)
             name = self.path.with_suffix(".lock")
             self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(self._lock, how)
+        fcntl.flock(self._lock, operation)
         try:
             yield
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file itself is unusable, now and later."""
-    full = getattr(error, "sqlite_errorcode", None)
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Whether the error says that the file itself is unusable, now and later."""
+    extended = getattr(error, "sqlite_errorcode", None)
     damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     unreadable = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
-    return _code(error) in damaged or full in unreadable
+    return _code(error) in damaged or extended in unreadable
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -237,7 +240,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, isolation_level=None, timeout=BUSY_S, check_same_thread=False
     )
     try:
-        _arrange(connection)
+        _configure(connection)
         _check(connection)
     except BaseException:
         connection.close()
@@ -245,37 +248,37 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create(new: Path, stream: str, damage: str, old: Path | None, room: bool = True) -> None:
-    """Make a database, with what can be read of the old one."""
+def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: bool = True) -> None:
+    """Make a database; `rescued`: with the events that can be read from the old one."""
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        _arrange(connection)
+        _configure(connection)
         connection.execute("BEGIN")
         for statement in SCHEMA.split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         if old is not None:
-            damage += f"; {rescue(old, connection, room)}"
+            damage += f"; {rescue(old, connection, copied=rescued)}"
         connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
         connection.execute("COMMIT")
     durable.flush_folder(new.parent)
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Raise an error that `is_damage` unless this is a sound outbox."""
-    (wrong,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    """Raise an error for which `is_damaged` holds, unless this is an intact outbox."""
+    (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if wrong == "ok" and (version != FORMAT or not TABLES.issubset(tables)):
-        wrong = f"is no outbox of format {FORMAT}"
-    if wrong == "ok" and connection.execute("SELECT stream FROM about").fetchone() is None:
-        wrong = "has lost its id"
-    if wrong != "ok":
-        error = sqlite3.DatabaseError(wrong)
+    if problem == "ok" and (version != FORMAT or not TABLES.issubset(tables)):
+        problem = f"is no outbox of format {FORMAT}"
+    if problem == "ok" and connection.execute("SELECT stream FROM about").fetchone() is None:
+        problem = "has lost its id"
+    if problem != "ok":
+        error = sqlite3.DatabaseError(problem)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
 
 
-def _arrange(connection: sqlite3.Connection) -> None:
+def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 4194304")

@@ -1,9 +1,9 @@
-"""What is reported: one JSON document for each event, described by ``event.schema.json``.
+"""The events that are reported: one JSON document each, described by ``event.schema.json``.
 
     python -m sync.outbox.events   prints the schema
 
-A document is an envelope (who, when, the place in the stream) and, beside it, what the kind
-of event adds. Its models stand here; the committed schema is made from them.
+A document has the fields of an envelope (the device, the time, the position in the stream) and
+those of its kind of event. The models are in this module; the committed schema is made from them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,18 @@ from sync.outbox.clock import Moment, now
 Kind = Literal["sighting", "status", "heartbeat", "features", "message"]
 
 VERSION = 1
-LONGEST = 5000  # bytes of a document, its place in the stream included; IoT Core meters by 5 KB
-LONGEST_FEATURES = 40_000  # bytes; 2,048 numbers need about 20,000
-LONGEST_THUMBNAIL = 3000  # bytes of JPEG, a third more as base64
-PLACE = 100  # bytes kept free for stream and sequence
-WORTH: dict[Kind, int] = {"features": 0, "message": 0, "sighting": 1, "heartbeat": 2, "status": 3}
+MAX_BYTES = 5000  # of a document, with its position in the stream; IoT Core bills by 5 KB
+MAX_FEATURES_BYTES = 40_000  # 2,048 numbers need about 20,000
+MAX_THUMBNAIL_BYTES = 3000  # of JPEG; a third more as base64
+POSITION_BYTES = 100  # reserved for stream and sequence
+# When the outbox is full, events of the lowest priority are dropped first.
+PRIORITY: dict[Kind, int] = {
+    "features": 0,
+    "message": 0,
+    "sighting": 1,
+    "heartbeat": 2,
+    "status": 3,
+}
 VERBATIM: frozenset[str] = frozenset(("features", "message"))  # sent without an envelope
 
 Detail = str | int | float | bool | None
@@ -134,10 +141,14 @@ def _new_id() -> str:
 
 @dataclass(frozen=True)
 class Event:
-    """Something to report.
+    """An event to report.
 
-    `body` is a model of this module, or bytes that are sent as they are (kinds features and
-    message, for the cloud side of the AWS sample). The id stays with the event whatever happens.
+    Attributes:
+        kind: Its kind.
+        body: A model of this module; or, for the kinds "features" and "message" of the AWS
+            sample, bytes that are sent as they are.
+        id: A UUIDv7; an event that is sent twice has the same id.
+        moment: When it happened.
     """
 
     kind: Kind
@@ -159,17 +170,17 @@ def features(numbers: Iterable[float]) -> Event:
 
 def message(text: str) -> Event:
     """A line of plain text, as the AWS sample's device sends it."""
-    return Event("message", text.encode("utf-8", "replace")[:LONGEST])
+    return Event("message", text.encode("utf-8", "replace")[:MAX_BYTES])
 
 
 def render(event: Event, device: str, boot: str) -> bytes:
-    """The event's bytes, without its place in the stream; shortened where it would be too long.
+    """Make the event's document, without its position in the stream; too long texts are cut.
 
     Raises:
-        EventError: It cannot be brought below the limit.
+        EventError: The document is longer than allowed even then.
     """
     if isinstance(event.body, bytes):
-        limit = LONGEST_FEATURES if event.kind == "features" else LONGEST
+        limit = MAX_FEATURES_BYTES if event.kind == "features" else MAX_BYTES
         if len(event.body) > limit:
             raise EventError(f"event {event.id}: {len(event.body)} bytes, {limit} are allowed")
         return event.body
@@ -187,13 +198,13 @@ def render(event: Event, device: str, boot: str) -> bytes:
         data = json.dumps(
             envelope | candidate, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         ).encode("utf-8", "replace")
-        if len(data) <= LONGEST - PLACE:
+        if len(data) <= MAX_BYTES - POSITION_BYTES:
             return data
-    raise EventError(f"event {event.id}: {len(data)} bytes, {LONGEST} are allowed")
+    raise EventError(f"event {event.id}: {len(data)} bytes, {MAX_BYTES} are allowed")
 
 
-def placed(payload: bytes, kind: str, stream: str, sequence: int) -> bytes:
-    """A rendered event with its place in the stream: what is sent."""
+def with_position(payload: bytes, kind: str, stream: str, sequence: int) -> bytes:
+    """Add the position in the stream to a rendered event; the result is what is sent."""
     if kind in VERBATIM:
         return payload
     return payload[:-1] + f',"stream":"{stream}","sequence":{sequence}}}'.encode()
@@ -209,23 +220,23 @@ def schema() -> dict[str, Any]:
 
 
 def _shorter(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The body, then ever shorter ones: long texts first, then the picture, then what is beside."""
+    """Yield the body, then shorter ones: texts cut, no picture, no further fields."""
     yield body
     thumbnail = body.pop("thumbnail", None)
-    for longest in (400, 200, 100):
-        yield _cut(body, longest) | ({"thumbnail": thumbnail} if thumbnail else {})
-    for longest in (400, 200, 100):
-        yield _cut(body, longest)
+    for max_length in (400, 200, 100):
+        yield _cut(body, max_length) | ({"thumbnail": thumbnail} if thumbnail else {})
+    for max_length in (400, 200, 100):
+        yield _cut(body, max_length)
     yield _cut({key: body[key] for key in body if key not in ("others", "details")}, 100)
 
 
-def _cut(value: Any, longest: int) -> Any:
+def _cut(value: Any, max_length: int) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= longest else value[: longest - 1] + "…"
+        return value if len(value) <= max_length else value[: max_length - 1] + "…"
     if isinstance(value, dict):
-        return {_cut(key, longest): _cut(one, longest) for key, one in value.items()}
+        return {_cut(key, max_length): _cut(field, max_length) for key, field in value.items()}
     if isinstance(value, list):
-        return [_cut(one, longest) for one in value]
+        return [_cut(entry, max_length) for entry in value]
     return value
 
 

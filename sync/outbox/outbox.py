@@ -1,7 +1,7 @@
-"""The outbox: every event that is to be reported, kept on disk until the other side has it.
+"""The outbox: events wait here, on disk, until the other side has acknowledged them.
 
-`Outbox.put` returns at once; a thread of the outbox's own writes what has come meanwhile in one
-transaction. Two processes may use one file, each with an `Outbox` of its own.
+`Outbox.put` returns at once; a thread writes the events that have come since its last transaction
+in the next one. Several processes may use one file, each with an `Outbox` of its own.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from sync.settings import OutboxSettings
 __all__ = ["FILE", "REASONS", "Counters", "Outbox", "StoredEvent", "Ticket"]
 
 FILE = "outbox.db"  # in the data folder
-POLL_S = 0.5  # how soon the other process's events are noticed
-PATIENCE_S = 2.0  # of who wants to know, while another is being told
-NOTES_S = 30.0  # how long the reporter's counts may wait for a transaction
+POLL_S = 0.5  # between two checks for events of another process
+COUNTERS_TIMEOUT_S = 2.0  # while another thread reads the counters
+MAX_PENDING_S = 30.0  # that counts wait for a transaction
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class _Notes:
-    """What the reporter has counted and no transaction has taken yet."""
+class _PendingCounts:
+    """What the reporter has counted and no transaction has written yet."""
 
     sums: dict[str, float] = field(default_factory=dict)
     error: str = ""
@@ -65,14 +65,15 @@ class Outbox:
 
     def __init__(self, file: Path, settings: OutboxSettings, device: str) -> None:
         self.file = file
-        self._reader = OutboxDatabase(file)
-        self._reading = threading.RLock()
-        self._watch = OutboxDatabase(file)  # for `counters`, which must not wait for the reporter
-        self._watching = threading.Lock()
-        self._notes = _Notes()
-        self._noting = threading.Lock()
+        self._database = OutboxDatabase(file)
+        self._database_lock = threading.RLock()
+        # `counters` has a connection of its own: it must not wait for the reporter.
+        self._counters_database = OutboxDatabase(file)
+        self._counters_lock = threading.Lock()
+        self._pending = _PendingCounts()
+        self._pending_lock = threading.Lock()
         self._last_error = ""
-        self._seen = ("", 0)  # stream and sequence up to which `oldest` has looked
+        self._seen = ("", 0)  # stream and sequence of the newest event that `oldest` has returned
         self._writer = Writer(file, settings, device)
 
     def put(self, event: Event) -> Ticket:
@@ -80,20 +81,20 @@ class Outbox:
         return self._writer.put(event)
 
     def dropped(self, kind: Kind) -> None:
-        """Count an event that found no room in memory on its way here."""
+        """Count an event that its maker dropped because memory was full."""
         self._writer.count_drop(kind)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Write what was put so far and stop; gives up after `timeout` seconds."""
+        """Write the events that were put so far, and stop; give up after `timeout` seconds."""
         if not self._writer.close(timeout):
-            return  # the disk hangs, and whoever asks it again hangs too
-        self._write_notes()
-        with self._reading:
-            self._reader.close()
-        with self._watching:
-            self._watch.close()
+            return  # the disk hangs; closing the connections could hang too
+        self._write_pending()
+        with self._database_lock:
+            self._database.close()
+        with self._counters_lock:
+            self._counters_database.close()
 
-    # For the reporter, from one thread.
+    # For the reporter; from one thread.
 
     def oldest(self, count: int, after: StoredEvent | None = None) -> list[StoredEvent]:
         """The oldest events, at most `count`; with `after`, those that came after it.
@@ -108,32 +109,32 @@ class Outbox:
                 return found, (found[-1].stream, found[-1].sequence)
             return found, rows.newest_sequence(database)  # there is nothing behind them
 
-        with self._reading:
-            found, last = self._reader.read(read)
+        with self._database_lock:
+            found, last = self._database.read(read)
         self._seen = max(self._seen, last) if self._seen[0] == last[0] else last
         return found
 
     def acknowledge(self, events: Iterable[StoredEvent]) -> None:
-        """Remove events that the other side has taken; durable when this returns.
+        """Remove events that the other side has acknowledged; durable when this returns.
 
         Raises:
-            OutboxError: They could not be removed; do it again, or they are sent again.
+            OutboxError: They could not be removed; unless this is repeated, they are sent again.
         """
-        taken = list(events)
-        self._change(lambda database: rows.acknowledge(database, taken))
+        acknowledged = list(events)
+        self._change(lambda database: rows.acknowledge(database, acknowledged))
 
     def failed(self, events: Iterable[StoredEvent], reason: str) -> None:
-        """Count an attempt to send that came to nothing; see `StoredEvent.attempts`.
+        """Count a failed attempt to send events; see `StoredEvent.attempts`.
 
         Raises:
             OutboxError: It could not be written.
         """
-        tried = list(events)
+        failed = list(events)
         self.note(error=reason)
-        self._change(lambda database: rows.count_attempt(database, tried))
+        self._change(lambda database: rows.count_attempt(database, failed))
 
     def set_aside(self, event: StoredEvent, reason: str) -> None:
-        """Take a message that nobody accepts out of the way; it is counted and kept aside.
+        """Set an event aside that is never accepted, so that it is not sent again.
 
         Raises:
             OutboxError: It could not be written.
@@ -148,32 +149,32 @@ class Outbox:
         latencies_s: Iterable[float] = (),
         error: str = "",
     ) -> None:
-        """Count what the reporter saw; written with its next transaction, or within 30 seconds.
+        """Count what the reporter did; written with its next transaction, or within 30 seconds.
 
-        A sentence that differs from the one before is written at once.
+        An error that differs from the one before is written at once.
 
         Args:
             sent: Messages handed to the transport.
             offline_s: Seconds without a connection.
             latencies_s: Seconds from sending to acknowledgement, of each event.
-            error: The newest trouble, a sentence.
+            error: The newest error, a sentence.
         """
         latencies = list(latencies_s)
-        with self._noting:
-            self._notes.count("sent", sent)
-            self._notes.count("offline_s", offline_s)
-            self._notes.count("latency_s", sum(latencies))
-            self._notes.count("latencies", len(latencies))
-            due = time.monotonic() - self._notes.since > NOTES_S
+        with self._pending_lock:
+            self._pending.count("sent", sent)
+            self._pending.count("offline_s", offline_s)
+            self._pending.count("latency_s", sum(latencies))
+            self._pending.count("latencies", len(latencies))
+            due = time.monotonic() - self._pending.since > MAX_PENDING_S
             if error:
-                self._notes.error, self._notes.error_at = error, timestamp(time.time())
+                self._pending.error, self._pending.error_at = error, timestamp(time.time())
                 due = due or error != self._last_error
                 self._last_error = error
         if due:
-            self._write_notes()
+            self._write_pending()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until there are events that `oldest` has not returned yet, of either process.
+        """Wait until there are events that `oldest` has not returned yet, of any process.
 
         Returns:
             Whether there are; False after `timeout` seconds, or when the outbox is closing.
@@ -182,7 +183,7 @@ class Outbox:
         writer = self._writer
         while not writer.closing:
             commits = writer.commits
-            if self._has_news():
+            if self._has_new_events():
                 return True
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -192,53 +193,53 @@ class Outbox:
                     writer.changed.wait(min(POLL_S, remaining))
         return False
 
-    # For whoever wants to know, from any thread.
+    # From any thread.
 
     def counters(self) -> Counters:
-        """How the outbox is.
+        """Read the state of the outbox.
 
         Raises:
             OutboxError: It cannot be read now.
         """
-        if not self._watching.acquire(timeout=PATIENCE_S):
+        if not self._counters_lock.acquire(timeout=COUNTERS_TIMEOUT_S):
             raise OutboxError(f"{self.file}: the disk does not answer")
         try:
-            found = self._watch.read(lambda database: rows.counters(database, now()))
+            found = self._counters_database.read(lambda database: rows.counters(database, now()))
         finally:
-            self._watching.release()
-        waiting, lost, (error, error_at) = self._writer.state()
-        found = replace(found, dropped=dict(lost + Counter(found.dropped)), waiting=waiting)
+            self._counters_lock.release()
+        waiting, dropped, (error, error_at) = self._writer.state()
+        found = replace(found, dropped=dict(dropped + Counter(found.dropped)), waiting=waiting)
         return replace(found, last_error=error, last_error_at=error_at) if error else found
 
-    def _has_news(self) -> bool:
+    def _has_new_events(self) -> bool:
         try:
-            with self._reading:
-                stream, sequence = self._reader.read(rows.newest_sequence)
+            with self._database_lock:
+                stream, sequence = self._database.read(rows.newest_sequence)
         except OutboxError:
             return False
         return sequence > (self._seen[1] if stream == self._seen[0] else 0)
 
     def _change(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Change rows, and write down what was noted, in one transaction."""
-        with self._noting:
-            notes, self._notes = self._notes, _Notes()
+        """Run `work` and write the pending counts, in one transaction."""
+        with self._pending_lock:
+            pending, self._pending = self._pending, _PendingCounts()
 
         def both(database: sqlite3.Connection) -> None:
             work(database)
-            notes.write(database)
+            pending.write(database)
 
         try:
-            with self._reading:
-                self._reader.write(both)
+            with self._database_lock:
+                self._database.write(both)
         except OutboxError:
-            with self._noting:
-                for name, value in notes.sums.items():
-                    self._notes.count(name, value)
-                if not self._notes.error:
-                    self._notes.error, self._notes.error_at = notes.error, notes.error_at
+            with self._pending_lock:
+                for name, value in pending.sums.items():
+                    self._pending.count(name, value)
+                if not self._pending.error:
+                    self._pending.error, self._pending.error_at = pending.error, pending.error_at
             raise
 
-    def _write_notes(self) -> None:
+    def _write_pending(self) -> None:
         try:
             self._change(lambda database: None)
         except OutboxError as error:

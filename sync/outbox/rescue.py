@@ -1,4 +1,4 @@
-"""What can still be read of a damaged outbox goes on into its successor; the rest is counted."""
+"""Copy what can be read of a damaged outbox into its successor, and count what is lost."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from pathlib import Path
 
 from sync.outbox import rows
 from sync.outbox.clock import Moment
-from sync.outbox.events import VERBATIM, WORTH
+from sync.outbox.events import PRIORITY, VERBATIM
 from sync.outbox.rows import RenderedEvent
 
-MOST_BYTES = 256 << 20  # of payload; a damaged tree may lead in circles
-MOST_HOLES = 10_000  # parts that cannot be read, then no smaller ones are tried
-FAR = 1 << 40  # beyond any number, where the last cannot be read
+MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
+MAX_HOLES = 10_000  # ranges that cannot be read; then no further ones are tried
+MAX_SEQUENCE = 1 << 40  # above any sequence number, where the last one cannot be read
 
 
-def rescue(damaged: Path, successor: sqlite3.Connection, room: bool = True) -> str:
-    """Copy every readable event, in order, with its id; those that are lost count as dropped.
+def rescue(damaged: Path, successor: sqlite3.Connection, *, copied: bool = True) -> str:
+    """Copy every readable event, in order; lost events count as dropped.
 
-    They get new numbers in the new stream; one that had been sent already is a duplicate by
-    its id. Part of the transaction that makes the successor.
+    An event keeps its id and gets a new sequence number in the new stream. So one that was sent
+    before is sent twice with the same id. Part of the transaction that makes the successor.
 
     Args:
-        room: Whether the disk has room for them; without, all are lost.
+        damaged: The damaged database.
+        successor: The new one.
+        copied: Whether to copy events at all; not where the disk has no room for them.
 
     Returns:
-        How many, in words.
+        How many events were copied and lost, in words.
     """
     found: dict[int, RenderedEvent] = {}
     length: int | None = None
     with suppress(sqlite3.Error), closing(sqlite3.connect(damaged, isolation_level=None)) as old:
         length = _length(old)
-        if room:
+        if copied:
             found = _readable(old)
     rows.append(successor, [found[number] for number in sorted(found)])
     said = f"{len(found)} events of the old one were carried over"
@@ -48,7 +50,7 @@ def rescue(damaged: Path, successor: sqlite3.Connection, room: bool = True) -> s
 
 
 def _length(old: sqlite3.Connection) -> int | None:
-    """How many events there were."""
+    """How many events there were; None where that cannot be read."""
     with suppress(sqlite3.Error, TypeError, ValueError):
         found = old.execute("SELECT value FROM counters WHERE name = 'length'").fetchone()
         return int(found[0])
@@ -58,55 +60,58 @@ def _length(old: sqlite3.Connection) -> int | None:
 def _last(old: sqlite3.Connection) -> int:
     with suppress(sqlite3.Error, TypeError, ValueError):
         found = old.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        return min(int(found[0]), FAR)
-    return FAR
+        return min(int(found[0]), MAX_SEQUENCE)
+    return MAX_SEQUENCE
 
 
 def _readable(old: sqlite3.Connection) -> dict[int, RenderedEvent]:
-    """Whole events by number: from the first to a hole, then what lies behind it, half by half."""
+    """Read the intact events, by sequence number.
+
+    Reads in order up to a row that cannot be read, then each half of the range behind it.
+    """
     found: dict[int, RenderedEvent] = {}
-    parts, holes, size = deque([(1, _last(old))]), 0, 0
-    while parts and holes < MOST_HOLES:
-        first, last = parts.popleft()
+    ranges, holes, size = deque([(1, _last(old))]), 0, 0
+    while ranges and holes < MAX_HOLES:
+        first, last = ranges.popleft()
         try:
             for sequence, row in _between(old, first, last):
                 if not first <= sequence <= last:
-                    break  # the tree leads astray
+                    break  # the damaged B-tree leads elsewhere
                 first = sequence + 1
                 if row is not None:
                     found[sequence] = row
                     size += len(row.payload)
-                    if size > MOST_BYTES:
+                    if size > MAX_RESCUED_BYTES:
                         return found
         except sqlite3.Error:
             holes += 1
             if first < last:
                 middle = (first + last) // 2
-                parts += [(first, middle), (middle + 1, last)]
+                ranges += [(first, middle), (middle + 1, last)]
     return found
 
 
 def _between(
     old: sqlite3.Connection, first: int, last: int
 ) -> Iterator[tuple[int, RenderedEvent | None]]:
-    """The events of these numbers; None for one that is not what it was."""
+    """Yield the events from `first` to `last`; None for one whose row is damaged."""
     for sequence, id_, kind, at, trusted, payload in old.execute(
         "SELECT sequence, id, kind, at, trusted, payload FROM events "
         "WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
         (first, last),
     ):
-        whole = _is_whole(id_, kind, at, payload)
+        intact = _is_intact(id_, kind, at, payload)
         row = (
-            RenderedEvent(id_, kind, WORTH[kind], Moment(at, bool(trusted)), payload)
-            if whole
+            RenderedEvent(id_, kind, PRIORITY[kind], Moment(at, bool(trusted)), payload)
+            if intact
             else None
         )
         yield sequence, row
 
 
-def _is_whole(id_: object, kind: object, at: object, payload: object) -> bool:
-    """Whether a row says what it said when it was written, as far as that can be told."""
-    if kind not in WORTH or not isinstance(at, float) or not isinstance(payload, bytes):
+def _is_intact(id_: object, kind: object, at: object, payload: object) -> bool:
+    """Whether a row looks as it was written."""
+    if kind not in PRIORITY or not isinstance(at, float) or not isinstance(payload, bytes):
         return False
     if kind in VERBATIM:
         return isinstance(id_, str) and payload.isascii()

@@ -1,4 +1,4 @@
-"""What is done with the outbox's rows; each function is part of one transaction."""
+"""The SQL of the outbox; each function is a part of its caller's transaction."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.outbox.clock import Moment
-from sync.outbox.events import placed
+from sync.outbox.events import with_position
 
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
-ROOM_AGAIN = 0.95  # of the limit; thinned to this, so that not every event thins anew
+SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
 REASONS = ("space", "age", "memory", "refused", "unfit", "damage")  # why events are dropped
-MOST_ASIDE = 100  # messages that nobody would take; the newest are kept
+MAX_ASIDE = 100  # messages that were set aside; the newest stay
 DAY_S = 86_400.0
 
 Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
@@ -22,11 +22,11 @@ Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
 
 @dataclass(frozen=True)
 class RenderedEvent:
-    """A rendered event, not yet in the outbox."""
+    """A rendered event, not yet in the outbox; see `events.Event` and `events.PRIORITY`."""
 
     id: str
     kind: str
-    worth: int
+    priority: int
     moment: Moment
     payload: bytes
 
@@ -38,7 +38,15 @@ class RenderedEvent:
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An event in the outbox; `payload` is what is sent, `attempts` how often that failed."""
+    """An event in the outbox.
+
+    Attributes:
+        stream, sequence: Its position: the outbox's id, and a number that counts up in it.
+        id, kind: As of the `events.Event`.
+        at: Unix seconds, when it happened.
+        attempts: How often sending it failed.
+        payload: What is sent.
+    """
 
     stream: str
     sequence: int
@@ -51,20 +59,22 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class Counters:
-    """What the outbox knows of itself, over all its time.
+    """The state of the outbox, and its counters since it was made.
 
     Attributes:
         stream: Its id.
-        length, bytes: Events that wait to be sent.
-        oldest_s: Age of the oldest in seconds; None for none, or where its clock was wrong.
-        sent: Messages handed to a transport; more than `acknowledged` after repetitions.
-        acknowledged: Events that the other side has taken.
+        length, bytes: Number and size of the events that wait to be sent.
+        oldest_s: Age of the oldest event in seconds; None where there is none, or where its clock
+            was not trusted.
+        sent: Messages handed to a transport; each repetition counts.
+        acknowledged: Events that the other side has acknowledged.
         dropped: Events that will never be sent, by reason.
-        aside: Refused messages that are kept for a look at them.
-        offline_s: Seconds in which there was no connection though one was wanted.
-        latency_s, latencies: Sum of the seconds from sending to acknowledgement, and of how many.
-        last_error, last_error_at: The newest trouble and its time, RFC 3339.
-        waiting: Events of this process that are on their way to the disk.
+        aside: Refused messages that were set aside and are still here.
+        offline_s: Seconds without a connection while the reporter tried to have one.
+        latency_s, latencies: Seconds from sending to acknowledgement, summed up, and of how many
+            events.
+        last_error, last_error_at: The newest error, and its time in RFC 3339.
+        waiting: Events of this process that are in memory and not on disk yet.
     """
 
     stream: str = ""
@@ -84,18 +94,26 @@ class Counters:
 
 
 def stream(database: sqlite3.Connection) -> str:
-    """The id that was born with the file."""
+    """The id of the outbox, made with its database."""
     return str(database.execute("SELECT stream FROM about").fetchone()[0])
 
 
 def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
-    """Add events; one that is there already (a transaction tried again) is left as it is."""
+    """Add events. One that is there already stays as it is: the transaction was tried before."""
     length = size = 0
     for row in rows:
         added = database.execute(
             "INSERT OR IGNORE INTO events (id, kind, worth, at, trusted, size, payload) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (row.id, row.kind, row.worth, row.moment.at, row.moment.trusted, row.size, row.payload),
+            (
+                row.id,
+                row.kind,
+                row.priority,
+                row.moment.at,
+                row.moment.trusted,
+                row.size,
+                row.payload,
+            ),
         ).rowcount
         length += added
         size += added * row.size
@@ -106,29 +124,31 @@ def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
 def oldest(
     database: sqlite3.Connection, count: int, after: StoredEvent | None
 ) -> list[StoredEvent]:
-    """The first `count` events, or the first beyond `after` where that is of this stream."""
+    """The `count` oldest events; with `after` of the same stream, the oldest that follow it."""
     name = stream(database)
-    beyond = after.sequence if after is not None and after.stream == name else 0
+    start = after.sequence if after is not None and after.stream == name else 0
     found = database.execute(
         "SELECT sequence, id, kind, at, attempts, payload FROM events "
         "WHERE sequence > ? ORDER BY sequence LIMIT ?",
-        (beyond, count),
+        (start, count),
     )
     return [
-        StoredEvent(name, sequence, id_, kind, at, attempts, placed(payload, kind, name, sequence))
+        StoredEvent(
+            name, sequence, id_, kind, at, attempts, with_position(payload, kind, name, sequence)
+        )
         for sequence, id_, kind, at, attempts, payload in found
     ]
 
 
 def newest_sequence(database: sqlite3.Connection) -> tuple[str, int]:
-    """The stream and the last number that was given away in it."""
+    """The stream, and the newest sequence number in it, of removed events too."""
     found = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
     return stream(database), int(found[0]) if found else 0
 
 
 def acknowledge(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
-    """Remove events that were delivered; those of another stream are not here."""
-    count(database, "acknowledged", len(_remove(database, _here(database, events))))
+    """Remove delivered events and count them; events of another stream are left out."""
+    count(database, "acknowledged", len(_remove(database, _own_sequences(database, events))))
 
 
 def count_attempt(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
@@ -136,13 +156,13 @@ def count_attempt(database: sqlite3.Connection, events: Iterable[StoredEvent]) -
     database.execute(
         "UPDATE events SET attempts = attempts + 1 "
         "WHERE sequence IN (SELECT value FROM json_each(?))",
-        (json.dumps(_here(database, events)),),
+        (json.dumps(_own_sequences(database, events)),),
     )
 
 
 def set_aside(database: sqlite3.Connection, event: StoredEvent, reason: str) -> None:
-    """Take an event out of the way of those behind it; counted as dropped."""
-    if not _remove(database, _here(database, [event])):
+    """Move an event to the table ``aside``, so that it is not sent; it counts as dropped."""
+    if not _remove(database, _own_sequences(database, [event])):
         return
     database.execute(
         "INSERT OR REPLACE INTO aside VALUES (?, ?, ?, ?, ?)",
@@ -151,34 +171,34 @@ def set_aside(database: sqlite3.Connection, event: StoredEvent, reason: str) -> 
     database.execute(
         "DELETE FROM aside WHERE sequence NOT IN "
         "(SELECT sequence FROM aside ORDER BY sequence DESC LIMIT ?)",
-        (MOST_ASIDE,),
+        (MAX_ASIDE,),
     )
     count_drops(database, {("refused", event.kind): 1})
 
 
-def thin(database: sqlite3.Connection, most_bytes: int) -> None:
-    """Keep below `most_bytes`: old sightings go first, heartbeats next, status last."""
-    excess = counter(database, "bytes") - most_bytes
+def shrink(database: sqlite3.Connection, max_bytes: int) -> None:
+    """Drop events while they take more than `max_bytes`: lowest priority first, then oldest."""
+    excess = counter(database, "bytes") - max_bytes
     if excess <= 0:
         return
-    excess += int(most_bytes * (1 - ROOM_AGAIN))
-    doomed: list[int] = []
+    excess += int(max_bytes * (1 - SHRINK_TO))
+    excessive: list[int] = []
     for sequence, size in database.execute(
         "SELECT sequence, size FROM events ORDER BY worth, sequence"
     ):
         if excess <= 0:
             break
-        doomed.append(sequence)
+        excessive.append(sequence)
         excess -= size
-    _drop(database, doomed, "space")
+    _drop(database, excessive, "space")
 
 
-def expire(database: sqlite3.Connection, now: Moment, most_days: float) -> None:
-    """Drop what is too old, as far as the clocks then and now can be believed."""
+def expire(database: sqlite3.Connection, now: Moment, max_days: float) -> None:
+    """Drop events older than `max_days`, if the clocks then and now are trusted."""
     if not now.trusted:
         return
     found = database.execute(
-        "SELECT sequence FROM events WHERE trusted AND at < ?", (now.at - most_days * DAY_S,)
+        "SELECT sequence FROM events WHERE trusted AND at < ?", (now.at - max_days * DAY_S,)
     )
     _drop(database, [sequence for (sequence,) in found], "age")
 
@@ -192,30 +212,30 @@ def count_drops(database: sqlite3.Connection, drops: Drops) -> None:
     )
 
 
-def untold_drops(database: sqlite3.Connection) -> dict[tuple[str, str], int]:
-    """Drops that were not reported yet."""
+def unreported_drops(database: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many events were dropped and not reported yet, by reason and kind."""
     found = database.execute("SELECT reason, kind, count - told FROM drops WHERE count > told")
     return {(reason, kind): number for reason, kind, number in found}
 
 
-def tell_drops(database: sqlite3.Connection) -> None:
-    """All drops so far are being reported."""
+def mark_drops_reported(database: sqlite3.Connection) -> None:
+    """Mark all drops so far as reported."""
     database.execute("UPDATE drops SET told = count")
     put_counter(database, "drops_told_at", time.time())
 
 
-def untold_damage(database: sqlite3.Connection) -> str:
-    """Why this database had to take another one's place, unless that was reported."""
+def unreported_damage(database: sqlite3.Connection) -> str:
+    """Why this database replaced a damaged one; empty where it did not, or it is reported."""
     return str(database.execute("SELECT damage FROM about").fetchone()[0])
 
 
-def tell_damage(database: sqlite3.Connection) -> None:
-    """The damage is being reported."""
+def mark_damage_reported(database: sqlite3.Connection) -> None:
+    """Mark the damage as reported."""
     database.execute("UPDATE about SET damage = ''")
 
 
 def counter(database: sqlite3.Connection, name: str) -> float:
-    """The value of a counter; 0 before it was first counted."""
+    """The value of a counter; 0 where it was never counted."""
     found = database.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
     return found[0] if found else 0
 
@@ -231,12 +251,12 @@ def count(database: sqlite3.Connection, name: str, number: float) -> None:
 
 
 def put_counter(database: sqlite3.Connection, name: str, value: float | str) -> None:
-    """Set a value that is no sum."""
+    """Set a counter, or a text."""
     database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
 
 
 def counters(database: sqlite3.Connection, now: Moment) -> Counters:
-    """Everything that is known, without counting rows."""
+    """Read all counters; takes the same time however many events there are."""
     values = dict(database.execute("SELECT name, value FROM counters"))
     first = database.execute("SELECT at, trusted FROM events ORDER BY sequence LIMIT 1").fetchone()
     (aside,) = database.execute("SELECT count(*) FROM aside").fetchone()
@@ -259,13 +279,13 @@ def counters(database: sqlite3.Connection, now: Moment) -> Counters:
 
 
 def _age(first: tuple[float, int] | None, now: Moment) -> float | None:
-    """Seconds, where both clocks were right or both were equally wrong."""
+    """Seconds since an event; None unless its clock was trusted then as it is now."""
     if first is None or bool(first[1]) != now.trusted or now.at < first[0]:
         return None
     return round(now.at - first[0], 1)
 
 
-def _here(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> list[int]:
+def _own_sequences(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> list[int]:
     name = stream(database)
     return [event.sequence for event in events if event.stream == name]
 

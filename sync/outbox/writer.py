@@ -1,4 +1,4 @@
-"""The thread that puts events on disk, many in one transaction, so that nobody waits for it."""
+"""Write events to disk from a thread of its own, many in one transaction."""
 
 from __future__ import annotations
 
@@ -14,33 +14,38 @@ from sync.errors import EventError, OutboxError
 from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.events import WORTH, Event, Kind, render, status
+from sync.outbox.events import PRIORITY, Event, Kind, render, status
 from sync.outbox.rows import RenderedEvent
 from sync.settings import OutboxSettings
 
-MOST_WAITING = 2000  # events in memory, while the disk does not take them
-MOST_AT_ONCE = 500  # events in one transaction
-HOUSEKEEPING_S = 60.0  # between two looks for events that are too old and drops that are untold
-MOST_DETAILS = 20  # of a status event
-TELL_DROPS_S = 300.0  # at most one report of drops in so many seconds
-RETRY_S = (0.1, 5.0)  # first and longest pause when the disk does not take events
+MAX_WAITING = 2000  # events in memory while the disk cannot be written
+MAX_BATCH = 500  # events in one transaction
+HOUSEKEEPING_S = 60.0  # between two checks for events that are too old
+MAX_DETAILS = 20  # of a status event
+REPORT_DROPS_S = 300.0  # between two reports of dropped events, at least
+RETRY_S = (0.1, 5.0)  # first and longest pause while the disk cannot be written
 
 log = logging.getLogger(__name__)
 
 
 class Ticket:
-    """Tells when an event is durable."""
+    """Says when an event is durable.
+
+    Attributes:
+        durable: Whether the event is on disk; None until that is known, False for a dropped event.
+    """
 
     __slots__ = ("_changed", "durable")
 
     def __init__(self, changed: threading.Condition) -> None:
         self._changed = changed
-        self.durable: bool | None = None  # None while that is open
+        self.durable: bool | None = None  # None while it is not known
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the disk; True when the event is on it and will survive a power cut.
+        """Wait until the event is on disk, where it survives a power cut.
 
-        False after `timeout` seconds, or at once when the event was dropped.
+        Returns:
+            Whether it is; False after `timeout` seconds, or at once where it was dropped.
         """
         with self._changed:
             self._changed.wait_for(lambda: self.durable is not None, timeout)
@@ -51,7 +56,7 @@ class Writer:
     """Writes events to the outbox in `file` from a thread of its own.
 
     Attributes:
-        changed: Notified after each transaction, when `commits` has grown, and at the end.
+        changed: Notified after each transaction, and when the thread ends.
         commits: Transactions so far.
         closing: Set by `close`.
     """
@@ -66,10 +71,10 @@ class Writer:
         self._file = OutboxDatabase(file)
         self._work = threading.Condition()
         self._waiting: deque[tuple[Event, Ticket]] = deque()
-        self._in_hand = 0  # the first so many of them are in the transaction under way
-        self._lost: Counter[tuple[str, str]] = Counter()  # (reason, kind), not yet in the file
-        self._error = ("", "")
-        self._looked = -HOUSEKEEPING_S
+        self._batch_size = 0  # so many of the first ones are in the current transaction
+        self._dropped: Counter[tuple[str, str]] = Counter()  # (reason, kind), not in the file yet
+        self._error = ("", "")  # a sentence, and its time; empty while the disk can be written
+        self._cleaned_at = -HOUSEKEEPING_S
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
@@ -81,31 +86,31 @@ class Writer:
                 ticket.durable = False
                 return ticket
             self._waiting.append((event, ticket))
-            full = len(self._waiting) > MOST_WAITING
-            dropped = self._drop_least() if full else None
+            full = len(self._waiting) > MAX_WAITING
+            dropped = self._drop_lowest() if full else None
             self._work.notify()
         if dropped is not None:
-            self._settle([dropped], False)
+            self._resolve([dropped], durable=False)
         return ticket
 
     def count_drop(self, kind: Kind) -> None:
-        """An event was dropped for want of memory before it came here."""
+        """Count an event that was dropped before it came here, because memory was full."""
         with self._work:
-            self._lost["memory", kind] += 1
+            self._dropped["memory", kind] += 1
 
     def state(self) -> tuple[int, Counter[str], tuple[str, str]]:
-        """How many events wait in memory, drops that no transaction has counted, the trouble.
+        """The number of events in memory, the drops by reason that are not on disk yet, the error.
 
-        The trouble is a sentence and its time, empty when the disk takes events.
+        The error is a sentence and its time; both are empty while the disk can be written.
         """
         with self._work:
-            lost: Counter[str] = Counter()
-            for (reason, _), number in self._lost.items():
-                lost[reason] += number
-            return len(self._waiting), lost, self._error
+            dropped: Counter[str] = Counter()
+            for (reason, _), number in self._dropped.items():
+                dropped[reason] += number
+            return len(self._waiting), dropped, self._error
 
     def close(self, timeout: float) -> bool:
-        """Write what is waiting and stop; False when that took more than `timeout` seconds."""
+        """Write the waiting events and stop; False where that takes more than `timeout` seconds."""
         with self._work:
             self.closing = True
             self._work.notify()
@@ -116,7 +121,7 @@ class Writer:
             log.error(
                 "%d events could not be written: %s", len(left), self._error[0] or "no answer"
             )
-        self._settle(left, False)
+        self._resolve(left, durable=False)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -125,13 +130,13 @@ class Writer:
         while batch is not None:
             try:
                 self._commit(batch)
-            except Exception as error:  # whatever it was, the thread must live on
+            except Exception as error:  # the thread must go on after any error
                 if not isinstance(error, OutboxError):
                     log.exception("the outbox's thread failed")
                 if not self._error[0]:
                     log.error("events cannot be written: %s", error)
                 with self._work:
-                    self._error, self._in_hand = (str(error), timestamp(time.time())), 0
+                    self._error, self._batch_size = (str(error), timestamp(time.time())), 0
                 if self._stopping_after(pause):
                     break
                 pause = min(2 * pause, RETRY_S[1])
@@ -145,16 +150,16 @@ class Writer:
             self.changed.notify_all()
 
     def _next(self) -> list[tuple[Event, Ticket]] | None:
-        """What waits, which may be nothing when it is time to look after the file; None to end."""
+        """Wait for the next batch: empty where housekeeping is due; None to end the thread."""
         with self._work:
-            due = self._looked + HOUSEKEEPING_S
+            due = self._cleaned_at + HOUSEKEEPING_S
             self._work.wait_for(
                 lambda: self._waiting or self.closing, max(0.0, due - time.monotonic())
             )
             if self.closing and not self._waiting:
                 return None
-            self._in_hand = min(len(self._waiting), MOST_AT_ONCE)
-            return [self._waiting[place] for place in range(self._in_hand)]
+            self._batch_size = min(len(self._waiting), MAX_BATCH)
+            return [self._waiting[index] for index in range(self._batch_size)]
 
     def _stopping_after(self, pause: float) -> bool:
         with self._work:
@@ -163,57 +168,60 @@ class Writer:
     def _commit(self, batch: list[tuple[Event, Ticket]]) -> None:
         prepared, unfit = self._render(batch)
         with self._work:
-            lost = Counter(self._lost)
-        expiring = time.monotonic() - self._looked >= HOUSEKEEPING_S
-        if prepared or lost or unfit or expiring:
+            dropped = Counter(self._dropped)
+        expiring = time.monotonic() - self._cleaned_at >= HOUSEKEEPING_S
+        if prepared or dropped or unfit or expiring:
             self._file.write(
-                lambda database: self._put_down(database, prepared, lost + unfit, expiring)
+                lambda database: self._write(database, prepared, dropped + unfit, expiring=expiring)
             )
         if expiring:
-            self._looked = time.monotonic()
+            self._cleaned_at = time.monotonic()
         refused = {event.id for event, _ in batch} - {row.id for row in prepared}
         with self._work:
-            self._lost -= lost
+            self._dropped -= dropped
             for _ in batch:
                 self._waiting.popleft()
-            self._in_hand = 0
+            self._batch_size = 0
             self.commits += 1
-        self._settle([ticket for event, ticket in batch if event.id in refused], False)
-        self._settle([ticket for event, ticket in batch if event.id not in refused], True)
+        self._resolve([ticket for event, ticket in batch if event.id in refused], durable=False)
+        self._resolve([ticket for event, ticket in batch if event.id not in refused], durable=True)
 
-    def _put_down(
+    def _write(
         self,
         database: sqlite3.Connection,
         prepared: list[RenderedEvent],
-        lost: Counter[tuple[str, str]],
+        dropped: Counter[tuple[str, str]],
+        *,
         expiring: bool,
     ) -> None:
         rows.append(database, prepared)
-        rows.count_drops(database, lost)
+        rows.count_drops(database, dropped)
         if expiring:
             rows.expire(database, now(), self._settings.max_age_days)
-        rows.thin(database, int(self._settings.max_mb * 1e6))
-        self._tell(database)
+        rows.shrink(database, int(self._settings.max_mb * 1e6))
+        self._report_losses(database)
 
-    def _tell(self, database: sqlite3.Connection) -> None:
-        """Report, in the same transaction, what was lost."""
-        told = []
-        if damage := rows.untold_damage(database):
-            told.append(status("outbox_damaged", f"A new outbox was begun: {damage}"))
-            rows.tell_damage(database)
+    def _report_losses(self, database: sqlite3.Connection) -> None:
+        """Add status events about damage and drops, in the same transaction."""
+        reports = []
+        if damage := rows.unreported_damage(database):
+            reports.append(status("outbox_damaged", f"A new outbox was begun: {damage}"))
+            rows.mark_damage_reported(database)
         quiet_s = abs(time.time() - rows.counter(database, "drops_told_at"))
-        if quiet_s >= TELL_DROPS_S and (drops := rows.untold_drops(database)):
+        if quiet_s >= REPORT_DROPS_S and (drops := rows.unreported_drops(database)):
             details = {f"{reason}_{kind}": number for (reason, kind), number in drops.items()}
-            if len(details) > MOST_DETAILS:
+            if len(details) > MAX_DETAILS:
                 reasons = Counter[str]()
                 for (reason, _), number in drops.items():
                     reasons[reason] += number
                 details = dict(reasons)
             number = sum(drops.values())
-            told.append(status("dropped", f"events that will never be sent: {number}", **details))
-            rows.tell_drops(database)
-        if told:
-            rows.append(database, [self._row(event) for event in told])
+            reports.append(
+                status("dropped", f"events that will never be sent: {number}", **details)
+            )
+            rows.mark_drops_reported(database)
+        if reports:
+            rows.append(database, [self._row(event) for event in reports])
 
     def _render(
         self, batch: list[tuple[Event, Ticket]]
@@ -229,18 +237,18 @@ class Writer:
 
     def _row(self, event: Event) -> RenderedEvent:
         payload = render(event, self._device, self._boot)
-        return RenderedEvent(event.id, event.kind, WORTH[event.kind], event.moment, payload)
+        return RenderedEvent(event.id, event.kind, PRIORITY[event.kind], event.moment, payload)
 
-    def _drop_least(self) -> Ticket:
-        """Make room in memory: the oldest of the least worth goes."""
-        worths = [WORTH[event.kind] for event, _ in self._waiting]
-        place = worths.index(min(worths[self._in_hand :]), self._in_hand)
-        event, ticket = self._waiting[place]
-        del self._waiting[place]
-        self._lost["memory", event.kind] += 1
+    def _drop_lowest(self) -> Ticket:
+        """Drop the oldest event of the lowest priority that is not in the current transaction."""
+        priorities = [PRIORITY[event.kind] for event, _ in self._waiting]
+        index = priorities.index(min(priorities[self._batch_size :]), self._batch_size)
+        event, ticket = self._waiting[index]
+        del self._waiting[index]
+        self._dropped["memory", event.kind] += 1
         return ticket
 
-    def _settle(self, tickets: list[Ticket], durable: bool) -> None:
+    def _resolve(self, tickets: list[Ticket], *, durable: bool) -> None:
         with self.changed:
             for ticket in tickets:
                 ticket.durable = durable

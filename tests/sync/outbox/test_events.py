@@ -26,8 +26,8 @@ LONG = "ä\n\"'\\\u2028" * 5000
 
 
 def document(event: Event) -> dict[str, Any]:
-    data = events.placed(events.render(event, "d" * 36, "b" * 36), event.kind, STREAM, 2**53)
-    assert len(data) <= events.LONGEST
+    data = events.with_position(events.render(event, "d" * 36, "b" * 36), event.kind, STREAM, 2**53)
+    assert len(data) <= events.MAX_BYTES
     found: dict[str, Any] = json.loads(data)
     SCHEMA.validate(found)
     return found
@@ -56,7 +56,9 @@ def test_the_schema_refuses_other_documents(change: dict[str, object]) -> None:
 
 
 def test_times_are_utc_with_milliseconds() -> None:
-    event = Event("status", events.status("started").body, moment=Moment(1795384800.0625, True))
+    event = Event(
+        "status", events.status("started").body, moment=Moment(1795384800.0625, trusted=True)
+    )
     assert document(event)["at"] == "2026-11-22T22:00:00.062Z"
     assert document(event)["clock_trusted"] is True
 
@@ -93,7 +95,7 @@ def test_long_texts_are_shortened_rather_than_refused() -> None:
 
 
 def test_a_picture_goes_before_an_event_does() -> None:
-    thumbnail = base64.b64encode(os.urandom(events.LONGEST_THUMBNAIL)).decode()
+    thumbnail = base64.b64encode(os.urandom(events.MAX_THUMBNAIL_BYTES)).decode()
     item = Item(sku="4711", title="Spur gear", similarity=0.5)
     body = Sighting(
         verdict="match", item=item, bundle="b" * 29, timings_ms=Timings(), thumbnail=thumbnail
@@ -114,7 +116,7 @@ def test_figures_that_are_none_are_refused_where_they_are_made() -> None:
 
 def test_features_are_sent_as_the_sample_sends_them() -> None:
     event = events.features([0.125, 0.0, 1e-9, 12345.678])
-    data = events.placed(events.render(event, "d", "b"), event.kind, STREAM, 1)
+    data = events.with_position(events.render(event, "d", "b"), event.kind, STREAM, 1)
     assert data == b'{ "features": "0.125,0,1e-09,12345.7" }'
     many = events.features([-0.123456789] * 2048)
     assert len(events.render(many, "d", "b")) < 25_000
@@ -128,4 +130,4 @@ def test_a_network_with_too_many_numbers_is_refused() -> None:
 def test_a_message_is_plain_text() -> None:
     event = events.message("Model loaded SUCCESSFULLY")
     rendered = events.render(event, "d", "b")
-    assert events.placed(rendered, event.kind, STREAM, 1) == b"Model loaded SUCCESSFULLY"
+    assert events.with_position(rendered, event.kind, STREAM, 1) == b"Model loaded SUCCESSFULLY"

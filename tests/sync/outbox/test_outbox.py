@@ -23,10 +23,19 @@ import sync.outbox.writer
 from sync.errors import OutboxError
 from sync.outbox.clock import Moment
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.events import WORTH, Event, Heartbeat, Sighting, Timings, features, message, status
+from sync.outbox.events import (
+    PRIORITY,
+    Event,
+    Heartbeat,
+    Sighting,
+    Timings,
+    features,
+    message,
+    status,
+)
 from sync.outbox.outbox import REASONS, Outbox
 from sync.outbox.rows import ROW_BYTES, count_drops, newest_sequence
-from sync.outbox.writer import MOST_WAITING
+from sync.outbox.writer import MAX_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
 from tests.support.outbox_process import whole_lines
@@ -196,7 +205,7 @@ def test_old_sightings_make_room_first_and_status_stays(outbox: Outbox) -> None:
 
 
 def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync.outbox.writer, "TELL_DROPS_S", 0)
+    monkeypatch.setattr(sync.outbox.writer, "REPORT_DROPS_S", 0)
     put(outbox, *(Event("sighting", NOTHING) for _ in range(3000)))
     put(outbox, status("started"))
     reported = sum(one["details"]["space_sighting"] for one in told(outbox, "dropped"))
@@ -205,11 +214,11 @@ def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.M
 
 def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file: Path) -> None:
     put(outbox, status("started"))
-    drops: dict[tuple[str, str], int] = {(one, kind): 1 for one in REASONS for kind in WORTH}
+    drops: dict[tuple[str, str], int] = {(one, kind): 1 for one in REASONS for kind in PRIORITY}
     OutboxDatabase(file).write(lambda database: count_drops(database, drops))
     put(outbox, status("started"))
     (report,) = told(outbox, "dropped")
-    assert report["details"] == dict.fromkeys(REASONS, len(WORTH))
+    assert report["details"] == dict.fromkeys(REASONS, len(PRIORITY))
 
 
 def test_numbers_of_a_network_go_before_sightings(outbox: Outbox) -> None:
@@ -222,15 +231,15 @@ def test_what_is_too_old_goes_unless_a_clock_was_wrong(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    monkeypatch.setattr(sync.outbox.writer, "now", lambda: Moment(now, True))
+    monkeypatch.setattr(sync.outbox.writer, "now", lambda: Moment(now, trusted=True))
     monkeypatch.setattr(sync.outbox.writer, "HOUSEKEEPING_S", 0.05)
     outbox = Outbox(file, OutboxSettings(max_age_days=2), "device-1")
     old = now - 3 * 86400
     put(
         outbox,
-        Event("status", status("old").body, moment=Moment(old, True)),
-        Event("status", status("of_1970").body, moment=Moment(5.0, False)),
-        Event("status", status("young").body, moment=Moment(now - 86400, True)),
+        Event("status", status("old").body, moment=Moment(old, trusted=True)),
+        Event("status", status("of_1970").body, moment=Moment(5.0, trusted=False)),
+        Event("status", status("young").body, moment=Moment(now - 86400, trusted=True)),
     )
     until(lambda: outbox.counters().dropped == {"age": 1})
     kinds = [one["what"] for one in documents(outbox)]
@@ -241,9 +250,9 @@ def test_what_is_too_old_goes_unless_a_clock_was_wrong(
 def test_an_untrusted_clock_lets_nothing_expire(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync.outbox.writer, "now", lambda: Moment(time.time(), False))
+    monkeypatch.setattr(sync.outbox.writer, "now", lambda: Moment(time.time(), trusted=False))
     outbox = Outbox(file, OutboxSettings(max_age_days=2), "device-1")
-    put(outbox, Event("status", status("old").body, moment=Moment(10.0, True)))
+    put(outbox, Event("status", status("old").body, moment=Moment(10.0, trusted=True)))
     put(outbox, status("started"))
     assert outbox.counters().length == 2
     outbox.close()
@@ -253,15 +262,15 @@ def test_put_never_waits_for_the_disk_and_memory_is_bounded(outbox: Outbox, file
     put(outbox, status("started"))
     with stuck_disk(file):
         important = [outbox.put(status("camera_offline")) for _ in range(3)]
-        tickets = [outbox.put(Event("sighting", NOTHING)) for _ in range(MOST_WAITING + 500)]
+        tickets = [outbox.put(Event("sighting", NOTHING)) for _ in range(MAX_WAITING + 500)]
         waiting, lost, _ = outbox._writer.state()
-        assert waiting == MOST_WAITING
+        assert waiting == MAX_WAITING
         dropped = sum(ticket.durable is False for ticket in tickets)
         assert lost == {"memory": dropped}
         assert not tickets[-1].wait(0.01)
     assert all(ticket.wait(20) for ticket in important)
     assert tickets[-1].wait(20)
-    kept = 1 + 3 + MOST_WAITING + 500 - dropped
+    kept = 1 + 3 + MAX_WAITING + 500 - dropped
     counters = outbox.counters()
     assert counters.dropped["memory"] == dropped
     assert counters.length + counters.dropped.get("space", 0) == kept + 1  # and the report
@@ -310,7 +319,7 @@ def test_who_asks_while_the_disk_hangs_is_told_so(outbox: Outbox, file: Path) ->
     with stuck_disk(file):
         first = threading.Thread(target=outbox.counters)
         first.start()
-        until(outbox._watching.locked)
+        until(outbox._counters_lock.locked)
         with pytest.raises(OutboxError, match="does not answer"):
             outbox.counters()
     first.join(20)
@@ -501,7 +510,7 @@ def test_a_full_disk_is_said_counted_and_recovered_from(tmp_path: Path) -> None:
     assert not answer["durable_on_full_disk"]
     assert answer["durable_after"]
     assert "full" in answer["error"]
-    assert answer["waiting"] <= MOST_WAITING
+    assert answer["waiting"] <= MAX_WAITING
     assert answer["status_durable"] == [True] * 3
     dropped = answer["dropped"]["memory"]
     assert answer["durable"] == 2503 - dropped
