@@ -1,7 +1,7 @@
-"""Who this device is for the store: boto3's usual chain, or its certificate at AWS IoT.
+"""Credentials for S3: from boto3's usual chain, or from AWS IoT for this device's certificate.
 
-The credentials endpoint of AWS IoT gives keys that last an hour for a device certificate and a
-role alias (`AWS IoT Core, authorizing direct calls
+The credentials endpoint of AWS IoT answers a device certificate and a role alias with keys that
+are valid for an hour (`AWS IoT Core, authorizing direct calls
 <https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html>`_).
 """
 
@@ -24,11 +24,11 @@ from sync.settings import SyncSettings
 if TYPE_CHECKING:
     import boto3
 
-SECONDS = 15.0
+TIMEOUT_S = 15.0
 
 
 class TemporaryCredentials(BaseModel):
-    """Temporary keys, as the endpoint answers; `expiration` in ISO 8601."""
+    """Temporary keys, as the endpoint names them; `expiration` in ISO 8601."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
@@ -46,9 +46,9 @@ class CredentialsEndpoint:
     """AWS IoT's credentials endpoint, asked with this device's certificate.
 
     Args:
-        host: Its name, as ``aws iot describe-endpoint --endpoint-type
+        host: Its host name, as ``aws iot describe-endpoint --endpoint-type
             iot:CredentialProvider`` says.
-        role_alias: Which role's keys are wanted.
+        role_alias: Alias of the role that the keys are for.
         thing: The IoT thing's name.
         context: TLS with the device's certificate.
     """
@@ -60,10 +60,13 @@ class CredentialsEndpoint:
         self._context = context
 
     def keys(self) -> TemporaryCredentials:
-        """Ask for keys.
+        """Request keys.
 
         Raises:
-            StoreRefusedError, StoreBusyError, StoreUnreachableError: There are none; says why.
+            StoreUnreachableError: The endpoint cannot be reached.
+            StoreBusyError: It failed or is overloaded.
+            StoreRefusedError: It refuses this device.
+            StoreError: Its answer holds no keys.
         """
         url = f"https://{self._host}/role-aliases/{quote(self._role_alias, safe='')}/credentials"
         try:
@@ -71,7 +74,7 @@ class CredentialsEndpoint:
                 url,
                 headers={"x-amzn-iot-thingname": self._thing},
                 verify=self._context,
-                timeout=SECONDS,
+                timeout=TIMEOUT_S,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise StoreUnreachableError(
@@ -93,11 +96,11 @@ class CredentialsEndpoint:
             raise StoreError(f"{self._host}: its answer holds no credentials") from error
 
 
-def session(settings: SyncSettings, device: DeviceSettings) -> boto3.Session | None:
-    """A session with keys from the credentials endpoint; None where boto3's chain is used.
+def boto3_session(settings: SyncSettings, device: DeviceSettings) -> boto3.Session | None:
+    """Make a session with keys from the credentials endpoint; None where the settings name none.
 
     Raises:
-        SettingsError: A setting for the endpoint is missing, or a certificate's file is wrong.
+        SettingsError: A setting for the endpoint is missing, or a certificate file is wrong.
         MissingExtraError: boto3 is not installed.
     """
     endpoint = credentials_endpoint(settings, device)
@@ -109,7 +112,7 @@ def session(settings: SyncSettings, device: DeviceSettings) -> boto3.Session | N
         import botocore.session
     except ImportError as error:
         raise MissingExtraError("an S3 store", "s3") from error
-    # It would log a traceback beside the error that it raises.
+    # It logs a traceback for each error, and raises the error too.
     logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)
 
     def fetch() -> dict[str, str]:
@@ -131,10 +134,10 @@ def session(settings: SyncSettings, device: DeviceSettings) -> boto3.Session | N
 def credentials_endpoint(
     settings: SyncSettings, device: DeviceSettings
 ) -> CredentialsEndpoint | None:
-    """The endpoint that the settings name; None where they name none.
+    """Make the credentials endpoint that the settings name; None where they name none.
 
     Raises:
-        SettingsError: Something for it is missing or wrong.
+        SettingsError: A setting for the endpoint is missing, or a certificate file is wrong.
     """
     if not settings.credentials_endpoint:
         return None

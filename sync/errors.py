@@ -1,28 +1,28 @@
-"""The errors of the link, below the root in `catalog.core.errors`.
+"""The errors of sync, below the root in `catalog.core.errors`.
 
 ::
 
     ContentError
-    ├── TrustError              signed metadata that cannot be believed
+    ├── TrustError              signed metadata that cannot be trusted
     │   ├── ForgedError             not signed by the owner, or not what was signed
-    │   ├── RolledBackError         older than what was seen before
-    │   ├── ExpiredError            its dates have passed
+    │   ├── RolledBackError         older than what this device has seen before
+    │   ├── ExpiredError            its signature has expired
     │   ├── TooLargeError           more bytes than such a file may have
     │   ├── WrongChannelError       signed for another channel
     │   └── NotPublishedError       nothing was published in the channel
     ├── KeysError               a key, its passphrase or its folder that cannot be used
-    └── EventError              an event that cannot be reported as it is
+    └── EventError              an event that cannot be reported
     SurroundingsError
     └── OutboxError             the outbox cannot be used
     NetworkError
-    ├── StoreError              a store that cannot be reached, refuses, or lacks something
-    │   ├── StoreUnreachableError        no name, no answer, too slow, or it broke off
-    │   ├── StoreRefusedError            it answers, and says no (credentials, rights)
-    │   ├── NotInStoreError              it has nothing of that name
-    │   ├── StoreBusyError               it failed or is overloaded: the same may work later
-    │   ├── StoreChangedError            the object became another while it was read
-    │   ├── StoreConflictError           somebody else wrote first
-    │   └── StoreTooLargeError           the object has more bytes than it may have
+    ├── StoreError              a store that cannot be reached, refuses, or lacks an object
+    │   ├── StoreUnreachableError   name unknown, no answer, too slow, or cut off
+    │   ├── StoreRefusedError       it refuses: credentials or permissions
+    │   ├── NotInStoreError         it has no object of that name
+    │   ├── StoreBusyError          it failed or is overloaded: the same may work later
+    │   ├── StoreChangedError       the object was replaced while it was read
+    │   ├── StoreConflictError      another process has written the object first
+    │   └── StoreTooLargeError      the object has more bytes than it may have
     └── TransportError          a broker or core that cannot be reached or refuses
 """
 
@@ -34,7 +34,7 @@ from catalog.core.errors import ContentError, NetworkError, SurroundingsError
 
 
 class TrustError(ContentError):
-    """Signed metadata that cannot be believed.
+    """Signed metadata that cannot be trusted.
 
     Attributes:
         outcome: The refusal as ``sync status`` names it.
@@ -56,10 +56,10 @@ class RolledBackError(TrustError):
 
 
 class ExpiredError(TrustError):
-    """Signed, and its dates have passed.
+    """Signed by the owner, but the signature has expired.
 
     Args:
-        message: What has expired, with the dates and the clock they were held against.
+        message: What has expired, when, and what the clock says.
         expired: When the signature's validity ended.
         clock: What this machine's own clock says.
     """
@@ -79,7 +79,7 @@ class TooLargeError(TrustError):
 
 
 class WrongChannelError(TrustError):
-    """Signed for another channel than the one it was found in."""
+    """Signed for another channel than the one that it was found in."""
 
     outcome = "wrong-channel"
 
@@ -95,7 +95,7 @@ class KeysError(ContentError):
 
 
 class EventError(ContentError):
-    """An event that cannot be reported as it is."""
+    """An event that cannot be reported."""
 
 
 class OutboxError(SurroundingsError):
@@ -103,7 +103,7 @@ class OutboxError(SurroundingsError):
 
 
 class StoreError(NetworkError):
-    """A store that cannot be reached, refuses, or lacks something.
+    """A store that cannot be reached, refuses, or lacks an object.
 
     Attributes:
         outcome: The failure as ``sync status`` names it.
@@ -113,19 +113,19 @@ class StoreError(NetworkError):
 
 
 class StoreUnreachableError(StoreError):
-    """No such name, no answer, too slow, or the connection broke off."""
+    """The name is unknown, no answer came, it was too slow, or the connection was cut off."""
 
     outcome = "offline"
 
 
 class StoreRefusedError(StoreError):
-    """The store answers, and says no: credentials or rights."""
+    """The store refuses: wrong credentials, or missing permissions."""
 
     outcome = "store-refused"
 
 
 class NotInStoreError(StoreError):
-    """The store has nothing of that name."""
+    """The store has no object of that name."""
 
     outcome = "not-in-store"
 
@@ -137,13 +137,13 @@ class StoreBusyError(StoreError):
 
 
 class StoreChangedError(StoreError):
-    """The object became another while it was read."""
+    """The object was replaced while it was read."""
 
     outcome = "store-changed"
 
 
 class StoreConflictError(StoreError):
-    """Somebody else wrote first; nothing was overwritten."""
+    """Another process has written the object first; nothing was overwritten."""
 
     outcome = "store-conflict"
 
@@ -155,4 +155,4 @@ class StoreTooLargeError(StoreError):
 
 
 class TransportError(NetworkError):
-    """A way out that cannot be reached or refuses."""
+    """A transport that cannot be reached, or that refuses."""

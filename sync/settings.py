@@ -1,4 +1,4 @@
-"""``[sync]`` and ``[outbox]``: where catalogues come from and where reports go."""
+"""The settings of ``[sync]`` and ``[outbox]``; see docs/settings.md."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from catalog.core.settings import Section, UserPath
 
 
 class SyncSettings(Section):
-    """``[sync]``: where catalogues come from; see docs/settings.md."""
+    """``[sync]``: where catalogues come from."""
 
     source: str = ""  # s3://bucket/prefix or file:///folder
     channel: str = "stable"
-    root: UserPath | None = None  # the root.json that the owner gave; needed once
+    root: UserPath | None = None  # the owner's root.json; needed once
     endpoint_url: str = ""  # of an S3-compatible store that is not AWS
     region: str = ""
     interval_s: int = Field(3600, ge=10)
-    reserve_mb: int = Field(64, ge=0)  # stays free on the disk whatever is fetched
-    credentials_endpoint: str = ""  # AWS IoT's, host name; with role_alias
+    reserve_mb: int = Field(64, ge=0)  # stays free on the disk
+    credentials_endpoint: str = ""  # of AWS IoT, a host name; needs role_alias
     role_alias: str = ""
 
 
 class OutboxSettings(Section):
-    """``[outbox]``: what is reported, how much is kept, and where it goes."""
+    """``[outbox]``: what is reported, how much of it is stored, and where it goes."""
 
     enabled: bool = True
     max_mb: float = Field(default=20.0, ge=1, le=100_000)
@@ -35,16 +35,20 @@ class OutboxSettings(Section):
     report_features: bool = False  # the AWS sample's messages; billed each by 5 KB
     features_interval_s: float = Field(default=10.0, ge=1)
 
-    # The way out; see docs/reporting.md.
+    # The transport; see docs/reporting.md.
     transport: Literal["auto", "mqtt", "greengrass-v1", "greengrass-v2", "file", "none"] = "auto"
     endpoint: str = ""  # of AWS IoT Core (xxx-ats.iot.REGION.amazonaws.com) or another broker
     port: int = Field(default=8883, ge=1, le=65535)  # 443 too, for IoT Core
     topic: str = "visual-search/{thing}/{kind}"
-    rule: str = Field(default="", pattern="^[A-Za-z0-9_]*$")  # Basic Ingest: saves a charge
+    rule: str = Field(
+        default="", pattern="^[A-Za-z0-9_]*$"
+    )  # of Basic Ingest, which saves a charge
     rate: float = Field(default=50.0, gt=0)  # messages a second; IoT Core takes 100
     window: int = Field(default=20, ge=1, le=100)  # messages under way
-    patience_s: float = Field(default=20.0, gt=0)  # without an answer; then anew
-    commands: bool = True  # are heard on the topic of kind "commands"
+    patience_s: float = Field(
+        default=20.0, gt=0
+    )  # without an answer until the connection counts as lost
+    commands: bool = True  # are received on the topic of kind "commands"
     reports_dir: UserPath = Path("reports")  # of transport "file"; relative to the data folder
     reports_mb: float = Field(default=10.0, gt=0)  # of each of its files
-    reports_files: int = Field(default=10, ge=1)  # then the outbox keeps the rest
+    reports_files: int = Field(default=10, ge=1)  # then events wait in the outbox

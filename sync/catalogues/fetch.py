@@ -1,14 +1,14 @@
-"""One large file by its digest: resumed from bytes that were flushed, judged as a whole.
+"""Fetch one large file by its digest, resuming where a former attempt was interrupted.
 
 ::
 
-    incoming/<sha256>            whole
-    incoming/<sha256>.part       what is here of it
-    incoming/<sha256>.journal    how many bytes of that were flushed, and the object's tag
+    incoming/<sha256>            complete
+    incoming/<sha256>.part       its first bytes
+    incoming/<sha256>.journal    how many of these bytes were flushed, and the object's tag
 
-The journal only says where to go on. Whatever it says, what is here is hashed again and the
-digest of the whole decides; a file that fails it is thrown away, since nobody can tell which
-byte is wrong.
+The journal only says where to resume. The bytes of the part are hashed again before it is resumed,
+and the digest of the complete file decides. A file with another digest is discarded, because there
+is no telling which byte is wrong.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from sync.errors import (
 from sync.stores.base import FILES, MinimumSpeed, Store
 
 RESUMABLE = re.compile(r"[0-9a-f]{64}(\.part|\.journal)?")
-CHUNK = 1 << 20  # bytes, at most, between two looks at the clock
-SHORTEST_STEP, LONGEST_STEP = 1 << 16, 8 << 20  # bytes between two flushes
-STEPS = 32  # of a middling file: so much of it is lost by a kill
-TRIES = 3  # in a row that bring less than the shortest step
+CHUNK = 1 << 20  # bytes between two checks of the speed, at most
+MIN_STEP, MAX_STEP = 1 << 16, 8 << 20  # bytes between two flushes
+STEPS = 32  # flushes of a file of middle size; a kill loses the bytes of one step
+MAX_TRIES = 3  # in a row that bring less than `MIN_STEP`
 
-Progress = Callable[[int, int], object]  # bytes here of the file, and bytes just fetched
+# Called with the bytes present of the file, and the bytes just fetched.
+FileProgress = Callable[[int, int], object]
 
 
 class _Journal(BaseModel):
@@ -49,82 +50,84 @@ class _Journal(BaseModel):
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A file: its digest, sha256 in hex, and its size in bytes."""
+    """A file to fetch: its digest, sha256 in hex, and its size in bytes."""
 
     sha256: str
     bytes: int
 
 
 class FileFetcher:
-    """Brings files of one store into one folder.
+    """Fetches files of one store into one folder.
 
     Args:
         store: Where they are, at ``files/<sha256>``.
         folder: ``incoming``; must exist.
-        pace: Makes what holds the store to a least speed.
+        minimum_speed: Makes the limit that each attempt is held to.
     """
 
     def __init__(
-        self, store: Store, folder: Path, pace: Callable[[], MinimumSpeed] = MinimumSpeed
+        self, store: Store, folder: Path, minimum_speed: Callable[[], MinimumSpeed] = MinimumSpeed
     ) -> None:
         self._store = store
         self._folder = folder
-        self._pace = pace
+        self._minimum_speed = minimum_speed
 
-    def here(self, wanted: WantedFile) -> int:
-        """How many flushed bytes of a file are in the folder."""
-        if self._whole(wanted).exists():
+    def bytes_present(self, wanted: WantedFile) -> int:
+        """How many bytes of a file are in the folder and were flushed."""
+        if self._complete(wanted).exists():
             return wanted.bytes
         journal = self._read_journal(wanted)
         return journal.bytes if journal is not None else 0
 
-    def fetch(self, wanted: WantedFile, progress: Progress = lambda here, fetched: None) -> Path:
-        """Bring a file, or what is missing of it, and return its path.
+    def fetch(
+        self, wanted: WantedFile, progress: FileProgress = lambda here, fetched: None
+    ) -> Path:
+        """Fetch what is missing of a file, and return its path.
 
-        What `progress` raises goes through; the bytes that came before are kept.
+        What `progress` raises passes through; the bytes that came before stay.
 
         Raises:
-            ForgedError: The store holds something else under its name.
-            StoreError: It could not be fetched; what came of it is kept.
+            ForgedError: The store has other content under its name.
+            StoreError: It could not be fetched; the bytes that came stay.
             OSError: It cannot be written.
         """
-        whole = self._whole(wanted)
-        if whole.exists():
-            if _digest(whole) == wanted.sha256:
+        complete = self._complete(wanted)
+        if complete.exists():
+            if _digest(complete) == wanted.sha256:
                 progress(wanted.bytes, 0)
-                return whole
-            whole.unlink()
+                return complete
+            complete.unlink()
         fruitless = changed = 0
         while True:
-            before = self.here(wanted)
+            before = self.bytes_present(wanted)
             try:
                 return self._attempt(wanted, progress)
-            except _OldBytesError:
-                continue  # they are gone: the next attempt is all new
+            except _ResumedBytesError:
+                continue  # they were discarded: the next attempt begins at the first byte
             except StoreChangedError:
                 self.discard(wanted)
                 changed += 1
-                if changed == TRIES:
+                if changed == MAX_TRIES:
                     raise
             except (StoreUnreachableError, StoreBusyError):
-                gained = self.here(wanted) - before
-                fruitless = 0 if gained >= SHORTEST_STEP else fruitless + 1
-                if fruitless == TRIES:
+                gained = self.bytes_present(wanted) - before
+                fruitless = 0 if gained >= MIN_STEP else fruitless + 1
+                if fruitless == MAX_TRIES:
                     raise
 
     def discard(self, wanted: WantedFile) -> None:
-        """Forget what is here of a file."""
-        for path in (self._whole(wanted), self._part(wanted), self._journal(wanted)):
+        """Remove everything of a file."""
+        for path in (self._complete(wanted), self._part(wanted), self._journal(wanted)):
             path.unlink(missing_ok=True)
 
-    def _attempt(self, wanted: WantedFile, progress: Progress) -> Path:
-        """Go on from what is here, with one request."""
+    def _attempt(self, wanted: WantedFile, progress: FileProgress) -> Path:
+        """Fetch the rest of a file with one request."""
         start, digest, journal = 0, hashlib.sha256(), self._read_journal(wanted)
         if journal is not None:
             start, digest = journal.bytes, _prefix(self._part(wanted), journal.bytes)
         resumed = start > 0
         if start == wanted.bytes and journal is not None:
-            return self._judge(wanted, digest.hexdigest(), resumed)
+            return self._verify(wanted, digest.hexdigest(), resumed=resumed)
         etag = journal.etag if journal is not None else None
         with self._store.open(f"{FILES}/{wanted.sha256}", start, etag) as body:
             if body.size != wanted.bytes:
@@ -132,13 +135,13 @@ class FileFetcher:
                     f"{self._store.url}: {FILES}/{wanted.sha256} has {body.size} bytes, "
                     f"{wanted.bytes} were signed"
                 )
-            if body.start != start:  # it was asked for the rest and sends all
+            if body.start != start:  # the store ignored the start and sends all bytes
                 start, resumed = body.start, body.start > 0
                 digest = _prefix(self._part(wanted), start)
             with _Part(self._part(wanted), self._journal(wanted), start, body.etag) as part:
                 progress(start, 0)
-                step = min(max(wanted.bytes // STEPS, SHORTEST_STEP), LONGEST_STEP)
-                pace = self._pace()
+                step = min(max(wanted.bytes // STEPS, MIN_STEP), MAX_STEP)
+                speed = self._minimum_speed()
                 while part.bytes < wanted.bytes:
                     chunk = body.read(min(CHUNK, step, wanted.bytes - part.bytes))
                     if not chunk:
@@ -151,37 +154,37 @@ class FileFetcher:
                     if part.bytes - part.flushed >= step:
                         part.flush()
                     progress(part.bytes, len(chunk))
-                    pace.count(len(chunk))
+                    speed.count(len(chunk))
                 part.finish()
-        return self._judge(wanted, digest.hexdigest(), resumed)
+        return self._verify(wanted, digest.hexdigest(), resumed=resumed)
 
-    def _judge(self, wanted: WantedFile, found: str, resumed: bool) -> Path:
-        """Keep the flushed file if it is the right one."""
+    def _verify(self, wanted: WantedFile, found: str, *, resumed: bool) -> Path:
+        """Give the file its final name if its digest, `found`, is right; else discard it."""
         if found != wanted.sha256:
             self.discard(wanted)
             if resumed:
-                raise _OldBytesError
+                raise _ResumedBytesError
             raise ForgedError(
                 f"{self._store.url}: {FILES}/{wanted.sha256} is not what was signed: "
                 f"its sha256 is {found}; its owner repairs it with: "
                 "visual-search sync publish --again"
             )
-        whole = self._whole(wanted)
-        self._part(wanted).replace(whole)
+        complete = self._complete(wanted)
+        self._part(wanted).replace(complete)
         durable.flush_folder(self._folder)
         self._journal(wanted).unlink(missing_ok=True)
-        return whole
+        return complete
 
     def _read_journal(self, wanted: WantedFile) -> _Journal | None:
-        """The journal, if the bytes that it speaks of are there."""
+        """The journal, if the part has as many bytes as it says."""
         try:
             journal = _Journal.model_validate_json(self._journal(wanted).read_bytes())
-            there = self._part(wanted).stat().st_size
+            size = self._part(wanted).stat().st_size
         except (FileNotFoundError, ValidationError):
             return None
-        return journal if journal.bytes <= min(there, wanted.bytes) else None
+        return journal if journal.bytes <= min(size, wanted.bytes) else None
 
-    def _whole(self, wanted: WantedFile) -> Path:
+    def _complete(self, wanted: WantedFile) -> Path:
         return self._folder / wanted.sha256
 
     def _part(self, wanted: WantedFile) -> Path:
@@ -191,12 +194,12 @@ class FileFetcher:
         return self._folder / f"{wanted.sha256}.journal"
 
 
-class _OldBytesError(Exception):
-    """What was here from before may be what was wrong."""
+class _ResumedBytesError(Exception):
+    """The digest is wrong, and the bytes of a former attempt may be the cause."""
 
 
 class _Part:
-    """A part that is being written, and its journal; leaving it flushes what was written."""
+    """A part that is being written, and its journal; both are flushed at the end."""
 
     def __init__(self, path: Path, journal: Path, start: int, etag: str) -> None:
         self._path, self._journal, self._etag = path, journal, etag
@@ -204,35 +207,35 @@ class _Part:
 
     def __enter__(self) -> _Part:
         if self.bytes == 0:
-            self._journal.unlink(missing_ok=True)  # it speaks of bytes that go now
+            self._journal.unlink(missing_ok=True)  # it is about bytes that are overwritten now
         self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(self._handle, self.bytes)
         os.lseek(self._handle, self.bytes, os.SEEK_SET)
         return self
 
     def write(self, chunk: bytes) -> None:
-        """Append, all of it."""
+        """Append all bytes of `chunk`."""
         view = memoryview(chunk)
         while view:
             view = view[os.write(self._handle, view) :]
         self.bytes += len(chunk)
 
     def flush(self) -> None:
-        """Make what was written survive, then say so: in place, within one sector."""
+        """Flush the part, then the journal, which is overwritten in place within one sector."""
         os.fsync(self._handle)
         line = _Journal(etag=self._etag, bytes=self.bytes).model_dump_json().encode()
         new = not self._journal.exists()
-        with self._journal.open("r+b" if not new else "wb") as note:
-            note.write(line)
-            note.truncate()
-            note.flush()
-            os.fsync(note.fileno())
+        with self._journal.open("r+b" if not new else "wb") as file:
+            file.write(line)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
         if new:
             durable.flush_folder(self._path.parent)
         self.flushed = self.bytes
 
     def finish(self) -> None:
-        """Make a file that is all here survive; its new name will say so."""
+        """Flush a complete part; its final name will say that it was flushed."""
         os.fsync(self._handle)
         self.flushed = self.bytes
 
@@ -245,7 +248,7 @@ class _Part:
 
 
 def sweep(folder: Path, keep: set[str]) -> None:
-    """Remove from `incoming` all but what is here of the files with the digests `keep`."""
+    """Remove everything from `incoming` except the files and parts with the digests `keep`."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -258,7 +261,7 @@ def sweep(folder: Path, keep: set[str]) -> None:
 
 
 def _prefix(path: Path, count: int) -> hashlib._Hash:
-    """The digest so far of the first `count` bytes of a file."""
+    """Hash the first `count` bytes of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while count > 0 and (chunk := file.read(min(CHUNK, count))):

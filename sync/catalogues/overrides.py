@@ -1,4 +1,8 @@
-"""What the owner of a device does with its versions by hand: go back, pin, follow again."""
+"""What an operator does by hand to the versions on a device: roll back, pin, unpin.
+
+A release that was rolled back by hand is skipped until there is a newer one; the deployment state
+calls it ``declined``.
+"""
 
 from __future__ import annotations
 
@@ -8,51 +12,54 @@ from catalog.core.errors import ShelfError
 
 
 def roll_back(shelf: Shelf) -> str:
-    """Go back to the previous version; the one left, whose id is returned, is declined.
+    """Make the previous version active, and skip the one that was active; returns its id.
 
     Raises:
-        ShelfError: There is none, the active one is pinned, or somebody else is at it.
+        ShelfError: There is no previous version, the active one is pinned, or another process is
+            changing the shelf.
     """
     with shelf.changing():
-        ledger = shelf.state()
+        state = shelf.state()
         active, previous = shelf.active(), shelf.previous()
         if active is None or previous is None or previous == active:
             raise ShelfError(f"{shelf.folder}: there is no version to go back to")
-        if ledger.pinned is not None:
-            raise ShelfError(f"{ledger.pinned} is pinned; first run: visual-search sync unpin")
-        if ledger.declined is not None and ledger.declined.bundle == previous.name:
+        if state.pinned is not None:
+            raise ShelfError(f"{state.pinned} is pinned; first run: visual-search sync unpin")
+        if state.declined is not None and state.declined.bundle == previous.name:
             raise ShelfError(
                 f"{previous.name} was gone back from already; to return to it run: "
                 "visual-search sync unpin"
             )
-        declined = SkippedRelease(bundle=active.name, release=ledger.releases.get(active.name))
-        shelf.save_state(ledger.model_copy(update={"declined": declined, "trial": None}))
+        skipped = SkippedRelease(bundle=active.name, release=state.releases.get(active.name))
+        shelf.save_state(state.model_copy(update={"declined": skipped, "trial": None}))
         shelf.roll_back(keep=True)
     return active.name
 
 
-def pin(shelf: Shelf, wanted: str) -> str:
-    """Make a version on the shelf the active one, and let it stay; its id is returned.
+def pin(shelf: Shelf, version: str) -> str:
+    """Make a version on the shelf active, and keep it active until `unpin`; returns its id.
 
     Args:
         shelf: The shelf.
-        wanted: Its id, the beginning of that, or the number of its release.
+        version: Its id, the beginning of its id, or the number of its release.
 
     Raises:
-        ShelfError: It is not there, or somebody else is changing the shelf.
+        ShelfError: It is not on the shelf, or another process is changing the shelf.
     """
     with shelf.changing():
-        ledger = shelf.state()
-        here = sorted(one.name for one in shelf.versions.iterdir())
+        state = shelf.state()
+        names = sorted(folder.name for folder in shelf.versions.iterdir())
         found = [
-            one for one in here if one.startswith(wanted) or str(ledger.releases.get(one)) == wanted
+            name
+            for name in names
+            if name.startswith(version) or str(state.releases.get(name)) == version
         ]
-        if len(found) != 1 or not wanted:
+        if len(found) != 1 or not version:
             raise ShelfError(
-                f"{wanted!r}: {'several versions' if found else 'no version'} of that name on "
-                f"this device; there are: {', '.join(here) or 'none'}"
+                f"{version!r}: {'several versions' if found else 'no version'} of that name on "
+                f"this device; there are: {', '.join(names) or 'none'}"
             )
-        shelf.save_state(ledger.model_copy(update={"pinned": found[0], "trial": None}))
+        shelf.save_state(state.model_copy(update={"pinned": found[0], "trial": None}))
         active = shelf.active()
         if active is None or active.name != found[0]:
             shelf.switch(found[0])
@@ -60,13 +67,17 @@ def pin(shelf: Shelf, wanted: str) -> str:
 
 
 def unpin(shelf: Shelf, newest: str | None) -> None:
-    """Follow the channel again, also to its `newest` bundle if that was left or rejected.
+    """Follow the channel again, also to `newest` if that was rolled back or rejected.
+
+    Args:
+        shelf: The shelf.
+        newest: Id of the channel's newest bundle, where that is known.
 
     Raises:
-        ShelfError: Somebody else is changing the shelf.
+        ShelfError: Another process is changing the shelf.
     """
     with shelf.changing():
-        ledger = shelf.state()
-        rejected = {bundle: one for bundle, one in ledger.rejected.items() if bundle != newest}
+        state = shelf.state()
+        rejected = {bundle: entry for bundle, entry in state.rejected.items() if bundle != newest}
         changes = {"pinned": None, "declined": None, "rejected": rejected}
-        shelf.save_state(ledger.model_copy(update=changes))
+        shelf.save_state(state.model_copy(update=changes))

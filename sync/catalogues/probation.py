@@ -1,8 +1,12 @@
-"""The trial: whether edge can live with a new bundle; if not, the one before it comes back.
+"""The probation of a new bundle: roll back automatically if the appliance cannot run with it.
 
-A running edge that does not open the new bundle in time, or says that it cannot, is a verdict,
-and so are two crashes with it: processes that died without a word while the kernel went on.
-A reboot, a power cut, an edge that was stopped or is not there, are none.
+A bundle fails its probation if a running appliance does not open it in time, if it says that it
+cannot open it, or if it crashes twice with it: a process that ended without saying so while the
+kernel went on. A reboot, a power cut, an appliance that was stopped or that does not run, say
+nothing about the bundle. The probation ends well when the appliance has had the bundle open for
+`SOAK_TIME_S` seconds.
+
+The deployment state calls the probation ``trial``.
 """
 
 from __future__ import annotations
@@ -15,10 +19,10 @@ from catalog.bundles.deployment_state import Probation
 from catalog.bundles.shelf import Shelf
 from catalog.core.state import EdgeState, boot_id
 
-CRASHES = 2
-SETTLED_S = 600.0  # open for so long without a second crash, the trial ends well
+MAX_CRASHES = 2
+SOAK_TIME_S = 600.0
 
-Verdict = Literal["none", "waiting", "open", "bad"]
+ProbationStatus = Literal["none", "waiting", "open", "bad"]
 
 
 def since_boot() -> float:
@@ -27,13 +31,16 @@ def since_boot() -> float:
 
 
 class ProbationWatcher:
-    """Watches edge live with what sync has activated.
+    """Watches the appliance with a bundle on probation.
 
     Args:
-        shelf: Its ledger says what is on trial.
-        edge: Reads what edge last said.
+        shelf: Its deployment state names the bundle on probation.
+        edge: Reads the appliance's state.
         engine: Which engine the device uses.
         clock: Seconds since boot.
+
+    Attributes:
+        reason: Why the last bundle failed its probation.
     """
 
     def __init__(
@@ -47,86 +54,88 @@ class ProbationWatcher:
         self._edge = edge
         self._engine = engine
         self._clock = clock
-        self._waiting: tuple[str, int, int] | None = None  # for this bundle, this process
-        self._since = 0.0
+        self._waiting: tuple[str, int, int] | None = None  # for this bundle and process
+        self._waiting_since = 0.0
         self.reason = ""
 
-    def look(self) -> Verdict:
-        """What is to be said now.
+    def check(self) -> ProbationStatus:
+        """Check the appliance, and roll back where the bundle has failed.
 
-        "none" where nothing is on trial or no edge runs, "waiting" while one has time left,
-        "open" when it has opened the bundle, "bad" (see `reason`) when the bundle has just been
-        taken back.
+        Returns:
+            "none" where no bundle is on probation or no appliance runs, "waiting" while the
+            appliance has time left, "open" when it has opened the bundle, "bad" when the bundle
+            has just failed; see `reason`.
 
         Raises:
-            ShelfError: The shelf cannot be changed just now; look again.
+            ShelfError: The shelf cannot be changed now; check again.
         """
-        ledger, active = self._shelf.state(), self._shelf.active()
-        trial = ledger.trial
-        if trial is None:
+        state, active = self._shelf.state(), self._shelf.active()
+        probation = state.trial
+        if probation is None:
             return "none"
-        # rejected and still on trial: whoever took it back was killed before the end
-        if reason := ledger.rejection(trial.bundle, self._engine):
-            return self._take_back(trial, reason)
-        if active is None or active.name != trial.bundle:
+        # rejected and still on probation: a process was killed in the middle of the rollback
+        if reason := state.rejection(probation.bundle, self._engine):
+            return self._roll_back(probation, reason)
+        if active is None or active.name != probation.bundle:
             return "none"
         edge = self._edge()
         if edge is None or not edge.follows:
             return "none"
-        if reason := self._fault(trial, edge):
-            return self._take_back(trial, reason)
+        if reason := self._failure(probation, edge):
+            return self._roll_back(probation, reason)
         if not edge.alive:
             self._waiting = None
             return "none"
-        if edge.bundle == trial.bundle and edge.phase == "open":
-            self._settle(trial)
+        if edge.bundle == probation.bundle and edge.phase == "open":
+            self._count_soak_time(probation)
             return "open"
         return "waiting"
 
-    def _fault(self, trial: Probation, edge: EdgeState) -> str:
-        """Why the bundle is bad; empty where nothing says so."""
-        about_it = edge.bundle == trial.bundle and edge != trial.before
+    def _failure(self, probation: Probation, edge: EdgeState) -> str:
+        """Why the bundle has failed; empty where it has not."""
+        about_it = edge.bundle == probation.bundle and edge != probation.before
         if about_it and edge.phase == "failed":
             return f"edge could not open it: {edge.message}"
-        if about_it and edge.crashes + edge.crashed >= CRASHES:
-            return f"edge crashed {CRASHES} times with it"
-        opened = edge.bundle == trial.bundle and edge.phase == "open"
+        if about_it and edge.crashes + edge.crashed >= MAX_CRASHES:
+            return f"edge crashed {MAX_CRASHES} times with it"
+        opened = edge.bundle == probation.bundle and edge.phase == "open"
         if not edge.alive or opened:
             return ""
-        this = (trial.bundle, edge.pid, edge.started)
-        if self._waiting != this:
-            self._waiting, self._since = this, self._clock()
-        if self._clock() - self._since > trial.patience_s:
-            return f"edge did not open it within {trial.patience_s:.0f} s"
+        waiting = (probation.bundle, edge.pid, edge.started)
+        if self._waiting != waiting:
+            self._waiting, self._waiting_since = waiting, self._clock()
+        if self._clock() - self._waiting_since > probation.patience_s:
+            return f"edge did not open it within {probation.patience_s:.0f} s"
         return ""
 
-    def _settle(self, trial: Probation) -> None:
+    def _count_soak_time(self, probation: Probation) -> None:
+        """Begin to count at the first sight of the open bundle in this boot; end the probation."""
         now, boot = self._clock(), boot_id()
-        if trial.opened_boot != boot:
-            changed: Probation | None = trial.model_copy(
-                update={"opened_boot": boot, "opened_s": now}
-            )
-        elif now - trial.opened_s >= SETTLED_S:
-            changed = None
-        else:
+        changed: Probation | None = None
+        if probation.opened_boot != boot:
+            changed = probation.model_copy(update={"opened_boot": boot, "opened_s": now})
+        elif now - probation.opened_s < SOAK_TIME_S:
             return
         with self._shelf.changing():
-            ledger = self._shelf.state()
-            if ledger.trial == trial:
-                self._shelf.save_state(ledger.model_copy(update={"trial": changed}))
+            state = self._shelf.state()
+            if state.trial == probation:
+                self._shelf.save_state(state.model_copy(update={"trial": changed}))
 
-    def _take_back(self, trial: Probation, reason: str) -> Verdict:
-        """The trial ends last: killed in between, the next look goes on."""
+    def _roll_back(self, probation: Probation, reason: str) -> ProbationStatus:
+        """Reject the bundle and make the previous one active.
+
+        The probation ends last, so that the next check goes on where a process was killed.
+        """
         with self._shelf.changing():
-            ledger = self._shelf.state()
-            if ledger.trial != trial:  # ended or begun anew meanwhile
-                return "none" if ledger.trial is None else "waiting"
-            rejected = ledger.with_rejected(trial.bundle, reason, self._engine)
+            state = self._shelf.state()
+            if state.trial != probation:  # ended or begun anew meanwhile
+                return "none" if state.trial is None else "waiting"
+            rejected = state.with_rejected(probation.bundle, reason, self._engine)
             self._shelf.save_state(rejected)
             active, previous = self._shelf.active(), self._shelf.previous()
             if (
                 active is not None
-                and active.name == trial.bundle
+                and active.name == probation.bundle
                 and previous not in (None, active)
             ):
                 self._shelf.roll_back(keep=False)

@@ -1,4 +1,4 @@
-"""How far a pull is: a bar on a terminal, lines in the log otherwise."""
+"""Show how far a download is: a bar on a terminal, else lines in the log."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-EVERY_S = 10.0  # between two lines
+LOG_INTERVAL_S = 10.0
 
-DownloadProgress = Callable[[int, int], None]  # bytes here, of how many
+DownloadProgress = Callable[[int, int], object]  # called with the bytes present, of how many
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def show_progress(console: Console) -> Iterator[DownloadProgress]:
-    """DownloadProgress it on `console`, if that is a terminal, else in the log."""
+    """Yield the function that shows the progress on `console`, or in the log."""
     if not console.is_terminal:
         yield log_progress()
         return
@@ -46,19 +46,19 @@ def show_progress(console: Console) -> Iterator[DownloadProgress]:
 
 
 def log_progress(clock: Callable[[], float] = time.monotonic) -> DownloadProgress:
-    """A line every ten seconds, and one at the end."""
-    said_at, said = clock(), -1
+    """Return the function that logs a line every `LOG_INTERVAL_S` seconds, and one at the end."""
+    logged_at, logged = clock(), -1
 
     def show(here: int, total: int) -> None:
-        nonlocal said_at, said
+        nonlocal logged_at, logged
         now = clock()
-        if said < 0:
-            said_at, said = now, here
-        elif now - said_at >= EVERY_S or (here == total and here > said):
-            rate = (here - said) / max(now - said_at, 1e-3)
+        if logged < 0:
+            logged_at, logged = now, here
+        elif now - logged_at >= LOG_INTERVAL_S or (here == total and here > logged):
+            rate = (here - logged) / max(now - logged_at, 1e-3)
             log.info(
                 "fetched %.1f of %.1f MB, %.2f MB/s", here / 1e6, total / 1e6, max(rate, 0.0) / 1e6
             )
-            said_at, said = now, here
+            logged_at, logged = now, here
 
     return show

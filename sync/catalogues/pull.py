@@ -1,8 +1,8 @@
-"""A release comes onto the shelf: linked, fetched, verified, proven, then switched to.
+"""Pull a release onto the shelf: link, fetch, verify and validate its files, then switch to it.
 
-Nothing is remembered between two steps but what lies on the disk, so that a pull which was
-killed anywhere goes on with the next one. Files, their folders, then the pointer: each is
-flushed before the next.
+The only state between two steps is what is on the disk. So after a kill at any point the next
+pull goes on where this one was. Files are flushed before their folders, and these before the link
+that makes the release active.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ from sync.catalogues.fetch import FileFetcher, WantedFile, sweep
 from sync.stores.base import MinimumSpeed, Store
 from sync.trust.trust import Release
 
-MINUTE = 60.0  # seconds that edge has to open a new bundle, beyond what the gate took here
+OPEN_TIMEOUT_S = 60.0  # for the appliance; twice the time of the validation here is added
 
-Progress = Callable[
-    [int, int, int], object
-]  # bytes here of what is fetched, of how many; just fetched
+# Called with the bytes present of all files to fetch, their total, and the bytes just fetched.
+ReleaseProgress = Callable[[int, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -47,60 +46,60 @@ class Puller:
     Args:
         store: Where the files are.
         shelf: Where the bundle goes.
-        engine: Which engine the gate asks.
+        engine: Which engine validates the bundle.
         reserve: Bytes that must stay free on the disk.
-        progress: Hears of bytes.
-        pace: Makes what holds the store to a least speed.
+        progress: Called as bytes arrive.
+        minimum_speed: Makes the limit that each download is held to.
     """
 
     store: Store
     shelf: Shelf
     engine: str = "auto"
     reserve: int = 0
-    progress: Progress = lambda here, total, fetched: None
-    pace: Callable[[], MinimumSpeed] = MinimumSpeed
+    progress: ReleaseProgress = lambda here, total, fetched: None
+    minimum_speed: Callable[[], MinimumSpeed] = MinimumSpeed
 
     def pull(self, release: Release, edge: EdgeState | None) -> None:
         """Make a release the active bundle.
 
         Args:
             release: Signed and verified.
-            edge: What edge last said, before it can know of this bundle.
+            edge: The appliance's state, from before it can know of this bundle.
 
         Raises:
-            BundleError: The bundle did not prove itself.
+            BundleError: The bundle did not pass the validation.
             ForgedError: A file is not what was signed.
-            StoreError: Something could not be fetched; what was is kept.
-            DiskFullError: There is no room.
-            ShelfError: The shelf cannot be written, or somebody else is changing it.
-            MissingExtraError, SurroundingsError: The bundle could not be asked here.
+            StoreError: A file could not be fetched; the fetched bytes stay for the next pull.
+            DiskFullError: The disk has not enough free space.
+            ShelfError: The shelf cannot be written, or another process is changing it.
+            MissingExtraError, SurroundingsError: The bundle cannot be validated here.
         """
         manifest = parse_manifest(release.manifest, f"release {release.number}")
         version = self.shelf.versions / release.bundle
         try:
-            folder = version if is_sound(version) else self._gather(release, manifest)
+            folder = version if is_sound(version) else self._fetch_bundle(release, manifest)
         except OSError as error:
             raise unwritable(self.shelf.folder, error) from error
         began = time.monotonic()
-        self._prove(folder, release.bundle)
-        patience = MINUTE + 2 * (time.monotonic() - began)
+        self._validate(folder, release.bundle)
+        open_timeout_s = OPEN_TIMEOUT_S + 2 * (time.monotonic() - began)
         with self.shelf.changing():
             if folder != version:
                 self.shelf.place(folder, release.bundle)
-            ledger = self.shelf.state()
-            if ledger.pinned not in (None, release.bundle):
-                raise ShelfError(f"{self.shelf.folder}: {ledger.pinned} was pinned meanwhile")
-            trial = Probation(bundle=release.bundle, patience_s=patience, before=edge)
-            releases = ledger.releases | {release.bundle: release.number}
-            changes = {"releases": releases, "declined": None, "trial": trial}
-            self.shelf.save_state(ledger.model_copy(update=changes))
+            state = self.shelf.state()
+            if state.pinned not in (None, release.bundle):
+                raise ShelfError(f"{self.shelf.folder}: {state.pinned} was pinned meanwhile")
+            probation = Probation(bundle=release.bundle, patience_s=open_timeout_s, before=edge)
+            releases = state.releases | {release.bundle: release.number}
+            changes = {"releases": releases, "declined": None, "trial": probation}
+            self.shelf.save_state(state.model_copy(update=changes))
             self.shelf.switch(release.bundle)
 
     def clean(self) -> None:
-        """Leave nothing of any release that is still on its way."""
+        """Remove everything that was fetched and is not part of a version yet."""
         sweep(self.shelf.incoming, set())
 
-    def _prove(self, folder: Path, bundle: str) -> None:
+    def _validate(self, folder: Path, bundle: str) -> None:
         try:
             validator.validate_in_child(folder, bundle, self.engine)
         except BundleError as error:
@@ -108,33 +107,33 @@ class Puller:
                 raise
             raise ShelfError(f"{folder}: changed while it was checked; try again") from error
 
-    def _gather(self, release: Release, manifest: Manifest) -> Path:
-        """The whole, verified bundle in `incoming`."""
+    def _fetch_bundle(self, release: Release, manifest: Manifest) -> Path:
+        """Make the complete, verified bundle in `incoming`, and return its folder."""
         incoming = self.shelf.incoming
         durable.make_folder(incoming)
         wanted = {
             entry.sha256: WantedFile(entry.sha256, entry.bytes) for entry in manifest.files.values()
         }
         sweep(incoming, set(wanted))
-        fetch = FileFetcher(self.store, incoming, self.pace)
-        linked = self._link(wanted, fetch)
+        fetcher = FileFetcher(self.store, incoming, self.minimum_speed)
+        linked = self._link(wanted, fetcher)
         with self.shelf.changing():
-            self.shelf.prune()  # what edge had open at the last switch
-        self._check_room(list(wanted.values()), fetch)
-        missing = [one for one in wanted.values() if one.sha256 not in linked]
-        total, done = sum(one.bytes for one in missing), 0
-        for one in missing:
+            self.shelf.prune()  # versions that the appliance had open at the last switch
+        self._check_free_space(list(wanted.values()), fetcher)
+        missing = [file for file in wanted.values() if file.sha256 not in linked]
+        total, done = sum(file.bytes for file in missing), 0
+        for file in missing:
             before = done
 
             def show(here: int, fetched: int, before: int = before) -> None:
                 self.progress(before + here, total, fetched)
 
-            fetch.fetch(one, show)
-            done += one.bytes
+            fetcher.fetch(file, show)
+            done += file.bytes
         return self._assemble(release, manifest)
 
-    def _link(self, wanted: dict[str, WantedFile], fetch: FileFetcher) -> set[str]:
-        """Take what is on the shelf already, if it still is what it was; returns its digests."""
+    def _link(self, wanted: dict[str, WantedFile], fetcher: FileFetcher) -> set[str]:
+        """Link the files that another version has, if they are undamaged; return their digests."""
         linked: set[str] = set()
         for version in self.shelf.versions.glob("*"):
             try:
@@ -142,18 +141,18 @@ class Puller:
             except BundleError:
                 continue
             for name, entry in files.items():
-                one = wanted.get(entry.sha256)
-                if one is None or fetch.here(one) == one.bytes:
+                file = wanted.get(entry.sha256)
+                if file is None or fetcher.bytes_present(file) == file.bytes:
                     continue
-                with suppress(OSError):  # then it is fetched
-                    if file_digest(version / name) == one.sha256:
-                        fetch.discard(one)
-                        os.link(version / name, self.shelf.incoming / one.sha256)
-                        linked.add(one.sha256)
+                with suppress(OSError):  # the file is fetched instead
+                    if file_digest(version / name) == file.sha256:
+                        fetcher.discard(file)
+                        os.link(version / name, self.shelf.incoming / file.sha256)
+                        linked.add(file.sha256)
         return linked
 
-    def _check_room(self, wanted: list[WantedFile], fetch: FileFetcher) -> None:
-        missing = sum(one.bytes - fetch.here(one) for one in wanted)
+    def _check_free_space(self, wanted: list[WantedFile], fetcher: FileFetcher) -> None:
+        missing = sum(file.bytes - fetcher.bytes_present(file) for file in wanted)
         free = shutil.disk_usage(self.shelf.incoming).free
         if missing and missing + self.reserve > free:
             raise DiskFullError(
@@ -171,7 +170,7 @@ class Puller:
             os.link(self.shelf.incoming / entry.sha256, folder / name)
         try:
             found = verify(folder)[1]
-        except BundleError as error:  # every file was right when it came
+        except BundleError as error:  # each file was verified when it arrived
             self.clean()
             raise ShelfError(f"the disk does not keep what is written to it: {error}") from error
         if found != release.bundle:

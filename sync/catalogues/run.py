@@ -1,4 +1,4 @@
-"""``sync run``: workers on threads of their own, each of which fails alone."""
+"""``sync run``: run the workers, each on a thread of its own; if one fails, the others go on."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from sync.backoff import Backoff
 from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.progress import log_progress
 
-# Works until the first event is set. The second asks whoever pulls to check now; it is set too
-# when the first is.
+# A worker returns when the first event is set. The second event makes the pull worker check at
+# once; it is set together with the first one, too.
 Worker = Callable[[threading.Event, threading.Event], None]
 
-FIRST_S, LONGEST_S = 15.0, 3600.0  # of the waits after failures
-LONGEST_RESTART_S = 300.0  # before a worker that failed is started again
-LOOK_S = 1.0  # between two looks at edge
-GLANCE_S = 1.0  # more than `is_running` holds the lock that it looks at
-LEAVE_S = 1.0  # for all workers together
+MIN_RETRY_S, MAX_RETRY_S = 15.0, 3600.0  # pauses after failed checks
+MAX_RESTART_S = 300.0  # before a failed worker is started again
+PROBATION_CHECK_S = 1.0  # between two checks of the appliance
+LOCK_TIMEOUT_S = 1.0  # longer than `is_running` holds the lock
+STOP_TIMEOUT_S = 1.0  # for all workers together
 
 log = logging.getLogger(__name__)
 
 
 class PullInterrupted(BaseException):
-    """The process is to stop in the middle of a pull; what was fetched is kept.
+    """The process stops in the middle of a pull; the fetched bytes stay for the next one.
 
-    As with `KeyboardInterrupt`, nothing went wrong, and nobody but the worker catches it.
+    No error, so it derives from `BaseException` like `KeyboardInterrupt`.
     """
 
 
 def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> None:
-    """Run the workers until SIGINT or SIGTERM; those that do not leave at once are left behind.
+    """Run the workers until SIGINT or SIGTERM; then wait `STOP_TIMEOUT_S` seconds for them.
 
     Args:
         workers: By name.
-        wake: Asks the pull to check now.
+        wake: Makes the pull worker check at once.
     """
     stopping = threading.Event()
     wake = wake or threading.Event()
@@ -59,17 +59,17 @@ def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> N
     with suppress(KeyboardInterrupt):
         for thread in threads:
             thread.start()
-        threading.Event().wait()  # a signal's exception ends it
+        threading.Event().wait()  # until a signal raises KeyboardInterrupt
     stopping.set()
     wake.set()
-    deadline = time.monotonic() + LEAVE_S
+    deadline = time.monotonic() + STOP_TIMEOUT_S
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def supervise(name: str, worker: Worker, stopping: threading.Event, wake: threading.Event) -> None:
-    """Run one worker, again after a while when it failed, until `stopping` is set."""
-    backoff = Backoff(FIRST_S, LONGEST_RESTART_S)
+    """Run one worker, and start it again after a pause when it fails, until `stopping` is set."""
+    backoff = Backoff(MIN_RETRY_S, MAX_RESTART_S)
     while not stopping.is_set():
         began = time.monotonic()
         try:
@@ -79,16 +79,16 @@ def supervise(name: str, worker: Worker, stopping: threading.Event, wake: thread
             log.error("%s: %s", name, error)
         except Exception:
             log.exception("%s failed", name)
-        if time.monotonic() - began > LONGEST_RESTART_S:
+        if time.monotonic() - began > MAX_RESTART_S:
             backoff.succeeded()
         stopping.wait(backoff.pause_s())
 
 
-def pull_worker(device: ChannelFollower, chance: Callable[[], float] = random.random) -> Worker:
-    """The worker that checks for newer releases."""
+def pull_worker(follower: ChannelFollower, rand: Callable[[], float] = random.random) -> Worker:
+    """The worker that checks for newer releases and installs them."""
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
-        backoff, wait = Backoff(FIRST_S, LONGEST_S, chance), 0.0
+        backoff, wait = Backoff(MIN_RETRY_S, MAX_RETRY_S, rand), 0.0
         show = log_progress()
 
         def progress(here: int, total: int) -> None:
@@ -97,13 +97,13 @@ def pull_worker(device: ChannelFollower, chance: Callable[[], float] = random.ra
             show(here, total)
 
         def next_check(state: SyncState) -> datetime:
-            return datetime.now(UTC) + timedelta(seconds=pause(not state.failed))
+            return datetime.now(UTC) + timedelta(seconds=pause(failed=state.failed))
 
-        def pause(good: bool) -> float:
+        def pause(*, failed: bool) -> float:
             nonlocal wait
-            if good:
+            if not failed:
                 backoff.succeeded()
-                wait = device.settings.interval_s * (0.9 + 0.2 * chance())
+                wait = follower.settings.interval_s * (0.9 + 0.2 * rand())
             else:
                 wait = backoff.pause_s()
             return wait
@@ -111,66 +111,66 @@ def pull_worker(device: ChannelFollower, chance: Callable[[], float] = random.ra
         while not stopping.is_set():
             wake.clear()
             try:
-                state = device.check(progress, next_check)
+                state = follower.check(progress, next_check)
                 log.log(
                     logging.ERROR if state.failed else logging.INFO,
                     "%s: %s; next check in %.0f s", state.outcome, state.message, wait,
                 )  # fmt: skip
             except PullInterrupted:
                 return
-            except ShelfError as error:  # another process is at it, or the disk is full
-                log.error("%s; next check in %.0f s", error, pause(False))
+            except ShelfError as error:  # another process is checking, or the disk is full
+                log.error("%s; next check in %.0f s", error, pause(failed=True))
             if not stopping.is_set():
                 wake.wait(wait)
 
     return work
 
 
-def probation_worker(device: ChannelFollower) -> Worker:
-    """The worker that watches edge live with what was installed."""
+def probation_worker(follower: ChannelFollower) -> Worker:
+    """The worker that watches the appliance with a bundle on probation."""
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
-        said = ""
-        while not stopping.wait(LOOK_S):
+        logged = ""
+        while not stopping.wait(PROBATION_CHECK_S):
             try:
-                if device.watch() == "bad":
-                    log.error("%s: %s", device.state().outcome, device.state().message)
-                said = ""
+                if follower.check_probation() == "bad":
+                    log.error("%s: %s", follower.state().outcome, follower.state().message)
+                logged = ""
             except ShelfBusy as error:
-                log.debug("%s", error)  # look again
-            except ShelfError as error:  # as a full disk: look again, but say it
-                if str(error) != said:
-                    said = str(error)
+                log.debug("%s", error)  # check again
+            except ShelfError as error:  # such as a full disk: check again, log it once
+                if str(error) != logged:
+                    logged = str(error)
                     log.error("%s", error)
 
     return work
 
 
 @contextmanager
-def run_lock(device: ChannelFollower) -> Iterator[None]:
-    """One ``sync run`` on a device.
+def run_lock(follower: ChannelFollower) -> Iterator[None]:
+    """Let no other ``sync run`` work on this device.
 
     Raises:
         ShelfError: Another is running.
     """
     try:
-        durable.make_folder(device.shelf.folder)
-        with locked(device.shelf.folder / "run.lock", wait_s=GLANCE_S):
+        durable.make_folder(follower.shelf.folder)
+        with locked(follower.shelf.folder / "run.lock", wait_s=LOCK_TIMEOUT_S):
             yield
     except BlockingIOError as error:
         raise ShelfError(
-            f"{device.shelf.folder}: another 'visual-search sync run' is running; stop it first"
+            f"{follower.shelf.folder}: another 'visual-search sync run' is running; stop it first"
         ) from error
     except OSError as error:
-        raise unwritable(device.shelf.folder, error) from error
+        raise unwritable(follower.shelf.folder, error) from error
 
 
-def is_running(device: ChannelFollower) -> bool:
-    """Whether a ``sync run`` is running here."""
+def is_running(follower: ChannelFollower) -> bool:
+    """Whether a ``sync run`` works on this device."""
     try:
-        with locked(device.shelf.folder / "run.lock"):
+        with locked(follower.shelf.folder / "run.lock"):
             return False
     except BlockingIOError:
         return True
-    except OSError:  # there is no shelf yet
+    except OSError:  # the shelf does not exist yet
         return False

@@ -247,7 +247,7 @@ def _watch(device: ChannelFollower, wait: bool) -> str:
     said = False
     while True:
         try:
-            verdict = device.watch()
+            verdict = device.check_probation()
         except ShelfBusy:
             verdict = "waiting"
         if verdict != "waiting" or not wait:

@@ -1,13 +1,15 @@
-"""Where the owner publishes and devices look: names with bytes behind them.
+"""The interface of a store: named objects that the owner writes and the devices read.
 
 ::
 
     metadata/                                   signed, small; see `sync.trust.trust`
     targets/<channel>/<sha256>.manifest.json    one for each version of each channel
-    files/<sha256>                              what manifests list, each stored once
+    files/<sha256>                              the files of all bundles, each stored once
 
-A store promises nothing. Whatever it hands out is checked against a signature or a digest;
-what it is asked for is bounded in bytes, and in time by `MinimumSpeed`.
+Stores are not trusted. Every object is verified by a signature or a digest, and reading it is
+limited in bytes, and in time by `MinimumSpeed`.
+
+Each kind of store is one file with one class, which `sync.stores.choice` opens.
 """
 
 from __future__ import annotations
@@ -24,16 +26,16 @@ from sync.errors import StoreTooLargeError, StoreUnreachableError
 METADATA = "metadata"
 TARGETS = "targets"
 FILES = "files"
-CHUNK = 1 << 16  # bytes asked for at a time
-SLOWEST = 1024  # bytes a second, on average over WINDOW
-WINDOW = 30.0  # seconds
+CHUNK = 1 << 16  # bytes that are read at a time
+MIN_BYTES_PER_S = 1024
+SPEED_WINDOW_S = 30.0  # over which the speed is averaged
 
-UploadProgress = Callable[[int], object]  # hears of bytes as they are sent
+UploadProgress = Callable[[int], object]  # called with the bytes sent since the last call
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object: its size, and a tag that changes with its content."""
+    """An object's size in bytes, and its tag, which changes with its content."""
 
     bytes: int
     etag: str
@@ -45,7 +47,7 @@ class Body(Protocol):
     Attributes:
         size: Bytes of the whole object, as the store says.
         etag: Its tag, as the store says.
-        start: Where reading begins; 0 where a store ignores that it was asked for less.
+        start: The byte that reading begins at; 0 where the store ignores the requested start.
     """
 
     size: int
@@ -53,26 +55,26 @@ class Body(Protocol):
     start: int
 
     def read(self, limit: int = CHUNK) -> bytes:
-        """Return what has arrived, at most `limit` bytes; ``b""`` at the end.
+        """Return the bytes that have arrived, at most `limit`; ``b""`` at the end.
 
-        Waits for the first byte alone, so that the caller can hold the store to a `MinimumSpeed`.
+        Waits for the first byte only, so that the caller can apply a `MinimumSpeed`.
 
         Raises:
-            StoreUnreachableError: The connection broke off, or fell silent.
+            StoreUnreachableError: The connection was cut off, or no byte came in time.
         """
 
 
 @dataclass
 class MinimumSpeed:
-    """A least speed, so that a store which trickles cannot hold its reader for ever.
+    """A minimum speed, so that a very slow store cannot occupy its reader for ever.
 
     Args:
-        slowest: Bytes a second, on average over a window.
-        window: Seconds.
+        bytes_per_s: Bytes a second, on average over a window.
+        window_s: Seconds.
     """
 
-    slowest: float = SLOWEST
-    window: float = WINDOW
+    bytes_per_s: float = MIN_BYTES_PER_S
+    window_s: float = SPEED_WINDOW_S
     _since: float = field(default_factory=lambda: time.monotonic())
     _bytes: int = 0
 
@@ -80,13 +82,13 @@ class MinimumSpeed:
         """Count bytes that have arrived.
 
         Raises:
-            StoreUnreachableError: Too few of them, for a whole window.
+            StoreUnreachableError: They were too few in the last window.
         """
         self._bytes += arrived
         elapsed = time.monotonic() - self._since
-        if elapsed < self.window:
+        if elapsed < self.window_s:
             return
-        if self._bytes < self.slowest * elapsed:
+        if self._bytes < self.bytes_per_s * elapsed:
             raise StoreUnreachableError(
                 f"too slow: {self._bytes} bytes in {elapsed:.0f} s; try again on a better link"
             )
@@ -94,20 +96,20 @@ class MinimumSpeed:
 
 
 class Store(ABC):
-    """A place with names and bytes.
+    """Named objects of bytes.
 
     Attributes:
-        url: Where it is, for messages.
+        url: Its address, for messages.
     """
 
     url: str
 
     @abstractmethod
     def head(self, name: str) -> ObjectInfo | None:
-        """Size and tag of an object, or None where there is none.
+        """Size and tag of an object; None where there is none.
 
         Raises:
-            StoreError: It could not be asked.
+            StoreError: The request failed.
         """
 
     @abstractmethod
@@ -118,13 +120,13 @@ class Store(ABC):
 
         Args:
             name: Its name.
-            start: The first byte wanted, one that the object has; see `Body.start`.
-            etag: The object must still have this tag.
+            start: The first byte to read, one that the object has; see `Body.start`.
+            etag: The tag that the object must have.
 
         Raises:
-            NotInStoreError: There is none.
-            StoreChangedError: It has another tag by now, or no byte `start`.
-            StoreError: It could not be asked.
+            NotInStoreError: There is no such object.
+            StoreChangedError: It has another tag, or no byte `start`.
+            StoreError: The request failed.
         """
 
     @abstractmethod
@@ -137,34 +139,34 @@ class Store(ABC):
         new: bool = False,
         progress: UploadProgress = lambda count: None,
     ) -> ObjectInfo | None:
-        """Write an object, all of it or nothing.
+        """Write an object, completely or not at all.
 
         Args:
             name: Its name.
             content: Bytes, or an open file that holds them.
-            replaces: The tag of what may be overwritten; of anything else, it may not.
-            new: Nothing may be overwritten.
-            progress: Hears of the bytes on their way.
+            replaces: Overwrite only an object that has this tag.
+            new: Overwrite nothing.
+            progress: Called as bytes are sent.
 
         Raises:
-            StoreConflictError: Something else is there; nothing was overwritten.
+            StoreConflictError: Another object is there; nothing was overwritten.
             StoreError: It could not be written.
         """
 
     def read(self, name: str, limit: int) -> bytes:
-        """All of a small object.
+        """Read a small object.
 
         Raises:
-            NotInStoreError: There is none.
+            NotInStoreError: There is no such object.
             StoreTooLargeError: It has more than `limit` bytes.
             StoreError: It could not be read.
         """
-        pace = MinimumSpeed()
+        speed = MinimumSpeed()
         content = bytearray()
         with self.open(name) as body:
             while chunk := body.read(min(CHUNK, limit + 1 - len(content))):
                 content += chunk
                 if len(content) > limit:
                     raise StoreTooLargeError(f"{self.url}: {name} has more than {limit} bytes")
-                pace.count(len(chunk))
+                speed.count(len(chunk))
         return bytes(content)

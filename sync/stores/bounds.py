@@ -1,8 +1,7 @@
-"""Answers from S3 that end.
+"""Limit the size and the time of answers from S3.
 
-botocore reads the body of an error whatever its size, and its time-out counts from one byte
-of a header to the next. A store that is hostile, or broken, must neither fill a device's
-memory nor hold it.
+botocore reads the body of an error whatever its size, and its time-out begins anew with each byte
+of a header. A hostile or broken store must neither fill this device's memory nor keep it waiting.
 """
 
 from __future__ import annotations
@@ -12,38 +11,38 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-ANSWER_SECONDS = 60.0  # from a question to the headers of its answer, or to all of an error
-MOST_BYTES = 1 << 16  # of an answer that is no object; S3's are below a thousand
+ANSWER_TIMEOUT_S = 60.0  # from a request to the headers of its answer, or to all of an error
+MAX_ERROR_BYTES = 1 << 16  # S3's own errors have less than a thousand
 
 
-def bound(client: Any) -> None:
-    """Let a boto3 client's questions be answered within bounds."""
-    session = client._endpoint.http_session  # it has no public name
+def limit_answers(client: Any) -> None:
+    """Apply the limits to a boto3 client."""
+    session = client._endpoint.http_session  # botocore has no public name for it
 
     def send(request: Any, **_: object) -> Any:
-        """Instead of botocore's own sending, event ``before-send``."""
+        """Send a request in place of botocore, whose event ``before-send`` allows that."""
         streamed = request.stream_output
-        request.stream_output = True  # else the session reads all of it
+        request.stream_output = True  # else the session reads the whole body
 
         def ask() -> Any:
             response = session.send(request)
             if not streamed or response.status_code >= 300:
-                response._content = response.raw.read(MOST_BYTES) or b""
-                if len(response._content) == MOST_BYTES:
+                response._content = response.raw.read(MAX_ERROR_BYTES) or b""
+                if len(response._content) == MAX_ERROR_BYTES:
                     response.raw.close()
             return response
 
-        # what is sent to the store may take its time: an owner waits for it
+        # an upload may take long: it is an owner's, who waits for it
         return in_time(ask, request.url) if request.method in ("GET", "HEAD") else ask()
 
     client.meta.events.register("before-send.s3", send)
 
 
 def in_time(ask: Callable[[], Any], url: str) -> Any:
-    """What `ask` returns or raises; a thread that does not come back is left behind.
+    """Return or raise what `ask` does; a thread that takes too long is abandoned.
 
     Raises:
-        botocore.exceptions.ReadTimeoutError: It took longer than `ANSWER_SECONDS`.
+        botocore.exceptions.ReadTimeoutError: It took longer than `ANSWER_TIMEOUT_S`.
     """
     from botocore.exceptions import ReadTimeoutError
 
@@ -57,7 +56,7 @@ def in_time(ask: Callable[[], Any], url: str) -> Any:
 
     threading.Thread(target=run, name="asking S3", daemon=True).start()
     try:
-        answer, error = answers.get(timeout=ANSWER_SECONDS)
+        answer, error = answers.get(timeout=ANSWER_TIMEOUT_S)
     except queue.Empty:
         raise ReadTimeoutError(endpoint_url=url, error="no answer in time") from None
     if error is not None:

@@ -20,16 +20,16 @@ def open_store(
     region: str = "",
     session: boto3.Session | None = None,
 ) -> Store:
-    """Name a store; nothing is asked of it yet.
+    """Open a store; no request is sent yet.
 
     Args:
         source: ``s3://bucket/prefix`` or ``file:///folder``.
         endpoint_url: Of an S3-compatible store that is not AWS.
-        region: Of the bucket; else what boto3 finds.
-        session: Whose credentials are used; else boto3's usual chain.
+        region: Of the bucket; where empty, boto3 finds it.
+        session: With the credentials; where None, boto3's usual chain finds them.
 
     Raises:
-        SettingsError: `source` is neither.
+        SettingsError: `source` is no such address, or boto3 refuses a setting.
         MissingExtraError: boto3 is not installed.
     """
     parts = urlsplit(source)

@@ -1,4 +1,4 @@
-"""A folder, or a USB stick, laid out like a bucket."""
+"""A store in a folder, such as a USB stick, with the layout of a bucket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from catalog.core import durable
 from sync.errors import NotInStoreError, StoreChangedError, StoreConflictError, StoreError
 from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
 
-COPIED = 1 << 20  # bytes at a time
+COPY_CHUNK = 1 << 20  # bytes
 
 
 class FolderStore(Store):
@@ -30,7 +30,7 @@ class FolderStore(Store):
         try:
             return _entry((self.path / name).stat())
         except (FileNotFoundError, NotADirectoryError):
-            self._must_exist()
+            self._check_exists()
             return None
         except OSError as error:
             raise self._failed(name, error) from error
@@ -41,7 +41,7 @@ class FolderStore(Store):
         try:
             file = (self.path / name).open("rb")
         except (FileNotFoundError, NotADirectoryError) as error:
-            self._must_exist()
+            self._check_exists()
             raise NotInStoreError(f"{self.url}: has no {name}") from error
         except OSError as error:
             raise self._failed(name, error) from error
@@ -65,7 +65,7 @@ class FolderStore(Store):
         target = self.path / name
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            self._must_exist()
+            self._check_exists()
             durable.make_folder(target.parent)
             with temporary.open("xb") as file:
                 _copy(content, file, progress)
@@ -85,7 +85,7 @@ class FolderStore(Store):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """No other process of this machine compares and replaces at the same time."""
+        """Let no other process of this machine compare and replace an object at the same time."""
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -93,7 +93,7 @@ class FolderStore(Store):
         finally:
             os.close(handle)
 
-    def _must_exist(self) -> None:
+    def _check_exists(self) -> None:
         if not self.path.is_dir():
             raise StoreError(f"{self.url}: there is no such folder; is the stick in and mounted?")
 
@@ -117,7 +117,7 @@ class _Body:
 
 def _copy(content: bytes | BinaryIO, file: BinaryIO, progress: UploadProgress) -> None:
     source = io.BytesIO(content) if isinstance(content, bytes) else content
-    while chunk := source.read(COPIED):
+    while chunk := source.read(COPY_CHUNK):
         file.write(chunk)
         progress(len(chunk))
 

@@ -1,4 +1,4 @@
-"""A bucket of AWS S3, or of any store that speaks its protocol."""
+"""A store in a bucket of AWS S3, or of another service with the same protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sync.errors import (
     StoreUnreachableError,
 )
 from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
-from sync.stores.bounds import bound
+from sync.stores.bounds import limit_answers
 
 if TYPE_CHECKING:
     import boto3
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-STALE = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired")  # said with status 400
-CONNECT_SECONDS = 10
-SILENT_SECONDS = 30
-LARGE = 64 << 20  # bytes; larger files are sent in parts
-PART = 8 << 20  # bytes; boto3 holds ten of them
+STALE = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired")  # codes with status 400
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 30
+MULTIPART_BYTES = 64 << 20  # larger files are sent in parts
+PART_BYTES = 8 << 20  # boto3 holds ten parts in memory
 
 
 class S3Store(Store):
@@ -37,10 +37,14 @@ class S3Store(Store):
 
     Args:
         bucket: Its name.
-        prefix: What all names begin with; may be empty.
+        prefix: The beginning of all names; may be empty.
         endpoint_url: Of a store that is not AWS.
-        region: Of the bucket; else what boto3 finds.
-        session: Whose credentials are used; else boto3's usual chain.
+        region: Of the bucket; where empty, boto3 finds it.
+        session: With the credentials; where None, boto3's usual chain finds them.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+        SettingsError: boto3 refuses a setting.
     """
 
     def __init__(
@@ -60,12 +64,12 @@ class S3Store(Store):
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._place = endpoint_url or "S3"
+        self._service = endpoint_url or "S3"
         config = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=SILENT_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
             retries={"total_max_attempts": 3, "mode": "standard"},
-            # newer checksums break stores that are not AWS; our own digests decide anyway
+            # newer checksums break stores that are not AWS; sync verifies its own digests
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if endpoint_url else {},
@@ -76,33 +80,33 @@ class S3Store(Store):
             )
         except (ValueError, botocore.exceptions.BotoCoreError) as error:
             raise SettingsError(f"{self.url}: {error}") from error
-        bound(self._client)
+        limit_answers(self._client)
 
     def head(self, name: str) -> ObjectInfo | None:
         """See `Store.head`."""
         try:
-            found = self._ask(name, lambda: self._client.head_object(**self._at(name)))
+            answer = self._request(name, lambda: self._client.head_object(**self._object(name)))
         except NotInStoreError:
             return None
-        return ObjectInfo(int(found["ContentLength"]), str(found["ETag"]))
+        return ObjectInfo(int(answer["ContentLength"]), str(answer["ETag"]))
 
     @contextmanager
     def open(self, name: str, start: int = 0, etag: str | None = None) -> Iterator[_Body]:
         """See `Store.open`."""
-        wanted = self._at(name)
+        request = self._object(name)
         if start:
-            wanted["Range"] = f"bytes={start}-"
+            request["Range"] = f"bytes={start}-"
         if etag is not None:
-            wanted["IfMatch"] = etag
-        found = self._ask(name, lambda: self._client.get_object(**wanted))
-        body = _Body(self, name, found)
+            request["IfMatch"] = etag
+        answer = self._request(name, lambda: self._client.get_object(**request))
+        body = _Body(self, name, answer)
         try:
-            # some stores ignore that they were asked for this object only
+            # some stores ignore the condition
             if etag not in (None, body.etag) or body.start > start:
                 raise StoreChangedError(f"{self.url}: {name} has changed since it was begun")
             yield body
         finally:
-            found["Body"].close()
+            answer["Body"].close()
 
     def write(
         self,
@@ -119,15 +123,15 @@ class S3Store(Store):
             condition["IfNoneMatch"] = "*"
         if not isinstance(content, bytes):
             return self._send(name, content, condition, progress)
-        wanted = self._at(name) | condition | {"Body": content}
+        request = self._object(name) | condition | {"Body": content}
         try:
-            found = self._ask(name, lambda: self._client.put_object(**wanted))
+            answer = self._request(name, lambda: self._client.put_object(**request))
         except NotInStoreError as error:
             if replaces is None:
                 raise
             raise StoreConflictError(f"{self.url}: somebody else has removed {name}") from error
         progress(len(content))
-        return ObjectInfo(len(content), found["ETag"])
+        return ObjectInfo(len(content), answer["ETag"])
 
     def _send(
         self, name: str, file: BinaryIO, condition: dict[str, str], progress: UploadProgress
@@ -137,9 +141,9 @@ class S3Store(Store):
         if condition:
             raise ValueError("a file is named by its digest and needs no condition")
         transfer = TransferConfig(
-            multipart_threshold=LARGE, multipart_chunksize=PART, max_concurrency=4
+            multipart_threshold=MULTIPART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4
         )
-        self._ask(
+        self._request(
             name,
             lambda: self._client.upload_fileobj(
                 file,
@@ -151,17 +155,17 @@ class S3Store(Store):
         )
         return self.head(name)
 
-    def _at(self, name: str) -> dict[str, Any]:
+    def _object(self, name: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + name}
 
-    def _ask(self, name: str, call: Callable[[], Answer]) -> Answer:
+    def _request(self, name: str, call: Callable[[], Answer]) -> Answer:
         from botocore import exceptions
         from urllib3.exceptions import HTTPError
 
         try:
             return call()
         except exceptions.ClientError as error:
-            raise self._answered(name, error) from error
+            raise self._error_of(name, error) from error
         except (
             exceptions.NoCredentialsError,
             exceptions.PartialCredentialsError,
@@ -178,46 +182,48 @@ class S3Store(Store):
             HTTPError,
             OSError,
         ) as error:
-            raise self.broke_off(name, error) from error
+            raise self.cut_off(name, error) from error
         except exceptions.BotoCoreError as error:
             raise StoreError(f"{self.url}: {name}: {error}") from error
 
-    def _answered(self, name: str, error: ClientError) -> StoreError:
-        """What an answer that is not the object means."""
+    def _error_of(self, name: str, error: ClientError) -> StoreError:
+        """The error that an answer of S3 stands for."""
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = error.response.get("Error", {}).get("Code", "")
-        said = f"{self.url}: {name}: the store says {code or status}"
+        message = f"{self.url}: {name}: the store says {code or status}"
         if code == "NoSuchBucket":
             return NotInStoreError(f"{self.url}: there is no bucket {self._bucket}")
         if status == 404:
             return NotInStoreError(f"{self.url}: has no {name}")
         if status in (401, 403) or code in STALE:
-            return StoreRefusedError(f"{said}; check the credentials, their rights and the clock")
+            return StoreRefusedError(
+                f"{message}; check the credentials, their rights and the clock"
+            )
         if status in (409, 412) and error.operation_name.startswith("Put"):
             return StoreConflictError(f"{self.url}: somebody else has just written {name}")
         if status in (412, 416):
             return StoreChangedError(f"{self.url}: {name} has changed since it was begun")
         if status in (408, 429) or status >= 500 or code == "RequestTimeout":
-            return StoreBusyError(f"{said}; try again later")
-        return StoreError(said)
+            return StoreBusyError(f"{message}; try again later")
+        return StoreError(message)
 
-    def broke_off(self, name: str, error: Exception) -> StoreUnreachableError:
-        """The connection failed, or the store fell silent."""
+    def cut_off(self, name: str, error: Exception) -> StoreUnreachableError:
+        """The error for a connection that failed, or on which no byte came in time."""
         return StoreUnreachableError(
-            f"{self.url}: {name}: {self._place} cannot be reached: {_reason(error)}"
+            f"{self.url}: {name}: {self._service} cannot be reached: {_reason(error)}"
         )
 
 
 class _Body:
-    def __init__(self, store: S3Store, name: str, found: dict[str, Any]) -> None:
+    def __init__(self, store: S3Store, name: str, answer: dict[str, Any]) -> None:
         self._store, self._name = store, name
-        self._stream = found["Body"]._raw_stream  # its own read waits for all it was asked for
-        self.etag = str(found.get("ETag", ""))
-        self._left = int(found.get("ContentLength", 0))
+        self._stream = answer["Body"]._raw_stream  # botocore's read waits for all `limit` bytes
+        self.etag = str(answer.get("ETag", ""))
+        self._left = int(answer.get("ContentLength", 0))
         try:
-            place, _, total = found["ContentRange"].removeprefix("bytes ").partition("/")
+            place, _, total = answer["ContentRange"].removeprefix("bytes ").partition("/")
             self.start, self.size = int(place.partition("-")[0]), int(total)
-        except (KeyError, ValueError):  # all of it
+        except (KeyError, ValueError):  # the whole object
             self.start, self.size = 0, self._left
 
     def read(self, limit: int = CHUNK) -> bytes:
@@ -226,7 +232,7 @@ class _Body:
         try:
             chunk = bytes(self._stream.read1(limit))
         except (HTTPError, OSError) as error:
-            raise self._store.broke_off(self._name, error) from error
+            raise self._store.cut_off(self._name, error) from error
         self._left -= len(chunk)
         if not chunk and limit and self._left > 0:
             raise StoreUnreachableError(
@@ -236,9 +242,9 @@ class _Body:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said, below what boto3 and urllib3 made of it."""
+    """The message of the deepest error, below those of boto3 and urllib3."""
     deepest, found = error, error.__context__
     while found is not None:
         deepest, found = found, found.__context__
-    said = deepest.strerror if isinstance(deepest, OSError) else None
-    return said or str(error)
+    message = deepest.strerror if isinstance(deepest, OSError) else None
+    return message or str(error)

@@ -11,7 +11,7 @@ import pytest
 
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, device_id
-from sync.credentials import credentials_endpoint, session
+from sync.credentials import boto3_session, credentials_endpoint
 from sync.errors import StoreBusyError, StoreError, StoreRefusedError, StoreUnreachableError
 from sync.settings import SyncSettings
 from sync.stores.base import Store
@@ -64,12 +64,12 @@ def store(endpoint: IotEndpoint, device: DeviceSettings, address: str) -> Store:
         f"s3://{BUCKET}/credentials",
         endpoint_url=address,
         region="us-east-1",
-        session=session(settings(endpoint), device),
+        session=boto3_session(settings(endpoint), device),
     )
 
 
 def test_without_an_endpoint_boto3_looks_for_itself(device: DeviceSettings) -> None:
-    assert session(SyncSettings.model_validate({}), device) is None
+    assert boto3_session(SyncSettings.model_validate({}), device) is None
 
 
 def test_keys_come_for_the_certificate(endpoint: IotEndpoint, device: DeviceSettings) -> None:
@@ -172,9 +172,9 @@ def test_what_is_not_set_is_named(
     endpoint: IotEndpoint, device: DeviceSettings, missing: str
 ) -> None:
     with pytest.raises(SettingsError, match=rf"also needs \[device\] {missing}"):
-        session(settings(endpoint), device.model_copy(update={missing: None}))
+        boto3_session(settings(endpoint), device.model_copy(update={missing: None}))
     with pytest.raises(SettingsError, match=r"\[sync\] role_alias"):
-        session(settings(endpoint, role_alias=""), device)
+        boto3_session(settings(endpoint, role_alias=""), device)
 
 
 def test_files_that_are_no_certificates_are_named(
@@ -184,4 +184,4 @@ def test_files_that_are_no_certificates_are_named(
     for name in ("certificate", "private_key", "ca"):
         for path in (tmp_path / "wrong.pem", tmp_path / "absent.pem"):
             with pytest.raises(SettingsError, match=f"{name}"):
-                session(settings(endpoint), device.model_copy(update={name: path}))
+                boto3_session(settings(endpoint), device.model_copy(update={name: path}))

@@ -121,7 +121,7 @@ def test_a_file_comes_whole_and_nothing_else_stays(
 def test_it_goes_on_where_it_ended(fetch: FileFetcher, incoming: Path, faulty: FaultyProxy) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(2_000_000))
-    here = fetch.here(wanted())
+    here = fetch.bytes_present(wanted())
     assert here >= 2_000_000
     assert names(incoming) == {"it.part", "it.journal"}
     faulty.requests.clear()
@@ -134,10 +134,10 @@ def test_it_goes_on_where_it_ended(fetch: FileFetcher, incoming: Path, faulty: F
 def test_bytes_behind_the_journal_do_not_count(fetch: FileFetcher, incoming: Path) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(1_000_000))
-    here = fetch.here(wanted())
+    here = fetch.bytes_present(wanted())
     with (incoming / f"{wanted().sha256}.part").open("ab") as file:
         file.write(bytes(100_000))  # as ext4 leaves what was never flushed
-    assert fetch.here(wanted()) == here
+    assert fetch.bytes_present(wanted()) == here
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
@@ -147,7 +147,7 @@ def test_a_journal_that_says_nothing_true_means_to_begin_anew(
 ) -> None:
     (incoming / f"{wanted().sha256}.part").write_bytes(CONTENT[:5000])
     (incoming / f"{wanted().sha256}.journal").write_bytes(journal)
-    assert fetch.here(wanted()) == 0
+    assert fetch.bytes_present(wanted()) == 0
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
@@ -206,11 +206,11 @@ def test_a_trickle_does_not_hold_the_device_and_what_came_is_kept(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:
     faulty.faults.append(Fault("files/", "trickle", after=20_000))
-    hasty = FileFetcher(store, incoming, lambda: MinimumSpeed(slowest=1_000_000, window=0.3))
+    hasty = FileFetcher(store, incoming, lambda: MinimumSpeed(bytes_per_s=1_000_000, window_s=0.3))
     with pytest.raises(StoreUnreachableError, match="too slow"):
         hasty.fetch(wanted())
     faulty.faults.clear()
-    assert hasty.here(wanted()) >= 20_000
+    assert hasty.bytes_present(wanted()) >= 20_000
     assert hasty.fetch(wanted()).read_bytes() == CONTENT
 
 
@@ -219,12 +219,12 @@ def test_a_silent_store_does_not_hold_the_device(
     faulty: FaultyProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("sync.stores.s3.READ_TIMEOUT_S", 0.3)
     faulty.faults.append(Fault("files/", "silent", after=20_000))
     hasty = FileFetcher(open_store(SHARED, endpoint_url=faulty.address), incoming)
     with pytest.raises(StoreUnreachableError):
         hasty.fetch(wanted())
-    assert hasty.here(wanted()) >= 20_000
+    assert hasty.bytes_present(wanted()) >= 20_000
 
 
 @pytest.mark.parametrize("how", ["say less", "endless"])
@@ -273,7 +273,7 @@ def test_an_object_that_changes_on_the_way_is_begun_anew(
             fetch.fetch(wanted())
     finally:
         s3_server.client().put_object(Bucket=BUCKET, Key=key, Body=CONTENT)
-    assert fetch.here(wanted()) == 0
+    assert fetch.bytes_present(wanted()) == 0
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
@@ -329,7 +329,7 @@ def test_kills_cost_little_and_harm_nothing(
     fetch = FileFetcher(store, incoming)
     faulty.faults.append(Fault("files/", "silent"))
     for goal in (1_000_000, 2_000_000):  # then silence, so that the kill finds it at it
-        faulty.faults[0].after = goal - fetch.here(wanted())
+        faulty.faults[0].after = goal - fetch.bytes_present(wanted())
         words = [SHARED, faulty.address, str(incoming), wanted().sha256, str(len(CONTENT))]
         child = subprocess.Popen(
             [sys.executable, "-c", FETCHING, *words], stdout=subprocess.PIPE, text=True
@@ -341,7 +341,7 @@ def test_kills_cost_little_and_harm_nothing(
         child.kill()
         assert child.wait() == -signal.SIGKILL
         child.stdout.close()
-        assert fetch.here(wanted()) >= goal - 2 * STEP
+        assert fetch.bytes_present(wanted()) >= goal - 2 * STEP
     faulty.faults.clear()
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 

@@ -22,7 +22,7 @@ from catalog.core.state import (
     read_edge_state,
     write_edge_state,
 )
-from sync.catalogues.probation import SETTLED_S, ProbationWatcher
+from sync.catalogues.probation import SOAK_TIME_S, ProbationWatcher
 from tests.support.following import variant
 
 PATIENCE = 60.0
@@ -74,7 +74,7 @@ class Bench:
     def look(self, after: float = 1.0) -> str:
         """Time goes by, then sync looks."""
         self.now += after
-        return self.watcher.look()
+        return self.watcher.check()
 
     @property
     def active(self) -> str:
@@ -120,7 +120,7 @@ def test_an_edge_that_opens_it_in_time_settles_the_trial(bench: Bench) -> None:
     bench.say("open", bench.new)
     assert bench.look() == "open"
     assert bench.shelf.state().trial is not None
-    assert bench.look(SETTLED_S) == "open"
+    assert bench.look(SOAK_TIME_S) == "open"
     assert bench.shelf.state().trial is None
     assert bench.look() == "none"
     assert bench.stays()
@@ -170,7 +170,7 @@ def test_crashes_are_counted_though_nobody_was_looking(bench: Bench) -> None:
         bench.dead = ended_process()
         bench.say_and_die("opening", bench.new)
     bench.say("opening", bench.new)  # a third process is on its way
-    assert bench.restarted().look() == "bad"
+    assert bench.restarted().check() == "bad"
     assert bench.taken_back()
 
 
@@ -202,7 +202,7 @@ def test_crashes_with_the_old_one_do_not_count(bench: Bench) -> None:
 def test_crashes_after_the_trial_are_not_held_against_it(bench: Bench) -> None:
     bench.say("open", bench.new)
     bench.look()
-    bench.look(SETTLED_S)
+    bench.look(SOAK_TIME_S)
     for _ in range(3):
         bench.dead = ended_process()
         bench.say_and_die("open", bench.new)
@@ -261,7 +261,7 @@ def test_a_kill_while_taking_back_is_made_good(
         with pytest.raises(KeyboardInterrupt):
             bench.look()
     assert bench.active == bench.new
-    assert bench.restarted().look() == "bad"
+    assert bench.restarted().check() == "bad"
     assert bench.taken_back()
 
 
@@ -323,5 +323,5 @@ def test_a_trial_that_was_ended_meanwhile_is_not_taken_back(bench: Bench) -> Non
             bench.shelf.save_state(bench.shelf.state().model_copy(update={"trial": None}))
         return edge
 
-    assert ProbationWatcher(bench.shelf, ends_it).look() == "none"
+    assert ProbationWatcher(bench.shelf, ends_it).check() == "none"
     assert bench.stays()

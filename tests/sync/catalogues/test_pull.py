@@ -598,7 +598,7 @@ def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
     device = following.device()
     assert device.check().outcome == "installed"
     write_edge_state(following.data / "state", edge_state("failed", following.active(), "no"))
-    assert device.watch() == "bad"
+    assert device.check_probation() == "bad"
     assert "nothing to go back to, it stays active" in device.state().message
 
 

@@ -316,7 +316,7 @@ def test_doctor_looks_at_one_thing_after_the_other(
 
 
 def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FIRST_S", 0.0)
+    monkeypatch.setattr(run, "MIN_RETRY_S", 0.0)
     stopping, wake = threading.Event(), threading.Event()
     attempts: list[str] = []
 
@@ -351,13 +351,13 @@ def test_a_worker_that_fails_again_and_again_comes_back_within_minutes() -> None
 
 
 def test_waits_grow_to_an_hour_and_differ() -> None:
-    backoff = Backoff(run.FIRST_S, run.LONGEST_S, lambda: 1.0)
+    backoff = Backoff(run.MIN_RETRY_S, run.MAX_RETRY_S, lambda: 1.0)
     longest = [backoff.pause_s() for _ in range(10_000)]
     assert longest[:4] == [15, 30, 60, 120]
     assert longest[10] == longest[-1] == 3600
     backoff.succeeded()
     assert backoff.pause_s() == 15
-    assert Backoff(run.FIRST_S, run.LONGEST_S, lambda: 0.0).pause_s() == 7.5
+    assert Backoff(run.MIN_RETRY_S, run.MAX_RETRY_S, lambda: 0.0).pause_s() == 7.5
 
 
 def test_wake_lets_the_pull_check_now_and_failures_come_back_sooner_than_the_interval(
@@ -532,7 +532,7 @@ def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Fo
 def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
     following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(run, "LOOK_S", 0.0)
+    monkeypatch.setattr(run, "PROBATION_CHECK_S", 0.0)
     stopping, device = threading.Event(), following.device()
     looks: list[str] = []
 
@@ -542,7 +542,7 @@ def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
             stopping.set()
         raise DiskFullError("the disk is full; make room")
 
-    monkeypatch.setattr(device, "watch", full)
+    monkeypatch.setattr(device, "check_probation", full)
     run.probation_worker(device)(stopping, threading.Event())
     assert len(looks) == 3
     assert caplog.text.count("the disk is full") == 1

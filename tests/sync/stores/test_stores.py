@@ -44,9 +44,9 @@ def bad(faulty: FaultyProxy, s3_source: str) -> Store:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time-outs that a test can wait for."""
-    monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 1)
+    monkeypatch.setattr("sync.stores.s3.READ_TIMEOUT_S", 1)
     monkeypatch.setattr(
-        "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(slowest=100_000, window=0.5)
+        "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(bytes_per_s=100_000, window_s=0.5)
     )
 
 
@@ -173,7 +173,7 @@ def test_a_writer_that_is_interrupted_leaves_the_old_file(tmp_path: Path) -> Non
 def test_large_files_are_sent_in_parts(
     s3_server: S3Server, s3_source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("sync.stores.s3.LARGE", 20 << 20)
+    monkeypatch.setattr("sync.stores.s3.MULTIPART_BYTES", 20 << 20)
     content = os.urandom(1 << 20) * 21
     (tmp_path / "large").write_bytes(content)
     store = open_store(s3_source, endpoint_url=s3_server.address)
@@ -288,7 +288,7 @@ def test_an_endless_refusal_ends(bad: Store, faulty: FaultyProxy) -> None:
 def test_headers_that_trickle_in_are_not_waited_for(
     bad: Store, faulty: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(bounds, "ANSWER_TIMEOUT_S", 0.5)
     faulty.faults.append(Fault("files/a", "slow headers"))
     with pytest.raises(StoreUnreachableError, match="Read timeout"):
         bad.read("files/a", len(CONTENT))
@@ -329,7 +329,7 @@ def test_the_package_for_buckets_is_loaded_late() -> None:
 def test_pace_allows_slow_and_refuses_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = MinimumSpeed(slowest=100, window=10)
+    pace = MinimumSpeed(bytes_per_s=100, window_s=10)
 
     def arrive(count: int, seconds: float) -> None:
         now[0] += seconds

@@ -315,14 +315,14 @@ def test_a_bad_store_is_named_and_survived(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sync.stores.s3.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("sync.stores.s3.READ_TIMEOUT_S", 0.5)
     store = open_store(s3_source, endpoint_url=faulty.address)
     ReleasePublisher(store, keys).put(write_hollow_bundle(tmp_path / "one", small_bundle), "stable")
     faulty.faults.append(Fault(name, how, after=100, status=403))
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     with monkeypatch.context() as hasty:  # a busy machine may be slow, once the store is well
         hasty.setattr(
-            "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(slowest=100_000, window=0.3)
+            "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(bytes_per_s=100_000, window_s=0.3)
         )
         with pytest.raises(kind):
             device.refresh()
