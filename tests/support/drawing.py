@@ -44,7 +44,9 @@ def jpeg(image: Picture, quality: int = 92) -> bytes:
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
-def pillow(image: Picture, kind: str, orientation: int | None = None, alpha: bool = False) -> bytes:
+def pillow(
+    image: Picture, kind: str, orientation: int | None = None, *, alpha: bool = False
+) -> bytes:
     """The picture in Pillow's format `kind`, lossless where that is a choice."""
     picture = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
     if alpha:

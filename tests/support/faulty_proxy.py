@@ -8,10 +8,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
@@ -90,7 +91,7 @@ class FaultyProxy:
         self.upstream = urlsplit(upstream).netloc
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -116,147 +117,150 @@ class FaultyProxy:
         return None
 
 
-def _handler(proxy: FaultyProxy) -> Callable[..., BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    """Passes one request on, with the fault that the proxy has for it."""
 
-        def _pass(self) -> None:
-            fault = proxy.fault(self.command, self.path)
-            how = fault.how if fault else ""
-            length = int(self.headers.get("Content-Length") or 0)
-            sent = self.rfile.read(length)
-            if fault and how == "status":
-                self._plain(fault.status)
-                return
-            if fault and how == "endless refusal":
-                self._refuse_endlessly(fault)
-                return
-            if fault and how == "slow headers":
-                self._trickle_headers(fault)
-                return
-            headers = {
-                name: value
-                for name, value in self.headers.items()
-                if name.lower() not in ("expect", "connection")
-            }
-            if how in ("ignore conditions", "ignore ranges"):
-                headers = self._signed_without(how, headers)
-            upstream = http.client.HTTPConnection(proxy.upstream, timeout=60)
-            try:
-                upstream.request(self.command, self.path, body=sent or None, headers=headers)
-                self._answer(upstream.getresponse(), fault)
-            except (ConnectionError, TimeoutError):
-                self.close_connection = True
-            finally:
-                upstream.close()
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
+    def __init__(self, proxy: FaultyProxy, *connection: Any) -> None:
+        self._proxy = proxy
+        super().__init__(*connection)
 
-        def _signed_without(self, how: str, headers: dict[str, str]) -> dict[str, str]:
-            """What shall be ignored is left out, and the rest is signed again."""
-            kept = {
-                name: value
-                for name, value in headers.items()
-                if not (name.lower().startswith("if-") and how == "ignore conditions")
-                and not (name.lower() == "range" and how == "ignore ranges")
-                and name.lower() not in ("authorization", "x-amz-date")
-            }
-            url = f"http://{self.headers['Host']}{self.path}"
-            request = AWSRequest(self.command, url, kept)
-            S3SigV4Auth(Credentials(ACCESS, SECRET), "s3", "us-east-1").add_auth(request)
-            return dict(request.headers.items())
+    def _pass(self) -> None:
+        fault = self._proxy.fault(self.command, self.path)
+        how = fault.how if fault else ""
+        length = int(self.headers.get("Content-Length") or 0)
+        sent = self.rfile.read(length)
+        if fault and how == "status":
+            self._plain(fault.status)
+            return
+        if fault and how == "endless refusal":
+            self._refuse_endlessly(fault)
+            return
+        if fault and how == "slow headers":
+            self._trickle_headers(fault)
+            return
+        headers = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in ("expect", "connection")
+        }
+        if how in ("ignore conditions", "ignore ranges"):
+            headers = self._signed_without(how, headers)
+        upstream = http.client.HTTPConnection(self._proxy.upstream, timeout=60)
+        try:
+            upstream.request(self.command, self.path, body=sent or None, headers=headers)
+            self._answer(upstream.getresponse(), fault)
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+        finally:
+            upstream.close()
 
-        def _plain(self, status: int) -> None:
-            self._note(status, 0)  # before who asked can look
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # http.server's names
 
-        def _refuse_endlessly(self, fault: Fault) -> None:
-            self.send_response(fault.status)
+    def _signed_without(self, how: str, headers: dict[str, str]) -> dict[str, str]:
+        """What shall be ignored is left out, and the rest is signed again."""
+        kept = {
+            name: value
+            for name, value in headers.items()
+            if not (name.lower().startswith("if-") and how == "ignore conditions")
+            and not (name.lower() == "range" and how == "ignore ranges")
+            and name.lower() not in ("authorization", "x-amz-date")
+        }
+        url = f"http://{self.headers['Host']}{self.path}"
+        request = AWSRequest(self.command, url, kept)
+        S3SigV4Auth(Credentials(ACCESS, SECRET), "s3", "us-east-1").add_auth(request)
+        return dict(request.headers.items())
+
+    def _plain(self, status: int) -> None:
+        self._note(status, 0)  # before who asked can look
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _refuse_endlessly(self, fault: Fault) -> None:
+        self.send_response(fault.status)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        passed = 0
+        try:
+            while not self._proxy.closing.is_set():
+                self.wfile.write(bytes(CHUNK))
+                passed += CHUNK
+        finally:
+            self._note(fault.status, passed)
+
+    def _trickle_headers(self, fault: Fault) -> None:
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+        while not self._proxy.closing.wait(fault.seconds):
+            self.wfile.write(b"x")
+
+    def _answer(self, answer: http.client.HTTPResponse, fault: Fault | None) -> None:
+        how = fault.how if fault else ""
+        if how == "busy":
+            answer.read()
+            self._plain(503)
+            return
+        length = int(answer.headers.get("Content-Length") or 0)
+        said = {"say less": max(0, length - LIE), "say more": length + LIE}.get(how, length)
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in ("content-length", "connection", "date", "server"):
+                self.send_header(name, value)
+        if how == "endless":
             self.send_header("Connection", "close")
-            self.end_headers()
+        else:
+            self.send_header("Content-Length", str(said))
+        self.end_headers()
+        passed = 0
+        try:
+            for chunk in () if self.command == "HEAD" else self._body(answer, said, fault):
+                self.wfile.write(chunk)
+                passed += len(chunk)
+        finally:
+            self._note(answer.status, passed)
+        if how not in ("", "ignore conditions", "ignore ranges", "damage"):
             self.close_connection = True
-            passed = 0
-            try:
-                while not proxy.closing.is_set():
-                    self.wfile.write(bytes(CHUNK))
-                    passed += CHUNK
-            finally:
-                self._note(fault.status, passed)
+        if how == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
 
-        def _trickle_headers(self, fault: Fault) -> None:
-            self.close_connection = True
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
-            while not proxy.closing.wait(fault.seconds):
-                self.wfile.write(b"x")
+    def _body(
+        self, answer: http.client.HTTPResponse, said: int, fault: Fault | None
+    ) -> Iterator[bytes]:
+        how = fault.how if fault else ""
+        if not fault or how in ("ignore conditions", "ignore ranges", "say more"):
+            while chunk := answer.read(CHUNK):
+                yield chunk
+        elif how == "say less":
+            yield answer.read(said)
+        elif how == "endless":
+            while not self._proxy.closing.is_set():
+                yield answer.read(CHUNK) or bytes(CHUNK)
+        elif how == "damage":
+            content = bytearray(answer.read())
+            content[fault.after] ^= 0xFF
+            yield bytes(content)
+        else:
+            yield answer.read(fault.after)
+            if how == "silent":
+                self._proxy.closing.wait()
+            if how == "trickle":
+                while (byte := answer.read(1)) and not self._proxy.closing.is_set():
+                    yield byte
+                    time.sleep(fault.seconds)
 
-        def _answer(self, answer: http.client.HTTPResponse, fault: Fault | None) -> None:
-            how = fault.how if fault else ""
-            if how == "busy":
-                answer.read()
-                self._plain(503)
-                return
-            length = int(answer.headers.get("Content-Length") or 0)
-            said = {"say less": max(0, length - LIE), "say more": length + LIE}.get(how, length)
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                if name.lower() not in ("content-length", "connection", "date", "server"):
-                    self.send_header(name, value)
-            if how == "endless":
-                self.send_header("Connection", "close")
-            else:
-                self.send_header("Content-Length", str(said))
-            self.end_headers()
-            passed = 0
-            try:
-                for chunk in () if self.command == "HEAD" else self._body(answer, said, fault):
-                    self.wfile.write(chunk)
-                    passed += len(chunk)
-            finally:
-                self._note(answer.status, passed)
-            if how not in ("", "ignore conditions", "ignore ranges", "damage"):
-                self.close_connection = True
-            if how == "reset":
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.connection.close()
+    def _note(self, status: int, count: int) -> None:
+        wanted = self.headers.get("Range")
+        self._proxy.requests.append(Request(self.command, self.path, wanted, status, count))
 
-        def _body(
-            self, answer: http.client.HTTPResponse, said: int, fault: Fault | None
-        ) -> Iterator[bytes]:
-            how = fault.how if fault else ""
-            if not fault or how in ("ignore conditions", "ignore ranges", "say more"):
-                while chunk := answer.read(CHUNK):
-                    yield chunk
-            elif how == "say less":
-                yield answer.read(said)
-            elif how == "endless":
-                while not proxy.closing.is_set():
-                    yield answer.read(CHUNK) or bytes(CHUNK)
-            elif how == "damage":
-                content = bytearray(answer.read())
-                content[fault.after] ^= 0xFF
-                yield bytes(content)
-            else:
-                yield answer.read(fault.after)
-                if how == "silent":
-                    proxy.closing.wait()
-                if how == "trickle":
-                    while (byte := answer.read(1)) and not proxy.closing.is_set():
-                        yield byte
-                        time.sleep(fault.seconds)
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError, OSError, ValueError):
+            super().handle()
 
-        def _note(self, status: int, count: int) -> None:
-            wanted = self.headers.get("Range")
-            proxy.requests.append(Request(self.command, self.path, wanted, status, count))
-
-        def handle(self) -> None:
-            with contextlib.suppress(ConnectionError, OSError, ValueError):
-                super().handle()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        pass

@@ -18,8 +18,8 @@ def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(tmp_path: Pat
     said: list[str] = []
     tallies = try_all(tmp_path, ("pull", "publish", "build"), 4, said.append)
     assert [tally.failures for tally in tallies.values()] == [[], [], []], said
-    assert all(tally.tried == 4 and sum(tally.stood.values()) == 4 for tally in tallies.values())
-    assert tallies["pull"].stood["old active"] > 0
+    assert all(tally.tried == 4 and sum(tally.outcomes.values()) == 4 for tally in tallies.values())
+    assert tallies["pull"].outcomes["old active"] > 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
@@ -29,4 +29,4 @@ def test_power_cut_anywhere_leaves_the_old_or_the_new_catalogue(tmp_path: Path) 
     tally = try_all(tmp_path, ("power",), 4, said.append)["power"]
     assert not tally.failures, said
     assert tally.tried == 4
-    assert tally.stood["old active"] > 0
+    assert tally.outcomes["old active"] > 0

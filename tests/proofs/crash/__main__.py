@@ -14,7 +14,7 @@ import click
 
 from tests.proofs.crash import trials
 from tests.proofs.crash.disk import Disk
-from tests.proofs.crash.trials import Tally
+from tests.proofs.crash.trials import TrialCounts
 from tests.proofs.crash.world import Owner, World
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
@@ -45,10 +45,10 @@ def store(folder: Path) -> Iterator[tuple[dict[str, str], trials.Fetched]]:
 
 
 def try_all(
-    folder: Path, names: tuple[str, ...], most: int | None, progress: trials.Progress
-) -> dict[str, Tally]:
+    folder: Path, names: tuple[str, ...], most: int | None, progress: trials.ShowProgress
+) -> dict[str, TrialCounts]:
     """Run the named trials with at most `most` points each; None: as many as each is meant for."""
-    tallies = {}
+    results = {}
     home = folder / "owner"
     home.mkdir()
     owner = Owner(home).create()
@@ -62,21 +62,21 @@ def try_all(
         with store(folder) as (environment, fetched):
             pulling = world("pull", f"s3://{BUCKET}/pull", environment)
             pulling.publish("new")
-            tallies["pull"] = trials.pull(pulling, fetched, most, progress)
+            results["pull"] = trials.pull(pulling, fetched, most, progress)
     if "publish" in names:
         kept = folder / "publish" / "store"
         kept.mkdir(parents=True)
         publishing = world("publish", f"file://{kept}", {})
-        tallies["publish"] = trials.publish(publishing, kept, most or SAMPLED, progress)
+        results["publish"] = trials.publish(publishing, kept, most or SAMPLED, progress)
     if "build" in names:
-        tallies["build"] = trials.build(owner, most or SAMPLED, progress)
+        results["build"] = trials.build(owner, most or SAMPLED, progress)
     if "power" in names:
         (folder / "power" / "store").mkdir(parents=True)
         with Disk(folder / "power" / "image", folder / "power" / "device", DISK) as disk:
             falling = world("power", f"file://{folder / 'power' / 'store'}", {})
             falling.publish("new")
-            tallies["power"] = trials.power(falling, disk, most or POWER, progress)
-    return tallies
+            results["power"] = trials.power(falling, disk, most or POWER, progress)
+    return results
 
 
 @click.command()
@@ -96,12 +96,12 @@ def main(names: tuple[str, ...], points: int | None) -> None:
     if "power" in names and os.geteuid() != 0:
         sys.exit("error: cutting the power mounts a disk and must run as root; try: sudo make ...")
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as folder:
-        tallies = try_all(Path(folder), names, points, lambda line: click.echo(line, err=True))
-    for name, tally in tallies.items():
-        click.echo(f"{name}: {tally}")
-        for failure in tally.failures:
+        results = try_all(Path(folder), names, points, lambda line: click.echo(line, err=True))
+    for name, counts in results.items():
+        click.echo(f"{name}: {counts}")
+        for failure in counts.failures:
             click.echo(f"  {failure}")
-    sys.exit(any(tally.failures for tally in tallies.values()))
+    sys.exit(any(counts.failures for counts in results.values()))
 
 
 if __name__ == "__main__":

@@ -15,26 +15,26 @@ from catalog.core import durable
 from tests.proofs.crash import points
 from tests.proofs.crash.disk import Disk
 from tests.proofs.crash.points import Point
-from tests.proofs.crash.world import COMMAND, SECONDS, Broken, Owner, World, run
+from tests.proofs.crash.world import COMMAND, SECONDS, Owner, ProofError, World, run
 
 MOST_FETCHED = 1.1  # of one whole download, in sum over a kill and what follows it
 PULL = [*COMMAND, "sync", "once"]
 
 Fetched = Callable[[str], int]  # bytes that the store sent so far, from paths with this in them
-Progress = Callable[[str], None]
+ShowProgress = Callable[[str], None]
 
 
 @dataclass
-class Tally:
-    """How many points were tried, how it stood at them, and what did not hold."""
+class TrialCounts:
+    """How many points were tried, how often with which outcome, and what failed."""
 
     tried: int = 0
-    stood: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        stood = ", ".join(f"{name} {count}" for name, count in sorted(self.stood.items()))
-        return f"{self.tried} points ({stood}), {len(self.failures)} failures"
+        outcomes = ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items()))
+        return f"{self.tried} points ({outcomes}), {len(self.failures)} failures"
 
 
 def sample(found: Sequence[Point], most: int | None) -> list[Point]:
@@ -44,7 +44,7 @@ def sample(found: Sequence[Point], most: int | None) -> list[Point]:
     return [found[round(turn * (len(found) - 1) / (most - 1))] for turn in range(most)]
 
 
-def pull(world: World, fetched: Fetched, most: int | None, progress: Progress) -> Tally:
+def pull(world: World, fetched: Fetched, most: int | None, progress: ShowProgress) -> TrialCounts:
     """Kill a pull that installs the new bundle.
 
     Of the killed pull counts what the device took off the link, whole files and parts; what
@@ -64,7 +64,7 @@ def pull(world: World, fetched: Fetched, most: int | None, progress: Progress) -
         searching = world.searching()
         try:
             killed = points.kill_at(point, PULL, world.environment)
-            stood = world.hold("old", "new")
+            outcome = world.hold("old", "new")
             in_sum = fetched("") - fetched("/files/") - before + world.taken("new")
             before = fetched("")
             world.run("sync", "once")
@@ -75,13 +75,13 @@ def pull(world: World, fetched: Fetched, most: int | None, progress: Progress) -
             searching.kill()
             raise
         if in_sum > MOST_FETCHED * whole:
-            raise Broken(f"{in_sum} bytes were fetched, one download has {whole}")
-        return f"{stood} active" if killed else "ended before"
+            raise ProofError(f"{in_sum} bytes were fetched, one download has {whole}")
+        return f"{outcome} active" if killed else "ended before"
 
     return _each(sample(found, most), trial, progress)
 
 
-def power(world: World, disk: Disk, most: int | None, progress: Progress) -> Tally:
+def power(world: World, disk: Disk, most: int | None, progress: ShowProgress) -> TrialCounts:
     """Cut the power during a pull that installs the new bundle."""
     world.reset()
     found = points.record(PULL, world.device, world.environment)
@@ -96,16 +96,16 @@ def power(world: World, disk: Disk, most: int | None, progress: Progress) -> Tal
         finally:
             points.end(strace)
         disk.power_on()
-        stood = world.hold("old", "new")
+        outcome = world.hold("old", "new")
         world.run("sync", "once")
         world.hold("new")
         world.searching().close()
-        return f"{stood} active" if reached else "ended before"
+        return f"{outcome} active" if reached else "ended before"
 
     return _each(sample(found, most), trial, progress)
 
 
-def publish(world: World, store: Path, most: int | None, progress: Progress) -> Tally:
+def publish(world: World, store: Path, most: int | None, progress: ShowProgress) -> TrialCounts:
     """Kill an owner who publishes the new bundle into the folder `store`."""
     keys = world.owner.folder / "keys"  # the owner remembers there what was published
     kept = world.folder / "kept"
@@ -125,11 +125,11 @@ def publish(world: World, store: Path, most: int | None, progress: Progress) -> 
         reset()
         killed = points.kill_at(point, command, world.environment)
         world.run("sync", "once")
-        stood = world.hold("old", "new")
+        outcome = world.hold("old", "new")
         world.publish("new")
         world.run("sync", "once")
         world.hold("new")
-        return f"{stood} served" if killed else "ended before"
+        return f"{outcome} served" if killed else "ended before"
 
     try:
         return _each(sample(found, most), trial, progress)
@@ -137,7 +137,7 @@ def publish(world: World, store: Path, most: int | None, progress: Progress) -> 
         reset()
 
 
-def build(owner: Owner, most: int | None, progress: Progress) -> Tally:
+def build(owner: Owner, most: int | None, progress: ShowProgress) -> TrialCounts:
     """Kill `catalog build` of a bundle, whose features are cached."""
     out = owner.folder / "built"
     out.mkdir()
@@ -150,32 +150,34 @@ def build(owner: Owner, most: int | None, progress: Progress) -> Tally:
         shutil.rmtree(out)
         out.mkdir()
         killed = points.kill_at(point, [*COMMAND, *arguments], owner.environment)
-        stood = "none there"
+        outcome = "none there"
         if target.exists():
             verify(target)
-            stood = "whole bundle there"
+            outcome = "whole bundle there"
         run(owner.environment, *arguments)
         verify(target)
         left = {one.name for one in out.iterdir()} - {target.name}
         if left:
-            raise Broken(f"left behind: {sorted(left)}")
-        return stood if killed else "ended before"
+            raise ProofError(f"left behind: {sorted(left)}")
+        return outcome if killed else "ended before"
 
     return _each(sample(found, most), trial, progress)
 
 
-def _each(chosen: Sequence[Point], trial: Callable[[Point], str], progress: Progress) -> Tally:
-    tally = Tally()
+def _each(
+    chosen: Sequence[Point], trial: Callable[[Point], str], progress: ShowProgress
+) -> TrialCounts:
+    counts = TrialCounts()
     for point in chosen:
-        tally.tried += 1
+        counts.tried += 1
         try:
-            stood = trial(point)
-            tally.stood[stood] += 1
+            outcome = trial(point)
+            counts.outcomes[outcome] += 1
         except Exception as error:
-            stood = f"FAILED: {type(error).__name__}: {error}"
-            tally.failures.append(f"{point}: {stood}")
-        progress(f"{tally.tried} of {len(chosen)}: {point}: {stood}")
-    return tally
+            outcome = f"FAILED: {type(error).__name__}: {error}"
+            counts.failures.append(f"{point}: {outcome}")
+        progress(f"{counts.tried} of {len(chosen)}: {point}: {outcome}")
+    return counts
 
 
 def _wait(strace: subprocess.Popen[bytes]) -> bool:
@@ -185,7 +187,7 @@ def _wait(strace: subprocess.Popen[bytes]) -> bool:
             return False
         if points.is_stopped(strace):
             return True
-    raise Broken("neither stopped nor ended")
+    raise ProofError("neither stopped nor ended")
 
 
 def _ticks(seconds: float) -> Iterator[None]:

@@ -28,7 +28,7 @@ CHANNEL = "stable"
 SECONDS = 180
 
 
-class Broken(AssertionError):
+class ProofError(AssertionError):
     """Something that must hold does not."""
 
 
@@ -137,16 +137,16 @@ class World:
         """The active bundle is one of these, whole; its name is returned.
 
         Raises:
-            Broken: It is not.
+            ProofError: It is not.
         """
         active = self.shelf.active()
         if active is None:
-            raise Broken("nothing is active")
+            raise ProofError("nothing is active")
         identities = {self.identity(name): name for name in names}
         if active.name not in identities:
-            raise Broken(f"{active.name} is active, not one of {sorted(identities)}")
+            raise ProofError(f"{active.name} is active, not one of {sorted(identities)}")
         if verify(active)[1] != active.name:
-            raise Broken(f"{active.name} holds another bundle")
+            raise ProofError(f"{active.name} holds another bundle")
         return identities[active.name]
 
     def taken(self, name: str) -> int:
@@ -190,17 +190,17 @@ class Searching:
         """End it.
 
         Raises:
-            Broken: It died, or an answer was wrong.
+            ProofError: It died, or an answer was wrong.
         """
         self._process.send_signal(signal.SIGTERM)
         said, _ = self._process.communicate(timeout=30)
         if self._process.returncode != 0:
-            raise Broken(f"the searching process ended with {self._process.returncode}")
+            raise ProofError(f"the searching process ended with {self._process.returncode}")
         report: dict[str, object] = json.loads(said)
         if report["wrong"]:
-            raise Broken(f"wrong answers: {report['wrong']}")
+            raise ProofError(f"wrong answers: {report['wrong']}")
         if not report["answers"]:
-            raise Broken("the searching process got no answer")
+            raise ProofError("the searching process got no answer")
         return report
 
     def kill(self) -> None:
@@ -213,14 +213,14 @@ def run(environment: dict[str, str], *arguments: str) -> str:
     """Run the command to its end; return what it printed.
 
     Raises:
-        Broken: It failed.
+        ProofError: It failed.
     """
     done = subprocess.run(
         [*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=SECONDS
     )
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Broken(f"{' '.join(arguments[:2])} failed: {said}")
+        raise ProofError(f"{' '.join(arguments[:2])} failed: {said}")
     return done.stdout
 
 
