@@ -29,8 +29,9 @@ from sync.catalogues.pull import Puller
 from sync.settings import SyncSettings
 from sync.stores.base import Store
 from sync.stores.choice import open_store
+from sync.trust.release import Release
 from sync.trust.root import factory_root
-from sync.trust.trust import Release, Trust
+from sync.trust.trust import Trust
 
 if TYPE_CHECKING:
     from sync.catalogues.progress import DownloadProgress

@@ -11,7 +11,7 @@ from catalog.core.errors import BundleError, DiskFullError, SlowBundleError, Sur
 from catalog.core.state import read_edge_state
 from sync.catalogues.check_result import CheckResult
 from sync.catalogues.pull import Puller
-from sync.trust.trust import Release
+from sync.trust.release import Release
 
 
 class ReleaseInstaller:

@@ -31,7 +31,7 @@ from catalog.core.errors import BundleError, DiskFullError, ShelfError
 from catalog.core.state import EdgeState
 from sync.catalogues.fetch import FileFetcher, WantedFile, sweep
 from sync.stores.base import MinimumSpeed, Store
-from sync.trust.trust import Release
+from sync.trust.release import Release
 
 OPEN_TIMEOUT_S = 60.0  # for the appliance; twice the time of the validation here is added
 

@@ -1,4 +1,4 @@
-"""``visual-search sync``: catalogues in, results out."""
+"""``visual-search sync``: the commands of the owner and of the device."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The device's commands: follow a channel, go back, say how it stands."""
+"""The device's commands: follow a channel, roll back, pin, show the state."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from catalog.core.errors import SettingsError, ShelfBusy, VisualSearchError
-from catalog.core.terminal import as_json
+from catalog.core.terminal import as_json, print_json
 from sync.trust.renewal import warning
 
 if TYPE_CHECKING:
@@ -24,10 +23,11 @@ if TYPE_CHECKING:
 
     from catalog.core.state import SyncState, Version
     from sync.catalogues.follower import ChannelFollower
+    from sync.catalogues.probation import ProbationStatus
     from sync.outbox.outbox import Counters
 
-LOOK_S = 0.5  # between two looks at edge
-DRAIN_S = 60.0
+PROBATION_CHECK_S = 0.5  # between two checks of the appliance
+DRAIN_S = 60.0  # for reporting what waits in the outbox
 
 
 @click.command()
@@ -50,17 +50,17 @@ def run(config: Path | None) -> None:
     from sync.reports.wiring import is_reporting_enabled, reporting_worker
 
     with check_publisher(config) as publish:
-        device = _device(config, publish=publish)
-        pulls, reports = bool(device.settings.source), is_reporting_enabled(config)
+        follower = _follower(config, publish=publish)
+        pulls, reports = bool(follower.settings.source), is_reporting_enabled(config)
         if not pulls and not reports:
             raise SettingsError(
                 "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
                 "or transport for reports"
             )
-        with run_lock(device):
-            workers = {"watch": probation_worker(device)}
+        with run_lock(follower):
+            workers = {"watch": probation_worker(follower)}
             if pulls:
-                workers["pull"] = pull_worker(device)
+                workers["pull"] = pull_worker(follower)
             if reports:
                 workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)
@@ -72,7 +72,7 @@ def run(config: Path | None) -> None:
 )
 @as_json
 @click.pass_obj
-def once(config: Path | None, source: str | None, as_json: bool) -> None:
+def once(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """Check once, install what is newer, and wait until a running appliance has opened it.
 
     Exits 1 when that failed; the catalogue that was active goes on serving. Then reports what
@@ -88,16 +88,16 @@ def once(config: Path | None, source: str | None, as_json: bool) -> None:
     from sync.reports.check_publisher import check_publisher
 
     with check_publisher(config) as publish:
-        device = _device(config, source, publish)
-        _watch(device, wait=False)
+        follower = _follower(config, source, publish)
+        _check_probation(follower, wait=False)
         with show_progress(Console(stderr=True)) as show:
-            state = device.check(show)
-        if state.outcome == "installed" and _watch(device, wait=True) == "bad":
-            state = device.state()
+            state = follower.check(show)
+        if state.outcome == "installed" and _check_probation(follower, wait=True) == "bad":
+            state = follower.state()
     if source is None:
         _drain(config)
     if as_json:
-        click.echo(state.model_dump_json(indent=2))
+        print_json(state.model_dump(mode="json"))
     elif not state.failed:
         click.echo(f"{state.outcome}: {state.message}")
     if state.failed:
@@ -109,7 +109,7 @@ def once(config: Path | None, source: str | None, as_json: bool) -> None:
 @click.command()
 @as_json
 @click.pass_obj
-def status(config: Path | None, as_json: bool) -> None:
+def status(config: Path | None, *, as_json: bool) -> None:
     """Say which versions are here, and how the last check went.
 
     \b
@@ -119,30 +119,29 @@ def status(config: Path | None, as_json: bool) -> None:
     """
     from sync.catalogues.run import is_running
 
-    device = _device(config)
-    state, running, waiting = device.state(), is_running(device), _outbox(config)
+    follower = _follower(config)
+    state, running, counters = follower.state(), is_running(follower), _counters(config)
     if as_json:
-        outbox = None if waiting is None else asdict(waiting)
+        outbox = None if counters is None else asdict(counters)
         warned = warning(state.expires_at, state.ends, datetime.now(UTC))
         more = {"running": running, "outbox": outbox, "warning": warned}
-        said = state.model_dump(mode="json") | more
-        click.echo(json.dumps(said, indent=2))
+        print_json(state.model_dump(mode="json") | more)
         return
     table = Table(box=None, show_header=False)
-    for name, value in _rows(state, running, datetime.now(UTC)):
+    for name, value in _rows(state, datetime.now(UTC), running=running):
         table.add_row(name, escape(value))
-    if waiting is not None:
-        table.add_row("reports", f"{waiting.length} wait, {waiting.acknowledged} acknowledged")
-        if waiting.last_error:
-            trouble = f"{waiting.last_error} ({waiting.last_error_at})"
-            table.add_row("last trouble", escape(trouble))
+    if counters is not None:
+        table.add_row("reports", f"{counters.length} wait, {counters.acknowledged} acknowledged")
+        if counters.last_error:
+            error = f"{counters.last_error} ({counters.last_error_at})"
+            table.add_row("last trouble", escape(error))
     Console().print(table)
 
 
 @click.command()
 @as_json
 @click.pass_obj
-def rollback(config: Path | None, as_json: bool) -> None:
+def rollback(config: Path | None, *, as_json: bool) -> None:
     """Go back to the version before the active one.
 
     The one gone back from is not installed again until there is a newer release, or
@@ -152,14 +151,14 @@ def rollback(config: Path | None, as_json: bool) -> None:
     Example:
       visual-search sync rollback
     """
-    _tell(_device(config).roll_back(), as_json)
+    _show(_follower(config).roll_back(), as_json=as_json)
 
 
 @click.command()
 @click.argument("version")
 @as_json
 @click.pass_obj
-def pin(config: Path | None, version: str, as_json: bool) -> None:
+def pin(config: Path | None, version: str, *, as_json: bool) -> None:
     """Stay with VERSION, whatever is published.
 
     VERSION is on this device: its id, the beginning of that, or its release's number.
@@ -169,27 +168,27 @@ def pin(config: Path | None, version: str, as_json: bool) -> None:
       visual-search sync pin 7
       visual-search sync pin 20261122T090000Z
     """
-    _tell(_device(config).pin(version), as_json)
+    _show(_follower(config).pin(version), as_json=as_json)
 
 
 @click.command()
 @as_json
 @click.pass_obj
-def unpin(config: Path | None, as_json: bool) -> None:
+def unpin(config: Path | None, *, as_json: bool) -> None:
     """Follow the channel again, after `pin` or `rollback`.
 
     \b
     Example:
       visual-search sync unpin
     """
-    _tell(_device(config).unpin(), as_json)
+    _show(_follower(config).unpin(), as_json=as_json)
 
 
 @click.command()
 @click.option("--from", "source", metavar="SOURCE", help="Look here instead of [sync] source.")
 @as_json
 @click.pass_obj
-def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
+def doctor(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """Check what pulling and reporting need, one by one, each with what to do.
 
     Source, root, credentials, store, clock and disk; certificate, endpoint, and the permission
@@ -206,7 +205,7 @@ def doctor(config: Path | None, source: str | None, as_json: bool) -> None:
     show(chain(examine(config, source), checks(config)), as_json)
 
 
-def _device(
+def _follower(
     config: Path | None,
     source: str | None = None,
     publish: Callable[[SyncState], object] = lambda state: None,
@@ -216,25 +215,26 @@ def _device(
     return ChannelFollower.from_settings(config, source, publish)
 
 
-def _outbox(config: Path | None) -> Counters | None:
-    """How the outbox is; None where there is none yet."""
-    from sync.cli.outbox import counters
+def _counters(config: Path | None) -> Counters | None:
+    """The counters of the outbox; None where there is no outbox yet."""
+    from sync.cli.outbox import read_counters
 
     try:
-        return counters(config)
+        return read_counters(config)
     except VisualSearchError:
         return None
 
 
 def _drain(config: Path | None) -> None:
-    """Report what waits; that this fails is no fault of the pull."""
+    """Report what waits in the outbox; an error is shown, and does not fail the command."""
     from sync.reports.wiring import open_reporter
 
     try:
-        with open_reporter(config) as found:
-            if found is None:
+        with open_reporter(config) as opened:
+            if opened is None:
                 return
-            drained = found[1].drain(DRAIN_S)
+            _, reporter = opened
+            drained = reporter.drain(DRAIN_S)
     except VisualSearchError as error:
         click.echo(f"nothing was reported: {error}", err=True)
         return
@@ -242,32 +242,32 @@ def _drain(config: Path | None) -> None:
     click.echo(f"{drained.acknowledged} events reported{left if drained.left else ''}", err=True)
 
 
-def _watch(device: ChannelFollower, wait: bool) -> str:
-    """How edge lives with what was installed; with `wait`, until that can be said."""
-    said = False
+def _check_probation(follower: ChannelFollower, *, wait: bool) -> ProbationStatus:
+    """Check a bundle on probation; with `wait`, until the appliance has opened or refused it."""
+    shown = False
     while True:
         try:
-            verdict = device.check_probation()
+            status: ProbationStatus = follower.check_probation()
         except ShelfBusy:
-            verdict = "waiting"
-        if verdict != "waiting" or not wait:
-            return verdict
-        if not said:
+            status = "waiting"
+        if status != "waiting" or not wait:
+            return status
+        if not shown:
             click.echo("waiting for the appliance to open it", err=True)
-            said = True
-        time.sleep(LOOK_S)
+            shown = True
+        time.sleep(PROBATION_CHECK_S)
 
 
-def _tell(state: SyncState, as_json: bool) -> None:
+def _show(state: SyncState, *, as_json: bool) -> None:
     if as_json:
-        click.echo(state.model_dump_json(indent=2))
+        print_json(state.model_dump(mode="json"))
     else:
         click.echo(f"active: {_version(state.active)}")
         if state.pinned:
             click.echo(f"pinned: {state.pinned}")
 
 
-def _rows(state: SyncState, running: bool, now: datetime) -> list[tuple[str, str]]:
+def _rows(state: SyncState, now: datetime, *, running: bool) -> list[tuple[str, str]]:
     rows = [
         ("active", _version(state.active)),
         ("previous", _version(state.previous)),
@@ -286,9 +286,9 @@ def _rows(state: SyncState, running: bool, now: datetime) -> list[tuple[str, str
     else:
         rows.append(("next check", "when it is asked for: visual-search sync run is not running"))
     if state.expires_at is not None:
-        said = f"until {state.expires_at:%Y-%m-%d}"
+        until = f"until {state.expires_at:%Y-%m-%d}"
         warned = warning(state.expires_at, state.ends, now)
-        rows.append(("signatures", f"{said}, {warned}" if warned else said))
+        rows.append(("signatures", f"{until}, {warned}" if warned else until))
     if state.clock:
         rows.append(("clock", state.clock))
     return rows

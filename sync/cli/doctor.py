@@ -1,4 +1,4 @@
-"""``visual-search sync doctor``: source, root, credentials, store, clock, disk, one by one."""
+"""``visual-search sync doctor``: check source, root, credentials, store, clock and disk."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from sync.stores.base import METADATA, Store
 from sync.trust.renewal import warning
 from sync.trust.root import factory_root
 
-SKEW = timedelta(minutes=5)  # S3 refuses more than fifteen
-SECONDS = 10.0
+MAX_CLOCK_SKEW = timedelta(minutes=5)  # S3 refuses more than fifteen
+TIMEOUT_S = 10.0
 
 
 def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]:
-    """Look at everything that a pull needs; nothing is installed."""
+    """Check everything that a pull needs, without installing anything."""
     try:
         device = load("device", DeviceSettings, config)
         settings = load("sync", SyncSettings, config)
-        here = ChannelFollower.from_settings(config, source)
-        if here.settings.source.startswith("s3:") and not _settings_fit(settings, device):
-            yield _credentials(settings, device, here.settings.source)
+        follower = ChannelFollower.from_settings(config, source)
+        if follower.settings.source.startswith("s3:") and not _settings_fit(settings, device):
+            yield _credentials(settings, device, follower.settings.source)
             return
-        store = here.store()
+        store = follower.store()
     except MissingExtraError as error:
         yield Finding("source", "wrong", str(error))
         return
@@ -45,8 +45,8 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
         return
     yield Finding("source", "ok", f"{store.url}, channel {settings.channel!r}")
     yield _root(settings, device)
-    yield _credentials(settings, device, here.settings.source)
-    yield from _store(here, store)
+    yield _credentials(settings, device, follower.settings.source)
+    yield from _store(follower, store)
     yield _clock(settings, device, store)
     yield _disk(device, settings)
 
@@ -60,7 +60,7 @@ def _root(settings: SyncSettings, device: DeviceSettings) -> Finding:
 
 
 def _settings_fit(settings: SyncSettings, device: DeviceSettings) -> bool:
-    """Whether the credentials endpoint, if one is set, can be asked."""
+    """Whether the settings for the credentials endpoint are complete, if it is set."""
     try:
         credentials_endpoint(settings, device)
     except SettingsError:
@@ -103,7 +103,7 @@ def _credentials(settings: SyncSettings, device: DeviceSettings, source: str) ->
     return Finding("credentials", "ok", f"boto3 finds some ({found.method})")
 
 
-def _store(here: ChannelFollower, store: Store) -> Iterator[Finding]:
+def _store(follower: ChannelFollower, store: Store) -> Iterator[Finding]:
     try:
         found = store.head(f"{METADATA}/timestamp.json")
     except StoreRefusedError as error:
@@ -122,9 +122,9 @@ def _store(here: ChannelFollower, store: Store) -> Iterator[Finding]:
         return
     yield Finding("store", "ok", f"{store.url} answers")
     try:
-        trust = here.trust(store)
+        trust = follower.trust(store)
         trust.refresh()
-        release = trust.newest(here.settings.channel)
+        release = trust.newest(follower.settings.channel)
     except (NotInStoreError, StoreError) as error:
         yield Finding("channel", "wrong", str(error), "publish the bundle again")
     except TrustError as error:
@@ -133,23 +133,25 @@ def _store(here: ChannelFollower, store: Store) -> Iterator[Finding]:
         yield Finding("channel", "wrong", str(error))
     else:
         warned = warning(release.expires, release.ends, datetime.now(UTC))
-        said = f"release {release.number}, {release.bundle}; valid until {release.expires:%Y-%m-%d}"
+        message = (
+            f"release {release.number}, {release.bundle}; valid until {release.expires:%Y-%m-%d}"
+        )
         if warned:
-            yield Finding("channel", "note", f"{said}, {warned}")
+            yield Finding("channel", "note", f"{message}, {warned}")
         else:
-            yield Finding("channel", "ok", said)
+            yield Finding("channel", "ok", message)
 
 
 def _clock(settings: SyncSettings, device: DeviceSettings, store: Store) -> Finding:
     remedy = "set the clock: timedatectl set-ntp true, or date --set"
-    said = read_sync_state(device.state).clock
+    problem = read_sync_state(device.state).clock
     now = datetime.now(UTC)
     served = _server_time(settings) if store.url.startswith("s3:") else None
     if served is None:
-        if said:
-            return Finding("clock", "wrong", said, remedy)
+        if problem:
+            return Finding("clock", "wrong", problem, remedy)
         return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC, nothing speaks against it")
-    if abs(served - now) > SKEW:
+    if abs(served - now) > MAX_CLOCK_SKEW:
         return Finding(
             "clock",
             "wrong",
@@ -160,11 +162,11 @@ def _clock(settings: SyncSettings, device: DeviceSettings, store: Store) -> Find
 
 
 def _server_time(settings: SyncSettings) -> datetime | None:
-    """What time it is where the store is; any answer says so."""
+    """The time by the store's clock: any answer has it in a header; None where none comes."""
     region = settings.region or os.environ.get("AWS_REGION", "us-east-1")
     try:
         answer = httpx.head(
-            settings.endpoint_url or f"https://s3.{region}.amazonaws.com", timeout=SECONDS
+            settings.endpoint_url or f"https://s3.{region}.amazonaws.com", timeout=TIMEOUT_S
         )
         return parsedate_to_datetime(answer.headers["Date"])
     except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
@@ -177,17 +179,17 @@ def _disk(device: DeviceSettings, settings: SyncSettings) -> Finding:
         existing = existing.parent
     free = shutil.disk_usage(existing).free
     active = device.shelf / "active"
-    held = sum(one.stat().st_size for one in active.rglob("*") if one.is_file())
-    said = f"{device.folder}: {free / 1e6:,.0f} MB free"
+    needed = sum(file.stat().st_size for file in active.rglob("*") if file.is_file())
+    message = f"{device.folder}: {free / 1e6:,.0f} MB free"
     if not os.access(existing, os.W_OK):
         return Finding(
             "disk", "wrong", f"{device.folder}: not writable by this user", "change its owner"
         )
-    if free < settings.reserve_mb * 1_000_000 + held:
+    if free < settings.reserve_mb * 1_000_000 + needed:
         return Finding(
             "disk",
             "note",
-            f"{said}; a wholly new catalogue as large as this one needs {held / 1e6:,.0f} MB",
+            f"{message}; a wholly new catalogue as large as this one needs {needed / 1e6:,.0f} MB",
             "make room",
         )
-    return Finding("disk", "ok", said)
+    return Finding("disk", "ok", message)

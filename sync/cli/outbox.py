@@ -1,4 +1,4 @@
-"""``visual-search sync outbox``: what waits to be reported, and a way to carry it away by hand."""
+"""``visual-search sync outbox``: show what waits to be reported, and export it to a file."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.text import Text
 from catalog.core import durable
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import DeviceSettings, load
+from catalog.core.terminal import as_json, print_json
 from sync.outbox import rows
 from sync.outbox.clock import now
 from sync.outbox.database import OutboxDatabase
@@ -25,13 +26,13 @@ from sync.outbox.outbox import FILE, Counters, StoredEvent
 from sync.reports.transports.choice import choose
 from sync.settings import OutboxSettings
 
-AT_ONCE = 500  # events
+BATCH = 500  # events read at once
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_context
-def outbox(context: click.Context, as_json: bool) -> None:
+def outbox(context: click.Context, *, as_json: bool) -> None:
     """Show what waits to be reported, how old it is, and what was lost.
 
     \b
@@ -42,19 +43,19 @@ def outbox(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    found = counters(context.obj)
+    counters = read_counters(context.obj)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        print_json(asdict(counters))
     else:
-        _print(found, choose(load("outbox", OutboxSettings, context.obj)))
+        _print(counters, choose(load("outbox", OutboxSettings, context.obj)))
 
 
 @outbox.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--remove", is_flag=True, help="Remove the events once FILE is safely written.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
-def export(config: Path | None, file: Path, remove: bool, as_json: bool) -> None:
+def export(config: Path | None, file: Path, *, remove: bool, as_json: bool) -> None:
     """Write all events to FILE, one JSON document a line, oldest first.
 
     They stay in the outbox, and are sent too once there is a way; with --remove they leave it
@@ -65,23 +66,23 @@ def export(config: Path | None, file: Path, remove: bool, as_json: bool) -> None
       visual-search sync outbox export events.jsonl
       visual-search sync outbox export /media/stick/device-7.jsonl --remove
     """
-    with _opened(config) as opened:
-        number = _export(opened, file, remove)
+    with _opened(config) as database:
+        number = _export(database, file, remove=remove)
     if as_json:
-        click.echo(json.dumps({"file": str(file), "events": number, "removed": remove}))
+        print_json({"file": str(file), "events": number, "removed": remove})
     else:
         left = "removed from the outbox" if remove else "still in the outbox, too"
         click.echo(f"{file}: {number} events, {left}")
 
 
-def counters(config: Path | None) -> Counters:
-    """How the outbox is.
+def read_counters(config: Path | None) -> Counters:
+    """Read the state of the outbox.
 
     Raises:
-        SurroundingsError: There is none yet, or it cannot be read.
+        SurroundingsError: There is no outbox yet, or it cannot be read.
     """
-    with _opened(config) as file:
-        return file.read(lambda database: rows.counters(database, now()))
+    with _opened(config) as database:
+        return database.read(lambda connection: rows.counters(connection, now()))
 
 
 @contextmanager
@@ -91,19 +92,20 @@ def _opened(config: Path | None) -> Iterator[OutboxDatabase]:
         raise SurroundingsError(
             f"{folder / FILE}: there is no outbox yet; 'visual-search edge run' makes it"
         )
-    opened = OutboxDatabase(folder / FILE)
+    database = OutboxDatabase(folder / FILE)
     try:
-        yield opened
+        yield database
     finally:
-        opened.close()
+        database.close()
 
 
-def _export(opened: OutboxDatabase, file: Path, remove: bool) -> int:
+def _export(database: OutboxDatabase, file: Path, *, remove: bool) -> int:
+    """Write all events to a new file, and return how many; `remove` them when it is flushed."""
     number = 0
     written: list[StoredEvent] = []
     try:
         with file.open("xb") as out:
-            for event in _all(opened):
+            for event in _all(database):
                 out.write(_line(event))
                 number += 1
                 if remove:
@@ -117,26 +119,26 @@ def _export(opened: OutboxDatabase, file: Path, remove: bool) -> int:
         file.unlink(missing_ok=True)
         raise SurroundingsError(f"{file}: cannot be written: {error.strerror}") from error
     if written:
-        opened.write(lambda database: rows.acknowledge(database, written))
+        database.write(lambda connection: rows.acknowledge(connection, written))
     return number
 
 
-def _all(opened: OutboxDatabase) -> Iterator[StoredEvent]:
+def _all(database: OutboxDatabase) -> Iterator[StoredEvent]:
     last: StoredEvent | None = None
-    while part := opened.read(partial(rows.oldest, count=AT_ONCE, after=last)):
-        yield from part
-        last = part[-1]
+    while batch := database.read(partial(rows.oldest, count=BATCH, after=last)):
+        yield from batch
+        last = batch[-1]
 
 
 def _line(event: StoredEvent) -> bytes:
-    """One line; text that is no document of ours becomes one."""
+    """One line of JSON; a plain text message becomes an object."""
     if event.kind == "message":
         text = event.payload.decode("utf-8", "replace")
         return json.dumps({"message": text}, ensure_ascii=False).encode() + b"\n"
     return event.payload + b"\n"
 
 
-def _print(counters: Counters, way: str) -> None:
+def _print(counters: Counters, transport: str) -> None:
     spooled = "; acknowledged means that the core has it, not yet the cloud"
     dropped = ", ".join(f"{number} ({reason})" for reason, number in counters.dropped.items())
     age = "unknown" if counters.length else "-"
@@ -147,7 +149,7 @@ def _print(counters: Counters, way: str) -> None:
         latency = f"{counters.latency_s / counters.latencies * 1000:.0f} ms on average"
     error = f"{counters.last_error_at}  {counters.last_error}" if counters.last_error else "none"
     lines = {
-        "way out": way + (spooled if way.startswith("greengrass") else ""),
+        "way out": transport + (spooled if transport.startswith("greengrass") else ""),
         "waiting to be sent": f"{counters.length:,} events, {counters.bytes / 1e6:.2f} MB",
         "the oldest": age,
         "acknowledged": f"{counters.acknowledged:,} (sent {counters.sent:,} times)",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 from rich.console import Console
@@ -22,37 +22,74 @@ from rich.progress import (
 )
 
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json
+from catalog.core.terminal import as_json, print_json
 from sync.stores.choice import open_store
-from sync.trust.keys import FOLDERS, KeyFolder, Passphrase, read_passphrase
+from sync.trust.keys import FOLDERS, KeyFolder, PassphrasePrompt, read_passphrase
 from sync.trust.publish import DAYS, ReleasePublisher, StartUpload
 from sync.trust.renewal import command, warning
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-keys_folder = click.option(
-    "--keys",
-    "folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The key folder that `sync keys init` made.",
-)
 passphrase_file = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
     help="A file of mode 0600 that holds the passphrase; else it is asked for.",
 )
-endpoint_url = click.option(
-    "--endpoint-url", default="", metavar="URL", help="Of an S3-compatible store that is not AWS."
-)
-expires_days = click.option(
-    "--expires-days",
-    default=DAYS,
-    show_default=True,
-    type=click.IntRange(1, 3650),
-    help="How long the signatures are valid.",
-)
+
+
+@dataclass(frozen=True)
+class SigningOptions:
+    """The options of the commands that sign in a store; see `signing_options`."""
+
+    folder: Path
+    passphrase_file: Path | None
+    endpoint_url: str
+    expires_days: int
+
+    def publisher(self, source: str) -> ReleasePublisher:
+        """Open the store and the keys."""
+        store = open_store(source, endpoint_url=self.endpoint_url)
+        return ReleasePublisher(store, KeyFolder(self.folder, _passphrase(self.passphrase_file)))
+
+
+def signing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options to a command, which gets them as `signing`."""
+
+    @wraps(command)
+    def with_options(
+        *arguments: Any,
+        folder: Path,
+        passphrase_file: Path | None,
+        endpoint_url: str,
+        expires_days: int,
+        **options: Any,
+    ) -> None:
+        signing = SigningOptions(folder, passphrase_file, endpoint_url, expires_days)
+        command(*arguments, signing=signing, **options)
+
+    for option in (
+        click.option(
+            "--expires-days",
+            default=DAYS,
+            show_default=True,
+            type=click.IntRange(1, 3650),
+            help="How long the signatures are valid.",
+        ),
+        click.option(
+            "--endpoint-url",
+            default="",
+            metavar="URL",
+            help="Of an S3-compatible store that is not AWS.",
+        ),
+        passphrase_file,
+        click.option(
+            "--keys",
+            "folder",
+            required=True,
+            type=click.Path(path_type=Path),
+            help="The key folder that `sync keys init` made.",
+        ),
+    ):
+        with_options = option(with_options)
+    return with_options
 
 
 @click.group()
@@ -120,23 +157,18 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--channel", default="stable", show_default=True, help="Who follows it, gets it.")
-@keys_folder
-@passphrase_file
-@endpoint_url
-@expires_days
+@signing_options
 @click.option("--again", is_flag=True, help="Send all files, also those that are there.")
 @as_json
 @click.pass_obj
 def publish(
     config: Path | None,
     /,
+    *,
     bundle: Path,
     source: str,
     channel: str,
-    folder: Path,
-    passphrase_file: Path | None,
-    endpoint_url: str,
-    expires_days: int,
+    signing: SigningOptions,
     again: bool,
     as_json: bool,
 ) -> None:
@@ -154,12 +186,14 @@ def publish(
       visual-search sync publish shop.bundle file:///media/usb --keys keys/
     """
     engine = load("catalog", CatalogSettings, config).engine
-    publisher = _publisher(source, endpoint_url, folder, passphrase_file)
-    with _progress() as begin:
-        done = publisher.publish(bundle, channel, expires_days, engine, begin, again)
+    publisher = signing.publisher(source)
+    with _progress() as start_upload:
+        done = publisher.publish(
+            bundle, channel, signing.expires_days, engine, start_upload, again=again
+        )
     _warn(done.expires, done.ends)
     if as_json:
-        click.echo(json.dumps(asdict(done), indent=2, default=lambda time: time.isoformat()))
+        print_json(asdict(done) | {"expires": done.expires.isoformat()})
         return
     click.echo(
         f"release {done.release} of {done.channel}: {done.bundle}\n"
@@ -175,29 +209,19 @@ def publish(
 
 @click.command()
 @click.argument("source")
-@keys_folder
-@passphrase_file
-@endpoint_url
-@expires_days
+@signing_options
 @as_json
-def refresh(
-    source: str,
-    folder: Path,
-    passphrase_file: Path | None,
-    endpoint_url: str,
-    expires_days: int,
-    as_json: bool,
-) -> None:
+def refresh(source: str, *, signing: SigningOptions, as_json: bool) -> None:
     """Renew the signatures in SOURCE that say how new it is; the online key is enough.
 
     \b
     Example, for cron:
       visual-search sync refresh s3://bucket/catalogues --keys keys/ --passphrase-file secret
     """
-    done = _publisher(source, endpoint_url, folder, passphrase_file).refresh(expires_days)
+    done = signing.publisher(source).refresh(signing.expires_days)
     _warn(done.expires, done.role)
     if as_json:
-        click.echo(json.dumps({"expires": done.expires.isoformat(), "ends": done.role}))
+        print_json({"expires": done.expires.isoformat(), "ends": done.role})
     else:
         click.echo(f"valid until {done.expires:%Y-%m-%d}")
 
@@ -208,22 +232,15 @@ def _warn(expires: datetime, role: str) -> None:
         click.echo(f"valid until {expires:%Y-%m-%d}, {warned}", err=True)
 
 
-def _publisher(
-    source: str, endpoint_url: str, folder: Path, passphrase_file: Path | None
-) -> ReleasePublisher:
-    store = open_store(source, endpoint_url=endpoint_url)
-    return ReleasePublisher(store, KeyFolder(folder, _passphrase(passphrase_file)))
+def _passphrase(file: Path | None) -> PassphrasePrompt:
+    """Read one passphrase for all folders from `file`; without it, ask for each folder's."""
+    passphrase = read_passphrase(file) if file is not None else None
 
-
-def _passphrase(file: Path | None) -> Passphrase:
-    """From a file, for all folders; or asked for, for each folder."""
-    if file is not None:
-        found = read_passphrase(file)
-        return lambda folder, new: found
-
-    def ask(folder: str, new: bool) -> bytes:
-        wanted = f"{'New passphrase' if new else 'Passphrase'} for {folder}/"
-        answer: str = click.prompt(wanted, hide_input=True, confirmation_prompt=new, err=True)
+    def ask(folder: str, *, new: bool) -> bytes:
+        if passphrase is not None:
+            return passphrase
+        text = f"{'New passphrase' if new else 'Passphrase'} for {folder}/"
+        answer: str = click.prompt(text, hide_input=True, confirmation_prompt=new, err=True)
         return answer.encode()
 
     return ask
@@ -231,7 +248,7 @@ def _passphrase(file: Path | None) -> Passphrase:
 
 @contextmanager
 def _progress() -> Iterator[StartUpload]:
-    """A bar with bytes and rate on a terminal, nothing otherwise."""
+    """Show a bar with bytes and rate on a terminal, nothing otherwise."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:>14}"),
@@ -242,8 +259,8 @@ def _progress() -> Iterator[StartUpload]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
 
-        def begin(total: int) -> Callable[[int], None]:
+        def start_upload(total: int) -> Callable[[int], None]:
             task = bar.add_task("sending", total=total)
             return lambda count: bar.advance(task, count)
 
-        yield begin
+        yield start_upload

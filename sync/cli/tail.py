@@ -1,4 +1,4 @@
-"""``visual-search sync tail``: what becomes of the messages, as it happens."""
+"""``visual-search sync tail``: print what becomes of each message, as it happens."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from pathlib import Path
 import click
 
 from catalog.core.settings import DeviceSettings, load
+from catalog.core.terminal import as_json
 from sync.reports.journal import JournalEntry, follow
 
 
 @click.command()
 @click.option("-n", "--lines", default=10, show_default=True, help="Begin with so many old lines.")
 @click.option("--no-follow", is_flag=True, help="Print those and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, for programs.")
+@as_json
 @click.pass_obj
-def tail(config: Path | None, lines: int, no_follow: bool, as_json: bool) -> None:
+def tail(config: Path | None, lines: int, *, no_follow: bool, as_json: bool) -> None:
     """Print each event as it is sent, and as it is acknowledged; stop with Ctrl-C.
 
-    It reads what the reporter of 'visual-search sync run' notes in the data folder's
-    state/reported.jsonl, a file of bounded size.
+    With --json, each is a JSON object on a line of its own. It reads what the reporter of
+    'visual-search sync run' notes in the data folder's state/reported.jsonl, a file of bounded
+    size.
 
     \b
     Examples:
@@ -31,11 +33,13 @@ def tail(config: Path | None, lines: int, no_follow: bool, as_json: bool) -> Non
     """
     device = load("device", DeviceSettings, config)
     with suppress(KeyboardInterrupt, BrokenPipeError):
-        for note in follow(device.state, lines, wait=not no_follow):
-            click.echo(json.dumps(asdict(note), ensure_ascii=False) if as_json else _line(note))
+        for entry in follow(device.state, lines, wait=not no_follow):
+            click.echo(json.dumps(asdict(entry), ensure_ascii=False) if as_json else _line(entry))
 
 
-def _line(note: JournalEntry) -> str:
-    event = f"{note.sequence} {note.id}  " if note.id else ""
-    line = f"{note.at}  {note.what:<13}{event}{note.detail}".rstrip()
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+def _line(entry: JournalEntry) -> str:
+    event = f"{entry.sequence} {entry.id}  " if entry.id else ""
+    line = f"{entry.at}  {entry.what:<13}{event}{entry.detail}".rstrip()
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in line
+    )

@@ -2,18 +2,19 @@
 
 ::
 
-    root.json        the newest root: give it to devices, it is no secret
-    roots/           all roots so far, each signed by the one before
-    offline/         three root keys, two of which sign; belongs on sticks in drawers
-    publisher/       the key that signs which bundles exist; where bundles are published
-    online/          the key that signs how new that is; wherever ``sync refresh`` runs
+    root.json        the newest root: not secret, given to the devices
+    roots/           all roots so far, each signed with the keys of the one before
+    offline/         three root keys, two of which must sign: stored offline, on separate sticks
+    publisher/       the key that signs the list of bundles: where bundles are published
+    online/          the key that signs how new that list is: where ``sync refresh`` runs
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -29,16 +30,21 @@ from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 from catalog.core import durable
 from sync.errors import KeysError
 
-ROOT_DAYS = 3652  # its keys lie offline
-SHORTEST = 12  # characters of a passphrase; PEM makes guessing cheap
-# Which roles the keys of a folder sign, how many keys it holds, and how many must sign.
+ROOT_DAYS = 3652  # ten years: its keys are offline
+MIN_PASSPHRASE = 12  # characters; guesses at an encrypted PEM file are fast
+# By folder: the roles that its keys sign, how many keys it holds, and how many must sign.
 FOLDERS = {
     "offline": ((Root.type,), 3, 2),
     "publisher": ((Targets.type,), 1, 1),
     "online": ((Snapshot.type, Timestamp.type), 1, 1),
 }
 
-Passphrase = Callable[[str, bool], bytes]  # asked with the folder's name, and if it is a new one
+
+class PassphrasePrompt(Protocol):
+    """Asks for a passphrase."""
+
+    def __call__(self, folder: str, *, new: bool) -> bytes:
+        """The passphrase of ``offline``, ``publisher`` or ``online``; `new`: for new keys."""
 
 
 class KeyFolder:
@@ -46,7 +52,7 @@ class KeyFolder:
 
     Args:
         folder: As `create` made it; keys that are not needed may be elsewhere.
-        passphrase: Asked for the passphrase of ``offline``, ``publisher`` or ``online``.
+        passphrase: Asked when keys are opened or made.
 
     Attributes:
         root: The newest root.
@@ -56,7 +62,7 @@ class KeyFolder:
         KeysError: It is not a key folder.
     """
 
-    def __init__(self, folder: Path, passphrase: Passphrase) -> None:
+    def __init__(self, folder: Path, passphrase: PassphrasePrompt) -> None:
         self.folder = folder
         self._passphrase = passphrase
         self._signers: dict[str, list[CryptoSigner]] = {}
@@ -74,11 +80,11 @@ class KeyFolder:
             raise KeysError(f"{folder}: its roots cannot be read: {error}") from error
 
     @classmethod
-    def create(cls, folder: Path, passphrase: Passphrase) -> KeyFolder:
+    def create(cls, folder: Path, passphrase: PassphrasePrompt) -> KeyFolder:
         """Make keys, and a root that names them, in a new folder.
 
         Raises:
-            KeysError: There is something in the folder, or it cannot be written.
+            KeysError: The folder is not empty, or cannot be written.
         """
         try:
             if folder.exists() and any(folder.iterdir()):
@@ -95,12 +101,13 @@ class KeyFolder:
         return cls(folder, passphrase)
 
     def rotate(self, replaced: Collection[str]) -> KeyFolder:
-        """Write the next root: valid anew, with new keys in the folders `replaced`.
+        """Write the next root, with a new expiry, and new keys for the folders `replaced`.
 
-        This object still signs as before; the one that is returned signs with the new keys.
+        The root is signed with two of the former root keys and, where these are replaced, with
+        the new ones too. Replaced keys are removed from the folder.
 
-        It is signed by two of the root keys so far and, where these are replaced, by the new
-        ones too. The keys that were replaced are removed from the folder.
+        Returns:
+            The key folder with the new keys; this object still signs with the former ones.
 
         Raises:
             KeysError: Fewer than two root keys are here, or the folder cannot be written.
@@ -115,8 +122,8 @@ class KeyFolder:
                         root.revoke_key(key, role)
             _appoint(root, made)
             _write_root(self.folder, root, [*signers, *made.get("offline", [])])
-            for name, kept in made.items():
-                names = {_file_name(name, signer) for signer in kept}
+            for name, new in made.items():
+                names = {_file_name(name, signer) for signer in new}
                 for file in (self.folder / name).glob("*.pem"):
                     if file.name not in names:
                         file.unlink()
@@ -125,10 +132,10 @@ class KeyFolder:
         return KeyFolder(self.folder, self._passphrase)
 
     def sign(self, signed: T) -> bytes:
-        """Sign what a role says; the keys are those that the newest root names for it.
+        """Sign a role's metadata with the keys that the newest root names for the role.
 
         Raises:
-            KeysError: They are not here, or do not open.
+            KeysError: The keys are not here, or cannot be decrypted.
         """
         folder = next(name for name, (roles, *_) in FOLDERS.items() if signed.type in roles)
         return _signed(signed, self.signers(folder))
@@ -137,28 +144,31 @@ class KeyFolder:
         """The keys in ``offline``, ``publisher`` or ``online`` that the newest root names.
 
         Raises:
-            KeysError: Too few of them are here, or they do not open.
+            KeysError: Too few of them are here, or they cannot be decrypted.
         """
         if name not in self._signers:
             role = self.root.roles[FOLDERS[name][0][0]]
             files = sorted((self.folder / name).glob("*.pem"))
-            wanted = [file for file in files if _key_id(file) in {one[:8] for one in role.keyids}]
-            if len(wanted) < role.threshold:
+            key_ids = {key_id[:8] for key_id in role.keyids}
+            named = [file for file in files if _key_id(file) in key_ids]
+            if len(named) < role.threshold:
                 raise KeysError(
-                    f"{self.folder / name}: {len(wanted)} of the {role.threshold} keys that must "
+                    f"{self.folder / name}: {len(named)} of the {role.threshold} keys that must "
                     f"sign are here; bring their .pem files from where they are kept"
                 )
-            passphrase = self._passphrase(name, False)
-            signers = [_open(file, passphrase) for file in wanted]
-            self._signers[name] = [one for one in signers if one.public_key.keyid in role.keyids]
+            passphrase = self._passphrase(name, new=False)
+            signers = [_open(file, passphrase) for file in named]
+            self._signers[name] = [
+                signer for signer in signers if signer.public_key.keyid in role.keyids
+            ]
         return self._signers[name]
 
 
 def read_passphrase(file: Path) -> bytes:
-    """The first line of a file that nobody else may read.
+    """Read the first line of a file that only its owner may read.
 
     Raises:
-        KeysError: Others may read it, or it is empty.
+        KeysError: Others may read it, it is empty, or it cannot be read.
     """
     try:
         if file.stat().st_mode & 0o077:
@@ -172,18 +182,18 @@ def read_passphrase(file: Path) -> bytes:
 
 
 def expiry(days: float, moment: datetime | None = None) -> datetime:
-    """The moment so many days from now (or from `moment`), in whole seconds."""
+    """The time `days` days after `moment`, or after now, in whole seconds."""
     return (moment or datetime.now(UTC)).replace(microsecond=0) + timedelta(days=days)
 
 
-def _make(folder: Path, name: str, passphrase: Passphrase) -> list[CryptoSigner]:
-    """Make the keys of a folder and write them, encrypted."""
+def _make(folder: Path, name: str, passphrase: PassphrasePrompt) -> list[CryptoSigner]:
+    """Make the keys of a folder, and write them encrypted."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    secret = passphrase(name, True)
-    if len(secret) < SHORTEST:
+    secret = passphrase(name, new=True)
+    if len(secret) < MIN_PASSPHRASE:
         raise KeysError(
-            f"{folder}: this passphrase is too short; take {SHORTEST} characters or more, such as "
-            "five words by chance: whoever copies the files can try many a second"
+            f"{folder}: this passphrase is too short; take {MIN_PASSPHRASE} characters or "
+            "more, such as five words by chance: whoever copies the files can try many a second"
         )
     made = []
     for _ in range(FOLDERS[name][1]):
@@ -191,7 +201,7 @@ def _make(folder: Path, name: str, passphrase: Passphrase) -> list[CryptoSigner]
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret))
         signer = CryptoSigner(key)
         file = folder / _file_name(name, signer)
-        durable.write(file, pem)  # in a folder that is closed to others
+        durable.write(file, pem)  # in a folder that others cannot enter
         file.chmod(0o600)
         made.append(signer)
     return made
@@ -216,7 +226,7 @@ def _open(file: Path, passphrase: bytes) -> CryptoSigner:
 
 
 def _appoint(root: Root, made: dict[str, list[CryptoSigner]]) -> None:
-    """Let the root name these keys for the roles of their folders."""
+    """Name the keys in the root, for the roles of their folders."""
     for name, signers in made.items():
         roles, _, threshold = FOLDERS[name]
         for role in roles:

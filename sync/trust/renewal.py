@@ -1,4 +1,4 @@
-"""Which signature ends first, and what its owner does about it."""
+"""Find the signature that ends first, and the command with which the owner renews it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuf.api.metadata import Signed
 
-SOON = timedelta(days=30)
+WARN_BEFORE = timedelta(days=30)
 COMMANDS = {
     "root": "visual-search sync keys rotate",
     "targets": "visual-search sync publish",
@@ -20,26 +20,26 @@ COMMANDS = {
 
 @dataclass(frozen=True)
 class SignatureExpiry:
-    """The end of a signature: its role, and when."""
+    """When the signature of a role ends."""
 
     role: str
     expires: datetime
 
 
-def first(*signed: Signed) -> SignatureExpiry:
-    """Which of the roles ends first; of several at once the one given first."""
-    role = min(signed, key=lambda one: one.expires)
+def first_expiry(*signed: Signed) -> SignatureExpiry:
+    """The expiry of the role that ends first; of several at once, of the one given first."""
+    role = min(signed, key=lambda role: role.expires)
     return SignatureExpiry(role.type, role.expires)
 
 
 def command(role: str) -> str:
-    """What the owner runs to renew a role."""
+    """The command that renews a role."""
     return COMMANDS.get(role, COMMANDS["timestamp"])
 
 
 def warning(expires: datetime | None, role: str, now: datetime) -> str:
-    """What to say of the first signature that ends; empty while there is time."""
-    if expires is None or expires - now >= SOON:
+    """A warning about the signature that ends first; empty while it is valid long enough."""
+    if expires is None or expires - now >= WARN_BEFORE:
         return ""
     if expires < now:
         again = f"nothing newer is believed until the owner runs {command(role)}"

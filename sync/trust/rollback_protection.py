@@ -1,8 +1,9 @@
-"""What a device has seen and will not go below, whatever else it loses.
+"""Rollback protection: remember the newest versions a device has seen, and accept no older ones.
 
-The newest root, the newest time of issue, and each channel's newest release. Each falls with the
-keys that vouched for it: what a thief signed far ahead is forgotten when his key is replaced, and
-what the key signed before is no longer believed by then.
+These are the newest root, the newest time of issue, and each channel's newest release. Each is
+forgotten when the keys that signed it are replaced. So a thief of a key, who signed a version far
+ahead, cannot lock the device out once the owner has replaced the key; and what the old key signed
+is no longer trusted then.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class NewestSeen(BaseModel):
-    """What must not be undercut.
+    """The newest versions that a device has seen.
 
     Attributes:
-        given: Digest of the root that the owner gave; with another, all begins anew.
+        given: Digest of the root that the owner gave; for another root, nothing has been seen.
         root: Version of the newest root.
-        timestamp_keys: Ids of the keys that vouch for `issued`.
+        timestamp_keys: Ids of the keys that sign timestamps, such as the one with `issued`.
         issued: When the newest timestamp was signed.
-        targets_keys: Ids of the keys that vouch for `releases`.
+        targets_keys: Ids of the keys that sign lists of targets, such as those with `releases`.
         releases: The newest release of each channel.
     """
 
@@ -42,28 +43,28 @@ class NewestSeen(BaseModel):
     releases: dict[str, int] = {}
 
     def under(self, root: Root) -> NewestSeen:
-        """What of this still holds under a verified root."""
-        signing = sorted(root.roles[Timestamp.type].keyids)
-        listing = sorted(root.roles[Targets.type].keyids)
+        """What is still trusted under a verified root."""
+        timestamp_keys = sorted(root.roles[Timestamp.type].keyids)
+        targets_keys = sorted(root.roles[Targets.type].keyids)
         return NewestSeen(
             given=self.given,
             root=root.version,
-            timestamp_keys=signing,
-            issued=self.issued if signing == self.timestamp_keys else None,
-            targets_keys=listing,
-            releases=self.releases if listing == self.targets_keys else {},
+            timestamp_keys=timestamp_keys,
+            issued=self.issued if timestamp_keys == self.timestamp_keys else None,
+            targets_keys=targets_keys,
+            releases=self.releases if targets_keys == self.targets_keys else {},
         )
 
-    def seen(self, channel: str, release: int) -> NewestSeen:
-        """This, with a newer release of a channel."""
+    def with_release(self, channel: str, release: int) -> NewestSeen:
+        """A copy with a newer release of a channel."""
         return self.model_copy(update={"releases": self.releases | {channel: release}})
 
 
 class NewestSeenFile:
-    """A floor in a file.
+    """A file with the newest versions seen.
 
     Args:
-        file: Where it is kept.
+        file: Its path.
         root: Bytes of the root that the owner gave.
     """
 
@@ -72,18 +73,18 @@ class NewestSeenFile:
         self._given = hashlib.sha256(root).hexdigest()
 
     def read(self) -> NewestSeen:
-        """The floor as it is; a damaged one begins anew."""
+        """Read the file; where it is missing, damaged or of another root, nothing has been seen."""
         try:
-            floor = NewestSeen.model_validate_json(self._file.read_bytes())
+            newest_seen = NewestSeen.model_validate_json(self._file.read_bytes())
         except FileNotFoundError:
             return NewestSeen(given=self._given)
         except ValidationError as error:
             log.warning("%s: damaged, begun anew: %s", self._file, error)
             return NewestSeen(given=self._given)
-        return floor if floor.given == self._given else NewestSeen(given=self._given)
+        return newest_seen if newest_seen.given == self._given else NewestSeen(given=self._given)
 
-    def keep(self, former: NewestSeen, floor: NewestSeen) -> NewestSeen:
-        """Make a floor durable, if it is another than the former, or not yet in its file."""
-        if floor != former or not self._file.exists():
-            durable.write(self._file, floor.model_dump_json().encode())
-        return floor
+    def save(self, former: NewestSeen, newest_seen: NewestSeen) -> NewestSeen:
+        """Write the file durably, where it differs from `former` or does not exist."""
+        if newest_seen != former or not self._file.exists():
+            durable.write(self._file, newest_seen.model_dump_json().encode())
+        return newest_seen

@@ -1,4 +1,4 @@
-"""The root that the owner gave: read once from where the settings say, then kept."""
+"""The root that the owner gave: read from where the settings say, and copied to the data folder."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from catalog.core.errors import SettingsError, ShelfError
 
 
 def factory_root(given: Path | None, folder: Path) -> bytes:
-    """The given ``root.json``, or the copy of it in the data folder, which stays.
+    """Read ``root.json``: the given file, or where that is missing the copy in the data folder.
 
     Raises:
-        SettingsError: None was given, or it cannot be read, or is no root.
-        ShelfError: It cannot be kept.
+        SettingsError: None was given, it cannot be read, or it is no root.
+        ShelfError: The copy cannot be read or written.
     """
-    kept = folder / "root.json"
+    copy = folder / "root.json"
     try:
         data = given.expanduser().read_bytes() if given is not None else None
     except OSError as error:
-        if not kept.exists():
+        if not copy.exists():
             raise SettingsError(f"{given}: [sync] root: {error.strerror}") from error
         data = None
     if data is not None:
         _check_root(data, f"{given}: [sync] root")
     try:
         if data is None:
-            return kept.read_bytes()
-        if not kept.exists() or kept.read_bytes() != data:
+            return copy.read_bytes()
+        if not copy.exists() or copy.read_bytes() != data:
             durable.make_folder(folder)
-            durable.write(kept, data)
+            durable.write(copy, data)
         return data
     except FileNotFoundError as error:
         raise SettingsError(
             "[sync] root: not set; set it to the root.json that the catalogue's owner gave"
         ) from error
     except OSError as error:
-        raise ShelfError(f"{kept}: cannot be used: {error.strerror}") from error
+        raise ShelfError(f"{copy}: cannot be used: {error.strerror}") from error
 
 
 def _check_root(data: bytes, name: str) -> None:
-    """See whether it is a root at all; whether it fits the store is for `Trust` to find."""
+    """Check that it is a root at all; `Trust` finds out whether it fits the store."""
     try:
         signed = Metadata.from_bytes(data).signed
     except RepositoryError as error:

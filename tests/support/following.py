@@ -20,7 +20,7 @@ from tests.conftest import sign_again
 PASSPHRASE = b"five words by chance, no more"
 
 
-def passphrase(folder: str, new: bool) -> bytes:
+def passphrase(folder: str, *, new: bool) -> bytes:
     """The same for all keys."""
     return PASSPHRASE
 
@@ -55,7 +55,7 @@ class Following:
         """Sign and send a bundle, whatever is in it; the gate is not asked."""
         store = open_store(source or self.source, **how)
         keys = KeyFolder(self.folder / "keys", passphrase)
-        return ReleasePublisher(store, keys, self.clock).put(bundle, channel, days)
+        return ReleasePublisher(store, keys, self.clock).publish_validated(bundle, channel, days)
 
     def device(self, engine: str = "auto", **settings: Any) -> ChannelFollower:
         """The device, just started."""

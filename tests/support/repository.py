@@ -27,7 +27,7 @@ Role = TypeVar("Role", Targets, Snapshot, Timestamp)
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def secret(folder: str, new: bool) -> bytes:
+def secret(folder: str, *, new: bool) -> bytes:
     """The passphrase of all keys here."""
     return b"five words by chance"
 
@@ -133,7 +133,7 @@ class World:
         """Publish a hollow bundle, an hour after what was before."""
         self.owners_time += timedelta(hours=1)
         bundle = write_hollow_bundle(self.folder / "hollow", self.like, title)
-        return self.publisher().put(bundle, channel, days)
+        return self.publisher().publish_validated(bundle, channel, days)
 
     def publisher(self) -> ReleasePublisher:
         """The owner at work."""

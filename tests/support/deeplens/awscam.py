@@ -21,7 +21,7 @@ frames: list[np.ndarray[Any, Any]] = []  # what the camera shows, one after the 
 _shown = itertools.count()
 
 
-def getLastFrame() -> tuple[bool, np.ndarray[Any, Any] | None]:
+def getLastFrame() -> tuple[bool, np.ndarray[Any, Any] | None]:  # the name of DeepLens
     """Whether there is one, and the newest frame, BGR uint8."""
     if not frames:
         return False, None
@@ -46,7 +46,9 @@ class Model:
         }
         self._shape = (1, 3, optimised["height"], optimised["width"])
 
-    def doInference(self, video_frame: np.ndarray[Any, Any]) -> dict[str, Any]:
+    def doInference(  # the name of DeepLens
+        self, video_frame: np.ndarray[Any, Any]
+    ) -> dict[str, Any]:
         """The output layers of one frame, rows of pixels, by their names."""
         if video_frame.shape != (*self._shape[2:], 3):
             raise ValueError(f"a frame of shape {video_frame.shape}")

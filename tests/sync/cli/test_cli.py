@@ -23,7 +23,7 @@ from catalog.core.locks import locked
 from catalog.core.state import SyncState, edge_state, read_edge_state, write_edge_state
 from sync.backoff import Backoff
 from sync.catalogues import run
-from sync.cli.device import _rows, _watch
+from sync.cli.device import _check_probation, _rows
 from sync.cli.doctor import examine
 from sync.errors import StoreUnreachableError
 from sync.outbox.events import status
@@ -407,7 +407,7 @@ def test_the_role_that_ends_first_is_named_a_month_before_with_its_command(
 
     def said(days: float, ends: str = "timestamp") -> str:
         state = SyncState(expires_at=now + timedelta(days=days), ends=ends)
-        return dict(_rows(state, False, now))["signatures"]
+        return dict(_rows(state, now, running=False))["signatures"]
 
     assert "ahead" not in said(31)
     assert "29 days ahead: the owner should run visual-search sync refresh" in said(29.5)
@@ -425,7 +425,7 @@ def test_the_role_that_ends_first_is_named_a_month_before_with_its_command(
 
 
 def test_status_says_what_is_wrong_with_the_clock(following: Following) -> None:
-    rows = dict(_rows(SyncState(clock="it stands still"), True, following.clock()))
+    rows = dict(_rows(SyncState(clock="it stands still"), following.clock(), running=True))
     assert rows["clock"] == "it stands still"
 
 
@@ -547,4 +547,4 @@ def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
     assert len(looks) == 3
     assert caplog.text.count("the disk is full") == 1
     with pytest.raises(DiskFullError):
-        _watch(device, wait=True)
+        _check_probation(device, wait=True)

@@ -53,11 +53,11 @@ def test_a_bundle_that_is_published_can_be_had(
     sent: list[int] = []
     totals: list[int] = []
 
-    def begin(total: int) -> Any:
+    def start_upload(total: int) -> Any:
         totals.append(total)
         return sent.append
 
-    done = ReleasePublisher(store, keys).publish(small_bundle, "stable", begin=begin)
+    done = ReleasePublisher(store, keys).publish(small_bundle, "stable", start_upload=start_upload)
     manifest, identity = verify(small_bundle)
     size = sum(entry.bytes for entry in manifest.files.values())
     assert (done.release, done.bundle, done.files) == (1, identity, len(manifest.files))
@@ -79,17 +79,17 @@ def test_what_is_there_is_not_sent_again(
 ) -> None:
     store = open_store(s3_source, endpoint_url=faulty.address)
     publisher = ReleasePublisher(store, keys)
-    publisher.put(own_bundle, "stable")
+    publisher.publish_validated(own_bundle, "stable")
     faulty.requests.clear()
     sign_again(own_bundle, title="Newer")
-    done = publisher.put(own_bundle, "stable")
+    done = publisher.publish_validated(own_bundle, "stable")
     assert (done.release, done.sent, done.bytes_sent) == (2, 0, 0)
-    done = publisher.put(own_bundle, "store-42")
+    done = publisher.publish_validated(own_bundle, "store-42")
     assert (done.release, done.sent) == (1, 0)
     assert not [one for one in faulty.requests if one.method == "PUT" and "/files/" in one.path]
     (own_bundle / "items.db").write_bytes(b"changed")
     sign_again(own_bundle)
-    done = publisher.put(own_bundle, "stable")
+    done = publisher.publish_validated(own_bundle, "stable")
     assert (done.release, done.sent, done.bytes_sent) == (3, 1, 7)
 
 
@@ -163,15 +163,15 @@ def test_of_two_at_once_one_is_told_by_a_real_store(
 ) -> None:
     one = write_hollow_bundle(tmp_path / "one", small_bundle, "one")
     two = write_hollow_bundle(tmp_path / "two", small_bundle, "two")
-    ReleasePublisher(store, keys).put(one, "stable")
+    ReleasePublisher(store, keys).publish_validated(one, "stable")
 
     class Between(ReleasePublisher):
-        def _sign(self, *args: Any, **words: Any) -> None:
-            ReleasePublisher(store, keys).put(two, "stable")
-            super()._sign(*args, **words)
+        def _send_files(self, *args: Any) -> None:
+            ReleasePublisher(store, keys).publish_validated(two, "stable")
+            super()._send_files(*args)
 
     with pytest.raises(StoreConflictError, match="try again"):
-        Between(store, keys).put(one, "stable")
+        Between(store, keys).publish_validated(one, "stable")
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     device.refresh()
     assert device.newest("stable").number == 2
@@ -183,11 +183,11 @@ def test_a_write_whose_answer_was_lost_is_no_conflict(
     """The store replaced the timestamp and said 503: the second attempt meets the first."""
     bundle = write_hollow_bundle(tmp_path / "one", small_bundle)
     store = open_store(s3_source, endpoint_url=faulty.address)
-    ReleasePublisher(store, keys).put(bundle, "stable")
+    ReleasePublisher(store, keys).publish_validated(bundle, "stable")
     faulty.faults.append(Fault("timestamp.json", "busy", times=1, methods="PUT"))
-    assert ReleasePublisher(store, keys).put(bundle, "stable").release == 2
+    assert ReleasePublisher(store, keys).publish_validated(bundle, "stable").release == 2
     faulty.faults.append(Fault("snapshot.json", "busy", times=1, methods="PUT"))
-    assert ReleasePublisher(store, keys).put(bundle, "stable").release == 3
+    assert ReleasePublisher(store, keys).publish_validated(bundle, "stable").release == 3
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     device.refresh()
     assert device.newest("stable").number == 3
@@ -212,7 +212,7 @@ def test_a_bundle_that_is_rebuilt_meanwhile_does_not_spoil_the_store(world: Worl
         return lambda count: None
 
     with pytest.raises(BundleError, match="changed while it was published"):
-        world.publisher().put(bundle, "stable", begin=rebuild)
+        world.publisher().publish_validated(bundle, "stable", start_upload=rebuild)
     assert world.store.objects == {}
 
 
@@ -290,7 +290,7 @@ def test_time_of_issue_always_goes_on(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "kind"),
+    "case",
     [
         ("endless", TooLargeError),
         ("say less", ForgedError),
@@ -306,8 +306,7 @@ def test_time_of_issue_always_goes_on(world: World) -> None:
 @pytest.mark.parametrize("name", ["timestamp.json", "1.targets.json"])
 def test_a_bad_store_is_named_and_survived(
     name: str,
-    how: How,
-    kind: type[VisualSearchError],
+    case: tuple[How, type[VisualSearchError]],
     faulty: FaultyProxy,
     s3_source: str,
     keys: KeyFolder,
@@ -315,9 +314,12 @@ def test_a_bad_store_is_named_and_survived(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    how, kind = case
     monkeypatch.setattr("sync.stores.s3.READ_TIMEOUT_S", 0.5)
     store = open_store(s3_source, endpoint_url=faulty.address)
-    ReleasePublisher(store, keys).put(write_hollow_bundle(tmp_path / "one", small_bundle), "stable")
+    ReleasePublisher(store, keys).publish_validated(
+        write_hollow_bundle(tmp_path / "one", small_bundle), "stable"
+    )
     faulty.faults.append(Fault(name, how, after=100, status=403))
     device = Trust(tmp_path / "trust", keys.roots[1], store)
     with monkeypatch.context() as hasty:  # a busy machine may be slow, once the store is well
@@ -345,7 +347,7 @@ def test_a_refresh_needs_the_online_key_alone(world: World) -> None:
     world.devices_time = world.owners_time
     device = world.device()
     device.refresh()
-    assert device.ending.expires == expires
+    assert device.first_expiry.expires == expires
     assert device.newest("stable").number == 1
     with pytest.raises(KeysError, match="0 of the 1 keys that must sign are here"):
         world.publish("two")
@@ -384,7 +386,7 @@ def test_keys_are_encrypted_and_nobody_elses(keys: KeyFolder, tmp_path: Path) ->
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
         with pytest.raises(TypeError, match="encrypted"):
             load_pem_private_key(file.read_bytes(), None)
-        load_pem_private_key(file.read_bytes(), secret("", False))
+        load_pem_private_key(file.read_bytes(), secret("", new=False))
     role = keys.root.roles["root"]
     assert (len(role.keyids), role.threshold) == (3, 2)
     years = (keys.root.expires - datetime.now(UTC)).days / 365

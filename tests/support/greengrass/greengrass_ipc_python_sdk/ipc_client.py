@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 from greengrass_common.env_vars import AUTH_TOKEN, GG_DAEMON_PORT
 
 
-class IPCException(Exception):
+class IPCException(Exception):  # the name of the core's own client
     """The daemon cannot be reached, or does not want it."""
 
 

@@ -372,7 +372,7 @@ class TestDoctor:
         assert len(iot_core.received()) == 4
 
     @pytest.mark.parametrize("closes", [False, True])
-    def test_a_missing_permission(self, config: Path, iot_core: IotCore, closes: bool) -> None:
+    def test_a_missing_permission(self, config: Path, iot_core: IotCore, *, closes: bool) -> None:
         """The topic and what would allow it are named; the other topics are still tried."""
         topic = f"visual-search/{THING}/status"
         if closes:

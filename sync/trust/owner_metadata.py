@@ -1,0 +1,214 @@
+"""The owner's signed metadata in a store: read and verify it, sign the next state, write that.
+
+Metadata is written in an order that is safe at every point: the list of targets, the snapshot, and
+last the timestamp, which alone says what is newest. If the process is killed before that, the
+store still has the former state. The names of the first two are new with each state, and the
+timestamp only replaces the one that was read. So of two owners who write at the same time, one
+gets an error and nothing is broken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tuf.api.metadata import MetaFile, Root, Snapshot, T, Targets, Timestamp
+
+from catalog.core.errors import SurroundingsError
+from sync.errors import ForgedError, KeysError, StoreConflictError, TrustError
+from sync.stores.base import METADATA, Store
+from sync.trust.keys import KeyFolder, expiry
+from sync.trust.release import ISSUED, TIME_FORMAT, issued_at
+from sync.trust.renewal import SignatureExpiry, first_expiry
+from sync.trust.trust import Trust
+
+TIMESTAMP = f"{METADATA}/timestamp.json"
+MAX_TIMESTAMP_BYTES = 16384  # as python-tuf's
+MAX_CLOCK_DIFFERENCE = timedelta(hours=1)
+MAX_ATTEMPTS = 100  # names may be taken by publishes that were killed
+
+
+@dataclass(frozen=True)
+class SignedState:
+    """The metadata in a store.
+
+    Attributes:
+        tag: The timestamp's tag in the store; None where nothing was published yet.
+        root: The newest root in the store.
+        timestamp, snapshot, targets: The newest metadata of these roles.
+    """
+
+    tag: str | None
+    root: Root | None
+    timestamp: Timestamp
+    snapshot: Snapshot
+    targets: Targets
+
+
+class OwnerMetadata:
+    """The metadata of one repository, as its owner reads and writes it.
+
+    Args:
+        store: The repository.
+        keys: The owner's.
+        clock: Tells the time.
+    """
+
+    def __init__(self, store: Store, keys: KeyFolder, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+
+    def read(self) -> SignedState:
+        """Read and verify the metadata: an owner must not sign what others put into the store.
+
+        Raises:
+            TrustError: It is not what this owner signed, or it is gone.
+            KeysError: This key folder's root is older than the store's.
+            SurroundingsError: It was signed at a later time than this machine's clock says.
+            StoreError: It could not be read.
+        """
+        found = self._store.head(TIMESTAMP)
+        digest = hashlib.sha256(self._store.url.encode()).hexdigest()[:12]
+        seen = self._keys.folder / "seen" / digest
+        if found is None:
+            if seen.is_dir():
+                raise TrustError(
+                    f"{self._store.url}: this owner has published here, and it is gone. Devices "
+                    "will not accept a beginning from nothing: bring the store's content back; "
+                    f"or, if there are no devices yet, remove {seen}"
+                )
+            return _first_state()
+        trust = Trust(seen, self._keys.roots[1], self._store, clock=self._clock, check_expiry=False)
+        try:
+            trust.refresh()
+        except ForgedError as error:
+            raise ForgedError(
+                f"{error}; is {self._keys.folder} this store's key folder?"
+            ) from error
+        if trust.root.version > self._keys.root.version:
+            raise KeysError(
+                f"{self._keys.folder}: its newest root is {self._keys.root.version}, the store's "
+                f"is {trust.root.version}; bring roots/ from where keys were rotated last"
+            )
+        state = SignedState(found.etag, trust.root, trust.timestamp, trust.snapshot, trust.targets)
+        if (
+            trust.issued
+            and self._same_keys(state, Timestamp.type)
+            and trust.issued > self._clock() + MAX_CLOCK_DIFFERENCE
+        ):
+            raise SurroundingsError(
+                f"{self._store.url}: was signed last at {trust.issued:{TIME_FORMAT}}, and this "
+                f"machine's clock says {self._clock():{TIME_FORMAT}}. If this clock is wrong, set "
+                "it; if not, that time is wrong, and a new online key makes devices forget it: "
+                "visual-search sync keys rotate DIR --replace online"
+            )
+        return state
+
+    def write(self, state: SignedState, days: float) -> SignatureExpiry:
+        """Sign and write the whole state, for which publisher and online key are needed.
+
+        Args:
+            state: From `read`, with changed targets.
+            days: How long the signatures are valid.
+
+        Returns:
+            Which signature ends first, and when.
+
+        Raises:
+            KeysError: Keys are missing or cannot be decrypted.
+            StoreConflictError: Another owner wrote at the same time; nothing was changed.
+            StoreError: The store failed; its state is the former one.
+        """
+        moment = self._clock()
+        state.targets.expires = expiry(days, moment)
+        state.snapshot.meta["targets.json"] = self._write_version(state.targets)
+        return self._write_timestamp(state, days, moment)
+
+    def renew(self, state: SignedState, days: float) -> SignatureExpiry:
+        """Sign snapshot and timestamp again, for which the online key is enough.
+
+        The list of targets is signed too where its key was replaced, since devices do not trust
+        the former key any more.
+
+        Args:
+            state: From `read`.
+            days: How long the signatures are valid.
+
+        Returns:
+            Which signature ends first, and when.
+
+        Raises:
+            KeysError, StoreConflictError, StoreError: As for `write`.
+        """
+        moment = self._clock()
+        if not self._same_keys(state, Targets.type):
+            return self.write(state, days)
+        if state.targets.expires <= moment:
+            raise KeysError(
+                f"{self._store.url}: its list was valid until "
+                f"{state.targets.expires:{TIME_FORMAT}}; that takes the publisher's key: publish "
+                "a bundle again"
+            )
+        return self._write_timestamp(state, days, moment)
+
+    def _write_timestamp(
+        self, state: SignedState, days: float, moment: datetime
+    ) -> SignatureExpiry:
+        """Sign and write the snapshot, the roots, and last the timestamp."""
+        snapshot, timestamp = state.snapshot, state.timestamp
+        snapshot.expires = timestamp.expires = expiry(days, moment)
+        timestamp.snapshot_meta = self._write_version(snapshot)
+        timestamp.version += 1
+        if self._same_keys(state, Timestamp.type):
+            former = issued_at(timestamp)  # devices compare with it, so it must grow
+            moment = max(moment, former + timedelta(seconds=1)) if former else moment
+        timestamp.unrecognized_fields[ISSUED] = f"{moment:{TIME_FORMAT}}"
+        signed = self._keys.sign(timestamp)
+        for version, root in self._keys.roots.items():
+            name = f"{METADATA}/{version}.root.json"
+            if self._store.head(name) is None:
+                self._store.write(name, root)
+        self._replace_timestamp(signed, state.tag)
+        return first_expiry(self._keys.root, state.targets, snapshot, timestamp)
+
+    def _replace_timestamp(self, signed: bytes, tag: str | None) -> None:
+        try:
+            self._store.write(TIMESTAMP, signed, replaces=tag, new=tag is None)
+        except StoreConflictError as error:
+            # A write whose answer was lost is tried again, and then conflicts with itself.
+            if self._store.read(TIMESTAMP, MAX_TIMESTAMP_BYTES) == signed:
+                return
+            raise StoreConflictError(
+                f"{self._store.url}: somebody else published at the same time, and was first; "
+                "nothing was changed: try again"
+            ) from error
+
+    def _write_version(self, signed: T) -> MetaFile:
+        """Write the next version of a role, under a name that is not taken."""
+        for _ in range(MAX_ATTEMPTS):
+            signed.version += 1
+            data = self._keys.sign(signed)
+            try:
+                self._store.write(f"{METADATA}/{signed.version}.{signed.type}.json", data, new=True)
+            except StoreConflictError:  # by a publish that was killed, or that is running
+                continue
+            return MetaFile.from_data(signed.version, data, ["sha256"])
+        raise StoreConflictError(
+            f"{self._store.url}: the next {MAX_ATTEMPTS} versions are all taken"
+        )
+
+    def _same_keys(self, state: SignedState, role: str) -> bool:
+        """Whether the store's root names the same keys for a role as the owner's newest root."""
+        if state.root is None:
+            return False
+        return set(state.root.roles[role].keyids) == set(self._keys.root.roles[role].keyids)
+
+
+def _first_state() -> SignedState:
+    state = SignedState(None, None, Timestamp(), Snapshot(), Targets())
+    for signed in (state.timestamp, state.snapshot, state.targets):
+        signed.version = 0
+    return state

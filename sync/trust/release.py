@@ -1,0 +1,67 @@
+"""A release of a channel, and the fields that sync adds to TUF's metadata for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tuf.api.metadata import Timestamp
+
+from sync.errors import ForgedError, NotPublishedError
+
+ISSUED = "issued"  # a field of the timestamp role that sync adds
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Release:
+    """The newest release of a channel, as the owner has signed it.
+
+    Attributes:
+        channel: Its channel.
+        number: Counts up by one with every publish in the channel.
+        bundle: The bundle's id.
+        manifest: Its ``manifest.json``, verified; `manifest.parse_manifest` reads it.
+        issued: When the owner last signed the repository's state; None where that is not signed.
+        expires: When the first of the signatures ends.
+        ends: Which role's signature that is.
+    """
+
+    channel: str
+    number: int
+    bundle: str
+    manifest: bytes
+    issued: datetime | None
+    expires: datetime
+    ends: str = ""
+
+
+def manifest_path(channel: str) -> str:
+    """The target path of a channel's manifest.
+
+    Raises:
+        NotPublishedError: That is no name for a channel.
+    """
+    if not CHANNEL.fullmatch(channel):
+        raise NotPublishedError(
+            f"{channel!r} is no name for a channel: small letters, digits, '.', '_' and '-', "
+            "at most 63"
+        )
+    return f"{channel}/manifest.json"
+
+
+def issued_at(timestamp: Timestamp) -> datetime | None:
+    """When a timestamp was signed; None where it does not say so.
+
+    Raises:
+        ForgedError: The field is no time.
+    """
+    issued = timestamp.unrecognized_fields.get(ISSUED)
+    if issued is None:
+        return None
+    try:
+        return datetime.strptime(issued, TIME_FORMAT).replace(tzinfo=UTC)
+    except (TypeError, ValueError) as error:
+        raise ForgedError(f"{issued!r} is no time of issue") from error
