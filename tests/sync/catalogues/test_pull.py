@@ -345,7 +345,7 @@ def test_a_disk_that_fills_up_on_the_way_is_named(
     following.data.symlink_to(small_disk / "data")
     assert following.device(reserve_mb=0).check().outcome == "disk-full"
     monkeypatch.setattr(
-        "sync.catalogues.pull.Puller._check_room", lambda *_: None
+        "sync.catalogues.pull.Puller._check_free_space", lambda *_: None
     )  # somebody else wrote
     state = following.device(reserve_mb=0).check()
     assert state.outcome == "disk-full"
