@@ -24,7 +24,7 @@ THING = "shelf-1"
 MOSQUITTO = "/usr/sbin/mosquitto"
 
 
-def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
+def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something that nobody announces."""
     end = time.monotonic() + seconds
     while not holds():
@@ -54,7 +54,7 @@ class Heard:
     def command(self, topic: str, payload: bytes) -> None:
         self._note(self.commands, (topic, payload))
 
-    def wait(self, until: Callable[[], object], seconds: float = 10.0) -> None:
+    def wait(self, until: Callable[[], object], seconds: float = 60.0) -> None:
         """Wait until something holds."""
         with self._news:
             assert self._news.wait_for(lambda: bool(until()), seconds), self
@@ -118,7 +118,7 @@ class Mosquitto:
             self._process = subprocess.Popen(
                 [MOSQUITTO, "-c", self._settings], stdout=log, stderr=log
             )
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -131,7 +131,7 @@ class Mosquitto:
         """Stop it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
 
@@ -152,7 +152,7 @@ class Consumer:
         client.connect("localhost", port)
         client.loop_start()
         client.subscribe("visual-search/#", qos=1)
-        assert subscribed.wait(10)
+        assert subscribed.wait(60)
         self._client = client
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from catalog.bundles.shelf import Shelf
 from catalog.core.state import SyncState, read_edge_state, write_sync_state
 from catalog.synthetic.items import drawn_items
 from edge.simulator.scene import Simulator
+from tests.support.stopwatch import Stopwatch
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
 ARTEFACTS = Path("test-artefacts")
@@ -42,11 +43,11 @@ def free_port() -> int:
 
 
 def get(port: int, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return json.load(answer)  # type: ignore[no-any-return]
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -78,6 +79,7 @@ def running(*arguments: str, port: int, wait: bool = True) -> Iterator[subproces
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A page of a real browser."""
+    expect.set_options(timeout=120_000)  # for an event that comes much sooner
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         yield browser.new_page(viewport={"width": 1280, "height": 720})
@@ -106,9 +108,9 @@ def test_the_right_item_appears_and_then_the_next_one(demonstration: Path, page:
         page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
         for title in (first, second):
             shown = page.get_by_text(title, exact=True).first
-            expect(shown).to_be_visible(timeout=30_000)
+            expect(shown).to_be_visible()
             picture = page.locator("main img[src*='/photos/']:visible").first
-            expect(picture).to_be_visible(timeout=5_000)
+            expect(picture).to_be_visible()
             assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         ARTEFACTS.mkdir(exist_ok=True)
         page.screenshot(path=ARTEFACTS / "appliance.png")
@@ -125,13 +127,9 @@ def test_page_and_picture_recover_when_the_appliance_is_killed_and_started_again
         until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
         process.kill()
         process.wait()
-    expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_visible(
-        timeout=20_000
-    )
+    expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_visible()
     with running(*arguments, port=port):
-        expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_hidden(
-            timeout=30_000
-        )
+        expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_hidden()
         until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
 
 
@@ -146,16 +144,15 @@ def test_it_stops_within_a_second_with_viewers_watching(
         for viewer, path in zip(viewers, ("/api/events", "/camera.mjpg") * 2, strict=True):
             viewer.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert viewer.recv(15).startswith(b"HTTP/1.1 200")
-        start = time.monotonic()
-        process.send_signal(number)
-        process.wait(10)
-        took = time.monotonic() - start
+        with Stopwatch() as stop:
+            process.send_signal(number)
+            process.wait(60)
         _, errors = process.communicate()
         for viewer in viewers:
             viewer.close()
     assert process.returncode == 0
     assert "Traceback" not in errors
-    assert took < 2, "a second, and as much again for a busy machine"
+    assert stop.seconds < 2, "a second, and as much again for a busy machine"
 
 
 def test_a_dead_camera_is_said_and_a_new_one_is_taken(demonstration: Path, tmp_path: Path) -> None:

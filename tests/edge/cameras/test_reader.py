@@ -13,9 +13,10 @@ import pytest
 from edge.cameras import CameraReader, CameraSettings, CameraState
 from edge.errors import CameraError
 from edge.sighting import Image
+from tests.support.stopwatch import Stopwatch
 
 SECRET = "geheim"
-PATIENCE = 10.0  # real seconds until a test gives up
+PATIENCE = 60.0  # real seconds until a test gives up
 
 
 def flat(level: int, size: tuple[int, int] = (64, 48)) -> Image:
@@ -346,9 +347,9 @@ def test_close_is_quick_though_the_driver_hangs(stage: Stage, hanging: Hang) -> 
     camera = stage.online()
     camera.steps.put(hanging())
     stage.pass_until(0, camera.steps.empty)
-    begun = time.monotonic()
-    assert not stage.reader.close()
-    assert time.monotonic() - begun < 0.5
+    with Stopwatch() as close:
+        assert not stage.reader.close()
+    assert close.seconds < 0.5
     assert stage.reader.state.status == "offline"
     assert stage.reader.frame(0, 60) is None  # no waiting any more
     stage.reader.close()
@@ -397,5 +398,7 @@ def test_waiting_for_a_frame_ends_with_its_time() -> None:
     reader = CameraReader("x", CameraSettings(), opener=lambda *_: Script())
     with reader:
         begun = time.monotonic()
-        assert reader.frame(0, 0.1) is None
-        assert 0.09 < time.monotonic() - begun < 1
+        with Stopwatch() as wait:
+            assert reader.frame(0, 0.1) is None
+        assert time.monotonic() - begun > 0.09
+        assert wait.seconds < 1

@@ -39,9 +39,10 @@ from edge.web.security import HEADERS, host_name, is_known_host
 from edge.web.server import LARGEST_BODY, Server
 from edge.web.uploads import MOST_BYTES
 from sync.outbox.clock import timestamp
+from tests.support.stopwatch import Stopwatch
 from tests.support.web_stand_in import BUNDLE, CUP, GEAR, ITEMS, WRENCH, StandInDevice, draw_look
 
-WAIT = 10.0  # seconds until an awaited thing counts as missing
+WAIT = 60.0  # seconds until an awaited thing counts as missing
 
 
 @dataclass
@@ -62,13 +63,11 @@ class Web:
     def post(self, path: str, **options: Any) -> httpx.Response:
         return httpx.post(self.url + path, timeout=WAIT, **options)
 
-    def stop(self) -> float:
-        """Stop and say how many seconds it took."""
-        start = time.monotonic()
+    def stop(self) -> None:
+        """Stop and wait for the end."""
         self.server.close()
         self.thread.join(WAIT)
         assert not self.thread.is_alive()
-        return time.monotonic() - start
 
 
 @contextlib.contextmanager
@@ -631,9 +630,9 @@ def test_client_that_leaves_gives_its_place_back(web: Web) -> None:
     with open_stream(web, "/api/events") as stream:
         next(read_events(stream))
         assert web.get("/api/status").json()["streams"]["open"] == 1
-    left = time.monotonic()
-    eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 0)
-    assert time.monotonic() - left < 2
+    with Stopwatch() as leaving:
+        eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 0)
+    assert leaving.seconds < 2
 
 
 def test_head_of_a_stream_takes_no_place(web: Web) -> None:
@@ -665,7 +664,9 @@ def test_client_that_does_not_read(web: Web, monkeypatch: pytest.MonkeyPatch) ->
                 break
         channels = list(web.server._waitress.active_channels.values())
         assert sum(channel.total_outbufs_len for channel in channels) < 1_000_000
-        assert web.stop() < 1
+        with Stopwatch() as stop:
+            web.stop()
+        assert stop.seconds < 1
         assert not web.server._waitress.task_dispatcher.threads
 
 
@@ -676,7 +677,9 @@ def test_stops_under_a_second_with_streams_open(web: Web) -> None:
         for _ in range(4):
             next(read_events(opened.enter_context(open_stream(web, "/api/events"))))
             read_part(opened.enter_context(open_stream(web, "/camera.mjpg")))
-        assert web.stop() < 1
+        with Stopwatch() as stop:
+            web.stop()
+        assert stop.seconds < 1
 
 
 def test_interrupt_stops_a_serving_process() -> None:
@@ -694,10 +697,10 @@ def test_interrupt_stops_a_serving_process() -> None:
     connection.request("GET", "/camera.mjpg")
     with contextlib.closing(connection.getresponse()) as stream:
         read_part(stream)
-        start = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=WAIT)
-        assert time.monotonic() - start < 2  # the interpreter's own end counts too
+        with Stopwatch() as stop:
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=WAIT)
+        assert stop.seconds < 2  # the interpreter's own end counts too
     connection.close()
     assert complaints.strip().endswith("KeyboardInterrupt")
 

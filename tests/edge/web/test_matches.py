@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
-from tests.edge.web.test_page import CHROMIUM, SECONDS, browser, serving, visiting
+from tests.edge.web.test_page import CHROMIUM, browser, serving, visiting, within
 from tests.support.web_stand_in import (
     BUNDLE,
     CUP,
@@ -186,7 +186,7 @@ def test_the_app_shows_title_and_picture(app: Page, device: StandInDevice) -> No
     app.wait_for_function(
         "[...document.images].length === 2"
         " && [...document.images].every((one) => one.complete && one.naturalWidth > 0)",
-        timeout=10 * SECONDS,
+        timeout=within(10),
     )
     device.show(Verdict.NOTHING, [])
     expect(app.locator("a")).to_have_count(0)

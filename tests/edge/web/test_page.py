@@ -28,6 +28,7 @@ from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
 from edge.web.interfaces import CameraStatus
 from edge.web.server import Server
+from tests.support.stopwatch import slowness
 from tests.support.web_stand_in import (
     CUP,
     GEAR,
@@ -60,8 +61,14 @@ CLOCK_AHEAD = """const Here = Date; globalThis.Date = class extends Here {
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
 
+def within(seconds: float) -> float:
+    """Playwright's time-out for what must have happened by then; later on a busy machine."""
+    return seconds * SECONDS * slowness()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=60 * SECONDS)
     with sync_playwright() as playwright:
         machine = f"--host-resolver-rules=MAP {socket.gethostname()} 127.0.0.1"
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, machine])
@@ -105,6 +112,7 @@ def visiting(
         is_mobile=size == PHONE,
         has_touch=size == PHONE,
     )
+    context.set_default_timeout(60 * SECONDS)
     page = context.new_page()
     complaints: list[str] = []
 
@@ -246,10 +254,10 @@ def test_picture_that_stands_still_is_not_shown_as_live(browser: Browser) -> Non
     with serving(device) as address, visiting(browser, address) as page:
         expect(page.locator("#picture")).to_be_visible()
         device.frozen = True
-        expect(page.locator("#picture")).to_be_hidden(timeout=6 * SECONDS)
+        expect(page.locator("#picture")).to_be_hidden(timeout=within(6))
         expect(page.locator("#frame-note")).to_have_text("Waiting for the picture…")
         device.frozen = False
-        expect(page.locator("#picture")).to_be_visible(timeout=12 * SECONDS)
+        expect(page.locator("#picture")).to_be_visible(timeout=within(12))
 
 
 def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
@@ -263,18 +271,18 @@ def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
             page.evaluate("window.sameDocument = true")
             first.kill()
             first.wait()
-            expect(page.locator("#banner")).to_be_visible(timeout=8 * SECONDS)
+            expect(page.locator("#banner")).to_be_visible(timeout=within(8))
             expect(page.locator("#banner")).to_have_text("Reconnecting…")
             expect(page.locator("#status-camera")).to_have_text("Not connected")
-            expect(page.locator("#picture")).to_be_hidden(timeout=8 * SECONDS)
+            expect(page.locator("#picture")).to_be_hidden(timeout=within(8))
             second, _ = stand_in_process(port, "one_of")
             try:
                 expect(page.locator(".heading")).to_have_text(
-                    "Probably one of these", timeout=15 * SECONDS
+                    "Probably one of these", timeout=within(15)
                 )
                 expect(page.locator("#banner")).to_be_hidden()
                 expect(page.locator("#status-camera")).to_have_text("Camera on")
-                expect(page.locator("#picture")).to_be_visible(timeout=15 * SECONDS)
+                expect(page.locator("#picture")).to_be_visible(timeout=within(15))
                 assert frames_are_coming(page)
                 assert page.evaluate("window.sameDocument")
             finally:
@@ -326,10 +334,10 @@ def test_page_loads_itself_anew_after_an_update(
             monkeypatch.setattr(edge.web.app, "page_files_digest", lambda: "another")
             with serving(StandInDevice(), port=port):
                 expect(page.locator("html")).to_have_attribute(
-                    "data-page", "another", timeout=15 * SECONDS
+                    "data-page", "another", timeout=within(15)
                 )
                 assert page.evaluate("window.sameDocument === undefined")
-                expect(page.locator("#picture")).to_be_visible(timeout=15 * SECONDS)
+                expect(page.locator("#picture")).to_be_visible(timeout=within(15))
 
 
 @pytest.mark.parametrize(

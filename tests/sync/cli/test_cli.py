@@ -33,6 +33,7 @@ from tests.catalog.cli.test_cli import answer, failed
 from tests.conftest import COMMAND, Surroundings
 from tests.support.following import PASSPHRASE, Following, variant
 from tests.support.s3_server import S3Server
+from tests.support.stopwatch import Stopwatch
 from visual_search.command import command
 
 
@@ -217,11 +218,11 @@ def test_run_installs_says_when_it_looks_again_and_stops_at_once(
     assert "next check  20" in ask("sync", "status").stdout
     done = ask("sync", "once")
     assert done.stdout.startswith("up-to-date"), "a person may ask beside it"
-    began = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=30)
+    with Stopwatch() as stop:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert time.monotonic() - began < 10
+    assert stop.seconds < 10
     assert "Traceback" not in log
     assert "installed: release 1" in log
 
@@ -234,11 +235,11 @@ def test_run_stops_in_the_middle_of_a_file_and_keeps_what_it_has(
     os.mkfifo(fifo)
     process = surroundings.start("sync", "run")
     until(lambda: following.shelf.incoming.exists())
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    with Stopwatch() as stop:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
     assert process.returncode == 0
-    assert time.monotonic() - began < 10
+    assert stop.seconds < 10
 
 
 def test_a_terminal_gets_a_bar_with_bytes_and_rate(
