@@ -199,11 +199,14 @@ class Session:
     def _next_event(self) -> StoredEvent | None:
         for event in self._reader:
             if (
-                event not in self._quarantine
-                and key(event) not in self._window_keys
-                and self._topics.of(event.kind) not in self._cooldowns
+                event in self._quarantine
+                or key(event) in self._window_keys
+                or self._topics.of(event.kind) in self._cooldowns
             ):
+                continue
+            if not self._quarantine.must_yield(event):
                 return event
+            self._quarantine.add([event])  # it failed alone before its topic was paused
         return None
 
     def _send(self, topic: str, payload: bytes, event: StoredEvent | None) -> None:
