@@ -32,7 +32,7 @@ def build_speed(photos: Path, featurizer: Featurizer) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder))
         start = time.perf_counter()
-        for _ in featurize(places, featurizer, cache, Path(folder)):
+        for _ in featurize(places, featurizer, cache):
             pass
         speed = len(places) / (time.perf_counter() - start)
         cache.close()

@@ -28,7 +28,7 @@ from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.evaluation.evaluate import Evaluation, evaluate
 from catalog.networks.featurizer import Descriptor, Featurizer
-from catalog.recognition.calibration import Shares
+from catalog.recognition.calibration import OutcomeShares
 
 RESULTS = Path("bench-results")
 RANDOM_HALVES = 4  # of the catalogue, beside the half that is every other item
@@ -128,12 +128,12 @@ def mixed(bundle: Bundle, full: Evaluation) -> dict[str, Any]:
     expected = bundle.manifest.calibration
     assert full.known is not None
     assert full.foreign is not None
-    assert expected.relatives is not None
+    assert expected.expected_held_out is not None
 
-    def apart(predicted: Shares, measured: Shares) -> dict[str, float]:
+    def apart(predicted: OutcomeShares, measured: OutcomeShares) -> dict[str, float]:
         return {
             name: round(100 * (getattr(predicted, name) - getattr(measured, name)), 1)
-            for name in Shares.model_fields
+            for name in OutcomeShares.model_fields
         }
 
     return {
@@ -141,8 +141,12 @@ def mixed(bundle: Bundle, full: Evaluation) -> dict[str, Any]:
         "calibration_error": full.calibration_error,
         "known": full.known.model_dump(),
         "foreign": full.foreign.model_dump(),
-        "predicted minus measured, known, points": apart(expected.own, full.known),
-        "predicted minus measured, foreign, points": apart(expected.relatives, full.foreign),
+        "predicted minus measured, known, points": apart(
+            expected.expected_in_catalogue, full.known
+        ),
+        "predicted minus measured, foreign, points": apart(
+            expected.expected_held_out, full.foreign
+        ),
     }
 
 

@@ -24,7 +24,7 @@ from bench.materials import materials
 from catalog.bundles.bundle import Bundle
 from catalog.evaluation.evaluate import evaluate
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.calibration import Shares
+from catalog.recognition.calibration import OutcomeShares
 
 RESULTS = Path("bench-results")
 CACHE = RESULTS / "evidence-cache"
@@ -75,20 +75,20 @@ def measured(bundle: Bundle, queries: Path) -> dict[str, object]:
     full, _ = evaluate(bundle, queries, CACHE)
     return {
         "photos": full.queries,
-        "own, expected": _per_cent(expected.own),
+        "own, expected": _per_cent(expected.expected_in_catalogue),
         "own, came": _per_cent(full.known),
-        "relatives, expected": _per_cent(expected.relatives),
+        "relatives, expected": _per_cent(expected.expected_held_out),
         "relatives, came": _per_cent(full.foreign),
         "auroc": full.auroc,
         "calibration_error": full.calibration_error,
     }
 
 
-def _per_cent(shares: Shares | None) -> str:
+def _per_cent(shares: OutcomeShares | None) -> str:
     """Right, one of these, unknown, wrong."""
     if shares is None:
         return ""
-    return " ".join(f"{100 * getattr(shares, name):.0f}" for name in Shares.model_fields)
+    return " ".join(f"{100 * getattr(shares, name):.0f}" for name in OutcomeShares.model_fields)
 
 
 def of_all(featurizer: Featurizer, data: Path) -> dict[str, dict[str, object]]:

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from bench.building import catalogue_photos
 from catalog.building.build import build
-from catalog.building.cache import Feature, FeatureCache
+from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.features import THUMBNAIL
 from catalog.building.sources import read_source
 from catalog.bundles import validator
@@ -74,7 +74,7 @@ def photos_of(folder: Path, count: int) -> None:
             (item / f"{number}.jpg").write_bytes(data)
             height, width = pictures[drawing].shape[:2]
             sha256 = hashlib.sha256(data).hexdigest()
-            features.append(Feature(sha256, vector, width, height, thumbnails[drawing]))
+            features.append(PhotoFeature(sha256, vector, width, height, thumbnails[drawing]))
         cache.put(features, featurizer.network_id)
     cache.close()
 
@@ -98,7 +98,7 @@ def build_figures(folder: Path) -> Figures:
     start, begun = time.perf_counter(), time.process_time()
     entries = read_source(folder / "photos")
     listed = time.perf_counter()
-    build(entries, folder / "bundle", featurizer, folder / "cache", "sizes", note)
+    build(entries, folder / "bundle", featurizer, folder / "cache", "sizes", progress=note)
     end = time.perf_counter()
     return {
         "build: listing the folder, s": listed - start,
@@ -140,7 +140,7 @@ def search_ms(bundle: Bundle, queries: Vectors, *, exact: bool) -> list[float]:
     took = []
     for query in queries:
         start = time.perf_counter()
-        bundle.search(query, 5, exact)
+        bundle.search(query, 5, exact=exact)
         took.append((time.perf_counter() - start) * 1000)
     return took[1:]
 

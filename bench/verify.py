@@ -78,7 +78,9 @@ def verify_figures(bundle: Bundle) -> dict[str, float]:
     with_all, vector_alone = median_ms(everything, rounds), median_ms(alone, rounds)
     return {
         "photos": bundle.manifest.photos,
-        "local features": bundle.manifest.printed.features if bundle.manifest.printed else 0,
+        "local features": bundle.manifest.local_features.features
+        if bundle.manifest.local_features
+        else 0,
         "verify, ms beyond the vector's (wanted 60)": with_all - vector_alone,
         "of it reading the print, ms": median_ms(reading, rounds),
         "the vector's search alone, ms": vector_alone,

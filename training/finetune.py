@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from catalog.building.sources import Entry, read_source
+from catalog.building.sources import SourceItem, read_source
 from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError, FeaturizerError, MissingExtraError
 from catalog.core.terminal import as_json, print_json, progress_bars
@@ -156,7 +156,7 @@ def finetune(
 
 
 def _check_places(
-    photos: Path, entries: Sequence[Entry], start: Path, out: Path, keep: Path
+    photos: Path, entries: Sequence[SourceItem], start: Path, out: Path, keep: Path
 ) -> None:
     """Refuse places where something else would be replaced, or be taken for an item.
 

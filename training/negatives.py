@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.materials import materials
-from catalog.building import negatives
+from catalog.building import distractors
 from catalog.core.photos import decode
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.colours import colours
@@ -33,8 +33,8 @@ def main() -> None:
     photos = [decode(place.read_bytes(), place.name) for place in places]
     raw = np.concatenate([featurizer.raw([photo]) for photo in photos])
     coloured = np.stack([colours(photo) for photo in photos])
-    negatives.write(raw, coloured, featurizer.network_id)
-    print(f"{negatives.PATH}: {len(raw)} photos")
+    distractors.write_photos(raw, coloured, featurizer.network_id)
+    print(f"{distractors.PHOTOS}: {len(raw)} photos")
 
 
 def _kinds(root: Path) -> list[list[Path]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.building.sources import Entry
+from catalog.building.sources import SourceItem
 from catalog.core import durable
 from catalog.core.errors import ContentError, PhotoError, SurroundingsError
 from catalog.core.photos import decode, is_address, shrink
@@ -36,7 +36,9 @@ class Labelled:
     picture: Image
 
 
-def photo_files(entries: Iterable[Entry], left_out: Callable[[str, str], None]) -> list[Entry]:
+def photo_files(
+    entries: Iterable[SourceItem], left_out: Callable[[str, str], None]
+) -> list[SourceItem]:
     """The items with those photos that are files.
 
     Args:
@@ -52,7 +54,7 @@ def photo_files(entries: Iterable[Entry], left_out: Callable[[str, str], None]) 
             left_out(place, "an address; only files are learnt from")
         files = tuple(place for place in entry.photos if not is_address(place))
         if files:
-            found.append(Entry(entry.item, files))
+            found.append(SourceItem(entry.item, files))
     if not found:
         raise ContentError("all photos are addresses; download them and name their folder")
     if len(found) < 2:
@@ -61,7 +63,7 @@ def photo_files(entries: Iterable[Entry], left_out: Callable[[str, str], None]) 
 
 
 def read_photos(
-    entries: Sequence[Entry],
+    entries: Sequence[SourceItem],
     left_out: Callable[[str, str], None],
     progress: Callable[[int, int], None],
 ) -> list[Labelled]:

@@ -1,6 +1,7 @@
-"""What a build remembers: features by photo content and network, details, addresses.
+"""The build cache: features by photo content and network, descriptors, fetched addresses.
 
-Everything here can be made again; a damaged cache is put aside, never trusted or fatal.
+Everything in it can be computed again. A damaged cache is put aside; it is neither trusted nor
+fatal.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from catalog.core import durable
 from catalog.core.errors import NetworkError, ShelfError
 from catalog.core.photos import upright_size
 from catalog.core.vectors import Vectors
-from catalog.recognition.descriptors import VERSION as DETAILED
+from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 
 LARGEST_FETCH = 64 << 20  # bytes
-SECONDS = 20.0  # without a sign of the server
-DEADLINE = 300.0  # for all of a file
+TIMEOUT = 20.0  # seconds without a byte from the server
+DEADLINE = 300.0  # seconds for a whole file
 
 
 @dataclass(frozen=True)
-class Feature:
-    """What is kept of one photo: raw vector float32 (d,), upright size, JPEG thumbnail."""
+class PhotoFeature:
+    """The features of one photo: raw vector float32 (d,), upright size, JPEG thumbnail."""
 
     sha256: str
     vector: Vectors
@@ -41,9 +42,14 @@ class Feature:
 
 
 class FeatureCache:
-    """Features in SQLite, keyed by the photo's sha256 and the network id."""
+    """Features in SQLite, keyed by the photo's sha256 and the network id.
+
+    Attributes:
+        addresses: The folder of pictures fetched by http(s).
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.addresses = folder / "addresses"
         self._path = folder / "features.db"
         self._lock = threading.Lock()
         try:
@@ -55,7 +61,7 @@ class FeatureCache:
         except (OSError, sqlite3.OperationalError) as error:
             raise ShelfError(f"{self._path}: the build cache cannot be used: {error}") from error
 
-    def get(self, sha256: str, network_id: str) -> Feature | None:
+    def get(self, sha256: str, network_id: str) -> PhotoFeature | None:
         """The feature of a photo, or None."""
         with self._lock:
             try:
@@ -68,19 +74,19 @@ class FeatureCache:
                 row = None
         if row is None:
             return None
-        return Feature(sha256, np.frombuffer(row[0], np.float32), row[1], row[2], row[3])
+        return PhotoFeature(sha256, np.frombuffer(row[0], np.float32), row[1], row[2], row[3])
 
-    def put(self, features: Iterable[Feature], network_id: str) -> None:
-        """Keep features; on return they survive a crash of this process."""
+    def put(self, features: Iterable[PhotoFeature], network_id: str) -> None:
+        """Store features; on return they survive a crash of this process."""
         rows = [
             (
-                f"{one.sha256}-{network_id}",
-                one.vector.tobytes(),
-                one.width,
-                one.height,
-                one.thumbnail,
+                f"{feature.sha256}-{network_id}",
+                feature.vector.tobytes(),
+                feature.width,
+                feature.height,
+                feature.thumbnail,
             )
-            for one in features
+            for feature in features
         ]
         with self._lock:
             try:
@@ -89,27 +95,28 @@ class FeatureCache:
                 self._heal(error)
                 self._insert(rows)
 
-    def get_details(self, key: str, most: int) -> Descriptors | None:
+    def get_descriptors(self, key: str, most: int) -> Descriptors | None:
         """The colours and `most` strongest local features of a photo, by its sha256, or None."""
         with self._lock:
             try:
                 row = self._database.execute(
-                    "select details from details where key = ?", [f"{key}-{DETAILED}-{most}"]
+                    "select details from details where key = ?",
+                    [f"{key}-{DESCRIPTORS_VERSION}-{most}"],
                 ).fetchone()
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
-        return None if row is None else Descriptors.from_bytes(row[0], is_read=most > 0)
+        return None if row is None else Descriptors.from_bytes(row[0], with_local_features=most > 0)
 
-    def put_details(self, key: str, most: int, details: Descriptors) -> None:
-        """Keep the details of a photo."""
-        row = (f"{key}-{DETAILED}-{most}", details.to_bytes())
+    def put_descriptors(self, key: str, most: int, descriptors: Descriptors) -> None:
+        """Store the descriptors of a photo."""
+        row = (f"{key}-{DESCRIPTORS_VERSION}-{most}", descriptors.to_bytes())
         with self._lock:
             try:
-                self._insert_details(row)
+                self._insert_descriptors(row)
             except sqlite3.DatabaseError as error:
                 self._heal(error)
-                self._insert_details(row)
+                self._insert_descriptors(row)
 
     def close(self) -> None:
         """Close the file."""
@@ -121,7 +128,7 @@ class FeatureCache:
                 "insert or replace into features values (?, ?, ?, ?, ?)", rows
             )
 
-    def _insert_details(self, row: tuple[str, bytes]) -> None:
+    def _insert_descriptors(self, row: tuple[str, bytes]) -> None:
         with self._database.conn:
             self._database.conn.execute("insert or replace into details values (?, ?)", row)
 
@@ -132,21 +139,21 @@ class FeatureCache:
 
 
 def fetch(address: str, folder: Path, stopped: threading.Event | None = None) -> bytes:
-    """The picture at an http(s) address, from `folder` when it was fetched before.
+    """Return the picture at an http(s) address, from `folder` if it was fetched before.
 
     Once `stopped` is set, fetching ends with an error at the next bytes.
 
     Raises:
         NetworkError: Names the address and what went wrong.
-        PhotoError: What came is no picture; it is not kept.
+        PhotoError: What came is no picture; it is not stored.
     """
-    kept = folder / hashlib.sha256(address.encode()).hexdigest()
-    if kept.exists():
-        return kept.read_bytes()
+    file = folder / hashlib.sha256(address.encode()).hexdigest()
+    if file.exists():
+        return file.read_bytes()
     data = bytearray()
     deadline = time.monotonic() + DEADLINE
     try:
-        with httpx.stream("GET", address, timeout=SECONDS, follow_redirects=True) as answer:
+        with httpx.stream("GET", address, timeout=TIMEOUT, follow_redirects=True) as answer:
             answer.raise_for_status()
             for part in answer.iter_bytes():
                 data += part
@@ -162,7 +169,7 @@ def fetch(address: str, folder: Path, stopped: threading.Event | None = None) ->
         raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
     upright_size(bytes(data), address)
     folder.mkdir(parents=True, exist_ok=True)
-    durable.write(kept, bytes(data))
+    durable.write(file, bytes(data))
     return bytes(data)
 
 

@@ -1,4 +1,4 @@
-"""Photos to features: read, decode and shrink on worker threads while the network runs."""
+"""Compute features of photos: read, decode and shrink on threads while the network runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.building.cache import Feature, FeatureCache, fetch
+from catalog.building.cache import FeatureCache, PhotoFeature, fetch
 from catalog.core.errors import NetworkError, PhotoError
 from catalog.core.photos import decode, encode_jpeg, is_address, upright_size
 from catalog.core.vectors import Tensor
@@ -29,74 +29,75 @@ LARGEST_FILE = 128 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A photo that was left out, and why."""
+class SkippedPhoto:
+    """A photo that cannot be used, and why."""
 
     name: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Featurized:
-    """A photo's feature, whether the cache already had it, and its details if wanted."""
+class FeaturizedPhoto:
+    """A photo's features, whether the cache had them, and its descriptors if asked for."""
 
-    feature: Feature
+    feature: PhotoFeature
     reused: bool
-    details: Descriptors | None = None
+    descriptors: Descriptors | None = None
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A photo as a worker hands it over: a kept feature, or a tensor still to be run."""
+    """A photo as a worker hands it over: a cached feature, or a tensor for the network."""
 
     place: str
-    feature: Feature
+    feature: PhotoFeature
     tensor: Tensor | None
-    details: Descriptors | None
+    descriptors: Descriptors | None
 
 
 def featurize(
     places: Iterable[str],
     featurizer: Featurizer,
     cache: FeatureCache,
-    addresses: Path,
-    local: int | None = None,
-) -> Iterator[Featurized | Skipped]:
-    """Features of photos by path or address, in their order; unusable ones as `Skipped`.
+    local_features: int | None = None,
+) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
+    """Yield the features of photos in their order; an unusable photo as `SkippedPhoto`.
 
-    `local` is how many local features of each are wanted beside its colours; None for neither.
-    Finished features are kept batch by batch, so an interrupted build loses at most one.
+    Finished features are stored batch by batch, so an interrupted build loses one batch at most.
+
+    Args:
+        places: Paths or http(s) addresses.
+        featurizer: The network.
+        cache: Where finished features are.
+        local_features: How many local features of each photo to extract beside its colours; None
+            extracts neither.
     """
     cv2.setNumThreads(1)  # the network and the workers already fill the processor
     stopped = threading.Event()
     waiting: deque[tuple[str, Future[_Prepared]]] = deque()
     remaining = iter(places)
-    with ThreadPoolExecutor(WORKERS, "photo", _step_back) as workers:
+    with ThreadPoolExecutor(WORKERS, "photo", _yield_to_network) as workers:
 
         def refill() -> None:
             while len(waiting) < AHEAD:
                 place = next(remaining, None)
                 if place is None:
                     return
-                waiting.append(
-                    (
-                        place,
-                        workers.submit(
-                            _prepare, place, featurizer, cache, addresses, stopped, local
-                        ),
-                    )
+                prepared = workers.submit(
+                    _prepare, place, featurizer, cache, stopped, local_features
                 )
+                waiting.append((place, prepared))
 
         refill()
         try:
             while waiting:
-                batch: list[_Prepared | Skipped] = []
+                batch: list[_Prepared | SkippedPhoto] = []
                 while waiting and len(batch) < BATCH:
                     place, prepared = waiting.popleft()
                     try:
                         batch.append(prepared.result())
                     except (PhotoError, NetworkError, OSError, ValueError) as error:
-                        batch.append(Skipped(place, _reason(place, error)))
+                        batch.append(SkippedPhoto(place, _reason(place, error)))
                 refill()
                 yield from _finish(batch, featurizer, cache)
         finally:
@@ -105,30 +106,33 @@ def featurize(
                 prepared.cancel()
 
 
-def _step_back() -> None:
-    """Let the network's thread go first: Linux gives each thread a priority of its own."""
+def _yield_to_network() -> None:
+    """Lower the worker's priority: Linux gives each thread a priority of its own."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _finish(
-    batch: list[_Prepared | Skipped], featurizer: Featurizer, cache: FeatureCache
-) -> Iterator[Featurized | Skipped]:
-    tensors = [one.tensor for one in batch if isinstance(one, _Prepared) and one.tensor is not None]
+    batch: list[_Prepared | SkippedPhoto], featurizer: Featurizer, cache: FeatureCache
+) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
+    """Run the network on a batch and store its results."""
+    tensors = [
+        photo.tensor for photo in batch if isinstance(photo, _Prepared) and photo.tensor is not None
+    ]
     vectors = iter(featurizer.run(np.stack(tensors))) if tensors else iter(())
     new = []
-    results: list[Featurized | Skipped] = []
-    for one in batch:
-        if isinstance(one, Skipped):
-            results.append(one)
-        elif one.tensor is None:
-            results.append(Featurized(one.feature, True, one.details))
+    results: list[FeaturizedPhoto | SkippedPhoto] = []
+    for photo in batch:
+        if isinstance(photo, SkippedPhoto):
+            results.append(photo)
+        elif photo.tensor is None:
+            results.append(FeaturizedPhoto(photo.feature, True, photo.descriptors))
         elif not (vector := next(vectors)).any():
-            results.append(Skipped(one.place, "the network sees nothing in it (all zeros)"))
+            results.append(SkippedPhoto(photo.place, "the network sees nothing in it (all zeros)"))
         else:
-            kept = one.feature
-            feature = Feature(kept.sha256, vector, kept.width, kept.height, kept.thumbnail)
+            bare = photo.feature
+            feature = PhotoFeature(bare.sha256, vector, bare.width, bare.height, bare.thumbnail)
             new.append(feature)
-            results.append(Featurized(feature, False, one.details))
+            results.append(FeaturizedPhoto(feature, False, photo.descriptors))
     if new:
         cache.put(new, featurizer.network_id)
     yield from results
@@ -138,29 +142,32 @@ def _prepare(
     place: str,
     featurizer: Featurizer,
     cache: FeatureCache,
-    addresses: Path,
     stopped: threading.Event,
-    local: int | None,
+    local_features: int | None,
 ) -> _Prepared:
-    data = read_place(place, addresses, stopped)
+    """Read and decode a photo, as far as the cache does not have its features."""
+    data = read_place(place, cache.addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
-    kept = cache.get(sha256, featurizer.network_id)
-    shown = None if local is None else cache.get_details(sha256, local)
-    if kept is not None and (shown is not None or local is None):
-        return _Prepared(place, kept, None, shown)
+    feature = cache.get(sha256, featurizer.network_id)
+    descriptors = None
+    if local_features is not None:
+        descriptors = cache.get_descriptors(sha256, local_features)
+    if feature is not None and (descriptors is not None or local_features is None):
+        return _Prepared(place, feature, None, descriptors)
     image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
-    if local is not None and shown is None:
-        shown = extract_descriptors(image, local)
-        cache.put_details(sha256, local, shown)
-    if kept is not None:
-        return _Prepared(place, kept, None, shown)
+    if local_features is not None and descriptors is None:
+        descriptors = extract_descriptors(image, local_features)
+        cache.put_descriptors(sha256, local_features, descriptors)
+    if feature is not None:
+        return _Prepared(place, feature, None, descriptors)
     width, height = upright_size(data, place)
-    feature = Feature(sha256, np.empty(0, np.float32), width, height, encode_jpeg(image, THUMBNAIL))
-    return _Prepared(place, feature, featurizer.preprocess([image])[0], shown)
+    thumbnail = encode_jpeg(image, THUMBNAIL)
+    feature = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
+    return _Prepared(place, feature, featurizer.preprocess([image])[0], descriptors)
 
 
 def read_place(place: str, addresses: Path, stopped: threading.Event | None = None) -> bytes:
-    """The bytes of a photo by its path or http(s) address."""
+    """Read the bytes of a photo by its path or http(s) address."""
     if is_address(place):
         return fetch(place, addresses, stopped)
     path = Path(place)

@@ -20,14 +20,14 @@ DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceItem:
     """An item with the places of its photos: file paths or http(s) addresses."""
 
     item: Item
     photos: tuple[str, ...]
 
 
-def read_source(path: Path) -> list[Entry]:
+def read_source(path: Path) -> list[SourceItem]:
     """Read a catalogue's source: a folder, or a table by its suffix.
 
     Raises:
@@ -55,7 +55,7 @@ def read_source(path: Path) -> list[Entry]:
     raise ContentError(f"{path}: wanted is a folder, a .csv or .jsonl table, or a metadata.json")
 
 
-def photos_in(folder: Path, entries: list[Entry]) -> list[Entry]:
+def photos_in(folder: Path, entries: list[SourceItem]) -> list[SourceItem]:
     """The same entries, each photo that has an address taken from `folder` by its file name.
 
     Raises:
@@ -80,8 +80,8 @@ def _place_in(folder: Path, place: str) -> str:
     return str(as_written if as_written.is_file() else decoded)
 
 
-def _read_folder(folder: Path) -> list[Entry]:
-    found: dict[str, Entry] = {}
+def _read_folder(folder: Path) -> list[SourceItem]:
+    found: dict[str, SourceItem] = {}
     for child in sorted(folder.iterdir()):
         if child.name.startswith(".") or (child / MANIFEST).exists():
             continue  # a bundle built in here is no item
@@ -91,15 +91,17 @@ def _read_folder(folder: Path) -> list[Entry]:
                 for file in sorted(child.rglob("*"))
                 if file.is_file() and file.name != "item.json" and not file.name.startswith(".")
             )
-            entry = Entry(_folder_item(child), photos)
+            entry = SourceItem(_folder_item(child), photos)
         elif is_photo_name(child.name):
-            entry = Entry(Item(child.stem, _as_title(child.stem)), (str(child),))
+            entry = SourceItem(Item(child.stem, _as_title(child.stem)), (str(child),))
         else:
             continue
         for name in (child.name, *entry.photos):
             _check_name(name)
         known = found.get(entry.item.sku)  # bolt.jpg beside bolt.png, or beside a folder bolt
-        found[entry.item.sku] = Entry(known.item, known.photos + entry.photos) if known else entry
+        found[entry.item.sku] = (
+            SourceItem(known.item, known.photos + entry.photos) if known else entry
+        )
     return list(found.values()) if any(one.photos for one in found.values()) else []
 
 
@@ -180,7 +182,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
         yield f"line {number}", {str(key).strip().lower(): value for key, value in row.items()}
 
 
-def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
+def _merge(rows: Iterator[Row], path: Path) -> list[SourceItem]:
     """Rows of one sku become one entry: the first filled field counts, the photos add up."""
     fields: dict[str, dict[str, object]] = {}
     photos: dict[str, dict[str, None]] = {}  # an ordered set: an item may have very many
@@ -205,7 +207,7 @@ def _merge(rows: Iterator[Row], path: Path) -> list[Entry]:
             photos.setdefault(sku, {})[place] = None
     if not fields:
         raise TableError(f"{path}: no rows below the first line")
-    return [Entry(_item(known), tuple(photos.get(sku, ()))) for sku, known in fields.items()]
+    return [SourceItem(_item(known), tuple(photos.get(sku, ()))) for sku, known in fields.items()]
 
 
 def _places(cell: object, path: Path, where: str) -> list[str]:

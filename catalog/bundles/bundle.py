@@ -5,23 +5,25 @@
     manifest.json   counts, featurizer, index, calibration, each file's bytes and sha256
     vectors.npy     float16 (photos, d); row = photo number
     index.ann       Annoy, angular, of those rows
-    colours.npy     uint8 (photos, 256): histograms; see catalog.recognition.colours
-    metric.npy      float32 (d, d): what tells the items apart, where that could be learned
+    colours.npy     uint8 (photos, 256): colour histograms
+    metric.npy      float32 (d, d): the WCCN transform, where it could be learned
     printed/        the photos' local features, where they help
     items.db        SQLite: items, photos, full text
     pictures.db     SQLite: thumbnails
-    featurizer/     descriptor.json, the network, and what shortens its vectors if they are long
-    probes.npz      looks and queries with the answers that were right at build
+    featurizer/     descriptor.json, the network, and the projection of its vectors, if any
+    probes.npz      golden queries: pictures and vectors with the answers that were right at build
 """
 
 from __future__ import annotations
 
 import fcntl
+import weakref
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ from catalog.core.errors import BundleError
 from catalog.core.photos import Picture, decode
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
+from catalog.recognition import wccn
 from catalog.recognition.augment import augment
 from catalog.recognition.bursts import burst_masks
 from catalog.recognition.candidates import CandidateScorer, QueryDescriptors
@@ -40,10 +43,8 @@ from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.colours import FILE as COLOURS_FILE
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.index import Annoy, Exact, Index
-from catalog.recognition.local_features.extract import OF_LOOK
+from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
-from catalog.recognition.wccn import FILE as METRIC
-from catalog.recognition.wccn import read as read_metric
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Match:
 
 
 class Bundle:
-    """An open bundle.
+    """An open bundle. Safe to use from many threads; `catalog.catalogue` is easier to use.
 
     Attributes:
         path: Its folder.
@@ -74,34 +75,32 @@ class Bundle:
         self.path = path
         self.manifest = manifest
         self.id = bundle_id
-        self._held = _hold(path / MANIFEST)
-        # Mapped once: the folder may be exchanged for another bundle's while this is open.
-        self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
-        self.items = Items(path / "items.db", path / "pictures.db")
-        self.featurizer = Featurizer.open(path / "featurizer", engine)
-        self._check_counts()
-        self._colours = arrays.read(path / COLOURS_FILE, np.uint8, (manifest.photos, COLOURS))
-        entry = manifest.index
-        dimensions = manifest.featurizer.dimensions
-        self._annoy: Index | None = None
-        self._exact: Index | None = None
-        if entry.kind == "annoy":
-            annoy = Annoy(path / "index.ann", dimensions, entry.search_k)
-            if len(annoy) != manifest.photos:
-                raise BundleError(
-                    f"{path}: index.ann holds {len(annoy)} vectors, not {manifest.photos}"
-                )
-            self._annoy = annoy
-        names, owners = np.unique(np.array(self.items.skus, object), return_inverse=True)
-        self._names: list[str] = names.tolist()
-        self._owners = owners.astype(np.int64)
-        self._printed = LocalFeatureStore(path, manifest.photos) if manifest.printed else None
-        self._metric = read_metric(path / METRIC, dimensions) if METRIC in manifest.files else None
-        self._check_printed()
-        self._scorers: dict[bool, CandidateScorer] = {}
+        with ExitStack() as opened:
+            opened.enter_context(_lock(path / MANIFEST))
+            # Mapped once: the folder may be exchanged for another bundle's while this is open.
+            self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
+            self.items = Items(path / "items.db", path / "pictures.db")
+            opened.callback(self.items.close)
+            self.featurizer = Featurizer.open(path / "featurizer", engine)
+            self._check_counts()
+            dimensions = manifest.featurizer.dimensions
+            shape = (manifest.photos, COLOURS)
+            self._colours = arrays.read(path / COLOURS_FILE, np.uint8, shape)
+            self._annoy = self._open_annoy() if manifest.index.kind == "annoy" else None
+            self._exact: Exact | None = None
+            names, owners = np.unique(np.array(self.items.skus, object), return_inverse=True)
+            self._names: list[str] = names.tolist()
+            self._owners = owners.astype(np.int64)
+            self._local_features = self._open_local_features()
+            self._transform = (
+                wccn.read(path / wccn.FILE, dimensions) if wccn.FILE in manifest.files else None
+            )
+            self._scorers: dict[bool, CandidateScorer] = {}
+            # Whoever forgets to close it does not keep the shelf from removing it for ever.
+            self._close = weakref.finalize(self, opened.pop_all().close)
 
     @classmethod
-    def open(cls, path: Path, engine: str = "auto", verified: bool = False) -> Bundle:
+    def open(cls, path: Path, engine: str = "auto", *, verified: bool = False) -> Self:
         """Open the bundle at `path`.
 
         Args:
@@ -116,27 +115,42 @@ class Bundle:
         manifest, bundle_id = verify(path) if not verified else read_manifest(path)
         return cls(path, manifest, bundle_id, engine)
 
+    def close(self) -> None:
+        """Close its files and release its lock, so that the shelf may remove it."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def vectors(self) -> NDArray[np.float16]:
-        """The stored vectors, float16 (photos, d), mapped from the file."""
+        """Return the stored vectors, float16 (photos, d), mapped from the file."""
         return self._vectors
 
-    def index(self, exact: bool = False) -> Index:
-        """The index that is searched: Annoy, or exact where chosen or asked for."""
+    def index(self, *, exact: bool = False) -> Index:
+        """Return the index to search: Annoy, or exact where that was chosen or is asked for."""
         if self._annoy is not None and not exact:
             return self._annoy
         if self._exact is None:
             self._exact = Exact(self.vectors())
         return self._exact
 
-    def search(self, vector: Vectors, count: int = 10, exact: bool = False) -> list[Match]:
-        """The `count` items nearest to an embedding float32 (d,), best first.
+    def search(self, vector: Vectors, count: int = 10, *, exact: bool = False) -> list[Match]:
+        """Find the `count` items nearest to an embedding float32 (d,), best first.
 
         An item is as similar as its best photo.
         """
         enough = min(count, self.manifest.items)
         wanted = count * 4
         while True:
-            rows, similarities = self.index(exact).nearest(vector, wanted)
+            rows, similarities = self.index(exact=exact).nearest(vector, wanted)
             best: dict[str, Match] = {}
             for row, similarity in zip(rows.tolist(), similarities.tolist(), strict=True):
                 sku = self.items.skus[row]
@@ -146,113 +160,127 @@ class Bundle:
                 return list(best.values())[:count]
             if len(rows) < wanted:  # more than Annoy finds at a time
                 return self.search(vector, count, exact=True)
-            wanted *= 4  # one item's many photos filled the list
+            wanted *= 4  # the many photos of one item filled the list
 
     def describe(self, image: Picture) -> QueryDescriptors:
-        """The details of a look, BGR uint8 (h, w, 3); print only where the bundle keeps some.
-
-        Comparisons with photos are kept with it: a further answer to the same look repeats none.
-        """
-        return QueryDescriptors(
-            extract_descriptors(image, OF_LOOK if self._printed is not None else 0)
-        )
+        """Extract the descriptors of a query, BGR uint8 (h, w, 3), that this bundle can use."""
+        most = PER_QUERY if self._local_features is not None else 0
+        return QueryDescriptors(extract_descriptors(image, most))
 
     def identify(
-        self, vector: Vectors, seen: QueryDescriptors, count: int = 10, exact: bool = False
+        self, vector: Vectors, query: QueryDescriptors, count: int = 10, *, exact: bool = False
     ) -> list[Match]:
-        """The `count` likeliest items and how sure each is, the likeliest first.
+        """Find the `count` likeliest items, each with its confidence, the likeliest first.
 
         Args:
-            vector: Embedding of the look, float32 (d,).
-            seen: Its details, by `seen`.
+            vector: Embedding of the query, float32 (d,).
+            query: Its descriptors, by `describe`.
             count: How many at most; a few more than ten are ever considered.
-            exact: Compare every vector, not by the index.
+            exact: Compare every vector instead of using the index.
         """
-        evidence = self._asked(exact).gather(vector, seen)
-        sure = self.manifest.calibration.weights.confidences(evidence)
+        features = self._scorer(exact=exact).score(vector, query)
+        confidences = self.manifest.calibration.model.confidences(features)
         return [
             Match(
-                self._names[evidence.items[at]],
-                int(evidence.photos[at]),
-                min(1.0, max(-1.0, float(evidence.cosines[at]))),
-                float(sure[at]),
+                self._names[features.items[place]],
+                int(features.photos[place]),
+                min(1.0, max(-1.0, float(features.cosines[place]))),
+                float(confidences[place]),
             )
-            for at in np.argsort(-sure, kind="stable")[:count].tolist()
+            for place in np.argsort(-confidences, kind="stable")[:count].tolist()
         ]
 
     def confidences_of_photo(self, photo: int) -> dict[str, float]:
-        """How sure each item would be if a stored photo were a new look.
+        """Return the confidence in each item if a stored photo were a new query.
 
-        It asks without itself and those taken in one go with it. An item's only photo stays in,
-        and asks as a camera might see it.
+        Its burst is excluded. An item's only photo stays in and is augmented as a camera might
+        see it.
         """
         vector = self._vectors[photo].astype(np.float32)
         vector /= max(float(np.linalg.norm(vector)), 1e-9)
-        rows = self._asked(False).rows(int(self._owners[photo]))
+        scorer = self._scorer(exact=False)
+        rows = scorer.rows(int(self._owners[photo]))
         if len(rows) == 1:
             copy = augment(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
             vector = self.featurizer.embed([copy])[0]
-            found = self.identify(vector, self.describe(copy), count=len(self._names))
-            return {match.sku: match.confidence or 0.0 for match in found}
-        alike = self.manifest.calibration.one_go
-        absent, unread = burst_masks(self._vectors, rows, photo, alike)
-        description = self._printed.description(photo) if self._printed else None
-        seen = QueryDescriptors(Descriptors(self._colours[photo], description))
-        evidence = self._asked(False).gather(vector, seen, absent, unread)
-        sure = self.manifest.calibration.weights.confidences(evidence)
+            matches = self.identify(vector, self.describe(copy), count=len(self._names))
+            return {match.sku: match.confidence or 0.0 for match in matches}
+        calibration = self.manifest.calibration
+        excluded, unread = burst_masks(self._vectors, rows, photo, calibration.burst_similarity)
+        store = self._local_features
+        local_features = store.local_features(photo) if store is not None else None
+        query = QueryDescriptors(Descriptors(self._colours[photo], local_features))
+        features = scorer.score(vector, query, excluded, unread)
         return {
-            self._names[item]: float(one) for item, one in zip(evidence.items, sure, strict=True)
+            self._names[item]: float(confidence)
+            for item, confidence in zip(
+                features.items, calibration.model.confidences(features), strict=True
+            )
         }
 
-    def _asked(self, exact: bool) -> CandidateScorer:
-        if exact not in self._scorers:
-            self._scorers[exact] = CandidateScorer(
-                self._vectors,
-                self.index(exact),
-                self._owners,
-                self._colours,
-                self._printed,
-                self._metric,
-            )
-        return self._scorers[exact]
-
-    def check_answers(self, looks: Sequence[Picture]) -> None:
-        """Answer some looks with all that there is.
+    def check_answers(self, pictures: Sequence[Picture]) -> None:
+        """Identify some pictures with everything the bundle has.
 
         Raises:
             BundleError: The local features or the calibration cannot be used.
         """
-        if self._printed is not None:
-            self._printed.check()
-        for look in looks:
-            found = self.identify(self.featurizer.embed([look])[0], self.describe(look))
-            if not all(
-                match.confidence is not None and 0 <= match.confidence <= 1 for match in found
-            ):
+        if self._local_features is not None:
+            self._local_features.check()
+        for picture in pictures:
+            matches = self.identify(self.featurizer.embed([picture])[0], self.describe(picture))
+            confidences = [match.confidence for match in matches]
+            if not all(value is not None and 0 <= value <= 1 for value in confidences):
                 raise BundleError(f"{self.path}: the confidence of its answers is no probability")
 
     def item(self, sku: str) -> Item | None:
-        """The item with this sku, or None."""
+        """Return the item with this sku, or None."""
         return self.items.get(sku)
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
-        """Items found by words of their title, sku or attributes."""
+        """Find items by words of their title, sku or attributes."""
         return self.items.find(text, limit)
 
     def photos(self, sku: str) -> list[Photo]:
-        """The photos of an item."""
+        """Return the photos of an item."""
         return self.items.photos(sku)
 
     def thumbnail(self, number: int) -> bytes | None:
-        """The JPEG thumbnail of a photo, or None."""
+        """Return the JPEG thumbnail of a photo, or None."""
         return self.items.thumbnail(number)
 
-    def _check_printed(self) -> None:
-        entry = self.manifest.printed
-        if self._printed is not None and entry and entry.features != len(self._printed):
-            raise BundleError(
-                f"{self.path}: holds {len(self._printed)} local features, not {entry.features}"
+    def _scorer(self, *, exact: bool) -> CandidateScorer:
+        if exact not in self._scorers:
+            self._scorers[exact] = CandidateScorer(
+                self._vectors,
+                self.index(exact=exact),
+                self._owners,
+                self._colours,
+                self._local_features,
+                self._transform,
             )
+        return self._scorers[exact]
+
+    def _open_annoy(self) -> Annoy:
+        manifest = self.manifest
+        index = Annoy(
+            self.path / "index.ann", manifest.featurizer.dimensions, manifest.index.search_k
+        )
+        if len(index) != manifest.photos:
+            raise BundleError(
+                f"{self.path}: index.ann holds {len(index)} vectors, not {manifest.photos}"
+            )
+        return index
+
+    def _open_local_features(self) -> LocalFeatureStore | None:
+        entry = self.manifest.local_features
+        if entry is None:
+            return None
+        store = LocalFeatureStore(self.path, self.manifest.photos)
+        if entry.features != len(store):
+            raise BundleError(
+                f"{self.path}: holds {len(store)} local features, not {entry.features}"
+            )
+        return store
 
     def _check_counts(self) -> None:
         manifest = self.manifest
@@ -269,8 +297,8 @@ class Bundle:
             )
 
 
-def _hold(manifest: Path) -> BinaryIO:
-    """Keep the shelf from removing this bundle while it is open (a shared flock)."""
+def _lock(manifest: Path) -> BinaryIO:
+    """Hold a shared flock, so that the shelf does not remove this bundle while it is open."""
     try:
         file = manifest.open("rb")
     except OSError as error:
@@ -279,5 +307,6 @@ def _hold(manifest: Path) -> BinaryIO:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            file.close()
             raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
     return file

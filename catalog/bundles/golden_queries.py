@@ -1,7 +1,8 @@
-"""GoldenQueries: questions with known answers that travel in a bundle.
+"""Golden queries: questions with known answers that travel in a bundle.
 
-A device must reproduce them before the bundle goes live. Looks catch a swapped colour
-order, a wrong network, a broken runtime; queries catch a damaged or foreign index.
+A device must reproduce the answers before the bundle goes live. The pictures reveal a swapped
+colour order, a wrong network and a broken runtime; the query vectors reveal a damaged or foreign
+index.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from catalog.core.photos import Picture
 from catalog.core.vectors import Rows, Vectors
 from catalog.recognition.index import NEIGHBOURS, Exact, Index, neighbours, noisy_queries, recall
 
-LOOKS = 6
+PICTURES = 6
 QUERIES = 500
 SEED = 7
 LEAST_COSINE = 0.999  # engines agree to 1e-7; a wrong colour order is far below
@@ -29,9 +30,17 @@ SIMILARITY_ERROR = 0.001  # of float32 arithmetic, generously
 
 @dataclass(frozen=True)
 class GoldenQueries:
-    """Looks (BGR uint8 pictures) with vectors (n, d); queries (q, d) with rows (q, k)."""
+    """Questions with the answers that were right at build.
 
-    looks: list[Picture]
+    Attributes:
+        pictures: BGR uint8 (h, w, 3) each.
+        vectors: Their embeddings, float32 (n, d).
+        queries: Query vectors, float32 (q, d).
+        rows: The k nearest rows of each, int64 (q, k).
+        recall: Share of those rows that the index found.
+    """
+
+    pictures: list[Picture]
     vectors: Vectors
     queries: Vectors
     rows: Rows
@@ -39,34 +48,41 @@ class GoldenQueries:
 
 
 def make_golden_queries(
-    looks: list[Picture], look_vectors: Vectors, stored: NDArray[np.float16], index: Index
+    pictures: list[Picture],
+    vectors: Vectors,
+    stored: NDArray[np.float16],
+    index: Index,
 ) -> GoldenQueries:
-    """Ask the questions once, at build."""
+    """Answer the questions once, at build."""
     queries = noisy_queries(stored, QUERIES, SEED)
     rows = neighbours(Exact(stored), queries, min(NEIGHBOURS, len(stored)))
-    return GoldenQueries(looks, look_vectors, queries, rows, recall(index, queries, rows))
+    return GoldenQueries(pictures, vectors, queries, rows, recall(index, queries, rows))
 
 
-def write_golden_queries(probes: GoldenQueries, path: Path) -> None:
+def write_golden_queries(golden: GoldenQueries, path: Path) -> None:
     """Write ``probes.npz``."""
-    looks = {f"look_{number}": look for number, look in enumerate(probes.looks)}
+    pictures = {f"look_{number}": picture for number, picture in enumerate(golden.pictures)}
     np.savez_compressed(
         path,
-        vectors=probes.vectors,
-        queries=probes.queries.astype(np.float16),
-        rows=probes.rows.astype(np.int32),
-        recall=np.float64(probes.recall),
-        **looks,
+        vectors=golden.vectors,
+        queries=golden.queries.astype(np.float16),
+        rows=golden.rows.astype(np.int32),
+        recall=np.float64(golden.recall),
+        **pictures,
     )
 
 
 def read_golden_queries(path: Path) -> GoldenQueries:
-    """Read ``probes.npz``."""
+    """Read ``probes.npz``.
+
+    Raises:
+        BundleError: The file is missing or damaged.
+    """
     try:
         with np.load(path, allow_pickle=False) as data:
-            looks = [data[f"look_{number}"] for number in range(len(data["vectors"]))]
+            pictures = [data[f"look_{number}"] for number in range(len(data["vectors"]))]
             return GoldenQueries(
-                looks,
+                pictures,
                 data["vectors"],
                 data["queries"].astype(np.float32),
                 data["rows"].astype(np.int64),
@@ -77,16 +93,16 @@ def read_golden_queries(path: Path) -> GoldenQueries:
 
 
 def check_golden_queries(bundle: Bundle) -> dict[str, float]:
-    """Ask an open bundle its probes.
+    """Put the golden queries to an open bundle.
 
     Returns:
-        ``cosine`` (the least of the looks), ``recall`` and ``expected_recall``.
+        ``cosine`` (the least of the pictures), ``recall`` and ``expected_recall``.
 
     Raises:
         BundleError: An answer is not what it was at build.
     """
-    probes = read_golden_queries(bundle.path / "probes.npz")
-    cosine = float((bundle.featurizer.embed(probes.looks) * probes.vectors).sum(1).min())
+    golden = read_golden_queries(bundle.path / "probes.npz")
+    cosine = float((bundle.featurizer.embed(golden.pictures) * golden.vectors).sum(1).min())
     if not cosine >= LEAST_COSINE:  # so that NaN does not pass either
         raise BundleError(
             f"{bundle.path}: this device's {bundle.featurizer.engine} turns the probe pictures "
@@ -94,7 +110,7 @@ def check_golden_queries(bundle: Bundle) -> dict[str, float]:
         )
     index, stored = bundle.index(), bundle.vectors()
     found = 0.0
-    for query, expected in zip(probes.queries, probes.rows, strict=True):
+    for query, expected in zip(golden.queries, golden.rows, strict=True):
         rows, similarities = index.nearest(query, len(expected))
         if len(rows) and (rows.min() < 0 or rows.max() >= len(stored)):
             raise BundleError(f"{bundle.path}: the index names rows that do not exist")
@@ -105,11 +121,11 @@ def check_golden_queries(bundle: Bundle) -> dict[str, float]:
         truth = stored[expected].astype(np.float32) @ query
         worst = similarities[-1] if len(rows) == len(expected) else -np.inf
         found += float((hits | (np.abs(truth - worst) <= TIE)).mean())
-    bundle.check_answers(probes.looks)
-    measured = found / len(probes.queries)
-    if not measured >= probes.recall - RECALL_LOST:
+    bundle.check_answers(golden.pictures)
+    measured = found / len(golden.queries)
+    if not measured >= golden.recall - RECALL_LOST:
         raise BundleError(
             f"{bundle.path}: the index finds {measured:.3f} of the probe queries' neighbours, "
-            f"{probes.recall:.3f} at build; build or copy the bundle again"
+            f"{golden.recall:.3f} at build; build or copy the bundle again"
         )
-    return {"cosine": cosine, "recall": measured, "expected_recall": probes.recall}
+    return {"cosine": cosine, "recall": measured, "expected_recall": golden.recall}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalog.core.errors import BundleError
 from catalog.recognition.calibration import Calibration
-from catalog.recognition.local_features.store import FILES as PRINTED_FILES
+from catalog.recognition.local_features.store import FILES as LOCAL_FEATURE_FILES
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -32,7 +32,7 @@ LONGEST_NAME = 255  # bytes, of each part; what file systems hold
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 class FileEntry(_Strict):
@@ -90,7 +90,7 @@ class Manifest(_Strict):
     featurizer: FeaturizerEntry
     index: IndexEntry
     calibration: Calibration
-    printed: LocalFeaturesEntry | None = None
+    local_features: LocalFeaturesEntry | None = Field(None, alias="printed")
     files: dict[str, FileEntry]
 
 
@@ -197,7 +197,7 @@ def verify(path: Path) -> tuple[Manifest, str]:
 
 def _verify(path: Path) -> tuple[Manifest, str]:
     manifest, identity = read_manifest(path)
-    for name in PRINTED_FILES if manifest.printed else ():
+    for name in LOCAL_FEATURE_FILES if manifest.local_features else ():
         if name not in manifest.files:
             raise BundleError(f"{path}: the manifest lists no {name}")
     for name, entry in manifest.files.items():

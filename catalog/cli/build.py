@@ -101,32 +101,31 @@ def build(
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
     """
+    from catalog.building.build import BuildOptions
     from catalog.building.build import build as build_bundle
     from catalog.building.sources import photos_in, read_source
 
     settings = load("catalog", CatalogSettings, config)
-    entries = read_source(photos)
+    items = read_source(photos)
     if folder is not None:
-        entries = photos_in(folder, entries)
+        items = photos_in(folder, items)
     featurizer = _open_model(model, settings)
     console = Console(stderr=True)
     with progress_bars(console) as show:
         report = build_bundle(
-            entries,
+            items,
             out,
             featurizer,
             settings.cache,
             title or (photos.resolve().name if photos.is_dir() else photos.resolve().stem),
+            BuildOptions(refit_projection, foreign_named / 100, strict),
             show,
-            lambda one: console.print(
-                f"left out: {one.name}: {one.reason}",
+            lambda photo: console.print(
+                f"left out: {photo.name}: {photo.reason}",
                 style="yellow",
                 markup=False,
                 soft_wrap=True,
             ),
-            refit_projection,
-            foreign_named / 100,
-            strict,
         )
     if as_json:
         print_json(
@@ -149,7 +148,8 @@ def _print_build(report: Any) -> None:
         if report.printed
         else "local features would not help with these things, and are not in the bundle"
     )
-    click.echo(f"to expect of 100 looks at its own things: {in_words(report.calibration.own)}")
+    expected = in_words(report.calibration.expected_in_catalogue)
+    click.echo(f"to expect of 100 looks at its own things: {expected}")
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
     if report.skipped:
@@ -197,7 +197,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
       visual-search catalog embed --from list.txt --out vectors.npz
     """
     from catalog.building.cache import FeatureCache
-    from catalog.building.features import Skipped, featurize
+    from catalog.building.features import SkippedPhoto, featurize
 
     settings = load("catalog", CatalogSettings, config)
     try:
@@ -209,9 +209,9 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
     cache = FeatureCache(settings.cache)
     kept, vectors, skipped = [], [], []
     with progress_bars(Console(stderr=True)) as show:
-        results = featurize(paths, featurizer, cache, settings.cache / "addresses")
+        results = featurize(paths, featurizer, cache)
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
-            if isinstance(result, Skipped):
+            if isinstance(result, SkippedPhoto):
                 skipped.append(result)
             else:
                 kept.append(path)

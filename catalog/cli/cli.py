@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,9 +15,11 @@ from catalog.cli.build import build, embed
 from catalog.cli.compare import compare
 from catalog.cli.evaluate import confusions, evaluate, in_words
 from catalog.cli.model import model
-from catalog.core.errors import ContentError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
+
+if TYPE_CHECKING:
+    from catalog.catalogue import ItemMatch
 
 vectors_only = click.option(
     "--vectors-only", is_flag=True, help='Plain neighbours by the vector: no print, no "how sure".'
@@ -89,56 +91,38 @@ def search(
       visual-search catalog search shop.bundle unknown-part.jpg
       visual-search catalog search shop.bundle unknown-part.jpg --vectors-only
     """
-    from catalog.bundles.bundle import Bundle
-    from catalog.core.photos import decode
+    from catalog.catalogue import Catalogue
 
-    opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
+    engine = load("catalog", CatalogSettings, config).engine
     answers = []
-    for photo in photos:
-        try:
-            image = decode(photo.read_bytes(), str(photo))
-        except OSError as error:
-            raise ContentError(f"{photo}: {error.strerror}") from error
-        vector = opened.featurizer.embed([image])[0]
-        if vectors_only:
-            matches = opened.search(vector, limit, exact)
-        else:
-            matches = opened.identify(vector, opened.describe(image), limit, exact)
-        answers.append(_answer_document(opened, str(photo), matches, vectors_only))
+    with Catalogue.open(bundle, engine=engine) as catalogue:
+        for photo in photos:
+            document: dict[str, Any] = {"photo": str(photo)}
+            if vectors_only:
+                matches = catalogue.search(photo, limit=limit, exact=exact)
+            else:
+                answer = catalogue.identify(photo, limit=limit, exact=exact)
+                matches, named = answer.matches, len(answer.named)
+                document |= {
+                    "answer": answer.verdict.value,
+                    "named": named,
+                    "unknown": named == 0,
+                }
+            answers.append(document | {"matches": [_document(match) for match in matches]})
     if as_json:
-        print_json({"bundle": opened.id, "answers": answers})
+        print_json({"bundle": catalogue.id, "answers": answers})
         return
-    for answer in answers:
-        _print_answer(answer)
+    for document in answers:
+        _print_answer(document)
 
 
-def _answer_document(
-    opened: Any, photo: str, matches: list[Any], vectors_only: bool
-) -> dict[str, Any]:
-    """What `search` found for one photo, ready to be JSON."""
-    from catalog.recognition.decision import decide
-
-    found = [
-        {
-            "sku": match.sku,
-            "photo": match.photo,
-            "similarity": match.similarity,
-            "sure": match.confidence,
-            "title": item.title if (item := opened.item(match.sku)) else "",
-        }
-        for match in matches
-    ]
-    if vectors_only:
-        return {"photo": photo, "matches": found}
-    calibration = opened.manifest.calibration
-    sure = [match.confidence for match in matches]
-    answer, named = decide(sure, calibration.unknown_below, calibration.alone_from)
+def _document(match: ItemMatch) -> dict[str, Any]:
     return {
-        "photo": photo,
-        "answer": answer.value,
-        "named": named,
-        "unknown": named == 0,
-        "matches": found,
+        "sku": match.item.sku,
+        "photo": match.photo,
+        "similarity": match.similarity,
+        "sure": match.confidence,
+        "title": match.item.title,
     }
 
 
@@ -198,19 +182,20 @@ def inspect(bundle: Path, as_json: bool) -> None:
         f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
         + (f", shortened from {lost.dimensions}" if lost else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
-        "print": f"{manifest.printed.features:,} local features"
-        if manifest.printed
+        "print": f"{manifest.local_features.features:,} local features"
+        if manifest.local_features
         else "not kept",
         "how sure": "learned from its own photos and foreign things; 80% means that 80 of "
         "100 such answers are right, of things shown as often as things like them that it "
         "does not hold",
-        "unknown": f"below {calibration.unknown_below:.1%} for all that would be named together",
-        "one of these": f"where the first has less than {calibration.alone_from:.0%} of that",
-        "of 100 own": in_words(calibration.own),
-        "of 100 alike": in_words(calibration.relatives)
-        if calibration.relatives
+        "unknown": f"below {calibration.rejection_threshold:.1%} "
+        "for all that would be named together",
+        "one of these": f"where the first has less than {calibration.ambiguity_ratio:.0%} of that",
+        "of 100 own": in_words(calibration.expected_in_catalogue),
+        "of 100 alike": in_words(calibration.expected_held_out)
+        if calibration.expected_held_out
         else "too few items to tell",
-        "of 100 foreign": in_words(calibration.shipped),
+        "of 100 foreign": in_words(calibration.expected_distractors),
         "size": f"{size / 1e6:.1f} MB in {len(manifest.files)} files, all digests right",
     }
     table = Table(show_header=False, box=None)

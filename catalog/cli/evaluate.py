@@ -13,7 +13,7 @@ from rich.text import Text
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
-from catalog.recognition.calibration import Shares
+from catalog.recognition.calibration import OutcomeShares
 
 
 @click.command()
@@ -79,7 +79,7 @@ def evaluate(
             charts.mkdir(parents=True, exist_ok=True)
             draw_reliability(asked, charts / "reliability.png")
             draw_trade_off(
-                asked, opened.manifest.calibration.unknown_below, charts / "trade-off.png"
+                asked, opened.manifest.calibration.rejection_threshold, charts / "trade-off.png"
             )
         except OSError as error:
             raise SurroundingsError(f"{charts}: cannot be written: {error.strerror}") from error
@@ -115,12 +115,12 @@ def _print_expected(result: object, calibration: object) -> None:
     table = Table(box=None)
     for column in ("of 100 looks at", "right", "one of these", "unknown", "wrong"):
         table.add_column(column, justify="left" if column.startswith("of") else "right")
-    rows: list[tuple[str, Shares | None]] = [("its own things, measured", result.known)]
-    rows.append(("  expected", calibration.own if result.known else None))
+    rows: list[tuple[str, OutcomeShares | None]] = [("its own things, measured", result.known)]
+    rows.append(("  expected", calibration.expected_in_catalogue if result.known else None))
     rows.append((f"{result.foreign_asked} foreign photos, measured", result.foreign))
     if result.foreign:
-        rows.append(("  expected of things like its own", calibration.relatives))
-        rows.append(("  expected of shipped ones", calibration.shipped))
+        rows.append(("  expected of things like its own", calibration.expected_held_out))
+        rows.append(("  expected of shipped ones", calibration.expected_distractors))
     for name, shares in rows:
         if shares is not None:
             cells = (shares.right, shares.one_of, shares.unknown, shares.wrong)
@@ -186,8 +186,8 @@ def confusions(
         click.echo(f"with pictures: {out}")
 
 
-def in_words(shares: Shares) -> str:
-    """Shares as a sentence's end: of 100."""
+def in_words(shares: OutcomeShares) -> str:
+    """OutcomeShares as a sentence's end: of 100."""
     return (
         f"{100 * shares.right:.0f} right, {100 * shares.one_of:.0f} one of these, "
         f"{100 * shares.unknown:.0f} unknown, {100 * shares.wrong:.0f} wrong"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.building.cache import FeatureCache
-from catalog.building.features import Skipped, featurize, read_place
-from catalog.building.sources import Entry
+from catalog.building.features import SkippedPhoto, featurize, read_place
+from catalog.building.sources import SourceItem
 from catalog.core.errors import ContentError
 from catalog.core.photos import decode
 from catalog.core.vectors import Vectors, normalised
@@ -50,7 +50,7 @@ class Compared:
     megabytes: float
     dimensions: int
     network_dimensions: int
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedPhoto, ...]
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class _Embedded:
 def compare(
     model: str,
     featurizer: Featurizer,
-    labelled: Sequence[Entry],
-    queries: Sequence[Entry] | None,
+    labelled: Sequence[SourceItem],
+    queries: Sequence[SourceItem] | None,
     cache_folder: Path,
     progress: Progress = lambda done, total: None,
 ) -> Compared:
@@ -85,21 +85,19 @@ def compare(
         ContentError: No photo could ask.
     """
     cache = FeatureCache(cache_folder)
-    skipped: list[Skipped] = []
+    skipped: list[SkippedPhoto] = []
     total = sum(len(one.photos) for one in (*labelled, *(queries or ())))
     done = 0
 
-    def embedded(entries: Sequence[Entry]) -> _Embedded:
+    def embedded(entries: Sequence[SourceItem]) -> _Embedded:
         nonlocal done
         pairs = [(entry.item.sku, place) for entry in entries for place in entry.photos]
         raw, skus, places = [], [], []
-        results = featurize(
-            (place for _, place in pairs), featurizer, cache, cache_folder / "addresses"
-        )
+        results = featurize((place for _, place in pairs), featurizer, cache)
         for (sku, place), result in zip(pairs, results, strict=True):
             done += 1
             progress(done, total)
-            if isinstance(result, Skipped):
+            if isinstance(result, SkippedPhoto):
                 skipped.append(result)
                 continue
             raw.append(result.feature.vector)

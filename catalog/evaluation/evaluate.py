@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.building.cache import FeatureCache
-from catalog.building.features import Featurized, Skipped, featurize
+from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.bundle import Bundle, Match
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo_name
-from catalog.recognition.calibration import Shares, outcome
+from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
-from catalog.recognition.local_features.extract import OF_LOOK
+from catalog.recognition.local_features.extract import PER_QUERY
 
 BINS = 15  # of equal width, for the expected calibration error
 HELD = 0.05  # by how much a measured share may differ from the predicted one
@@ -71,13 +71,13 @@ class Evaluation:
     top1: float
     top5: float
     unknown: float | None
-    known: Shares | None
-    foreign: Shares | None
+    known: OutcomeShares | None
+    foreign: OutcomeShares | None
     foreign_asked: int
     held: bool | None
     auroc: float | None
     calibration_error: float | None
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedPhoto, ...]
     foreign_labels: tuple[str, ...]
 
 
@@ -109,15 +109,15 @@ def evaluate(
     strangers = [] if foreign is None else _all_photos(foreign)
     places = [place for _, place in labelled] + strangers
     skus = [sku for sku, _ in labelled] + [""] * len(strangers)
-    skipped: list[Skipped] = []
+    skipped: list[SkippedPhoto] = []
     asked: list[Asked] = []
     queries = first = among_five = 0
     cache = FeatureCache(cache_folder)
-    local = None if vectors_only else OF_LOOK if bundle.manifest.printed else 0
-    results = featurize(places, bundle.featurizer, cache, cache_folder / "addresses", local)
+    local = None if vectors_only else PER_QUERY if bundle.manifest.local_features else 0
+    results = featurize(places, bundle.featurizer, cache, local)
     for done, (sku, place, result) in enumerate(zip(skus, places, results, strict=True), 1):
         progress(done, len(places))
-        if isinstance(result, Skipped):
+        if isinstance(result, SkippedPhoto):
             skipped.append(result)
             continue
         matches = _answer(bundle, result, exact, vectors_only)
@@ -175,12 +175,14 @@ def reliability(sure: Numbers, right: NDArray[np.bool_]) -> list[tuple[float, fl
     ]
 
 
-def _answer(bundle: Bundle, result: Featurized, exact: bool, vectors_only: bool) -> list[Match]:
+def _answer(
+    bundle: Bundle, result: FeaturizedPhoto, exact: bool, vectors_only: bool
+) -> list[Match]:
     vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
     if vectors_only:
-        return bundle.search(vector, 5, exact)
-    assert result.details is not None
-    return bundle.identify(vector, QueryDescriptors(result.details), exact=exact)
+        return bundle.search(vector, 5, exact=exact)
+    assert result.descriptors is not None
+    return bundle.identify(vector, QueryDescriptors(result.descriptors), exact=exact)
 
 
 def _outcome(bundle: Bundle, asked: Asked) -> str:
@@ -189,15 +191,15 @@ def _outcome(bundle: Bundle, asked: Asked) -> str:
         [one.confidence or 0.0 for one in asked.matches],
         [one.sku for one in asked.matches],
         asked.sku,
-        calibration.unknown_below,
-        calibration.alone_from,
+        calibration.rejection_threshold,
+        calibration.ambiguity_ratio,
     )
 
 
 @dataclass
 class _Summary:
-    known: Shares | None = None
-    foreign: Shares | None = None
+    known: OutcomeShares | None = None
+    foreign: OutcomeShares | None = None
     held: bool | None = None
     auroc: float | None = None
     calibration_error: float | None = None
@@ -211,10 +213,14 @@ def _summary(bundle: Bundle, asked: Sequence[Asked]) -> _Summary:
     holds = []
     if known:
         found.known = _shares(bundle, known)
-        holds.append(distance(found.known, expected.own) <= HELD)
+        holds.append(distance(found.known, expected.expected_in_catalogue) <= HELD)
     if foreign:
         found.foreign = _shares(bundle, foreign)
-        kinds = [one for one in (expected.relatives, expected.shipped) if one is not None]
+        kinds = [
+            one
+            for one in (expected.expected_held_out, expected.expected_distractors)
+            if one is not None
+        ]
         holds.append(min(distance(found.foreign, one) for one in kinds) <= HELD)
     if asked:
         sure, right = (
@@ -231,16 +237,18 @@ def _summary(bundle: Bundle, asked: Sequence[Asked]) -> _Summary:
     return found
 
 
-def distance(one: Shares, other: Shares) -> float:
+def distance(one: OutcomeShares, other: OutcomeShares) -> float:
     """The largest difference of any share."""
     return float(
-        max(abs(getattr(one, name) - getattr(other, name)) for name in Shares.model_fields)
+        max(abs(getattr(one, name) - getattr(other, name)) for name in OutcomeShares.model_fields)
     )
 
 
-def _shares(bundle: Bundle, asked: Sequence[Asked]) -> Shares:
+def _shares(bundle: Bundle, asked: Sequence[Asked]) -> OutcomeShares:
     outcomes = [_outcome(bundle, one) for one in asked]
-    return Shares(**{name: outcomes.count(name) / len(asked) for name in Shares.model_fields})
+    return OutcomeShares(
+        **{name: outcomes.count(name) / len(asked) for name in OutcomeShares.model_fields}
+    )
 
 
 def _labelled(folder: Path) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
-"""Photos of one item that were taken in one go: they flatter each other.
+"""Bursts: near-duplicate photos of one item, which flatter each other.
 
-The same light, the same shelf, the same side of the thing: what a look at the thing will be
-like on another day, such photos do not tell.
+Photos of one burst share the light, the shelf and the side of the thing. They do not tell what a
+picture of the thing on another day will be like, so they are kept apart when a catalogue's own
+photos are used as queries.
 """
 
 from __future__ import annotations
@@ -14,90 +15,93 @@ from numpy.typing import NDArray
 
 from catalog.core.vectors import Rows, Vectors
 
-ONE_GO = 0.6  # of the way from pictures of nothing in common to the same picture, and more alike
-MOST_IN_ONE_GO = 200  # photos
-MOST_LEFT_OUT = 3  # of an item's other photos, one in so many at most
-SAME_SCENE = 0.6  # share of them whose print is not read: the same shelf is behind the thing
-AT_ONCE = 1000  # photos of an item that are shared out at a time
+BURST = 0.6  # of the way from the similarity of unlike things to 1; more similar is one burst
+LARGEST_BURST = 200  # photos
+LARGEST_SHARE = 3  # of an item's other photos, one in so many joins a burst at most
+SAME_SCENE = 0.6  # share of them whose local features are excluded: the same shelf is behind
+AT_ONCE = 1000  # photos of an item that are assigned to folds at a time
 
 
 def burst_similarity(embeddings: Vectors) -> float:
-    """From which similarity on photos of one item pass for taken in one go.
+    """Return the mean similarity from which two photos of one item belong to one burst.
 
     Args:
-        embeddings: Float32 (n, d), each of length 1, of things that differ: how alike the
-            network finds those is its own.
+        embeddings: Float32 (n, d), each of length 1, of unlike things: how similar a network
+            finds those is its own property.
     """
     count = len(embeddings)
     if count < 2:
-        return ONE_GO
-    apart = (np.square(embeddings.sum(0)).sum() - count) / (count * (count - 1))
-    return round(float(apart + ONE_GO * (1 - apart)), 4)
+        return BURST
+    unlike = (np.square(embeddings.sum(0)).sum() - count) / (count * (count - 1))
+    return round(float(unlike + BURST * (1 - unlike)), 4)
 
 
-def grow_burst(photos: Vectors, asks: int, alike: float, most: int) -> list[int]:
-    """A photo of an item, and those taken in one go with it.
+def grow_burst(photos: Vectors, seed: int, similarity: float, most: int) -> list[int]:
+    """Return a photo of an item and the photos of its burst.
 
-    A group is grown about it: the photo most like those in it, on average, joins them, as long
-    as it is alike enough. So what only resembles the one that asks is not of them.
+    The burst grows by the photo with the highest mean similarity to its members, as long as that
+    is high enough. A photo that only resembles the seed does not join.
 
     Args:
         photos: Float32 (n, d), each of length 1.
-        asks: Which of them.
-        alike: From which mean similarity on one joins; see `burst_similarity`.
-        most: How many may join.
+        seed: The photo to begin with.
+        similarity: The mean similarity from which a photo joins; see `burst_similarity`.
+        most: How many photos may join.
     """
-    found, together = [asks], photos @ photos[asks]
-    while len(found) <= most:
-        mean = together / len(found)
-        mean[found] = -np.inf
+    members, together = [seed], photos @ photos[seed]
+    while len(members) <= most:
+        mean = together / len(members)
+        mean[members] = -np.inf
         nearest = int(mean.argmax())
-        if mean[nearest] < alike:
+        if mean[nearest] < similarity:
             break
-        found.append(nearest)
+        members.append(nearest)
         together = together + photos @ photos[nearest]
-    return found
+    return members
 
 
 def burst_masks(
-    stored: NDArray[np.floating[Any]], rows: Rows, photo: int, alike: float
+    stored: NDArray[np.floating[Any]], rows: Rows, photo: int, similarity: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which photos do not answer one of their item, and of which the print does not.
+    """Mark the photos to exclude when a photo of the catalogue is the query.
 
     Args:
         stored: All vectors (n, d).
         rows: The photos of its item, two at least.
-        photo: Which of them asks.
-        alike: See `grow_burst`.
+        photo: The photo that is the query.
+        similarity: See `grow_burst`.
 
     Returns:
-        Two masks, bool (n,), the one that asks in both. A third of the others, rounded up, is
-        in the first at most; one photo at least answers.
+        Two masks, bool (n,): photos to exclude, and photos whose local features to exclude. The
+        query is in both. The first holds at most a third of the item's other photos, rounded up,
+        and leaves at least one.
     """
-    photos, asks = stored[rows].astype(np.float32), int(np.flatnonzero(rows == photo)[0])
+    photos, seed = stored[rows].astype(np.float32), int(np.flatnonzero(rows == photo)[0])
     others = len(rows) - 1
-    most = min(-(-others // MOST_LEFT_OUT), others - 1, MOST_IN_ONE_GO)
+    most = min(-(-others // LARGEST_SHARE), others - 1, LARGEST_BURST)
     masks = np.zeros((2, len(stored)), bool)
-    masks[:, rows[grow_burst(photos, asks, alike, most)]] = True
-    order = np.argsort(-(photos @ photos[asks]), kind="stable")
-    by_likeness = rows[order[order != asks]]
-    masks[1, by_likeness[: int(np.ceil(SAME_SCENE * (others - 1)))]] = True
+    masks[:, rows[grow_burst(photos, seed, similarity, most)]] = True
+    order = np.argsort(-(photos @ photos[seed]), kind="stable")
+    by_similarity = rows[order[order != seed]]
+    masks[1, by_similarity[: int(np.ceil(SAME_SCENE * (others - 1)))]] = True
     return masks[0], masks[1]
 
 
-def assign_folds(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, alike: float) -> Rows:
-    """Photos shared out among folds, those taken in one go to the same; an only one to none.
+def assign_folds(
+    stored: NDArray[np.floating[Any]], owners: Rows, folds: int, similarity: float
+) -> Rows:
+    """Assign photos to folds, each burst to one fold; an item's only photo to none.
 
-    No fold takes more than its share of an item's photos: a longer go is divided.
+    No fold takes more than its share of an item's photos: a longer burst is divided.
 
     Args:
         stored: All vectors (n, d).
-        owners: The number of each photo's item (n,).
-        folds: How many.
-        alike: See `grow_burst`.
+        owners: The item number of each photo (n,).
+        folds: How many folds.
+        similarity: See `grow_burst`.
 
     Returns:
-        The number of each photo's fold (n,), or -1.
+        The fold of each photo, int64 (n,), or -1.
     """
     fold = np.full(len(owners), -1, np.int64)
     by_item = np.argsort(owners, kind="stable")
@@ -107,10 +111,10 @@ def assign_folds(stored: NDArray[np.floating[Any]], owners: Rows, folds: int, al
             rows = by_item[at : min(at + AT_ONCE, end)]
             load, most = np.zeros(folds, np.int64), -(-len(rows) // folds) - 1
             while len(rows):
-                group = grow_burst(stored[rows].astype(np.float32), 0, alike, most)
-                # From another fold on for each item: else all the few would meet in the first.
+                burst = grow_burst(stored[rows].astype(np.float32), 0, similarity, most)
+                # Each item starts with another fold: else items with few photos fill the first.
                 least = (int(np.roll(load, -item).argmin()) + item) % folds
-                fold[rows[group]] = least
-                load[least] += len(group)
-                rows = np.delete(rows, group)
+                fold[rows[burst]] = least
+                load[least] += len(burst)
+                rows = np.delete(rows, burst)
     return fold

@@ -1,7 +1,8 @@
-"""What speaks for each item: how alike it is as a whole and in colour, and what print agrees.
+"""Measure how well each candidate item matches a query picture.
 
-Candidates come from both: the items nearest by the vector, and those that a look's local
-features vote for. Each is then measured in the same way, whichever brought it here.
+Candidates come from two searches: the items nearest by vector, and the items that the query's
+local features vote for. Every candidate is then measured in the same way, whichever search
+found it.
 """
 
 from __future__ import annotations
@@ -12,73 +13,78 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.vectors import Rows, Vectors
+from catalog.recognition import wccn
 from catalog.recognition.colours import similarity as colour_similarity
 from catalog.recognition.descriptors import Descriptors
 from catalog.recognition.index import Index
 from catalog.recognition.local_features.geometric_verification import count_inliers
-from catalog.recognition.local_features.store import LocalFeatureStore
-from catalog.recognition.wccn import apply as apply_wccn
+from catalog.recognition.local_features.store import LocalFeatureStore, Votes
 
-BY_VECTOR, BY_PRINT = 10, 6  # items that become candidates
-SEVERAL = 5  # photos of an item, the nearest, whose mean similarity counts beside the best
-MEASURES = ("cosine", "several", "distinct", "coloured", "agreeing", "votes")
-BY_CHANCE = 8  # features that may agree of pictures that have nothing in common
-LEADS = 5  # of them, the first, are leads: how far above the mean of the other candidates
+BY_VECTOR, BY_VOTES = 10, 6  # items that become candidates
+TOP_K = 5  # nearest photos of an item whose mean similarity counts beside the best photo's
+FEATURES = ("cosine", "top_mean", "wccn", "colour", "inliers", "votes")
+MARGINS = 5  # the first of FEATURES are margins over the mean of the other candidates
+CHANCE_INLIERS = 8  # inliers that two pictures with nothing in common may have
+COLOUR = FEATURES.index("colour")
+WCCN = FEATURES.index("wccn")
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class MatchFeatures:
-    """What speaks for the candidates, the nearest by the vector first.
+    """The match features of a query's c candidates, the nearest by vector first.
 
     Attributes:
-        items: Numbers of the items (c,).
-        photos: The photo of each that speaks for it most (c,).
-        cosines: Similarity of each one's nearest photo (c,).
-        measures: Float64 (c, 6), as `MEASURES` names them: that cosine, the mean of the nearest
-            few photos, the same mean in the catalogue's own metric, that of the photos most
-            alike in colour, the logarithm of one and the features that agree, each as its lead
-            over the mean of the other candidates; and the share of the votes. Leads, since in
-            a poor picture everything is less alike.
-        alike: Float64 (c,): that mean in the catalogue's own metric, plain.
-        coloured: Float64 (c,): that of the colours, plain.
+        items: The candidates' item numbers, int64 (c,).
+        photos: The best photo of each, int64 (c,).
+        cosines: The similarity of each one's nearest photo, float32 (c,).
+        values: Float64 (c, 6), as `FEATURES` names them: the cosine of the nearest photo, the
+            mean cosine of the top k photos, the same mean after the WCCN transform, the mean
+            colour similarity of the top k, the log of one plus the scaled inliers, and the share
+            of the votes. All but the votes are margins over the mean of the other candidates,
+            because in a poor picture every similarity is lower.
+        wccn: The mean similarity of the top k after the WCCN transform, float64 (c,), no margin.
+        colour: The mean colour similarity of the top k, float64 (c,), no margin.
     """
 
     items: Rows
     photos: Rows
     cosines: Vectors
-    measures: NDArray[np.float64]
-    alike: NDArray[np.float64]
-    coloured: NDArray[np.float64]
+    values: NDArray[np.float64]
+    wccn: NDArray[np.float64]
+    colour: NDArray[np.float64]
 
 
 class QueryDescriptors:
-    """A look's details, and the photos that its print was compared with so far.
+    """A query's descriptors, with the inliers counted so far.
 
-    A comparison costs most of an answer; to ask again with photos left out repeats none.
+    Geometric verification is the costliest part of an answer; asking again with photos left
+    out repeats none of it.
     """
 
-    def __init__(self, details: Descriptors) -> None:
-        self.colours, self.description = details.colours, details.description
+    def __init__(self, descriptors: Descriptors) -> None:
+        self.colours, self.local_features = descriptors.colours, descriptors.local_features
         self._inliers: dict[int, int] = {}
 
-    def inliers(self, printed: LocalFeatureStore, photo: int) -> int:
-        """Features that agree with those of a photo; see `local_features.agree`."""
+    def inliers(self, store: LocalFeatureStore, photo: int) -> int:
+        """Count the inliers between the query and a photo of the catalogue."""
         if photo not in self._inliers:
-            assert self.description is not None
-            self._inliers[photo] = count_inliers(self.description, printed.description(photo))
+            assert self.local_features is not None
+            self._inliers[photo] = count_inliers(self.local_features, store.local_features(photo))
         return self._inliers[photo]
 
 
 class CandidateScorer:
-    """The photos of a catalogue, asked for evidence.
+    """Finds candidates among a catalogue's n photos and measures them.
 
     Args:
-        vectors: Stored vectors, float16 (photos, d).
+        vectors: Stored vectors, float16 (n, d).
         index: Finds the nearest of them.
-        owners: The number of each photo's item.
-        colours: The photos' colours, uint8 (photos, 256).
-        printed: Their local features, where the catalogue keeps them.
-        metric: What tells the items apart, where it was learned; see `catalog.recognition.wccn`.
+        owners: The item number of each photo, int64 (n,).
+        colours: Colour histograms, uint8 (n, 256).
+        store: Local features, where the catalogue has them.
+        transform: The WCCN transform, float32 (d, d), where it could be learned.
     """
 
     def __init__(
@@ -87,86 +93,110 @@ class CandidateScorer:
         index: Index,
         owners: Rows,
         colours: NDArray[np.uint8],
-        printed: LocalFeatureStore | None,
-        metric: Vectors | None = None,
+        store: LocalFeatureStore | None,
+        transform: Vectors | None = None,
     ) -> None:
         self._vectors, self._index, self._owners = vectors, index, owners
-        self._colours, self._printed, self.metric = colours, printed, metric
+        self._colours, self._store, self.transform = colours, store, transform
         self._by_item = np.argsort(owners, kind="stable")
         self._begins = np.searchsorted(owners[self._by_item], np.arange(int(owners.max()) + 2))
 
-    def gather(
+    def score(
         self,
         vector: Vectors,
-        seen: QueryDescriptors,
-        without: NDArray[np.bool_] | None = None,
-        unread: NDArray[np.bool_] | None = None,
+        query: QueryDescriptors,
+        excluded: Mask | None = None,
+        unread: Mask | None = None,
     ) -> MatchFeatures:
-        """MatchFeatures for a look.
+        """Find and measure the candidates for a query.
 
         Args:
-            vector: Its embedding, float32 (d,).
-            seen: Its details; print counts only where it was read and the catalogue keeps some.
-            without: Photos that are taken for absent, bool (photos,).
-            unread: Photos whose print is taken for absent; those of `without` by default.
+            vector: The query's embedding, float32 (d,).
+            query: Its descriptors. Local features count only where the query and the catalogue
+                have them.
+            excluded: Photos to treat as absent, bool (n,).
+            unread: Photos whose local features to treat as absent, bool (n,); by default those
+                of `excluded`.
         """
-        unread = without if unread is None else unread
-        near = self._near(vector, without)
-        voted: list[int] = []
-        votes = photo_votes = None
-        if self._printed is not None and seen.description is not None:
-            votes, photo_votes = self._printed.votes(seen.description, self._owners, unread)
-            voted = [int(one) for one in np.argsort(-votes, kind="stable")[:BY_PRINT] if votes[one]]
-        items = np.array(list(dict.fromkeys([*near, *voted])), np.int64)
-        table = np.zeros((len(items), len(MEASURES)))
-        photos, coloured = np.zeros(len(items), np.int64), MEASURES.index("coloured")
-        total = 1.0 if votes is None else max(float(votes.sum()), 1e-9)
-        own = None if self.metric is None else apply_wccn(self.metric, vector)
-        for place, item in enumerate(items.tolist()):
-            rows = self.rows(item, without)
+        unread = excluded if unread is None else unread
+        votes: tuple[Votes, Votes] | None = None
+        items = self._nearest_items(vector, excluded)
+        if self._store is not None and query.local_features is not None:
+            votes = self._store.votes(query.local_features, self._owners, unread)
+            items += _most_voted(votes[0])
+        items = list(dict.fromkeys(items))
+        table = np.zeros((len(items), len(FEATURES)))
+        photos = np.zeros(len(items), np.int64)
+        transformed = None if self.transform is None else wccn.apply(self.transform, vector)
+        for place, item in enumerate(items):
+            rows = self.rows(item, excluded)
             stored = self._vectors[rows].astype(np.float32)
-            similarities = stored @ vector
-            photos[place] = rows[similarities.argmax()]
-            table[place, :2] = similarities.max(), _nearest(similarities)
-            table[place, 2] = table[place, 1]  # no metric is the one that all share
-            if own is not None and self.metric is not None:
-                table[place, 2] = _nearest(apply_wccn(self.metric, stored) @ own)
-            table[place, coloured] = _nearest(colour_similarity(self._colours[rows], seen.colours))
-            if self._printed is None or votes is None or photo_votes is None:
-                continue
-            if unread is not None:
-                rows, similarities = rows[~unread[rows]], similarities[~unread[rows]]
-            agree = 0
-            if len(rows):  # the photo that most was voted for, else the nearest
-                liked = photo_votes[rows]
-                chosen = liked.argmax() if liked.any() else similarities.argmax()
-                agree = seen.inliers(self._printed, int(rows[chosen]))
-            table[place, -2:] = np.log1p((agree / BY_CHANCE) ** 2) / 2, votes[item] / total
-        cosines = table[:, 0].astype(np.float32)
-        alike, in_colour = table[:, MEASURES.index("distinct")].copy(), table[:, coloured].copy()
+            cosines = stored @ vector
+            photos[place] = rows[cosines.argmax()]
+            table[place, :2] = cosines.max(), _top_mean(cosines)
+            table[place, WCCN] = table[place, 1]  # without a transform, WCCN changes nothing
+            if transformed is not None and self.transform is not None:
+                table[place, WCCN] = _top_mean(wccn.apply(self.transform, stored) @ transformed)
+            table[place, COLOUR] = _top_mean(colour_similarity(self._colours[rows], query.colours))
+            if self._store is not None and votes is not None:
+                table[place, -2:] = self._local(item, rows, cosines, query, votes, unread)
+        nearest = table[:, 0].astype(np.float32)
+        similarity, colour = table[:, WCCN].copy(), table[:, COLOUR].copy()
         if len(items) > 1:
-            led = table[:, :LEADS]
-            table[:, :LEADS] = led - (led.sum(0) - led) / (len(items) - 1)
-        return MatchFeatures(items, photos, cosines, table, alike, in_colour)
+            plain = table[:, :MARGINS]
+            table[:, :MARGINS] = plain - (plain.sum(0) - plain) / (len(items) - 1)
+        return MatchFeatures(np.array(items, np.int64), photos, nearest, table, similarity, colour)
 
-    def rows(self, item: int, without: NDArray[np.bool_] | None = None) -> Rows:
-        """The numbers of an item's photos."""
+    def rows(self, item: int, excluded: Mask | None = None) -> Rows:
+        """Return the photo numbers of an item."""
         rows = self._by_item[self._begins[item] : self._begins[item + 1]]
-        return rows if without is None else rows[~without[rows]]
+        return rows if excluded is None else rows[~excluded[rows]]
 
-    def _near(self, vector: Vectors, without: NDArray[np.bool_] | None) -> list[int]:
-        """Numbers of the items nearest by the vector, the nearest first."""
+    def _local(
+        self,
+        item: int,
+        rows: Rows,
+        cosines: Vectors,
+        query: QueryDescriptors,
+        votes: tuple[Votes, Votes],
+        unread: Mask | None,
+    ) -> tuple[float, float]:
+        """Return an item's inlier feature and its share of the votes.
+
+        The inliers are counted with the photo that has most votes, else with the nearest.
+        """
+        assert self._store is not None
+        by_item, by_photo = votes
+        if unread is not None:
+            readable = ~unread[rows]
+            rows, cosines = rows[readable], cosines[readable]
+        inliers = 0
+        if len(rows):
+            voted = by_photo[rows]
+            best = voted.argmax() if voted.any() else cosines.argmax()
+            inliers = query.inliers(self._store, int(rows[best]))
+        share = float(by_item[item]) / max(float(by_item.sum()), 1e-9)
+        return float(np.log1p((inliers / CHANCE_INLIERS) ** 2) / 2), share
+
+    def _nearest_items(self, vector: Vectors, excluded: Mask | None) -> list[int]:
+        """Return the numbers of the items nearest by vector, the nearest first."""
         total = len(self._owners)
         enough = min(BY_VECTOR, len(self._begins) - 1)
-        wanted = BY_VECTOR * 4 + (0 if without is None else int(without.sum()))
+        count = BY_VECTOR * 4 + (0 if excluded is None else int(excluded.sum()))
         while True:
-            rows, _ = self._index.nearest(vector, min(wanted, total))
-            kept = rows if without is None else rows[~without[rows]]
-            items = list(dict.fromkeys(self._owners[kept].tolist()))
-            if len(items) >= enough or wanted >= total:
+            rows, _ = self._index.nearest(vector, min(count, total))
+            present = rows if excluded is None else rows[~excluded[rows]]
+            items = list(dict.fromkeys(self._owners[present].tolist()))
+            if len(items) >= enough or count >= total:
                 return items[:BY_VECTOR]
-            wanted *= 4  # one item's many photos filled the list
+            count *= 4  # the many photos of one item filled the list
 
 
-def _nearest(similarities: Vectors) -> float:
-    return float(np.sort(similarities)[-SEVERAL:].mean())
+def _most_voted(votes: Votes) -> list[int]:
+    """Return the numbers of the items with most votes, the most first."""
+    order = np.argsort(-votes, kind="stable")[:BY_VOTES]
+    return [int(item) for item in order if votes[item]]
+
+
+def _top_mean(similarities: Vectors) -> float:
+    return float(np.sort(similarities)[-TOP_K:].mean())

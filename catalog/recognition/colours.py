@@ -1,8 +1,9 @@
-"""Which colours a picture has, in its middle most: varieties differ by them where kinds do not.
+"""The colour histogram of a picture: varieties of one kind differ in colour where vectors agree.
 
-A histogram in CIE L*a*b* of which each pixel fills the bins around it, after the mean colour was
-made grey, so that the colour of the light counts less (grey world, Buchsbaum 1980). Kept as
-square roots: their product is Bhattacharyya's coefficient, 1 for the same colours.
+The histogram is taken in CIE L*a*b*; each pixel fills the bins around it, and pixels in the middle
+of the picture weigh most. First the mean colour is made grey, so that the colour of the light
+matters less (grey world, Buchsbaum 1980). Square roots are stored: the product of two histograms
+is then the Bhattacharyya coefficient, which is 1 for equal colours.
 """
 
 from __future__ import annotations
@@ -18,17 +19,24 @@ from catalog.core.photos import Picture, shrink
 Colours = NDArray[np.uint8]
 
 FILE = "colours.npy"
-VERSION = 1  # raise it when histograms change; they are kept by it
+VERSION = 1  # raise it when histograms change; the build cache is keyed by it
 BINS = (4, 8, 8)  # of lightness, of green to red, of blue to yellow
 DIMENSIONS = 256
 SIDE = 64  # pixels, longer side
-REACH = 35.0  # of a* and b* that the bins reach to; stronger colours are in the last ones
-MIDDLE = 0.45  # of a side, from the middle, where a pixel counts 1 / e
+REACH = 35.0  # of a* and b* that the bins cover; stronger colours fall into the last bins
+MIDDLE = 0.45  # share of a side; a pixel this far from the middle weighs 1 / e
 SCALE = 255.0
 
 
 def colours(image: Picture) -> Colours:
-    """The colours of a picture, BGR uint8 (h, w, 3), as uint8 (256,), 255 times square roots."""
+    """Return the colour histogram of a picture.
+
+    Args:
+        image: BGR uint8 (h, w, 3).
+
+    Returns:
+        Uint8 (256,): 255 times the square roots of the bins' shares.
+    """
     small = shrink(image, SIDE).astype(np.float32)
     height, width = small.shape[:2]
     down, across = (
@@ -51,7 +59,7 @@ def colours(image: Picture) -> Colours:
     return np.asarray(np.round(SCALE * np.sqrt(filled / filled.sum())), np.uint8)
 
 
-def similarity(stored: NDArray[np.uint8], look: Colours) -> NDArray[np.float32]:
-    """How alike the colours of some photos (n, 256) and of a look (256,) are, 0 to 1, (n,)."""
-    similar = stored.astype(np.float32) @ look.astype(np.float32) / np.float32(SCALE**2)
-    return np.asarray(np.minimum(similar, 1), np.float32)
+def similarity(stored: NDArray[np.uint8], query: Colours) -> NDArray[np.float32]:
+    """Compare histograms of photos, uint8 (n, 256), with a query's, (256,): 0 to 1, (n,)."""
+    products = stored.astype(np.float32) @ query.astype(np.float32) / np.float32(SCALE**2)
+    return np.asarray(np.minimum(products, 1), np.float32)

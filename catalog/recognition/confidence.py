@@ -1,9 +1,9 @@
-"""From evidence to a probability: how sure it is that a look shows this item.
+"""Turn match features into confidence: the probability that a query shows an item.
 
-Two questions, learned apart. Which of the candidates is it, if any: a conditional logit
-(McFadden 1974), so that what speaks for one item speaks against all others. And whether it is
-any at all: a logistic regression on how far the likeliest is ahead. How sure an item is, is
-the product of both.
+Two models answer two questions and are fitted apart. Which of the candidates is it, if any? A
+conditional logit (McFadden 1974), so that what speaks for one item speaks against all others.
+Is it any of them at all? A logistic regression on how far ahead the likeliest candidate is. The
+confidence in an item is the product of both probabilities.
 """
 
 from __future__ import annotations
@@ -14,143 +14,162 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.recognition.candidates import MEASURES, MatchFeatures
+from catalog.recognition.candidates import FEATURES, MatchFeatures
 
-HELD = ("distinct", "agreeing", "alike", "coloured")  # of the likeliest: two leads, two plain
+# Of the likeliest candidate: two margins, then the two plain similarities.
+IN_CATALOGUE_FEATURES = ("wccn_margin", "inliers_margin", "wccn", "colour")
+MARGIN_COLUMNS = [FEATURES.index("wccn"), FEATURES.index("inliers")]
 STEPS = 60
-RIDGE = 2e-3  # of the weights, measures being of unit spread
-SETTLED = 1e-9
-SMALLEST = 1e-6  # spread of a measure that says anything
-_LEADS = [MEASURES.index(name) for name in HELD[:2]]
+RIDGE = 2e-3  # on the weights of features scaled to unit spread
+CONVERGED = 1e-9
+SMALLEST_SPREAD = 1e-6  # a feature with less says nothing
 
 Numbers = NDArray[np.float64]
-# Mean logarithm of the likelihood, its slope and its negative curve, of a table and weights.
+# The mean log-likelihood, its gradient and its negative Hessian, of a table and its weights.
 Likelihood = Callable[[Numbers, Numbers], tuple[float, Numbers, Numbers]]
 
 
 @dataclass(frozen=True)
 class LabelledFeatures:
-    """MatchFeatures with the truth: the right candidate's place, or None; and what it counts."""
+    """Match features with the truth: the right candidate's place, or None; and their weight."""
 
-    evidence: MatchFeatures
+    features: MatchFeatures
     right: int | None
     weight: float
 
 
 @dataclass(frozen=True)
 class ConfidenceModel:
-    """What each of `MEASURES` counts among candidates, and each of `HELD` for there being any."""
+    """The fitted weights.
 
-    measures: tuple[float, ...]
-    held: tuple[float, ...]
-    none: float
-
-    def confidences(self, evidence: MatchFeatures) -> Numbers:
-        """The probability of each candidate (c,); together at most 1, the rest being none."""
-        shares = _softmax(evidence.measures @ np.array(self.measures))
-        first = _of_first(evidence, int(shares.argmax()))
-        held = 1 / (1 + np.exp(self.none - float(first @ np.array(self.held))))
-        return np.asarray(held * shares)
-
-
-def fit(cases: Sequence[LabelledFeatures]) -> ConfidenceModel:
-    """The weights that make the cases most likely; no measure counts against its item.
-
-    Newton's method on two concave likelihoods: the same cases give the same weights.
+    Attributes:
+        candidate: A weight for each of `FEATURES`.
+        in_catalogue: A weight for each of `IN_CATALOGUE_FEATURES`.
+        rejection_bias: What the weighted in-catalogue features have to outweigh.
     """
-    measures = _fit_candidates([case for case in cases if case.right is not None])
-    firsts = [
-        _of_first(case.evidence, int((case.evidence.measures @ measures).argmax()))
-        for case in cases
+
+    candidate: tuple[float, ...]
+    in_catalogue: tuple[float, ...]
+    rejection_bias: float
+
+    def confidences(self, features: MatchFeatures) -> Numbers:
+        """Return the probability of each candidate, float64 (c,).
+
+        They add up to at most 1; the rest is the probability that it is none of them.
+        """
+        shares = _softmax(features.values @ np.array(self.candidate))
+        likeliest = _in_catalogue_features(features, int(shares.argmax()))
+        score = float(likeliest @ np.array(self.in_catalogue))
+        return np.asarray(1 / (1 + np.exp(self.rejection_bias - score)) * shares)
+
+
+def fit(labelled: Sequence[LabelledFeatures]) -> ConfidenceModel:
+    """Fit the model of maximum likelihood in which no feature speaks against its item.
+
+    Newton's method on two concave likelihoods: equal input gives equal weights.
+    """
+    candidate = _fit_candidate([case for case in labelled if case.right is not None])
+    likeliest = [
+        _in_catalogue_features(case.features, int((case.features.values @ candidate).argmax()))
+        for case in labelled
     ]
-    held = _fit_held(
-        np.array(firsts),
-        np.array([case.right is not None for case in cases], float),
-        np.array([case.weight for case in cases]),
+    in_catalogue = _fit_in_catalogue(
+        np.array(likeliest),
+        np.array([case.right is not None for case in labelled], float),
+        np.array([case.weight for case in labelled]),
     )
-    return ConfidenceModel(_rounded(measures), _rounded(held[:-1]), round(-float(held[-1]), 5))
+    bias = round(-float(in_catalogue[-1]), 5)
+    return ConfidenceModel(_rounded(candidate), _rounded(in_catalogue[:-1]), bias)
 
 
-def _of_first(evidence: MatchFeatures, place: int) -> Numbers:
-    """What `HELD` names, of the likeliest candidate."""
-    plain = evidence.alike[place], evidence.coloured[place]
-    return np.append(evidence.measures[place, _LEADS], plain)
+def _in_catalogue_features(features: MatchFeatures, place: int) -> Numbers:
+    """Return the `IN_CATALOGUE_FEATURES` of the candidate at `place`, (4,)."""
+    plain = features.wccn[place], features.colour[place]
+    return np.append(features.values[place, MARGIN_COLUMNS], plain)
 
 
-def _fit_candidates(cases: Sequence[LabelledFeatures]) -> Numbers:
-    """ConfidenceModel (6,) of the measures, none below 0."""
-    if not cases:
-        return np.ones(len(MEASURES))
-    width = max(len(case.evidence.items) for case in cases)
-    table = np.zeros((len(cases), width, len(MEASURES)))
-    present = np.zeros((len(cases), width), bool)
-    for number, case in enumerate(cases):
-        count = len(case.evidence.items)
-        table[number, :count], present[number, :count] = case.evidence.measures, True
-    right = np.array([case.right for case in cases])
-    weight = np.array([case.weight for case in cases])
+def _fit_candidate(labelled: Sequence[LabelledFeatures]) -> Numbers:
+    """Fit the conditional logit: a weight for each feature, (6,), none below 0."""
+    if not labelled:
+        return np.ones(len(FEATURES))
+    width = max(len(case.features.items) for case in labelled)
+    table = np.zeros((len(labelled), width, len(FEATURES)))
+    present = np.zeros((len(labelled), width), bool)
+    for number, case in enumerate(labelled):
+        count = len(case.features.items)
+        table[number, :count], present[number, :count] = case.features.values, True
+    right = np.array([case.right for case in labelled])
+    weight = np.array([case.weight for case in labelled])
     weight = weight / weight.sum()
     spread = _spread(table[present])
 
-    def slope_and_curve(table: Numbers, found: Numbers) -> tuple[float, Numbers, Numbers]:
-        shares = _softmax(np.where(present, table @ found, -np.inf))
+    def likelihood(table: Numbers, weights: Numbers) -> tuple[float, Numbers, Numbers]:
+        shares = _softmax(np.where(present, table @ weights, -np.inf))
         chosen = np.take_along_axis(shares, right[:, None], 1)[:, 0]
         expected = np.einsum("nc,ncf->nf", shares, table)
         truth = np.take_along_axis(table, right[:, None, None], 1)[:, 0]
         second = np.einsum("n,nc,ncf,ncg->fg", weight, shares, table, table, optimize=True)
-        curve = second - np.einsum("n,nf,ng->fg", weight, expected, expected)
-        return float(weight @ _log(chosen)), weight @ (truth - expected), curve
+        curvature = second - np.einsum("n,nf,ng->fg", weight, expected, expected)
+        return float(weight @ _log(chosen)), weight @ (truth - expected), curvature
 
-    return np.asarray(_positive(table / spread, slope_and_curve, len(MEASURES)) / spread)
+    return np.asarray(_fit_non_negative(table / spread, likelihood, len(FEATURES)) / spread)
 
 
-def _fit_held(firsts: Numbers, held: Numbers, weight: Numbers) -> Numbers:
-    """ConfidenceModel of `HELD`, none below 0, and the constant, (5,)."""
-    middle, spread = firsts.mean(0), _spread(firsts - firsts.mean(0))
-    # About their middle: else the ridge would hold down what never is near 0, as a cosine.
-    table = np.column_stack([(firsts - middle) / spread, np.ones(len(firsts))])
+def _fit_in_catalogue(likeliest: Numbers, in_catalogue: Numbers, weight: Numbers) -> Numbers:
+    """Fit the logistic regression: a weight for each feature, none below 0, and a constant, (5,).
+
+    Args:
+        likeliest: The features of the likeliest candidate of n queries, float64 (n, 4).
+        in_catalogue: 1 for a query that shows an item of the catalogue, else 0, float64 (n,).
+        weight: The weight of each query, float64 (n,).
+    """
+    middle, spread = likeliest.mean(0), _spread(likeliest - likeliest.mean(0))
+    # Centred: else the ridge would hold down a feature that is never near 0, such as a cosine.
+    table = np.column_stack([(likeliest - middle) / spread, np.ones(len(likeliest))])
     weight = weight / weight.sum()
 
-    def slope_and_curve(table: Numbers, found: Numbers) -> tuple[float, Numbers, Numbers]:
-        chance = 1 / (1 + np.exp(-(table @ found)))
-        value = float(weight @ _log(np.where(held > 0, chance, 1 - chance)))
-        curve = (table * (weight * chance * (1 - chance))[:, None]).T @ table
-        return value, table.T @ (weight * (held - chance)), curve
+    def likelihood(table: Numbers, weights: Numbers) -> tuple[float, Numbers, Numbers]:
+        chance = 1 / (1 + np.exp(-(table @ weights)))
+        value = float(weight @ _log(np.where(in_catalogue > 0, chance, 1 - chance)))
+        curvature = (table * (weight * chance * (1 - chance))[:, None]).T @ table
+        return value, table.T @ (weight * (in_catalogue - chance)), curvature
 
-    found = _positive(table, slope_and_curve, len(HELD))
+    found = _fit_non_negative(table, likelihood, len(IN_CATALOGUE_FEATURES))
     weights = found[:-1] / spread
     return np.append(weights, found[-1] - weights @ middle)
 
 
-def _positive(table: Numbers, slope_and_curve: Likelihood, positive: int) -> Numbers:
-    """The likeliest weights of a table's columns, of which the first `positive` stay above 0."""
+def _fit_non_negative(table: Numbers, likelihood: Likelihood, non_negative: int) -> Numbers:
+    """Fit weights to a table's columns, of which the first `non_negative` stay at 0 or above."""
     free = np.ones(table.shape[-1], bool)
     while True:
-        found = np.zeros(len(free))
-        found[free] = _newton(table[..., free], slope_and_curve)
-        against = np.append(found[:positive] < 0, np.zeros(len(free) - positive, bool))
-        if not against.any():
-            return found
-        free &= ~against
+        weights = np.zeros(len(free))
+        weights[free] = _newton(table[..., free], likelihood)
+        rest = np.zeros(len(free) - non_negative, bool)
+        negative = np.append(weights[:non_negative] < 0, rest)
+        if not negative.any():
+            return weights
+        free &= ~negative
 
 
-def _newton(table: Numbers, slope_and_curve: Likelihood) -> Numbers:
-    found = np.zeros(table.shape[-1])
-    ridge = RIDGE * np.eye(len(found))
-    step, best = np.zeros(len(found)), -np.inf
+def _newton(table: Numbers, likelihood: Likelihood) -> Numbers:
+    """Maximise a concave likelihood, less the ridge, by Newton's method with step halving."""
+    weights = np.zeros(table.shape[-1])
+    ridge = RIDGE * np.eye(len(weights))
+    step, best = np.zeros(len(weights)), -np.inf
     for _ in range(STEPS):
-        value, slope, curve = slope_and_curve(table, found)
-        value -= float(found @ ridge @ found) / 2
-        if value < best - SETTLED:  # too far: half the way back
+        value, gradient, curvature = likelihood(table, weights)
+        value -= float(weights @ ridge @ weights) / 2
+        if value < best - CONVERGED:  # too far: half the way back
             step = step / 2
-            found = found - step
+            weights = weights - step
             continue
-        if value - best < SETTLED:
+        if value - best < CONVERGED:
             break
         best = value
-        step = np.linalg.solve(curve + ridge, slope - ridge @ found)
-        found = found + step
-    return found
+        step = np.linalg.solve(curvature + ridge, gradient - ridge @ weights)
+        weights = weights + step
+    return weights
 
 
 def _softmax(scores: Numbers) -> Numbers:
@@ -162,11 +181,11 @@ def _log(chance: Numbers) -> Numbers:
     return np.asarray(np.log(np.maximum(chance, 1e-300)))
 
 
-def _spread(measures: Numbers) -> Numbers:
-    """Of each measure; 1 for one that says nothing."""
-    spread = np.sqrt(np.square(measures).mean(0))
-    return np.where(spread > SMALLEST, spread, 1.0)
+def _spread(features: Numbers) -> Numbers:
+    """Return the spread of each feature; 1 for one that says nothing."""
+    spread = np.sqrt(np.square(features).mean(0))
+    return np.where(spread > SMALLEST_SPREAD, spread, 1.0)
 
 
 def _rounded(weights: Numbers) -> tuple[float, ...]:
-    return tuple(round(float(one), 5) for one in weights)
+    return tuple(round(float(weight), 5) for weight in weights)

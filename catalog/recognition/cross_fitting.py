@@ -1,9 +1,9 @@
-"""A catalogue as it would be seen by what had learned nothing of some of its photos.
+"""Cross-fitting: score queries with a projection and a WCCN transform fitted without them.
 
-A projection and a metric fit the photos that they were learned from; a new look finds both as
-a stranger. So each look is judged by those that other photos taught (cross-fitting, Stone
-1974): one at what the catalogue does not hold by those of other items, one at a thing that it
-holds by those that were not taken in one go with it.
+Both fit the photos that they were fitted on better than a new query. So each calibration query is
+scored by a projection and a transform that were fitted on other photos (cross-fitting, Stone
+1974): a held-out item by those fitted on other items, an in-catalogue photo by those fitted on
+photos outside its burst.
 """
 
 from __future__ import annotations
@@ -21,64 +21,64 @@ from catalog.recognition.candidates import CandidateScorer
 from catalog.recognition.index import Exact
 from catalog.recognition.local_features.store import LocalFeatureStore
 
-AT_ONCE = 8192  # photos whose vectors are shortened at a time
+AT_ONCE = 8192  # photos whose vectors are projected at a time
 
 
 @dataclass(frozen=True)
 class FittedScorer:
-    """All photos, seen by what some of them taught.
+    """A scorer over all photos whose projection and transform were fitted on some of them.
 
     Attributes:
-        scorer: The photos.
-        shorter: Float32 (k, d), which a look's own vector is multiplied by to be compared with
-            theirs; None where its embedding is.
+        scorer: The scorer.
+        projection: Float32 (k, d), which the network's own vector of a query is multiplied by to
+            be compared with the photos; None where the query's embedding is compared as it is.
     """
 
     scorer: CandidateScorer
-    shorter: Vectors | None = None
+    projection: Vectors | None = None
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """What a build has made of its photos.
+class PhotoVectors:
+    """What a build computed of its n photos.
 
     Attributes:
         vectors: Float16 (n, d), each of length 1.
-        owners: The number of each photo's item (n,).
+        owners: The item number of each photo, int64 (n,).
         colours: Uint8 (n, 256).
-        printed: Their local features, if any photo has some.
-        raw: The network's own vectors (n, k), of any length, where `vectors` are shortened ones.
+        store: Their local features, if any photo has some.
+        raw: The network's own vectors (n, k), of any length, where `vectors` are projected ones.
     """
 
     vectors: NDArray[np.float16]
     owners: Rows
     colours: NDArray[np.uint8]
-    printed: LocalFeatureStore | None
+    store: LocalFeatureStore | None
     raw: Vectors | None = None
 
-    def fit_on(self, teaching: NDArray[np.bool_]) -> FittedScorer:
-        """All photos, seen by what those of `teaching`, bool (n,), teach.
+    def fit_on(self, photos: NDArray[np.bool_]) -> FittedScorer:
+        """Return a scorer over all photos, fitted on those marked, bool (n,).
 
-        Where the photos are shortened, another projection is learned, if there are any others;
-        also where the catalogue's own was kept from a build before, of most of the same photos.
+        Where vectors are projected, another projection is fitted, unless all photos or none are
+        marked; also where the catalogue's own projection was taken over from an earlier build.
         """
-        if self.raw is None or teaching.all() or not teaching.any():  # as the device does
-            learned = wccn.fit(self._stored[teaching], self.owners[teaching])
-            return FittedScorer(self._scorers(self.vectors, self._index, learned))
-        rows = projection.sampled(np.flatnonzero(teaching))
-        shorter = projection.learn(normalised(self.raw[rows]))
-        vectors = np.empty((len(self.raw), shorter.shape[1]), np.float16)
+        if self.raw is None or photos.all() or not photos.any():  # as on the device
+            transform = wccn.fit(self._stored[photos], self.owners[photos])
+            return FittedScorer(self._scorer(self.vectors, self._index, transform))
+        rows = projection.sampled(np.flatnonzero(photos))
+        matrix = projection.learn(normalised(self.raw[rows]))
+        vectors = np.empty((len(self.raw), matrix.shape[1]), np.float16)
         for at in range(0, len(vectors), AT_ONCE):
             some = slice(at, at + AT_ONCE)
-            vectors[some] = normalised(normalised(self.raw[some]) @ shorter)
+            vectors[some] = normalised(normalised(self.raw[some]) @ matrix)
         stored = vectors.astype(np.float32)
-        learned = wccn.fit(stored[teaching], self.owners[teaching])
-        return FittedScorer(self._scorers(vectors, Exact(stored), learned), shorter)
+        transform = wccn.fit(stored[photos], self.owners[photos])
+        return FittedScorer(self._scorer(vectors, Exact(stored), transform), matrix)
 
-    def _scorers(
-        self, vectors: NDArray[np.float16], index: Exact, learned: Vectors | None
+    def _scorer(
+        self, vectors: NDArray[np.float16], index: Exact, transform: Vectors | None
     ) -> CandidateScorer:
-        return CandidateScorer(vectors, index, self.owners, self.colours, self.printed, learned)
+        return CandidateScorer(vectors, index, self.owners, self.colours, self.store, transform)
 
     @cached_property
     def _stored(self) -> Vectors:

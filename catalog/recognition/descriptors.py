@@ -1,4 +1,4 @@
-"""What a picture shows beside its vector: its colours, and what is printed on it."""
+"""The descriptors of a picture beside its vector: its colours and its local features."""
 
 from __future__ import annotations
 
@@ -8,32 +8,41 @@ import numpy as np
 
 from catalog.core.photos import Picture
 from catalog.recognition.colours import DIMENSIONS, Colours, colours
-from catalog.recognition.colours import VERSION as COLOURED
-from catalog.recognition.local_features.extract import VERSION as DESCRIBED
+from catalog.recognition.colours import VERSION as COLOURS_VERSION
+from catalog.recognition.local_features.extract import VERSION as LOCAL_FEATURES_VERSION
 from catalog.recognition.local_features.extract import LocalFeatures, extract_local_features
 
-VERSION = f"{COLOURED}-{DESCRIBED}"
+VERSION = f"{COLOURS_VERSION}-{LOCAL_FEATURES_VERSION}"
 
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Colours uint8 (256,), and local features; None where nobody read them."""
+    """A colour histogram, uint8 (256,), and local features; None where none were extracted."""
 
     colours: Colours
-    description: LocalFeatures | None = None
+    local_features: LocalFeatures | None = None
 
     def to_bytes(self) -> bytes:
-        """For the build cache; see `from_bytes`."""
-        read = b"" if self.description is None else self.description.to_bytes()
-        return self.colours.tobytes() + read
+        """Pack the descriptors for the build cache; `from_bytes` reads them."""
+        local = b"" if self.local_features is None else self.local_features.to_bytes()
+        return self.colours.tobytes() + local
 
     @classmethod
-    def from_bytes(cls, data: bytes, is_read: bool) -> Descriptors:
-        """What `to_bytes` made; of a plain picture that was read, too, there are no features."""
-        description = LocalFeatures.from_bytes(data[DIMENSIONS:]) if is_read else None
-        return cls(np.frombuffer(data[:DIMENSIONS], np.uint8), description)
+    def from_bytes(cls, data: bytes, *, with_local_features: bool) -> Descriptors:
+        """Unpack what `to_bytes` packed.
+
+        A plain picture has no local features even where they were extracted, so the caller says
+        whether they were.
+        """
+        local = LocalFeatures.from_bytes(data[DIMENSIONS:]) if with_local_features else None
+        return cls(np.frombuffer(data[:DIMENSIONS], np.uint8), local)
 
 
 def extract_descriptors(image: Picture, most: int) -> Descriptors:
-    """Of a picture, BGR uint8 (h, w, 3), with at most so many local features; unread where 0."""
+    """Extract the descriptors of a picture.
+
+    Args:
+        image: BGR uint8 (h, w, 3).
+        most: How many local features at most, the strongest; 0 extracts none.
+    """
     return Descriptors(colours(image), extract_local_features(image, most) if most else None)

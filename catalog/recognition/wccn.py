@@ -1,8 +1,9 @@
-"""What tells a catalogue's items apart, learned from photos of one item beside each other.
+"""The WCCN transform: it makes the vectors of one catalogue's items easier to tell apart.
 
-Photos of one item differ by light, place and neighbours. The directions in which they do are
-made to count less, the others more (within-class covariance normalisation, Hatch, Kajarekar
-and Stolcke 2006). The vectors in the index stay as they are: this speaks about candidates.
+Photos of one item differ by light, place and neighbours. The transform shrinks the directions
+in which they differ, so that the other directions count more (within-class covariance
+normalisation, Hatch, Kajarekar and Stolcke 2006). The vectors in the index stay as they are; the
+transform is applied to candidates only.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from catalog.core.errors import BundleError
 from catalog.core.vectors import Rows, Vectors
 
 FILE = "metric.npy"
-DAMPING = 0.5  # of the mean variance, added to each direction's
-FEWEST = 16  # photos beside others of their item, below which there is nothing to learn
+DAMPING = 0.5  # share of the mean variance that is added to each direction's
+FEWEST = 16  # photos of items with several; with fewer there is nothing to learn
 
 
 def fit(vectors: Vectors, owners: Rows) -> Vectors | None:
-    """A matrix float32 (d, d) that vectors are multiplied by; None where photos are too few.
+    """Fit the transform, float32 (d, d), to a catalogue's photos; None where they are too few.
 
     Args:
         vectors: Float32 (n, d), each of length 1.
-        owners: The number of each photo's item (n,).
+        owners: The item number of each photo, int64 (n,).
     """
     counts = np.bincount(owners)
     several = counts[owners] > 1
@@ -37,22 +38,26 @@ def fit(vectors: Vectors, owners: Rows) -> Vectors | None:
     apart = rows - means[whose] / counts[whose][:, None]
     scatter = apart.T @ apart / len(apart)
     damping = DAMPING * np.trace(scatter) / len(scatter)
-    if damping < 1e-12:  # photos that are all the same
+    if damping < 1e-12:  # all photos are the same
         return None
     values, directions = np.linalg.eigh(scatter + damping * np.eye(len(scatter)))
     scale = np.sqrt(damping / values)
     return np.asarray((directions * scale) @ directions.T, np.float32)
 
 
-def apply(metric: Vectors, vectors: Vectors) -> Vectors:
-    """Vectors (n, d) multiplied by the metric, each of length 1 again."""
-    moved = vectors @ metric
+def apply(transform: Vectors, vectors: Vectors) -> Vectors:
+    """Transform vectors, float32 (n, d) or (d,), and scale them to length 1 again."""
+    moved = vectors @ transform
     return np.asarray(moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9))
 
 
 def read(path: Path, dimensions: int) -> Vectors:
-    """Read a bundle's metric."""
-    found = arrays.read(path, np.float32, (dimensions, dimensions))
-    if not np.isfinite(found).all():
+    """Read a bundle's transform, float32 (d, d).
+
+    Raises:
+        BundleError: The file is damaged, or holds something that is not a number.
+    """
+    transform = arrays.read(path, np.float32, (dimensions, dimensions))
+    if not np.isfinite(transform).all():
         raise BundleError(f"{path}: holds what is no number")
-    return np.asarray(found)
+    return np.asarray(transform)

@@ -68,5 +68,5 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
         if not drawn:
             draw_catalogue(photos, PHOTOS, lambda done, total: show("drawing", done, total))
         entries = read_source(photos / "items.csv")
-        build(entries, bundle, featurizer, folder / "cache", "Demonstration", show)
+        build(entries, bundle, featurizer, folder / "cache", "Demonstration", progress=show)
     return bundle

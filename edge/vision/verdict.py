@@ -45,7 +45,7 @@ def decide(
         current: The decision until now; it is favoured a little, so that the verdict does not
             flicker between two that are equally likely.
     """
-    threshold, alone = calibration.unknown_below, calibration.alone_from
+    threshold, alone = calibration.rejection_threshold, calibration.ambiguity_ratio
     if current.verdict is Verdict.UNKNOWN:
         threshold = min(threshold + HYSTERESIS, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):

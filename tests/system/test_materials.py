@@ -15,7 +15,7 @@ import pytest
 from bench.materials import materials
 from catalog.building.build import build
 from catalog.building.cache import FeatureCache
-from catalog.building.features import Featurized, featurize
+from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.core.photos import decode
@@ -164,8 +164,8 @@ def test_the_embedded_network_beats_a_colour_histogram(folder: Path, real_cache:
     queries = random.Random(20181130).sample(sorted((data / "queries").rglob("*.webp")), QUERIES)
     cache = FeatureCache(real_cache)
     vectors = []
-    for one in featurize(map(str, [*references, *queries]), featurizer, cache, real_cache):
-        assert isinstance(one, Featurized)
+    for one in featurize(map(str, [*references, *queries]), featurizer, cache):
+        assert isinstance(one, FeaturizedPhoto)
         vectors.append(one.feature.vector)
     cache.close()
     stacked = normalised(np.stack(vectors))

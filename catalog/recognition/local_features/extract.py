@@ -21,7 +21,7 @@ from catalog.core.photos import Picture, shrink
 VERSION = 1  # raise it when descriptions change; they are kept by it
 SIDE = 192  # pixels, longer side; larger ones take longer and find no more
 DIMENSIONS = 32
-OF_PHOTO, OF_LOOK = 300, 600  # features kept: the strongest
+PER_PHOTO, PER_QUERY = 300, 600  # features kept: the strongest
 CONTRAST = 0.01  # SIFT's own 0.04 leaves clean pictures with few
 SCALE = 256.0  # of a code: components of a unit vector are small
 OCTAVE = 28.0  # steps of a byte for each doubling of a feature's size

@@ -74,7 +74,7 @@ class LocalFeatureStore:
         if not sound:
             raise BundleError("the bundle's local features name what does not exist")
 
-    def description(self, photo: int) -> LocalFeatures:
+    def local_features(self, photo: int) -> LocalFeatures:
         """The local features of one photo."""
         rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
         return LocalFeatures(self.codes[rows], self._places[rows])

@@ -20,17 +20,18 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.building import calibration_queries as looks
+from catalog.building import calibration_queries
 from catalog.building.build import BuildReport, build
-from catalog.building.cache import Feature, FeatureCache
-from catalog.building.features import Featurized, featurize
+from catalog.building.cache import FeatureCache, PhotoFeature
+from catalog.building.collect import BundlePhoto
+from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest, verify
 from catalog.core.errors import BundleError, ContentError, ShelfError
 from catalog.core.photos import Picture
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition import augment as copies
+from catalog.recognition.augment import augment
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, jpeg, png, write_things
 
@@ -130,8 +131,8 @@ def featurized(folder: Path, featurizer: Featurizer, cache_folder: Path) -> list
     """Whether each photo's feature was reused; all must be usable."""
     places = [place for entry in read_source(folder) for place in entry.photos]
     with closing(FeatureCache(cache_folder)) as cache:
-        results = list(featurize(places, featurizer, cache, cache_folder))
-    return [one.reused for one in results if isinstance(one, Featurized)]
+        results = list(featurize(places, featurizer, cache))
+    return [one.reused for one in results if isinstance(one, FeaturizedPhoto)]
 
 
 @pytest.mark.parametrize("photos", [1, 3])
@@ -141,12 +142,12 @@ def test_looks_made_of_photos_are_reused_when_one_is_added(
     """Also those of an item's only picture, around which others stand."""
     read: list[str] = []
 
-    def counted(row: looks.Row, addresses: Path) -> Picture:
-        read.append(row.place)
-        return looks_picture(row, addresses)
+    def counted(photo: BundlePhoto, addresses: Path) -> Picture:
+        read.append(photo.place)
+        return read_picture(photo, addresses)
 
-    looks_picture = looks.picture
-    monkeypatch.setattr(looks, "picture", counted)
+    read_picture = calibration_queries.read_picture
+    monkeypatch.setattr(calibration_queries, "read_picture", counted)
     source = write_things(tmp_path / "photos", 24, photos, first=600)
     make(source, tmp_path / "out")
     assert set(read) == {str(path) for path in source.glob("*/*.png")}
@@ -174,9 +175,9 @@ def test_photos_beside_others_are_looks_as_they_are_but_for_studio_photos(
 
     def noted(image: Picture, seed: int, behind: Picture | None = None) -> Picture:
         seeds.append(seed)
-        return copies.augment(image, seed, behind)
+        return augment(image, seed, behind)
 
-    monkeypatch.setattr(looks, "as_seen", noted)
+    monkeypatch.setattr(calibration_queries, "augment", noted)
     source = write_things(tmp_path / "photos", 20, photos, first=900)
     for item in sorted(source.iterdir())[:studio]:
         for path in item.glob("*.png"):
@@ -307,9 +308,9 @@ def test_a_cache_that_is_busy_is_not_put_aside(tmp_path: Path) -> None:
         cache._database.execute("pragma busy_timeout = 10")
         holder.execute("begin immediate")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
-            cache.put([Feature("0" * 64, np.ones(3, np.float32), 1, 1, b"")], "network")
+            cache.put([PhotoFeature("0" * 64, np.ones(3, np.float32), 1, 1, b"")], "network")
         holder.rollback()
-        cache.put([Feature("0" * 64, np.ones(3, np.float32), 1, 1, b"")], "network")
+        cache.put([PhotoFeature("0" * 64, np.ones(3, np.float32), 1, 1, b"")], "network")
         assert cache.get("0" * 64, "network") is not None
         cache.close()
     assert not (tmp_path / "features.damaged").exists()
@@ -323,7 +324,7 @@ def test_thumbnails_do_not_gather_in_memory(
         for photo in many.rglob("*.png"):
             sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
             vector = np.random.default_rng(int(sha256[:8], 16)).normal(size=48).astype(np.float32)
-            kept.put([Feature(sha256, vector, 64, 64, bytes(each))], colour_grid.network_id)
+            kept.put([PhotoFeature(sha256, vector, 64, 64, bytes(each))], colour_grid.network_id)
     tracemalloc.start()
     try:
         report = make(many, tmp_path / "out")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.building.sources import Entry, photos_in, read_source
+from catalog.building.sources import SourceItem, photos_in, read_source
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, TableError
@@ -35,8 +35,8 @@ def written(folder: Path, content: object, name: str = "metadata.json") -> Path:
 
 def test_metadata_json_is_read_with_its_ids(tmp_path: Path) -> None:
     assert read_source(written(tmp_path, RECORDS)) == [
-        Entry(Item("0", "Nut, hex, M8"), (f"{HOST}/31A.jpg",)),
-        Entry(Item("1", "O'Neill's 6\" level & case"), (f"{HOST}/51Gc%2BMK._SL224_.jpg",)),
+        SourceItem(Item("0", "Nut, hex, M8"), (f"{HOST}/31A.jpg",)),
+        SourceItem(Item("1", "O'Neill's 6\" level & case"), (f"{HOST}/51Gc%2BMK._SL224_.jpg",)),
     ]
 
 
@@ -44,8 +44,8 @@ def test_title_lines_are_split_at_the_last_comma(tmp_path: Path) -> None:
     """The sku is the file's name; a byte-order mark, blank lines and CRLF are no matter."""
     text = "\ufeff" + LINES.replace("\n", "\r\n") + "\r\n"
     assert read_source(written(tmp_path, text, "sample-data.txt")) == [
-        Entry(Item("31A", "Nut, hex, M8"), (f"{HOST}/31A.jpg",)),
-        Entry(
+        SourceItem(Item("31A", "Nut, hex, M8"), (f"{HOST}/31A.jpg",)),
+        SourceItem(
             Item("51Gc+MK._SL224_", "O'Neill's 6\" level & case"),
             (f"{HOST}/51Gc%2BMK._SL224_.jpg",),
         ),

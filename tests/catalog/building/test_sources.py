@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from catalog.building.cache import FeatureCache, fetch
-from catalog.building.features import Featurized, Skipped, featurize
-from catalog.building.sources import Entry, read_source
+from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
+from catalog.building.sources import SourceItem, read_source
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, NetworkError, TableError
 from catalog.networks.featurizer import Featurizer
@@ -28,7 +28,7 @@ def table(folder: Path, text: str, name: str = "items.csv", encoding: str = "utf
     return path
 
 
-def only(path: Path) -> Entry:
+def only(path: Path) -> SourceItem:
     """The one entry of a source."""
     (entry,) = read_source(path)
     return entry
@@ -148,7 +148,7 @@ def test_reads_csv_of_any_delimiter_mark_and_line_end(
 ) -> None:
     rows = [["SKU", "Title", "photo", "colour"], ["4711", "Schraube für Ä", "a.jpg", "blue"]]
     text = "".join(delimiter.join(row) + end for row in rows)
-    assert only(table(tmp_path, text, encoding=encoding)) == Entry(
+    assert only(table(tmp_path, text, encoding=encoding)) == SourceItem(
         Item("4711", "Schraube für Ä", attributes={"colour": "blue"}), (str(tmp_path / "a.jpg"),)
     )
 
@@ -163,7 +163,7 @@ def test_quotes_delimiters_and_new_lines_in_cells_are_text(tmp_path: Path) -> No
 def test_repeated_rows_add_photos_and_the_first_filled_field_counts(tmp_path: Path) -> None:
     text = "sku,title,price,photo\nA,,1,a.jpg\nB,b,,b.jpg\nA,Name,2,c.jpg\nA,Other,3,a.jpg\n"
     one, two = read_source(table(tmp_path, text))
-    assert one == Entry(
+    assert one == SourceItem(
         Item("A", "Name", price="1"), (str(tmp_path / "a.jpg"), str(tmp_path / "c.jpg"))
     )
     assert two.photos == (str(tmp_path / "b.jpg"),)
@@ -325,12 +325,12 @@ def test_addresses_that_fail_are_left_out_with_their_reason(
         str(tmp_path / "absent.png"),
     ]
     cache = FeatureCache(tmp_path / "cache")
-    good, *bad = featurize(places, colour_grid, cache, tmp_path / "addresses")
+    good, *bad = featurize(places, colour_grid, cache)
     cache.close()
-    assert isinstance(good, Featurized)
-    assert all(isinstance(one, Skipped) for one in bad)
-    assert [one.name for one in bad if isinstance(one, Skipped)] == places[1:]
-    reasons = [one.reason for one in bad if isinstance(one, Skipped)]
+    assert isinstance(good, FeaturizedPhoto)
+    assert all(isinstance(one, SkippedPhoto) for one in bad)
+    assert [one.name for one in bad if isinstance(one, SkippedPhoto)] == places[1:]
+    reasons = [one.reason for one in bad if isinstance(one, SkippedPhoto)]
     assert reasons[0] == "the server answered 404"
     assert reasons[1] == "not a picture that can be read"
     assert "refused" in reasons[2]

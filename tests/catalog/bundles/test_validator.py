@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.golden_queries import LOOKS, QUERIES, check_golden_queries, read_golden_queries
+from catalog.bundles.golden_queries import (
+    PICTURES,
+    QUERIES,
+    check_golden_queries,
+    read_golden_queries,
+)
 from catalog.bundles.manifest import verify
 from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError, SurroundingsError
@@ -47,7 +52,7 @@ def test_a_healthy_bundle_passes_on_each_engine(small_bundle: Path, engine: str)
 
 def test_probes_hold_looks_and_at_least_500_queries(small_bundle: Path) -> None:
     probes = read_golden_queries(small_bundle / "probes.npz")
-    assert len(probes.looks) == len(probes.vectors) == LOOKS
+    assert len(probes.pictures) == len(probes.vectors) == PICTURES
     assert probes.queries.shape == (QUERIES, 48)
     assert QUERIES >= 500
     assert probes.rows.shape == (QUERIES, 10)
@@ -155,14 +160,16 @@ def test_vectors_and_index_shuffled_together_are_refused_by_recall(own_bundle: P
         ask(own_bundle)
 
 
-def test_too_few_answers_are_not_forgiven(own_bundle: Path) -> None:
+def test_too_few_answers_are_not_forgiven(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class OneAnswer:
         def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
             return rows[:1], bundle.vectors()[:1].astype(np.float32) @ query
 
     bundle = Bundle.open(own_bundle)
     rows = np.arange(1)
-    bundle._annoy = OneAnswer()
+    monkeypatch.setattr(bundle, "_annoy", OneAnswer())
     with pytest.raises(BundleError, match="of the probe queries' neighbours"):
         check_golden_queries(bundle)
 
@@ -209,7 +216,7 @@ def test_modules_in_the_current_folder_are_not_the_childs(
 @pytest.mark.parametrize(
     "arrays",
     [
-        {"vectors": np.full((LOOKS, 48), np.nan, np.float32)},
+        {"vectors": np.full((PICTURES, 48), np.nan, np.float32)},
         {"recall": np.float64(np.nan)},
         {"queries": np.full((500, 48), np.nan, np.float16)},
     ],

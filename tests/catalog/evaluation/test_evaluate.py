@@ -38,7 +38,7 @@ def test_fractions_count_the_first_and_the_first_five(
     assert result.top1 == pytest.approx(4 / 6)
     look = draw_thing(5, view=51)
     query = bundle.featurizer.embed([look])[0]
-    found = bundle.identify(query, bundle.describe(look), 5, exact)
+    found = bundle.identify(query, bundle.describe(look), 5, exact=exact)
     last = "thing-01" in [match.sku for match in found]
     assert result.top5 == pytest.approx((4 + last) / 6)
     assert result.foreign_labels == ("stranger",)
@@ -49,7 +49,7 @@ def test_things_below_the_threshold_are_counted_as_unknown(
     small_bundle: Path, tmp_path: Path, cache: Path
 ) -> None:
     bundle = Bundle.open(small_bundle)
-    threshold = bundle.manifest.calibration.unknown_below
+    threshold = bundle.manifest.calibration.rejection_threshold
     pictures = [draw_thing(number, view=60) for number in range(20)]
     (tmp_path / "labelled" / "thing-00").mkdir(parents=True)
     for number, picture in enumerate(pictures):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from catalog.building.cache import FeatureCache
-from catalog.building.features import Featurized, featurize
+from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.core.errors import FeaturizerError
 from catalog.core.photos import Picture
 from catalog.core.vectors import normalised
@@ -116,9 +116,9 @@ def test_catalogue_photos_and_camera_frames_take_the_same_path(
     (tmp_path / "photo.png").write_bytes(pillow(picture, "PNG"))
     cache = FeatureCache(tmp_path / "cache")
     places = [str(tmp_path / "photo.png")]
-    (photo,) = featurize(places, colour_grid, cache, tmp_path)
+    (photo,) = featurize(places, colour_grid, cache)
     cache.close()
-    assert isinstance(photo, Featurized)
+    assert isinstance(photo, FeaturizedPhoto)
     assert (photo.feature.vector == colour_grid.raw([picture])[0]).all()
 
 
@@ -129,9 +129,9 @@ def test_a_photo_turned_by_exif_gives_the_upright_vector(
     stored = np.ascontiguousarray(np.rot90(upright, 1))
     (tmp_path / "turned.tiff").write_bytes(pillow(stored, "TIFF", 6))
     cache = FeatureCache(tmp_path / "cache")
-    (photo,) = featurize([str(tmp_path / "turned.tiff")], colour_grid, cache, tmp_path)
+    (photo,) = featurize([str(tmp_path / "turned.tiff")], colour_grid, cache)
     cache.close()
-    assert isinstance(photo, Featurized)
+    assert isinstance(photo, FeaturizedPhoto)
     assert (photo.feature.vector == colour_grid.raw([upright])[0]).all()
     assert (photo.feature.width, photo.feature.height) == (90, 60)
 

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from catalog.building.build import build
+from catalog.building.build import BuildOptions, build
 from catalog.building.cache import FeatureCache
 from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
@@ -157,7 +157,7 @@ def test_a_later_build_keeps_the_projection_until_told_otherwise(
     assert verify(out)[0].featurizer.id == before
     build(more, tmp_path / "other", featurizer, kept_cache, "More")
     assert verify(tmp_path / "other")[0].featurizer.id != before
-    build(more, out, featurizer, kept_cache, "More", refit_projection=True)
+    build(more, out, featurizer, kept_cache, "More", BuildOptions(refit_projection=True))
     assert verify(out)[0].featurizer.id == verify(tmp_path / "other")[0].featurizer.id
     assert verify(out)[0].featurizer.network == featurizer.network_id
 

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.projection import fit as fit_projection
 from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity
-from catalog.recognition.calibration import CalibrationQuery, Shares, calibrate, outcome
+from catalog.recognition.calibrate import CalibrationQuery, calibrate
+from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
-from catalog.recognition.cross_fitting import Catalogue
+from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.descriptors import extract_descriptors
-from catalog.recognition.local_features.extract import OF_LOOK
+from catalog.recognition.local_features.extract import PER_QUERY
 
-GREY = extract_descriptors(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
+GREY = extract_descriptors(
+    np.full((32, 32, 3), 128, np.uint8), PER_QUERY
+)  # nothing is printed on it
 
 
 def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> None:
@@ -85,7 +88,7 @@ def test_a_metric_that_nothing_could_judge_is_not_taken(
 ) -> None:
     vectors = taken(items, photos, 0.3)
     owners = np.repeat(np.arange(items), photos)
-    catalogue = Catalogue(
+    catalogue = PhotoVectors(
         vectors.astype(np.float16), owners, np.tile(GREY.colours, (len(owners), 1)), None
     )
     steps: list[tuple[int, int]] = []
@@ -95,7 +98,7 @@ def test_a_metric_that_nothing_could_judge_is_not_taken(
         [[CalibrationQuery(one, GREY) for one in taken(20, 1, 0, seed=15)]],
         lambda done, total: steps.append((done, total)),
     )
-    assert (learned.metric is not None) == has_one
+    assert (learned.transform is not None) == has_one
     assert steps[-1] == (2 * len(owners) + 20,) * 2
 
 
@@ -115,15 +118,15 @@ def test_what_does_not_teach_changes_nothing_that_is_learned() -> None:
     for scale in (1, 5):
         changed = np.where(teaching[:, None], raw, raw * scale + 1).astype(np.float32)
         vectors = normalised(fit_projection(normalised(changed), "net").apply(changed))
-        catalogue = Catalogue(
+        catalogue = PhotoVectors(
             vectors.astype(np.float16), owners, np.tile(GREY.colours, (400, 1)), None, changed
         )
         taught = catalogue.fit_on(teaching)
-        assert taught.shorter is not None
-        shorter.append(taught.shorter)
-        metrics.append(taught.scorer.metric)
-        assert catalogue.fit_on(np.ones(400, bool)).shorter is None
-        assert catalogue.fit_on(np.zeros(400, bool)).shorter is None
+        assert taught.projection is not None
+        shorter.append(taught.projection)
+        metrics.append(taught.scorer.transform)
+        assert catalogue.fit_on(np.ones(400, bool)).projection is None
+        assert catalogue.fit_on(np.zeros(400, bool)).projection is None
     assert np.array_equal(shorter[0], shorter[1])
     assert metrics[0] is not None
     assert metrics[1] is not None
@@ -147,7 +150,7 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
     stored = photos(things[held], 15, in_one_go)
     owners, grey = np.repeat(np.arange(60), 15), np.tile(GREY.colours, (900, 1))
     foreign = normalised(random.normal(0, 1, (120, 32)).astype(np.float32))
-    catalogue = Catalogue(stored.astype(np.float16), owners, grey, None)
+    catalogue = PhotoVectors(stored.astype(np.float16), owners, grey, None)
     learned = calibrate(
         catalogue,
         [CalibrationQuery(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
@@ -158,8 +161,8 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
     said: dict[bool, list[str]] = {True: [], False: []}
     place = {int(thing): item for item, thing in enumerate(held)}
     for number, look in enumerate(new):
-        evidence = scorer.gather(look, QueryDescriptors(GREY))
-        sure = learned.calibration.weights.confidences(evidence)
+        evidence = scorer.score(look, QueryDescriptors(GREY))
+        sure = learned.calibration.model.confidences(evidence)
         order = np.argsort(-sure)
         right = place.get(number // 6)
         said[right is not None].append(
@@ -167,12 +170,15 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
                 list(sure[order]),
                 evidence.items[order].tolist(),
                 right,
-                learned.calibration.unknown_below,
+                learned.calibration.rejection_threshold,
             )
         )
-    relatives = learned.calibration.relatives
+    relatives = learned.calibration.expected_held_out
     assert relatives is not None
-    for predicted, came in ((learned.calibration.own, said[True]), (relatives, said[False])):
-        for name in Shares.model_fields:
+    for predicted, came in (
+        (learned.calibration.expected_in_catalogue, said[True]),
+        (relatives, said[False]),
+    ):
+        for name in OutcomeShares.model_fields:
             measured = came.count(name) / len(came)
             assert getattr(predicted, name) == pytest.approx(measured, abs=0.1), name

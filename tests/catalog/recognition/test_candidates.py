@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from catalog.building.build import build
-from catalog.building.negatives import photo_looks
+from catalog.building.distractors import photo_distractors
 from catalog.building.sources import read_source
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
@@ -22,17 +22,18 @@ from catalog.core.photos import Picture
 from catalog.core.vectors import Vectors, normalised
 from catalog.evaluation.confusions import confused, report
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.calibration import LEAST, Calibration, CalibrationQuery, calibrate
-from catalog.recognition.candidates import MEASURES, MatchFeatures
+from catalog.recognition.calibrate import LEAST_THRESHOLD, CalibrationQuery, calibrate
+from catalog.recognition.calibration import Calibration
+from catalog.recognition.candidates import FEATURES, MatchFeatures
 from catalog.recognition.colours import colours, similarity
 from catalog.recognition.confidence import LabelledFeatures, fit
-from catalog.recognition.cross_fitting import Catalogue
+from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.decision import Verdict, decide
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features import store
 from catalog.recognition.local_features.extract import (
-    OF_LOOK,
-    OF_PHOTO,
+    PER_PHOTO,
+    PER_QUERY,
     LocalFeatures,
     extract_local_features,
 )
@@ -44,7 +45,9 @@ from tests.conftest import Surroundings, sign_again
 from tests.support.drawing import draw_thing, png
 
 LABELS = 8
-GREY = extract_descriptors(np.full((32, 32, 3), 128, np.uint8), OF_LOOK)  # nothing is printed on it
+GREY = extract_descriptors(
+    np.full((32, 32, 3), 128, np.uint8), PER_QUERY
+)  # nothing is printed on it
 
 
 def label(number: int, side: int = 256) -> Picture:
@@ -92,31 +95,33 @@ def printed_bundle(
 
 
 def test_a_turned_and_smaller_print_agrees_and_another_does_not() -> None:
-    photo = extract_local_features(label(1), OF_PHOTO)
-    same = count_inliers(extract_local_features(moved(label(1), 25, 0.7), OF_LOOK), photo)
-    other = count_inliers(extract_local_features(moved(label(2), 25, 0.7), OF_LOOK), photo)
+    photo = extract_local_features(label(1), PER_PHOTO)
+    same = count_inliers(extract_local_features(moved(label(1), 25, 0.7), PER_QUERY), photo)
+    other = count_inliers(extract_local_features(moved(label(2), 25, 0.7), PER_QUERY), photo)
     assert same > 30
     assert other < 10
 
 
 def test_a_plain_picture_has_no_features_and_agrees_with_nothing() -> None:
-    plain = extract_local_features(np.full((64, 64, 3), 200, np.uint8), OF_LOOK)
+    plain = extract_local_features(np.full((64, 64, 3), 200, np.uint8), PER_QUERY)
     assert len(plain) == 0
-    assert count_inliers(plain, extract_local_features(label(1), OF_PHOTO)) == 0
+    assert count_inliers(plain, extract_local_features(label(1), PER_PHOTO)) == 0
 
 
 def test_details_survive_the_cache() -> None:
-    one = extract_descriptors(label(3), OF_PHOTO)
-    other = Descriptors.from_bytes(one.to_bytes(), is_read=True)
+    one = extract_descriptors(label(3), PER_PHOTO)
+    other = Descriptors.from_bytes(one.to_bytes(), with_local_features=True)
     assert np.array_equal(one.colours, other.colours)
-    assert one.description is not None
-    assert other.description is not None
-    assert np.array_equal(one.description.codes, other.description.codes)
-    assert np.array_equal(one.description.places, other.description.places)
-    assert 0 < len(one.description) <= OF_PHOTO
-    unread = Descriptors.from_bytes(extract_descriptors(label(3), 0).to_bytes(), is_read=False)
+    assert one.local_features is not None
+    assert other.local_features is not None
+    assert np.array_equal(one.local_features.codes, other.local_features.codes)
+    assert np.array_equal(one.local_features.places, other.local_features.places)
+    assert 0 < len(one.local_features) <= PER_PHOTO
+    unread = Descriptors.from_bytes(
+        extract_descriptors(label(3), 0).to_bytes(), with_local_features=False
+    )
     assert np.array_equal(one.colours, unread.colours)
-    assert unread.description is None
+    assert unread.local_features is None
 
 
 def test_colours_tell_varieties_apart_and_not_the_light() -> None:
@@ -144,11 +149,13 @@ def written(descriptions: list[LocalFeatures], folder: Path) -> int:
 
 
 def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Path) -> None:
-    written([extract_local_features(label(number), OF_PHOTO) for number in range(LABELS)], tmp_path)
+    written(
+        [extract_local_features(label(number), PER_PHOTO) for number in range(LABELS)], tmp_path
+    )
     printed = LocalFeatureStore(tmp_path, LABELS)
     owners = np.arange(LABELS)
     for number in range(LABELS):
-        look = extract_local_features(moved(label(number), 12, 0.8), OF_LOOK)
+        look = extract_local_features(moved(label(number), 12, 0.8), PER_QUERY)
         items, photos = printed.votes(look, owners)
         assert items.argmax() == photos.argmax() == number
         assert printed.votes(look, owners, owners == number)[0][number] == 0
@@ -157,16 +164,16 @@ def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Pat
 def test_each_photo_gets_its_own_features_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    descriptions = [extract_local_features(label(number), OF_PHOTO) for number in range(3)]
-    descriptions.insert(1, extract_local_features(np.full((64, 64, 3), 200, np.uint8), OF_PHOTO))
+    descriptions = [extract_local_features(label(number), PER_PHOTO) for number in range(3)]
+    descriptions.insert(1, extract_local_features(np.full((64, 64, 3), 200, np.uint8), PER_PHOTO))
     monkeypatch.setattr(store, "AT_ONCE", 100)
     assert written(descriptions, tmp_path) == sum(len(one) for one in descriptions)
     assert {f"printed/{path.name}" for path in (tmp_path / "printed").iterdir()} == set(FILES)
     printed = LocalFeatureStore(tmp_path, 4)
     printed.check()
     for number, one in enumerate(descriptions):
-        assert np.array_equal(printed.description(number).codes, one.codes)
-        assert np.array_equal(printed.description(number).places, one.places)
+        assert np.array_equal(printed.local_features(number).codes, one.codes)
+        assert np.array_equal(printed.local_features(number).places, one.places)
 
 
 def test_what_differs_within_items_counts_less_in_the_metric() -> None:
@@ -193,15 +200,15 @@ def cases(seed: int, count: int) -> list[LabelledFeatures]:
     random = np.random.default_rng(seed)
     found = []
     for _ in range(count):
-        measures = np.zeros((4, len(MEASURES)))
+        measures = np.zeros((4, len(FEATURES)))
         measures[:, 0] = random.normal(0, 0.1, 4)
-        measures[:, MEASURES.index("agreeing")] = random.normal(0, 0.5, 4)
+        measures[:, FEATURES.index("inliers")] = random.normal(0, 0.5, 4)
         held = random.random() < 0.5
         right = int(random.integers(4)) if held else None
         if right is not None:
             measures[right, 0] += 0.2
-            measures[right, MEASURES.index("agreeing")] += 1
-        measures[:, MEASURES.index("distinct")] = measures[:, 0]
+            measures[right, FEATURES.index("inliers")] += 1
+        measures[:, FEATURES.index("wccn")] = measures[:, 0]
         numbers = np.arange(4)
         cosines, plain = measures[:, 0].astype(np.float32), measures[:, 0]
         evidence = MatchFeatures(numbers, numbers, cosines, measures, plain, np.zeros(4))
@@ -212,7 +219,7 @@ def cases(seed: int, count: int) -> list[LabelledFeatures]:
 def test_how_sure_is_a_probability_that_holds() -> None:
     weights = fit(cases(1, 1500))
     asked = cases(2, 3000)
-    sure = [weights.confidences(case.evidence) for case in asked]
+    sure = [weights.confidences(case.features) for case in asked]
     first = np.array([one.max() for one in sure])
     right = np.array([one.argmax() == case.right for one, case in zip(sure, asked, strict=True)])
     for low, high in ((0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01)):
@@ -224,10 +231,10 @@ def test_how_sure_is_a_probability_that_holds() -> None:
 def test_no_measure_counts_against_its_item_and_the_same_cases_give_the_same_weights() -> None:
     learned = cases(3, 300)
     for case in learned:
-        case.evidence.measures[:, MEASURES.index("votes")] = -case.evidence.measures[:, 0]
+        case.features.values[:, FEATURES.index("votes")] = -case.features.values[:, 0]
     weights = fit(learned)
-    assert min(weights.measures) >= 0
-    assert min(weights.held) >= 0
+    assert min(weights.candidate) >= 0
+    assert min(weights.in_catalogue) >= 0
     assert fit(learned) == weights
 
 
@@ -249,7 +256,7 @@ def test_what_is_said_follows_from_how_sure(
 
 def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: Path) -> None:
     bundle = Bundle.open(printed_bundle)
-    assert bundle.manifest.printed is not None
+    assert bundle.manifest.local_features is not None
     by_vector = right = 0
     for number in range(LABELS):
         look = moved(label(number), 160, 0.8)
@@ -264,9 +271,9 @@ def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: 
 
 def test_things_without_print_are_shipped_without_local_features(small_bundle: Path) -> None:
     manifest, _ = read_manifest(small_bundle)
-    assert manifest.printed is None
+    assert manifest.local_features is None
     assert not set(FILES) & manifest.files.keys()
-    assert Bundle.open(small_bundle).describe(draw_thing(1)).description is None
+    assert Bundle.open(small_bundle).describe(draw_thing(1)).local_features is None
 
 
 def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
@@ -274,8 +281,14 @@ def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
 ) -> None:
     for path in (small_bundle, printed_bundle):
         calibration: Calibration = read_manifest(path)[0].calibration
-        assert calibration.shipped.wrong + calibration.shipped.one_of <= 0.01
-        for shares in (calibration.own, calibration.relatives, calibration.shipped):
+        assert (
+            calibration.expected_distractors.wrong + calibration.expected_distractors.one_of <= 0.01
+        )
+        for shares in (
+            calibration.expected_in_catalogue,
+            calibration.expected_held_out,
+            calibration.expected_distractors,
+        ):
             assert shares is not None
             assert sum(shares.model_dump().values()) == pytest.approx(1, abs=1e-3)
 
@@ -284,8 +297,8 @@ def test_colours_count_where_most_items_have_several_photos(
     small_bundle: Path, printed_bundle: Path
 ) -> None:
     several, alone = (read_manifest(path)[0].calibration for path in (small_bundle, printed_bundle))
-    assert several.measures.coloured > 0
-    assert alone.measures.coloured == alone.held.coloured == 0
+    assert several.candidate.colour > 0
+    assert alone.candidate.colour == alone.in_catalogue.colour == 0
 
 
 def test_a_rebuild_of_printed_things_gives_the_same_files(
@@ -394,17 +407,16 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
     colour_grid: Featurizer,
 ) -> None:
     featurizer = Featurizer.open()
-    shown = photo_looks(featurizer)
+    shown = photo_distractors(featurizer)
     assert len(shown) >= 150
     vectors = np.stack([one.vector for one in shown])
     assert vectors.shape[1] == featurizer.dimensions
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
-    for one in shown:
-        assert similarity(one.details.colours[None], one.details.colours) == pytest.approx(
-            1, abs=0.02
-        )
-        assert one.details.description is None
-    assert photo_looks(colour_grid) == []
+    for query in shown:
+        histogram = query.descriptors.colours
+        assert similarity(histogram[None], histogram) == pytest.approx(1, abs=0.02)
+        assert query.descriptors.local_features is None
+    assert photo_distractors(colour_grid) == []
 
 
 def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
@@ -422,9 +434,12 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     stored = normalised(items.astype(np.float32)).astype(np.float16)
     all_grey = np.tile(GREY.colours, (60, 1))
     learned = calibrate(
-        Catalogue(stored, np.arange(60), all_grey, None), known, [near, far], foreign_named=0.05
+        PhotoVectors(stored, np.arange(60), all_grey, None),
+        known,
+        [near, far],
+        false_accept_rate=0.05,
     )
-    named = 1 - learned.calibration.shipped.unknown
+    named = 1 - learned.calibration.expected_distractors.unknown
     assert 0 < named <= 5 / 400 + 1e-4
 
 
@@ -440,7 +455,7 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
     foreign = [CalibrationQuery(one, GREY) for one in rows(random.normal(0, 1, (120, 16)))]
     begins = [
         calibrate(
-            Catalogue(
+            PhotoVectors(
                 stored.astype(np.float16),
                 np.repeat(np.arange(60), 3),
                 np.tile(GREY.colours, (180, 1)),
@@ -448,8 +463,8 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
             ),
             [CalibrationQuery(look, GREY, photo) for photo, look in enumerate(looks)],
             [foreign],
-            foreign_named=share,
-        ).calibration.unknown_below
+            false_accept_rate=share,
+        ).calibration.rejection_threshold
         for share in (0.01, 0.2)
     ]
-    assert begins[1] < LEAST <= begins[0]
+    assert begins[1] < LEAST_THRESHOLD <= begins[0]

@@ -120,7 +120,7 @@ def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
 def test_matches_are_items_by_their_best_photo_best_first(small_bundle: Path, exact: bool) -> None:
     bundle = Bundle.open(small_bundle)
     query = bundle.featurizer.embed([draw_thing(2, view=99)])[0]
-    matches = bundle.search(query, 6, exact)
+    matches = bundle.search(query, 6, exact=exact)
     similarities = bundle.vectors().astype(np.float32) @ query
     best: dict[str, float] = {}
     for sku, one in zip(bundle.items.skus, similarities.tolist(), strict=True):
@@ -165,7 +165,7 @@ def test_an_item_with_hundreds_of_photos_does_not_crowd_out_others(
 ) -> None:
     query = crowded.featurizer.embed([draw_thing(40, view=999)])[0]
     for count in (1, 5, 9, 50):
-        skus = [match.sku for match in crowded.search(query, count, exact)]
+        skus = [match.sku for match in crowded.search(query, count, exact=exact)]
         assert len(skus) == len(set(skus)) == min(count, 9)
         assert skus[0] == "crowd"
 
@@ -174,6 +174,7 @@ def test_annoy_and_exact_search_name_the_same_items(crowded: Bundle) -> None:
     for number in range(8):
         query = crowded.featurizer.embed([draw_thing(number, view=77)])[0]
         one, other = (
-            [match.sku for match in crowded.search(query, 5, exact)] for exact in (False, True)
+            [match.sku for match in crowded.search(query, 5, exact=exact)]
+            for exact in (False, True)
         )
         assert one == other

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from catalog.bundles.bundle import Match
-from catalog.recognition.calibration import Calibration, HeldWeights, MeasureWeights, Shares
+from catalog.recognition.calibration import (
+    Calibration,
+    CandidateWeights,
+    InCatalogueWeights,
+    OutcomeShares,
+)
 from catalog.recognition.decision import Verdict
 from edge.vision.verdict import Decision, decide
 
-EXPECTED = Shares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
+EXPECTED = OutcomeShares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
-    measures=MeasureWeights(cosine=1, several=1, distinct=1, coloured=1, agreeing=1, votes=1),
-    held=HeldWeights(distinct=1, agreeing=1, alike=1, coloured=1),
+    measures=CandidateWeights(cosine=1, several=1, distinct=1, coloured=1, agreeing=1, votes=1),
+    held=InCatalogueWeights(distinct=1, agreeing=1, alike=1, coloured=1),
     none=1,
     unknown_below=0.6,
     alone_from=0.8,

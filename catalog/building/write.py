@@ -1,0 +1,137 @@
+"""Write the files of a bundle into the workspace."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.building.calibration_queries import LONGER_SIDE, evenly_spread, read_picture
+from catalog.building.collect import BundlePhoto
+from catalog.building.sources import SourceItem
+from catalog.bundles.golden_queries import (
+    PICTURES,
+    make_golden_queries,
+    write_golden_queries,
+)
+from catalog.bundles.items import Photo, write_items
+from catalog.bundles.manifest import (
+    MANIFEST,
+    FeaturizerEntry,
+    IndexEntry,
+    LocalFeaturesEntry,
+    Manifest,
+    ProjectionEntry,
+    bundle_id,
+    describe_files,
+)
+from catalog.core import durable
+from catalog.core.photos import shrink
+from catalog.networks.featurizer import Featurizer, write_descriptor
+from catalog.networks.projection import Loss
+from catalog.recognition.calibration import Calibration
+from catalog.recognition.index import Annoy, Exact, Index, choose_index
+from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
+
+
+def write_vectors(
+    folder: Path,
+    stored: NDArray[np.float16],
+    featurizer: Featurizer,
+    photos: Sequence[BundlePhoto],
+    addresses: Path,
+) -> IndexEntry:
+    """Write vectors, index and golden queries; return how the vectors are to be searched."""
+    np.save(folder / "vectors.npy", stored)
+    path = folder / "index.ann"
+    choice = choose_index(stored, path)
+    index: Index = (
+        Annoy(path, featurizer.dimensions, choice.search_k)
+        if choice.kind == "annoy"
+        else Exact(stored)
+    )
+    pictures = [
+        shrink(read_picture(photos[number], addresses), LONGER_SIDE)
+        for number in evenly_spread(len(photos), PICTURES)
+    ]
+    golden_queries = make_golden_queries(pictures, featurizer.embed(pictures), stored, index)
+    write_golden_queries(golden_queries, folder / "probes.npz")
+    return IndexEntry(**asdict(choice))
+
+
+def write_metadata(
+    folder: Path, items: Sequence[SourceItem], photos: Sequence[BundlePhoto]
+) -> None:
+    """Write ``items.db``: the items that have photos, and the photos."""
+    present = {photo.item.sku for photo in photos}
+    rows = (
+        Photo(
+            number,
+            photo.item.sku,
+            Path(photo.place).name,
+            photo.width,
+            photo.height,
+            photo.sha256,
+        )
+        for number, photo in enumerate(photos)
+    )
+    write_items(
+        folder / "items.db", (source.item for source in items if source.item.sku in present), rows
+    )
+
+
+def write_featurizer(folder: Path, featurizer: Featurizer) -> None:
+    """Write the network, its descriptor and its projection into ``featurizer/``."""
+    target = folder / "featurizer"
+    target.mkdir()
+    for file in featurizer.files:
+        shutil.copyfile(file, target / file.name)
+    write_descriptor(featurizer.descriptor, target)
+    if featurizer.projection is not None:
+        featurizer.projection.write(target)
+
+
+def write_manifest(
+    folder: Path,
+    title: str,
+    skus: Sequence[str],
+    featurizer: Featurizer,
+    loss: Loss | None,
+    index: IndexEntry,
+    calibration: Calibration,
+) -> tuple[Manifest, str]:
+    """Write ``manifest.json``, the last of the files; return it and the bundle's id."""
+    manifest = Manifest(
+        format=1,
+        created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+        title=title,
+        items=len(set(skus)),
+        photos=len(skus),
+        featurizer=FeaturizerEntry(
+            id=featurizer.id,
+            network=featurizer.network_id,
+            name=featurizer.descriptor.name,
+            dimensions=featurizer.dimensions,
+            size=featurizer.descriptor.size,
+            projection=ProjectionEntry(**asdict(loss)) if loss else None,
+        ),
+        index=index,
+        calibration=calibration,
+        printed=_local_features(folder),
+        files=describe_files(folder),
+    )
+    data = (manifest.model_dump_json(indent=1) + "\n").encode()
+    durable.write(folder / MANIFEST, data)
+    return manifest, bundle_id(manifest, data)
+
+
+def _local_features(folder: Path) -> LocalFeaturesEntry | None:
+    file = folder / LOCAL_FEATURES / "photos.npy"
+    if not file.exists():
+        return None
+    return LocalFeaturesEntry(features=len(np.load(file, mmap_mode="r")))

@@ -1,0 +1,299 @@
+"""The Python interface: open a catalogue, ask it, build one.
+
+Example:
+    >>> from visual_search import Catalogue
+    >>> with Catalogue.open("shop.bundle") as catalogue:
+    ...     answer = catalogue.identify("photo.jpg")
+    ...     print(answer.verdict, answer.matches[0].item.title, answer.matches[0].confidence)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from catalog.bundles.bundle import Bundle, Match
+from catalog.bundles.items import Item, Photo
+from catalog.core.errors import ContentError
+from catalog.core.photos import Picture, decode
+from catalog.core.settings import CatalogSettings
+from catalog.core.vectors import Vectors
+from catalog.networks.models import open_model
+from catalog.recognition.decision import Verdict, decide
+
+if TYPE_CHECKING:
+    from catalog.building.build import BuildOptions, BuildReport
+    from catalog.building.collect import StageProgress
+    from catalog.building.features import SkippedPhoto
+
+PictureSource = str | os.PathLike[str] | bytes | Picture
+
+
+@dataclass(frozen=True)
+class ItemMatch:
+    """An item that was found.
+
+    Attributes:
+        item: The item.
+        photo: The number of its best photo; see `Catalogue.photos` and `Catalogue.thumbnail`.
+        similarity: Cosine similarity of that photo, -1 to 1.
+        confidence: Probability that it is this item, 0 to 1; None where only vectors were
+            compared.
+    """
+
+    item: Item
+    photo: int
+    similarity: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a catalogue says about a picture.
+
+    Attributes:
+        verdict: "match", "one_of" (one of a few) or "unknown".
+        matches: The items found, the likeliest first, also where the verdict is unknown.
+        named: The first of `matches`, as many as the verdict is about: one for a match, two or
+            three for one of a few, none for unknown.
+    """
+
+    verdict: Verdict
+    matches: tuple[ItemMatch, ...]
+    named: tuple[ItemMatch, ...]
+
+
+class Catalogue:
+    """An open catalogue. Close it, or use it in a ``with`` statement; threads may share it.
+
+    A picture is a path, the bytes of a picture file, or a BGR uint8 array (height, width, 3) as
+    OpenCV reads it.
+
+    Attributes:
+        bundle: The bundle behind it, for what is not offered here.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, engine: str = "auto") -> Self:
+        """Open the bundle at `path`; its files are checked first.
+
+        Args:
+            path: The bundle's folder.
+            engine: "onnxruntime", "openvino" or another; "auto" takes the first installed.
+
+        Raises:
+            BundleError: Not a bundle, or damaged.
+            FeaturizerError, MissingExtraError: Its network cannot be run here.
+
+        Example:
+            >>> catalogue = Catalogue.open("shop.bundle")
+            >>> catalogue.close()
+        """
+        return cls(Bundle.open(Path(path), engine))
+
+    @staticmethod
+    def build(
+        photos: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        model: str = "embedded",
+        options: BuildOptions | None = None,
+        settings: CatalogSettings | None = None,
+        progress: StageProgress = lambda stage, done, total: None,
+        on_skip: Callable[[SkippedPhoto], None] = lambda photo: None,
+    ) -> BuildReport:
+        """Build a bundle, or bring one up to date; unchanged photos are not computed again.
+
+        Args:
+            photos: A folder with a folder for each item, a flat folder of pictures named by sku,
+                or a table (CSV, JSONL, metadata.json).
+            out: The bundle's folder; a bundle that is there is exchanged in one step.
+            title: What to call the catalogue; by default the name of `photos`.
+            model: "embedded", a featurizer folder, an ONNX file, or a network's name.
+            options: What an owner may choose.
+            settings: Where the build cache is and which engine runs the network.
+            progress: Called with a stage's name, how many are done, and of how many.
+            on_skip: Called for each photo that cannot be used.
+
+        Raises:
+            ContentError: There are no photos, or none that can be used.
+            BundleError: `out` is something else than a bundle.
+            ShelfError: Another build of `out` is running, or there is no room.
+
+        Example:
+            >>> report = Catalogue.build("photos/", "shop.bundle")
+            >>> print(report.items, report.photos)
+        """
+        from catalog.building.build import BuildOptions, build  # who only searches needs none of it
+        from catalog.building.sources import read_source
+
+        source, settings = Path(photos), settings or CatalogSettings()
+        absolute = source.resolve()
+        featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
+        return build(
+            read_source(source),
+            Path(out),
+            featurizer,
+            settings.cache,
+            title or (absolute.name if source.is_dir() else absolute.stem),
+            options or BuildOptions(),
+            progress,
+            on_skip,
+        )
+
+    @property
+    def id(self) -> str:
+        """The bundle's id, ``<UTC time>-<12 hex digits>``."""
+        return self.bundle.id
+
+    @property
+    def title(self) -> str:
+        """What the owner called it."""
+        return self.bundle.manifest.title
+
+    def __len__(self) -> int:
+        """The number of items."""
+        return self.bundle.manifest.items
+
+    def identify(self, picture: PictureSource, *, limit: int = 10, exact: bool = False) -> Answer:
+        """Say which item a picture shows, and with what confidence.
+
+        Args:
+            picture: A path, bytes, or BGR uint8 (h, w, 3).
+            limit: How many items to return at most; a few more than ten are ever considered.
+            exact: Compare every vector instead of using the index.
+
+        Raises:
+            ContentError: There is no such file, or it is not a picture.
+
+        Example:
+            >>> answer = catalogue.identify("photo.jpg")
+            >>> for match in answer.named:
+            ...     print(match.item.sku, f"{match.confidence:.0%}")
+        """
+        image = _read(picture)
+        vector = self.bundle.featurizer.embed([image])[0]
+        matches = self.bundle.identify(vector, self.bundle.describe(image), limit, exact=exact)
+        calibration = self.bundle.manifest.calibration
+        verdict, named = decide(
+            [match.confidence or 0.0 for match in matches],
+            calibration.rejection_threshold,
+            calibration.ambiguity_ratio,
+        )
+        found = self._with_items(matches)
+        return Answer(verdict, found, found[:named])
+
+    def search(
+        self, query: PictureSource | Vectors, *, limit: int = 10, exact: bool = False
+    ) -> tuple[ItemMatch, ...]:
+        """Find the nearest items by vectors alone, the nearest first; no confidence.
+
+        Args:
+            query: A picture, or an embedding as `embed` returns it, float32 (d,).
+            limit: How many items at most.
+            exact: Compare every vector instead of using the index.
+
+        Raises:
+            ContentError: There is no such file, it is not a picture, or the array is neither a
+                picture nor such an embedding.
+
+        Example:
+            >>> vector = catalogue.embed("photo.jpg")
+            >>> [match.item.sku for match in catalogue.search(vector, limit=3)]
+        """
+        vector = self._vector(query)
+        return self._with_items(self.bundle.search(vector, limit, exact=exact))
+
+    def embed(self, picture: PictureSource) -> Vectors:
+        """Return the embedding of a picture, float32 (d,) of length 1.
+
+        Raises:
+            ContentError: There is no such file, or it is not a picture.
+        """
+        return self._vector(_read(picture))
+
+    def find(self, text: str, *, limit: int = 20) -> list[Item]:
+        """Find items by words of their title, sku or attributes; beginnings of words suffice.
+
+        Example:
+            >>> [item.title for item in catalogue.find("hex bolt")]
+        """
+        return self.bundle.find(text, limit)
+
+    def item(self, sku: str) -> Item | None:
+        """Return the item with this sku, or None."""
+        return self.bundle.item(sku)
+
+    def photos(self, sku: str) -> list[Photo]:
+        """Return the photos of an item; an empty list where there is no such item."""
+        return self.bundle.photos(sku)
+
+    def thumbnail(self, photo: int) -> bytes | None:
+        """Return the JPEG thumbnail of a photo by its number, or None."""
+        return self.bundle.thumbnail(photo)
+
+    def close(self) -> None:
+        """Close the bundle, so that the shelf may remove it."""
+        self.bundle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _vector(self, query: PictureSource | Vectors) -> Vectors:
+        if not isinstance(query, np.ndarray) or query.ndim != 1:
+            embedding: Vectors = self.bundle.featurizer.embed([_read(query)])[0]
+            return embedding
+        dimensions = self.bundle.featurizer.dimensions
+        if query.shape != (dimensions,) or not np.isfinite(query).all():
+            raise ContentError(
+                f"an embedding of this catalogue has {dimensions} finite numbers, "
+                f"not {len(query)}; make it with embed()"
+            )
+        return np.asarray(query, np.float32)
+
+    def _with_items(self, matches: Sequence[Match]) -> tuple[ItemMatch, ...]:
+        found = []
+        for match in matches:
+            item = self.bundle.item(match.sku)
+            assert item is not None, "every photo has an item"
+            found.append(ItemMatch(item, match.photo, match.similarity, match.confidence))
+        return tuple(found)
+
+
+def _read(picture: PictureSource | Vectors) -> Picture:
+    """Read a picture, BGR uint8 (h, w, 3).
+
+    Raises:
+        ContentError: There is no such file, or it is not a picture.
+    """
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise ContentError(
+                f"a picture is BGR uint8 (height, width, 3), not {picture.dtype} {picture.shape}"
+            )
+        return np.asarray(picture, np.uint8)
+    if isinstance(picture, bytes):
+        return decode(picture, "the picture")
+    path = Path(picture)
+    try:
+        return decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ContentError(f"{path}: {error.strerror}") from error
