@@ -65,7 +65,7 @@ def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool
     embed_ms = elapsed_ms(start)
     start = time.perf_counter()
     seen = bundle.describe(crop.image)
-    found = bundle.identify(vector, seen, CANDIDATES, exact)
+    found = bundle.identify(vector, seen, CANDIDATES, exact=exact)
     timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), seen, start)
     decision = decide(found, bundle.manifest.calibration)
     # Only a QR code can be found here: a barcode takes two pictures.
@@ -128,7 +128,7 @@ def make_crop(
 def with_search_time(timings: Timings, seen: QueryDescriptors, start: float) -> Timings:
     """Add the time since `start`, as the search of a catalogue with or without local features."""
     took = elapsed_ms(start)
-    if seen.description is not None:
+    if seen.local_features is not None:
         return replace(timings, verify=took)
     return replace(timings, search=took)
 
