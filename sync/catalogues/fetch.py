@@ -72,15 +72,15 @@ class FileFetcher:
         self._folder = folder
         self._minimum_speed = minimum_speed
 
-    def bytes_present(self, wanted: WantedFile) -> int:
+    def bytes_present(self, file: WantedFile) -> int:
         """How many bytes of a file are in the folder and were flushed."""
-        if self._complete(wanted).exists():
-            return wanted.bytes
-        journal = self._read_journal(wanted)
+        if self._complete(file).exists():
+            return file.bytes
+        journal = self._read_journal(file)
         return journal.bytes if journal is not None else 0
 
     def fetch(
-        self, wanted: WantedFile, progress: FileProgress = lambda here, fetched: None
+        self, file: WantedFile, progress: FileProgress = lambda here, fetched: None
     ) -> Path:
         """Fetch what is missing of a file, and return its path.
 
@@ -91,63 +91,63 @@ class FileFetcher:
             StoreError: It could not be fetched; the bytes that came stay.
             OSError: It cannot be written.
         """
-        complete = self._complete(wanted)
+        complete = self._complete(file)
         if complete.exists():
-            if _digest(complete) == wanted.sha256:
-                progress(wanted.bytes, 0)
+            if _digest(complete) == file.sha256:
+                progress(file.bytes, 0)
                 return complete
             complete.unlink()
         fruitless = changed = 0
         while True:
-            before = self.bytes_present(wanted)
+            before = self.bytes_present(file)
             try:
-                return self._attempt(wanted, progress)
+                return self._attempt(file, progress)
             except _ResumedBytesError:
                 continue  # they were discarded: the next attempt begins at the first byte
             except StoreChangedError:
-                self.discard(wanted)
+                self.discard(file)
                 changed += 1
                 if changed == MAX_TRIES:
                     raise
             except (StoreUnreachableError, StoreBusyError):
-                gained = self.bytes_present(wanted) - before
+                gained = self.bytes_present(file) - before
                 fruitless = 0 if gained >= MIN_STEP else fruitless + 1
                 if fruitless == MAX_TRIES:
                     raise
 
-    def discard(self, wanted: WantedFile) -> None:
+    def discard(self, file: WantedFile) -> None:
         """Remove everything of a file."""
-        for path in (self._complete(wanted), self._part(wanted), self._journal(wanted)):
+        for path in (self._complete(file), self._part(file), self._journal(file)):
             path.unlink(missing_ok=True)
 
-    def _attempt(self, wanted: WantedFile, progress: FileProgress) -> Path:
+    def _attempt(self, file: WantedFile, progress: FileProgress) -> Path:
         """Fetch the rest of a file with one request."""
-        start, digest, journal = 0, hashlib.sha256(), self._read_journal(wanted)
+        start, digest, journal = 0, hashlib.sha256(), self._read_journal(file)
         if journal is not None:
-            start, digest = journal.bytes, _prefix(self._part(wanted), journal.bytes)
+            start, digest = journal.bytes, _prefix(self._part(file), journal.bytes)
         resumed = start > 0
-        if start == wanted.bytes and journal is not None:
-            return self._verify(wanted, digest.hexdigest(), resumed=resumed)
+        if start == file.bytes and journal is not None:
+            return self._verify(file, digest.hexdigest(), resumed=resumed)
         etag = journal.etag if journal is not None else None
-        with self._store.open(f"{FILES}/{wanted.sha256}", start, etag) as body:
-            if body.size != wanted.bytes:
+        with self._store.open(f"{FILES}/{file.sha256}", start, etag) as body:
+            if body.size != file.bytes:
                 raise StoreTooLargeError(
-                    f"{self._store.url}: {FILES}/{wanted.sha256} has {body.size} bytes, "
-                    f"{wanted.bytes} were signed"
+                    f"{self._store.url}: {FILES}/{file.sha256} has {body.size} bytes, "
+                    f"{file.bytes} were signed"
                 )
             if body.start != start:  # the store ignored the start and sends all bytes
                 start, resumed = body.start, body.start > 0
-                digest = _prefix(self._part(wanted), start)
-            with _Part(self._part(wanted), self._journal(wanted), start, body.etag) as part:
+                digest = _prefix(self._part(file), start)
+            with _Part(self._part(file), self._journal(file), start, body.etag) as part:
                 progress(start, 0)
-                step = min(max(wanted.bytes // STEPS, MIN_STEP), MAX_STEP)
+                step = min(max(file.bytes // STEPS, MIN_STEP), MAX_STEP)
                 speed = self._minimum_speed()
-                while part.bytes < wanted.bytes:
-                    chunk = body.read(min(CHUNK, step, wanted.bytes - part.bytes))
+                while part.bytes < file.bytes:
+                    chunk = body.read(min(CHUNK, step, file.bytes - part.bytes))
                     if not chunk:
                         raise StoreUnreachableError(
-                            f"{self._store.url}: {FILES}/{wanted.sha256} ended after "
-                            f"{part.bytes} of {wanted.bytes} bytes"
+                            f"{self._store.url}: {FILES}/{file.sha256} ended after "
+                            f"{part.bytes} of {file.bytes} bytes"
                         )
                     part.write(chunk)
                     digest.update(chunk)
@@ -156,42 +156,42 @@ class FileFetcher:
                     progress(part.bytes, len(chunk))
                     speed.count(len(chunk))
                 part.finish()
-        return self._verify(wanted, digest.hexdigest(), resumed=resumed)
+        return self._verify(file, digest.hexdigest(), resumed=resumed)
 
-    def _verify(self, wanted: WantedFile, found: str, *, resumed: bool) -> Path:
+    def _verify(self, file: WantedFile, found: str, *, resumed: bool) -> Path:
         """Give the file its final name if its digest, `found`, is right; else discard it."""
-        if found != wanted.sha256:
-            self.discard(wanted)
+        if found != file.sha256:
+            self.discard(file)
             if resumed:
                 raise _ResumedBytesError
             raise ForgedError(
-                f"{self._store.url}: {FILES}/{wanted.sha256} is not what was signed: "
+                f"{self._store.url}: {FILES}/{file.sha256} is not what was signed: "
                 f"its sha256 is {found}; its owner repairs it with: "
                 "visual-search sync publish --again"
             )
-        complete = self._complete(wanted)
-        self._part(wanted).replace(complete)
+        complete = self._complete(file)
+        self._part(file).replace(complete)
         durable.flush_folder(self._folder)
-        self._journal(wanted).unlink(missing_ok=True)
+        self._journal(file).unlink(missing_ok=True)
         return complete
 
-    def _read_journal(self, wanted: WantedFile) -> _Journal | None:
+    def _read_journal(self, file: WantedFile) -> _Journal | None:
         """The journal, if the part has as many bytes as it says."""
         try:
-            journal = _Journal.model_validate_json(self._journal(wanted).read_bytes())
-            size = self._part(wanted).stat().st_size
+            journal = _Journal.model_validate_json(self._journal(file).read_bytes())
+            size = self._part(file).stat().st_size
         except (FileNotFoundError, ValidationError):
             return None
-        return journal if journal.bytes <= min(size, wanted.bytes) else None
+        return journal if journal.bytes <= min(size, file.bytes) else None
 
-    def _complete(self, wanted: WantedFile) -> Path:
-        return self._folder / wanted.sha256
+    def _complete(self, file: WantedFile) -> Path:
+        return self._folder / file.sha256
 
-    def _part(self, wanted: WantedFile) -> Path:
-        return self._folder / f"{wanted.sha256}.part"
+    def _part(self, file: WantedFile) -> Path:
+        return self._folder / f"{file.sha256}.part"
 
-    def _journal(self, wanted: WantedFile) -> Path:
-        return self._folder / f"{wanted.sha256}.journal"
+    def _journal(self, file: WantedFile) -> Path:
+        return self._folder / f"{file.sha256}.journal"
 
 
 class _ResumedBytesError(Exception):

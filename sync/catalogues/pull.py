@@ -41,7 +41,7 @@ ReleaseProgress = Callable[[int, int, int], object]
 
 @dataclass(frozen=True)
 class Puller:
-    """Brings releases from one store onto one shelf.
+    """Pulls releases from one store onto one shelf.
 
     Args:
         store: Where the files are.
@@ -111,16 +111,16 @@ class Puller:
         """Make the complete, verified bundle in `incoming`, and return its folder."""
         incoming = self.shelf.incoming
         durable.make_folder(incoming)
-        wanted = {
+        files = {
             entry.sha256: WantedFile(entry.sha256, entry.bytes) for entry in manifest.files.values()
         }
-        sweep(incoming, set(wanted))
+        sweep(incoming, set(files))
         fetcher = FileFetcher(self.store, incoming, self.minimum_speed)
-        linked = self._link(wanted, fetcher)
+        linked = self._link(files, fetcher)
         with self.shelf.changing():
             self.shelf.prune()  # versions that the appliance had open at the last switch
-        self._check_free_space(list(wanted.values()), fetcher)
-        missing = [file for file in wanted.values() if file.sha256 not in linked]
+        self._check_free_space(list(files.values()), fetcher)
+        missing = [file for file in files.values() if file.sha256 not in linked]
         total, done = sum(file.bytes for file in missing), 0
         for file in missing:
             before = done
@@ -151,8 +151,8 @@ class Puller:
                         linked.add(file.sha256)
         return linked
 
-    def _check_free_space(self, wanted: list[WantedFile], fetcher: FileFetcher) -> None:
-        missing = sum(file.bytes - fetcher.bytes_present(file) for file in wanted)
+    def _check_free_space(self, files: list[WantedFile], fetcher: FileFetcher) -> None:
+        missing = sum(file.bytes - fetcher.bytes_present(file) for file in files)
         free = shutil.disk_usage(self.shelf.incoming).free
         if missing and missing + self.reserve > free:
             raise DiskFullError(
