@@ -104,24 +104,22 @@ def follow(folder: Path, count: int, *, wait: bool) -> Iterator[JournalEntry]:
     """Yield the last `count` entries; with `wait`, then every new one, for ever."""
     file = folder / FILE
     lines: list[str] = []
-    for part in (older_file(file), file):
-        with contextlib.suppress(OSError):
-            lines += part.read_text(encoding="utf-8", errors="replace").splitlines()
-    stream = _reopen(file)
+    with contextlib.suppress(OSError):
+        lines += older_file(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    stream, rest = _open(file), ""  # the rest is a line that is not written completely yet
     if stream is not None:
-        stream.seek(0, os.SEEK_END)
+        *complete, rest = stream.read().split("\n")
+        lines += complete
     yield from _parsed(lines[-count:] if count else [])
-    rest = ""
     while wait:
-        rest += stream.read() if stream is not None else ""
-        *complete, rest = rest.split("\n")
+        *complete, rest = (rest + (stream.read() if stream is not None else "")).split("\n")
         yield from _parsed(complete)
         if not complete:
             if stream is None or _replaced(stream, file):
                 if stream is not None:
-                    yield from _parsed(stream.read().splitlines())
+                    yield from _parsed((rest + stream.read()).splitlines())
                     stream.close()
-                stream = _reopen(file)
+                stream, rest = _open(file), ""
             time.sleep(POLL_S)
 
 
@@ -132,7 +130,7 @@ def _parsed(lines: list[str]) -> Iterator[JournalEntry]:
             yield JournalEntry(timestamp(at), *rest)
 
 
-def _reopen(file: Path) -> IO[str] | None:
+def _open(file: Path) -> IO[str] | None:
     try:
         return file.open(encoding="utf-8", errors="replace")
     except OSError:

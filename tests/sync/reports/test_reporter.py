@@ -530,3 +530,14 @@ def test_the_journal_is_bounded_and_can_be_followed(tmp_path: Path) -> None:
         journal.flush()
         assert [int(next(notes).detail) for _ in range(20)] == list(range(start, start + 20))
     assert sum(one.stat().st_size for one in tmp_path.iterdir()) < 3 * 2000
+
+
+def test_a_line_of_the_journal_that_is_not_complete_yet_is_read_when_it_is(tmp_path: Path) -> None:
+    """The reporter writes by blocks of its buffer, which may end within a line."""
+    file = tmp_path / "reported.jsonl"
+    file.write_text('[1.0,"sent",1,"id","first"]\n[2.0,"sent",2,"id","sec')
+    entries = follow(tmp_path, 10, wait=True)
+    assert next(entries).detail == "first"
+    with file.open("a") as journal:
+        journal.write('ond"]\n')
+    assert next(entries).detail == "second"
