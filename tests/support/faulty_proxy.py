@@ -110,10 +110,10 @@ class FaultyProxy:
     def fault(self, method: str, path: str) -> Fault | None:
         """What is to go wrong with this request; counted."""
         with self._lock:
-            for one in self.faults:
-                if one.times and method in one.methods.split() and one.name in path:
-                    one.times -= 1
-                    return one
+            for fault in self.faults:
+                if fault.times and method in fault.methods.split() and fault.name in path:
+                    fault.times -= 1
+                    return fault
         return None
 
 

@@ -99,7 +99,7 @@ class Following:
     def incoming(self) -> list[str]:
         """What lies in ``incoming``."""
         folder = self.shelf.incoming
-        return sorted(one.name for one in folder.iterdir()) if folder.exists() else []
+        return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
 
 
 def variant(bundle: Path, out: Path, title: str) -> Path:

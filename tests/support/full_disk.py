@@ -60,9 +60,9 @@ def main() -> None:
         "length": after.length,
         "error_after": after.last_error,
         "reported": [
-            json.loads(one.payload)["details"]
-            for one in outbox.oldest(10_000)
-            if b'"dropped"' in one.payload
+            json.loads(event.payload)["details"]
+            for event in outbox.oldest(10_000)
+            if b'"dropped"' in event.payload
         ],
     }
     outbox.close()

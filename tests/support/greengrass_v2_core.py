@@ -45,10 +45,10 @@ class Core:
 
     def stop(self) -> None:
         """Stop, and leave everybody."""
-        for one in (self._server, *self._open):
+        for connection in (self._server, *self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
         self._open.clear()
 
     def _accept(self, server: socket.socket) -> None:

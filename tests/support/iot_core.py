@@ -182,7 +182,7 @@ class IotCore:
         topic = body[2 : 2 + length].decode()
         number = body[2 + length : 4 + length]
         payload = body[5 + length + body[4 + length] :]
-        if any(one == topic.encode() or one in payload for one in self.manners.closes_for):
+        if any(part == topic.encode() or part in payload for part in self.manners.closes_for):
             return False
         if self.manners.pace_s:
             await asyncio.sleep(self.manners.pace_s)
@@ -206,7 +206,7 @@ class IotCore:
 def read_record(record: Path) -> list[Received]:
     """What a broker has written down."""
     lines = [json.loads(line) for line in record.read_bytes().splitlines()]
-    return [Received(one["topic"], one["payload"].encode("latin-1")) for one in lines]
+    return [Received(line["topic"], line["payload"].encode("latin-1")) for line in lines]
 
 
 def packet(first: int, body: bytes) -> bytes:

@@ -115,7 +115,7 @@ class IotEndpoint:
 def _handler(endpoint: IotEndpoint) -> Callable[..., BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            subject = dict(one[0] for one in self.connection.getpeercert()["subject"])
+            subject = dict(pairs[0] for pairs in self.connection.getpeercert()["subject"])
             thing = self.headers.get("x-amzn-iot-thingname", "")
             endpoint.asked.append(Asked(self.path, thing, subject["commonName"]))
             until = datetime.now(UTC) + endpoint.lifetime

@@ -160,10 +160,10 @@ def test_an_endpoint_that_is_not_there_or_not_trusted_is_named(
         settings(endpoint),
         device.model_copy(update={"certificate": certificate, "private_key": key}),
     )
-    for one in (absent, untrusting, stranger):
-        assert one is not None
+    for refused in (absent, untrusting, stranger):
+        assert refused is not None
         with pytest.raises(StoreUnreachableError, match="cannot be reached"):
-            one.keys()
+            refused.keys()
     assert endpoint.asked == []
 
 

@@ -38,7 +38,10 @@ def store(folder: Path) -> Iterator[tuple[dict[str, str], trials.Fetched]]:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL_S3": proxy.address,
         }
-        yield environment, lambda part: sum(one.bytes for one in proxy.requests if part in one.path)
+        yield (
+            environment,
+            lambda part: sum(request.bytes for request in proxy.requests if part in request.path),
+        )
     finally:
         proxy.close()
         server.close()

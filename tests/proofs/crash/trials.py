@@ -156,7 +156,7 @@ def build(owner: Owner, most: int | None, progress: ShowProgress) -> TrialCounts
             outcome = "whole bundle there"
         run(owner.environment, *arguments)
         verify(target)
-        left = {one.name for one in out.iterdir()} - {target.name}
+        left = {file.name for file in out.iterdir()} - {target.name}
         if left:
             raise ProofError(f"left behind: {sorted(left)}")
         return outcome if killed else "ended before"

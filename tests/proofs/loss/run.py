@@ -194,11 +194,11 @@ def run(
             process.kill()
             process.wait()
         broker.close()
-    documents = [json.loads(one.payload) for one in broker.received()]
+    documents = [json.loads(message.payload) for message in broker.received()]
     return Outcome(
         durable=(folder / "durable").read_text().splitlines(),
-        received=[one["id"] for one in documents],
-        sequences=[one["sequence"] for one in documents],
+        received=[document["id"] for document in documents],
+        sequences=[document["sequence"] for document in documents],
         disruptions=sum(rig.faults.values()) - rig.faults["swallow"] + broker.swallowed,
         faults=rig.faults,
         peak_kib=rig.peak_kib,

@@ -88,12 +88,12 @@ def take_all(file: Path) -> set[str]:
     outbox = Outbox(file, OutboxSettings(), "reader")
     assert outbox.put(status("started")).wait(20), "the outbox takes no more events"
     stored = outbox.oldest(1_000_000)
-    assert len({one.stream for one in stored}) == 1
-    sequences = [one.sequence for one in stored]
+    assert len({event.stream for event in stored}) == 1
+    sequences = [event.sequence for event in stored]
     assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
     outbox.acknowledge(stored)
     outbox.close()
-    return {one.id for one in stored}
+    return {event.id for event in stored}
 
 
 if __name__ == "__main__":

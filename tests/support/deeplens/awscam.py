@@ -53,11 +53,11 @@ class Model:
         if video_frame.shape != (*self._shape[2:], 3):
             raise ValueError(f"a frame of shape {video_frame.shape}")
         taken = {*self._parameters, *self._symbol.list_auxiliary_states()}
-        (name,) = [one for one in self._symbol.list_arguments() if one not in taken]
+        (name,) = [argument for argument in self._symbol.list_arguments() if argument not in taken]
         executor = self._symbol.simple_bind(mx.cpu(), grad_req="null", **{name: self._shape})
         for held in (executor.arg_dict, executor.aux_dict):
-            for one in set(held) & set(self._parameters):
-                held[one][:] = self._parameters[one]
+            for parameter in set(held) & set(self._parameters):
+                held[parameter][:] = self._parameters[parameter]
         executor.arg_dict[name][:] = video_frame.transpose(2, 0, 1)[None]
         answers = executor.forward(is_train=False)
         names = self._symbol.list_outputs()

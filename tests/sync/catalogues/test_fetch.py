@@ -88,7 +88,7 @@ def names(folder: Path) -> set[str]:
 
 def sent(faulty: FaultyProxy) -> int:
     """Bytes that the proxy passed on."""
-    return sum(one.bytes for one in faulty.requests)
+    return sum(request.bytes for request in faulty.requests)
 
 
 class KilledError(Exception):

@@ -234,7 +234,7 @@ def test_a_flipped_bit_in_a_file_is_refused(following: Following, newer: Path, n
     content[len(content) // 2] ^= 4
     there.write_bytes(content)
     assert there.name in refused(following, following.device().check(), "forged")
-    assert not any(one.startswith(there.name) for one in following.incoming())
+    assert not any(name.startswith(there.name) for name in following.incoming())
 
 
 def test_swapped_files_are_refused(following: Following, newer: Path, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
         return ("", "") if state is None or not state.alive else (state.phase, state.bundle)
 
     def start() -> subprocess.Popen[bytes]:
-        pictures = next(one for one in sorted(things.iterdir()) if one.is_dir())
+        pictures = next(file for file in sorted(things.iterdir()) if file.is_dir())
         words: list[str | Path] = ["edge", "run", "--camera", pictures, "--port", "0"]
         return subprocess.Popen(
             [COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -278,7 +278,7 @@ def test_doctor_looks_at_one_thing_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = answer(ask("sync", "doctor", "--json"))
-    assert [(one["subject"], one["state"]) for one in found] == [
+    assert [(finding["subject"], finding["state"]) for finding in found] == [
         (subject, "ok")
         for subject in (
             *("source", "root", "credentials", "store", "channel", "clock", "disk"),
@@ -291,7 +291,7 @@ def test_doctor_looks_at_one_thing_after_the_other(
         "VISUAL_SEARCH_SYNC__ENDPOINT_URL": s3_server.address,
     }
     found = answer(ask("sync", "doctor", "--json", **there))
-    assert {one["state"] for one in found} == {"ok"}, found
+    assert {finding["state"] for finding in found} == {"ok"}, found
     assert "ok" in ask("sync", "doctor", **there).stdout
     for changes, subject, word in (
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "store", "let the device read"),
@@ -308,7 +308,7 @@ def test_doctor_looks_at_one_thing_after_the_other(
         with monkeypatch.context() as patch:
             for name, value in (there | changes).items():
                 patch.setenv(name, value)
-            (wrong,) = (one for one in examine(None) if one.state == "wrong")
+            (wrong,) = (finding for finding in examine(None) if finding.state == "wrong")
         assert wrong.subject == subject
         assert word in wrong.message + wrong.remedy
 
@@ -450,7 +450,7 @@ def test_once_reports_how_it_went_and_the_second_time_there_is_no_news(
     assert "1 events reported" in first.stderr
     file = following.data / "reports" / "reports.jsonl"
     found = [json.loads(line)["payload"] for line in file.read_text().splitlines()]
-    assert [(one["kind"], one["what"]) for one in found] == [("status", "sync")]
+    assert [(document["kind"], document["what"]) for document in found] == [("status", "sync")]
     assert found[0]["details"]["outcome"] == "installed"
     active = following.shelf.active()
     assert active is not None

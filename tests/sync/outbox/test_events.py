@@ -43,7 +43,7 @@ def test_the_examples_of_the_docs_fit_the_schema() -> None:
     examples = [json.loads(block) for block in blocks]
     for example in examples:
         SCHEMA.validate(example)
-    assert {one["kind"] for one in examples} == {"sighting", "status", "heartbeat"}
+    assert {document["kind"] for document in examples} == {"sighting", "status", "heartbeat"}
 
 
 @pytest.mark.parametrize(

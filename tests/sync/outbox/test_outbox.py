@@ -70,11 +70,11 @@ def put(outbox: Outbox, *events: Event) -> None:
 
 
 def documents(outbox: Outbox, count: int = 100_000) -> list[dict[str, Any]]:
-    return [json.loads(one.payload) for one in outbox.oldest(count)]
+    return [json.loads(event.payload) for event in outbox.oldest(count)]
 
 
 def told(outbox: Outbox, what: str) -> list[dict[str, Any]]:
-    return [one for one in documents(outbox) if one.get("what") == what]
+    return [document for document in documents(outbox) if document.get("what") == what]
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -112,14 +112,14 @@ def test_events_come_out_as_they_were_put(outbox: Outbox) -> None:
     events = [status("started", str(number)) for number in range(50)]
     put(outbox, *events)
     stored = outbox.oldest(100)
-    assert [one.id for one in stored] == [event.id for event in events]
-    assert [one.sequence for one in stored] == list(range(1, 51))
+    assert [event.id for event in stored] == [event.id for event in events]
+    assert [event.sequence for event in stored] == list(range(1, 51))
     found = documents(outbox)
-    assert [one["message"] for one in found] == [str(number) for number in range(50)]
-    assert {one["stream"] for one in found} == {stored[0].stream}
-    assert [one["sequence"] for one in found] == list(range(1, 51))
-    assert {one["device"] for one in found} == {"device-1"}
-    assert {one["boot"] for one in found} == {
+    assert [document["message"] for document in found] == [str(number) for number in range(50)]
+    assert {document["stream"] for document in found} == {stored[0].stream}
+    assert [document["sequence"] for document in found] == list(range(1, 51))
+    assert {document["device"] for document in found} == {"device-1"}
+    assert {document["boot"] for document in found} == {
         Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     }
 
@@ -127,7 +127,7 @@ def test_events_come_out_as_they_were_put(outbox: Outbox) -> None:
 def test_a_part_can_be_read_after_another(outbox: Outbox) -> None:
     put(outbox, *(status("started") for _ in range(10)))
     first = outbox.oldest(4)
-    assert [one.sequence for one in outbox.oldest(4, after=first[-1])] == [5, 6, 7, 8]
+    assert [event.sequence for event in outbox.oldest(4, after=first[-1])] == [5, 6, 7, 8]
 
 
 def test_what_is_acknowledged_is_gone_for_good_and_its_number_too(
@@ -139,7 +139,7 @@ def test_what_is_acknowledged_is_gone_for_good_and_its_number_too(
     outbox.close()
     again = Outbox(file, OutboxSettings(), "device-1")
     put(again, status("started"))
-    assert [one.sequence for one in again.oldest(10)] == [11]
+    assert [event.sequence for event in again.oldest(10)] == [11]
     assert again.counters().acknowledged == 10
     again.close()
 
@@ -151,7 +151,7 @@ def test_counters_tell_what_happened(outbox: Outbox) -> None:
     outbox.acknowledge(stored[:2])
     counters = outbox.counters()
     assert (counters.length, counters.sent, counters.acknowledged) == (3, 3, 2)
-    assert counters.bytes == sum(len(one.payload) for one in outbox.oldest(5)) + 3 * (
+    assert counters.bytes == sum(len(event.payload) for event in outbox.oldest(5)) + 3 * (
         ROW_BYTES - len(f',"stream":"{counters.stream}","sequence":1')
     )
     assert (counters.offline_s, counters.latencies) == (1.5, 2)
@@ -178,9 +178,9 @@ def test_attempts_are_counted_and_a_refused_message_is_set_aside_and_reported(
     first = outbox.oldest(1)
     outbox.failed(first, "closed")
     outbox.failed(first, "closed")
-    assert [one.attempts for one in outbox.oldest(3)] == [2, 0, 0]
+    assert [event.attempts for event in outbox.oldest(3)] == [2, 0, 0]
     outbox.set_aside(first[0], "it closes the connection")
-    assert [one.sequence for one in outbox.oldest(3)] == [2, 3]
+    assert [event.sequence for event in outbox.oldest(3)] == [2, 3]
     assert outbox.counters().dropped == {"refused": 1}
     assert outbox.counters().aside == 1
     put(outbox, status("started"))
@@ -195,11 +195,11 @@ def test_old_sightings_make_room_first_and_status_stays(outbox: Outbox) -> None:
     assert counters.bytes <= 1_000_000
     assert counters.bytes > 800_000
     found = documents(outbox)
-    assert [one["kind"] for one in found[:2]] == ["status", "heartbeat"]
-    sightings = [one["sequence"] for one in found if one["kind"] == "sighting"]
+    assert [document["kind"] for document in found[:2]] == ["status", "heartbeat"]
+    sightings = [document["sequence"] for document in found if document["kind"] == "sighting"]
     assert sightings[-1] - sightings[0] >= len(sightings) - 1
     assert counters.dropped == {"space": 3000 - len(sightings)}
-    reported = sum(one["details"]["space_sighting"] for one in told(outbox, "dropped"))
+    reported = sum(report["details"]["space_sighting"] for report in told(outbox, "dropped"))
     assert 0 < reported <= counters.dropped["space"]
     assert len(told(outbox, "dropped")) == 1, "the reports themselves must not flood"
 
@@ -208,13 +208,15 @@ def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.M
     monkeypatch.setattr(sync.outbox.writer, "REPORT_DROPS_S", 0)
     put(outbox, *(Event("sighting", NOTHING) for _ in range(3000)))
     put(outbox, status("started"))
-    reported = sum(one["details"]["space_sighting"] for one in told(outbox, "dropped"))
+    reported = sum(report["details"]["space_sighting"] for report in told(outbox, "dropped"))
     assert reported == outbox.counters().dropped["space"]
 
 
 def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file: Path) -> None:
     put(outbox, status("started"))
-    drops: dict[tuple[str, str], int] = {(one, kind): 1 for one in REASONS for kind in PRIORITY}
+    drops: dict[tuple[str, str], int] = {
+        (reason, kind): 1 for reason in REASONS for kind in PRIORITY
+    }
     OutboxDatabase(file).write(lambda database: count_drops(database, drops))
     put(outbox, status("started"))
     (report,) = told(outbox, "dropped")
@@ -224,7 +226,7 @@ def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file
 def test_numbers_of_a_network_go_before_sightings(outbox: Outbox) -> None:
     put(outbox, features([0.5] * 2048))
     put(outbox, *(Event("sighting", NOTHING) for _ in range(2400)))
-    assert "features" not in {one.kind for one in outbox.oldest(5000)}
+    assert "features" not in {event.kind for event in outbox.oldest(5000)}
 
 
 def test_what_is_too_old_goes_unless_a_clock_was_wrong(
@@ -242,7 +244,7 @@ def test_what_is_too_old_goes_unless_a_clock_was_wrong(
         Event("status", status("young").body, moment=Moment(now - 86400, trusted=True)),
     )
     until(lambda: outbox.counters().dropped == {"age": 1})
-    kinds = [one["what"] for one in documents(outbox)]
+    kinds = [document["what"] for document in documents(outbox)]
     assert kinds[:2] == ["of_1970", "young"]
     outbox.close()
 
@@ -297,7 +299,7 @@ def test_waiting_ends_with_news_of_this_process_and_of_the_other(
     assert not outbox.wait(0.05), "it was seen"
     with running(file, "other", "--count", "1"):
         assert outbox.wait(20)
-    assert [one["device"] for one in documents(outbox)] == ["device-1", "other"]
+    assert [document["device"] for document in documents(outbox)] == ["device-1", "other"]
 
 
 def test_nothing_is_news_in_an_emptied_outbox_that_is_opened_again(
@@ -340,9 +342,9 @@ def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
     stored = outbox.oldest(1_000_000)
     outbox.close()
     assert len(durable) > 10
-    assert durable <= {one.id for one in stored}
-    assert len({one.stream for one in stored}) == 1
-    assert [one.sequence for one in stored] == list(range(1, len(stored) + 1))
+    assert durable <= {event.id for event in stored}
+    assert len({event.stream for event in stored}) == 1
+    assert [event.sequence for event in stored] == list(range(1, len(stored) + 1))
     assert outbox_is_sound(file)
 
 
@@ -414,14 +416,14 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     again = Outbox(file, OutboxSettings(), "device-1")
     put(again, status("started", "after it"))
     stored = again.oldest(2000)
-    rescued = {one.id for one in stored} & {one.id for one in former}
+    rescued = {event.id for event in stored} & {event.id for event in former}
     assert len(rescued) >= least
     assert stored[0].stream != former[0].stream
-    assert [one.sequence for one in stored] == list(range(1, len(stored) + 1))
+    assert [event.sequence for event in stored] == list(range(1, len(stored) + 1))
     (report,) = told(again, "outbox_damaged")
     assert f"{len(rescued)} events of the old one were carried over" in report["message"]
     assert list(file.parent.glob("outbox-*-damaged.db"))
-    assert "after it" in [one["message"] for one in documents(again)]
+    assert "after it" in [document["message"] for document in documents(again)]
     again.close()
     assert outbox_is_sound(file)
 
@@ -437,8 +439,8 @@ def test_what_lies_behind_a_damaged_page_goes_on_and_the_rest_is_counted(file: P
         opened.write(b"\xff" * 4096)
     again = Outbox(file, OutboxSettings(), "device-1")
     put(again, status("started", "after it"))
-    details = [one.get("details", {}) for one in documents(again)]
-    numbers = [one["number"] for one in details if "number" in one]
+    details = [document.get("details", {}) for document in documents(again)]
+    numbers = [detail["number"] for detail in details if "number" in detail]
     assert numbers == sorted(set(range(1000)) & set(numbers))
     assert len(numbers) > 950
     assert numbers[-1] == 999
@@ -467,8 +469,8 @@ def test_both_processes_go_on_with_one_new_file_when_it_is_damaged_under_them(
         outbox.acknowledge([former])
     found = documents(outbox)
     assert found[0]["sequence"] == 1, "an old number acknowledges nothing new"
-    assert {one["device"] for one in found} == {"device-1", "other"}
-    assert len({one["stream"] for one in found}) == 1
+    assert {document["device"] for document in found} == {"device-1", "other"}
+    assert len({document["stream"] for document in found}) == 1
     assert len(told(outbox, "outbox_damaged")) == 1
     outbox.close()
     assert outbox_is_sound(file)
@@ -476,10 +478,10 @@ def test_both_processes_go_on_with_one_new_file_when_it_is_damaged_under_them(
 
 def test_a_deleted_file_is_made_anew(outbox: Outbox, file: Path) -> None:
     put(outbox, status("started"))
-    for one in file.parent.iterdir():
-        one.unlink()
+    for part in file.parent.iterdir():
+        part.unlink()
     put(outbox, status("started", "after it"))
-    assert [one["message"] for one in documents(outbox)] == ["after it"]
+    assert [document["message"] for document in documents(outbox)] == ["after it"]
 
 
 def test_damaged_files_do_not_pile_up(file: Path) -> None:
@@ -562,7 +564,7 @@ def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_ne
     """Killed at a later moment each time; what can be read is never lost."""
     outbox = Outbox(file, OutboxSettings(), "device-1")
     put(outbox, *(status("started") for _ in range(200)))
-    ids = {one.id for one in outbox.oldest(1000)}
+    ids = {event.id for event in outbox.oldest(1000)}
     outbox.close()
     took = 0.0
     for turn in range(25):
@@ -579,7 +581,7 @@ def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_ne
         took = took or time.monotonic() - start  # the first is left alive
         again = Outbox(file, OutboxSettings(), "device-1")
         put(again, status("started"))
-        stored = {one.id for one in again.oldest(10_000)}
+        stored = {event.id for event in again.oldest(10_000)}
         again.close()
         assert ids <= stored
         ids = stored

@@ -101,13 +101,13 @@ class Way:
 
     def numbers(self) -> list[int]:
         """Numbers of the status events on the broker's record, in order of their arrival."""
-        found = [json.loads(one.payload) for one in self.broker.received()]
-        return [one["details"]["number"] for one in found if one["kind"] == "status"]
+        found = [json.loads(message.payload) for message in self.broker.received()]
+        return [document["details"]["number"] for document in found if document["kind"] == "status"]
 
     def journal(self, what: str) -> list[JournalEntry]:
         """What the journal notes of one sort."""
         notes = follow(self.folder / "state", 100_000, wait=False)
-        return [one for one in notes if one.what == what]
+        return [entry for entry in notes if entry.what == what]
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +130,11 @@ def test_in_order_and_once(way: Way) -> None:
     drained = way.reporter().drain(30)
     assert (drained.acknowledged, drained.left, drained.error) == (500, 0, "")
     assert way.numbers() == list(range(500))
-    found = [json.loads(one.payload) for one in way.broker.received()]
-    assert [one["sequence"] for one in found] == sorted(one["sequence"] for one in found)
-    assert {one.topic for one in way.broker.received()} == {STATUS}
+    found = [json.loads(message.payload) for message in way.broker.received()]
+    assert [document["sequence"] for document in found] == sorted(
+        document["sequence"] for document in found
+    )
+    assert {message.topic for message in way.broker.received()} == {STATUS}
     counters = way.outbox.counters()
     assert (counters.sent, counters.acknowledged, counters.latencies) == (500, 500, 500)
 
@@ -197,7 +199,7 @@ def test_the_message_that_makes_it_hang_up(way: Way, pace_s: float) -> None:
     assert sorted(set(way.numbers())) == [n for n in range(30) if n != 13]
     counters = way.outbox.counters()
     assert (counters.aside, dict(counters.dropped)) == (1, {"refused": 1})
-    assert "set aside" in " ".join(one.detail for one in way.journal("trouble"))
+    assert "set aside" in " ".join(entry.detail for entry in way.journal("trouble"))
 
 
 def test_a_message_alone_that_makes_it_hang_up(way: Way) -> None:
@@ -271,10 +273,10 @@ def test_a_core_without_room_and_a_core_away_convict_nobody(way: Way) -> None:
             until(lambda: way.outbox.counters().length < 15, 60)
             core.status = 403
             until(lambda: way.journal("trouble"))
-            assert all("policy" not in one.detail for one in way.journal("trouble"))
+            assert all("policy" not in entry.detail for entry in way.journal("trouble"))
             core.takes, core.status = None, 200
             until(lambda: way.outbox.counters().length == 0, 60)
-        found = [json.loads(one.payload)["details"]["number"] for one in core.messages]
+        found = [json.loads(message.payload)["details"]["number"] for message in core.messages]
     assert sorted(found) == list(range(30))
     assert way.outbox.counters().aside == 0
 
@@ -283,7 +285,7 @@ def test_the_limit_of_rate(way: Way) -> None:
     """It takes at least as long as the limit wants."""
     way.put(21)
     way.reporter(rate=20.0).drain(60)
-    sent = [one.at for one in way.journal("sent")]
+    sent = [entry.at for entry in way.journal("sent")]
     assert len(sent) == 21
     assert sent[-1][:-1] > sent[0][:-1]
     seconds = float(sent[-1][17:-1]) - float(sent[0][17:-1])
@@ -342,9 +344,9 @@ def test_commands(way: Way) -> None:
             way.broker.command(topic, payload)
         until(lambda: len(way.broker.received()) == 5)
     received = way.broker.received()
-    assert {one.topic for one in received} == {f"visual-search/{THING}/answers"}
-    answers = [json.loads(one.payload) for one in received]
-    outcomes = [(one["id"], one["outcome"]) for one in answers]
+    assert {message.topic for message in received} == {f"visual-search/{THING}/answers"}
+    answers = [json.loads(message.payload) for message in received]
+    outcomes = [(answer["id"], answer["outcome"]) for answer in answers]
     assert outcomes == [
         ("1", "done"), ("1", "done"), ("2", "done"), ("3", "unknown"), (None, "unknown")
     ]  # fmt: skip
@@ -478,12 +480,12 @@ def test_a_full_stick(way: Way, tmp_path: Path) -> None:
     assert "take away" in drained.error
     collected: list[str] = []
     while way.outbox.counters().length:
-        for one in sorted(stick.glob("reports-*.jsonl")):
-            collected += one.read_text().splitlines()
-            one.unlink()
+        for file in sorted(stick.glob("reports-*.jsonl")):
+            collected += file.read_text().splitlines()
+            file.unlink()
         reporter.drain(0.3)
-    for one in sorted(stick.iterdir()):
-        collected += one.read_text().splitlines()
+    for file in sorted(stick.iterdir()):
+        collected += file.read_text().splitlines()
     numbers = [json.loads(line)["payload"]["details"]["number"] for line in collected]
     assert numbers == list(range(20))
     assert way.outbox.counters().aside == 0
@@ -529,7 +531,7 @@ def test_the_journal_is_bounded_and_can_be_followed(tmp_path: Path) -> None:
             journal.note("sent", detail=str(number))
         journal.flush()
         assert [int(next(notes).detail) for _ in range(20)] == list(range(start, start + 20))
-    assert sum(one.stat().st_size for one in tmp_path.iterdir()) < 3 * 2000
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 3 * 2000
 
 
 def test_a_line_of_the_journal_that_is_not_complete_yet_is_read_when_it_is(tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ def test_an_endless_refusal_ends(bad: Store, faulty: FaultyProxy) -> None:
     with pytest.raises(StoreRefusedError):
         bad.read("files/a", len(CONTENT))
     until(lambda: faulty.requests)
-    assert sum(one.bytes for one in faulty.requests) < 32 << 20
+    assert sum(request.bytes for request in faulty.requests) < 32 << 20
 
 
 def test_headers_that_trickle_in_are_not_waited_for(

@@ -86,7 +86,11 @@ def test_what_is_there_is_not_sent_again(
     assert (done.release, done.sent, done.bytes_sent) == (2, 0, 0)
     done = publisher.publish_validated(own_bundle, "store-42")
     assert (done.release, done.sent) == (1, 0)
-    assert not [one for one in faulty.requests if one.method == "PUT" and "/files/" in one.path]
+    assert not [
+        request
+        for request in faulty.requests
+        if request.method == "PUT" and "/files/" in request.path
+    ]
     (own_bundle / "items.db").write_bytes(b"changed")
     sign_again(own_bundle)
     done = publisher.publish_validated(own_bundle, "stable")
@@ -533,9 +537,11 @@ def test_a_stick_is_written_like_a_bucket(
 
 def test_a_passphrase_is_asked_for_each_folder(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
-    answers = [f"the passphrase of {one}" for one in ("offline", "publisher", "online")]
+    answers = [f"the passphrase of {folder}" for folder in ("offline", "publisher", "online")]
     said = CliRunner().invoke(
-        keys_command, ["init", str(folder)], input="".join(f"{one}\n{one}\n" for one in answers)
+        keys_command,
+        ["init", str(folder)],
+        input="".join(f"{answer}\n{answer}\n" for answer in answers),
     )
     assert said.exit_code == 0, said.output
     assert "New passphrase for offline/" in said.output

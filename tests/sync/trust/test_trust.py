@@ -617,7 +617,7 @@ def test_everything_is_flushed_after_a_refresh(
     wanted = {path.resolve() for path in (world.state, *world.state.rglob("*"))}
     ours = {"floor", "stable"}  # flushed under the names they are written with
     assert {str(path) for path in wanted if path.name not in {"lock"} | ours} <= flushed
-    assert all(any(f"/.{name}." in one for one in flushed) for name in ours)
+    assert all(any(f"/.{name}." in path for path in flushed) for name in ours)
 
 
 def test_two_at_once_do_not_meet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

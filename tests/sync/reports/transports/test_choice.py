@@ -120,7 +120,7 @@ class TestFile:
         way.send(2, TOPIC, b"plain\ntext")
         way.close()
         lines = (tmp_path / "stick" / CURRENT).read_text().splitlines()
-        assert [json.loads(one) for one in lines] == [
+        assert [json.loads(line) for line in lines] == [
             {"topic": TOPIC, "payload": {"a": "é"}},
             {"topic": TOPIC, "payload": "plain\ntext"},
         ]
@@ -145,13 +145,13 @@ class TestFile:
             way.send(token, TOPIC, b"{}")
         with pytest.raises(TransportError, match="take away"):
             way.send(6, TOPIC, b"{}")
-        lines = sum(len(one.read_bytes().splitlines()) for one in tmp_path.iterdir())
+        lines = sum(len(file.read_bytes().splitlines()) for file in tmp_path.iterdir())
         assert lines == len(heard.accepted_tokens) == 6
         assert len(list(tmp_path.iterdir())) == 3
         (tmp_path / "reports-000001.jsonl").unlink()
         way.send(100, TOPIC, b"{}")
         way.close()
-        assert {one.name for one in tmp_path.iterdir()} == {
+        assert {file.name for file in tmp_path.iterdir()} == {
             CURRENT, "reports-000002.jsonl", "reports-000003.jsonl"
         }  # fmt: skip
 

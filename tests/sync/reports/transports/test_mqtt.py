@@ -152,7 +152,7 @@ def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, he
         mqtt.send(token, TOPIC, str(token).encode())
     heard.wait(lambda: len(heard.accepted_tokens) == 50)
     mqtt.close()
-    assert [int(one.payload) for one in iot_core.received()] == list(range(50))
+    assert [int(message.payload) for message in iot_core.received()] == list(range(50))
 
 
 def test_a_swallowed_answer_is_no_answer(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
@@ -360,14 +360,14 @@ class TestDoctor:
 
     def test_all_well(self, config: Path, iot_core: IotCore) -> None:
         found = list(checks(config))
-        assert {one.subject for one in found if one.state == "ok"} == {
+        assert {finding.subject for finding in found if finding.state == "ok"} == {
             "reporting", "endpoint", "commands", "topic"
         }  # fmt: skip
-        assert [one.message for one in found if one.subject == "topic"] == [
+        assert [finding.message for finding in found if finding.subject == "topic"] == [
             f"visual-search/{THING}/{name}"
             for name in ("sightings", "status", "heartbeat", "answers")
         ]
-        [certificate] = [one for one in found if one.subject == "certificate"]
+        [certificate] = [finding for finding in found if finding.subject == "certificate"]
         assert certificate.state == "note"  # it is valid for a day
         assert len(iot_core.received()) == 4
 
@@ -379,15 +379,15 @@ class TestDoctor:
             iot_core.manners.closes_for = [topic.encode()]
         else:
             iot_core.manners.refuses = {topic: NOT_AUTHORIZED}
-        found = [one for one in checks(config) if one.subject == "topic"]
-        assert [one.state for one in found] == ["ok", "wrong", "ok", "ok"]
+        found = [finding for finding in checks(config) if finding.subject == "topic"]
+        assert [finding.state for finding in found] == ["ok", "wrong", "ok", "ok"]
         assert found[1].remedy == (
             f"allow iot:Publish for topic {topic} in the certificate's policy"
         )
 
     def test_nobody_there(self, config: Path, iot_core: IotCore) -> None:
         iot_core.stop()
-        [wrong] = [one for one in checks(config) if one.state == "wrong"]
+        [wrong] = [finding for finding in checks(config) if finding.state == "wrong"]
         assert wrong.subject == "endpoint"
         assert "nothing listens" in wrong.message
 
