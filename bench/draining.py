@@ -36,7 +36,7 @@ from edge.vision.recognizer import Recognizer
 from sync.outbox.events import status
 from sync.outbox.outbox import FILE, Outbox
 from sync.settings import OutboxSettings
-from tests.support.brokers import THING, Mosquitto, Papers
+from tests.support.brokers import THING, BrokerCertificates, Mosquitto
 
 RESULTS = Path("bench-results")
 EVENTS = 5000  # more than are sent meanwhile
@@ -54,15 +54,17 @@ def main() -> None:
     acknowledged = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        papers = Papers.make(folder)
+        certificates = BrokerCertificates.make(folder)
         (folder / "mosquitto").mkdir()
-        mosquitto = Mosquitto(folder / "mosquitto", papers)
+        mosquitto = Mosquitto(folder / "mosquitto", certificates)
         try:
             for turn in range(2 * ROUNDS):
                 full = turn % 2 == 1
                 home = folder / str(turn)
                 home.mkdir()
-                taken, measured = one_round(home, bundle, frames, papers, mosquitto.port, full=full)
+                taken, measured = one_round(
+                    home, bundle, frames, certificates, mosquitto.port, full=full
+                )
                 times[full] += measured
                 acknowledged += taken if full else 0
         finally:
@@ -79,7 +81,13 @@ def main() -> None:
 
 
 def one_round(
-    folder: Path, bundle: Bundle, frames: list[Image], papers: Papers, port: int, *, full: bool
+    folder: Path,
+    bundle: Bundle,
+    frames: list[Image],
+    certificates: BrokerCertificates,
+    port: int,
+    *,
+    full: bool,
 ) -> tuple[int, list[float]]:
     """Events acknowledged meanwhile, and milliseconds of each frame."""
     settings = OutboxSettings.model_validate({})
@@ -97,7 +105,7 @@ def one_round(
     )
     recognizer = Recognizer(bundle)
     measured = []
-    with reporter(folder, papers, port):
+    with reporter(folder, certificates, port):
         until_connected(folder)
         before = outbox.counters().acknowledged
         for number, image in enumerate(frames):
@@ -114,16 +122,16 @@ def one_round(
 
 
 @contextmanager
-def reporter(folder: Path, papers: Papers, port: int) -> Iterator[None]:
+def reporter(folder: Path, certificates: BrokerCertificates, port: int) -> Iterator[None]:
     """A `sync run` that reports from `folder`."""
-    certificate, key = papers.device
+    certificate, key = certificates.device
     environment = {
         **os.environ,
         "VISUAL_SEARCH_DEVICE__DATA_DIR": str(folder),
         "VISUAL_SEARCH_DEVICE__THING": THING,
         "VISUAL_SEARCH_DEVICE__CERTIFICATE": str(certificate),
         "VISUAL_SEARCH_DEVICE__PRIVATE_KEY": str(key),
-        "VISUAL_SEARCH_DEVICE__CA": str(papers.authority.file),
+        "VISUAL_SEARCH_DEVICE__CA": str(certificates.authority.file),
         "VISUAL_SEARCH_OUTBOX__ENDPOINT": "localhost",
         "VISUAL_SEARCH_OUTBOX__PORT": str(port),
     }

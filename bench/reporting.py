@@ -24,7 +24,7 @@ from sync.reports.transports.base import Refusal
 from sync.reports.transports.broker_address import BrokerAddress
 from sync.reports.transports.mqtt import MqttTransport
 from sync.settings import OutboxSettings
-from tests.support.brokers import THING, Mosquitto, Papers
+from tests.support.brokers import THING, BrokerCertificates, Mosquitto
 
 ROUNDS = 5
 AT_ONCE = 100
@@ -62,10 +62,10 @@ def main() -> None:
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        papers = Papers.make(folder)
+        certificates = BrokerCertificates.make(folder)
         (folder / "mosquitto").mkdir()
-        mosquitto = Mosquitto(folder / "mosquitto", papers)
-        address = papers.address(mosquitto.port)
+        mosquitto = Mosquitto(folder / "mosquitto", certificates)
+        address = certificates.address(mosquitto.port)
         try:
             rounds = [one_round(folder / str(n), address, events) for n in range(ROUNDS)]
         finally:

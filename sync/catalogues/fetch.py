@@ -79,9 +79,7 @@ class FileFetcher:
         journal = self._read_journal(file)
         return journal.bytes if journal is not None else 0
 
-    def fetch(
-        self, file: WantedFile, progress: FileProgress = lambda here, fetched: None
-    ) -> Path:
+    def fetch(self, file: WantedFile, progress: FileProgress = lambda here, fetched: None) -> Path:
         """Fetch what is missing of a file, and return its path.
 
         What `progress` raises passes through; the bytes that came before stay.

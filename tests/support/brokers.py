@@ -25,7 +25,7 @@ MOSQUITTO = "/usr/sbin/mosquitto"
 
 
 def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for something that nobody announces."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not come"
@@ -33,14 +33,14 @@ def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @dataclass
-class Heard:
-    """A listener that notes everything."""
+class RecordedCallbacks:
+    """Callbacks of a transport that record every call."""
 
     accepted_tokens: list[int] = field(default_factory=list)
     refusals: list[tuple[int, str, Refusal]] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
-    _news: threading.Condition = field(default_factory=threading.Condition)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def accepted(self, token: int) -> None:
         self._note(self.accepted_tokens, token)
@@ -55,31 +55,31 @@ class Heard:
         self._note(self.commands, (topic, payload))
 
     def wait(self, until: Callable[[], object], seconds: float = 60.0) -> None:
-        """Wait until something holds."""
-        with self._news:
-            assert self._news.wait_for(lambda: bool(until()), seconds), self
+        """Wait until a condition holds; it is checked after each call."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: bool(until()), seconds), self
 
     def _note(self, where: list[Any], what: object) -> None:
-        with self._news:
+        with self._changed:
             where.append(what)
-            self._news.notify_all()
+            self._changed.notify_all()
 
 
 @dataclass(frozen=True)
-class Papers:
-    """An authority, a broker's certificate and a device's."""
+class BrokerCertificates:
+    """A certificate authority, and the certificates of a broker and of a device, by it."""
 
     authority: Authority
     broker: tuple[Path, Path]
     device: tuple[Path, Path]
 
     @classmethod
-    def make(cls, folder: Path) -> Papers:
+    def make(cls, folder: Path) -> BrokerCertificates:
         authority = Authority(folder)
         return cls(authority, authority.issue("localhost"), authority.issue(THING))
 
     def address(self, port: int, endpoint: str = "localhost", thing: str = THING) -> BrokerAddress:
-        """Where a broker on this machine is."""
+        """The address of a broker on this machine."""
         return BrokerAddress(endpoint, port, thing, *self.device, self.authority.file)
 
     def iot_core(self, record: Path) -> IotCore:
@@ -88,13 +88,13 @@ class Papers:
 
 
 class Mosquitto:
-    """A real mosquitto: client certificates wanted, each thing has its own topics alone."""
+    """A real mosquitto that requires client certificates; each thing may use its own topics."""
 
-    def __init__(self, folder: Path, papers: Papers) -> None:
+    def __init__(self, folder: Path, certificates: BrokerCertificates) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        certificate, key = papers.broker
+        certificate, key = certificates.broker
         (folder / "acl").write_text(
             "pattern write visual-search/%u/#\n"
             "pattern read visual-search/%u/commands\n"
@@ -102,7 +102,7 @@ class Mosquitto:
         )
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(
-            f"listener {self.port} 127.0.0.1\ncafile {papers.authority.file}\n"
+            f"listener {self.port} 127.0.0.1\ncafile {certificates.authority.file}\n"
             f"certfile {certificate}\nkeyfile {key}\nrequire_certificate true\n"
             f"use_identity_as_username true\nacl_file {folder / 'acl'}\nuser root\n"
             f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
@@ -136,17 +136,17 @@ class Mosquitto:
 
 
 class Consumer:
-    """Somebody in the cloud: notes the ids of all that mosquitto hands on, over its restarts."""
+    """A subscriber in the cloud: records the ids of all messages, across restarts of mosquitto."""
 
-    def __init__(self, port: int, papers: Papers) -> None:
+    def __init__(self, port: int, certificates: BrokerCertificates) -> None:
         self.ids: set[str] = set()
-        certificate, key = papers.authority.issue("consumer")
+        certificate, key = certificates.authority.issue("consumer")
         client = paho.Client(
             CallbackAPIVersion.VERSION2, "consumer", clean_session=False, protocol=paho.MQTTv311
         )  # a session that mosquitto keeps on its disk
-        client.tls_set(str(papers.authority.file), str(certificate), str(key))
+        client.tls_set(str(certificates.authority.file), str(certificate), str(key))
         client.reconnect_delay_set(1, 1)
-        client.on_message = self._hear
+        client.on_message = self._record
         subscribed = threading.Event()
         client.on_subscribe = lambda *_: subscribed.set()
         client.connect("localhost", port)
@@ -156,9 +156,9 @@ class Consumer:
         self._client = client
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _hear(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
+    def _record(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
         self.ids.add(json.loads(message.payload)["id"])

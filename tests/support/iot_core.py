@@ -27,13 +27,13 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Manners:
-    """How it treats its guests; may change at any time.
+class Behaviour:
+    """How the broker treats its clients; may change at any time.
 
     Attributes:
         closes_for: Topics, or parts of payloads, that make it close the connection.
         refuses: Reason codes of PUBACKs by topic.
-        turns_away: Reason code of the greeting; 0 lets everybody in.
+        refuses_connections: Reason code of the CONNACK; 0 accepts every client.
         swallows: The share of PUBACKs that it leaves out.
         pace_s: How long it takes over each message.
         quota: How many more messages it takes before it throttles; None for no end.
@@ -43,7 +43,7 @@ class Manners:
 
     closes_for: list[bytes] = field(default_factory=list)
     refuses: dict[str, int] = field(default_factory=dict)
-    turns_away: int = 0
+    refuses_connections: int = 0
     swallows: float = 0.0
     pace_s: float = 0.0
     quota: int | None = None
@@ -64,7 +64,7 @@ class IotCore:
     """The broker, on a thread of its own; `record` holds what it has acknowledged, and more."""
 
     def __init__(self, record: Path, context: ssl.SSLContext, seed: int = 1) -> None:
-        self.manners = Manners()
+        self.behaviour = Behaviour()
         self.record = record
         self.subscribed: set[str] = set()
         self.connections = 0
@@ -154,20 +154,22 @@ class IotCore:
         first, body = await read_packet(reader)
         if writer.is_closing():
             return False
-        if self.manners.silent:
+        if self.behaviour.silent:
             return True
         match first >> 4:
             case 1:  # CONNECT
-                most = struct.pack("!BH", 0x21, self.manners.receive_maximum)
-                writer.write(packet(0x20, bytes([0, self.manners.turns_away, len(most)]) + most))
-                return not self.manners.turns_away
+                most = struct.pack("!BH", 0x21, self.behaviour.receive_maximum)
+                writer.write(
+                    packet(0x20, bytes([0, self.behaviour.refuses_connections, len(most)]) + most)
+                )
+                return not self.behaviour.refuses_connections
             case 3:  # PUBLISH
                 return await self._publish(first, body, writer)
             case 8:  # SUBSCRIBE
                 length = struct.unpack_from("!H", body, 3)[0]
                 topic = body[5 : 5 + length].decode()
-                if self.manners.subscriptions != "granted":
-                    return self.manners.subscriptions == "ignored"
+                if self.behaviour.subscriptions != "granted":
+                    return self.behaviour.subscriptions == "ignored"
                 self.subscribed.add(topic)
                 self._writers[writer].add(topic)
                 writer.write(packet(0x90, body[:2] + b"\0\1"))
@@ -182,21 +184,21 @@ class IotCore:
         topic = body[2 : 2 + length].decode()
         number = body[2 + length : 4 + length]
         payload = body[5 + length + body[4 + length] :]
-        if any(part == topic.encode() or part in payload for part in self.manners.closes_for):
+        if any(part == topic.encode() or part in payload for part in self.behaviour.closes_for):
             return False
-        if self.manners.pace_s:
-            await asyncio.sleep(self.manners.pace_s)
+        if self.behaviour.pace_s:
+            await asyncio.sleep(self.behaviour.pace_s)
             if writer.is_closing():
                 return False
-        reason = self.manners.refuses.get(topic, 0)
-        if self.manners.quota is not None and not reason:
-            self.manners.quota -= 1
-            reason = QUOTA_EXCEEDED if self.manners.quota < 0 else 0
+        reason = self.behaviour.refuses.get(topic, 0)
+        if self.behaviour.quota is not None and not reason:
+            self.behaviour.quota -= 1
+            reason = QUOTA_EXCEEDED if self.behaviour.quota < 0 else 0
         if not reason:
             line = json.dumps({"topic": topic, "payload": payload.decode("latin-1")})
             self._file.write(line.encode() + b"\n")
             os.fdatasync(self._file.fileno())
-        if self._random.random() < self.manners.swallows:
+        if self._random.random() < self.behaviour.swallows:
             self.swallowed += 1
             return True
         writer.write(packet(PUBACK << 4, number + bytes([reason])))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
-from tests.support.brokers import Papers
+from tests.support.brokers import BrokerCertificates
 from tests.support.iot_core import IotCore
 
 WINDOW = 20
@@ -76,7 +76,7 @@ class Rig:
     events: int
     rate: float
     chance: random.Random
-    papers: Papers
+    certificates: BrokerCertificates
     broker: IotCore
     faults: Counter[str] = field(default_factory=Counter)
     peak_kib: dict[str, int] = field(default_factory=dict)
@@ -87,8 +87,8 @@ class Rig:
         outbox = self.folder / "outbox.db"
         words: list[object] = [outbox, self.folder / "durable", self.events, self.rate]
         if name == "reporter":
-            certificate, key = self.papers.device
-            ca = self.papers.authority.file
+            certificate, key = self.certificates.device
+            ca = self.certificates.authority.file
             words = [outbox, self.folder / "state", self.broker.port, certificate, key, ca]
             words += [WINDOW, PATIENCE_S]
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -132,22 +132,22 @@ class Rig:
 
     def stall(self) -> None:
         """Nothing is answered; then the connection breaks."""
-        self.broker.manners.silent = True
+        self.broker.behaviour.silent = True
         time.sleep(STALL_S)
-        self.broker.manners.silent = False
+        self.broker.behaviour.silent = False
         self.broker.cut()
 
     def swallow(self) -> None:
         """One PUBACK in fifty is left out for a moment."""
-        self.broker.manners.swallows = 0.02
+        self.broker.behaviour.swallows = 0.02
         time.sleep(0.2)
-        self.broker.manners.swallows = 0.0
+        self.broker.behaviour.swallows = 0.0
 
     def slow(self) -> None:
         """One message a second."""
-        self.broker.manners.pace_s = 1.0
+        self.broker.behaviour.pace_s = 1.0
         time.sleep(SLOW_S)
-        self.broker.manners.pace_s = 0.0
+        self.broker.behaviour.pace_s = 0.0
 
     def written(self) -> bool:
         """Whether the writer has done its work."""
@@ -166,9 +166,9 @@ def run(
         rate: Events that are written a second.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    papers = Papers.make(folder)
-    broker = papers.iot_core(folder / "record")
-    rig = Rig(folder, events, rate, random.Random(seed), papers, broker)
+    certificates = BrokerCertificates.make(folder)
+    broker = certificates.iot_core(folder / "record")
+    rig = Rig(folder, events, rate, random.Random(seed), certificates, broker)
     began = time.monotonic()
     plan: list[Callable[[], None]] = [
         *([lambda: rig.kill("reporter")] * (kills - kills // 2)),

@@ -1,4 +1,4 @@
-"""The trial: only edge's own word or two crashes are a verdict on a bundle, nothing else is."""
+"""Probation: a bundle fails by what the appliance says or by two crashes, and by nothing else."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from catalog.core.state import (
 from sync.catalogues.probation import SOAK_TIME_S, ProbationWatcher
 from tests.support.following import variant
 
-PATIENCE = 60.0
+OPEN_TIMEOUT_S = 60.0
 
 
-class Bench:
-    """A shelf with an old and a new version, the new one on trial; time and edge are played."""
+class ProbationSetup:
+    """A shelf with an old version and a new one on probation, a clock, and an appliance's state."""
 
     def __init__(self, folder: Path, bundle: Path) -> None:
         self.shelf = Shelf(folder / "shelf")
@@ -45,34 +45,34 @@ class Bench:
                 self.shelf.switch(name)
             names.append(name)
         self.old, self.new = names
-        self.begin()
+        self.begin_probation()
         self.watcher = self.restarted()
 
-    def begin(self) -> None:
-        """The new one comes on trial."""
+    def begin_probation(self) -> None:
+        """Put the new version on probation."""
         with self.shelf.changing():
-            trial = Probation(
-                bundle=self.new, patience_s=PATIENCE, before=read_edge_state(self.state)
+            probation = Probation(
+                bundle=self.new, patience_s=OPEN_TIMEOUT_S, before=read_edge_state(self.state)
             )
-            self.shelf.save_state(self.shelf.state().model_copy(update={"trial": trial}))
+            self.shelf.save_state(self.shelf.state().model_copy(update={"trial": probation}))
 
     def restarted(self) -> ProbationWatcher:
-        """Sync, just started."""
+        """The watcher of a ``sync run`` that has just started."""
         return ProbationWatcher(
             self.shelf, lambda: read_edge_state(self.state), clock=lambda: self.now
         )
 
-    def say(self, phase: Phase, bundle: str, **changes: object) -> None:
-        """Edge says something; it is this process unless `changes` say otherwise."""
+    def write_state(self, phase: Phase, bundle: str, **changes: object) -> None:
+        """Write the appliance's state; it is this process unless `changes` say otherwise."""
         write_edge_state(self.state, edge_state(phase, bundle).model_copy(update=changes))
 
-    def say_and_die(self, phase: Phase, bundle: str, **changes: object) -> None:
-        """So does an edge that runs no more."""
+    def write_state_and_exit(self, phase: Phase, bundle: str, **changes: object) -> None:
+        """Write the state of an appliance that has ended."""
         pid, started = self.dead
-        self.say(phase, bundle, **{"pid": pid, "started": started} | changes)
+        self.write_state(phase, bundle, **{"pid": pid, "started": started} | changes)
 
-    def look(self, after: float = 1.0) -> str:
-        """Time goes by, then sync looks."""
+    def check(self, after: float = 1.0) -> str:
+        """Let `after` seconds pass, then check the probation."""
         self.now += after
         return self.watcher.check()
 
@@ -82,18 +82,18 @@ class Bench:
         assert active is not None
         return active.name
 
-    def taken_back(self) -> bool:
-        """Whether the old one is active and the new one marked."""
+    def was_rolled_back(self) -> bool:
+        """Whether the old version is active and the new one rejected."""
         rejected = self.shelf.state().rejection(self.new, "auto")
         return self.active == self.old and rejected is not None
 
     def stays(self) -> bool:
-        """Whether the new one is active and not marked."""
+        """Whether the new version is active and nothing is rejected."""
         return self.active == self.new and self.shelf.state().rejected == {}
 
 
 def ended_process() -> tuple[int, int]:
-    """Id and start of a process that is gone."""
+    """Id and start time of a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started = process_start(child.pid)
     assert started is not None
@@ -103,155 +103,161 @@ def ended_process() -> tuple[int, int]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, small_bundle: Path) -> Bench:
-    return Bench(tmp_path, small_bundle)
+def setup(tmp_path: Path, small_bundle: Path) -> ProbationSetup:
+    return ProbationSetup(tmp_path, small_bundle)
 
 
-def test_without_an_edge_there_is_no_verdict(bench: Bench) -> None:
-    assert [bench.look(3600) for _ in range(3)] == ["none"] * 3
-    assert bench.stays()
+def test_without_an_appliance_nothing_is_decided(setup: ProbationSetup) -> None:
+    assert [setup.check(3600) for _ in range(3)] == ["none"] * 3
+    assert setup.stays()
 
 
-def test_an_edge_that_opens_it_in_time_settles_the_trial(bench: Bench) -> None:
-    bench.say("open", bench.old)
-    assert bench.look() == "waiting"
-    bench.say("opening", bench.new)
-    assert bench.look(50) == "waiting"
-    bench.say("open", bench.new)
-    assert bench.look() == "open"
-    assert bench.shelf.state().trial is not None
-    assert bench.look(SOAK_TIME_S) == "open"
-    assert bench.shelf.state().trial is None
-    assert bench.look() == "none"
-    assert bench.stays()
+def test_an_appliance_that_opens_it_in_time_ends_the_probation_after_the_soak_time(
+    setup: ProbationSetup,
+) -> None:
+    setup.write_state("open", setup.old)
+    assert setup.check() == "waiting"
+    setup.write_state("opening", setup.new)
+    assert setup.check(50) == "waiting"
+    setup.write_state("open", setup.new)
+    assert setup.check() == "open"
+    assert setup.shelf.state().trial is not None
+    assert setup.check(SOAK_TIME_S) == "open"
+    assert setup.shelf.state().trial is None
+    assert setup.check() == "none"
+    assert setup.stays()
 
 
-def test_an_edge_that_does_not_open_it_in_a_minute_gets_the_old_one_back(bench: Bench) -> None:
-    bench.say("open", bench.old)
-    assert bench.look() == "waiting"
-    bench.say("opening", bench.new)
-    assert bench.look(PATIENCE) == "waiting"
-    assert bench.look() == "bad"
-    assert bench.watcher.reason == "edge did not open it within 60 s"
-    assert bench.taken_back()
-    assert bench.shelf.previous() is None
-    assert not (bench.shelf.versions / bench.new).exists()
-    assert bench.look() == "none"
+def test_an_appliance_that_does_not_open_it_in_a_minute_is_rolled_back(
+    setup: ProbationSetup,
+) -> None:
+    setup.write_state("open", setup.old)
+    assert setup.check() == "waiting"
+    setup.write_state("opening", setup.new)
+    assert setup.check(OPEN_TIMEOUT_S) == "waiting"
+    assert setup.check() == "bad"
+    assert setup.watcher.reason == "edge did not open it within 60 s"
+    assert setup.was_rolled_back()
+    assert setup.shelf.previous() is None
+    assert not (setup.shelf.versions / setup.new).exists()
+    assert setup.check() == "none"
 
 
-def test_an_edge_that_says_it_cannot_gets_the_old_one_back_at_once(bench: Bench) -> None:
-    bench.say("failed", bench.new, message="index.ann is damaged")
-    assert bench.look() == "bad"
-    assert "index.ann is damaged" in bench.watcher.reason
-    assert bench.taken_back()
+def test_an_appliance_that_cannot_open_it_is_rolled_back_at_once(setup: ProbationSetup) -> None:
+    setup.write_state("failed", setup.new, message="index.ann is damaged")
+    assert setup.check() == "bad"
+    assert "index.ann is damaged" in setup.watcher.reason
+    assert setup.was_rolled_back()
 
 
-def test_what_edge_said_before_is_not_about_this_trial(bench: Bench) -> None:
-    bench.say("failed", bench.new, message="before")
-    bench.begin()
-    assert bench.look() == "waiting"
-    bench.say("open", bench.new)
-    assert bench.look() == "open"
-    assert bench.stays()
+def test_a_state_from_before_the_probation_does_not_count(setup: ProbationSetup) -> None:
+    setup.write_state("failed", setup.new, message="before")
+    setup.begin_probation()
+    assert setup.check() == "waiting"
+    setup.write_state("open", setup.new)
+    assert setup.check() == "open"
+    assert setup.stays()
 
 
-def test_one_crash_is_no_verdict_two_are(bench: Bench) -> None:
-    bench.say_and_die("open", bench.new)
-    assert bench.look() == "none"
-    bench.dead = ended_process()
-    bench.say_and_die("opening", bench.new)
-    assert bench.look() == "bad"
-    assert "crashed 2 times" in bench.watcher.reason
-    assert bench.taken_back()
+def test_the_second_crash_rolls_back_not_the_first(setup: ProbationSetup) -> None:
+    setup.write_state_and_exit("open", setup.new)
+    assert setup.check() == "none"
+    setup.dead = ended_process()
+    setup.write_state_and_exit("opening", setup.new)
+    assert setup.check() == "bad"
+    assert "crashed 2 times" in setup.watcher.reason
+    assert setup.was_rolled_back()
 
 
-def test_crashes_are_counted_though_nobody_was_looking(bench: Bench) -> None:
+def test_crashes_between_two_checks_are_counted(setup: ProbationSetup) -> None:
     for _ in range(2):
-        bench.dead = ended_process()
-        bench.say_and_die("opening", bench.new)
-    bench.say("opening", bench.new)  # a third process is on its way
-    assert bench.restarted().check() == "bad"
-    assert bench.taken_back()
+        setup.dead = ended_process()
+        setup.write_state_and_exit("opening", setup.new)
+    setup.write_state("opening", setup.new)  # a third process is on its way
+    assert setup.restarted().check() == "bad"
+    assert setup.was_rolled_back()
 
 
 @pytest.mark.parametrize("end", ["stopped", "power cut", "both"])
-def test_stops_and_power_cuts_are_no_crashes(bench: Bench, end: str) -> None:
+def test_stops_and_power_cuts_are_no_crashes(setup: ProbationSetup, end: str) -> None:
     for _ in range(4):
-        bench.dead = ended_process()
-        bench.say_and_die(
+        setup.dead = ended_process()
+        setup.write_state_and_exit(
             "open" if end == "power cut" else "stopped",
-            bench.new,
+            setup.new,
             boot=boot_id() if end == "stopped" else "another boot",
         )
-        assert bench.look() == "none"
-    bench.say("open", bench.new)
-    assert bench.look() == "open"
-    assert bench.stays()
+        assert setup.check() == "none"
+    setup.write_state("open", setup.new)
+    assert setup.check() == "open"
+    assert setup.stays()
 
 
-def test_crashes_with_the_old_one_do_not_count(bench: Bench) -> None:
+def test_crashes_with_the_old_one_do_not_count(setup: ProbationSetup) -> None:
     for _ in range(3):
-        bench.dead = ended_process()
-        bench.say_and_die("open", bench.old)
-    assert bench.look() == "none"
-    bench.say("open", bench.new)
-    assert bench.look() == "open"
-    assert bench.stays()
+        setup.dead = ended_process()
+        setup.write_state_and_exit("open", setup.old)
+    assert setup.check() == "none"
+    setup.write_state("open", setup.new)
+    assert setup.check() == "open"
+    assert setup.stays()
 
 
-def test_crashes_after_the_trial_are_not_held_against_it(bench: Bench) -> None:
-    bench.say("open", bench.new)
-    bench.look()
-    bench.look(SOAK_TIME_S)
+def test_crashes_after_the_probation_do_not_count(setup: ProbationSetup) -> None:
+    setup.write_state("open", setup.new)
+    setup.check()
+    setup.check(SOAK_TIME_S)
     for _ in range(3):
-        bench.dead = ended_process()
-        bench.say_and_die("open", bench.new)
-    assert bench.look() == "none"
-    assert bench.stays()
+        setup.dead = ended_process()
+        setup.write_state_and_exit("open", setup.new)
+    assert setup.check() == "none"
+    assert setup.stays()
 
 
-def test_an_edge_that_shows_another_bundle_on_purpose_is_no_verdict(bench: Bench) -> None:
-    bench.say("open", "20250101T000000Z-000000000000", follows=False)
-    assert [bench.look(), bench.look(3600)] == ["none", "none"]
-    assert bench.stays()
-
-
-def test_a_restart_of_edge_gives_it_its_minute_again(bench: Bench) -> None:
-    bench.say("open", bench.old)
-    bench.look()
-    bench.look(50)
-    bench.say_and_die("stopped", bench.old)
-    assert bench.look() == "none"
-    bench.say("opening", bench.new)
-    assert bench.look(50) == "waiting"
-    assert bench.look(50) == "waiting"
-    assert bench.look(50) == "bad"
-
-
-def test_another_activation_by_hand_ends_the_trial(bench: Bench) -> None:
-    with bench.shelf.changing():
-        bench.shelf.switch(bench.old)
-    bench.say("open", bench.old)
-    assert [bench.look(), bench.look(3600)] == ["none", "none"]
-    assert bench.active == bench.old
-    assert bench.shelf.state().rejected == {}
-
-
-def test_the_first_catalogue_ever_is_marked_but_there_is_nothing_to_go_back_to(
-    bench: Bench,
+def test_an_appliance_that_shows_another_bundle_on_purpose_decides_nothing(
+    setup: ProbationSetup,
 ) -> None:
-    (bench.shelf.folder / "previous").unlink()
-    bench.say("failed", bench.new, message="no")
-    assert bench.look() == "bad"
-    assert bench.active == bench.new
-    assert bench.shelf.state().rejection(bench.new, "auto") is not None
-    assert bench.look() == "none"
+    setup.write_state("open", "20250101T000000Z-000000000000", follows=False)
+    assert [setup.check(), setup.check(3600)] == ["none", "none"]
+    assert setup.stays()
 
 
-def test_a_kill_while_taking_back_is_made_good(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_restart_of_the_appliance_begins_its_minute_anew(setup: ProbationSetup) -> None:
+    setup.write_state("open", setup.old)
+    setup.check()
+    setup.check(50)
+    setup.write_state_and_exit("stopped", setup.old)
+    assert setup.check() == "none"
+    setup.write_state("opening", setup.new)
+    assert setup.check(50) == "waiting"
+    assert setup.check(50) == "waiting"
+    assert setup.check(50) == "bad"
+
+
+def test_another_activation_by_hand_ends_the_probation(setup: ProbationSetup) -> None:
+    with setup.shelf.changing():
+        setup.shelf.switch(setup.old)
+    setup.write_state("open", setup.old)
+    assert [setup.check(), setup.check(3600)] == ["none", "none"]
+    assert setup.active == setup.old
+    assert setup.shelf.state().rejected == {}
+
+
+def test_the_first_catalogue_ever_is_rejected_but_stays_active(
+    setup: ProbationSetup,
 ) -> None:
-    bench.say("failed", bench.new, message="no")
+    (setup.shelf.folder / "previous").unlink()
+    setup.write_state("failed", setup.new, message="no")
+    assert setup.check() == "bad"
+    assert setup.active == setup.new
+    assert setup.shelf.state().rejection(setup.new, "auto") is not None
+    assert setup.check() == "none"
+
+
+def test_a_rollback_that_was_killed_is_finished(
+    setup: ProbationSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.write_state("failed", setup.new, message="no")
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -259,20 +265,20 @@ def test_a_kill_while_taking_back_is_made_good(
     with monkeypatch.context() as patch:
         patch.setattr(Shelf, "roll_back", killed)
         with pytest.raises(KeyboardInterrupt):
-            bench.look()
-    assert bench.active == bench.new
-    assert bench.restarted().check() == "bad"
-    assert bench.taken_back()
+            setup.check()
+    assert setup.active == setup.new
+    assert setup.restarted().check() == "bad"
+    assert setup.was_rolled_back()
 
 
-def test_a_shelf_that_somebody_changes_is_looked_at_again(bench: Bench) -> None:
-    bench.say("failed", bench.new, message="no")
-    with Shelf(bench.shelf.folder).changing(), pytest.raises(ShelfError):
-        bench.look()
-    assert bench.look() == "bad"
+def test_a_shelf_that_another_process_changes_is_checked_again(setup: ProbationSetup) -> None:
+    setup.write_state("failed", setup.new, message="no")
+    with Shelf(setup.shelf.folder).changing(), pytest.raises(ShelfError):
+        setup.check()
+    assert setup.check() == "bad"
 
 
-def test_a_process_is_known_by_its_start_not_its_number_alone(tmp_path: Path) -> None:
+def test_a_process_is_identified_by_its_number_and_its_start(tmp_path: Path) -> None:
     mine = edge_state("open", "a")
     assert mine.alive
     assert not mine.crashed
@@ -292,36 +298,38 @@ def test_a_state_without_the_newer_fields_is_read(tmp_path: Path) -> None:
     assert state == EdgeState(phase="open", bundle="a", pid=1, boot="b")
 
 
-def test_a_ledger_that_is_damaged_forgets_but_does_not_fail(bench: Bench) -> None:
-    (bench.shelf.folder / "ledger.json").write_bytes(b"{")
-    bench.say("failed", bench.new, message="no")
-    assert bench.look() == "none"
-    shutil.rmtree(bench.state)
-    assert bench.look() == "none"
+def test_a_damaged_deployment_state_is_empty_and_no_error(setup: ProbationSetup) -> None:
+    (setup.shelf.folder / "ledger.json").write_bytes(b"{")
+    setup.write_state("failed", setup.new, message="no")
+    assert setup.check() == "none"
+    shutil.rmtree(setup.state)
+    assert setup.check() == "none"
 
 
-def test_a_kill_before_the_trial_is_over_is_finished_by_the_next_look(bench: Bench) -> None:
-    bench.say("failed", bench.new, message="too new")
-    trial = bench.shelf.state().trial
-    assert bench.look() == "bad"
-    with bench.shelf.changing():  # as it was between going back and the last note
-        bench.shelf.save_state(bench.shelf.state().model_copy(update={"trial": trial}))
-    bench.say("open", bench.old)
-    bench.watcher = bench.restarted()
-    assert bench.look() == "bad"
-    assert "too new" in bench.watcher.reason
-    assert bench.taken_back()
-    assert bench.shelf.state().trial is None
-    assert bench.look() == "none"
+def test_a_kill_before_the_end_of_the_probation_is_finished_by_the_next_check(
+    setup: ProbationSetup,
+) -> None:
+    setup.write_state("failed", setup.new, message="too new")
+    probation = setup.shelf.state().trial
+    assert setup.check() == "bad"
+    with setup.shelf.changing():  # as it was between the rollback and the last write
+        setup.shelf.save_state(setup.shelf.state().model_copy(update={"trial": probation}))
+    setup.write_state("open", setup.old)
+    setup.watcher = setup.restarted()
+    assert setup.check() == "bad"
+    assert "too new" in setup.watcher.reason
+    assert setup.was_rolled_back()
+    assert setup.shelf.state().trial is None
+    assert setup.check() == "none"
 
 
-def test_a_trial_that_was_ended_meanwhile_is_not_taken_back(bench: Bench) -> None:
-    edge = edge_state("failed", bench.new, "too new")
+def test_a_probation_that_was_ended_meanwhile_is_not_rolled_back(setup: ProbationSetup) -> None:
+    edge = edge_state("failed", setup.new, "too new")
 
-    def ends_it() -> EdgeState:
-        with bench.shelf.changing():
-            bench.shelf.save_state(bench.shelf.state().model_copy(update={"trial": None}))
+    def end_it() -> EdgeState:
+        with setup.shelf.changing():
+            setup.shelf.save_state(setup.shelf.state().model_copy(update={"trial": None}))
         return edge
 
-    assert ProbationWatcher(bench.shelf, ends_it).check() == "none"
-    assert bench.stays()
+    assert ProbationWatcher(setup.shelf, end_it).check() == "none"
+    assert setup.stays()

@@ -73,7 +73,7 @@ def documents(outbox: Outbox, count: int = 100_000) -> list[dict[str, Any]]:
     return [json.loads(event.payload) for event in outbox.oldest(count)]
 
 
-def told(outbox: Outbox, what: str) -> list[dict[str, Any]]:
+def reports_of(outbox: Outbox, what: str) -> list[dict[str, Any]]:
     return [document for document in documents(outbox) if document.get("what") == what]
 
 
@@ -88,13 +88,13 @@ def until(condition: Callable[[], Any]) -> Any:
 @contextmanager
 def running(file: Path, name: str, *options: str) -> Iterator[Path]:
     """Another process that puts events, killed at the end; yields what it prints ids into."""
-    told = file.parent / f"{name}.txt"
-    told.parent.mkdir(exist_ok=True)
+    printed = file.parent / f"{name}.txt"
+    printed.parent.mkdir(exist_ok=True)
     command: list[str | Path] = [sys.executable, "-m", "tests.support.outbox_process", file, name]
-    with told.open("w") as out:
+    with printed.open("w") as out:
         process = subprocess.Popen([*command, *options], stdout=out)
     try:
-        yield told
+        yield printed
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -184,7 +184,7 @@ def test_attempts_are_counted_and_a_refused_message_is_set_aside_and_reported(
     assert outbox.counters().dropped == {"refused": 1}
     assert outbox.counters().aside == 1
     put(outbox, status("started"))
-    (report,) = told(outbox, "dropped")
+    (report,) = reports_of(outbox, "dropped")
     assert report["details"] == {"refused_status": 1}
 
 
@@ -199,16 +199,16 @@ def test_old_sightings_make_room_first_and_status_stays(outbox: Outbox) -> None:
     sightings = [document["sequence"] for document in found if document["kind"] == "sighting"]
     assert sightings[-1] - sightings[0] >= len(sightings) - 1
     assert counters.dropped == {"space": 3000 - len(sightings)}
-    reported = sum(report["details"]["space_sighting"] for report in told(outbox, "dropped"))
+    reported = sum(report["details"]["space_sighting"] for report in reports_of(outbox, "dropped"))
     assert 0 < reported <= counters.dropped["space"]
-    assert len(told(outbox, "dropped")) == 1, "the reports themselves must not flood"
+    assert len(reports_of(outbox, "dropped")) == 1, "the reports themselves must not flood"
 
 
 def test_every_drop_is_reported_in_the_end(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync.outbox.writer, "REPORT_DROPS_S", 0)
     put(outbox, *(Event("sighting", NOTHING) for _ in range(3000)))
     put(outbox, status("started"))
-    reported = sum(report["details"]["space_sighting"] for report in told(outbox, "dropped"))
+    reported = sum(report["details"]["space_sighting"] for report in reports_of(outbox, "dropped"))
     assert reported == outbox.counters().dropped["space"]
 
 
@@ -219,7 +219,7 @@ def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file
     }
     OutboxDatabase(file).write(lambda database: count_drops(database, drops))
     put(outbox, status("started"))
-    (report,) = told(outbox, "dropped")
+    (report,) = reports_of(outbox, "dropped")
     assert report["details"] == dict.fromkeys(REASONS, len(PRIORITY))
 
 
@@ -276,7 +276,7 @@ def test_put_never_waits_for_the_disk_and_memory_is_bounded(outbox: Outbox, file
     counters = outbox.counters()
     assert counters.dropped["memory"] == dropped
     assert counters.length + counters.dropped.get("space", 0) == kept + 1  # and the report
-    assert told(outbox, "dropped")[0]["details"]["memory_sighting"] == dropped
+    assert reports_of(outbox, "dropped")[0]["details"]["memory_sighting"] == dropped
 
 
 def test_close_does_not_wait_for_a_disk_that_hangs(file: Path) -> None:
@@ -420,7 +420,7 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     assert len(rescued) >= least
     assert stored[0].stream != former[0].stream
     assert [event.sequence for event in stored] == list(range(1, len(stored) + 1))
-    (report,) = told(again, "outbox_damaged")
+    (report,) = reports_of(again, "outbox_damaged")
     assert f"{len(rescued)} events of the old one were carried over" in report["message"]
     assert list(file.parent.glob("outbox-*-damaged.db"))
     assert "after it" in [document["message"] for document in documents(again)]
@@ -447,9 +447,9 @@ def test_what_lies_behind_a_damaged_page_goes_on_and_the_rest_is_counted(file: P
     lost = length - len(numbers)
     assert lost
     assert again.counters().dropped == {"damage": lost}
-    (report,) = told(again, "outbox_damaged")
+    (report,) = reports_of(again, "outbox_damaged")
     assert f"{lost} were lost" in report["message"]
-    (dropped,) = told(again, "dropped")
+    (dropped,) = reports_of(again, "dropped")
     assert lost in dropped["details"].values()
     again.close()
 
@@ -471,7 +471,7 @@ def test_both_processes_go_on_with_one_new_file_when_it_is_damaged_under_them(
     assert found[0]["sequence"] == 1, "an old number acknowledges nothing new"
     assert {document["device"] for document in found} == {"device-1", "other"}
     assert len({document["stream"] for document in found}) == 1
-    assert len(told(outbox, "outbox_damaged")) == 1
+    assert len(reports_of(outbox, "outbox_damaged")) == 1
     outbox.close()
     assert outbox_is_sound(file)
 

@@ -1,4 +1,4 @@
-"""From the outbox to a broker: everything arrives, whatever the broker does."""
+"""From the outbox to a broker: every event arrives, whatever the broker does."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from sync.reports.transports.mqtt import MqttTransport
 from sync.reports.wiring import open_reporter, reporting_worker
 from sync.settings import OutboxSettings
 from tests.support import greengrass_core
-from tests.support.brokers import THING, Consumer, Mosquitto, Papers, until
+from tests.support.brokers import THING, BrokerCertificates, Consumer, Mosquitto, until
 from tests.support.iot_core import NOT_AUTHORIZED, IotCore
 
 STATUS, HEARTBEAT = f"visual-search/{THING}/status", f"visual-search/{THING}/heartbeat"
 
 
 @dataclass
-class Way:
+class Pipeline:
     """An outbox, a broker, and the reporter between them."""
 
     outbox: Outbox
     broker: IotCore
-    papers: Papers
+    certificates: BrokerCertificates
     folder: Path
     commands: CommandHandler = field(default_factory=lambda: CommandHandler({}))
 
@@ -72,7 +72,9 @@ class Way:
         topics = Topics(THING)
         return Reporter(
             self.outbox,
-            lambda: MqttTransport(self.papers.address(port or self.broker.port), topics.commands),
+            lambda: MqttTransport(
+                self.certificates.address(port or self.broker.port), topics.commands
+            ),
             topics,
             OutboxSettings.model_validate({"rate": 10_000, "patience_s": 1.0} | settings),
             self.folder / "state",
@@ -100,212 +102,212 @@ class Way:
             assert not thread.is_alive()
 
     def numbers(self) -> list[int]:
-        """Numbers of the status events on the broker's record, in order of their arrival."""
+        """Numbers of the status events that the broker has received, in order."""
         found = [json.loads(message.payload) for message in self.broker.received()]
         return [document["details"]["number"] for document in found if document["kind"] == "status"]
 
     def journal(self, what: str) -> list[JournalEntry]:
-        """What the journal notes of one sort."""
+        """The entries of one sort in the journal."""
         notes = follow(self.folder / "state", 100_000, wait=False)
         return [entry for entry in notes if entry.what == what]
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
-    return Papers.make(tmp_path_factory.mktemp("papers"))
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> BrokerCertificates:
+    return BrokerCertificates.make(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
-def way(tmp_path: Path, papers: Papers) -> Iterator[Way]:
+def pipeline(tmp_path: Path, certificates: BrokerCertificates) -> Iterator[Pipeline]:
     outbox = Outbox(tmp_path / "outbox.db", OutboxSettings.model_validate({}), "device")
-    broker = papers.iot_core(tmp_path / "record")
-    yield Way(outbox, broker, papers, tmp_path)
+    broker = certificates.iot_core(tmp_path / "record")
+    yield Pipeline(outbox, broker, certificates, tmp_path)
     broker.close()
     outbox.close()
 
 
-def test_in_order_and_once(way: Way) -> None:
-    """What is there is sent, oldest first, each once; the counters say so."""
-    way.put(500)
-    drained = way.reporter().drain(30)
+def test_in_order_and_once(pipeline: Pipeline) -> None:
+    """Events are sent oldest first, each once; the counters say so."""
+    pipeline.put(500)
+    drained = pipeline.reporter().drain(30)
     assert (drained.acknowledged, drained.left, drained.error) == (500, 0, "")
-    assert way.numbers() == list(range(500))
-    found = [json.loads(message.payload) for message in way.broker.received()]
+    assert pipeline.numbers() == list(range(500))
+    found = [json.loads(message.payload) for message in pipeline.broker.received()]
     assert [document["sequence"] for document in found] == sorted(
         document["sequence"] for document in found
     )
-    assert {message.topic for message in way.broker.received()} == {STATUS}
-    counters = way.outbox.counters()
+    assert {message.topic for message in pipeline.broker.received()} == {STATUS}
+    counters = pipeline.outbox.counters()
     assert (counters.sent, counters.acknowledged, counters.latencies) == (500, 500, 500)
 
 
-def test_without_a_network_nothing_is_lost(way: Way) -> None:
-    """A broker that is gone is said; when it comes back, all of it arrives."""
-    way.broker.stop()
-    way.put(20)
-    drained = way.reporter().drain(1.0)
+def test_without_a_network_nothing_is_lost(pipeline: Pipeline) -> None:
+    """A broker that is away is the error; when it is back, every event arrives."""
+    pipeline.broker.stop()
+    pipeline.put(20)
+    drained = pipeline.reporter().drain(1.0)
     assert (drained.acknowledged, drained.left) == (0, 20)
     assert "nothing listens" in drained.error
-    with way.reporting():
-        way.broker.start()
-        until(lambda: way.outbox.counters().length == 0)
-    assert way.numbers() == list(range(20))
-    assert way.outbox.counters().offline_s >= 1.0
+    with pipeline.reporting():
+        pipeline.broker.start()
+        until(lambda: pipeline.outbox.counters().length == 0)
+    assert pipeline.numbers() == list(range(20))
+    assert pipeline.outbox.counters().offline_s >= 1.0
 
 
-def test_new_events_go_at_once(way: Way) -> None:
-    with way.reporting():
+def test_new_events_go_at_once(pipeline: Pipeline) -> None:
+    with pipeline.reporting():
         for start in range(3):
-            way.put(1, start)
-            until(lambda: way.outbox.counters().length == 0)
-    assert way.numbers() == [0, 1, 2]
-    assert way.broker.connections == 1
+            pipeline.put(1, start)
+            until(lambda: pipeline.outbox.counters().length == 0)
+    assert pipeline.numbers() == [0, 1, 2]
+    assert pipeline.broker.connections == 1
 
 
-def test_a_cut_repeats_at_most_the_window(way: Way) -> None:
-    way.put(300)
-    way.broker.manners.pace_s = 0.002
-    with way.reporting(window=5):
+def test_a_cut_repeats_at_most_the_window(pipeline: Pipeline) -> None:
+    pipeline.put(300)
+    pipeline.broker.behaviour.pace_s = 0.002
+    with pipeline.reporting(window=5):
         for least in (50, 100, 150):
-            until(partial(arrived, way, least))
-            way.broker.cut()
-        until(lambda: way.outbox.counters().length == 0, 30)
-    numbers = way.numbers()
+            until(partial(arrived, pipeline, least))
+            pipeline.broker.cut()
+        until(lambda: pipeline.outbox.counters().length == 0, 30)
+    numbers = pipeline.numbers()
     assert list(dict.fromkeys(numbers)) == list(range(300))
     assert len(numbers) <= 300 + 3 * 5
-    assert way.outbox.counters().aside == 0
+    assert pipeline.outbox.counters().aside == 0
 
 
-def test_swallowed_answers(way: Way) -> None:
-    """They cost a time-out and repetitions, no event."""
-    way.put(40)
-    way.broker.manners.swallows = 0.05
-    with way.reporting(patience_s=0.3):
-        until(lambda: way.outbox.counters().length == 0, 60)
-    numbers = way.numbers()
+def test_swallowed_answers(pipeline: Pipeline) -> None:
+    """A lost answer costs a time-out and repetitions, no event."""
+    pipeline.put(40)
+    pipeline.broker.behaviour.swallows = 0.05
+    with pipeline.reporting(patience_s=0.3):
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    numbers = pipeline.numbers()
     assert sorted(set(numbers)) == list(range(40))
-    assert len(numbers) <= 40 + 20 * max(1, way.broker.swallowed)
-    assert way.outbox.counters().aside == 0
+    assert len(numbers) <= 40 + 20 * max(1, pipeline.broker.swallowed)
+    assert pipeline.outbox.counters().aside == 0
 
 
 @pytest.mark.parametrize("pace_s", [0.0, 0.01], ids=["at once", "when all are under way"])
-def test_the_message_that_makes_it_hang_up(way: Way, pace_s: float) -> None:
-    """It is found among its neighbours, set aside and counted; all others arrive, once."""
-    way.put(30)
-    way.broker.manners.pace_s = pace_s
-    way.broker.manners.closes_for = [b'"number":13']
-    with way.reporting():
-        until(lambda: way.outbox.counters().length == 0, 60)
-    assert sorted(set(way.numbers())) == [n for n in range(30) if n != 13]
-    counters = way.outbox.counters()
+def test_the_message_that_makes_it_hang_up(pipeline: Pipeline, pace_s: float) -> None:
+    """The message is found among others, set aside and counted; all others arrive."""
+    pipeline.put(30)
+    pipeline.broker.behaviour.pace_s = pace_s
+    pipeline.broker.behaviour.closes_for = [b'"number":13']
+    with pipeline.reporting():
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    assert sorted(set(pipeline.numbers())) == [n for n in range(30) if n != 13]
+    counters = pipeline.outbox.counters()
     assert (counters.aside, dict(counters.dropped)) == (1, {"refused": 1})
-    assert "set aside" in " ".join(entry.detail for entry in way.journal("trouble"))
+    assert "set aside" in " ".join(entry.detail for entry in pipeline.journal("trouble"))
 
 
-def test_a_message_alone_that_makes_it_hang_up(way: Way) -> None:
-    """It might be its topic that is not wanted, so it waits; new ones go first, and tell."""
-    way.broker.manners.closes_for = [b'"number":13']
-    way.put(1, 13)
-    with way.reporting(rate=20):  # it hangs up before the next is sent
-        until(lambda: "again and again on topic" in way.outbox.counters().last_error, 60)
-        assert (way.outbox.counters().length, way.outbox.counters().aside) == (1, 0)
-        way.put(10, 20)
-        until(lambda: way.outbox.counters().length == 0, 60)
-    assert sorted(set(way.numbers())) == list(range(20, 30))
-    assert way.outbox.counters().aside == 1
+def test_a_message_alone_that_makes_it_hang_up(pipeline: Pipeline) -> None:
+    """Its topic may be the cause, so it waits; new messages are sent first, and decide."""
+    pipeline.broker.behaviour.closes_for = [b'"number":13']
+    pipeline.put(1, 13)
+    with pipeline.reporting(rate=20):  # it hangs up before the next is sent
+        until(lambda: "again and again on topic" in pipeline.outbox.counters().last_error, 60)
+        assert (pipeline.outbox.counters().length, pipeline.outbox.counters().aside) == (1, 0)
+        pipeline.put(10, 20)
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    assert sorted(set(pipeline.numbers())) == list(range(20, 30))
+    assert pipeline.outbox.counters().aside == 1
 
 
-def test_a_topic_that_makes_it_hang_up(way: Way) -> None:
-    """Others go on; its events wait, none is set aside, and arrive when it is allowed."""
-    way.broker.manners.closes_for = [STATUS.encode()]
-    way.put(5)
-    heartbeats(way, 5)
-    with way.reporting():
-        until(lambda: way.outbox.counters().length == 5, 60)
-        assert way.numbers() == []
-        assert way.outbox.counters().aside == 0
-        way.broker.manners.closes_for = []
-        until(lambda: way.outbox.counters().length == 0, 60)
-    assert sorted(set(way.numbers())) == list(range(5))
+def test_a_topic_that_makes_it_hang_up(pipeline: Pipeline) -> None:
+    """Other topics go on; its events wait, none is set aside, and arrive when it is allowed."""
+    pipeline.broker.behaviour.closes_for = [STATUS.encode()]
+    pipeline.put(5)
+    heartbeats(pipeline, 5)
+    with pipeline.reporting():
+        until(lambda: pipeline.outbox.counters().length == 5, 60)
+        assert pipeline.numbers() == []
+        assert pipeline.outbox.counters().aside == 0
+        pipeline.broker.behaviour.closes_for = []
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    assert sorted(set(pipeline.numbers())) == list(range(5))
 
 
-def test_a_denied_topic(way: Way) -> None:
+def test_a_denied_topic(pipeline: Pipeline) -> None:
     """The refusal names the permission; the others go on; nothing is set aside."""
-    way.broker.manners.refuses = {STATUS: NOT_AUTHORIZED}
-    way.put(5)
-    heartbeats(way, 5)
-    with way.reporting():
-        until(lambda: way.outbox.counters().length == 5)
-        assert "iot:Publish" in way.outbox.counters().last_error
-        way.broker.manners.refuses = {}
-        until(lambda: way.outbox.counters().length == 0, 60)
-    assert way.numbers() == list(range(5))
-    assert way.outbox.counters().aside == 0
+    pipeline.broker.behaviour.refuses = {STATUS: NOT_AUTHORIZED}
+    pipeline.put(5)
+    heartbeats(pipeline, 5)
+    with pipeline.reporting():
+        until(lambda: pipeline.outbox.counters().length == 5)
+        assert "iot:Publish" in pipeline.outbox.counters().last_error
+        pipeline.broker.behaviour.refuses = {}
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    assert pipeline.numbers() == list(range(5))
+    assert pipeline.outbox.counters().aside == 0
 
 
-def test_a_message_that_is_refused(way: Way) -> None:
-    way.broker.manners.refuses = {HEARTBEAT: 0x99}  # payload format invalid
-    heartbeats(way, 1)
-    way.put(3)
-    assert way.reporter().drain(10).left == 0
-    assert way.numbers() == [0, 1, 2]
-    assert way.outbox.counters().aside == 1
+def test_a_message_that_is_refused(pipeline: Pipeline) -> None:
+    pipeline.broker.behaviour.refuses = {HEARTBEAT: 0x99}  # payload format invalid
+    heartbeats(pipeline, 1)
+    pipeline.put(3)
+    assert pipeline.reporter().drain(10).left == 0
+    assert pipeline.numbers() == [0, 1, 2]
+    assert pipeline.outbox.counters().aside == 1
 
 
-def test_throttled(way: Way) -> None:
-    """Too much is no reason to drop anything: it is slower for a while."""
-    way.broker.manners.quota = 7
-    way.put(30)
-    with way.reporting():
-        until(lambda: "Quota exceeded" in way.outbox.counters().last_error)
-        way.broker.manners.quota = None
-        until(lambda: way.outbox.counters().length == 0, 60)
-    assert sorted(way.numbers()) == list(range(30))
-    assert way.outbox.counters().aside == 0
+def test_throttled(pipeline: Pipeline) -> None:
+    """A throttled reporter drops nothing and sends more slowly for a while."""
+    pipeline.broker.behaviour.quota = 7
+    pipeline.put(30)
+    with pipeline.reporting():
+        until(lambda: "Quota exceeded" in pipeline.outbox.counters().last_error)
+        pipeline.broker.behaviour.quota = None
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    assert sorted(pipeline.numbers()) == list(range(30))
+    assert pipeline.outbox.counters().aside == 0
 
 
-def test_a_core_without_room_and_a_core_away_convict_nobody(way: Way) -> None:
-    """Messages go through between the refusals, one way and another; all arrive in the end."""
-    way.put(30)
+def test_a_full_core_and_an_absent_core_set_no_message_aside(pipeline: Pipeline) -> None:
+    """Messages are accepted between the refusals; all arrive in the end."""
+    pipeline.put(30)
     with greengrass_core.running() as core, greengrass_core.function_on(core.port):
         core.takes = iter([True, False, False, False] * 30)
-        with way.through_greengrass(core):
-            until(lambda: way.outbox.counters().length < 15, 60)
+        with pipeline.through_greengrass(core):
+            until(lambda: pipeline.outbox.counters().length < 15, 60)
             core.status = 403
-            until(lambda: way.journal("trouble"))
-            assert all("policy" not in entry.detail for entry in way.journal("trouble"))
+            until(lambda: pipeline.journal("trouble"))
+            assert all("policy" not in entry.detail for entry in pipeline.journal("trouble"))
             core.takes, core.status = None, 200
-            until(lambda: way.outbox.counters().length == 0, 60)
+            until(lambda: pipeline.outbox.counters().length == 0, 60)
         found = [json.loads(message.payload)["details"]["number"] for message in core.messages]
     assert sorted(found) == list(range(30))
-    assert way.outbox.counters().aside == 0
+    assert pipeline.outbox.counters().aside == 0
 
 
-def test_the_limit_of_rate(way: Way) -> None:
-    """It takes at least as long as the limit wants."""
-    way.put(21)
-    way.reporter(rate=20.0).drain(60)
-    sent = [entry.at for entry in way.journal("sent")]
+def test_the_limit_of_rate(pipeline: Pipeline) -> None:
+    """Sending takes at least as long as the rate allows."""
+    pipeline.put(21)
+    pipeline.reporter(rate=20.0).drain(60)
+    sent = [entry.at for entry in pipeline.journal("sent")]
     assert len(sent) == 21
     assert sent[-1][:-1] > sent[0][:-1]
     seconds = float(sent[-1][17:-1]) - float(sent[0][17:-1])
     assert seconds % 60 >= 0.95
 
 
-def test_a_small_window(way: Way) -> None:
-    """What the broker announces is kept to; mosquitto would hang up otherwise."""
-    way.broker.manners.receive_maximum = 3
-    way.broker.manners.pace_s = 0.01
-    way.put(30)
-    assert way.reporter(window=50).drain(30).left == 0
+def test_a_small_window(pipeline: Pipeline) -> None:
+    """The window that the broker announces is respected; mosquitto would disconnect otherwise."""
+    pipeline.broker.behaviour.receive_maximum = 3
+    pipeline.broker.behaviour.pace_s = 0.01
+    pipeline.put(30)
+    assert pipeline.reporter(window=50).drain(30).left == 0
     under_way = most = 0
-    for note in follow(way.folder / "state", 1000, wait=False):
+    for note in follow(pipeline.folder / "state", 1000, wait=False):
         under_way += {"sent": 1, "acknowledged": -1}.get(note.what, 0)
         most = max(most, under_way)
     assert most == 3
 
 
-def test_a_template_that_asks_for_what_there_is_not() -> None:
+def test_a_template_with_an_unknown_field_is_refused() -> None:
     with pytest.raises(SettingsError, match="are filled in"):
         Topics.from_settings(OutboxSettings(topic="{thing.x}/{kind}"), THING)
 
@@ -315,24 +317,26 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     assert _line(note).endswith(r"\x1b]0;title\x07ü")
 
 
-def test_two_reporters(way: Way) -> None:
-    with way.reporting():
-        until(lambda: way.broker.connections)
+def test_two_reporters(pipeline: Pipeline) -> None:
+    with pipeline.reporting():
+        until(lambda: pipeline.broker.connections)
         with pytest.raises(OutboxError, match="already"):
-            way.reporter().drain(1)
+            pipeline.reporter().drain(1)
 
 
-def test_commands(way: Way) -> None:
-    """Known ones are done once however often they come, unknown ones answered so."""
+def test_commands(pipeline: Pipeline) -> None:
+    """A command is carried out once however often it comes; an unknown one is answered as such."""
     done: list[str] = []
 
     def sync_now() -> dict[str, Any]:
         done.append("sync-now")
         return {}
 
-    way.commands = CommandHandler({"sync-now": sync_now, "report-status": lambda: {"length": 3}})
-    with way.reporting():
-        until(lambda: way.broker.subscribed)
+    pipeline.commands = CommandHandler(
+        {"sync-now": sync_now, "report-status": lambda: {"length": 3}}
+    )
+    with pipeline.reporting():
+        until(lambda: pipeline.broker.subscribed)
         topic = Topics(THING).commands
         for payload in (
             b'{"id": "1", "command": "sync-now"}',
@@ -341,9 +345,9 @@ def test_commands(way: Way) -> None:
             b'{"id": "3", "command": "reboot"}',
             b"\xff not JSON",
         ):
-            way.broker.command(topic, payload)
-        until(lambda: len(way.broker.received()) == 5)
-    received = way.broker.received()
+            pipeline.broker.command(topic, payload)
+        until(lambda: len(pipeline.broker.received()) == 5)
+    received = pipeline.broker.received()
     assert {message.topic for message in received} == {f"visual-search/{THING}/answers"}
     answers = [json.loads(message.payload) for message in received]
     outcomes = [(answer["id"], answer["outcome"]) for answer in answers]
@@ -355,7 +359,7 @@ def test_commands(way: Way) -> None:
 
 
 def test_a_command_that_fails_is_answered_so() -> None:
-    """And done when it is asked for again."""
+    """It is carried out when it comes again."""
     troubles: list[Exception] = [OutboxError("the disk does not answer")]
 
     def report_status() -> dict[str, Any]:
@@ -370,78 +374,78 @@ def test_a_command_that_fails_is_answered_so() -> None:
     assert json.loads(commands.answer(asked))["outcome"] == "done"
 
 
-def test_an_answer_that_makes_it_hang_up_convicts_no_event(way: Way) -> None:
-    """Its topic is left in peace, and events go on."""
+def test_an_answer_that_makes_it_hang_up_sets_no_event_aside(pipeline: Pipeline) -> None:
+    """The topic of answers is paused, and events go on."""
     topics = Topics(THING)
-    way.broker.manners.closes_for = [topics.answers.encode()]
+    pipeline.broker.behaviour.closes_for = [topics.answers.encode()]
     asked = b'{"id": "1", "command": "reboot"}'
-    with way.reporting():
+    with pipeline.reporting():
         for count in range(1, 9):
-            until(lambda: way.broker.subscribed)
-            way.put(1, count)
-            way.broker.command(topics.commands, asked)
-            until(lambda: way.outbox.counters().length == 0)
-        until(lambda: way.journal("lost"))
-    assert sorted(set(way.numbers())) == list(range(1, 9))
-    assert way.outbox.counters().aside == 0
-    assert way.broker.connections < 8
+            until(lambda: pipeline.broker.subscribed)
+            pipeline.put(1, count)
+            pipeline.broker.command(topics.commands, asked)
+            until(lambda: pipeline.outbox.counters().length == 0)
+        until(lambda: pipeline.journal("lost"))
+    assert sorted(set(pipeline.numbers())) == list(range(1, 9))
+    assert pipeline.outbox.counters().aside == 0
+    assert pipeline.broker.connections < 8
 
 
-def test_a_refused_answer_is_noted(way: Way) -> None:
+def test_a_refused_answer_is_noted(pipeline: Pipeline) -> None:
     topics = Topics(THING)
-    way.broker.manners.refuses = {topics.answers: NOT_AUTHORIZED}
-    with way.reporting():
-        until(lambda: way.broker.subscribed)
-        way.broker.command(topics.commands, b'{"id": "1", "command": "reboot"}')
-        until(lambda: way.journal("refused"))
-    assert topics.answers in way.journal("refused")[0].detail
+    pipeline.broker.behaviour.refuses = {topics.answers: NOT_AUTHORIZED}
+    with pipeline.reporting():
+        until(lambda: pipeline.broker.subscribed)
+        pipeline.broker.command(topics.commands, b'{"id": "1", "command": "reboot"}')
+        until(lambda: pipeline.journal("refused"))
+    assert topics.answers in pipeline.journal("refused")[0].detail
 
 
-def test_through_mosquitto(way: Way, tmp_path: Path) -> None:
+def test_through_mosquitto(pipeline: Pipeline, tmp_path: Path) -> None:
     """A real broker is restarted twice; its consumer ends with every event.
 
     Mosquitto acknowledges what it holds in memory: it is restarted once its consumer has that.
     """
     folder = tmp_path / "mosquitto"
     folder.mkdir()
-    mosquitto = Mosquitto(folder, way.papers)
-    consumer = Consumer(mosquitto.port, way.papers)
+    mosquitto = Mosquitto(folder, pipeline.certificates)
+    consumer = Consumer(mosquitto.port, pipeline.certificates)
     try:
-        way.put(300)
-        expected = {event.id for event in way.outbox.oldest(300)}
+        pipeline.put(300)
+        expected = {event.id for event in pipeline.outbox.oldest(300)}
         for least in (60, 150):
-            with way.reporting(port=mosquitto.port, rate=300):
-                until(partial(acknowledged, way, least))
-            until(lambda: len(consumer.ids) >= way.outbox.counters().acknowledged)
+            with pipeline.reporting(port=mosquitto.port, rate=300):
+                until(partial(acknowledged, pipeline, least))
+            until(lambda: len(consumer.ids) >= pipeline.outbox.counters().acknowledged)
             mosquitto.stop()
             mosquitto.start()
-        assert way.reporter(port=mosquitto.port).drain(30).left == 0
+        assert pipeline.reporter(port=mosquitto.port).drain(30).left == 0
         until(lambda: len(consumer.ids) >= 300)
     finally:
         consumer.close()
         mosquitto.stop()
     assert consumer.ids == expected
-    assert way.outbox.counters().aside == 0
+    assert pipeline.outbox.counters().aside == 0
 
 
-def acknowledged(way: Way, least: int) -> bool:
-    return way.outbox.counters().acknowledged > least
+def acknowledged(pipeline: Pipeline, least: int) -> bool:
+    return pipeline.outbox.counters().acknowledged > least
 
 
-def arrived(way: Way, least: int) -> bool:
-    return len(way.numbers()) > least
+def arrived(pipeline: Pipeline, least: int) -> bool:
+    return len(pipeline.numbers()) > least
 
 
-def heartbeats(way: Way, count: int) -> None:
+def heartbeats(pipeline: Pipeline, count: int) -> None:
     beat = Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0, sightings=0)
-    tickets = [way.outbox.put(Event("heartbeat", beat)) for _ in range(count)]
+    tickets = [pipeline.outbox.put(Event("heartbeat", beat)) for _ in range(count)]
     assert all(ticket.wait(10) for ticket in tickets)
 
 
 def test_as_the_settings_want_it(
-    tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, certificates: BrokerCertificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker of sync run reports by the settings; tail shows each event on its way."""
+    """The worker of sync run reports as the settings say; tail shows each event."""
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
     stopping, wake = threading.Event(), threading.Event()
@@ -463,23 +467,23 @@ def test_as_the_settings_want_it(
     ]  # fmt: skip
 
 
-def test_a_full_stick(way: Way, tmp_path: Path) -> None:
-    """Nothing is suspected or dropped; what waited is written when there is room again."""
+def test_a_full_stick(pipeline: Pipeline, tmp_path: Path) -> None:
+    """No event is quarantined or dropped; what waits is written when there is space again."""
     stick = tmp_path / "stick"
     reporter = Reporter(
-        way.outbox,
+        pipeline.outbox,
         lambda: FileTransport(stick, 1000, 2),
         Topics(THING),
         OutboxSettings.model_validate({"rate": 10_000}),
         tmp_path / "state",
         first_pause_s=0.05,
     )
-    way.put(20)
+    pipeline.put(20)
     drained = reporter.drain(1.0)
     assert 0 < drained.left < 20
     assert "take away" in drained.error
     collected: list[str] = []
-    while way.outbox.counters().length:
+    while pipeline.outbox.counters().length:
         for file in sorted(stick.glob("reports-*.jsonl")):
             collected += file.read_text().splitlines()
             file.unlink()
@@ -488,17 +492,17 @@ def test_a_full_stick(way: Way, tmp_path: Path) -> None:
         collected += file.read_text().splitlines()
     numbers = [json.loads(line)["payload"]["details"]["number"] for line in collected]
     assert numbers == list(range(20))
-    assert way.outbox.counters().aside == 0
+    assert pipeline.outbox.counters().aside == 0
 
 
-def test_a_disk_without_room(way: Way, tmp_path: Path) -> None:
-    """It is said, ends nothing, and all is written when there is room."""
+def test_a_disk_without_room(pipeline: Pipeline, tmp_path: Path) -> None:
+    """It is the error, nothing ends, and all is written when there is space again."""
     stick = tmp_path / "stick"
     stick.mkdir()
     (stick / "reports.jsonl").symlink_to("/dev/full")
-    way.put(3)
+    pipeline.put(3)
     reporter = Reporter(
-        way.outbox,
+        pipeline.outbox,
         lambda: FileTransport(stick, 10_000, 2),
         Topics(THING),
         OutboxSettings(),
@@ -520,7 +524,7 @@ def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_journal_is_bounded_and_can_be_followed(tmp_path: Path) -> None:
-    """Whoever follows misses nothing when the file is replaced."""
+    """A follower misses nothing when the file is replaced."""
     journal = Journal(tmp_path, max_bytes=2000)
     journal.note("sent", detail="0")
     journal.flush()

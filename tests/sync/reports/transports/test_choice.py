@@ -1,4 +1,4 @@
-"""The other ways out: Greengrass V2, files; which one is chosen; and topics."""
+"""The transports for Greengrass V2 and files; which transport is chosen; and topics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sync.reports.transports.file import CURRENT, FileTransport
 from sync.reports.transports.greengrass_v2 import VARIABLES, GreengrassV2Transport
 from sync.reports.transports.mqtt import MqttTransport
 from sync.settings import OutboxSettings
-from tests.support.brokers import Heard
+from tests.support.brokers import RecordedCallbacks
 from tests.support.greengrass_v2_core import Core
 
 TOPIC = "visual-search/shelf-1/status"
@@ -46,111 +46,111 @@ class TestGreengrassV2:
         core.stop()
 
     def test_spooled(self, core: Core) -> None:
-        """What the core takes arrives as it was sent, and is accepted."""
-        heard, way = Heard(), GreengrassV2Transport()
-        way.open(heard)
+        """A message arrives at the core as it was sent, and is accepted."""
+        recorded, transport = RecordedCallbacks(), GreengrassV2Transport()
+        transport.open(recorded)
         for token in range(10):
-            way.send(token, TOPIC, b'{"n": %d}' % token)
-        heard.wait(lambda: len(heard.accepted_tokens) == 10)
-        way.close()
-        assert sorted(heard.accepted_tokens) == list(range(10))
+            transport.send(token, TOPIC, b'{"n": %d}' % token)
+        recorded.wait(lambda: len(recorded.accepted_tokens) == 10)
+        transport.close()
+        assert sorted(recorded.accepted_tokens) == list(range(10))
         assert core.published == [(TOPIC, b'{"n": %d}' % n) for n in range(10)]
 
     def test_denied(self, core: Core) -> None:
-        """The topic is refused, and what would allow it is named."""
+        """The topic is refused, and the reason names the permission."""
         core.denied = {TOPIC}
-        heard, way = Heard(), GreengrassV2Transport()
-        way.open(heard)
-        way.send(7, TOPIC, b"{}")
-        heard.wait(lambda: heard.refusals)
-        way.close()
-        [(token, reason, refusal)] = heard.refusals
+        recorded, transport = RecordedCallbacks(), GreengrassV2Transport()
+        transport.open(recorded)
+        transport.send(7, TOPIC, b"{}")
+        recorded.wait(lambda: recorded.refusals)
+        transport.close()
+        [(token, reason, refusal)] = recorded.refusals
         assert (token, refusal) == (7, Refusal.TOPIC)
         assert "accessControl" in reason
-        assert heard.accepted_tokens == []
+        assert recorded.accepted_tokens == []
 
     def test_hangs(self, core: Core) -> None:
-        """Nothing blocks on a core that does not answer, and nothing is accepted."""
-        heard, way = Heard(), GreengrassV2Transport()
-        way.open(heard)
+        """A core that does not answer blocks nothing and accepts nothing."""
+        recorded, transport = RecordedCallbacks(), GreengrassV2Transport()
+        transport.open(recorded)
         core.hangs = True
-        way.send(1, TOPIC, b"{}")
-        way.close()
-        assert heard.accepted_tokens == []
+        transport.send(1, TOPIC, b"{}")
+        transport.close()
+        assert recorded.accepted_tokens == []
         core.stop()
         with pytest.raises(TransportError, match="does not answer"):
-            GreengrassV2Transport(timeout_s=2).open(heard)
+            GreengrassV2Transport(timeout_s=2).open(recorded)
 
     def test_restart(self, core: Core) -> None:
-        """The loss is heard; a new one connects to the new core."""
-        heard, way = Heard(), GreengrassV2Transport()
-        way.open(heard)
+        """The loss is reported; a new transport connects to the new core."""
+        recorded, transport = RecordedCallbacks(), GreengrassV2Transport()
+        transport.open(recorded)
         core.stop()
-        heard.wait(lambda: heard.losses)
+        recorded.wait(lambda: recorded.losses)
         with pytest.raises(TransportError, match="is gone"):
-            way.send(1, TOPIC, b"{}")
-        way.close()
+            transport.send(1, TOPIC, b"{}")
+        transport.close()
         core.start()
         again = GreengrassV2Transport()
-        again.open(heard)
+        again.open(recorded)
         again.send(2, TOPIC, b"{}")
-        heard.wait(lambda: heard.accepted_tokens)
+        recorded.wait(lambda: recorded.accepted_tokens)
         again.close()
-        assert heard.accepted_tokens == [2]
+        assert recorded.accepted_tokens == [2]
         assert core.connections == 2
 
     def test_wrong_token(self, core: Core) -> None:
         core.token = "another"
         with pytest.raises(TransportError, match="does not answer"):
-            GreengrassV2Transport(timeout_s=5).open(Heard())
+            GreengrassV2Transport(timeout_s=5).open(RecordedCallbacks())
 
     def test_no_core(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
         with pytest.raises(TransportError, match="was not started by"):
-            GreengrassV2Transport().open(Heard())
+            GreengrassV2Transport().open(RecordedCallbacks())
 
 
 class TestFile:
     def test_lines(self, tmp_path: Path) -> None:
         """Each accepted message is a line; text stays text."""
-        heard, way = Heard(), FileTransport(tmp_path / "stick", 1 << 20, 10)
-        way.open(heard)
-        way.send(1, TOPIC, b'{"a": "\xc3\xa9"}')
-        way.send(2, TOPIC, b"plain\ntext")
-        way.close()
+        recorded, transport = RecordedCallbacks(), FileTransport(tmp_path / "stick", 1 << 20, 10)
+        transport.open(recorded)
+        transport.send(1, TOPIC, b'{"a": "\xc3\xa9"}')
+        transport.send(2, TOPIC, b"plain\ntext")
+        transport.close()
         lines = (tmp_path / "stick" / CURRENT).read_text().splitlines()
         assert [json.loads(line) for line in lines] == [
             {"topic": TOPIC, "payload": {"a": "é"}},
             {"topic": TOPIC, "payload": "plain\ntext"},
         ]
-        assert heard.accepted_tokens == [1, 2]
+        assert recorded.accepted_tokens == [1, 2]
 
     @pytest.mark.parametrize("whole", [b"", b'{"topic": "a", "payload": 1}\n'])
-    def test_a_torn_line_is_removed(self, tmp_path: Path, whole: bytes) -> None:
-        """It was never accepted, and comes again."""
+    def test_an_incomplete_line_is_removed(self, tmp_path: Path, whole: bytes) -> None:
+        """Its message was never accepted, and is sent again."""
         (tmp_path / CURRENT).write_bytes(whole + b'{"topic": "a", "pay' + b"x" * 100_000)
-        way = FileTransport(tmp_path, 1 << 20, 10)
-        way.open(Heard())
-        way.send(1, "b", b"2")
-        way.close()
+        transport = FileTransport(tmp_path, 1 << 20, 10)
+        transport.open(RecordedCallbacks())
+        transport.send(1, "b", b"2")
+        transport.close()
         expected = whole + b'{"topic": "b", "payload": 2}\n'
         assert (tmp_path / CURRENT).read_bytes() == expected
 
     def test_full(self, tmp_path: Path) -> None:
-        """The files' number is bounded; nothing is overwritten; collecting them makes room."""
-        heard, way = Heard(), FileTransport(tmp_path, 100, 3)
-        way.open(heard)
+        """The number of files is bounded; nothing is overwritten; collecting files makes space."""
+        recorded, transport = RecordedCallbacks(), FileTransport(tmp_path, 100, 3)
+        transport.open(recorded)
         for token in range(6):  # two lines a file
-            way.send(token, TOPIC, b"{}")
+            transport.send(token, TOPIC, b"{}")
         with pytest.raises(TransportError, match="take away"):
-            way.send(6, TOPIC, b"{}")
+            transport.send(6, TOPIC, b"{}")
         lines = sum(len(file.read_bytes().splitlines()) for file in tmp_path.iterdir())
-        assert lines == len(heard.accepted_tokens) == 6
+        assert lines == len(recorded.accepted_tokens) == 6
         assert len(list(tmp_path.iterdir())) == 3
         (tmp_path / "reports-000001.jsonl").unlink()
-        way.send(100, TOPIC, b"{}")
-        way.close()
+        transport.send(100, TOPIC, b"{}")
+        transport.close()
         assert {file.name for file in tmp_path.iterdir()} == {
             CURRENT, "reports-000002.jsonl", "reports-000003.jsonl"
         }  # fmt: skip
@@ -158,7 +158,7 @@ class TestFile:
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "stick").write_text("no folder")
         with pytest.raises(TransportError, match="cannot be written"):
-            FileTransport(tmp_path / "stick", 1, 1).open(Heard())
+            FileTransport(tmp_path / "stick", 1, 1).open(RecordedCallbacks())
 
 
 class TestChoice:
@@ -195,9 +195,9 @@ class TestChoice:
     def test_a_file_lies_in_the_data_folder(self, tmp_path: Path) -> None:
         made = transport_factory(outbox(transport="file"), device(tmp_path), Topics("shelf-1"))
         assert made is not None
-        way = made()
-        way.open(Heard())
-        way.close()
+        transport = made()
+        transport.open(RecordedCallbacks())
+        transport.close()
         assert (tmp_path / "reports" / CURRENT).exists()
 
     def test_the_status_says_what_acknowledged_means(

@@ -20,189 +20,193 @@ from tests.support.greengrass_core import FUNCTION, Core, Message
 SECONDS = 20.0  # until an awaited thing counts as missing
 
 
-class Heard:
-    """Keeps what a listener is told."""
+class RecordedCallbacks:
+    """Callbacks of a transport that record every call."""
 
     def __init__(self) -> None:
-        self._news: queue.Queue[tuple[str, object]] = queue.Queue()
+        self._changed: queue.Queue[tuple[str, object]] = queue.Queue()
         self.refusals: list[object] = []
 
     def accepted(self, token: int) -> None:
-        self._news.put(("accepted", token))
+        self._changed.put(("accepted", token))
 
     def refused(self, token: int, reason: str, refusal: object = None) -> None:
         self.refusals.append(refusal)
-        self._news.put(("refused", (token, reason)))
+        self._changed.put(("refused", (token, reason)))
 
     def lost(self, reason: str) -> None:
-        self._news.put(("lost", reason))
+        self._changed.put(("lost", reason))
 
     def command(self, topic: str, payload: bytes) -> None:
-        self._news.put(("command", topic))
+        self._changed.put(("command", topic))
 
     def next(self) -> tuple[str, object]:
-        return self._news.get(timeout=SECONDS)
+        return self._changed.get(timeout=SECONDS)
 
-    def told_later(self, token: int) -> str:
-        """The next is a refusal that is not the message's fault; its reason."""
-        news, told = self.next()
-        assert isinstance(told, tuple)
-        assert (news, told[0], self.refusals[-1]) == ("refused", token, Refusal.LATER)
-        return str(told[1])
+    def next_refused_for_later(self, token: int) -> str:
+        """The reason of the next call, which must refuse the message for later."""
+        call, arguments = self.next()
+        assert isinstance(arguments, tuple)
+        assert (call, arguments[0], self.refusals[-1]) == ("refused", token, Refusal.LATER)
+        return str(arguments[1])
 
     def nothing_more(self) -> bool:
-        return self._news.empty()
+        return self._changed.empty()
 
 
 @pytest.fixture
 def core() -> Iterator[Core]:
-    """This process is a function on it."""
+    """A core on which this process is a function."""
     with greengrass_core.running() as running, greengrass_core.function_on(running.port):
         yield running
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def recorded() -> RecordedCallbacks:
+    return RecordedCallbacks()
 
 
 @pytest.fixture
-def way(core: Core, heard: Heard) -> Iterator[GreengrassV1Transport]:
-    """An open way through the core."""
+def transport(core: Core, recorded: RecordedCallbacks) -> Iterator[GreengrassV1Transport]:
+    """An open transport through the core."""
     transport = GreengrassV1Transport(timeout_s=SECONDS)
-    transport.open(heard)
+    transport.open(recorded)
     yield transport
     transport.close()
 
 
 def test_messages_come_to_the_core_and_are_accepted(
-    core: Core, way: GreengrassV1Transport, heard: Heard
+    core: Core, transport: GreengrassV1Transport, recorded: RecordedCallbacks
 ) -> None:
-    """As the function that it is, for the whole queue or not at all, byte for byte."""
+    """They come from the right function, byte for byte, or raise where the queue is full."""
     for token, payload in enumerate((b'{"a": 1}', b"", b"\x00\xff", b"x" * 100_000)):
-        way.send(token, f"device/{token}", payload)
-        assert heard.next() == ("accepted", token)
+        transport.send(token, f"device/{token}", payload)
+        assert recorded.next() == ("accepted", token)
         assert core.messages[-1] == Message(f"device/{token}", payload, FUNCTION, "AllOrError")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_full_queue_is_for_later_and_never_a_delivery(
-    core: Core, way: GreengrassV1Transport, heard: Heard, status: int
+    core: Core, transport: GreengrassV1Transport, recorded: RecordedCallbacks, status: int
 ) -> None:
     core.status = status
-    way.send(1, "device", b"x")
-    assert "its queue may be full" in heard.told_later(1)
+    transport.send(1, "device", b"x")
+    assert "its queue may be full" in recorded.next_refused_for_later(1)
     assert core.messages == []
     core.status = 200
-    way.send(2, "device", b"x")
-    assert heard.next() == ("accepted", 2)
+    transport.send(2, "device", b"x")
+    assert recorded.next() == ("accepted", 2)
 
 
 def test_a_message_that_the_core_never_takes_is_refused(
-    core: Core, way: GreengrassV1Transport, heard: Heard
+    core: Core, transport: GreengrassV1Transport, recorded: RecordedCallbacks
 ) -> None:
-    """And the next one goes."""
+    """And the next message is sent."""
     core.status = 413
-    way.send(7, "device", b"x")
-    news, told = heard.next()
+    transport.send(7, "device", b"x")
+    news, told = recorded.next()
     assert isinstance(told, tuple)
     assert (news, told[0]) == ("refused", 7)
     assert "413" in told[1]
     core.status = 200
-    way.send(8, "device", b"x")
-    assert heard.next() == ("accepted", 8)
+    transport.send(8, "device", b"x")
+    assert recorded.next() == ("accepted", 8)
 
 
-def test_a_function_that_the_core_does_not_know_is_told_so(
-    core: Core, way: GreengrassV1Transport, heard: Heard
+def test_a_function_that_the_core_does_not_know_is_named_in_the_error(
+    core: Core, transport: GreengrassV1Transport, recorded: RecordedCallbacks
 ) -> None:
     core.status = 403
-    way.send(1, "device", b"x")
-    heard.told_later(1)
-    news, reason = heard.next()
+    transport.send(1, "device", b"x")
+    recorded.next_refused_for_later(1)
+    news, reason = recorded.next()
     assert news == "lost"
     assert "does not know this function" in str(reason)
 
 
-def test_a_core_that_is_away_is_told(heard: Heard) -> None:
+def test_an_absent_core_is_named_in_the_error(recorded: RecordedCallbacks) -> None:
     with greengrass_core.running() as core:
         port = core.port
     with greengrass_core.function_on(port):
-        way = GreengrassV1Transport(SECONDS)
-        way.open(heard)
-        way.send(1, "device", b"x")
-        heard.told_later(1)
-        news, reason = heard.next()
+        transport = GreengrassV1Transport(SECONDS)
+        transport.open(recorded)
+        transport.send(1, "device", b"x")
+        recorded.next_refused_for_later(1)
+        news, reason = recorded.next()
     assert news == "lost"
     assert "is greengrassd running?" in str(reason)
 
 
-def test_a_hanging_core_is_given_up_and_hears_no_thread_too_many(core: Core, heard: Heard) -> None:
-    """What it answers after that is not heard; when it lives again, so does the way."""
+def test_a_hanging_core_is_abandoned_with_a_bounded_number_of_threads(
+    core: Core, recorded: RecordedCallbacks
+) -> None:
+    """Its late answers are ignored; when it answers again, a new transport works."""
     core.freed.clear()
     for token in range(MAX_HANGING):
-        way = GreengrassV1Transport(timeout_s=0.05)
-        way.open(heard)
-        way.send(token, "device", b"x")
-        news, reason = heard.next()
+        transport = GreengrassV1Transport(timeout_s=0.05)
+        transport.open(recorded)
+        transport.send(token, "device", b"x")
+        news, reason = recorded.next()
         assert news == "lost"
         assert "did not answer within 0.05 s" in str(reason)
     with pytest.raises(TransportError, match=f"{MAX_HANGING} messages hang"):
-        GreengrassV1Transport().open(heard)
+        GreengrassV1Transport().open(recorded)
     core.freed.set()
     for thread in greengrass_v1._hanging:
         thread.join(SECONDS)
-    assert heard.nothing_more()
-    way = GreengrassV1Transport(SECONDS)
-    way.open(heard)
-    way.send(99, "device", b"x")
-    assert heard.next() == ("accepted", 99)
+    assert recorded.nothing_more()
+    transport = GreengrassV1Transport(SECONDS)
+    transport.open(recorded)
+    transport.send(99, "device", b"x")
+    assert recorded.next() == ("accepted", 99)
 
 
-def test_nothing_is_heard_after_closing(
-    core: Core, way: GreengrassV1Transport, heard: Heard
+def test_nothing_is_called_after_closing(
+    core: Core, transport: GreengrassV1Transport, recorded: RecordedCallbacks
 ) -> None:
     core.freed.clear()
-    way.send(1, "device", b"x")
-    way.close()
+    transport.send(1, "device", b"x")
+    transport.close()
     core.freed.set()
     core.wait_for(1)
     for thread in threading.enumerate():
         if thread.name == "greengrass":
             thread.join(SECONDS)
-    assert heard.nothing_more()
+    assert recorded.nothing_more()
 
 
 @pytest.mark.parametrize("variable", ["MY_FUNCTION_ARN", "ROUTER_FUNCTION_ARN"])
-def test_the_sdk_that_only_pretends_is_refused(heard: Heard, variable: str) -> None:
-    """Outside a core it publishes nothing and says nothing; that counts as no delivery."""
+def test_the_mocking_sdk_is_refused(recorded: RecordedCallbacks, variable: str) -> None:
+    """Outside a core the SDK sends nothing and raises nothing; that is no delivery."""
     with (
         greengrass_core.running() as core,
         greengrass_core.function_on(core.port, **{variable: ""}),
         pytest.raises(TransportError, match=f"{variable} is not set.*deploy it as a Lambda"),
     ):
-        GreengrassV1Transport().open(heard)
+        GreengrassV1Transport().open(recorded)
     assert core.messages == []
 
 
-def test_the_sdk_that_begins_to_pretend_is_noticed(
-    way: GreengrassV1Transport, monkeypatch: pytest.MonkeyPatch, heard: Heard
+def test_an_sdk_that_begins_to_mock_is_noticed(
+    transport: GreengrassV1Transport, monkeypatch: pytest.MonkeyPatch, recorded: RecordedCallbacks
 ) -> None:
     monkeypatch.setattr("greengrasssdk.utils.testing.MY_FUNCTION_ARN", None)
     with pytest.raises(TransportError, match="would send nothing"):
-        way.send(1, "device", b"x")
-    assert heard.nothing_more()
+        transport.send(1, "device", b"x")
+    assert recorded.nothing_more()
 
 
-def test_elsewhere_than_on_a_core_it_says_so(heard: Heard) -> None:
+def test_outside_of_a_core_the_error_says_so(recorded: RecordedCallbacks) -> None:
     greengrass_core.forget()
     with pytest.raises(TransportError, match="no Lambda function on a Greengrass V1 core"):
-        GreengrassV1Transport().open(heard)
+        GreengrassV1Transport().open(recorded)
     greengrass_core.forget()
 
 
-def test_without_the_sdk_the_extra_is_named(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_sdk_the_extra_is_named(
+    recorded: RecordedCallbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     greengrass_core.forget()
     monkeypatch.setitem(sys.modules, "greengrasssdk", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[greengrass\]'"):
-        GreengrassV1Transport().open(heard)
+        GreengrassV1Transport().open(recorded)

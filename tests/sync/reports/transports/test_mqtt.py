@@ -1,4 +1,4 @@
-"""MQTT over mutual TLS, to a real mosquitto and to a broker of IoT Core's kind."""
+"""MQTT over mutual TLS, to a real mosquitto and to a stand-in of IoT Core."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sync.reports.reporter import LOCK
 from sync.reports.transports.base import Refusal
 from sync.reports.transports.broker_address import ALPN, BrokerAddress
 from sync.reports.transports.mqtt import MqttTransport
-from tests.support.brokers import THING, Heard, Mosquitto, Papers, until
+from tests.support.brokers import THING, BrokerCertificates, Mosquitto, RecordedCallbacks, until
 from tests.support.certificates import DAY, Authority
 from tests.support.iot_core import NOT_AUTHORIZED, IotCore, server_context
 
@@ -35,63 +35,67 @@ COMMANDS = f"visual-search/{THING}/commands"
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
-    return Papers.make(tmp_path_factory.mktemp("papers"))
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> BrokerCertificates:
+    return BrokerCertificates.make(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory, papers: Papers) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"), papers)
+def mosquitto(
+    tmp_path_factory: pytest.TempPathFactory, certificates: BrokerCertificates
+) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"), certificates)
     yield broker
     broker.stop()
 
 
 @pytest.fixture
-def iot_core(tmp_path: Path, papers: Papers) -> Iterator[IotCore]:
-    broker = papers.iot_core(tmp_path / "record")
+def iot_core(tmp_path: Path, certificates: BrokerCertificates) -> Iterator[IotCore]:
+    broker = certificates.iot_core(tmp_path / "record")
     yield broker
     broker.close()
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def recorded() -> RecordedCallbacks:
+    return RecordedCallbacks()
 
 
 def fault(address: BrokerAddress, commands: str | None = None) -> str:
-    """The sentence with which it does not connect."""
+    """The error with which the transport does not connect."""
     mqtt = MqttTransport(address, commands)
     with pytest.raises(TransportError) as caught:
-        mqtt.open(Heard())
+        mqtt.open(RecordedCallbacks())
     mqtt.close()
     return str(caught.value)
 
 
 def test_mosquitto_accepts_and_refuses_by_topic(
-    mosquitto: Mosquitto, papers: Papers, heard: Heard
+    mosquitto: Mosquitto, certificates: BrokerCertificates, recorded: RecordedCallbacks
 ) -> None:
     """A good publish is accepted (also without subscribers), another thing's topic is refused."""
-    mqtt = MqttTransport(papers.address(mosquitto.port), COMMANDS)
-    mqtt.open(heard)
+    mqtt = MqttTransport(certificates.address(mosquitto.port), COMMANDS)
+    mqtt.open(recorded)
     mqtt.send(1, TOPIC, b"{}")
-    heard.wait(lambda: heard.accepted_tokens)
+    recorded.wait(lambda: recorded.accepted_tokens)
     mqtt.send(2, "visual-search/another/sightings", b"{}")
-    heard.wait(lambda: heard.refusals)
+    recorded.wait(lambda: recorded.refusals)
     mqtt.close()
-    assert heard.accepted_tokens == [1]
-    [(token, reason, refusal)] = heard.refusals
+    assert recorded.accepted_tokens == [1]
+    [(token, reason, refusal)] = recorded.refusals
     assert (token, refusal) == (2, Refusal.TOPIC)
     assert "iot:Publish" in reason
     assert mqtt.window == 20  # what mosquitto announces
 
 
-def test_mosquitto_stops(mosquitto: Mosquitto, papers: Papers, heard: Heard) -> None:
-    """A broker that goes away is noticed; what is sent then is refused, not queued."""
-    mqtt = MqttTransport(papers.address(mosquitto.port))
-    mqtt.open(heard)
+def test_mosquitto_stops(
+    mosquitto: Mosquitto, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    """A broker that stops is noticed; a message that is sent then raises and is not queued."""
+    mqtt = MqttTransport(certificates.address(mosquitto.port))
+    mqtt.open(recorded)
     mosquitto.stop()
     try:
-        heard.wait(lambda: heard.losses)
+        recorded.wait(lambda: recorded.losses)
         with pytest.raises(TransportError, match="gone"):
             mqtt.send(1, TOPIC, b"{}")
     finally:
@@ -99,40 +103,42 @@ def test_mosquitto_stops(mosquitto: Mosquitto, papers: Papers, heard: Heard) -> 
         mqtt.close()
 
 
-def test_commands_are_heard(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
-    mqtt = MqttTransport(papers.address(iot_core.port), COMMANDS)
-    mqtt.open(heard)
+def test_commands_are_received(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    mqtt = MqttTransport(certificates.address(iot_core.port), COMMANDS)
+    mqtt.open(recorded)
     iot_core.command(COMMANDS, b'{"id": "1"}')
-    heard.wait(lambda: heard.commands)
+    recorded.wait(lambda: recorded.commands)
     mqtt.close()
-    assert heard.commands == [(COMMANDS, b'{"id": "1"}')]
+    assert recorded.commands == [(COMMANDS, b'{"id": "1"}')]
 
 
 @pytest.mark.parametrize("subscriptions", ["close", "ignored"])
 def test_reports_go_on_where_commands_are_not_allowed(
     iot_core: IotCore,
-    papers: Papers,
-    heard: Heard,
+    certificates: BrokerCertificates,
+    recorded: RecordedCallbacks,
     subscriptions: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sync.reports.transports.mqtt.CONNECT_TIMEOUT_S", 2)
-    iot_core.manners.subscriptions = subscriptions
-    mqtt = MqttTransport(papers.address(iot_core.port), COMMANDS)
-    mqtt.open(heard)
+    iot_core.behaviour.subscriptions = subscriptions
+    mqtt = MqttTransport(certificates.address(iot_core.port), COMMANDS)
+    mqtt.open(recorded)
     mqtt.send(1, TOPIC, b"{}")
-    heard.wait(lambda: heard.accepted_tokens)
+    recorded.wait(lambda: recorded.accepted_tokens)
     assert COMMANDS in mqtt.commands_error
     mqtt.close()
-    assert heard.losses == []
+    assert recorded.losses == []
 
 
 def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
-    papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    certificates: BrokerCertificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nobody is asked for it."""
+    """The passphrase is not asked for."""
     monkeypatch.setattr("getpass.getpass", None)
-    address = papers.address(1)
+    address = certificates.address(1)
     missing = tmp_path / "missing.key"
     assert fault(replace(address, private_key=missing)) == (
         f"{missing}: this device's private key cannot be read: No such file or directory"
@@ -145,58 +151,64 @@ def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
     assert "passphrase" in fault(replace(address, private_key=locked_key))
 
 
-def test_it_is_on_disk_when_it_is_accepted(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
-    mqtt = MqttTransport(papers.address(iot_core.port))
-    mqtt.open(heard)
+def test_it_is_on_disk_when_it_is_accepted(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    mqtt = MqttTransport(certificates.address(iot_core.port))
+    mqtt.open(recorded)
     for token in range(50):
         mqtt.send(token, TOPIC, str(token).encode())
-    heard.wait(lambda: len(heard.accepted_tokens) == 50)
+    recorded.wait(lambda: len(recorded.accepted_tokens) == 50)
     mqtt.close()
     assert [int(message.payload) for message in iot_core.received()] == list(range(50))
 
 
-def test_a_swallowed_answer_is_no_answer(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
-    iot_core.manners.swallows = 1.0
-    mqtt = MqttTransport(papers.address(iot_core.port))
-    mqtt.open(heard)
+def test_an_answer_that_is_left_out_is_no_acceptance(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    iot_core.behaviour.swallows = 1.0
+    mqtt = MqttTransport(certificates.address(iot_core.port))
+    mqtt.open(recorded)
     mqtt.send(1, TOPIC, b"{}")
     until(lambda: iot_core.swallowed)
-    iot_core.manners.swallows = 0.0
+    iot_core.behaviour.swallows = 0.0
     mqtt.send(2, TOPIC, b"{}")
-    heard.wait(lambda: heard.accepted_tokens)
+    recorded.wait(lambda: recorded.accepted_tokens)
     mqtt.close()
-    assert heard.accepted_tokens == [2]
+    assert recorded.accepted_tokens == [2]
 
 
-def test_a_stalled_link_is_left_within_a_second(
-    iot_core: IotCore, papers: Papers, heard: Heard
+def test_a_stalled_connection_is_closed_within_a_second(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
 ) -> None:
     """Also with messages under way, for which paho's own end would wait."""
-    mqtt = MqttTransport(papers.address(iot_core.port))
-    mqtt.open(heard)
-    iot_core.manners.silent = True
+    mqtt = MqttTransport(certificates.address(iot_core.port))
+    mqtt.open(recorded)
+    iot_core.behaviour.silent = True
     mqtt.send(1, TOPIC, b"{}")
     closing = threading.Thread(target=mqtt.close)
     closing.start()
     closing.join(5)
     assert not closing.is_alive()
-    assert heard.accepted_tokens == []
+    assert recorded.accepted_tokens == []
 
 
-def test_closes_on_a_denied_topic(iot_core: IotCore, papers: Papers, heard: Heard) -> None:
-    iot_core.manners.closes_for = [TOPIC.encode()]
-    mqtt = MqttTransport(papers.address(iot_core.port))
-    mqtt.open(heard)
+def test_closes_on_a_denied_topic(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    iot_core.behaviour.closes_for = [TOPIC.encode()]
+    mqtt = MqttTransport(certificates.address(iot_core.port))
+    mqtt.open(recorded)
     with suppress(TransportError):  # the connection may be gone before that returns
         mqtt.send(1, TOPIC, b"{}")
-    heard.wait(lambda: heard.losses)
+    recorded.wait(lambda: recorded.losses)
     mqtt.close()
-    assert heard.accepted_tokens == []
+    assert recorded.accepted_tokens == []
 
 
-def test_alpn_at_port_443(papers: Papers) -> None:
-    """IoT Core tells MQTT from HTTPS at 443 by this name alone."""
-    context = server_context(*papers.broker, papers.authority.file)
+def test_alpn_at_port_443(certificates: BrokerCertificates) -> None:
+    """IoT Core distinguishes MQTT from HTTPS at port 443 by this name only."""
+    context = server_context(*certificates.broker, certificates.authority.file)
     context.set_alpn_protocols([ALPN])
     ours, theirs = socket.socketpair()
     chosen: list[str | None] = []
@@ -207,40 +219,46 @@ def test_alpn_at_port_443(papers: Papers) -> None:
 
     serving = threading.Thread(target=serve)
     serving.start()
-    with papers.address(443).context().wrap_socket(ours, server_hostname="localhost"):
+    with certificates.address(443).context().wrap_socket(ours, server_hostname="localhost"):
         serving.join()
     assert chosen == [ALPN]
 
 
 class TestFaults:
-    """Whatever is wrong, its sentence is its own."""
+    """Every fault has an error of its own."""
 
     def test_all_differ(
-        self, mosquitto: Mosquitto, iot_core: IotCore, papers: Papers, tmp_path: Path
+        self,
+        mosquitto: Mosquitto,
+        iot_core: IotCore,
+        certificates: BrokerCertificates,
+        tmp_path: Path,
     ) -> None:
-        good = papers.address(mosquitto.port)
+        good = certificates.address(mosquitto.port)
         stranger = Authority(tmp_path, "stranger")
 
         def mine(certificate: tuple[Path, Path]) -> BrokerAddress:
             return BrokerAddress(
-                good.endpoint, good.port, THING, *certificate, papers.authority.file
+                good.endpoint, good.port, THING, *certificate, certificates.authority.file
             )
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             dead = free.getsockname()[1]
-        foreign = BrokerAddress(good.endpoint, good.port, THING, *papers.device, stranger.file)
+        foreign = BrokerAddress(
+            good.endpoint, good.port, THING, *certificates.device, stranger.file
+        )
         said = {
-            "name": fault(papers.address(mosquitto.port, "no-such-host.invalid")),
-            "dead port": fault(papers.address(dead)),
+            "name": fault(certificates.address(mosquitto.port, "no-such-host.invalid")),
+            "dead port": fault(certificates.address(dead)),
             "wrong CA": fault(foreign),
             "refused": fault(mine(stranger.issue(THING))),
-            "expired": fault(mine(papers.authority.issue("old", -3 * DAY, -DAY))),
-            "clock": fault(mine(papers.authority.issue("new", DAY, 2 * DAY))),
-            "other host": fault(papers.address(mosquitto.port, "127.0.0.2")),
+            "expired": fault(mine(certificates.authority.issue("old", -3 * DAY, -DAY))),
+            "clock": fault(mine(certificates.authority.issue("new", DAY, 2 * DAY))),
+            "other host": fault(certificates.address(mosquitto.port, "127.0.0.2")),
         }
-        iot_core.manners.turns_away = NOT_AUTHORIZED
-        said["policy"] = fault(papers.address(iot_core.port))
+        iot_core.behaviour.refuses_connections = NOT_AUTHORIZED
+        said["policy"] = fault(certificates.address(iot_core.port))
         assert len(set(said.values())) == len(said)
         for name, words in {
             "name": "name is not known",
@@ -262,19 +280,26 @@ class TestFaults:
         ],
     )
     def test_the_broker_and_the_clock(
-        self, papers: Papers, tmp_path: Path, start: timedelta, end: timedelta, words: str
+        self,
+        certificates: BrokerCertificates,
+        tmp_path: Path,
+        start: timedelta,
+        end: timedelta,
+        words: str,
     ) -> None:
         """A clock that is behind, and a certificate of the broker that has ended."""
-        server = papers.authority.issue(f"localhost-{start.days}", start, end)
-        broker = IotCore(tmp_path / "record", server_context(*server, papers.authority.file))
+        server = certificates.authority.issue(f"localhost-{start.days}", start, end)
+        broker = IotCore(tmp_path / "record", server_context(*server, certificates.authority.file))
         try:
-            assert words in fault(papers.address(broker.port))
+            assert words in fault(certificates.address(broker.port))
         finally:
             broker.close()
 
-    def test_refused_certificate_by_tls_1_2(self, papers: Papers, tmp_path: Path) -> None:
-        """It is told in the handshake then, and not after it."""
-        context = server_context(*papers.broker, papers.authority.file)
+    def test_refused_certificate_by_tls_1_2(
+        self, certificates: BrokerCertificates, tmp_path: Path
+    ) -> None:
+        """With TLS 1.2 the handshake itself fails."""
+        context = server_context(*certificates.broker, certificates.authority.file)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         stranger = Authority(tmp_path, "stranger").issue(THING)
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -286,33 +311,35 @@ class TestFaults:
             refusing = threading.Thread(target=refuse)
             refusing.start()
             port = server.getsockname()[1]
-            address = BrokerAddress("localhost", port, THING, *stranger, papers.authority.file)
+            address = BrokerAddress(
+                "localhost", port, THING, *stranger, certificates.authority.file
+            )
             assert "refuses this device's certificate" in fault(address)
             refusing.join()
 
-    def test_another_name(self, papers: Papers, tmp_path: Path) -> None:
-        server = papers.authority.issue("elsewhere")
-        broker = IotCore(tmp_path / "record", server_context(*server, papers.authority.file))
+    def test_another_name(self, certificates: BrokerCertificates, tmp_path: Path) -> None:
+        server = certificates.authority.issue("elsewhere")
+        broker = IotCore(tmp_path / "record", server_context(*server, certificates.authority.file))
         try:
-            assert "for another name" in fault(papers.address(broker.port))
+            assert "for another name" in fault(certificates.address(broker.port))
         finally:
             broker.close()
 
-    def test_own_files(self, papers: Papers, tmp_path: Path) -> None:
-        """Missing, no certificate, another's key: said before anybody is called."""
-        certificate, key = papers.device
+    def test_own_files(self, certificates: BrokerCertificates, tmp_path: Path) -> None:
+        """A missing file, no certificate, another key: found before a connection is tried."""
+        certificate, key = certificates.device
         text = tmp_path / "text"
         text.write_text("hello")
-        ca = papers.authority.file
+        ca = certificates.authority.file
         assert "cannot be read" in fault(BrokerAddress("x", 1, THING, tmp_path / "no", key, ca))
         assert "not a certificate" in fault(BrokerAddress("x", 1, THING, text, key, ca))
         assert "not the private key" in fault(
-            BrokerAddress("x", 1, THING, certificate, papers.broker[1], ca)
+            BrokerAddress("x", 1, THING, certificate, certificates.broker[1], ca)
         )
         assert "CA certificates" in fault(BrokerAddress("x", 1, THING, certificate, key, text))
 
-    def test_no_tls(self, papers: Papers) -> None:
-        """Something else listens there."""
+    def test_no_tls(self, certificates: BrokerCertificates) -> None:
+        """Another service listens there."""
         with socket.create_server(("127.0.0.1", 0)) as server:
 
             def greet() -> None:
@@ -324,10 +351,10 @@ class TestFaults:
 
             greeting = threading.Thread(target=greet)
             greeting.start()
-            assert "no TLS there" in fault(papers.address(server.getsockname()[1]))
+            assert "no TLS there" in fault(certificates.address(server.getsockname()[1]))
             greeting.join()
 
-    def test_hangs_up(self, papers: Papers) -> None:
+    def test_hangs_up(self, certificates: BrokerCertificates) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
 
             def hang_up() -> None:
@@ -335,7 +362,7 @@ class TestFaults:
 
             hanging = threading.Thread(target=hang_up)
             hanging.start()
-            said = fault(papers.address(server.getsockname()[1]))
+            said = fault(certificates.address(server.getsockname()[1]))
             hanging.join()
             assert "cut while it was being made" in said or "no TLS there" in said
 
@@ -345,15 +372,19 @@ class TestDoctor:
 
     @pytest.fixture
     def config(
-        self, tmp_path: Path, papers: Papers, iot_core: IotCore, monkeypatch: pytest.MonkeyPatch
+        self,
+        tmp_path: Path,
+        certificates: BrokerCertificates,
+        iot_core: IotCore,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> Path:
         monkeypatch.delenv("VISUAL_SEARCH_DEVICE__DATA_DIR", raising=False)
-        certificate, key = papers.device
+        certificate, key = certificates.device
         file = tmp_path / "settings.toml"
         file.write_text(
             f'[device]\ndata_dir = "{tmp_path / "data"}"\nthing = "{THING}"\n'
             f'certificate = "{certificate}"\nprivate_key = "{key}"\n'
-            f'ca = "{papers.authority.file}"\n'
+            f'ca = "{certificates.authority.file}"\n'
             f'[outbox]\nendpoint = "localhost"\nport = {iot_core.port}\n'
         )
         return file
@@ -376,9 +407,9 @@ class TestDoctor:
         """The topic and what would allow it are named; the other topics are still tried."""
         topic = f"visual-search/{THING}/status"
         if closes:
-            iot_core.manners.closes_for = [topic.encode()]
+            iot_core.behaviour.closes_for = [topic.encode()]
         else:
-            iot_core.manners.refuses = {topic: NOT_AUTHORIZED}
+            iot_core.behaviour.refuses = {topic: NOT_AUTHORIZED}
         found = [finding for finding in checks(config) if finding.subject == "topic"]
         assert [finding.state for finding in found] == ["ok", "wrong", "ok", "ok"]
         assert found[1].remedy == (
@@ -392,7 +423,7 @@ class TestDoctor:
         assert "nothing listens" in wrong.message
 
     def test_somebody_is_reporting(self, config: Path, tmp_path: Path) -> None:
-        """Two with one name would push each other out."""
+        """IoT Core disconnects the first of two clients with one name."""
         (tmp_path / "data" / "state").mkdir(parents=True)
         with locked(tmp_path / "data" / "state" / LOCK):
             last = list(checks(config))[-1]
