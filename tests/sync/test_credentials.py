@@ -1,4 +1,4 @@
-"""Keys for a certificate: asked of a stand-in of the endpoint, used against a real store."""
+"""Credentials for a certificate, from a stand-in of the endpoint, used with a real store."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def settings(endpoint: IotEndpoint, **changes: Any) -> SyncSettings:
 
 @pytest.fixture
 def gate(s3_server: S3Server) -> Iterator[TokenGate]:
-    """A bucket with an object, for who shows the session token."""
+    """A bucket with an object, for clients with the session token."""
     s3_server.client().put_object(Bucket=BUCKET, Key="credentials/a", Body=b"content")
     gate = TokenGate(s3_server.address, ACCESS, SECRET)
     yield gate
@@ -68,7 +68,7 @@ def store(endpoint: IotEndpoint, device: DeviceSettings, address: str) -> Store:
     )
 
 
-def test_without_an_endpoint_boto3_looks_for_itself(device: DeviceSettings) -> None:
+def test_without_an_endpoint_boto3_finds_credentials(device: DeviceSettings) -> None:
     assert boto3_session(SyncSettings.model_validate({}), device) is None
 
 

@@ -1,4 +1,4 @@
-"""One file from a real store over a bad link: whole and right, or not at all."""
+"""One file from a real store over a bad connection: complete and right, or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEP = len(CONTENT) // 32  # between two flushes
 
 
 def wanted(content: bytes = CONTENT) -> WantedFile:
-    """What a manifest says of it."""
+    """The file as a manifest lists it."""
     return WantedFile(hashlib.sha256(content).hexdigest(), len(content))
 
 
@@ -92,11 +92,11 @@ def sent(faulty: FaultyProxy) -> int:
 
 
 class KilledError(Exception):
-    """Stands for a kill: what was not flushed yet is flushed all the same."""
+    """Stands for a kill, except that what was not flushed is flushed."""
 
 
 def kill_after(count: int) -> Callable[[int, int], None]:
-    """A progress that ends the fetch when so many bytes are here."""
+    """A progress function that ends the fetch when `count` bytes are present."""
 
     def progress(here: int, fetched: int) -> None:
         if here >= count:
@@ -118,7 +118,9 @@ def test_a_file_comes_whole_and_nothing_else_stays(
     assert sent(faulty) == len(CONTENT), "what is here is not fetched again"
 
 
-def test_it_goes_on_where_it_ended(fetch: FileFetcher, incoming: Path, faulty: FaultyProxy) -> None:
+def test_a_fetch_is_resumed_where_it_ended(
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy
+) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(2_000_000))
     here = fetch.bytes_present(wanted())
@@ -142,7 +144,7 @@ def test_bytes_behind_the_journal_do_not_count(fetch: FileFetcher, incoming: Pat
 
 
 @pytest.mark.parametrize("journal", [b"", b"{", b"\0" * 60, b'{"etag": "x", "bytes": 9000000}'])
-def test_a_journal_that_says_nothing_true_means_to_begin_anew(
+def test_a_wrong_journal_means_to_begin_anew(
     fetch: FileFetcher, incoming: Path, journal: bytes
 ) -> None:
     (incoming / f"{wanted().sha256}.part").write_bytes(CONTENT[:5000])
@@ -202,29 +204,31 @@ def test_a_link_that_brings_nothing_is_left_soon(
     assert len(faulty.requests) <= 9
 
 
-def test_a_trickle_does_not_hold_the_device_and_what_came_is_kept(
+def test_a_slow_store_does_not_keep_the_device_and_its_bytes_stay(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:
     faulty.faults.append(Fault("files/", "trickle", after=20_000))
-    hasty = FileFetcher(store, incoming, lambda: MinimumSpeed(bytes_per_s=1_000_000, window_s=0.3))
+    fetcher = FileFetcher(
+        store, incoming, lambda: MinimumSpeed(bytes_per_s=1_000_000, window_s=0.3)
+    )
     with pytest.raises(StoreUnreachableError, match="too slow"):
-        hasty.fetch(wanted())
+        fetcher.fetch(wanted())
     faulty.faults.clear()
-    assert hasty.bytes_present(wanted()) >= 20_000
-    assert hasty.fetch(wanted()).read_bytes() == CONTENT
+    assert fetcher.bytes_present(wanted()) >= 20_000
+    assert fetcher.fetch(wanted()).read_bytes() == CONTENT
 
 
-def test_a_silent_store_does_not_hold_the_device(
+def test_a_silent_store_does_not_keep_the_device(
     incoming: Path,
     faulty: FaultyProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sync.stores.s3.READ_TIMEOUT_S", 0.3)
     faulty.faults.append(Fault("files/", "silent", after=20_000))
-    hasty = FileFetcher(open_store(SHARED, endpoint_url=faulty.address), incoming)
+    fetcher = FileFetcher(open_store(SHARED, endpoint_url=faulty.address), incoming)
     with pytest.raises(StoreUnreachableError):
-        hasty.fetch(wanted())
-    assert hasty.bytes_present(wanted()) >= 20_000
+        fetcher.fetch(wanted())
+    assert fetcher.bytes_present(wanted()) >= 20_000
 
 
 @pytest.mark.parametrize("how", ["say less", "endless"])
@@ -323,7 +327,7 @@ fetcher.fetch(WantedFile(sha256, int(size)), say)
 """
 
 
-def test_kills_cost_little_and_harm_nothing(
+def test_kills_lose_few_bytes_and_damage_nothing(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:
     fetch = FileFetcher(store, incoming)

@@ -1,4 +1,4 @@
-"""Releases come onto the shelf whole, verified and proven, or not at all; each case is named."""
+"""Releases are installed complete, verified and validated, or not at all, with an error each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Follo
 
 @pytest.fixture
 def following(first: Following, tmp_path: Path) -> Following:
-    """The same, the test's own."""
+    """A copy of it for one test."""
     return first.copy(tmp_path / "world")
 
 
@@ -61,7 +61,7 @@ def in_store(following: Following, bundle: Path, name: str) -> Path:
 
 
 def refused(following: Following, state: SyncState, outcome: str) -> str:
-    """What is said; the first release goes on serving and nothing unfinished is left."""
+    """Check the outcome; the first release stays active and nothing unfinished is left."""
     assert state.outcome == outcome, state.message
     assert read_sync_state(following.data / "state") == state
     active = following.shelf.active()
@@ -150,19 +150,19 @@ def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
     assert following.active() == done.bundle
 
 
-def test_a_pull_that_was_left_goes_on_and_a_newer_release_keeps_what_it_shares(
+def test_an_interrupted_pull_goes_on_and_a_newer_release_keeps_what_it_shares(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
     class LeftError(Exception):
         pass
 
-    def leave(here: int, total: int) -> None:
+    def interrupt(here: int, total: int) -> None:
         if here > total * 0.9:
             raise LeftError
 
     following.publish(newer)
     with pytest.raises(LeftError):
-        following.device().check(leave)
+        following.device().check(interrupt)
     assert following.incoming()
     done = following.publish(variant(newer, tmp_path / "newest.bundle", "Newest"))
     state = following.device().check()
@@ -364,7 +364,7 @@ def test_two_checks_at_once_the_second_says_so(following: Following) -> None:
 
 
 def crafted(bundle: Path) -> Path:
-    """An index that crashes whoever opens it, with right digests."""
+    """A bundle with right digests whose index crashes every process that opens it."""
     index = bundle / "index.ann"
     nodes = np.frombuffer(index.read_bytes(), np.int32).reshape(-1, 3 + 48).copy()
     nodes[24:, 1:25] = 0x7FFFFF00  # the trees' children lie far outside the file
@@ -373,7 +373,7 @@ def crafted(bundle: Path) -> Path:
     return bundle
 
 
-def test_a_bundle_that_crashes_the_gate_is_rejected_once(
+def test_a_bundle_that_crashes_the_validator_is_rejected_once(
     following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = following.publish(crafted(newer))
@@ -407,7 +407,7 @@ def test_an_index_cut_at_a_node_is_rejected(following: Following, newer: Path) -
     refused(following, following.device().check(), "rejected")
 
 
-def test_a_missing_engine_is_no_verdict_and_nothing_is_fetched_twice(
+def test_a_missing_engine_rejects_nothing_and_nothing_is_fetched_twice(
     following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     following.publish(newer)
@@ -422,7 +422,7 @@ def test_a_missing_engine_is_no_verdict_and_nothing_is_fetched_twice(
 @pytest.mark.parametrize(
     "name", ["../../../escaped", "/tmp/escaped", "a/../../b", "manifest.json", "x" * 300, "a\x00b"]
 )
-def test_a_signed_manifest_with_a_wicked_name_writes_nothing(
+def test_a_signed_manifest_with_a_path_outside_writes_nothing(
     following: Following, newer: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = newer / MANIFEST
@@ -450,7 +450,7 @@ def test_a_link_in_the_store_leads_nowhere_new(following: Following, newer: Path
 # Going back and staying
 
 
-def test_a_version_rolled_back_from_is_declined_until_a_newer_release(
+def test_a_version_rolled_back_from_is_skipped_until_a_newer_release(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
     old = following.active()
@@ -469,7 +469,7 @@ def test_a_version_rolled_back_from_is_declined_until_a_newer_release(
     assert following.shelf.state().declined is None
 
 
-def test_the_same_bundle_as_a_newer_release_is_not_declined(
+def test_the_same_bundle_as_a_newer_release_is_not_skipped(
     following: Following, newer: Path
 ) -> None:
     following.publish(newer)
@@ -480,7 +480,7 @@ def test_the_same_bundle_as_a_newer_release_is_not_declined(
     assert (state.outcome, state.bytes_fetched) == ("installed", 0)
 
 
-def test_unpin_takes_the_declined_one_back_without_fetching(
+def test_unpin_returns_to_the_skipped_one_without_fetching(
     following: Following, newer: Path
 ) -> None:
     done = following.publish(newer)
@@ -512,7 +512,7 @@ def test_a_pinned_version_stays_until_unpinned(
 
 
 @pytest.mark.parametrize("wanted", ["", "absent", "7"])
-def test_only_what_is_here_can_be_pinned(following: Following, wanted: str) -> None:
+def test_only_a_version_on_the_shelf_can_be_pinned(following: Following, wanted: str) -> None:
     with pytest.raises(ShelfError, match=f"there are: {following.active()}"):
         following.device().pin(wanted)
 

@@ -1,4 +1,4 @@
-"""The device's commands, as a person or a service meets them: real processes, a real folder."""
+"""The device's commands, as a person or a service runs them: real processes, a real folder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def owner(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Follo
 def following(
     owner: Following, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> Following:
-    """A device in its surroundings that knows its source and root."""
+    """A device whose settings name its source and root."""
     following = owner.copy(surroundings.folder / "world")
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(following.data))
     monkeypatch.setenv("VISUAL_SEARCH_SYNC__SOURCE", following.source)
@@ -59,7 +59,7 @@ def following(
 
 
 def ask(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``visual-search`` in this process, where it is the words that count."""
+    """Run ``visual-search`` in this process, for tests of its output."""
     result = CliRunner().invoke(command, words, env=variables)
     code, error = result.exit_code, result.stderr
     if isinstance(result.exception, VisualSearchError):
@@ -137,7 +137,7 @@ def test_the_second_of_two_says_so_and_leaves(
             assert said in failed(ask(*words))
 
 
-def test_once_waits_for_the_appliance_and_takes_back_what_it_cannot_open(
+def test_once_waits_for_the_appliance_and_rolls_back_what_it_cannot_open(
     following: Following, surroundings: Surroundings, small_bundle: Path
 ) -> None:
     state = following.data / "state"
@@ -159,7 +159,7 @@ def test_once_waits_for_the_appliance_and_takes_back_what_it_cannot_open(
     assert "rejected" in failed(ask("sync", "once"))
 
 
-def test_a_real_appliance_opens_it_and_two_of_its_crashes_take_it_back(
+def test_a_real_appliance_opens_it_and_two_crashes_roll_it_back(
     following: Following, surroundings: Surroundings, small_bundle: Path, things: Path
 ) -> None:
     def said() -> tuple[str, str]:
@@ -269,7 +269,7 @@ def test_a_terminal_gets_a_bar_with_bytes_and_rate(
     assert b"kB" in output
 
 
-def test_doctor_looks_at_one_thing_after_the_other(
+def test_doctor_checks_one_thing_after_the_other(
     following: Following,
     surroundings: Surroundings,
     small_bundle: Path,
@@ -334,7 +334,7 @@ def test_a_worker_fails_alone_and_is_started_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_worker_that_fails_again_and_again_comes_back_within_minutes() -> None:
-    """However often: its pauses are what it waits for in `stopping`."""
+    """However often it fails. Its pauses are the time-outs of its waits for `stopping`."""
     pauses: list[float] = []
 
     class Stopping(threading.Event):
@@ -441,7 +441,7 @@ def test_the_outcome_is_seen_by_the_other_doctor_too(
     assert "store-failed" in one["message"]
 
 
-def test_once_reports_how_it_went_and_the_second_time_there_is_no_news(
+def test_once_reports_how_it_went_and_the_second_time_nothing_has_changed(
     following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
@@ -465,7 +465,7 @@ def test_once_reports_how_it_went_and_the_second_time_there_is_no_news(
 def test_run_reports_alone_where_no_source_is_set(
     following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nobody looks for a catalogue; with nothing at all to do it says so."""
+    """It does not check for catalogues; with nothing at all to do it fails with an error."""
     monkeypatch.setenv("VISUAL_SEARCH_SYNC__SOURCE", "")
     assert "there is nothing to do" in failed(ask("sync", "run"))
     monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
@@ -511,18 +511,18 @@ def test_wrong_settings_of_the_reports_do_not_stop_the_pull(
 # A shelf that is held or cannot be written
 
 
-def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Following) -> None:
+def test_asking_whether_it_runs_does_not_stop_one_that_starts(following: Following) -> None:
     device = following.device()
     with run.run_lock(device), (following.data / "shelf" / "run.lock").open("a"):
         assert run.is_running(device)
     held, let_go = threading.Event(), threading.Event()
 
-    def glance() -> None:
+    def ask_often() -> None:
         with locked(following.data / "shelf" / "run.lock"):
             held.set()
             let_go.wait(0.2)
 
-    thread = threading.Thread(target=glance)
+    thread = threading.Thread(target=ask_often)
     thread.start()
     held.wait()
     with run.run_lock(device):
@@ -530,7 +530,7 @@ def test_a_glance_at_whether_it_runs_does_not_stop_one_that_starts(following: Fo
     thread.join()
 
 
-def test_a_shelf_that_cannot_be_written_is_said_once_and_never_waited_for(
+def test_a_shelf_that_cannot_be_written_is_logged_once_and_never_waited_for(
     following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(run, "PROBATION_CHECK_S", 0.0)

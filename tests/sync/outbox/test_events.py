@@ -1,4 +1,4 @@
-"""Documents of events: held against their schema, short whatever is in them."""
+"""Documents of events: they match their schema, and are short whatever is in them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_long_texts_are_shortened_rather_than_refused() -> None:
     assert document(hostile)["what"] == "started"
 
 
-def test_a_picture_goes_before_an_event_does() -> None:
+def test_a_picture_is_dropped_before_an_event() -> None:
     thumbnail = base64.b64encode(os.urandom(events.MAX_THUMBNAIL_BYTES)).decode()
     item = Item(sku="4711", title="Spur gear", similarity=0.5)
     body = Sighting(
@@ -109,7 +109,7 @@ def test_lone_surrogates_do_not_stop_an_event() -> None:
     assert document(events.status("started", "a\ud800b"))["message"] == "a?b"
 
 
-def test_figures_that_are_none_are_refused_where_they_are_made() -> None:
+def test_numbers_that_are_not_finite_are_refused_where_they_are_made() -> None:
     with pytest.raises(ValueError, match="finite"):
         Heartbeat(uptime_s=float("nan"), rss_bytes=1, disk_free_bytes=1, outbox_length=0)
 

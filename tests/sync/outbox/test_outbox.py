@@ -51,7 +51,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
-    """Without the catalogue that the others come with."""
+    """Surroundings without a catalogue."""
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
     return Surroundings(tmp_path, tmp_path / "data", tmp_path / "cache")
 
@@ -102,7 +102,7 @@ def running(file: Path, name: str, *options: str) -> Iterator[Path]:
 
 @contextmanager
 def stuck_disk(file: Path) -> Iterator[None]:
-    """Nobody gets at the database until the block ends."""
+    """Lock the database until the block ends."""
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -161,7 +161,7 @@ def test_counters_tell_what_happened(outbox: Outbox) -> None:
     assert counters.last_error_at.endswith("Z")
 
 
-def test_trouble_is_told_at_once_and_counts_are_not_lost(outbox: Outbox, file: Path) -> None:
+def test_an_error_is_written_at_once_and_counts_are_not_lost(outbox: Outbox, file: Path) -> None:
     outbox.note(offline_s=2.5, error="no network")
     assert outbox.counters().last_error == "no network"
     outbox.note(sent=1, offline_s=2.5)
@@ -188,7 +188,7 @@ def test_attempts_are_counted_and_a_refused_message_is_set_aside_and_reported(
     assert report["details"] == {"refused_status": 1}
 
 
-def test_old_sightings_make_room_first_and_status_stays(outbox: Outbox) -> None:
+def test_old_sightings_are_dropped_first_and_status_stays(outbox: Outbox) -> None:
     put(outbox, status("started", "first of all"), Event("heartbeat", HEALTHY))
     put(outbox, *(Event("sighting", NOTHING) for _ in range(3000)))
     counters = outbox.counters()
@@ -289,7 +289,7 @@ def test_close_does_not_wait_for_a_disk_that_hangs(file: Path) -> None:
         assert not outbox.put(status("started")).wait(0), "it is closed"
 
 
-def test_waiting_ends_with_news_of_this_process_and_of_the_other(
+def test_waiting_ends_with_events_of_this_process_and_of_the_other(
     outbox: Outbox, file: Path
 ) -> None:
     assert not outbox.wait(0)
@@ -302,7 +302,7 @@ def test_waiting_ends_with_news_of_this_process_and_of_the_other(
     assert [document["device"] for document in documents(outbox)] == ["device-1", "other"]
 
 
-def test_nothing_is_news_in_an_emptied_outbox_that_is_opened_again(
+def test_nothing_is_new_in_an_emptied_outbox_that_is_opened_again(
     outbox: Outbox, file: Path
 ) -> None:
     put(outbox, status("started"))
@@ -315,8 +315,8 @@ def test_nothing_is_news_in_an_emptied_outbox_that_is_opened_again(
     again.close()
 
 
-def test_who_asks_while_the_disk_hangs_is_told_so(outbox: Outbox, file: Path) -> None:
-    """One waits for the disk; the others get an answer."""
+def test_counters_raise_an_error_while_the_disk_hangs(outbox: Outbox, file: Path) -> None:
+    """One thread waits for the disk; the others get an error."""
     put(outbox, status("started"))
     with stuck_disk(file):
         first = threading.Thread(target=outbox.counters)
@@ -329,7 +329,7 @@ def test_who_asks_while_the_disk_hangs_is_told_so(outbox: Outbox, file: Path) ->
 
 
 def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
-    """Two processes write; both are killed at some moment, again and again."""
+    """Two processes write; both are killed at some point, again and again."""
     durable: set[str] = set()
     for turn in range(5):
         group = str(1 + 30 * turn)
@@ -407,7 +407,7 @@ def garble_behind_the_header(file: Path) -> None:
 def test_a_damaged_file_is_set_aside_and_that_is_reported(
     file: Path, damage: Callable[[Path], None], least: int
 ) -> None:
-    """What can be read of it goes on; its ids are the same, its numbers are not."""
+    """Events that can be read are copied, with the same ids and new numbers."""
     outbox = Outbox(file, OutboxSettings(), "device-1")
     put(outbox, *(status("started") for _ in range(1000)))
     former = outbox.oldest(1000)
@@ -428,7 +428,7 @@ def test_a_damaged_file_is_set_aside_and_that_is_reported(
     assert outbox_is_sound(file)
 
 
-def test_what_lies_behind_a_damaged_page_goes_on_and_the_rest_is_counted(file: Path) -> None:
+def test_events_behind_a_damaged_page_are_copied_and_the_rest_is_counted(file: Path) -> None:
     outbox = Outbox(file, OutboxSettings(), "device-1")
     put(outbox, *(status("started", number=number) for number in range(1000)))
     length = outbox.counters().length
@@ -549,7 +549,7 @@ def test_the_command_shows_and_exports_what_waits(surroundings: Surroundings) ->
     assert (counters["length"], counters["acknowledged"]) == (0, 600)
 
 
-def test_a_file_that_cannot_be_written_removes_nothing(surroundings: Surroundings) -> None:
+def test_an_export_that_cannot_be_written_removes_nothing(surroundings: Surroundings) -> None:
     outbox = Outbox(surroundings.data / "outbox.db", OutboxSettings(), "device-1")
     put(outbox, *(status("started", "x" * 400) for _ in range(100)))
     absent = surroundings.run("sync", "outbox", "export", "nowhere/all.jsonl", "--remove")
@@ -561,7 +561,7 @@ def test_a_file_that_cannot_be_written_removes_nothing(surroundings: Surrounding
 def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_new(
     file: Path,
 ) -> None:
-    """Killed at a later moment each time; what can be read is never lost."""
+    """It is killed at a later point each time; events that can be read are never lost."""
     outbox = Outbox(file, OutboxSettings(), "device-1")
     put(outbox, *(status("started") for _ in range(200)))
     ids = {event.id for event in outbox.oldest(1000)}

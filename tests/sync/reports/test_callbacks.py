@@ -1,4 +1,4 @@
-"""The session's thread waits for callbacks, and never longer than it said."""
+"""The queue of callbacks: a wait ends with its time-out."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sync.reports.callbacks import CallbackQueue
 
 
 def test_a_timeout_that_ends_while_the_thread_is_held_up_is_not_missed() -> None:
-    """A signal's handler holds it up here; a busy machine does by giving the core to others."""
-    waiting = CallbackQueue()
+    """A signal handler delays the thread here; a busy machine does it by running others."""
+    callbacks = CallbackQueue()
 
     def hold_up(number: int, frame: FrameType | None) -> None:
         time.sleep(0.1)
 
-    rescue = threading.Timer(10, waiting.lost, args=("it waited for ever",))
+    rescue = threading.Timer(10, callbacks.lost, args=("it waited for ever",))
     rescue.start()
     former = signal.signal(signal.SIGALRM, hold_up)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         with pytest.raises(queue.Empty):
-            waiting.callbacks.get(timeout=0.05)
+            callbacks.callbacks.get(timeout=0.05)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)

@@ -1,4 +1,4 @@
-"""Stores: the same behaviour from a bucket and a folder, and named failures."""
+"""Stores: a bucket and a folder behave alike, and each failure has its error."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def bad(faulty: FaultyProxy, s3_source: str) -> Store:
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time-outs that a test can wait for."""
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the time-outs."""
     monkeypatch.setattr("sync.stores.s3.READ_TIMEOUT_S", 1)
     monkeypatch.setattr(
         "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(bytes_per_s=100_000, window_s=0.5)
@@ -51,7 +51,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rest(body: Body) -> bytes:
-    """What is left of a body."""
+    """Read a body to its end."""
     return b"".join(iter(body.read, b""))
 
 
@@ -246,14 +246,14 @@ def test_answers_have_names(
     assert type(caught.value) is kind
 
 
-def test_a_store_that_is_busy_for_a_moment_is_asked_again(bad: Store, faulty: FaultyProxy) -> None:
+def test_a_request_to_a_busy_store_is_repeated(bad: Store, faulty: FaultyProxy) -> None:
     faulty.faults.append(Fault("files/a", "status", times=2))
     assert bad.read("files/a", len(CONTENT)) == CONTENT
 
 
 @pytest.mark.parametrize("how", ["truncate", "reset", "say more"])
-def test_what_breaks_off_is_not_taken_for_all_of_it(
-    how: str, bad: Store, faulty: FaultyProxy, hasty: None
+def test_an_answer_that_is_cut_off_is_not_taken_for_complete(
+    how: str, bad: Store, faulty: FaultyProxy, short_timeouts: None
 ) -> None:
     faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
     with pytest.raises(StoreUnreachableError), bad.open("files/a") as body:
@@ -261,8 +261,8 @@ def test_what_breaks_off_is_not_taken_for_all_of_it(
 
 
 @pytest.mark.parametrize("how", ["trickle", "silent"])
-def test_a_store_cannot_hold_its_reader(
-    how: str, bad: Store, faulty: FaultyProxy, hasty: None, s3_source: str
+def test_a_store_cannot_keep_its_reader_waiting(
+    how: str, bad: Store, faulty: FaultyProxy, short_timeouts: None, s3_source: str
 ) -> None:
     store = open_store(s3_source, endpoint_url=faulty.address)  # with the shorter time-outs
     faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
@@ -277,7 +277,7 @@ def test_endless_data_ends(bad: Store, faulty: FaultyProxy) -> None:
 
 
 def test_an_endless_refusal_ends(bad: Store, faulty: FaultyProxy) -> None:
-    """And is not read: the proxy could not send more than fits into the buffers on the way."""
+    """It is not read: the proxy cannot send more than fits into the buffers between."""
     faulty.faults.append(Fault("files/a", "endless refusal", status=403))
     with pytest.raises(StoreRefusedError):
         bad.read("files/a", len(CONTENT))
@@ -326,14 +326,14 @@ def test_the_package_for_buckets_is_loaded_late() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_pace_allows_slow_and_refuses_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minimum_speed_allows_slow_and_refuses_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = MinimumSpeed(bytes_per_s=100, window_s=10)
+    speed = MinimumSpeed(bytes_per_s=100, window_s=10)
 
     def arrive(count: int, seconds: float) -> None:
         now[0] += seconds
-        pace.count(count)
+        speed.count(count)
 
     for _ in range(10):
         arrive(600, 5)

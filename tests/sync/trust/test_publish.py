@@ -1,4 +1,4 @@
-"""The owner's half: keys, publish, refresh, rotate; whatever dies on the way."""
+"""The owner's side: keys, publish, refresh and rotate, also when they are killed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def keys(key_folder: Path, tmp_path: Path) -> KeyFolder:
 # publish
 
 
-def test_a_bundle_that_is_published_can_be_had(
+def test_a_published_bundle_can_be_fetched(
     store: Store, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:
     sent: list[int] = []
@@ -74,7 +74,7 @@ def test_a_bundle_that_is_published_can_be_had(
     assert verify(copy)[1] == identity
 
 
-def test_what_is_there_is_not_sent_again(
+def test_a_file_that_the_store_has_is_not_sent_again(
     faulty: FaultyProxy, s3_source: str, keys: KeyFolder, own_bundle: Path
 ) -> None:
     store = open_store(s3_source, endpoint_url=faulty.address)
@@ -121,8 +121,8 @@ def test_a_root_is_written_before_what_its_keys_sign(world: World) -> None:
 
 
 @pytest.mark.parametrize("last", range(10))
-def test_a_publish_that_dies_leaves_the_old_release(last: int, world: World) -> None:
-    """Before each of the ten writes of a publish; the next one then goes through."""
+def test_a_killed_publish_leaves_the_old_release(last: int, world: World) -> None:
+    """It is killed before each of its ten writes; the next publish then succeeds."""
     world.publish()
     writes: list[str] = []
 
@@ -141,7 +141,7 @@ def test_a_publish_that_dies_leaves_the_old_release(last: int, world: World) -> 
     assert world.look() == 2
 
 
-def test_of_two_at_once_one_is_told(world: World) -> None:
+def test_of_two_at_once_one_fails(world: World) -> None:
     world.publish()
     meanwhile: list[object] = []
 
@@ -162,7 +162,7 @@ def test_of_two_at_once_one_is_told(world: World) -> None:
     assert world.look() == 3
 
 
-def test_of_two_at_once_one_is_told_by_a_real_store(
+def test_of_two_at_once_one_fails_with_a_real_store(
     store: Store, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:
     one = write_hollow_bundle(tmp_path / "one", small_bundle, "one")
@@ -184,7 +184,7 @@ def test_of_two_at_once_one_is_told_by_a_real_store(
 def test_a_write_whose_answer_was_lost_is_no_conflict(
     faulty: FaultyProxy, s3_source: str, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:
-    """The store replaced the timestamp and said 503: the second attempt meets the first."""
+    """The store replaced the timestamp and answered 503: the second attempt finds the first."""
     bundle = write_hollow_bundle(tmp_path / "one", small_bundle)
     store = open_store(s3_source, endpoint_url=faulty.address)
     ReleasePublisher(store, keys).publish_validated(bundle, "stable")
@@ -208,7 +208,7 @@ def test_nothing_is_sent_of_a_damaged_bundle(world: World, own_bundle: Path) -> 
 
 
 def test_a_bundle_that_is_rebuilt_meanwhile_does_not_spoil_the_store(world: World) -> None:
-    """A file is stored by its digest for good, so its bytes must be those."""
+    """A file is stored under its digest for good, so it must have these bytes."""
     bundle = write_hollow_bundle(world.folder / "one", world.like, "one")
 
     def rebuild(total: int) -> Any:
@@ -220,7 +220,7 @@ def test_a_bundle_that_is_rebuilt_meanwhile_does_not_spoil_the_store(world: Worl
     assert world.store.objects == {}
 
 
-def test_a_channel_must_have_a_name_that_can_be_one(world: World, small_bundle: Path) -> None:
+def test_a_wrong_name_of_a_channel_is_refused(world: World, small_bundle: Path) -> None:
     with pytest.raises(NotPublishedError, match="no name for a channel"):
         world.publisher().publish(small_bundle, "../stable")
 
@@ -243,7 +243,7 @@ def test_an_owner_notices_a_store_that_went_back(world: World) -> None:
         world.publish("four")
 
 
-def test_an_owner_does_not_begin_anew_where_something_was(world: World) -> None:
+def test_an_owner_does_not_begin_anew_in_an_emptied_store(world: World) -> None:
     world.publish()
     world.publish("two")
     world.store.objects.clear()
@@ -281,7 +281,7 @@ def test_an_owners_clock_that_is_behind_is_noticed(world: World) -> None:
     assert world.look() == 2
 
 
-def test_time_of_issue_always_goes_on(world: World) -> None:
+def test_the_time_of_issue_always_grows(world: World) -> None:
     world.publish()
     device = world.device()
     device.refresh()
@@ -308,7 +308,7 @@ def test_time_of_issue_always_goes_on(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["timestamp.json", "1.targets.json"])
-def test_a_bad_store_is_named_and_survived(
+def test_a_bad_store_is_named_and_a_good_one_works_again(
     name: str,
     case: tuple[How, type[VisualSearchError]],
     faulty: FaultyProxy,
@@ -326,8 +326,8 @@ def test_a_bad_store_is_named_and_survived(
     )
     faulty.faults.append(Fault(name, how, after=100, status=403))
     device = Trust(tmp_path / "trust", keys.roots[1], store)
-    with monkeypatch.context() as hasty:  # a busy machine may be slow, once the store is well
-        hasty.setattr(
+    with monkeypatch.context() as patch:  # a busy machine may be slow, once the store is well
+        patch.setattr(
             "sync.stores.base.MinimumSpeed", lambda: MinimumSpeed(bytes_per_s=100_000, window_s=0.3)
         )
         with pytest.raises(kind):
@@ -366,7 +366,7 @@ def test_a_refresh_says_when_the_list_ends_first(world: World) -> None:
         world.publisher().refresh()
 
 
-def test_there_must_be_something_to_refresh(world: World) -> None:
+def test_an_empty_store_cannot_be_refreshed(world: World) -> None:
     with pytest.raises(NotInStoreError, match="publish a bundle first"):
         world.publisher().refresh()
 
@@ -381,7 +381,9 @@ def test_a_refresh_signs_the_list_again_after_its_key_was_replaced(world: World)
 # keys
 
 
-def test_keys_are_encrypted_and_nobody_elses(keys: KeyFolder, tmp_path: Path) -> None:
+def test_keys_are_encrypted_and_only_readable_by_their_owner(
+    keys: KeyFolder, tmp_path: Path
+) -> None:
     KeyFolder.create(tmp_path / "new", secret)
     found = sorted((tmp_path / "new").glob("*/*.pem"))
     assert [file.parent.name for file in found] == ["offline"] * 3 + ["online", "publisher"]
@@ -397,7 +399,7 @@ def test_keys_are_encrypted_and_nobody_elses(keys: KeyFolder, tmp_path: Path) ->
     assert 9.9 < years < 10.1
 
 
-def test_keys_are_not_made_over_others(keys: KeyFolder) -> None:
+def test_keys_are_not_made_in_a_folder_that_is_not_empty(keys: KeyFolder) -> None:
     with pytest.raises(KeysError, match="not empty"):
         KeyFolder.create(keys.folder, secret)
 
@@ -442,9 +444,7 @@ def test_one_root_key_may_be_lost_and_not_two(keys: KeyFolder) -> None:
         KeyFolder(keys.folder, secret).rotate(set())
 
 
-def test_a_rotation_that_died_is_begun_again(
-    keys: KeyFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_rotation_is_begun_again(keys: KeyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """New keys were made, and no root names them yet."""
     with monkeypatch.context() as patch:
         patch.setattr("sync.trust.keys._write_root", _die)
@@ -551,7 +551,7 @@ def test_a_passphrase_is_asked_for_each_folder(tmp_path: Path) -> None:
         assert keys.signers(name)
 
 
-def test_mistakes_are_said_in_one_sentence(surroundings: Surroundings, small_bundle: Path) -> None:
+def test_an_error_is_one_sentence(surroundings: Surroundings, small_bundle: Path) -> None:
     words = ("sync", "publish", small_bundle, "file:///tmp", "--keys", "nowhere")
     done = surroundings.run(*words)
     assert done.returncode == 1

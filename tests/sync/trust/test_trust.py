@@ -1,4 +1,4 @@
-"""Whom a device believes: the attacks on signed metadata, and what it does after each."""
+"""What a device trusts: attacks on signed metadata, and how the device goes on after each."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_the_newest_release_is_what_was_published(world: World) -> None:
     assert world.publish("two").release == world.look() == 2
 
 
-def test_a_look_without_news_reads_two_names(world: World) -> None:
-    """The next root, and the timestamp: that is all that an unchanged channel costs."""
+def test_a_check_without_changes_reads_two_objects(world: World) -> None:
+    """An unchanged channel costs two requests: for the next root, and for the timestamp."""
     world.publish()
     world.look()
     world.store.read_names.clear()
@@ -181,7 +181,7 @@ def test_a_part_that_has_expired_is_refused(role: str, world: World) -> None:
         world.look()
 
 
-def test_what_has_expired_and_was_renewed_is_believed_again(world: World) -> None:
+def test_what_has_expired_and_was_renewed_is_trusted_again(world: World) -> None:
     world.publish()
     world.look()
     world.devices_time += 401 * DAY
@@ -212,7 +212,7 @@ def test_a_device_in_1970_knows_what_has_expired_by_what_it_has_seen(world: Worl
         world.look()
 
 
-def test_time_seen_is_kept_with_all_other_files_lost(world: World) -> None:
+def test_the_newest_time_of_issue_survives_the_loss_of_all_other_files(world: World) -> None:
     world.publish(days=10)
     frozen = dict(world.store.objects)
     world.owners_time += 20 * DAY
@@ -226,7 +226,7 @@ def test_time_seen_is_kept_with_all_other_files_lost(world: World) -> None:
         world.look()
 
 
-def test_a_clock_that_ran_ahead_locks_nobody_out(world: World) -> None:
+def test_a_clock_that_ran_ahead_has_no_effect_once_it_is_right(world: World) -> None:
     world.publish()
     world.look()
     world.devices_time = datetime(2099, 1, 1, tzinfo=UTC)
@@ -237,7 +237,7 @@ def test_a_clock_that_ran_ahead_locks_nobody_out(world: World) -> None:
     assert world.look() == 2
 
 
-def test_a_repository_that_does_not_say_when_is_believed(world: World) -> None:
+def test_a_repository_without_a_time_of_issue_is_trusted(world: World) -> None:
     world.publish()
     world.tamper(timestamp=lambda signed: signed.unrecognized_fields.clear())
     device = world.device()
@@ -246,7 +246,7 @@ def test_a_repository_that_does_not_say_when_is_believed(world: World) -> None:
 
 
 @pytest.mark.parametrize("said", ["yesterday", 5, None, ["2026-11-22T12:00:00Z"], "1"])
-def test_a_time_that_is_none_is_refused(said: object, world: World) -> None:
+def test_a_wrong_time_of_issue_is_refused(said: object, world: World) -> None:
     world.publish()
     world.look()
     world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued=said))
@@ -257,7 +257,7 @@ def test_a_time_that_is_none_is_refused(said: object, world: World) -> None:
 # forged, mixed and swapped
 
 
-def test_another_owner_is_not_believed(world: World) -> None:
+def test_another_owner_is_not_trusted(world: World) -> None:
     world.publish()
     world.look()
     stranger = KeyFolder.create(world.folder / "stranger", secret)
@@ -268,7 +268,7 @@ def test_another_owner_is_not_believed(world: World) -> None:
 
 @pytest.mark.parametrize("role", ["timestamp", "2.snapshot", "2.targets", "2.root"])
 @pytest.mark.parametrize("how", ["signature", "content", "truncated", "nonsense", "other role"])
-def test_what_was_altered_is_not_believed(role: str, how: str, world: World) -> None:
+def test_what_was_altered_is_not_trusted(role: str, how: str, world: World) -> None:
     world.publish()
     world.look()
     world.keys = world.keys.rotate(set())
@@ -380,8 +380,8 @@ def test_a_device_that_was_off_for_many_roots_follows(world: World) -> None:
     assert world.look() == 5
 
 
-def test_a_thief_who_counted_ahead_is_forgotten_with_his_key(world: World) -> None:
-    """Fast-forward: versions, time and release are signed far ahead, then the keys replaced."""
+def test_versions_signed_far_ahead_are_forgotten_with_the_stolen_key(world: World) -> None:
+    """A fast-forward attack: versions, time and release far ahead; then the keys are replaced."""
     world.publish()
     clean = dict(world.store.objects)
 
@@ -475,7 +475,7 @@ def test_what_was_signed_for_another_channel_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("said", [None, "stable", [], {}])
-def test_a_target_that_says_nothing_of_itself_is_refused(said: object, world: World) -> None:
+def test_a_target_without_its_fields_is_refused(said: object, world: World) -> None:
     world.publish()
 
     def say(signed: Any) -> None:
@@ -546,7 +546,7 @@ def test_a_signed_manifest_names_files_of_its_bundle_only(
 
 @pytest.mark.parametrize("kind", [NotInStoreError, StoreRefusedError, StoreBusyError])
 @pytest.mark.parametrize("name", ["timestamp", "2.snapshot", "2.targets", "manifest"])
-def test_what_the_store_says_keeps_its_name(
+def test_the_errors_of_a_store_pass_through(
     kind: type[StoreError], name: str, world: World
 ) -> None:
     world.publish()
@@ -559,8 +559,8 @@ def test_what_the_store_says_keeps_its_name(
     assert world.look() == 2
 
 
-def test_a_store_that_does_not_say_what_is_absent_is_understood(world: World) -> None:
-    """S3 answers 403 for the next root, to who may read and not list."""
+def test_a_store_that_answers_403_for_an_absent_object_is_understood(world: World) -> None:
+    """S3 answers 403 for the next root to clients that may read but not list."""
     world.publish()
     world.store.failing["2.root.json"] = StoreRefusedError("403")
     assert world.look() == 1
@@ -594,7 +594,7 @@ def test_a_damaged_file_is_fetched_again(name: str, damage: Damage, world: World
     assert world.look() == 2
 
 
-def test_what_a_killed_refresh_left_is_swept(world: World) -> None:
+def test_temporary_files_of_a_killed_refresh_are_removed(world: World) -> None:
     world.publish()
     world.state.mkdir()
     (world.state / "tmpabc123").write_bytes(b"half")
@@ -620,7 +620,9 @@ def test_everything_is_flushed_after_a_refresh(
     assert all(any(f"/.{name}." in path for path in flushed) for name in ours)
 
 
-def test_two_at_once_do_not_meet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_at_once_exclude_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sync.trust.trust.LOCK_TIMEOUT_S", 0.1)
     world.publish()
     world.state.mkdir()
@@ -649,7 +651,7 @@ def test_a_device_given_another_owners_root_begins_anew(world: World, tmp_path: 
 
 
 @pytest.mark.parametrize("root", [b"", b"{}", b"[[", b"\xff"])
-def test_a_root_that_is_none_is_named(root: bytes, world: World) -> None:
+def test_a_file_that_is_no_root_is_named(root: bytes, world: World) -> None:
     world.publish()
     with pytest.raises(TrustError):
         Trust(world.state, root, world.store).refresh()
