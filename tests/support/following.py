@@ -1,4 +1,4 @@
-"""An owner who publishes to a folder, and a device that follows it."""
+"""An owner who publishes in a folder, and a device that follows its channel."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PASSPHRASE = b"five words by chance, no more"
 
 
 def passphrase(folder: str, *, new: bool) -> bytes:
-    """The same for all keys."""
+    """The passphrase of all keys here."""
     return PASSPHRASE
 
 
 @dataclass
 class Following:
-    """Both of them, in one folder.
+    """An owner and a device, in one folder.
 
     Attributes:
-        folder: ``keys/``, ``store/`` and ``data/`` lie in it.
-        time: What all clocks say; None for what it is.
+        folder: With ``keys/``, ``store/`` and ``data/``.
+        time: The time of all clocks; None for the real one.
     """
 
     folder: Path
@@ -39,36 +39,36 @@ class Following:
 
     @classmethod
     def create(cls, folder: Path) -> Following:
-        """New keys, nothing published."""
+        """Make keys; nothing is published."""
         (folder / "store").mkdir(parents=True)
         KeyFolder.create(folder / "keys", passphrase)
         return cls(folder)
 
     def copy(self, folder: Path) -> Following:
-        """The same elsewhere."""
+        """Copy everything to another folder."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Following(folder, self.time)
 
     def publish(
         self, bundle: Path, channel: str = "stable", days: float = 400, source: str = "", **how: Any
     ) -> Published:
-        """Sign and send a bundle, whatever is in it; the gate is not asked."""
+        """Publish a bundle without validating it."""
         store = open_store(source or self.source, **how)
         keys = KeyFolder(self.folder / "keys", passphrase)
         return ReleasePublisher(store, keys, self.clock).publish_validated(bundle, channel, days)
 
     def device(self, engine: str = "auto", **settings: Any) -> ChannelFollower:
-        """The device, just started."""
+        """The follower of a device that has just started."""
         given = {"source": self.source, "root": self.folder / "keys" / "root.json"}
         sync = SyncSettings.model_validate(given | {"reserve_mb": 1} | settings)
         return ChannelFollower(sync, DeviceSettings(data_dir=self.data), engine, self.clock)
 
     def clock(self) -> datetime:
-        """What time it is."""
+        """The time."""
         return self.time or datetime.now(UTC)
 
     def pass_days(self, days: float) -> None:
-        """Let time go by."""
+        """Let `days` days pass."""
         self.time = self.clock() + timedelta(days=days)
 
     @property
@@ -97,13 +97,13 @@ class Following:
         return "" if active is None else active.name
 
     def incoming(self) -> list[str]:
-        """What lies in ``incoming``."""
+        """Names in the shelf's ``incoming``."""
         folder = self.shelf.incoming
         return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
 
 
 def variant(bundle: Path, out: Path, title: str) -> Path:
-    """The same bundle under another title, and so with another id."""
+    """Copy a bundle and change its title, and so its id."""
     shutil.copytree(bundle, out)
     sign_again(out, title=title)
     return out

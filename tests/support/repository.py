@@ -1,4 +1,4 @@
-"""A repository in memory, whose owner's and attackers' hands are played by tests."""
+"""A repository in memory, with its owner, a device, and what an attacker can do."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _entry(content: bytes) -> ObjectInfo:
 
 
 def write_hollow_bundle(folder: Path, like: Path, title: str = "Hollow") -> Path:
-    """A bundle of a few bytes, with the manifest of `like`: for signing, not for searching."""
+    """Write a bundle of a few bytes with the manifest of `like`: to be signed, not searched."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -111,13 +111,13 @@ def write_hollow_bundle(folder: Path, like: Path, title: str = "Hollow") -> Path
 
 @dataclass
 class World:
-    """An owner, a store, a device, and the time.
+    """An owner, a store, a device, and their clocks.
 
     Attributes:
-        folder: Where all lies.
-        like: A bundle whose manifest is borrowed.
+        folder: Where everything is.
+        like: A bundle whose manifest is used for others.
         keys: The owner's.
-        store: The owner's, or what an attacker made of it.
+        store: The owner's, perhaps changed by an attacker.
         owners_time: The owner's clock.
         devices_time: The device's.
     """
@@ -130,17 +130,17 @@ class World:
     devices_time: datetime = TODAY
 
     def publish(self, title: str = "one", channel: str = "stable", days: float = 400) -> Published:
-        """Publish a hollow bundle, an hour after what was before."""
+        """Publish a hollow bundle, an hour after the last one."""
         self.owners_time += timedelta(hours=1)
         bundle = write_hollow_bundle(self.folder / "hollow", self.like, title)
         return self.publisher().publish_validated(bundle, channel, days)
 
     def publisher(self) -> ReleasePublisher:
-        """The owner at work."""
+        """The owner's publisher."""
         return ReleasePublisher(self.store, self.keys, lambda: self.owners_time)
 
     def device(self, root: int = 1) -> Trust:
-        """The device, just started."""
+        """The trust of a device that has just started."""
         given = self.keys.roots[root]
         return Trust(self.state, given, self.store, clock=lambda: self.devices_time)
 
@@ -150,7 +150,7 @@ class World:
         return self.folder / "trust"
 
     def look(self, channel: str = "stable") -> int:
-        """Which release the device, just started, takes for the newest."""
+        """The number of the newest release, for a device that has just started."""
         device = self.device()
         device.refresh()
         return device.newest(channel).number
@@ -162,7 +162,7 @@ class World:
         timestamp: Callable[[Timestamp], object] = lambda signed: None,
         keys: KeyFolder | None = None,
     ) -> None:
-        """Sign a next state as one can who has stolen keys; it is changed as told."""
+        """Sign a further state as a thief of keys can, changed by the functions."""
         keys = keys or self.keys
         newest = self.signed("timestamp.json", Timestamp)
         middle = self.signed(f"{newest.snapshot_meta.version}.snapshot.json", Snapshot)
