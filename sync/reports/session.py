@@ -1,8 +1,7 @@
 """Deliver events over one connection until it is lost: send, take answers, acknowledge.
 
-Events are sent in order, at most `SessionLimits.window` of them without an answer. An event keeps
-its place in that window until it is removed from the outbox on disk, so a crash repeats no more
-events than the window holds.
+Events are sent in order, at most `SessionLimits.window` of them at a time, see
+`sync.reports.send_window`. So a crash repeats no more events than the window holds.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from sync.reports.cooldown import TopicCooldowns
 from sync.reports.delivery_record import DeliveryRecord
 from sync.reports.event_reader import EventReader
 from sync.reports.journal import Journal
-from sync.reports.quarantine import FailureAction, Key, Quarantine, key
+from sync.reports.quarantine import FailureAction, Quarantine
 from sync.reports.remote_commands import CommandHandler
+from sync.reports.send_window import SendWindow
 from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal, Transport
 
-OVERTAKEN = 5  # answer time-outs for a message while others get their answers
 LEAVE_S = 0.5  # at the end, for messages that are under way
 POLL_S = 0.25  # the longest wait for a callback or a new event
 
@@ -68,15 +67,6 @@ class DeliveryHistory:
     throttle: Backoff
 
 
-@dataclass(frozen=True)
-class _Sent:
-    """A message under way; `event` is None for the answer to a command."""
-
-    event: StoredEvent | None
-    topic: str
-    at: float
-
-
 class Session:
     """Sends the outbox's events, and answers commands, over one connection.
 
@@ -100,23 +90,19 @@ class Session:
         history: DeliveryHistory,
         commands: CommandHandler,
     ) -> None:
-        self._transport = connection.transport
         self._callbacks = connection.callbacks
         self._reader = EventReader(outbox)
         self._record = DeliveryRecord(outbox, journal)
         self._topics = topics
         self._limits = limits
-        self._window = min(limits.window, connection.transport.window)
+        size = min(limits.window, connection.transport.window)
+        self._window = SendWindow(connection.transport, size)
         self._quarantine = history.quarantine
         self._cooldowns = history.cooldowns
         self._throttle = history.throttle
         self._commands = commands
-        self._token = 0
-        self._under_way: dict[int, _Sent] = {}
-        self._window_keys: set[Key] = set()  # under way, or accepted and still in the outbox
         self._next_send_at = 0.0
         self._throttled_until = 0.0
-        self._answered_at = time.monotonic()
         self._accepted = 0
 
     @property
@@ -127,8 +113,11 @@ class Session:
     @property
     def is_drained(self) -> bool:
         """Whether nothing is left that could be sent now."""
-        return self._reader.at_end and not (
-            self._window_keys or self._reader.has_batch or len(self._quarantine)
+        return (
+            self._reader.at_end
+            and self._window.is_empty
+            and not self._reader.has_batch
+            and not len(self._quarantine)
         )
 
     def run(self, enough: Callable[[], bool]) -> None:
@@ -142,7 +131,7 @@ class Session:
             while not enough():
                 self._step()
             deadline = time.monotonic() + LEAVE_S
-            while self._under_way and time.monotonic() < deadline:
+            while self._window.unanswered and time.monotonic() < deadline:
                 self._process_callbacks(min(POLL_S, max(0.01, deadline - time.monotonic())))
         except TransportError as error:
             raise TransportError(self._connection_lost(str(error))) from error
@@ -156,7 +145,7 @@ class Session:
         self._send_events()
         pause_s = self._next_send_at - time.monotonic()
         has_events = self._reader.has_batch or len(self._quarantine) > 0
-        idle = not (has_events or self._window_keys or pause_s > 0)
+        idle = not has_events and self._window.is_empty and pause_s <= 0
         read_again = idle and self._reader.skipped
         # A topic whose pause is over waits until other topics have had their turn.
         if read_again or ((idle or self._accepted) and self._cooldowns.expire()):
@@ -168,14 +157,14 @@ class Session:
 
     def _seconds_to_wait(self, pause_s: float) -> float:
         """How long to wait for a callback: until the next message may be sent, at most."""
-        full = len(self._window_keys) >= self._window
-        blocked = full or (len(self._quarantine) > 0 and self._under_way)
+        quarantined = len(self._quarantine) > 0 and self._window.unanswered
+        blocked = self._window.is_full or quarantined
         return POLL_S if blocked or pause_s <= 0 else min(POLL_S, pause_s)
 
     # Sending
 
     def _send_events(self) -> None:
-        while len(self._window_keys) < self._window:
+        while not self._window.is_full:
             now = time.monotonic()
             if now < self._next_send_at:
                 return
@@ -183,13 +172,15 @@ class Session:
             if event is None:
                 return
             self._next_send_at = max(now, self._next_send_at) + 1 / self._limits.rate
-            self._send(self._topics.of(event.kind), event.payload, event)
+            topic = self._topics.of(event.kind)
+            self._record.sent(event, topic)
+            self._window.send(topic, event.payload, event)
 
     def _choose(self) -> StoredEvent | None:
         """The next event to send; from the quarantine one at a time."""
         if not len(self._quarantine):
             return self._next_event()
-        if self._under_way:
+        if self._window.unanswered:
             return None
         message = self._quarantine.next(others_accepted=self._accepted > 0)
         if message is not None and self._quarantine.must_yield(message) and not self._accepted:
@@ -200,7 +191,7 @@ class Session:
         for event in self._reader:
             if (
                 event in self._quarantine
-                or key(event) in self._window_keys
+                or event in self._window
                 or self._topics.of(event.kind) in self._cooldowns
             ):
                 continue
@@ -209,32 +200,16 @@ class Session:
             self._quarantine.add([event])  # it failed alone before its topic was paused
         return None
 
-    def _send(self, topic: str, payload: bytes, event: StoredEvent | None) -> None:
-        self._token += 1
-        if not self._under_way:
-            self._answered_at = time.monotonic()
-        self._under_way[self._token] = _Sent(event, topic, time.monotonic())
-        if event is not None:
-            self._window_keys.add(key(event))
-            self._record.sent(event, topic)
-        try:
-            self._transport.send(self._token, topic, payload)
-        except TransportError:  # not even begun, so this message was not the cause
-            del self._under_way[self._token]
-            if event is not None:
-                self._window_keys.discard(key(event))
-            raise
-
     def _answer_commands(self) -> None:
         while (
             not self._callbacks.commands.empty()
-            and len(self._under_way) < self._window
+            and self._window.can_answer_command
             and not len(self._quarantine)
             and self._topics.answers not in self._cooldowns
         ):
             payload = self._callbacks.commands.get()
             self._record.command_received(payload)
-            self._send(self._topics.answers, self._commands.answer(payload), None)
+            self._window.send(self._topics.answers, self._commands.answer(payload), None)
 
     # Answers
 
@@ -248,14 +223,7 @@ class Session:
         self._commit()
         if lost:
             raise TransportError(lost)
-        if not self._under_way:
-            return
-        now, timeout_s = time.monotonic(), self._limits.answer_timeout_s
-        waited_s = now - next(iter(self._under_way.values())).at
-        if now - self._answered_at > timeout_s or waited_s > OVERTAKEN * timeout_s:
-            raise TransportError(
-                f"{self._transport.name}: no answer to a message for {waited_s:.0f} s"
-            )
+        self._window.check_timeout(self._limits.answer_timeout_s)
 
     def _take_callbacks(self, seconds: float = 0.0) -> str:
         """Process all callbacks, after waiting for the first.
@@ -278,30 +246,28 @@ class Session:
             return lost
 
     def _accept(self, token: int) -> None:
-        sent = self._under_way.pop(token, None)
+        sent = self._window.answered(token)
         if sent is None:
             return
-        self._answered_at = time.monotonic()
         self._throttle.succeeded()
         self._cooldowns.reset(sent.topic)
         if sent.event is None:
             return
         self._accepted += 1
         self._quarantine.accepted(sent.event, sent.topic)
-        self._record.accepted(sent.event, self._answered_at - sent.at)
+        self._record.accepted(sent.event, self._window.answered_at - sent.at)
 
     def _refuse(self, callback: Callback) -> None:
-        sent = self._under_way.pop(callback.token, None)
+        sent = self._window.answered(callback.token)
         if sent is None:
             return
-        self._answered_at = time.monotonic()
         event, topic = sent.event, sent.topic
         if event is None:
             self._record.answer_refused(topic, callback.reason)
             if callback.refusal is Refusal.TOPIC:
                 self._cooldowns.start(topic)
             return
-        self._window_keys.discard(key(event))
+        self._window.release([event])
         self._record.refused(event, topic, callback.reason)
         if callback.refusal is Refusal.TOPIC:
             self._cool_down(topic)
@@ -310,8 +276,9 @@ class Session:
         else:  # the message is in order: others are sent first, after a pause
             self._quarantine.remove(event)
             self._reader.skipped = True
-            if self._answered_at >= self._throttled_until:  # refusals that come together are one
-                self._throttled_until = self._answered_at + self._throttle.pause_s()
+            now = self._window.answered_at
+            if now >= self._throttled_until:  # refusals that come together are one
+                self._throttled_until = now + self._throttle.pause_s()
                 self._next_send_at = max(self._next_send_at, self._throttled_until)
 
     def _cool_down(self, topic: str) -> None:
@@ -326,9 +293,9 @@ class Session:
     def _commit(self) -> None:
         """Remove accepted events from the outbox; their places in the window are free then."""
         removed = self._record.commit()
-        self._window_keys.difference_update(key(event) for event in removed)
+        self._window.release(removed)
         if removed:
-            self._record.flush(now=not self._window_keys)
+            self._record.flush(now=self._window.is_empty)
 
     def _connection_lost(self, reason: str) -> str:
         """Quarantine what was under way; decide about a message that was alone.
@@ -337,14 +304,13 @@ class Session:
             What happened, in a sentence.
         """
         self._take_callbacks()
+        unanswered = self._window.unanswered
         sent = [
-            (message.event, message.topic)
-            for message in self._under_way.values()
-            if message.event is not None
+            (message.event, message.topic) for message in unanswered if message.event is not None
         ]
         self._record.connection_lost(len(sent), reason)
         self._quarantine.add(event for event, _ in sent)
-        if len(sent) < len(self._under_way):  # the answer to a command may have been the cause
+        if len(sent) < len(unanswered):  # the answer to a command may have been the cause
             self._cooldowns.start(self._topics.answers)
             return reason
         if len(sent) != 1:
