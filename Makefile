@@ -132,6 +132,7 @@ train: $(VENV)/train $(CUTOUTS) $(TRAINING)/space.npz $(TRAINING)/held.npz
 	  $(BIN)/python -m training.run --cache $(TRAINING) --cutouts $(CUTOUTS) --minutes $(MINUTES)
 	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/networks/embedded --short-side 170
 	$(BIN)/python -m training.negatives
+	$(BIN)/python -m catalog.building.distractors
 
 $(TRAINING)/space.npz: | $(VENV)/train
 	$(BIN)/python -m training.prepare --cache $(TRAINING)

@@ -173,3 +173,17 @@ def test_everything_says_the_same_version() -> None:
     assert newest[1] == version[1]
     assert f'ComponentVersion: "{version[1]}"' in recipe
     assert f'"componentVersion": "{version[1]}"' in text_of(DOCS / "aws.md")
+
+
+def test_the_examples_of_the_python_page_run(
+    things: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").symlink_to(things)
+    (tmp_path / "shop.bundle").symlink_to(small_bundle)
+    (tmp_path / "photo.jpg").symlink_to(next(things.rglob("*.png")))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    blocks = re.findall(r"^```python\n(.*?)^```", text_of(DOCS / "python.md"), re.M | re.S)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), names)
