@@ -12,6 +12,7 @@
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
+# make resolver-check  see that the base install resolves on Python 3.11, 3.12 and 3.13
 # make atom-test       show on an emulated Atom that it runs there
 # make train           train the embedded network anew, eight hours: training/README.md
 # make aarch64-test    the same for aarch64 (a Raspberry Pi); as root on Debian 12
@@ -35,7 +36,7 @@ PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 PYTEST_RUN := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 .PHONY: demo test test-fast test-clock lint docs bench bench-link measure sizes crash-test \
-  tuf-conformance device-wheels loss-test deeplens-check atom-test aarch64-test train clean
+  tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
@@ -102,6 +103,9 @@ tuf-conformance: $(VENV)/test
 
 deeplens-check: $(VENV)/test device-wheels
 	PYTHON=$(abspath $(BIN)/python) tests/install/deeplens-check $(WHEELS)
+
+resolver-check: $(VENV)/bin/python
+	PYTHON=$(abspath $(BIN)/python) tests/install/resolver-check
 
 sizes: $(VENV)/test
 	$(BIN)/python -m bench.sizes

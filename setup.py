@@ -7,7 +7,8 @@ from setuptools import setup
 ONNXRUNTIME = ["onnxruntime>=1.20,<2"]
 OPENVINO = ["openvino>=2025.0"]
 MODELS = ["onnx>=1.17,<2"]
-MXNET = ["mxnet==1.9.1"]  # unpinned, pip goes back to a 1.0 that does not work
+# Unpinned, pip goes back to a 1.0 that does not work; retired, it needs names that numpy 2 lacks.
+MXNET = ["mxnet==1.9.1", "numpy<2"]
 GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
 GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
 S3 = ["boto3>=1.36"]
@@ -84,7 +85,7 @@ setup(
         "click>=8.1,<9",
         "flask>=3.1,<4",
         "httpx>=0.27,<1",
-        "numpy>=1.26,<2",
+        "numpy>=1.26,<3",
         "opencv-python-headless>=4.11,<5",
         "paho-mqtt>=2.1,<3",
         "pillow>=11",

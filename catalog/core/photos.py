@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from catalog.core.errors import PhotoError
+from catalog.core.opencv import SILENT, set_log_level
 
 Picture = NDArray[np.uint8]  # (height, width, 3), BGR, upright
 
@@ -22,7 +23,7 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .jp2 .avif".split()
 )
 PillowImage.init()
-cv2.setLogLevel(0)  # of a damaged picture its own error tells, not lines on stderr
+set_log_level(SILENT)  # a damaged picture raises an error of its own
 FORMATS = [
     one
     for one in "JPEG MPO PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()

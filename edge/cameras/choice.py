@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cv2
-
+from catalog.core.opencv import ERRORS, set_log_level
 from edge.cameras.arranged import ArrangedCamera
 from edge.cameras.base import Camera, CameraSettings
 from edge.cameras.deeplens import open_deeplens
@@ -16,7 +15,6 @@ from edge.cameras.source_names import public_name
 from edge.cameras.stream import SCHEMES, StreamCamera
 from edge.errors import CameraError
 
-LOG_ERRORS_ONLY = 2  # OpenCV's number
 FFMPEG_SILENT = "-8"  # FFmpeg's number
 
 
@@ -32,7 +30,7 @@ def open_camera(source: str, settings: CameraSettings) -> Camera:
         MissingExtraError: A package that the simulated camera draws with is not installed.
     """
     # OpenCV and FFmpeg would log some errors at every picture; our messages say the same.
-    cv2.setLogLevel(LOG_ERRORS_ONLY)
+    set_log_level(ERRORS)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_SILENT)
     return ArrangedCamera(_open_source(source.strip(), settings), settings)
 
