@@ -1,8 +1,9 @@
-"""An ONNX network cut at one of its tensors, fed with pictures in our own way."""
+"""Cut an ONNX network at one of its tensors, and feed it with pictures in our own layout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,21 +27,58 @@ IMAGENET = (1000, 1001)  # classes, without and with background
 RENAMED = "_of_the_file"
 
 
+@dataclass(frozen=True)
+class _Network:
+    """A network that was loaded in order to cut it.
+
+    Attributes:
+        path: Its file.
+        model: What the file holds, with `OURS` renamed.
+        pictures: Its input.
+        makers: The node that computes each tensor, by the tensor's name.
+        tensors: What is known of the tensors, by name.
+    """
+
+    path: Path
+    model: ModelProto
+    pictures: ValueInfoProto
+    makers: dict[str, NodeProto]
+    tensors: dict[str, ValueInfoProto]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of its outputs."""
+        return [output.name for output in self.model.graph.output]
+
+
 def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
-    """Cut the network at `path`.
+    """Cut the network at `path` so that it ends at one tensor.
 
     Args:
         path: An ONNX file with one input of pictures: float32 (n, 3, h, w) or (n, h, w, 3).
-        output: The tensor to end at; None for ``embedding``, else what feeds the last dense
+        output: The tensor to end at; None for ``embedding``, else the input of the last dense
             layer or pooled classifier, else the last output.
 
     Returns:
-        A network with ``input`` (n, 3, h, w) and ``embedding`` (n, d), a feature map being
+        A network with ``input`` (n, 3, h, w) and ``embedding`` (n, d), for which a feature map is
         averaged; and the name of the tensor.
 
     Raises:
         FeaturizerError: Names the file and what is wrong with it.
     """
+    network = _load(path)
+    tensor = _choose_tensor(network, output)
+    nodes = _needed(tensor, network)
+    shapes = _free_batch_size(nodes, network)
+    before, source = _adapt_input(network)
+    after = list(_adapt_output(tensor, network))
+    for node in nodes:
+        node.input[:] = [source if name == network.pictures.name else name for name in node.input]
+    made = _assemble(network, [*before, *nodes, *after], shapes, channels_last=bool(before))
+    return made, tensor.removesuffix(RENAMED)
+
+
+def _load(path: Path) -> _Network:
     try:
         model = onnx.load(path)
     except OSError as error:
@@ -49,81 +87,53 @@ def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
         raise FeaturizerError(f"{path}: not an ONNX network: {error}") from error
     if not model.graph.node:
         raise FeaturizerError(f"{path}: not an ONNX network: it holds no layers")
-    _make_room(model)
+    _rename_ours(model)
+    pictures = _picture_input(model, path)
+    makers = {name: node for node in model.graph.node for name in node.output}
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    tensors = {info.name: info for info in (*inferred.value_info, *inferred.output)}
+    return _Network(path, model, pictures, makers, tensors)
+
+
+def _rename_ours(model: ModelProto) -> None:
+    """Rename the tensors whose names are needed for our own."""
     graph = model.graph
-    fed = _fed(model, path)
-    makers = {name: node for node in graph.node for name in node.output}
-    names = [one.name for one in graph.output]
-    inferred = onnx.shape_inference.infer_shapes(model)
-    known = {one.name: one for one in (*inferred.graph.value_info, *inferred.graph.output)}
-    if output in OURS:
-        output = f"{output}{RENAMED}"
-    tensor = output or _features(names, makers, known)
-    if tensor not in makers:
-        ends = ", ".join(one.removesuffix(RENAMED) for one in names)
-        wanted = tensor.removesuffix(RENAMED)
-        raise FeaturizerError(f"{path}: has no tensor {wanted!r}; it ends at {ends}")
-    nodes = _needed(tensor, makers, list(graph.node))
-    shapes = _any_number(nodes, graph, fed.name)
-    before, source = _facing(fed, path)
-    after = list(_ending(tensor, known.get(tensor), graph, path))
-    for node in nodes:
-        node.input[:] = [source if name == fed.name else name for name in node.input]
-    used = {name for node in (*before, *nodes, *after) for name in node.input}
-    kept = [one for one in (*graph.initializer, *shapes) if one.name in used]
-    dimensions = [one.dim_value or None for one in fed.type.tensor_type.shape.dim]
-    height, width = dimensions[1:3] if before else dimensions[2:4]
-    shape = ["n", 3, height or "height", width or "width"]
-    made = helper.make_model(
-        helper.make_graph(
-            [*before, *nodes, *after],
-            graph.name or "network",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
-            [helper.make_empty_tensor_value_info(OUTPUT)],
-            kept,
-        ),
-        opset_imports=model.opset_import,
-        ir_version=model.ir_version,
-        producer_name="visual-search",
-    )
-    made.functions.extend(model.functions)
-    outcome = onnx.shape_inference.infer_shapes(made).graph.output[0]
-    if not outcome.type.HasField("tensor_type"):
-        outcome = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", None])
-    made.graph.output[0].CopyFrom(outcome)
-    return made, tensor.removesuffix(RENAMED)
+    for node in graph.node:
+        node.input[:] = [f"{name}{RENAMED}" if name in OURS else name for name in node.input]
+        node.output[:] = [f"{name}{RENAMED}" if name in OURS else name for name in node.output]
+    for tensor in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        if tensor.name in OURS:
+            tensor.name += RENAMED
 
 
-def _fed(model: ModelProto, path: Path) -> ValueInfoProto:
-    """The one input that is no weight."""
-    weights = {one.name for one in model.graph.initializer}
-    inputs = [one for one in model.graph.input if one.name not in weights]
+def _picture_input(model: ModelProto, path: Path) -> ValueInfoProto:
+    """Return the only input that is no weight."""
+    weights = {weight.name for weight in model.graph.initializer}
+    inputs = [info for info in model.graph.input if info.name not in weights]
     if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
         raise FeaturizerError(
             f"{path}: wanted is one input of pictures, it has "
-            f"{', '.join(one.name for one in inputs) or 'none'}"
+            f"{', '.join(info.name for info in inputs) or 'none'}"
         )
-    fed: ValueInfoProto = inputs[0]
-    return fed
+    pictures: ValueInfoProto = inputs[0]
+    return pictures
 
 
-def _facing(fed: ValueInfoProto, path: Path) -> tuple[list[NodeProto], str]:
-    """What turns (n, 3, h, w) into what the network is fed, and that tensor's name."""
-    if fed.type.tensor_type.elem_type != TensorProto.FLOAT:
-        raise FeaturizerError(f"{path}: its input {fed.name!r} is not float32")
-    sides = [one.dim_value for one in fed.type.tensor_type.shape.dim]
-    if sides[3] == 3 and sides[1] != 3:
-        turned = f"{fed.name}_nhwc"
-        return [helper.make_node("Transpose", [INPUT], [turned], perm=[0, 2, 3, 1])], turned
-    if sides[1] not in (0, 3):
-        raise FeaturizerError(f"{path}: its input has {sides[1]} channels, not 3")
-    return [], INPUT
+def _choose_tensor(network: _Network, output: str | None) -> str:
+    """Return the name of the tensor to end at."""
+    if output in OURS:
+        output = f"{output}{RENAMED}"
+    tensor = output or _features(network)
+    if tensor not in network.makers:
+        ends = ", ".join(name.removesuffix(RENAMED) for name in network.outputs)
+        wanted = tensor.removesuffix(RENAMED)
+        raise FeaturizerError(f"{network.path}: has no tensor {wanted!r}; it ends at {ends}")
+    return tensor
 
 
-def _features(
-    outputs: list[str], makers: dict[str, NodeProto], known: dict[str, ValueInfoProto]
-) -> str:
-    """``embedding``, else what feeds the classifier of the last output, else that output."""
+def _features(network: _Network) -> str:
+    """Return ``embedding``, else the input of the last output's classifier, else that output."""
+    outputs, makers = network.outputs, network.makers
     if f"{OUTPUT}{RENAMED}" in outputs:
         return f"{OUTPUT}{RENAMED}"
     name: str = outputs[-1]
@@ -132,7 +142,7 @@ def _features(
         node = makers[name]
         # Without a softmax a last convolution may be a classifier or the features themselves.
         if node.op_type in DENSE or (
-            node.op_type in CONVOLUTIONS and (loss or _channels(node, known) in IMAGENET)
+            node.op_type in CONVOLUTIONS and (loss or _channels(node, network) in IMAGENET)
         ):
             name = node.input[0]
             while name in makers and makers[name].op_type in PASSED:
@@ -142,80 +152,97 @@ def _features(
         if node.op_type not in (*HEADS, "Add", "QLinearAdd"):
             break
         loss = loss or node.op_type == "Softmax"
-        name = next((one for one in node.input if one in makers), "")
+        name = next((source for source in node.input if source in makers), "")
     return outputs[-1]
 
 
-def _channels(node: NodeProto, known: dict[str, ValueInfoProto]) -> int:
-    """How many channels a convolution gives; 0 where that cannot be told."""
-    found = known.get(node.output[0])
-    if found is None or len(found.type.tensor_type.shape.dim) != 4:
+def _channels(node: NodeProto, network: _Network) -> int:
+    """Return how many channels a convolution gives; 0 where that is not known."""
+    tensor = network.tensors.get(node.output[0])
+    if tensor is None or len(tensor.type.tensor_type.shape.dim) != 4:
         return 0
-    return int(found.type.tensor_type.shape.dim[1].dim_value)
+    return int(tensor.type.tensor_type.shape.dim[1].dim_value)
 
 
-def _needed(tensor: str, makers: dict[str, NodeProto], nodes: list[NodeProto]) -> list[NodeProto]:
-    """Copies of the nodes that compute a tensor, in their order."""
-    wanted, waiting = set(), [tensor]
+def _needed(tensor: str, network: _Network) -> list[NodeProto]:
+    """Return copies of the nodes that compute a tensor, in their order."""
+    makers = network.makers
+    needed, waiting = set(), [tensor]
     while waiting:
         node = makers.get(waiting.pop())
-        if node is None or id(node) in wanted:
+        if node is None or id(node) in needed:
             continue
-        wanted.add(id(node))
+        needed.add(id(node))
         waiting += node.input
-    kept = []
-    for node in nodes:
-        if any(makers.get(name) is not None and id(makers[name]) in wanted for name in node.output):
+    copies = []
+    for node in network.model.graph.node:
+        if any(name in makers and id(makers[name]) in needed for name in node.output):
             copy = NodeProto()
             copy.CopyFrom(node)
-            kept.append(copy)
-    return kept
+            copies.append(copy)
+    return copies
 
 
-def _any_number(nodes: list[NodeProto], graph: onnx.GraphProto, fed: str) -> list[TensorProto]:
-    """Let reshapes to one picture keep the number of pictures; returns their new shapes."""
-    values = {one.name: one for one in graph.initializer} | {
-        node.output[0]: one.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for one in node.attribute
-        if one.name == "value"
-    }
-    fed_by, shapes = {fed}, []
+def _free_batch_size(nodes: list[NodeProto], network: _Network) -> list[TensorProto]:
+    """Change reshapes that are made for one picture to fit any number of pictures.
+
+    Returns:
+        The new shapes, to which the changed nodes refer.
+    """
+    values = _constants(network.model.graph)
+    from_pictures, shapes = {network.pictures.name}, []
     for node in nodes:
-        if fed_by.isdisjoint(node.input):
+        if from_pictures.isdisjoint(node.input):
             continue
-        fed_by.update(node.output)
+        from_pictures.update(node.output)
         if node.op_type == "Reshape" and node.input[1] in values:
             shape = numpy_helper.to_array(values[node.input[1]])
             if len(shape) > 1 and shape[0] == 1:
                 node.input[1] = f"{node.output[0]}_shape"
-                # 0 keeps what the input has.
-                kept = np.array([0, *shape[1:]], np.int64)
-                shapes.append(numpy_helper.from_array(kept, node.input[1]))
+                free = np.array([0, *shape[1:]], np.int64)  # 0 copies the input's length
+                shapes.append(numpy_helper.from_array(free, node.input[1]))
     return shapes
 
 
-def _make_room(model: ModelProto) -> None:
-    """Rename tensors that are called as ours will be."""
-    graph = model.graph
-    for node in graph.node:
-        node.input[:] = [f"{one}{RENAMED}" if one in OURS else one for one in node.input]
-        node.output[:] = [f"{one}{RENAMED}" if one in OURS else one for one in node.output]
-    for one in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
-        if one.name in OURS:
-            one.name += RENAMED
+def _constants(graph: onnx.GraphProto) -> dict[str, TensorProto]:
+    return {weight.name: weight for weight in graph.initializer} | {
+        node.output[0]: attribute.t
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    }
 
 
-def _ending(
-    tensor: str, known: ValueInfoProto | None, graph: onnx.GraphProto, path: Path
-) -> Iterator[NodeProto]:
-    """What turns a tensor into float32 vectors."""
-    if known is None or not known.type.tensor_type.HasField("shape"):
+def _adapt_input(network: _Network) -> tuple[list[NodeProto], str]:
+    """Return nodes that turn (n, 3, h, w) into the network's own input, and that tensor's name."""
+    path, pictures = network.path, network.pictures
+    if pictures.type.tensor_type.elem_type != TensorProto.FLOAT:
+        raise FeaturizerError(f"{path}: its input {pictures.name!r} is not float32")
+    sides = [side.dim_value for side in pictures.type.tensor_type.shape.dim]
+    if sides[3] == 3 and sides[1] != 3:
+        turned = f"{pictures.name}_nhwc"
+        return [helper.make_node("Transpose", [INPUT], [turned], perm=[0, 2, 3, 1])], turned
+    if sides[1] not in (0, 3):
+        raise FeaturizerError(f"{path}: its input has {sides[1]} channels, not 3")
+    return [], INPUT
+
+
+def _adapt_output(tensor: str, network: _Network) -> Iterator[NodeProto]:
+    """Yield nodes that turn a tensor into float32 vectors."""
+    path, info = network.path, network.tensors.get(tensor)
+    if info is None or not info.type.tensor_type.HasField("shape"):
         raise FeaturizerError(f"{path}: the shape of {tensor!r} cannot be told; name another")
-    kind, source = known.type.tensor_type.elem_type, tensor
+    kind, source = info.type.tensor_type.elem_type, tensor
     if kind in (TensorProto.UINT8, TensorProto.INT8):
-        user = next((n for n in graph.node if tensor in n.input and n.op_type in QUANTISED), None)
+        user = next(
+            (
+                node
+                for node in network.model.graph.node
+                if tensor in node.input and node.op_type in QUANTISED
+            ),
+            None,
+        )
         if user is None:
             raise FeaturizerError(f"{path}: {tensor!r} is quantised; name a tensor of numbers")
         source = f"{tensor}_float"
@@ -223,7 +250,7 @@ def _ending(
     elif kind != TensorProto.FLOAT:
         source = f"{tensor}_float"
         yield helper.make_node("Cast", [tensor], [source], to=TensorProto.FLOAT)
-    rank = len(known.type.tensor_type.shape.dim)
+    rank = len(info.type.tensor_type.shape.dim)
     if rank == 4:
         yield helper.make_node("GlobalAveragePool", [source], [POOLED])
         yield helper.make_node("Flatten", [POOLED], [OUTPUT], axis=1)
@@ -233,3 +260,32 @@ def _ending(
         raise FeaturizerError(
             f"{path}: {tensor!r} has {rank} dimensions; wanted are vectors or feature maps"
         )
+
+
+def _assemble(
+    network: _Network, nodes: list[NodeProto], shapes: list[TensorProto], *, channels_last: bool
+) -> ModelProto:
+    """Make a model of some nodes, with the weights that they use."""
+    model, graph = network.model, network.model.graph
+    used = {name for node in nodes for name in node.input}
+    sides = [side.dim_value or None for side in network.pictures.type.tensor_type.shape.dim]
+    height, width = sides[1:3] if channels_last else sides[2:4]
+    shape = ["n", 3, height or "height", width or "width"]
+    made = helper.make_model(
+        helper.make_graph(
+            nodes,
+            graph.name or "network",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
+            [helper.make_empty_tensor_value_info(OUTPUT)],
+            [weight for weight in (*graph.initializer, *shapes) if weight.name in used],
+        ),
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+        producer_name="visual-search",
+    )
+    made.functions.extend(model.functions)
+    inferred = onnx.shape_inference.infer_shapes(made).graph.output[0]
+    if not inferred.type.HasField("tensor_type"):
+        inferred = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", None])
+    made.graph.output[0].CopyFrom(inferred)
+    return made
