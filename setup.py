@@ -73,6 +73,7 @@ setup(
             "negatives.npz",
             "network.onnx",
         ],
+        "catalog.evaluation": ["confusions.html"],
         "catalog.recognition.local_features": ["basis.npz"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],

@@ -1,11 +1,12 @@
-"""From photos to vectors: ``catalog build`` and ``catalog embed``."""
+"""``visual-search catalog build`` and ``embed``: turn photos into bundles and vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import numpy as np
@@ -16,11 +17,16 @@ from catalog.core.errors import ContentError, SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
 
+if TYPE_CHECKING:
+    from catalog.building.build import BuildReport
+    from catalog.networks.featurizer import Featurizer
+    from catalog.networks.projection import Loss
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
-    """The options that choose a network."""
+    """Add the options that choose a network."""
     for option in reversed(
         [
             click.option(
@@ -56,30 +62,32 @@ def model_options(command: Command) -> Command:
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Take photos with an address from here, by the address's file name.",
+    help="Take photos that have an address from this folder, by the address's file name.",
 )
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option("--strict", is_flag=True, help="Build nothing when a photo cannot be used.")
-@click.option("--refit-projection", is_flag=True, help="Learn anew how to shorten long vectors.")
+@click.option("--refit-projection", is_flag=True, help="Learn again how to shorten long vectors.")
 @click.option(
     "--foreign-named",
     type=click.FloatRange(0, 100),
     default=1.0,
     show_default=True,
     metavar="PERCENT",
-    help='Of the shipped foreign things at most so many may be named: where "unknown" begins. '
-    "Above 1, things are also named that are likelier not in the catalogue.",
+    help="How many of the shipped foreign things may be named at most; this sets the confidence "
+    'below which an answer is "unknown". Above 1, things are also named that are more likely '
+    "not in the catalogue.",
 )
 @model_options
 @as_json
 @click.pass_obj
-def build(
+def build(  # noqa: PLR0913  # click passes each option of the command  # click passes each option of the command
     config: Path | None,
     /,
     photos: Path,
     out: Path,
     folder: Path | None,
     title: str | None,
+    *,
     strict: bool,
     refit_projection: bool,
     foreign_named: float,
@@ -90,9 +98,9 @@ def build(
 
     PHOTOS is a folder with a folder for each item, a flat folder with one picture for each
     item (file name = sku), or a CSV or JSONL table with the columns sku, title, photo, price,
-    url, location and any others. The catalogue files of AWS's visual search sample are read
-    too: metadata.json, and text lines of title, address. Unchanged photos are not worked on
-    again.
+    url, location and any others. It can also be a catalogue file of AWS's visual search
+    sample: metadata.json, or a text file with lines of title, address. What was computed of a
+    photo is reused in the next build.
 
     \b
     Examples:
@@ -118,7 +126,11 @@ def build(
             featurizer,
             settings.cache,
             title or (photos.resolve().name if photos.is_dir() else photos.resolve().stem),
-            BuildOptions(refit_projection, foreign_named / 100, strict),
+            BuildOptions(
+                refit_projection=refit_projection,
+                false_accept_rate=foreign_named / 100,
+                strict=strict,
+            ),
             show,
             lambda photo: console.print(
                 f"left out: {photo.name}: {photo.reason}",
@@ -136,7 +148,7 @@ def build(
         _print_build(report)
 
 
-def _print_build(report: Any) -> None:
+def _print_build(report: BuildReport) -> None:
     click.echo(
         f"{report.path}: {report.items} items, {report.photos} photos "
         f"({report.reused} reused) in {report.seconds} s"
@@ -165,15 +177,15 @@ def _print_build(report: Any) -> None:
     click.echo(f"next: visual-search catalog activate {report.path}")
 
 
-def _projection(lost: Any) -> str:
-    """What shortening the vectors cost, in words."""
-    kept = f"{lost.neighbours_kept:.0%} of the ten nearest photos stay"
-    if lost.top1_before is None:
-        return f"{lost.dimensions} numbers a photo were shortened for the index: {kept}"
+def _projection(loss: Loss) -> str:
+    """Return what shortening the vectors cost, in words."""
+    neighbours = f"{loss.neighbours_kept:.0%} of the ten nearest photos stay"
+    if loss.top1_before is None:
+        return f"{loss.dimensions} numbers a photo were shortened for the index: {neighbours}"
     return (
-        f"{lost.dimensions} numbers a photo were shortened for the index: its nearest other "
-        f"photo shows the same item for {lost.top1_after:.1%} of the photos, "
-        f"{lost.top1_before:.1%} before; {kept}"
+        f"{loss.dimensions} numbers a photo were shortened for the index: its nearest other "
+        f"photo shows the same item for {loss.top1_after:.1%} of the photos, "
+        f"{loss.top1_before:.1%} before; {neighbours}"
     )
 
 
@@ -183,14 +195,14 @@ def _projection(lost: Any) -> str:
     "listing",
     required=True,
     type=click.Path(path_type=Path),
-    help="A file with one photo's path a line.",
+    help="A text file with the path of one photo on each line.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz to write.")
 @model_options
 @as_json
 @click.pass_obj
-def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **model: Any) -> None:
-    """Write the vectors of many photos to a .npz with the arrays paths and vectors.
+def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **model: Any) -> None:
+    """Write the vectors of many photos to a .npz file with the arrays paths and vectors.
 
     \b
     Example:
@@ -206,21 +218,22 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
         raise ContentError(f"{listing}: cannot be read as UTF-8 text: {error}") from error
     paths = [line for line in lines if line.strip()]
     featurizer = _open_model(model, settings)
-    cache = FeatureCache(settings.cache)
-    kept, vectors, skipped = [], [], []
-    with progress_bars(Console(stderr=True)) as show:
+    used, vectors, skipped = [], [], []
+    with (
+        closing(FeatureCache(settings.cache)) as cache,
+        progress_bars(Console(stderr=True)) as show,
+    ):
         results = featurize(paths, featurizer, cache)
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
             if isinstance(result, SkippedPhoto):
                 skipped.append(result)
             else:
-                kept.append(path)
+                used.append(path)
                 vectors.append(result.feature.vector)
             show("photos", done, len(paths))
-    cache.close()
     if not vectors:
         raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    arrays = {"paths": np.array(kept), "vectors": featurizer.vectors(np.stack(vectors))}
+    arrays = {"paths": np.array(used), "vectors": featurizer.vectors(np.stack(vectors))}
     try:
         with out.open("wb") as file:  # by its name alone, savez would add a suffix
             np.savez(file, **arrays)
@@ -230,20 +243,20 @@ def embed(config: Path | None, /, listing: Path, out: Path, as_json: bool, **mod
         print_json(
             {
                 "out": str(out),
-                "photos": len(kept),
+                "photos": len(used),
                 "dimensions": featurizer.dimensions,
-                "skipped": [asdict(one) for one in skipped],
+                "skipped": [asdict(photo) for photo in skipped],
             }
         )
     else:
-        click.echo(f"{out}: {len(kept)} vectors of {featurizer.dimensions} numbers")
-    for one in skipped:
-        click.echo(f"left out: {one.name}: {one.reason}", err=True)
+        click.echo(f"{out}: {len(used)} vectors of {featurizer.dimensions} numbers")
+    for photo in skipped:
+        click.echo(f"left out: {photo.name}: {photo.reason}", err=True)
     if skipped:
         raise click.exceptions.Exit(1)
 
 
-def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Any:
+def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Featurizer:
     from catalog.networks.models import Preprocessing, open_model
 
     given = {

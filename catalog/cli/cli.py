@@ -1,4 +1,4 @@
-"""``visual-search catalog``: look into, try and activate bundles; what makes them stands beside."""
+"""``visual-search catalog``: inspect, search and activate bundles; other modules add the rest."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     from catalog.catalogue import ItemMatch
 
 vectors_only = click.option(
-    "--vectors-only", is_flag=True, help='Plain neighbours by the vector: no print, no "how sure".'
+    "--vectors-only",
+    is_flag=True,
+    help="Search plain neighbours by their vectors, without local features and confidence.",
 )
-exact_search = click.option("--exact", is_flag=True, help="Search every vector, not the index.")
+exact_search = click.option(
+    "--exact", is_flag=True, help="Compare every vector instead of using the index."
+)
 
 
 @click.group()
 def catalog() -> None:
-    """Turn photos into a catalogue, look into it, put it on this device."""
+    """Build a catalogue from photos, inspect it and put it on this device."""
 
 
 for command in (build, embed, model, compare, evaluate, confusions):
@@ -40,10 +44,10 @@ for command in (build, embed, model, compare, evaluate, confusions):
 @click.argument("bundle", type=click.Path(path_type=Path))
 @as_json
 @click.pass_obj
-def activate(config: Path | None, bundle: Path, as_json: bool) -> None:
+def activate(config: Path | None, bundle: Path, *, as_json: bool) -> None:
     """Check BUNDLE, copy it onto this device's shelf and switch to it.
 
-    A running appliance picks it up at its next frame.
+    A running appliance opens it at its next frame.
 
     \b
     Example:
@@ -80,11 +84,12 @@ def search(
     bundle: Path,
     photos: tuple[Path, ...],
     limit: int,
+    *,
     vectors_only: bool,
     exact: bool,
     as_json: bool,
 ) -> None:
-    """Search BUNDLE with PHOTOS, and say how sure each answer is.
+    """Search BUNDLE with PHOTOS and say how sure each answer is.
 
     \b
     Examples:
@@ -132,9 +137,9 @@ def _print_answer(answer: dict[str, Any]) -> None:
     for column in ("sku", "title", "similarity", *(["sure"] if sure else [])):
         numeric = column in ("similarity", "sure")
         table.add_column(column, justify="right" if numeric else "left")
-    for one in answer["matches"]:
-        numbers = [f"{one['similarity']:.3f}", *([f"{one['sure']:.1%}"] if sure else [])]
-        table.add_row(Text(one["sku"]), Text(one["title"]), *numbers)
+    for match in answer["matches"]:
+        numbers = [f"{match['similarity']:.3f}", *([f"{match['sure']:.1%}"] if sure else [])]
+        table.add_row(Text(match["sku"]), Text(match["title"]), *numbers)
     Console().print(table)
     if answer.get("answer") == "one_of":
         click.echo(f"one of the first {answer['named']}")
@@ -145,12 +150,12 @@ def _print_answer(answer: dict[str, Any]) -> None:
 @catalog.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @as_json
-def inspect(bundle: Path, as_json: bool) -> None:
-    """Check BUNDLE's files and say what is in it, and what to expect of it.
+def inspect(bundle: Path, *, as_json: bool) -> None:
+    """Check BUNDLE's files, say what is in it and what to expect of its answers.
 
-    "of 100 own" are looks at its own things; "alike" are things like them that it does not
-    hold, measured by leaving each item out in turn; "foreign" are things of other kinds, hands
-    and empty counters, which are shipped.
+    "of 100 own" are pictures of its own things. "of 100 alike" are pictures of similar things
+    that it does not hold, measured by leaving out each item in turn. "of 100 foreign" are
+    pictures of other things, hands and empty counters, which come with this program.
 
     \b
     Example:
@@ -163,7 +168,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         print_json({"id": identity, **manifest.model_dump()})
         return
     index, calibration = manifest.index, manifest.calibration
-    lost = manifest.featurizer.projection
+    projection = manifest.featurizer.projection
     size = sum(entry.bytes for entry in manifest.files.values())
     how = (
         "every vector compared"
@@ -180,7 +185,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         "photos": f"{manifest.photos:,}",
         "network": f"{manifest.featurizer.name}, {manifest.featurizer.dimensions} dimensions, "
         f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
-        + (f", shortened from {lost.dimensions}" if lost else ""),
+        + (f", shortened from {projection.dimensions}" if projection else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
         "print": f"{manifest.local_features.features:,} local features"
         if manifest.local_features

@@ -1,16 +1,23 @@
-"""``visual-search catalog compare``: which network suits the owner's own photos."""
+"""``visual-search catalog compare``: find the network that suits the owner's photos."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import names, print_json
+from catalog.core.terminal import as_json, names, print_json
+
+if TYPE_CHECKING:
+    from catalog.evaluation.compare import NetworkResult
 
 
 @click.command()
@@ -24,61 +31,59 @@ from catalog.core.terminal import names, print_json
     help="embedded, a featurizer folder, or a name of `model list`; give it once for each.",
 )
 @click.option(
-    "--queries", type=click.Path(path_type=Path), help="Photos that ask, a folder for each sku."
+    "--queries",
+    type=click.Path(path_type=Path),
+    help="Photos to search with, a folder for each sku.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@as_json
 @click.pass_obj
 def compare(
     config: Path | None,
     labelled: Path,
     models: tuple[str, ...],
     queries: Path | None,
+    *,
     as_json: bool,
 ) -> None:
     """Measure networks side by side on the photos of LABELLED, a folder for each sku.
 
-    Each photo asks among all others; items with one photo only answer. The best classifier is
-    not always the best matcher, so this counts on your own things.
+    Each photo is searched among all others; an item's only photo is not searched with. The best
+    classifier is not always the best matcher, so this measures with your own things.
 
     \b
     Example:
       visual-search catalog compare photos/ --model embedded --model efficientnet-lite0
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.table import Table
-    from rich.text import Text
-
     from catalog.building.sources import read_source
     from catalog.evaluation.compare import compare as compare_network
     from catalog.networks.models import open_model
 
     settings = load("catalog", CatalogSettings, config)
-    for one in models:
-        if Path(one).is_file():
+    for model in models:
+        if Path(model).is_file():
             raise FeaturizerError(
-                f"{one}: how it is fed decides how good it is; import it first with: "
-                f"visual-search catalog model import {one}"
+                f"{model}: how it is fed decides how good it is; import it first with: "
+                f"visual-search catalog model import {model}"
             )
-    entries = read_source(labelled)
-    asking = None if queries is None else read_source(queries)
+    items = read_source(labelled)
+    query_items = None if queries is None else read_source(queries)
     console = Console(stderr=True)
-    held = {one.item.sku for one in entries}
-    unheld = tuple(one.item.sku for one in asking or () if one.item.sku not in held)
-    if unheld:
-        click.echo(f"not in {labelled}, so never right: {names(unheld)}", err=True)
+    skus = {source.item.sku for source in items}
+    missing = tuple(source.item.sku for source in query_items or () if source.item.sku not in skus)
+    if missing:
+        click.echo(f"not in {labelled}, so never right: {names(missing)}", err=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    found = []
+    results = []
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        for one in models:
-            featurizer = open_model(one, None, settings.engine, settings.cache)
-            task = bars.add_task(one, total=None)
-            found.append(
+        for model in models:
+            featurizer = open_model(model, None, settings.engine, settings.cache)
+            task = bars.add_task(model, total=None)
+            results.append(
                 compare_network(
-                    one,
+                    model,
                     featurizer,
-                    entries,
-                    asking,
+                    items,
+                    query_items,
                     settings.cache,
                     lambda done, total, task=task: bars.update(  # type: ignore[misc]
                         task, completed=done, total=total
@@ -86,25 +91,31 @@ def compare(
                 )
             )
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(result) for result in results])
         return
+    _print_results(results)
+
+
+def _print_results(results: list[NetworkResult]) -> None:
     table = Table(box=None)
     for column in ("network", "right first", "among five", "ms a photo", "MB", "dimensions"):
         side: Literal["left", "right"] = "left" if column == "network" else "right"
         table.add_column(column, justify=side, overflow="fold")
-    for row in found:
+    for result in results:
         shortened = (
-            "" if row.dimensions == row.network_dimensions else f" of {row.network_dimensions}"
+            ""
+            if result.dimensions == result.network_dimensions
+            else f" of {result.network_dimensions}"
         )
         table.add_row(
-            Text(row.model),
-            f"{row.top1:.1%}",
-            f"{row.top5:.1%}",
-            f"{row.milliseconds:.1f}",
-            f"{row.megabytes:.1f}",
-            f"{row.dimensions}{shortened}",
+            Text(result.model),
+            f"{result.top1:.1%}",
+            f"{result.top5:.1%}",
+            f"{result.milliseconds:.1f}",
+            f"{result.megabytes:.1f}",
+            f"{result.dimensions}{shortened}",
         )
     Console().print(table)
-    click.echo(f"{found[0].asked} photos asked")
-    for skipped in found[0].skipped:
+    click.echo(f"{results[0].asked} photos asked")
+    for skipped in results[0].skipped:
         click.echo(f"left out: {skipped.name}: {skipped.reason}")

@@ -1,9 +1,10 @@
-"""``visual-search catalog evaluate`` and ``confusions``: how good a bundle is, and where not."""
+"""``visual-search catalog evaluate`` and ``confusions``: measure a bundle and find its mistakes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -13,7 +14,10 @@ from rich.text import Text
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
-from catalog.recognition.calibration import OutcomeShares
+from catalog.recognition.calibration import Calibration, OutcomeShares
+
+if TYPE_CHECKING:
+    from catalog.evaluation.evaluate import Evaluation, PhotoAnswer
 
 
 @click.command()
@@ -31,8 +35,8 @@ from catalog.recognition.calibration import OutcomeShares
     metavar="DIR",
     help="Where to draw trade-off.png and reliability.png.",
 )
-@click.option("--vectors-only", is_flag=True, help="Plain neighbours by the vector.")
-@click.option("--exact", is_flag=True, help="Search every vector, not the index.")
+@click.option("--vectors-only", is_flag=True, help="Search plain neighbours by their vectors.")
+@click.option("--exact", is_flag=True, help="Compare every vector instead of using the index.")
 @as_json
 @click.pass_obj
 def evaluate(
@@ -41,15 +45,16 @@ def evaluate(
     labelled_photos: Path,
     foreign: Path | None,
     charts: Path | None,
+    *,
     vectors_only: bool,
     exact: bool,
     as_json: bool,
 ) -> None:
     """Measure how often BUNDLE is right on LABELLED_PHOTOS, a folder for each sku.
 
-    With --foreign it also measures how often a thing that BUNDLE does not hold is named, and
-    whether what BUNDLE says to expect came true. --charts draws what other thresholds would
-    trade, and whether "80 % sure" is right in 80 of 100.
+    With --foreign, this also measures how often a thing that BUNDLE does not hold is named, and
+    whether the answers were as good as BUNDLE predicts. --charts draws what other thresholds
+    would do, and whether answers that are "80 % sure" are right in 80 of 100 cases.
 
     \b
     Examples:
@@ -57,61 +62,62 @@ def evaluate(
       visual-search catalog evaluate shop.bundle test-photos/ --foreign others/ --charts charts/
     """
     from catalog.bundles.bundle import Bundle
-    from catalog.evaluation.charts import draw_reliability, draw_trade_off
     from catalog.evaluation.evaluate import evaluate as evaluate_bundle
 
     if vectors_only and charts is not None:
         raise click.UsageError("--charts are about how sure answers are; not with --vectors-only")
     settings = load("catalog", CatalogSettings, config)
-    opened = Bundle.open(bundle, settings.engine)
-    with progress_bars(Console(stderr=True)) as show:
-        result, asked = evaluate_bundle(
+    with (
+        Bundle.open(bundle, settings.engine) as opened,
+        progress_bars(Console(stderr=True)) as show,
+    ):
+        result, answers = evaluate_bundle(
             opened,
             labelled_photos,
             settings.cache,
-            exact,
-            lambda done, total: show("photos", done, total),
-            foreign,
-            vectors_only,
+            foreign=foreign,
+            exact=exact,
+            vectors_only=vectors_only,
+            progress=lambda done, total: show("photos", done, total),
         )
+    calibration = opened.manifest.calibration
     if charts is not None:
-        try:
-            charts.mkdir(parents=True, exist_ok=True)
-            draw_reliability(asked, charts / "reliability.png")
-            draw_trade_off(
-                asked, opened.manifest.calibration.rejection_threshold, charts / "trade-off.png"
-            )
-        except OSError as error:
-            raise SurroundingsError(f"{charts}: cannot be written: {error.strerror}") from error
+        _draw_charts(charts, answers, calibration)
     if as_json:
-        known, others = result.known, result.foreign
-        print_json(
-            asdict(result)
-            | {
-                "known": known.model_dump() if known else None,
-                "foreign": others.model_dump() if others else None,
-            }
-        )
+        print_json(_document(result))
         return
     unknown = "" if result.unknown is None else f", {result.unknown:.1%} called unknown"
     click.echo(
         f"{result.queries} photos: {result.top1:.1%} right first, "
         f"{result.top5:.1%} among the first five{unknown}"
     )
-    for one in result.skipped:
-        click.echo(f"left out: {one.name}: {one.reason}")
+    for photo in result.skipped:
+        click.echo(f"left out: {photo.name}: {photo.reason}")
     if result.foreign_labels:
         click.echo(f"not in the catalogue, so never right: {names(result.foreign_labels)}")
     if not vectors_only:
-        _print_expected(result, opened.manifest.calibration)
+        _print_expected(result, calibration)
 
 
-def _print_expected(result: object, calibration: object) -> None:
-    from catalog.evaluation.evaluate import Evaluation
-    from catalog.recognition.calibration import Calibration
+def _draw_charts(folder: Path, answers: list[PhotoAnswer], calibration: Calibration) -> None:
+    from catalog.evaluation.charts import draw_reliability, draw_trade_off
 
-    assert isinstance(result, Evaluation)
-    assert isinstance(calibration, Calibration)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_reliability(answers, folder / "reliability.png")
+        draw_trade_off(answers, calibration.rejection_threshold, folder / "trade-off.png")
+    except OSError as error:
+        raise SurroundingsError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _document(result: Evaluation) -> dict[str, object]:
+    return asdict(result) | {
+        "known": result.known.model_dump() if result.known else None,
+        "foreign": result.foreign.model_dump() if result.foreign else None,
+    }
+
+
+def _print_expected(result: Evaluation, calibration: Calibration) -> None:
     table = Table(box=None)
     for column in ("of 100 looks at", "right", "one of these", "unknown", "wrong"):
         table.add_column(column, justify="left" if column.startswith("of") else "right")
@@ -124,7 +130,7 @@ def _print_expected(result: object, calibration: object) -> None:
     for name, shares in rows:
         if shares is not None:
             cells = (shares.right, shares.one_of, shares.unknown, shares.wrong)
-            table.add_row(name, *(f"{100 * one:.1f}" for one in cells))
+            table.add_row(name, *(f"{100 * share:.1f}" for share in cells))
     Console().print(table)
     if result.held is not None:
         click.echo(
@@ -147,12 +153,12 @@ def _print_expected(result: object, calibration: object) -> None:
 @as_json
 @click.pass_obj
 def confusions(
-    config: Path | None, bundle: Path, out: Path | None, most: int, as_json: bool
+    config: Path | None, bundle: Path, out: Path | None, most: int, *, as_json: bool
 ) -> None:
-    """Name the pairs of items of BUNDLE that the device will mix up, worst first.
+    """Name the pairs of items of BUNDLE that the device will mix up, the worst first.
 
-    Each item's photos ask the catalogue as if they were new. More photos of the items at the
-    top help most. The report holds their pictures side by side, in one file.
+    Each stored photo is used as a query, as if it were new. More photos of the items at the top
+    help most. The report shows their pictures side by side, in one file.
 
     \b
     Examples:
@@ -162,14 +168,15 @@ def confusions(
     from catalog.bundles.bundle import Bundle
     from catalog.evaluation.confusions import confused, report
 
-    opened = Bundle.open(bundle, load("catalog", CatalogSettings, config).engine)
-    with progress_bars(Console(stderr=True)) as show:
-        pairs = confused(opened, lambda done, total: show("photos", done, total))[:most]
-    if out is not None:
-        try:
-            out.write_text(report(opened, pairs), encoding="utf-8")
-        except OSError as error:
-            raise SurroundingsError(f"{out}: cannot be written: {error.strerror}") from error
+    engine = load("catalog", CatalogSettings, config).engine
+    with Bundle.open(bundle, engine) as opened:
+        with progress_bars(Console(stderr=True)) as show:
+            pairs = confused(opened, lambda done, total: show("photos", done, total))[:most]
+        if out is not None:
+            try:
+                out.write_text(report(opened, pairs), encoding="utf-8")
+            except OSError as error:
+                raise SurroundingsError(f"{out}: cannot be written: {error.strerror}") from error
     if as_json:
         print_json({"bundle": opened.id, "pairs": [asdict(pair) for pair in pairs]})
         return
@@ -187,7 +194,7 @@ def confusions(
 
 
 def in_words(shares: OutcomeShares) -> str:
-    """OutcomeShares as a sentence's end: of 100."""
+    """Return the end of a sentence that begins with "of 100"."""
     return (
         f"{100 * shares.right:.0f} right, {100 * shares.one_of:.0f} one of these, "
         f"{100 * shares.unknown:.0f} unknown, {100 * shares.wrong:.0f} wrong"

@@ -1,9 +1,7 @@
-"""``visual-search catalog model``: bring a network, see what there is, fetch one by name."""
+"""``visual-search catalog model``: import a network, list those known by name, fetch one."""
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,26 +10,26 @@ import click
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json
+from catalog.core.terminal import as_json, print_json
 
 
 @click.group()
 def model() -> None:
-    """Bring a network of your own, or fetch a well-known one."""
+    """Import a network of your own, or fetch a well-known one."""
 
 
 @model.command(name="import")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The folder [the network's name].")
-@click.option("--output", metavar="LAYER", help="The layer to end at [what describes best].")
-@click.option("--preset", type=click.Choice(["deeplens-v1"]), help="Fed as AWS's sample did.")
+@click.option("--output", metavar="LAYER", help="The layer to take [the one that describes best].")
+@click.option("--preset", type=click.Choice(["deeplens-v1"]), help="Feed it as AWS's sample does.")
 @click.option("--size", type=click.IntRange(8, 2048), help="Input side [224].")
 @click.option("--channels", type=click.Choice(["rgb", "bgr"]), help="Colour order [rgb].")
 @click.option("--mean", metavar="M[,M,M]", help="Subtracted, 0..255 [127.5].")
 @click.option("--std", metavar="S[,S,S]", help="Divided by [127.5].")
 @click.option("--resize", metavar="HOW", help="crop[:SHORT_SIDE], letterbox or squash [crop].")
 @click.option("--name", help="What to call it [the file's name].")
-@click.option("--licence", default="", help="Of the weights, as their source says.")
+@click.option("--licence", default="", help="The licence of the weights.")
 @as_json
 def import_(
     source: Path,
@@ -39,15 +37,16 @@ def import_(
     preset: str | None,
     name: str | None,
     licence: str,
+    *,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Make a featurizer folder of SOURCE, for --model.
+    """Make a featurizer folder from the network SOURCE, for --model.
 
     SOURCE is an ONNX file, or one of the two files of an MXNet checkpoint: NAME-symbol.json
-    (with it the last epoch is taken) or NAME-0000.params. Any layer can be its output; a
-    feature map is averaged. By default it is flatten0_output, else what feeds the last dense
-    layer or the pooled classifier. MXNet itself is not needed.
+    (then the last epoch is taken) or NAME-0000.params. Any layer can be the output; a feature
+    map is averaged. The default is flatten0_output, or else the input of the last dense layer
+    or of the pooled classifier. MXNet itself is not needed.
 
     \b
     Examples:
@@ -66,13 +65,12 @@ def import_(
     name = name or plain_name(source)
     done = import_model(source, out or Path(name), preprocessing, name, licence)
     if as_json:
-        json.dump(asdict(done), sys.stdout, indent=2)
-        click.echo()
+        print_json(asdict(done))
         return
-    kept = ", its checkpoint beside it" if done.checkpoint else ""
+    checkpoint = ", its checkpoint beside it" if done.checkpoint else ""
     click.echo(
         f"{done.folder}: {done.dimensions} numbers from {done.layer}, {done.size} pixels, "
-        f"{done.megabytes} MB{kept}"
+        f"{done.megabytes} MB{checkpoint}"
     )
     click.echo(f"next: visual-search catalog build PHOTOS --out BUNDLE --model {done.folder}")
 
@@ -80,8 +78,8 @@ def import_(
 @model.command(name="list")
 @as_json
 @click.pass_obj
-def list_(config: Path | None, as_json: bool) -> None:
-    """Show the networks that can be had by name, and which are here.
+def list_(config: Path | None, *, as_json: bool) -> None:
+    """List the networks that can be used by name, and which are installed.
 
     \b
     Example:
@@ -90,25 +88,26 @@ def list_(config: Path | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from catalog.networks.zoo import is_here, known_networks
+    from catalog.networks.zoo import is_installed, zoo_networks
 
     folder = load("catalog", CatalogSettings, config).cache
     rows = [
         {
-            "name": one.name,
-            "dimensions": one.dimensions,
-            "size": one.size,
-            "bytes": one.bytes,
-            "licence": one.licence,
-            "from": f"pip install 'visual-search[{one.extra}]'" if one.extra else "model pull",
-            "installed": is_here(one.name, folder)
-            or (one.extra is not None and _comes_by_itself()),
+            "name": network.name,
+            "dimensions": network.dimensions,
+            "size": network.size,
+            "bytes": network.bytes,
+            "licence": network.licence,
+            "from": f"pip install 'visual-search[{network.extra}]'"
+            if network.extra
+            else "model pull",
+            "installed": is_installed(network.name, folder)
+            or (network.extra is not None and _package_installed()),
         }
-        for one in known_networks().values()
+        for network in zoo_networks().values()
     ]
     if as_json:
-        json.dump(rows, sys.stdout, indent=2)
-        click.echo()
+        print_json(rows)
         return
     table, right = Table(box=None), ("dimensions", "pixels", "MB")
     for column in ("name", "dimensions", "pixels", "MB", "licence", "here"):
@@ -129,8 +128,8 @@ def list_(config: Path | None, as_json: bool) -> None:
 @click.argument("name")
 @as_json
 @click.pass_obj
-def pull(config: Path | None, name: str, as_json: bool) -> None:
-    """Fetch the network NAME of `model list`; a broken-off transfer is resumed.
+def pull(config: Path | None, name: str, *, as_json: bool) -> None:
+    """Fetch the network NAME of `model list`; an interrupted transfer is resumed.
 
     \b
     Examples:
@@ -142,23 +141,22 @@ def pull(config: Path | None, name: str, as_json: bool) -> None:
 
     from catalog.networks.pull import pull as pull_network
 
-    folder = load("catalog", CatalogSettings, config).cache
+    cache = load("catalog", CatalogSettings, config).cache
     console = Console(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(name)
-        made = pull_network(
-            name, folder, lambda done, total: bar.update(task, completed=done, total=total)
+        folder = pull_network(
+            name, cache, lambda done, total: bar.update(task, completed=done, total=total)
         )
     if as_json:
-        json.dump({"name": name, "folder": str(made)}, sys.stdout, indent=2)
-        click.echo()
+        print_json({"name": name, "folder": str(folder)})
         return
-    click.echo(f"{name}: {made}")
+    click.echo(f"{name}: {folder}")
     click.echo(f"next: visual-search catalog build PHOTOS --out BUNDLE --model {name}")
 
 
-def _comes_by_itself() -> bool:
+def _package_installed() -> bool:
     """Whether the package of the extra ``pretrained`` is installed."""
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Two small charts of an evaluation, drawn by OpenCV: no plotting package is needed for them."""
+"""Draw two small charts of an evaluation with OpenCV, so that no plotting package is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.evaluation.evaluate import Asked, reliability
+from catalog.evaluation.evaluate import PhotoAnswer, reliability
 
 SIDE, MARGIN = 480, 64  # pixels
 INK, GREY, BLUE, RED = (40, 40, 40), (200, 200, 200), (160, 90, 30), (60, 60, 200)  # BGR
@@ -17,34 +17,36 @@ INK, GREY, BLUE, RED = (40, 40, 40), (200, 200, 200), (160, 90, 30), (60, 60, 20
 Canvas = NDArray[np.uint8]
 
 
-def draw_reliability(asked: Sequence[Asked], path: Path) -> None:
-    """How often the first item was right, for each fifteenth of "how sure"."""
-    sure = np.array([one.confidence for one in asked])
-    right = np.array([one.right for one in asked])
+def draw_reliability(answers: Sequence[PhotoAnswer], path: Path) -> None:
+    """Draw how often the first item was right at each of 15 levels of confidence."""
+    confidences = np.array([answer.confidence for answer in answers])
+    right = np.array([answer.right for answer in answers])
     canvas = _axes("how sure", "right first")
     cv2.line(canvas, _at(0, 0), _at(1, 1), GREY, 1, cv2.LINE_AA)
-    for said, was, share in reliability(sure, right):
-        cv2.circle(canvas, _at(said, was), max(3, round(60 * share**0.5)), BLUE, 2, cv2.LINE_AA)
+    for confidence, accuracy, share in reliability(confidences, right):
+        radius = max(3, round(60 * share**0.5))
+        cv2.circle(canvas, _at(confidence, accuracy), radius, BLUE, 2, cv2.LINE_AA)
     _write(canvas, path)
 
 
-def draw_trade_off(asked: Sequence[Asked], threshold: float, path: Path) -> None:
-    """Known things named rightly against foreign ones named, for every place of "unknown".
+def draw_trade_off(answers: Sequence[PhotoAnswer], threshold: float, path: Path) -> None:
+    """Draw what each rejection threshold would do; a red point marks `threshold`.
 
-    The red point is where this bundle stands.
+    The curve shows the share of things in the catalogue that are named rightly against the
+    share of other things that are named.
     """
-    known = np.array([one.confidence for one in asked if one.right])
-    foreign = np.array([one.confidence for one in asked if one.sku is None])
-    held = max(1, sum(one.sku is not None for one in asked))
+    right = np.array([answer.confidence for answer in answers if answer.right])
+    foreign = np.array([answer.confidence for answer in answers if answer.sku is None])
+    known = max(1, sum(answer.sku is not None for answer in answers))
     canvas = _axes("foreign named", "known named rightly")
 
     def point(least: float) -> tuple[int, int]:
         named = (foreign >= least).mean() if len(foreign) else 0.0
-        return _at(float(named), float((known >= least).sum() / held))
+        return _at(float(named), float((right >= least).sum() / known))
 
     steps = np.linspace(0, 1, 201)
     curve = np.array([point(float(least)) for least in steps], np.int32)
-    cv2.polylines(canvas, [curve], False, BLUE, 2, cv2.LINE_AA)
+    cv2.polylines(canvas, [curve], isClosed=False, color=BLUE, thickness=2, lineType=cv2.LINE_AA)
     cv2.circle(canvas, point(threshold), 6, RED, -1, cv2.LINE_AA)
     _write(canvas, path)
 

@@ -1,10 +1,11 @@
-"""Networks side by side on the owner's own photos: how often right, how fast, how large."""
+"""Compare networks on the owner's own photos: how often right, how fast, how large."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +24,22 @@ from catalog.networks.projection import MOST_DIMENSIONS, fit
 TIMED = 20  # photos
 AMONG = 5
 
-Progress = Callable[[int, int], None]  # photos done, of how many
+PhotoProgress = Callable[[int, int], None]  # photos done, of how many
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What one network is worth on these photos.
+class NetworkResult:
+    """What was measured of one network.
 
     Attributes:
-        model: As it was named.
-        asked: Photos that asked.
+        model: Its name, as given.
+        asked: Number of photos that were used as queries.
         top1: Share of them whose item came first.
-        top5: Share of them whose item came among the first five.
-        milliseconds: A photo, from decoded picture to vector, on one thread: the median.
-        megabytes: The network's file.
-        dimensions: Of its vectors, as a bundle holds them.
-        network_dimensions: Of its own output.
+        top5: Share of them whose item was among the first five.
+        milliseconds: Median time from a decoded picture to its vector, on one thread.
+        megabytes: Size of the network's file.
+        dimensions: Length of its vectors in a bundle.
+        network_dimensions: Length of its own output.
         skipped: Photos that could not be used.
     """
 
@@ -54,10 +55,10 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class _Embedded:
-    """Raw vectors (n, d) with the sku and the place of each photo."""
+class _RawPhotos:
+    """The network's own outputs (n, d) with the sku and the place of each photo."""
 
-    raw: Vectors
+    vectors: Vectors
     skus: list[str]
     places: list[str]
 
@@ -68,31 +69,30 @@ def compare(
     labelled: Sequence[SourceItem],
     queries: Sequence[SourceItem] | None,
     cache_folder: Path,
-    progress: Progress = lambda done, total: None,
-) -> Compared:
+    progress: PhotoProgress = lambda done, total: None,
+) -> NetworkResult:
     """Measure one network.
 
     Args:
-        model: What to call it in the answer.
+        model: What to call it in the result.
         featurizer: The network.
-        labelled: Items with their photos, which answer.
-        queries: Items with the photos that ask. None: each of `labelled` asks among all
-            others, where its item has another; items with one photo only answer.
+        labelled: The items to search, with their photos.
+        queries: Items with the photos to use as queries. None: each photo of `labelled` is a
+            query to all others; an item's only photo is not used as one.
         cache_folder: The build cache; what a build has computed is not computed again.
         progress: Called after each photo.
 
     Raises:
-        ContentError: No photo could ask.
+        ContentError: No photo could be used as a query.
     """
-    cache = FeatureCache(cache_folder)
     skipped: list[SkippedPhoto] = []
-    total = sum(len(one.photos) for one in (*labelled, *(queries or ())))
+    total = sum(len(source.photos) for source in (*labelled, *(queries or ())))
     done = 0
 
-    def embedded(entries: Sequence[SourceItem]) -> _Embedded:
+    def featurized(sources: Sequence[SourceItem], cache: FeatureCache) -> _RawPhotos:
         nonlocal done
-        pairs = [(entry.item.sku, place) for entry in entries for place in entry.photos]
-        raw, skus, places = [], [], []
+        pairs = [(source.item.sku, place) for source in sources for place in source.photos]
+        vectors, skus, places = [], [], []
         results = featurize((place for _, place in pairs), featurizer, cache)
         for (sku, place), result in zip(pairs, results, strict=True):
             done += 1
@@ -100,39 +100,35 @@ def compare(
             if isinstance(result, SkippedPhoto):
                 skipped.append(result)
                 continue
-            raw.append(result.feature.vector)
+            vectors.append(result.feature.vector)
             skus.append(sku)
             places.append(place)
-        if not raw:
+        if not vectors:
             raise ContentError("none of the photos could be used; nothing can be compared")
-        return _Embedded(np.stack(raw), skus, places)
+        return _RawPhotos(np.stack(vectors), skus, places)
 
-    try:
-        answering = embedded(labelled)
-        asking = answering if queries is None else embedded(queries)
-    finally:
-        cache.close()
+    with closing(FeatureCache(cache_folder)) as cache:
+        stored = featurized(labelled, cache)
+        asked = stored if queries is None else featurized(queries, cache)
     if featurizer.network_dimensions > MOST_DIMENSIONS and featurizer.projection is None:
         # As a build does: the owner sees what a bundle would answer.
-        own = fit(normalised(answering.raw), featurizer.network_id)
-        featurizer = featurizer.projected(own)
-    ranks = _ranks(
-        featurizer.vectors(answering.raw),
-        answering.skus,
-        featurizer.vectors(asking.raw),
-        asking.skus,
-        alone=queries is None,
-    )
+        fitted = fit(normalised(stored.vectors), featurizer.network_id)
+        featurizer = featurizer.projected(fitted)
+    vectors = featurizer.vectors(stored.vectors)
+    if queries is None:
+        ranks = _ranks_among_others(vectors, stored.skus)
+    else:
+        ranks = _ranks(vectors, stored.skus, featurizer.vectors(asked.vectors), asked.skus)
     if len(ranks) == 0:
         raise ContentError(
             "no item has two photos, so none can ask; add photos, or name some with --queries"
         )
-    return Compared(
+    return NetworkResult(
         model=model,
         asked=len(ranks),
         top1=round(float((ranks < 1).mean()), 4),
         top5=round(float((ranks < AMONG).mean()), 4),
-        milliseconds=_milliseconds(featurizer, asking.places, cache_folder / "addresses"),
+        milliseconds=_milliseconds(featurizer, asked.places, cache_folder / "addresses"),
         megabytes=round(featurizer.path.stat().st_size / 1e6, 1),
         dimensions=featurizer.dimensions,
         network_dimensions=featurizer.network_dimensions,
@@ -141,28 +137,40 @@ def compare(
 
 
 def _ranks(
-    vectors: Vectors, skus: list[str], asked: Vectors, wanted: list[str], alone: bool
+    stored: Vectors, skus: list[str], queries: Vectors, query_skus: list[str]
 ) -> NDArray[np.int64]:
-    """How many items come before the right one, for each query that can be answered.
-
-    With `alone` the queries are the vectors themselves and each is left out when it asks.
-    """
+    """Count, for each query, the items that come before the right one."""
     names, owners = np.unique(np.asarray(skus), return_inverse=True)
-    number = {name: at for at, name in enumerate(names.tolist())}
+    numbers = {name: number for number, name in enumerate(names.tolist())}
+    ranks = []
+    for query, sku in zip(queries, query_skus, strict=True):
+        right = numbers.get(sku)  # None: the item is not among the stored ones
+        similarities = stored @ query
+        ranks.append(
+            len(names) if right is None else _rank(similarities, owners, len(names), right)
+        )
+    return np.array(ranks, np.int64)
+
+
+def _ranks_among_others(stored: Vectors, skus: list[str]) -> NDArray[np.int64]:
+    """Count the same with each stored photo as a query, if its item has another."""
+    names, owners = np.unique(np.asarray(skus), return_inverse=True)
     counts = np.bincount(owners)
     ranks = []
-    for row, (query, sku) in enumerate(zip(asked, wanted, strict=True)):
-        if alone and counts[owners[row]] < 2:
+    for row, query in enumerate(stored):
+        if counts[owners[row]] < 2:
             continue
-        similarities = vectors @ query
-        if alone:
-            similarities[row] = -2
-        best = np.full(len(names), -2, np.float32)
-        np.maximum.at(best, owners, similarities)
-        # An item that nobody holds is never found.
-        right = number.get(sku)
-        ranks.append(len(names) if right is None else int((best > best[right]).sum()))
+        similarities = stored @ query
+        similarities[row] = -2
+        ranks.append(_rank(similarities, owners, len(names), owners[row]))
     return np.array(ranks, np.int64)
+
+
+def _rank(similarities: Vectors, owners: NDArray[np.intp], items: int, right: int) -> int:
+    """Count the items whose best photo is more similar than the right item's best."""
+    best = np.full(items, -2, np.float32)
+    np.maximum.at(best, owners, similarities)
+    return int((best > best[right]).sum())
 
 
 def _milliseconds(featurizer: Featurizer, places: list[str], addresses: Path) -> float:

@@ -1,8 +1,9 @@
-"""How often a bundle is right on labelled photos, and whether it knows how sure it may be."""
+"""Measure how often a bundle is right on labelled photos, and whether its confidence is true."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +20,15 @@ from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.local_features.extract import PER_QUERY
 
 BINS = 15  # of equal width, for the expected calibration error
-HELD = 0.05  # by how much a measured share may differ from the predicted one
+TOLERANCE = 0.05  # by how much a measured share may differ from the predicted one
 
 Numbers = NDArray[np.float64]
-Progress = Callable[[int, int], None]
+PhotoProgress = Callable[[int, int], None]  # photos done, of how many
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One photo's answer: `sku` is None for what the bundle does not hold."""
+class PhotoAnswer:
+    """The answer to one photo; `sku` is None for a thing that is not in the catalogue."""
 
     place: str
     sku: str | None
@@ -35,7 +36,7 @@ class Asked:
 
     @property
     def confidence(self) -> float:
-        """How sure the first item is; its similarity where only vectors were compared."""
+        """Confidence in the first item; its similarity where only vectors were compared."""
         if not self.matches:
             return 0.0
         first = self.matches[0]
@@ -43,28 +44,29 @@ class Asked:
 
     @property
     def right(self) -> bool:
-        """Whether the first item is right; never for what the bundle does not hold."""
+        """Whether the first item is right; always False for a thing out of the catalogue."""
         return bool(self.matches) and self.matches[0].sku == self.sku
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a bundle did.
+    """What was measured of a bundle.
 
     Attributes:
-        queries: Labelled photos that asked.
-        top1: Share of them whose item is first; a sku that is not held is never right.
-        top5: Share of them whose item is among the first five.
-        unknown: Share of them that were called unknown; None where only vectors were compared.
-        known: What was answered to photos of held items.
-        foreign: What was answered to the others, those of the foreign folder included.
-        foreign_asked: How many those were.
-        held: Whether `known` and `foreign` are within 5 points of what the bundle says to
-            expect; of foreign things, of one of the two kinds that it speaks of.
-        auroc: Chance that a known thing's "how sure" is above a foreign one's.
-        calibration_error: Of "how sure" against "the first item is right", over all photos.
+        queries: Number of labelled photos that were used as queries.
+        top1: Share of them whose item came first; a sku that the bundle does not hold is never
+            right.
+        top5: Share of them whose item was among the first five.
+        unknown: Share of them whose verdict was unknown; None where only vectors were compared.
+        known: Outcomes for photos of things in the catalogue.
+        foreign: Outcomes for photos of other things, those of the foreign folder included.
+        foreign_asked: Number of photos of other things.
+        held: Whether `known` and `foreign` are within 5 points of the bundle's prediction. The
+            bundle predicts for two kinds of other things; `foreign` has to agree with one of them.
+        auroc: Probability that a thing in the catalogue gets a higher confidence than another.
+        calibration_error: Expected calibration error of the confidence, over all photos.
         skipped: Photos that could not be used.
-        foreign_labels: Folders whose sku the bundle does not hold.
+        foreign_labels: Labels of folders whose sku the bundle does not hold.
     """
 
     queries: int
@@ -81,59 +83,80 @@ class Evaluation:
     foreign_labels: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _LabelledPhoto:
+    """A photo's place and the sku of its folder; None for a photo of the foreign folder."""
+
+    place: str
+    label: str | None
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """The part of an `Evaluation` that confidences are needed for."""
+
+    known: OutcomeShares | None = None
+    foreign: OutcomeShares | None = None
+    held: bool | None = None
+    auroc: float | None = None
+    calibration_error: float | None = None
+
+
 def evaluate(
     bundle: Bundle,
     folder: Path,
     cache_folder: Path,
-    exact: bool = False,
-    progress: Progress = lambda done, total: None,
+    *,
     foreign: Path | None = None,
+    exact: bool = False,
     vectors_only: bool = False,
-) -> tuple[Evaluation, list[Asked]]:
-    """Ask with every photo below `folder`, which holds a folder for each sku.
+    progress: PhotoProgress = lambda done, total: None,
+) -> tuple[Evaluation, list[PhotoAnswer]]:
+    """Use every photo below `folder`, which holds a folder for each sku, as a query.
 
     Args:
-        bundle: Who is asked.
+        bundle: The bundle to measure.
         folder: The labelled photos.
         cache_folder: The build cache; what is in it is not computed again.
-        exact: Compare every vector, not by the index.
-        progress: Called with photos asked, and of how many.
-        foreign: A folder of photos of things that the bundle does not hold, at any depth.
-        vectors_only: Plain neighbours, as `Bundle.search` gives them.
+        foreign: A folder, of any depth, with photos of things that the bundle does not hold.
+        exact: Compare every vector instead of using the index.
+        vectors_only: Search plain neighbours, as `Bundle.search` does.
+        progress: Called after each photo.
+
+    Returns:
+        The evaluation, and the answers: those to labelled photos first.
 
     Raises:
         ContentError: There are no photos, or none that can be used.
     """
-    held = set(bundle.items.skus)
-    labelled = _labelled(folder)
-    strangers = [] if foreign is None else _all_photos(foreign)
-    places = [place for _, place in labelled] + strangers
-    skus = [sku for sku, _ in labelled] + [""] * len(strangers)
+    photos = _labelled(folder) + ([] if foreign is None else _foreign(foreign))
+    catalogue = set(bundle.items.skus)
     skipped: list[SkippedPhoto] = []
-    asked: list[Asked] = []
+    answers: list[PhotoAnswer] = []
     queries = first = among_five = 0
-    cache = FeatureCache(cache_folder)
-    local = None if vectors_only else PER_QUERY if bundle.manifest.local_features else 0
-    results = featurize(places, bundle.featurizer, cache, local)
-    for done, (sku, place, result) in enumerate(zip(skus, places, results, strict=True), 1):
-        progress(done, len(places))
-        if isinstance(result, SkippedPhoto):
-            skipped.append(result)
-            continue
-        matches = _answer(bundle, result, exact, vectors_only)
-        asked.append(Asked(place, sku if sku in held else None, tuple(matches)))
-        if done <= len(labelled):
-            queries += 1
-            first += asked[-1].right
-            among_five += asked[-1].sku is not None and sku in [one.sku for one in matches[:5]]
-    cache.close()
+    local_features = None if vectors_only else PER_QUERY if bundle.manifest.local_features else 0
+    with closing(FeatureCache(cache_folder)) as cache:
+        places = [photo.place for photo in photos]
+        results = featurize(places, bundle.featurizer, cache, local_features)
+        for done, (photo, result) in enumerate(zip(photos, results, strict=True), 1):
+            progress(done, len(photos))
+            if isinstance(result, SkippedPhoto):
+                skipped.append(result)
+                continue
+            matches = _answer(bundle, result, exact=exact, vectors_only=vectors_only)
+            sku = photo.label if photo.label in catalogue else None
+            answer = PhotoAnswer(photo.place, sku, tuple(matches))
+            answers.append(answer)
+            if photo.label is not None:
+                queries += 1
+                first += answer.right
+                among_five += sku is not None and sku in [match.sku for match in matches[:5]]
     if not queries:
         first_skipped = f"{skipped[0].name}: {skipped[0].reason}"
         raise ContentError(f"{folder}: none of its photos could be used; {first_skipped}")
-    summary = _Summary() if vectors_only else _summary(bundle, asked)
-    unknown = [
-        _outcome(bundle, one) == "unknown" for one in asked[:queries]
-    ]  # labelled photos come first
+    summary = _Summary() if vectors_only else _summary(bundle, answers)
+    unknown = [_outcome(bundle, answer) == "unknown" for answer in answers[:queries]]
+    labels = {photo.label for photo in photos if photo.label is not None}
     return Evaluation(
         queries=queries,
         top1=first / queries,
@@ -141,42 +164,53 @@ def evaluate(
         unknown=None if vectors_only else sum(unknown) / queries,
         known=summary.known,
         foreign=summary.foreign,
-        foreign_asked=sum(one.sku is None for one in asked),
+        foreign_asked=sum(answer.sku is None for answer in answers),
         held=summary.held,
         auroc=summary.auroc,
         calibration_error=summary.calibration_error,
         skipped=tuple(skipped),
-        foreign_labels=tuple(sorted({sku for sku, _ in labelled} - held)),
-    ), asked
+        foreign_labels=tuple(sorted(labels - catalogue)),
+    ), answers
 
 
 def auroc(known: Numbers, foreign: Numbers) -> float:
-    """Chance that one of `known` is above one of `foreign`; ties count half."""
+    """Return the probability that a number of `known` is above one of `foreign`; ties are half."""
     order = np.sort(foreign)
     below = np.searchsorted(order, known, "left") + np.searchsorted(order, known, "right")
     return float(below.mean() / 2 / len(foreign))
 
 
-def calibration_error(sure: Numbers, right: NDArray[np.bool_]) -> float:
-    """Expected calibration error over 15 bins of equal width (Naeini, Cooper, Hauskrecht 2015)."""
-    return float(sum(share * abs(said - so) for said, so, share in reliability(sure, right)))
+def calibration_error(confidences: Numbers, right: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error over 15 bins of equal width.
+
+    See Naeini, Cooper and Hauskrecht 2015.
+    """
+    bins = reliability(confidences, right)
+    return float(sum(share * abs(confidence - accuracy) for confidence, accuracy, share in bins))
 
 
-def reliability(sure: Numbers, right: NDArray[np.bool_]) -> list[tuple[float, float, float]]:
-    """For each bin that is not empty: mean of `sure`, share that was right, share of all."""
-    bins = np.minimum((np.clip(sure, 0, 1) * BINS).astype(int), BINS - 1)
+def reliability(confidences: Numbers, right: NDArray[np.bool_]) -> list[tuple[float, float, float]]:
+    """Return, for each bin with answers: mean confidence, share that was right, share of all."""
+    bins = np.minimum((np.clip(confidences, 0, 1) * BINS).astype(int), BINS - 1)
     return [
         (
-            float(sure[bins == one].mean()),
-            float(right[bins == one].mean()),
-            float((bins == one).mean()),
+            float(confidences[bins == number].mean()),
+            float(right[bins == number].mean()),
+            float((bins == number).mean()),
         )
-        for one in np.unique(bins)
+        for number in np.unique(bins)
     ]
 
 
+def distance(left: OutcomeShares, right: OutcomeShares) -> float:
+    """Return the largest difference of any share."""
+    return float(
+        max(abs(getattr(left, name) - getattr(right, name)) for name in OutcomeShares.model_fields)
+    )
+
+
 def _answer(
-    bundle: Bundle, result: FeaturizedPhoto, exact: bool, vectors_only: bool
+    bundle: Bundle, result: FeaturizedPhoto, *, exact: bool, vectors_only: bool
 ) -> list[Match]:
     vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
     if vectors_only:
@@ -185,89 +219,72 @@ def _answer(
     return bundle.identify(vector, QueryDescriptors(result.descriptors), exact=exact)
 
 
-def _outcome(bundle: Bundle, asked: Asked) -> str:
+def _outcome(bundle: Bundle, answer: PhotoAnswer) -> str:
     calibration = bundle.manifest.calibration
     return outcome(
-        [one.confidence or 0.0 for one in asked.matches],
-        [one.sku for one in asked.matches],
-        asked.sku,
+        [match.confidence or 0.0 for match in answer.matches],
+        [match.sku for match in answer.matches],
+        answer.sku,
         calibration.rejection_threshold,
         calibration.ambiguity_ratio,
     )
 
 
-@dataclass
-class _Summary:
-    known: OutcomeShares | None = None
-    foreign: OutcomeShares | None = None
-    held: bool | None = None
-    auroc: float | None = None
-    calibration_error: float | None = None
-
-
-def _summary(bundle: Bundle, asked: Sequence[Asked]) -> _Summary:
-    known = [one for one in asked if one.sku is not None]
-    foreign = [one for one in asked if one.sku is None]
-    expected = bundle.manifest.calibration
-    found = _Summary()
-    holds = []
-    if known:
-        found.known = _shares(bundle, known)
-        holds.append(distance(found.known, expected.expected_in_catalogue) <= HELD)
-    if foreign:
-        found.foreign = _shares(bundle, foreign)
-        kinds = [
-            one
-            for one in (expected.expected_held_out, expected.expected_distractors)
-            if one is not None
-        ]
-        holds.append(min(distance(found.foreign, one) for one in kinds) <= HELD)
-    if asked:
-        sure, right = (
-            np.array([one.confidence for one in asked]),
-            np.array([one.right for one in asked]),
-        )
-        found.calibration_error = calibration_error(sure, right)
-        found.held = all(holds)
-    if known and foreign:
-        found.auroc = auroc(
-            np.array([one.confidence for one in known]),
-            np.array([one.confidence for one in foreign]),
-        )
-    return found
-
-
-def distance(one: OutcomeShares, other: OutcomeShares) -> float:
-    """The largest difference of any share."""
-    return float(
-        max(abs(getattr(one, name) - getattr(other, name)) for name in OutcomeShares.model_fields)
+def _summary(bundle: Bundle, answers: Sequence[PhotoAnswer]) -> _Summary:
+    """Compare the outcomes with the bundle's prediction; there is one answer at least."""
+    known = [answer for answer in answers if answer.sku is not None]
+    foreign = [answer for answer in answers if answer.sku is None]
+    predicted = bundle.manifest.calibration
+    known_shares = _shares(bundle, known) if known else None
+    foreign_shares = _shares(bundle, foreign) if foreign else None
+    distances = []
+    if known_shares is not None:
+        distances.append(distance(known_shares, predicted.expected_in_catalogue))
+    if foreign_shares is not None:
+        kinds = (predicted.expected_held_out, predicted.expected_distractors)
+        distances.append(min(distance(foreign_shares, kind) for kind in kinds if kind is not None))
+    right = np.array([answer.right for answer in answers])
+    return _Summary(
+        known=known_shares,
+        foreign=foreign_shares,
+        held=all(value <= TOLERANCE for value in distances),
+        auroc=auroc(_confidences(known), _confidences(foreign)) if known and foreign else None,
+        calibration_error=calibration_error(_confidences(answers), right),
     )
 
 
-def _shares(bundle: Bundle, asked: Sequence[Asked]) -> OutcomeShares:
-    outcomes = [_outcome(bundle, one) for one in asked]
+def _confidences(answers: Sequence[PhotoAnswer]) -> Numbers:
+    return np.array([answer.confidence for answer in answers])
+
+
+def _shares(bundle: Bundle, answers: Sequence[PhotoAnswer]) -> OutcomeShares:
+    outcomes = [_outcome(bundle, answer) for answer in answers]
     return OutcomeShares(
-        **{name: outcomes.count(name) / len(asked) for name in OutcomeShares.model_fields}
+        **{name: outcomes.count(name) / len(answers) for name in OutcomeShares.model_fields}
     )
 
 
-def _labelled(folder: Path) -> list[tuple[str, str]]:
+def _labelled(folder: Path) -> list[_LabelledPhoto]:
     if not folder.is_dir():
         raise ContentError(f"{folder}: no such folder; wanted is a folder for each sku")
-    found = [
-        (child.name, str(photo))
+    photos = [
+        _LabelledPhoto(str(photo), child.name)
         for child in sorted(folder.iterdir())
         if child.is_dir()
         for photo in sorted(child.iterdir())
         if is_photo_name(photo.name)
     ]
-    if not found:
+    if not photos:
         raise ContentError(f"{folder}: no photos in it; wanted is a folder for each sku")
-    return found
+    return photos
 
 
-def _all_photos(folder: Path) -> list[str]:
-    found = [str(path) for path in sorted(folder.rglob("*")) if is_photo_name(path.name)]
-    if not found:
+def _foreign(folder: Path) -> list[_LabelledPhoto]:
+    photos = [
+        _LabelledPhoto(str(path), None)
+        for path in sorted(folder.rglob("*"))
+        if is_photo_name(path.name)
+    ]
+    if not photos:
         raise ContentError(f"{folder}: no photos in it; wanted are photos of foreign things")
-    return found
+    return photos
