@@ -30,7 +30,7 @@ from catalog.networks.engines.choice import CHOICES
 from catalog.networks.featurizer import EMBEDDED, Featurizer
 from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing
-from catalog.networks.zoo import EFFICIENTNET, ready
+from catalog.networks.zoo import EFFICIENTNET, ensure_installed
 
 RESULTS = Path("bench-results")
 STAND_INS = Path(__file__).parents[1] / "tests" / "support" / "deeplens"
@@ -59,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["VISUAL_SEARCH_CATALOG__CACHE_DIR"] = name  # where awscam keeps what it made
-        networks = {"embedded": EMBEDDED, EFFICIENTNET: ready(EFFICIENTNET, folder)}
+        networks = {"embedded": EMBEDDED, EFFICIENTNET: ensure_installed(EFFICIENTNET, folder)}
         for file, preprocessing in PUBLIC.items():
             networks[file] = folder / file.replace("/", "-")
             import_model(root / "models" / file, networks[file], preprocessing)

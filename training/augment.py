@@ -11,7 +11,9 @@ from torch import Tensor
 from training.data import Image
 
 
-def window(side: int, size: int, rng: np.random.Generator, photo: bool) -> npt.NDArray[np.float64]:
+def window(
+    side: int, size: int, rng: np.random.Generator, *, photo: bool
+) -> npt.NDArray[np.float64]:
     """A random view of a square of this side: the 3 x 3 matrix from it to (size, size).
 
     Slightly turned, shifted, scaled and skewed; photos more than drawn products, some of them much,
@@ -43,10 +45,11 @@ def seen_through(
     picture: Image,
     size: int,
     rng: np.random.Generator,
+    *,
     photo: bool,
 ) -> Image:
     """A square picture through a `window`, at times blurred or coarse: (size, size, 3) uint8."""
-    matrix = window(picture.shape[0], size, rng, photo)
+    matrix = window(picture.shape[0], size, rng, photo=photo)
     border = cv2.BORDER_REFLECT_101 if photo else cv2.BORDER_REPLICATE
     out = cv2.warpPerspective(
         picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border

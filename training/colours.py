@@ -24,7 +24,7 @@ PATTERNS = (
 )
 
 
-def colour(rng: Rng, dull: bool = False) -> Colour:
+def colour(rng: Rng, *, dull: bool = False) -> Colour:
     """A random colour; one in five is white, black or grey."""
     if rng.random() < 0.2:
         grey = int(rng.choice([250, 240, 205, 130, 60, 25]))

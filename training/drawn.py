@@ -43,7 +43,10 @@ def views(
     thing = make(recipe)
     rng = np.random.default_rng([recipe.seed, recipe.variant, 7])
     return np.stack(
-        [view(thing, rng, i < studio, photos, STORED_SIZE, resize) for i in range(studio + camera)]
+        [
+            view(thing, rng, photos, STORED_SIZE, resize, studio=i < studio)
+            for i in range(studio + camera)
+        ]
     )
 
 

@@ -101,7 +101,7 @@ def labelled(
     return photo_vectors(featurizer, [p for p, _ in pairs]), np.array([label for _, label in pairs])
 
 
-def photo_figures(featurizer: Featurizer, data: Path, dev: bool, aside: int) -> dict[str, float]:
+def photo_figures(featurizer: Featurizer, data: Path, aside: int, *, dev: bool) -> dict[str, float]:
     """The photo sets' figures; with `dev` only those that settings may be chosen by.
 
     aside: number of Caltech pool classes that were left out of training.
@@ -207,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         mode = featurizer.descriptor.resize
         figures: dict[str, float] = {}
         if not options.no_photos:
-            figures |= photo_figures(featurizer, folder / "data", options.dev, options.held_back)
+            figures |= photo_figures(
+                featurizer, folder / "data", options.held_back, dev=options.dev
+            )
         if held is not None:
             figures |= drawn_figures(featurizer, held, mode)
         print(f"{mode}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))

@@ -87,6 +87,7 @@ def finetune(
     start: Path,
     threads: int,
     seed: int,
+    *,
     as_json: bool,
 ) -> None:
     """Fine-tune the embedded network with PHOTOS; needs the extra `train`.

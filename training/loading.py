@@ -129,7 +129,9 @@ class Batches(IterableDataset[Batch]):
         """One batch of the size that is wanted now; parts: the opened files of drawn things."""
         size = int(self.size.value)
         rows = self.chosen_rows(rng)
-        pictures = [seen_through(np.asarray(s.pictures[row]), size, rng, True) for s, row in rows]
+        pictures = [
+            seen_through(np.asarray(s.pictures[row]), size, rng, photo=True) for s, row in rows
+        ]
         answers = np.stack([s.answers[row] for s, row in rows]).astype(np.float32)
         source = np.array([s.source[row] for s, row in rows])
         source[self.patch(pictures, answers, rng)] = -1
@@ -137,7 +139,7 @@ class Batches(IterableDataset[Batch]):
         for number in drawn:
             views = parts[number // PART_THINGS][number % PART_THINGS]
             for row in rng.choice(len(views), self.settings.views, replace=False):
-                pictures.append(seen_through(np.asarray(views[row]), size, rng, False))
+                pictures.append(seen_through(np.asarray(views[row]), size, rng, photo=False))
         cut_out = rows[self.settings.bank :]
         things = [self.drawn + int(shard.thing[row]) for shard, row in cut_out]
         thing = np.concatenate([things, np.repeat(drawn, self.settings.views)])

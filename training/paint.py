@@ -72,7 +72,7 @@ def write(
 
 
 def painted(
-    width: int, height: int, ground: Image, draws: dict[str, Rng], needs_icon: bool = False
+    width: int, height: int, ground: Image, draws: dict[str, Rng], *, needs_icon: bool = False
 ) -> Image:
     """A product's face: ground, perhaps a panel, words, an icon; (height, width, 3) uint8.
 

@@ -141,7 +141,7 @@ def round_layer(thing: Round, pose: Pose, sun: Sequence[float]) -> Image:
     return np.dstack([picture.clip(0, 255).astype(np.uint8), alpha])
 
 
-def layer(thing: Thing, pose: Pose, rng: Rng, soft: bool) -> Image:
+def layer(thing: Thing, pose: Pose, rng: Rng, *, soft: bool) -> Image:
     """The product alone, rolled, as (CANVAS, CANVAS, 4) uint8; `soft` light is nearly even."""
     spread = 0.12 if soft else 0.35
     sun = [

@@ -87,7 +87,7 @@ def face(recipe: Recipe, width: int, height: int, name: str = "") -> Image:
     draws = {part: recipe.rng(part) for part in ("accent", "words", "icon")}
     draws["layout"] = recipe.rng("layout" + name)
     needs_icon = recipe.grouped and "icon" in recipe.change()
-    return painted(width, height, ground(recipe, width, height), draws, needs_icon)
+    return painted(width, height, ground(recipe, width, height), draws, needs_icon=needs_icon)
 
 
 def box(recipe: Recipe) -> Box:
@@ -273,6 +273,6 @@ def recipes(
 ) -> list[Recipe]:
     """`count` products: look-alikes in groups of `group` next to one another, then single ones."""
     groups = int(count * grouped_share / group)
-    out = [Recipe(first_seed + g, v, True) for g in range(groups) for v in range(group)]
+    out = [Recipe(first_seed + g, v, grouped=True) for g in range(groups) for v in range(group)]
     out += [Recipe(first_seed + groups + i) for i in range(count - len(out))]
     return out

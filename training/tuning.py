@@ -42,7 +42,7 @@ class Shop:
         for number in chosen:
             photo = self.photos[rng.choice(np.flatnonzero(self.item == number))]
             square = resized(random_crop(photo, rng, 0.5), size * 9 // 8, size * 9 // 8)
-            pictures.append(seen_through(square, size, rng, True))
+            pictures.append(seen_through(square, size, rng, photo=True))
         return torch.from_numpy(np.stack(pictures)), torch.from_numpy(chosen)
 
 

@@ -99,17 +99,18 @@ def sheen(above: Image, rng: Rng) -> Image:
 def view(
     thing: Thing,
     rng: Rng,
-    studio: bool,
     photos: npt.NDArray[np.uint8] | None,
     size: int,
     resize: str | None = None,
+    *,
+    studio: bool,
 ) -> Image:
     """One photo of a product, cropped round it and brought to (size, size, 3) uint8.
 
     `resize`: squash, crop or letterbox; None draws one at random.
     """
     pose = studio_pose(rng) if studio else camera_pose(rng)
-    above = layer(thing, pose, rng, studio)
+    above = layer(thing, pose, rng, soft=studio)
     if rng.random() < (0.15 if studio else 0.35):
         above = sheen(above, rng)
     rows, columns = np.nonzero(above[..., 3] > 127)

@@ -41,8 +41,8 @@ class FeaturizedPhoto:
     """A photo's features, whether the cache had them, and its descriptors if asked for."""
 
     feature: PhotoFeature
+    descriptors: Descriptors | None
     reused: bool
-    descriptors: Descriptors | None = None
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,14 @@ def _finish(
         if isinstance(photo, SkippedPhoto):
             results.append(photo)
         elif photo.tensor is None:
-            results.append(FeaturizedPhoto(photo.feature, True, photo.descriptors))
+            results.append(FeaturizedPhoto(photo.feature, photo.descriptors, reused=True))
         elif not (vector := next(vectors)).any():
             results.append(SkippedPhoto(photo.place, "the network sees nothing in it (all zeros)"))
         else:
             bare = photo.feature
             feature = PhotoFeature(bare.sha256, vector, bare.width, bare.height, bare.thumbnail)
             new.append(feature)
-            results.append(FeaturizedPhoto(feature, False, photo.descriptors))
+            results.append(FeaturizedPhoto(feature, photo.descriptors, reused=False))
     if new:
         cache.put(new, featurizer.network_id)
     yield from results

@@ -29,7 +29,7 @@ from catalog.bundles.deployment_state import (
 )
 from catalog.bundles.manifest import MANIFEST, read_manifest, verify
 from catalog.core import durable
-from catalog.core.errors import BundleError, DiskFullError, ShelfBusy, ShelfError
+from catalog.core.errors import BundleError, DiskFullError, ShelfBusyError, ShelfError
 from catalog.core.locks import locked
 
 PATIENCE_S = 10.0  # with whoever is changing the shelf
@@ -94,7 +94,7 @@ class Shelf:
         """Hold the shelf: what changes it is for its holder.
 
         Raises:
-            ShelfBusy: Somebody else holds it, and not for a moment only.
+            ShelfBusyError: Somebody else holds it, and not for a moment only.
             ShelfError: It cannot be written.
         """
         try:
@@ -127,7 +127,7 @@ class Shelf:
         durable.point(self.folder / "active", f"versions/{identity}")
         self.prune()
 
-    def roll_back(self, keep: bool) -> None:
+    def roll_back(self, *, keep: bool) -> None:
         """Make the previous version the active one.
 
         Args:
@@ -211,7 +211,7 @@ class Shelf:
             with locked(self.folder / "lock", wait_s=PATIENCE_S):
                 yield
         except BlockingIOError as error:
-            raise ShelfBusy(
+            raise ShelfBusyError(
                 f"{self.folder}: another process is changing the shelf; try again"
             ) from error
 

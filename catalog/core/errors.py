@@ -13,7 +13,7 @@
     ├── SurroundingsError       the machine lacks something: room, a port, a package
     │   ├── MissingExtraError   an optional package is not installed
     │   └── ShelfError          the data folder cannot be used
-    │       ├── ShelfBusy           another process is changing it
+    │       ├── ShelfBusyError      another process is changing it
     │       └── DiskFullError       there is no room for what has to be written
     └── NetworkError            an address that cannot be fetched
 
@@ -80,7 +80,7 @@ class ShelfError(SurroundingsError):
     """The data folder cannot be used."""
 
 
-class ShelfBusy(ShelfError):
+class ShelfBusyError(ShelfError):
     """Another process is changing the data folder; the same may work in a moment."""
 
 

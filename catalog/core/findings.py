@@ -1,8 +1,7 @@
-"""What a doctor found, and how it is shown."""
+"""The findings of the doctor commands, and how they are shown."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -12,12 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from catalog.core.terminal import print_json
+
 SIGNS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: "ok", worth a "note", or "wrong", and what to do about it."""
+    """The result of one check, and what to do about it."""
 
     subject: str
     state: Literal["ok", "note", "wrong"]
@@ -25,16 +26,20 @@ class Finding:
     remedy: str = ""
 
 
-def show(found: Iterable[Finding], as_json: bool) -> None:
-    """Print findings as a table, or as JSON; exits 1 when something is wrong."""
+def show(found: Iterable[Finding], *, as_json: bool) -> None:
+    """Print findings as a table or as JSON.
+
+    Raises:
+        click.exceptions.Exit: With 1, where a finding is "wrong".
+    """
     findings = list(found)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in findings], indent=2, ensure_ascii=False))
+        print_json([asdict(finding) for finding in findings])
     else:
         table = Table(box=None, show_header=False)
-        for one in findings:
-            remedy = f"\n[dim]→ {escape(one.remedy)}[/]" if one.remedy else ""
-            table.add_row(SIGNS[one.state], one.subject, escape(one.message) + remedy)
+        for finding in findings:
+            remedy = f"\n[dim]→ {escape(finding.remedy)}[/]" if finding.remedy else ""
+            table.add_row(SIGNS[finding.state], finding.subject, escape(finding.message) + remedy)
         Console().print(table)
-    if any(one.state == "wrong" for one in findings):
+    if any(finding.state == "wrong" for finding in findings):
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""Locks between processes: flock(2), which the kernel lets go when its holder dies."""
+"""Locks between processes with flock(2), which the kernel releases when the holder dies."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOOK_S = 0.05  # between two tries
+RETRY_S = 0.05  # between two tries
 
 
 @contextmanager
-def locked(file: Path, wait: bool = False, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock `file`, which is made where it is missing.
+def locked(file: Path, *, wait: bool = False, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock `file` for the time of a `with` block.
 
     Args:
-        file: Its name; it stays, since a removed lock could be held twice.
-        wait: Wait for whoever holds it.
-        wait_s: Wait so many seconds.
+        file: The lock; made where it is missing and never removed, since two processes could
+            hold a lock that was removed.
+        wait: Wait until the lock is free.
+        wait_s: Wait at most so many seconds.
 
     Raises:
-        BlockingIOError: Somebody else holds it.
-        OSError: It cannot be made.
+        BlockingIOError: Another process holds the lock.
+        OSError: The file cannot be made.
     """
     with file.open("a") as lock:
         deadline = time.monotonic() + wait_s
@@ -33,5 +34,5 @@ def locked(file: Path, wait: bool = False, wait_s: float = 0.0) -> Iterator[None
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise
-                time.sleep(LOOK_S)
+                time.sleep(RETRY_S)
         yield

@@ -121,8 +121,8 @@ def process_start(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def edge_state(phase: Phase, bundle: str, message: str = "", follows: bool = True) -> EdgeState:
-    """The state of this process."""
+def edge_state(phase: Phase, bundle: str, message: str = "", *, follows: bool = True) -> EdgeState:
+    """Return the state of this process."""
     pid = os.getpid()
     return EdgeState(
         phase=phase,

@@ -8,7 +8,7 @@ from pathlib import Path
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings
 from catalog.networks.featurizer import EMBEDDED, Descriptor, Featurizer
-from catalog.networks.zoo import known_networks, ready
+from catalog.networks.zoo import ensure_installed, zoo_networks
 
 Triple = tuple[float, float, float]
 
@@ -44,7 +44,7 @@ def open_model(
         MissingExtraError: No engine, or not the package of a network by name, is installed.
     """
     path = Path(model)
-    named = not path.exists() and model in known_networks()
+    named = not path.exists() and model in zoo_networks()
     if model == "embedded" or path.is_dir() or named:
         if preprocessing is not None:
             raise FeaturizerError(
@@ -52,7 +52,7 @@ def open_model(
                 "go with an ONNX file"
             )
         if named:
-            path = ready(model, cache or CatalogSettings().cache)
+            path = ensure_installed(model, cache or CatalogSettings().cache)
         return Featurizer.open(EMBEDDED if model == "embedded" else path, engine)
     if not path.is_file():
         raise FeaturizerError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from catalog.core.download import Progress, download
 from catalog.core.errors import MissingExtraError
 from catalog.networks.models import Preprocessing
-from catalog.networks.zoo import FOLDER, Known, find, folder_of, ready
+from catalog.networks.zoo import FOLDER, ZooNetwork, ensure_installed, find, folder_of
 
 
 def pull(name: str, cache_folder: Path, progress: Progress = lambda done, total: None) -> Path:
@@ -20,7 +20,7 @@ def pull(name: str, cache_folder: Path, progress: Progress = lambda done, total:
     """
     network = find(name)
     if network.extra is not None:
-        return ready(name, cache_folder)
+        return ensure_installed(name, cache_folder)
     try:
         import onnx  # noqa: F401  # wanted afterwards: better said before 100 MB
     except ModuleNotFoundError as error:
@@ -35,6 +35,6 @@ def pull(name: str, cache_folder: Path, progress: Progress = lambda done, total:
     return folder
 
 
-def preprocessing(network: Known) -> Preprocessing:
+def preprocessing(network: ZooNetwork) -> Preprocessing:
     """How a network is fed."""
     return Preprocessing(size=network.size, mean=network.mean, std=network.std)

@@ -1,7 +1,7 @@
-"""Well-known networks by name: where they are fetched, what they are, which are here.
+"""The model zoo: networks known by name, where each comes from, and which are installed.
 
-``known.tsv`` holds one network a line. Files of the same sha256 are the same file, so each
-is looked for at all addresses that are listed for its digest.
+``zoo.tsv`` describes one network a line. Lines with the same sha256 are the same file, so that
+file is looked for at all of their addresses.
 """
 
 from __future__ import annotations
@@ -20,8 +20,20 @@ FOLDER = "models"  # below the build cache
 
 
 @dataclass(frozen=True)
-class Known:
-    """A network that can be had by name: from an address, or from a Python package (`extra`)."""
+class ZooNetwork:
+    """A network known by name.
+
+    Attributes:
+        name: Its name.
+        addresses: Where its ONNX file can be fetched; empty where it comes from a package.
+        sha256: Of the file, hex.
+        bytes: Size of the file.
+        dimensions: Length of its output.
+        size: Side of its input in pixels.
+        licence: Of the weights.
+        mean, std: How it is fed; see `catalog.networks.models.Preprocessing`.
+        extra: The extra whose Python package brings it, or None.
+    """
 
     name: str
     addresses: tuple[str, ...]
@@ -36,18 +48,18 @@ class Known:
 
 
 @cache
-def known_networks() -> dict[str, Known]:
-    """All of them by name."""
+def zoo_networks() -> dict[str, ZooNetwork]:
+    """Return all networks by name."""
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     networks = {
-        EFFICIENTNET: Known(
+        EFFICIENTNET: ZooNetwork(
             EFFICIENTNET, (), "", 18_826_032, 1280, 224, "Apache-2.0", "127", "128", "pretrained"
         )
     }
     for row in rows:
-        others = [one["address"] for one in rows if one["sha256"] == row["sha256"]]
-        networks[row["name"]] = Known(
+        others = [line["address"] for line in rows if line["sha256"] == row["sha256"]]
+        networks[row["name"]] = ZooNetwork(
             name=row["name"],
             addresses=tuple(dict.fromkeys([row["address"], *others])),
             sha256=row["sha256"],
@@ -61,13 +73,13 @@ def known_networks() -> dict[str, Known]:
     return networks
 
 
-def find(name: str) -> Known:
-    """A network by its name.
+def find(name: str) -> ZooNetwork:
+    """Return a network by its name.
 
     Raises:
-        FeaturizerError: There is none; says which one is named alike.
+        FeaturizerError: There is none; the message names the most similar one.
     """
-    networks = known_networks()
+    networks = zoo_networks()
     if name not in networks:
         near = difflib.get_close_matches(name, networks, 1)
         hint = f"; is {near[0]} meant?" if near else ""
@@ -78,17 +90,17 @@ def find(name: str) -> Known:
 
 
 def folder_of(name: str, cache_folder: Path) -> Path:
-    """Where the featurizer folder of a network by name lies, or will lie."""
+    """Return the featurizer folder of a network, whether it exists or not."""
     return cache_folder / FOLDER / name
 
 
-def is_here(name: str, cache_folder: Path) -> bool:
-    """Whether a network by name can be opened without fetching anything."""
+def is_installed(name: str, cache_folder: Path) -> bool:
+    """Return whether the featurizer folder of a network exists."""
     return (folder_of(name, cache_folder) / "descriptor.json").is_file()
 
 
-def ready(name: str, cache_folder: Path) -> Path:
-    """The featurizer folder of a network by name; one from a package is made when first asked.
+def ensure_installed(name: str, cache_folder: Path) -> Path:
+    """Return the featurizer folder of a network; make it where the network is in a package.
 
     Raises:
         FeaturizerError: There is no such network, or it has not been fetched.
@@ -96,7 +108,7 @@ def ready(name: str, cache_folder: Path) -> Path:
     """
     network = find(name)
     folder = folder_of(name, cache_folder)
-    if is_here(name, cache_folder):
+    if is_installed(name, cache_folder):
         return folder
     if network.extra is None:
         raise FeaturizerError(

@@ -79,6 +79,6 @@ def write_phase(
         follows: Whether the process follows the shelf.
     """
     try:
-        write_edge_state(folder, edge_state(phase, bundle, message, follows))
+        write_edge_state(folder, edge_state(phase, bundle, message, follows=follows))
     except ShelfError as error:  # a full disk must not stop the camera
         log.error("%s", error)

@@ -105,7 +105,7 @@ def _record_stop(state_folder: Path) -> None:
     if state is None or state.pid != os.getpid() or state.phase not in ("opening", "open"):
         return
     with suppress(ShelfError):  # the error that ended the process matters more
-        write_edge_state(state_folder, edge_state("stopped", state.bundle, "", state.follows))
+        write_edge_state(state_folder, edge_state("stopped", state.bundle, follows=state.follows))
 
 
 def _host(settings: EdgeSettings) -> str:

@@ -39,7 +39,7 @@ def doctor(config: Path | None, *, as_json: bool) -> None:
     Example:
       visual-search doctor
     """
-    show(examine(config), as_json)
+    show(examine(config), as_json=as_json)
 
 
 def examine(config: Path | None) -> Iterator[Finding]:

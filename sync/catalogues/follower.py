@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from catalog.bundles.shelf import Shelf, unwritable
 from catalog.core import durable
-from catalog.core.errors import SettingsError, ShelfBusy, VisualSearchError
+from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.state import (
@@ -277,7 +277,7 @@ class ChannelFollower:
             with locked(self.shelf.folder / "pull.lock"):
                 yield
         except BlockingIOError as error:
-            raise ShelfBusy(
+            raise ShelfBusyError(
                 f"{self.shelf.folder}: another sync is at work on this device; wait for it"
             ) from error
         except OSError as error:

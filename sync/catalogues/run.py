@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from catalog.bundles.shelf import unwritable
 from catalog.core import durable
-from catalog.core.errors import ShelfBusy, ShelfError, VisualSearchError
+from catalog.core.errors import ShelfBusyError, ShelfError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.state import SyncState
 from sync.backoff import Backoff
@@ -136,7 +136,7 @@ def probation_worker(follower: ChannelFollower) -> Worker:
                 if follower.check_probation() == "bad":
                     log.error("%s: %s", follower.state().outcome, follower.state().message)
                 logged = ""
-            except ShelfBusy as error:
+            except ShelfBusyError as error:
                 log.debug("%s", error)  # check again
             except ShelfError as error:  # such as a full disk: check again, log it once
                 if str(error) != logged:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from catalog.core.errors import SettingsError, ShelfBusy, VisualSearchError
+from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.terminal import as_json, print_json
 from sync.trust.renewal import warning
 
@@ -202,7 +202,7 @@ def doctor(config: Path | None, source: str | None, *, as_json: bool) -> None:
     from sync.cli.doctor import examine
     from sync.reports.checks import checks
 
-    show(chain(examine(config, source), checks(config)), as_json)
+    show(chain(examine(config, source), checks(config)), as_json=as_json)
 
 
 def _follower(
@@ -248,7 +248,7 @@ def _check_probation(follower: ChannelFollower, *, wait: bool) -> ProbationStatu
     while True:
         try:
             status: ProbationStatus = follower.check_probation()
-        except ShelfBusy:
+        except ShelfBusyError:
             status = "waiting"
         if status != "waiting" or not wait:
             return status

@@ -25,7 +25,7 @@ from tuf.ngclient import Updater
 
 from catalog.bundles.manifest import LARGEST_MANIFEST, bundle_id, parse_manifest
 from catalog.core import durable
-from catalog.core.errors import ShelfBusy, ShelfError
+from catalog.core.errors import ShelfBusyError, ShelfError
 from catalog.core.locks import locked
 from sync.errors import (
     ExpiredError,
@@ -265,7 +265,9 @@ class Trust:
             with locked(self._folder / "lock", wait_s=LOCK_TIMEOUT_S):
                 yield
         except BlockingIOError as error:
-            raise ShelfBusy(f"{self._folder}: another process is using it; try again") from error
+            raise ShelfBusyError(
+                f"{self._folder}: another process is using it; try again"
+            ) from error
         except OSError as error:
             raise ShelfError(f"{self._folder}: cannot be used: {error}") from error
 

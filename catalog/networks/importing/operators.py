@@ -19,7 +19,7 @@ def convolution(graph: Graph, node: Node, inputs: list[str]) -> None:
     kernel = node.value("kernel", ())
     if len(kernel) != 2 or node.value("layout") not in (None, "None", "NCHW"):
         graph.refuse(node, "only two-dimensional NCHW is converted")
-    used = inputs[:2] if node.value("no_bias", False) else inputs[:3]
+    used = inputs[:2] if node.value("no_bias", default=False) else inputs[:3]
     graph.add(
         "Conv",
         [used[0], *map(graph.use, used[1:])],
@@ -39,7 +39,7 @@ def batch_norm(graph: Graph, node: Node, inputs: list[str]) -> None:
     gamma, beta = inputs[1:3]
     # Before MXNet 0.9 the averages did not stand among a node's inputs.
     averages = inputs[3:5] or [f"{node.name}_moving_mean", f"{node.name}_moving_var"]
-    if node.value("fix_gamma", True):
+    if node.value("fix_gamma", default=True):
         gamma = graph.constant(f"{gamma}_fixed", np.ones_like(graph.parameter(gamma)))
     for name in (beta, *averages):
         graph.parameter(name)
@@ -92,7 +92,7 @@ def pooling(graph: Graph, node: Node, inputs: list[str]) -> None:
     kind = node.value("pool_type", "max")
     if kind not in ("max", "avg"):
         graph.refuse(node, f"pool_type {kind} is not known")
-    if node.value("global_pool", False):
+    if node.value("global_pool", default=False):
         graph.add(
             "GlobalMaxPool" if kind == "max" else "GlobalAveragePool", inputs[:1], node.output
         )
@@ -104,7 +104,7 @@ def pooling(graph: Graph, node: Node, inputs: list[str]) -> None:
         graph.refuse(node, "only two-dimensional NCHW is converted")
     if convention not in ("valid", "full"):
         graph.refuse(node, f"pooling_convention {convention} is not known")
-    counted = bool(node.value("count_include_pad", True))
+    counted = bool(node.value("count_include_pad", default=True))
     source, ceil = inputs[0], convention == "full"
     if ceil and any(one < step for one, step in zip(kernel, strides, strict=True)):
         graph.refuse(node, "windows smaller than their stride, rounded up, are not converted")
@@ -128,8 +128,8 @@ def pooling(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 def fully_connected(graph: Graph, node: Node, inputs: list[str]) -> None:
     """A dense layer; flattens its input unless told not to."""
-    bias = [] if node.value("no_bias", False) else [graph.use(inputs[2])]
-    if node.value("flatten", True):
+    bias = [] if node.value("no_bias", default=False) else [graph.use(inputs[2])]
+    if node.value("flatten", default=True):
         flat = graph.add("Flatten", inputs[:1], f"{node.name}_flat", axis=1)
         graph.add("Gemm", [flat, graph.use(inputs[1]), *bias], node.output, transB=1)
         return
@@ -186,7 +186,7 @@ def lrn(graph: Graph, node: Node, inputs: list[str]) -> None:
 def reshape(graph: Graph, node: Node, inputs: list[str]) -> None:
     """Only the plain codes: a size, 0 to keep one, -1 for the rest."""
     shape = [int(one) for one in node.value("shape", ())]
-    if not shape or min(shape) < -1 or node.value("reverse", False):
+    if not shape or min(shape) < -1 or node.value("reverse", default=False):
         graph.refuse(node, f"the shape {tuple(shape)} is not converted")
     target = graph.constant(f"{node.name}_shape", np.array(shape, np.int64))
     graph.add("Reshape", [inputs[0], target], node.output)
@@ -196,9 +196,9 @@ def mean(graph: Graph, node: Node, inputs: list[str]) -> None:
     """The mean over some axes."""
     axes = node.value("axis", ())
     axes = [axes] if isinstance(axes, int) else list(axes or ())
-    if not axes or node.value("exclude", False):
+    if not axes or node.value("exclude", default=False):
         graph.refuse(node, "only with axes that are named")
-    keep = int(bool(node.value("keepdims", False)))
+    keep = int(bool(node.value("keepdims", default=False)))
     graph.add("ReduceMean", inputs[:1], node.output, axes=axes, keepdims=keep)
 
 
@@ -225,7 +225,7 @@ def _first(operator: str) -> Convert:
     return convert
 
 
-def _scalar(operator: str, scalar_first: bool = False) -> Convert:
+def _scalar(operator: str, *, scalar_first: bool = False) -> Convert:
     """Arithmetic with one number."""
 
     def convert(graph: Graph, node: Node, inputs: list[str]) -> None:

@@ -119,7 +119,7 @@ class Symbol:
             if self.nodes[number].operator == "null" and self.nodes[number].name not in parameters
         ]
 
-    def cut(self, number: int, pooled: bool) -> dict[str, Any]:
+    def cut(self, number: int, *, pooled: bool) -> dict[str, Any]:
         """The JSON of this symbol up to one node, globally average-pooled if wanted."""
         needed = self.above(number)
         place = {old: new for new, old in enumerate(needed)}

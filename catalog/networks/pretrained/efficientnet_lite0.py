@@ -114,7 +114,7 @@ def network(tensors: dict[str, Array]) -> Any:
     bounds = [constant("zero", np.zeros((), "f4")), constant("six", np.full((), 6, "f4"))]
 
     def convolve(
-        source: str, name: str, norm: str, kernel: int = 1, stride: int = 1, clipped: bool = True
+        source: str, name: str, norm: str, kernel: int = 1, stride: int = 1, *, clipped: bool = True
     ) -> str:
         weight, bias = folded(tensors, name, norm)
         groups = len(weight) if weight.shape[1] == 1 else 1

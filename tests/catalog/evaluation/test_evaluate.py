@@ -33,7 +33,7 @@ def test_fractions_count_the_first_and_the_first_five(
     small_bundle: Path, labelled: Path, cache: Path, exact: bool
 ) -> None:
     bundle = Bundle.open(small_bundle)
-    result, _ = evaluate(bundle, labelled, cache, exact)
+    result, _ = evaluate(bundle, labelled, cache, exact=exact)
     assert result.queries == 6
     assert result.top1 == pytest.approx(4 / 6)
     look = draw_thing(5, view=51)

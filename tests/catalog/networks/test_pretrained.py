@@ -60,7 +60,7 @@ def tensor(
     kind = _Global(changes.get("kind", "torch.FloatStorage"))
     storage = ("storage", kind, "7", "cpu", changes.get("count", 24), None)
     name = changes.get("name", "torch._utils._rebuild_tensor_v2")
-    return _Global(name, storage, offset, shape, strides, False, OrderedDict())
+    return _Global(name, storage, offset, shape, strides, False, OrderedDict())  # noqa: FBT003  # as PyTorch
 
 
 def write(path: Path, tensors: Any, magic: int = MAGIC, elements: bytes | None = None) -> Path:

