@@ -22,7 +22,7 @@ from catalog.bundles.bundle import Bundle, Match
 from catalog.bundles.items import Item, Photo
 from catalog.core.errors import ContentError
 from catalog.core.photos import Picture, decode
-from catalog.core.settings import CatalogSettings
+from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Vectors
 from catalog.networks.models import open_model
 from catalog.recognition.decision import Verdict, decide
@@ -121,7 +121,8 @@ class Catalogue:
             title: What to call the catalogue; by default the name of `photos`.
             model: "embedded", a featurizer folder, an ONNX file, or a network's name.
             options: What an owner may choose.
-            settings: Where the build cache is and which engine runs the network.
+            settings: Where the build cache is and which engine runs the network; by default as
+                the command has it, from the settings file and the environment.
             progress: Called with a stage's name, how many are done, and of how many.
             on_skip: Called for each photo that cannot be used.
 
@@ -129,6 +130,7 @@ class Catalogue:
             ContentError: There are no photos, or none that can be used.
             BundleError: `out` is something else than a bundle.
             ShelfError: Another build of `out` is running, or there is no room.
+            SettingsError: The settings file or an environment variable is wrong.
 
         Example:
             >>> report = Catalogue.build("photos/", "shop.bundle")
@@ -137,7 +139,7 @@ class Catalogue:
         from catalog.building.build import BuildOptions, build  # who only searches needs none of it
         from catalog.building.sources import read_source
 
-        source, settings = Path(photos), settings or CatalogSettings()
+        source, settings = Path(photos), settings or load("catalog", CatalogSettings)
         absolute = source.resolve()
         featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
         return build(
