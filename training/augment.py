@@ -1,4 +1,4 @@
-"""Changes of the training pictures: shape one by one, colour for a whole batch at once."""
+"""Augment the training pictures: the shape of each, the colours of a whole batch at once."""
 
 import math
 
@@ -14,10 +14,19 @@ from training.data import Image
 def window(
     side: int, size: int, rng: np.random.Generator, *, photo: bool
 ) -> npt.NDArray[np.float64]:
-    """A random view of a square of this side: the 3 x 3 matrix from it to (size, size).
+    """Choose a random view of a square picture.
 
-    Slightly turned, shifted, scaled and skewed; photos more than drawn products, some of them much,
-    and mirrored half of the time.
+    It is turned, shifted, scaled and skewed a little. Photos are changed more than drawn
+    products, some of them much more, and half of them are mirrored.
+
+    Args:
+        side: The picture's side in pixels.
+        size: The side of the result.
+        rng: Chooses the view.
+        photo: Whether it is a photo; False for a drawn product.
+
+    Returns:
+        The perspective transform, a (3, 3) matrix.
     """
     if photo:
         turn = math.radians(rng.normal(0, 25 if rng.random() < 0.1 else 6))
@@ -41,23 +50,26 @@ def window(
     return np.asarray(cv2.getPerspectiveTransform(source, goal), np.float64)
 
 
-def seen_through(
+def augmented(
     picture: Image,
     size: int,
     rng: np.random.Generator,
     *,
     photo: bool,
 ) -> Image:
-    """A square picture through a `window`, at times blurred or coarse: (size, size, 3) uint8."""
+    """View a square picture through a random window: (size, size, 3) uint8.
+
+    Some pictures are blurred, made coarse, or partly hidden as well.
+    """
     matrix = window(picture.shape[0], size, rng, photo=photo)
     border = cv2.BORDER_REFLECT_101 if photo else cv2.BORDER_REPLICATE
     out = cv2.warpPerspective(
         picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border
     )
-    fate = rng.random()
-    if fate < 0.06:
+    chance = rng.random()
+    if chance < 0.06:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.8))
-    elif fate < 0.10:
+    elif chance < 0.10:
         length = int(rng.integers(3, 9))
         line = np.zeros((length, length), np.float32)
         ends = rng.integers(0, length, 2)
@@ -65,11 +77,11 @@ def seen_through(
         if rng.random() < 0.5:
             line = np.ascontiguousarray(line.T)
         out = cv2.filter2D(out, -1, line / line.sum(), borderType=cv2.BORDER_REPLICATE)
-    elif fate < 0.16:
+    elif chance < 0.16:
         shrink = rng.uniform(0.35, 0.8)
         small = cv2.resize(out, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         out = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
-    elif fate < 0.20:
+    elif chance < 0.20:
         w, h = rng.integers(size // 6, size // 2, 2)
         x, y = rng.integers(0, size - w), rng.integers(0, size - h)
         out[y : y + h, x : x + w] = rng.integers(0, 256, 3)

@@ -1,8 +1,8 @@
-"""Make pictures with the teachers' answers, for ever: fresh ones for a run that is patient.
+"""Make pictures with the teachers' answers without end, so that a long run gets new ones.
 
 python -m training.bank --cache ~/.cache/visual-search-training --cutouts emoji/package/assets
 
-Runs beside the training. A shard is a folder of `pictures` (n, 160, 160, 3) uint8, `answers`
+It runs beside the training. A shard is a folder of `pictures` (n, 160, 160, 3) uint8, `answers`
 (n, dimensions) float16, `source` (n,) int64, the row in `train_photos` or -1, and `thing`
 (n,) int64, the number of a cut-out thing or -1; rows of one thing come in pairs. When there are
 enough shards, each new one replaces the oldest.
@@ -76,7 +76,7 @@ class Maker:
         return out
 
     def varied(self) -> Image:
-        """A photo's crop turned, at times mirrored or upside down, in other colours."""
+        """A photo's crop, turned, sometimes mirrored or upside down, in other colours."""
         picture, rng = self.photo()[0], self.rng
         middle = (TEACHER_SIZE / 2, TEACHER_SIZE / 2)
         turn = cv2.getRotationMatrix2D(middle, rng.normal(0, 25), rng.uniform(1.0, 1.5))
@@ -94,11 +94,11 @@ class Maker:
         return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_HSV2RGB), np.uint8)
 
     def ground(self) -> Image:
-        """What a cut-out thing stands before: a photo, or a drawn pattern."""
+        """The background of a cut-out thing: a photo, or a drawn pattern."""
         if self.rng.random() < 0.7:
             return self.varied() if self.rng.random() < 0.5 else self.photo()[0]
-        one, two = colour(self.rng, dull=True), colour(self.rng, dull=True)
-        return np.asarray(pattern(self.rng, TEACHER_SIZE, TEACHER_SIZE, one, two), np.uint8)
+        first, second = colour(self.rng, dull=True), colour(self.rng, dull=True)
+        return np.asarray(pattern(self.rng, TEACHER_SIZE, TEACHER_SIZE, first, second), np.uint8)
 
     def drawn_view(self) -> Image:
         """A view of a drawn product, (224, 224, 3)."""
@@ -156,7 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--cutouts", type=Path, required=True, help="pictures with transparency")
     parser.add_argument("--settings", type=Path, default=SETTINGS)
-    parser.add_argument("--shards", type=int, help="stop when there are so many; never if left out")
+    parser.add_argument(
+        "--shards", type=int, help="stop at this number of shards; never if left out"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)

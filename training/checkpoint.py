@@ -30,7 +30,7 @@ class Graph:
         self.nodes.append({**node, "inputs": [[number, 0, 0] for number in inputs]})
         return len(self.nodes) - 1
 
-    def weighed(self, operator: str, name: str, source: int, layer: Any, **attributes: Any) -> int:
+    def weighted(self, operator: str, name: str, source: int, layer: Any, **attributes: Any) -> int:
         """Append an operator with the weight and bias of a torch layer."""
         inputs = [source]
         for kind in ("weight", "bias"):
@@ -46,7 +46,7 @@ class Graph:
         if not isinstance(layer, nn.Conv2d) or not isinstance(unit[1], nn.Identity):
             raise ValueError(f"{name}: fold the batch norms first")
         shape = {"kernel": layer.kernel_size, "stride": layer.stride, "pad": layer.padding}
-        return self.weighed(
+        return self.weighted(
             "Convolution", name, source, layer, num_filter=layer.out_channels, **shape
         )
 
@@ -81,7 +81,7 @@ def write_checkpoint(network: Network, folder: Path) -> None:
     ]
     both = graph.add("Flatten", "pooled", graph.add("Concat", "both", *pools, dim=1, num_args=2))
     dense = network.embedding
-    graph.weighed("FullyConnected", "embedding", both, dense, num_hidden=dense.out_features)
+    graph.weighted("FullyConnected", "embedding", both, dense, num_hidden=dense.out_features)
     symbol = {
         "nodes": graph.nodes,
         "arg_nodes": [i for i, node in enumerate(graph.nodes) if node["op"] == "null"],

@@ -1,4 +1,4 @@
-"""Random colours and grounds of two colours."""
+"""Draw random colours, and backgrounds of two colours."""
 
 import math
 
@@ -60,7 +60,7 @@ def contrasting(rng: Rng, ground: Colour) -> Colour:
 
 
 def pattern(rng: Rng, width: int, height: int, first: Colour, second: Colour) -> Image:
-    """A ground of two colours, (height, width, 3) uint8."""
+    """Draw a background of two colours, (height, width, 3) uint8."""
     kind = PATTERNS[int(rng.integers(len(PATTERNS)))]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     step, angle = rng.uniform(8, 44), rng.uniform(0, math.pi)

@@ -1,4 +1,4 @@
-"""Cut-out things over photos: the same thing from two angles, in two lights, on two grounds."""
+"""Put cut-out things over photos: one thing at two angles, in two lights, on two backgrounds."""
 
 import math
 from pathlib import Path

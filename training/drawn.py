@@ -39,7 +39,7 @@ def grounds(materials: Path, count: int, seed: int) -> Bytes:
 def views(
     recipe: Recipe, studio: int, camera: int, photos: Bytes, resize: str | None = None
 ) -> Bytes:
-    """Views of one product: (studio + camera, 160, 160, 3) uint8, the studio ones first."""
+    """Draw views of a product: (studio + camera, 160, 160, 3) uint8, the studio ones first."""
     thing = make(recipe)
     rng = np.random.default_rng([recipe.seed, recipe.variant, 7])
     return np.stack(
@@ -65,7 +65,7 @@ def draw_part(cache: Path, photos: Bytes, part: int) -> None:
 
 
 def draw_held_out(cache: Path, photos: Bytes) -> None:
-    """Write `held.npz`: for each resize mode catalogue, queries and things outside of both."""
+    """Write `held.npz`: for each way to resize, a catalogue, queries and foreign things."""
     inside = recipes(HELD_THINGS, HELD_SEED, grouped_share=0.35, group=2)
     outside = recipes(OUTSIDE_THINGS, OUTSIDE_SEED, grouped_share=0.0)
     out: dict[str, Bytes] = {}

@@ -33,7 +33,7 @@ AT_ONCE = 32
 
 
 def opened(folder: Path, resize: Resize | None = None, short_side: int | None = None) -> Featurizer:
-    """A featurizer folder's network, fed as its descriptor says or resized another way."""
+    """Open a featurizer folder's network, perhaps with another way to resize pictures."""
     descriptor = read_descriptor(folder)
     if resize is not None:
         short = short_side or round(descriptor.size * 8 / 7)
@@ -58,7 +58,7 @@ def as_featurizer(teacher: Teacher, models: Path, size: int = TEACHER_SIZE) -> F
 
 
 def vectors_of(featurizer: Featurizer, pictures: Iterable[Picture]) -> Floats:
-    """Unit vectors (n, d) of BGR pictures, some at a time."""
+    """Unit vectors (n, d) of BGR pictures, a few at a time."""
     rest, found = iter(pictures), []
     while some := list(islice(rest, AT_ONCE)):
         found.append(featurizer.embed(some))
@@ -74,7 +74,10 @@ def photo_vectors(featurizer: Featurizer, paths: Sequence[Path]) -> Floats:
 def recall(
     known: Floats, known_labels: Labels, asked: Floats, asked_labels: Labels, first: int = 1
 ) -> float:
-    """Per cent of asked (q, d) with their label among the `first` nearest of known (n, d)."""
+    """Per cent of the queries `asked` (q, d) whose label is among the nearest of `known` (n, d).
+
+    first: how many of the nearest count.
+    """
     similarity = asked @ known.T
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :first]
     return 100.0 * float((known_labels[nearest] == asked_labels[:, None]).any(1).mean())
@@ -83,9 +86,9 @@ def recall(
 def leave_one_out(
     vectors: Floats, labels: Labels, asking: npt.NDArray[np.bool_] | None = None
 ) -> float:
-    """Per cent of the vectors (n, d) whose nearest other vector has their label.
+    """Per cent of the vectors (n, d) whose nearest other vector has the same label.
 
-    asking: (n,) which of them ask; all if left out.
+    asking: (n,) which of them are queries; all by default.
     """
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -2)
@@ -102,7 +105,7 @@ def labelled(
 
 
 def photo_figures(featurizer: Featurizer, data: Path, aside: int, *, dev: bool) -> dict[str, float]:
-    """The photo sets' figures; with `dev` only those that settings may be chosen by.
+    """Measure on the photo sets; with `dev` only on those that settings may be chosen by.
 
     aside: number of Caltech pool classes that were left out of training.
     """
@@ -129,13 +132,13 @@ def photo_figures(featurizer: Featurizer, data: Path, aside: int, *, dev: bool) 
 
 
 def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, float]:
-    """Held-out drawn products: right first, also of look-alikes, and how unknown ones compare."""
+    """Measure on held-out drawn products: recall, also among look-alikes, and unknown products."""
     if mode != "crop":  # the stored views are already squashed or letterboxed
         featurizer = copy.copy(featurizer)
         featurizer.descriptor = replace(featurizer.descriptor, resize="squash", short_side=None)
     sets = {name: held[f"{mode}-{name}"] for name in ("catalogue", "queries", "outside")}
     things, views = sets["catalogue"].shape[:2]
-    known, asked, strange = (
+    known, asked, unknown = (
         vectors_of(featurizer, pictures.reshape(-1, *pictures.shape[2:])[..., ::-1])
         for pictures in sets.values()
     )
@@ -146,7 +149,7 @@ def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, flo
     similarity = asked @ known.T
     right = owner[similarity.argmax(1)] == truth
     own = np.where(owner[None] == truth[:, None], similarity, -2).max(1)
-    outside = (strange @ known.T).max(1)
+    outside = (unknown @ known.T).max(1)
     threshold = np.quantile(outside, 0.95)
     grouped = held["grouped"][truth]
     return {
@@ -160,12 +163,12 @@ def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, flo
     }
 
 
-def milliseconds(one: Featurizer, other: Featurizer, rounds: int = 200) -> tuple[float, float]:
-    """Median times of one input by two networks in turn, so that both see the same machine."""
+def milliseconds(own: Featurizer, other: Featurizer, rounds: int = 200) -> tuple[float, float]:
+    """Median milliseconds of two networks, in turn, so that both run on an equally busy machine."""
     rng = np.random.default_rng(0)
     both = [
         (net, rng.normal(size=(1, 3, net.descriptor.size, net.descriptor.size)).astype(np.float32))
-        for net in (one, other)
+        for net in (own, other)
     ]
     taken: list[list[float]] = [[], []]
     for _ in range(rounds):

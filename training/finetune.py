@@ -1,6 +1,7 @@
-"""Go on from the shipped weights with one shop's own photos; writes a featurizer folder.
+"""Fine-tune the shipped weights with a shop's own photos, and write a featurizer folder.
 
-A fifth of the photos is held back, for `visual-search catalog compare` to ask whether it helped.
+A fifth of the photos is held back, so that `visual-search catalog compare` can measure whether
+the fine-tuning helped.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ LONGEST_MINUTES = 24 * 60
 
 
 def _minutes(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    """Refuse what is no number, which no range refuses."""
+    """Refuse NaN, which click's range accepts."""
     if math.isnan(value):
         raise click.BadParameter("nan is not a number of minutes")
     return value
@@ -125,9 +126,9 @@ def finetune(
     settings = read(SETTINGS)
     network = read_network(start, settings.network)
     with progress_bars(console) as show:
-        read_now = read_photos(entries, left_out, lambda done, all_: show("photos", done, all_))
+        read_now = read_photos(entries, left_out, lambda done, total: show("photos", done, total))
         learnt, held_back = parted(read_now)
-        # Both places are begun before the training, which would be lost where none can be written.
+        # Both folders are begun first: the training must not be lost where they cannot be written.
         with replaced(keep) as links:
             write_parts(learnt, held_back, links)
             if out.exists() and not any(out.iterdir()):
@@ -140,7 +141,7 @@ def finetune(
                     settings.finetune,
                     minutes,
                     seed,
-                    lambda done, all_: show("seconds", done, all_),
+                    lambda done, total: show("seconds", done, total),
                 )
                 write(network.eval(), descriptor, new)
     known, asking = keep / LEARNT, keep / HELD_BACK
@@ -159,10 +160,10 @@ def finetune(
 def _check_places(
     photos: Path, entries: Sequence[SourceItem], start: Path, out: Path, keep: Path
 ) -> None:
-    """Refuse places where something else would be replaced, or be taken for an item.
+    """Refuse places where another folder would be replaced, or taken for an item.
 
     Raises:
-        ContentError: Which one, and what to name instead.
+        ContentError: Says which place, and what to name instead.
     """
     files = {Path(place) for entry in entries for place in entry.photos}
     folders = {parent for file in files for parent in file.resolve().parents}
@@ -189,7 +190,7 @@ def _check_contents(out: Path, keep: Path, descriptor: Descriptor) -> None:
     """Refuse to replace folders that hold more than this command writes.
 
     Raises:
-        ContentError: Which one, and what to name instead.
+        ContentError: Says which folder, and what to name instead.
     """
     ours = {DESCRIPTOR, descriptor.network, SYMBOL_FILE, PARAMETERS_FILE}
     if out.exists() and not _is_featurizer(out, ours):
@@ -210,7 +211,7 @@ def _is_featurizer(folder: Path, ours: Set[str]) -> bool:
 
 
 def _meets(place: Path, other: Path) -> str:
-    """How two places have to do with each other, or nothing where they are apart."""
+    """Say how two places overlap; empty where they do not."""
     if place == other:
         return "is"
     if place in other.parents:
@@ -219,10 +220,10 @@ def _meets(place: Path, other: Path) -> str:
 
 
 def _ours(start: Path) -> Descriptor:
-    """The descriptor of a featurizer folder that the training can go on from.
+    """Read the descriptor of a featurizer folder that the training can continue from.
 
     Raises:
-        FeaturizerError: There is none, or the network is another one.
+        FeaturizerError: There is none, or the network is of another kind.
     """
     if not start.is_dir():
         raise FeaturizerError(f"{start}: no such featurizer folder")

@@ -1,4 +1,4 @@
-"""Cut-out things from a colour emoji font: pictures with transparency, one for each character.
+"""Take cut-out things from a colour emoji font: a picture with transparency for each character.
 
 python -m training.glyphs FOLDER
 """
@@ -19,11 +19,11 @@ POINTS = 109  # the only size that the font's bitmaps have
 SIZE = (136, 128)
 BLOCKS = (range(0x203C, 0x3300), range(0x1F000, 0x1FB00))
 NOT_THINGS = (range(0x1F1E6, 0x1F200), range(0x1F3FB, 0x1F400))  # letters of flags, skin tones
-LEAST = 800  # opaque pixels; less is a mark, or a character that the font has not
+LEAST = 800  # opaque pixels; fewer are a mark, or a character that the font lacks
 
 
 def characters() -> Iterator[str]:
-    """Those that may be a thing's picture."""
+    """The characters that may be pictures of things."""
     for block in BLOCKS:
         for code in block:
             if not any(code in other for other in NOT_THINGS):
@@ -31,7 +31,10 @@ def characters() -> Iterator[str]:
 
 
 def write_glyphs(folder: Path, font_file: Path = FONT) -> int:
-    """Write `noto-CODE.webp` for each thing in the font; their number.
+    """Write `noto-CODE.webp` for each thing in the font.
+
+    Returns:
+        How many were written.
 
     Raises:
         ContentError: The font is not there, or has no such pictures.

@@ -1,4 +1,4 @@
-"""Batches of training pictures, put together in a process of their own."""
+"""Make batches of training pictures, in a process of their own."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from training.augment import seen_through
+from training.augment import augmented
 from training.data import Floats, Image
 from training.drawn import PART_THINGS, drawn_files
 from training.settings import BatchSettings
@@ -21,7 +21,7 @@ from training.shards import Shard, open_shards
 from training.things import recipes
 
 GROUP = 4  # look-alikes among the drawn things
-LOOK_AGAIN = 100  # batches
+REFRESH_EVERY = 100  # batches
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class Batches(IterableDataset[Batch]):
         self.seed = seed
         self.parts = drawn_files(cache)
         self.grouped = sum(r.grouped for r in recipes(PART_THINGS, 0))
-        self.shards = open_shards(cache, {})  # here too, so that an empty cache is told at once
+        self.shards = open_shards(
+            cache, {}
+        )  # also here, so that an empty cache is reported at once
         self.photo_rows = self.other_rows = np.empty((0, 2), np.int64)  # shard, row
 
     @property
@@ -64,7 +66,7 @@ class Batches(IterableDataset[Batch]):
         return len(self.parts) * PART_THINGS
 
     def refresh(self) -> None:
-        """Look which shards there are now, and which of their rows are single photos."""
+        """Find the shards that there are now, and which of their rows are single photos."""
         self.shards = open_shards(self.cache, self.shards)
         rows = [
             np.stack([np.full(len(shard.source), number), np.arange(len(shard.source))], 1)
@@ -108,11 +110,11 @@ class Batches(IterableDataset[Batch]):
     def patch(
         self, pictures: list[Image], answers: Floats, rng: np.random.Generator
     ) -> npt.NDArray[np.bool_]:
-        """Put a patch of another picture into some of the bank's single ones, in place.
+        """Paste a patch of another picture into some of the bank's single ones, in place (CutMix).
 
-        The answer becomes that for both, by the share of the area. Returns (n,) which have one.
+        The answer becomes the mean of both, weighted by area. Returns (n,): which have a patch.
         """
-        whole, said = [picture.copy() for picture in pictures], answers.copy()
+        whole, before = [picture.copy() for picture in pictures], answers.copy()
         size = whole[0].shape[0]
         has = rng.random(len(pictures)) < self.settings.patched
         has[self.settings.bank :] = False
@@ -122,15 +124,15 @@ class Batches(IterableDataset[Batch]):
             x, y = rng.integers(size - wide), rng.integers(size - high)
             pictures[row][y : y + high, x : x + wide] = whole[other][y : y + high, x : x + wide]
             share = wide * high / size**2
-            answers[row] = said[row] * (1 - share) + said[other] * share
+            answers[row] = before[row] * (1 - share) + before[other] * share
         return np.asarray(has)
 
     def batch(self, rng: np.random.Generator, parts: list[npt.NDArray[np.uint8]]) -> Batch:
-        """One batch of the size that is wanted now; parts: the opened files of drawn things."""
+        """Make a batch of the current size; `parts` are the opened files of drawn things."""
         size = int(self.size.value)
         rows = self.chosen_rows(rng)
         pictures = [
-            seen_through(np.asarray(s.pictures[row]), size, rng, photo=True) for s, row in rows
+            augmented(np.asarray(shard.pictures[row]), size, rng, photo=True) for shard, row in rows
         ]
         answers = np.stack([s.answers[row] for s, row in rows]).astype(np.float32)
         source = np.array([s.source[row] for s, row in rows])
@@ -139,7 +141,7 @@ class Batches(IterableDataset[Batch]):
         for number in drawn:
             views = parts[number // PART_THINGS][number % PART_THINGS]
             for row in rng.choice(len(views), self.settings.views, replace=False):
-                pictures.append(seen_through(np.asarray(views[row]), size, rng, photo=False))
+                pictures.append(augmented(np.asarray(views[row]), size, rng, photo=False))
         cut_out = rows[self.settings.bank :]
         things = [self.drawn + int(shard.thing[row]) for shard, row in cut_out]
         thing = np.concatenate([things, np.repeat(drawn, self.settings.views)])
@@ -151,7 +153,7 @@ class Batches(IterableDataset[Batch]):
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches for ever."""
+        """Make batches without end."""
         os.nice(1)
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
@@ -159,7 +161,7 @@ class Batches(IterableDataset[Batch]):
         parts = [np.load(f, mmap_mode="r") for f in self.parts]
         made = 0
         while True:
-            if made % LOOK_AGAIN == 0:
+            if made % REFRESH_EVERY == 0:
                 self.refresh()
             yield self.batch(rng, parts)
             made += 1

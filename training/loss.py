@@ -1,4 +1,4 @@
-"""What the network is trained to do."""
+"""The losses that the network is trained with."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ class Proxies(nn.Module):
 
 
 class Memory(nn.Module):
-    """Normalised softmax over very many classes: each one's direction follows its embeddings.
+    """Normalised softmax over very many classes: a class's direction follows its embeddings.
 
-    Learnt directions, as in `Proxies`, see too few examples of each class to keep up.
+    Learnt directions, as in `Proxies`, would see too few examples of each class.
     """
 
     directions: Tensor
@@ -54,7 +54,10 @@ class Memory(nn.Module):
 
 
 def pairs(unit: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Supervised contrast: unit vectors (n, d), labels (n,) int64, every label at least twice."""
+    """Supervised contrastive loss of unit vectors (n, d).
+
+    labels: (n,) int64; every label occurs at least twice.
+    """
     similarity = unit @ unit.T / temperature
     own = torch.eye(len(unit), dtype=torch.bool)
     log_share = similarity - torch.logsumexp(similarity.masked_fill(own, -1e4), dim=1, keepdim=True)
@@ -63,7 +66,7 @@ def pairs(unit: Tensor, labels: Tensor, temperature: float) -> Tensor:
 
 
 def relations(unit: Tensor, target: Tensor, temperature: float = 0.1) -> Tensor:
-    """Keep the teachers' neighbourhoods: unit vectors (n, d) against unit targets (n, t)."""
+    """Penalise other neighbourhoods than the teachers': unit vectors (n, d), targets (n, t)."""
     own = torch.eye(len(unit), dtype=torch.bool)
     student = (unit @ unit.T / temperature).masked_fill(own, -1e4)
     teacher = (target @ target.T / temperature).masked_fill(own, -1e4)
@@ -71,7 +74,7 @@ def relations(unit: Tensor, target: Tensor, temperature: float = 0.1) -> Tensor:
 
 
 class Goals(nn.Module):
-    """All losses together, with the parts that are thrown away after training."""
+    """All losses together, with the parameters that only the training needs."""
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
-"""The foreign photos that calibration knows the embedded network's vectors of.
+"""Embed the foreign photos that calibration uses with the embedded network.
 
     python -m training.negatives
 
-Writes ``catalog/networks/embedded/negatives.npz``; to be made again with every new
-weights. Three photos of each kind of thing in the Caltech pool; they were trained on, without
-labels.
+Writes ``catalog/networks/embedded/negatives.npz``; make it again
+with all new weights. It has three photos of each kind of thing in the Caltech pool. The network
+was trained on these photos, without labels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OF_EACH_KIND = 3
 
 
 def main() -> None:
-    """Embed and write."""
+    """Embed the photos and write the file."""
     root = materials()
     if root is None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")

@@ -1,4 +1,4 @@
-"""Faces of drawn products: label panels, made-up words and icons."""
+"""Paint the faces of drawn products: label panels, made-up words and icons."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -74,10 +74,10 @@ def write(
 def painted(
     width: int, height: int, ground: Image, draws: dict[str, Rng], *, needs_icon: bool = False
 ) -> Image:
-    """A product's face: ground, perhaps a panel, words, an icon; (height, width, 3) uint8.
+    """Paint a product's face, (height, width, 3) uint8: perhaps a panel, words, an icon.
 
-    `draws` holds a generator for each part (`layout`, `accent`, `words`, `icon`), so that products
-    can share all parts but one.
+    `draws` has a generator for each part (`layout`, `accent`, `words`, `icon`), so that products
+    can share all parts but one. `ground` is the background.
     """
     layout, accent, words = draws["layout"], draws["accent"], draws["words"]
     canvas = Pillow.fromarray(cv2.resize(ground, (width, height)))

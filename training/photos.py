@@ -1,4 +1,4 @@
-"""Which photos may be trained on, and which of them are kept aside to choose settings by."""
+"""Find the photos that may be trained on, and those that are held back to choose settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Photo:
 
 
 def chosen_materials(given: Path | None) -> Path:
-    """The folder with `data` and `models`: the given one, else the project's usual one."""
+    """The folder with `data` and `models`: the given one, else the usual one."""
     folder = given or materials()
     if folder is None:
         raise ContentError("no training materials: name their folder in VISUAL_SEARCH_MATERIALS")
@@ -31,14 +31,14 @@ def chosen_materials(given: Path | None) -> Path:
 
 
 def folder_per_class(root: Path, start: str = "") -> Iterator[tuple[Path, str]]:
-    """Sorted (file, class) pairs of a folder-per-class set, of files whose names begin so."""
+    """Sorted (file, class) pairs of a folder-per-class set; file names begin with `start`."""
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
         for file in sorted(folder.glob(f"{start}*.webp")):
             yield file, folder.name
 
 
 def held_back(root: Path, count: int) -> set[str]:
-    """So many Caltech pool classes, to stand for kinds of things never seen; `root`: `data`."""
+    """Choose Caltech pool classes that stand for unseen kinds of things; `root` is `data`."""
     names = sorted(p.name for p in (root / "pool" / "caltech").iterdir() if p.is_dir())
     return set(np.random.default_rng(0).choice(names, count, replace=False))
 

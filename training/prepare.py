@@ -1,4 +1,4 @@
-"""Find the axes on which the teachers' answers are learnt, once: `space.npz` in the cache."""
+"""Fit the axes on which the teachers' answers are learnt, once: `space.npz` in the cache."""
 
 import argparse
 from pathlib import Path

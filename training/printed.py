@@ -1,4 +1,6 @@
-"""Learn what is the same for every catalogue about local features: python -m training.printed
+"""Learn the basis of local features, which is the same for every catalogue.
+
+    python -m training.printed
 
 Writes ``catalog/recognition/local_features/basis.npz`` from photos of all kinds,
 in a minute on one core.
@@ -25,7 +27,7 @@ SEED = 20181130
 
 
 def main() -> None:
-    """Learn and write."""
+    """Learn the basis and write it."""
     root = materials()
     if root is None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
@@ -35,7 +37,7 @@ def main() -> None:
     descriptors = np.concatenate(found)
     mean = descriptors.mean(0)
     axes = np.linalg.svd(np.cov((descriptors - mean).T))[0][:, :DIMENSIONS]
-    # The strongest directions go to both halves in turn, so that both tell as much.
+    # The strongest directions go to both halves in turn, so that both carry as much information.
     halves = [*range(0, DIMENSIONS, 4), *range(3, DIMENSIONS, 4)]
     others = [*range(1, DIMENSIONS, 4), *range(2, DIMENSIONS, 4)]
     axes = axes[:, [*halves, *others]]

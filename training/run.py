@@ -1,4 +1,4 @@
-"""Train the network; a stopped run goes on from its last checkpoint.
+"""Train the network; a stopped run continues from its last checkpoint.
 
 python -m training.run --cache ~/.cache/visual-search-training --cutouts emoji/package/assets \\
     --minutes 100
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 SAVE_EVERY = 180.0
 LOG_EVERY = 25
-PAUSE = 20.0  # seconds; a step that took longer was stopped in between, which the schedule ignores
+PAUSE = 20.0  # seconds; a longer step was suspended meanwhile, and counts as no time
 
 
 class Run:
@@ -102,7 +102,7 @@ class Run:
         os.replace(file.with_suffix(".tmp"), file)
 
     def load(self, file: Path) -> None:
-        """Go on from a checkpoint, with the weight decay and the like of today's settings."""
+        """Continue from a checkpoint, with the optimisers' settings of today."""
         state = torch.load(file, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average = state["average"]

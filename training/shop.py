@@ -1,4 +1,4 @@
-"""One shop's labelled photos: what is learnt from, and a fifth of them that is held back."""
+"""A shop's labelled photos: those to learn from, and a fifth that is held back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from catalog.core.errors import ContentError, PhotoError, SurroundingsError
 from catalog.core.photos import decode, is_address, shrink
 from training.data import Image
 
-LONGEST = 320  # pixels; larger photos are kept at this
+LONGEST = 320  # pixels; larger photos are shrunk to it
 ONE_OF = 5  # photos is held back
 LEARNT, HELD_BACK = "learnt", "held-back"  # folders below the one of `write_parts`
 LONGEST_NAME = 255  # bytes of a file's name
@@ -28,7 +28,7 @@ LONGEST_NAME = 255  # bytes of a file's name
 
 @dataclass(frozen=True)
 class Labelled:
-    """A photo of an item: RGB uint8 (h, w, 3), where it lies, its file's digest in hex."""
+    """A photo of an item: RGB uint8 (h, w, 3), its file, and the file's digest in hex."""
 
     sku: str
     place: Path
@@ -43,7 +43,7 @@ def photo_files(
 
     Args:
         entries: As `catalog.building.sources.read_source` gives them.
-        left_out: Is told the place of each photo that is left out, and why.
+        left_out: Called with the place of each photo that is left out, and the reason.
 
     Raises:
         ContentError: No photo is a file, or fewer than two items have one.
@@ -67,12 +67,12 @@ def read_photos(
     left_out: Callable[[str, str], None],
     progress: Callable[[int, int], None],
 ) -> list[Labelled]:
-    """Read the photos as `catalog build` does; the same file is taken once.
+    """Read the photos as `catalog build` does; a file that occurs twice is taken once.
 
     Args:
         entries: Items whose photos are files.
-        left_out: Is told the place of each photo that is left out, and why.
-        progress: Is told how many of how many are done.
+        left_out: Called with the place of each photo that is left out, and the reason.
+        progress: Called with the number of photos that are done, and of all.
     """
     photos: list[Labelled] = []
     seen: dict[str, str] = {}
@@ -99,7 +99,7 @@ def read_photos(
 
 
 def parted(photos: Iterable[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
-    """What is learnt from, and what is held back: a fifth of each item's photos, rounded.
+    """Part the photos: those to learn from, and a fifth of each item's, rounded, held back.
 
     The digests decide, so the same photos are held back each time. One photo of three to seven
     is held back, none of two or one.

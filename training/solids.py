@@ -1,4 +1,4 @@
-"""A drawn product alone, turned, tilted and lit, as a layer with transparency."""
+"""Draw a product turned, tilted and lit, as a layer with transparency."""
 
 import math
 from collections.abc import Sequence
@@ -142,7 +142,7 @@ def round_layer(thing: Round, pose: Pose, sun: Sequence[float]) -> Image:
 
 
 def layer(thing: Thing, pose: Pose, rng: Rng, *, soft: bool) -> Image:
-    """The product alone, rolled, as (CANVAS, CANVAS, 4) uint8; `soft` light is nearly even."""
+    """Draw a product alone, as (CANVAS, CANVAS, 4) uint8; `soft` light is nearly even."""
     spread = 0.12 if soft else 0.35
     sun = [
         1.0,

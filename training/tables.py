@@ -1,9 +1,11 @@
-"""How recall grows with an item's photos and falls with a camera's faults, beside the teachers.
+"""Measure recall by the number of an item's photos and by a camera's faults.
+
+The teachers are measured beside the network.
 
     python -m training.tables catalog/networks/embedded --plot training/robustness.png
 
-Grocery photos only; everything is measured on the yardstick's queries, every `--every`-th of them
-for the faults. Prints tables in Markdown.
+Only the grocery photos are used: all their queries, and every `--every`-th of them for the
+faults. Prints tables in Markdown.
 """
 
 import argparse

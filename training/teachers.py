@@ -1,8 +1,8 @@
-"""What the pretrained networks say about a picture, on common axes.
+"""Embed pictures with the pretrained teacher networks, on common axes.
 
-Both teachers' embeddings, each of unit length, are laid side by side, centred, and turned onto the
-256 main axes of many such vectors; a part of each axis' variance is taken out. The network's own
-256 numbers are fitted to them.
+Both teachers' embeddings, each of unit length, are concatenated, centred, projected onto the 256
+principal axes of many such vectors, and partly whitened. The network learns to give the same 256
+numbers.
 """
 
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ TEACHERS = (
 
 
 class Teachers:
-    """All teachers, asked about (224, 224, 3) uint8 pictures at once.
+    """Runs all teachers on (224, 224, 3) uint8 pictures.
 
-    By OpenVINO in bfloat16 where the processor has it: on the machine of the last run three times
-    as fast as onnxruntime, at a cosine of 0.996 on the axes and with the same recall.
+    OpenVINO runs them, in bfloat16 where the processor has it. On the machine of the last run that
+    was three times as fast as onnxruntime, at a cosine of 0.996 on the axes and the same recall.
     """
 
     def __init__(self, models: Path, threads: int = 1) -> None:
@@ -103,7 +103,7 @@ class Space:
 
 
 def fit(photos: list[Photo], models: Path, dimensions: int, whiten: float, seed: int) -> Space:
-    """The axes of one random crop of every photo and of every second photo whole."""
+    """Fit the axes to a random crop of every photo and to every second whole photo."""
     teachers, rng = Teachers(models), np.random.default_rng(seed)
     found: list[npt.NDArray[np.float32]] = []
     squares: list[Image] = []

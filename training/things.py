@@ -75,7 +75,7 @@ Thing = Box | Round | Flat
 
 
 def ground(recipe: Recipe, width: int, height: int) -> Image:
-    """The ground that a product's faces are painted on."""
+    """Draw the background that a product's faces are painted on."""
     paint = recipe.rng("ground")
     first = colour(paint, dull=paint.random() < 0.3)
     second = colour(paint) if paint.random() < 0.5 else contrasting(paint, first)
@@ -83,7 +83,7 @@ def ground(recipe: Recipe, width: int, height: int) -> Image:
 
 
 def face(recipe: Recipe, width: int, height: int, name: str = "") -> Image:
-    """One painted face; `name` keeps the faces of one product apart."""
+    """Paint a face; `name` tells the faces of one product apart."""
     draws = {part: recipe.rng(part) for part in ("accent", "words", "icon")}
     draws["layout"] = recipe.rng("layout" + name)
     needs_icon = recipe.grouped and "icon" in recipe.change()

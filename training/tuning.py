@@ -1,4 +1,4 @@
-"""The training part of `training.finetune`: a network goes on with one shop's photos."""
+"""Train a network further with one shop's photos; the training part of `training.finetune`."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from catalog.networks.featurizer import Descriptor
-from training.augment import recoloured, seen_through
+from training.augment import augmented, recoloured
 from training.data import Image, random_crop, resized
 from training.loss import pairs
 from training.network import Network
@@ -30,66 +30,76 @@ class Shop:
 
     @classmethod
     def of(cls, photos: Sequence[Labelled]) -> "Shop":
-        """The photos, their items numbered."""
+        """Take labelled photos and number their items."""
         _, item = np.unique([photo.sku for photo in photos], return_inverse=True)
         return cls([photo.picture for photo in photos], item.astype(np.int64))
 
     def batch(self, items: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Two views each of so many items: (n, size, size, 3) uint8 and items (n,) int64."""
+        """Draw two views of each of some items.
+
+        Returns:
+            The views (n, size, size, 3) uint8, and the items' numbers (n,) int64.
+        """
         known = np.unique(self.item)
         chosen = np.repeat(rng.choice(known, min(items, len(known)), replace=False), 2)
         pictures = []
         for number in chosen:
             photo = self.photos[rng.choice(np.flatnonzero(self.item == number))]
             square = resized(random_crop(photo, rng, 0.5), size * 9 // 8, size * 9 // 8)
-            pictures.append(seen_through(square, size, rng, photo=True))
+            pictures.append(augmented(square, size, rng, photo=True))
         return torch.from_numpy(np.stack(pictures)), torch.from_numpy(chosen)
 
 
 def tune(
     network: Network,
     shop: Shop,
-    fed: Descriptor,
-    how: FinetuneSettings,
+    descriptor: Descriptor,
+    settings: FinetuneSettings,
     minutes: float,
     seed: int,
     progress: Callable[[int, int], None],
 ) -> int:
-    """Train in place until the time is up, at least one step; returns the number of steps.
+    """Train a network in place until the time is up, at least one step.
 
-    Views of one item are drawn together and apart from others'; what the network said before
-    holds it back from forgetting the rest of the world.
+    Views of one item are pulled together and away from those of others. A second loss keeps the
+    vectors near those of the network before training, so that it does not forget other things.
 
     Args:
         network: Batch norms folded, as `training.shipped` reads it.
-        shop: What to learn from.
-        fed: How the network is fed.
-        how: Items in a batch, rate, weights.
+        shop: The photos to learn from.
+        descriptor: How pictures are prepared for the network.
+        settings: Items in a batch, rate, weights.
         minutes: Time budget.
-        seed: Of all that is random.
-        progress: Is told how many of how many seconds are gone.
+        seed: Chooses all that is random.
+        progress: Called with the seconds that have passed, and those of the whole budget.
+
+    Returns:
+        The number of steps.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     before = copy.deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), how.rate, weight_decay=0.0)
-    mean, std = torch.tensor(fed.mean), torch.tensor(fed.std)
-    noise = torch.randn(3 * fed.size * fed.size + 100_000)
-    started, steps, gone, budget = time.monotonic(), 0, 0.0, minutes * 60
-    while gone < budget:
+    optimiser = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=0.0)
+    mean, std = torch.tensor(descriptor.mean), torch.tensor(descriptor.std)
+    noise = torch.randn(3 * descriptor.size * descriptor.size + 100_000)
+    started, steps, elapsed, budget = time.monotonic(), 0, 0.0, minutes * 60
+    while elapsed < budget:
         for group in optimiser.param_groups:
-            group["lr"] = how.rate * 0.5 * (1 + math.cos(math.pi * gone / budget))
-        pictures, items = shop.batch(how.items, fed.size, rng)
+            group["lr"] = settings.rate * 0.5 * (1 + math.cos(math.pi * elapsed / budget))
+        pictures, items = shop.batch(settings.items, descriptor.size, rng)
         unit = functional.normalize(network(recoloured(pictures, mean, std, noise)), dim=1)
         with torch.no_grad():
             plain = ((pictures.float() - mean) / std).permute(0, 3, 1, 2)
-            said = functional.normalize(before(plain), dim=1)
-        loss = pairs(unit, items, how.temperature) + how.keep * (1 - (unit * said).sum(1)).mean()
+            anchors = functional.normalize(before(plain), dim=1)
+        loss = (
+            pairs(unit, items, settings.temperature)
+            + settings.keep * (1 - (unit * anchors).sum(1)).mean()
+        )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         steps += 1
-        gone = time.monotonic() - started
-        progress(min(round(gone), round(budget)), round(budget))
+        elapsed = time.monotonic() - started
+        progress(min(round(elapsed), round(budget)), round(budget))
     return steps

@@ -1,4 +1,4 @@
-"""Photos of a drawn product: on a ground, lit, photographed and roughly cropped."""
+"""Make photos of a drawn product: on a background, lit, and roughly cropped."""
 
 import math
 
@@ -13,7 +13,7 @@ from training.things import Thing
 
 
 def studio_ground(rng: Rng) -> Image:
-    """A plain, mostly light ground."""
+    """A plain, mostly light background."""
     base = np.array(
         [255.0] * 3
         if rng.random() < 0.4
@@ -43,7 +43,7 @@ def camera_ground(rng: Rng, photos: npt.NDArray[np.uint8] | None) -> Image:
 
 
 def photographed(picture: Floats, rng: Rng) -> Image:
-    """A kiosk camera's light, colour temperature, blur, noise and compression."""
+    """Add a kiosk camera's light, colour temperature, blur, noise and compression."""
     gain, warm = rng.uniform(0.6, 1.4), rng.uniform(-0.14, 0.14)
     across = np.linspace(-1, 1, picture.shape[1], dtype=np.float32)[None, :, None]
     down = np.linspace(-1, 1, picture.shape[0], dtype=np.float32)[:, None, None]
@@ -61,7 +61,7 @@ def photographed(picture: Floats, rng: Rng) -> Image:
 
 
 def hidden(layer_: Image, rng: Rng) -> Image:
-    """Something that covers a part of the product from an edge, as (CANVAS, CANVAS, 4) uint8."""
+    """Draw a shape that hides a part of the product at an edge, as (CANVAS, CANVAS, 4) uint8."""
     rows, columns = np.nonzero(layer_[..., 3] > 127)
     over = np.zeros_like(layer_)
     if len(rows) == 0:
@@ -84,7 +84,7 @@ def hidden(layer_: Image, rng: Rng) -> Image:
 
 
 def sheen(above: Image, rng: Rng) -> Image:
-    """Lay a soft band of reflected light across the product."""
+    """Draw a soft band of reflected light across the product."""
     y, x = np.mgrid[0:CANVAS, 0:CANVAS].astype(np.float32) / CANVAS - 0.5
     turn = rng.uniform(0, math.pi)
     along = x * math.cos(turn) + y * math.sin(turn) - rng.uniform(-0.3, 0.3)
@@ -105,9 +105,15 @@ def view(
     *,
     studio: bool,
 ) -> Image:
-    """One photo of a product, cropped round it and brought to (size, size, 3) uint8.
+    """Make a photo of a product, cropped around it and resized to (size, size, 3) uint8.
 
-    `resize`: squash, crop or letterbox; None draws one at random.
+    Args:
+        thing: The product.
+        rng: Chooses what is random.
+        photos: Photos whose parts may be the background; None for drawn backgrounds only.
+        size: Side of the result in pixels.
+        resize: squash, crop or letterbox; None chooses one at random.
+        studio: Whether it is a catalogue photo; False for a kiosk's.
     """
     pose = studio_pose(rng) if studio else camera_pose(rng)
     above = layer(thing, pose, rng, soft=studio)
