@@ -1,10 +1,10 @@
-"""How long the device takes and what it needs, beside the bare network.
+"""Measure how long the device takes and what it needs, beside the bare network.
 
     python -m bench
 
-Everything is measured in one run; what counts are the ratios. The catalogue of 10,000
-photos is made from the demonstration's drawings, frames come from the simulated camera.
-Results are kept in bench-results/.
+Everything is measured in one run, because the ratios are what counts. The catalogue of 10,000
+photos is made from the demonstration's drawings; frames come from the simulated camera. Results
+are written to bench-results/.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
         table.add_row(name, *cells, *(f"{share:.0%}" for share in shares.values()))
         results[f"bare networks beside {name}, ms"] = bare
     console.print(table)
-    console.print("wanted: all but embed at most 25 % of MobileNetV2-224's own time")
+    console.print("target: all but embed at most 25 % of MobileNetV2-224's own time")
 
     for name, featurizer in networks.items():
         if root is not None:

@@ -1,4 +1,4 @@
-"""How fast a build turns photos into vectors, beside the bare network."""
+"""Measure how fast a build turns photos into vectors, beside the bare network."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ LARGE = (4000, 3000)  # pixels: twelve million
 
 
 def build_speed(photos: Path, featurizer: Featurizer) -> dict[str, float]:
-    """Photos a second through reading, decoding, thumbnails and network; and the network's own.
+    """Photos a second through reading, decoding, thumbnails and network, and by the bare network.
 
-    The network's own speed is measured before and after, the mean counts: machines drift.
+    The bare network is measured before and after, and the mean is taken, because the speed of a
+    machine drifts.
     """
     places = [place for entry in read_source(photos) for place in entry.photos]
     alone = [1000 / network_ms(featurizer, BATCH)]

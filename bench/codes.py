@@ -1,4 +1,4 @@
-"""How many codes on drawn packages are read under the simulated camera, and how fast.
+"""Measure how many codes on drawn packages are read by the simulated camera, and how fast.
 
     python -m bench.codes [--showings 40]
 
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--showings", type=int, default=40, help="of each kind")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    print("codes on drawn packages        read (wanted 95 %)   wrong (0)   CPU, ms")
+    print("codes on drawn packages        read (target 95 %)   wrong (0)   CPU, ms")
     found = {kind: measure(kind, arguments.showings) for kind in SIZES}
     for kind, row in found.items():
         share = row["read"] / row["shown"]

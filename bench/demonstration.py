@@ -1,12 +1,11 @@
-"""How often the device is right about drawn things on simulated counters.
+"""Measure how often the device is right about drawn things on simulated counters.
 
     python -m bench.demonstration [--model MODEL] [--counters 30]
 
-On each counter ten showings of the catalogue's items (one beside a smaller thing, one that
-turns, one under changing light, one in a shadow, one out of focus at first), twenty of things
-that it does not hold, three hands and two times nothing. There are 60 foreign things, each is
-shown ten times. A showing is judged by what the device says when it has settled. The seeds are
-used nowhere else.
+Each counter has ten showings of the catalogue's items (one beside a smaller thing, one that turns,
+one under changing light, one in a shadow, one out of focus at first), twenty of foreign things,
+three hands and two times nothing. There are 60 foreign things; each is shown ten times. A showing
+is judged by the verdict when it has settled. The seeds are used nowhere else.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ RESULTS = Path("bench-results")
 
 
 def measure(bundle: Bundle, counters: int) -> dict[str, object]:
-    """Play so many counters."""
+    """Play a number of counters, and count the verdicts."""
     things = list(foreign_things(SEED, FOREIGN_THINGS, KEPT_BACK))
     histogram = HistogramBaseline(bundle)
     counts: Counter[str] = Counter()
@@ -53,8 +52,8 @@ def measure(bundle: Bundle, counters: int) -> dict[str, object]:
         settled: dict[int, Rest] = {}
         for rest in rests(bundle, play, len(KINDS)):
             if not rest.truth.things:
-                counts["bare"] += 1
-                counts["bare_named"] += rest.named
+                counts["empty"] += 1
+                counts["empty_named"] += rest.named
                 if rest.named:
                     faults.append(f"{SEED + number} {rest.act} {rest.kind}: named on nothing")
                 continue
@@ -70,10 +69,10 @@ def measure(bundle: Bundle, counters: int) -> dict[str, object]:
             _count(rest, counts, histogram, bundle)
             verdict, named = rest.answer
             if (named or "") != rest.sku:
-                said = f"{verdict.value} {named or ''}".strip()
+                answer = f"{verdict.value} {named or ''}".strip()
                 faults.append(
-                    f"{SEED + number} {rest.act} {rest.kind}: {rest.sku or 'foreign'}, said "
-                    f"{said}, nearest {rest.first}"
+                    f"{SEED + number} {rest.act} {rest.kind}: {rest.sku or 'foreign'}, answer "
+                    f"{answer}, nearest {rest.first}"
                 )
     return {**counts, "late_p95": float(np.quantile(late, 0.95, method="higher")), "wrong": faults}
 
@@ -113,19 +112,19 @@ def main() -> None:
     rows = (
         ("right item named, or 'one of' with it first", share("right", "items"), "98 %"),
         ("right item nearest, whatever the verdict", share("first", "items"), ""),
-        ("by the vector of the newest look alone", share("vectors", "items"), "97 %"),
+        ("by the vector of the newest crop alone", share("vectors", "items"), "97 %"),
         ("by a colour histogram of it", share("histogram", "items"), ""),
         ("'one of these'", share("one_of", "items"), ""),
         ("called unknown", share("unknown", "items"), ""),
         ("never settled", share("unsettled", "items"), ""),
         ("foreign things given an item", share("foreign_named", "foreign"), "1 %"),
-        ("items named on hands or an empty counter", share("bare_named", "bare"), "0"),
+        ("items named on hands or an empty counter", share("empty_named", "empty"), "0"),
         ("rest to answer, p95", f"{found['late_p95']:.2f} s", "1 s"),
         ("changes of mind while nothing changes", str(found.get("changes", 0)), "0"),
     )
     print("drawn things on simulated counters")
-    for name, value, wanted in rows:
-        print(f"  {name:46}{value:22}{wanted}")
+    for name, value, target in rows:
+        print(f"  {name:46}{value:22}{target}")
     for fault in found["wrong"]:  # type: ignore[attr-defined]
         print(f"    {fault}")
     (RESULTS / "demonstration.json").write_text(json.dumps(found, indent=1))

@@ -1,11 +1,10 @@
-"""Whether reporting slows the camera: frame to match during a full drain, and without one.
+"""Measure whether reporting slows the camera: frame to match with and without a drain.
 
     python -m bench.draining
 
-The same frames, rendered beforehand, go through recognizer and appliance at a steady pace,
-beside a real `visual-search sync run` that reports to a real mosquitto over mutual TLS: once
-with an empty outbox, once with one that it drains at its default limit. In turns, since
-machines drift.
+The same frames, rendered beforehand, go through recognizer and appliance at a steady pace, beside
+a real `visual-search sync run` that reports to a real mosquitto over mutual TLS. The outbox is
+empty, or full and drained at the default limit, in turns, because the speed of a machine drifts.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ from sync.settings import OutboxSettings
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto
 
 RESULTS = Path("bench-results")
-EVENTS = 5000  # more than are sent meanwhile
+EVENTS = 5000  # more than can be sent in one round
 ROUNDS = 4
 PACE_S = 0.1
-WANTED = 1.2
+TARGET = 1.2
 
 
 def main() -> None:
@@ -76,7 +75,7 @@ def main() -> None:
             f"p99 {np.quantile(taken_ms, 0.99):.2f} ms ({len(taken_ms)} frames)"
         )
     ratio = np.quantile(draining, 0.99) / np.quantile(empty, 0.99)
-    console.print(f"ratio of p99: {ratio:.2f} (wanted: at most {WANTED})")
+    console.print(f"ratio of p99: {ratio:.2f} (target: at most {TARGET})")
     console.print(f"{acknowledged} events were acknowledged meanwhile")
 
 
@@ -89,7 +88,11 @@ def one_round(
     *,
     full: bool,
 ) -> tuple[int, list[float]]:
-    """Events acknowledged meanwhile, and milliseconds of each frame."""
+    """Send the frames through the appliance once.
+
+    Returns:
+        The number of events that were acknowledged meanwhile, and each frame's milliseconds.
+    """
     settings = OutboxSettings.model_validate({})
     outbox = Outbox(folder / FILE, settings, "device")
     if full:

@@ -1,9 +1,9 @@
-"""What print, metric and calibration gain on real photos, and what they cost.
+"""Measure what local features, metric and calibration gain on real photos.
 
     python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2]
 
-Builds catalogues from the Grocery Store Dataset as an owner would, and asks its labelled test
-photos, by vectors alone (before) and with everything (after).
+Builds catalogues from the Grocery Store Dataset as an owner would, and queries them with the
+labelled test photos, by vectors alone (before) and with everything (after).
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ def networks(root: Path) -> dict[str, Featurizer]:
 
 
 def made(source: Path, featurizer: Featurizer, skus: Collection[str] | None = None) -> Bundle:
-    """A bundle of a folder's items, all or those named."""
-    entries = [one for one in read_source(source) if skus is None or one.item.sku in skus]
+    """Build a bundle of a folder's items: all of them, or those in `skus`."""
+    entries = [entry for entry in read_source(source) if skus is None or entry.item.sku in skus]
     out = Path(tempfile.mkdtemp()) / "bundle"
     build(entries, out, featurizer, CACHE, source.name)
     return Bundle.open(out)
 
 
 def of_kind(grocery: Path, kinds: Collection[str], folder: Path) -> Path:
-    """A folder with the queries of some kinds of goods alone, as links."""
+    """Make a folder with links to the queries of some kinds of goods."""
     with (grocery / "items.csv").open(encoding="utf-8") as file:
         chosen = [row["sku"] for row in csv.DictReader(file) if row["super"] in kinds]
     folder.mkdir()
@@ -74,16 +74,16 @@ def of_kind(grocery: Path, kinds: Collection[str], folder: Path) -> Path:
 
 
 def before_and_after(bundle: Bundle, queries: Path) -> dict[str, float]:
-    """Share right first by vectors alone and with everything."""
+    """The share of first answers that are right, by vectors alone and with everything."""
     plain, _ = evaluate(bundle, queries, CACHE, vectors_only=True)
     full, _ = evaluate(bundle, queries, CACHE)
     return {"photos": plain.queries, "before": plain.top1, "after": full.top1}
 
 
 def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
-    """Every row on the Grocery Store Dataset."""
+    """Measure every row on the Grocery Store Dataset."""
     grocery = root / "data" / "grocery"
-    found = _Told()
+    found = _PrintedRows()
     with tempfile.TemporaryDirectory() as name:
         cartons = of_kind(grocery, ("Packages",), Path(name, "cartons"))
         produce = of_kind(grocery, ("Fruit", "Vegetables"), Path(name, "produce"))
@@ -109,14 +109,17 @@ def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
                 found[f"the same, halves drawn at random, {network}"] = averaged(
                     [
                         mixed(half, evaluate(half, grocery / "queries", CACHE)[0])
-                        for half in (made(grocery / "photos", featurizer, set(of)) for of in drawn)
+                        for half in (
+                            made(grocery / "photos", featurizer, set(chosen_skus))
+                            for chosen_skus in drawn
+                        )
                     ]
                 )
     return found
 
 
-class _Told(dict[str, object]):
-    """Rows that are printed as they come: the whole takes long."""
+class _PrintedRows(dict[str, object]):
+    """Rows that are printed as they come, because the whole takes long."""
 
     def __setitem__(self, name: str, row: object) -> None:
         super().__setitem__(name, row)

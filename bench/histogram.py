@@ -1,4 +1,4 @@
-"""A colour histogram in the place of the network: what it takes no network to know."""
+"""A baseline without a network: compare colour histograms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.sighting import Image
 
 
 class HistogramBaseline:
-    """The photos of a bundle by their colours alone."""
+    """Finds a bundle's photos by their colours alone."""
 
     def __init__(self, bundle: Bundle) -> None:
         pictures = (
@@ -22,9 +22,9 @@ class HistogramBaseline:
         self._stored = np.stack([colour_histogram(picture) for picture in pictures])
         self._skus = bundle.items.skus
 
-    def first(self, look: Image) -> str:
+    def first(self, image: Image) -> str:
         """The sku of the photo with the most similar colours."""
-        return self._skus[int((self._stored @ colour_histogram(look)).argmax())]
+        return self._skus[int((self._stored @ colour_histogram(image)).argmax())]
 
 
 def colour_histogram(image: Image) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What the device costs while nothing happens: processor time of the whole edge process.
+"""Measure the processor time of the whole edge process while nothing happens.
 
     python -m bench.idle [--seconds 300] [--model MODEL]
 
@@ -115,7 +115,7 @@ def main() -> None:
     bundle = prepare(RESULTS / "demonstration", CatalogSettings(), arguments.model)
     found = {"empty counter": measure(bundle, arguments.seconds)}
     found["thing at rest"] = measure(bundle, arguments.seconds, thing=True)
-    print(f"idle for {arguments.seconds:g} s (wanted at most 3 % of one core, aim 1 %)")
+    print(f"idle for {arguments.seconds:g} s (target: at most 3 % of one core, better 1 %)")
     for name, row in found.items():
         print(f"  {name:16}{row['share']:.2%} of one core, {row['sightings']:.0f} sightings")
     RESULTS.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
-"""What it costs to follow a channel, beside plain copying from the same store.
+"""Measure what it costs to follow a channel, beside plain copying from the same store.
 
     python -m bench.link [PHOTOS]
 
-The store is SeaweedFS on this machine; a proxy counts requests and bytes where those are
-asked for, and is left out where times are compared. The catalogue is that of `bench.sizes`:
+The store is SeaweedFS on this machine. A proxy counts requests and bytes; it is left out where
+times are compared. The catalogue is that of `bench.sizes`:
 drawn pictures, synthetic vectors. The plain tool is Debian's ``aws s3 cp``.
 """
 
@@ -40,7 +40,7 @@ PLAIN = ["/usr/bin/aws", "s3", "cp", "--recursive", "--only-show-errors"]
 TIMED = """
 import sys, time
 from sync.catalogues.pull import Puller
-assemble = Puller._assemble  # by then each file's digest was right, and the file is flushed
+assemble = Puller._assemble  # called when each file's digest was right and the file is flushed
 def timed(self, *what):
     print(f"fetched {time.time()}", file=sys.stderr, flush=True)
     return assemble(self, *what)
@@ -77,7 +77,7 @@ class Link:
         return self.call([*COMMAND, *arguments], **variables)
 
     def call(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run any command with what it needs to reach the store."""
+        """Run any command with the environment that it needs to reach the store."""
         environment = {**self.environment, **variables}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
@@ -91,7 +91,7 @@ class Link:
         self.run("sync", "publish", str(bundle), self.source, *keys, *endpoint)
 
     def pull(self, device: Path) -> tuple[float, float]:
-        """Seconds of a pull: until the last byte is verified and flushed, and to its end."""
+        """Seconds of a pull: until the last byte is verified and flushed, and until its end."""
         data = {"VISUAL_SEARCH_DEVICE__DATA_DIR": str(device)}
         start = time.time()
         done = self.call([sys.executable, "-c", TIMED, "sync", "once"], **data)
@@ -101,7 +101,7 @@ class Link:
 
 
 def catalogue(folder: Path, photos: int) -> tuple[Path, Path]:
-    """A bundle, and the one of the same photos in which every price has changed."""
+    """Build a bundle, and another of the same photos in which every price has changed."""
     photos_of(folder, photos)
     entries = read_source(folder / "photos")
     bundles = []
@@ -119,7 +119,7 @@ def catalogue(folder: Path, photos: int) -> tuple[Path, Path]:
 
 
 def plain_copy(link: Link, target: Path) -> float:
-    """Seconds in which the plain tool copies the same files, flushed."""
+    """Seconds that the plain tool needs to copy the same files, flushed."""
     start = time.time()
     link.call(
         [*PLAIN, f"{link.source}/files", str(target), "--endpoint-url",
@@ -133,7 +133,7 @@ def plain_copy(link: Link, target: Path) -> float:
 
 
 def full_pulls(link: Link, folder: Path) -> dict[str, float]:
-    """Full pulls beside plain copies, in pairs, the order changing; medians."""
+    """Medians of full pulls beside plain copies, in pairs of alternating order."""
     pulls, wholes, copies = [], [], []
     for turn in range(PAIRS + 1):
         device, target = folder / "device", folder / "copy"
@@ -160,7 +160,7 @@ def full_pulls(link: Link, folder: Path) -> dict[str, float]:
 
 
 def switch(link: Link, device: Path, expected: Path) -> dict[str, float]:
-    """A pull under a process that searches without a pause; what it saw."""
+    """Pull while a process searches without a pause, and report what that process saw."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.proofs.crash.searcher", str(device / "shelf"), str(expected)],
         stdout=subprocess.PIPE,
@@ -192,11 +192,11 @@ def counted(proxy: FaultyProxy, link: Link, device: Path) -> dict[str, float]:
     )  # fmt: skip
     took = (time.perf_counter() - start) * 1000
     made = proxy.requests[before:]
-    said = done.stdout.partition(":")[0]
+    outcome = done.stdout.partition(":")[0]
     return {
-        f"{said}: requests": len(made),
-        f"{said}: bytes": sum(one.bytes for one in made),
-        f"{said}: ms, process start to exit": took,
+        f"{outcome}: requests": len(made),
+        f"{outcome}: bytes": sum(exchange.bytes for exchange in made),
+        f"{outcome}: ms, process start to exit": took,
     }
 
 
@@ -222,14 +222,14 @@ def main() -> None:
             device = folder / "following"
             link.pull(device)
             figures |= counted(proxy, link, device)
-            kept = folder / "kept"
-            shutil.copytree(device, kept, symlinks=True)
+            copy = folder / "copy-of-device"
+            shutil.copytree(device, copy, symlinks=True)
             link.publish(repriced)
             changed = counted(proxy, link, device)
             figures |= {f"every price changed: {key}": value for key, value in changed.items()}
             fetched = next(value for key, value in changed.items() if "bytes" in key)
             figures["every price changed: share of the bundle, %"] = 100 * fetched / size
-            figures |= switch(link, kept, folder / "expected.json")
+            figures |= switch(link, copy, folder / "expected.json")
         finally:
             proxy.close()
             server.close()

@@ -1,10 +1,10 @@
-"""Every network by every engine that can run it: do they agree, how fast, how often right.
+"""Run every network by every engine: do they agree, how fast are they, how often right.
 
     python -m bench.networks
 
-Agreement is the largest difference of any number of the normalised vectors from what ONNX
-Runtime gives, over real photos. The engine awscam is a stand-in here, so only its agreement
-counts. Right first: of the Grocery Store Dataset's test photos, as a bundle would answer.
+Agreement is the largest difference of any number of the normalised vectors from those of ONNX
+Runtime, over real photos. The engine awscam is a stand-in here, so only its agreement counts.
+"Right first" is the share of the Grocery Store Dataset's test photos whose first answer is right.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        os.environ["VISUAL_SEARCH_CATALOG__CACHE_DIR"] = name  # where awscam keeps what it made
+        os.environ["VISUAL_SEARCH_CATALOG__CACHE_DIR"] = name  # for the networks of awscam
         networks = {"embedded": EMBEDDED, EFFICIENTNET: ensure_installed(EFFICIENTNET, folder)}
         for file, preprocessing in PUBLIC.items():
             networks[file] = folder / file.replace("/", "-")
@@ -83,7 +83,7 @@ def _measure(
     pictures: list[Picture],
     expected: np.ndarray[tuple[int, int], np.dtype[np.float32]],
 ) -> dict[str, float | None]:
-    Featurizer.open(path, engine)  # what is imported or optimised once is not the session's
+    Featurizer.open(path, engine)  # imports and optimises what is done only once
     start = time.perf_counter()
     featurizer = Featurizer.open(path, engine)
     opened = 1000 * (time.perf_counter() - start)

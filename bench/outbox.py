@@ -1,8 +1,8 @@
-"""What reporting costs: taking an event, making it durable, beside a bare SQLite commit.
+"""Measure what it costs to take an event and make it durable, beside a bare SQLite commit.
 
     python -m bench.outbox [FOLDER]
 
-FOLDER lies on the disk to measure [bench-results]. All figures are of one run.
+FOLDER lies on the disk to measure [bench-results]. All numbers are of one run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sync.settings import OutboxSettings
 RESULTS = Path("bench-results")
 ALONE = 500  # events, each waited for
 TOGETHER = 5000  # events, put as fast as they are taken
-AT_A_TIME = 1000  # of these; more would not find room in memory
+AT_A_TIME = 1000  # of these; more would exceed the outbox's room in memory
 GEAR = Item(sku="GEAR/24", title="Spur gear, 24 teeth, module 1.5", similarity=0.913)
 SEEN = Sighting(
     verdict="match",
@@ -47,7 +47,7 @@ def outbox_figures(folder: Path) -> dict[str, float]:
     outbox = Outbox(folder / "outbox.db", OutboxSettings(max_mb=1000), "device")
     bare = _bare(folder / "bare.db")
     outbox.put(Event("sighting", SEEN)).wait()
-    for _ in range(ALONE):  # in turns, so that a noisy disk is noisy for both
+    for _ in range(ALONE):  # in turns, so that a busy disk slows both
         start = time.perf_counter()
         ticket = outbox.put(Event("sighting", SEEN))
         returned = time.perf_counter()
@@ -73,7 +73,7 @@ def outbox_figures(folder: Path) -> dict[str, float]:
 
 
 def _bare(file: Path) -> sqlite3.Connection:
-    """A database of the outbox's tables and durability, and nothing else."""
+    """Open a database with the outbox's tables and durability, and nothing else."""
     database = sqlite3.connect(file, isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
@@ -117,7 +117,9 @@ def main() -> None:
     for column in ("", "p50, us", "p99, us"):
         table.add_column(column, justify="right" if column else "left")
     for name in ("put", "put in a row", "durable", "bare commit"):
-        table.add_row(name, *(f"{figures[f'{name} p{one}, us']:,.0f}" for one in (50, 99)))
+        table.add_row(
+            name, *(f"{figures[f'{name} p{quantile}, us']:,.0f}" for quantile in (50, 99))
+        )
     console = Console(width=110)
     console.print(table)
     ratio = figures["durable p50, us"] / figures["bare commit p50, us"]

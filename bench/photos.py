@@ -1,10 +1,10 @@
-"""How often the device is right about real photos.
+"""Measure how often the device is right about real photos.
 
     python -m bench.photos
 
-Builds a catalogue from the reference photos of the Grocery Store Dataset, and one from its
-clean pictures, and asks its labelled test photos, by the same commands that an owner has:
-with the embedded network and with pretrained ones given as ONNX files.
+Builds a catalogue from the reference photos of the Grocery Store Dataset, and one from its clean
+pictures, and queries both with the labelled test photos, by the commands that an owner uses: with
+the embedded network, and with pretrained ones given as ONNX files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from catalog.core.photos import Picture, decode
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
 NETWORKS: dict[str, tuple[list[str], float | None, float | None]] = {
-    # how it is given; top-1 with own photos and with clean pictures as measured elsewhere
+    # options; then top-1 with own photos and with clean pictures, as measured elsewhere
     "embedded": ([], None, None),
     "MobileNetV2 224": (
         ["models/mobilenet_v2_1.0_224.onnx", "--mean", "127.5", "--std", "127.5"], 60.3, 31.1,
@@ -38,7 +38,11 @@ NETWORKS: dict[str, tuple[list[str], float | None, float | None]] = {
 
 
 def measure(photos: Path, queries: Path, model: list[str], folder: Path) -> dict[str, float]:
-    """Build and evaluate by command; returns the evaluation and ``photos_per_second``."""
+    """Build and evaluate by command.
+
+    Returns:
+        The evaluation, and ``photos_per_second`` of the build.
+    """
     bundle = folder / "bundle"
     built = _run("catalog", "build", str(photos), "--out", str(bundle), "--json", *model)
     answer = _run("catalog", "evaluate", str(bundle), str(queries), "--json")
@@ -51,11 +55,11 @@ def histogram_cells(grocery: Path) -> list[str]:
     asked = labelled(grocery / "queries")
     questions = np.stack([colour_histogram(picture) for _, picture in asked])
     for folder, reference in (("photos", "39.1"), ("iconic", "8.9")):
-        held = labelled(grocery / folder)
-        skus = [sku for sku, _ in held]
-        stored = np.stack([colour_histogram(picture) for _, picture in held])
+        catalogue = labelled(grocery / folder)
+        skus = [sku for sku, _ in catalogue]
+        stored = np.stack([colour_histogram(picture) for _, picture in catalogue])
         found = [skus[row] for row in (questions @ stored.T).argmax(1)]
-        right = [one == sku for one, (sku, _) in zip(found, asked, strict=True)]
+        right = [answer == sku for answer, (sku, _) in zip(found, asked, strict=True)]
         cells += [f"{np.mean(right):.1%}", "", reference]
     return cells
 

@@ -1,10 +1,10 @@
-"""Whether what a build expects comes true, for catalogues of several kinds.
+"""Measure whether a build's predictions come true, for catalogues of several kinds.
 
     python -m bench.predictions
 
-Photos of groceries, asked by those of other days; clothing and Caltech-101, whose photos all
-differ. These are development photos: settings may be chosen by them, so the test photos of
-`bench.evidence` judge those.
+The catalogues are of groceries, with queries of other days, of clothing and of Caltech-101, whose
+photos all differ. These are development photos, by which settings may be chosen; the test photos
+of `bench.evidence` judge those settings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from catalog.recognition.calibration import OutcomeShares
 
 RESULTS = Path("bench-results")
 CACHE = RESULTS / "evidence-cache"
-NETWORK = "efficientnet_lite0"  # the embedded one has learned from these photos
+NETWORK = "efficientnet_lite0"  # the embedded network has learned from these photos
 
 
 def linked(photos: Iterable[Path], folder: Path) -> Path:
@@ -40,7 +40,7 @@ def linked(photos: Iterable[Path], folder: Path) -> Path:
 
 
 def sets(data: Path, folder: Path) -> dict[str, tuple[Path, Path]]:
-    """The folders with photos of each catalogue, and with those that ask, by name."""
+    """The folders of each catalogue's photos and of its queries, by name."""
     grocery = sorted((data / "grocery" / "photos").glob("*/*"))
     skus = sorted({photo.parent.name for photo in grocery})
     clothing = sorted((data / "clothing").glob("*/*"))
@@ -53,24 +53,24 @@ def sets(data: Path, folder: Path) -> dict[str, tuple[Path, Path]]:
     )
     found = {
         name: (
-            linked((one for one in grocery if one.parent.name in held), folder / name),
+            linked((photo for photo in grocery if photo.parent.name in chosen), folder / name),
             data / "grocery" / "dev",
         )
-        for name, held in halves
+        for name, chosen in halves
     }
     found["clothing"] = (
         linked(train[::2], folder / "clothing"),
-        linked((one for one in clothing if one.name.startswith("dev-")), folder / "worn"),
+        linked((photo for photo in clothing if photo.name.startswith("dev-")), folder / "worn"),
     )
     found["Caltech-101, 1st, 3rd ... kind"] = (
-        linked((one for one in caltech[::2] if one.parent.name in kinds), folder / "caltech"),
+        linked((photo for photo in caltech[::2] if photo.parent.name in kinds), folder / "caltech"),
         linked(caltech[1::4], folder / "others"),
     )
     return found
 
 
 def measured(bundle: Bundle, queries: Path) -> dict[str, object]:
-    """What the build expects beside what came, in per cent."""
+    """What the build predicted, and what was measured, in per cent."""
     expected = bundle.manifest.calibration
     full, _ = evaluate(bundle, queries, CACHE)
     return {
@@ -92,7 +92,7 @@ def _per_cent(shares: OutcomeShares | None) -> str:
 
 
 def of_all(featurizer: Featurizer, data: Path) -> dict[str, dict[str, object]]:
-    """Every set, by name."""
+    """Measure every set, by name."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (photos, queries) in sets(data, Path(folder)).items():

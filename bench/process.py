@@ -1,4 +1,4 @@
-"""The appliance as a process: start, memory, processor at rest, exit."""
+"""Measure the appliance as a process: start, memory, processor at rest, exit."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def process_figures(bundle: Path, thing: Path) -> dict[str, float]:
         "cold start to first match, s": first_match,
         "bare: start Python, open the network, run it once, s": bare,
         "ratio to bare": first_match / bare,
-        "resident memory, MB (wanted below 300)": memory,
+        "resident memory, MB (target below 300)": memory,
         "processor at rest, % of one core": 100 * at_rest,
-        "exit, s (wanted below 1)": exit_seconds,
+        "exit, s (target below 1)": exit_seconds,
     }
 
 

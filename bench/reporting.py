@@ -1,8 +1,8 @@
-"""How fast the outbox is emptied, beside the same client that publishes from memory.
+"""Measure how fast the outbox is emptied, beside the same client publishing from memory.
 
     python -m bench.reporting [--events 5000]
 
-Both without the limit of rate, to a real mosquitto over mutual TLS, with the same window.
+Both publish without a rate limit and with the same window, to a real mosquitto over mutual TLS.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from tests.support.brokers import THING, BrokerCertificates, Mosquitto
 
 ROUNDS = 5
 AT_ONCE = 100
-WANTED = 0.8  # of the rate from memory
+TARGET = 0.8  # of the rate from memory
 
 
 class Counting:
-    """A listener that keeps a window and counts."""
+    """A listener that limits the window and counts what was accepted."""
 
     def __init__(self, window: int) -> None:
         self.free = threading.Semaphore(window)
         self.accepted_count = 0
 
     def accepted(self, token: int) -> None:
-        """One more."""
+        """Count one more, and free its place in the window."""
         self.accepted_count += 1
         self.free.release()
 
     def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
-        """Must not happen."""
+        """Fail: nothing may be refused."""
         raise AssertionError(reason)
 
     def lost(self, reason: str) -> None:
-        """At the end."""
+        """Do nothing: the connection ends when all is sent."""
 
     def command(self, topic: str, payload: bytes) -> None:
-        """Nobody commands."""
+        """Do nothing: no commands are sent."""
 
 
 def main() -> None:
@@ -76,11 +76,11 @@ def main() -> None:
             f"ratio {drained / memory:.2f}"
         )
     ratio = statistics.median(drained / memory for memory, drained in rounds)
-    console.print(f"median ratio {ratio:.2f} (wanted: at least {WANTED})")
+    console.print(f"median ratio {ratio:.2f} (target: at least {TARGET})")
 
 
 def one_round(folder: Path, address: BrokerAddress, events: int) -> tuple[float, float]:
-    """Events a second from memory, and from an outbox; the same documents."""
+    """Events a second from memory, and from an outbox, of the same documents."""
     folder.mkdir()
     settings = OutboxSettings.model_validate({"rate": 1e9})
     outbox = Outbox(folder / "outbox.db", settings, "device")

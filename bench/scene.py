@@ -1,8 +1,8 @@
-"""How well the scene is understood, on simulated counters that are hard on a camera.
+"""Measure how well the scene is understood, on simulated counters that are hard for a camera.
 
     python -m bench.scene [--acts 120] [--model MODEL]
 
-Nothing was tuned on these seeds; the scene's thresholds were chosen on 95001 to 95010.
+No setting was chosen on these seeds; the scene's thresholds were chosen on 95001 to 95010.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ACTS_A_SEED = 14
 
 
 def measure(bundle: Bundle, acts: int) -> dict[str, object]:
-    """Play until there were enough acts."""
+    """Play until there are enough acts, and count."""
     counts: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     late: list[float] = []
@@ -39,7 +39,7 @@ def measure(bundle: Bundle, acts: int) -> dict[str, object]:
             break
         for rest in rests(bundle, Play(seed), ACTS_A_SEED):
             if not rest.truth.things:
-                counts["bare"] += 1
+                counts["empty"] += 1
                 counts["named on nothing"] += rest.named
                 if rest.named:
                     faults.append(f"{seed} {rest.act} {rest.kind}: named on {rest.truth.state}")
@@ -60,13 +60,13 @@ def measure(bundle: Bundle, acts: int) -> dict[str, object]:
             kinds[rest.kind]["boxed"] += rest.overlap >= 0.7
             if len(rest.truth.things) == 2:
                 counts["two"] += 1
-                counts["two said"] += rest.things == 2
+                counts["two found"] += rest.things == 2
             elif rest.things > 1:
-                counts["two said of one"] += 1
+                counts["one found as two"] += 1
             late_s = np.inf if rest.late is None else rest.late
             if rest.overlap < 0.7 or changes or not right or late_s > 1:
                 faults.append(
-                    f"{seed} {rest.act} {rest.kind}: {rest.sku or 'foreign'}, said {answer[0]} "
+                    f"{seed} {rest.act} {rest.kind}: {rest.sku or 'foreign'}, answer {answer[0]} "
                     f"{answer[1]}; overlap {rest.overlap:.2f}, {late_s:.2f} s, {changes} changes"
                 )
         counts["acts"] += ACTS_A_SEED
@@ -100,12 +100,16 @@ def main() -> None:
             "1 s",
         ),
         ("changes of mind", f"{found.get('changes', 0)}", "0"),
-        ("items named on hands or nothing", f"{found['named on nothing']} of {found['bare']}", "0"),
-        ("two things said to be two", f"{found.get('two said', 0)} of {found.get('two', 0)}", ""),
-        ("one thing said to be two", f"{found.get('two said of one', 0)}", ""),
+        (
+            "items named on hands or nothing",
+            f"{found['named on nothing']} of {found['empty']}",
+            "0",
+        ),
+        ("two things found as two", f"{found.get('two found', 0)} of {found.get('two', 0)}", ""),
+        ("one thing found as two", f"{found.get('one found as two', 0)}", ""),
     )
-    for name, value, wanted in rows:
-        print(f"  {name:34}{value:20}{wanted}")
+    for name, value, target in rows:
+        print(f"  {name:34}{value:20}{target}")
     for kind, part in found["kinds"].items():  # type: ignore[attr-defined]
         print(f"  {kind:10} {part}")
     for fault in found["faults"]:  # type: ignore[attr-defined]

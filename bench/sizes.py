@@ -1,12 +1,12 @@
-"""Catalogues of 1,000, 10,000 and 100,000 photos within the memory of an 8 GB device.
+"""Measure catalogues of 1,000, 10,000 and 100,000 photos in the memory of an 8 GB device.
 
     python -m bench.sizes [NUMBER OF PHOTOS...]
 
-The pictures are the demonstration's drawings, their thumbnails are real; the vectors are
-synthetic: five around each item's, which in turn lie around what the embedded
-network says of a drawing. They lie ready in the build's cache, so that everything of a build
-runs but the network. Each step is a process of its own, its address space limited to 8 GiB.
-Results are kept in bench-results/.
+The pictures are the demonstration's drawings, and their thumbnails are real. The vectors are
+synthetic: five around each item's vector, which lies around the embedded network's vector of a
+drawing. They are put into the build's cache, so that all of a build runs but the network. Each
+step is a process of its own whose address space is limited to 8 GiB. Results are written to
+bench-results/.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ Figures = dict[str, float]
 
 
 def photos_of(folder: Path, count: int) -> None:
-    """Write `count` different photos into `folder`, and what a build would find out about them."""
+    """Write `count` different photos into `folder`, and their features into the build's cache."""
     featurizer = Featurizer.open()
     drawn = sorted(catalogue_photos(RESULTS).rglob("*.jpg"))
-    files = [one.read_bytes() for one in drawn]
-    pictures = [np.asarray(cv2.imread(str(one)), np.uint8) for one in drawn]
-    thumbnails = [encode_jpeg(one, THUMBNAIL) for one in pictures]
-    seen = np.concatenate([featurizer.embed([one]) for one in pictures])
+    files = [photo.read_bytes() for photo in drawn]
+    pictures = [np.asarray(cv2.imread(str(photo)), np.uint8) for photo in drawn]
+    thumbnails = [encode_jpeg(picture, THUMBNAIL) for picture in pictures]
+    seen = np.concatenate([featurizer.embed([picture]) for picture in pictures])
     random = np.random.default_rng(count)
     cache = FeatureCache(folder / "cache")
     for first in range(0, count, AT_ONCE):
@@ -70,7 +70,9 @@ def photos_of(folder: Path, count: int) -> None:
         for number, drawing, vector in zip(numbers, of_drawings, vectors, strict=True):
             item = folder / "photos" / f"item-{number // PHOTOS_AN_ITEM:05}"
             item.mkdir(parents=True, exist_ok=True)
-            data = files[drawing] + number.to_bytes(4, "big")  # after a JPEG's end nobody looks
+            data = files[drawing] + number.to_bytes(
+                4, "big"
+            )  # decoders ignore what follows a JPEG's end
             (item / f"{number}.jpg").write_bytes(data)
             height, width = pictures[drawing].shape[:2]
             sha256 = hashlib.sha256(data).hexdigest()
@@ -88,7 +90,7 @@ def _around(centres: Vectors, cosine: float, random: np.random.Generator) -> Vec
 
 
 def build_figures(folder: Path) -> Figures:
-    """Build the bundle; seconds by part, and the most memory it had."""
+    """Build the bundle; measure seconds by part, and the peak memory."""
     ends = {}
 
     def note(what: str, done: int, total: int) -> None:
@@ -113,7 +115,7 @@ def build_figures(folder: Path) -> Figures:
 
 
 def open_figures(folder: Path) -> Figures:
-    """Open the bundle, ask it; seconds, milliseconds, memory."""
+    """Open the bundle and search it; measure seconds, milliseconds and memory."""
     before = psutil.Process().memory_info()
     start = time.perf_counter()
     bundle = Bundle.open(folder / "bundle", verified=True)
@@ -146,7 +148,7 @@ def search_ms(bundle: Bundle, queries: Vectors, *, exact: bool) -> list[float]:
 
 
 def gate_figures(folder: Path) -> Figures:
-    """Let the bundle prove itself, as activation does."""
+    """Validate the bundle, as activation does."""
     start = time.perf_counter()
     passed = validator.validate(folder / "bundle")
     seconds = time.perf_counter() - start
@@ -162,7 +164,7 @@ def gate_figures(folder: Path) -> Figures:
 def size_figures(folder: Path) -> Figures:
     """Megabytes of each file, and how the bundle is searched."""
     manifest = read_manifest(folder / "bundle")[0]
-    sizes = {f"{name}, MB": one.bytes / 1e6 for name, one in manifest.files.items()}
+    sizes = {f"{name}, MB": file.bytes / 1e6 for name, file in manifest.files.items()}
     index = manifest.index
     return {
         "items": manifest.items,
@@ -224,4 +226,4 @@ if __name__ == "__main__":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         print(json.dumps(STEPS[sys.argv[1]](Path(sys.argv[2]))))
     else:
-        main([int(one) for one in sys.argv[1:]] or list(SIZES))
+        main([int(size) for size in sys.argv[1:]] or list(SIZES))

@@ -1,4 +1,4 @@
-"""Medians of what is done again and again."""
+"""Measure medians of repeated work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from catalog.networks.featurizer import Featurizer
 
 
 def median_ms(work: Callable[[], object], times: int) -> float:
-    """Median milliseconds of `work`, after a warm-up."""
+    """Median milliseconds of `times` calls of `work`, after a warm-up."""
     work()
     measured = []
     for _ in range(times):
@@ -23,7 +23,7 @@ def median_ms(work: Callable[[], object], times: int) -> float:
 
 
 def network_ms(featurizer: Featurizer, batch: int = 1) -> float:
-    """Milliseconds a picture of the bare network, on a tensor in memory, one thread."""
+    """Milliseconds of the bare network for each picture of a batch in memory, on one thread."""
     side = featurizer.descriptor.size
     tensor = np.random.default_rng(0).normal(size=(batch, 3, side, side)).astype(np.float32)
     return median_ms(lambda: featurizer.run(tensor), 200 // batch) / batch
