@@ -11,7 +11,7 @@ import time
 from catalog.core.photos import encode_jpeg
 from edge.sighting import Frame
 
-LIVE_S = 3.0  # an older frame is not live; the page waits as long before it says so
+LIVE_S = 3.0  # an older frame is not live; the page waits for as long
 LONGEST_SIDE = 960  # pixels; enough for a kiosk's screen
 
 

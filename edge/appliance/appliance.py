@@ -37,8 +37,8 @@ class Appliance:
         settings: ``[edge]``.
         bundle: The open bundle to begin with.
         shelf: Is watched for a newer active bundle; None to stay with `bundle`.
-        state_folder: Where the process writes its state; None for nowhere.
-        recorder: Records what happens; None for nobody.
+        state_folder: Where the process writes its state; None to write none.
+        recorder: Records events; None to record nothing.
         opener: Opens the camera.
     """
 

@@ -1,4 +1,4 @@
-"""The loop: a frame from the camera becomes an observation, and what changed, a sighting."""
+"""The loop: it turns frames into observations, and publishes each changed one as a sighting."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RecognitionLoop:
         settings: ``[edge]``.
         reader: Gives the newest frame.
         bundle: The open bundle to begin with.
-        recorder: Is told each sighting, and the network's output; None for nobody.
+        recorder: Records each sighting and the network's output; None to record nothing.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class RecognitionLoop:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew, because the camera or the catalogue is another one now."""
+        """End the current sighting, because the camera is offline or the catalogue has changed."""
         self._recognizer.reset()
         newest = self.latest.newest()
         if newest is not None and newest.verdict is not Verdict.NOTHING:

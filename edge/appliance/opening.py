@@ -1,4 +1,4 @@
-"""Open the bundle that the appliance begins with, and tell other processes how that goes."""
+"""Open the bundle that the appliance begins with, and write how that goes for other processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_bundle(
         shelf: The device's shelf.
         state_folder: Where the process writes its state.
         engine: The engine that runs the bundle's network.
-        recorder: Is told of a damaged bundle; None for nobody.
+        recorder: Records a damaged bundle; None to record nothing.
 
     Returns:
         The open bundle, and whether it is the shelf's.

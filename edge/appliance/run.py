@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
-    """Handle signals and errors until `run` does: leaving here is recorded as a stop, not a crash.
+    """Handle signals and errors before `run` does, and record an end as a stop, not as a crash.
 
     The address is tried first, so that a second process does not overwrite the state that the
     first one wrote.
@@ -66,9 +66,9 @@ def run(
         settings: ``[edge]``.
         bundle: The open bundle to begin with.
         shelf: Is watched for a newer active bundle; None to stay with `bundle`.
-        state_folder: Where the process writes its state; None for nowhere.
+        state_folder: Where the process writes its state; None to write none.
         on_ready: Called with the page's addresses.
-        recorder: Records what happens; None for nobody.
+        recorder: Records events; None to record nothing.
 
     Raises:
         PortError: The port cannot be listened on.

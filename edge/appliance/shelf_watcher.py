@@ -86,7 +86,7 @@ class ShelfWatcher:
             self._failed = True
             self._on_change("failed", active.name, str(error))
             raise
-        except Exception:  # the machine lacks memory or a package: that says nothing of the bundle
+        except Exception:  # the machine lacks memory or a package; the bundle may be sound
             self._tried, self._retry_at = None, time.monotonic() + RETRY_S
             self._on_change("open", current.id, "")
             raise

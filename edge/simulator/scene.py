@@ -46,7 +46,7 @@ class Simulator:
     """Frames of a kiosk's camera, each made from (seed, index) alone.
 
     Args:
-        seed: Chooses the counter, the order of things and how each is held.
+        seed: Chooses the counter, the order of things and the view of each.
         items: Things that are in the catalogue; the demonstration's own by default.
         size: Width and height in pixels.
         fps: Frames per second of the simulated time.

@@ -212,7 +212,7 @@ class FixedScene(Scene):
             self._background.follow(now, seconds, empty=empty)
 
     def _relearn(self, now: WorkingImage, *, other_scene: bool) -> None:
-        """Learn the background anew where the scene has been a different one for long."""
+        """Learn the background anew where the scene has been a different one for 10 seconds."""
         if not other_scene:
             self._unknown_since = self.time
         elif self.time - self._unknown_since >= RELEARN_S:

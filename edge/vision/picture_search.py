@@ -30,7 +30,7 @@ class Observation:
     Attributes:
         bundle: The bundle that was searched.
         decision: The decision that holds now.
-        decision_changed: Whether it says something else than before.
+        decision_changed: Whether it differs from the decision before.
         crop: The part of the frame that was searched; None where none was.
         found: The items found, the likeliest first.
         timings: What each stage took.

@@ -183,7 +183,7 @@ class Recognizer:
         return [crop.image for crop in self._crops if crop.sharpness >= LEAST_SHARPNESS * sharpest]
 
     def _conclude(self, decision: Decision, scene: SceneState, timings: Timings) -> Observation:
-        """Hold a decision from now on, unless it says the same as the one before."""
+        """Replace the decision, unless the new one is about the same subject."""
         several = scene.things > 1
         before = self._decision.subject, self._several_things
         changed = (decision.subject, several) != before

@@ -1,8 +1,8 @@
 """What goes on before the camera: nothing, something that moves, or a thing at rest.
 
-`Scene` is told every frame that is analysed and answers with a `SceneState`. There are two
-kinds: `FixedScene` learns the background of a camera that stands still, and `ChangingScene` is
-for pictures without a common background.
+`Scene.update` takes each analysed frame and returns a `SceneState`. There are two kinds of scene:
+`FixedScene` learns the background of a camera that stands still, and `ChangingScene` is for
+pictures without a common background.
 """
 
 from __future__ import annotations

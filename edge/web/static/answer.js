@@ -1,14 +1,14 @@
-// What the answer panel shows: one thing, a few, or a sentence.
+// The views of the answer panel: one item, a few items, or a sentence.
 
 import { icon, make } from "./dom.js";
-import { sureness } from "./words.js";
+import { confidenceWords } from "./words.js";
 
 const NEXT_BEST = 3;
 const LONG_TITLE = 48; // letters; longer ones are set smaller
 const MOST_ATTRIBUTES = 4;
 const PICTURE_PATIENCE = 400; // ms until a panel is shown although its pictures are not there
 
-// Puts views into the panel, each with its pictures loaded first, so that nothing jumps.
+// Shows views in the panel. A view's pictures are loaded first, so that nothing jumps.
 export class Panel {
   #panel;
   #turn = 0;
@@ -24,12 +24,12 @@ export class Panel {
     if (turn !== this.#turn) return;
     const focused = this.#panel.contains(document.activeElement);
     this.#panel.replaceChildren(view);
-    if (focused) this.#panel.parentElement.focus(); // what had the focus is gone
+    if (focused) this.#panel.parentElement.focus(); // the focused element is gone
   }
 }
 
-// The view of a sighting; open(item) is called when a visitor picks one, name() when they want
-// to search by name.
+// The view of a sighting. open(item) is called when a visitor picks an item, name() when a visitor
+// wants to search by name.
 export function sightingView(sighting, open, name) {
   const view = verdictView(sighting, open, name);
   if (sighting?.things > 1 && sighting.verdict !== "nothing")
@@ -58,8 +58,8 @@ function verdictView(sighting, open, name) {
 
 function matchView(matches, open, code) {
   const [best, ...others] = matches;
-  const sure = code ? "Read from its code" : sureness(matches);
-  const view = make("article", "match", make("p", "sure", sure), thing(best));
+  const confidence = code ? "Read from its code" : confidenceWords(matches);
+  const view = make("article", "match", make("p", "sure", confidence), thing(best));
   if (others.length) {
     const next = make("section", "others", make("h3", "also", "Not it? Perhaps one of these"));
     const list = rows(others.slice(0, NEXT_BEST), open);
@@ -70,7 +70,7 @@ function matchView(matches, open, code) {
   return view;
 }
 
-// One item at length, with all its pictures.
+// One item with all details and pictures.
 export function itemView(item) {
   const view = make("article", "match item", thing(item));
   const more = (item.photos ?? []).slice(1, 7);
@@ -177,12 +177,12 @@ function mat(address) {
   image.alt = "";
   image.width = 320;
   image.height = 320;
-  // the catalogue was changed meanwhile: an empty mat instead of a broken picture
+  // the catalogue was exchanged meanwhile: show an empty mat instead of a broken picture
   image.addEventListener("error", () => image.replaceWith(make("span", "mat")));
   return image;
 }
 
-// A kiosk's own screen leads nowhere: a visitor could not come back from a shop's website.
+// A kiosk's own screen shows no links: a visitor could not come back from a shop's website.
 function shopAddress(url) {
   const kiosk = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   return !kiosk && /^https?:\/\//i.test(url ?? "") ? url : null;

@@ -1,4 +1,4 @@
-// Small helpers for building the page; text is always text, never markup.
+// Builds the page's elements. Text is always inserted as text, never as markup.
 
 export function byId(id) {
   return document.getElementById(id);
@@ -37,7 +37,7 @@ export function wait(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
-// Spread over time what many pages would otherwise do at the same moment.
+// Vary a delay, so that many pages do not act at the same moment.
 export function jitter(milliseconds) {
   return milliseconds * (0.75 + Math.random() / 2);
 }

@@ -1,4 +1,4 @@
-// The link to the device: server-sent events, with polling while they are away.
+// The link to the device: server-sent events, and polling while they fail.
 
 import { jitter } from "./dom.js";
 
@@ -17,8 +17,8 @@ export class Link {
   #wanted = false;
   #reached = true;
 
-  // onState(document) gets every state; onReach(boolean) hears when the device stops or begins
-  // again to answer.
+  // onState(document) is called with every state. onReach(boolean) is called when the device stops
+  // answering, or answers again.
   constructor({ onState, onReach }) {
     this.onState = onState;
     this.onReach = onReach;
@@ -76,10 +76,10 @@ export class Link {
   }
 
   #reach(reached) {
-    const news = reached !== this.#reached;
+    const changed = reached !== this.#reached;
     this.#reached = reached;
-    if (news) this.onReach(reached);
-    return news;
+    if (changed) this.onReach(reached);
+    return changed;
   }
 
   #lost() {
@@ -102,7 +102,7 @@ export class Link {
       });
       if (answer.ok) state = await answer.json();
     } catch {
-      // the device is away; the next turn asks again
+      // the device does not answer; the next turn asks again
     }
     if (this.#poll === 0 || !this.#wanted) return; // the stream came back meanwhile
     const back = this.#reach(state !== null) && state;

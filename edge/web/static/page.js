@@ -1,4 +1,4 @@
-// Wires the page: the device's state on one side, a visitor's searches on the other.
+// Connects the page with the device's state and with a visitor's searches.
 
 import { Panel, foundView, itemView, sentenceView, sightingView, textButton } from "./answer.js";
 import { stayAwake } from "./awake.js";
@@ -8,7 +8,7 @@ import { LivePicture } from "./picture.js";
 import { MOST_FOUND, fetchItem, fetchStatus, findItems, searchPhoto } from "./search.js";
 import { STAGES, catalogueName, clock, spokenVerdict } from "./words.js";
 
-const BACK_AFTER = 90_000; // a kiosk that was left alone shows the camera's answer again
+const BACK_AFTER = 90_000; // ms without input until the page shows the camera's answer again
 const TYPING_PAUSE = 250;
 const HINTS = {
   online: "Hold one thing at a time, a hand’s breadth away, and keep it still for a moment.",
@@ -19,7 +19,7 @@ const panel = new Panel(byId("panel"));
 let state = null;
 let clockDifference = 0;
 let named; // the bundle whose name the status line shows
-let shown = ""; // what of the state the panel shows
+let shown = ""; // identifies the state that the panel shows
 let searching = false; // a visitor's result is in the panel
 let asked = new AbortController();
 let typing = 0;
@@ -63,7 +63,7 @@ const link = new Link({
   onReach(reached) {
     byId("banner").hidden = reached;
     if (reached) {
-      picture.stop(); // the state that comes next starts it at once, without its pause
+      picture.stop(); // the next state starts it at once, without a pause
     } else {
       byId("light").classList.remove("on");
       byId("status-camera").textContent = "Not connected";
@@ -92,7 +92,7 @@ async function nameCatalogue(bundle) {
   try {
     title = (await fetchStatus()).catalogue?.title ?? "";
   } catch {
-    // its day alone will do
+    // the day alone is shown
   }
   if (named === bundle) byId("status-catalogue").textContent = catalogueName(bundle, title);
 }
@@ -213,7 +213,7 @@ async function openItem(item, words = "From the catalogue") {
   try {
     whole = await fetchItem(item.sku);
   } catch {
-    // what is already known of it is shown
+    // the fields that are already known are shown
   }
   if (!signal.aborted) showResult(words, itemView(whole), whole.title);
 }
@@ -273,7 +273,7 @@ for (const sign of ["pointerdown", "keydown", "wheel"]) {
   document.addEventListener(sign, waitForLeaving, { passive: true });
 }
 
-// A hidden page holds no streams: a browser has only six connections to one device.
+// A hidden page closes its streams, because a browser has only six connections to one device.
 function followVisibility() {
   if (document.hidden) {
     link.close();

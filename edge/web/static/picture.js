@@ -1,5 +1,5 @@
-// The live picture: an MJPEG stream read by fetch and drawn on a canvas, so that every frame
-// is counted and a dead stream is told from a still scene.
+// The live picture: an MJPEG stream, read by fetch and drawn on a canvas. So the page knows when
+// the last frame came, and can tell a broken stream from a still scene.
 
 import { jitter, wait } from "./dom.js";
 
@@ -19,8 +19,8 @@ export class LivePicture {
   #sized = false;
   #watchdog = 0;
 
-  // onLive(boolean) says whether the canvas shows what the camera sees now.
-  // onSize(width, height) comes when the camera's picture has another size.
+  // onLive(boolean) is called with whether the canvas shows what the camera sees now.
+  // onSize(width, height) is called when the camera's picture has another size.
   constructor(canvas, { onLive, onSize }) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d", { alpha: false });
@@ -51,7 +51,7 @@ export class LivePicture {
       try {
         await this.#read(run);
       } catch {
-        // a broken stream is no news here: the watchdog says when the picture is not live
+        // ignore a broken stream: the watchdog notices that the picture is not live
       }
       if (run !== this.#run) return;
       if (this.#lastFrame > began) pause = FIRST_PAUSE;
@@ -101,22 +101,22 @@ export class LivePicture {
 
 // The bodies of a multipart stream whose parts carry their Content-Length.
 async function* parts(reader) {
-  let held = new Uint8Array(0);
+  let buffer = new Uint8Array(0);
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    held = joined(held, value);
+    buffer = joined(buffer, value);
     for (;;) {
-      const end = endOfHeader(held);
+      const end = endOfHeader(buffer);
       if (end < 0) break;
-      const header = new TextDecoder("latin1").decode(held.subarray(0, end));
+      const header = new TextDecoder("latin1").decode(buffer.subarray(0, end));
       const length = Number(/content-length:\s*(\d+)/i.exec(header)?.[1] ?? NaN);
       if (!(length <= LARGEST_PART)) throw new Error("a part without a usable length");
-      if (held.length < end + length) break;
-      yield held.slice(end, end + length);
-      held = held.slice(end + length);
+      if (buffer.length < end + length) break;
+      yield buffer.slice(end, end + length);
+      buffer = buffer.slice(end + length);
     }
-    if (held.length > LARGEST_PART) throw new Error("a part that never ends");
+    if (buffer.length > LARGEST_PART) throw new Error("a part that never ends");
   }
 }
 
@@ -132,7 +132,7 @@ function joined(first, second) {
 function endOfHeader(bytes) {
   for (let at = 0; at + 3 < bytes.length && at < 1024; at += 1) {
     if (bytes[at] === 13 && bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) {
-      if (at > 0) return at + 4; // the line end of the part before is no header
+      if (at > 0) return at + 4; // the line end of the part before is not a header
     }
   }
   return -1;

@@ -1,6 +1,6 @@
-// Asking the device: items by text, one item, a photo.
+// Requests to the device: items by text, one item, a search with a photo.
 
-const LARGEST_PHOTO = 16 * 1024 * 1024 - 4096; // the device's limit, less the form around it
+const LARGEST_PHOTO = 16 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
 export const MOST_FOUND = 24;
 const PATIENCE = 30_000;
 
@@ -25,7 +25,7 @@ export function searchPhoto(file) {
   return ask("/api/search", { method: "POST", body: form, signal: AbortSignal.timeout(PATIENCE) });
 }
 
-// The answer's JSON; an Error with words for a visitor when there is none.
+// The answer's JSON; where there is none, an Error with a text for visitors is thrown.
 async function ask(address, options) {
   let answer;
   try {

@@ -1,13 +1,13 @@
-// What the page says, in a visitor's words.
+// The page's texts, in a visitor's words.
 
-const CLEAR = 0.95; // probability from which a match is a clear one
+const CLEAR = 0.95; // probability from which a match counts as clear
 
-// How sure the device is, without a number that nobody can judge.
-export function sureness(matches) {
+// The device's confidence in words: visitors cannot judge a number.
+export function confidenceWords(matches) {
   return matches[0].sure >= CLEAR ? "A clear match" : "Very likely this one";
 }
 
-// One sentence for those who listen instead of looking.
+// One sentence for screen readers.
 export function spokenVerdict(sighting) {
   const titles = sighting.matches.map((match) => match.title);
   switch (sighting.verdict) {
@@ -31,7 +31,8 @@ export function clock(milliseconds) {
   return today ? time : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
-// A catalogue's title, where it has one, and the day it was built: its id begins with it.
+// A catalogue's title, where it has one, and the day on which it was built. Its id begins with
+// that day.
 export function catalogueName(bundle, title) {
   if (!bundle) return "No catalogue";
   const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
