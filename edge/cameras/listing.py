@@ -42,6 +42,9 @@ class CameraMode:
     width: int
     height: int
 
+    def __str__(self) -> str:
+        return f"{self.pixel_format} {self.width}x{self.height}"
+
 
 @dataclass(frozen=True)
 class CameraInfo:

@@ -234,8 +234,17 @@ def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
 
     found = list_cameras()
     for camera in found:
-        modes = ", ".join(str(mode) for mode in camera.modes[:6]) or "modes not told"
-        yield Finding("cameras", "ok", f"{camera.name} ({camera.path}): {modes}")
+        name = f"{camera.name} ({camera.path})"
+        if camera.problem:
+            yield Finding(
+                "cameras",
+                "note",
+                f"{name} cannot be asked what it offers: {camera.problem}",
+                "add this user to the group video, or unplug the camera and plug it in again",
+            )
+            continue
+        modes = ", ".join(str(mode) for mode in camera.modes[:6]) or "its modes are not known"
+        yield Finding("cameras", "ok", f"{name}: {modes}")
     if not found:
         yield Finding(
             "cameras",

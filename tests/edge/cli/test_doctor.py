@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog.core.findings import Finding
+from edge.cameras import CameraInfo, CameraMode
 from edge.cli.doctor import examine
 from tests.catalog.networks.test_awscam import NAMES, STAND_INS
 from tests.conftest import Surroundings
@@ -18,16 +19,16 @@ from tests.support import greengrass_core
 
 def findings(subject: str) -> list[Finding]:
     """What doctor says about one subject here."""
-    return [one for one in examine(None) if one.subject == subject]
+    return [finding for finding in examine(None) if finding.subject == subject]
 
 
 @pytest.mark.parametrize("section", ["device", "catalog", "edge", "outbox", "sync"])
 def test_a_name_that_no_section_knows_is_found(section: str, tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(f"[{section}]\nnothing_of_this_name = 1\n")
-    (said,) = [one for one in examine(file) if one.subject == "settings"]
-    assert said.state == "wrong"
-    assert f"[{section}] nothing_of_this_name: no such setting" in said.message
+    (finding,) = [finding for finding in examine(file) if finding.subject == "settings"]
+    assert finding.state == "wrong"
+    assert f"[{section}] nothing_of_this_name: no such setting" in finding.message
 
 
 def test_a_file_where_the_data_folder_is_to_be_is_found(
@@ -35,8 +36,24 @@ def test_a_file_where_the_data_folder_is_to_be_is_found(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "file"))
-    (said,) = findings("disk")
-    assert said.state == "wrong"
+    (finding,) = findings("disk")
+    assert finding.state == "wrong"
+
+
+def test_cameras_are_named_with_their_modes_or_their_problem(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = (CameraMode("MJPG", 1920, 1080), CameraMode("YUYV", 640, 480))
+    cameras = [
+        CameraInfo("/dev/video0", "Eye", modes=modes),
+        CameraInfo("/dev/video2", "Other", problem="Permission denied"),
+    ]
+    monkeypatch.setattr("edge.cameras.list_cameras", lambda: cameras)
+    eye, other = findings("cameras")[:2]
+    assert (eye.state, eye.message) == ("ok", "Eye (/dev/video0): MJPG 1920x1080, YUYV 640x480")
+    assert other.state == "note"
+    assert other.message == "Other (/dev/video2) cannot be asked what it offers: Permission denied"
+    assert "group video" in other.remedy
 
 
 @pytest.fixture
@@ -52,9 +69,9 @@ def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
-    said = {one.message: one.state for one in findings("engines")}
-    assert said["mxnet runs imported checkpoints"] == "ok"
-    assert not any("awscam" in message for message in said)
+    states = {finding.message: finding.state for finding in findings("engines")}
+    assert states["mxnet runs imported checkpoints"] == "ok"
+    assert not any("awscam" in message for message in states)
     assert findings("deeplens") == findings("greengrass") == []
 
 
@@ -65,10 +82,10 @@ def test_mxnet_alone_is_no_fault(
     for name in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)
-    said = findings("engines")
-    assert [one.state for one in said][:2] == ["ok", "note"]
-    assert "neither the embedded network runs" in said[1].message
-    assert not any(one.state == "wrong" for one in said)
+    found = findings("engines")
+    assert [finding.state for finding in found][:2] == ["ok", "note"]
+    assert "neither the embedded network runs" in found[1].message
+    assert not any(finding.state == "wrong" for finding in found)
 
 
 def test_a_deeplens_and_its_core_are_recognized(surroundings: Surroundings, deeplens: None) -> None:
@@ -76,7 +93,9 @@ def test_a_deeplens_and_its_core_are_recognized(surroundings: Surroundings, deep
     assert 'camera may be "deeplens"' in camera.message
     (core,) = findings("greengrass")
     assert (core.state, core.remedy) == ("ok", "")
-    assert "awscam runs imported checkpoints" in [one.message for one in findings("engines")]
+    assert "awscam runs imported checkpoints" in [
+        finding.message for finding in findings("engines")
+    ]
 
 
 def test_a_core_without_the_sdk_names_the_extra(
@@ -101,7 +120,9 @@ def test_an_mxnet_that_cannot_be_imported_is_told(
     monkeypatch.syspath_prepend(str(tmp_path / "broken"))
     monkeypatch.delitem(sys.modules, "mxnet", raising=False)
     monkeypatch.delitem(sys.modules, "catalog.networks.engines.mxnet", raising=False)
-    (told,) = [one for one in findings("engines") if "cannot be imported" in one.message]
-    assert told.state == "note"
-    assert "libgomp.so.1" in told.message
-    assert "libgomp1" in told.remedy
+    (broken,) = [
+        finding for finding in findings("engines") if "cannot be imported" in finding.message
+    ]
+    assert broken.state == "note"
+    assert "libgomp.so.1" in broken.message
+    assert "libgomp1" in broken.remedy
