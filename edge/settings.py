@@ -7,6 +7,8 @@ from pydantic import Field
 from catalog.core.settings import Section
 from edge.cameras.base import CameraSettings, parse_crop
 
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
+
 
 class EdgeSettings(Section):
     """Settings of the appliance; see docs/settings.md."""
@@ -25,6 +27,11 @@ class EdgeSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
     lan: bool = False
     exact: bool = False  # search every vector instead of the Annoy index
+
+    @property
+    def listening_address(self) -> str:
+        """The address that the page's server listens on: `host`, or all of them with `lan`."""
+        return ANY_ADDRESS if self.lan and self.host == "127.0.0.1" else self.host
 
     def camera_settings(self) -> CameraSettings:
         """The part that the camera is opened with."""

@@ -40,7 +40,7 @@ def regular(
     return points
 
 
-def icon(  # noqa: C901  # a few lines for each kind of icon
+def icon(
     draw: ImageDraw.ImageDraw, rng: Rng, x: float, y: float, r: float, ink: Colour, ground: Colour
 ) -> None:
     """Draw a random icon of radius `r` round (x, y)."""

@@ -22,8 +22,6 @@ from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.server import Server, check_port
 
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
-
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +35,7 @@ def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
     Raises:
         PortError: The address cannot be listened on.
     """
-    check_port(_host(settings), settings.port)
+    check_port(settings.listening_address, settings.port)
 
     def leave(number: int, frame: FrameType | None) -> None:
         # SystemExit, raised while a native module is imported, would become an ImportError.
@@ -74,7 +72,8 @@ def run(
         PortError: The port cannot be listened on.
     """
     appliance = Appliance(settings, bundle, shelf, state_folder, recorder)
-    server = Server(create_app(appliance), _host(settings), settings.port, appliance.stopping)
+    address = settings.listening_address
+    server = Server(create_app(appliance), address, settings.port, appliance.stopping)
 
     def stop(number: int, frame: FrameType | None) -> None:
         appliance.stopping.set()
@@ -106,8 +105,3 @@ def _record_stop(state_folder: Path) -> None:
         return
     with suppress(ShelfError):  # the error that ended the process matters more
         write_edge_state(state_folder, edge_state("stopped", state.bundle, follows=state.follows))
-
-
-def _host(settings: EdgeSettings) -> str:
-    """The address to listen on."""
-    return ANY_ADDRESS if settings.lan and settings.host == "127.0.0.1" else settings.host

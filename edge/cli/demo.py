@@ -34,7 +34,7 @@ def demo(
     from edge.web.server import check_port
 
     settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan)
-    check_port(settings.host, settings.port)  # before long work
+    check_port(settings.listening_address, settings.port)  # before long work
     folder = load("device", DeviceSettings, config).folder / "demo"
     catalog = load("catalog", CatalogSettings, config)
     bundle = prepare(folder, catalog, model)

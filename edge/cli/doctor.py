@@ -265,12 +265,12 @@ def _port(settings: EdgeSettings) -> Finding:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((settings.listening_address, settings.port))
         except OSError as error:
             return Finding(
                 "port",
                 "note",
-                f"{settings.host}:{settings.port}: {error.strerror}",
+                f"{settings.listening_address}:{settings.port}: {error.strerror}",
                 "perhaps the appliance is running already; else set [edge] port",
             )
-    return Finding("port", "ok", f"{settings.host}:{settings.port} is free")
+    return Finding("port", "ok", f"{settings.listening_address}:{settings.port} is free")
