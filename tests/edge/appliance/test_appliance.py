@@ -1,4 +1,4 @@
-"""The appliance as a process, seen through a real browser."""
+"""The appliance as a process, seen by a real browser."""
 
 from __future__ import annotations
 
@@ -218,9 +218,9 @@ def test_an_appliance_that_leaves_before_it_serves_has_not_crashed(
             until(lambda: read_edge_state(folder / "state"))
             process.terminate()
         assert process.wait(60) == (0 if why == "a signal" else 1)
-    said = read_edge_state(folder / "state")
-    assert said is not None
-    assert (said.phase, said.bundle, said.crashed) == ("stopped", active, False)
+    state = read_edge_state(folder / "state")
+    assert state is not None
+    assert (state.phase, state.bundle, state.crashed) == ("stopped", active, False)
 
 
 def test_a_second_appliance_says_nothing_in_the_name_of_the_first(demonstration: Path) -> None:

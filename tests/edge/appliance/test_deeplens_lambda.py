@@ -1,4 +1,4 @@
-"""The sample's long-lived function, over stand-ins of a DeepLens and of its Greengrass core."""
+"""The Lambda function, with stand-ins of a DeepLens and of its Greengrass core."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FRAMES = [draw_thing(1, side=96), draw_thing(2, side=96)]
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint like the sample's, with the projection that a catalogue shortens it by."""
+    """Make a checkpoint like the sample's, with the projection that shortens its vectors."""
     folder = tmp_path_factory.mktemp("deeplens")
     saved = mxnet_networks.save(mxnet_networks.wide(), folder / "saved")
     like_the_sample = Preprocessing(size=mxnet_networks.SIDE, mean="0", std="1", resize="squash")
@@ -52,7 +52,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def active(network: Path, surroundings: Surroundings) -> Path:
-    """It is the active catalogue's; the function asks for no more of it."""
+    """Make it the network of the active catalogue, of which the function needs nothing else."""
     version = surroundings.data / "shelf" / "versions" / "one"
     shutil.copytree(network, version / "featurizer")
     (surroundings.data / "shelf" / "active").symlink_to("versions/one")
@@ -61,7 +61,7 @@ def active(network: Path, surroundings: Surroundings) -> Path:
 
 @pytest.fixture
 def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A DeepLens whose camera shows two pictures by turns; its stand-in of ``awscam``."""
+    """A DeepLens by a stand-in of ``awscam``, whose camera shows two pictures in turn."""
     monkeypatch.syspath_prepend(str(STAND_INS))
     monkeypatch.setenv("AWS_IOT_THING_NAME", "deeplens_1")
     monkeypatch.setenv("VISUAL_SEARCH_EDGE__INTERVAL_MS", "20")
@@ -74,14 +74,14 @@ def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def core() -> Iterator[Core]:
-    """This process is a function on it."""
+    """A Greengrass core on which this process is a function."""
     with greengrass_core.running() as running, greengrass_core.function_on(running.port):
         yield running
 
 
 @pytest.fixture
 def run() -> Iterator[Callable[[], threading.Thread]]:
-    """Starts the function; stops it at the end."""
+    """Start the function, and stop it at the end."""
     stopping = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -102,7 +102,7 @@ def run() -> Iterator[Callable[[], threading.Thread]]:
 
 def texts(core: Core, count: int) -> list[str]:
     """The first messages, as texts."""
-    return [one.payload.decode() for one in core.wait_for(count, SECONDS)][:count]
+    return [message.payload.decode() for message in core.wait_for(count, SECONDS)][:count]
 
 
 def numbers(text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -113,16 +113,16 @@ def numbers(text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
 def test_it_says_and_sends_what_the_sample_did(
     active: Path, deeplens: Any, core: Core, run: Callable[[], threading.Thread]
 ) -> None:
-    """2,048 numbers a frame as the network gave them, neither of length 1 nor shortened."""
+    """It sends 2,048 numbers for each frame, as the network gives them."""
     run()
-    said = texts(core, 8)
-    assert said[:2] == ["Model optimization SUCCEEDED", "Model loaded SUCCESSFULLY"]
-    assert said[2:8:2] == ["frame retrieved"] * 3
-    assert {one.topic for one in core.messages} == {"$aws/things/deeplens_1/infer"}
+    messages = texts(core, 8)
+    assert messages[:2] == ["Model optimization SUCCEEDED", "Model loaded SUCCESSFULLY"]
+    assert messages[2:8:2] == ["frame retrieved"] * 3
+    assert {message.topic for message in core.messages} == {"$aws/things/deeplens_1/infer"}
     own = Featurizer.open(active)
     assert own.dimensions == 256
     known = own.raw(FRAMES)
-    for text in said[3:8:2]:
+    for text in messages[3:8:2]:
         assert text.startswith('{ "features": "')
         assert text.endswith('" }')
         sent = numbers(text)
@@ -142,14 +142,14 @@ def test_it_is_optimized_once_for_the_gpu(
 def test_a_camera_that_gives_nothing_is_told_and_comes_back(
     active: Path, deeplens: Any, core: Core, run: Callable[[], threading.Thread]
 ) -> None:
-    """The sample died of it."""
+    """The sample's function ended in this case."""
     deeplens.frames.clear()
     run()
     assert texts(core, 3)[2] == "FAILED to get frame"
     deeplens.frames[:] = FRAMES
     with core.arrived:
         assert core.arrived.wait_for(
-            lambda: any(one.payload == b"frame retrieved" for one in core.messages), SECONDS
+            lambda: any(message.payload == b"frame retrieved" for message in core.messages), SECONDS
         )
 
 
@@ -157,7 +157,7 @@ def test_a_core_that_takes_nothing_for_a_while_does_not_end_it(
     active: Path, deeplens: Any, core: Core, run: Callable[[], threading.Thread],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """What could not be sent is dropped, and said."""
+    """What could not be sent is dropped and logged."""
     run()
     texts(core, 4)
     core.status = 503
@@ -209,7 +209,7 @@ def test_the_handler_does_nothing() -> None:
 
 
 def test_the_camera_is_the_librarys_where_it_can_be_imported(deeplens: Any) -> None:
-    """And each picture is an array of its own."""
+    """Each picture is an array of its own."""
     camera = open_camera("deeplens", CameraSettings(read_timeout_s=0.2))
     first = camera.read()
     assert camera.name == "deeplens"

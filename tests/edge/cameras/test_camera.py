@@ -1,4 +1,4 @@
-"""Cameras: every kind of source."""
+"""Every kind of camera."""
 
 from __future__ import annotations
 
@@ -249,11 +249,11 @@ def test_folder_without_pictures_is_an_error_that_names_it(tmp_path: Path) -> No
 
 def test_simulated_camera_is_the_same_for_the_same_seed() -> None:
     settings = CameraSettings()
-    one, same = (open_camera("simulated:7", settings) for _ in range(2))
-    assert one.name == "simulated:7"
-    assert not one.live
+    camera, same = (open_camera("simulated:7", settings) for _ in range(2))
+    assert camera.name == "simulated:7"
+    assert not camera.live
     for _ in range(3):
-        image = one.read()
+        image = camera.read()
         assert image.shape == (480, 640, 3)
         assert image.dtype == np.uint8
         assert np.array_equal(image, same.read())

@@ -1,4 +1,4 @@
-"""Cameras are listed as the kernel knows them."""
+"""Listing this machine's cameras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.cameras import CameraInfo, CameraMode, list_cameras, listing
 
 
 class Kernel:
-    """Answers the three questions as a UVC camera and its metadata node do."""
+    """Answers the three ioctl requests as a UVC camera and its metadata node do."""
 
     def __init__(self, *, capture: bool = True) -> None:
         self.capture = capture

@@ -1,4 +1,4 @@
-"""The reader of a camera survives what drivers do; with simulated time."""
+"""The camera's reader when drivers fail or hang, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def flat(level: int, size: tuple[int, int] = (64, 48)) -> Image:
 
 
 class SimulatedClock:
-    """Time that stands still until it is told to go on."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -42,7 +42,7 @@ class SimulatedClock:
 
 
 class Script:
-    """What a camera does next: give a picture, fail, or hang until let go."""
+    """A camera that does what a test queues: give a picture, fail, or hang until released."""
 
     def __init__(self, *, live: bool = False, paced: bool = True) -> None:
         self.live = live
@@ -67,7 +67,7 @@ class Script:
 
 
 class Stage:
-    """A reader, its simulated time, its news, and the cameras it opens one after the other."""
+    """A reader, its simulated clock, its states, and the cameras that it opens."""
 
     def __init__(self, settings: CameraSettings | None = None) -> None:
         self.clock = SimulatedClock()
@@ -93,7 +93,7 @@ class Stage:
         return opening
 
     def next_state(self, most: float = 0.0) -> CameraState:
-        """The next news, while at most so many simulated seconds go by."""
+        """The next state that the reader reports, within so many simulated seconds."""
         self.pass_until(most, lambda: not self.news.empty())
         return self.news.get()
 
@@ -106,7 +106,7 @@ class Stage:
         return self.opened[-1] - begun
 
     def pass_until(self, most: float, ready: Callable[[], bool]) -> None:
-        """Let time go by in steps of 0.25 s; the reader looks at the clock before each."""
+        """Advance the clock in steps of 0.25 s; the reader reads the clock before each step."""
         until, patience = self.clock.now + most, time.monotonic() + PATIENCE
         seen = self.clock.waits
         while not ready():

@@ -1,4 +1,4 @@
-"""Own photos by camera: which views are chosen, and how they reach the disk."""
+"""Own photos by camera: the choice of views, and writing them to the disk."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scene(seed: int | None, x: int = 110, y: int = 70, blur: float = 0.0) -> Ima
 
 
 def filmed(*parts: tuple[float, Image]) -> Iterator[Frame]:
-    """Each picture for some seconds, with a sensor's noise."""
+    """Frames that show each picture for some seconds, with a sensor's noise."""
     random = np.random.default_rng(0)
     pictures = (image for seconds, image in parts for _ in range(round(seconds * FPS)))
     for number, image in enumerate(pictures):
@@ -53,12 +53,12 @@ def filmed(*parts: tuple[float, Image]) -> Iterator[Frame]:
 
 
 def shaken(seed: int, seconds: float) -> list[tuple[float, Image]]:
-    """A thing that is carried to and fro."""
+    """Pictures of a thing that is moved to and fro."""
     return [(1 / FPS, scene(seed, 40 + number * 37 % 160)) for number in range(int(seconds * FPS))]
 
 
 def resembles(frame: Frame, seed: int) -> bool:
-    """Whether the frame holds this side of the thing."""
+    """Whether the frame shows this side of the thing."""
     found = cv2.matchTemplate(frame.image, side(seed)[10:90, 10:90], cv2.TM_CCOEFF_NORMED)
     return bool(found.max() > 0.9)
 
@@ -246,10 +246,12 @@ def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.Mon
     film = write_film(
         tmp_path / "film.avi", (1.0, scene(None)), *shaken(1, 0.3), (1.0, scene(1)), (2.0, scene(2))
     )
-    told: list[CaptureProgress] = []
-    paths = capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", 2, 20.0, told.append)
+    progress_calls: list[CaptureProgress] = []
+    paths = capture(
+        film, CameraSettings(), tmp_path / "photos", "tea", "Tea", 2, 20.0, progress_calls.append
+    )
     assert [path.name for path in paths] == ["1.jpg", "2.jpg"]
-    assert [(progress.stage, progress.taken) for progress in told] == [
+    assert [(progress.stage, progress.taken) for progress in progress_calls] == [
         ("clear", 0),
         ("show", 0),
         ("turn", 1),

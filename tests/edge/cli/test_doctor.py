@@ -1,4 +1,4 @@
-"""``visual-search doctor`` on the devices that are rare: MXNet alone, a DeepLens, its core."""
+"""``visual-search doctor``, also with MXNet alone, on a DeepLens and on a Greengrass core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support import greengrass_core
 
 
 def findings(subject: str) -> list[Finding]:
-    """What doctor says about one subject here."""
+    """The findings of doctor about one subject."""
     return [finding for finding in examine(None) if finding.subject == subject]
 
 
@@ -58,7 +58,7 @@ def test_cameras_are_named_with_their_modes_or_their_problem(
 
 @pytest.fixture
 def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The stand-ins of a DeepLens' libraries and of its core are found."""
+    """Make the stand-ins of a DeepLens' libraries and of its core importable."""
     monkeypatch.syspath_prepend(str(STAND_INS))
     monkeypatch.syspath_prepend(str(greengrass_core.MODULES))
     importlib.invalidate_caches()
@@ -78,7 +78,7 @@ def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
 def test_mxnet_alone_is_no_fault(
     surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But the embedded network does not run."""
+    """Doctor notes that the embedded network does not run."""
     for name in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)

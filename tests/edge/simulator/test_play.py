@@ -1,4 +1,4 @@
-"""The difficult simulated counter: whether its truth is true, and its video."""
+"""The difficult simulated counter: its truth and its video."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_boxes_hold_what_differs_from_the_counter(play: Play, kind: str) -> None
     assert len(truth.things) == (2 if kind == "two" else 1)
     changed = np.abs(image.astype(int) - empty).max(2) > 60
     inside = np.zeros(changed.shape, bool)
-    for one in truth.things:
-        x, y, width, height = one.box
+    for shown in truth.things:
+        x, y, width, height = shown.box
         inside[y : y + height, x : x + width] = True
     assert (changed & inside).sum() > 0.9 * changed.sum()
 

@@ -1,4 +1,4 @@
-"""The simulated camera: what it shows, when, and whether its truth is true."""
+"""The simulated camera: what it shows, when, and its truth."""
 
 import numpy as np
 import pytest
@@ -92,12 +92,14 @@ def test_items_come_in_turn_with_foreign_things_and_hands_between() -> None:
     items = drawn_items()[:7]
     timeline = Timeline(9, items)
     row = [timeline.showing(number) for number in range(36)]
-    assert [one.number for one in row if one.kind == "hand"] == [8, 17, 26, 35]
-    assert [one.number for one in row if one.kind == "foreign"] == [5, 11, 23, 29]
-    shown = [one.thing.sku for one in row if one.kind == "item" and one.thing]
+    assert [showing.number for showing in row if showing.kind == "hand"] == [8, 17, 26, 35]
+    assert [showing.number for showing in row if showing.kind == "foreign"] == [5, 11, 23, 29]
+    shown = [showing.thing.sku for showing in row if showing.kind == "item" and showing.thing]
     for start in range(0, len(shown) - 6, 7):
         assert set(shown[start : start + 7]) == {item.sku for item in items}
-    foreign = {one.thing.title for one in row if one.kind == "foreign" and one.thing}
+    foreign = {
+        showing.thing.title for showing in row if showing.kind == "foreign" and showing.thing
+    }
     assert foreign <= set(FAMILIES) - set(LEARNT)
 
 
@@ -106,15 +108,15 @@ def test_foreign_things_can_be_left_out() -> None:
     assert {timeline.showing(number).kind for number in range(30)} == {"item", "hand"}
 
 
-def test_how_things_are_held_stays_within_reason() -> None:
+def test_views_of_things_stay_within_bounds() -> None:
     timeline = Timeline(2, drawn_items())
     for number in range(200):
-        one = timeline.showing(number)
-        assert abs(one.view.yaw) <= 35
-        assert abs(one.view.pitch) <= 15
-        assert abs(one.view.roll) <= 12
-        assert 0.35 <= one.size <= 0.75
-        assert 0.6 <= one.view.strength <= 1.3
+        showing = timeline.showing(number)
+        assert abs(showing.view.yaw) <= 35
+        assert abs(showing.view.pitch) <= 15
+        assert abs(showing.view.roll) <= 12
+        assert 0.35 <= showing.size <= 0.75
+        assert 0.6 <= showing.view.strength <= 1.3
 
 
 def test_the_counter_changes_only_when_asked_to() -> None:

@@ -89,7 +89,7 @@ def web() -> Iterator[Web]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread brings about and nothing announces."""
+    """Wait until another thread has brought about a condition that nothing announces."""
     deadline = time.monotonic() + WAIT
     while not holds():
         assert time.monotonic() < deadline, "it never came true"
@@ -115,7 +115,7 @@ def is_problem(answer: httpx.Response, status: int) -> str:
 
 
 def test_latest_before_the_first_sighting(web: Web) -> None:
-    """The state is there from the start, with no sighting."""
+    """The state is complete from the start, without a sighting."""
     state = web.get("/api/latest").json()
     assert state["version"] == 0
     assert state["sighting"] is None
@@ -124,7 +124,7 @@ def test_latest_before_the_first_sighting(web: Web) -> None:
 
 
 def test_latest_shows_the_newest_sighting(web: Web) -> None:
-    """All that a sighting holds travels, the best match first."""
+    """All fields of a sighting are sent, the best match first."""
     web.device.show(Verdict.UNKNOWN, [], look=GEAR)
     pushed = web.device.show(Verdict.MATCH, [(CUP, 0.83149), (WRENCH, 0.5)])
     state = web.get("/api/latest").json()
@@ -165,22 +165,22 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
 
 
 def test_timestamps_are_rfc_3339_in_utc() -> None:
-    """Milliseconds, Z."""
+    """They have milliseconds and end with Z."""
     assert timestamp(1_795_000_000.1239) == "2026-11-18T11:06:40.123Z"
     assert timestamp(0) == "1970-01-01T00:00:00.000Z"
 
 
 def test_sightings_are_the_last_hundred_newest_first(web: Web) -> None:
-    """Older ones are gone."""
+    """Older sightings are dropped."""
     for _ in range(103):
         web.device.latest.publish(web.device.sighting(Verdict.NOTHING, []))
     listed = web.get("/api/sightings").json()["sightings"]
-    assert [one["sequence"] for one in listed] == list(range(103, 3, -1))
+    assert [sighting["sequence"] for sighting in listed] == list(range(103, 3, -1))
     assert listed[0]["look"] is None
 
 
 def test_look_is_the_searched_crop(web: Web) -> None:
-    """Under the address that the sighting names."""
+    """The crop is served at the address that the sighting names."""
     pushed = web.device.show(Verdict.MATCH, [(CUP, 0.9)])
     answer = web.get(web.get("/api/latest").json()["sighting"]["look"])
     assert answer.headers["Content-Type"] == "image/jpeg"
@@ -188,7 +188,7 @@ def test_look_is_the_searched_crop(web: Web) -> None:
 
 
 def test_look_of_nothing_or_unknown_sighting_is_a_problem(web: Web) -> None:
-    """A sighting without a look, and no sighting at all."""
+    """A sighting has no crop, or there is no such sighting."""
     nothing = web.device.show(Verdict.NOTHING, [])
     is_problem(web.get(f"/api/sightings/{nothing.id}/look.jpg"), 404)
     is_problem(web.get("/api/sightings/other/look.jpg"), 404)
@@ -198,7 +198,7 @@ def test_look_of_nothing_or_unknown_sighting_is_a_problem(web: Web) -> None:
 
 
 def test_items_are_found_by_text(web: Web) -> None:
-    """With the first photo, as many as asked for."""
+    """Each item comes with its first photo, and `limit` bounds their number."""
     found = web.get("/api/items", params={"q": "e", "limit": 3}).json()
     assert [item["sku"] for item in found["items"]] == ["CUP-01", "WR-17", "GEAR/24"]
     assert found["items"][2]["photo"] == f"/photos/{BUNDLE}/{GEAR}"
@@ -210,12 +210,12 @@ def test_items_are_found_by_text(web: Web) -> None:
               "?q=a&limit=99999999999999999999", "?q=a&limit=", "?q=a&limit=²", "?q=" + "a" * 201]
 )  # fmt: skip
 def test_bad_item_queries_are_problems(web: Web, query: str) -> None:
-    """Nothing to look for, a limit that is none, a text without end."""
+    """The text is empty or too long, or the limit is no number in range."""
     is_problem(web.get("/api/items" + query), 400)
 
 
 def test_item_has_all_its_photos(web: Web) -> None:
-    """Stock keeping units may hold slashes, percent-encoded or not."""
+    """A stock keeping unit may contain slashes, percent-encoded or not."""
     for address in ("/api/items/GEAR%2F24", "/api/items/GEAR/24"):
         item = web.get(address).json()
         assert item["title"] == ITEMS[GEAR].title
@@ -226,12 +226,12 @@ def test_item_has_all_its_photos(web: Web) -> None:
 
 
 def test_attributes_keep_their_order(web: Web) -> None:
-    """The catalogue's author put the important ones first."""
+    """The order is the author's, who may put the important ones first."""
     assert list(web.get("/api/items/GEAR%2F24").json()["attributes"]) == ["Teeth", "Bore"]
 
 
 def test_photo_may_be_kept_for_ever(web: Web) -> None:
-    """A bundle never changes."""
+    """Browsers may cache photos, because a bundle never changes."""
     answer = web.get(f"/photos/{BUNDLE}/0")
     assert answer.headers["Content-Type"] == "image/jpeg"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -243,12 +243,12 @@ def test_photo_may_be_kept_for_ever(web: Web) -> None:
              f"/photos/{BUNDLE}/-1", f"/photos/{BUNDLE}/x", f"/photos/{BUNDLE}/..%2f0"]
 )  # fmt: skip
 def test_other_photos_are_problems(web: Web, path: str) -> None:
-    """Of another bundle, beyond the last, not a number."""
+    """The bundle is another one, or the number is too high or none."""
     is_problem(web.get(path), 404)
 
 
 def test_without_a_catalogue_the_state_stays(web: Web) -> None:
-    """The page shows the camera; what needs a catalogue says that there is none."""
+    """The page still shows the camera; requests for items say that no catalogue is open."""
     web.device.opened = None
     assert web.get("/api/latest").json()["bundle"] is None
     for path in ("/api/items?q=cup", "/api/items/CUP-01", f"/photos/{BUNDLE}/0", "/healthz"):
@@ -259,7 +259,7 @@ def test_without_a_catalogue_the_state_stays(web: Web) -> None:
 
 
 def test_camera_picture(web: Web) -> None:
-    """The newest frame, never an old one."""
+    """It is the newest frame, and there is none while the camera is offline."""
     web.device.take_frame()
     assert decode(web.get("/camera.jpg").content).shape == (480, 640, 3)
     web.device.go_offline()
@@ -269,7 +269,7 @@ def test_camera_picture(web: Web) -> None:
 
 
 def test_health_names_the_reason(web: Web) -> None:
-    """200 only when the device can do its work."""
+    """The status is 200 only when the device can do its work."""
     assert web.get("/healthz").json() == {
         "status": "ok",
         "camera": "drawn camera",
@@ -281,7 +281,7 @@ def test_health_names_the_reason(web: Web) -> None:
 
 
 def test_status_counts_the_streams(web: Web) -> None:
-    """The device's own words and the open streams."""
+    """The status has the device's own fields and the number of open streams."""
     web.device.take_frame()
     with open_stream(web, "/camera.mjpg"):
         status = web.get("/api/status").json()
@@ -293,7 +293,7 @@ def test_status_counts_the_streams(web: Web) -> None:
 
 
 def test_search_with_a_form(web: Web) -> None:
-    """The field `photo`, and a box; the result is not pushed but its look can be seen."""
+    """The form has the field `photo` and a box; the result is not published, but has a crop."""
     answer = web.post(
         "/api/search", files={"photo": ("cup.jpg", draw_look(CUP))}, data={"box": "10,20,30,40"}
     )
@@ -306,7 +306,7 @@ def test_search_with_a_form(web: Web) -> None:
 
 
 def test_search_with_a_raw_body(web: Web) -> None:
-    """For scripts: the photo is the body, the box a query."""
+    """Scripts may send the photo as the body, and the box in the query."""
     web.post("/api/search", content=png(50, 40), headers={"Content-Type": "image/png"})
     web.post(
         "/api/search?box=0,0,50,40",
@@ -317,7 +317,7 @@ def test_search_with_a_raw_body(web: Web) -> None:
 
 
 def test_photos_are_turned_upright(web: Web) -> None:
-    """A phone's photo lies on its side and says so; the box is meant in the upright one."""
+    """A phone's photo is turned by its orientation tag, and the box means the upright photo."""
     photo = PillowImage.new("RGB", (60, 40))
     exif = PillowImage.Exif()
     exif[0x0112] = 6  # orientation: turn right
@@ -335,7 +335,7 @@ def test_photos_are_turned_upright(web: Web) -> None:
 def test_only_the_last_looks_of_searches_are_kept(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory has an end."""
+    """Older crops are dropped, to bound the memory."""
     monkeypatch.setattr(searches, "REMEMBERED", 2)
     looks = [search(web).json()["look"] for _ in range(3)]
     assert [web.get(look).status_code for look in looks] == [404, 200, 200]
@@ -346,7 +346,7 @@ def test_only_the_last_looks_of_searches_are_kept(
             "0,0,50,41", "50,0,1,1", "1.5,0,1,1", "0,0,99999999999999999999,1", ",,,"]
 )  # fmt: skip
 def test_bad_boxes_are_problems(web: Web, box: str) -> None:
-    """Not four whole numbers, or not within the photo."""
+    """A box is not four whole numbers, or not within the photo."""
     answer = web.post(
         "/api/search",
         params={"box": box},
@@ -358,7 +358,7 @@ def test_bad_boxes_are_problems(web: Web, box: str) -> None:
 
 
 def test_uploads_that_are_no_photo(web: Web) -> None:
-    """Each says what is wrong."""
+    """The answer says what is wrong."""
     for data in (b"not a picture", b"\xff\xd8\xff\xe0 cut", png(50, 40)[:60]):
         is_problem(search(web, data), 422)
     assert "empty" in is_problem(search(web, b""), 400)
@@ -376,7 +376,7 @@ def test_bomb_is_refused_by_its_header(web: Web) -> None:
 
 
 def test_large_uploads_are_refused(web: Web) -> None:
-    """Above 16 MiB in the app's own words; far above, before the body is read."""
+    """Above 16 MiB the app refuses; far above that, the server does before it reads the body."""
     answer = search(web, b"\xff" * (MOST_BYTES + 1))
     assert "16,777,2" in is_problem(answer, 413)
     connection = http.client.HTTPConnection("127.0.0.1", web.server.port, timeout=WAIT)
@@ -392,7 +392,7 @@ def test_large_uploads_are_refused(web: Web) -> None:
 
 
 def test_chunked_upload_is_refused(web: Web) -> None:
-    """Its length is unknown until it is too late."""
+    """The length of a chunked upload is not known in advance."""
     answer = web.post(
         "/api/search", content=iter([png(50, 40)]), headers={"Content-Type": "image/png"}
     )
@@ -402,13 +402,13 @@ def test_chunked_upload_is_refused(web: Web) -> None:
 
 
 def test_bug_is_a_problem_without_its_insides(web: Web) -> None:
-    """The log has the traceback, the answer does not."""
+    """The log has the traceback, and the answer does not."""
     web.device.answer = -1
     assert "secret" not in is_problem(search(web), 500)
 
 
 def test_searches_wait_for_each_other(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few photos are decoded at once; who waits too long is told to come back."""
+    """Few photos are decoded at once; a search that waits too long is refused."""
     monkeypatch.setattr(searches, "PATIENCE_SECONDS", 0.05)
     entered, leave = threading.Semaphore(0), threading.Event()
     calm_search = web.device.search
@@ -441,7 +441,7 @@ def test_searches_wait_for_each_other(web: Web, monkeypatch: pytest.MonkeyPatch)
              "/static/../app.py", "/static/%2e%2e/app.py", "/%00", "/photos", "/<script>"]
 )  # fmt: skip
 def test_unknown_routes_are_problems(web: Web, path: str) -> None:
-    """Every one, also of odd shapes."""
+    """That holds for odd paths as well."""
     status, headers, body = raw_get(web, path, f"127.0.0.1:{web.server.port}")
     assert status == 404
     assert headers["Content-Type"] == "application/problem+json"
@@ -449,7 +449,7 @@ def test_unknown_routes_are_problems(web: Web, path: str) -> None:
 
 
 def test_wrong_methods_are_problems(web: Web) -> None:
-    """With what would be right."""
+    """The answer names the right methods."""
     answer = web.post("/api/latest")
     assert "GET" in is_problem(answer, 405)
     assert "GET" in answer.headers["Allow"]
@@ -458,7 +458,7 @@ def test_wrong_methods_are_problems(web: Web) -> None:
 
 
 def test_security_headers_are_on_every_answer(web: Web) -> None:
-    """Pages, files, JSON, problems."""
+    """Pages, files, JSON and problems have them."""
     for path in ("/", "/static/page.js", "/api/latest", "/nope", "/api/items", "/openapi.json"):
         headers = web.get(path).headers
         for name, value in HEADERS:
@@ -470,7 +470,7 @@ def test_security_headers_are_on_every_answer(web: Web) -> None:
 
 
 def test_page_has_nothing_inline_and_nothing_foreign(web: Web) -> None:
-    """The strict policy would stop it."""
+    """The strict security policy would block it."""
     page = web.get("/").text
     assert "style=" not in page
     assert "<style" not in page
@@ -480,7 +480,7 @@ def test_page_has_nothing_inline_and_nothing_foreign(web: Web) -> None:
 
 
 def test_foreign_hosts_are_refused(web: Web) -> None:
-    """Another name that points here is DNS rebinding."""
+    """Another name that leads here may be DNS rebinding."""
     for host in ("evil.example", "evil.example:80", "localhost.evil.example", "192.0.2.7", "",
                  "[2001:db8::1]", "user@localhost", "localhost/x", "localhost:port"):  # fmt: skip
         status, _, body = raw_get(web, "/api/latest", host)
@@ -489,13 +489,13 @@ def test_foreign_hosts_are_refused(web: Web) -> None:
 
 
 def test_own_hosts_are_accepted(web: Web) -> None:
-    """By any port, for there may be a proxy or a forwarding in between."""
+    """Any port is accepted, because there may be a proxy in between."""
     for host in ("localhost", "LOCALHOST:1", "127.0.0.1:99", "[::1]:8080", socket.gethostname()):
         assert raw_get(web, "/api/latest", host)[0] == 200, host
 
 
 def test_lan_hosts() -> None:
-    """Only with lan, only this machine's own addresses."""
+    """With `lan`, this machine's own addresses are accepted, and no others."""
     machine = socket.gethostname().lower()
     assert is_known_host(machine, lan=False)
     assert not is_known_host(f"{machine.partition('.')[0]}.local", lan=False)
@@ -510,7 +510,7 @@ def test_lan_hosts() -> None:
 
 
 def test_host_names_are_read_strictly() -> None:
-    """Port, brackets, a final dot and capitals go; the rest must be a name alone."""
+    """Port, brackets, final dot and capitals are removed; the rest must be a name."""
     assert host_name("Kiosk.Local.:80") == "kiosk.local"
     assert host_name("[::1]:80") == "::1"
     for odd in ("a/b", "a?b", "u@h", "[::1", "h:port", ""):
@@ -523,12 +523,12 @@ def test_host_names_are_read_strictly() -> None:
      {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://127.0.0.1:1"}],
 )  # fmt: skip
 def test_other_websites_may_not_post(web: Web, headers: dict[str, str]) -> None:
-    """A page elsewhere cannot make the device work."""
+    """A page of another site cannot make the device work."""
     is_problem(search(web, headers=headers), 403)
 
 
 def test_own_page_may_post(web: Web) -> None:
-    """With the headers that a browser adds, also behind a proxy for TLS."""
+    """A browser's headers are accepted, also behind a proxy for TLS."""
     netloc = f"127.0.0.1:{web.server.port}"
     for scheme in ("http", "https"):
         headers = {"Origin": f"{scheme}://{netloc}", "Sec-Fetch-Site": "same-origin"}
@@ -536,7 +536,7 @@ def test_own_page_may_post(web: Web) -> None:
 
 
 def test_what_the_server_refuses_itself_is_a_problem_too(web: Web) -> None:
-    """Before the app is asked: headers too long, or none at all."""
+    """The server refuses headers that are too long or missing, before the app is asked."""
     status, headers, body = raw_get(web, "/", "localhost", f"X: {'x' * 20_000}")
     assert status == 431
     assert headers["Content-Type"] == "application/problem+json"
@@ -551,7 +551,7 @@ def test_what_the_server_refuses_itself_is_a_problem_too(web: Web) -> None:
 
 
 def test_events_come_at_once_and_at_each_change(web: Web) -> None:
-    """The same document as /api/latest."""
+    """An event is the same document as /api/latest."""
     with open_stream(web, "/api/events") as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         events = read_events(stream)
@@ -569,7 +569,7 @@ def test_events_come_at_once_and_at_each_change(web: Web) -> None:
 
 
 def test_events_carry_heartbeats(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a page knows a quiet stream from a dead one."""
+    """By heartbeats a page tells a quiet stream from a broken one."""
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.1)
     with open_stream(web, "/api/events") as stream:
         events = read_events(stream)
@@ -580,7 +580,7 @@ def test_events_carry_heartbeats(web: Web, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_live_picture_parts(web: Web) -> None:
-    """Each part has its length and is a picture; a new one comes with a new frame only."""
+    """Each part has its length and a picture; a part comes only with a new frame."""
     web.device.take_frame()
     with open_stream(web, "/camera.mjpg") as stream:
         assert stream.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
@@ -590,7 +590,7 @@ def test_live_picture_parts(web: Web) -> None:
 
 
 def test_live_picture_is_at_most_ten_frames_a_second(web: Web) -> None:
-    """However many the camera gives."""
+    """That holds however many frames the camera gives."""
     camera = threading.Thread(target=web.device.run_camera, args=(200,), daemon=True)
     camera.start()
     with open_stream(web, "/camera.mjpg") as stream:
@@ -602,14 +602,14 @@ def test_live_picture_is_at_most_ten_frames_a_second(web: Web) -> None:
 
 
 def test_streams_without_pictures_end(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An offline camera must not hold the server's threads."""
+    """An offline camera must not hold threads of the server."""
     monkeypatch.setattr(streams, "PICTURELESS_SECONDS", 0.1)
     with open_stream(web, "/camera.mjpg") as stream:
         assert stream.read() == b""
 
 
 def test_streams_are_capped() -> None:
-    """One more is told to come back; short answers go on; a place that is left is free again."""
+    """A further stream is refused, short answers still come, and a place that is left is free."""
     with serving(StandInDevice(), most_streams=3) as web, contextlib.ExitStack() as opened:
         for _ in range(2):
             next(read_events(opened.enter_context(open_stream(web, "/api/events"))))
@@ -626,7 +626,7 @@ def test_streams_are_capped() -> None:
 
 
 def test_client_that_leaves_gives_its_place_back(web: Web) -> None:
-    """Soon, although nothing was written to it meanwhile."""
+    """That happens soon, although nothing was written to the client meanwhile."""
     with open_stream(web, "/api/events") as stream:
         next(read_events(stream))
         assert web.get("/api/status").json()["streams"]["open"] == 1
@@ -636,14 +636,14 @@ def test_client_that_leaves_gives_its_place_back(web: Web) -> None:
 
 
 def test_head_of_a_stream_takes_no_place(web: Web) -> None:
-    """It has no body that would end."""
+    """The answer to HEAD has no body that would have to end."""
     for path in ("/api/events", "/camera.mjpg"):
         assert httpx.head(web.url + path).status_code == 200
     assert web.get("/api/status").json()["streams"]["open"] == 0
 
 
 def test_client_that_does_not_read(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little queues for it, and it does not delay the stop."""
+    """Little data is queued for the client, and it does not delay the stop."""
     taken = itertools.count()
     last = 0
 
@@ -671,7 +671,7 @@ def test_client_that_does_not_read(web: Web, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_stops_under_a_second_with_streams_open(web: Web) -> None:
-    """Of both kinds."""
+    """Streams of both kinds are open."""
     threading.Thread(target=web.device.run_camera, args=(50,), daemon=True).start()
     with contextlib.ExitStack() as opened:
         for _ in range(4):
@@ -683,7 +683,7 @@ def test_stops_under_a_second_with_streams_open(web: Web) -> None:
 
 
 def test_interrupt_stops_a_serving_process() -> None:
-    """An exception out of a signal handler ends it as cleanly, streams open."""
+    """An exception from a signal handler ends it cleanly, with streams open."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.web_stand_in"],
         stdout=subprocess.PIPE,
@@ -709,7 +709,7 @@ def test_interrupt_stops_a_serving_process() -> None:
 
 
 def test_port_in_use_names_the_way_out(web: Web) -> None:
-    """Both for the command and for make."""
+    """The message names the option of the command and of make."""
     port = web.server.port
     with pytest.raises(PortError) as caught:
         Server(create_app(web.device), "127.0.0.1", port, threading.Event())
@@ -726,7 +726,7 @@ def test_other_machines_addresses_cannot_be_listened_on(host: str) -> None:
 
 
 def test_same_port_again_at_once() -> None:
-    """A restarted appliance finds its port free."""
+    """An appliance that is started again finds its port free."""
     with serving(StandInDevice()) as web:
         port = web.server.port
         assert web.get("/api/latest").status_code == 200
@@ -735,7 +735,7 @@ def test_same_port_again_at_once() -> None:
 
 
 def test_close_before_serving_frees_the_port() -> None:
-    """And closing twice is harmless."""
+    """Closing twice does no harm."""
     server = Server(create_app(StandInDevice()), "127.0.0.1", 0, threading.Event())
     server.close()
     server.close()
@@ -744,7 +744,7 @@ def test_close_before_serving_frees_the_port() -> None:
 
 
 def test_addresses_can_be_opened() -> None:
-    """Printed at the start; with lan, one for a phone."""
+    """They are printed at the start; with `lan`, a phone can open one of them."""
     server = Server(create_app(StandInDevice()), "0.0.0.0", 0, threading.Event())
     try:
         assert server.addresses(lan=False) == [f"http://localhost:{server.port}/"]
@@ -755,7 +755,7 @@ def test_addresses_can_be_opened() -> None:
 
 
 def test_own_addresses_are_own() -> None:
-    """Those of the interfaces can be bound, another's cannot."""
+    """Addresses of the interfaces can be bound; another machine's cannot."""
     for address in lan_addresses():
         assert is_own_address(ipaddress.ip_address(address))
     assert not is_own_address(ipaddress.ip_address("192.0.2.1"))
@@ -764,7 +764,7 @@ def test_own_addresses_are_own() -> None:
 
 
 def test_page_digest_is_in_page_and_state(web: Web) -> None:
-    """An open page notices that the device was updated."""
+    """An open page notices by the digest that the device was updated."""
     page = web.get("/api/latest").json()["page"]
     assert f'data-page="{page}"' in web.get("/").text
 
@@ -807,7 +807,7 @@ def bomb(width: int, height: int) -> bytes:
 def raw_get(
     web: Web, path: str, host: str, header: str = "Accept: */*"
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """A GET whose path and Host header no client library mends."""
+    """Send a GET whose path and Host header no client library corrects."""
     with socket.create_connection(("127.0.0.1", web.server.port), WAIT) as connection:
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())

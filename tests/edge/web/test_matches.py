@@ -73,7 +73,7 @@ def matches(answer: TestResponse) -> list[dict[str, Any]]:
 
 
 def test_best_first_with_title_and_photo(device: StandInDevice, client: FlaskClient) -> None:
-    """The photo's address is whole, and of the host that was asked."""
+    """The photo's address is absolute, with the host that was asked."""
     device.show(Verdict.MATCH, [(HOSTILE, 0.9), (GEAR, 0.5)])
     answer = ask(client, Host="127.0.0.1:8080")
     assert "'" not in answer.get_json()["body"]
@@ -93,7 +93,7 @@ def test_best_first_with_title_and_photo(device: StandInDevice, client: FlaskCli
 
 def test_one_of_these_names_them_all(device: StandInDevice, client: FlaskClient) -> None:
     device.show(Verdict.ONE_OF, [(CUP, 0.7), (WRENCH, 0.69)])
-    assert [one["id"] for one in matches(ask(client))] == ["CUP-01", "WR-17"]
+    assert [match["id"] for match in matches(ask(client))] == ["CUP-01", "WR-17"]
 
 
 @pytest.mark.parametrize("state", ["before the first", "unknown", "nothing", "offline", "closed"])
@@ -120,7 +120,7 @@ def test_any_body_will_do(client: FlaskClient) -> None:
 
 
 def test_this_route_alone_is_open_to_other_sites(client: FlaskClient) -> None:
-    """And the photos that it names; the camera's picture and the rest are not."""
+    """The photos that it names are open as well; the camera's picture and the rest are not."""
     assert ask(client).headers["Access-Control-Allow-Origin"] == "*"
     preflight = client.options(
         "/matches", headers=ANOTHER_SITE | {"Access-Control-Request-Method": "POST"}
@@ -165,7 +165,7 @@ class _Page(BaseHTTPRequestHandler):
 
 @pytest.fixture(params=["127.0.0.1", "localhost"])
 def app(request: pytest.FixtureRequest, device: StandInDevice, browser: Any) -> Iterator[Page]:
-    """The app, from another port and from another site altogether."""
+    """The app on another port, and on another site."""
     with serving(device) as address, AppServer(address) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -180,12 +180,12 @@ def app(request: pytest.FixtureRequest, device: StandInDevice, browser: Any) -> 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 def test_the_app_shows_title_and_picture(app: Page, device: StandInDevice) -> None:
-    """An apostrophe in the title and all; then the next thing, then none."""
+    """It shows a title with an apostrophe, then the next item, then none."""
     device.show(Verdict.MATCH, [(HOSTILE, 0.9), (CUP, 0.5)])
     expect(app.locator("a")).to_have_text([HOSTILE_TITLE, "Blue stoneware cup"])
     app.wait_for_function(
         "[...document.images].length === 2"
-        " && [...document.images].every((one) => one.complete && one.naturalWidth > 0)",
+        " && [...document.images].every((image) => image.complete && image.naturalWidth > 0)",
         timeout=within(10),
     )
     device.show(Verdict.NOTHING, [])

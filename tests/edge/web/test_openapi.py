@@ -1,4 +1,4 @@
-"""The hand-written description of the API, held against the routes and the real answers."""
+"""The hand-written description of the API, compared with the routes and with real answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def routed() -> dict[str, set[str]]:
-    """Paths of the app in the document's notation, with their methods."""
+    """The app's paths in the document's notation, with their methods."""
     paths = {}
     for rule in create_app(StandInDevice()).url_map.iter_rules():
         assert isinstance(rule, Rule)
@@ -34,7 +34,7 @@ def routed() -> dict[str, set[str]]:
 
 
 def test_document_is_valid() -> None:
-    """It is OpenAPI 3.1."""
+    """The document is valid OpenAPI 3.1."""
     assert DOCUMENT["openapi"] == "3.1.0"
     validate(DOCUMENT)
 
@@ -49,12 +49,16 @@ def test_path_parameters_are_described() -> None:
     """Each {name} in a path is a parameter."""
     for path, item in DOCUMENT["paths"].items():
         for operation in item.values():
-            named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+            named = {
+                parameter["name"]
+                for parameter in operation.get("parameters", ())
+                if parameter["in"] == "path"
+            }
             assert named == set(re.findall(r"{(\w+)}", path)), path
 
 
 def test_operation_ids_are_the_views_names() -> None:
-    """Whoever reads the document finds the code."""
+    """So a reader of the document finds the code."""
     ids = {op["operationId"] for item in DOCUMENT["paths"].values() for op in item.values()}
     views = {rule.endpoint for rule in create_app(StandInDevice()).url_map.iter_rules()}
     assert ids == (views - {"static", "show_page"}) | {"page"}
@@ -73,7 +77,7 @@ def test_operation_ids_are_the_views_names() -> None:
     ],
 )
 def test_answers_fit_their_schemas(path: str, address: str) -> None:
-    """What the device sends is what the document says."""
+    """The device sends what the document describes."""
     device = StandInDevice()
     device.show(Verdict.MATCH, [(CUP, 0.9), (WRENCH, 0.5)])
     answer = create_app(device).test_client().get(address)
@@ -82,7 +86,7 @@ def test_answers_fit_their_schemas(path: str, address: str) -> None:
 
 
 def test_empty_state_fits() -> None:
-    """Also before the first sighting and without a catalogue."""
+    """That holds before the first sighting and without a catalogue."""
     device = StandInDevice(opened=None)
     check(create_app(device).test_client().get("/api/latest").get_json(), "/api/latest")
 
@@ -96,7 +100,7 @@ def test_search_fits() -> None:
 
 
 def test_matches_fit() -> None:
-    """Also the envelope that the sample's web app reads."""
+    """So does the envelope that the sample's web app reads."""
     device = StandInDevice()
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     answer = create_app(device).test_client().post("/matches", json={})

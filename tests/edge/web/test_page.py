@@ -62,7 +62,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not i
 
 
 def within(seconds: float) -> float:
-    """Playwright's time-out for what must have happened by then; later on a busy machine."""
+    """Playwright's time-out for something that must happen by then; longer on a busy machine."""
     return seconds * SECONDS * slowness()
 
 
@@ -78,7 +78,7 @@ def browser() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def serving(device: StandInDevice, most_streams: int = 48, port: int = 0) -> Iterator[str]:
-    """The address of a page that shows `device`, with its camera running."""
+    """Serve a page that shows `device`, with its camera running; gives the address."""
     server = Server(create_app(device, most_streams), "127.0.0.1", port, device.stopping)
     threads = [
         threading.Thread(target=server.serve),
@@ -103,7 +103,7 @@ def visiting(
     *,
     server_may_be_away: bool = False,
 ) -> Iterator[Page]:
-    """A page at `address`; nothing may be complained about in its console."""
+    """Open a page at `address`; its console must have no errors or warnings."""
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -151,7 +151,7 @@ def page(browser: Browser, device: StandInDevice) -> Iterator[Page]:
 
 
 def test_invites_while_nothing_is_there(page: Page) -> None:
-    """From the first moment, and the live picture runs."""
+    """The invitation and the live picture are there from the first moment."""
     expect(page.locator(".sentence")).to_contain_text("Hold something in front of the camera")
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator("#status-camera")).to_have_text("Camera on")
@@ -160,7 +160,7 @@ def test_invites_while_nothing_is_there(page: Page) -> None:
 
 
 def test_match_appears_then_the_next(page: Page, device: StandInDevice) -> None:
-    """Title, price, place, picture, the look; the next best beside it; no bare cosine."""
+    """Title, price, place, picture and crop are shown, with the next best, but no cosine."""
     device.show(Verdict.MATCH, [(CUP, 0.91), (GEAR, 0.5), (WRENCH, 0.4)])
     label = page.locator(".match")
     expect(label.locator(".title")).to_have_text("Blue stoneware cup")
@@ -181,7 +181,7 @@ def test_match_appears_then_the_next(page: Page, device: StandInDevice) -> None:
 
 
 def test_one_of_these_then_unknown_then_nothing(page: Page, device: StandInDevice) -> None:
-    """Up to three cards, a sentence, an invitation."""
+    """The page shows up to three cards, then a sentence, then an invitation."""
     device.show(Verdict.ONE_OF, [(GEAR, 0.74), (WRENCH, 0.72), (SHELL, 0.7), (CUP, 0.69)])
     expect(page.locator(".heading")).to_have_text("Probably one of these")
     expect(page.locator(".card .name")).to_have_text(
@@ -197,7 +197,7 @@ def test_one_of_these_then_unknown_then_nothing(page: Page, device: StandInDevic
 
 
 def test_hostile_text_is_only_text(page: Page, device: StandInDevice) -> None:
-    """Tags, apostrophes and addresses of scripts in the catalogue do nothing."""
+    """Tags, apostrophes and script addresses in the catalogue do nothing."""
     device.show(Verdict.MATCH, [(HOSTILE, 0.9), (HOSTILE, 0.5)])
     expect(page.locator(".title")).to_have_text(HOSTILE_TITLE)
     expect(page.locator(".next .name")).to_have_text(HOSTILE_TITLE)
@@ -210,7 +210,7 @@ def test_hostile_text_is_only_text(page: Page, device: StandInDevice) -> None:
 
 
 def test_timings_on_demand(page: Page, device: StandInDevice) -> None:
-    """Hidden until somebody asks."""
+    """They are hidden until a visitor opens them."""
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     expect(page.locator(".title")).to_be_visible()
     expect(page.locator("#timings-list")).to_be_hidden()
@@ -222,7 +222,7 @@ def test_timings_on_demand(page: Page, device: StandInDevice) -> None:
 
 
 def test_camera_offline_shows_no_old_picture(page: Page, device: StandInDevice) -> None:
-    """But since when, and why; and the picture comes back by itself."""
+    """The page says since when and why, and the picture returns by itself."""
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     expect(page.locator("#picture")).to_be_visible()
     since = time.time() - 600
@@ -240,7 +240,7 @@ def test_camera_offline_shows_no_old_picture(page: Page, device: StandInDevice) 
 
 
 def test_camera_that_starts(page: Page, device: StandInDevice) -> None:
-    """Says so, and is no reason to show the old picture."""
+    """The page says so, and does not show the old picture."""
     device.camera_now = CameraStatus("starting", time.time(), "drawn camera")
     expect(page.locator("#frame-note")).to_have_text("The camera is starting…")
     expect(page.locator("#picture")).to_be_hidden()
@@ -249,7 +249,7 @@ def test_camera_that_starts(page: Page, device: StandInDevice) -> None:
 
 
 def test_picture_that_stands_still_is_not_shown_as_live(browser: Browser) -> None:
-    """Although the device believes that its camera is online."""
+    """That holds although the device reports its camera as online."""
     device = StandInDevice()
     with serving(device) as address, visiting(browser, address) as page:
         expect(page.locator("#picture")).to_be_visible()
@@ -294,7 +294,7 @@ def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
 
 
 def test_without_a_free_stream_the_page_asks_instead(browser: Browser) -> None:
-    """A refused event stream is closed for good by browsers: polling goes on, quietly."""
+    """A browser closes a refused event stream for good, so the page polls."""
     device = StandInDevice()
     with (
         serving(device, most_streams=0) as address,
@@ -308,7 +308,7 @@ def test_without_a_free_stream_the_page_asks_instead(browser: Browser) -> None:
 
 
 def test_hidden_page_holds_no_streams(page: Page) -> None:
-    """A browser has six connections to a device; a page in the background needs none."""
+    """A browser has six connections to a device, and a hidden page needs none."""
     expect(page.locator("#picture")).to_be_visible()
     open_streams = "() => fetch('/api/status').then((a) => a.json()).then((s) => s.streams.open)"
     assert page.evaluate(open_streams) == 2
@@ -323,7 +323,7 @@ def test_hidden_page_holds_no_streams(page: Page) -> None:
 def test_page_loads_itself_anew_after_an_update(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kiosk is never reloaded by hand."""
+    """Nobody reloads a kiosk's page by hand."""
     with contextlib.ExitStack() as first:
         address = first.enter_context(serving(StandInDevice()))
         port = int(address.rstrip("/").rpartition(":")[2])
@@ -348,7 +348,7 @@ def test_page_loads_itself_anew_after_an_update(
 def test_offline_since_in_the_visitors_own_time(
     browser: Browser, device: StandInDevice, visited: str, since: str
 ) -> None:
-    """A device without a network has a clock of its own; only how long ago is sure."""
+    """A device without a network may have a wrong clock; only the duration is certain."""
     with serving(device) as address, visiting(browser, "about:blank") as page:
         ahead_ms = page.evaluate(f"Date.parse('{visited}') - Date.now()")
         device.go_offline(since=time.time() - 600)
@@ -376,7 +376,7 @@ def test_changed_catalogue_leaves_no_broken_pictures(
 
 
 def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> None:
-    """As one types; an item at length; the camera's answer waits meanwhile."""
+    """Results come while typing, an item can be opened, and the camera's answer waits."""
     device.show(Verdict.MATCH, [(SHELL, 0.9)])
     page.get_by_label("Search by name").fill("17 mm wrench")
     expect(page.locator(".item .title")).to_have_text("Combination wrench, 17 mm")
@@ -395,7 +395,7 @@ def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> N
 
 
 def test_search_that_finds_nothing(page: Page) -> None:
-    """Says so, takes any text, and Escape leads back."""
+    """The page says so, accepts any text, and Escape leads back."""
     words = '<b>O\'Neill & "sons"</b> %2F?#'
     page.get_by_label("Search by name").fill(words)
     expect(page.locator("#result-words")).to_have_text(f"Nothing found for “{words}”")
@@ -404,7 +404,7 @@ def test_search_that_finds_nothing(page: Page) -> None:
 
 
 def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
-    """The result in the same form, with its look; live news do not push it away."""
+    """The result has the same form, with its crop, and new sightings do not replace it."""
     device.answer = GEAR
     chosen = FilePayload(name="gear.jpg", mimeType="image/jpeg", buffer=draw_look(GEAR))
     page.locator("#photo").set_input_files(chosen)
@@ -419,14 +419,14 @@ def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
 
 
 def test_unknown_leads_to_the_search(page: Page, device: StandInDevice) -> None:
-    """One touch on the words puts the cursor into the box."""
+    """Touching the words puts the cursor into the search box."""
     device.show(Verdict.UNKNOWN, [], look=HOSTILE)
     page.get_by_role("button", name="search by name").click()
     expect(page.get_by_label("Search by name")).to_be_focused()
 
 
 def test_only_visitors_browsers_lead_to_the_shop(page: Page, device: StandInDevice) -> None:
-    """From a kiosk's own screen nobody could come back."""
+    """A visitor could not come back from there on a kiosk's own screen."""
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
     expect(page.get_by_role("link", name="More about it")).to_have_count(0)
@@ -441,7 +441,7 @@ def test_only_visitors_browsers_lead_to_the_shop(page: Page, device: StandInDevi
 
 
 def test_photo_that_is_none(browser: Browser, device: StandInDevice) -> None:
-    """The device's own words say what is wrong."""
+    """The device's answer says what is wrong."""
     chosen = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"not a picture")
     with (
         serving(device) as address,
@@ -465,7 +465,7 @@ def test_photo_that_is_none(browser: Browser, device: StandInDevice) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_state_fits_its_screen(browser: Browser, size: str) -> None:
-    """Nothing scrolls sideways; a kiosk does not scroll at all; picture and answer stay put."""
+    """Nothing scrolls sideways, a kiosk does not scroll, and nothing changes its place."""
     device = StandInDevice()
     with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
         expect(page.locator("#picture")).to_be_visible()
@@ -491,7 +491,7 @@ def test_every_state_fits_its_screen(browser: Browser, size: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_legible(browser: Browser, scheme: str) -> None:
-    """Contrast of all text is at least 4.5 to 1."""
+    """The contrast of all text is at least 4.5 to 1."""
     device = StandInDevice()
     with serving(device) as address, visiting(browser, address, KIOSK, scheme) as page:
         page.emulate_media(reduced_motion="reduce")
@@ -508,7 +508,7 @@ def test_text_is_legible(browser: Browser, scheme: str) -> None:
 def test_long_title_is_cut_in_sight_and_whole_for_listeners(
     page: Page, device: StandInDevice
 ) -> None:
-    """The text is all there; the screen shows its first lines."""
+    """The element has the whole text; the screen shows its first lines."""
     device.show(Verdict.MATCH, [(LONG, 0.93), (LONG, 0.5), (LONG, 0.4), (LONG, 0.3)])
     expect(page.locator(".title")).to_have_text(LONG_TITLE)
     for name in page.locator(".next .name").all():
@@ -516,7 +516,7 @@ def test_long_title_is_cut_in_sight_and_whole_for_listeners(
 
 
 def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
-    """In the order of sight, the focus always visible."""
+    """The order is that on the screen, and the focus is always visible."""
     device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
     expect(page.locator(".next .row")).to_be_visible()
     reached = []
@@ -536,7 +536,7 @@ def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
 
 
 def test_landmarks_are_named(page: Page) -> None:
-    """For those who jump from one to the next."""
+    """Screen readers jump from one to the next."""
     for role in ("banner", "main", "search", "contentinfo"):
         expect(page.get_by_role(role)).to_have_count(1)
     expect(page.get_by_role("region", name="Camera")).to_have_count(1)
@@ -562,8 +562,8 @@ FAINT_TEXT = """() => {
         .map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
         .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
     const ground = (element) => {
-        for (let one = element; one; one = one.parentElement) {
-            const colour = numbers(getComputedStyle(one).backgroundColor);
+        for (let ancestor = element; ancestor; ancestor = ancestor.parentElement) {
+            const colour = numbers(getComputedStyle(ancestor).backgroundColor);
             if (colour.length === 3 || colour[3] > 0) return colour;
         }
         return [255, 255, 255];
@@ -581,7 +581,7 @@ FAINT_TEXT = """() => {
 
 
 def overflowing(page: Page) -> list[str]:
-    """What reaches out of the answer; a phone's page scrolls, and so may its answer."""
+    """The elements that reach out of the answer; on a phone the answer may scroll."""
     found: list[str] = page.evaluate("""() => {
         const answer = document.querySelector("#answer").getBoundingClientRect();
         const outside = [];
@@ -591,7 +591,7 @@ def overflowing(page: Page) -> list[str]:
                 outside.push(element.className || element.tagName);
             }
         }
-        const bottom = (one) => one.getBoundingClientRect().bottom;
+        const bottom = (part) => part.getBoundingClientRect().bottom;
         const thing = document.querySelector(".thing");
         for (const part of thing?.querySelectorAll(".title, .location, .price, .mat") ?? []) {
             if (bottom(part) > bottom(thing) + 1) outside.push(`${part.className} is cut`);
@@ -621,14 +621,14 @@ def frames_are_coming(page: Page) -> bool:
 
 
 def all_pictures_are_there(page: Page) -> bool:
-    """Whether every picture in sight was loaded."""
+    """Whether every visible picture has loaded."""
     page.wait_for_function("""() => [...document.querySelectorAll("#panel img, #look img")]
         .every((image) => image.complete && image.naturalWidth > 0)""")
     return True
 
 
 def hide(page: Page, *, hidden: bool) -> None:
-    """Tell the page that it is in the background, or again in sight."""
+    """Tell the page that it is hidden, or visible again."""
     page.evaluate(
         """(hidden) => {
             Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
@@ -639,7 +639,7 @@ def hide(page: Page, *, hidden: bool) -> None:
 
 
 def stand_in_process(port: int, state: str) -> tuple[subprocess.Popen[str], int]:
-    """A stand-in device in a process of its own, ready, with its port."""
+    """Start a stand-in device in a process of its own; gives the process and its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.web_stand_in", "--port", str(port), "--state", state],
         stdout=subprocess.PIPE,
