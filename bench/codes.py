@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.demonstration import RESULTS
 from edge.sighting import Image
-from edge.simulator.codes import Kind, drawn_code, package, random_text
+from edge.simulator.codes import CodeKind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
 from edge.simulator.timeline import random_view
@@ -28,7 +28,7 @@ from edge.vision.fixed_scene import FixedScene
 from edge.vision.images import cut
 
 SEED = 97_001
-SIZES: dict[Kind, tuple[float, float]] = {
+SIZES: dict[CodeKind, tuple[float, float]] = {
     "qr": (100, 200),
     "ean13": (200, 320),
     "upca": (200, 320),
@@ -37,7 +37,7 @@ SIZES: dict[Kind, tuple[float, float]] = {
 FRAMES = 3
 
 
-def showings(kind: Kind, count: int) -> Iterator[tuple[str, list[Image], Image]]:
+def showings(kind: CodeKind, count: int) -> Iterator[tuple[str, list[Image], Image]]:
     """A code's text, frames of a package with the code at rest, and the empty counter."""
     for number in range(count):
         random = np.random.default_rng([SEED, number, sorted(SIZES).index(kind)])
@@ -70,7 +70,7 @@ def showings(kind: Kind, count: int) -> Iterator[tuple[str, list[Image], Image]]
         )
 
 
-def measure(kind: Kind, count: int) -> dict[str, float]:
+def measure(kind: CodeKind, count: int) -> dict[str, float]:
     """Show up to `count` packages with a code of one kind, and read them."""
     reader = CodeReader()
     read = wrong = shown = 0

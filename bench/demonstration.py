@@ -25,11 +25,11 @@ from catalog.core.settings import CatalogSettings
 from catalog.recognition.decision import Verdict
 from catalog.synthetic.foreign import KEPT_BACK, foreign_things
 from edge.cli.demo import prepare
-from edge.simulator.play import Kind, Play
+from edge.simulator.play import ActKind, Play
 
 SEED = 90_001
 FOREIGN_THINGS = 60
-KINDS: tuple[Kind, ...] = (
+KINDS: tuple[ActKind, ...] = (
     *("item",) * 5,
     *("two", "turn", "light", "shadow", "focus"),
     *("foreign",) * 20,

@@ -23,7 +23,7 @@ from edge.appliance.appliance import Appliance
 from edge.cameras import CameraReader, CameraSettings
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image
-from edge.simulator.scene import Simulator
+from edge.simulator.simulator import Simulator
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 from edge.web.app import create_app

@@ -17,7 +17,7 @@ from edge.errors import CameraError
 from edge.sighting import Image
 
 if TYPE_CHECKING:
-    from edge.simulator.scene import Simulator
+    from edge.simulator.simulator import Simulator
 
 PICTURE_SECONDS = 3.0
 PICTURE_FPS = 10.0  # a picture is repeated, as a camera would do
@@ -142,7 +142,7 @@ class SimulatedCamera:
 
     def __init__(self, seed: int, settings: CameraSettings) -> None:
         # Imported here, so that a device with a real camera does not load the packages that draw.
-        from edge.simulator.scene import Simulator
+        from edge.simulator.simulator import Simulator
 
         self.name = f"simulated:{seed}"
         self._simulator: Simulator = Simulator(

@@ -11,7 +11,8 @@ import click
 import cv2
 
 from catalog.core.errors import SurroundingsError, VisualSearchError
-from edge.simulator.play import Image, Play, PlayTruth
+from edge.sighting import Image
+from edge.simulator.play import Play, PlayTruth
 
 
 @click.command()

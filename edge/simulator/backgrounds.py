@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]  # (height, width, 3), BGR
+from edge.sighting import Image
+
 Field = NDArray[np.float32]  # (height, width) or (height, width, 3)
 
 WOODS = ((96, 140, 184), (60, 96, 142), (44, 62, 92), (140, 180, 210), (78, 118, 176))

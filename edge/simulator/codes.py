@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from catalog.synthetic.meshes import SATIN, box, plain
 from catalog.synthetic.render import Cutout, View, render_surfaces
+from edge.sighting import Image
 
-Image = NDArray[np.uint8]
-Kind = Literal["qr", "ean13", "upca", "ean8"]
+CodeKind = Literal["qr", "ean13", "upca", "ean8"]
 
 # GS1 General Specifications, figure 5.2.1.2-1: modules of the left side, odd parity; the even
 # ones are their complement mirrored, the right side's their complement.
@@ -30,7 +30,7 @@ QUIET = 10  # modules beside a barcode
 HEIGHT = 0.6  # of a barcode's width
 
 
-def random_text(random: Generator, kind: Kind) -> str:
+def random_text(random: Generator, kind: CodeKind) -> str:
     """A random text that a code of this kind can hold, with its check digit."""
     if kind == "qr":
         return "sku-" + "".join(str(digit) for digit in random.integers(0, 10, 8))
@@ -40,7 +40,7 @@ def random_text(random: Generator, kind: Kind) -> str:
     return "".join(map(str, [*digits, -total % 10]))
 
 
-def drawn_code(kind: Kind, text: str) -> Image:
+def drawn_code(kind: CodeKind, text: str) -> Image:
     """A code in black on white with its quiet zone, uint8 (h, w, 3)."""
     if kind == "qr":
         modules = np.asarray(cv2.QRCodeEncoder.create().encode(text), np.uint8)

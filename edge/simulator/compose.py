@@ -9,12 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.synthetic.render import render
+from catalog.synthetic.render import Cutout, render
+from edge.sighting import Image
 from edge.simulator.hands import Hand, hand
-from edge.simulator.timeline import Moment, Showing
-
-Image = NDArray[np.uint8]  # (height, width, 3), BGR
-Cutout = NDArray[np.uint8]  # (height, width, 4), BGRA
+from edge.simulator.timeline import Showing, ShowingState
 
 BEYOND = 24  # pixels of an arm outside the frame
 
@@ -53,9 +51,9 @@ class Layer:
     is_thing: bool = False
     holds: bool = False
 
-    def at(self, moment: Moment) -> Placed:
-        """The cutout at a moment."""
-        away = moment.hand_away if self.holds else moment.away
+    def at(self, state: ShowingState) -> Placed:
+        """Where the cutout is in a state of its showing."""
+        away = state.hand_away if self.holds else state.away
         return Placed(
             self.cutout,
             round(self.x + away * self.way[0]),

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.foreign import KEPT_BACK, foreign_things
 from catalog.synthetic.items import drawn_items
+from edge.sighting import Image
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, Placed, flattened, layers
-from edge.simulator.timeline import ARRIVAL, Showing, moment_of, random_view
+from edge.simulator.timeline import ARRIVAL, Showing, random_view, showing_state
 
-Image = NDArray[np.uint8]  # (height, width, 3), BGR
-Kind = Literal[
+ActKind = Literal[
     "item", "foreign", "two", "turn", "hand", "empty", "light", "shadow", "focus", "bump"
 ]
-State = Literal["empty", "moving", "rest"]
+ActState = Literal["empty", "moving", "rest"]
 
-KINDS: tuple[Kind, ...] = (
+KINDS: tuple[ActKind, ...] = (
     *("item", "two", "foreign", "turn", "hand", "item", "light", "shadow"),
     *("focus", "empty", "bump", "hand", "item", "foreign"),
 )
@@ -59,8 +59,8 @@ class PlayTruth:
     """
 
     act: int
-    kind: Kind
-    state: State
+    kind: ActKind
+    state: ActState
     things: tuple[Shown, ...] = ()
     hand: bool = False
 
@@ -74,7 +74,7 @@ class Act:
     """
 
     number: int
-    kind: Kind
+    kind: ActKind
     start: float
     showings: tuple[Showing, ...]
     rest_from: float
@@ -105,7 +105,7 @@ class Play:
         items: Sequence[DrawnItem] | None = None,
         size: tuple[int, int] = (640, 480),
         fps: float = 10.0,
-        kinds: Sequence[Kind] = KINDS,
+        kinds: Sequence[ActKind] = KINDS,
         foreign: Sequence[DrawnItem] = (),
     ) -> None:
         self.seed, self.size, self.fps = seed, size, fps
@@ -162,7 +162,7 @@ class Play:
         )
         image, lit = self._seen(act, passed, seconds, picture)
         at_rest = not moving and not lit
-        state: State = "moving" if not at_rest else "rest" if things or hand else "empty"
+        state: ActState = "moving" if not at_rest else "rest" if things or hand else "empty"
         return self.sensed(image, index), PlayTruth(
             act.number, act.kind, state, tuple(things), hand
         )
@@ -176,15 +176,15 @@ class Play:
         for place, showing in enumerate(act.showings):
             if passed < 0 or passed >= act.end:
                 continue
-            moment = moment_of(showing, passed)
+            state = showing_state(showing, passed)
             yaw = 0.0
             if act.kind == "turn":
                 yaw = act.turn * float(np.clip((passed - act.event_at) / TURNING, 0, 1))
                 moving |= 0 <= passed - act.event_at < TURNING
-            moving |= not moment.still
+            moving |= not state.still
             known = showing.kind == "item" and showing.thing is not None
             for layer in self._cutouts(act, place, showing, yaw):
-                piece = layer.at(moment)
+                piece = layer.at(state)
                 inside = piece.box(self.size) is not None
                 hand |= inside and (layer.holds or showing.kind == "hand")
                 sku = showing.thing.sku if known and showing.thing is not None else None
@@ -290,7 +290,7 @@ class Play:
             seed=int(random.integers(2**31)),
         )
 
-    def _showings(self, random: Generator, kind: Kind, rest: float) -> tuple[Showing, ...]:
+    def _showings(self, random: Generator, kind: ActKind, rest: float) -> tuple[Showing, ...]:
         if kind == "empty":
             return ()
         if kind == "two":
@@ -305,7 +305,7 @@ class Play:
     def _showing(
         self,
         random: Generator,
-        kind: Kind,
+        kind: ActKind,
         rest: float,
         at: tuple[float, float] | None = None,
         sizes: tuple[float, float] = (0.35, 0.75),

@@ -8,15 +8,13 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.items import drawn_items
+from edge.sighting import Image
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, flattened, layers
-from edge.simulator.timeline import Kind, Moment, Timeline
-
-Image = NDArray[np.uint8]  # (height, width, 3), BGR
+from edge.simulator.timeline import ShowingKind, ShowingState, Timeline
 
 NOISE = 2.2  # deviation of the sensor's noise, in grey levels
 NOISE_MEAN = 16
@@ -35,7 +33,7 @@ class Truth:
         showing: The running number of the showing; -1 before the first.
     """
 
-    kind: Kind
+    kind: ShowingKind
     sku: str | None
     box: tuple[int, int, int, int] | None
     resting: bool
@@ -74,8 +72,8 @@ class Simulator:
 
     def frame(self, index: int) -> tuple[Image, Truth]:
         """Frame `index`, uint8 BGR (height, width, 3), and what it shows."""
-        moment = self.timeline.at(index / self.fps)
-        image, truth = self._clean(moment)
+        state = self.timeline.at(index / self.fps)
+        image, truth = self._clean(state)
         return self._sensed(image, index), truth
 
     def showing(self, number: int) -> range:
@@ -98,25 +96,25 @@ class Simulator:
             self._backgrounds = {segment: softened(picture)}
         return self._backgrounds[segment]
 
-    def _clean(self, moment: Moment) -> tuple[Image, Truth]:
-        """The picture of a moment without noise, and its truth."""
-        showing = moment.showing
-        if showing is None or moment.hidden:
+    def _clean(self, state: ShowingState) -> tuple[Image, Truth]:
+        """The picture of a state of the showing, without noise, and its truth."""
+        showing = state.showing
+        if showing is None or state.hidden:
             number = -1 if showing is None else showing.number
             return self.empty(number), Truth("empty", None, None, resting=True, showing=number)
         if showing.number not in self._layers:
             self._layers = {showing.number: layers(showing, self.size)}
-        placed = [layer.at(moment) for layer in self._layers[showing.number]]
+        placed = [layer.at(state) for layer in self._layers[showing.number]]
         box = next((piece.box(self.size) for piece in placed if piece.is_thing), None)
         thing = showing.thing if showing.kind == "item" else None
         truth = Truth(
             showing.kind if box is not None else "empty",
             None if thing is None or box is None else thing.sku,
             box,
-            moment.still,
+            state.still,
             showing.number,
         )
-        if not moment.still:
+        if not state.still:
             return flattened(self.empty(showing.number), placed), truth
         if showing.number not in self._stills:
             picture = flattened(self.empty(showing.number), placed)

@@ -13,7 +13,7 @@ from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.foreign import KEPT_BACK, foreign_things
 from catalog.synthetic.render import View
 
-Kind = Literal["empty", "item", "foreign", "hand"]
+ShowingKind = Literal["empty", "item", "foreign", "hand"]
 
 FIRST = 2.0  # seconds of empty counter before the first showing
 ARRIVAL, DEPARTURE, HAND_OFF = 0.6, 0.4, 0.5  # seconds
@@ -42,7 +42,7 @@ class Showing:
     """
 
     number: int
-    kind: Kind
+    kind: ShowingKind
     thing: DrawnItem | None
     start: float
     rest: float
@@ -72,7 +72,7 @@ class Showing:
 
 
 @dataclass(frozen=True)
-class Moment:
+class ShowingState:
     """A showing at a time.
 
     Attributes:
@@ -104,10 +104,10 @@ class Timeline:
             self._showings.append(self._next())
         return self._showings[number]
 
-    def at(self, seconds: float) -> Moment:
+    def at(self, seconds: float) -> ShowingState:
         """What happens at a time."""
         if seconds < FIRST - 1e-6:
-            return Moment(None)
+            return ShowingState(None)
         low, high = 0, int(seconds / SHORTEST) + 2
         while high - low > 1:
             middle = (low + high) // 2
@@ -115,14 +115,14 @@ class Timeline:
                 low = middle
             else:
                 high = middle
-        return moment_of(self.showing(low), seconds - self.showing(low).start)
+        return showing_state(self.showing(low), seconds - self.showing(low).start)
 
     def _next(self) -> Showing:
         number = len(self._showings)
         random = np.random.default_rng([self._seed, number, 3])
         before = self._showings[-1] if self._showings else None
         start = FIRST if before is None else before.start + before.in_sight + before.gap
-        kind: Kind = "item"
+        kind: ShowingKind = "item"
         if number % HAND_EVERY == HAND_EVERY - 1:
             kind = "hand"
         elif self._foreign and number % FOREIGN_EVERY == FOREIGN_EVERY - 1:
@@ -143,7 +143,7 @@ class Timeline:
             seed=int(random.integers(2**31)),
         )
 
-    def _thing(self, kind: Kind) -> DrawnItem | None:
+    def _thing(self, kind: ShowingKind) -> DrawnItem | None:
         """The next thing of a kind; all items come in turn, in an order that the seed chooses."""
         if kind not in self._shown:
             return None
@@ -169,19 +169,19 @@ def random_view(random: Generator) -> View:
     )
 
 
-def moment_of(showing: Showing, seconds: float) -> Moment:
+def showing_state(showing: Showing, seconds: float) -> ShowingState:
     """A showing at a number of seconds after its start."""
     if seconds < ARRIVAL - 1e-6:
         away = 1 - _eased(seconds / ARRIVAL)
-        return Moment(showing, away, away, still=False)
+        return ShowingState(showing, away, away, still=False)
     if seconds < showing.still_from - 1e-6:
-        return Moment(showing, 0, _eased((seconds - ARRIVAL) / HAND_OFF), still=False)
+        return ShowingState(showing, 0, _eased((seconds - ARRIVAL) / HAND_OFF), still=False)
     if seconds < showing.still_until - 1e-6:
-        return Moment(showing, 0, 1)
+        return ShowingState(showing, 0, 1)
     if seconds < showing.in_sight - 1e-6:
         away = _eased((seconds - showing.still_until) / DEPARTURE)
-        return Moment(showing, away, 1, still=False)
-    return Moment(showing, hidden=True)
+        return ShowingState(showing, away, 1, still=False)
+    return ShowingState(showing, hidden=True)
 
 
 def _eased(share: float) -> float:

@@ -24,7 +24,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from catalog.bundles.shelf import Shelf
 from catalog.core.state import SyncState, read_edge_state, write_sync_state
 from catalog.synthetic.items import drawn_items
-from edge.simulator.scene import Simulator
+from edge.simulator.simulator import Simulator
 from tests.support.stopwatch import Stopwatch
 
 PROGRAM = Path(sys.executable).with_name("visual-search")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from catalog.synthetic.foreign import FAMILIES, LEARNT
 from catalog.synthetic.items import drawn_items
 from edge.simulator.backgrounds import background
-from edge.simulator.scene import Simulator, Truth, showings
+from edge.simulator.simulator import Simulator, Truth, showings
 from edge.simulator.timeline import FIRST, Timeline
 
 SMALL = (320, 240)

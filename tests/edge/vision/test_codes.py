@@ -13,7 +13,7 @@ from catalog.bundles.items import Item, Items, Photo, write_items, write_thumbna
 from catalog.recognition.decision import Verdict
 from catalog.synthetic.render import View
 from edge.sighting import Frame, Image
-from edge.simulator.codes import Kind, drawn_code, package, random_text
+from edge.simulator.codes import CodeKind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
 from edge.vision.codes import Code, CodeReader, has_check_digit, spellings
@@ -28,7 +28,7 @@ def play() -> Play:
     return Play(12)
 
 
-def shown(play: Play, kind: Kind, text: str, size: int = 330) -> Image:
+def shown(play: Play, kind: CodeKind, text: str, size: int = 330) -> Image:
     """A carton with this code on the counter."""
     view = View(yaw=12, pitch=5, roll=-6, size=size)
     cutout, _ = package(np.random.default_rng(4), drawn_code(kind, text), (90, 160, 60), view)
@@ -41,7 +41,7 @@ def any_code(code: Code) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["qr", "ean13", "upca", "ean8"])
-def test_a_code_on_a_package_is_read(play: Play, kind: Kind) -> None:
+def test_a_code_on_a_package_is_read(play: Play, kind: CodeKind) -> None:
     text = random_text(np.random.default_rng(7), kind)
     picture = shown(play, kind, text)
     code = CodeReader().read([play.sensed(picture, index) for index in range(3)], any_code)

@@ -12,7 +12,7 @@ import pytest
 from catalog.bundles.bundle import Bundle
 from catalog.recognition.decision import Verdict
 from edge.sighting import Frame, Image
-from edge.simulator.scene import Simulator
+from edge.simulator.simulator import Simulator
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 
