@@ -25,7 +25,8 @@ from catalog.core.settings import CatalogSettings
 from catalog.recognition.decision import Verdict
 from catalog.synthetic.foreign import KEPT_BACK, foreign_things
 from edge.cli.demo import prepare
-from edge.simulator.play import ActKind, Play
+from edge.simulator.acts import ActKind
+from edge.simulator.play import Play
 
 SEED = 90_001
 FOREIGN_THINGS = 60

@@ -5,37 +5,26 @@ A play is a row of acts. Every frame is made from (seed, index) alone and comes 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from catalog.synthetic.drawing import DrawnItem
-from catalog.synthetic.foreign import KEPT_BACK, foreign_things
 from catalog.synthetic.items import drawn_items
 from edge.sighting import Image
+from edge.simulator.acts import KINDS, Act, ActKind, ActPlan
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, Placed, flattened, layers
-from edge.simulator.timeline import ARRIVAL, Showing, random_view, showing_state
+from edge.simulator.timeline import ARRIVAL, Showing, showing_state
 
-ActKind = Literal[
-    "item", "foreign", "two", "turn", "hand", "empty", "light", "shadow", "focus", "bump"
-]
 ActState = Literal["empty", "moving", "rest"]
 
-KINDS: tuple[ActKind, ...] = (
-    *("item", "two", "foreign", "turn", "hand", "item", "light", "shadow"),
-    *("focus", "empty", "bump", "hand", "item", "foreign"),
-)
-FIRST, GAPS, RESTS = 2.0, (1.0, 1.6), (2.6, 3.4)  # seconds
 TURNING, FOCUSING = 0.6, 0.8  # seconds that a thing turns, and that the camera focuses
 NOISE = 2.2  # grey levels, deviation
-LONGEST_BUMP = 12.0  # pixels of a picture 640 wide
 
 
 @dataclass(frozen=True)
@@ -65,28 +54,6 @@ class PlayTruth:
     hand: bool = False
 
 
-@dataclass(frozen=True)
-class Act:
-    """One visit of things or a hand, and what is hard about it.
-
-    Times are in seconds: `start` from the first frame, the others from `start`. `event_at` is when
-    the light changes, or when the thing begins to turn.
-    """
-
-    number: int
-    kind: ActKind
-    start: float
-    showings: tuple[Showing, ...]
-    rest_from: float
-    rest_until: float
-    end: float
-    event_at: float
-    light: float
-    turn: float
-    bump: tuple[float, float]
-    seed: int
-
-
 class Play:
     """Simulates a counter that is hard for a camera.
 
@@ -109,9 +76,7 @@ class Play:
         foreign: Sequence[DrawnItem] = (),
     ) -> None:
         self.seed, self.size, self.fps = seed, size, fps
-        self._foreign = itertools.cycle(foreign) if foreign else None
-        self._items, self._kinds = tuple(items or drawn_items()), tuple(kinds)
-        self._acts: list[Act] = []
+        self._plan = ActPlan(seed, items or drawn_items(), size[0], kinds, foreign)
         self._layers: dict[tuple[int, int, float], list[Layer]] = {}
         random = np.random.default_rng([seed, 21])
         self._drift = random.uniform(0, 6.28, 4), random.uniform(20, 60, 4)
@@ -125,9 +90,7 @@ class Play:
 
     def act(self, number: int) -> Act:
         """Act `number`, from 0."""
-        while len(self._acts) <= number:
-            self._acts.append(self._next())
-        return self._acts[number]
+        return self._plan.act(number)
 
     def frames(self, number: int) -> range:
         """Indices of the frames of an act, with the empty counter after it."""
@@ -137,10 +100,7 @@ class Play:
     def frame(self, index: int) -> tuple[Image, PlayTruth]:
         """Frame `index`, uint8 BGR (height, width, 3), and what it shows."""
         seconds = index / self.fps
-        number = 0
-        while self.act(number + 1).start <= seconds:
-            number += 1
-        act = self.act(number)
+        act = self._plan.at(seconds)
         passed = seconds - act.start
         placed, hand, moving = self._placed(act, passed)
         picture = flattened(self._counter, [piece for piece, _ in placed])
@@ -255,84 +215,6 @@ class Play:
             ".jpg", np.clip(noisy, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 88]
         )[1]
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-
-    def _next(self) -> Act:
-        number = len(self._acts)
-        random = np.random.default_rng([self.seed, number, 23])
-        cycle, place = divmod(number, len(self._kinds))
-        order = np.random.default_rng([self.seed, cycle, 24]).permutation(len(self._kinds))
-        kind = self._kinds[int(order[place])]
-        before = self._acts[-1] if self._acts else None
-        start = FIRST if before is None else before.start + before.end
-        if before is not None:
-            start += float(random.uniform(*GAPS))
-        rest = float(random.uniform(*RESTS)) * (2 if kind in ("turn", "light") else 1)
-        showings = self._showings(random, kind, rest)
-        first = showings[0] if showings else None
-        rest_from = max((showing.still_from for showing in showings), default=0.0)
-        rest_until = first.still_until if first is not None else rest
-        bump = before.bump if before is not None else (0.0, 0.0)
-        if kind == "bump":
-            x, y = random.uniform(-1, 1, 2) * LONGEST_BUMP * self.size[0] / 640
-            bump = (float(x), float(y))
-        return Act(
-            number=number,
-            kind=kind,
-            start=start,
-            showings=showings,
-            rest_from=rest_from,
-            rest_until=rest_until,
-            end=first.in_sight if first is not None else rest,
-            event_at=(rest_from + rest_until) / 2,
-            light=float(random.choice((0.7, 0.8, 1.2, 1.3))),
-            turn=float(random.choice((-1, 1)) * random.uniform(45, 80)),
-            bump=bump,
-            seed=int(random.integers(2**31)),
-        )
-
-    def _showings(self, random: Generator, kind: ActKind, rest: float) -> tuple[Showing, ...]:
-        if kind == "empty":
-            return ()
-        if kind == "two":
-            swap = bool(random.random() < 0.5)
-            large = self._showing(random, kind, rest, (0.26, 0.6), (0.48, 0.6))
-            small = self._showing(random, kind, rest, (0.76, 0.55), (0.26, 0.38))
-            if swap:
-                large, small = replace(large, x=0.74), replace(small, x=0.24)
-            return replace(large, in_hand=False), replace(small, in_hand=False)
-        return (self._showing(random, kind, rest),)
-
-    def _showing(
-        self,
-        random: Generator,
-        kind: ActKind,
-        rest: float,
-        at: tuple[float, float] | None = None,
-        sizes: tuple[float, float] = (0.35, 0.75),
-    ) -> Showing:
-        thing: DrawnItem | None = self._items[int(random.integers(len(self._items)))]
-        shown: Literal["item", "foreign", "hand"] = "item"
-        if kind == "foreign":
-            shown = "foreign"
-            thing = next(self._foreign or foreign_things(int(random.integers(2**31)), 1, KEPT_BACK))
-        elif kind == "hand":
-            shown, thing = "hand", None
-        x, y = at or (float(random.uniform(0.3, 0.7)), float(random.uniform(0.42, 0.6)))
-        return Showing(
-            number=len(self._acts),
-            kind=shown,
-            thing=thing,
-            start=0.0,
-            rest=rest,
-            gap=0.0,
-            view=random_view(random),
-            size=float(random.uniform(*sizes)),
-            x=x,
-            y=y,
-            side=int(random.integers(-1, 2)),
-            in_hand=bool(kind != "hand" and random.random() < 0.4),
-            seed=int(random.integers(2**31)),
-        )
 
 
 def _moved(

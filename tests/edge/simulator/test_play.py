@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge.simulator.__main__ import write_video
-from edge.simulator.play import KINDS, Play
+from edge.simulator.acts import KINDS
+from edge.simulator.play import Play
 
 SMALL = (320, 240)
 
