@@ -1,8 +1,8 @@
-"""The catalogue files of AWS's visual search sample: ``metadata.json``, and title and address.
+"""Read the catalogue files of AWS's visual search sample.
 
-Its notebook reads lines of ``title, address`` and writes a JSON list of records of ``id``,
-``title`` and ``url``, the address of the photo (github.com/awslabs/visual-search,
-notebooks/visual-search-feature-generation.ipynb).
+The sample's notebook reads lines of ``title, address`` and writes ``metadata.json``, a JSON list
+of records with ``id``, ``title`` and ``url``, the address of the photo
+(github.com/awslabs/visual-search, notebooks/visual-search-feature-generation.ipynb).
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from urllib.parse import unquote, urlsplit
 from catalog.core.errors import TableError
 from catalog.core.photos import is_address
 
-Row = tuple[str, dict[str, object]]  # where it stands, and its fields
+TableRow = tuple[str, dict[str, object]]  # where it is in the file, and its fields
 
-FEATURES = "features"  # some of its files hold the old network's numbers too
-ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")  # its titles come from web pages
+FEATURES = "features"  # some files also hold the vectors of the sample's own network
+ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")  # the titles come from web pages
 
 
 def is_title_line(line: str) -> bool:
-    """Whether a table that begins with this line is one of titles and addresses."""
+    """Return whether a table that begins with this line has titles and addresses."""
     title, _, address = line.rpartition(",")
     return bool(title.strip()) and is_address(address.strip())
 
 
-def title_rows(lines: Iterable[str], path: Path) -> Iterator[Row]:
-    """Rows of ``title, address`` lines, split at the last comma; the sku is the file's name.
+def title_rows(lines: Iterable[str], path: Path) -> Iterator[TableRow]:
+    """Yield rows of ``title, address`` lines, split at the last comma.
+
+    The sku is the name of the photo's file without its suffix.
 
     Raises:
-        TableError: A line is something else, or two addresses end in one file name.
+        TableError: A line is something else, or two addresses end in the same file name.
     """
     known: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -48,11 +50,13 @@ def title_rows(lines: Iterable[str], path: Path) -> Iterator[Row]:
         yield where, _row({"title": title, "url": address.strip()}, known, f"{path}, {where}")
 
 
-def metadata_rows(text: str, path: Path) -> Iterator[Row]:
-    """Rows of ``metadata.json``: a JSON list of records; the sku is the id, else the file's name.
+def metadata_rows(text: str, path: Path) -> Iterator[TableRow]:
+    """Yield rows of ``metadata.json``, a JSON list of records.
+
+    The sku is the id, or else the name of the photo's file without its suffix.
 
     Raises:
-        TableError: It is no such list; names the record.
+        TableError: It is something else; the message names the record.
     """
     try:
         records = json.loads(text)
@@ -70,7 +74,10 @@ def metadata_rows(text: str, path: Path) -> Iterator[Row]:
 
 
 def _row(record: dict[str, object], known: dict[str, str], where: str) -> dict[str, object]:
-    """A record as a row of our own tables; `known` holds each file name's address."""
+    """Return a record as a row of our own tables.
+
+    `known` holds the address of each file name so far, and is updated.
+    """
     address = record.pop("url", None)
     if not isinstance(address, str) or not address.strip():
         raise TableError(f"{where}: no url, the photo's address")
@@ -91,10 +98,10 @@ def _row(record: dict[str, object], known: dict[str, str], where: str) -> dict[s
 
 
 def file_name(address: str, where: str) -> str:
-    """The file name that a photo's address ends in, decoded.
+    """Return the decoded file name at the end of a photo's address.
 
     Raises:
-        TableError: It ends in none.
+        TableError: There is none.
     """
     try:
         name = PurePosixPath(unquote(urlsplit(address).path)).name

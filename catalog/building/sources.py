@@ -1,4 +1,4 @@
-"""What a catalogue is made from: a folder an item, a flat folder, or a table."""
+"""Read the source of a catalogue: a folder for each item, a flat folder, or a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.building.sample_files import Row, file_name, is_title_line, metadata_rows, title_rows
+from catalog.building.sample_files import (
+    TableRow,
+    file_name,
+    is_title_line,
+    metadata_rows,
+    title_rows,
+)
 from catalog.bundles.items import Item
 from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError, TableError
@@ -21,7 +27,7 @@ DELIMITERS = ",;\t|"
 
 @dataclass(frozen=True)
 class SourceItem:
-    """An item with the places of its photos: file paths or http(s) addresses."""
+    """An item and the places of its photos: file paths or http(s) addresses."""
 
     item: Item
     photos: tuple[str, ...]
@@ -31,17 +37,17 @@ def read_source(path: Path) -> list[SourceItem]:
     """Read a catalogue's source: a folder, or a table by its suffix.
 
     Raises:
-        TableError: The table cannot be read; names the line.
-        ContentError: There is nothing of that name, or nothing in it.
+        TableError: The table cannot be read; the message names the line.
+        ContentError: The folder or table does not exist, or is empty.
     """
     if path.is_dir():
-        entries = _read_folder(path)
-        if not entries:
+        items = _read_folder(path)
+        if not items:
             raise ContentError(
                 f"{path}: no pictures in it; wanted are a folder for each item, "
                 "pictures named by their sku, or a CSV or JSONL table"
             )
-        return entries
+        return items
     if not path.exists():
         raise ContentError(f"{path}: no such file or folder")
     if path.suffix.lower() in (".jsonl", ".ndjson"):
@@ -55,19 +61,21 @@ def read_source(path: Path) -> list[SourceItem]:
     raise ContentError(f"{path}: wanted is a folder, a .csv or .jsonl table, or a metadata.json")
 
 
-def photos_in(folder: Path, entries: list[SourceItem]) -> list[SourceItem]:
-    """The same entries, each photo that has an address taken from `folder` by its file name.
+def photos_in(folder: Path, items: list[SourceItem]) -> list[SourceItem]:
+    """Return the same items, with each photo's address replaced by a file in `folder`.
+
+    The file is found by the file name at the end of the address.
 
     Raises:
         ContentError: There is no such folder, or no photo has an address.
     """
     if not folder.is_dir():
         raise ContentError(f"{folder}: no such folder of photos")
-    if not any(is_address(place) for entry in entries for place in entry.photos):
+    if not any(is_address(place) for source in items for place in source.photos):
         raise ContentError(f"{folder}: no photo is named by its address; leave --photos out")
     return [
-        replace(entry, photos=tuple(_place_in(folder, place) for place in entry.photos))
-        for entry in entries
+        replace(source, photos=tuple(_place_in(folder, place) for place in source.photos))
+        for source in items
     ]
 
 
@@ -75,34 +83,34 @@ def _place_in(folder: Path, place: str) -> str:
     if not is_address(place):
         return place
     decoded = folder / file_name(place, place)
-    # Some programs keep a file by its name as it stands in the address.
+    # Some programs save a file under its name as it is written in the address.
     as_written = folder / place.partition("?")[0].rpartition("/")[2]
     return str(as_written if as_written.is_file() else decoded)
 
 
 def _read_folder(folder: Path) -> list[SourceItem]:
-    found: dict[str, SourceItem] = {}
+    items: dict[str, SourceItem] = {}
     for child in sorted(folder.iterdir()):
         if child.name.startswith(".") or (child / MANIFEST).exists():
-            continue  # a bundle built in here is no item
+            continue  # a bundle that was built here is no item
         if child.is_dir():
             photos = tuple(
                 str(file)
                 for file in sorted(child.rglob("*"))
                 if file.is_file() and file.name != "item.json" and not file.name.startswith(".")
             )
-            entry = SourceItem(_folder_item(child), photos)
+            source = SourceItem(_folder_item(child), photos)
         elif is_photo_name(child.name):
-            entry = SourceItem(Item(child.stem, _as_title(child.stem)), (str(child),))
+            source = SourceItem(Item(child.stem, _as_title(child.stem)), (str(child),))
         else:
             continue
-        for name in (child.name, *entry.photos):
+        for name in (child.name, *source.photos):
             _check_name(name)
-        known = found.get(entry.item.sku)  # bolt.jpg beside bolt.png, or beside a folder bolt
-        found[entry.item.sku] = (
-            SourceItem(known.item, known.photos + entry.photos) if known else entry
+        first = items.get(source.item.sku)  # bolt.jpg beside bolt.png, or beside a folder bolt
+        items[source.item.sku] = (
+            SourceItem(first.item, first.photos + source.photos) if first else source
         )
-    return list(found.values()) if any(one.photos for one in found.values()) else []
+    return list(items.values()) if any(source.photos for source in items.values()) else []
 
 
 def _check_name(name: str) -> None:
@@ -113,13 +121,13 @@ def _check_name(name: str) -> None:
 
 
 def _folder_item(folder: Path) -> Item:
-    """An item named by its folder; ``item.json`` in it may hold title, price and the rest."""
+    """Return the item of a folder: its name is the sku, ``item.json`` in it holds the rest."""
     file = folder / "item.json"
     if not file.exists():
         return Item(folder.name, _as_title(folder.name))
     try:
         fields = json.loads(file.read_text(encoding="utf-8-sig"))
-        json.dumps(fields, ensure_ascii=False).encode()  # half a character is no title
+        json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
         return _item({"title": _as_title(folder.name)} | fields | {"sku": folder.name})
     except (ValueError, TypeError, OSError, RecursionError) as error:
         raise ContentError(f"{file}: not a JSON object in UTF-8: {error}") from error
@@ -130,7 +138,7 @@ def _as_title(name: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The table's lines, their ends kept; a byte-order mark is dropped."""
+    """Yield the lines of a table with their line ends, without a byte-order mark."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -141,16 +149,17 @@ def _lines(path: Path) -> Iterator[str]:
                 ) from error
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
+def _csv_rows(path: Path) -> Iterator[TableRow]:
     lines = _lines(path)
     header = next(lines, "")
     for delimiter in DELIMITERS:
-        names = [one.strip().lower() for one in next(csv.reader([header], delimiter=delimiter), [])]
+        cells = next(csv.reader([header], delimiter=delimiter), [])
+        names = [cell.strip().lower() for cell in cells]
         if "sku" in names:
             break
     else:
         raise TableError(f"{path}, line 1: no column named sku; wanted are {', '.join(FIELDS)}")
-    if len(set(names) - {""}) < len([one for one in names if one]):
+    if len(set(names) - {""}) < len([name for name in names if name]):
         raise TableError(f"{path}, line 1: a column is named twice")
     if "photo" not in names:
         raise TableError(f"{path}, line 1: no column named photo")
@@ -169,7 +178,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         raise TableError(f"{path}, line {reader.line_num + 1}: {error}") from error
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
+def _json_rows(path: Path) -> Iterator[TableRow]:
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -182,10 +191,10 @@ def _json_rows(path: Path) -> Iterator[Row]:
         yield f"line {number}", {str(key).strip().lower(): value for key, value in row.items()}
 
 
-def _merge(rows: Iterator[Row], path: Path) -> list[SourceItem]:
-    """Rows of one sku become one entry: the first filled field counts, the photos add up."""
+def _merge(rows: Iterator[TableRow], path: Path) -> list[SourceItem]:
+    """Merge the rows of each sku: the first value of a field counts, the photos add up."""
     fields: dict[str, dict[str, object]] = {}
-    photos: dict[str, dict[str, None]] = {}  # an ordered set: an item may have very many
+    photos: dict[str, dict[str, None]] = {}  # ordered sets, since an item may have very many photos
     for where, row in rows:
         try:
             json.dumps(row, ensure_ascii=False).encode()
@@ -198,16 +207,16 @@ def _merge(rows: Iterator[Row], path: Path) -> list[SourceItem]:
             raise TableError(f"{path}, {where}: no sku")
         if len(sku) > 200:
             raise TableError(f"{path}, {where}: the sku is longer than 200 characters")
-        known = fields.setdefault(sku, {"sku": sku})
+        merged = fields.setdefault(sku, {"sku": sku})
         for key, value in row.items():
             if key != "photo" and _text(value):
-                known.setdefault(key, value)
+                merged.setdefault(key, value)
         for place in _places(row.get("photo"), path, where):
             place = place if is_address(place) else str(path.parent / place)
             photos.setdefault(sku, {})[place] = None
     if not fields:
         raise TableError(f"{path}: no rows below the first line")
-    return [SourceItem(_item(known), tuple(photos.get(sku, ()))) for sku, known in fields.items()]
+    return [SourceItem(_item(merged), tuple(photos.get(sku, ()))) for sku, merged in fields.items()]
 
 
 def _places(cell: object, path: Path, where: str) -> list[str]:
@@ -218,8 +227,8 @@ def _places(cell: object, path: Path, where: str) -> list[str]:
         except (ValueError, RecursionError) as error:
             raise TableError(f"{path}, {where}: photo is no JSON list: {error}") from error
     if isinstance(cell, list):
-        return [_text(one) for one in cell if _text(one)]
-    return [one.strip() for one in _text(cell).split("|") if one.strip()]
+        return [_text(place) for place in cell if _text(place)]
+    return [place.strip() for place in _text(cell).split("|") if place.strip()]
 
 
 def _item(fields: dict[str, object]) -> Item:

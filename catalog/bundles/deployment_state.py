@@ -1,7 +1,8 @@
-"""The ledger: what is remembered of catalogues beyond the folders on the shelf.
+"""The deployment state: what a device remembers of bundles beyond the folders on its shelf.
 
-Which release each is, which ones proved bad, which one the owner of this device declined or
-pinned, and which one is on trial. Written under the shelf's lock.
+It says which release each bundle is, which bundles were rejected, which release the operator
+skipped, which bundle is pinned and which is on probation. It is written while the shelf is
+locked. The file and two of its keys keep older names: ``ledger.json``, ``declined``, ``trial``.
 """
 
 from __future__ import annotations
@@ -20,32 +21,33 @@ MOST_REJECTED = 100
 log = logging.getLogger(__name__)
 
 
-class _Entry(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class RejectedBundle(_Entry):
-    """Why a bundle is not tried again, and who found so: version and engine."""
+class RejectedBundle(_Frozen):
+    """Why a bundle is not tried again, and the version and engine that rejected it."""
 
     reason: str
     by: str
 
 
-class SkippedRelease(_Entry):
-    """A bundle that was rolled back from, and its release where that is known."""
+class SkippedRelease(_Frozen):
+    """A bundle that the operator rolled back from, and its release where that is known."""
 
     bundle: str
     release: int | None = None
 
 
-class Probation(_Entry):
-    """A bundle that edge has yet to live with.
+class Probation(_Frozen):
+    """A bundle that is active, but not yet known to work in the edge process.
 
     Attributes:
         bundle: Its id.
-        patience_s: Seconds that a running edge has to open it.
-        before: What edge last said before it could know of it.
-        opened_boot, opened_s: When it was first seen open: the kernel's boot, seconds in that.
+        patience_s: Seconds that a running edge process has to open it.
+        before: The state that edge reported before the bundle became active.
+        opened_boot: The kernel's boot in which the bundle was first seen open; empty before.
+        opened_s: When that was, in seconds after that boot.
     """
 
     bundle: str
@@ -55,34 +57,43 @@ class Probation(_Entry):
     opened_s: float = 0.0
 
 
-class DeploymentState(_Entry):
-    """What ``ledger.json`` holds."""
+class DeploymentState(_Frozen):
+    """The content of ``ledger.json``.
 
-    releases: dict[str, int] = {}  # by bundle id
-    rejected: dict[str, RejectedBundle] = {}  # by bundle id
+    Attributes:
+        releases: The release of each bundle on the shelf, by the bundle's id.
+        rejected: Bundles that are not tried again, by their ids, the latest last.
+        declined: The skipped release.
+        pinned: Id of the pinned bundle.
+        trial: The bundle on probation.
+    """
+
+    releases: dict[str, int] = {}
+    rejected: dict[str, RejectedBundle] = {}
     declined: SkippedRelease | None = None
     pinned: str | None = None
     trial: Probation | None = None
 
     def with_rejected(self, bundle: str, reason: str, engine: str) -> DeploymentState:
-        """The ledger with `bundle` in it as one that is not tried again."""
-        others = {name: one for name, one in self.rejected.items() if name != bundle}
-        kept = dict(list(others.items())[1 - MOST_REJECTED :])
-        kept[bundle] = RejectedBundle(reason=reason, by=_judge(engine))
-        return self.model_copy(update={"rejected": kept})
+        """Return the state with `bundle` rejected; the oldest rejections are forgotten."""
+        others = [(name, entry) for name, entry in self.rejected.items() if name != bundle]
+        rejected = dict(others[1 - MOST_REJECTED :])
+        rejected[bundle] = RejectedBundle(reason=reason, by=_validated_by(engine))
+        return self.model_copy(update={"rejected": rejected})
 
     def rejection(self, bundle: str, engine: str) -> str | None:
-        """Why `bundle` is not tried again; None where nothing, or only others, refused it."""
-        found = self.rejected.get(bundle)
-        return found.reason if found is not None and found.by == _judge(engine) else None
+        """Return why this version and `engine` rejected `bundle`; None where they did not."""
+        entry = self.rejected.get(bundle)
+        by = _validated_by(engine)
+        return entry.reason if entry is not None and entry.by == by else None
 
 
-def _judge(engine: str) -> str:
+def _validated_by(engine: str) -> str:
     return f"{version('visual-search')}, {engine}"
 
 
 def read_deployment_state(folder: Path) -> DeploymentState:
-    """What the shelf in `folder` remembers; nothing where the file is missing or not readable."""
+    """Read the state of the shelf in `folder`; empty where the file is missing or not readable."""
     file = folder / "ledger.json"
     try:
         return DeploymentState.model_validate_json(file.read_bytes())
@@ -93,6 +104,6 @@ def read_deployment_state(folder: Path) -> DeploymentState:
         return DeploymentState()
 
 
-def write_deployment_state(folder: Path, ledger: DeploymentState) -> None:
-    """Remember it, durably."""
-    durable.write(folder / "ledger.json", (ledger.model_dump_json(indent=1) + "\n").encode())
+def write_deployment_state(folder: Path, state: DeploymentState) -> None:
+    """Write ``ledger.json`` durably."""
+    durable.write(folder / "ledger.json", (state.model_dump_json(indent=1) + "\n").encode())

@@ -1,4 +1,4 @@
-"""The catalogue's metadata in SQLite: items, their photos, full text; thumbnails apart."""
+"""The catalogue's metadata in SQLite: items, photos and full text; thumbnails in a second file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from catalog.core.errors import BundleError
 
 @dataclass(frozen=True)
 class Item:
-    """One catalogue item, as a person would name it."""
+    """An item of the catalogue, with what a person wants to read of it."""
 
     sku: str
     title: str
@@ -28,7 +28,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo of an item; its number is its row in the vectors; `source` names its file."""
+    """A photo of an item. Its number is its row in the vectors; `source` names its file."""
 
     number: int
     sku: str
@@ -51,20 +51,20 @@ class Items:
 
     @property
     def skus(self) -> tuple[str, ...]:
-        """The sku of each photo; the position is the photo's number."""
+        """Return the sku of each photo; the position is the photo's number."""
         return self._skus
 
     def count(self) -> int:
-        """Number of items."""
+        """Return the number of items."""
         return int(self._items.execute("select count(*) from items").fetchone()[0])
 
     def get(self, sku: str) -> Item | None:
-        """The item with this sku, or None."""
+        """Return the item with this sku, or None."""
         rows = self._items.query("select * from items where sku = ?", [sku])
         return next((_item(row) for row in rows), None)
 
     def with_code(self, spellings: Iterable[str]) -> Item | None:
-        """The item whose sku, or one word of whose attribute "code", is among `spellings`."""
+        """Return the item whose sku, or a word of whose attribute "code", is among `spellings`."""
         if self._codes is None:
             rows = self._items.execute(
                 "select sku, json_extract(attributes, '$.code') from items "
@@ -78,12 +78,12 @@ class Items:
         return None
 
     def photos(self, sku: str) -> list[Photo]:
-        """The photos of an item, in the catalogue's order."""
+        """Return the photos of an item, in the catalogue's order."""
         rows = self._items.query("select * from photos where sku = ? order by number", [sku])
         return [Photo(**row) for row in rows]
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
-        """Items whose title, sku or attributes hold words beginning like those of `text`."""
+        """Find items with words in title, sku or attributes that begin with the words of `text`."""
         words = re.findall(r"\w+", text)
         if not words:
             rows = self._items.query("select * from items order by title limit ?", [limit])
@@ -96,7 +96,7 @@ class Items:
         return [_item(row) for row in self._items.query(sql, [query, limit])]
 
     def thumbnail(self, number: int) -> bytes | None:
-        """The JPEG thumbnail of a photo, or None."""
+        """Return the JPEG thumbnail of a photo, or None."""
         row = self._pictures.execute(
             "select jpeg from thumbnails where number = ?", [number]
         ).fetchone()
@@ -143,7 +143,7 @@ def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> Non
 
 
 def _create(path: Path) -> sqlite_utils.Database:
-    """A new file, flushed as a whole before anybody trusts it: no commit waits for the disk."""
+    """Create a database without flushing each commit; the whole bundle is flushed at the end."""
     database = sqlite_utils.Database(path)
     database.execute("pragma synchronous = off")
     return database

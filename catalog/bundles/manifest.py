@@ -1,6 +1,6 @@
-"""What a bundle says of itself, and whether its files are what it says.
+"""Read a bundle's manifest, and check its files against it.
 
-``manifest.json`` names every file with its size and sha256; the bundle's id is made of it.
+``manifest.json`` names every file with its size and sha256. The bundle's id is derived from it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILES = (
     "featurizer/descriptor.json",
 )
 LARGEST_MANIFEST = 1 << 20  # bytes
-LONGEST_NAME = 255  # bytes, of each part; what file systems hold
+LONGEST_NAME = 255  # bytes of each part, the limit of file systems
 
 
 class _Strict(BaseModel):
@@ -74,13 +74,13 @@ class IndexEntry(_Strict):
 
 
 class LocalFeaturesEntry(_Strict):
-    """How many local features of the photos the bundle holds."""
+    """How many local features the bundle holds."""
 
     features: int
 
 
 class Manifest(_Strict):
-    """What ``manifest.json`` says."""
+    """The content of ``manifest.json``."""
 
     format: Literal[1]
     created: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")  # becomes part of a folder's name
@@ -95,7 +95,11 @@ class Manifest(_Strict):
 
 
 def read_manifest(path: Path) -> tuple[Manifest, str]:
-    """Read the manifest of the bundle at `path` and compute the bundle's id."""
+    """Read the manifest of the bundle at `path` and return it with the bundle's id.
+
+    Raises:
+        BundleError: There is no manifest, or it cannot be read.
+    """
     file = path / MANIFEST
     try:
         if file.stat().st_size > LARGEST_MANIFEST:
@@ -113,20 +117,20 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
 
 
 def parse_manifest(data: bytes, source: str) -> Manifest:
-    """Check what a ``manifest.json`` says, from wherever it came.
+    """Parse and check the content of a ``manifest.json``.
 
     Args:
         data: Its bytes.
-        source: What to call it in a message.
+        source: What to call it in an error message.
 
     Raises:
         BundleError: Not a manifest, or one that names files that no bundle may hold.
     """
     try:
-        found = json.loads(data)
-        if isinstance(found, dict) and found.get("format") != FORMAT:
-            raise BundleError(f"{source}: format {found.get('format')!r} is not known; update")
-        manifest = Manifest.model_validate(found)
+        content = json.loads(data)
+        if isinstance(content, dict) and content.get("format") != FORMAT:
+            raise BundleError(f"{source}: format {content.get('format')!r} is not known; update")
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -140,7 +144,7 @@ def parse_manifest(data: bytes, source: str) -> Manifest:
 
 
 def _check_names(manifest: Manifest, source: str) -> None:
-    """Every name stays inside the bundle's folder, and none is in another's way."""
+    """Check that each name stays inside the bundle's folder and that no two names collide."""
     folders = {
         parent.as_posix() for name in manifest.files for parent in PurePosixPath(name).parents
     }
@@ -153,7 +157,7 @@ def _check_names(manifest: Manifest, source: str) -> None:
             or "/".join(parts) != name
             or ".." in parts
             or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts)
-            or not name.isprintable()  # nor are lone surrogates and NUL
+            or not name.isprintable()  # lone surrogates and NUL are not printable either
         ):
             raise BundleError(f"{source}: {name!r} is no name for a file of a bundle")
     for name in FILES:
@@ -166,25 +170,25 @@ def _check_names(manifest: Manifest, source: str) -> None:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a folder is a bundle, though perhaps one of an earlier version."""
+    """Return whether a folder is a bundle, perhaps one of an earlier version."""
     try:
         read_manifest(path)
     except BundleError:
         try:
-            found = json.loads((path / MANIFEST).read_bytes())
+            content = json.loads((path / MANIFEST).read_bytes())
         except (OSError, ValueError, RecursionError):
             return False
-        return isinstance(found, dict) and {"format", "featurizer", "files"} <= found.keys()
+        return isinstance(content, dict) and {"format", "featurizer", "files"} <= content.keys()
     return True
 
 
 def bundle_id(manifest: Manifest, data: bytes) -> str:
-    """The id of the bundle whose ``manifest.json`` holds `data`."""
+    """Return the id of the bundle whose ``manifest.json`` holds `data`."""
     return f"{manifest.created}-{hashlib.sha256(data).hexdigest()[:12]}"
 
 
 def verify(path: Path) -> tuple[Manifest, str]:
-    """Check every file of a bundle against its manifest before anything else reads it.
+    """Check every file of a bundle against its manifest; return the manifest and the id.
 
     Raises:
         BundleError: Names the first file that is missing, foreign or altered.
@@ -210,13 +214,13 @@ def _verify(path: Path) -> tuple[Manifest, str]:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, hex."""
+    """Return the sha256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """The manifest's entries for every file below `folder`."""
+    """Return the manifest's entries for every file below `folder`."""
     return {
         file.relative_to(folder).as_posix(): FileEntry(
             bytes=file.stat().st_size, sha256=file_digest(file)

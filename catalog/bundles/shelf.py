@@ -1,13 +1,13 @@
-"""The shelf: the versions of the catalogue on this device, and which of them is active.
+"""The shelf: the versions of the catalogue on this device, one of which is active.
 
 ::
 
-    shelf/versions/<bundle id>/   immutable and whole
-    shelf/incoming/               being fetched, file by file; resumed (see `sync.catalogues.pull`)
-    shelf/scratch/                being copied or removed; swept
+    shelf/versions/<bundle id>/   a bundle, complete and never changed
+    shelf/incoming/               a bundle that is being fetched; see `sync.catalogues.pull`
+    shelf/scratch/                bundles that are being copied or removed; emptied at each change
     shelf/active, previous        symbolic links, replaced in one step
-    shelf/ledger.json             what is remembered of versions; see `deployment_state`
-    shelf/lock                    held while the shelf changes
+    shelf/ledger.json             see `deployment_state`
+    shelf/lock                    locked while the shelf changes
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfBusyError, ShelfError
 from catalog.core.locks import locked
 
-PATIENCE_S = 10.0  # with whoever is changing the shelf
+LOCK_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
 class Activated:
-    """What activation did: the new and the former active bundle's id."""
+    """The result of an activation: the ids of the new and the former active bundle."""
 
     bundle: str
     previous: str | None
@@ -55,51 +55,51 @@ class Shelf:
         self._scratch = folder / "scratch"
 
     def active(self) -> Path | None:
-        """Folder of the active bundle, or None."""
+        """Return the folder of the active bundle, or None."""
         return self._target("active")
 
     def previous(self) -> Path | None:
-        """Folder of the bundle that was active before, or None."""
+        """Return the folder of the bundle that was active before, or None."""
         return self._target("previous")
 
     def activation(self) -> int | None:
-        """Changes with every activation, also of the same bundle; None before the first."""
+        """Return a number that changes with every activation; None before the first."""
         try:
             return os.lstat(self.folder / "active").st_mtime_ns
         except OSError:
             return None
 
     def state(self) -> DeploymentState:
-        """What is remembered of versions."""
+        """Read the deployment state."""
         return read_deployment_state(self.folder)
 
     def activate(self, bundle: Path, engine: str = "auto") -> Activated:
         """Put a bundle on the shelf and make it the active one.
 
         Raises:
-            BundleError: The bundle is damaged or did not pass the gate; nothing changed.
-            ShelfError: The shelf cannot be written, or something else is changing it.
+            BundleError: The bundle is damaged or did not pass validation; nothing changed.
+            ShelfError: The shelf cannot be written, or another process is changing it.
         """
-        passed = validator.validate(bundle, engine)
+        validated = validator.validate(bundle, engine)
         with self.changing():
-            if not is_sound(self.versions / passed.bundle):
-                self._copy(bundle, passed.bundle)
+            if not is_sound(self.versions / validated.bundle):
+                self._copy(bundle, validated.bundle)
             former = self.active()
-            self.switch(passed.bundle)
+            self.switch(validated.bundle)
         previous = None if former is None else former.name
-        return Activated(passed.bundle, previous, passed.engine, passed.recall)
+        return Activated(validated.bundle, previous, validated.engine, validated.recall)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the shelf: what changes it is for its holder.
+        """Lock the shelf for the time of a `with` block that changes it.
 
         Raises:
-            ShelfBusyError: Somebody else holds it, and not for a moment only.
+            ShelfBusyError: Another process has locked it for longer than `LOCK_TIMEOUT_S`.
             ShelfError: It cannot be written.
         """
         try:
             durable.make_folder(self.versions)
-            with self._held():
+            with self._locked():
                 self._sweep()
                 try:
                     yield
@@ -109,10 +109,10 @@ class Shelf:
             raise unwritable(self.folder, error) from error
 
     def place(self, folder: Path, identity: str) -> None:
-        """Make `folder`, a whole bundle on the same disk, a version; it is moved."""
+        """Move `folder`, a complete bundle on the same disk, to the versions."""
         durable.flush_tree(folder)
         version = self.versions / identity
-        if version.exists():  # damaged since it was put there
+        if version.exists():  # it was damaged after it was put there
             durable.exchange(folder, version)
             shutil.rmtree(folder, ignore_errors=True)
         else:
@@ -120,7 +120,7 @@ class Shelf:
             durable.flush_folder(self.versions)
 
     def switch(self, identity: str) -> None:
-        """Make a version the active one, and the one that was active the previous one."""
+        """Make a version the active one; the former active version becomes the previous one."""
         former = self.active()
         if former is not None and former.name != identity:
             durable.point(self.folder / "previous", f"versions/{former.name}")
@@ -131,10 +131,10 @@ class Shelf:
         """Make the previous version the active one.
 
         Args:
-            keep: Whether the version gone back from stays, as the previous one.
+            keep: Whether the version that was active stays, as the previous one.
 
         Raises:
-            ShelfError: There is no previous one.
+            ShelfError: There is no previous version.
         """
         active, previous = self.active(), self.previous()
         if previous is None or previous == active:
@@ -148,21 +148,21 @@ class Shelf:
         self.prune()
 
     def save_state(self, state: DeploymentState) -> None:
-        """Remember `ledger`; of what is no more on the shelf no release is kept."""
-        here = {version.name for version in self.versions.iterdir()}
-        releases = {name: one for name, one in state.releases.items() if name in here}
+        """Write the deployment state, without releases of bundles that left the shelf."""
+        present = {version.name for version in self.versions.iterdir()}
+        releases = {name: number for name, number in state.releases.items() if name in present}
         write_deployment_state(self.folder, state.model_copy(update={"releases": releases}))
 
     def prune(self) -> None:
-        """Remove what is neither active, previous nor pinned, unless somebody has it open."""
-        kept = {one.name for one in (self.active(), self.previous()) if one is not None}
-        kept.add(self.state().pinned or "")
+        """Remove versions that are neither active, previous, pinned nor open in any process."""
+        needed = {folder.name for folder in (self.active(), self.previous()) if folder is not None}
+        needed.add(self.state().pinned or "")
         for version in self.versions.iterdir():
-            if version.name not in kept:
+            if version.name not in needed:
                 self._remove(version)
 
     def _copy(self, bundle: Path, identity: str) -> None:
-        """Copy only what the manifest lists, check it again, then name it."""
+        """Copy the files that the manifest lists, check them again and make them a version."""
         target = self._scratch / identity
         manifest, found = read_manifest(bundle)
         if found != identity:
@@ -175,28 +175,28 @@ class Shelf:
         self.place(target, identity)
 
     def _remove(self, version: Path) -> None:
-        """Remove a version unless an open `Bundle` holds its manifest."""
+        """Remove a version unless an open `Bundle` has locked its manifest."""
         try:
             with (version / MANIFEST).open("rb") as manifest:
                 fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._discard(version)
         except BlockingIOError:
             return
-        except OSError:  # without a manifest it is nobody's
+        except OSError:  # without a manifest nobody can have it open
             self._discard(version)
 
     def _discard(self, version: Path) -> None:
-        """Out of `versions` in one step: what is there is whole."""
+        """Move a version out of `versions` in one step, then remove it."""
         self._scratch.mkdir(exist_ok=True)
         version.rename(self._scratch / f"removed-{version.name}")
         shutil.rmtree(self._scratch / f"removed-{version.name}", ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Remove what processes that were killed left behind."""
+        """Remove what killed processes left behind."""
         shutil.rmtree(self._scratch, ignore_errors=True)
         for name in ("active", "previous", "ledger.json"):
-            for left in self.folder.glob(f".{name}.*"):  # see `durable`
-                left.unlink()
+            for temporary in self.folder.glob(f".{name}.*"):  # see `durable`
+                temporary.unlink()
 
     def _target(self, name: str) -> Path | None:
         try:
@@ -206,9 +206,9 @@ class Shelf:
         return target if target.is_dir() else None
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         try:
-            with locked(self.folder / "lock", wait_s=PATIENCE_S):
+            with locked(self.folder / "lock", wait_s=LOCK_TIMEOUT_S):
                 yield
         except BlockingIOError as error:
             raise ShelfBusyError(
@@ -217,14 +217,14 @@ class Shelf:
 
 
 def unwritable(folder: Path, error: OSError) -> ShelfError:
-    """What to raise where a folder of the shelf cannot be written."""
+    """Return the error to raise where a folder of the shelf cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(f"{folder}: the disk is full; make room")
     return ShelfError(f"{folder}: cannot be written: {error}")
 
 
 def is_sound(version: Path) -> bool:
-    """Whether the folder `version` holds, undamaged, the bundle that it is named after."""
+    """Return whether the folder `version` holds the bundle of its name, undamaged."""
     try:
         return verify(version)[1] == version.name
     except BundleError:

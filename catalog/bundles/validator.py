@@ -1,8 +1,9 @@
-"""The gate: a bundle proves itself in a child process before this one trusts it.
+"""Validate a bundle in a child process before this process opens it.
 
-Annoy believes its file; a crafted or broken one crashes or hangs whoever loads it. So the
-digests are checked first, here, then a child with limits opens the bundle and answers its
-probes. Whatever happens to the child, the bundle is accepted or a `BundleError` says why not.
+Annoy does not check its file, and a crafted or broken one crashes or hangs the process that
+loads it. So the digests are checked first, in this process. Then a child process with limits
+opens the bundle and answers its golden queries. Whatever happens to the child, the bundle is
+accepted or a `BundleError` says why not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.golden_queries import check_golden_queries
@@ -28,15 +30,20 @@ from catalog.core.errors import (
 )
 
 SECONDS = 120
-FROM_OUTSIDE = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT)  # no verdict
-BEGAN = "began"  # the child's first line: from here on it is about the bundle
+FROM_OUTSIDE = (
+    signal.SIGTERM,
+    signal.SIGKILL,
+    signal.SIGHUP,
+    signal.SIGINT,
+)  # these say nothing of the bundle
+BEGAN = "began"  # the child's first line; a failure after it is due to the bundle
 PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
 
 
 @dataclass(frozen=True)
 class Validated:
-    """What the gate measured of an accepted bundle."""
+    """What was measured of an accepted bundle; see `check_golden_queries`."""
 
     bundle: str
     engine: str
@@ -45,10 +52,10 @@ class Validated:
 
 
 def validate(path: Path, engine: str = "auto") -> Validated:
-    """Check the digests of the bundle at `path`, then let it prove itself.
+    """Check the digests of the bundle at `path`, then validate it in a child process.
 
     Raises:
-        BundleError: It is damaged, or did not prove itself; the message says why.
+        BundleError: It is damaged or did not pass; the message says why.
         MissingExtraError, SurroundingsError: As `validate_in_child`.
     """
     _, bundle = verify(path)
@@ -56,7 +63,7 @@ def validate(path: Path, engine: str = "auto") -> Validated:
 
 
 def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validated:
-    """Let the bundle at `path`, whose digests have just been checked, prove itself.
+    """Validate the bundle at `path`, whose digests have just been checked.
 
     Args:
         path: Its folder.
@@ -64,12 +71,12 @@ def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validate
         engine: Which engine runs its network.
 
     Raises:
-        BundleError: It did not; the message says why.
-        SlowBundleError: It did not in time, which may be this machine's fault.
-        MissingExtraError: No engine is installed to ask it with.
-        SurroundingsError: The child could not work, or was killed; that says nothing of the bundle.
+        BundleError: It did not pass; the message says why.
+        SlowBundleError: It did not answer in time, perhaps because this machine is busy.
+        MissingExtraError: No engine is installed.
+        SurroundingsError: The child could not start or was killed; that says nothing of the bundle.
     """
-    # -P: modules lying in the current folder are not the child's.
+    # -P: the child must not import modules from the current folder.
     command = [
         sys.executable,
         "-P",
@@ -85,20 +92,31 @@ def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validate
             timeout=SECONDS,
             stdin=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # Ctrl-C is for this process, it is no verdict on the bundle
+            start_new_session=True,  # Ctrl-C must not look like a failed check
         )
     except OSError as error:
         raise SurroundingsError(f"{path}: the check cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
         raise _too_slow(path) from error
+    answer = _answer(child, path)
+    if "missing_extra" in answer:
+        raise MissingExtraError("running a network", answer["missing_extra"])
+    if "error" in answer:
+        raise BundleError(answer["error"])
+    return Validated(bundle, answer["engine"], answer["cosine"], answer["recall"])
+
+
+def _answer(child: subprocess.CompletedProcess[str], path: Path) -> dict[str, Any]:
+    """Return what an ended child printed, or raise why it could not print it."""
     last = (child.stderr.strip().splitlines() or ["no word"])[-1]
     if child.returncode < 0:
-        name = last = signal.Signals(-child.returncode).name
-        if -child.returncode in FROM_OUTSIDE:
+        killer = signal.Signals(-child.returncode)
+        last = killer.name
+        if killer in FROM_OUTSIDE:
             raise SurroundingsError(
-                f"{path}: the check was killed ({name}), perhaps for want of memory; try again"
+                f"{path}: the check was killed ({last}), perhaps for want of memory; try again"
             )
-        if -child.returncode == signal.SIGILL:
+        if killer == signal.SIGILL:
             raise SurroundingsError(
                 f"{path}: cannot be checked: this machine's processor lacks an instruction that "
                 "an installed package uses (SIGILL)"
@@ -110,14 +128,10 @@ def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validate
     if child.returncode < 0:
         raise BundleError(f"{path}: the bundle crashes whoever opens it ({last})")
     try:
-        answer = json.loads(child.stdout.splitlines()[-1])
+        answer: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise BundleError(f"{path}: the bundle cannot be opened: {last}") from error
-    if "missing_extra" in answer:
-        raise MissingExtraError("running a network", answer["missing_extra"])
-    if "error" in answer:
-        raise BundleError(answer["error"])
-    return Validated(bundle, answer["engine"], answer["cosine"], answer["recall"])
+    return answer
 
 
 def _too_slow(path: Path) -> SlowBundleError:
@@ -125,7 +139,7 @@ def _too_slow(path: Path) -> SlowBundleError:
 
 
 def _child(path: Path, engine: str) -> dict[str, object]:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for it any more
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the child ends with its parent
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))  # SIGXCPU, not SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

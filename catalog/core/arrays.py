@@ -1,4 +1,4 @@
-"""Arrays of a bundle, mapped, and held to what they must be before anybody uses them."""
+"""Map the arrays of a bundle and check their types and shapes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def read(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray
     """Map the array in an ``.npy`` file.
 
     Args:
-        path: The file. Archives and pickles are no arrays.
-        dtype: What it must hold.
-        shape: What it must measure; None for any length.
+        path: The file; an archive or a pickle is refused.
+        dtype: The type that it must have.
+        shape: The shape that it must have; None stands for any length.
 
     Raises:
-        BundleError: It is something else.
+        BundleError: The file is damaged, or the array has another type or shape.
     """
     try:
         mapped: NDArray[Any] = open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
     except (OSError, ValueError, EOFError, OverflowError) as error:
         raise BundleError(f"{path}: not an array: {error}") from error
-    found = mapped.view(np.ndarray)  # a memmap's slices cost more than they hold
-    fits = len(found.shape) == len(shape) and all(
-        wanted in (None, length) for wanted, length in zip(shape, found.shape, strict=True)
+    array = mapped.view(np.ndarray)  # slices of a memmap are slower than those of an array
+    fits = len(array.shape) == len(shape) and all(
+        wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
     )
-    if found.dtype != dtype or not fits:
-        raise BundleError(f"{path}: is {found.dtype} {found.shape}, which does not fit")
-    return found
+    if array.dtype != dtype or not fits:
+        raise BundleError(f"{path}: is {array.dtype} {array.shape}, which does not fit")
+    return array

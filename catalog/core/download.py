@@ -1,4 +1,4 @@
-"""Large files by their digest: resumed where they broke off, from any of several addresses."""
+"""Download large files by their digest: resumable, from any of several addresses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import httpx
 from catalog.core import durable
 from catalog.core.errors import NetworkError, ShelfError
 
-SECONDS = 20.0  # without a byte
-TRIES = 4  # at one address, each further one only after the last brought something
+TIMEOUT_S = 20.0  # without a byte
+TRIES = 4  # at one address; there is another try only if the last one received something
 POINTER = b"version https://git-lfs.github.com/spec/"
 
-Progress = Callable[[int, int], None]  # bytes here, of how many
+ByteProgress = Callable[[int, int], None]  # bytes so far, of how many
 
 
 def download(
@@ -24,21 +24,21 @@ def download(
     out: Path,
     sha256: str,
     size: int,
-    progress: Progress = lambda done, total: None,
+    progress: ByteProgress = lambda done, total: None,
 ) -> None:
-    """Fetch one file.
+    """Download one file.
 
-    What is there of it stays in ``OUT.part``, so that a later call goes on from there.
+    An incomplete download stays in ``OUT.part``, so that a later call resumes it.
 
     Args:
-        addresses: Where it may be had; tried in this order.
-        out: The file to write; replaced only by one whose digest is right.
+        addresses: Where the file may be; tried in this order.
+        out: The file to write; replaced only by a file with the right digest.
         sha256: Its digest, hex.
         size: Its size in bytes.
-        progress: Called with the bytes that are here and `size`.
+        progress: Called with the bytes received so far and `size`.
 
     Raises:
-        NetworkError: No address had it; says of each why.
+        NetworkError: No address had the file; the message gives the reason for each.
         ShelfError: The file cannot be written.
     """
     part = out.with_name(f"{out.name}.part")
@@ -62,8 +62,8 @@ def download(
     raise NetworkError("; ".join(reasons))
 
 
-def _fetch(address: str, part: Path, size: int, progress: Progress) -> None:
-    """Bring `part` to `size` bytes, with as many tries as make headway."""
+def _fetch(address: str, part: Path, size: int, progress: ByteProgress) -> None:
+    """Bring `part` to `size` bytes; try again while the last try received something."""
     for attempt in range(1, TRIES + 1):
         here = part.stat().st_size if part.exists() else 0
         if here > size:
@@ -83,14 +83,14 @@ def _fetch(address: str, part: Path, size: int, progress: Progress) -> None:
         raise NetworkError(f"ended after {_bytes(part)} of {size} bytes")
 
 
-def _receive(address: str, part: Path, here: int, size: int, progress: Progress) -> None:
-    """One request for what is missing."""
+def _receive(address: str, part: Path, here: int, size: int, progress: ByteProgress) -> None:
+    """Request the missing bytes once and append them."""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
     with httpx.stream(
-        "GET", address, headers=headers, timeout=SECONDS, follow_redirects=True
+        "GET", address, headers=headers, timeout=TIMEOUT_S, follow_redirects=True
     ) as answer:
         if answer.status_code not in (200, 206):
-            if answer.status_code == 416:  # what is here is not of this file
+            if answer.status_code == 416:  # what was received before is not of this file
                 part.unlink()
             raise NetworkError(f"the server answered {answer.status_code}")
         resumed = answer.headers.get("Content-Range", "").startswith(f"bytes {here}-")

@@ -1,4 +1,4 @@
-"""Files that survive a power cut: written whole, flushed, then named."""
+"""Write files that survive a power cut: written completely, flushed, then named."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import secrets
 from pathlib import Path
 
 AT_FDCWD = -100
-RENAME_EXCHANGE = 2  # renameat2(2): the two names change places in one step
+RENAME_EXCHANGE = 2  # of renameat2(2): swap the two names in one step
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace the file at `path`: it holds all of `data` or what it held before."""
+    """Replace the file at `path`; after a power cut it holds all of `data` or its old content."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
@@ -26,7 +26,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, each name durable."""
+    """Make a folder and missing folders above it, and flush each name."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -59,18 +59,18 @@ def point(link: Path, target: str) -> None:
     flush_folder(link.parent)
 
 
-def exchange(one: Path, other: Path) -> None:
-    """Let two existing paths on one file system change places in one step.
+def exchange(first: Path, second: Path) -> None:
+    """Swap two existing paths on one file system in one step.
 
     Raises:
-        OSError: The kernel or the file system cannot.
+        OSError: The kernel or the file system cannot do it.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     result = libc.renameat2(
-        AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE
+        AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE
     )
     if result != 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(one), None, str(other))
-    flush_folder(one.parent)
-    flush_folder(other.parent)
+        raise OSError(code, os.strerror(code), str(first), None, str(second))
+    flush_folder(first.parent)
+    flush_folder(second.parent)

@@ -1,9 +1,9 @@
-"""The errors that visual-search raises on purpose: the root, and those of the catalogue.
+"""The errors that visual-search raises on purpose: their root, and those of the catalogue.
 
 ::
 
     VisualSearchError
-    ├── ContentError            what was given is wrong: mend it and try again
+    ├── ContentError            a given file or value is wrong: correct it and try again
     │   ├── PhotoError          a picture that cannot be used
     │   ├── TableError          a CSV or JSONL catalogue that cannot be read
     │   ├── FeaturizerError     a network, or its descriptor, that cannot be used
@@ -17,8 +17,8 @@
     │       └── DiskFullError       there is no room for what has to be written
     └── NetworkError            an address that cannot be fetched
 
-`sync.errors` and `edge.errors` add those of the link and of the device below the same three.
-The message says what happened, to which thing, and what to do about it.
+`sync.errors` and `edge.errors` add errors of the connection and of the device to the same tree.
+Each message says what happened, to what, and what to do about it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class VisualSearchError(Exception):
 
 
 class ContentError(VisualSearchError):
-    """What was given is wrong."""
+    """A given file or value is wrong."""
 
 
 class PhotoError(ContentError):
@@ -64,7 +64,7 @@ class MissingExtraError(SurroundingsError):
     """An optional package is not installed.
 
     Args:
-        purpose: What it is wanted for, as the subject of a sentence.
+        purpose: What needs it, as the subject of a sentence.
         extra: Name of the extra in ``setup.py``.
     """
 
@@ -81,7 +81,7 @@ class ShelfError(SurroundingsError):
 
 
 class ShelfBusyError(ShelfError):
-    """Another process is changing the data folder; the same may work in a moment."""
+    """Another process is changing the data folder; try again in a moment."""
 
 
 class DiskFullError(ShelfError):

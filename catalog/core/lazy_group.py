@@ -1,4 +1,4 @@
-"""A group of commands whose modules are imported only when one of them is asked for."""
+"""A group of commands whose modules are imported only when their command is used."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group that knows where its commands are.
+    """A group that imports a command when it is used.
 
     Args:
-        modules: Command name to ``module:attribute``.
+        modules: ``module:attribute`` of each command, by the command's name.
     """
 
     def __init__(self, *args: Any, modules: dict[str, str], **kwargs: Any) -> None:
@@ -20,7 +20,7 @@ class LazyGroup(click.Group):
         self._modules = modules
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """All command names."""
+        """Return all command names."""
         return sorted(self._modules)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:

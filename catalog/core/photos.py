@@ -1,4 +1,4 @@
-"""Pictures in: safe decoding of whatever a catalogue, an upload or a camera folder holds."""
+"""Decode pictures safely, from wherever their files come."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SUFFIXES = frozenset(
 PillowImage.init()
 set_log_level(SILENT)  # a damaged picture raises an error of its own
 FORMATS = [
-    one
-    for one in "JPEG MPO PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
-    if one in PillowImage.OPEN
+    name
+    for name in "JPEG MPO PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
+    if name in PillowImage.OPEN
 ]
-MOST_PIXELS = 100_000_000  # beyond any camera; a small file may claim far more (a bomb)
+MOST_PIXELS = 100_000_000  # more than any camera takes; a small file may claim far more
 LEAST_SIDE = 8  # pixels
 BY_PILLOW = ("GIF", "AVIF")  # OpenCV's wheels cannot read them
-REDUCIBLE = ("JPEG", "MPO")  # the others would be sampled, not averaged
+REDUCIBLE = ("JPEG", "MPO")  # OpenCV would sample other formats instead of averaging them
 ORIENTATION = 0x112  # EXIF
 STRIP = 256  # rows blended at a time: a small file may hold fifty million pixels
 
@@ -42,18 +42,18 @@ def decode(
 ) -> Picture:
     """Decode a picture file's bytes to BGR uint8 (h, w, 3), turned upright by its EXIF.
 
-    The header's size is read before anything is decoded. Transparent parts become white,
-    the ground that catalogue pictures have.
+    The size in the header is checked before anything is decoded. Transparent parts become white,
+    like the background of most catalogue pictures.
 
     Args:
-        data: The whole file.
-        name: What to call it in an error.
-        enough: Shorter side in pixels that suffices; large JPEGs are then decoded at a half,
-            a quarter or an eighth of their size, never below it.
-        most_pixels: Refused beyond.
+        data: The content of the file.
+        name: What to call it in an error message.
+        enough: Shorter side in pixels that suffices. A larger JPEG is then decoded at a half,
+            a quarter or an eighth of its size, but never smaller than this.
+        most_pixels: A picture with more pixels is refused.
 
     Raises:
-        PhotoError: Not a picture, damaged, too small or too large.
+        PhotoError: It is no picture, damaged, too small or too large.
     """
     header = _header(data, name, most_pixels)
     if header.format in BY_PILLOW:
@@ -69,46 +69,46 @@ def decode(
         raise PhotoError(f"{name}: the picture is damaged or cut short")
     if header.transparent:
         image = _on_white(image)
-    # OpenCV obeys the orientation in JPEG, TIFF and opaque PNG.
+    # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
     if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
         image = _upright(image, header.orientation)
     return cast(Picture, image)
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height of a picture file turned upright; nothing is decoded.
+    """Return width and height of a picture file turned upright, without decoding it.
 
     Raises:
-        PhotoError: Not a picture, too small or too large.
+        PhotoError: It is no picture, too small or too large.
     """
     header = _header(data, name, MOST_PIXELS)
-    lying = header.orientation in (5, 6, 7, 8)
-    return (header.height, header.width) if lying else (header.width, header.height)
+    sideways = header.orientation in (5, 6, 7, 8)
+    return (header.height, header.width) if sideways else (header.width, header.height)
 
 
 def is_photo_name(name: str) -> bool:
-    """Whether a file of this name should be a picture."""
+    """Return whether a file of this name should be a picture."""
     dot = name.rfind(".")
     return dot > 0 and name[dot:].lower() in SUFFIXES
 
 
 def is_address(place: str) -> bool:
-    """Whether a photo's place is an http(s) address."""
+    """Return whether a photo's place is an http(s) address."""
     return place.startswith(("http://", "https://"))
 
 
 def shrink(image: Picture, longest_side: int) -> Picture:
-    """The picture with its longer side at most `longest_side` pixels."""
+    """Return the picture with its longer side at most `longest_side` pixels."""
     scale = longest_side / max(image.shape[:2])
     if scale >= 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # no pixel is left out
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # so that no pixel is ignored
     return cast(Picture, cv2.resize(image, size, interpolation=method))
 
 
 def encode_jpeg(image: Picture, longest_side: int, quality: int = 82) -> bytes:
-    """The picture as JPEG, its longer side at most `longest_side` pixels."""
+    """Return the picture as JPEG, with its longer side at most `longest_side` pixels."""
     small = shrink(image, longest_side)
     return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
@@ -123,7 +123,7 @@ class _Header:
 
 
 def _header(data: bytes, name: str, most_pixels: int) -> _Header:
-    """What a picture's header says, without decoding a pixel."""
+    """Read a picture's header and check its size, without decoding a pixel."""
     if not data:
         raise PhotoError(f"{name}: the file is empty")
     try:
@@ -137,7 +137,7 @@ def _header(data: bytes, name: str, most_pixels: int) -> _Header:
                 kind, exif = picture.format, picture.info.get("exif")
     except PillowImage.DecompressionBombError as error:
         raise PhotoError(f"{name}: the picture claims far too many pixels; refused") from error
-    except Exception as error:  # Pillow's parsers raise whatever a crafted file makes them
+    except Exception as error:  # a crafted file can make Pillow's parsers raise anything
         raise PhotoError(f"{name}: not a picture that can be read") from error
     if width * height > most_pixels:
         raise PhotoError(

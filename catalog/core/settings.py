@@ -1,8 +1,8 @@
-"""Settings: one TOML file, a section for each owner, overridden by environment variables.
+"""Read the settings: one TOML file with sections, overridden by environment variables.
 
 The file is ``--config``, else ``$VISUAL_SEARCH_CONFIG``, else ``/etc/visual-search.toml``.
-``VISUAL_SEARCH_EDGE__PORT=8081`` overrides ``port`` of ``[edge]``. A name that nobody
-knows is refused with the nearest one that somebody does.
+``VISUAL_SEARCH_EDGE__PORT=8081`` overrides ``port`` of ``[edge]``. An unknown name is refused,
+and the message names the most similar setting.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OTHER_VARIABLES = ("VISUAL_SEARCH_CONFIG", "VISUAL_SEARCH_MATERIALS")
 Settings = TypeVar("Settings", bound="Section")
 
 
-def _of_a_user(path: Path) -> Path:
+def _check_user(path: Path) -> Path:
     try:
         path.expanduser()
     except RuntimeError as error:
@@ -34,17 +34,17 @@ def _of_a_user(path: Path) -> Path:
     return path
 
 
-UserPath = Annotated[Path, AfterValidator(_of_a_user)]  # may begin with ~ or ~user
+UserPath = Annotated[Path, AfterValidator(_check_user)]  # may begin with ~ or ~user
 
 
 class Section(BaseModel):
-    """A section of the settings; unknown keys are refused."""
+    """A section of the settings, which refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DeviceSettings(Section):
-    """``[device]``: where this device keeps its things, and who it is for AWS."""
+    """``[device]``: where this device stores its data, and who it is for AWS."""
 
     data_dir: UserPath = (
         Path("/var/lib/visual-search")
@@ -59,17 +59,17 @@ class DeviceSettings(Section):
 
     @property
     def folder(self) -> Path:
-        """The data folder, ``~`` resolved."""
+        """Return the data folder, ``~`` resolved."""
         return self.data_dir.expanduser()
 
     @property
     def shelf(self) -> Path:
-        """Folder of the shelf."""
+        """Return the folder of the shelf."""
         return self.folder / "shelf"
 
     @property
     def state(self) -> Path:
-        """Folder of the small state files."""
+        """Return the folder of the small state files."""
         return self.folder / "state"
 
 
@@ -83,7 +83,7 @@ class CatalogSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _engine_with_device(cls, values: Any) -> Any:
-        """One word names engine and device, and goes where the engine's name goes."""
+        """Append the device to the engine's name, so that the name says both."""
         if isinstance(values, dict) and values.get("device", "CPU") == "GPU":
             if values.get("engine", "auto") not in ("auto", "openvino"):
                 raise ValueError("device GPU goes with engine openvino")
@@ -92,7 +92,7 @@ class CatalogSettings(Section):
 
     @property
     def cache(self) -> Path:
-        """The build cache's folder, ``~`` resolved."""
+        """Return the folder of the build cache, ``~`` resolved."""
         return self.cache_dir.expanduser()
 
 
@@ -100,7 +100,7 @@ def load(section: str, model: type[Settings], config: Path | None = None) -> Set
     """Read one section.
 
     Raises:
-        SettingsError: The file, a name or a value is wrong; says which and where.
+        SettingsError: The file, a name or a value is wrong; the message says which and where.
     """
     file = config_file(config)
     values = dict(_read(file).get(section, {})) if file else {}
@@ -121,7 +121,7 @@ def load(section: str, model: type[Settings], config: Path | None = None) -> Set
 
 
 def config_file(config: Path | None = None) -> Path | None:
-    """The settings file that counts, or None."""
+    """Return the settings file to read, or None."""
     if config is not None:
         return config
     named = os.environ.get("VISUAL_SEARCH_CONFIG")
@@ -131,7 +131,11 @@ def config_file(config: Path | None = None) -> Path | None:
 
 
 def device_id(folder: Path) -> str:
-    """This device's id, a UUID made once and kept in the data folder."""
+    """Return this device's id, a UUID that is made once and stored in the data folder.
+
+    Raises:
+        ShelfError: The data folder cannot be used.
+    """
     import uuid
 
     file = folder / "device-id"
@@ -161,14 +165,17 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _variables(section: str) -> dict[str, str]:
-    """The environment variables of a section and the keys they name; all are checked."""
+    """Return the keys of a section's environment variables; check those of all sections."""
     found = {}
     for variable in os.environ:
         if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
             continue
         name, _, key = variable.removeprefix(PREFIX).lower().partition("__")
         if name not in SECTIONS or not key:
-            known = [*OTHER_VARIABLES, *(f"{PREFIX}{one.upper()}__..." for one in SECTIONS)]
+            known = [
+                *OTHER_VARIABLES,
+                *(f"{PREFIX}{known_section.upper()}__..." for known_section in SECTIONS),
+            ]
             raise SettingsError(f"{variable}: no such setting{_nearest(variable, known)}")
         if name == section:
             found[variable] = key

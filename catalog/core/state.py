@@ -1,4 +1,4 @@
-"""Small files by which two processes tell each other how they are; one writer each."""
+"""State files: edge and sync each write one that tells the other how they are."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ class _State(BaseModel):
 
 
 class EdgeState(_State):
-    """What the edge process last said.
+    """The state that the edge process last reported.
 
     Attributes:
-        phase: What it is doing with `bundle`.
+        phase: What it does with `bundle`.
         bundle: Id of a bundle.
-        pid: The process, which began `started` clock ticks after the boot that `boot` names.
+        pid: Its process id.
+        boot: The kernel's id of the boot in which it runs.
         message: Why it failed.
-        crashes: How many processes before this one died without a word, with this bundle.
-        follows: Whether it opens what becomes active on the shelf.
+        started: When the process began, in clock ticks after the boot.
+        crashes: Number of earlier processes that died with this bundle without reporting an end.
+        follows: Whether it opens each bundle that becomes active on the shelf.
     """
 
     phase: Phase
@@ -43,12 +45,12 @@ class EdgeState(_State):
 
     @property
     def alive(self) -> bool:
-        """Whether the process that said it still runs."""
+        """Return whether the process that reported this still runs."""
         return self.boot == boot_id() and process_start(self.pid) == self.started
 
     @property
     def crashed(self) -> bool:
-        """Whether it died in this boot and did not say that it stops, nor that it failed."""
+        """Return whether it died in this boot without reporting a stop or a failure."""
         return (
             self.phase in ("opening", "open")
             and self.boot == boot_id()
@@ -64,24 +66,24 @@ class Version(_State):
 
 
 class SyncState(_State):
-    """What sync last said.
+    """The state that sync last reported.
 
     Attributes:
-        outcome: How the last check ended, in a word: "never" (nothing was checked yet),
-            "up-to-date", "installed", "pinned", "declined" (the newest was rolled back from by
-            hand), "rejected" (it did not prove itself), "gone-back" (edge could not live with
-            it), "disk-full", "not-set-up", "failed", or the `outcome` of a `TrustError` or
-            `StoreError`.
+        outcome: How the last check ended: "never" (there was none yet), "up-to-date",
+            "installed", "pinned", "declined" (the newest release is skipped, because the operator
+            rolled back from it), "rejected" (it did not pass validation), "gone-back" (edge could
+            not use it, so it was rolled back automatically), "disk-full", "not-set-up", "failed",
+            or the `outcome` of a `TrustError` or `StoreError`.
         message: Why, in a sentence.
-        source, channel: Where it looks.
-        active, previous, newest: Versions on the shelf, and the channel's newest.
+        source, channel: Where it looks for releases.
+        active, previous, newest: Versions on the shelf, and the newest of the channel.
         pinned: Id of the pinned bundle.
         checked_at: When the last check ended.
-        next_check_at: When the next is due; None where no one is at work to do it.
-        bytes_fetched: In the last check, and in all of them.
-        expires_at, ends: When the first of the signatures runs out, and whose that is: "root",
-            "targets", "snapshot" or "timestamp".
-        clock: What is wrong with the clock; empty for nothing.
+        next_check_at: When the next check is due; None where no process will do it.
+        bytes_fetched, bytes_fetched_ever: In the last check, and in all checks.
+        expires_at, ends: When the first signature expires, and whose it is: "root", "targets",
+            "snapshot" or "timestamp".
+        clock: What is wrong with the clock; empty where nothing is.
     """
 
     outcome: str = "never"
@@ -102,22 +104,22 @@ class SyncState(_State):
 
     @property
     def failed(self) -> bool:
-        """Whether the last check did not end as it should."""
+        """Return whether the last check failed."""
         return self.outcome not in GOOD
 
 
 def boot_id() -> str:
-    """The kernel's id of this boot."""
+    """Return the kernel's id of this boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def process_start(pid: int) -> int | None:
-    """When a process began, in clock ticks after boot (proc(5), stat); None where it is gone."""
+    """Return when a process began, in clock ticks after boot; None where it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    fields = stat[stat.rindex(")") + 2 :].split()  # its name may hold anything
+    fields = stat[stat.rindex(")") + 2 :].split()  # proc(5); the name in brackets may hold anything
     return None if fields[0] in "ZX" else int(fields[19])
 
 
@@ -136,10 +138,10 @@ def edge_state(phase: Phase, bundle: str, message: str = "", *, follows: bool = 
 
 
 def write_edge_state(folder: Path, state: EdgeState) -> None:
-    """Say it, durably, in ``edge.json`` of the state folder.
+    """Write ``edge.json`` durably into the state folder.
 
-    The crashes of former processes with the same bundle are counted here, since whoever watches
-    may miss one that is followed at once by a new process.
+    Crashes of earlier processes with the same bundle are counted here, because a watcher may miss
+    a process that is replaced at once by a new one.
 
     Raises:
         ShelfError: The folder cannot be written.
@@ -153,12 +155,12 @@ def write_edge_state(folder: Path, state: EdgeState) -> None:
 
 
 def read_edge_state(folder: Path) -> EdgeState | None:
-    """What edge last said; None when it never did or the file is not readable."""
+    """Read the state of edge; None where it never reported one or the file is not readable."""
     return _read(folder, "edge.json", EdgeState)
 
 
 def write_sync_state(folder: Path, state: SyncState) -> None:
-    """Say it, durably, in ``sync.json`` of the state folder.
+    """Write ``sync.json`` durably into the state folder.
 
     Raises:
         ShelfError: The folder cannot be written.
@@ -167,7 +169,7 @@ def write_sync_state(folder: Path, state: SyncState) -> None:
 
 
 def read_sync_state(folder: Path) -> SyncState:
-    """What sync last said; "never" when it never did or the file is not readable."""
+    """Read the state of sync; "never" where it never reported one or the file is not readable."""
     return _read(folder, "sync.json", SyncState) or SyncState()
 
 

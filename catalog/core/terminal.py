@@ -1,4 +1,4 @@
-"""What the commands say with: progress bars, JSON, short lists."""
+"""Output of the commands: progress bars, JSON, short lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on a terminal, nothing otherwise; call with (what, done, total)."""
+    """Show progress bars on a terminal; yields a function to call with (what, done, total)."""
     columns = (
         TextColumn("{task.description:>14}"),
         BarColumn(),
@@ -36,7 +36,7 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
 
 
 def names(skus: tuple[str, ...], most: int = 12) -> str:
-    """The first of many, and how many more there are."""
+    """Return the first skus, and how many more there are."""
     more = f" and {len(skus) - most} more" if len(skus) > most else ""
     return ", ".join(skus[:most]) + more
 
@@ -46,6 +46,6 @@ def print_json(value: object) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # a file's name need not be UTF-8, JSON is
+    except UnicodeEncodeError:  # the name of a file need not be UTF-8, but JSON must be
         text = json.dumps(value, indent=2)
     sys.stdout.write(f"{text}\n")

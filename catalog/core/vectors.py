@@ -1,4 +1,4 @@
-"""Arrays that every layer passes on: rows of vectors, and their row numbers."""
+"""Types of the arrays that every layer passes on: vectors, and their row numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tensor = NDArray[np.float32]
 
 
 def normalised(vectors: Tensor) -> Tensor:
-    """Scale the rows of float32 (n, d) to length 1.
+    """Scale each row of float32 (n, d) to length 1.
 
     Raises:
         FeaturizerError: A row is zero.

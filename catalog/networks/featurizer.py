@@ -1,4 +1,4 @@
-"""Pictures to vectors: one preprocessing path for catalogue photos and camera frames."""
+"""Turn pictures into vectors, with the same preprocessing for catalogue photos and frames."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ from catalog.networks.engines.choice import open_engine
 
 EMBEDDED = Path(__file__).parent / "embedded"
 PREPROCESSING = 1  # raise it when `fit` or the decoding of photos changes
-GREY = 128  # what a letterbox is filled with
+GREY = 128  # fills the rest of a letterbox
 DESCRIPTOR = "descriptor.json"
-EXTERNAL_DATA = b"\x0a\x08location\x12"  # how ONNX (protobuf) writes that key
+EXTERNAL_DATA = b"\x0a\x08location\x12"  # the bytes of that key in an ONNX file (protobuf)
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """How a network is fed and read; stands beside it as ``descriptor.json``.
+    """How to feed a network and read its output; stored beside it as ``descriptor.json``.
 
-    Pixels count 0..255; after resizing, ``(pixel - mean) / std`` in the order `channels`.
-    `resize`: "squash" to size x size whatever the shape; "crop" the shorter side to
-    `short_side` and cut the centre; "letterbox" the longer side to size, grey around it.
+    A picture is resized, then each pixel (0..255) becomes ``(pixel - mean) / std``, in the order
+    `channels`. There are three ways to resize it to size x size: "squash" changes its shape;
+    "crop" brings the shorter side to `short_side` and cuts out the centre; "letterbox" brings the
+    longer side to `size` and fills the rest with grey.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Descriptor:
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 2048:
             raise FeaturizerError(f"input size {self.size} is not between 8 and 2048 pixels")
-        if any(one <= 0 for one in self.std):
+        if any(value <= 0 for value in self.std):
             raise FeaturizerError("std must be above 0 for each channel")
         if self.short_side is not None and self.short_side < self.size:
             raise FeaturizerError(
@@ -64,7 +65,7 @@ class Descriptor:
 
     @property
     def enough(self) -> int:
-        """Shorter side in pixels beyond which a photo gains nothing."""
+        """Return the shorter side in pixels that suffices of a photo."""
         return max(self.short_side or 0, self.size)
 
 
@@ -72,11 +73,12 @@ class Featurizer:
     """A network with its preprocessing.
 
     Attributes:
-        descriptor: How it is fed.
+        descriptor: How the network is fed.
+        path: The network's file.
         network_id: 16 hex digits of the digest of network, output and preprocessing.
-        id: Vectors of different ids never meet; `network_id`, or a digest of it and of the
-            projection.
-        projection: What shortens the network's output, where that is done.
+        id: `network_id`, or a digest of it and of the projection. Only vectors of the same id can
+            be compared.
+        projection: The projection that shortens the network's output, or None.
         dimensions: Length d of a vector.
         network_dimensions: Length of the network's own output.
     """
@@ -96,8 +98,10 @@ class Featurizer:
         digest.update(json.dumps(_identity(descriptor), sort_keys=True).encode())
         self.network_id = digest.hexdigest()[:16]
         self._engine: Engine = open_engine(self.path, descriptor.output, engine)
-        self._scale = [1 / one for one in descriptor.std]
-        self._shift = [a / b for a, b in zip(descriptor.mean, descriptor.std, strict=True)]
+        self._scale = [1 / value for value in descriptor.std]
+        self._shift = [
+            mean / std for mean, std in zip(descriptor.mean, descriptor.std, strict=True)
+        ]
         grey = np.full((descriptor.size, descriptor.size, 3), GREY, np.uint8)
         self.network_dimensions = self.raw([grey]).shape[1]
         if descriptor.dimensions not in (None, self.network_dimensions):
@@ -109,7 +113,7 @@ class Featurizer:
 
     @classmethod
     def open(cls, folder: Path = EMBEDDED, engine: str = "auto") -> Featurizer:
-        """Open a featurizer folder: a network and its ``descriptor.json``.
+        """Open a featurizer folder, which holds a network and its ``descriptor.json``.
 
         Raises:
             FeaturizerError: Something in the folder is missing or wrong.
@@ -119,12 +123,12 @@ class Featurizer:
 
     @property
     def engine(self) -> str:
-        """Name of the engine that runs the network."""
+        """Return the name of the engine that runs the network."""
         return self._engine.name
 
     @property
     def id(self) -> str:
-        """See the class."""
+        """Return the id of its vectors; see the class."""
         if self.projection is None:
             return self.network_id
         both = f"{self.network_id}-{self.projection.digest}"
@@ -132,23 +136,23 @@ class Featurizer:
 
     @property
     def dimensions(self) -> int:
-        """See the class."""
+        """Return the length of a vector."""
         return self.projection.dimensions if self.projection else self.network_dimensions
 
     def projected(self, by: projection.Projection) -> Featurizer:
-        """The same featurizer, its vectors shortened."""
-        other = copy.copy(self)
-        other.projection = by
-        return other
+        """Return a copy of the featurizer whose vectors are shortened."""
+        featurizer = copy.copy(self)
+        featurizer.projection = by
+        return featurizer
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The network, and the MXNet checkpoint beside it where there is one."""
+        """Return the files of the network and of the MXNet checkpoint beside it, if any."""
         names = (SYMBOL_FILE, PARAMETERS_FILE) if has_checkpoint(self.path) else ()
         return (self.path, *map(self.path.with_name, names))
 
     def preprocess(self, images: Sequence[Picture]) -> Tensor:
-        """BGR uint8 pictures (h, w, 3) of any sizes to the network's input (n, 3, size, size)."""
+        """Turn BGR uint8 pictures (h, w, 3) into the network's input (n, 3, size, size)."""
         size = self.descriptor.size
         batch = np.empty((len(images), 3, size, size), np.float32)
         order = (2, 1, 0) if self.descriptor.channels == "rgb" else (0, 1, 2)
@@ -162,17 +166,17 @@ class Featurizer:
         return batch
 
     def raw(self, images: Sequence[Picture]) -> Tensor:
-        """The network's own output for BGR uint8 pictures: float32 (n, d), not normalised."""
+        """Return the network's own output, float32 (n, d), for BGR uint8 pictures."""
         return self.run(self.preprocess(images))
 
     def run(self, batch: Tensor) -> Tensor:
-        """The network's own output, float32 (n, d), for preprocessed input.
+        """Return the network's own output, float32 (n, d), for preprocessed input.
 
         Raises:
-            FeaturizerError: The output is no vector a picture, or not a number.
+            FeaturizerError: The output is not one vector for each picture, or not finite.
         """
         if self._engine.one_by_one:
-            output = np.concatenate([self._engine.run(one[None]) for one in batch])
+            output = np.concatenate([self._engine.run(picture[None]) for picture in batch])
         else:
             output = self._engine.run(batch)
         vectors = output.reshape(len(batch), -1)
@@ -186,17 +190,17 @@ class Featurizer:
         return vectors
 
     def embed(self, images: Sequence[Picture]) -> Tensor:
-        """Embeddings of BGR uint8 pictures: float32 (n, d), each of length 1."""
+        """Return the embeddings of BGR uint8 pictures: float32 (n, d), each of length 1."""
         return self.vectors(self.raw(images))
 
     def vectors(self, raw: Tensor) -> Tensor:
-        """Embeddings of the network's own outputs, float32 (n, network_dimensions)."""
+        """Turn the network's own outputs, float32 (n, network_dimensions), into embeddings."""
         vectors = normalised(raw)
         return vectors if self.projection is None else normalised(self.projection.apply(vectors))
 
 
 def fit(image: Picture, descriptor: Descriptor) -> Picture:
-    """Bring a picture (h, w, 3) to the descriptor's size x size."""
+    """Resize a picture (h, w, 3) to the descriptor's size x size."""
     size = descriptor.size
     height, width = image.shape[:2]
     if descriptor.resize == "squash":
@@ -209,7 +213,7 @@ def fit(image: Picture, descriptor: Descriptor) -> Picture:
         canvas[y : y + h, x : x + w] = _resize(image, w, h)
         return canvas
     short_side = descriptor.short_side or size
-    # What lies far outside the centre is cut off anyway; a very long strip would fill the memory.
+    # Only the centre is used anyway, and a very long strip would fill the memory.
     left, top = max(0, width - 4 * height) // 2, max(0, height - 4 * width) // 2
     image = image[top : height - top, left : width - left]
     height, width = image.shape[:2]
@@ -221,7 +225,11 @@ def fit(image: Picture, descriptor: Descriptor) -> Picture:
 
 
 def read_descriptor(folder: Path) -> Descriptor:
-    """Read ``descriptor.json`` of a featurizer folder."""
+    """Read ``descriptor.json`` of a featurizer folder.
+
+    Raises:
+        FeaturizerError: It is missing or damaged.
+    """
     path = folder / DESCRIPTOR
     try:
         data = json.loads(path.read_bytes())
@@ -242,7 +250,7 @@ def write_descriptor(descriptor: Descriptor, folder: Path) -> None:
 
 
 def _identity(descriptor: Descriptor) -> dict[str, object]:
-    """What decides the numbers: not names, licences or what is derived."""
+    """Return the fields that change the vectors, which names and licences do not."""
     fields = asdict(descriptor)
     return {"preprocessing": PREPROCESSING} | {
         key: fields[key]
@@ -253,7 +261,7 @@ def _identity(descriptor: Descriptor) -> dict[str, object]:
 def _resize(image: NDArray[np.uint8], width: int, height: int) -> Picture:
     if (image.shape[1], image.shape[0]) == (width, height):
         return image
-    # Averaging by whole steps first costs a tenth and looks the same as one long step.
+    # Averaging by a whole factor first takes a tenth of the time and looks the same.
     step = min(image.shape[1] // (2 * width), image.shape[0] // (2 * height))
     if step >= 2:
         inner = image[: image.shape[0] // step * step, : image.shape[1] // step * step]

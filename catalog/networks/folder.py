@@ -1,4 +1,4 @@
-"""A featurizer folder written whole or not at all."""
+"""Write a featurizer folder completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from catalog.networks.featurizer import DESCRIPTOR
 
 @contextmanager
 def written_whole(out: Path) -> Iterator[Path]:
-    """A folder to write into; when all went well it takes the place of `out`.
+    """Yield a folder to write into; if the block succeeds, it replaces `out`.
 
     Raises:
-        FeaturizerError: `out` is something else than a featurizer folder.
+        FeaturizerError: `out` exists and is no featurizer folder.
         ShelfError: It cannot be written.
     """
     out = out.absolute()

@@ -1,4 +1,4 @@
-"""Which network makes the vectors: the embedded one, a folder, an ONNX file, or one by name."""
+"""Open a network: the embedded one, a featurizer folder, an ONNX file, or one of the zoo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an ONNX file is fed, as written on the command line."""
+    """How to feed an ONNX file, as given on the command line."""
 
     size: int = 224
     channels: str = "rgb"
@@ -31,27 +31,27 @@ def open_model(
     engine: str = "auto",
     cache: Path | None = None,
 ) -> Featurizer:
-    """Open what ``--model`` names.
+    """Open the network that ``--model`` names.
 
     Args:
-        model: "embedded", a featurizer folder, an ONNX file, or a name of `catalog.networks.zoo`.
+        model: "embedded", a featurizer folder, an ONNX file, or a name of `zoo.zoo_networks`.
         preprocessing: For an ONNX file only.
         engine: Which engine runs it.
-        cache: The build cache, where networks by name lie.
+        cache: The build cache, where networks of the zoo are installed.
 
     Raises:
         FeaturizerError: There is no such network, or it cannot be used.
-        MissingExtraError: No engine, or not the package of a network by name, is installed.
+        MissingExtraError: No engine, or not the package of a network of the zoo, is installed.
     """
     path = Path(model)
-    named = not path.exists() and model in zoo_networks()
-    if model == "embedded" or path.is_dir() or named:
+    in_zoo = not path.exists() and model in zoo_networks()
+    if model == "embedded" or path.is_dir() or in_zoo:
         if preprocessing is not None:
             raise FeaturizerError(
                 f"{model}: its preprocessing is fixed; --size, --mean and the like "
                 "go with an ONNX file"
             )
-        if named:
+        if in_zoo:
             path = ensure_installed(model, cache or CatalogSettings().cache)
         return Featurizer.open(EMBEDDED if model == "embedded" else path, engine)
     if not path.is_file():
@@ -63,7 +63,7 @@ def open_model(
 
 
 def describe(network: Path, preprocessing: Preprocessing) -> Descriptor:
-    """The descriptor of an ONNX file from what the command line says."""
+    """Return the descriptor of an ONNX file for options of the command line."""
     resize, _, side = preprocessing.resize.partition(":")
     if resize not in ("crop", "letterbox", "squash") or (side and resize != "crop"):
         raise FeaturizerError(
@@ -91,7 +91,7 @@ def describe(network: Path, preprocessing: Preprocessing) -> Descriptor:
 
 def _triple(option: str, text: str) -> Triple:
     try:
-        numbers = tuple(float(one) for one in text.split(","))
+        numbers = tuple(float(number) for number in text.split(","))
     except ValueError as error:
         raise FeaturizerError(
             f"{option} {text}: wanted is one number, or three by commas"

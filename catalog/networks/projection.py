@@ -1,9 +1,9 @@
-"""Large vectors made short enough for Annoy, with as little loss as the catalogue allows.
+"""Project long vectors to a length that Annoy searches well, with as little loss as possible.
 
-A principal component analysis of the catalogue's own vectors, about the origin, so that
-cosines stay what they are, keeps the directions in which its photos lie. Where there are
-fewer photos than directions to keep, random directions of the rest fill up, scaled so that a
-similarity is on average what it was: a thing that is like no photo still looks like none.
+A principal component analysis of the catalogue's own vectors, about the origin to preserve
+cosines, finds the directions in which its photos lie. Where there are fewer photos than
+dimensions of the projection, random directions of the rest are added. They are scaled so that a
+similarity is on average unchanged: a thing that resembles no photo still resembles none.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from catalog.core.errors import FeaturizerError
 from catalog.core.vectors import Rows, Vectors
 
-MOST_DIMENSIONS = 256  # beyond, Annoy's recall falls
-MOST_ROWS = 8192  # to learn from; more change nothing
+MOST_DIMENSIONS = 256  # Annoy's recall falls with more
+MOST_ROWS = 8192  # to learn from; more make no difference
 QUERIES = 1000
 NEIGHBOURS = 10
 SEED = 20181130
@@ -34,7 +34,7 @@ class Projection:
 
     Attributes:
         matrix: Float32 (d, k).
-        network_id: Whose vectors; see `catalog.networks.featurizer.Featurizer`.
+        network_id: Id of the network; see `catalog.networks.featurizer.Featurizer`.
     """
 
     matrix: Vectors
@@ -42,16 +42,16 @@ class Projection:
 
     @property
     def digest(self) -> str:
-        """16 hex digits that change with any of its numbers."""
+        """Return 16 hex digits of the matrix's digest."""
         return hashlib.sha256(self.matrix.tobytes()).hexdigest()[:16]
 
     @property
     def dimensions(self) -> int:
-        """Length k of a shortened vector."""
+        """Return the length k of a shortened vector."""
         return int(self.matrix.shape[1])
 
     def apply(self, vectors: Vectors) -> Vectors:
-        """Float32 (n, d), each of length 1, to float32 (n, k), not of length 1."""
+        """Project float32 (n, d), each of length 1, to float32 (n, k), not of length 1."""
         return np.asarray(vectors @ self.matrix, np.float32)
 
     def write(self, folder: Path) -> None:
@@ -61,14 +61,14 @@ class Projection:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a projection costs, measured with the catalogue's own photos.
+    """The loss by a projection, measured with the catalogue's own photos.
 
     Attributes:
-        dimensions: Length of the vectors before.
+        dimensions: Length of the vectors before the projection.
         top1_before: Share of photos whose nearest other photo is of the same item; None
             where no item has two photos.
         top1_after: The same with shortened vectors.
-        neighbours_kept: Share of the ten nearest photos that stay among the ten nearest.
+        neighbours_kept: Share of the ten nearest photos that are still among the ten nearest.
     """
 
     dimensions: int
@@ -83,24 +83,24 @@ def fit(vectors: Vectors, network_id: str) -> Projection:
 
 
 def learn(vectors: Vectors) -> Vectors:
-    """A projection's matrix float32 (d, 256), of vectors float32 (n, d), each of length 1."""
+    """Learn the matrix float32 (d, 256) from vectors float32 (n, d), each of length 1."""
     random = np.random.default_rng(SEED)
     vectors = vectors[sampled(np.arange(len(vectors)))]
     dimensions = vectors.shape[1]
     principal = _principal(vectors.astype(np.float64), MOST_DIMENSIONS)
     missing = MOST_DIMENSIONS - principal.shape[1]
     if missing:
-        others = random.standard_normal((dimensions, missing))
-        for _ in range(2):  # once leaves rounding errors
-            others -= principal @ (principal.T @ others)
-        others = np.linalg.qr(others)[0]
-        others *= np.sqrt((dimensions - principal.shape[1]) / missing)
-        principal = np.hstack([principal, others])
+        fillers = random.standard_normal((dimensions, missing))
+        for _ in range(2):  # a single pass leaves rounding errors
+            fillers -= principal @ (principal.T @ fillers)
+        fillers = np.linalg.qr(fillers)[0]
+        fillers *= np.sqrt((dimensions - principal.shape[1]) / missing)
+        principal = np.hstack([principal, fillers])
     return np.asarray(principal, np.float32)
 
 
 def sampled(rows: Rows) -> Rows:
-    """As many of the rows as are worth learning from, in their order."""
+    """Return a random sample of rows that is enough to learn from, in their order."""
     if len(rows) <= MOST_ROWS:
         return rows
     random = np.random.default_rng(SEED)
@@ -108,7 +108,7 @@ def sampled(rows: Rows) -> Rows:
 
 
 def read(folder: Path, network_id: str) -> Projection | None:
-    """The projection of a featurizer folder, or None where it has none.
+    """Read the projection of a featurizer folder; None where it has none.
 
     Raises:
         FeaturizerError: The file is damaged or belongs to another network.
@@ -131,15 +131,21 @@ def read(folder: Path, network_id: str) -> Projection | None:
 
 
 def measure(before: Vectors, after: Vectors, skus: Sequence[str]) -> Loss:
-    """What is lost between vectors (n, d) and shortened ones (n, k), all of length 1."""
+    """Measure the loss between vectors (n, d) and shortened ones (n, k), all of length 1.
+
+    Args:
+        before: The vectors.
+        after: The shortened vectors.
+        skus: The sku of each photo.
+    """
     owners = np.unique(np.asarray(skus), return_inverse=True)[1]
-    number = len(before)
-    asked = np.unique(np.linspace(0, number - 1, min(QUERIES, number)).astype(int))
+    total = len(before)
+    queries = np.unique(np.linspace(0, total - 1, min(QUERIES, total)).astype(int))
     paired = np.bincount(owners)[owners] > 1
-    count = min(NEIGHBOURS, number - 1)
+    count = min(NEIGHBOURS, total - 1)
     right: NDArray[np.int64] = np.zeros(2, np.int64)
-    kept = 0
-    for row in asked:
+    common = 0
+    for row in queries:
         nearest: list[NDArray[np.int64]] = []
         for at, vectors in enumerate((before, after)):
             similarities = vectors @ vectors[row]
@@ -147,18 +153,18 @@ def measure(before: Vectors, after: Vectors, skus: Sequence[str]) -> Loss:
             if paired[row]:
                 right[at] += owners[similarities.argmax()] == owners[row]
             nearest.append(np.argsort(-similarities)[:count])
-        kept += len(np.intersect1d(nearest[0], nearest[1]))
-    pairs = int(paired[asked].sum())
+        common += len(np.intersect1d(nearest[0], nearest[1]))
+    pairs = int(paired[queries].sum())
     return Loss(
         dimensions=before.shape[1],
         top1_before=round(float(right[0]) / pairs, 4) if pairs else None,
         top1_after=round(float(right[1]) / pairs, 4) if pairs else None,
-        neighbours_kept=round(kept / (len(asked) * count), 4) if count else 1.0,
+        neighbours_kept=round(common / (len(queries) * count), 4) if count else 1.0,
     )
 
 
 def _principal(vectors: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """At most `most` orthonormal columns (d, k): the directions of greatest spread."""
+    """Return at most `most` orthonormal columns (d, k): the directions of greatest variance."""
     rows, dimensions = vectors.shape
     small = vectors.T @ vectors if dimensions <= rows else vectors @ vectors.T
     values, found = np.linalg.eigh(small)

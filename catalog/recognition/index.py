@@ -1,4 +1,4 @@
-"""Nearest neighbours: exact search over the stored vectors, and Annoy."""
+"""Find nearest neighbours: by exact search over the stored vectors, or with Annoy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEED = 20181130
 TREES = (20, 50, 100)
 FEWEST_CANDIDATES, MOST_CANDIDATES = 250, 32_000
 QUERIES = 1000
-QUERY_COSINE = 0.8  # how near a query lies to the row it was made from
+QUERY_COSINE = 0.8  # of a query and the row that it was made from
 NEIGHBOURS = 10
 TARGET_RECALL = 0.99
 
@@ -26,13 +26,13 @@ class Index(Protocol):
     """Finds the stored vectors nearest to a query."""
 
     def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
-        """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
+        """Return rows and cosines of the `count` vectors nearest to float32 (d,), best first."""
         ...
 
 
 @dataclass(frozen=True)
 class IndexChoice:
-    """How a bundle is searched, and what was measured: recall@10 against exact search."""
+    """How a bundle is searched, and its recall@10 measured against exact search."""
 
     kind: Literal["annoy", "exact"]
     n_trees: int
@@ -43,13 +43,13 @@ class IndexChoice:
 
 
 class Exact:
-    """Compares a query with every stored vector; float32 (n, d) in memory."""
+    """Exact search: compares a query with every vector; holds float32 (n, d) in memory."""
 
     def __init__(self, vectors: NDArray[np.floating[Any]]) -> None:
         self._vectors = np.ascontiguousarray(vectors, np.float32)
 
     def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
-        """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
+        """Return rows and cosines of the `count` vectors nearest to float32 (d,), best first."""
         similarities = self._vectors @ query
         count = min(count, len(similarities))
         rows = np.argpartition(-similarities, count - 1)[:count]
@@ -58,7 +58,7 @@ class Exact:
 
 
 class Annoy:
-    """An Annoy index file, mapped read-only. Only for files whose digest was checked."""
+    """An Annoy index file, mapped read-only. Open only files whose digest was checked."""
 
     def __init__(self, path: Path, dimensions: int, search_k: int) -> None:
         self._index = AnnoyIndex(dimensions, "angular")
@@ -72,7 +72,7 @@ class Annoy:
         return int(self._index.get_n_items())
 
     def nearest(self, query: Vectors, count: int) -> tuple[Rows, Vectors]:
-        """Rows and cosine similarities of the `count` nearest to float32 (d,), best first."""
+        """Return rows and cosines of the `count` vectors nearest to float32 (d,), best first."""
         rows, distances = self._index.get_nns_by_vector(
             query.tolist(), count, search_k=max(self._search_k, count), include_distances=True
         )
@@ -81,17 +81,17 @@ class Annoy:
 
 
 def build_annoy(vectors: NDArray[np.floating[Any]], path: Path, n_trees: int) -> None:
-    """Write an Annoy index of the rows of (n, d): the same bytes for the same rows."""
+    """Write an Annoy index of vectors (n, d); the same vectors give the same bytes."""
     index = AnnoyIndex(vectors.shape[1], "angular")
     index.set_seed(SEED)
     for row, vector in enumerate(np.asarray(vectors, np.float32)):
         index.add_item(row, vector)
     index.build(n_trees, n_jobs=1)
-    index.save(str(path))  # building it there would die of SIGBUS where the disk is full
+    index.save(str(path))  # building it on disk would end by SIGBUS where the disk is full
 
 
 def noisy_queries(vectors: NDArray[np.floating[Any]], count: int, seed: int) -> Vectors:
-    """Queries that are no rows: random rows plus Gaussian noise, cosine 0.8 to their row."""
+    """Return queries float32 (count, d): random rows plus noise, with cosine 0.8 to their row."""
     random = np.random.default_rng(seed)
     rows = np.asarray(vectors[random.integers(0, len(vectors), count)], np.float32)
     noise = random.standard_normal(rows.shape, dtype=np.float32)
@@ -103,7 +103,7 @@ def noisy_queries(vectors: NDArray[np.floating[Any]], count: int, seed: int) -> 
 
 
 def recall(index: Index, queries: Vectors, expected: Rows) -> float:
-    """Share of the expected neighbours (q, k) that `index` finds for queries (q, d)."""
+    """Return the share of the expected neighbours (q, k) that `index` finds for queries (q, d)."""
     count = expected.shape[1]
     found = sum(
         len(np.intersect1d(index.nearest(query, count)[0], rows))
@@ -113,17 +113,21 @@ def recall(index: Index, queries: Vectors, expected: Rows) -> float:
 
 
 def neighbours(index: Index, queries: Vectors, count: int) -> Rows:
-    """Rows (q, count) nearest to each query (q, d)."""
+    """Return the rows (q, count) nearest to each query (q, d)."""
     return np.stack([index.nearest(query, count)[0] for query in queries])
 
 
 def choose_index(vectors: NDArray[np.floating[Any]], path: Path) -> IndexChoice:
-    """Build an Annoy index at `path` that reaches the recall wanted with the least work.
+    """Build an Annoy index at `path` that reaches the target recall with the least work.
 
-    For each number of trees, ``search_k`` doubles until recall@10 against exact search is
-    at least 0.99 on queries that are no rows; the fewest candidates win, then the fewest
-    trees. Where even looking at as many candidates as there are rows does not suffice, the
-    choice is exact search and says why.
+    For each number of trees, ``search_k`` is doubled until recall@10 against exact search is at
+    least 0.99 on noisy queries. The fewest candidates win, then the fewest trees. Where even as
+    many candidates as there are vectors do not reach the target, exact search is chosen and the
+    choice says why.
+
+    Args:
+        vectors: Float (n, d), each of length 1.
+        path: The file to write.
     """
     queries = noisy_queries(vectors, QUERIES, SEED)
     expected = neighbours(Exact(vectors), queries, min(NEIGHBOURS, len(vectors)))

@@ -1,4 +1,4 @@
-"""Networks run by a DeepLens' own library: optimised once by ``mo``, then on its GPU.
+"""Run networks with the library of an AWS DeepLens: ``mo`` optimises them once for its GPU.
 
 Only a DeepLens has ``awscam`` and ``mo``. Both are called as its developer guide says:
 ``mo.optimize(name, width, height, platform, aux_inputs) -> (status, path)``, 0 is success;
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Awscam:
-    """A network on the GPU of a DeepLens; optimised when its input's size is first known."""
+    """A network on the GPU of a DeepLens; optimised at the first input, which tells the size."""
 
     name = "awscam"
     one_by_one = False  # it takes any number of pictures
@@ -95,5 +95,5 @@ class Awscam:
 
 
 def open(network: Path, output: str | None) -> Awscam:
-    """Open the checkpoint beside `network`; it ends at the layer that is wanted."""
+    """Open the checkpoint beside `network`; see `choice.open_engine`."""
     return Awscam(network)

@@ -1,4 +1,4 @@
-"""What an engine is: a network opened for running, behind one small interface."""
+"""The interface of an engine, which runs a network."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from catalog.core.vectors import Tensor
 
 
 class Engine(Protocol):
-    """A network that is ready to run on one thread.
+    """An open network that runs on one thread.
 
-    `one_by_one`: the file was exported for single pictures, n must be 1.
+    Attributes:
+        name: Name of the engine.
+        one_by_one: Whether the network takes one picture at a time, so that n must be 1.
     """
 
     name: str
@@ -24,7 +26,7 @@ class Engine(Protocol):
 
 
 def choose_output(names: list[str], wanted: str | None, network: Path) -> str:
-    """The output that is meant: `wanted`, else ``embedding``, else the last."""
+    """Return the output to read: `wanted`, else ``embedding``, else the last."""
     if wanted is None:
         return "embedding" if "embedding" in names else names[-1]
     if wanted not in names:

@@ -1,4 +1,4 @@
-"""The MXNet checkpoint that an import keeps beside ``network.onnx``, cut at the same layer."""
+"""The MXNet checkpoint that an import writes beside ``network.onnx``, cut at the same layer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ SYMBOL_FILE, PARAMETERS_FILE = "checkpoint-symbol.json", "checkpoint-0000.params
 
 
 def has_checkpoint(network: Path) -> bool:
-    """Whether both its files stand beside the ONNX network."""
+    """Return whether both its files lie beside the ONNX network."""
     return all((network.parent / name).is_file() for name in (SYMBOL_FILE, PARAMETERS_FILE))
 
 
 def checkpoint_of(network: Path, engine: str) -> Path:
-    """The folder of the checkpoint beside an ONNX network.
+    """Return the folder of the checkpoint beside an ONNX network.
 
     Raises:
-        FeaturizerError: There is none, so `engine` cannot run it.
+        FeaturizerError: There is none, so that `engine` cannot run the network.
     """
     if not has_checkpoint(network):
         raise FeaturizerError(

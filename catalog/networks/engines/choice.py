@@ -10,8 +10,8 @@ from catalog.networks.engines.base import Engine
 from catalog.networks.engines.checkpoint import has_checkpoint
 
 CHOICES = ("onnxruntime", "openvino")  # tried in this order when the choice is "auto"
-DEVICES = ("CPU", "GPU")  # that openvino can be told to use
-CHECKPOINT_ENGINES = ("mxnet", "awscam")  # they run a checkpoint kept beside the network
+DEVICES = ("CPU", "GPU")  # of openvino
+CHECKPOINT_ENGINES = ("mxnet", "awscam")  # they run a checkpoint that lies beside the network
 
 
 def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engine:
@@ -19,15 +19,15 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
 
     Args:
         network: The ONNX file.
-        output: Name of the output wanted; None takes ``embedding``, else the last one.
-        choice: Name of an engine, or "auto" for the first that is installed: one for ONNX,
-            else mxnet where its checkpoint stands beside the network. "openvino:GPU" runs it
-            on a GPU, where there is one.
+        output: Name of the output; None takes ``embedding``, or else the last output.
+        choice: Name of an engine, or "auto" for the first that is installed. "auto" prefers
+            engines for ONNX and uses mxnet only where a checkpoint lies beside the network.
+            "openvino:GPU" runs the network on a GPU, where there is one.
 
     Raises:
-        MissingExtraError: No engine, or not the one chosen, is installed.
-        SurroundingsError: The one chosen exists on other devices only.
-        FeaturizerError: The engine cannot read the network, or it has no such output.
+        MissingExtraError: No engine, or not the chosen one, is installed.
+        SurroundingsError: The chosen engine exists only on other devices.
+        FeaturizerError: The engine cannot read the network, or there is no such output.
     """
     known = (*CHOICES, *CHECKPOINT_ENGINES)
     choice, _, device = choice.partition(":")
@@ -45,8 +45,8 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
             if error.name not in (name, "mo"):
                 raise
             continue
-        where = (device,) if device else ()
-        engine: Engine = module.open(network, output, *where)
+        options = (device,) if device else ()
+        engine: Engine = module.open(network, output, *options)
         return engine
     if choice == "awscam":
         raise SurroundingsError(
@@ -60,12 +60,12 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
 
 
 def installed() -> tuple[str, ...]:
-    """Names of the engines that can be imported."""
-    found = []
+    """Return the names of the engines that can be imported."""
+    names = []
     for name in CHOICES:
         try:
             importlib.import_module(f"catalog.networks.engines.{name}")
         except ImportError:
             continue
-        found.append(name)
-    return tuple(found)
+        names.append(name)
+    return tuple(names)

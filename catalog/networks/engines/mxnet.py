@@ -1,4 +1,4 @@
-"""Networks run by MXNet 1.9.1: the checkpoint that an import kept in the featurizer folder."""
+"""Run networks with MXNet 1.9.1: the checkpoint that an import wrote into the folder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if "bool" not in np.__dict__:
     setattr(np, "bool", np.bool_)  # noqa: B010  # mypy knows no such name either
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # about names that it takes from an older numpy
+    warnings.simplefilter("ignore")  # about names of an older numpy that it uses
     import mxnet
 
 
 class Mxnet:
-    """A bound MXNet symbol on one CPU thread; bound anew when the input's shape changes."""
+    """An MXNet symbol on one CPU thread; bound again when the shape of the input changes."""
 
     name = "mxnet"
     one_by_one = False  # it takes any number of pictures
@@ -41,7 +41,7 @@ class Mxnet:
             raise FeaturizerError(f"{folder}: mxnet cannot open its checkpoint: {error}") from error
         self._parameters = {name.partition(":")[2]: values for name, values in loaded.items()}
         taken = {*self._parameters, *self._symbol.list_auxiliary_states()}
-        inputs = [one for one in self._symbol.list_arguments() if one not in taken]
+        inputs = [name for name in self._symbol.list_arguments() if name not in taken]
         if len(inputs) != 1:
             raise FeaturizerError(
                 f"{folder}: its checkpoint lacks parameters: wanted is one input, it has "
@@ -80,5 +80,5 @@ class Mxnet:
 
 
 def open(network: Path, output: str | None) -> Mxnet:
-    """Open the checkpoint beside `network`; it ends at the layer that is wanted."""
+    """Open the checkpoint beside `network`; see `choice.open_engine`."""
     return Mxnet(network)

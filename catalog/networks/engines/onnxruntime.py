@@ -1,4 +1,4 @@
-"""Networks run by ONNX Runtime."""
+"""Run networks with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OnnxRuntime:
             raise FeaturizerError(f"{network}: onnxruntime cannot open it: {error}") from error
         self._input = self._session.get_inputs()[0].name
         self.one_by_one = self._session.get_inputs()[0].shape[:1] == [1]
-        outputs = [one.name for one in self._session.get_outputs()]
+        outputs = [info.name for info in self._session.get_outputs()]
         self._output = choose_output(outputs, output, network)
 
     def run(self, batch: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks run by OpenVINO."""
+"""Run networks with OpenVINO."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class OpenVino:
     """An OpenVINO request on one CPU thread, or on a GPU.
 
     Attributes:
-        name: "openvino", or "openvino:GPU" where a GPU does run it.
+        name: "openvino", or "openvino:GPU" where a GPU runs it.
     """
 
     def __init__(self, network: Path, output: str | None, device: str) -> None:
         try:
             core = openvino.Core()
             model = core.read_model(str(network))
-            outputs = [one.get_any_name() for one in model.outputs]
+            outputs = [port.get_any_name() for port in model.outputs]
             position = outputs.index(choose_output(outputs, output, network))
             compiled, device = _compile(core, model, device)
         except RuntimeError as error:
@@ -65,7 +65,7 @@ def open(network: Path, output: str | None, device: str = "CPU") -> OpenVino:
 
 
 def _compile(core: Any, model: Any, device: str) -> tuple[Any, str]:
-    """The compiled model and the device that runs it: the CPU where another one cannot."""
+    """Compile the model and return it with the device: the CPU where the other cannot run it."""
     if device != "CPU":
         try:
             return core.compile_model(model, device, SETTINGS), device

@@ -1,4 +1,4 @@
-"""An MXNet checkpoint to an ONNX network that ends at one of its layers."""
+"""Convert an MXNet checkpoint to an ONNX network that ends at one of its layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from catalog.networks.importing.operators import OPERATORS
 from catalog.networks.importing.params import read_parameters, write_arrays
 from catalog.networks.importing.symbol import Symbol
 
-OPSET = 13  # everything here can be said in it, and all runtimes know it
+OPSET = 13  # it has all operators that are used here, and all runtimes support it
 IR_VERSION = 8
 INPUT, OUTPUT = "input", "embedding"
 
@@ -37,19 +37,19 @@ class Converted:
 
 
 def find_checkpoint(path: Path) -> tuple[Path, Path]:
-    """Symbol and parameter file of a checkpoint by either of them.
+    """Return the symbol file and the parameter file of a checkpoint, given either of them.
 
-    Given the symbol, the parameters of the last epoch are taken.
+    For a symbol file, the parameters of the last epoch are taken.
 
     Raises:
-        FeaturizerError: The other one is not there.
+        FeaturizerError: The other file is missing.
     """
     if path.name.endswith("-symbol.json"):
         prefix = path.name.removesuffix("-symbol.json")
         epochs = sorted(
-            one
-            for one in path.parent.glob("*.params")
-            if one.name.rpartition("-")[0] == prefix and one.stem.rpartition("-")[2].isdigit()
+            file
+            for file in path.parent.glob("*.params")
+            if file.name.rpartition("-")[0] == prefix and file.stem.rpartition("-")[2].isdigit()
         )
         if not epochs:
             raise FeaturizerError(f"{path}: there is no {prefix}-0000.params beside it")
@@ -68,8 +68,8 @@ def convert(
     Args:
         symbol_file: Its ``-symbol.json``.
         parameter_file: Its ``-NNNN.params``.
-        layer: Where to end; None for what describes a picture best (`Symbol.features`).
-            A feature map is globally average-pooled.
+        layer: The layer to end at; None for the one that describes a picture best
+            (`Symbol.features`). A feature map is globally average-pooled.
         height: Of the input, in pixels.
         width: Of the input, in pixels.
 
@@ -81,21 +81,21 @@ def convert(
     """
     symbol, parameters = Symbol(symbol_file), read_parameters(parameter_file)
     number = symbol.find(layer) if layer else symbol.features()
-    ended = symbol.nodes[number]
-    needed = symbol.above(number)
+    last = symbol.nodes[number]
+    needed = symbol.needed_for(number)
     graph = Graph(parameters, str(symbol_file))
-    names = {one: node.output for one, node in enumerate(symbol.nodes)}
+    names = {place: node.output for place, node in enumerate(symbol.nodes)}
     fed = [
         node for node in symbol.inputs(needed, parameters) if node.name in _pictures(symbol, needed)
     ]
     if len(fed) != 1:
         raise FeaturizerError(
             f"{symbol_file}: wanted is one input of pictures, it has "
-            f"{', '.join(node.name for node in fed) or 'none'} up to {ended.output}"
+            f"{', '.join(node.name for node in fed) or 'none'} up to {last.output}"
         )
-    for one in needed:
-        names[one] = INPUT if symbol.nodes[one] is fed[0] else names[one]
-        _convert_node(graph, symbol, one, names)
+    for place in needed:
+        names[place] = INPUT if symbol.nodes[place] is fed[0] else names[place]
+        _convert_node(graph, symbol, place, names)
     rank = _rank(graph, names[number], height, width, str(symbol_file))
     if rank == 4:
         graph.add("GlobalAveragePool", [names[number]], "embedding_pool")
@@ -108,11 +108,13 @@ def convert(
     except checker.ValidationError as error:
         raise FeaturizerError(f"{symbol_file}: cannot be written as ONNX: {error}") from error
     cut = symbol.cut(number, pooled=rank == 4)
-    return Converted(model, ended.output, cut, _kept(symbol, needed, parameters))
+    return Converted(model, last.output, cut, _used_parameters(symbol, needed, parameters))
 
 
-def _kept(symbol: Symbol, needed: list[int], parameters: dict[str, Array]) -> dict[str, Array]:
-    """The parameters of some nodes, tagged as MXNet wants them."""
+def _used_parameters(
+    symbol: Symbol, needed: list[int], parameters: dict[str, Array]
+) -> dict[str, Array]:
+    """Return the parameters of some nodes, with the prefixes that MXNet expects."""
     variables = {symbol.nodes[number].name for number in needed}
     auxiliary = set()
     for number in needed:
@@ -147,7 +149,7 @@ def _convert_node(graph: Graph, symbol: Symbol, number: int, names: dict[int, st
 
 
 def _pictures(symbol: Symbol, needed: list[int]) -> set[str]:
-    """Names of the variables that are the first input of a node: not weights, not labels."""
+    """Return the variables that are the first input of a node, unlike weights and labels."""
     return {
         symbol.nodes[symbol.nodes[number].inputs[0][0]].name
         for number in needed
@@ -156,7 +158,11 @@ def _pictures(symbol: Symbol, needed: list[int]) -> set[str]:
 
 
 def _rank(graph: Graph, name: str, height: int, width: int, where: str) -> int:
-    """How many dimensions an output has: 2 for vectors, 4 for feature maps."""
+    """Return how many dimensions an output has: 2 for vectors, 4 for feature maps.
+
+    Raises:
+        FeaturizerError: It is another number, or the layers do not fit together.
+    """
     model = _model(graph, height, width, name)
     try:
         inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
@@ -186,8 +192,8 @@ def _model(graph: Graph, height: int, width: int, output: str) -> ModelProto:
         ir_version=IR_VERSION,
         producer_name="visual-search",
     )
-    known = shape_inference.infer_shapes(model).graph.output[0]
-    if not known.type.HasField("tensor_type"):
-        known = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
-    model.graph.output[0].CopyFrom(known)
+    inferred = shape_inference.infer_shapes(model).graph.output[0]
+    if not inferred.type.HasField("tensor_type"):
+        inferred = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+    model.graph.output[0].CopyFrom(inferred)
     return model

@@ -1,4 +1,4 @@
-"""An ONNX graph in the making."""
+"""Build an ONNX graph."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ Array = NDArray[np.float32]
 
 
 class Graph:
-    """Nodes and arrays, collected until they make a model.
+    """The nodes and arrays of a graph that is being built.
 
     Attributes:
-        parameters: The checkpoint's arrays by name; those used become initialisers.
+        parameters: The checkpoint's arrays by name; the used ones become initialisers.
+        nodes: The nodes so far.
     """
 
     def __init__(self, parameters: dict[str, Array], where: str) -> None:
@@ -30,31 +31,35 @@ class Graph:
 
     @property
     def initialisers(self) -> list[TensorProto]:
-        """Every array that the nodes use."""
+        """Return every array that the nodes use."""
         return list(self._constants.values())
 
     def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append a node; returns its output's name."""
+        """Append a node and return the name of its output."""
         self.nodes.append(helper.make_node(operator, list(inputs), [output], output, **attributes))
         return output
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Keep an array under a name; returns the name."""
+        """Add an array under a name and return the name."""
         self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
         return name
 
     def parameter(self, name: str) -> Array:
-        """An array of the checkpoint."""
+        """Return an array of the checkpoint.
+
+        Raises:
+            FeaturizerError: There is none of this name.
+        """
         if name not in self.parameters:
             raise FeaturizerError(f"{self._where}: the parameters lack {name}")
         return self.parameters[name]
 
     def use(self, name: str) -> str:
-        """Keep a parameter under its own name; the outputs of nodes are named as they are."""
+        """Add the parameter `name`, if it is one, and return `name`."""
         if name in self.parameters and name not in self._constants:
             self.constant(name, self.parameters[name])
         return name
 
     def refuse(self, node: Node, what: str) -> NoReturn:
-        """Say that a node cannot be converted."""
+        """Raise a `FeaturizerError` that says why a node cannot be converted."""
         raise FeaturizerError(f"{self._where}: {node.operator} {node.name!r}: {what}")

@@ -1,7 +1,8 @@
-"""A network of the user's own to a featurizer folder: ``descriptor.json``, ``network.onnx``.
+"""Import a network of the user's own: write a featurizer folder.
 
-Of an MXNet checkpoint, the part up to the layer that is taken stays in the folder as
-``checkpoint-symbol.json`` and ``checkpoint-0000.params``, for the engines that run it.
+It holds ``descriptor.json`` and ``network.onnx``. For an MXNet checkpoint, it also holds
+``checkpoint-symbol.json`` and ``checkpoint-0000.params``, the part up to the chosen layer, for
+the engines that run checkpoints.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from catalog.networks.models import Preprocessing, describe
 
 NETWORK = "network.onnx"
 PRESETS = {
-    # As the references of AWS's sample were made: pixels as they are.
+    # How AWS's sample feeds its network: the pixels are not changed.
     "deeplens-v1": Preprocessing(size=224, mean="0", std="1", resize="squash"),
 }
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made."""
+    """The result of an import."""
 
     folder: str
     layer: str
@@ -43,14 +44,14 @@ def import_model(
     name: str | None = None,
     licence: str = "",
 ) -> Imported:
-    """Write a featurizer folder and try it on one picture.
+    """Write a featurizer folder and try it on two pictures.
 
     Args:
         source: An ONNX file, or either file of an MXNet checkpoint.
-        out: The folder; must be absent or one that was made by an import.
+        out: The folder; must be absent or a featurizer folder.
         preprocessing: How the network is fed; its `output` is the layer to end at.
         name: What to call it; None for the file's name.
-        licence: Of the weights, as their source says.
+        licence: The licence of the weights.
 
     Raises:
         FeaturizerError: The network cannot be read, converted or run; nothing was written.
@@ -62,7 +63,7 @@ def import_model(
 
 
 def plain_name(source: Path) -> str:
-    """The file's name without what its format adds."""
+    """Return the name of a network's file without the parts that its format adds."""
     if source.suffix == ".params":
         return source.stem.rpartition("-")[0]
     return source.stem.removesuffix("-symbol")
@@ -96,8 +97,8 @@ def _write(
         from catalog.networks.importing.cutting import cut
 
         model, layer = cut(source, preprocessing.output)
-        sides = [one.dim_value for one in model.graph.input[0].type.tensor_type.shape.dim[2:]]
-        if any(one not in (0, size) for one in sides):
+        sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim[2:]]
+        if any(side not in (0, size) for side in sides):
             raise FeaturizerError(
                 f"{source}: takes pictures of {sides[1]} x {sides[0]} pixels, not {size} x {size}; "
                 f"say so with --size {sides[0]}"
@@ -119,11 +120,11 @@ def _write(
 
 
 def _check_batches(featurizer: Featurizer) -> None:
-    """Two pictures at once must give what each gives alone."""
+    """Check that two pictures at once give the same vectors as each alone."""
     size = featurizer.descriptor.size
     pictures = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
     together = featurizer.raw(list(pictures))
-    alone = np.concatenate([featurizer.raw([one]) for one in pictures])
+    alone = np.concatenate([featurizer.raw([picture]) for picture in pictures])
     if not np.allclose(together, alone, rtol=1e-3, atol=1e-3 * float(np.abs(alone).max())):
         raise FeaturizerError(
             f"{featurizer.descriptor.name}: two pictures at once give other vectors than each "

@@ -1,4 +1,4 @@
-"""MXNet's operators in ONNX's words: one small function for each, in `OPERATORS`."""
+"""Convert MXNet's operators to ONNX: a small function for each, in `OPERATORS`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Convert = Callable[[Graph, Node, list[str]], None]
 
 
 def convolution(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Two-dimensional convolution, in groups or not."""
+    """Convert a two-dimensional convolution, with or without groups."""
     kernel = node.value("kernel", ())
     if len(kernel) != 2 or node.value("layout") not in (None, "None", "NCHW"):
         graph.refuse(node, "only two-dimensional NCHW is converted")
@@ -33,11 +33,11 @@ def convolution(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def batch_norm(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Batch normalisation by the moving averages; with ``fix_gamma`` gamma counts as 1."""
+    """Convert batch normalisation by moving averages; with ``fix_gamma``, gamma is 1."""
     if node.value("axis", 1) != 1:
         graph.refuse(node, "only axis 1 is converted")
     gamma, beta = inputs[1:3]
-    # Before MXNet 0.9 the averages did not stand among a node's inputs.
+    # Before MXNet 0.9 the averages were not among a node's inputs.
     averages = inputs[3:5] or [f"{node.name}_moving_mean", f"{node.name}_moving_var"]
     if node.value("fix_gamma", default=True):
         gamma = graph.constant(f"{gamma}_fixed", np.ones_like(graph.parameter(gamma)))
@@ -52,7 +52,7 @@ def batch_norm(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def activation(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """An activation by its name."""
+    """Convert an activation by its name."""
     kind = node.value("act_type")
     names = {
         "relu": "Relu",
@@ -67,7 +67,7 @@ def activation(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def leaky_relu(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """The family that MXNet calls LeakyReLU."""
+    """Convert the family of activations that MXNet calls LeakyReLU."""
     kind = node.value("act_type", "leaky")
     slope = float(node.value("slope", 0.25))
     if kind == "leaky":
@@ -88,7 +88,10 @@ def leaky_relu(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def pooling(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Maximum or average; MXNet's "full" convention rounds the output's size up."""
+    """Convert pooling by maximum or average.
+
+    MXNet's "full" convention rounds the size of the output up.
+    """
     kind = node.value("pool_type", "max")
     if kind not in ("max", "avg"):
         graph.refuse(node, f"pool_type {kind} is not known")
@@ -106,16 +109,16 @@ def pooling(graph: Graph, node: Node, inputs: list[str]) -> None:
         graph.refuse(node, f"pooling_convention {convention} is not known")
     counted = bool(node.value("count_include_pad", default=True))
     source, ceil = inputs[0], convention == "full"
-    if ceil and any(one < step for one, step in zip(kernel, strides, strict=True)):
+    if ceil and any(side < step for side, step in zip(kernel, strides, strict=True)):
         graph.refuse(node, "windows smaller than their stride, rounded up, are not converted")
     if ceil and any(pads) and (kind == "max" or counted):
-        # Runtimes disagree about windows that overhang padding; so it becomes part of the input.
+        # Runtimes disagree about windows that overhang the padding, so the input itself is padded.
         value = LOWEST if kind == "max" else 0.0
         source = _pad(graph, node, source, [0, 0, *pads[:2], 0, 0, *pads[2:]], value)
         pads = [0, 0, 0, 0]
     attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "pads": pads}
     if kind == "avg":
-        # Rounded up, what overhangs is never counted; what was padded already counts by itself.
+        # A padded input counts by itself, and what overhangs a rounded-up size never counts.
         attributes["count_include_pad"] = int(counted and not ceil)
     graph.add(
         "MaxPool" if kind == "max" else "AveragePool",
@@ -127,7 +130,7 @@ def pooling(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def fully_connected(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """A dense layer; flattens its input unless told not to."""
+    """Convert a dense layer, which flattens its input unless ``flatten`` is false."""
     bias = [] if node.value("no_bias", default=False) else [graph.use(inputs[2])]
     if node.value("flatten", default=True):
         flat = graph.add("Flatten", inputs[:1], f"{node.name}_flat", axis=1)
@@ -142,17 +145,17 @@ def fully_connected(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def flatten(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Everything but the batch in one row."""
+    """Convert the flattening of each picture's numbers to one row."""
     graph.add("Flatten", inputs[:1], node.output, axis=1)
 
 
 def concat(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """One after the other along an axis."""
+    """Convert the concatenation along an axis."""
     graph.add("Concat", list(map(graph.use, inputs)), node.output, axis=int(node.value("dim", 1)))
 
 
 def clip(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Between two bounds, as in ReLU6."""
+    """Convert clipping between two bounds, as in ReLU6."""
     bounds = [
         graph.constant(f"{node.name}_{key}", np.array(float(node.value(key)), np.float32))
         for key in ("a_min", "a_max")
@@ -161,8 +164,8 @@ def clip(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def pad(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Padding; MXNet writes (before, after) for each axis."""
-    widths = [int(one) for one in node.value("pad_width", ())]
+    """Convert padding, for which MXNet gives (before, after) for each axis."""
+    widths = [int(width) for width in node.value("pad_width", ())]
     value = float(node.value("constant_value", 0))
     mode = str(node.value("mode", "constant"))
     if mode not in ("constant", "edge", "reflect"):
@@ -171,7 +174,7 @@ def pad(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def lrn(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Local response normalisation across channels."""
+    """Convert local response normalisation across channels."""
     graph.add(
         "LRN",
         inputs[:1],
@@ -184,8 +187,8 @@ def lrn(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def reshape(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Only the plain codes: a size, 0 to keep one, -1 for the rest."""
-    shape = [int(one) for one in node.value("shape", ())]
+    """Convert a reshape with the plain codes: a size, 0 for the old size, -1 for the rest."""
+    shape = [int(side) for side in node.value("shape", ())]
     if not shape or min(shape) < -1 or node.value("reverse", default=False):
         graph.refuse(node, f"the shape {tuple(shape)} is not converted")
     target = graph.constant(f"{node.name}_shape", np.array(shape, np.int64))
@@ -193,7 +196,7 @@ def reshape(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def mean(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """The mean over some axes."""
+    """Convert the mean over some axes."""
     axes = node.value("axis", ())
     axes = [axes] if isinstance(axes, int) else list(axes or ())
     if not axes or node.value("exclude", default=False):
@@ -203,12 +206,12 @@ def mean(graph: Graph, node: Node, inputs: list[str]) -> None:
 
 
 def softmax(graph: Graph, node: Node, inputs: list[str]) -> None:
-    """Probabilities; the label that a loss is given in training falls away."""
+    """Convert a softmax; the label, which a loss needs in training, is dropped."""
     graph.add("Softmax", inputs[:1], node.output, axis=int(node.value("axis", 1)))
 
 
 def _same(operator: str) -> Convert:
-    """An operator without attributes that ONNX has under another name."""
+    """Return a function that converts an operator without attributes to another name."""
 
     def convert(graph: Graph, node: Node, inputs: list[str]) -> None:
         graph.add(operator, list(map(graph.use, inputs)), node.output)
@@ -217,7 +220,7 @@ def _same(operator: str) -> Convert:
 
 
 def _first(operator: str) -> Convert:
-    """An operator of one input; any others count in training only."""
+    """Return a function that converts an operator of one input; others matter in training only."""
 
     def convert(graph: Graph, node: Node, inputs: list[str]) -> None:
         graph.add(operator, inputs[:1], node.output)
@@ -226,7 +229,7 @@ def _first(operator: str) -> Convert:
 
 
 def _scalar(operator: str, *, scalar_first: bool = False) -> Convert:
-    """Arithmetic with one number."""
+    """Return a function that converts arithmetic with one number."""
 
     def convert(graph: Graph, node: Node, inputs: list[str]) -> None:
         number = np.array(float(node.value("scalar", 0)), np.float32)
@@ -237,8 +240,8 @@ def _scalar(operator: str, *, scalar_first: bool = False) -> Convert:
 
 
 def _pair(node: Node, key: str, default: int) -> list[int]:
-    found = node.value(key, ())
-    return [int(one) for one in found] if found else [default, default]
+    pair = node.value(key, ())
+    return [int(number) for number in pair] if pair else [default, default]
 
 
 def _pad(

@@ -1,6 +1,6 @@
-"""MXNet's ``.params`` files, read and written without MXNet.
+"""Read and write MXNet's ``.params`` files without MXNet.
 
-A file is a list of arrays and a list of their names, little-endian::
+A file holds a list of arrays and a list of their names, little-endian::
 
     u64 0x112, u64 0
     u64 count, then each array:
@@ -36,7 +36,7 @@ Array = NDArray[Any]
 
 
 def read_arrays(path: Path) -> tuple[list[str], list[Array]]:
-    """Names and arrays of a ``.params`` file, bit for bit; no names where it is a plain list.
+    """Read the names and arrays of a ``.params`` file; a plain list has no names.
 
     Raises:
         FeaturizerError: The file is cut short, damaged, or holds sparse arrays.
@@ -58,10 +58,10 @@ def read_arrays(path: Path) -> tuple[list[str], list[Array]]:
 
 
 def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The parameters of a checkpoint by name, as float32; ``arg:`` and ``aux:`` are dropped.
+    """Read the parameters of a checkpoint as float32, by name without ``arg:`` and ``aux:``.
 
     Raises:
-        FeaturizerError: As `read_arrays`, or it is a list without names.
+        FeaturizerError: As for `read_arrays`, or the arrays have no names.
     """
     names, arrays = read_arrays(path)
     if arrays and not names:
@@ -87,7 +87,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 class _Reader:
-    """Takes pieces off the front of a file; whatever would reach beyond its end is refused."""
+    """Reads a file piece by piece and refuses to read beyond its end."""
 
     def __init__(self, path: Path, data: memoryview) -> None:
         self._path = path
@@ -96,7 +96,7 @@ class _Reader:
 
     @property
     def left(self) -> int:
-        """Bytes not yet taken."""
+        """Return the number of bytes not yet read."""
         return len(self._data) - self._at
 
     def take(self, length: int) -> memoryview:
@@ -112,7 +112,7 @@ class _Reader:
         return value
 
     def count(self, least: int) -> int:
-        """How many things of at least `least` bytes follow."""
+        """Read how many things of at least `least` bytes follow."""
         count = self.number("<Q")
         if count * least > self.left:
             raise FeaturizerError(f"{self._path}: cut short or damaged: {count} things announced")
@@ -134,9 +134,9 @@ class _Reader:
         if not 0 <= dimensions <= MOST_DIMENSIONS:
             raise FeaturizerError(f"{self._path}: damaged: an array of {dimensions} dimensions")
         if dimensions == 0 and magic != V3:
-            return np.empty(0, np.float32)  # nothing more is written of an empty one
+            return np.empty(0, np.float32)  # an empty array has no more fields
         shape = [self.number("<q" if current else "<I") for _ in range(dimensions)]
-        self.take(8)  # the device it was on
+        self.take(8)  # the device type and number
         code = self.number("<i")
         if code not in ELEMENTS:
             raise FeaturizerError(f"{self._path}: elements of type {code} are not known")

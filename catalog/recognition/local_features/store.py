@@ -1,16 +1,16 @@
-"""All photos' local features, ordered so that a look's features find their like quickly.
+"""Store all photos' local features so that those similar to a query's are found quickly.
 
 ::
 
-    printed/codes.npy    int8 (n, 32): every feature's code, those of one word together
-    printed/places.npy   uint8 (n, 4): where it is in its photo
+    printed/codes.npy    int8 (n, 32): the code of every feature, ordered by word
+    printed/places.npy   uint8 (n, 4): its place in its photo
     printed/photos.npy   int32 (n,): its photo's number
     printed/words.npy    int64 (k * k + 1,): where each word begins
-    printed/rows.npy     int32 (n,): the features photo by photo, the strongest first
+    printed/rows.npy     int32 (n,): the features ordered by photo, the strongest first
     printed/begins.npy   int64 (photos + 1,): where each photo begins in `rows`
 
-A feature's word is the pair of the centres nearest to its code's two halves (an inverted
-multi-index, Babenko and Lempitsky 2012). Files are mapped: only what is asked for is read.
+A feature's word is the pair of centres nearest to the two halves of its code (an inverted
+multi-index, Babenko and Lempitsky 2012). The files are mapped: only what is used is read.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ FOLDER = "printed"
 FILES = tuple(
     f"{FOLDER}/{name}.npy" for name in ("codes", "places", "photos", "words", "rows", "begins")
 )
-VOTERS = 200  # of a look's features, the strongest
-PROBES = 3  # centres of each half that are looked at, so nine words
-NEAREST = 5  # features that one feature of a look votes for
-AT_ONCE = 100_000  # features whose words are found at a time
+VOTERS = 200  # of a query's features, the strongest
+PROBES = 3  # nearest centres of each half that are searched, so nine words
+NEAREST = 5  # stored features that one feature of a query votes for
+AT_ONCE = 100_000  # features that are worked on at a time
 
 Votes = NDArray[np.float32]
 
@@ -58,7 +58,7 @@ class LocalFeatureStore:
         return len(self.codes)
 
     def check(self) -> None:
-        """Read everything once.
+        """Check that the arrays fit each other, which reads them once.
 
         Raises:
             BundleError: An array names what does not exist.
@@ -75,83 +75,86 @@ class LocalFeatureStore:
             raise BundleError("the bundle's local features name what does not exist")
 
     def local_features(self, photo: int) -> LocalFeatures:
-        """The local features of one photo."""
+        """Return the local features of a photo."""
         rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
         return LocalFeatures(self.codes[rows], self._places[rows])
 
     def votes(
-        self, look: LocalFeatures, owners: Rows, without: NDArray[np.bool_] | None = None
+        self, query: LocalFeatures, owners: Rows, excluded: NDArray[np.bool_] | None = None
     ) -> tuple[Votes, Votes]:
-        """What a look's features vote for, by item and by photo.
+        """Return the votes of a query's features, by item and by photo.
 
-        Each votes for the photos of the features most like it, by how much more alike they
-        are than those that come after (local naive Bayes, McCann and Lowe 2012).
+        Each feature votes for the photos of the stored features most similar to it. A vote weighs
+        by how much more similar that feature is than the next one after those (local naive Bayes,
+        McCann and Lowe 2012).
 
         Args:
-            look: The look's features.
-            owners: The number of each photo's item.
-            without: Photos that are left out, bool (photos,).
+            query: The query's features.
+            owners: The item number of each photo, int64 (photos,).
+            excluded: Photos to treat as absent, bool (photos,).
 
         Returns:
             Float32 (items,) and float32 (photos,).
         """
         items, photos = int(owners.max()) + 1, len(owners)
-        voters = look.vectors[:VOTERS]
-        found, alike, voter = [], [], []
-        for number, (code, words) in enumerate(zip(voters, _words_near(voters), strict=True)):
+        voters = query.vectors[:VOTERS]
+        voted_photos, weights, voter_numbers = [], [], []
+        for number, (code, words) in enumerate(zip(voters, _nearest_words(voters), strict=True)):
             slices = [slice(*self._words[word : word + 2]) for word in words]
-            of = np.concatenate([self._photos[one] for one in slices])
-            similarities = np.concatenate([self.codes[one] for one in slices]) @ code
-            if without is not None:
-                kept = ~without[of]
-                of, similarities = of[kept], similarities[kept]
-            if len(of) < 2:
+            found = np.concatenate([self._photos[place] for place in slices])
+            similarities = np.concatenate([self.codes[place] for place in slices]) @ code
+            if excluded is not None:
+                present = ~excluded[found]
+                found, similarities = found[present], similarities[present]
+            if len(found) < 2:
                 continue
-            if len(of) > NEAREST:
-                kept = np.argpartition(-similarities, NEAREST)[: NEAREST + 1]
-                of, similarities = of[kept], similarities[kept]
+            if len(found) > NEAREST:
+                nearest = np.argpartition(-similarities, NEAREST)[: NEAREST + 1]
+                found, similarities = found[nearest], similarities[nearest]
             order = np.argsort(-similarities, kind="stable")
-            found.append(of[order[:-1]])
-            alike.append(similarities[order[:-1]] - similarities[order[-1]])
-            voter.append(np.full(len(order) - 1, number))
-        if not found:
+            voted_photos.append(found[order[:-1]])
+            weights.append(similarities[order[:-1]] - similarities[order[-1]])
+            voter_numbers.append(np.full(len(order) - 1, number))
+        if not voted_photos:
             return np.zeros(items, np.float32), np.zeros(photos, np.float32)
-        photo, weight, by = np.concatenate(found), np.concatenate(alike), np.concatenate(voter)
+        photo, weight = np.concatenate(voted_photos), np.concatenate(weights)
+        voter = np.concatenate(voter_numbers)
         return (
-            _counted(owners[photo], weight, by, items),
-            _counted(photo.astype(np.int64), weight, by, photos),
+            _sum_votes(owners[photo], weight, voter, items),
+            _sum_votes(photo.astype(np.int64), weight, voter, photos),
         )
 
 
 class LocalFeatureWriter:
-    """Writes the files of a bundle's photos below a folder.
+    """Writes the files of a `LocalFeatureStore` into a folder.
 
-    Photos' features wait on disk for their order: those of 100,000 photos are a gigabyte.
+    The features are collected on disk before they are ordered, because those of 100,000 photos
+    take a gigabyte.
     """
 
     def __init__(self, folder: Path) -> None:
         self._here = folder / FOLDER
         self._here.mkdir()
-        self._loose = (self._here / "loose").open("wb")
+        self._unordered = (self._here / "loose").open("wb")
         self._counts: list[int] = []
 
-    def add(self, description: LocalFeatures) -> None:
-        """Take the next photo's features."""
-        self._loose.write(description.to_bytes())
-        self._counts.append(len(description))
+    def add(self, features: LocalFeatures) -> None:
+        """Add the features of the next photo."""
+        self._unordered.write(features.to_bytes())
+        self._counts.append(len(features))
 
     def finish(self) -> int:
-        """Write the files; returns how many features there are."""
-        self._loose.close()
-        path, count = Path(self._loose.name), sum(self._counts)
+        """Write the files and return the number of features."""
+        self._unordered.close()
+        path, count = Path(self._unordered.name), sum(self._counts)
         width = DIMENSIONS + 4
-        loose = np.zeros((0, width), np.uint8)
+        unordered = np.zeros((0, width), np.uint8)
         if count:
-            loose = np.memmap(path, np.uint8, "r", shape=(count, width))
+            unordered = np.memmap(path, np.uint8, "r", shape=(count, width))
         words = np.empty(count, np.int32)
         for at in range(0, count, AT_ONCE):
-            part = loose[at : at + AT_ONCE]
-            words[at : at + AT_ONCE] = _word(LocalFeatures.from_bytes(part.tobytes()).codes)
+            part = unordered[at : at + AT_ONCE]
+            words[at : at + AT_ONCE] = _words(LocalFeatures.from_bytes(part.tobytes()).codes)
         order = np.argsort(words, kind="stable").astype(np.int32)
         photos = np.repeat(np.arange(len(self._counts), dtype=np.int32), self._counts)
         rows = np.empty(count, np.int32)
@@ -165,7 +168,7 @@ class LocalFeatureWriter:
         codes = self._mapped("codes", np.int8, count, DIMENSIONS)
         places = self._mapped("places", np.uint8, count, 4)
         for at in range(0, count, AT_ONCE):
-            part = loose[order[at : at + AT_ONCE]]
+            part = unordered[order[at : at + AT_ONCE]]
             ordered = LocalFeatures.from_bytes(part.tobytes())
             codes[at : at + AT_ONCE], places[at : at + AT_ONCE] = ordered.codes, ordered.places
         codes.flush()
@@ -184,26 +187,30 @@ class LocalFeatureWriter:
         return array
 
 
-def _words_near(codes: NDArray[np.float32]) -> Rows:
-    """The words (n, 9) around each code, unit float32 (n, 32)."""
-    one, other = (
+def _nearest_words(codes: NDArray[np.float32]) -> Rows:
+    """Return the words (n, 9) nearest to each code, float32 (n, 32) of length 1."""
+    first, second = (
         np.argpartition(distances, PROBES, 1)[:, :PROBES] for distances in _distances(codes)
     )
     size = basis().words.shape[1]
-    pairs = one[:, :, None].astype(np.int64) * size + other[:, None, :]
+    pairs = first[:, :, None].astype(np.int64) * size + second[:, None, :]
     return pairs.reshape(len(codes), PROBES * PROBES)
 
 
-def _word(codes: NDArray[np.int8]) -> Rows:
-    one, other = (
+def _words(codes: NDArray[np.int8]) -> Rows:
+    """Return the word (n,) of each code, int8 (n, 32)."""
+    first, second = (
         distances.argmin(1).astype(np.int64)
         for distances in _distances(codes.astype(np.float32) / SCALE)
     )
-    return np.asarray(one * basis().words.shape[1] + other)
+    return np.asarray(first * basis().words.shape[1] + second)
 
 
 def _distances(codes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """How far each code's halves are from the centres, up to a constant for each code."""
+    """Return the squared distances (n, k) of both halves of each code from the centres.
+
+    A constant for each code is left out.
+    """
     centres = basis().words / SCALE
     return [
         np.square(words).sum(1) - 2 * half @ words.T
@@ -211,7 +218,7 @@ def _distances(codes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     ]
 
 
-def _counted(what: Rows, weight: Votes, by: Rows, count: int) -> Votes:
-    """Sums of weights, one voter counting once for one thing: by its best."""
-    _, first = np.unique(by * count + what, return_index=True)
-    return np.bincount(what[first], weight[first], count).astype(np.float32)
+def _sum_votes(target: Rows, weight: Votes, voter: Rows, count: int) -> Votes:
+    """Sum the weights for each of `count` targets; a voter's best vote for a target counts."""
+    _, first = np.unique(voter * count + target, return_index=True)
+    return np.bincount(target[first], weight[first], count).astype(np.float32)

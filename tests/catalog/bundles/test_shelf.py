@@ -158,7 +158,7 @@ def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> N
 def test_a_shelf_held_by_another_process_is_told(
     shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catalog.bundles.shelf.PATIENCE_S", 0.1)
+    monkeypatch.setattr("catalog.bundles.shelf.LOCK_TIMEOUT_S", 0.1)
     with (
         Shelf(shelf.folder).changing(),
         pytest.raises(ShelfError, match="another process is changing the shelf; try again"),
