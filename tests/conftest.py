@@ -36,6 +36,9 @@ THINGS, PHOTOS = 6, 4
 COMMAND = Path(sys.executable).with_name("visual-search")
 Fill = Callable[[Path], object]  # puts into a folder what belongs there
 
+SLOW_FOLDERS = ("tests/system/", "tests/training/")
+SLOW_FIXTURES = set("browser crowded demonstration long_bundle s3_server surroundings".split())
+
 CHECKED = os.environ.get("CI") == "true"  # nothing may be left out then
 left_out = pytest.StashKey[list[str]]()
 skipped = pytest.StashKey[list[str]]()
@@ -48,7 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[skipped] = []
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if fixtures or item.nodeid.startswith(SLOW_FOLDERS):
+            item.add_marker("slow")
     if materials() is not None:
         return
     absent = [item for item in items if item.get_closest_marker("materials")]
@@ -302,7 +310,7 @@ def world(tmp_path: Path, key_folder: Path, small_bundle: Path) -> World:
     return World(tmp_path, small_bundle, KeyFolder(tmp_path / "keys", secret))
 
 
-@pytest.fixture(params=["bucket", "folder"])
+@pytest.fixture(params=[pytest.param("bucket", marks=pytest.mark.slow), "folder"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of each kind."""
     if request.param == "bucket":

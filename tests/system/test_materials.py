@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from catalog.networks.importing.convert import convert, find_checkpoint
 from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing, open_model
 from catalog.recognition.index import noisy_queries
+from tests.conftest import Fill
 
 pytestmark = pytest.mark.materials
 
@@ -50,16 +52,17 @@ def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def grocery(folder: Path, real_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     """The grocery photos by the fastest network."""
     network = folder / "models" / "mobilenet_v1_0.25_128.onnx"
     featurizer = open_model(str(network), Preprocessing(size=128, mean="128", std="128"))
-    out = tmp_path_factory.mktemp("real") / "grocery.bundle"
-    report = build(
-        read_source(folder / "data" / "grocery" / "photos"), out, featurizer, real_cache, "Grocery"
-    )
-    assert (report.items, report.photos, report.skipped) == (81, 2640, ())
-    return Bundle.open(out)
+    photos = read_source(folder / "data" / "grocery" / "photos")
+
+    def fill(made: Path) -> None:
+        report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery")
+        assert (report.items, report.photos, report.skipped) == (81, 2640, ())
+
+    return Bundle.open(made_once("grocery", fill) / "grocery.bundle")
 
 
 def test_a_known_network_is_as_often_right_as_measured_elsewhere(

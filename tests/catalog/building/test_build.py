@@ -60,6 +60,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_unusable_photos_are_left_out_by_name_and_reason(make: Builder, tmp_path: Path) -> None:
     photos = write_things(tmp_path / "photos", 3, 3)
     (photos / "thing-00" / "notes.txt").write_text("hello")
@@ -76,6 +77,7 @@ def test_unusable_photos_are_left_out_by_name_and_reason(make: Builder, tmp_path
     assert report.few_photos == ("thing-01",)
 
 
+@pytest.mark.slow
 def test_items_left_without_photos_are_named_and_not_in_the_bundle(
     make: Builder, tmp_path: Path
 ) -> None:
@@ -91,6 +93,7 @@ def test_items_left_without_photos_are_named_and_not_in_the_bundle(
     assert bundle.item("thing-02") is not None
 
 
+@pytest.mark.slow
 def test_items_with_fewer_than_three_photos_are_named(make: Builder, tmp_path: Path) -> None:
     photos = write_things(tmp_path / "photos", 2, 3)
     write_things(photos, 1, 2, first=2)
@@ -98,6 +101,7 @@ def test_items_with_fewer_than_three_photos_are_named(make: Builder, tmp_path: P
     assert make(photos, tmp_path / "out").few_photos == ("thing-02", "thing-03")
 
 
+@pytest.mark.slow
 def test_one_photo_is_enough_for_a_bundle(make: Builder, tmp_path: Path) -> None:
     make(write_things(tmp_path / "photos", 1, 1), tmp_path / "out")
     bundle = Bundle.open(tmp_path / "out")
@@ -113,6 +117,7 @@ def test_without_a_usable_photo_nothing_is_built(make: Builder, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_rebuild_works_only_on_changed_and_new_photos(make: Builder, tmp_path: Path) -> None:
     photos = write_things(tmp_path / "photos", 4, 3, first=80)
     assert make(photos, tmp_path / "out").reused == 0
@@ -136,6 +141,7 @@ def featurized(folder: Path, featurizer: Featurizer, cache_folder: Path) -> list
 
 
 @pytest.mark.parametrize("photos", [1, 3])
+@pytest.mark.slow
 def test_looks_made_of_photos_are_reused_when_one_is_added(
     make: Builder, tmp_path: Path, photos: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +204,7 @@ def test_another_preprocessing_reuses_nothing(
     assert featurized(things, Featurizer.open(own), cache) == [False] * 24
 
 
+@pytest.mark.slow
 def test_the_same_photos_give_the_same_files(make: Builder, things: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         make(things, tmp_path / name)
@@ -206,6 +213,7 @@ def test_the_same_photos_give_the_same_files(make: Builder, things: Path, tmp_pa
         assert one[name] == two[name]
 
 
+@pytest.mark.slow
 def test_a_large_photo_is_found_by_a_small_one(make: Builder, tmp_path: Path) -> None:
     photos = write_things(tmp_path / "photos", 4, 1)
     (photos / "large").mkdir()
@@ -240,6 +248,7 @@ def test_an_out_that_is_no_bundle_is_refused_and_untouched(
         assert (out / "thesis.txt").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_a_bundle_of_an_earlier_version_is_named_and_can_be_built_again(
     make: Builder, things: Path, own_bundle: Path
 ) -> None:
@@ -252,6 +261,7 @@ def test_a_bundle_of_an_earlier_version_is_named_and_can_be_built_again(
     assert Bundle.open(own_bundle).manifest.items == 6
 
 
+@pytest.mark.slow
 def test_a_build_leaves_nothing_beside_its_bundle(
     make: Builder, things: Path, tmp_path: Path
 ) -> None:
@@ -260,6 +270,7 @@ def test_a_build_leaves_nothing_beside_its_bundle(
         assert names(tmp_path / "shelf") == {"out"}
 
 
+@pytest.mark.slow
 def test_a_link_to_a_bundle_stays_one(
     make: Builder, things: Path, own_bundle: Path, tmp_path: Path
 ) -> None:
@@ -273,6 +284,7 @@ def test_a_link_to_a_bundle_stays_one(
     assert names(tmp_path) == {"link", "own.bundle", "cache"}
 
 
+@pytest.mark.slow
 def test_who_reads_the_old_bundle_while_it_is_replaced_goes_on(
     make: Builder, own_bundle: Path, tmp_path: Path
 ) -> None:
@@ -316,6 +328,7 @@ def test_a_cache_that_is_busy_is_not_put_aside(tmp_path: Path) -> None:
     assert not (tmp_path / "features.damaged").exists()
 
 
+@pytest.mark.slow
 def test_thumbnails_do_not_gather_in_memory(
     make: Builder, many: Path, cache: Path, colour_grid: Featurizer, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_an_empty_shelf_has_nothing_active(shelf: Shelf) -> None:
     assert shelf.previous() is None
 
 
+@pytest.mark.slow
 def test_activation_copies_the_bundle_and_names_it(shelf: Shelf, own_bundle: Path) -> None:
     done = shelf.activate(own_bundle)
     active = shelf.active()
@@ -67,6 +68,7 @@ def test_activation_copies_the_bundle_and_names_it(shelf: Shelf, own_bundle: Pat
     assert verify(active)[1] == done.bundle
 
 
+@pytest.mark.slow
 def test_only_listed_files_are_copied(shelf: Shelf, own_bundle: Path) -> None:
     (own_bundle / "notes.txt").write_text("x")
     (own_bundle / "items.db-wal").write_text("x")
@@ -76,6 +78,7 @@ def test_only_listed_files_are_copied(shelf: Shelf, own_bundle: Path) -> None:
     assert names(active) == names(own_bundle) - {"notes.txt", "items.db-wal"}
 
 
+@pytest.mark.slow
 def test_the_former_bundle_is_the_previous_one(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -88,6 +91,7 @@ def test_the_former_bundle_is_the_previous_one(
     assert second.previous == first
 
 
+@pytest.mark.slow
 def test_activating_again_changes_nothing(shelf: Shelf, small_bundle: Path, newer: Path) -> None:
     first = shelf.activate(small_bundle).bundle
     for _ in range(2):
@@ -99,6 +103,7 @@ def test_activating_again_changes_nothing(shelf: Shelf, small_bundle: Path, newe
     assert names(shelf.versions) == {first, second}
 
 
+@pytest.mark.slow
 def test_a_damaged_source_leaves_the_active_one(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -113,6 +118,7 @@ def test_a_damaged_source_leaves_the_active_one(
     assert names(shelf.versions) == {first}
 
 
+@pytest.mark.slow
 def test_a_bundle_that_fails_the_gate_leaves_the_active_one(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -126,6 +132,7 @@ def test_a_bundle_that_fails_the_gate_leaves_the_active_one(
     assert active.name == first
 
 
+@pytest.mark.slow
 def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Path) -> None:
     shelf.activate(own_bundle)
     active = shelf.active()
@@ -155,6 +162,7 @@ def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> N
     assert not [one for one in names(shelf.folder) if one.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_shelf_held_by_another_process_is_told(
     shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +202,7 @@ with shelf.changing():
 """
 
 
+@pytest.mark.slow
 def test_a_kill_while_copying_leaves_the_active_one_and_the_next_try_succeeds(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -223,6 +232,7 @@ def test_a_kill_while_copying_leaves_the_active_one_and_the_next_try_succeeds(
     assert verify(shelf.versions / second)[1] == second
 
 
+@pytest.mark.slow
 def test_a_shelf_that_cannot_be_written_is_told(small_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ShelfError, match="cannot be written"):
@@ -252,6 +262,7 @@ def test_an_unreadable_edge_state_is_none(tmp_path: Path) -> None:
         assert read_edge_state(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_what_is_being_fetched_is_left_alone(shelf: Shelf, own_bundle: Path) -> None:
     shelf.incoming.mkdir(parents=True)
     (shelf.incoming / f"{'0' * 64}.part").write_bytes(b"half")
@@ -259,12 +270,14 @@ def test_what_is_being_fetched_is_left_alone(shelf: Shelf, own_bundle: Path) -> 
     assert names(shelf.incoming) == {f"{'0' * 64}.part"}
 
 
+@pytest.mark.slow
 def test_leftovers_of_a_copy_are_swept(shelf: Shelf, own_bundle: Path) -> None:
     (shelf.folder / "scratch" / "half").mkdir(parents=True)
     shelf.activate(own_bundle)
     assert names(shelf.folder) == {"active", "lock", "versions"}
 
 
+@pytest.mark.slow
 def test_an_open_bundle_is_not_removed_until_it_is_closed(
     shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path
 ) -> None:
@@ -280,6 +293,7 @@ def test_an_open_bundle_is_not_removed_until_it_is_closed(
     assert first not in names(shelf.versions)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_was_exchanged_while_open_holds_what_it_opened(
     shelf: Shelf, own_bundle: Path
 ) -> None:
@@ -294,6 +308,7 @@ def test_a_bundle_that_was_exchanged_while_open_holds_what_it_opened(
     verify(active)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_is_being_removed_is_not_opened(shelf: Shelf, small_bundle: Path) -> None:
     shelf.activate(small_bundle)
     active = shelf.active()
@@ -304,6 +319,7 @@ def test_a_bundle_that_is_being_removed_is_not_opened(shelf: Shelf, small_bundle
             Bundle.open(active)
 
 
+@pytest.mark.slow
 def test_a_pinned_version_is_not_removed(
     shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path
 ) -> None:
@@ -321,6 +337,7 @@ def test_a_pinned_version_is_not_removed(
     assert first not in names(shelf.versions)
 
 
+@pytest.mark.slow
 def test_going_back_keeps_or_drops_what_it_leaves(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -335,6 +352,7 @@ def test_going_back_keeps_or_drops_what_it_leaves(
         shelf.roll_back(keep=True)
 
 
+@pytest.mark.slow
 def test_the_ledger_remembers_releases_of_what_is_here(shelf: Shelf, small_bundle: Path) -> None:
     first = shelf.activate(small_bundle).bundle
     with shelf.changing():

@@ -42,6 +42,7 @@ def ask(bundle: Path) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("engine", CHOICES)
+@pytest.mark.slow
 def test_a_healthy_bundle_passes_on_each_engine(small_bundle: Path, engine: str) -> None:
     passed = validate(small_bundle, engine)
     assert passed.bundle == verify(small_bundle)[1]
@@ -58,6 +59,7 @@ def test_probes_hold_looks_and_at_least_500_queries(small_bundle: Path) -> None:
     assert probes.rows.shape == (QUERIES, 10)
 
 
+@pytest.mark.slow
 def test_a_garbage_index_with_right_digests_is_refused(own_bundle: Path) -> None:
     index = own_bundle / "index.ann"
     size = index.stat().st_size
@@ -67,6 +69,7 @@ def test_a_garbage_index_with_right_digests_is_refused(own_bundle: Path) -> None
         validate(own_bundle)
 
 
+@pytest.mark.slow
 def test_flipped_index_bytes_with_right_digests_never_reach_this_process(own_bundle: Path) -> None:
     index = own_bundle / "index.ann"
     healthy = bytearray(index.read_bytes())
@@ -95,6 +98,7 @@ def test_a_crash_of_the_child_is_told_with_its_signal(own_bundle: Path) -> None:
         validate(own_bundle)
 
 
+@pytest.mark.slow
 def test_an_index_cut_short_with_right_digests_is_refused(own_bundle: Path) -> None:
     index = own_bundle / "index.ann"
     index.write_bytes(index.read_bytes()[: index.stat().st_size // 4])
@@ -183,6 +187,7 @@ def test_too_few_answers_are_not_forgiven(
     ],
     ids=["no looks", "short queries", "rows beyond"],
 )
+@pytest.mark.slow
 def test_spoilt_probes_are_refused(own_bundle: Path, arrays: dict[str, object]) -> None:
     spoil_probes(own_bundle, **arrays)
     with pytest.raises(BundleError, match=r"own\.bundle"):
@@ -190,6 +195,7 @@ def test_spoilt_probes_are_refused(own_bundle: Path, arrays: dict[str, object]) 
 
 
 @pytest.mark.parametrize("name", ["probes.npz", "items.db"])
+@pytest.mark.slow
 def test_a_garbage_file_with_right_digests_is_refused(own_bundle: Path, name: str) -> None:
     (own_bundle / name).write_bytes(np.random.default_rng(1).bytes(3000))
     sign_again(own_bundle)
@@ -204,6 +210,7 @@ def test_a_damaged_bundle_is_refused_before_the_child_starts(own_bundle: Path) -
         validate(own_bundle)
 
 
+@pytest.mark.slow
 def test_modules_in_the_current_folder_are_not_the_childs(
     own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,7 @@ ZOO = {
 
 
 @pytest.mark.parametrize("name", ZOO)
+@pytest.mark.slow
 def test_networks_of_the_zoo_are_cut_before_their_classifier(name: str) -> None:
     """Their graphs as the package onnx brings them, without their weights."""
     folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

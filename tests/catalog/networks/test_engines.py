@@ -128,5 +128,6 @@ def test_without_the_chosen_engine_the_error_names_its_pip_command(
     ]
 
 
+@pytest.mark.slow
 def test_auto_takes_the_engine_that_is_installed(featurizer_folder: Path) -> None:
     assert run_without(("onnxruntime",), featurizer_folder, "auto") == ["openvino", "openvino"]

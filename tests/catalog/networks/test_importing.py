@@ -65,6 +65,7 @@ def test_the_preset_feeds_it_as_the_references_were_made(saved: Saved, tmp_path:
     assert [float(plane.mean()) for plane in tensor[0]] == [30, 20, 10]
 
 
+@pytest.mark.slow
 def test_the_checkpoint_travels_in_the_bundle(saved: Saved, things: Path, tmp_path: Path) -> None:
     import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
     featurizer = Featurizer.open(tmp_path / "own")

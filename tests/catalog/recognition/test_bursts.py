@@ -134,6 +134,7 @@ def test_what_does_not_teach_changes_nothing_that_is_learned() -> None:
 
 
 @pytest.mark.parametrize("in_one_go", [1, 5])
+@pytest.mark.slow
 def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not(
     in_one_go: int,
 ) -> None:

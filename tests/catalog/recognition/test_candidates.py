@@ -301,6 +301,7 @@ def test_colours_count_where_most_items_have_several_photos(
     assert alone.candidate.colour == alone.in_catalogue.colour == 0
 
 
+@pytest.mark.slow
 def test_a_rebuild_of_printed_things_gives_the_same_files(
     labels: Path, printed_bundle: Path, colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
 ) -> None:
@@ -320,6 +321,7 @@ def test_the_same_look_has_the_same_answer(printed_bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["photos", "rows", "words", "begins"])
+@pytest.mark.slow
 def test_local_features_that_name_what_does_not_exist_are_refused(
     printed_bundle: Path, tmp_path: Path, name: str
 ) -> None:
@@ -361,6 +363,7 @@ def test_a_damaged_array_is_a_damaged_bundle(
 
 
 @pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.slow
 def test_items_that_are_alike_are_named_with_their_pictures(
     colour_grid: Featurizer, filled_cache: Path, tmp_path: Path, views: int
 ) -> None:
@@ -443,6 +446,7 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     assert 0 < named <= 5 / 400 + 1e-4
 
 
+@pytest.mark.slow
 def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
     random = np.random.default_rng(7)
     items = random.normal(0, 1, (60, 16))

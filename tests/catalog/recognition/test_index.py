@@ -87,6 +87,7 @@ def test_noisy_queries_lie_at_cosine_0_8_from_a_row() -> None:
 
 
 @pytest.mark.parametrize(("rows", "dimensions"), [(5, 16), (300, 48), (2500, 64)])
+@pytest.mark.slow
 def test_the_chosen_index_finds_99_of_100_true_neighbours_of_fresh_queries(
     tmp_path: Path, rows: int, dimensions: int
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_chosen_index_finds_99_of_100_true_neighbours_of_fresh_queries(
     assert measured >= TARGET_RECALL - 0.005
 
 
+@pytest.mark.slow
 def test_where_annoy_cannot_reach_the_recall_the_choice_is_exact_and_says_why(
     tmp_path: Path,
 ) -> None:

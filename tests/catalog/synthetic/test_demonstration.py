@@ -67,6 +67,7 @@ def test_every_item_can_be_drawn(item: object) -> None:
         assert side.max() > 0, "the cutout is not tight"
 
 
+@pytest.mark.slow
 def test_items_look_different_from_each_other() -> None:
     small = [_on_white(render(item, View(yaw=15, size=64))) for item in drawn_items()]
     flat = np.array([picture.ravel() for picture in small], np.float32)
@@ -107,6 +108,7 @@ def few_items(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few_items")
+@pytest.mark.slow
 def test_the_catalogue_is_written_whole_and_alike_each_time(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     first, second = tmp_path / "first", tmp_path / "second"
@@ -132,6 +134,7 @@ def test_the_catalogue_is_written_whole_and_alike_each_time(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("few_items")
+@pytest.mark.slow
 def test_an_interrupted_drawing_leaves_what_was_there(tmp_path: Path) -> None:
     folder = tmp_path / "catalogue"
     photos.draw_catalogue(folder, 1)

@@ -30,6 +30,8 @@ from tests.support.stopwatch import Stopwatch
 PROGRAM = Path(sys.executable).with_name("visual-search")
 ARTEFACTS = Path("test-artefacts")
 SEED = 12
+
+pytestmark = pytest.mark.slow
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",

@@ -63,6 +63,7 @@ def resembles(frame: Frame, seed: int) -> bool:
     return bool(found.max() > 0.9)
 
 
+@pytest.mark.slow
 def test_one_view_of_each_side_is_kept() -> None:
     cutter = thing_cutter(empty_scene())
     parts = [(1.0, scene(1)), (2.0, scene(2)), (1.0, scene(1, 60, 40)), (1.0, scene(3))]
@@ -108,6 +109,7 @@ def test_blurred_view_is_not_kept_beside_sharp_ones() -> None:
     assert [resembles(view, 1) for view in views] == [True]
 
 
+@pytest.mark.slow
 def test_plain_side_is_kept_when_it_is_held_for_long() -> None:
     plain = scene(None)
     plain[70:170, 110:210] = (40, 60, 200)

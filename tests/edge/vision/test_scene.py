@@ -73,11 +73,13 @@ def test_a_thing_at_the_edge_keeps_the_box_inside_the_frame(scene: Scene) -> Non
     assert view.box.y + view.box.height <= 480
 
 
+@pytest.mark.slow
 def test_slow_daylight_is_followed(scene: Scene) -> None:
     for step in range(200):
         assert scene.update(counter(light=1 + step * 0.002, seed=step)).empty
 
 
+@pytest.mark.slow
 def test_a_gleam_that_was_too_bright_for_the_camera_may_fade() -> None:
     """Its colour shows only when there is less light."""
     scene = FixedScene()
@@ -97,6 +99,7 @@ def test_a_gleam_that_was_too_bright_for_the_camera_may_fade() -> None:
     assert all(view.empty for view in views)
 
 
+@pytest.mark.slow
 def test_a_shadow_on_what_is_too_bright_leaves_nothing_behind() -> None:
     scene = FixedScene()
     shade = np.ones((480, 640), np.float32)
@@ -117,11 +120,13 @@ def test_a_shadow_on_what_is_too_bright_leaves_nothing_behind() -> None:
     assert all(view.empty for view in views[4:])
 
 
+@pytest.mark.slow
 def test_a_thing_is_not_learned_as_background_however_long_it_stays(scene: Scene) -> None:
     thing = Box(250, 150, 150, 200)
     assert not any(scene.update(with_thing(counter(seed=seed), thing)).empty for seed in range(400))
 
 
+@pytest.mark.slow
 def test_a_moved_camera_is_learned_anew(scene: Scene) -> None:
     random = np.random.default_rng(5)
     blocks = random.integers(0, 255, (12, 16, 3)).astype(np.uint8)

@@ -682,6 +682,7 @@ def test_stops_under_a_second_with_streams_open(web: Web) -> None:
         assert stop.seconds < 1
 
 
+@pytest.mark.slow
 def test_interrupt_stops_a_serving_process() -> None:
     """An exception from a signal handler ends it cleanly, with streams open."""
     process = subprocess.Popen(

@@ -97,6 +97,7 @@ def test_one_of_these_names_them_all(device: StandInDevice, client: FlaskClient)
 
 
 @pytest.mark.parametrize("state", ["before the first", "unknown", "nothing", "offline", "closed"])
+@pytest.mark.slow
 def test_else_there_are_none_and_never_an_error(
     device: StandInDevice, client: FlaskClient, state: str
 ) -> None:

@@ -96,6 +96,7 @@ def test_the_first_boot_needs_a_root_and_a_source_alone(
     assert following.device(root=None).check().outcome == "up-to-date"
 
 
+@pytest.mark.slow
 def test_a_newer_release_takes_over_and_what_is_here_is_linked(
     following: Following, newer: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_same_bundle_again_is_a_newer_release_and_nothing_moves(
     assert following.shelf.activation() == before
 
 
+@pytest.mark.slow
 def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
     following: Following, newer: Path
 ) -> None:
@@ -143,6 +145,7 @@ def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
     )
 
 
+@pytest.mark.slow
 def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
     done = following.publish(newer, "store-42")
     assert following.device().check().outcome == "up-to-date"
@@ -150,6 +153,7 @@ def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
     assert following.active() == done.bundle
 
 
+@pytest.mark.slow
 def test_an_interrupted_pull_goes_on_and_a_newer_release_keeps_what_it_shares(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -171,6 +175,7 @@ def test_an_interrupted_pull_goes_on_and_a_newer_release_keeps_what_it_shares(
     assert following.incoming() == []
 
 
+@pytest.mark.slow
 def test_a_stick_installs_with_no_network(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -195,6 +200,7 @@ def test_an_expired_stick_is_refused_with_its_dates(following: Following, newer:
     assert "if that is wrong" in state.clock
 
 
+@pytest.mark.slow
 def test_a_clock_that_starts_in_1970_installs_and_is_said(
     following: Following, newer: Path
 ) -> None:
@@ -207,6 +213,7 @@ def test_a_clock_that_starts_in_1970_installs_and_is_said(
     assert following.device().check().clock == ""
 
 
+@pytest.mark.slow
 def test_an_older_store_is_refused(following: Following, newer: Path, tmp_path: Path) -> None:
     older = Path(shutil.copytree(following.store, tmp_path / "older"))
     following.publish(newer)
@@ -314,6 +321,7 @@ def test_the_store_answers_and_refuses(
     assert gone.check().outcome == "offline"
 
 
+@pytest.mark.slow
 def test_a_bundle_larger_than_the_disk_is_refused_before_a_byte(
     following: Following, newer: Path
 ) -> None:
@@ -373,6 +381,7 @@ def crafted(bundle: Path) -> Path:
     return bundle
 
 
+@pytest.mark.slow
 def test_a_bundle_that_crashes_the_validator_is_rejected_once(
     following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +400,7 @@ def test_a_bundle_that_crashes_the_validator_is_rejected_once(
     )
 
 
+@pytest.mark.slow
 def test_a_bundle_of_the_wrong_featurizer_is_rejected(following: Following, newer: Path) -> None:
     file = newer / "featurizer" / "descriptor.json"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"channels": "bgr"}))
@@ -399,6 +409,7 @@ def test_a_bundle_of_the_wrong_featurizer_is_rejected(following: Following, newe
     refused(following, following.device().check(), "rejected")
 
 
+@pytest.mark.slow
 def test_an_index_cut_at_a_node_is_rejected(following: Following, newer: Path) -> None:
     index, node = newer / "index.ann", 4 * (3 + 48)
     os.truncate(index, index.stat().st_size // 4 // node * node)
@@ -407,6 +418,7 @@ def test_an_index_cut_at_a_node_is_rejected(following: Following, newer: Path) -
     refused(following, following.device().check(), "rejected")
 
 
+@pytest.mark.slow
 def test_a_missing_engine_rejects_nothing_and_nothing_is_fetched_twice(
     following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +462,7 @@ def test_a_link_in_the_store_leads_nowhere_new(following: Following, newer: Path
 # Going back and staying
 
 
+@pytest.mark.slow
 def test_a_version_rolled_back_from_is_skipped_until_a_newer_release(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -469,6 +482,7 @@ def test_a_version_rolled_back_from_is_skipped_until_a_newer_release(
     assert following.shelf.state().declined is None
 
 
+@pytest.mark.slow
 def test_the_same_bundle_as_a_newer_release_is_not_skipped(
     following: Following, newer: Path
 ) -> None:
@@ -480,6 +494,7 @@ def test_the_same_bundle_as_a_newer_release_is_not_skipped(
     assert (state.outcome, state.bytes_fetched) == ("installed", 0)
 
 
+@pytest.mark.slow
 def test_unpin_returns_to_the_skipped_one_without_fetching(
     following: Following, newer: Path
 ) -> None:
@@ -492,6 +507,7 @@ def test_unpin_returns_to_the_skipped_one_without_fetching(
     assert following.active() == done.bundle
 
 
+@pytest.mark.slow
 def test_a_pinned_version_stays_until_unpinned(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -517,6 +533,7 @@ def test_only_a_version_on_the_shelf_can_be_pinned(following: Following, wanted:
         following.device().pin(wanted)
 
 
+@pytest.mark.slow
 def test_a_version_that_is_open_is_not_removed(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -538,6 +555,7 @@ def test_a_version_that_is_open_is_not_removed(
 # What this device mends by itself, or says
 
 
+@pytest.mark.slow
 def test_an_active_version_that_was_damaged_is_mended_with_the_bad_file_alone(
     following: Following,
 ) -> None:
@@ -559,6 +577,7 @@ def test_an_active_version_that_was_damaged_is_mended_with_the_bad_file_alone(
     assert verify(active)[1] == active.name
 
 
+@pytest.mark.slow
 def test_unpin_tries_again_what_was_rejected(following: Following, newer: Path) -> None:
     bad = following.publish(crafted(newer))
     device = following.device()
@@ -568,6 +587,7 @@ def test_unpin_tries_again_what_was_rejected(following: Following, newer: Path) 
     assert device.check().bytes_fetched > 0
 
 
+@pytest.mark.slow
 def test_a_first_bundle_that_is_too_slow_is_tried_again(
     following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -591,6 +611,7 @@ def test_a_bad_root_is_named_and_does_not_replace_the_good_one(
     assert following.device(root=None).check().outcome == "up-to-date"
 
 
+@pytest.mark.slow
 def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
     following: Following, small_bundle: Path
 ) -> None:
@@ -602,6 +623,7 @@ def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
     assert "nothing to go back to, it stays active" in device.state().message
 
 
+@pytest.mark.slow
 def test_what_was_activated_by_hand_and_rolled_back_from_comes_with_a_newer_release(
     following: Following, newer: Path
 ) -> None:
@@ -613,6 +635,7 @@ def test_what_was_activated_by_hand_and_rolled_back_from_comes_with_a_newer_rele
     assert following.device().check().outcome == "installed"
 
 
+@pytest.mark.slow
 def test_a_damaged_file_in_the_store_is_repaired_by_publishing_it_again(
     following: Following, newer: Path
 ) -> None:

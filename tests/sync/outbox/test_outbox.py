@@ -328,6 +328,7 @@ def test_counters_raise_an_error_while_the_disk_hangs(outbox: Outbox, file: Path
     assert outbox.counters().length == 1
 
 
+@pytest.mark.slow
 def test_what_was_reported_durable_survives_being_killed(file: Path) -> None:
     """Two processes write; both are killed at some point, again and again."""
     durable: set[str] = set()
@@ -484,6 +485,7 @@ def test_a_deleted_file_is_made_anew(outbox: Outbox, file: Path) -> None:
     assert [document["message"] for document in documents(outbox)] == ["after it"]
 
 
+@pytest.mark.slow
 def test_damaged_files_do_not_pile_up(file: Path) -> None:
     for _ in range(4):
         outbox = Outbox(file, OutboxSettings(), "device-1")
@@ -558,6 +560,7 @@ def test_an_export_that_cannot_be_written_removes_nothing(surroundings: Surround
     outbox.close()
 
 
+@pytest.mark.slow
 def test_killed_while_it_replaces_a_damaged_file_it_has_either_the_old_or_the_new(
     file: Path,
 ) -> None:

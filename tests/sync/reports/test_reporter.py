@@ -35,6 +35,9 @@ from tests.support.iot_core import NOT_AUTHORIZED, IotCore
 STATUS, HEARTBEAT = f"visual-search/{THING}/status", f"visual-search/{THING}/heartbeat"
 
 
+pytestmark = pytest.mark.slow
+
+
 @dataclass
 class Pipeline:
     """An outbox, a broker, and the reporter between them."""

@@ -47,6 +47,7 @@ def keys(key_folder: Path, tmp_path: Path) -> KeyFolder:
 # publish
 
 
+@pytest.mark.slow
 def test_a_published_bundle_can_be_fetched(
     store: Store, keys: KeyFolder, small_bundle: Path, tmp_path: Path
 ) -> None:

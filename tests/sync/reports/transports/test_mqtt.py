@@ -33,6 +33,8 @@ from tests.support.iot_core import NOT_AUTHORIZED, IotCore, server_context
 TOPIC = f"visual-search/{THING}/sightings"
 COMMANDS = f"visual-search/{THING}/commands"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> BrokerCertificates:
