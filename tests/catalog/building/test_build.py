@@ -168,6 +168,7 @@ def test_looks_made_of_photos_are_reused_when_one_is_added(
     ("photos", "studio", "changed"),
     [(3, 0, 0), (3, 9, 0), (3, 10, 0), (3, 11, 33), (3, 20, 60), (2, 0, 40), (1, 0, 20)],
 )
+@pytest.mark.slow
 def test_photos_beside_others_are_looks_as_they_are_but_for_studio_photos(
     make: Builder,
     tmp_path: Path,

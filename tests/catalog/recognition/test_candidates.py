@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -41,7 +42,7 @@ from catalog.recognition.local_features.geometric_verification import count_inli
 from catalog.recognition.local_features.store import FILES, LocalFeatureStore, LocalFeatureWriter
 from catalog.recognition.wccn import apply as apply_wccn
 from catalog.recognition.wccn import fit as fit_wccn
-from tests.conftest import Surroundings, sign_again
+from tests.conftest import Fill, Surroundings, sign_again
 from tests.support.drawing import draw_thing, png
 
 LABELS = 8
@@ -71,27 +72,30 @@ def moved(image: Picture, degrees: float, scale: float) -> Picture:
     return np.asarray(cv2.warpAffine(image, turn, (side, side), borderValue=(245,) * 3), np.uint8)
 
 
-@pytest.fixture(scope="module")
-def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def labels(made_once: Callable[[str, Fill], Path]) -> Path:
     """A photo each of labels that differ by their print alone."""
-    folder = tmp_path_factory.mktemp("labels")
-    for number in range(LABELS):
-        (folder / f"label-{number}.png").write_bytes(png(label(number)))
-    return folder
+
+    def fill(folder: Path) -> None:
+        for number in range(LABELS):
+            (folder / f"label-{number}.png").write_bytes(png(label(number)))
+
+    return made_once("labels", fill)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def printed_bundle(
+    made_once: Callable[[str, Fill], Path],
     labels: Path,
     colour_grid: Featurizer,
-    small_bundle: Path,
     filled_cache: Path,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A bundle of the labels."""
-    out = tmp_path_factory.mktemp("printed") / "labels.bundle"
-    build(read_source(labels), out, colour_grid, filled_cache, "Labels <&>")
-    return out
+
+    def fill(folder: Path) -> None:
+        build(read_source(labels), folder / "bundle", colour_grid, filled_cache, "Labels <&>")
+
+    return made_once("printed", fill) / "bundle"
 
 
 def test_a_turned_and_smaller_print_agrees_and_another_does_not() -> None:

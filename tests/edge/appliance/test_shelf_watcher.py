@@ -15,6 +15,8 @@ from catalog.core.errors import BundleError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
 from edge.appliance.shelf_watcher import ShelfWatcher
 
+pytestmark = pytest.mark.slow
+
 
 class WatchedDevice:
     """Holds the bundle in use, and notes what the watcher reports."""
