@@ -46,7 +46,7 @@ demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained
 
 test: $(VENV)/test
 	@tests/install/debian-packages
-	$(PYTEST_RUN) --cov=catalog --cov=edge --cov=sync --cov-report=term:skip-covered $(PYTEST)
+	$(PYTEST_RUN) --cov=catalog --cov=edge --cov=sync --cov=visual_search --cov-report=term:skip-covered $(PYTEST)
 
 test-fast: $(VENV)/test
 	$(PYTEST_RUN) -m "not slow" $(PYTEST)
