@@ -155,6 +155,14 @@ def exists(name: str) -> bool:
     return bool(module) and hasattr(importlib.import_module(module), attribute)
 
 
+def test_every_dependency_has_its_reason() -> None:
+    base = re.search(r"install_requires=\[(.*?)\]", text_of(ROOT / "setup.py"), re.S)
+    assert base is not None
+    needed = set(re.findall(r'^ *"([a-z0-9-]+)', base[1], re.M))
+    table = text_of(DOCS / "dependencies.md").partition("\nExtras ")[0]
+    assert needed == set(re.findall(r"^\| ([a-z0-9-]+) \|", table, re.M)) - {"package", "---"}
+
+
 def test_all_decisions_are_listed() -> None:
     listed = text_of(DOCS / "decisions" / "README.md")
     site = text_of(ROOT / "mkdocs.yml")
@@ -175,6 +183,7 @@ def test_everything_says_the_same_version() -> None:
     assert f'"componentVersion": "{version[1]}"' in text_of(DOCS / "aws.md")
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_python_page_run(
     things: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
