@@ -45,17 +45,17 @@ def decide(
         current: The decision until now; it is favoured a little, so that the verdict does not
             flicker between two that are equally likely.
     """
-    threshold, alone = calibration.rejection_threshold, calibration.ambiguity_ratio
+    threshold, ratio = calibration.rejection_threshold, calibration.ambiguity_ratio
     if current.verdict is Verdict.UNKNOWN:
         threshold = min(threshold + HYSTERESIS, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):
         threshold = max(threshold - HYSTERESIS, threshold / 2)
     if current.verdict is Verdict.ONE_OF:
-        alone += HYSTERESIS
+        ratio += HYSTERESIS
     elif current.verdict is Verdict.MATCH and found and current.matches[0].sku == found[0].sku:
-        alone -= HYSTERESIS
+        ratio -= HYSTERESIS
     probabilities = [match.confidence or 0.0 for match in found]
-    answer, count = decision.decide(probabilities, threshold, alone)
+    answer, count = decision.decide(probabilities, threshold, ratio)
     if answer is Verdict.UNKNOWN:
         return Decision(Verdict.UNKNOWN)
     if answer is Verdict.ONE_OF:
