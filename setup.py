@@ -86,6 +86,7 @@ setup(
         "click>=8.1,<9",
         "flask>=3.1,<4",
         "httpx>=0.27,<1",
+        "jinja2>=3.1,<4",
         "numpy>=1.26,<3",
         "opencv-python-headless>=4.11,<5",
         "paho-mqtt>=2.1,<3",

@@ -20,12 +20,12 @@ import numpy as np
 
 from catalog.bundles.bundle import Bundle, Match
 from catalog.bundles.items import Item, Photo
-from catalog.core.errors import ContentError
+from catalog.core.errors import BundleError, ContentError
 from catalog.core.photos import Picture, decode
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.vectors import Vectors
+from catalog.core.vectors import Vectors, normalised
 from catalog.networks.models import open_model
-from catalog.recognition.decision import Verdict, decide
+from catalog.recognition.decision import MOST_NAMED, Verdict, decide
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildOptions, BuildReport
@@ -60,7 +60,7 @@ class Answer:
     Attributes:
         verdict: "match", "one_of" (one of a few) or "unknown".
         matches: The items found, the likeliest first, also where the verdict is unknown.
-        named: The first of `matches`, as many as the verdict is about: one for a match, two or
+        named: The items that the verdict is about, the likeliest first: one for a match, two or
             three for one of a few, none for unknown.
     """
 
@@ -137,17 +137,16 @@ class Catalogue:
             >>> print(report.items, report.photos)
         """
         from catalog.building.build import BuildOptions, build  # who only searches needs none of it
-        from catalog.building.sources import read_source
+        from catalog.building.sources import default_title, read_source
 
         source, settings = Path(photos), settings or load("catalog", CatalogSettings)
-        absolute = source.resolve()
         featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
         return build(
             read_source(source),
             Path(out),
             featurizer,
             settings.cache,
-            title or (absolute.name if source.is_dir() else absolute.stem),
+            title or default_title(source),
             options or BuildOptions(),
             progress,
             on_skip,
@@ -183,17 +182,19 @@ class Catalogue:
             >>> for match in answer.named:
             ...     print(match.item.sku, f"{match.confidence:.0%}")
         """
+        bundle = self._open(limit)
         image = _read(picture)
-        vector = self.bundle.featurizer.embed([image])[0]
-        matches = self.bundle.identify(vector, self.bundle.describe(image), limit, exact=exact)
-        calibration = self.bundle.manifest.calibration
+        vector = bundle.featurizer.embed([image])[0]
+        query = bundle.describe(image)
+        matches = bundle.identify(vector, query, max(limit, MOST_NAMED), exact=exact)
+        calibration = bundle.manifest.calibration
         verdict, named = decide(
             [match.confidence or 0.0 for match in matches],
             calibration.rejection_threshold,
             calibration.ambiguity_ratio,
         )
         found = self._with_items(matches)
-        return Answer(verdict, found, found[:named])
+        return Answer(verdict, found[:limit], found[:named])
 
     def search(
         self, query: PictureSource | Vectors, *, limit: int = 10, exact: bool = False
@@ -213,8 +214,8 @@ class Catalogue:
             >>> vector = catalogue.embed("photo.jpg")
             >>> [match.item.sku for match in catalogue.search(vector, limit=3)]
         """
-        vector = self._vector(query)
-        return self._with_items(self.bundle.search(vector, limit, exact=exact))
+        bundle = self._open(limit)
+        return self._with_items(bundle.search(self._vector(query), limit, exact=exact))
 
     def embed(self, picture: PictureSource) -> Vectors:
         """Return the embedding of a picture, float32 (d,) of length 1.
@@ -222,6 +223,7 @@ class Catalogue:
         Raises:
             ContentError: There is no such file, or it is not a picture.
         """
+        self._open()
         return self._vector(_read(picture))
 
     def find(self, text: str, *, limit: int = 20) -> list[Item]:
@@ -230,19 +232,19 @@ class Catalogue:
         Example:
             >>> [item.title for item in catalogue.find("hex bolt")]
         """
-        return self.bundle.find(text, limit)
+        return self._open(limit).find(text, limit)
 
     def item(self, sku: str) -> Item | None:
         """Return the item with this sku, or None."""
-        return self.bundle.item(sku)
+        return self._open().item(sku)
 
     def photos(self, sku: str) -> list[Photo]:
         """Return the photos of an item; an empty list where there is no such item."""
-        return self.bundle.photos(sku)
+        return self._open().photos(sku)
 
     def thumbnail(self, photo: int) -> bytes | None:
         """Return the JPEG thumbnail of a photo by its number, or None."""
-        return self.bundle.thumbnail(photo)
+        return self._open().thumbnail(photo)
 
     def close(self) -> None:
         """Close the bundle, so that the shelf may remove it."""
@@ -259,17 +261,35 @@ class Catalogue:
     ) -> None:
         self.close()
 
+    def _open(self, limit: int = 1) -> Bundle:
+        """Return the bundle to ask.
+
+        Raises:
+            BundleError: It was closed.
+            ContentError: Fewer than one answer is asked for.
+        """
+        if self.bundle.closed:
+            raise BundleError(f"{self.bundle.path}: the catalogue is closed; open it again")
+        if limit < 1:
+            raise ContentError(f"limit {limit}: at least 1 is needed")
+        return self.bundle
+
     def _vector(self, query: PictureSource | Vectors) -> Vectors:
         if not isinstance(query, np.ndarray) or query.ndim != 1:
             embedding: Vectors = self.bundle.featurizer.embed([_read(query)])[0]
             return embedding
         dimensions = self.bundle.featurizer.dimensions
-        if query.shape != (dimensions,) or not np.isfinite(query).all():
+        if (
+            not np.issubdtype(query.dtype, np.floating)
+            or query.shape != (dimensions,)
+            or not np.isfinite(query).all()
+            or not query.any()
+        ):
             raise ContentError(
-                f"an embedding of this catalogue has {dimensions} finite numbers, "
-                f"not {len(query)}; make it with embed()"
+                f"an embedding of this catalogue is {dimensions} finite floats and not zero, not "
+                f"{query.dtype} {query.shape}; make it with embed()"
             )
-        return np.asarray(query, np.float32)
+        return np.asarray(normalised(np.asarray(query, np.float32)[None])[0])
 
     def _with_items(self, matches: Sequence[Match]) -> tuple[ItemMatch, ...]:
         found = []
@@ -287,13 +307,13 @@ def _read(picture: PictureSource | Vectors) -> Picture:
         ContentError: There is no such file, or it is not a picture.
     """
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        if picture.dtype != np.uint8 or picture.shape[2:] != (3,) or not picture.size:
             raise ContentError(
                 f"a picture is BGR uint8 (height, width, 3), not {picture.dtype} {picture.shape}"
             )
         return np.asarray(picture, np.uint8)
-    if isinstance(picture, bytes):
-        return decode(picture, "the picture")
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return decode(bytes(picture), "the picture")
     path = Path(picture)
     try:
         return decode(path.read_bytes(), str(path))

@@ -4,7 +4,7 @@ This is the Python interface; what is not named here may change:
 
 - `Catalogue`: open a catalogue, ask it, build one.
 - `Answer`, `ItemMatch`, `Item`, `Photo`, `Verdict`: what it returns.
-- `BuildOptions`, `BuildReport`: what a build takes and tells.
+- `BuildOptions`, `BuildReport`, `SkippedPhoto`: what a build takes and tells.
 - `VisualSearchError`: the root of all errors that are raised on purpose.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildOptions, BuildReport
+    from catalog.building.features import SkippedPhoto
     from catalog.bundles.items import Item, Photo
     from catalog.catalogue import Answer, Catalogue, ItemMatch
     from catalog.core.errors import VisualSearchError
@@ -28,6 +29,7 @@ __all__ = [
     "Item",
     "ItemMatch",
     "Photo",
+    "SkippedPhoto",
     "Verdict",
     "VisualSearchError",
 ]
@@ -40,6 +42,7 @@ _MODULES = {
     "Item": "catalog.bundles.items",
     "ItemMatch": "catalog.catalogue",
     "Photo": "catalog.bundles.items",
+    "SkippedPhoto": "catalog.building.features",
     "Verdict": "catalog.recognition.decision",
     "VisualSearchError": "catalog.core.errors",
 }
@@ -50,3 +53,7 @@ def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -33,6 +33,12 @@ class SourceItem:
     photos: tuple[str, ...]
 
 
+def default_title(path: Path) -> str:
+    """Return what to call a catalogue that is made from `path`: its name, without a suffix."""
+    absolute = path.resolve()
+    return absolute.name if path.is_dir() else absolute.stem
+
+
 def read_source(path: Path) -> list[SourceItem]:
     """Read a catalogue's source: a folder, or a table by its suffix.
 

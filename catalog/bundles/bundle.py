@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import fcntl
+import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -96,6 +97,7 @@ class Bundle:
                 wccn.read(path / wccn.FILE, dimensions) if wccn.FILE in manifest.files else None
             )
             self._scorers: dict[bool, CandidateScorer] = {}
+            self._making = threading.Lock()  # what is made at its first use is made once
             # Whoever forgets to close it does not keep the shelf from removing it for ever.
             self._close = weakref.finalize(self, opened.pop_all().close)
 
@@ -130,6 +132,11 @@ class Bundle:
     ) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed; then nothing more can be asked of it."""
+        return not self._close.alive
+
     def vectors(self) -> NDArray[np.float16]:
         """Return the stored vectors, float16 (photos, d), mapped from the file."""
         return self._vectors
@@ -138,9 +145,10 @@ class Bundle:
         """Return the index to search: Annoy, or exact where that was chosen or is asked for."""
         if self._annoy is not None and not exact:
             return self._annoy
-        if self._exact is None:
-            self._exact = Exact(self.vectors())
-        return self._exact
+        with self._making:
+            if self._exact is None:
+                self._exact = Exact(self.vectors())
+            return self._exact
 
     def search(self, vector: Vectors, count: int = 10, *, exact: bool = False) -> list[Match]:
         """Find the `count` items nearest to an embedding float32 (d,), best first.
@@ -249,16 +257,18 @@ class Bundle:
         return self.items.thumbnail(number)
 
     def _scorer(self, *, exact: bool) -> CandidateScorer:
-        if exact not in self._scorers:
-            self._scorers[exact] = CandidateScorer(
-                self._vectors,
-                self.index(exact=exact),
-                self._owners,
-                self._colours,
-                self._local_features,
-                self._transform,
-            )
-        return self._scorers[exact]
+        index = self.index(exact=exact)
+        with self._making:
+            if exact not in self._scorers:
+                self._scorers[exact] = CandidateScorer(
+                    self._vectors,
+                    index,
+                    self._owners,
+                    self._colours,
+                    self._local_features,
+                    self._transform,
+                )
+            return self._scorers[exact]
 
     def _open_annoy(self) -> Annoy:
         manifest = self.manifest

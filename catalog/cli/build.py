@@ -80,7 +80,7 @@ def model_options(command: Command) -> Command:
 @model_options
 @as_json
 @click.pass_obj
-def build(  # noqa: PLR0913  # click passes each option of the command  # click passes each option of the command
+def build(  # noqa: PLR0913  # click passes each option of the command
     config: Path | None,
     /,
     photos: Path,
@@ -111,7 +111,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command  # click 
     """
     from catalog.building.build import BuildOptions
     from catalog.building.build import build as build_bundle
-    from catalog.building.sources import photos_in, read_source
+    from catalog.building.sources import default_title, photos_in, read_source
 
     settings = load("catalog", CatalogSettings, config)
     items = read_source(photos)
@@ -125,7 +125,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command  # click 
             out,
             featurizer,
             settings.cache,
-            title or (photos.resolve().name if photos.is_dir() else photos.resolve().stem),
+            title or default_title(photos),
             BuildOptions(
                 refit_projection=refit_projection,
                 false_accept_rate=foreign_named / 100,

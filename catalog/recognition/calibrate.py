@@ -134,7 +134,7 @@ def calibrate(
             `FALSE_ACCEPT_RATE`, things are named even where none of the items is likelier.
     """
     has_several = np.bincount(photos.owners) > 1
-    # By the network's own vectors: a projection removes most of what no photo is like.
+    # By unprojected vectors: a projection fits the photos, and distractors would look too alike.
     unlike = [query.vector if query.raw is None else query.raw for query in distractors[0]]
     similarity = burst_similarity(np.array(unlike))
     kinds = KINDS[:2] if len(has_several) >= FEWEST_ITEMS else KINDS[:1]
@@ -157,7 +157,7 @@ def calibrate(
                 every_fold_has_transform &= fitted.scorer.transform is not None
                 add(_score_photo_queries(kind, in_fold, fitted, photos, similarity))
                 del fitted  # two at a time take much memory
-    # A transform that could not be tested, for want of photos to fit another on, is not used.
+    # The transform is used only if every fold had photos enough to fit and test one.
     final = photos.fit_on(np.full(len(photos.owners), every_fold_has_transform))
     add(_score_distractors(distractors, final))
     mostly_several = bool(has_several.mean() > 0.5)

@@ -64,9 +64,9 @@ def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool
     vector = bundle.featurizer.embed([crop.image])[0]
     embed_ms = elapsed_ms(start)
     start = time.perf_counter()
-    seen = bundle.describe(crop.image)
-    found = bundle.identify(vector, seen, CANDIDATES, exact=exact)
-    timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), seen, start)
+    query = bundle.describe(crop.image)
+    found = bundle.identify(vector, query, CANDIDATES, exact=exact)
+    timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
     decision = decide(found, bundle.manifest.calibration)
     # Only a QR code can be found here: a barcode takes two pictures.
     part = image if box is None else cut(image, box)
@@ -125,10 +125,10 @@ def make_crop(
     return Crop(part if alpha is None else on_light_background(part, alpha), box, sharp)
 
 
-def with_search_time(timings: Timings, seen: QueryDescriptors, start: float) -> Timings:
+def with_search_time(timings: Timings, query: QueryDescriptors, start: float) -> Timings:
     """Add the time since `start`, as the search of a catalogue with or without local features."""
     took = elapsed_ms(start)
-    if seen.local_features is not None:
+    if query.local_features is not None:
         return replace(timings, verify=took)
     return replace(timings, search=took)
 

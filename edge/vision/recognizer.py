@@ -155,9 +155,9 @@ class Recognizer:
 
         start = time.perf_counter()
         sharpest = max(self._crops, key=lambda crop: crop.sharpness)
-        seen = self.bundle.describe(sharpest.image)
-        found = self.bundle.identify(vector, seen, CANDIDATES, exact=self._exact)
-        timings = with_search_time(timings, seen, start)
+        query = self.bundle.describe(sharpest.image)
+        found = self.bundle.identify(vector, query, CANDIDATES, exact=self._exact)
+        timings = with_search_time(timings, query, start)
         decision = decide(found, self.bundle.manifest.calibration, self._decision)
         if scene.visit == self._decided_visit and (
             _confidence(decision) < _confidence(self._decision)

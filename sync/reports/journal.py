@@ -121,6 +121,8 @@ def follow(folder: Path, count: int, *, wait: bool) -> Iterator[JournalEntry]:
                     stream.close()
                 stream, rest = _open(file), ""
             time.sleep(POLL_S)
+    if stream is not None:
+        stream.close()
 
 
 def _parsed(lines: list[str]) -> Iterator[JournalEntry]:

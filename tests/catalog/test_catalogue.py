@@ -152,6 +152,7 @@ def test_build_makes_a_bundle_and_tells_what_it_left_out(
         (b"no picture", "the picture"),
         (np.zeros((8, 8), np.uint8), r"BGR uint8 \(height, width, 3\), not uint8 \(8, 8\)"),
         (np.zeros((8, 8, 3), np.float32), "not float32"),
+        (np.zeros((0, 0, 3), np.uint8), r"not uint8 \(0, 0, 3\)"),
     ],
 )
 def test_what_is_no_picture_is_refused(
@@ -165,10 +166,51 @@ def test_what_is_no_picture_is_refused(
 
 def test_an_embedding_of_another_network_is_refused(small_bundle: Path) -> None:
     with Catalogue.open(small_bundle) as catalogue:
-        with pytest.raises(ContentError, match="48 finite numbers, not 12"):
+        with pytest.raises(
+            ContentError, match=r"48 finite floats and not zero, not float32 \(12,\)"
+        ):
             catalogue.search(np.ones(12, np.float32))
-        with pytest.raises(ContentError, match="finite"):
-            catalogue.search(np.full(48, np.nan, np.float32))
+        for wrong in (
+            np.full(48, np.nan, np.float32),
+            np.zeros(48, np.float32),
+            np.ones(48, np.uint8),
+            np.array(["a"] * 48),
+        ):
+            with pytest.raises(ContentError, match="finite"):
+                catalogue.search(wrong)
+        vector = catalogue.embed(draw_thing(1))
+        assert catalogue.search(vector * 5)[0].similarity == pytest.approx(
+            catalogue.search(vector)[0].similarity, abs=1e-6
+        )
+
+
+def test_the_limit_shortens_the_list_and_changes_no_verdict(small_bundle: Path) -> None:
+    with Catalogue.open(small_bundle) as catalogue:
+        for number in range(6):
+            picture = (draw_thing(number) // 2 + draw_thing((number + 1) % 6) // 2).astype(np.uint8)
+            whole, first = catalogue.identify(picture), catalogue.identify(picture, limit=1)
+            assert (first.verdict, first.named) == (whole.verdict, whole.named)
+            assert first.matches == whole.matches[:1]
+        with pytest.raises(ContentError, match="limit 0: at least 1"):
+            catalogue.identify(draw_thing(1), limit=0)
+        with pytest.raises(ContentError, match="limit -1"):
+            catalogue.search(draw_thing(1), limit=-1)
+
+
+def test_a_closed_catalogue_says_so(small_bundle: Path) -> None:
+    catalogue = Catalogue.open(small_bundle)
+    catalogue.close()
+    for ask in (
+        lambda: catalogue.identify(draw_thing(1)),
+        lambda: catalogue.search(draw_thing(1)),
+        lambda: catalogue.embed(draw_thing(1)),
+        lambda: catalogue.find("thing"),
+        lambda: catalogue.item("thing-01"),
+        lambda: catalogue.photos("thing-01"),
+        lambda: catalogue.thumbnail(0),
+    ):
+        with pytest.raises(BundleError, match="is closed"):
+            ask()
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
@@ -231,6 +273,7 @@ def test_the_names_of_the_interface_are_stable() -> None:
         "Item",
         "ItemMatch",
         "Photo",
+        "SkippedPhoto",
         "Verdict",
         "VisualSearchError",
     ]

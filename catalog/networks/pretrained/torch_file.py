@@ -104,7 +104,7 @@ def _rebuild(
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
-    requires_grad: bool,  # noqa: FBT001  # the pickle passes it by position  # PyTorch passes it by position
+    requires_grad: bool,  # noqa: FBT001  # the pickle passes it by position
     hooks: Any,
 ) -> _Tensor:
     return _Tensor(storage, offset, shape, strides)
