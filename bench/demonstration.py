@@ -23,7 +23,7 @@ from bench.showings import Rest, rests
 from catalog.bundles.bundle import Bundle
 from catalog.core.settings import CatalogSettings
 from catalog.recognition.decision import Verdict
-from catalog.synthetic.foreign import KEPT_BACK, foreign_things
+from catalog.synthetic.foreign import HELD_OUT, foreign_things
 from edge.cli.demo import prepare
 from edge.simulator.acts import ActKind
 from edge.simulator.play import Play
@@ -42,7 +42,7 @@ RESULTS = Path("bench-results")
 
 def measure(bundle: Bundle, counters: int) -> dict[str, object]:
     """Play a number of counters, and count the verdicts."""
-    things = list(foreign_things(SEED, FOREIGN_THINGS, KEPT_BACK))
+    things = list(foreign_things(SEED, FOREIGN_THINGS, HELD_OUT))
     histogram = HistogramBaseline(bundle)
     counts: Counter[str] = Counter()
     late: list[float] = []

@@ -187,9 +187,9 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
         + (f", shortened from {projection.dimensions}" if projection else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
-        "print": f"{manifest.local_features.features:,} local features"
+        "local features": f"{manifest.local_features.features:,}"
         if manifest.local_features
-        else "not kept",
+        else "none, because they would not help",
         "how sure": "learned from its own photos and foreign things; 80% means that 80 of "
         "100 such answers are right, of things shown as often as things like them that it "
         "does not hold",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variety:
-    """One of a line: its name and what its label has of its own."""
+    """A product of a line: its name, and the accent and icon of its label."""
 
     name: str
     accent: str

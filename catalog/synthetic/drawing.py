@@ -1,4 +1,4 @@
-"""What is needed to draw a thing: its shape, its colours and its label."""
+"""The description of a drawn thing: its shape, its colours and its label."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Label:
-    """What is printed on a package.
+    """The label that is printed on a package.
 
     Colours are "#rrggbb"; `layout` names a function in `labels`, `icon` one in `icons`, and
     `face` a typeface of `fonts`.
@@ -40,7 +40,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class DrawnItem:
-    """A thing with its place in a shop; `twin` is the sku that differs by its label only."""
+    """A drawn thing as an item of a shop; `twin` is the sku of one with another label only."""
 
     sku: str
     title: str
@@ -54,12 +54,12 @@ class DrawnItem:
 
 
 def bgr(colour: str) -> tuple[int, int, int]:
-    """The bytes of "#rrggbb" as (blue, green, red)."""
+    """Return the bytes of "#rrggbb" as (blue, green, red)."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return blue, green, red
 
 
-def mixed(colour: str, other: str, share: float) -> str:
-    """`colour` with a `share`, from 0 to 1, of the other colour."""
-    pair = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
+def mixed(colour: str, second: str, share: float) -> str:
+    """Return `colour` mixed with a `share`, from 0 to 1, of a second colour."""
+    pair = zip(bytes.fromhex(colour[1:]), bytes.fromhex(second[1:]), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pair)

@@ -10,7 +10,7 @@ from PIL import ImageFont
 
 from catalog.core.errors import MissingExtraError
 
-BUILT_IN = "built-in"  # Pillow's own face: always there, always the same
+BUILT_IN = "built-in"  # Pillow's own face, which needs no package
 
 FACES = {
     "sans": ("font_lato", "Lato-Black.ttf"),
@@ -27,10 +27,10 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @lru_cache(maxsize=512)
 def font(face: str, size: int) -> Font:
-    """The face, `size` pixels high.
+    """Return a face, `size` pixels high.
 
     Raises:
-        MissingExtraError: its package is not installed.
+        MissingExtraError: Its package is not installed.
     """
     if face == BUILT_IN:
         return ImageFont.load_default(size)
@@ -39,7 +39,7 @@ def font(face: str, size: int) -> Font:
 
 @cache
 def path(face: str) -> Path:
-    """The file of a face of `FACES`."""
+    """Return the file of a face of `FACES`."""
     package, name = FACES[face]
     found = find_spec(package)
     if found is None or found.origin is None:

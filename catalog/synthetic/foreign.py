@@ -1,4 +1,4 @@
-"""Things, hands and places that belong to no catalogue; drawn without the font packages."""
+"""Draw things, hands and places that are in no catalogue, without the font packages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SYLLABLES = (
 def foreign_things(
     seed: int, count: int, families: Sequence[str] | None = None
 ) -> Iterator[DrawnItem]:
-    """Things that are not in the demonstration catalogue; other seeds give other things.
+    """Yield things that are not in the demonstration catalogue; each seed gives other things.
 
     `families` are names of `FAMILIES`, all by default.
     """
@@ -62,7 +62,7 @@ def foreign_things(
 
 
 def foreign_photos(seed: int, count: int, size: int = 256) -> Iterator[Image]:
-    """Pictures uint8 BGR (size, size, 3) of what no catalogue holds.
+    """Yield pictures, uint8 BGR (size, size, 3), of things that are in no catalogue.
 
     Of 20 pictures, 12 show a foreign thing, 3 a hand, 2 a heap of things and 3 an empty
     surface. The things are of the families `LEARNT`. The same seed gives the same pictures.
@@ -112,9 +112,9 @@ def _put(picture: NDArray[np.float32], drawing: Drawing, random: Generator, shar
 
 
 def _surface(random: Generator, side: int) -> NDArray[np.float32]:
-    """An empty place, float32 (side, side, 3): plain, blotched, striped or chequered."""
-    base, other = (np.asarray(random.uniform(30, 240, 3)) for _ in range(2))
-    base, other = (0.45 * one + 0.55 * one.mean() for one in (base, other))
+    """Draw an empty surface, float32 (side, side, 3): plain, blotched, striped or chequered."""
+    base, second = (np.asarray(random.uniform(30, 240, 3)) for _ in range(2))
+    base, second = (0.45 * colour + 0.55 * colour.mean() for colour in (base, second))
     x, y = np.meshgrid(*[np.linspace(-1, 1, side, dtype=np.float32)] * 2)
     a = random.uniform(0, np.pi)
     along, across = x * np.cos(a) + y * np.sin(a), y * np.cos(a) - x * np.sin(a)
@@ -127,7 +127,7 @@ def _surface(random: Generator, side: int) -> NDArray[np.float32]:
     )
     share = fields[int(random.integers(4))] * random.uniform(0.15, 1)
     light = 1 + 0.25 * random.uniform(-1, 1) * across + 0.02 * _blotches(random, side, side // 2)
-    return np.asarray((base + (other - base) * share[..., None]) * light[..., None], np.float32)
+    return np.asarray((base + (second - base) * share[..., None]) * light[..., None], np.float32)
 
 
 def _blotches(random: Generator, side: int, cells: int) -> NDArray[np.float32]:
@@ -136,7 +136,7 @@ def _blotches(random: Generator, side: int, cells: int) -> NDArray[np.float32]:
 
 
 def _exposed(picture: NDArray[np.float32], random: Generator) -> Image:
-    """With a camera's blur and noise."""
+    """Add the blur and noise of a camera."""
     soft = cv2.GaussianBlur(picture, (0, 0), float(random.uniform(0.4, 1.3)))
     grain = random.uniform(1, 5) * random.standard_normal(soft.shape, np.float32)
     return np.asarray(np.clip((soft + grain) * random.uniform(0.8, 1.15), 0, 255), np.uint8)
@@ -171,7 +171,7 @@ def _packed(
     shape: str, colours: int, *ranges: tuple[float, float]
 ) -> Callable[[Generator], Drawing]:
     def draw(random: Generator) -> Drawing:
-        measures = tuple(float(random.uniform(*one)) for one in ranges)
+        measures = tuple(float(random.uniform(*limits)) for limits in ranges)
         tints = tuple(_colour(random) for _ in range(colours))
         return Drawing(shape, tints, measures, _label(random))
 
@@ -180,7 +180,7 @@ def _packed(
 
 def _bare(shape: str, colours: int, *ranges: tuple[float, float]) -> Callable[[Generator], Drawing]:
     def draw(random: Generator) -> Drawing:
-        measures = tuple(float(random.uniform(*one)) for one in ranges)
+        measures = tuple(float(random.uniform(*limits)) for limits in ranges)
         return Drawing(shape, tuple(_colour(random) for _ in range(colours)), measures)
 
     return draw
@@ -206,7 +206,7 @@ FAMILIES: dict[str, Callable[[Generator], Drawing]] = {
 }
 
 LEARNT = ("mug", "book", "toy block", "ball", "key", "other tin", "other carton", "other jar")
-"""Families from which a catalogue may learn where the unknown begins."""
+"""Families from which a build learns where the verdict becomes unknown."""
 
-KEPT_BACK = tuple(family for family in FAMILIES if family not in LEARNT)
-"""Families that nothing has learnt from, to find out how well that went."""
+HELD_OUT = tuple(family for family in FAMILIES if family not in LEARNT)
+"""Families that no build learns from, so that its thresholds can be tested with them."""

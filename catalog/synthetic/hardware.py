@@ -1,4 +1,4 @@
-"""Small hardware and household things, facing the viewer."""
+"""Make small hardware and household things, facing the viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Little pictures on labels, each drawn in a circle around a middle."""
+"""Draw the small pictures on labels, each in a circle around a middle."""
 
 from __future__ import annotations
 
@@ -322,8 +322,8 @@ def _biscuit(pen: Pen) -> None:
 
 
 ICONS: dict[str, Callable[[Pen], None]] = {
-    one.__name__[1:]: one
-    for one in (
+    icon.__name__[1:]: icon
+    for icon in (
         _circle,
         _star,
         _sun,

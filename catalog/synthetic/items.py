@@ -29,13 +29,13 @@ SHELVES = "ABCDE"
 
 @lru_cache(maxsize=1)
 def drawn_items() -> tuple[DrawnItem, ...]:
-    """All items, always the same and in the same order."""
+    """Return all items, always the same and in the same order."""
     packed = [item for line in LINES for item in _line(line)]
     return tuple(packed + [_good(good) for good in GOODS])
 
 
 def twins() -> list[tuple[DrawnItem, DrawnItem]]:
-    """The pairs that differ by their label only."""
+    """Return the pairs of items that differ by their label only."""
     by_sku = {item.sku: item for item in drawn_items()}
     return [
         (item, by_sku[item.twin])

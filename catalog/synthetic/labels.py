@@ -1,4 +1,4 @@
-"""LocalFeatureStore pictures for packages: fronts, sides and wraps, drawn from a `Label`."""
+"""Draw what is printed on packages: fronts, sides and wraps, from a `Label`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Sheet:
         )
 
     def texture(self) -> Texture:
-        """The printed sheet as BGR uint8 (height, width, 3)."""
+        """Return the printed sheet as BGR uint8 (height, width, 3)."""
         return np.asarray(self.image.resize(self.size, Image.Resampling.BOX))[..., ::-1].copy()
 
     def _fitting(self, lines: str, face: str, width: float, height: float) -> int:
@@ -189,26 +189,26 @@ def rays(sheet: Sheet, label: Label) -> None:
 
 
 LAYOUTS: dict[str, Callable[[Sheet, Label], None]] = {
-    one.__name__: one for one in (arch, badge, band, frame, halves, pattern, rays, swell)
+    layout.__name__: layout for layout in (arch, badge, band, frame, halves, pattern, rays, swell)
 }
 
 
 @lru_cache(maxsize=32)
 def front(label: Label, width: int, height: int) -> Texture:
-    """The front of a package, uint8 BGR (height, width, 3)."""
+    """Draw the front of a package, uint8 BGR (height, width, 3)."""
     sheet = Sheet(width, height, label.ground)
     LAYOUTS[label.layout](sheet, label)
     return sheet.texture()
 
 
 def wrap(label: Label, width: int, height: int) -> Texture:
-    """A label around a round package: the front in the middle, and once on either side."""
+    """Draw the label of a round package: the front in the middle and again on both sides."""
     return np.concatenate([front(label, width // 3, height)] * 3, 1)
 
 
 @lru_cache(maxsize=32)
 def side(label: Label, width: int, height: int) -> Texture:
-    """A side of a box: brand, small print and a bar code."""
+    """Draw a side of a box: brand, small print and a bar code."""
     sheet = Sheet(width, height, label.ground)
     sheet.block(0, 0.86, 1, 1, label.accent)
     sheet.text(label.brand, 0.5, 0.12, 0.8, 0.1, label.face, label.ink)
@@ -227,7 +227,7 @@ def side(label: Label, width: int, height: int) -> Texture:
 
 @lru_cache(maxsize=32)
 def lid(label: Label, width: int, height: int) -> Texture:
-    """The top of a box: brand and name on the accent."""
+    """Draw the top of a box: brand and name on the accent colour."""
     sheet = Sheet(width, height, label.accent)
     sheet.text(label.brand, 0.5, 0.3, 0.8, 0.34, label.face, _over(label.accent))
     sheet.text(label.name, 0.5, 0.72, 0.7, 0.24, label.face, _over(label.accent))
@@ -235,6 +235,6 @@ def lid(label: Label, width: int, height: int) -> Texture:
 
 
 def _over(colour: str) -> str:
-    """White or near-black, whichever is easier to read over the colour."""
+    """Return white or near-black, whichever is easier to read on the colour."""
     red, green, blue = bytes.fromhex(colour[1:])
     return "#1d1d1d" if 0.3 * red + 0.59 * green + 0.11 * blue > 165 else WHITE

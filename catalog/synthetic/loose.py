@@ -1,4 +1,4 @@
-"""What is sold without a package: produce and tools."""
+"""The goods of the demonstration shop that have no package: produce and tools."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Good:
-    """A thing without a label; `colours` and `measures` are as its shape's builder wants."""
+    """A thing without a label; `colours` and `measures` are those of its shape's builder."""
 
     title: str
     kind: str

@@ -1,4 +1,4 @@
-"""Surfaces in space, as grids of points: turned, swept, flat and puffed."""
+"""Make surfaces in space as grids of points: turned, swept, flat and puffed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Texture = NDArray[np.uint8]  # (height, width, 3), BGR
 
 @dataclass(frozen=True)
 class Finish:
-    """How a surface takes light: `gloss` and `metal`, each from 0 to 1."""
+    """How a surface reflects light: `gloss` and `metal`, each from 0 to 1."""
 
     gloss: float = 0.2
     metal: float = 0.0
@@ -29,11 +29,11 @@ STEEL = Finish(0.7, 0.9)
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """A grid of points (rows, columns, 3) under a picture.
+    """A grid of points (rows, columns, 3) that carries a picture.
 
-    QueryDescriptors from outside, columns run left to right and rows from top to bottom, like the
-    picture's own. A surface that is not `two_sided` is invisible from behind. A `decal` lies
-    on another surface and is drawn after all that are none.
+    Seen from outside, columns run from left to right and rows from top to bottom, like those of
+    the picture. A surface that is not `two_sided` is invisible from behind. A `decal` lies on
+    another surface and is drawn after all surfaces that are none.
     """
 
     points: Points
@@ -44,12 +44,12 @@ class Surface:
 
 
 def plain(colour: Sequence[int]) -> Texture:
-    """A picture of one BGR colour, (4, 4, 3)."""
+    """Return a picture of a single BGR colour, (4, 4, 3)."""
     return np.full((4, 4, 3), colour, np.uint8)
 
 
 def curve(knots: ArrayLike, count: int) -> Points:
-    """`count` points on a smooth curve through the knots (n, d), as float32 (count, d)."""
+    """Return `count` points, float32 (count, d), on a smooth curve through the knots (n, d)."""
     points = np.asarray(knots, np.float64)
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     at = np.linspace(0, len(points) - 1, count)
@@ -125,7 +125,7 @@ def box(
     finish: Finish,
     centre: tuple[float, float, float] = (0, 0, 0),
 ) -> list[Surface]:
-    """Six faces of a box (width, height, depth): front, right, back, left, top, bottom."""
+    """Make the faces of a box (width, height, depth): front, right, back, left, top, bottom."""
     x, y, z = (length / 2 for length in size)
     corner = {
         "front": [(-x, y, z), (x, y, z), (x, -y, z), (-x, -y, z)],
@@ -145,7 +145,7 @@ def box(
 def pillow(
     width: float, height: float, depth: float, front: Texture, back: Texture, finish: Finish
 ) -> list[Surface]:
-    """A filled bag: two sheets sealed along the edges, fullest a little below the middle."""
+    """Make a filled bag of two sheets sealed along the edges, fullest below the middle."""
     u = np.linspace(-1, 1, 17, dtype=np.float32)[None, :]
     v = np.linspace(-1, 1, 21, dtype=np.float32)[:, None]  # -1 is the top
     fullness = np.clip(1 - np.abs(u) ** 3.2, 0, 1) ** 0.7 * np.clip(1 - np.abs(v) ** 3, 0, 1) ** 0.8
@@ -161,7 +161,7 @@ def pillow(
 def plate(
     outline: ArrayLike, thickness: float, texture: Texture, side: Texture, finish: Finish
 ) -> list[Surface]:
-    """A slab with a star-shaped outline (n, 2), given clockwise from the top."""
+    """Make a slab with a star-shaped outline (n, 2), given clockwise from the top."""
     edge = np.asarray(outline, np.float32)
     edge = np.concatenate([edge, edge[:1]])
     middle = edge[:-1].mean(0)
@@ -179,25 +179,25 @@ def plate(
 
 
 def moved(surface: Surface, matrix: ArrayLike, shift: ArrayLike = (0, 0, 0)) -> Surface:
-    """The surface after `matrix` (3, 3), then `shift` (3,)."""
+    """Return the surface moved by `matrix` (3, 3), then by `shift` (3,)."""
     points = surface.points @ np.asarray(matrix, np.float32).T + np.asarray(shift, np.float32)
     return replace(surface, points=points.astype(np.float32))
 
 
 def inside_out(surface: Surface) -> Surface:
-    """The surface as one that is seen from its other side."""
+    """Return the surface turned so that it is seen from its other side."""
     return replace(surface, points=np.ascontiguousarray(surface.points[:, ::-1]))
 
 
 def decal(surface: Surface) -> Surface:
-    """The surface as one that lies on another."""
+    """Return the surface as a decal, which lies on another surface."""
     return replace(surface, decal=True)
 
 
 def rotation(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Points:
-    """Matrix (3, 3): turn about the upright axis, tip the top towards the viewer, then roll.
+    """Return a matrix (3, 3) that turns about the upright axis, tips towards the viewer and rolls.
 
-    Degrees; a positive yaw shows more of the thing's left side, a positive roll is
+    Angles are in degrees. A positive yaw shows more of the thing's left side, a positive roll is
     counterclockwise in the picture.
     """
     a, b, c = np.radians([yaw, pitch, roll])

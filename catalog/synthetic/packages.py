@@ -1,4 +1,4 @@
-"""Packages: cans, tins, bottles, jars, tubs, cartons, bags and tubes."""
+"""Make packages: cans, tins, bottles, jars, tubs, cartons, bags and tubes."""
 
 from __future__ import annotations
 

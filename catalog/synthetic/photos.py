@@ -1,4 +1,4 @@
-"""Write the demonstration catalogue: a table and clean photos, as a shop would have them."""
+"""Write the demonstration catalogue: a table and clean photos, like those of a shop."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def draw_catalogue(
 ) -> None:
     """Write `items.csv` and `photos/<sku>/<number>.jpg` into the folder, replacing it.
 
-    The photos are the same, byte for byte, on each run. A killed run leaves the folder as
-    it was. `progress` hears of items done and of their total.
+    The photos are the same, byte for byte, on each run. A killed run leaves the folder as it was.
+    `progress` is called with the number of finished items and of all items.
 
     Raises:
-        MissingExtraError: the font packages are not installed.
+        MissingExtraError: The font packages are not installed.
     """
     stamp = _stamp(photos)
     items = drawn_items()
@@ -63,24 +63,26 @@ def draw_catalogue(
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
-        pool.shutdown(cancel_futures=True)  # what is being drawn is finished first
+        pool.shutdown(cancel_futures=True)  # drawings in progress are finished first
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def is_complete(folder: Path, photos: int = 4) -> bool:
-    """Whether the folder holds all of today's demonstration catalogue.
+    """Return whether the folder holds the complete demonstration catalogue of this version.
 
     Raises:
-        MissingExtraError: the font packages are not installed.
+        MissingExtraError: The font packages are not installed.
     """
     stamp = folder / STAMP
     return stamp.is_file() and stamp.read_text() == _stamp(photos)
 
 
 def photograph(item: DrawnItem, number: int) -> Image:
-    """The item's photo `number`, from 0, on a light ground with a soft shadow."""
+    """Draw the item's photo `number`, from 0, on a light ground with a soft shadow."""
     yaw, pitch = ANGLES[number % len(ANGLES)]
-    turn = 7.0 * (sum(map(ord, item.sku)) % 5 - 2) / 2  # nobody places things quite alike
+    turn = (
+        7.0 * (sum(map(ord, item.sku)) % 5 - 2) / 2
+    )  # things are never placed in exactly the same way
     view = View(yaw=yaw + turn, pitch=pitch, size=round(SIDE * 0.76), azimuth=-38, elevation=42)
     return studio(render(item, view), number)
 
@@ -111,14 +113,14 @@ def studio(cutout: Cutout, number: int = 0) -> Image:
 
 @lru_cache(maxsize=3)
 def _ground(number: int) -> NDArray[np.float32]:
-    """White paper that runs down from a wall, (SIDE, SIDE), in one of three lights."""
+    """Draw white paper that runs down from a wall, (SIDE, SIDE), in a light of three."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
     fall = 26 * np.clip(y - 0.35, 0, 1) ** 1.2 + 10 * ((x - 0.5) ** 2 + (y - 0.4) ** 2)
     return np.asarray(252 - 3 * number - fall, np.float32)
 
 
 def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when it is killed."""
+    """Ignore Ctrl-C, which the parent handles, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

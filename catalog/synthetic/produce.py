@@ -1,4 +1,4 @@
-"""Fruit and vegetables: a little lumpy, speckled, with stems and leaves.
+"""Make fruit and vegetables: a little lumpy, speckled, with stems and leaves.
 
 Every builder takes two or three colours: the skin, what it is blended with, and the stem.
 """
@@ -34,12 +34,12 @@ SKIN = Finish(0.28)
 def _skin(
     drawing: Drawing, blend: str = "patches", speckles: float = 0.0, share: float = 0.5
 ) -> Texture:
-    """A skin (128, 256, 3) of the drawing's first two colours.
+    """Paint a skin (128, 256, 3) in the drawing's first two colours.
 
     `blend` says how they mix: "patches", "streaks" from top to foot, "foot" or "top".
     """
     random = np.random.default_rng(sum(map(ord, "".join(drawing.colours))))
-    one, other = (np.asarray(bgr(colour)) for colour in drawing.colours[:2])
+    first, second = (np.asarray(bgr(colour)) for colour in drawing.colours[:2])
     coarse = random.standard_normal(
         (4 if blend == "streaks" else 7, 40 if blend == "streaks" else 9)
     )
@@ -53,7 +53,7 @@ def _skin(
     else:
         field = field + 2 * (share - 0.5)
     mix = 1 / (1 + np.exp(-2.2 * field))
-    skin = one + (other - one) * mix[..., None]
+    skin = first + (second - first) * mix[..., None]
     if speckles:
         dots = (random.random((128, 256)) < 0.02).astype(np.float32)
         skin *= 1 - speckles * cv2.GaussianBlur(dots, (0, 0), 0.8)[..., None] * 3
@@ -281,7 +281,7 @@ def pepper(drawing: Drawing) -> list[Surface]:
 
 
 def avocado(drawing: Drawing) -> list[Surface]:
-    """Half of one, with its stone."""
+    """Half an avocado with its stone."""
     half = [(0, 0.62), (0.12, 0.58), (0.22, 0.43), (0.29, 0.2), (0.4, -0.12), (0.39, -0.4)]
     edge = curve([*half, (0.22, -0.59), (0, -0.645)], 30)
     rows = np.concatenate([edge, edge[::-1] * (-1, 1)])[:-1]

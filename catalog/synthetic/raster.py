@@ -1,4 +1,4 @@
-"""From surfaces to pixels: which face each pixel shows, and its texture, normal and finish."""
+"""Rasterize surfaces: find the face that each pixel shows, its texture, normal and finish."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from catalog.synthetic.meshes import Points, Surface, Texture
 
-CREASE = np.cos(np.radians(38))  # faces that meet at more than this keep a sharp edge
+CREASE = np.cos(np.radians(38))  # degrees; faces that meet at a larger angle have a sharp edge
 BLOCK = 16384  # pixels drawn at once
 DISTANCE = 4.5  # from the eye to the thing's middle, in radii of the thing
 
@@ -35,7 +35,7 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """A block of the pixels at which a picture of `shape` (height, width) shows something.
+    """A block of pixels that show something, in a picture of `shape` (height, width).
 
     `where` (count,) are their numbers, row by row; `colour` (count, 3) uint8 is BGR, `normal`
     (count, 3) and `finish` (count, 2) are float32.
@@ -93,8 +93,8 @@ def rasterize(mesh: Mesh, rotation: Points, size: int) -> Iterator[Pixels]:
     flat = ((flat - low) * scale + 1).astype(np.float32)
     width, height = (int(side) for side in np.ceil((high - low) * scale) + 3)
 
-    diagonal, other = flat[:, 2] - flat[:, 0], flat[:, 3] - flat[:, 1]
-    facing = diagonal[:, 0] * other[:, 1] - diagonal[:, 1] * other[:, 0] > 0
+    falling, rising = flat[:, 2] - flat[:, 0], flat[:, 3] - flat[:, 1]  # the diagonals
+    facing = falling[:, 0] * rising[:, 1] - falling[:, 1] * rising[:, 0] > 0
     depth = np.linalg.norm(turned.mean(1) - (0, 0, DISTANCE), axis=1)
     shown = np.flatnonzero(facing | mesh.two_sided)
     shown = shown[np.lexsort((-depth[shown], mesh.decal[shown]))]
@@ -121,10 +121,10 @@ def rasterize(mesh: Mesh, rotation: Points, size: int) -> Iterator[Pixels]:
 
 
 def _planes(flat: Points, values: Points) -> Points:
-    """How corner values (faces, 4, k) run over the picture: (3, faces, k).
+    """Return how corner values (faces, 4, k) change over the picture: (3, faces, k).
 
-    Each face gets the plane that fits its corners best, as its value at the picture's top
-    left and its slopes to the right and down; a face seen edge on gets the mean.
+    Each face gets the plane that fits its corners best: its value at the top left of the picture
+    and its slopes to the right and down. A face that is seen edge on gets the mean.
     """
     middle = flat.mean(1)
     arm = flat - middle[:, None]
@@ -140,14 +140,14 @@ def _planes(flat: Points, values: Points) -> Points:
 
 
 def _sampled(atlas: Texture, places: Points) -> Texture:
-    """The atlas's colours at places (count, 2), between its pixels too; uint8 (count, 3)."""
+    """Return the atlas's colours, uint8 (count, 3), interpolated at places (count, 2)."""
     x, y = np.ascontiguousarray(places.T)[..., None]
     colour = np.asarray(cv2.remap(atlas, x, y, cv2.INTER_LINEAR), np.uint8)
     return colour.reshape(-1, 3)
 
 
 def _atlas(textures: Sequence[Texture]) -> tuple[Texture, list[tuple[int, int]]]:
-    """Stack pictures into one, with the (left, top) of each."""
+    """Stack pictures into one; return it with the (left, top) of each."""
     width = max(texture.shape[1] for texture in textures)
     height = sum(texture.shape[0] for texture in textures)
     atlas = np.zeros((height, width, 3), np.uint8)
@@ -161,7 +161,7 @@ def _atlas(textures: Sequence[Texture]) -> tuple[Texture, list[tuple[int, int]]]
 
 
 def _places(points: Points) -> Points:
-    """Where in its picture each point of a grid lies, (rows, columns, 2), by length of way."""
+    """Return the place in its picture, by length along the grid, of each point of a grid."""
 
     def share(axis: int) -> Points:
         steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1).mean(1 - axis)
@@ -173,13 +173,13 @@ def _places(points: Points) -> Points:
 
 
 def _quads(grid: Points) -> Points:
-    """Corners (faces, 4, k) of all cells of a grid, clockwise from the top left."""
+    """Return the corners (faces, 4, k) of all cells of a grid, clockwise from the top left."""
     cells: Points = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], 2)
     return cells.reshape(-1, 4, grid.shape[-1])
 
 
 def _normals(points: Points) -> Points:
-    """Normals (faces, 4, 3) at each face's corners, smooth except over creases."""
+    """Return the normals (faces, 4, 3) at each face's corners, smooth except over creases."""
     down = points[1:, 1:] - points[:-1, :-1]
     up = points[:-1, 1:] - points[1:, :-1]
     face = np.cross(down, up)

@@ -1,4 +1,4 @@
-"""Draw a thing as a camera would see it."""
+"""Render a thing as a camera sees it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Cutout = NDArray[np.uint8]  # (height, width, 4), BGRA
 
 @dataclass(frozen=True)
 class View:
-    """From where, and in what light, a thing is seen; angles in degrees.
+    """The camera's view of a thing and the light on it; angles in degrees.
 
     A positive `yaw` shows more of the thing's left side, a positive `pitch` more of its
     top, a positive `roll` turns it counterclockwise. The light comes from `azimuth` (0 is
@@ -40,13 +40,13 @@ class View:
 
 
 def render(item: DrawnItem | Drawing, view: View = View()) -> Cutout:
-    """The thing as uint8 BGRA (height, width, 4), cut close; alpha is not premultiplied."""
+    """Render a thing as uint8 BGRA (height, width, 4), cropped; alpha is not premultiplied."""
     drawing = item if isinstance(item, Drawing) else item.drawing
     return _draw(_mesh(drawing), FROM_ABOVE.get(drawing.shape, FROM_ABOVE[""]), view)
 
 
 def render_surfaces(parts: Sequence[Surface], view: View = View()) -> Cutout:
-    """As `render`, for surfaces that are in no catalogue."""
+    """Render surfaces that are in no catalogue; see `render`."""
     return _draw(assemble(parts), 0.0, view)
 
 
@@ -63,7 +63,7 @@ def _draw(mesh: Mesh, from_above: float, view: View) -> Cutout:
 
 
 def _lit(pixels: Pixels, view: View) -> Texture:
-    """Colours in the light, uint8 BGR (count, 3)."""
+    """Return the colours of pixels in the light, uint8 BGR (count, 3)."""
     azimuth, elevation = np.radians([view.azimuth, view.elevation])
     light = np.array(
         [
@@ -81,7 +81,7 @@ def _lit(pixels: Pixels, view: View) -> Texture:
 
     direct = np.maximum((normal @ light + 0.25) / 1.25, 0)
     brightness = 0.56 + 0.1 * y + 0.56 * direct
-    polished = np.flatnonzero(metal)  # mirrors a room that is light above and dark aside
+    polished = np.flatnonzero(metal)  # it mirrors a room that is light above and dark at the sides
     sky = 0.5 + 0.55 * np.sin(4.6 * x[polished] - 2.2 * y[polished] + 0.9) + 0.3 * y[polished]
     brightness[polished] += metal[polished] * (0.35 + 0.75 * sky - brightness[polished])
 
@@ -100,7 +100,7 @@ def _lit(pixels: Pixels, view: View) -> Texture:
 
 
 def _shrunk(lit: Sequence[tuple[Pixels, Texture]], times: int) -> Cutout:
-    """Mean over squares of `times` x `times` pixels, cut close."""
+    """Average squares of `times` x `times` pixels, and crop the result."""
     rows, columns = lit[0][0].shape
     full = np.zeros((-(-rows // times) * times, -(-columns // times) * times, 4), np.uint8)
     flat = full.reshape(-1, 4)

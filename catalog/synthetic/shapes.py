@@ -11,8 +11,8 @@ from catalog.synthetic.meshes import Surface
 Builder = Callable[[Drawing], list[Surface]]
 
 SHAPES: dict[str, Builder] = {
-    one.__name__: one
-    for one in (
+    builder.__name__: builder
+    for builder in (
         packages.can,
         packages.tin,
         packages.bottle,
@@ -42,7 +42,7 @@ SHAPES: dict[str, Builder] = {
 
 FROM_ABOVE = {  # degrees by which a shape is seen from above
     "": 11.0,
-    **{one.__name__: 0.0 for one in (*tools.BUILDERS, *hardware.BUILDERS)},
+    **{builder.__name__: 0.0 for builder in (*tools.BUILDERS, *hardware.BUILDERS)},
     "torch": 11.0,
     "bulb": 11.0,
     "avocado": 0.0,
@@ -53,5 +53,5 @@ FROM_ABOVE = {  # degrees by which a shape is seen from above
 
 
 def surfaces(drawing: Drawing) -> list[Surface]:
-    """The surfaces of a drawing."""
+    """Make the surfaces of a drawing."""
     return SHAPES[drawing.shape](drawing)

@@ -1,4 +1,4 @@
-"""Things that no shop of the demonstration sells: shapes without a label."""
+"""Make things that the demonstration shop does not sell: shapes without a label."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from catalog.synthetic.meshes import (
 
 
 def mug(drawing: Drawing) -> list[Surface]:
-    """Colours: outside, inside, band; measures: radius for a height of 1."""
+    """A mug; colours: outside, inside, band; measures: radius for a height of 1."""
     outside, inside, stripe = (plain(bgr(colour)) for colour in drawing.colours)
     (radius,) = drawing.measures
     angle = np.linspace(0.15, np.pi - 0.15, 14)
@@ -40,7 +40,7 @@ def mug(drawing: Drawing) -> list[Surface]:
 
 
 def book(drawing: Drawing) -> list[Surface]:
-    """Colours: cover, field; measures: width, height, depth."""
+    """A book; colours: cover, field; measures: width, height, depth."""
     cover, pages = plain(bgr(drawing.colours[0])), plain(bgr("#ece5d3"))
     width, height, depth = drawing.measures
     face = np.full((100, 70, 3), bgr(drawing.colours[0]), np.uint8)
@@ -74,7 +74,7 @@ def pot(drawing: Drawing) -> list[Surface]:
 
 
 def block(drawing: Drawing) -> list[Surface]:
-    """A toy block with studs; colours: one; measures: studs along and across."""
+    """A toy block with studs; colours: a single one; measures: studs along and across."""
     (colour,) = drawing.colours
     along, across = (int(count) for count in drawing.measures)
     coat = plain(bgr(colour))
@@ -88,34 +88,34 @@ def block(drawing: Drawing) -> list[Surface]:
 
 
 def ball(drawing: Drawing) -> list[Surface]:
-    """Colours: two, in gores; measures: number of gores."""
-    one, other = (bgr(colour) for colour in drawing.colours)
+    """A ball; colours: those of its gores in turn; measures: number of gores."""
+    first, second = (bgr(colour) for colour in drawing.colours)
     (gores,) = drawing.measures
     skin = np.empty((64, 256, 3), np.uint8)
     odd = (np.arange(256) * gores // 128).astype(int) % 2 == 1
-    skin[:, odd], skin[:, ~odd] = one, other
-    skin[28:36] = one
+    skin[:, odd], skin[:, ~odd] = first, second
+    skin[28:36] = first
     angle = np.linspace(0, np.pi, 19)
     sphere = turned(np.stack([np.sin(angle), np.cos(angle)], 1), skin, SATIN, 40)
     return [moved(sphere, rotation(20, 25, 15))]
 
 
 def phone(drawing: Drawing) -> list[Surface]:
-    """Colours: case, and two of tiles on a dark screen."""
-    case, one, other = drawing.colours
-    screen = mixed(one, "#101418", 0.85)
+    """A phone; colours: its case, and the tiles on its dark screen in turn."""
+    case, first, second = drawing.colours
+    screen = mixed(first, "#101418", 0.85)
     face = np.full((200, 100, 3), bgr(case), np.uint8)
     face[8:192, 5:95] = bgr(screen)
     for row in range(4):
         for column in range(3):
-            tint = one if (row + column) % 2 else other
+            tint = first if (row + column) % 2 else second
             face[40 + 36 * row : 62 + 36 * row, 16 + 27 * column : 34 + 27 * column] = bgr(tint)
     back = plain(bgr(case))
     return box((0.5, 1, 0.05), [face, back, back, back, back, back], GLOSSY)
 
 
 def shoe(drawing: Drawing) -> list[Surface]:
-    """QueryDescriptors from the side; colours: upper, sole, laces."""
+    """A shoe seen from the side; colours: upper, sole, laces."""
     upper, sole, laces = (plain(bgr(colour)) for colour in drawing.colours)
     path = curve(
         [
@@ -145,7 +145,7 @@ def shoe(drawing: Drawing) -> list[Surface]:
 
 
 def spectacles(drawing: Drawing) -> list[Surface]:
-    """Colours: frame, lens; measures: a lens's half width and half height."""
+    """Spectacles; colours: frame, lens; measures: a lens's half width and half height."""
     rim, lens = (plain(bgr(colour)) for colour in drawing.colours)
     wide, tall = drawing.measures
     angle = np.linspace(0, 2 * np.pi, 25)
@@ -163,7 +163,7 @@ def spectacles(drawing: Drawing) -> list[Surface]:
 
 
 def star(drawing: Drawing) -> list[Surface]:
-    """Colours: face, side; measures: points and their depth."""
+    """A star; colours: face, side; measures: points and their depth."""
     points, inner = drawing.measures
     angle = np.pi * np.arange(2 * int(points)) / int(points)
     far = np.where(np.arange(2 * int(points)) % 2, inner, 1.0)
@@ -173,7 +173,7 @@ def star(drawing: Drawing) -> list[Surface]:
 
 
 def key(drawing: Drawing) -> list[Surface]:
-    """Colours: metal, head."""
+    """A key; colours: metal, head."""
     metal, head = (plain(bgr(mixed(colour, "#b8b4a8", 0.6))) for colour in drawing.colours)
     angle = np.linspace(0, 2.1 * np.pi, 25)
     ring = np.stack([0.17 * np.sin(angle), 0.36 + 0.17 * np.cos(angle), 0 * angle], 1)

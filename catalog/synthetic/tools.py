@@ -1,4 +1,4 @@
-"""Hand tools, as they hang on a wall: facing the viewer, long side upright.
+"""Make hand tools as they hang on a wall: facing the viewer, long side upright.
 
 Every builder takes the colours of the handle, of what is on it, and of the metal or bristles.
 """

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from catalog.synthetic.drawing import DrawnItem
-from catalog.synthetic.foreign import KEPT_BACK, foreign_things
+from catalog.synthetic.foreign import HELD_OUT, foreign_things
 from edge.simulator.timeline import Showing, random_view
 
 ActKind = Literal[
@@ -143,7 +143,7 @@ class ActPlan:
         shown: Literal["item", "foreign", "hand"] = "item"
         if kind == "foreign":
             shown = "foreign"
-            thing = next(self._foreign or foreign_things(int(random.integers(2**31)), 1, KEPT_BACK))
+            thing = next(self._foreign or foreign_things(int(random.integers(2**31)), 1, HELD_OUT))
         elif kind == "hand":
             shown, thing = "hand", None
         x, y = at or (float(random.uniform(0.3, 0.7)), float(random.uniform(0.42, 0.6)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from catalog.synthetic.drawing import DrawnItem
-from catalog.synthetic.foreign import KEPT_BACK, foreign_things
+from catalog.synthetic.foreign import HELD_OUT, foreign_things
 from catalog.synthetic.render import View
 
 ShowingKind = Literal["empty", "item", "foreign", "hand"]
@@ -150,7 +150,7 @@ class Timeline:
         count = self._shown[kind]
         self._shown[kind] += 1
         if kind == "foreign":
-            return next(foreign_things(self._seed * 100_003 + count, 1, KEPT_BACK))
+            return next(foreign_things(self._seed * 100_003 + count, 1, HELD_OUT))
         cycle, place = divmod(count, len(self._items))
         order = np.random.default_rng([self._seed, cycle, 4]).permutation(len(self._items))
         return self._items[int(order[place])]

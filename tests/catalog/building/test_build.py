@@ -68,7 +68,7 @@ def test_unusable_photos_are_left_out_by_name_and_reason(make: Builder, tmp_path
     (photos / "thing-01" / "2.png").write_bytes(png(draw_thing(1))[:2000])
     (photos / "thing-02" / "link.png").symlink_to("absent.png")
     report = make(photos, tmp_path / "out")
-    assert [(Path(one.name).name, one.reason) for one in report.skipped] == [
+    assert [(Path(photo.name).name, photo.reason) for photo in report.skipped] == [
         ("notes.txt", "not a picture that can be read"),
         ("1.png", "the file is empty"),
         ("2.png", "the picture is damaged or cut short"),
@@ -137,7 +137,7 @@ def featurized(folder: Path, featurizer: Featurizer, cache_folder: Path) -> list
     places = [place for entry in read_source(folder) for place in entry.photos]
     with closing(FeatureCache(cache_folder)) as cache:
         results = list(featurize(places, featurizer, cache))
-    return [one.reused for one in results if isinstance(one, FeaturizedPhoto)]
+    return [result.reused for result in results if isinstance(result, FeaturizedPhoto)]
 
 
 @pytest.mark.parametrize("photos", [1, 3])
@@ -209,9 +209,9 @@ def test_another_preprocessing_reuses_nothing(
 def test_the_same_photos_give_the_same_files(make: Builder, things: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         make(things, tmp_path / name)
-    one, two = (read_manifest(tmp_path / name)[0].files for name in ("one", "two"))
+    first, second = (read_manifest(tmp_path / name)[0].files for name in ("one", "two"))
     for name in ("vectors.npy", "colours.npy", "index.ann", "featurizer/network.onnx"):
-        assert one[name] == two[name]
+        assert first[name] == second[name]
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_pictures_of_one_name_and_a_folder_of_that_name_are_one_item(tmp_path: P
 def test_an_empty_item_folder_is_an_item_without_photos(tmp_path: Path) -> None:
     write_things(tmp_path, 1, 1)
     (tmp_path / "empty").mkdir()
-    assert [(one.item.sku, len(one.photos)) for one in read_source(tmp_path)] == [
+    assert [(source.item.sku, len(source.photos)) for source in read_source(tmp_path)] == [
         ("empty", 0),
         ("thing-00", 1),
     ]
@@ -155,18 +155,18 @@ def test_reads_csv_of_any_delimiter_mark_and_line_end(
 
 def test_quotes_delimiters_and_new_lines_in_cells_are_text(tmp_path: Path) -> None:
     text = 'sku,title,photo\nA,"6"" nail, ""O\'Neill""\nsecond line",a.jpg\nB,plain,b.jpg\n'
-    one, two = read_source(table(tmp_path, text))
-    assert one.item.title == '6" nail, "O\'Neill"\nsecond line'
-    assert two.item.sku == "B"
+    first, second = read_source(table(tmp_path, text))
+    assert first.item.title == '6" nail, "O\'Neill"\nsecond line'
+    assert second.item.sku == "B"
 
 
 def test_repeated_rows_add_photos_and_the_first_filled_field_counts(tmp_path: Path) -> None:
     text = "sku,title,price,photo\nA,,1,a.jpg\nB,b,,b.jpg\nA,Name,2,c.jpg\nA,Other,3,a.jpg\n"
-    one, two = read_source(table(tmp_path, text))
-    assert one == SourceItem(
+    first, second = read_source(table(tmp_path, text))
+    assert first == SourceItem(
         Item("A", "Name", price="1"), (str(tmp_path / "a.jpg"), str(tmp_path / "c.jpg"))
     )
-    assert two.photos == (str(tmp_path / "b.jpg"),)
+    assert second.photos == (str(tmp_path / "b.jpg"),)
 
 
 def test_several_photos_stand_in_a_cell_by_bars_or_as_a_json_list(tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ def test_jsonl_takes_numbers_lists_and_any_other_field(tmp_path: Path) -> None:
         "\n"
         '{"SKU": "B", "photo": "c.jpg|d.jpg", "price": null}\n'
     )
-    one, two = read_source(table(tmp_path, text, "items.jsonl"))
-    assert one.item == Item("4711", "Tasse", attributes={"weight": "1.5"})
-    assert len(one.photos) == len(two.photos) == 2
-    assert two.item == Item("B", "B")
+    first, second = read_source(table(tmp_path, text, "items.jsonl"))
+    assert first.item == Item("4711", "Tasse", attributes={"weight": "1.5"})
+    assert len(first.photos) == len(second.photos) == 2
+    assert second.item == Item("B", "B")
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,9 @@ def test_addresses_that_fail_are_left_out_with_their_reason(
     good, *bad = featurize(places, colour_grid, cache)
     cache.close()
     assert isinstance(good, FeaturizedPhoto)
-    assert all(isinstance(one, SkippedPhoto) for one in bad)
-    assert [one.name for one in bad if isinstance(one, SkippedPhoto)] == places[1:]
-    reasons = [one.reason for one in bad if isinstance(one, SkippedPhoto)]
+    assert all(isinstance(result, SkippedPhoto) for result in bad)
+    assert [result.name for result in bad if isinstance(result, SkippedPhoto)] == places[1:]
+    reasons = [result.reason for result in bad if isinstance(result, SkippedPhoto)]
     assert reasons[0] == "the server answered 404"
     assert reasons[1] == "not a picture that can be read"
     assert "refused" in reasons[2]

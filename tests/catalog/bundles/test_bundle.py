@@ -230,7 +230,7 @@ def test_a_time_that_could_name_another_folder_is_refused(own_bundle: Path, crea
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 500_000], ids=lambda one: one[:4]
+    "content", [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 500_000], ids=lambda data: data[:4]
 )
 def test_a_manifest_that_is_none_is_refused(own_bundle: Path, content: bytes) -> None:
     (own_bundle / MANIFEST).write_bytes(content)

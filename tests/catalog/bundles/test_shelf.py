@@ -159,7 +159,7 @@ def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> N
     (shelf.folder / ".ledger.json.0123abcd").write_text("{")
     with shelf.changing():
         pass
-    assert not [one for one in names(shelf.folder) if one.startswith(".")]
+    assert not [name for name in names(shelf.folder) if name.startswith(".")]
 
 
 @pytest.mark.slow
@@ -344,10 +344,16 @@ def test_going_back_keeps_or_drops_what_it_leaves(
     first, second = shelf.activate(small_bundle).bundle, shelf.activate(newer).bundle
     with shelf.changing():
         shelf.roll_back(keep=True)
-    assert [str(one and one.name) for one in (shelf.active(), shelf.previous())] == [first, second]
+    assert [str(version and version.name) for version in (shelf.active(), shelf.previous())] == [
+        first,
+        second,
+    ]
     with shelf.changing():
         shelf.roll_back(keep=False)
-    assert [str(one and one.name) for one in (shelf.active(), shelf.previous())] == [second, "None"]
+    assert [str(version and version.name) for version in (shelf.active(), shelf.previous())] == [
+        second,
+        "None",
+    ]
     with shelf.changing(), pytest.raises(ShelfError, match="no version to go back to"):
         shelf.roll_back(keep=True)
 

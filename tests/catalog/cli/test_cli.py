@@ -29,9 +29,9 @@ def commands(
     yield words, group
     if isinstance(group, click.Group):
         for name in group.list_commands(context):
-            one = group.get_command(context, name)
-            assert one is not None
-            yield from commands(one, context, (*words, name))
+            command = group.get_command(context, name)
+            assert command is not None
+            yield from commands(command, context, (*words, name))
 
 
 COMMANDS = list(commands(command, click.Context(command)))
@@ -51,26 +51,28 @@ def answer(done: subprocess.CompletedProcess[str], code: int = 0) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("words", "one"), COMMANDS, ids=[" ".join(words) or "root" for words, _ in COMMANDS]
+    ("words", "command"), COMMANDS, ids=[" ".join(words) or "root" for words, _ in COMMANDS]
 )
 def test_every_command_has_help_and_each_that_acts_an_example(
-    words: tuple[str, ...], one: click.Command
+    words: tuple[str, ...], command: click.Command
 ) -> None:
-    context = click.Context(one, info_name=" ".join(["visual-search", *words]))
-    text = one.get_help(context)
-    assert one.help
+    context = click.Context(command, info_name=" ".join(["visual-search", *words]))
+    text = command.get_help(context)
+    assert command.help
     assert r"\b" not in text
-    if isinstance(one, click.Group) and words:
+    if isinstance(command, click.Group) and words:
         return
     assert "Example" in text
     assert f"visual-search {' '.join(words)}".strip() in text.partition("Example")[2]
 
 
 @pytest.mark.parametrize(
-    "one", [one for _, one in COMMANDS], ids=[" ".join(words) or "root" for words, _ in COMMANDS]
+    "command",
+    [command for _, command in COMMANDS],
+    ids=[" ".join(words) or "root" for words, _ in COMMANDS],
 )
-def test_every_option_that_is_no_plain_default_is_explained(one: click.Command) -> None:
-    for parameter in one.params:
+def test_every_option_that_is_no_plain_default_is_explained(command: click.Command) -> None:
+    for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help or parameter.show_default, parameter.name
 
@@ -192,7 +194,7 @@ def test_an_onnx_file_is_a_model_too(
         (("catalog", "embed", "--from", "absent", "--out", "x.npz"), "error: absent: cannot be"),
         (("--config", "absent.toml", "catalog", "activate", "x"), "error: absent.toml: cannot be"),
     ],
-    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
 )
 def test_what_is_not_there_is_said_in_a_sentence(
     surroundings: Surroundings, words: tuple[str, ...], said: str
@@ -248,14 +250,14 @@ def test_search_prints_json_of_each_photo_best_first(
     )
     told = answer(done)
     assert told["bundle"] == verify(small_bundle)[1]
-    assert [one["photo"] for one in told["answers"]] == ["1.png", "4.png"]
-    for one, number in zip(told["answers"], (1, 4), strict=True):
-        sure = [match["sure"] for match in one["matches"]]
+    assert [document["photo"] for document in told["answers"]] == ["1.png", "4.png"]
+    for document, number in zip(told["answers"], (1, 4), strict=True):
+        sure = [match["sure"] for match in document["matches"]]
         assert sure == sorted(sure, reverse=True)
         assert len(sure) == 3
-        assert one["matches"][0]["sku"] == f"thing-0{number}"
-        assert one["matches"][0]["title"] == f"thing 0{number}"
-        assert one["unknown"] is False
+        assert document["matches"][0]["sku"] == f"thing-0{number}"
+        assert document["matches"][0]["title"] == f"thing 0{number}"
+        assert document["unknown"] is False
 
 
 @pytest.mark.parametrize("name", ["absent.png", ".", "notes.txt"])

@@ -33,10 +33,10 @@ STORED: dict[int, Callable[[Picture], Picture]] = {
 }
 
 
-def differ(one: Picture, other: Picture) -> float:
+def differ(first: Picture, second: Picture) -> float:
     """Mean difference of two pictures of one size."""
-    assert one.shape == other.shape
-    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+    assert first.shape == second.shape
+    return float(np.abs(first.astype(int) - second.astype(int)).mean())
 
 
 @pytest.mark.parametrize("kind", KINDS)

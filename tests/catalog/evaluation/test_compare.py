@@ -22,15 +22,15 @@ def by_hand(featurizer: Featurizer, photos: dict[str, list[Path]]) -> tuple[int,
     """Asked, top-1 and top-5 with each photo asking among all others."""
     from catalog.core.photos import decode
 
-    rows = [(sku, one) for sku, files in photos.items() for one in files]
-    vectors = featurizer.embed([decode(one.read_bytes(), one.name) for _, one in rows])
+    rows = [(sku, file) for sku, files in photos.items() for file in files]
+    vectors = featurizer.embed([decode(file.read_bytes(), file.name) for _, file in rows])
     first = among = asked = 0
     for row, (sku, _) in enumerate(rows):
         if len(photos[sku]) < 2:
             continue
         asked += 1
         order = np.argsort(-(vectors @ vectors[row]), kind="stable")
-        ranking = list(dict.fromkeys(rows[one][0] for one in order if one != row))
+        ranking = list(dict.fromkeys(rows[place][0] for place in order if place != row))
         first += ranking[0] == sku
         among += sku in ranking[:5]
     return asked, first / asked, among / asked
@@ -54,7 +54,7 @@ def test_each_photo_asks_among_all_others(
         "grid", colour_grid, read_source(labelled), None, tmp_path / "cache",
         lambda *done: told.append(done),
     )  # fmt: skip
-    photos = {one.name: sorted(one.iterdir()) for one in sorted(labelled.iterdir())}
+    photos = {folder.name: sorted(folder.iterdir()) for folder in sorted(labelled.iterdir())}
     assert (found.asked, found.top1, found.top5) == pytest.approx(
         by_hand(colour_grid, photos), abs=1e-4
     )
@@ -89,7 +89,7 @@ def test_long_vectors_are_measured_as_a_bundle_would_hold_them(
 def test_unusable_photos_are_named(labelled: Path, colour_grid: Featurizer, tmp_path: Path) -> None:
     (labelled / "thing-01" / "2.png").write_bytes(b"spoilt")
     found = compare("grid", colour_grid, read_source(labelled), None, tmp_path / "cache")
-    assert [Path(one.name).name for one in found.skipped] == ["2.png"]
+    assert [Path(photo.name).name for photo in found.skipped] == ["2.png"]
     assert found.asked == 18
 
 

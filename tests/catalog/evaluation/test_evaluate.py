@@ -83,7 +83,7 @@ def test_plain_neighbours_are_what_the_index_gives(
     result, asked = evaluate(bundle, labelled, cache, vectors_only=True)
     assert result.top1 == pytest.approx(4 / 6)
     assert result.unknown is None
-    assert all(match.confidence is None for one in asked for match in one.matches)
+    assert all(match.confidence is None for answer in asked for match in answer.matches)
 
 
 def test_foreign_photos_are_measured_beside_what_was_predicted(
@@ -97,7 +97,7 @@ def test_foreign_photos_are_measured_beside_what_was_predicted(
     result, asked = evaluate(bundle, labelled, cache, foreign=folder)
     assert result.queries == 6
     assert result.foreign_asked == 11, "the stranger among the labelled photos is foreign too"
-    assert sum(one.sku is None for one in asked) == 11
+    assert sum(answer.sku is None for answer in asked) == 11
     for shares in (result.known, result.foreign):
         assert shares is not None
         assert sum(shares.model_dump().values()) == pytest.approx(1)
@@ -141,7 +141,7 @@ def test_unusable_photos_are_named_and_not_counted(
     (labelled / "thing-02" / "b.png").write_bytes(b"spoilt")
     result, _ = evaluate(Bundle.open(small_bundle), labelled, cache)
     assert result.queries == 6
-    assert [(Path(one.name).name, one.reason) for one in result.skipped] == [
+    assert [(Path(photo.name).name, photo.reason) for photo in result.skipped] == [
         ("b.png", "not a picture that can be read")
     ]
 

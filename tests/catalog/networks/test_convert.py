@@ -122,7 +122,9 @@ def test_one_layer_answers_as_mxnet_does(tmp_path: Path, layer: Callable[[Any], 
     agrees(save(symbol, tmp_path, side=9), "flatten0_output", pictures(side=9))
 
 
-@pytest.mark.parametrize("attributes", POOLINGS, ids=lambda one: " ".join(map(str, one.values())))
+@pytest.mark.parametrize(
+    "attributes", POOLINGS, ids=lambda values: " ".join(map(str, values.values()))
+)
 @pytest.mark.parametrize("side", [8, 9, 10])
 def test_pooling_rounds_and_counts_as_mxnet_does(
     tmp_path: Path, attributes: dict[str, Any], side: int
@@ -232,8 +234,8 @@ def test_either_file_names_a_checkpoint_and_the_last_epoch_counts(tmp_path: Path
     assert find_checkpoint(third) == (last.symbol_file, third)
     with pytest.raises(FeaturizerError, match=r"there is no lone-symbol\.json beside it"):
         find_checkpoint(tmp_path / "lone-0000.params")
-    for one in tmp_path.glob("*.params"):
-        one.unlink()
+    for file in tmp_path.glob("*.params"):
+        file.unlink()
     with pytest.raises(FeaturizerError, match=r"there is no net-0000\.params beside it"):
         find_checkpoint(last.symbol_file)
 
@@ -247,10 +249,10 @@ def test_symbols_of_old_versions_are_converted(tmp_path: Path) -> None:
     for node in content["nodes"]:
         node["param"] = node.pop("attrs", {})
         node["backward_source_id"] = -1
-        node["inputs"] = [one[:2] for one in node["inputs"]]
+        node["inputs"] = [pair[:2] for pair in node["inputs"]]
         if node["op"] == "BatchNorm":
             node["inputs"] = node["inputs"][:3]
-    content["heads"] = [one[:2] for one in content["heads"]]
+    content["heads"] = [pair[:2] for pair in content["heads"]]
     saved.symbol_file.write_text(json.dumps(content))
     assert (run(saved, None, pictures())[0] == expected).all()
 
@@ -263,7 +265,7 @@ def test_the_cut_checkpoint_answers_in_mxnet_itself(tmp_path: Path) -> None:
     loaded = mx.nd.load(str(tmp_path / "checkpoint-0000.params"))
     assert {name.partition(":")[2] for name in loaded} == {"conv1_weight", "conv1_bias"}
     executor = symbol.simple_bind(mx.cpu(), grad_req="null", data=pictures().shape)
-    executor.copy_params_from({name.partition(":")[2]: one for name, one in loaded.items()})
+    executor.copy_params_from({name.partition(":")[2]: array for name, array in loaded.items()})
     executor.arg_dict["data"][:] = pictures()
     answer = executor.forward()[0].asnumpy()
     assert np.abs(answer - vectors(saved.answer(pictures(), "both_output"))).max() < NEAR
@@ -274,11 +276,11 @@ def test_each_operator_has_a_test() -> None:
     nodes = set()
     for layer in ONE_LAYER.values():
         symbol = layer(sym.Variable("data"))
-        nodes |= {one["op"] for one in json.loads(symbol.tojson())["nodes"]}
+        nodes |= {node["op"] for node in json.loads(symbol.tojson())["nodes"]}
     for make in (mxnet_networks.residual, mxnet_networks.pooled_classifier):
-        nodes |= {one["op"] for one in json.loads(make().tojson())["nodes"]}
-    asked = {OPERATORS[one] for one in nodes - {"null"}}
-    untested = {name for name, one in OPERATORS.items() if one not in asked}
+        nodes |= {node["op"] for node in json.loads(make().tojson())["nodes"]}
+    asked = {OPERATORS[operator] for operator in nodes - {"null"}}
+    untested = {name for name, function in OPERATORS.items() if function not in asked}
     assert untested <= {
         "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "Pooling",
         "Pooling_v1", "_Minimum", "_minimum", "broadcast_minimum", "negative", "sqrt",

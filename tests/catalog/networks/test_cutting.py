@@ -56,10 +56,13 @@ def model(
 ) -> onnx.ModelProto:
     """A network that is fed with "image"; all weights stand among its inputs, as in old files."""
     used = {name for node in nodes for name in node.input}
-    arrays = {name: one for name, one in (weights or WEIGHTS).items() if name in used}
+    arrays = {name: array for name, array in (weights or WEIGHTS).items() if name in used}
     tensors = [numpy_helper.from_array(values, name) for name, values in arrays.items()]
     inputs = [helper.make_tensor_value_info("image", kind, shape)]
-    inputs += [helper.make_tensor_value_info(one.name, one.data_type, one.dims) for one in tensors]
+    inputs += [
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in tensors
+    ]
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]
     graph = helper.make_graph(nodes, "net", inputs, outputs, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
@@ -103,7 +106,7 @@ def test_the_classifier_is_cut_off(
     made, ended = cut(path, None)
     assert ended == tensor
     assert np.abs(run(made, data) - features(data)).max() < 1e-5  # three at once, though fixed to 1
-    assert {one.name for one in made.graph.initializer} <= {"conv", "flat_shape"}
+    assert {weight.name for weight in made.graph.initializer} <= {"conv", "flat_shape"}
 
 
 def test_any_tensor_can_be_named(tmp_path: Path, data: Array) -> None:

@@ -47,10 +47,14 @@ def test_it_is_small() -> None:
 
 def test_both_its_files_hold_the_same_numbers() -> None:
     initialisers = onnx.load(EMBEDDED / "network.onnx").graph.initializer
-    numbers = [onnx.numpy_helper.to_array(one) for one in initialisers if len(one.dims)]
+    numbers = [onnx.numpy_helper.to_array(tensor) for tensor in initialisers if len(tensor.dims)]
     stored = read_arrays(EMBEDDED / PARAMETERS_FILE)[1]
-    assert {one.dtype for one in numbers} == {one.dtype for one in stored} == {np.dtype(np.float16)}
-    assert {one.tobytes() for one in numbers} == {one.tobytes() for one in stored}
+    assert (
+        {array.dtype for array in numbers}
+        == {array.dtype for array in stored}
+        == {np.dtype(np.float16)}
+    )
+    assert {array.tobytes() for array in numbers} == {array.tobytes() for array in stored}
 
 
 def right_first(photos: list[Path]) -> float:
@@ -59,7 +63,7 @@ def right_first(photos: list[Path]) -> float:
     vectors = []
     for start in range(0, len(photos), 32):
         decoded = [cv2.imread(str(photo)) for photo in photos[start : start + 32]]
-        vectors.append(featurizer.embed([np.asarray(one, np.uint8) for one in decoded]))
+        vectors.append(featurizer.embed([np.asarray(picture, np.uint8) for picture in decoded]))
     joined = np.concatenate(vectors)
     similarity = joined @ joined.T
     np.fill_diagonal(similarity, -2)

@@ -56,8 +56,8 @@ def test_both_engines_are_here_for_these_tests() -> None:
 def test_engines_agree_on_normalised_vectors(tmp_path: Path, model: object) -> None:
     folder = write_featurizer(tmp_path, model)  # type: ignore[arg-type]
     pictures = [draw_thing(number, side=50 + number) for number in range(20)]
-    one, other = (Featurizer.open(folder, engine).embed(pictures) for engine in CHOICES)
-    assert np.abs(one - other).max() < 1e-4
+    first, second = (Featurizer.open(folder, engine).embed(pictures) for engine in CHOICES)
+    assert np.abs(first - second).max() < 1e-4
 
 
 @pytest.mark.parametrize("engine", CHOICES)

@@ -41,7 +41,7 @@ def grid(folder: Path, **changes: Any) -> Featurizer:
 def corner_colours(vector: np.ndarray[Any, Any]) -> list[list[float]]:
     """Of the grid's corner cells, by rows: the three planes' means."""
     cells = vector.reshape(3, 4, 4)
-    return [[float(one) for one in cells[:, y, x]] for y in (0, 3) for x in (0, 3)]
+    return [[float(value) for value in cells[:, y, x]] for y in (0, 3) for x in (0, 3)]
 
 
 def test_pixels_are_taken_in_rgb_order_less_mean_by_std(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_embed_gives_float32_of_length_one_and_raw_the_networks_own(
 
 def test_a_picture_alone_and_in_a_batch_gives_the_same_vector(colour_grid: Featurizer) -> None:
     pictures = [draw_thing(number, side=20 + 30 * number) for number in range(7)]
-    alone = np.concatenate([colour_grid.embed([one]) for one in pictures])
+    alone = np.concatenate([colour_grid.embed([picture]) for picture in pictures])
     assert np.abs(colour_grid.embed(pictures) - alone).max() < 1e-6
 
 
@@ -189,7 +189,7 @@ def test_the_id_tells_apart_all_that_changes_the_numbers(tmp_path: Path) -> None
         {"resize": "crop", "short_side": 40},
         {"output": "embedding"},
     ]
-    ids = [grid(tmp_path, **one).id for one in changes]
+    ids = [grid(tmp_path, **change).id for change in changes]
     assert len(set(ids)) == len(ids)
     assert grid(tmp_path, name="other", licence="MIT", dimensions=48).id == ids[0]
 

@@ -47,9 +47,9 @@ def test_a_checkpoint_becomes_a_featurizer_that_every_engine_runs_alike(
         assert featurizer.engine == engine
         assert featurizer.network_id == done.network_id
         answers.append(featurizer.embed(pictures))
-        again = np.concatenate([featurizer.embed([one]) for one in pictures])
+        again = np.concatenate([featurizer.embed([picture]) for picture in pictures])
         assert np.abs(again - answers[-1]).max() < 1e-4
-    assert max(np.abs(one - answers[0]).max() for one in answers) < 1e-4
+    assert max(np.abs(answer - answers[0]).max() for answer in answers) < 1e-4
     tensors = featurizer.preprocess(pictures)
     theirs = saved.answer(tensors, "flatten0_output")
     assert np.abs(featurizer.run(tensors) - theirs).max() < 1e-4
@@ -73,7 +73,7 @@ def test_the_checkpoint_travels_in_the_bundle(saved: Saved, things: Path, tmp_pa
     vectors = [
         Bundle.open(tmp_path / "b", engine).featurizer.embed([draw_thing(1)]) for engine in ENGINES
     ]
-    assert max(np.abs(one - vectors[0]).max() for one in vectors) < 1e-4
+    assert max(np.abs(vector - vectors[0]).max() for vector in vectors) < 1e-4
 
 
 def test_without_a_checkpoint_mxnet_says_so(featurizer_folder: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_second_import_replaces_the_first_and_a_failed_one_nothing(
     assert Featurizer.open(out).network_id == first.network_id
     second = import_model(saved.parameter_file, out, PRESETS["deeplens-v1"])
     assert Featurizer.open(out).network_id == second.network_id != first.network_id
-    assert {one.name for one in tmp_path.iterdir()} == {"own", "saved"}
+    assert {path.name for path in tmp_path.iterdir()} == {"own", "saved"}
 
 
 def test_another_folder_is_not_overwritten(saved: Saved, tmp_path: Path) -> None:

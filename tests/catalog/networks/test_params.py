@@ -43,18 +43,18 @@ def test_a_list_has_no_names_and_is_no_checkpoint(tmp_path: Path) -> None:
     mx.nd.save(str(path), [mx.nd.arange(4), mx.nd.ones((2, 2))])
     names, arrays = read_arrays(path)
     assert names == []
-    assert [one.shape for one in arrays] == [(4,), (2, 2)]
+    assert [array.shape for array in arrays] == [(4,), (2, 2)]
     with pytest.raises(FeaturizerError, match="without names is no checkpoint"):
         read_parameters(path)
 
 
 def test_parameters_are_float32_and_named_without_their_kind(saved: Path) -> None:
     parameters = read_parameters(saved)
-    assert {name: one.shape for name, one in parameters.items()} == {
+    assert {name: array.shape for name, array in parameters.items()} == {
         "weight": (4, 3, 2, 2),
         "mean": (4,),
     }
-    assert all(one.dtype == np.float32 for one in parameters.values())
+    assert all(array.dtype == np.float32 for array in parameters.values())
 
 
 def test_what_is_written_mxnet_reads(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def tensor(
 def write(path: Path, tensors: Any, magic: int = MAGIC, elements: bytes | None = None) -> Path:
     """A file of torch's old format."""
     data = io.BytesIO()
-    for one in (magic, VERSION, {"little_endian": True}, tensors, ["7"]):
-        _Pickler(data, 2).dump(one)
+    for value in (magic, VERSION, {"little_endian": True}, tensors, ["7"]):
+        _Pickler(data, 2).dump(value)
     data.write((24).to_bytes(8, "little"))
     data.write(VALUES.tobytes() if elements is None else elements)
     path.write_bytes(data.getvalue())
@@ -162,12 +162,12 @@ def test_the_folded_network_answers_as_its_unfolded_layers_do(tmp_path: Path) ->
     )
     answer = session.run(None, {"input": data})[0][0]
     plane = np.zeros((32, 112, 112), np.float32)
-    for one in range(32):
+    for output in range(32):
         for channel in range(3):
             padded = np.pad(data[0, channel], ((0, 1), (0, 1)))
-            kernel = np.asarray(tensors["_conv_stem.weight"][one, channel])
+            kernel = np.asarray(tensors["_conv_stem.weight"][output, channel])
             whole = np.asarray(cv2.filter2D(padded, cv2.CV_32F, kernel, anchor=(1, 1)))
-            plane[one] += whole[1:225:2, 1:225:2]
+            plane[output] += whole[1:225:2, 1:225:2]
     norm = {
         key: np.asarray(tensors[f"_bn0.{key}"])[:, None, None]
         for key in ("weight", "bias", "running_mean", "running_var")

@@ -52,13 +52,13 @@ def tiny(
 def test_the_table_is_whole_and_pinned() -> None:
     known = zoo_networks()
     assert len(known) == 15
-    for one in known.values():
-        assert one.licence
-        assert one.dimensions in (512, 1024, 1280, 2048)
-        if one.extra is None:
-            assert len(one.sha256) == 64
-            assert one.bytes > 1e6
-            assert all(address.startswith("https://") for address in one.addresses)
+    for network in known.values():
+        assert network.licence
+        assert network.dimensions in (512, 1024, 1280, 2048)
+        if network.extra is None:
+            assert len(network.sha256) == 64
+            assert network.bytes > 1e6
+            assert all(address.startswith("https://") for address in network.addresses)
     assert len(known["mobilenetv2-12"].addresses) == 2
     assert set(known["mobilenetv2-12"].addresses) == set(
         known["image_classification_mobilenetv2_2022apr"].addresses
@@ -104,7 +104,7 @@ def test_list_and_pull_by_command(tiny: FileServer, surroundings: Surroundings) 
 
     def here() -> dict[str, bool]:
         found = run(command, ["catalog", "model", "list", "--json"])
-        return {one["name"]: one["installed"] for one in json.loads(found.stdout)}
+        return {network["name"]: network["installed"] for network in json.loads(found.stdout)}
 
     assert here() == {"efficientnet-lite0": True, "tiny": False, "tiny-too": False}
     done = run(command, ["catalog", "model", "pull", "tiny", "--json"])

@@ -95,7 +95,7 @@ def test_a_metric_that_nothing_could_judge_is_not_taken(
     learned = calibrate(
         catalogue,
         [CalibrationQuery(vector, GREY, photo) for photo, vector in enumerate(vectors)],
-        [[CalibrationQuery(one, GREY) for one in taken(20, 1, 0, seed=15)]],
+        [[CalibrationQuery(vector, GREY) for vector in taken(20, 1, 0, seed=15)]],
         lambda done, total: steps.append((done, total)),
     )
     assert (learned.transform is not None) == has_one
@@ -155,7 +155,7 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
     learned = calibrate(
         catalogue,
         [CalibrationQuery(stored[photo], GREY, photo) for photo in range(0, 900, 2)],
-        [[CalibrationQuery(one, GREY) for one in foreign]],
+        [[CalibrationQuery(vector, GREY) for vector in foreign]],
     )
     new = photos(things, 6, 1)
     scorer = catalogue.fit_on(np.ones(900, bool)).scorer

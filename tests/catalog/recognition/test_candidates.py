@@ -56,7 +56,7 @@ def label(number: int, side: int = 256) -> Picture:
     random = np.random.default_rng([number, 91])
     picture = np.full((side, side, 3), 245, np.uint8)
     for _ in range(26):
-        a, b = (tuple(int(one) for one in random.integers(20, side - 20, 2)) for _ in range(2))
+        a, b = (tuple(int(place) for place in random.integers(20, side - 20, 2)) for _ in range(2))
         if random.random() < 0.5:
             cv2.line(picture, a, b, (40, 40, 40), int(random.integers(2, 6)), cv2.LINE_AA)
         else:
@@ -113,18 +113,18 @@ def test_a_plain_picture_has_no_features_and_agrees_with_nothing() -> None:
 
 
 def test_details_survive_the_cache() -> None:
-    one = extract_descriptors(label(3), PER_PHOTO)
-    other = Descriptors.from_bytes(one.to_bytes(), with_local_features=True)
-    assert np.array_equal(one.colours, other.colours)
-    assert one.local_features is not None
-    assert other.local_features is not None
-    assert np.array_equal(one.local_features.codes, other.local_features.codes)
-    assert np.array_equal(one.local_features.places, other.local_features.places)
-    assert 0 < len(one.local_features) <= PER_PHOTO
+    extracted = extract_descriptors(label(3), PER_PHOTO)
+    restored = Descriptors.from_bytes(extracted.to_bytes(), with_local_features=True)
+    assert np.array_equal(extracted.colours, restored.colours)
+    assert extracted.local_features is not None
+    assert restored.local_features is not None
+    assert np.array_equal(extracted.local_features.codes, restored.local_features.codes)
+    assert np.array_equal(extracted.local_features.places, restored.local_features.places)
+    assert 0 < len(extracted.local_features) <= PER_PHOTO
     unread = Descriptors.from_bytes(
         extract_descriptors(label(3), 0).to_bytes(), with_local_features=False
     )
-    assert np.array_equal(one.colours, unread.colours)
+    assert np.array_equal(extracted.colours, unread.colours)
     assert unread.local_features is None
 
 
@@ -147,8 +147,8 @@ def test_colours_tell_varieties_apart_and_not_the_light() -> None:
 
 def written(descriptions: list[LocalFeatures], folder: Path) -> int:
     writer = LocalFeatureWriter(folder)
-    for one in descriptions:
-        writer.add(one)
+    for features in descriptions:
+        writer.add(features)
     return writer.finish()
 
 
@@ -171,13 +171,13 @@ def test_each_photo_gets_its_own_features_back(
     descriptions = [extract_local_features(label(number), PER_PHOTO) for number in range(3)]
     descriptions.insert(1, extract_local_features(np.full((64, 64, 3), 200, np.uint8), PER_PHOTO))
     monkeypatch.setattr(store, "AT_ONCE", 100)
-    assert written(descriptions, tmp_path) == sum(len(one) for one in descriptions)
+    assert written(descriptions, tmp_path) == sum(len(features) for features in descriptions)
     assert {f"printed/{path.name}" for path in (tmp_path / "printed").iterdir()} == set(FILES)
     printed = LocalFeatureStore(tmp_path, 4)
     printed.check()
-    for number, one in enumerate(descriptions):
-        assert np.array_equal(printed.local_features(number).codes, one.codes)
-        assert np.array_equal(printed.local_features(number).places, one.places)
+    for number, features in enumerate(descriptions):
+        assert np.array_equal(printed.local_features(number).codes, features.codes)
+        assert np.array_equal(printed.local_features(number).places, features.places)
 
 
 def test_what_differs_within_items_counts_less_in_the_metric() -> None:
@@ -224,12 +224,14 @@ def test_how_sure_is_a_probability_that_holds() -> None:
     weights = fit(cases(1, 1500))
     asked = cases(2, 3000)
     sure = [weights.confidences(case.features) for case in asked]
-    first = np.array([one.max() for one in sure])
-    right = np.array([one.argmax() == case.right for one, case in zip(sure, asked, strict=True)])
+    first = np.array([confidences.max() for confidences in sure])
+    right = np.array(
+        [confidences.argmax() == case.right for confidences, case in zip(sure, asked, strict=True)]
+    )
     for low, high in ((0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01)):
         some = (first >= low) & (first < high)
         assert first[some].mean() == pytest.approx(right[some].mean(), abs=0.06)
-    assert all(one.sum() <= 1 for one in sure)
+    assert all(confidences.sum() <= 1 for confidences in sure)
 
 
 def test_no_measure_counts_against_its_item_and_the_same_cases_give_the_same_weights() -> None:
@@ -382,7 +384,7 @@ def test_items_that_are_alike_are_named_with_their_pictures(
     bundle = Bundle.open(tmp_path / "out")
     pairs = confused(bundle)
     assert {pairs[0].sku, pairs[0].other} == {"item-0", "item-1"}
-    assert [pair.likely for pair in pairs] == sorted((one.likely for one in pairs), reverse=True)
+    assert [pair.likely for pair in pairs] == sorted((pair.likely for pair in pairs), reverse=True)
     page = report(bundle, pairs)
     assert page.count("data:image/jpeg;base64,") == sum(
         len(bundle.photos(sku)) for pair in pairs for sku in (pair.sku, pair.other)
@@ -416,7 +418,7 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
     featurizer = Featurizer.open()
     shown = photo_distractors(featurizer)
     assert len(shown) >= 150
-    vectors = np.stack([one.vector for one in shown])
+    vectors = np.stack([query.vector for query in shown])
     assert vectors.shape[1] == featurizer.dimensions
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     for query in shown:
@@ -460,7 +462,7 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
 
     stored = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
     looks = rows(np.repeat(items, 3, 0) + random.normal(0, 0.6, (180, 16)))
-    foreign = [CalibrationQuery(one, GREY) for one in rows(random.normal(0, 1, (120, 16)))]
+    foreign = [CalibrationQuery(vector, GREY) for vector in rows(random.normal(0, 1, (120, 16)))]
     begins = [
         calibrate(
             PhotoVectors(

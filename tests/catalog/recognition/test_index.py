@@ -125,8 +125,8 @@ def test_matches_are_items_by_their_best_photo_best_first(small_bundle: Path, ex
     matches = bundle.search(query, 6, exact=exact)
     similarities = bundle.vectors().astype(np.float32) @ query
     best: dict[str, float] = {}
-    for sku, one in zip(bundle.items.skus, similarities.tolist(), strict=True):
-        best[sku] = max(one, best.get(sku, -1))
+    for sku, similarity in zip(bundle.items.skus, similarities.tolist(), strict=True):
+        best[sku] = max(similarity, best.get(sku, -1))
     assert [match.sku for match in matches] == sorted(best, key=lambda sku: -best[sku])
     assert matches[0].sku == "thing-02"
     for match in matches:
@@ -175,8 +175,8 @@ def test_an_item_with_hundreds_of_photos_does_not_crowd_out_others(
 def test_annoy_and_exact_search_name_the_same_items(crowded: Bundle) -> None:
     for number in range(8):
         query = crowded.featurizer.embed([draw_thing(number, view=77)])[0]
-        one, other = (
+        annoy, by_exact_search = (
             [match.sku for match in crowded.search(query, 5, exact=exact)]
             for exact in (False, True)
         )
-        assert one == other
+        assert annoy == by_exact_search

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from catalog.core.errors import MissingExtraError
 from catalog.synthetic import fonts, photos
 from catalog.synthetic.drawing import Drawing
-from catalog.synthetic.foreign import FAMILIES, KEPT_BACK, LEARNT, foreign_photos, foreign_things
+from catalog.synthetic.foreign import FAMILIES, HELD_OUT, LEARNT, foreign_photos, foreign_things
 from catalog.synthetic.icons import ICONS
 from catalog.synthetic.items import drawn_items, twins
 from catalog.synthetic.labels import LAYOUTS
@@ -44,10 +44,10 @@ def test_skus_titles_and_drawings_are_unique() -> None:
 def test_twins_differ_by_their_label_only() -> None:
     pairs = twins()
     assert len(pairs) >= 10
-    for one, other in pairs:
-        assert other.twin == one.sku
-        assert replace(one.drawing, label=None) == replace(other.drawing, label=None)
-        first, second = one.drawing.label, other.drawing.label
+    for item, twin in pairs:
+        assert twin.twin == item.sku
+        assert replace(item.drawing, label=None) == replace(twin.drawing, label=None)
+        first, second = item.drawing.label, twin.drawing.label
         assert first is not None
         assert second is not None
         assert first.brand == second.brand
@@ -159,16 +159,16 @@ def test_foreign_pictures_do_not_need_the_font_packages(monkeypatch: pytest.Monk
     before = list(foreign_photos(3, 12, 96))
     _without_font_packages(monkeypatch)
     after = list(foreign_photos(3, 12, 96))
-    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-    assert all(one.shape == (96, 96, 3) and one.dtype == np.uint8 for one in before)
+    assert all(np.array_equal(first, second) for first, second in zip(before, after, strict=True))
+    assert all(picture.shape == (96, 96, 3) and picture.dtype == np.uint8 for picture in before)
 
 
 def test_other_seeds_give_other_things() -> None:
-    one, other = (list(foreign_things(seed, 2 * len(FAMILIES))) for seed in (1, 2))
-    assert {thing.title for thing in one} == set(FAMILIES)
-    assert not {thing.drawing for thing in one} & {thing.drawing for thing in other}
-    assert [thing.drawing for thing in one] == [
-        thing.drawing for thing in foreign_things(1, len(one))
+    first, second = (list(foreign_things(seed, 2 * len(FAMILIES))) for seed in (1, 2))
+    assert {thing.title for thing in first} == set(FAMILIES)
+    assert not {thing.drawing for thing in first} & {thing.drawing for thing in second}
+    assert [thing.drawing for thing in first] == [
+        thing.drawing for thing in foreign_things(1, len(first))
     ]
 
 
@@ -179,8 +179,8 @@ def test_no_foreign_thing_is_in_the_catalogue() -> None:
 
 
 def test_what_was_learnt_from_is_kept_apart_from_what_is_measured() -> None:
-    assert not set(LEARNT) & set(KEPT_BACK)
-    assert set(LEARNT) | set(KEPT_BACK) == set(FAMILIES)
+    assert not set(LEARNT) & set(HELD_OUT)
+    assert set(LEARNT) | set(HELD_OUT) == set(FAMILIES)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
