@@ -142,10 +142,10 @@ def featurized(folder: Path, featurizer: Featurizer, cache_folder: Path) -> list
 
 @pytest.mark.parametrize("photos", [1, 3])
 @pytest.mark.slow
-def test_looks_made_of_photos_are_reused_when_one_is_added(
+def test_calibration_queries_are_reused_when_a_photo_is_added(
     make: Builder, tmp_path: Path, photos: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also those of an item's only picture, around which others stand."""
+    """This includes copies of an item's only photo, which have other photos behind them."""
     read: list[str] = []
 
     def counted(photo: BundlePhoto, addresses: Path) -> Picture:
@@ -169,7 +169,7 @@ def test_looks_made_of_photos_are_reused_when_one_is_added(
     [(3, 0, 0), (3, 9, 0), (3, 10, 0), (3, 11, 33), (3, 20, 60), (2, 0, 40), (1, 0, 20)],
 )
 @pytest.mark.slow
-def test_photos_beside_others_are_looks_as_they_are_but_for_studio_photos(
+def test_photos_are_queries_unchanged_except_studio_photos(
     make: Builder,
     tmp_path: Path,
     photos: int,

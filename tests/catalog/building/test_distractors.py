@@ -1,4 +1,4 @@
-"""Distractors: what is shipped of them is what the script computes."""
+"""The shipped distractors are those that the script computes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 def test_the_shipped_vectors_and_descriptors_are_those_of_the_drawings(tmp_path: Path) -> None:
-    """Every tenth is drawn again: made by ``python -m catalog.building.distractors``."""
+    """Every tenth distractor is drawn again: made by ``python -m catalog.building.distractors``."""
     featurizer = Featurizer.open()
     cache = FeatureCache(tmp_path)
     queries = distractors.drawn_distractors(featurizer, cache, silent)

@@ -1,4 +1,4 @@
-"""What a catalogue is made from: folders and tables."""
+"""The sources of catalogues: folders and tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def table(folder: Path, text: str, name: str = "items.csv", encoding: str = "utf
 
 
 def only(path: Path) -> SourceItem:
-    """The one entry of a source."""
+    """Return the only item of a source."""
     (entry,) = read_source(path)
     return entry
 

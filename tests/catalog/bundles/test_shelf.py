@@ -119,7 +119,7 @@ def test_a_damaged_source_leaves_the_active_one(
 
 
 @pytest.mark.slow
-def test_a_bundle_that_fails_the_gate_leaves_the_active_one(
+def test_a_bundle_that_fails_validation_leaves_the_active_one(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
     first = shelf.activate(small_bundle).bundle
@@ -144,7 +144,7 @@ def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Pa
     assert names(shelf.versions) == {active.name}
 
 
-def test_a_shelf_that_is_held_for_a_moment_is_waited_for(shelf: Shelf) -> None:
+def test_a_shelf_that_is_locked_for_a_moment_is_waited_for(shelf: Shelf) -> None:
     with ThreadPoolExecutor() as pool:
         with shelf.changing():
             waiting = pool.submit(lambda: ExitStack().enter_context(Shelf(shelf.folder).changing()))
@@ -163,7 +163,7 @@ def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> N
 
 
 @pytest.mark.slow
-def test_a_shelf_held_by_another_process_is_told(
+def test_a_shelf_locked_by_another_process_is_an_error(
     shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("catalog.bundles.shelf.LOCK_TIMEOUT_S", 0.1)
@@ -359,14 +359,16 @@ def test_going_back_keeps_or_drops_what_it_leaves(
 
 
 @pytest.mark.slow
-def test_the_ledger_remembers_releases_of_what_is_here(shelf: Shelf, small_bundle: Path) -> None:
+def test_the_state_remembers_releases_of_bundles_on_the_shelf(
+    shelf: Shelf, small_bundle: Path
+) -> None:
     first = shelf.activate(small_bundle).bundle
     with shelf.changing():
         shelf.save_state(DeploymentState(releases={first: 3, "gone": 2}))
     assert shelf.state().releases == {first: 3}
 
 
-def test_the_ledger_keeps_the_newest_verdicts(shelf: Shelf) -> None:
+def test_the_state_keeps_the_newest_rejections(shelf: Shelf) -> None:
     ledger = DeploymentState()
     for number in range(MOST_REJECTED + 5):
         ledger = ledger.with_rejected(f"bundle {number}", "why", "auto")

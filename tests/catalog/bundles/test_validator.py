@@ -1,4 +1,4 @@
-"""The gate: whatever a bundle does to the child, it is accepted or refused with a reason."""
+"""The validator: whatever a bundle does to the child, it is accepted or refused with a reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def spoil_probes(bundle: Path, **arrays: object) -> None:
 
 
 def ask(bundle: Path) -> dict[str, float]:
-    """Ask the probes without a child."""
+    """Check the golden queries without a child process."""
     return check_golden_queries(Bundle.open(bundle))
 
 
@@ -51,7 +51,7 @@ def test_a_healthy_bundle_passes_on_each_engine(small_bundle: Path, engine: str)
     assert passed.recall > 0.98
 
 
-def test_probes_hold_looks_and_at_least_500_queries(small_bundle: Path) -> None:
+def test_golden_queries_have_pictures_and_at_least_500_vectors(small_bundle: Path) -> None:
     probes = read_golden_queries(small_bundle / "probes.npz")
     assert len(probes.pictures) == len(probes.vectors) == PICTURES
     assert probes.queries.shape == (QUERIES, 48)
@@ -107,7 +107,7 @@ def test_an_index_cut_short_with_right_digests_is_refused(own_bundle: Path) -> N
         validate(own_bundle)
 
 
-def test_swapped_colours_are_refused_by_the_probe_looks(own_bundle: Path) -> None:
+def test_swapped_colours_are_refused_by_the_golden_pictures(own_bundle: Path) -> None:
     file = own_bundle / "featurizer" / "descriptor.json"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"channels": "bgr"}))
     sign_with_this_featurizer(own_bundle)
@@ -115,7 +115,7 @@ def test_swapped_colours_are_refused_by_the_probe_looks(own_bundle: Path) -> Non
         ask(own_bundle)
 
 
-def test_a_slightly_wrong_mean_is_refused_by_the_probe_looks(own_bundle: Path) -> None:
+def test_a_slightly_wrong_mean_is_refused_by_the_golden_pictures(own_bundle: Path) -> None:
     file = own_bundle / "featurizer" / "descriptor.json"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"mean": [104, 117, 123]}))
     sign_with_this_featurizer(own_bundle)
@@ -188,7 +188,7 @@ def test_too_few_answers_are_not_forgiven(
     ids=["no looks", "short queries", "rows beyond"],
 )
 @pytest.mark.slow
-def test_spoilt_probes_are_refused(own_bundle: Path, arrays: dict[str, object]) -> None:
+def test_spoilt_golden_queries_are_refused(own_bundle: Path, arrays: dict[str, object]) -> None:
     spoil_probes(own_bundle, **arrays)
     with pytest.raises(BundleError, match=r"own\.bundle"):
         validate(own_bundle)
@@ -229,7 +229,7 @@ def test_modules_in_the_current_folder_are_not_the_childs(
     ],
     ids=["vectors", "recall", "queries"],
 )
-def test_probes_that_are_no_numbers_do_not_pass(
+def test_golden_queries_that_are_no_numbers_do_not_pass(
     own_bundle: Path, arrays: dict[str, object]
 ) -> None:
     spoil_probes(own_bundle, **arrays)

@@ -38,7 +38,7 @@ COMMANDS = list(commands(command, click.Context(command)))
 
 
 def failed(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
-    """What a refused command says: one plain sentence, no traceback."""
+    """Return what a refused command prints: a plain sentence, no traceback."""
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     return done.stderr

@@ -1,4 +1,4 @@
-"""Networks side by side: counted by hand on drawn things."""
+"""The comparison of networks, counted by hand on drawn things."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.networks import two_outputs, write_featurizer, write_network
 
 
 def by_hand(featurizer: Featurizer, photos: dict[str, list[Path]]) -> tuple[int, float, float]:
-    """Asked, top-1 and top-5 with each photo asking among all others."""
+    """Return the number of queries, top-1 and top-5 with each photo as a query to all others."""
     from catalog.core.photos import decode
 
     rows = [(sku, file) for sku, files in photos.items() for file in files]

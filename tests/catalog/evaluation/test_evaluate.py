@@ -17,7 +17,7 @@ from tests.support.drawing import draw_thing, png, write_things
 
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
-    """Six photos: four right, one with a wrong label, one of a sku that is not held."""
+    """Six photos: four right, one with a wrong label, one of a sku that the bundle lacks."""
     folder = tmp_path / "labelled"
     for sku, thing in (("thing-01", 1), ("thing-02", 2), ("thing-03", 3), ("thing-04", 4)):
         (folder / sku).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""MXNet checkpoints as ONNX: held against MXNet itself, operator by operator."""
+"""MXNet checkpoints as ONNX, compared with MXNet itself operator by operator."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_either_file_names_a_checkpoint_and_the_last_epoch_counts(tmp_path: Path
 
 
 def test_symbols_of_old_versions_are_converted(tmp_path: Path) -> None:
-    """Before 0.9 attributes stood under ``param`` and the averages not among the inputs."""
+    """Before 0.9 the attributes were in ``param``, and the averages were not among the inputs."""
     saved = save(mxnet_networks.residual(), tmp_path)
     expected = run(saved, None, pictures())[0]
     content = json.loads(saved.symbol_file.read_bytes())
@@ -272,7 +272,7 @@ def test_the_cut_checkpoint_answers_in_mxnet_itself(tmp_path: Path) -> None:
 
 
 def test_each_operator_has_a_test() -> None:
-    """Names of one function count as one; those of training are not asked."""
+    """Names of the same function count once; functions for training are left out."""
     nodes = set()
     for layer in ONE_LAYER.values():
         symbol = layer(sym.Variable("data"))

@@ -81,7 +81,7 @@ def run(model: onnx.ModelProto, data: Array) -> Array:
 
 
 def features(data: Array) -> Array:
-    """What the networks above compute up to "relu", averaged; by hand."""
+    """Compute by hand the average of "relu" in the networks above."""
     rows, columns = data.shape[2] - 2, data.shape[3] - 2
     mapped = np.zeros((len(data), 6, rows, columns))
     for y, x in np.ndindex(3, 3):

@@ -1,4 +1,4 @@
-"""The network that ships: small, the same by every engine, good at what it never saw."""
+"""The embedded network: small, the same with every engine, good with unseen things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One preprocessing path; descriptors; what a network may answer."""
+"""Preprocessing, descriptors, and the outputs that a network may have."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def grid(folder: Path, **changes: Any) -> Featurizer:
 
 
 def corner_colours(vector: np.ndarray[Any, Any]) -> list[list[float]]:
-    """Of the grid's corner cells, by rows: the three planes' means."""
+    """Return the means of the three planes in the grid's corner cells, by rows."""
     cells = vector.reshape(3, 4, 4)
     return [[float(value) for value in cells[:, y, x]] for y in (0, 3) for x in (0, 3)]
 

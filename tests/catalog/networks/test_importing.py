@@ -1,4 +1,4 @@
-"""A network of one's own: imported by command, run by every engine, carried by a bundle."""
+"""A network of the user's own: imported by command, run by every engine, stored in a bundle."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_without_the_package_onnx_the_error_names_the_pip_command(
     assert not (tmp_path / "own").exists()
 
 
-def test_the_gate_lets_mxnet_in(
+def test_the_validator_accepts_mxnet(
     surroundings: Surroundings, saved: Saved, things: Path, tmp_path: Path
 ) -> None:
     import_model(saved.parameter_file, tmp_path / "own", SQUASHED)

@@ -1,4 +1,4 @@
-"""MXNet's .params files: bit for bit as MXNet reads and writes them, and nothing half."""
+"""MXNet's .params files: bit for bit as MXNet writes them; damaged files are refused."""
 
 from __future__ import annotations
 

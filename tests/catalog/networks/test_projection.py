@@ -1,4 +1,4 @@
-"""Long vectors made short: what is kept, what it costs, and that later builds keep to it."""
+"""Projections of long vectors: their loss, and their reuse in later builds."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_similarities_stay_about_what_they_were(rows: int, dimensions: int) -> N
 
 
 def test_what_is_unlike_all_photos_stays_unlike_them() -> None:
-    """Also where there are few photos: their directions alone would make all things alike."""
+    """It holds with few photos too: their directions alone would make all things alike."""
     given = vectors(30, 30)
     stranger = normalised(np.random.default_rng(5).normal(0, 1, (50, LONG)).astype(np.float32))
     stranger = normalised(stranger + 0.3 * given[:1])

@@ -1,4 +1,4 @@
-"""Networks by name: the table, fetching one from a real server, the one from a package."""
+"""The model zoo: its table, a network from a real server, and the network from a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos taken in one go, looks judged by what other photos taught, and whether it comes true."""
+"""Bursts, cross-fitting, and whether the predicted outcomes are measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREY = extract_descriptors(
 )  # nothing is printed on it
 
 
-def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> None:
+def test_unlike_pictures_tell_the_similarity_of_a_burst() -> None:
     apart = np.eye(8, dtype=np.float32)
     assert burst_similarity(apart) == pytest.approx(0.6)
     half = normalised(apart + np.float32(0.5))
@@ -30,63 +30,67 @@ def test_pictures_of_nothing_in_common_say_what_is_alike_enough_for_one_go() -> 
     assert burst_similarity(half[:1]) == pytest.approx(0.6)
 
 
-def taken(goes: int, photos: int, within: float, seed: int = 11) -> Vectors:
-    """Vectors of one item's photos, so many in each go: one go's have their own place."""
+def burst_vectors(bursts: int, photos: int, within: float, seed: int = 11) -> Vectors:
+    """Return vectors of an item's photos, so many in each burst; each burst has its own place."""
     random = np.random.default_rng(seed)
     thing = random.normal(0, 1, 64)
-    places = thing + random.normal(0, 1, (goes, 64))
-    rows = np.repeat(places, photos, 0) + random.normal(0, within, (goes * photos, 64))
+    places = thing + random.normal(0, 1, (bursts, 64))
+    rows = np.repeat(places, photos, 0) + random.normal(0, within, (bursts * photos, 64))
     return normalised(rows.astype(np.float32))
 
 
-def test_photos_taken_in_one_go_do_not_answer_each_other() -> None:
-    stored = taken(4, 4, 0.2)
+def test_photos_of_a_burst_are_excluded_together() -> None:
+    stored = burst_vectors(4, 4, 0.2)
     for photo in (0, 5, 15):
-        absent, unread = burst_masks(stored, np.arange(16), photo, 0.8)
-        assert np.flatnonzero(absent).tolist() == list(range(photo // 4 * 4, photo // 4 * 4 + 4))
-        assert (unread >= absent).all()
+        excluded, unread = burst_masks(stored, np.arange(16), photo, 0.8)
+        assert np.flatnonzero(excluded).tolist() == list(range(photo // 4 * 4, photo // 4 * 4 + 4))
+        assert (unread >= excluded).all()
 
 
-def test_photos_that_all_differ_all_answer() -> None:
-    absent, unread = burst_masks(taken(16, 1, 0.0), np.arange(16), 3, 0.8)
-    assert np.flatnonzero(absent).tolist() == [3]
+def test_photos_that_all_differ_are_not_excluded() -> None:
+    excluded, unread = burst_masks(burst_vectors(16, 1, 0.0), np.arange(16), 3, 0.8)
+    assert np.flatnonzero(excluded).tolist() == [3]
     assert 1 < unread.sum() < 16
 
 
 @pytest.mark.parametrize(("photos", "left"), [(2, 1), (3, 2), (4, 2), (5, 3), (10, 4), (900, 201)])
 def test_at_most_a_third_of_the_others_is_left_out(photos: int, left: int) -> None:
-    stored = np.concatenate([taken(1, photos, 0.01), taken(1, 5, 0.1, seed=12)])
-    absent, unread = burst_masks(stored, np.arange(photos), 1, 0.8)
-    assert absent.sum() == left
-    assert not absent[photos:].any()
+    stored = np.concatenate([burst_vectors(1, photos, 0.01), burst_vectors(1, 5, 0.1, seed=12)])
+    excluded, unread = burst_masks(stored, np.arange(photos), 1, 0.8)
+    assert excluded.sum() == left
+    assert not excluded[photos:].any()
     assert unread[:photos].sum() < photos
 
 
-def test_photos_taken_in_one_go_teach_together_and_an_only_one_always() -> None:
+def test_a_burst_is_in_one_fold_and_an_only_photo_in_none() -> None:
     stored = np.concatenate(
-        [taken(4, 4, 0.2), taken(1, 1, 0.2, seed=13), taken(1, 2, 0.2, seed=14)]
+        [
+            burst_vectors(4, 4, 0.2),
+            burst_vectors(1, 1, 0.2, seed=13),
+            burst_vectors(1, 2, 0.2, seed=14),
+        ]
     )
     owners = np.repeat([0, 1, 2], [16, 1, 2])
     folds = assign_folds(stored, owners, 4, 0.8)
-    goes = folds[:16].reshape(4, 4)
-    assert (goes == goes[:, :1]).all()
-    assert sorted(goes[:, 0].tolist()) == [0, 1, 2, 3]
+    bursts = folds[:16].reshape(4, 4)
+    assert (bursts == bursts[:, :1]).all()
+    assert sorted(bursts[:, 0].tolist()) == [0, 1, 2, 3]
     assert folds[16] == -1
     assert folds[17] != folds[18]
 
 
 def test_few_photos_an_item_do_not_meet_in_one_fold() -> None:
-    folds = assign_folds(taken(60, 2, 0.2), np.repeat(np.arange(60), 2), 4, 0.8)
+    folds = assign_folds(burst_vectors(60, 2, 0.2), np.repeat(np.arange(60), 2), 4, 0.8)
     assert np.bincount(folds).tolist() == [30, 30, 30, 30]
 
 
 @pytest.mark.parametrize(
-    ("items", "photos", "has_one"), [(5, 3, False), (6, 3, False), (9, 3, True)]
+    ("items", "photos", "has_transform"), [(5, 3, False), (6, 3, False), (9, 3, True)]
 )
-def test_a_metric_that_nothing_could_judge_is_not_taken(
-    items: int, photos: int, has_one: bool
+def test_a_transform_that_cannot_be_validated_is_not_used(
+    items: int, photos: int, has_transform: bool
 ) -> None:
-    vectors = taken(items, photos, 0.3)
+    vectors = burst_vectors(items, photos, 0.3)
     owners = np.repeat(np.arange(items), photos)
     catalogue = PhotoVectors(
         vectors.astype(np.float16), owners, np.tile(GREY.colours, (len(owners), 1)), None
@@ -95,15 +99,15 @@ def test_a_metric_that_nothing_could_judge_is_not_taken(
     learned = calibrate(
         catalogue,
         [CalibrationQuery(vector, GREY, photo) for photo, vector in enumerate(vectors)],
-        [[CalibrationQuery(vector, GREY) for vector in taken(20, 1, 0, seed=15)]],
+        [[CalibrationQuery(vector, GREY) for vector in burst_vectors(20, 1, 0, seed=15)]],
         lambda done, total: steps.append((done, total)),
     )
-    assert (learned.transform is not None) == has_one
+    assert (learned.transform is not None) == has_transform
     assert steps[-1] == (2 * len(owners) + 20,) * 2
 
 
 def test_many_photos_of_one_item_are_shared_out_evenly() -> None:
-    folds = assign_folds(taken(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
+    folds = assign_folds(burst_vectors(1, 2500, 0.01), np.zeros(2500, np.int64), 4, 0.8)
     counts = np.bincount(folds)
     assert counts.min() > 500
     assert counts.sum() == 2500
@@ -133,22 +137,22 @@ def test_what_does_not_teach_changes_nothing_that_is_learned() -> None:
     assert np.array_equal(metrics[0], metrics[1])
 
 
-@pytest.mark.parametrize("in_one_go", [1, 5])
 @pytest.mark.slow
-def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not(
-    in_one_go: int,
+@pytest.mark.parametrize("burst", [1, 5])
+def test_the_predicted_outcomes_come_true_with_and_without_bursts(
+    burst: int,
 ) -> None:
-    """Of new photos, each taken at another place, of half of the things."""
+    """Measure with new photos of all things, each at another place; half are in the catalogue."""
     random = np.random.default_rng(8)
 
-    def photos(things: NDArray[np.float64], each: int, go: int) -> Vectors:
-        places = np.repeat(things, each // go, 0)
-        places = np.repeat(places + random.normal(0, 0.8, places.shape), go, 0)
+    def photos(things: NDArray[np.float64], each: int, burst: int) -> Vectors:
+        places = np.repeat(things, each // burst, 0)
+        places = np.repeat(places + random.normal(0, 0.8, places.shape), burst, 0)
         return normalised((places + random.normal(0, 0.25, places.shape)).astype(np.float32))
 
     things = random.normal(0, 1, (120, 32)) + 2 * np.repeat(random.normal(0, 1, (30, 32)), 4, 0)
-    held = random.permutation(120)[:60]
-    stored = photos(things[held], 15, in_one_go)
+    in_catalogue = random.permutation(120)[:60]
+    stored = photos(things[in_catalogue], 15, burst)
     owners, grey = np.repeat(np.arange(60), 15), np.tile(GREY.colours, (900, 1))
     foreign = normalised(random.normal(0, 1, (120, 32)).astype(np.float32))
     catalogue = PhotoVectors(stored.astype(np.float16), owners, grey, None)
@@ -159,26 +163,26 @@ def test_what_is_predicted_comes_true_whether_photos_were_taken_in_one_go_or_not
     )
     new = photos(things, 6, 1)
     scorer = catalogue.fit_on(np.ones(900, bool)).scorer
-    said: dict[bool, list[str]] = {True: [], False: []}
-    place = {int(thing): item for item, thing in enumerate(held)}
-    for number, look in enumerate(new):
-        evidence = scorer.score(look, QueryDescriptors(GREY))
-        sure = learned.calibration.model.confidences(evidence)
-        order = np.argsort(-sure)
+    outcomes: dict[bool, list[str]] = {True: [], False: []}
+    place = {int(thing): item for item, thing in enumerate(in_catalogue)}
+    for number, query in enumerate(new):
+        features = scorer.score(query, QueryDescriptors(GREY))
+        confidences = learned.calibration.model.confidences(features)
+        order = np.argsort(-confidences)
         right = place.get(number // 6)
-        said[right is not None].append(
+        outcomes[right is not None].append(
             outcome(
-                list(sure[order]),
-                evidence.items[order].tolist(),
+                list(confidences[order]),
+                features.items[order].tolist(),
                 right,
                 learned.calibration.rejection_threshold,
             )
         )
-    relatives = learned.calibration.expected_held_out
-    assert relatives is not None
+    held_out = learned.calibration.expected_held_out
+    assert held_out is not None
     for predicted, came in (
-        (learned.calibration.expected_in_catalogue, said[True]),
-        (relatives, said[False]),
+        (learned.calibration.expected_in_catalogue, outcomes[True]),
+        (held_out, outcomes[False]),
     ):
         for name in OutcomeShares.model_fields:
             measured = came.count(name) / len(came)

@@ -1,4 +1,4 @@
-"""What is printed, what tells items apart, and how sure an answer is."""
+"""Local features, the features that tell candidates apart, and the confidence of an answer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ GREY = extract_descriptors(
 
 
 def label(number: int, side: int = 256) -> Picture:
-    """A white label, BGR uint8 (side, side, 3), with a print of its own; all of one colour."""
+    """A white label, BGR uint8 (side, side, 3), with its own pattern; all have one colour."""
     random = np.random.default_rng([number, 91])
     picture = np.full((side, side, 3), 245, np.uint8)
     for _ in range(26):
@@ -74,7 +74,7 @@ def moved(image: Picture, degrees: float, scale: float) -> Picture:
 
 @pytest.fixture(scope="session")
 def labels(made_once: Callable[[str, Fill], Path]) -> Path:
-    """A photo each of labels that differ by their print alone."""
+    """Photos of labels that differ by their pattern alone, one of each."""
 
     def fill(folder: Path) -> None:
         for number in range(LABELS):
@@ -98,7 +98,7 @@ def printed_bundle(
     return made_once("printed", fill) / "bundle"
 
 
-def test_a_turned_and_smaller_print_agrees_and_another_does_not() -> None:
+def test_a_turned_and_smaller_label_has_inliers_and_another_has_few() -> None:
     photo = extract_local_features(label(1), PER_PHOTO)
     same = count_inliers(extract_local_features(moved(label(1), 25, 0.7), PER_QUERY), photo)
     other = count_inliers(extract_local_features(moved(label(2), 25, 0.7), PER_QUERY), photo)
@@ -180,7 +180,7 @@ def test_each_photo_gets_its_own_features_back(
         assert np.array_equal(printed.local_features(number).places, features.places)
 
 
-def test_what_differs_within_items_counts_less_in_the_metric() -> None:
+def test_what_differs_within_items_counts_less_after_wccn() -> None:
     random = np.random.default_rng(4)
     owners = np.repeat(np.arange(12), 4)
     vectors = random.normal(0, 1, (12, 8))[owners] + random.normal(0, 0.05, (48, 8))
@@ -200,7 +200,7 @@ def test_what_differs_within_items_counts_less_in_the_metric() -> None:
 
 
 def cases(seed: int, count: int) -> list[LabelledFeatures]:
-    """Looks of which a known process says how often they are held, and which item it is."""
+    """Draw queries from a known process: half are in the catalogue."""
     random = np.random.default_rng(seed)
     found = []
     for _ in range(count):
@@ -220,7 +220,7 @@ def cases(seed: int, count: int) -> list[LabelledFeatures]:
     return found
 
 
-def test_how_sure_is_a_probability_that_holds() -> None:
+def test_the_confidence_is_a_true_probability() -> None:
     weights = fit(cases(1, 1500))
     asked = cases(2, 3000)
     sure = [weights.confidences(case.features) for case in asked]
@@ -260,7 +260,7 @@ def test_what_is_said_follows_from_how_sure(
     assert decide(sure, 0.6) == expected
 
 
-def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: Path) -> None:
+def test_things_that_differ_by_their_label_alone_are_told_apart(printed_bundle: Path) -> None:
     bundle = Bundle.open(printed_bundle)
     assert bundle.manifest.local_features is not None
     by_vector = right = 0
@@ -275,7 +275,7 @@ def test_things_that_differ_by_their_print_alone_are_told_apart(printed_bundle: 
     assert by_vector < LABELS
 
 
-def test_things_without_print_are_shipped_without_local_features(small_bundle: Path) -> None:
+def test_things_without_labels_are_stored_without_local_features(small_bundle: Path) -> None:
     manifest, _ = read_manifest(small_bundle)
     assert manifest.local_features is None
     assert not set(FILES) & manifest.files.keys()
@@ -319,7 +319,7 @@ def test_a_rebuild_of_printed_things_gives_the_same_files(
         assert filecmp.cmp(printed_bundle / name, tmp_path / "again" / name, shallow=False)
 
 
-def test_the_same_look_has_the_same_answer(printed_bundle: Path) -> None:
+def test_the_same_query_has_the_same_answer(printed_bundle: Path) -> None:
     bundle = Bundle.open(printed_bundle)
     seen = bundle.describe(label(2))
     vector = bundle.featurizer.embed([label(2)])[0]
@@ -429,7 +429,7 @@ def test_photos_of_other_things_are_shipped_as_the_embedded_networks_vectors_and
 
 
 def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
-    """Many that nothing resembles leave no more room for those that come near."""
+    """Many distractors that resemble nothing do not raise the limit for those that do."""
     random = np.random.default_rng(6)
 
     def shown(vectors: Vectors, *, photos: bool = False) -> list[CalibrationQuery]:

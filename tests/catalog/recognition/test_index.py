@@ -28,7 +28,7 @@ from tests.support.drawing import draw_thing, png, write_things
 
 
 def clustered(rows: int, dimensions: int, seed: int = 1) -> NDArray[np.float16]:
-    """Vectors of length one as photos of things give them: a few near each other."""
+    """Vectors of length 1 like those of photos: a few of each thing lie near each other."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((rows // 4 + 1, dimensions))
     vectors = centres[np.arange(rows) // 4] + 0.4 * random.standard_normal((rows, dimensions))

@@ -1,4 +1,4 @@
-"""The demonstration catalogue and the foreign things, as far as a program can judge them."""
+"""The demonstration catalogue and the foreign things, as far as a program can check them."""
 
 import csv
 import hashlib
