@@ -144,8 +144,8 @@ def _child(path: Path, engine: str) -> dict[str, object]:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))  # SIGXCPU, not SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        bundle = Bundle.open(path, engine, verified=True)
-        return {"engine": bundle.featurizer.engine, **check_golden_queries(bundle)}
+        with Bundle.open(path, engine, verified=True) as bundle:
+            return {"engine": bundle.featurizer.engine, **check_golden_queries(bundle)}
     except MissingExtraError as error:
         return {"missing_extra": error.extra}
     except VisualSearchError as error:

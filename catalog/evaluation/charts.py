@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.evaluation.evaluate import PhotoAnswer, reliability
+from catalog.evaluation.evaluate import PhotoAnswer
+from catalog.evaluation.metrics import reliability
 
 SIDE, MARGIN = 480, 64  # pixels
 INK, GREY, BLUE, RED = (40, 40, 40), (200, 200, 200), (160, 90, 30), (60, 60, 200)  # BGR

@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog.building.cache import FeatureCache
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.bundle import Bundle, Match
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo_name
+from catalog.evaluation.metrics import Numbers, auroc, calibration_error
 from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.local_features.extract import PER_QUERY
 
-BINS = 15  # of equal width, for the expected calibration error
 TOLERANCE = 0.05  # by how much a measured share may differ from the predicted one
 
-Numbers = NDArray[np.float64]
 PhotoProgress = Callable[[int, int], None]  # photos done, of how many
 
 
@@ -171,35 +169,6 @@ def evaluate(
         skipped=tuple(skipped),
         foreign_labels=tuple(sorted(labels - catalogue)),
     ), answers
-
-
-def auroc(known: Numbers, foreign: Numbers) -> float:
-    """Return the probability that a number of `known` is above one of `foreign`; ties are half."""
-    order = np.sort(foreign)
-    below = np.searchsorted(order, known, "left") + np.searchsorted(order, known, "right")
-    return float(below.mean() / 2 / len(foreign))
-
-
-def calibration_error(confidences: Numbers, right: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error over 15 bins of equal width.
-
-    See Naeini, Cooper and Hauskrecht 2015.
-    """
-    bins = reliability(confidences, right)
-    return float(sum(share * abs(confidence - accuracy) for confidence, accuracy, share in bins))
-
-
-def reliability(confidences: Numbers, right: NDArray[np.bool_]) -> list[tuple[float, float, float]]:
-    """Return, for each bin with answers: mean confidence, share that was right, share of all."""
-    bins = np.minimum((np.clip(confidences, 0, 1) * BINS).astype(int), BINS - 1)
-    return [
-        (
-            float(confidences[bins == number].mean()),
-            float(right[bins == number].mean()),
-            float((bins == number).mean()),
-        )
-        for number in np.unique(bins)
-    ]
 
 
 def distance(left: OutcomeShares, right: OutcomeShares) -> float:

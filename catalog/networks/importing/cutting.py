@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from catalog.core.errors import FeaturizerError
+from catalog.networks.importing.network import (
+    INPUT,
+    OURS,
+    OUTPUT,
+    POOLED,
+    RENAMED,
+    Network,
+    load_network,
+)
 
-INPUT, OUTPUT = "input", "embedding"
 DENSE = ("Gemm", "MatMul", "QLinearMatMul", "QGemm")
 CONVOLUTIONS = ("Conv", "QLinearConv")
 QUANTISED = ("QLinearMatMul", "QGemm", "QLinearConv")  # inputs: tensor, its scale, its zero
@@ -21,34 +28,7 @@ HEADS = (
     "Reshape Squeeze Dropout Identity QuantizeLinear DequantizeLinear"
 ).split()
 PASSED = ("Dropout", "Identity")
-POOLED = "embedding_pool"
-OURS = (INPUT, OUTPUT, POOLED)
 IMAGENET = (1000, 1001)  # classes, without and with background
-RENAMED = "_of_the_file"
-
-
-@dataclass(frozen=True)
-class _Network:
-    """A network that was loaded in order to cut it.
-
-    Attributes:
-        path: Its file.
-        model: What the file holds, with `OURS` renamed.
-        pictures: Its input.
-        makers: The node that computes each tensor, by the tensor's name.
-        tensors: What is known of the tensors, by name.
-    """
-
-    path: Path
-    model: ModelProto
-    pictures: ValueInfoProto
-    makers: dict[str, NodeProto]
-    tensors: dict[str, ValueInfoProto]
-
-    @property
-    def outputs(self) -> list[str]:
-        """The names of its outputs."""
-        return [output.name for output in self.model.graph.output]
 
 
 def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
@@ -66,7 +46,7 @@ def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
     Raises:
         FeaturizerError: Names the file and what is wrong with it.
     """
-    network = _load(path)
+    network = load_network(path)
     tensor = _choose_tensor(network, output)
     nodes = _needed(tensor, network)
     shapes = _free_batch_size(nodes, network)
@@ -78,48 +58,7 @@ def cut(path: Path, output: str | None) -> tuple[ModelProto, str]:
     return made, tensor.removesuffix(RENAMED)
 
 
-def _load(path: Path) -> _Network:
-    try:
-        model = onnx.load(path)
-    except OSError as error:
-        raise FeaturizerError(f"{path}: cannot be read: {error}") from error
-    except Exception as error:  # protobuf's own errors have no public root
-        raise FeaturizerError(f"{path}: not an ONNX network: {error}") from error
-    if not model.graph.node:
-        raise FeaturizerError(f"{path}: not an ONNX network: it holds no layers")
-    _rename_ours(model)
-    pictures = _picture_input(model, path)
-    makers = {name: node for node in model.graph.node for name in node.output}
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    tensors = {info.name: info for info in (*inferred.value_info, *inferred.output)}
-    return _Network(path, model, pictures, makers, tensors)
-
-
-def _rename_ours(model: ModelProto) -> None:
-    """Rename the tensors whose names are needed for our own."""
-    graph = model.graph
-    for node in graph.node:
-        node.input[:] = [f"{name}{RENAMED}" if name in OURS else name for name in node.input]
-        node.output[:] = [f"{name}{RENAMED}" if name in OURS else name for name in node.output]
-    for tensor in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
-        if tensor.name in OURS:
-            tensor.name += RENAMED
-
-
-def _picture_input(model: ModelProto, path: Path) -> ValueInfoProto:
-    """Return the only input that is no weight."""
-    weights = {weight.name for weight in model.graph.initializer}
-    inputs = [info for info in model.graph.input if info.name not in weights]
-    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
-        raise FeaturizerError(
-            f"{path}: wanted is one input of pictures, it has "
-            f"{', '.join(info.name for info in inputs) or 'none'}"
-        )
-    pictures: ValueInfoProto = inputs[0]
-    return pictures
-
-
-def _choose_tensor(network: _Network, output: str | None) -> str:
+def _choose_tensor(network: Network, output: str | None) -> str:
     """Return the name of the tensor to end at."""
     if output in OURS:
         output = f"{output}{RENAMED}"
@@ -131,7 +70,7 @@ def _choose_tensor(network: _Network, output: str | None) -> str:
     return tensor
 
 
-def _features(network: _Network) -> str:
+def _features(network: Network) -> str:
     """Return ``embedding``, else the input of the last output's classifier, else that output."""
     outputs, makers = network.outputs, network.makers
     if f"{OUTPUT}{RENAMED}" in outputs:
@@ -142,7 +81,7 @@ def _features(network: _Network) -> str:
         node = makers[name]
         # Without a softmax a last convolution may be a classifier or the features themselves.
         if node.op_type in DENSE or (
-            node.op_type in CONVOLUTIONS and (loss or _channels(node, network) in IMAGENET)
+            node.op_type in CONVOLUTIONS and (loss or network.channels(node) in IMAGENET)
         ):
             name = node.input[0]
             while name in makers and makers[name].op_type in PASSED:
@@ -156,15 +95,7 @@ def _features(network: _Network) -> str:
     return outputs[-1]
 
 
-def _channels(node: NodeProto, network: _Network) -> int:
-    """Return how many channels a convolution gives; 0 where that is not known."""
-    tensor = network.tensors.get(node.output[0])
-    if tensor is None or len(tensor.type.tensor_type.shape.dim) != 4:
-        return 0
-    return int(tensor.type.tensor_type.shape.dim[1].dim_value)
-
-
-def _needed(tensor: str, network: _Network) -> list[NodeProto]:
+def _needed(tensor: str, network: Network) -> list[NodeProto]:
     """Return copies of the nodes that compute a tensor, in their order."""
     makers = network.makers
     needed, waiting = set(), [tensor]
@@ -183,13 +114,13 @@ def _needed(tensor: str, network: _Network) -> list[NodeProto]:
     return copies
 
 
-def _free_batch_size(nodes: list[NodeProto], network: _Network) -> list[TensorProto]:
+def _free_batch_size(nodes: list[NodeProto], network: Network) -> list[TensorProto]:
     """Change reshapes that are made for one picture to fit any number of pictures.
 
     Returns:
         The new shapes, to which the changed nodes refer.
     """
-    values = _constants(network.model.graph)
+    values = network.constants()
     from_pictures, shapes = {network.pictures.name}, []
     for node in nodes:
         if from_pictures.isdisjoint(node.input):
@@ -204,17 +135,7 @@ def _free_batch_size(nodes: list[NodeProto], network: _Network) -> list[TensorPr
     return shapes
 
 
-def _constants(graph: onnx.GraphProto) -> dict[str, TensorProto]:
-    return {weight.name: weight for weight in graph.initializer} | {
-        node.output[0]: attribute.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for attribute in node.attribute
-        if attribute.name == "value"
-    }
-
-
-def _adapt_input(network: _Network) -> tuple[list[NodeProto], str]:
+def _adapt_input(network: Network) -> tuple[list[NodeProto], str]:
     """Return nodes that turn (n, 3, h, w) into the network's own input, and that tensor's name."""
     path, pictures = network.path, network.pictures
     if pictures.type.tensor_type.elem_type != TensorProto.FLOAT:
@@ -228,7 +149,7 @@ def _adapt_input(network: _Network) -> tuple[list[NodeProto], str]:
     return [], INPUT
 
 
-def _adapt_output(tensor: str, network: _Network) -> Iterator[NodeProto]:
+def _adapt_output(tensor: str, network: Network) -> Iterator[NodeProto]:
     """Yield nodes that turn a tensor into float32 vectors."""
     path, info = network.path, network.tensors.get(tensor)
     if info is None or not info.type.tensor_type.HasField("shape"):
@@ -263,7 +184,7 @@ def _adapt_output(tensor: str, network: _Network) -> Iterator[NodeProto]:
 
 
 def _assemble(
-    network: _Network, nodes: list[NodeProto], shapes: list[TensorProto], *, channels_last: bool
+    network: Network, nodes: list[NodeProto], shapes: list[TensorProto], *, channels_last: bool
 ) -> ModelProto:
     """Make a model of some nodes, with the weights that they use."""
     model, graph = network.model, network.model.graph

@@ -11,7 +11,8 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.errors import ContentError
 from catalog.core.photos import decode
 from catalog.evaluation.charts import BLUE, draw_reliability, draw_trade_off
-from catalog.evaluation.evaluate import calibration_error, evaluate
+from catalog.evaluation.evaluate import evaluate
+from catalog.evaluation.metrics import calibration_error
 from tests.support.drawing import draw_thing, png, write_things
 
 
