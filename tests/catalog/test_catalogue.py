@@ -62,12 +62,12 @@ def test_the_command_says_the_same(
     import json
 
     done = surroundings.run("catalog", "search", small_bundle, photo, "--limit", "6", "--json")
-    (told,) = json.loads(done.stdout)["answers"]
+    (printed,) = json.loads(done.stdout)["answers"]
     with Catalogue.open(small_bundle) as catalogue:
         answer: Answer = catalogue.identify(photo, limit=6)
-    assert told["answer"] == answer.verdict
-    assert told["named"] == len(answer.named)
-    for match, expected in zip(told["matches"], answer.matches, strict=True):
+    assert printed["answer"] == answer.verdict
+    assert printed["named"] == len(answer.named)
+    for match, expected in zip(printed["matches"], answer.matches, strict=True):
         assert (match["sku"], match["title"]) == (expected.item.sku, expected.item.title)
         assert match["sure"] == pytest.approx(expected.confidence, abs=1e-6)
 

@@ -146,8 +146,10 @@ def test_build_names_what_it_left_out_and_when_strict_builds_nothing(
     assert report["few_photos"] == ["thing-02"]
     assert report["reused"] == report["photos"] == THINGS * PHOTOS - 2
     assert verify(surroundings.folder / "shop")[1] == report["bundle"]
-    told = failed(surroundings.run(*words, "--strict"))
-    assert "nothing was built, as --strict says: 1 photos cannot be used, and 1 items have" in told
+    printed = failed(surroundings.run(*words, "--strict"))
+    assert (
+        "nothing was built, as --strict says: 1 photos cannot be used, and 1 items have" in printed
+    )
     assert verify(surroundings.folder / "shop")[1] == report["bundle"], "the one before stays"
 
 
@@ -184,7 +186,7 @@ def test_an_onnx_file_is_a_model_too(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("catalog", "build", "absent", "--out", "x"), "error: absent: no such file or folder"),
         (("catalog", "activate", "absent"), "error: absent: not a bundle (no manifest.json)"),
@@ -197,9 +199,9 @@ def test_an_onnx_file_is_a_model_too(
     ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
 )
 def test_what_is_not_there_is_said_in_a_sentence(
-    surroundings: Surroundings, words: tuple[str, ...], said: str
+    surroundings: Surroundings, words: tuple[str, ...], message: str
 ) -> None:
-    assert failed(surroundings.run(*words)).startswith(said)
+    assert failed(surroundings.run(*words)).startswith(message)
 
 
 def test_debug_shows_the_traceback(surroundings: Surroundings) -> None:
@@ -230,9 +232,9 @@ def test_activate_tells_the_new_and_the_former_bundle(
 
 
 def test_inspect_checks_and_tells(surroundings: Surroundings, own_bundle: Path) -> None:
-    told = answer(surroundings.run("catalog", "inspect", own_bundle, "--json"))
-    assert told["id"] == verify(own_bundle)[1]
-    assert (told["items"], told["photos"]) == (THINGS, THINGS * PHOTOS)
+    printed = answer(surroundings.run("catalog", "inspect", own_bundle, "--json"))
+    assert printed["id"] == verify(own_bundle)[1]
+    assert (printed["items"], printed["photos"]) == (THINGS, THINGS * PHOTOS)
     assert "all digests right" in surroundings.run("catalog", "inspect", own_bundle).stdout
     with (own_bundle / "items.db").open("ab") as file:
         file.write(b"x")
@@ -248,10 +250,10 @@ def test_search_prints_json_of_each_photo_best_first(
     done = surroundings.run(
         "catalog", "search", small_bundle, "1.png", "4.png", "--limit", "3", "--json", *exact
     )
-    told = answer(done)
-    assert told["bundle"] == verify(small_bundle)[1]
-    assert [document["photo"] for document in told["answers"]] == ["1.png", "4.png"]
-    for document, number in zip(told["answers"], (1, 4), strict=True):
+    printed = answer(done)
+    assert printed["bundle"] == verify(small_bundle)[1]
+    assert [document["photo"] for document in printed["answers"]] == ["1.png", "4.png"]
+    for document, number in zip(printed["answers"], (1, 4), strict=True):
         sure = [match["sure"] for match in document["matches"]]
         assert sure == sorted(sure, reverse=True)
         assert len(sure) == 3
@@ -265,8 +267,8 @@ def test_search_names_a_photo_that_cannot_be_used(
     surroundings: Surroundings, small_bundle: Path, name: str
 ) -> None:
     (surroundings.folder / "notes.txt").write_text("hello")
-    said = failed(surroundings.run("catalog", "search", small_bundle, name))
-    assert said.startswith(f"error: {name}: ")
+    message = failed(surroundings.run("catalog", "search", small_bundle, name))
+    assert message.startswith(f"error: {name}: ")
 
 
 def test_titles_with_brackets_are_shown_as_they_are(
@@ -290,9 +292,9 @@ def test_evaluate_prints_queries_and_fractions(
         folder.mkdir(parents=True)
         (folder / "a.png").write_bytes(png(draw_thing(thing, view=30)))
     done = surroundings.run("catalog", "evaluate", small_bundle, "labelled", "--json")
-    told = answer(done)
-    assert (told["queries"], told["top1"]) == (4, 0.75)
-    assert 0.75 <= told["top5"] <= 1
+    printed = answer(done)
+    assert (printed["queries"], printed["top1"]) == (4, 0.75)
+    assert 0.75 <= printed["top5"] <= 1
     assert "4 photos: 75.0% right first" in (
         surroundings.run("catalog", "evaluate", small_bundle, "labelled").stdout
     )
@@ -312,8 +314,8 @@ def test_embed_writes_paths_as_listed_and_vectors_of_length_one(
     ]
     (surroundings.folder / "list.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
     words = ("catalog", "embed", "--from", "list.txt", "--model", featurizer_folder)
-    told = answer(surroundings.run(*words, "--out", "v.npz", "--json"))
-    assert (told["photos"], told["dimensions"], told["skipped"]) == (5, 48, [])
+    printed = answer(surroundings.run(*words, "--out", "v.npz", "--json"))
+    assert (printed["photos"], printed["dimensions"], printed["skipped"]) == (5, 48, [])
     with np.load(surroundings.folder / "v.npz") as data:
         assert sorted(data) == ["paths", "vectors"]
         assert data["paths"].tolist() == listed
@@ -344,8 +346,8 @@ def test_embed_writes_exactly_where_it_is_told_or_says_why_not(
     words = ("catalog", "embed", "--from", "list.txt", "--model", featurizer_folder, "--out")
     assert surroundings.run(*words, "vectors").returncode == 0
     assert np.load(surroundings.folder / "vectors")["vectors"].shape == (1, 48)
-    said = failed(surroundings.run(*words, "absent/v.npz"))
-    assert said.startswith("error: absent/v.npz: cannot be written")
+    message = failed(surroundings.run(*words, "absent/v.npz"))
+    assert message.startswith("error: absent/v.npz: cannot be written")
 
 
 def test_embed_of_nothing_usable_writes_nothing(
@@ -374,7 +376,7 @@ def test_output_into_a_closed_pipe_is_no_traceback(
 
 
 def test_json_is_utf_8_even_where_a_files_name_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    told = {"photo": "a\udcff.jpg", "title": "Schlüssel"}
-    print_json(told)
+    printed = {"photo": "a\udcff.jpg", "title": "Schlüssel"}
+    print_json(printed)
     out = capsys.readouterr().out
-    assert json.loads(out.encode()) == told
+    assert json.loads(out.encode()) == printed

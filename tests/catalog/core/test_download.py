@@ -46,12 +46,12 @@ def kept(out: Path) -> Path:
 
 def test_a_file_arrives_whole_and_progress_is_told(server: FileServer, out: Path) -> None:
     server.answers["/a"] = Answer(CONTENT)
-    told: list[int] = []
-    download([f"{server.address}/a"], out, SHA256, SIZE, lambda done, total: told.append(done))
+    reported: list[int] = []
+    download([f"{server.address}/a"], out, SHA256, SIZE, lambda done, total: reported.append(done))
     assert out.read_bytes() == CONTENT
     assert not kept(out).exists()
-    assert told == sorted(told)
-    assert (told[0], told[-1]) == (0, SIZE)
+    assert reported == sorted(reported)
+    assert (reported[0], reported[-1]) == (0, SIZE)
 
 
 def test_a_broken_off_transfer_goes_on_where_it_ended(server: FileServer, out: Path) -> None:

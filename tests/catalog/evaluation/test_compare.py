@@ -49,10 +49,10 @@ def labelled(tmp_path: Path) -> Path:
 def test_each_photo_asks_among_all_others(
     labelled: Path, colour_grid: Featurizer, tmp_path: Path
 ) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     found = compare(
         "grid", colour_grid, read_source(labelled), None, tmp_path / "cache",
-        lambda *done: told.append(done),
+        lambda *done: reported.append(done),
     )  # fmt: skip
     photos = {folder.name: sorted(folder.iterdir()) for folder in sorted(labelled.iterdir())}
     assert (found.asked, found.top1, found.top5) == pytest.approx(
@@ -60,7 +60,7 @@ def test_each_photo_asks_among_all_others(
     )
     assert found.asked == 18
     assert found.top1 < 1
-    assert told == [(number, 19) for number in range(1, 20)]
+    assert reported == [(number, 19) for number in range(1, 20)]
     assert (found.dimensions, found.network_dimensions) == (48, 48)
     assert 0 < found.milliseconds < 1000
     assert found.megabytes == round(colour_grid.path.stat().st_size / 1e6, 1)

@@ -81,10 +81,10 @@ def test_plain_neighbours_are_what_the_index_gives(
     small_bundle: Path, labelled: Path, cache: Path
 ) -> None:
     bundle = Bundle.open(small_bundle)
-    result, asked = evaluate(bundle, labelled, cache, vectors_only=True)
+    result, answers = evaluate(bundle, labelled, cache, vectors_only=True)
     assert result.top1 == pytest.approx(4 / 6)
     assert result.unknown is None
-    assert all(match.confidence is None for answer in asked for match in answer.matches)
+    assert all(match.confidence is None for answer in answers for match in answer.matches)
 
 
 def test_foreign_photos_are_measured_beside_what_was_predicted(
@@ -95,10 +95,10 @@ def test_foreign_photos_are_measured_beside_what_was_predicted(
     for number in range(10):
         (folder / "deep" / f"{number}.png").write_bytes(png(draw_thing(40 + number)))
     bundle = Bundle.open(small_bundle)
-    result, asked = evaluate(bundle, labelled, cache, foreign=folder)
+    result, answers = evaluate(bundle, labelled, cache, foreign=folder)
     assert result.queries == 6
     assert result.foreign_asked == 11, "the stranger among the labelled photos is foreign too"
-    assert sum(answer.sku is None for answer in asked) == 11
+    assert sum(answer.sku is None for answer in answers) == 11
     for shares in (result.known, result.foreign):
         assert shares is not None
         assert sum(shares.model_dump().values()) == pytest.approx(1)
@@ -108,8 +108,8 @@ def test_foreign_photos_are_measured_beside_what_was_predicted(
         np.mean(
             [
                 (known.confidence > other.confidence) + (known.confidence == other.confidence) / 2
-                for known in asked
-                for other in asked
+                for known in answers
+                for other in answers
                 if known.sku is not None and other.sku is None
             ]
         )
@@ -127,9 +127,9 @@ def test_the_calibration_error_is_the_mean_gap_of_fifteen_bins() -> None:
 def test_charts_are_pictures_that_show_the_answers(
     small_bundle: Path, labelled: Path, tmp_path: Path, cache: Path
 ) -> None:
-    _, asked = evaluate(Bundle.open(small_bundle), labelled, cache)
-    draw_reliability(asked, tmp_path / "reliability.png")
-    draw_trade_off(asked, 0.5, tmp_path / "trade-off.png")
+    _, answers = evaluate(Bundle.open(small_bundle), labelled, cache)
+    draw_reliability(answers, tmp_path / "reliability.png")
+    draw_trade_off(answers, 0.5, tmp_path / "trade-off.png")
     for name in ("reliability.png", "trade-off.png"):
         drawn = decode((tmp_path / name).read_bytes(), name)
         colours = {tuple(pixel) for pixel in drawn.reshape(-1, 3)}
@@ -148,9 +148,11 @@ def test_unusable_photos_are_named_and_not_counted(
 
 
 def test_progress_reaches_the_end(small_bundle: Path, labelled: Path, cache: Path) -> None:
-    told: list[tuple[int, int]] = []
-    evaluate(Bundle.open(small_bundle), labelled, cache, progress=lambda *done: told.append(done))
-    assert told == [(number, 6) for number in range(1, 7)]
+    reported: list[tuple[int, int]] = []
+    evaluate(
+        Bundle.open(small_bundle), labelled, cache, progress=lambda *done: reported.append(done)
+    )
+    assert reported == [(number, 6) for number in range(1, 7)]
 
 
 def test_a_folder_without_labelled_photos_is_refused(

@@ -66,10 +66,10 @@ def test_the_table_is_whole_and_pinned() -> None:
 
 
 def test_a_network_is_fetched_imported_and_opened_by_name(tiny: FileServer, tmp_path: Path) -> None:
-    told: list[int] = []
-    folder = pull("tiny", tmp_path / "cache", lambda done, total: told.append(done))
+    reported: list[int] = []
+    folder = pull("tiny", tmp_path / "cache", lambda done, total: reported.append(done))
     assert folder == folder_of("tiny", tmp_path / "cache")
-    assert told[-1] == zoo_networks()["tiny"].bytes
+    assert reported[-1] == zoo_networks()["tiny"].bytes
     assert [path for path, _ in tiny.requests] == ["/gone", "/here", "/here"]
     featurizer = open_model("tiny", cache=tmp_path / "cache")
     assert (featurizer.dimensions, featurizer.descriptor.licence) == (64, "MIT")

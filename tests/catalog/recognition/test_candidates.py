@@ -398,9 +398,9 @@ def test_the_commands_say_how_sure_they_are(
 ) -> None:
     photo = tmp_path / "look.png"
     photo.write_bytes(png(moved(label(5), 5, 0.9)))
-    told = surroundings.run("catalog", "search", printed_bundle, photo).stdout
-    assert "label-5" in told
-    assert "%" in told
+    printed = surroundings.run("catalog", "search", printed_bundle, photo).stdout
+    assert "label-5" in printed
+    assert "%" in printed
     plain = surroundings.run("catalog", "search", printed_bundle, photo, "--vectors-only").stdout
     assert "%" not in plain
     inspected = surroundings.run("catalog", "inspect", printed_bundle).stdout
