@@ -53,9 +53,7 @@ test-fast: $(VENV)/test
 
 test-clock: $(VENV)/test
 	@tests/install/debian-packages
-	@command -v faketime >/dev/null || \
-	  { echo "error: the clock is shifted by faketime; run: sudo apt-get install -y faketime"; exit 1; }
-	faketime "$(AT)" $(PYTEST_RUN) $(PYTEST)
+	tests/support/shifted-clock "$(AT)" $(PYTEST_RUN) $(PYTEST)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
