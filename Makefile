@@ -1,5 +1,6 @@
 # make demo            draw a catalogue and show it with a simulated camera
 # make test            install what the tests need and run them, in random order
+# make test PYTEST=--randomly-seed=1   in the order of an earlier run, which names its seed
 # make test-fast       the useful minute of them: no browser, broker, emulator or demonstration
 # make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
 # make docs            build the pages of docs/ as a site, into build/site
