@@ -157,7 +157,13 @@ class MqttTransport:
             sent = self._client.publish(topic, payload, qos=1)
         except ValueError as error:
             raise TransportError(f"{topic}: not a topic to publish to: {error}") from error
-        if sent.rc != paho.MQTT_ERR_SUCCESS:  # the message is in the client's queue now
+        # Where the connection is gone by now, the message may have been written, and even be the
+        # cause; `lost` is its answer. After any other error the message is in the client's queue.
+        if sent.rc not in (
+            paho.MQTT_ERR_SUCCESS,
+            paho.MQTT_ERR_NO_CONN,
+            paho.MQTT_ERR_CONN_LOST,
+        ):
             raise TransportError(f"{self._address}: {paho.error_string(sent.rc)}")
         with self._lock:
             answer = self._early.pop(sent.mid, None)

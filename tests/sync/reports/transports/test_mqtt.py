@@ -6,11 +6,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -201,11 +202,33 @@ def test_closes_on_a_denied_topic(
     iot_core.behaviour.closes_for = [TOPIC.encode()]
     mqtt = MqttTransport(certificates.address(iot_core.port))
     mqtt.open(recorded)
-    with suppress(TransportError):  # the connection may be gone before that returns
-        mqtt.send(1, TOPIC, b"{}")
+    mqtt.send(1, TOPIC, b"{}")
     recorded.wait(lambda: recorded.losses)
     mqtt.close()
     assert recorded.accepted_tokens == []
+
+
+def test_a_message_that_ends_the_connection_before_publish_returns_counts_as_sent(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    """Else it is never suspected. paho says then that there is no connection."""
+    iot_core.behaviour.closes_for = [TOPIC.encode()]
+    mqtt = MqttTransport(certificates.address(iot_core.port))
+    mqtt.open(recorded)
+    assert mqtt._client is not None
+    publish = mqtt._client.publish
+
+    def publish_slowly(*words: Any, **named: Any) -> paho.MQTTMessageInfo:
+        sent = publish(*words, **named)
+        recorded.wait(lambda: recorded.losses)
+        sent.rc = paho.MQTT_ERR_NO_CONN
+        return sent
+
+    mqtt._client.publish = publish_slowly  # type: ignore[method-assign]
+    mqtt.send(1, TOPIC, b"{}")
+    with pytest.raises(TransportError, match="the connection is gone"):
+        mqtt.send(2, TOPIC, b"{}")
+    mqtt.close()
 
 
 def test_alpn_at_port_443(certificates: BrokerCertificates) -> None:
