@@ -73,7 +73,7 @@ class GreengrassV1Transport:
         call = threading.Thread(
             target=self._publish, args=(token, topic, payload), name="greengrass", daemon=True
         )
-        timer = threading.Timer(self._timeout_s, self._time_out, (call,))
+        timer = threading.Timer(self._timeout_s, self._time_out, (token, call))
         timer.daemon = True
         with self._lock:
             self._timers[token] = timer
@@ -114,10 +114,12 @@ class GreengrassV1Transport:
             if _status(problem) in (None, *FUNCTION_UNKNOWN):
                 self._lose(reason)
 
-    def _time_out(self, call: threading.Thread) -> None:
-        if call.is_alive():
-            _hanging.append(call)
-            self._lose(f"Greengrass: the core's daemon did not answer within {self._timeout_s:g} s")
+    def _time_out(self, token: int, call: threading.Thread) -> None:
+        with self._lock:
+            if token not in self._timers:
+                return  # answered just now
+        _hanging.append(call)
+        self._lose(f"Greengrass: the core's daemon did not answer within {self._timeout_s:g} s")
 
     def _lose(self, reason: str) -> None:
         with self._lock:
