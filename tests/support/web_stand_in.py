@@ -25,6 +25,7 @@ from edge.web.interfaces import CameraStatus, ServedCatalogue
 from edge.web.server import Server
 
 BUNDLE = "20261122T090000Z-0123456789ab"
+VERSION = "1.2.3"
 CUP, WRENCH, GEAR, LAMP, SHELL, HOSTILE, LONG = range(7)
 LONG_TITLE = (
     "Stainless steel counter-rotating double bearing assembly with reinforced flange, "
@@ -179,7 +180,7 @@ class StandInDevice:
         return ""
 
     def status(self) -> dict[str, object]:
-        return {"version": "0.1.0", "catalogue": {"id": BUNDLE, "title": "Things"}}
+        return {"version": VERSION, "catalogue": {"id": BUNDLE, "title": "Things"}}
 
     def counters(self) -> CounterSnapshot:
         return self.counted

@@ -19,7 +19,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,16 @@ from edge.web.server import LARGEST_BODY, Server
 from edge.web.uploads import MOST_BYTES
 from sync.outbox.clock import timestamp
 from tests.support.stopwatch import Stopwatch
-from tests.support.web_stand_in import BUNDLE, CUP, GEAR, ITEMS, WRENCH, StandInDevice, draw_look
+from tests.support.web_stand_in import (
+    BUNDLE,
+    CUP,
+    GEAR,
+    ITEMS,
+    VERSION,
+    WRENCH,
+    StandInDevice,
+    draw_look,
+)
 
 WAIT = 60.0  # seconds until an awaited thing counts as missing
 
@@ -285,7 +293,7 @@ def test_status_counts_the_streams(web: Web) -> None:
     web.device.take_frame()
     with open_stream(web, "/camera.mjpg"):
         status = web.get("/api/status").json()
-    assert status["version"] == metadata.version("visual-search")
+    assert status["version"] == VERSION
     assert status["streams"] == {"open": 1, "most": 48}
 
 
