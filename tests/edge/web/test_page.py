@@ -311,7 +311,7 @@ def test_hidden_page_holds_no_streams(page: Page) -> None:
     """A browser has six connections to a device, and a hidden page needs none."""
     expect(page.locator("#picture")).to_be_visible()
     open_streams = "() => fetch('/api/status').then((a) => a.json()).then((s) => s.streams.open)"
-    assert page.evaluate(open_streams) == 2
+    page.wait_for_function(f"async () => (await ({open_streams})()) === 2")
     hide(page, hidden=True)
     page.wait_for_function(f"async () => (await ({open_streams})()) === 0")
     expect(page.locator("#picture")).to_be_hidden()

@@ -59,7 +59,15 @@ class Searcher:
     def run(self) -> None:
         """Search until `stopping`; a newer bundle is opened beside it, as the device does."""
         self._follow()
-        threading.Thread(target=self._watch, daemon=True).start()
+        watch = threading.Thread(target=self._watch, daemon=True)
+        watch.start()
+        try:
+            self._search()
+        finally:
+            self.stopping = True
+            watch.join()  # an engine that is being opened while the interpreter ends aborts it
+
+    def _search(self) -> None:
         before = time.perf_counter()
         for turn in count():
             if self.stopping:
