@@ -21,6 +21,7 @@ def silent(stage: str, done: int, total: int) -> None:
     """Say nothing."""
 
 
+@pytest.mark.slow
 def test_the_shipped_vectors_and_descriptors_are_those_of_the_drawings(tmp_path: Path) -> None:
     """Every tenth distractor is drawn again: made by ``python -m catalog.building.distractors``."""
     featurizer = Featurizer.open()

@@ -71,6 +71,7 @@ def right_first(photos: list[Path]) -> float:
     return float((kinds[similarity.argmax(1)] == kinds).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.materials
 def test_kinds_of_things_that_it_never_saw_are_told_apart() -> None:
     root = materials()
@@ -78,6 +79,7 @@ def test_kinds_of_things_that_it_never_saw_are_told_apart() -> None:
     assert right_first(sorted((root / "data" / "caltech-unseen").glob("*/*.webp"))) >= 0.72
 
 
+@pytest.mark.slow
 @pytest.mark.materials
 def test_clothes_that_it_never_saw_are_told_apart() -> None:
     root = materials()

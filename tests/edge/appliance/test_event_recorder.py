@@ -109,6 +109,7 @@ def test_an_appliance_reports_its_life(running: Appliance, tmp_path: Path) -> No
     assert texts[:2] == ["Model loaded SUCCESSFULLY", "frame retrieved"]
 
 
+@pytest.mark.slow
 def test_a_verdict_is_reported_when_it_changes_and_never_for_each_frame(
     running: Appliance, tmp_path: Path
 ) -> None:

@@ -243,6 +243,7 @@ def write_film(path: Path, *parts: tuple[float, Image]) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.cli.capture.EMPTY_S", 0.5)
     film = write_film(
@@ -265,6 +266,7 @@ def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.Mon
         assert resembles(Frame(image, 0, 0), seed)
 
 
+@pytest.mark.slow
 def test_folder_of_pictures_is_captured_whole(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "a.png"), scene(1))

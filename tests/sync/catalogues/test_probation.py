@@ -271,6 +271,7 @@ def test_a_rollback_that_was_killed_is_finished(
     assert setup.was_rolled_back()
 
 
+@pytest.mark.slow
 def test_a_shelf_that_another_process_changes_is_checked_again(setup: ProbationSetup) -> None:
     setup.write_state("failed", setup.new, message="no")
     with Shelf(setup.shelf.folder).changing(), pytest.raises(ShelfError):

@@ -315,6 +315,7 @@ def test_nothing_is_new_in_an_emptied_outbox_that_is_opened_again(
     again.close()
 
 
+@pytest.mark.slow
 def test_counters_raise_an_error_while_the_disk_hangs(outbox: Outbox, file: Path) -> None:
     """One thread waits for the disk; the others get an error."""
     put(outbox, status("started"))

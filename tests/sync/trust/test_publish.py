@@ -121,6 +121,7 @@ def test_a_root_is_written_before_what_its_keys_sign(world: World) -> None:
     assert names[-2:] == ["metadata/2.root.json", "metadata/timestamp.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", range(10))
 def test_a_killed_publish_leaves_the_old_release(last: int, world: World) -> None:
     """It is killed before each of its ten writes; the next publish then succeeds."""
