@@ -190,9 +190,7 @@ def test_a_link_that_breaks_off_is_taken_up_again(
     fetched = []
     path = fetch.fetch(wanted(), lambda here, count: fetched.append(count))
     assert path.read_bytes() == CONTENT
-    # On a busy machine a request may time out before its first byte, and is made again.
-    assert len([request for request in faulty.requests if request.bytes]) == 4
-    assert len(faulty.requests) <= 5
+    assert len(faulty.requests) == 4
     assert sum(fetched) < 1.1 * len(CONTENT)
 
 
