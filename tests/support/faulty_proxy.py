@@ -65,15 +65,20 @@ class Fault:
     seconds: float = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """What was asked for, how it was answered, and with how many bytes."""
+    """What was asked for, how it was answered, and with how many bytes until now.
+
+    Attributes:
+        ended: Whether nothing more is sent.
+    """
 
     method: str
     path: str
     range: str | None
-    status: int
-    bytes: int
+    status: int | None = None
+    bytes: int = 0
+    ended: bool = False
 
 
 class FaultyProxy:
@@ -82,7 +87,8 @@ class FaultyProxy:
     Attributes:
         address: Where to ask.
         faults: What goes wrong; the first that fits, happens.
-        requests: What was asked, in the order in which it was answered.
+        requests: What was asked, from the moment on when it arrived. An answer that a former
+            test left unread is sent to its end, so it may end when the next test is under way.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -128,6 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)
 
     def _pass(self) -> None:
+        self._request = Request(self.command, self.path, self.headers.get("Range"))
+        self._proxy.requests.append(self._request)
+        try:
+            self._pass_on()
+        finally:
+            self._request.ended = True
+
+    def _pass_on(self) -> None:
         fault = self._proxy.fault(self.command, self.path)
         how = fault.how if fault else ""
         length = int(self.headers.get("Content-Length") or 0)
@@ -174,23 +188,19 @@ class _Handler(BaseHTTPRequestHandler):
         return dict(request.headers.items())
 
     def _plain(self, status: int) -> None:
-        self._note(status, 0)  # before who asked can look
+        self._request.status = status
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def _refuse_endlessly(self, fault: Fault) -> None:
+        self._request.status = fault.status
         self.send_response(fault.status)
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        passed = 0
-        try:
-            while not self._proxy.closing.is_set():
-                self.wfile.write(bytes(CHUNK))
-                passed += CHUNK
-        finally:
-            self._note(fault.status, passed)
+        while not self._proxy.closing.is_set():
+            self._send(bytes(CHUNK))
 
     def _trickle_headers(self, fault: Fault) -> None:
         self.close_connection = True
@@ -206,6 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         length = int(answer.headers.get("Content-Length") or 0)
         said = {"say less": max(0, length - LIE), "say more": length + LIE}.get(how, length)
+        self._request.status = answer.status
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             if name.lower() not in ("content-length", "connection", "date", "server"):
@@ -215,13 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(said))
         self.end_headers()
-        passed = 0
-        try:
-            for chunk in () if self.command == "HEAD" else self._body(answer, said, fault):
-                self.wfile.write(chunk)
-                passed += len(chunk)
-        finally:
-            self._note(answer.status, passed)
+        for chunk in () if self.command == "HEAD" else self._body(answer, said, fault):
+            self._send(chunk)
         if how not in ("", "ignore conditions", "ignore ranges", "damage"):
             self.close_connection = True
         if how == "reset":
@@ -254,9 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
                     yield byte
                     time.sleep(fault.seconds)
 
-    def _note(self, status: int, count: int) -> None:
-        wanted = self.headers.get("Range")
-        self._proxy.requests.append(Request(self.command, self.path, wanted, status, count))
+    def _send(self, chunk: bytes) -> None:
+        self._request.bytes += len(chunk)  # before who asked can look
+        self.wfile.write(chunk)
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError, OSError, ValueError):
