@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from catalog.core import durable
 from catalog.core.errors import ShelfError
 
-Phase = Literal["opening", "open", "failed", "stopped"]
+Phase = Literal["waiting", "opening", "open", "failed", "stopped"]
 GOOD = ("never", "up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure
 State = TypeVar("State", bound="_State")
 
@@ -24,8 +24,8 @@ class EdgeState(_State):
     """The state that the edge process last reported.
 
     Attributes:
-        phase: What it does with `bundle`.
-        bundle: Id of a bundle.
+        phase: What it does with `bundle`; "waiting" where it has none.
+        bundle: Id of a bundle; empty where it has none.
         pid: Its process id.
         boot: The kernel's id of the boot in which it runs.
         message: Why it failed.
@@ -58,6 +58,19 @@ class EdgeState(_State):
         )
 
 
+class Fetching(_State):
+    """How far a running check has fetched a release.
+
+    Attributes:
+        bytes, total: How many bytes are here, of how many.
+        at: When that was so.
+    """
+
+    bytes: int
+    total: int
+    at: AwareDatetime
+
+
 class Version(_State):
     """A bundle and the number of its release; None where it did not come from a channel."""
 
@@ -81,6 +94,7 @@ class SyncState(_State):
         checked_at: When the last check ended.
         next_check_at: When the next check is due; None where no process will do it.
         bytes_fetched, bytes_fetched_ever: In the last check, and in all checks.
+        fetching: How far the check that runs now is; None where none fetches.
         expires_at, ends: When the first signature expires, and whose it is: "root", "targets",
             "snapshot" or "timestamp".
         clock: What is wrong with the clock; empty where nothing is.
@@ -98,6 +112,7 @@ class SyncState(_State):
     next_check_at: AwareDatetime | None = None
     bytes_fetched: int = 0
     bytes_fetched_ever: int = 0
+    fetching: Fetching | None = None
     expires_at: AwareDatetime | None = None
     ends: str = ""
     clock: str = ""

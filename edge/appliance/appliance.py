@@ -13,14 +13,15 @@ from pathlib import Path
 import cv2
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.shelf import Shelf
-from catalog.core.state import Phase, read_sync_state
+from catalog.core.state import Phase, SyncState, read_sync_state
 from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.loop import RecognitionLoop
 from edge.appliance.opening import write_phase
-from edge.appliance.shelf_watcher import ShelfWatcher
+from edge.appliance.shelf_watcher import FollowedShelf, ShelfWatcher
+from edge.appliance.waiting import waiting_for
 from edge.cameras import Camera, CameraReader, CameraSettings, CameraState, open_camera
 from edge.counters import CounterSnapshot
+from edge.errors import NoCatalogueError
 from edge.settings import EdgeSettings
 from edge.sighting import Box, Image, Sighting
 from edge.vision.picture_search import Observation
@@ -35,21 +36,23 @@ class Appliance:
 
     Args:
         settings: ``[edge]``.
-        bundle: The open bundle to begin with.
-        shelf: Is watched for a newer active bundle; None to stay with `bundle`.
+        bundle: The open bundle to begin with; None to wait for the first one.
+        followed: The shelf that is watched for a newer active bundle; None to stay with `bundle`.
         state_folder: Where the process writes its state; None to write none.
         recorder: Records events; None to record nothing.
         opener: Opens the camera.
+        failure: Why the active bundle of the shelf is not open; empty where it is.
     """
 
     def __init__(
         self,
         settings: EdgeSettings,
-        bundle: Bundle,
-        shelf: Shelf | None = None,
+        bundle: Bundle | None,
+        followed: FollowedShelf | None = None,
         state_folder: Path | None = None,
         recorder: EventRecorder | None = None,
         opener: Callable[[str, CameraSettings], Camera] = open_camera,
+        failure: str = "",
     ) -> None:
         self.stopping = threading.Event()
         self.lan = settings.lan
@@ -66,21 +69,38 @@ class Appliance:
         self._thread = threading.Thread(
             target=self._loop.run, name="loop", args=(self.stopping, self._exchange_catalogue)
         )
+        self._failure = failure
+        self._source = followed.source if followed is not None else ""
         self._watcher: ShelfWatcher | None = None
-        if shelf is not None:
-            self._watcher = ShelfWatcher(shelf, lambda: self.catalogue, self._on_shelf_change)
+        if followed is not None:
+            self._watcher = ShelfWatcher(
+                followed.shelf, followed.engine, self._open_bundle, self._on_shelf_change
+            )
 
     @property
     def catalogue(self) -> Bundle:
-        """The bundle that is open now."""
-        return self._loop.bundle
+        """The bundle that is open now.
+
+        Raises:
+            NoCatalogueError: None is open; says what the device waits for.
+        """
+        bundle = self._open_bundle()
+        if bundle is None:
+            raise NoCatalogueError(self._waiting())
+        return bundle
 
     def start(self) -> None:
         """Start camera and loop; returns at once."""
         cv2.setNumThreads(1)
-        self._write_phase("open", self.catalogue.id)
+        bundle = self._open_bundle()
+        if bundle is not None:
+            self._write_phase("open", bundle.id)
+        else:
+            if not self._failure:  # else the state says already which bundle failed
+                self._write_phase("waiting", "")
+            log.warning("%s", self._waiting())
         if self._recorder is not None:
-            self._recorder.start(self.catalogue, self.counters)
+            self._recorder.start(bundle, self.counters)
         self._reader.start()
         self._thread.start()
         if self._watcher is not None:  # a daemon thread, because checking a bundle takes long
@@ -92,7 +112,7 @@ class Appliance:
         self.stopped_cleanly = self._reader.close()
         if self._thread.is_alive():
             self._thread.join(1.0)
-        self._write_phase("stopped", self.catalogue.id)
+        self._write_phase("stopped", self._bundle_id())
         if self._recorder is not None:
             self._recorder.stop()
 
@@ -116,7 +136,12 @@ class Appliance:
         return self._loop.trouble()
 
     def search(self, image: Image, box: Box | None) -> Sighting:
-        """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
+        """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`.
+
+        Raises:
+            NoCatalogueError: No bundle is open.
+        """
+        _ = self.catalogue
         return self._loop.search(image, box)
 
     def publish(self, observation: Observation, at: float) -> Sighting:
@@ -125,20 +150,12 @@ class Appliance:
 
     def status(self) -> dict[str, object]:
         """How the device is, ready to be JSON."""
-        bundle, observation = self.catalogue, self._loop.observation
+        bundle, observation = self._open_bundle(), self._loop.observation
         return {
             "version": version("visual-search"),
             "uptime_s": round(time.time() - self._started_at, 1),
-            "engine": bundle.featurizer.engine,
-            "catalogue": {
-                "id": bundle.id,
-                "title": bundle.manifest.title,
-                "created": bundle.manifest.created,
-                "items": bundle.manifest.items,
-                "photos": bundle.manifest.photos,
-                "index": bundle.manifest.index.kind,
-                "network": bundle.manifest.featurizer.name,
-            },
+            "engine": bundle.featurizer.engine if bundle is not None else None,
+            "catalogue": _description(bundle) if bundle is not None else None,
             "sync": self._sync_status(),
             "verdict": observation.decision.verdict.value if observation else None,
             "timings_ms": {stage: round(ms, 2) for stage, ms in vars(observation.timings).items()}
@@ -173,13 +190,32 @@ class Appliance:
         if self._recorder is not None:
             self._recorder.camera(state, self._reader.name)
 
+    def _waiting(self) -> str:
+        folder = self._state_folder
+        sync = read_sync_state(folder) if folder is not None else SyncState()
+        return waiting_for(sync, self._source, self._failure)
+
+    def _open_bundle(self) -> Bundle | None:
+        return self._loop.bundle if self._loop.has_bundle else None
+
+    def _bundle_id(self) -> str:
+        bundle = self._open_bundle()
+        return bundle.id if bundle is not None else ""
+
     def _exchange_catalogue(self) -> None:
         """Use a newer bundle, where one is ready, from the next frame on."""
-        bundle = self._watcher.take() if self._watcher is not None else None
+        if self._watcher is None:
+            return
+        if loss := self._watcher.take_loss():
+            log.error("the catalogue is in use no longer: %s", loss)
+            self._loop.stop_using()
+            self.latest.notify()
+        bundle = self._watcher.take()
         if bundle is None:
             return
         self._loop.use(bundle)
-        self._write_phase("open", self.catalogue.id)
+        self._failure = ""
+        self._write_phase("open", bundle.id)
         log.info("catalogue %s is open", bundle.id)
         self.latest.notify()
         if self._recorder is not None:
@@ -187,10 +223,26 @@ class Appliance:
 
     def _on_shelf_change(self, phase: Phase, bundle: str, message: str) -> None:
         self._write_phase(phase, bundle, message)
-        if phase == "failed" and self._recorder is not None:
-            self._recorder.catalogue_rejected(bundle, message, self.catalogue.id)
+        if phase == "failed":
+            self._failure = message
+            self.latest.notify()
+            if self._recorder is not None:
+                self._recorder.catalogue_rejected(bundle, message, self._bundle_id())
 
     def _write_phase(self, phase: Phase, bundle: str, message: str = "") -> None:
         if self._state_folder is not None and (phase == "stopped" or not self.stopping.is_set()):
             follows = self._watcher is not None
             write_phase(self._state_folder, phase, bundle, message, follows=follows)
+
+
+def _description(bundle: Bundle) -> dict[str, object]:
+    """An open bundle, ready to be JSON."""
+    return {
+        "id": bundle.id,
+        "title": bundle.manifest.title,
+        "created": bundle.manifest.created,
+        "items": bundle.manifest.items,
+        "photos": bundle.manifest.photos,
+        "index": bundle.manifest.index.kind,
+        "network": bundle.manifest.featurizer.name,
+    }

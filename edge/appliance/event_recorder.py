@@ -65,17 +65,18 @@ class EventRecorder:
         self._bundle = ""
         self._thread = threading.Thread(target=self._run, name="event-recorder", daemon=True)
 
-    def start(self, bundle: Bundle, counters: Callable[[], CounterSnapshot]) -> None:
+    def start(self, bundle: Bundle | None, counters: Callable[[], CounterSnapshot]) -> None:
         """Record that the device has started, and begin with the heartbeats.
 
         Args:
-            bundle: The bundle that is in use.
+            bundle: The bundle that is in use; None where the device has none yet.
             counters: Gives the appliance's counters, for the heartbeats.
         """
         self._counters = counters
         self._put_status("started", "", version=version("visual-search"))
-        self._put_model_loaded(bundle)
-        self._bundle = bundle.id
+        if bundle is not None:
+            self._put_model_loaded(bundle)
+            self._bundle = bundle.id
         self._thread.start()
 
     def stop(self) -> None:

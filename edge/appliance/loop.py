@@ -44,7 +44,7 @@ class RecognitionLoop:
     Args:
         settings: ``[edge]``.
         reader: Gives the newest frame.
-        bundle: The open bundle to begin with.
+        bundle: The open bundle to begin with; None to show the picture alone.
         recorder: Records each sighting and the network's output; None to record nothing.
     """
 
@@ -52,7 +52,7 @@ class RecognitionLoop:
         self,
         settings: EdgeSettings,
         reader: CameraReader,
-        bundle: Bundle,
+        bundle: Bundle | None,
         recorder: EventRecorder | None = None,
     ) -> None:
         self.latest = Latest()
@@ -70,8 +70,17 @@ class RecognitionLoop:
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle that is open now."""
+        """The bundle that is open now.
+
+        Raises:
+            NoCatalogueError: None is open.
+        """
         return self._recognizer.bundle
+
+    @property
+    def has_bundle(self) -> bool:
+        """Whether a bundle is open."""
+        return self._recognizer.has_bundle
 
     def run(self, stopping: threading.Event, before_frame: Callable[[], None]) -> None:
         """Run until `stopping` is set; `before_frame` is called between two frames."""
@@ -120,9 +129,16 @@ class RecognitionLoop:
         self._recognizer.use(bundle)
         self.forget()
 
+    def stop_using(self) -> None:
+        """Recognize nothing from the next frame on, because the bundle can be read no longer."""
+        self.forget()
+        self._recognizer.use(None)
+
     def forget(self) -> None:
         """End the current sighting, because the camera is offline or the catalogue has changed."""
         self._recognizer.reset()
+        if not self.has_bundle:
+            return
         newest = self.latest.newest()
         if newest is not None and newest.verdict is not Verdict.NOTHING:
             nothing = Observation(self.bundle, NOTHING, decision_changed=True)
@@ -144,6 +160,9 @@ class RecognitionLoop:
     def _analyse(self, frame: Frame) -> None:
         learn = self._may_learn_background and self._reader.learns_background
         self._recognizer.learn_background(learn=learn)
+        if not self.has_bundle:
+            self._recognizer.watch(frame)
+            return
         observation = self._recognizer.observe(frame)
         self.counters.count_analysis(observation.timings)
         if not observation.thing_unchanged:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundles import validator
@@ -15,16 +17,30 @@ from edge.appliance.event_recorder import EventRecorder
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What the appliance begins with.
+
+    Attributes:
+        bundle: The open bundle; None where the device has none yet, or none that is sound.
+        failure: Why the active bundle is not open; empty where it is, or where none is active.
+    """
+
+    bundle: Bundle | None
+    failure: str = ""
+
+
 def open_bundle(
     bundle: Path | None,
     shelf: Shelf,
     state_folder: Path,
     engine: str,
     recorder: EventRecorder | None = None,
-) -> tuple[Bundle, bool]:
+) -> Opened:
     """Open a bundle, or the one that is active on the shelf.
 
-    When the active bundle is damaged, the one before it is served, and that is recorded.
+    When the active bundle is damaged, the one before it is served, and that is recorded. Where the
+    shelf has none that can be opened, the device serves without one and waits.
 
     Args:
         bundle: The bundle to serve; None for the shelf's.
@@ -33,37 +49,33 @@ def open_bundle(
         engine: The engine that runs the bundle's network.
         recorder: Records a damaged bundle; None to record nothing.
 
-    Returns:
-        The open bundle, and whether it is the shelf's.
-
     Raises:
-        BundleError: There is no bundle, or none can be opened; says what to do.
+        BundleError: `bundle` cannot be opened; says what to do.
     """
     if bundle is not None:
         passed = validator.validate(bundle, engine)
         opened = Bundle.open(bundle, engine)
         if opened.id != passed.bundle:
             raise BundleError(f"{bundle}: was rebuilt while it was checked; try again")
-        return opened, False
+        return Opened(opened)
     active, previous = shelf.active(), shelf.previous()
     if active is None:
-        raise BundleError(
-            "no catalogue is active on this device; make one with "
-            "'visual-search catalog build PHOTOS --out BUNDLE' and then "
-            "'visual-search catalog activate BUNDLE', or look at 'visual-search demo'"
-        )
+        return Opened(None)
     write_phase(state_folder, "opening", active.name)
     try:
-        return Bundle.open(active, engine), True
+        return Opened(Bundle.open(active, engine))
     except BundleError as error:
-        write_phase(state_folder, "failed", active.name, str(error))
-        if previous is None:
-            raise
-        log.error("%s; going back to the catalogue before it", error)
-        opened = Bundle.open(previous, engine)
-        if recorder is not None:
-            recorder.catalogue_rejected(active.name, str(error), opened.id)
-        return opened, True
+        failure = str(error)
+        write_phase(state_folder, "failed", active.name, failure)
+    log.error("%s", failure)
+    if previous is not None:
+        with suppress(BundleError):
+            opened = Bundle.open(previous, engine)
+            log.error("going back to the catalogue before it, %s", opened.id)
+            if recorder is not None:
+                recorder.catalogue_rejected(active.name, failure, opened.id)
+            return Opened(opened, failure)
+    return Opened(None, failure)
 
 
 def write_phase(

@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from catalog.bundles.bundle import Bundle
-from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ShelfError, VisualSearchError
 from catalog.core.state import edge_state, read_edge_state, write_edge_state
 from edge.appliance.appliance import Appliance
 from edge.appliance.event_recorder import EventRecorder
+from edge.appliance.opening import Opened
+from edge.appliance.shelf_watcher import FollowedShelf
 from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.server import Server, check_port
@@ -52,8 +52,8 @@ def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
 
 def run(
     settings: EdgeSettings,
-    bundle: Bundle,
-    shelf: Shelf | None,
+    opened: Opened,
+    followed: FollowedShelf | None,
     state_folder: Path | None,
     on_ready: Callable[[list[str]], None],
     recorder: EventRecorder | None = None,
@@ -62,8 +62,8 @@ def run(
 
     Args:
         settings: ``[edge]``.
-        bundle: The open bundle to begin with.
-        shelf: Is watched for a newer active bundle; None to stay with `bundle`.
+        opened: The bundle to begin with.
+        followed: The shelf that is watched for a newer active bundle; None to stay with that one.
         state_folder: Where the process writes its state; None to write none.
         on_ready: Called with the page's addresses.
         recorder: Records events; None to record nothing.
@@ -71,7 +71,9 @@ def run(
     Raises:
         PortError: The port cannot be listened on.
     """
-    appliance = Appliance(settings, bundle, shelf, state_folder, recorder)
+    appliance = Appliance(
+        settings, opened.bundle, followed, state_folder, recorder, failure=opened.failure
+    )
     address = settings.listening_address
     server = Server(create_app(appliance), address, settings.port, appliance.stopping)
 

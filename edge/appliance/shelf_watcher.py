@@ -1,4 +1,8 @@
-"""Notice a newly activated catalogue and open it beside the loop, which never waits for it."""
+"""Notice what changes on the shelf, beside the loop, which never waits for it.
+
+A newly activated bundle is opened. A bundle in use whose files are taken away or cut off is left,
+because reading what is not there any more would end the process.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
@@ -19,25 +26,44 @@ RETRY_S = 15.0  # after a failure of the machine, not of the bundle
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class FollowedShelf:
+    """A shelf whose active bundle the appliance uses.
+
+    Attributes:
+        shelf: The shelf.
+        engine: The engine that runs a bundle's network.
+        source: ``[sync] source``, where sync fetches bundles from; empty where none is set.
+    """
+
+    shelf: Shelf
+    engine: str = "auto"
+    source: str = ""
+
+
 class ShelfWatcher:
     """Watches the shelf on a thread of its own.
 
     Args:
         shelf: The shelf.
-        current: Gives the bundle that is in use.
+        engine: The engine that runs a bundle's network.
+        current: Gives the bundle that is in use; None where none is.
         on_change: Called with the phase, the bundle's id and a message.
     """
 
     def __init__(
         self,
         shelf: Shelf,
-        current: Callable[[], Bundle],
+        engine: str,
+        current: Callable[[], Bundle | None],
         on_change: Callable[[Phase, str, str], None],
     ) -> None:
         self._shelf = shelf
+        self._engine = engine
         self._current = current
         self._on_change = on_change
         self._ready: Bundle | None = None
+        self._lost = ""
         self._tried: int | None = None  # the activation that was tried already
         self._retry_at = 0.0  # monotonic seconds; nothing is tried before
         self._failed = False
@@ -49,16 +75,23 @@ class ShelfWatcher:
             self._ready = None
         return bundle
 
+    def take_loss(self) -> str:
+        """Why the bundle in use can be read no longer, once; empty where it can."""
+        lost, self._lost = self._lost, ""
+        return lost
+
     def watch(self, stopping: threading.Event) -> None:
         """Check the shelf every second until `stopping` is set."""
         while not stopping.wait(INTERVAL_S):
             try:
                 self.check()
             except Exception as error:  # no content of the shelf may end the watch
-                log.error("the active catalogue cannot be opened, the old one stays: %s", error)
+                log.error("the active catalogue cannot be opened: %s", error)
 
     def check(self) -> None:
         """Open the active bundle, unless it is in use or this activation was tried before.
+
+        Where it cannot be opened and none is in use, the one before it is opened.
 
         Raises:
             BundleError: The bundle is damaged.
@@ -69,8 +102,12 @@ class ShelfWatcher:
         activation = self._shelf.activation()
         active = self._shelf.active()
         current = self._current()
-        if active is None or active.name == current.id:
-            if self._failed:
+        if current is not None and (loss := _loss(current, active)):
+            self._lost, self._tried = loss, None
+            self._on_change("failed", current.id, loss)
+            return
+        if active is None or (current is not None and active.name == current.id):
+            if self._failed and current is not None:
                 self._failed = False
                 self._on_change("open", current.id, "")
             self._tried = None
@@ -80,13 +117,37 @@ class ShelfWatcher:
         self._tried = activation
         self._on_change("opening", active.name, "")
         try:
-            validator.validate(active, current.featurizer.engine)  # the digests as well
-            self._ready = Bundle.open(active, current.featurizer.engine, verified=True)
+            validator.validate(active, self._engine)  # the digests as well
+            self._ready = Bundle.open(active, self._engine, verified=True)
         except (BundleError, FeaturizerError) as error:
             self._failed = True
             self._on_change("failed", active.name, str(error))
+            if current is None:
+                self._open_previous()
             raise
         except Exception:  # the machine lacks memory or a package; the bundle may be sound
             self._tried, self._retry_at = None, time.monotonic() + RETRY_S
-            self._on_change("open", current.id, "")
+            if current is not None:
+                self._on_change("open", current.id, "")
             raise
+
+    def _open_previous(self) -> None:
+        previous = self._shelf.previous()
+        if previous is not None:
+            with suppress(BundleError, FeaturizerError):
+                self._ready = Bundle.open(previous, self._engine)
+
+
+def _loss(bundle: Bundle, active: Path | None) -> str:
+    """Why a bundle that is in use can be read no longer; empty where it can."""
+    if active is None:
+        return f"{bundle.path} was taken from the shelf"
+    for name, entry in bundle.manifest.files.items():
+        file = bundle.path / name
+        try:
+            size = file.stat().st_size
+        except OSError as error:
+            return f"{file}: {error.strerror}"
+        if size != entry.bytes:
+            return f"{file} has {size} bytes instead of {entry.bytes}"
+    return ""

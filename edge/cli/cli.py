@@ -11,7 +11,7 @@ from catalog.core.errors import VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from edge.settings import EdgeSettings
-from sync.settings import OutboxSettings
+from sync.settings import OutboxSettings, SyncSettings
 
 camera_option = click.option(
     "--camera",
@@ -54,7 +54,8 @@ def run(
     """Run the appliance: camera, search and page.
 
     Serves the catalogue that is active on this device, and a newer one from the next frame
-    after it is activated. With --lan, browsers in the same network may look and search.
+    after it is activated. Where there is none yet, the page says what it waits for. With
+    --lan, browsers in the same network may look and search.
 
     \b
     Examples:
@@ -67,16 +68,18 @@ def run(
     from edge.appliance.opening import open_bundle
     from edge.appliance.run import run as run_appliance
     from edge.appliance.run import starting
+    from edge.appliance.shelf_watcher import FollowedShelf
 
     settings = edge_settings(config, camera=camera, port=port, lan=lan)
     device = load("device", DeviceSettings, config)
     outbox = load("outbox", OutboxSettings, config)
-    shelf = Shelf(device.shelf)
+    source = load("sync", SyncSettings, config).source
     engine = load("catalog", CatalogSettings, config).engine
+    followed = FollowedShelf(Shelf(device.shelf), engine, source)
     with starting(settings, device.state):
         recorder = open_recorder(device, outbox)
         try:
-            opened, from_shelf = open_bundle(bundle, shelf, device.state, engine, recorder)
+            opened = open_bundle(bundle, followed.shelf, device.state, engine, recorder)
         except VisualSearchError:
             if recorder is not None:
                 recorder.stop()
@@ -84,7 +87,7 @@ def run(
         run_appliance(
             settings,
             opened,
-            shelf if from_shelf else None,
+            followed if bundle is None else None,
             device.state,
             print_addresses,
             recorder,

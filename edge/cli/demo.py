@@ -30,6 +30,7 @@ def demo(
       visual-search demo --camera /dev/video0 --port 8081
     """
     from catalog.bundles.bundle import Bundle
+    from edge.appliance.opening import Opened
     from edge.appliance.run import run
     from edge.web.server import check_port
 
@@ -38,7 +39,8 @@ def demo(
     folder = load("device", DeviceSettings, config).folder / "demo"
     catalog = load("catalog", CatalogSettings, config)
     bundle = prepare(folder, catalog, model)
-    run(settings, Bundle.open(bundle, catalog.engine), None, folder / "state", print_addresses)
+    opened = Opened(Bundle.open(bundle, catalog.engine))
+    run(settings, opened, None, folder / "state", print_addresses)
 
 
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.recognition.decision import Verdict
+from edge.errors import NoCatalogueError
 from edge.sighting import Box, Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.codes import CodeReader
@@ -47,12 +48,12 @@ class Recognizer:
     One thread uses it; `search` may be called by any thread.
 
     Args:
-        bundle: The open bundle.
+        bundle: The open bundle; None to learn the background alone until there is one.
         exact: Compare with every vector instead of asking the index.
     """
 
-    def __init__(self, bundle: Bundle, *, exact: bool = False) -> None:
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle | None, *, exact: bool = False) -> None:
+        self._bundle = bundle
         self.active = True  # whether something goes on, so that the next frame should come soon
         self._exact = exact
         self._scene: Scene = FixedScene()
@@ -65,6 +66,22 @@ class Recognizer:
         self._code_images: deque[Image] = deque(maxlen=CODE_IMAGES)  # at the camera's resolution
         self._change = self._decided_change = -1  # the scene's changes, seen and decided about
 
+    @property
+    def bundle(self) -> Bundle:
+        """The open bundle.
+
+        Raises:
+            NoCatalogueError: None is open.
+        """
+        if self._bundle is None:
+            raise NoCatalogueError("no catalogue is open")
+        return self._bundle
+
+    @property
+    def has_bundle(self) -> bool:
+        """Whether a bundle is open."""
+        return self._bundle is not None
+
     def learn_background(self, *, learn: bool) -> None:
         """Set whether there is a background that can be learned; see `edge.vision.scene`."""
         if learn != self._scene.learns_background:
@@ -72,9 +89,9 @@ class Recognizer:
             self._thing_seen_at = 0.0
             self.reset()
 
-    def use(self, bundle: Bundle) -> None:
-        """Continue with another bundle; the background stays known."""
-        self.bundle = bundle
+    def use(self, bundle: Bundle | None) -> None:
+        """Continue with another bundle, or with none; the background stays known."""
+        self._bundle = bundle
         self.reset()
 
     def reset(self) -> None:
@@ -87,8 +104,16 @@ class Recognizer:
         """Seconds until the next frame should be analysed: soon while something goes on."""
         return min(interval_s, ACTIVE_INTERVAL_S) if self.active else interval_s
 
+    def watch(self, frame: Frame) -> None:
+        """Follow the scene, so that its background is known when a bundle is opened."""
+        self._scene.update(frame.image, frame.at)
+
     def observe(self, frame: Frame) -> Observation:
-        """Analyse a frame; a thing is named once it has come to rest."""
+        """Analyse a frame; a thing is named once it has come to rest.
+
+        Raises:
+            NoCatalogueError: No bundle is open.
+        """
         start = time.perf_counter()
         scene = self._scene.update(frame.image, frame.at)
         self.active = scene.activity is Activity.MOVING

@@ -13,12 +13,12 @@ from sync.outbox.clock import timestamp
 Document = dict[str, object]
 
 
-def open_bundle(appliance: ServedAppliance) -> str | None:
-    """The id of the open bundle; None where none is open."""
+def catalogue_document(appliance: ServedAppliance) -> Document:
+    """The id of the open bundle, or what a device without one waits for; the other is None."""
     try:
-        return appliance.catalogue.id
-    except VisualSearchError:
-        return None
+        return {"bundle": appliance.catalogue.id, "waiting": None}
+    except VisualSearchError as error:
+        return {"bundle": None, "waiting": str(error)}
 
 
 def photo_address(bundle: str, number: int) -> str:
@@ -94,7 +94,7 @@ def state_document(appliance: ServedAppliance, page: str) -> Document:
             "message": camera.message,
         },
         "sighting": sighting_document(newest) if newest else None,
-        "bundle": open_bundle(appliance),
+        **catalogue_document(appliance),
         "now": timestamp(time.time()),
         "page": page,
     }

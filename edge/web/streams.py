@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, json, request
 
-from edge.web.documents import open_bundle, state_document
+from edge.web.documents import catalogue_document, state_document
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
 from sync.outbox.clock import timestamp
@@ -103,7 +103,7 @@ def event_parts(appliance: ServedAppliance, page: str, left: Callable[[], bool])
     yield b"retry: 1000\n\n"
     while not appliance.stopping.is_set() and not left():
         version = appliance.latest.version
-        now = (version, appliance.camera(), open_bundle(appliance))
+        now = (version, appliance.camera(), catalogue_document(appliance))
         if now != sent:
             sent = now
             yield _event("state", state_document(appliance, page))

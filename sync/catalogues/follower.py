@@ -15,6 +15,7 @@ from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.state import (
+    Fetching,
     SyncState,
     Version,
     read_edge_state,
@@ -36,6 +37,7 @@ from sync.trust.trust import Trust
 if TYPE_CHECKING:
     from sync.catalogues.progress import DownloadProgress
 
+PROGRESS_INTERVAL = timedelta(seconds=1)  # between two writes of how far a download is
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between two clocks that are both right
 
 
@@ -67,6 +69,7 @@ class ChannelFollower:
         self._clock = clock
         self._publish = publish
         self._bytes_fetched = 0
+        self._fetching: Fetching | None = None  # as the state file has it
 
     @classmethod
     def from_settings(
@@ -106,13 +109,13 @@ class ChannelFollower:
             ShelfError: Another process is checking, or the state file cannot be written.
         """
         with self._lock():
-            self._bytes_fetched = 0
+            self._bytes_fetched, self._fetching = 0, None
             former = read_sync_state(self._device.state)
             try:
                 result = self._check(progress)
             except Exception as error:
                 state = self._save_state(
-                    outcome="failed", message=f"{type(error).__name__}: {error}"
+                    outcome="failed", message=f"{type(error).__name__}: {error}", fetching=None
                 )
                 self._publish_change(former, state)
                 raise
@@ -128,6 +131,7 @@ class ChannelFollower:
                 checked_at=self._clock(),
                 bytes_fetched=self._bytes_fetched,
                 bytes_fetched_ever=former.bytes_fetched_ever + self._bytes_fetched,
+                fetching=None,
             )
             self._publish_change(former, state)
             return self._save_state(next_check_at=next_check(state))
@@ -216,6 +220,7 @@ class ChannelFollower:
 
         def count(here: int, total: int, fetched: int) -> None:
             self._bytes_fetched += fetched
+            self._save_progress(here, total)
             progress(here, total)
 
         reserve = self.settings.reserve_mb * 1_000_000
@@ -231,6 +236,14 @@ class ChannelFollower:
             ends=release.ends,
             clock=result.clock or self._clock_problem(release),
         )
+
+    def _save_progress(self, here: int, total: int) -> None:
+        """Write how far the download is into the state file, at most once a second."""
+        now, fetching = self._clock(), self._fetching
+        if fetching is not None and now - fetching.at < PROGRESS_INTERVAL:
+            return
+        self._fetching = Fetching(bytes=here, total=total, at=now)
+        self._save_state(fetching=self._fetching)
 
     def _clock_problem(self, release: Release) -> str:
         """What is wrong with the clock: it cannot be earlier than the newest signature."""

@@ -98,10 +98,16 @@ async function nameCatalogue(bundle) {
 }
 
 function showLive() {
-  const { camera, sighting } = state;
-  const key = `${camera.state === "offline"} ${sighting?.id}`;
+  const { camera, sighting, waiting } = state;
+  const key = `${camera.state === "offline"} ${sighting?.id} ${waiting}`;
   if (key === shown) return;
   shown = key;
+  if (waiting) {
+    panel.show(sentenceView("turn", "No catalogue yet", `${waiting[0].toUpperCase()}${waiting.slice(1)}.`));
+    showLook(null);
+    speak(waiting);
+    return;
+  }
   if (camera.state === "offline") {
     const advice = ["You can still ", textButton("search by name", askForName), "."];
     panel.show(sentenceView("away", "No picture from the camera", ...advice));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,9 +23,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from catalog.bundles.shelf import Shelf
-from catalog.core.state import SyncState, read_edge_state, write_sync_state
+from catalog.core.state import Fetching, SyncState, read_edge_state, write_sync_state
 from catalog.synthetic.items import drawn_items
 from edge.simulator.simulator import Simulator
+from tests.support.following import Following
 from tests.support.stopwatch import Stopwatch
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
@@ -242,15 +244,104 @@ def test_a_second_appliance_says_nothing_in_the_name_of_the_first(demonstration:
         assert before.alive
 
 
-def test_without_a_catalogue_it_says_how_to_get_one(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [PROGRAM, "edge", "run"],
-        env={**os.environ, "VISUAL_SEARCH_DEVICE__DATA_DIR": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "catalog build" in done.stderr
-    assert "Traceback" not in done.stderr
+def health(port: int) -> str:
+    """What is wrong with the device, as it says itself; empty where it works."""
+    try:
+        get(port, "/healthz")
+    except urllib.error.HTTPError as error:
+        return str(json.load(error)["detail"])
+    return ""
+
+
+def test_without_a_catalogue_it_serves_and_says_how_to_get_one(page: Page) -> None:
+    port = free_port()
+    with running("--camera", "simulated", port=port) as process:
+        words = until(lambda: health(port))
+        assert "catalog build" in words
+        assert "[sync] source" in words
+        assert get(port, "/api/latest")["waiting"] == words
+        assert get(port, "/api/status")["catalogue"] is None
+        page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
+        expect(page.get_by_text("No catalogue yet")).to_be_visible()
+        expect(page.get_by_text("catalog build").first).to_be_visible()
+        expect(page.locator("#picture")).to_be_visible()
+        process.terminate()
+        errors = process.communicate(timeout=60)[1]
+    assert "catalog build" in errors, "the terminal says it too"
+    assert "Traceback" not in errors
+
+
+def test_a_fresh_device_answers_once_sync_has_fetched_its_first_catalogue(
+    demonstration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Page
+) -> None:
+    """Both are started together; nobody starts the appliance again."""
+    owner = Following.create(tmp_path / "owner")
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__SOURCE", owner.source)
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__ROOT", str(owner.folder / "keys" / "root.json"))
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__RESERVE_MB", "1")
+    state = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"], "state")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    source = next((demonstration.parent / "photos").rglob("*.jpg"))
+    (pictures / source.name).write_bytes(source.read_bytes())
+    port = free_port()
+    with running("--camera", str(pictures), port=port):
+        assert "sync run" in health(port)
+        write_sync_state(state, SyncState(outcome="offline", checked_at=datetime.now(UTC)))
+        assert "check the network" in health(port)
+        page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
+        expect(page.get_by_text("check the network").first).to_be_visible()
+        now = datetime.now(UTC)
+        write_sync_state(state, SyncState(fetching=Fetching(bytes=43, total=100, at=now)))
+        expect(page.get_by_text("43 %").first).to_be_visible()
+        owner.publish(demonstration)
+        done = subprocess.run([PROGRAM, "sync", "once"], capture_output=True, text=True, check=True)
+        assert "installed" in done.stdout
+        assert until(lambda: get(port, "/api/latest")["sighting"])["bundle"]
+        assert health(port) == ""
+        assert get(port, "/api/latest")["waiting"] is None
+        expect(page.get_by_text("No catalogue yet")).to_be_hidden()
+
+
+@pytest.mark.parametrize("how", ["taken away", "cut off"])
+def test_a_catalogue_that_is_lost_while_it_runs_is_said_and_the_next_one_taken(
+    demonstration: Path, how: str
+) -> None:
+    folder, port = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"]), free_port()
+    shelf = Shelf(folder / "shelf")
+    shelf.activate(demonstration)
+    active = shelf.active()
+    assert active is not None
+    with running("--camera", "simulated", port=port):
+        assert get(port, "/healthz")
+        if how == "taken away":
+            shutil.rmtree(shelf.folder)
+        else:
+            file = active / "items.db"
+            content = file.read_bytes()
+            file.unlink()  # the demonstration has the same file under another name
+            file.write_bytes(content[:5000])
+        said = until(lambda: health(port))
+        assert "cannot be used" in said
+        assert active.name in said
+        shelf.activate(demonstration)
+        until(lambda: health(port) == "")
+
+
+def test_a_damaged_catalogue_at_the_start_is_said_and_waited_for(demonstration: Path) -> None:
+    folder, port = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"]), free_port()
+    shelf = Shelf(folder / "shelf")
+    shelf.activate(demonstration)
+    active = shelf.active()
+    assert active is not None
+    (active / "items.db").unlink()
+    with running("--camera", "simulated", port=port):
+        assert "items.db" in until(lambda: health(port))
+        state = read_edge_state(folder / "state")
+        assert state is not None
+        assert (state.phase, state.bundle) == ("failed", active.name), "sync fetches it again"
+        shelf.activate(demonstration)
+        until(lambda: health(port) == "")
 
 
 def test_a_busy_port_is_named_with_the_way_out(demonstration: Path) -> None:

@@ -269,7 +269,8 @@ def test_a_catalogue_that_is_damaged_at_the_start_is_reported(
     (tmp_path / "shelf" / "previous").symlink_to("versions/sound")
     recorder = opened(tmp_path)
     shelf = Shelf(tmp_path / "shelf")
-    bundle, _ = open_bundle(None, shelf, tmp_path / "state", "auto", recorder)
+    bundle = open_bundle(None, shelf, tmp_path / "state", "auto", recorder).bundle
+    assert bundle is not None
     recorder.start(bundle, CounterSnapshot)
     recorder.stop()
     found = [event for event in read_events(tmp_path) if event.get("what") == "catalogue_rejected"]

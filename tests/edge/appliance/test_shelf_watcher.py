@@ -24,9 +24,13 @@ class WatchedDevice:
     def __init__(self, shelf: Shelf) -> None:
         active = shelf.active()
         assert active is not None
-        self.bundle = Bundle.open(active)
+        self.bundle: Bundle | None = Bundle.open(active)
         self.phases: list[tuple[str, str]] = []
-        self.watcher = ShelfWatcher(shelf, lambda: self.bundle, self.on_change)
+        self.watcher = ShelfWatcher(shelf, "auto", lambda: self.bundle, self.on_change)
+
+    @property
+    def bundle_id(self) -> str:
+        return "" if self.bundle is None else self.bundle.id
 
     def on_change(self, phase: str, bundle: str, message: str) -> None:
         self.phases.append((phase, bundle))
@@ -93,7 +97,55 @@ def test_going_back_to_the_one_in_use_is_said(
         device.watcher.check()
     shelf.activate(small_bundle)
     device.watcher.check()
-    assert device.phases[-1] == ("open", device.bundle.id)
+    assert device.phases[-1] == ("open", device.bundle_id)
+
+
+def test_the_first_bundle_of_a_device_is_opened(small_bundle: Path, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "fresh")
+    opened: list[str] = []
+    watcher = ShelfWatcher(shelf, "auto", lambda: None, lambda phase, *_: opened.append(phase))
+    watcher.check()
+    assert watcher.take() is None
+    activated = shelf.activate(small_bundle)
+    watcher.check()
+    taken = watcher.take()
+    assert taken is not None
+    assert taken.id == activated.bundle
+    assert opened == ["opening"]
+
+
+@pytest.mark.parametrize("how", ["link gone", "file gone", "file cut off"])
+def test_a_bundle_that_can_be_read_no_longer_is_left(shelf: Shelf, how: str) -> None:
+    device = WatchedDevice(shelf)
+    assert device.bundle is not None
+    file = device.bundle.path / "items.db"
+    if how == "link gone":
+        (shelf.folder / "active").unlink()
+    else:
+        content = file.read_bytes()
+        file.unlink()
+        if how == "file cut off":
+            file.write_bytes(content[:100])
+    device.watcher.check()
+    loss = device.watcher.take_loss()
+    assert str(device.bundle.path) in loss
+    assert device.watcher.take_loss() == "", "said once"
+    assert device.phases == [("failed", device.bundle.id)]
+
+
+def test_where_none_is_in_use_the_one_before_a_damaged_one_is_opened(
+    shelf: Shelf, second: Path
+) -> None:
+    device = WatchedDevice(shelf)
+    first = device.bundle_id
+    activated = shelf.activate(second)
+    (shelf.versions / activated.bundle / "items.db").unlink()
+    device.bundle = None
+    with pytest.raises(BundleError):
+        device.watcher.check()
+    taken = device.watcher.take()
+    assert taken is not None
+    assert taken.id == first
 
 
 def test_only_active_and_previous_stay_on_the_shelf(
@@ -123,7 +175,7 @@ def test_what_the_machine_lacks_is_no_verdict_and_it_is_tried_again(
         patch.setattr("catalog.bundles.validator.sys.executable", "/absent/python")
         with pytest.raises(SurroundingsError):
             device.watcher.check()
-    assert device.phases == [("opening", activated.bundle), ("open", device.bundle.id)]
+    assert device.phases == [("opening", activated.bundle), ("open", device.bundle_id)]
     device.watcher.check()
     taken = device.watcher.take()
     assert taken is not None

@@ -258,7 +258,9 @@ def test_other_photos_are_problems(web: Web, path: str) -> None:
 def test_without_a_catalogue_the_state_stays(web: Web) -> None:
     """The page still shows the camera; requests for items say that no catalogue is open."""
     web.device.opened = None
-    assert web.get("/api/latest").json()["bundle"] is None
+    state = web.get("/api/latest").json()
+    assert state["bundle"] is None
+    assert "no catalogue is open" in state["waiting"]
     for path in ("/api/items?q=cup", "/api/items/CUP-01", f"/photos/{BUNDLE}/0", "/healthz"):
         assert "no catalogue is open" in is_problem(web.get(path), 503)
 

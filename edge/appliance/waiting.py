@@ -1,0 +1,52 @@
+"""What a device without a catalogue waits for, in words for the page, the API and the log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from catalog.core.state import SyncState
+
+STALLED = timedelta(seconds=60)  # without news of a download, nobody works at it any more
+
+BUILD = (
+    "make one with 'visual-search catalog build PHOTOS --out BUNDLE' and then "
+    "'visual-search catalog activate BUNDLE'"
+)
+STICK = "'visual-search sync once --from file:///media/stick'"
+
+
+def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None = None) -> str:
+    """Say why no catalogue is open, and what to do.
+
+    Args:
+        sync: The state that sync last wrote.
+        source: ``[sync] source``; empty where none is set.
+        failure: Why the catalogue that was in use is open no longer; empty where there was none.
+        now: The time, with a time zone; None for the clock's.
+    """
+    now = now or datetime.now(UTC)
+    fetching = sync.fetching
+    if fetching is not None and abs(now - fetching.at) < STALLED:
+        percent = 100 * fetching.bytes // max(1, fetching.total)
+        return f"fetching the {'' if failure else 'first '}catalogue, {percent} %"
+    if failure:
+        remedy = "sync will fetch it again" if source else f"activate another one, or {BUILD}"
+        return f"the catalogue cannot be used: {failure}; {remedy}"
+    if not source:
+        return (
+            f"no catalogue is active on this device and no source is set: {BUILD}, or set "
+            "[sync] source, or look at 'visual-search demo'"
+        )
+    if sync.checked_at is None:
+        return "waiting for the first catalogue; 'visual-search sync run' fetches it"
+    if sync.outcome == "offline":
+        return (
+            "the first catalogue cannot be fetched, there is no connection to its source: "
+            f"check the network, or bring a stick and run {STICK}"
+        )
+    if sync.failed:  # its message may name a bucket, which does not concern the LAN
+        return (
+            f"the first catalogue cannot be fetched ({sync.outcome}): "
+            "'visual-search sync status' says why"
+        )
+    return "waiting for the first catalogue"

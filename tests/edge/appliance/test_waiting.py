@@ -1,0 +1,43 @@
+"""What a device without a catalogue says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from catalog.core.state import Fetching, SyncState
+from edge.appliance.waiting import STALLED, waiting_for
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+SOURCE = "s3://bucket-of-the-shop/prefix"
+
+
+def fetching(bytes: int, total: int, ago: timedelta = timedelta()) -> SyncState:
+    return SyncState(fetching=Fetching(bytes=bytes, total=total, at=NOW - ago))
+
+
+def checked(outcome: str) -> SyncState:
+    return SyncState(outcome=outcome, message=f"{SOURCE}: no", checked_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("sync", "source", "failure", "words"),
+    [
+        (SyncState(), "", "", "catalog build"),
+        (SyncState(), "", "", "[sync] source"),
+        (SyncState(), SOURCE, "", "sync run"),
+        (fetching(43, 100), SOURCE, "", "fetching the first catalogue, 43 %"),
+        (fetching(0, 0), SOURCE, "", "0 %"),
+        (fetching(43, 100), SOURCE, "items.db is missing", "fetching the catalogue, 43 %"),
+        (fetching(43, 100, STALLED), SOURCE, "", "sync run"),
+        (checked("offline"), SOURCE, "", "bring a stick"),
+        (checked("forged"), SOURCE, "", "(forged)"),
+        (SyncState(), "", "items.db is missing", "items.db is missing; activate another one"),
+        (SyncState(), SOURCE, "items.db is missing", "sync will fetch it again"),
+    ],
+)
+def test_it_says_what_it_waits_for(sync: SyncState, source: str, failure: str, words: str) -> None:
+    said = waiting_for(sync, source, failure, NOW)
+    assert words in said
+    assert "bucket-of-the-shop" not in said, "the source does not concern the LAN"
