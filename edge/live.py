@@ -1,6 +1,6 @@
 """The live picture: the newest frame as JPEG.
 
-A frame is encoded once for all viewers, and not at all while nobody watches.
+A frame is encoded once in each size for all viewers, and not at all while nobody watches.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from catalog.core.photos import encode_jpeg
 from edge.sighting import Frame
 
 LIVE_S = 3.0  # an older frame is not live; the page waits for as long
-LONGEST_SIDE = 960  # pixels; enough for a kiosk's screen
+SIZES = (960, 640, 480, 320)  # pixels of the longer side; the first is enough for a kiosk's screen
 
 
 class LivePicture:
@@ -23,7 +23,8 @@ class LivePicture:
         self._encoding = threading.Lock()
         self._frame: Frame | None = None
         self._shown_at = 0.0  # monotonic seconds
-        self._encoded: tuple[int, bytes] = (-1, b"")  # sequence and JPEG
+        self._encoded_frame = -1  # its sequence
+        self._encoded: dict[int, bytes] = {}  # by the longer side, in pixels; of that frame only
 
     def show(self, frame: Frame | None) -> None:
         """Make `frame` the newest; None when the camera is offline."""
@@ -31,12 +32,16 @@ class LivePicture:
             self._frame, self._shown_at = frame, time.monotonic()
             self._changed.notify_all()
 
-    def jpeg(self, after: int = -1, timeout: float = 0.0) -> tuple[int, bytes] | None:
-        """The newest frame whose sequence is greater than `after`.
+    def jpeg(
+        self, after: int = -1, timeout: float = 0.0, size: int = SIZES[0]
+    ) -> tuple[int, bytes] | None:
+        """The newest frame, unless it is the frame `after`.
 
         Args:
             after: The sequence of the frame that the viewer has.
             timeout: How many seconds to wait for a newer frame.
+            size: The most pixels of the longer side; rounded down to one of `SIZES`, but not below
+                the smallest.
 
         Returns:
             Sequence and JPEG; None where the camera is offline, no newer frame came in time,
@@ -47,12 +52,17 @@ class LivePicture:
             frame = self._newer(after)
         if frame is None:
             return None
+        fitting = next((known for known in SIZES if known <= size), SIZES[-1])
+        longer_side = min(fitting, max(frame.image.shape[:2]))
         with self._encoding:
-            if self._encoded[0] != frame.sequence:
-                self._encoded = (frame.sequence, encode_jpeg(frame.image, LONGEST_SIDE))
-            return self._encoded
+            if self._encoded_frame != frame.sequence:
+                self._encoded_frame, self._encoded = frame.sequence, {}
+            if longer_side not in self._encoded:
+                self._encoded[longer_side] = encode_jpeg(frame.image, longer_side)
+            return frame.sequence, self._encoded[longer_side]
 
     def _newer(self, after: int) -> Frame | None:
         if self._frame is None or time.monotonic() - self._shown_at > LIVE_S:
             return None
-        return self._frame if self._frame.sequence > after else None
+        # not "greater": after a restart the sequence begins anew, and viewers ask as before
+        return self._frame if self._frame.sequence != after else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
 
 from catalog.core.errors import VisualSearchError
+from edge.live import SIZES
 from edge.web.documents import (
     listed_item_document,
     sighting_document,
@@ -24,6 +26,9 @@ OPENAPI_FILE = Path(__file__).with_name("openapi.json")
 LONGEST_QUERY = 200
 MOST_ITEMS = 100
 LARGEST_NUMBER = 2**31 - 1
+NEWER_SECONDS = 0.25  # how long a viewer's request waits for a newer picture
+MOST_WAITING = 8  # how many such requests wait at once; the others are answered at once
+SAVING_SIZE = 480  # pixels; for browsers that ask for less data
 
 
 class Api:
@@ -43,6 +48,7 @@ class Api:
         self._searches = searches
         self._streams = streams
         self._page = page
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._openapi = json.loads(OPENAPI_FILE.read_text(encoding="utf-8"))
 
     def add_to(self, app: Flask) -> None:
@@ -120,14 +126,28 @@ class Api:
         return response
 
     def camera_picture(self) -> Response:
-        """The newest camera picture."""
-        camera = self._appliance.camera()
-        newest = self._appliance.picture.jpeg() if camera.state == "online" else None
-        if newest is None:
-            raise ProblemError(
-                503, camera.message or "The camera has no picture.", {"Retry-After": "5"}
-            )
-        return Response(newest[1], content_type="image/jpeg")
+        """The newest camera picture; with `after`, one that the viewer does not have, or 204."""
+        asked = "after" in request.args
+        newest = self._newest(_number("after", -1), _size(), wait=asked)
+        if newest is not None:
+            sequence, jpeg = newest
+            headers = {"X-Sequence": str(sequence), "Vary": "Save-Data"}
+            return Response(jpeg, content_type="image/jpeg", headers=headers)
+        if asked:
+            return Response(status=204)
+        message = self._appliance.camera().message
+        raise ProblemError(503, message or "The camera has no picture.", {"Retry-After": "5"})
+
+    def _newest(self, after: int, size: int, *, wait: bool) -> tuple[int, bytes] | None:
+        """Sequence and JPEG; only a few viewers wait, so that threads stay free for others."""
+        if self._appliance.camera().state != "online":
+            return None
+        waits = wait and self._waiting.acquire(blocking=False)
+        try:
+            return self._appliance.picture.jpeg(after, NEWER_SECONDS if waits else 0.0, size)
+        finally:
+            if waits:
+                self._waiting.release()
 
     def status(self) -> Response:
         """How the device is."""
@@ -160,3 +180,18 @@ def _limit(text: str) -> int:
             400, f"The limit {text[:20]!r} is not a whole number from 1 to {MOST_ITEMS}."
         )
     return number
+
+
+def _number(name: str, otherwise: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return otherwise
+    if not re.fullmatch("-?[0-9]{1,9}", text):
+        raise ProblemError(400, f"{name}={text[:20]} is not a whole number.")
+    return int(text)
+
+
+def _size() -> int:
+    """The most pixels that the viewer wants."""
+    size = _number("width", SIZES[0])
+    return min(size, SAVING_SIZE) if request.headers.get("Save-Data", "").lower() == "on" else size

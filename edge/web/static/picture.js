@@ -1,12 +1,16 @@
-// The live picture: an MJPEG stream, read by fetch and drawn on a canvas. So the page knows when
-// the last frame came, and can tell a broken stream from a still scene.
+// The live picture: single JPEGs, each asked for when the one before is drawn. So at most one is
+// under way and none is late on a slow link, and the page knows when the last one came.
 
 import { jitter, wait } from "./dom.js";
 
-const STALE_AFTER = 3_000; // an older frame is not live any more
+const WIDTHS = [320, 480, 640, 960]; // pixels; what the device makes
+const TURN = 100; // ms from one request to the next
+const SLOW = 350; // ms; a picture that takes longer is too large for the link
+const QUICK = 120; // ms; a picture that takes less may be larger
+const CAUTION = 3_000; // ms of quick pictures, after a slow one, before a larger is tried
+const STALE_AFTER = 3_000; // ms; an older picture is not live any more
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8_000;
-const LARGEST_PART = 8 << 20;
 
 export class LivePicture {
   #canvas;
@@ -14,13 +18,16 @@ export class LivePicture {
   #wanted = false;
   #run = 0;
   #controller = null;
-  #lastFrame = 0;
-  #opened = 0;
-  #sized = false;
+  #sequence = -1; // of the picture that is shown
+  #lastPicture = 0;
+  #proportion = 0;
   #watchdog = 0;
+  #step = 1; // the width that the link bears, as a place in WIDTHS
+  #caution = 0; // the first pictures find the link's width quickly
+  #quickSince = 0;
 
   // onLive(boolean) is called with whether the canvas shows what the camera sees now.
-  // onSize(width, height) is called when the camera's picture has another size.
+  // onSize(width, height) is called when the camera's picture has other proportions.
   constructor(canvas, { onLive, onSize }) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d", { alpha: false });
@@ -31,8 +38,9 @@ export class LivePicture {
   start() {
     if (this.#wanted) return;
     this.#wanted = true;
+    this.#sequence = -1;
     this.#watchdog = setInterval(() => this.#check(), 500);
-    this.#keepReading(++this.#run);
+    this.#keepAsking(++this.#run);
   }
 
   stop() {
@@ -40,100 +48,94 @@ export class LivePicture {
     this.#run += 1;
     clearInterval(this.#watchdog);
     this.#controller?.abort();
-    this.#lastFrame = 0;
+    this.#lastPicture = 0;
     this.onLive(false);
   }
 
-  async #keepReading(run) {
+  async #keepAsking(run) {
     let pause = FIRST_PAUSE;
     while (run === this.#run) {
       const began = performance.now();
       try {
-        await this.#read(run);
+        await this.#ask(run);
+        pause = FIRST_PAUSE;
+        await wait(Math.max(0, began + TURN - performance.now()));
       } catch {
-        // ignore a broken stream: the watchdog notices that the picture is not live
+        // the device does not answer: the watchdog notices that the picture is not live
+        if (run !== this.#run) return;
+        await wait(jitter(pause));
+        pause = Math.min(pause * 2, LONGEST_PAUSE);
       }
-      if (run !== this.#run) return;
-      if (this.#lastFrame > began) pause = FIRST_PAUSE;
-      await wait(jitter(pause));
-      pause = Math.min(pause * 2, LONGEST_PAUSE);
     }
   }
 
-  async #read(run) {
-    this.#controller = new AbortController();
-    this.#opened = performance.now();
-    const answer = await fetch("/camera.mjpg", {
-      cache: "no-store",
-      signal: this.#controller.signal,
-    });
-    if (!answer.ok || !answer.body) throw new Error(`status ${answer.status}`);
-    for await (const jpeg of parts(answer.body.getReader())) {
-      const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-      if (run === this.#run) this.#draw(bitmap);
+  async #ask(run) {
+    const controller = new AbortController();
+    this.#controller = controller;
+    const impatience = setTimeout(() => {
+      this.#step = 0;
+      controller.abort();
+    }, STALE_AFTER);
+    try {
+      const width = WIDTHS[Math.min(this.#step, this.#largestStep())];
+      const answer = await fetch(`/camera.jpg?after=${this.#sequence}&width=${width}`, {
+        cache: "no-store",
+        signal: controller.signal,
+      });
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+      if (answer.status === 204) return; // there is no newer picture yet
+      const arriving = performance.now();
+      const jpeg = await answer.blob();
+      this.#fitToLink(performance.now() - arriving);
+      const bitmap = await createImageBitmap(jpeg);
+      if (run === this.#run) {
+        this.#sequence = Number(answer.headers.get("X-Sequence"));
+        this.#draw(bitmap);
+      }
       bitmap.close();
-      if (run !== this.#run) return;
+    } finally {
+      clearTimeout(impatience);
+    }
+  }
+
+  // The smallest width with a pixel for each of the screen's.
+  #largestStep() {
+    const needed = this.#canvas.parentElement.clientWidth * devicePixelRatio;
+    const enough = WIDTHS.findIndex((width) => width >= needed);
+    return enough < 0 ? WIDTHS.length - 1 : enough;
+  }
+
+  #fitToLink(took) {
+    const now = performance.now();
+    if (took > SLOW) {
+      this.#step = Math.max(0, this.#step - 1);
+      this.#caution = CAUTION;
+    }
+    if (took > QUICK) {
+      this.#quickSince = now;
+    } else if (now - this.#quickSince >= this.#caution) {
+      this.#step = Math.min(this.#step + 1, this.#largestStep());
+      this.#quickSince = now;
     }
   }
 
   #draw(bitmap) {
-    if (!this.#sized || this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
-      this.#sized = true;
-      this.onSize(bitmap.width, bitmap.height);
-      this.#canvas.width = bitmap.width;
-      this.#canvas.height = bitmap.height;
+    const { width, height } = bitmap;
+    const proportion = width / height;
+    if (Math.abs(proportion / this.#proportion - 1) > 0.01) {
+      this.#proportion = proportion;
+      this.onSize(width, height);
+    }
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
     }
     this.#context.drawImage(bitmap, 0, 0);
-    this.#lastFrame = performance.now();
+    this.#lastPicture = performance.now();
     this.onLive(true);
   }
 
   #check() {
-    const now = performance.now();
-    if (now - this.#lastFrame < STALE_AFTER) return;
-    this.onLive(false);
-    if (now - this.#opened > STALE_AFTER) {
-      this.#opened = now;
-      this.#controller?.abort();
-    }
+    if (performance.now() - this.#lastPicture >= STALE_AFTER) this.onLive(false);
   }
-}
-
-// The bodies of a multipart stream whose parts carry their Content-Length.
-async function* parts(reader) {
-  let buffer = new Uint8Array(0);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    buffer = joined(buffer, value);
-    for (;;) {
-      const end = endOfHeader(buffer);
-      if (end < 0) break;
-      const header = new TextDecoder("latin1").decode(buffer.subarray(0, end));
-      const length = Number(/content-length:\s*(\d+)/i.exec(header)?.[1] ?? NaN);
-      if (!(length <= LARGEST_PART)) throw new Error("a part without a usable length");
-      if (buffer.length < end + length) break;
-      yield buffer.slice(end, end + length);
-      buffer = buffer.slice(end + length);
-    }
-    if (buffer.length > LARGEST_PART) throw new Error("a part that never ends");
-  }
-}
-
-function joined(first, second) {
-  if (first.length === 0) return second;
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
-}
-
-// Where the body begins: after the first empty line; -1 when it has not come yet.
-function endOfHeader(bytes) {
-  for (let at = 0; at + 3 < bytes.length && at < 1024; at += 1) {
-    if (bytes[at] === 13 && bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) {
-      if (at > 0) return at + 4; // the line end of the part before is not a header
-    }
-  }
-  return -1;
 }

@@ -28,10 +28,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
+from edge import live
 from edge.errors import PortError
-from edge.sighting import Box
-from edge.web import searches, streams
+from edge.sighting import Box, Frame, Image
+from edge.web import api, searches, streams
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
 from edge.web.security import HEADERS, host_name, is_known_host
@@ -276,6 +278,79 @@ def test_camera_picture(web: Web) -> None:
     answer = web.get("/camera.jpg")
     assert "unplugged" in is_problem(answer, 503)
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_next_camera_picture(web: Web) -> None:
+    """A viewer gets each picture once, soon after it is taken, and no content meanwhile."""
+    assert web.get("/camera.jpg?after=-1").status_code == 204
+    web.device.take_frame()
+    first = web.get("/camera.jpg?after=-1")
+    assert decode(first.content).shape == (480, 640, 3)
+    asked = time.monotonic()
+    answer = web.get(f"/camera.jpg?after={first.headers['X-Sequence']}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert time.monotonic() - asked >= api.NEWER_SECONDS
+    web.device.take_frame()
+    second = web.get(f"/camera.jpg?after={first.headers['X-Sequence']}")
+    assert decode(second.content).shape == (480, 640, 3)
+    assert second.headers["X-Sequence"] != first.headers["X-Sequence"]
+    web.device.go_offline()
+    assert web.get("/camera.jpg?after=-1").status_code == 204
+
+
+def test_next_picture_after_a_restart(web: Web) -> None:
+    """The device numbers its pictures anew, and viewers still have a high number."""
+    web.device.take_frame()
+    assert web.get("/camera.jpg?after=1000000").headers["X-Sequence"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("width", "sent"), [(5000, 960), (960, 960), (700, 640), (640, 640), (480, 480), (-1, 320)]
+)
+def test_camera_picture_in_the_viewers_size(web: Web, width: int, sent: int) -> None:
+    """It is never larger than asked, except below the smallest size."""
+    web.device.picture.show(Frame(np.zeros((720, 1280, 3), np.uint8), time.time(), 1))
+    answer = web.get(f"/camera.jpg?width={width}")
+    assert decode(answer.content).shape[1] == sent
+    saving = web.get(f"/camera.jpg?width={width}", headers={"Save-Data": "on"})
+    assert decode(saving.content).shape[1] == min(sent, 480)
+
+
+def test_camera_picture_of_no_size(web: Web) -> None:
+    """The answer names the parameter."""
+    assert "width=wide" in is_problem(web.get("/camera.jpg?width=wide"), 400)
+    assert "after=1e9" in is_problem(web.get("/camera.jpg?after=1e9"), 400)
+
+
+def test_each_size_is_encoded_once(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Viewers of one size share a JPEG, and those of the frame before are not kept."""
+    encoded: list[int] = []
+
+    def encode(image: Image, longest_side: int) -> bytes:
+        encoded.append(longest_side)
+        return encode_jpeg(image, longest_side)
+
+    monkeypatch.setattr(live, "encode_jpeg", encode)
+    for _ in range(2):
+        web.device.take_frame()
+        for width in (960, 640, 480, 960, 320, 640):
+            assert web.device.picture.jpeg(size=width) is not None
+    assert encoded == [640, 480, 320] * 2  # the frame itself is 640 pixels wide
+    assert len(web.device.picture._encoded) == 3
+
+
+def test_waiting_viewers_leave_threads_free(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a few, viewers do not wait for the next picture."""
+    monkeypatch.setattr(api, "NEWER_SECONDS", WAIT)
+    web.device.take_frame()
+    asked = [threading.Thread(target=web.get, args=("/camera.jpg?after=1",)) for _ in range(8)]
+    for viewer in asked:
+        viewer.start()
+    eventually(lambda: web.get("/camera.jpg?after=1").status_code == 204)
+    web.device.take_frame()
+    for viewer in asked:
+        viewer.join(WAIT)
+        assert not viewer.is_alive()
 
 
 def test_health_names_the_reason(web: Web) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -19,12 +21,14 @@ from playwright.sync_api import (
     Error,
     FilePayload,
     Page,
+    TimeoutError,
     expect,
     sync_playwright,
 )
 
 import edge.web.app
 from catalog.recognition.decision import Verdict
+from edge.sighting import Frame
 from edge.web.app import create_app
 from edge.web.interfaces import CameraStatus
 from edge.web.server import Server
@@ -56,6 +60,19 @@ SECONDS = 1000  # Playwright counts milliseconds
 CLOCK_AHEAD = """const Here = Date; globalThis.Date = class extends Here {
   constructor(...of) { of.length ? super(...of) : super(Date.now()); }
   static now() { return Here.now() + %d; }
+};"""
+NOTE_PICTURES = """window.pictures = [];
+const draw = CanvasRenderingContext2D.prototype.drawImage;
+let sequence = -1;
+const number = Headers.prototype.get;
+Headers.prototype.get = function (name) {
+  const found = number.call(this, name);
+  if (name === "X-Sequence") sequence = Number(found);
+  return found;
+};
+CanvasRenderingContext2D.prototype.drawImage = function (picture, ...place) {
+  draw.call(this, picture, ...place);
+  window.pictures.push([sequence, Date.now()]);
 };"""
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -260,6 +277,38 @@ def test_picture_that_stands_still_is_not_shown_as_live(browser: Browser) -> Non
         expect(page.locator("#picture")).to_be_visible(timeout=within(12))
 
 
+def test_picture_over_a_slow_link_is_young(browser: Browser) -> None:
+    """The page asks for what 64 kB a second with 200 ms of delay can bring within a second."""
+    device = StandInDevice(frozen=True)
+    noise = np.random.default_rng(1).integers(0, 60, (720, 1280, 3), np.uint8)
+    taken: dict[int, float] = {}
+    with serving(device) as address, visiting(browser, "about:blank") as page:
+
+        def film() -> None:
+            for number in itertools.count(1):
+                if device.stopping.wait(1 / 12):
+                    return
+                taken[number] = time.time()
+                image = np.roll(noise, number * 40, axis=1)
+                device.picture.show(Frame(image, taken[number], number))
+
+        camera = threading.Thread(target=film)
+        camera.start()
+        link = page.context.new_cdp_session(page)
+        link.send("Network.enable")
+        slow = {"latency": 200, "uploadThroughput": 64_000, "downloadThroughput": 64_000}
+        link.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+        page.add_init_script(NOTE_PICTURES)
+        page.goto(address, wait_until="domcontentloaded")
+        page.wait_for_function("() => pictures.length > 9")
+        drawn = page.evaluate("pictures")[3:]
+        device.stopping.set()
+        camera.join()
+    ages = [at / SECONDS - taken[number] for number, at in drawn]
+    assert max(ages) < 1 * slowness()
+    assert drawn[-1][1] - drawn[0][1] < (len(drawn) - 1) * within(1)
+
+
 def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
     """Page and picture recover by themselves, with the new state."""
     first, port = stand_in_process(0, "match")
@@ -311,13 +360,15 @@ def test_hidden_page_holds_no_streams(page: Page) -> None:
     """A browser has six connections to a device, and a hidden page needs none."""
     expect(page.locator("#picture")).to_be_visible()
     open_streams = "() => fetch('/api/status').then((a) => a.json()).then((s) => s.streams.open)"
-    page.wait_for_function(f"async () => (await ({open_streams})()) === 2")
+    page.wait_for_function(f"async () => (await ({open_streams})()) === 1")
     hide(page, hidden=True)
     page.wait_for_function(f"async () => (await ({open_streams})()) === 0")
     expect(page.locator("#picture")).to_be_hidden()
+    with pytest.raises(TimeoutError), page.expect_request("**/camera.jpg*", timeout=SECONDS / 2):
+        pass
     hide(page, hidden=False)
     expect(page.locator("#picture")).to_be_visible()
-    page.wait_for_function(f"async () => (await ({open_streams})()) === 2")
+    page.wait_for_function(f"async () => (await ({open_streams})()) === 1")
 
 
 def test_page_loads_itself_anew_after_an_update(
