@@ -86,6 +86,7 @@ setup(
         "click>=8.1,<9",
         "flask>=3.1,<4",
         "httpx>=0.27,<1",
+        "ifaddr>=0.2,<1",
         "jinja2>=3.1,<4",
         "numpy>=1.26,<3",
         "opencv-python-headless>=4.11,<5",
@@ -95,10 +96,12 @@ setup(
         "pydantic>=2.11,<3",
         "rich>=13.9",
         "securesystemslib[crypto]>=1.2,<2",
+        "segno>=1.6,<2",
         "sqlite-utils>=3.38,<5",
         "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust/trust.py goes through one by one
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
+        "zeroconf>=0.147,<1",
     ],
     extras_require={
         "onnxruntime": ONNXRUNTIME,

@@ -51,6 +51,7 @@ def command(context: click.Context, config: Path | None, *, debug: bool) -> None
     if not debug:
         for name in ("boto3", "botocore", "httpx", "s3transfer", "waitress", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("zeroconf").setLevel(logging.CRITICAL)  # edge.web.announcement logs
 
 
 def main() -> None:

@@ -19,8 +19,11 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.opening import Opened
 from edge.appliance.shelf_watcher import FollowedShelf
 from edge.settings import EdgeSettings
+from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.server import Server, check_port
+
+ANNOUNCEMENT_GRACE_SECONDS = 0.5  # it began to stop before camera and server did
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ def run(
     state_folder: Path | None,
     on_ready: Callable[[list[str]], None],
     recorder: EventRecorder | None = None,
+    on_announced: Callable[[list[str]], None] = lambda addresses: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -67,6 +71,8 @@ def run(
         state_folder: Where the process writes its state; None to write none.
         on_ready: Called with the page's addresses.
         recorder: Records events; None to record nothing.
+        on_announced: Called with the page's addresses in the local network when it is announced
+            there, and when they change; from another thread.
 
     Raises:
         PortError: The port cannot be listened on.
@@ -74,8 +80,9 @@ def run(
     appliance = Appliance(
         settings, opened.bundle, followed, state_folder, recorder, failure=opened.failure
     )
-    address = settings.listening_address
-    server = Server(create_app(appliance), address, settings.port, appliance.stopping)
+    announcement = Announcement(settings.network_name, on_announced) if settings.lan else None
+    app = create_app(appliance, announcement=announcement, show_address=settings.show_address)
+    server = Server(app, settings.listening_address, settings.port, appliance.stopping)
 
     def stop(number: int, frame: FrameType | None) -> None:
         appliance.stopping.set()
@@ -86,10 +93,16 @@ def run(
     try:
         appliance.start()
         on_ready(server.addresses(lan=settings.lan))
+        if announcement is not None:
+            announcement.start(server.address, server.port)
         server.serve()
     finally:
+        if announcement is not None:
+            announcement.stop()
         appliance.stop()
         server.close()
+        if announcement is not None:
+            announcement.join(ANNOUNCEMENT_GRACE_SECONDS)
         if not appliance.stopped_cleanly:
             # A thread that returns from a hanging driver while Python shuts down aborts Python.
             failure = sys.exc_info()[1]

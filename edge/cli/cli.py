@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ def run(
             device.state,
             print_addresses,
             recorder,
+            print_announced,
         )
 
 
@@ -166,3 +168,14 @@ def capture(
 def print_addresses(addresses: list[str]) -> None:
     """Print where the page is."""
     click.echo(f"the page: {'   '.join(addresses)}   (Ctrl-C stops)")
+
+
+def print_announced(addresses: list[str]) -> None:
+    """Print where others find the page, in a terminal with a QR code for a phone's camera."""
+    from edge.web.addresses import address_for_phones
+    from edge.web.own_address import code_for_terminal
+
+    click.echo(f"others in this network open it at: {'   '.join(addresses)}")
+    if sys.stdout.isatty() and sys.stdout.encoding.lower() == "utf-8":
+        address = address_for_phones(addresses)
+        click.echo(f"{code_for_terminal(address)}{address}")

@@ -8,7 +8,14 @@ import click
 from rich.console import Console
 
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
-from edge.cli.cli import camera_option, edge_settings, lan_option, port_option, print_addresses
+from edge.cli.cli import (
+    camera_option,
+    edge_settings,
+    lan_option,
+    port_option,
+    print_addresses,
+    print_announced,
+)
 
 PHOTOS = 4  # of each item
 
@@ -40,7 +47,14 @@ def demo(
     catalog = load("catalog", CatalogSettings, config)
     bundle = prepare(folder, catalog, model)
     opened = Opened(Bundle.open(bundle, catalog.engine))
-    run(settings, opened, None, folder / "state", print_addresses)
+    run(
+        settings,
+        opened,
+        None,
+        folder / "state",
+        print_addresses,
+        on_announced=print_announced,
+    )
 
 
 def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -21,6 +20,7 @@ from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, 
 from catalog.core.terminal import as_json
 from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
+from edge.errors import PortError
 from edge.settings import EdgeSettings
 from sync.settings import OutboxSettings, SyncSettings
 
@@ -262,15 +262,15 @@ def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
 
 
 def _port(settings: EdgeSettings) -> Finding:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.listening_address, settings.port))
-        except OSError as error:
-            return Finding(
-                "port",
-                "note",
-                f"{settings.listening_address}:{settings.port}: {error.strerror}",
-                "perhaps the appliance is running already; else set [edge] port",
-            )
-    return Finding("port", "ok", f"{settings.listening_address}:{settings.port} is free")
+    from edge.web.server import check_port
+
+    try:
+        check_port(settings.listening_address, settings.port)
+    except PortError as error:
+        return Finding(
+            "port",
+            "note",
+            str(error),
+            "perhaps the appliance is running already; else set [edge] port",
+        )
+    return Finding("port", "ok", f"port {settings.port} is free")

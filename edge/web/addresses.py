@@ -3,36 +3,119 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import ipaddress
 import socket
-import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-GET_INTERFACE_ADDRESS = 0x8915  # Linux: SIOCGIFADDR
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 DOCUMENTATION_ADDRESS = "192.0.2.1"  # reserved by RFC 5737; no machine has it
 
 
+@dataclass(frozen=True)
+class Interface:
+    """A network interface that others can reach.
+
+    Attributes:
+        index: Its number.
+        addresses: Its addresses, without zones. Of each family, link-local ones (which routers do
+            not forward) are left out where there are others.
+    """
+
+    index: int
+    addresses: tuple[Address, ...]
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """This machine's interfaces that have an address, without loopback.
+
+    Raises:
+        OSError: The system does not tell them.
+    """
+    import ifaddr  # here, because only a page for the LAN needs it
+
+    found = []
+    for adapter in ifaddr.get_adapters():
+        index = adapter.index or 0
+        listed = [
+            ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
+            for entry in adapter.ips
+        ]
+        # An IPv6 address that the system is still checking for duplicates cannot be bound.
+        usable = [
+            address for address in listed if not address.is_loopback and _can_bind(address, index)
+        ]
+        routable = {address.version for address in usable if not address.is_link_local}
+        chosen = tuple(
+            address
+            for address in usable
+            if not address.is_link_local or address.version not in routable
+        )
+        if chosen:
+            found.append(Interface(index, chosen))
+    return tuple(found)
+
+
 def lan_addresses() -> list[str]:
-    """The IPv4 addresses that others can open, the one of the default route first."""
-    found = [_routed_address(), *_interface_addresses()]
-    usable = dict.fromkeys(
-        address for address in found if address and not ipaddress.ip_address(address).is_loopback
-    )
-    return list(usable)
+    """The addresses that others can open, the one of the default route first.
+
+    IPv6 addresses are listed only where there are no IPv4 ones: they are hard to type. Link-local
+    IPv6 addresses never are, because browsers do not open them.
+    """
+    addresses = [address for interface in interfaces() for address in interface.addresses]
+    usable = [str(address) for address in addresses if address.version == 4] or [
+        str(address) for address in addresses if not address.is_link_local
+    ]
+    routed = _routed_address()
+    return sorted(dict.fromkeys(usable), key=lambda address: address != routed)
 
 
-def is_own_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether `address` is one of this machine's; only such an address can be bound."""
+def is_own_address(address: Address) -> bool:
+    """Whether `address` is one of this machine's; only such an address can be bound.
+
+    A zone, as in ``fe80::1%eth0``, is ignored: it names an interface of the machine that asks.
+    """
     if address.is_loopback:
         return True
     if address.is_unspecified or address.is_multicast:
         return False
     if address == ipaddress.IPv4Address("255.255.255.255"):
         return False
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    if isinstance(address, ipaddress.IPv6Address):
+        address = ipaddress.IPv6Address(int(address))
+        if address.is_link_local:
+            return any(_can_bind(address, index) for index, _ in socket.if_nameindex())
+    return _can_bind(address)
+
+
+def in_url(host: str) -> str:
+    """A host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def address_for_phones(addresses: Sequence[str]) -> str:
+    """The one of the page's addresses to put into a QR code; empty where there is none.
+
+    It is a number where there is one, because old phones find no name that ends in .local.
+    """
+    for address in addresses:
+        with suppress(ValueError):
+            ipaddress.ip_address(urlsplit(address).hostname or "")
+            return address
+    return next(iter(addresses), "")
+
+
+def _can_bind(address: Address, interface: int = 0) -> bool:
+    is_ipv4 = address.version == 4
+    zone = interface if address.is_link_local else 0
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(address), 0))
+        with socket.socket(
+            socket.AF_INET if is_ipv4 else socket.AF_INET6, socket.SOCK_DGRAM
+        ) as probe:
+            probe.bind((str(address), 0) if is_ipv4 else (str(address), 0, 0, zone))
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return True
@@ -46,17 +129,3 @@ def _routed_address() -> str | None:
             return str(probe.getsockname()[0])
     except OSError:  # no default route, as in an isolated LAN
         return None
-
-
-def _interface_addresses() -> list[str]:
-    """The first IPv4 address of each interface."""
-    addresses = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            try:
-                answer = fcntl.ioctl(probe.fileno(), GET_INTERFACE_ADDRESS, request)
-            except OSError:  # an interface without IPv4
-                continue
-            addresses.append(socket.inet_ntoa(answer[20:24]))
-    return addresses

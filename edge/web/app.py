@@ -8,10 +8,12 @@ from pathlib import Path
 
 from flask import Flask, render_template
 
+from edge.web.announcement import Announcement
 from edge.web.api import Api
 from edge.web.interfaces import ServedAppliance
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
+from edge.web.own_address import add_own_address
 from edge.web.problems import answer_with_problems
 from edge.web.searches import Searches
 from edge.web.security import protect
@@ -24,7 +26,12 @@ HERE = Path(__file__).parent
 
 
 def create_app(
-    appliance: ServedAppliance, most_streams: int = MOST_STREAMS, hosts: Iterable[str] = ()
+    appliance: ServedAppliance,
+    most_streams: int = MOST_STREAMS,
+    hosts: Iterable[str] = (),
+    announcement: Announcement | None = None,
+    *,
+    show_address: bool = True,
 ) -> Flask:
     """Make the application that shows an appliance.
 
@@ -32,6 +39,8 @@ def create_app(
         appliance: The appliance.
         most_streams: How many event and picture streams may be open together.
         hosts: Further valid host names, for a reverse proxy in front.
+        announcement: Announces the page in the local network; None to stay unannounced.
+        show_address: Whether the device's own screen shows the page's address in that network.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
@@ -40,13 +49,14 @@ def create_app(
     page = page_files_digest()
     streams = Streams(most_streams)
     searches = Searches(appliance)
-    protect(app, hosts, lan=appliance.lan)
+    protect(app, hosts, lambda: announcement.host if announcement else "", lan=appliance.lan)
     answer_with_problems(app)
     Api(appliance, searches, streams, page).add_to(app)
     Metrics(appliance).add_to(app)
     searches.add_to(app)
     add_streams(app, appliance, streams, page)
     add_matches(app, appliance)
+    add_own_address(app, announcement, show=show_address)
 
     def show_page() -> str:
         return render_template("page.html", page=page)

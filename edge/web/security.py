@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -38,19 +38,26 @@ FOR_ALL_SITES = frozenset(("matches",))  # views that only read; pages of all si
 OWN_SITES = frozenset(("same-origin", "none"))
 
 
-def protect(app: Flask, hosts: Iterable[str] = (), *, lan: bool) -> None:
+def protect(
+    app: Flask,
+    hosts: Iterable[str] = (),
+    announced: Callable[[], str] = str,
+    *,
+    lan: bool,
+) -> None:
     """Refuse foreign hosts and origins, and send the security headers with every answer.
 
     Args:
         app: The application to protect.
         hosts: Further host names, for a reverse proxy in front.
+        announced: Gives the host name that is announced now; empty where none is.
         lan: Whether the machine's own LAN addresses are valid hosts, too.
     """
     allowed = frozenset(host.lower() for host in hosts)
 
     def refuse_others() -> None:
         host = request.headers.get("Host", "")
-        if not is_known_host(host, allowed, lan=lan):
+        if not is_known_host(host, allowed | {announced()}, lan=lan):
             raise ProblemError(
                 400,
                 f"This device does not answer to the host name {host_name(host) or host!r}; "

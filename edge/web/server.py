@@ -17,7 +17,7 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from edge.errors import PortError
-from edge.web.addresses import lan_addresses
+from edge.web.addresses import in_url, lan_addresses
 from edge.web.app import THREADS
 from edge.web.problems import MEDIA_TYPE, problem_body
 from edge.web.security import HEADERS
@@ -45,7 +45,8 @@ class Server:
 
     Args:
         app: The application.
-        host: The address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.
+        host: The address to listen on: 127.0.0.1 for this machine alone, :: for all
+            (IPv4 as well as IPv6), 0.0.0.0 for all by IPv4.
         port: The port; 0 takes a free one.
         stopping: Set when the server stops, for streams to end at once.
 
@@ -60,7 +61,7 @@ class Server:
         self._closing = threading.RLock()  # reentrant: a signal handler may call stop meanwhile
         self._socket = _listen(host, port)
         self.host = host
-        self.port: int = self._socket.getsockname()[1]
+        self.address, self.port = self._socket.getsockname()[:2]
         self._waitress = create_server(app, sockets=[self._socket], **OPTIONS)
         self._waitress.channel_class = _Channel
 
@@ -92,7 +93,7 @@ class Server:
         hosts = ["localhost"]
         if lan:
             hosts += lan_addresses() if _is_everywhere(self.host) else [self.host]
-        return [f"http://{host}:{self.port}/" for host in dict.fromkeys(hosts)]
+        return [f"http://{in_url(host)}:{self.port}/" for host in dict.fromkeys(hosts)]
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._waitress._map, count=1)
@@ -164,6 +165,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise PortError(_what_to_do(host, port, error)) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and _is_everywhere(host):
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         # accepted connections inherit this option
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_CLIENT_MS)
         listener.bind(address)

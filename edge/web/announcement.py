@@ -1,0 +1,217 @@
+"""Announce the page in the local network by multicast DNS: a web page, at a name of its own.
+
+python-zeroconf publishes and answers. It probes the name of a service, as RFC 6762 wants, but not
+the name of a host; that is done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edge.web.addresses import Address, Interface, in_url, interfaces, lan_addresses
+
+if TYPE_CHECKING:
+    from zeroconf import Zeroconf
+
+log = logging.getLogger(__name__)
+
+SERVICE = "_http._tcp.local."
+MOST_NAMES = 99  # with a number of two digits
+QUESTION_MS = 1000  # how long another owner of a name has to answer
+CHECK_SECONDS = 2.0  # between two looks at this machine's addresses
+RETRY_SECONDS = 30.0  # after announcing has failed
+
+
+class Announcement:
+    """Announces the page while it is served, on a thread of its own.
+
+    Where the network comes later or changes, the page is announced again. Where announcing is not
+    possible, the log says why, once.
+
+    Attributes:
+        host: The host name that was taken, as "shop.local"; empty while there is none. It is not
+            the wanted one where another machine has that.
+
+    Args:
+        name: The wanted name: a DNS label of at most 60 letters, so that a number can be appended.
+        on_change: Called with all addresses of the page, best to read first, at the start and
+            whenever they have changed; not while this machine has no network.
+    """
+
+    def __init__(
+        self, name: str, on_change: Callable[[list[str]], None] = lambda addresses: None
+    ) -> None:
+        self.host = ""
+        self._name = name
+        self._on_change = on_change
+        self._listening: Address = ipaddress.IPv6Address("::1")
+        self._port = 0
+        self._shown: list[str] = []
+        self._has_failed = False
+        self._stopping = threading.Event()
+        self._cancel: Callable[[], object] | None = None
+        self._thread = threading.Thread(target=self._run, name="announcement", daemon=True)
+
+    def start(self, listening: str, port: int) -> None:
+        """Begin to announce; returns at once.
+
+        Args:
+            listening: The address that the page's server listens on.
+            port: The port of the page.
+        """
+        self._listening, self._port = ipaddress.ip_address(listening), port
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Withdraw the announcement; does not wait, and may be called at any time."""
+        self._stopping.set()
+        if self._cancel is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._cancel()
+
+    def join(self, timeout: float) -> None:
+        """Wait until the announcement is withdrawn, `timeout` seconds at most."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def addresses(self) -> list[str]:
+        """Where others can open the page: by its name, then by the machine's addresses."""
+        hosts = [self.host] if self.host else []
+        if self._listening.is_unspecified:
+            hosts += lan_addresses()
+        elif not self._listening.is_loopback:
+            hosts.append(str(self._listening))
+        return [f"http://{in_url(host)}:{self._port}/" for host in hosts]
+
+    def _run(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._announce())
+
+    async def _announce(self) -> None:
+        """Announce on all interfaces, again after each change, until cancelled."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
+        while not self._stopping.is_set():
+            try:
+                found = self._interfaces()
+                if found:
+                    await self._announce_on(found)
+                else:
+                    self.host = ""
+                    await asyncio.sleep(CHECK_SECONDS)
+            except Exception as error:  # the page is served whether it is announced or not
+                if not self._has_failed:
+                    log.warning("the page cannot be announced in the network: %s", error)
+                self._has_failed = True
+                self.host = ""
+                with contextlib.suppress(OSError):  # the system does not tell the addresses
+                    self._tell_change()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _announce_on(self, found: tuple[Interface, ...]) -> None:
+        """Announce on these interfaces until they change or the name turns out to be another's."""
+        from zeroconf import ServiceInfo
+        from zeroconf.asyncio import AsyncZeroconf
+
+        own = frozenset(address for interface in found for address in interface.addresses)
+        async with AsyncZeroconf(interfaces=_senders(found)) as announcer:
+            name, is_published = await self._free_name(announcer.zeroconf, own)
+            service = ServiceInfo(
+                SERVICE,
+                f"{name}.{SERVICE}",
+                port=self._port,
+                properties={"path": "/"},
+                server=f"{name}.local.",
+                addresses=[] if is_published else [address.packed for address in own],
+            )
+            sent = await announcer.async_register_service(service, allow_name_change=True)
+            self.host = f"{name}.local"
+            self._has_failed = False
+            self._tell_change()
+            await sent
+            while found == self._interfaces():
+                rivals = _heard(announcer.zeroconf, self.host) - own
+                if rivals and _gives_way(own, rivals):
+                    log.warning(
+                        "%s is the name of another machine; choosing another one", self.host
+                    )
+                    return
+                await asyncio.sleep(CHECK_SECONDS)
+
+    async def _free_name(self, zeroconf: Zeroconf, own: frozenset[Address]) -> tuple[str, bool]:
+        """Find a host name that no other machine has.
+
+        Returns:
+            The name, and whether another program on this machine publishes it already.
+        """
+        from zeroconf import AddressResolver, IPVersion
+
+        for number in range(1, MOST_NAMES + 1):
+            name = self._name if number == 1 else f"{self._name}-{number}"
+            resolver = AddressResolver(f"{name}.local.")
+            await resolver.async_request(zeroconf, QUESTION_MS)
+            answered = _without_zones(resolver.ip_addresses_by_version(IPVersion.All))
+            if answered <= own:
+                return name, bool(answered)
+        raise RuntimeError(f"other machines have all names from {self._name} to {name}")
+
+    def _interfaces(self) -> tuple[Interface, ...]:
+        """The interfaces and addresses on which the page can be opened."""
+        listening = self._listening
+        chosen = []
+        for interface in interfaces():
+            addresses = tuple(
+                address
+                for address in interface.addresses
+                if address == listening
+                or (listening.is_unspecified and (address.version == 4 or listening.version == 6))
+            )
+            if addresses:
+                chosen.append(Interface(interface.index, addresses))
+        return tuple(chosen)
+
+    def _tell_change(self) -> None:
+        addresses = self.addresses()
+        if addresses and addresses != self._shown:
+            self._shown = addresses
+            self._on_change(addresses)
+
+
+def _senders(found: Iterable[Interface]) -> list[str | int]:
+    """What python-zeroconf sends by: an IPv4 address or, for IPv6, the number of an interface."""
+    senders: list[str | int] = []
+    for interface in found:
+        senders += [str(address) for address in interface.addresses if address.version == 4][:1]
+        if any(address.version == 6 for address in interface.addresses):
+            senders.append(interface.index)
+    return senders
+
+
+def _heard(zeroconf: Zeroconf, host: str) -> frozenset[Address]:
+    """All addresses that were heard for a host name, perhaps our own."""
+    from zeroconf import AddressResolver, IPVersion
+
+    resolver = AddressResolver(f"{host}.")
+    resolver.load_from_cache(zeroconf)
+    return _without_zones(resolver.ip_addresses_by_version(IPVersion.All))
+
+
+def _without_zones(addresses: Iterable[Address]) -> frozenset[Address]:
+    return frozenset(ipaddress.ip_address(address.packed) for address in addresses)
+
+
+def _gives_way(own: frozenset[Address], rivals: frozenset[Address]) -> bool:
+    """Whether this machine, not the other, takes another name: the highest address stays."""
+    return max(map(_order, own)) < max(map(_order, rivals))
+
+
+def _order(address: Address) -> tuple[int, bytes]:
+    return address.version, address.packed
