@@ -1,7 +1,7 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
-import { icon, make } from "./dom.js";
-import { confidenceWords } from "./words.js";
+import { icon, isOwnScreen, make } from "./dom.js";
+import { capitalized, confidenceWords, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
 const LONG_TITLE = 48; // letters; longer ones are set smaller
@@ -92,9 +92,9 @@ export function choiceView(heading, items, open) {
       make(
         "span",
         "card-label",
-        make("span", "name", item.title),
-        item.location ? make("span", "where", item.location) : null,
-        item.price ? make("span", "cost", item.price) : null,
+        make("span", "name", unbroken(item.title)),
+        item.location ? make("span", "where", unbroken(item.location)) : null,
+        item.price ? make("span", "cost", unbroken(item.price)) : null,
       ),
     );
     card.type = "button";
@@ -128,16 +128,16 @@ export function textButton(words, act) {
 }
 
 function thing(item) {
-  const label = make("div", "label", make("h2", item.title.length > LONG_TITLE ? "title long" : "title", item.title));
+  const label = make("div", "label", make("h2", item.title.length > LONG_TITLE ? "title long" : "title", unbroken(item.title)));
   if (item.location) {
-    label.append(make("p", "location", icon("place"), make("span", "clamp", item.location)));
+    label.append(make("p", "location", icon("place"), make("span", "clamp", unbroken(item.location))));
   }
-  if (item.price) label.append(make("p", "price", item.price));
+  if (item.price) label.append(make("p", "price", unbroken(item.price)));
   const attributes = Object.entries(item.attributes ?? {}).slice(0, MOST_ATTRIBUTES);
   if (attributes.length) {
     const list = make("dl", "attributes");
     for (const [name, value] of attributes) {
-      list.append(make("dt", "clamp", name), make("dd", "clamp", value));
+      list.append(make("dt", "clamp", capitalized(name)), make("dd", "clamp", unbroken(value)));
     }
     label.append(list);
   }
@@ -159,9 +159,9 @@ function rows(items, open) {
       "button",
       "row",
       mat(item.photo),
-      make("span", "name", item.title),
-      make("span", "where", item.location || " "),
-      make("span", "cost", item.price),
+      make("span", "name", unbroken(item.title)),
+      make("span", "where", unbroken(item.location) || " "),
+      make("span", "cost", unbroken(item.price)),
     );
     row.type = "button";
     row.addEventListener("click", () => open(item));
@@ -184,6 +184,5 @@ function mat(address) {
 
 // A kiosk's own screen shows no links: a visitor could not come back from a shop's website.
 function shopAddress(url) {
-  const kiosk = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  return !kiosk && /^https?:\/\//i.test(url ?? "") ? url : null;
+  return !isOwnScreen && /^https?:\/\//i.test(url ?? "") ? url : null;
 }

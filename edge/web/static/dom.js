@@ -4,6 +4,9 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
+// Whether the page is on the device's own screen, a kiosk's, and not in a visitor's browser.
+export const isOwnScreen = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+
 // An element with a class and children; strings among the children become text.
 export function make(tag, className = "", ...children) {
   const element = document.createElement(tag);

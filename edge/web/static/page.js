@@ -2,11 +2,11 @@
 
 import { Panel, foundView, itemView, sentenceView, sightingView, textButton } from "./answer.js";
 import { stayAwake } from "./awake.js";
-import { byId, make } from "./dom.js";
+import { byId, isOwnScreen, make } from "./dom.js";
 import { Link } from "./link.js";
 import { LivePicture } from "./picture.js";
 import { MOST_FOUND, fetchItem, fetchStatus, findItems, searchPhoto } from "./search.js";
-import { STAGES, catalogueName, clock, spokenVerdict } from "./words.js";
+import { STAGES, capitalized, catalogueName, clock, spokenVerdict } from "./words.js";
 
 const BACK_AFTER = 90_000; // ms without input until the page shows the camera's answer again
 const TYPING_PAUSE = 250;
@@ -103,7 +103,7 @@ function showLive() {
   if (key === shown) return;
   shown = key;
   if (waiting) {
-    panel.show(sentenceView("turn", "No catalogue yet", `${waiting[0].toUpperCase()}${waiting.slice(1)}.`));
+    panel.show(sentenceView("turn", "No catalogue yet", `${capitalized(waiting)}.`));
     showLook(null);
     speak(waiting);
     return;
@@ -260,11 +260,19 @@ byId("words").addEventListener("input", () => {
   typing = setTimeout(() => findByName(byId("words").value.trim()), TYPING_PAUSE);
 });
 
-byId("photo").addEventListener("change", (event) => {
-  const [file] = event.target.files;
-  event.target.value = ""; // the same photo may be chosen again
-  if (file) searchWith(file);
-});
+for (const input of ["photo", "taken"]) {
+  byId(input).addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    event.target.value = ""; // the same photo may be chosen again
+    if (file) searchWith(file);
+  });
+}
+
+// A phone can take a photo, too.
+if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {
+  byId("take-button").hidden = false;
+  byId("choose-words").textContent = "Choose a photo";
+}
 
 byId("back").addEventListener("click", () => {
   backToLive();

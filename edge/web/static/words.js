@@ -24,6 +24,15 @@ export function spokenVerdict(sighting) {
   }
 }
 
+// Text in which a number stays in one line with its unit, and a currency with its amount.
+export function unbroken(text) {
+  return text.replace(/(\d) (?=[\p{L}%°€$£¥]{1,4}(?!\p{L}))/gu, "$1\u00a0").replace(/([€$£¥]) (?=\d)/g, "$1\u00a0");
+}
+
+export function capitalized(text) {
+  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
+}
+
 export function clock(milliseconds) {
   const moment = new Date(milliseconds);
   const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

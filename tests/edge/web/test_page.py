@@ -53,7 +53,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
     "--disable-sync --no-first-run"
 ).split()
-KIOSK, WIDE, PHONE = (800, 480), (1920, 1080), (390, 844)
+KIOSK, WIDE, PHONE, TABLET = (800, 480), (1920, 1080), (390, 844), (768, 1024)
 SIZES = {"kiosk": KIOSK, "wide": WIDE, "phone": PHONE}
 STATES = ("match", "one_of", "unknown", "nothing", "long", "hostile", "offline")
 SECONDS = 1000  # Playwright counts milliseconds
@@ -126,8 +126,8 @@ def visiting(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
         locale="en-GB",
-        is_mobile=size == PHONE,
-        has_touch=size == PHONE,
+        is_mobile=size in (PHONE, TABLET),
+        has_touch=size in (PHONE, TABLET),
     )
     context.set_default_timeout(60 * SECONDS)
     page = context.new_page()
@@ -467,6 +467,47 @@ def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
     expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
     page.get_by_role("button", name="Back to live").click()
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+
+
+@pytest.mark.parametrize("size", [PHONE, TABLET], ids=["phone", "tablet"])
+def test_phone_takes_or_chooses_a_photo(
+    browser: Browser, device: StandInDevice, size: tuple[int, int]
+) -> None:
+    """It offers both ways; a phone that may only take one cannot send the photos that it has."""
+    photo = FilePayload(name="gear.jpg", mimeType="image/jpeg", buffer=draw_look(GEAR))
+    device.answer = GEAR
+    with serving(device) as address:
+        machine = address.replace("127.0.0.1", socket.gethostname().lower())
+        with visiting(browser, machine, size) as page:
+            take, choose = page.get_by_label("Take a photo"), page.get_by_label("Choose a photo")
+            expect(page.locator("label", has=take)).to_be_visible()
+            expect(page.locator("label", has=choose)).to_be_visible()
+            expect(take).to_have_attribute("capture", "environment")
+            expect(choose).not_to_have_attribute("capture", re.compile(".*"))
+            take.set_input_files(photo)
+            expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_kiosk_offers_one_way(browser: Browser, device: StandInDevice) -> None:
+    """A kiosk's own touch screen has no second camera."""
+    with serving(device) as address, visiting(browser, address, TABLET) as page:
+        expect(page.locator("#picture")).to_be_visible()
+        expect(page.locator("#take-button")).to_be_hidden()
+        expect(page.locator("#choose-words")).to_have_text("Search with a photo")
+
+
+def test_number_stays_with_its_unit(page: Page, device: StandInDevice) -> None:
+    """No line ends between them, whatever the width."""
+    device.show(Verdict.MATCH, [(WRENCH, 0.9), (GEAR, 0.5)])
+    expect(page.locator(".title")).to_be_visible()
+    assert page.locator(".title").evaluate("(title) => title.textContent") == (
+        "Combination wrench, 17\N{NO-BREAK SPACE}mm"
+    )
+    assert page.locator(".price").evaluate("(price) => price.textContent") == (
+        "€\N{NO-BREAK SPACE}9.80"
+    )
+    expect(page.locator(".next .name")).to_have_text("Spur gear, 24 teeth, module 1.5")
 
 
 def test_unknown_leads_to_the_search(page: Page, device: StandInDevice) -> None:
