@@ -64,6 +64,9 @@ class Match:
 class Bundle:
     """An open bundle. Safe to use from many threads; `catalog.catalogue` is easier to use.
 
+    It closes all its files as soon as nobody refers to it any more: a reader that still answers
+    from it, in whatever thread, is not disturbed when others go on with a newer bundle.
+
     Attributes:
         path: Its folder.
         id: ``<UTC time>-<12 hex of the manifest's sha256>``.

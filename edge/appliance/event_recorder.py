@@ -75,7 +75,7 @@ class EventRecorder:
         self._counters = counters
         self._put_status("started", "", version=version("visual-search"))
         if bundle is not None:
-            self._put_model_loaded(bundle)
+            self._put_model_loaded(_model(bundle))
             self._bundle = bundle.id
         self._thread.start()
 
@@ -119,10 +119,11 @@ class EventRecorder:
     def catalogue(self, bundle: Bundle) -> None:
         """Record that another catalogue is in use."""
         former, self._bundle = self._bundle, bundle.id
-        is_older = bundle.id < former  # ids begin with the time of the build
+        identity, model = bundle.id, _model(bundle)  # the tasks must not keep the bundle open
+        is_older = identity < former  # ids begin with the time of the build
         what = "catalogue_rolled_back" if is_older else "catalogue_activated"
-        self._enqueue("status", lambda: self._put_status(what, "", bundle=bundle.id, former=former))
-        self._enqueue("status", lambda: self._put_model_loaded(bundle))
+        self._enqueue("status", lambda: self._put_status(what, "", bundle=identity, former=former))
+        self._enqueue("status", lambda: self._put_model_loaded(model))
 
     def catalogue_rejected(self, bundle: str, reason: str, in_use: str) -> None:
         """Record that a catalogue could not be opened, and which one is in use instead."""
@@ -197,15 +198,8 @@ class EventRecorder:
             )
         )
 
-    def _put_model_loaded(self, bundle: Bundle) -> None:
-        featurizer = bundle.featurizer
-        self._put_status(
-            "model_loaded",
-            "",
-            network=featurizer.descriptor.name,
-            engine=featurizer.engine,
-            bundle=bundle.id,
-        )
+    def _put_model_loaded(self, model: dict[str, events.Detail]) -> None:
+        self._put_status("model_loaded", "", **model)
         if self._settings.report_features:
             self._outbox.put(events.message("Model loaded SUCCESSFULLY"))
 
@@ -235,6 +229,16 @@ def thumbnail(crop_jpeg: bytes) -> str | None:
         if len(jpeg) <= events.MAX_THUMBNAIL_BYTES:
             return base64.b64encode(jpeg).decode()
     return None
+
+
+def _model(bundle: Bundle) -> dict[str, events.Detail]:
+    """What is recorded of a bundle's network."""
+    featurizer = bundle.featurizer
+    return {
+        "network": featurizer.descriptor.name,
+        "engine": featurizer.engine,
+        "bundle": bundle.id,
+    }
 
 
 def _item(candidate: Candidate) -> events.Item:

@@ -39,7 +39,7 @@ class RecognitionLoop:
         latest: The newest sightings.
         picture: The newest frame.
         counters: What the loop counts.
-        observation: The newest one that was computed; None before the first.
+        observation: The newest one that was computed with this bundle; None before the first.
 
     Args:
         settings: ``[edge]``.
@@ -126,12 +126,14 @@ class RecognitionLoop:
 
     def use(self, bundle: Bundle) -> None:
         """Recognize with another bundle from the next frame on."""
+        self.observation = None  # it refers to the bundle before, which would stay open
         self._recognizer.use(bundle)
         self.forget()
 
     def stop_using(self) -> None:
         """Recognize nothing from the next frame on, because the bundle can be read no longer."""
         self.forget()
+        self.observation = None
         self._recognizer.use(None)
 
     def forget(self) -> None:

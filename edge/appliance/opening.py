@@ -17,7 +17,7 @@ from edge.appliance.event_recorder import EventRecorder
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Opened:
     """What the appliance begins with.
 
@@ -28,6 +28,11 @@ class Opened:
 
     bundle: Bundle | None
     failure: str = ""
+
+    def hand_over(self) -> Bundle | None:
+        """Give the bundle away, once: it closes as soon as nobody refers to it any more."""
+        bundle, self.bundle = self.bundle, None
+        return bundle
 
 
 def open_bundle(

@@ -78,7 +78,7 @@ def run(
         PortError: The port cannot be listened on.
     """
     appliance = Appliance(
-        settings, opened.bundle, followed, state_folder, recorder, failure=opened.failure
+        settings, opened.hand_over(), followed, state_folder, recorder, failure=opened.failure
     )
     announcement = Announcement(settings.network_name, on_announced) if settings.lan else None
     app = create_app(appliance, announcement=announcement, show_address=settings.show_address)

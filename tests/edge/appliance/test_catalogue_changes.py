@@ -1,0 +1,178 @@
+"""A device whose catalogue changes again and again holds on to none that it left."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from catalog.bundles import validator
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import read_manifest
+from catalog.bundles.shelf import Shelf
+from catalog.core.settings import DeviceSettings
+from edge.appliance import shelf_watcher
+from edge.appliance.appliance import Appliance
+from edge.appliance.event_recorder import open_recorder
+from edge.appliance.opening import open_bundle
+from edge.appliance.shelf_watcher import FollowedShelf
+from edge.errors import CameraError
+from edge.settings import EdgeSettings
+from edge.sighting import Image
+from sync.settings import OutboxSettings
+from tests.conftest import sign_again
+from tests.edge.appliance.test_appliance import until
+from tests.support.drawing import draw_thing
+
+CHANGES = 20
+READERS = 3
+
+
+@pytest.fixture
+def shelf(small_bundle: Path, own_bundle: Path, tmp_path: Path) -> Shelf:
+    """A shelf with two versions; the second is active."""
+    sign_again(own_bundle, title="Second")
+    shelf = Shelf(tmp_path / "shelf")
+    with shelf.changing():
+        for bundle in (small_bundle, own_bundle):
+            identity = read_manifest(bundle)[1]
+            shelf.place(Path(shutil.copytree(bundle, tmp_path / identity)), identity)
+            shelf.switch(identity)
+    return shelf
+
+
+class HeldThing:
+    """A camera that shows one thing, until it is unplugged."""
+
+    name = "held thing"
+    learns_background = False
+    paced = True
+    live = True
+
+    def __init__(self) -> None:
+        self.unplugged = threading.Event()
+        self._image = draw_thing(1)
+
+    def read(self) -> Image:
+        if self.unplugged.wait(0.01):
+            raise CameraError("unplugged")
+        return self._image.copy()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def camera() -> HeldThing:
+    return HeldThing()
+
+
+@pytest.fixture
+def device(
+    shelf: Shelf, camera: HeldThing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Appliance]:
+    """A running device that looks at its shelf all the time; what it opens was validated before."""
+    monkeypatch.setattr(shelf_watcher, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(validator, "validate", lambda *_: None)
+    settings = EdgeSettings.model_validate({"interval_ms": 20})
+    recorder = open_recorder(DeviceSettings(data_dir=tmp_path), OutboxSettings())
+    opened = open_bundle(None, shelf, tmp_path / "state", "auto", recorder)
+    followed, state = FollowedShelf(shelf), tmp_path / "state"
+    appliance = Appliance(
+        settings, opened.hand_over(), followed, state, recorder, lambda *_: camera
+    )
+    gc.collect()
+    gc.disable()  # a device at rest collects no cycles for hours
+    try:
+        appliance.start()
+        yield appliance
+    finally:
+        appliance.stop()
+        gc.enable()
+
+
+def change(device: Appliance, shelf: Shelf) -> weakref.ref[Bundle]:
+    """Make the shelf's other version the active one; gives the bundle that was left."""
+    left = weakref.ref(device.catalogue)
+    other = shelf.previous()
+    assert other is not None
+    with shelf.changing():
+        shelf.switch(other.name)
+    until(lambda: device.catalogue.id == other.name)
+    return left
+
+
+def open_files(shelf: Shelf) -> Counter[str]:
+    """The versions' files that this process has open, and how often."""
+    found: Counter[str] = Counter()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            file = os.readlink(descriptor)
+        except OSError:  # it was closed meanwhile
+            continue
+        if file.startswith(str(shelf.versions)):
+            found[file] += 1
+    return found
+
+
+def test_after_many_changes_no_more_files_are_open_than_after_one(
+    device: Appliance, shelf: Shelf
+) -> None:
+    picture = draw_thing(1)
+    counts = []
+    with ThreadPoolExecutor(READERS) as readers:
+        for _ in range(CHANGES):
+            searches = [readers.submit(device.search, picture, None) for _ in range(READERS)]
+            left = change(device, shelf)
+            bundles = {search.result().bundle for search in searches}
+            assert bundles <= {version.name for version in shelf.versions.iterdir()}
+            del searches
+            until(lambda left=left: left() is None)  # type: ignore[misc]
+            counts.append(open_files(shelf))
+    assert set(counts[-1].values()) == {1}
+    assert counts[-1] == counts[-3] == counts[1]
+    assert counts[-2] == counts[0]
+
+
+def test_a_reader_finishes_with_the_version_that_it_began_with(
+    device: Appliance, shelf: Shelf
+) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read() -> bytes | None:
+        catalogue = device.catalogue
+        reading.set()
+        assert go_on.wait(60)
+        return catalogue.thumbnail(0)
+
+    with ThreadPoolExecutor(1) as readers:
+        answer = readers.submit(read)
+        assert reading.wait(60)
+        left = change(device, shelf)
+        assert left() is not None, "its reader is not done"
+        go_on.set()
+        assert answer.result() is not None
+    until(lambda: left() is None)
+
+
+def test_without_a_camera_too_a_version_that_left_the_shelf_is_removed(
+    device: Appliance, shelf: Shelf, camera: HeldThing
+) -> None:
+    until(lambda: device.latest.newest() is not None)
+    camera.unplugged.set()
+    until(lambda: device.camera().state == "offline")
+    first = device.catalogue.id
+    left = change(device, shelf)
+    until(lambda: left() is None)
+    with shelf.changing():
+        (shelf.folder / "previous").unlink()
+        shelf.prune()
+    assert first not in {version.name for version in shelf.versions.iterdir()}
