@@ -20,6 +20,7 @@ from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
+from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.interfaces import CameraStatus, ServedCatalogue
 from edge.web.server import Server
@@ -246,6 +247,18 @@ class StandInDevice:
         while not self.stopping.wait(1 / frames_a_second):
             if self.camera_now.state == "online" and not self.frozen:
                 self.take_frame()
+
+
+class StandInAnnouncement(Announcement):
+    """Announces nothing, and has the addresses that a test gives it."""
+
+    def __init__(self, addresses: list[str], host: str = "") -> None:
+        super().__init__("stand-in")
+        self.host = host
+        self.given = addresses
+
+    def addresses(self) -> list[str]:
+        return self.given
 
 
 def show_state(device: StandInDevice, state: str) -> None:

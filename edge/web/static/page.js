@@ -1,5 +1,6 @@
 // Connects the page with the device's state and with a visitor's searches.
 
+import { OwnAddress } from "./address.js";
 import { Panel, foundView, itemView, sentenceView, sightingView, textButton } from "./answer.js";
 import { stayAwake } from "./awake.js";
 import { byId, isOwnScreen, make } from "./dom.js";
@@ -16,6 +17,7 @@ const HINTS = {
 };
 
 const panel = new Panel(byId("panel"));
+const address = new OwnAddress();
 let state = null;
 let clockDifference = 0;
 let named; // the bundle whose name the status line shows
@@ -102,6 +104,7 @@ function showLive() {
   const key = `${camera.state === "offline"} ${sighting?.id} ${waiting}`;
   if (key === shown) return;
   shown = key;
+  address.show(!waiting && camera.state !== "offline" && (sighting?.verdict ?? "nothing") === "nothing");
   if (waiting) {
     panel.show(sentenceView("turn", "No catalogue yet", `${capitalized(waiting)}.`));
     showLook(null);
@@ -157,6 +160,7 @@ function reloadForUpdate(page) {
 
 function showResult(words, view, spoken) {
   searching = true;
+  address.show(false);
   byId("result-words").textContent = words;
   byId("result-bar").hidden = false;
   panel.show(view);
@@ -307,4 +311,5 @@ window.addEventListener("pageshow", followVisibility);
 
 panel.show(sightingView(null, openItem, askForName));
 showTimings(null);
+address.start();
 followVisibility();

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import (
@@ -42,6 +43,7 @@ from tests.support.web_stand_in import (
     LONG_TITLE,
     SHELL,
     WRENCH,
+    StandInAnnouncement,
     StandInCatalogue,
     StandInDevice,
     draw_look,
@@ -94,9 +96,15 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def serving(device: StandInDevice, most_streams: int = 48, port: int = 0) -> Iterator[str]:
+def serving(
+    device: StandInDevice,
+    most_streams: int = 48,
+    port: int = 0,
+    announcement: StandInAnnouncement | None = None,
+) -> Iterator[str]:
     """Serve a page that shows `device`, with its camera running; gives the address."""
-    server = Server(create_app(device, most_streams), "127.0.0.1", port, device.stopping)
+    app = create_app(device, most_streams, announcement=announcement)
+    server = Server(app, "127.0.0.1", port, device.stopping)
     threads = [
         threading.Thread(target=server.serve),
         threading.Thread(target=device.run_camera),
@@ -174,6 +182,36 @@ def test_invites_while_nothing_is_there(page: Page) -> None:
     expect(page.locator("#status-camera")).to_have_text("Camera on")
     expect(page.locator("#status-catalogue")).to_have_text("Things of 22 Nov 2026")
     assert frames_are_coming(page)
+
+
+def test_own_screen_shows_the_address_while_idle(browser: Browser, device: StandInDevice) -> None:
+    """The QR code can be read. A page that was opened from elsewhere shows none."""
+    announcement = StandInAnnouncement(["http://shop.local:8080/", "http://10.9.0.2:8080/"])
+    with serving(device, announcement=announcement) as address:
+        with visiting(browser, address, KIOSK) as page:
+            expect(page.locator("#address-words")).to_have_text("shop.local:8080")
+            expect(page.locator("#address")).to_be_visible()
+            page.wait_for_function("document.getElementById('address-code').naturalWidth > 0")
+            picture = np.frombuffer(page.locator("#address").screenshot(), np.uint8)
+            read = cv2.QRCodeDetector().detectAndDecode(cv2.imdecode(picture, cv2.IMREAD_COLOR))
+            assert read[0] == "http://10.9.0.2:8080/"
+            assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+            device.show(Verdict.MATCH, [(CUP, 0.91)])
+            expect(page.locator("#address")).to_be_hidden()
+            device.show(Verdict.NOTHING, [])
+            expect(page.locator("#address")).to_be_visible()
+            page.fill("#words", "cup")
+            expect(page.locator("#result-bar")).to_be_visible()
+            expect(page.locator("#address")).to_be_hidden()
+        elsewhere = address.replace("127.0.0.1", socket.gethostname())
+        asked: list[str] = []
+        with visiting(browser, "about:blank") as page:
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(elsewhere)
+            expect(page.locator(".sentence")).to_contain_text("Hold something")
+            expect(page.locator("#address")).to_be_hidden()
+        assert asked
+        assert not any("address" in url.rpartition("/")[2] for url in asked if ".js" not in url)
 
 
 def test_match_appears_then_the_next(page: Page, device: StandInDevice) -> None:

@@ -1,0 +1,44 @@
+// On the device's own screen: where visitors' phones can open this page, in words and as a QR code.
+
+import { byId } from "./dom.js";
+
+const OWN_SCREEN = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const EVERY = 10_000; // ms; the network may come later, or change
+
+export class OwnAddress {
+  #idle = false;
+  #address = "";
+
+  // Elsewhere than on the device's own screen nothing is asked and shown: the visitor is there.
+  start() {
+    if (OWN_SCREEN.test(location.hostname)) this.#follow();
+  }
+
+  // It is shown while the page is idle.
+  show(idle) {
+    this.#idle = idle;
+    byId("address").hidden = !idle || !this.#address;
+  }
+
+  async #follow() {
+    try {
+      const answer = await fetch("/api/address");
+      const { addresses, show } = await answer.json();
+      if (!show) return;
+      this.#take(addresses);
+    } catch {
+      // the device is away; its address may be another one afterwards
+    }
+    setTimeout(() => this.#follow(), EVERY);
+  }
+
+  #take(addresses) {
+    const all = addresses.join(" ");
+    if (all !== this.#address) {
+      this.#address = all;
+      byId("address-words").textContent = addresses[0]?.replace(/^http:\/\/|\/$/g, "") ?? "";
+      if (all) byId("address-code").src = `/address.svg?${encodeURIComponent(all)}`;
+    }
+    this.show(this.#idle);
+  }
+}

@@ -1,0 +1,113 @@
+"""Where other devices can open the page: told by the API, as a QR code, and in the terminal."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from click import unstyle
+from pydantic import ValidationError
+
+from edge.settings import EdgeSettings
+from edge.web.addresses import address_for_phones, in_url
+from edge.web.announcement import Announcement
+from edge.web.app import create_app
+from edge.web.own_address import code_for_terminal, code_picture
+from edge.web.security import CONTENT_SECURITY_POLICY
+from tests.edge.web.test_openapi import check
+from tests.support.web_stand_in import StandInAnnouncement, StandInDevice
+
+ADDRESSES = ["http://shop.local:8080/", "http://10.9.0.2:8080/"]
+
+
+def test_nothing_is_told_without_lan() -> None:
+    """Then no other device can open the page."""
+    client = create_app(StandInDevice()).test_client()
+    answer = client.get("/api/address")
+    assert answer.get_json() == {"addresses": [], "show": False}
+    check(answer.get_json(), "/api/address")
+    assert client.get("/address.svg").status_code == 404
+
+
+@pytest.mark.parametrize("show", [True, False])
+def test_addresses_are_told_with_lan(show: bool) -> None:
+    """The setting decides whether the device's own screen shows them."""
+    app = create_app(
+        StandInDevice(lan=True), announcement=StandInAnnouncement(ADDRESSES), show_address=show
+    )
+    answer = app.test_client().get("/api/address")
+    assert answer.get_json() == {"addresses": ADDRESSES, "show": show}
+    check(answer.get_json(), "/api/address")
+
+
+def test_qr_code_is_a_picture_under_the_policy() -> None:
+    """It holds the numeric address, and has neither style nor script."""
+    app = create_app(StandInDevice(lan=True), announcement=StandInAnnouncement(ADDRESSES))
+    answer = app.test_client().get("/address.svg")
+    assert answer.mimetype == "image/svg+xml"
+    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert answer.data == code_picture(ADDRESSES[1])
+    assert b"style" not in answer.data
+    assert b"script" not in answer.data
+
+
+def test_announced_name_is_an_own_host() -> None:
+    """Only the name that was taken is: another one in .local may be DNS rebinding."""
+    announcement = StandInAnnouncement(ADDRESSES, "shop-2.local")
+    client = create_app(StandInDevice(lan=True), announcement=announcement).test_client()
+    asked = {
+        host: client.get("/api/latest", headers={"Host": host}).status_code
+        for host in ("shop-2.local:8080", "Shop-2.local", "shop.local:8080", "local", ".local")
+    }
+    assert list(asked.values()) == [200, 200, 400, 400, 400], asked
+    announcement.host = ""
+    assert client.get("/api/latest", headers={"Host": "shop-2.local"}).status_code == 400
+
+
+def test_phones_get_a_number_where_there_is_one() -> None:
+    """Old phones find no name that ends in .local."""
+    assert address_for_phones(ADDRESSES) == ADDRESSES[1]
+    assert address_for_phones(ADDRESSES[:1]) == ADDRESSES[0]
+    assert address_for_phones(["http://[fd00::2]:8080/"]) == "http://[fd00::2]:8080/"
+    assert address_for_phones([]) == ""
+    assert [in_url(host) for host in ("fd00::2", "10.9.0.2")] == ["[fd00::2]", "10.9.0.2"]
+
+
+def test_terminal_code_can_be_read() -> None:
+    """The half blocks, drawn as pixels, are a QR code of the address."""
+    halves = {" ": (0, 0), "\u2580": (255, 0), "\u2584": (0, 255), "\u2588": (255, 255)}
+    rows: list[list[int]] = []
+    for line in unstyle(code_for_terminal(ADDRESSES[1])).splitlines():
+        rows += [[halves[sign][half] for sign in line] for half in (0, 1)]
+    picture = np.kron(np.array(rows, np.uint8), np.ones((8, 8), np.uint8))
+    assert cv2.QRCodeDetector().detectAndDecode(picture)[0] == ADDRESSES[1]
+
+
+def test_an_announcement_that_never_started_stops() -> None:
+    """As where the appliance fails before its page is served."""
+    announcement = Announcement("shop")
+    announcement.stop()
+    announcement.join(1.0)
+    assert announcement.addresses() == []
+
+
+@pytest.mark.parametrize("name", ["shop_1", "-shop", "shop-", "shop.local", "söp", "s" * 61])
+def test_names_that_no_host_can_have_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="not a name for the network"):
+        EdgeSettings(name=name)
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        ("Counter3.shop.example", "counter3"),
+        ("localhost", "visual-search"),
+        ("a_b", "visual-search"),
+    ],
+)
+def test_default_name_is_the_machines(
+    machine: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: machine)
+    assert EdgeSettings().network_name == name
+    assert EdgeSettings(name="Till-4").network_name == "till-4"
