@@ -94,7 +94,7 @@ def test_an_announcement_that_never_started_stops() -> None:
 @pytest.mark.parametrize("name", ["shop_1", "-shop", "shop-", "shop.local", "söp", "s" * 61])
 def test_names_that_no_host_can_have_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="not a name for the network"):
-        EdgeSettings(name=name)
+        EdgeSettings.model_validate({"name": name})
 
 
 @pytest.mark.parametrize(
@@ -109,5 +109,5 @@ def test_default_name_is_the_machines(
     machine: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: machine)
-    assert EdgeSettings().network_name == name
-    assert EdgeSettings(name="Till-4").network_name == "till-4"
+    assert EdgeSettings.model_validate({}).network_name == name
+    assert EdgeSettings.model_validate({"name": "Till-4"}).network_name == "till-4"
