@@ -1,7 +1,7 @@
 """Announce the page in the local network by multicast DNS: a web page, at a name of its own.
 
-python-zeroconf publishes and answers. It probes the name of a service, as RFC 6762 wants, but not
-the name of a host; that is done here.
+python-zeroconf publishes and answers. It probes the names of services, as RFC 6762 wants, but not
+those of hosts; that is done here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edge.web.addresses import Address, Interface, in_url, interfaces, lan_addre
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
+    from zeroconf.asyncio import AsyncZeroconf
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Announcement:
     ) -> None:
         self.host = ""
         self._name = name
+        self._taken = ""  # tried first when it is announced again
         self._on_change = on_change
         self._listening: Address = ipaddress.IPv6Address("::1")
         self._port = 0
@@ -118,49 +120,51 @@ class Announcement:
 
     async def _announce_on(self, found: tuple[Interface, ...]) -> None:
         """Announce on these interfaces until they change or the name turns out to be another's."""
-        from zeroconf import ServiceInfo
         from zeroconf.asyncio import AsyncZeroconf
 
         own = frozenset(address for interface in found for address in interface.addresses)
         async with AsyncZeroconf(interfaces=_senders(found)) as announcer:
-            name, is_published = await self._free_name(announcer.zeroconf, own)
-            service = ServiceInfo(
-                SERVICE,
-                f"{name}.{SERVICE}",
-                port=self._port,
-                properties={"path": "/"},
-                server=f"{name}.local.",
-                addresses=[] if is_published else [address.packed for address in own],
-            )
-            sent = await announcer.async_register_service(service, allow_name_change=True)
-            self.host = f"{name}.local"
+            self.host = f"{await self._take_name(announcer, own)}.local"
             self._has_failed = False
             self._tell_change()
-            await sent
             while found == self._interfaces():
                 rivals = _heard(announcer.zeroconf, self.host) - own
                 if rivals and _gives_way(own, rivals):
+                    self._taken = ""
                     log.warning(
                         "%s is the name of another machine; choosing another one", self.host
                     )
                     return
                 await asyncio.sleep(CHECK_SECONDS)
 
-    async def _free_name(self, zeroconf: Zeroconf, own: frozenset[Address]) -> tuple[str, bool]:
-        """Find a host name that no other machine has.
+    async def _take_name(self, announcer: AsyncZeroconf, own: frozenset[Address]) -> str:
+        """Announce host and page by the first name that no other machine has for either.
 
-        Returns:
-            The name, and whether another program on this machine publishes it already.
+        Raises:
+            RuntimeError: Other machines have all names.
         """
-        from zeroconf import AddressResolver, IPVersion
+        from zeroconf import AddressResolver, IPVersion, NonUniqueNameException, ServiceInfo
 
-        for number in range(1, MOST_NAMES + 1):
-            name = self._name if number == 1 else f"{self._name}-{number}"
+        numbered = (f"{self._name}-{number}" for number in range(2, MOST_NAMES + 1))
+        for name in dict.fromkeys((self._taken or self._name, self._name, *numbered)):
             resolver = AddressResolver(f"{name}.local.")
-            await resolver.async_request(zeroconf, QUESTION_MS)
+            await resolver.async_request(announcer.zeroconf, QUESTION_MS)
             answered = _without_zones(resolver.ip_addresses_by_version(IPVersion.All))
-            if answered <= own:
-                return name, bool(answered)
+            if answered - own:
+                continue
+            # Where another program on this machine publishes the name, that is used.
+            page = ServiceInfo(
+                SERVICE,
+                f"{name}.{SERVICE}",
+                port=self._port,
+                properties={"path": "/"},
+                server=f"{name}.local.",
+                addresses=[] if answered else [address.packed for address in own],
+            )
+            with contextlib.suppress(NonUniqueNameException):
+                await announcer.async_register_service(page, allow_name_change=bool(answered))
+                self._taken = name
+                return name
         raise RuntimeError(f"other machines have all names from {self._name} to {name}")
 
     def _interfaces(self) -> tuple[Interface, ...]:
