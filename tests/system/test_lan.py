@@ -44,7 +44,8 @@ wait "$device2" "$device3"
 """
 
 
-def run_in_own_network(script: str, folder: Path) -> None:
+def run_in_own_network(script: str, folder: Path) -> str:
+    """Run a script of bash in a network namespace; gives what it wrote to stderr."""
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     done = subprocess.run(
         ["unshare", "--net", *user, "bash", "-c", script],
@@ -57,6 +58,7 @@ def run_in_own_network(script: str, folder: Path) -> None:
     )  # fmt: skip
     logs = "\n".join(log.read_text() for log in folder.glob("device-*"))
     assert done.returncode == 0, done.stderr + logs
+    return done.stderr
 
 
 def test_two_devices_of_one_name_are_found_and_opened(tmp_path: Path) -> None:
@@ -80,3 +82,11 @@ def test_two_devices_of_one_name_are_found_and_opened(tmp_path: Path) -> None:
     said = "".join((tmp_path / f"device-{number}").read_text() for number in (2, 3))
     assert "open it at: http://shop.local:8080/   http://10.9.0." in said
     assert "open it at: http://shop-2.local:8080/   http://10.9.0." in said
+
+
+def test_announcing_survives_a_taken_port_and_a_new_address(tmp_path: Path) -> None:
+    """What went wrong is told in one line; the page is announced when it can be."""
+    said = run_in_own_network("python -m tests.support.changing_network", tmp_path)
+    assert said.startswith("the page cannot be announced in the network: ")
+    assert "in use" in said
+    assert said.count("\n") == 1
