@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from visual_search.system import require_linux
+
 if TYPE_CHECKING:
     from catalog.building.build import BuildOptions, BuildReport
     from catalog.building.features import SkippedPhoto
@@ -52,6 +54,8 @@ def __getattr__(name: str) -> object:
     """Import a name when it is first used: the command starts without OpenCV."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "VisualSearchError":  # which is there to be caught
+        require_linux()
     return getattr(import_module(_MODULES[name]), name)
 
 

@@ -12,6 +12,7 @@ import click
 
 from catalog.core.errors import VisualSearchError
 from catalog.core.lazy_group import LazyGroup
+from visual_search.system import require_linux
 
 COMMANDS = {
     "catalog": "catalog.cli.cli:catalog",
@@ -60,6 +61,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a file's name need not be UTF-8
     try:
+        require_linux()
         sys.exit(command(standalone_mode=False))  # commands return nothing, or what they exit with
     except (KeyboardInterrupt, click.Abort):
         sys.exit("stopped")
