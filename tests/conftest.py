@@ -29,6 +29,7 @@ from sync.trust.keys import KeyFolder
 from tests.support.drawing import write_things
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.networks import write_featurizer
+from tests.support.order import long_first
 from tests.support.repository import World, secret
 from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
@@ -47,6 +48,7 @@ skipped = pytest.StashKey[list[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores SIGINT, and so would every program that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(_Order())
     config.stash[left_out] = []
     config.stash[skipped] = []
 
@@ -66,6 +68,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.workeroutput["left_out"] = config.stash[left_out]
         config.hook.pytest_deselected(items=absent)
         items[:] = [item for item in items if item not in absent]
+
+
+class _Order:
+    """Its hook comes after that of pytest-randomly."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        if processes > 1:
+            items[:] = long_first(items, processes)
 
 
 @pytest.hookimpl(optionalhook=True)

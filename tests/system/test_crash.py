@@ -11,22 +11,33 @@ from pathlib import Path
 import pytest
 
 from tests.proofs.crash.__main__ import try_all
+from tests.proofs.crash.world import Owner
 
 
-def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory: pytest.TempPathFactory) -> Owner:
+    """Two bundles and the keys to publish them with."""
+    return Owner(tmp_path_factory.mktemp("owner")).create()
+
+
+def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(
+    owner: Owner, tmp_path: Path
+) -> None:
     """Also an owner's publish and build: what is seen is whole, and the next run completes."""
     said: list[str] = []
-    tallies = try_all(tmp_path, ("pull", "publish", "build"), 4, said.append)
+    tallies = try_all(owner, tmp_path, ("pull", "publish", "build"), 4, said.append)
     assert [tally.failures for tally in tallies.values()] == [[], [], []], said
     assert all(tally.tried == 4 and sum(tally.outcomes.values()) == 4 for tally in tallies.values())
     assert tallies["pull"].outcomes["old active"] > 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
-def test_power_cut_anywhere_leaves_the_old_or_the_new_catalogue(tmp_path: Path) -> None:
+def test_power_cut_anywhere_leaves_the_old_or_the_new_catalogue(
+    owner: Owner, tmp_path: Path
+) -> None:
     """A real file system that loses what was not flushed."""
     said: list[str] = []
-    tally = try_all(tmp_path, ("power",), 4, said.append)["power"]
+    tally = try_all(owner, tmp_path, ("power",), 4, said.append)["power"]
     assert not tally.failures, said
     assert tally.tried == 4
     assert tally.outcomes["old active"] > 0

@@ -48,13 +48,14 @@ def store(folder: Path) -> Iterator[tuple[dict[str, str], trials.Fetched]]:
 
 
 def try_all(
-    folder: Path, names: tuple[str, ...], most: int | None, progress: trials.ShowProgress
+    owner: Owner,
+    folder: Path,
+    names: tuple[str, ...],
+    most: int | None,
+    progress: trials.ShowProgress,
 ) -> dict[str, TrialCounts]:
     """Run the named trials with at most `most` points each; None: as many as each is meant for."""
     results = {}
-    home = folder / "owner"
-    home.mkdir()
-    owner = Owner(home).create()
 
     def world(name: str, source: str, environment: dict[str, str]) -> World:
         (folder / name / "device").mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,12 @@ def main(names: tuple[str, ...], points: int | None) -> None:
     if "power" in names and os.geteuid() != 0:
         sys.exit("error: cutting the power mounts a disk and must run as root; try: sudo make ...")
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as folder:
-        results = try_all(Path(folder), names, points, lambda line: click.echo(line, err=True))
+        home = Path(folder) / "owner"
+        home.mkdir()
+        owner = Owner(home).create()
+        results = try_all(
+            owner, Path(folder), names, points, lambda line: click.echo(line, err=True)
+        )
     for name, counts in results.items():
         click.echo(f"{name}: {counts}")
         for failure in counts.failures:
