@@ -7,6 +7,7 @@
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
 # make bench-link      measure following a channel, beside plain copying from the same store
+# make bench-slow-link measure how old the live picture is at the end of a slow link
 # make measure         measure how often it is right: real photos and the simulated camera
 # make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
 # make crash-test      kill pull, publish and build, and cut the power, at hundreds of points; as root
@@ -39,7 +40,7 @@ PROCESSES ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 PYTEST_RUN := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
-.PHONY: demo test test-fast test-clock coverage lint docs bench bench-link measure sizes crash-test \
+.PHONY: demo test test-fast test-clock coverage lint docs bench bench-link bench-slow-link measure sizes crash-test \
   tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -95,6 +96,9 @@ bench-link: $(VENV)/test
 	@command -v /usr/bin/aws >/dev/null || \
 	  { echo "error: the plain tool is missing; run: sudo apt-get install -y awscli"; exit 1; }
 	$(BIN)/python -m bench.link
+
+bench-slow-link: $(VENV)/test
+	$(BIN)/python -m bench.slow_link
 
 crash-test: $(VENV)/test
 	@tests/install/debian-packages

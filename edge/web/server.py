@@ -14,21 +14,23 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from edge.errors import PortError
 from edge.web.addresses import in_url, lan_addresses
 from edge.web.app import THREADS
 from edge.web.problems import MEDIA_TYPE, problem_body
 from edge.web.security import HEADERS
+from edge.web.streams import TAKEN
 
+UNSENT_BYTES = 16_384  # wait here and in the kernel; more would be old when a slow client gets it
 GONE_CLIENT_MS = 15_000  # a client that acknowledges no data for so long is gone
 LARGEST_BODY = 24 << 20  # above the app's own limit, so that the app answers in its own words
 STREAMS_GRACE_SECONDS = 0.4
 THREADS_GRACE_SECONDS = 0.4
 OPTIONS: dict[str, Any] = {
     "threads": THREADS,
-    "outbuf_high_watermark": 131_072,  # more would queue megabytes of stale video for a slow client
+    "outbuf_high_watermark": UNSENT_BYTES,
     "channel_timeout": 30,
     "cleanup_interval": 5,
     "channel_request_lookahead": 1,  # without it, only writing to a client shows that it is gone
@@ -150,9 +152,21 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Task(WSGITask):  # type: ignore[misc]
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[TAKEN] = self.channel.wait_until_taken
+        return environ
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
     parser_class = _Parser
     error_task_class = _ProblemTask
+
+    def wait_until_taken(self) -> None:
+        """Wait until the client has taken all but the last bytes of what was written, or left."""
+        self._flush_outbufs_below_high_watermark()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -167,8 +181,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and _is_everywhere(host):
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        # accepted connections inherit this option
+        # accepted connections inherit these options
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_CLIENT_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         listener.bind(address)
         listener.listen(128)
     except OSError as error:

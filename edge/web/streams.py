@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, json, request
 
+from edge.web.bitrate import AdaptiveBitrate
 from edge.web.documents import catalogue_document, state_document
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
@@ -15,8 +16,8 @@ from sync.outbox.clock import timestamp
 
 WAIT_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
 HEARTBEAT_SECONDS = 5.0
-FRAME_SECONDS = 0.1  # at most 10 frames a second
 PICTURELESS_SECONDS = 30.0  # a picture stream without pictures ends, to free its thread
+TAKEN = "visual_search.taken"  # in a request's environment; see `edge.web.server`
 BOUNDARY = "frame"
 MOTION_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
@@ -90,7 +91,8 @@ def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: 
         return _answer(streams, event_parts(appliance, page, _client_left()), "text/event-stream")
 
     def motion() -> Response:
-        return _answer(streams, picture_parts(appliance, _client_left()), MOTION_TYPE)
+        parts = picture_parts(appliance, _client_left(), _taken())
+        return _answer(streams, parts, MOTION_TYPE)
 
     app.add_url_rule("/api/events", view_func=events)
     app.add_url_rule("/camera.mjpg", view_func=motion)
@@ -121,12 +123,23 @@ def event_parts(appliance: ServedAppliance, page: str, left: Callable[[], bool])
         appliance.latest.wait(version, WAIT_SECONDS)
 
 
-def picture_parts(appliance: ServedAppliance, left: Callable[[], bool]) -> Iterator[bytes]:
-    """The parts of multipart/x-mixed-replace: the newest JPEG each time the client is ready."""
-    sequence = -1
+def picture_parts(
+    appliance: ServedAppliance,
+    left: Callable[[], bool],
+    taken: Callable[[], object] = lambda: None,
+) -> Iterator[bytes]:
+    """The parts of multipart/x-mixed-replace: the newest JPEG each time the client is ready.
+
+    Args:
+        appliance: The appliance.
+        left: Whether the client has left.
+        taken: Waits until the client has taken the parts before.
+    """
+    sequence, bitrate = -1, AdaptiveBitrate()
     sent_at = time.monotonic()
     while not appliance.stopping.is_set() and not left():
-        newest = appliance.picture.jpeg(sequence, WAIT_SECONDS)
+        size = bitrate.size
+        newest = appliance.picture.jpeg(sequence, WAIT_SECONDS, size)
         if newest is None:
             if time.monotonic() - sent_at > PICTURELESS_SECONDS:
                 return
@@ -137,8 +150,10 @@ def picture_parts(appliance: ServedAppliance, left: Callable[[], bool]) -> Itera
             b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
             % (BOUNDARY.encode(), len(jpeg), jpeg)
         )
+        taken()
         sent_at = time.monotonic()
-        appliance.stopping.wait(max(0.0, FRAME_SECONDS - (sent_at - started)))
+        bitrate.sent(size, len(jpeg), sent_at - started)
+        appliance.stopping.wait(bitrate.pause_s(len(jpeg), sent_at - started))
 
 
 def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Response:
@@ -150,6 +165,12 @@ def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Resp
 
 def _event(name: str, document: dict[str, object]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode()
+
+
+def _taken() -> Callable[[], object]:
+    """A function that waits until this request's client has taken what was sent, by the server."""
+    taken: Callable[[], object] = request.environ.get(TAKEN, lambda: None)
+    return taken
 
 
 def _client_left() -> Callable[[], bool]:

@@ -314,12 +314,13 @@ def test_a_process_reports_until_it_is_stopped_and_what_was_durable_outlives_a_k
     surroundings: Surroundings, small_bundle: Path, camera: str
 ) -> None:
     Shelf(surroundings.data / "shelf").activate(small_bundle)
+    found: list[dict[str, Any]] = []
     for ending in (signal.SIGTERM, signal.SIGKILL):
         port = free_port()
         process = surroundings.start("edge", "run", "--camera", camera, "--port", str(port))
         try:
             address = f"http://127.0.0.1:{port}/api/status"
-            seen = until(partial(_length, address, least=4))
+            seen = until(partial(_length, address, least=len(found) + 4))
         finally:
             process.send_signal(ending)
             process.communicate(timeout=20)
