@@ -8,10 +8,12 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+INTERFACES = Path("/sys/class/net")
 DOCUMENTATION_ADDRESS = "192.0.2.1"  # reserved by RFC 5737; no machine has it
 
 
@@ -23,10 +25,12 @@ class Interface:
         index: Its number.
         addresses: Its addresses, without zones. Of each family, link-local ones (which routers do
             not forward) are left out where there are others.
+        is_hardware: Whether a cable or a radio is behind it, not a tunnel or a container.
     """
 
     index: int
     addresses: tuple[Address, ...]
+    is_hardware: bool
 
 
 def interfaces() -> tuple[Interface, ...]:
@@ -55,7 +59,7 @@ def interfaces() -> tuple[Interface, ...]:
             if not address.is_link_local or address.version not in routable
         )
         if chosen:
-            found.append(Interface(index, chosen))
+            found.append(Interface(index, chosen, _is_hardware(adapter.name)))
     return tuple(found)
 
 
@@ -106,6 +110,14 @@ def address_for_phones(addresses: Sequence[str]) -> str:
             ipaddress.ip_address(urlsplit(address).hostname or "")
             return address
     return next(iter(addresses), "")
+
+
+def _is_hardware(name: str) -> bool:
+    """Whether an interface is hardware, or a bridge, bond or VLAN over hardware."""
+    folder = INTERFACES / name
+    return (folder / "device").exists() or any(
+        _is_hardware(lower.name.removeprefix("lower_")) for lower in folder.glob("lower_*")
+    )
 
 
 def _can_bind(address: Address, interface: int = 0) -> bool:

@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -168,7 +169,10 @@ class Announcement:
         raise RuntimeError(f"other machines have all names from {self._name} to {name}")
 
     def _interfaces(self) -> tuple[Interface, ...]:
-        """The interfaces and addresses on which the page can be opened."""
+        """The interfaces to announce on, with the addresses at which the page can be opened.
+
+        Visitors cannot reach the addresses of tunnels and containers, and would try them.
+        """
         listening = self._listening
         chosen = []
         for interface in interfaces():
@@ -179,8 +183,9 @@ class Announcement:
                 or (listening.is_unspecified and (address.version == 4 or listening.version == 6))
             )
             if addresses:
-                chosen.append(Interface(interface.index, addresses))
-        return tuple(chosen)
+                chosen.append(replace(interface, addresses=addresses))
+        hardware = [interface for interface in chosen if interface.is_hardware]
+        return tuple(hardware or chosen)  # a container's own interfaces are no hardware
 
     def _tell_change(self) -> None:
         addresses = self.addresses()

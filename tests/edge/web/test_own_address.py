@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from click import unstyle
 from pydantic import ValidationError
 
 from edge.settings import EdgeSettings
+from edge.web import addresses
 from edge.web.addresses import address_for_phones, in_url
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
@@ -113,3 +118,22 @@ def test_default_name_is_the_machines(
     monkeypatch.setattr("socket.gethostname", lambda: machine)
     assert EdgeSettings.model_validate({}).network_name == name
     assert EdgeSettings.model_validate({"name": "Till-4"}).network_name == "till-4"
+
+
+def test_bridge_over_hardware_is_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bridge of containers and a tunnel are not: visitors cannot reach their addresses."""
+    monkeypatch.setattr(addresses, "INTERFACES", tmp_path)
+    for link in ("eth0/device", "br0/lower_eth0", "docker0/lower_veth1", "veth1", "tun0"):
+        (tmp_path / link).mkdir(parents=True)
+    found = {folder.name: addresses._is_hardware(folder.name) for folder in tmp_path.iterdir()}
+    assert {name for name, is_hardware in found.items() if is_hardware} == {"eth0", "br0"}
+
+
+def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
+    """Without --lan the device neither announces itself nor pays for what could."""
+    code = (
+        "import sys, edge.cli.demo, edge.appliance.run; "
+        "print(sorted({'ifaddr', 'segno', 'zeroconf'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
