@@ -93,7 +93,8 @@ def serving(device: StandInDevice, port: int = 0, **options: Any) -> Iterator[We
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setattr(live, "LIVE_S", WAIT)  # a busy machine asks later than a picture is live
     with serving(StandInDevice()) as running:
         yield running
 
@@ -343,10 +344,20 @@ def test_waiting_viewers_leave_threads_free(web: Web, monkeypatch: pytest.Monkey
     """Beyond a few, viewers do not wait for the next picture."""
     monkeypatch.setattr(api, "NEWER_SECONDS", WAIT)
     web.device.take_frame()
+    begun, jpeg = threading.Semaphore(0), web.device.picture.jpeg
+
+    def waited_for(after: int, timeout: float, size: int) -> tuple[int, bytes] | None:
+        if timeout:
+            begun.release()
+        return jpeg(after, timeout, size)
+
+    monkeypatch.setattr(web.device.picture, "jpeg", waited_for)
     asked = [threading.Thread(target=web.get, args=("/camera.jpg?after=1",)) for _ in range(8)]
     for viewer in asked:
         viewer.start()
-    eventually(lambda: web.get("/camera.jpg?after=1").status_code == 204)
+    for _ in asked:
+        assert begun.acquire(timeout=WAIT)
+    assert web.get("/camera.jpg?after=1").status_code == 204
     web.device.take_frame()
     for viewer in asked:
         viewer.join(WAIT)
