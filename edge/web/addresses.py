@@ -67,13 +67,17 @@ def lan_addresses() -> list[str]:
     """The addresses that others can open, the one of the default route first.
 
     IPv6 addresses are listed only where there are no IPv4 ones: they are hard to type. Link-local
-    IPv6 addresses never are, because browsers do not open them.
+    IPv6 addresses never are, because browsers do not open them. Where the system does not tell its
+    interfaces, as in a sandbox without netlink sockets, the default route's address is all.
     """
-    addresses = [address for interface in interfaces() for address in interface.addresses]
+    routed = _routed_address()
+    try:
+        addresses = [address for interface in interfaces() for address in interface.addresses]
+    except OSError:
+        return [routed] if routed else []
     usable = [str(address) for address in addresses if address.version == 4] or [
         str(address) for address in addresses if not address.is_link_local
     ]
-    routed = _routed_address()
     return sorted(dict.fromkeys(usable), key=lambda address: address != routed)
 
 
@@ -91,7 +95,9 @@ def is_own_address(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         address = ipaddress.IPv6Address(int(address))
         if address.is_link_local:
-            return any(_can_bind(address, index) for index, _ in socket.if_nameindex())
+            with suppress(OSError):  # the system does not tell its interfaces
+                return any(_can_bind(address, index) for index, _ in socket.if_nameindex())
+            return False
     return _can_bind(address)
 
 

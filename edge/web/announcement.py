@@ -115,8 +115,7 @@ class Announcement:
                     log.warning("the page cannot be announced in the network: %s", error)
                 self._has_failed = True
                 self.host = ""
-                with contextlib.suppress(OSError):  # the system does not tell the addresses
-                    self._tell_change()
+                self._tell_change()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _announce_on(self, found: tuple[Interface, ...]) -> None:
@@ -191,7 +190,8 @@ class Announcement:
         addresses = self.addresses()
         if addresses and addresses != self._shown:
             self._shown = addresses
-            self._on_change(addresses)
+            with contextlib.suppress(OSError):  # as of a terminal that was closed
+                self._on_change(addresses)
 
 
 def _senders(found: Iterable[Interface]) -> list[str | int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +129,21 @@ def test_bridge_over_hardware_is_hardware(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / link).mkdir(parents=True)
     found = {folder.name: addresses._is_hardware(folder.name) for folder in tmp_path.iterdir()}
     assert {name for name, is_hardware in found.items() if is_hardware} == {"eth0", "br0"}
+
+
+def test_sandbox_without_interfaces_has_the_routed_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service without netlink sockets cannot list its interfaces."""
+
+    def refuse() -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr("ifaddr.get_adapters", refuse)
+    monkeypatch.setattr("socket.if_nameindex", refuse)
+    monkeypatch.setattr(addresses, "_routed_address", lambda: "10.9.0.2")
+    assert addresses.lan_addresses() == ["10.9.0.2"]
+    monkeypatch.setattr(addresses, "_routed_address", lambda: None)
+    assert addresses.lan_addresses() == []
+    assert not addresses.is_own_address(ipaddress.ip_address("fe80::1"))
 
 
 def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
