@@ -34,7 +34,7 @@ class Interface:
 
 
 def interfaces() -> tuple[Interface, ...]:
-    """This machine's interfaces that have an address, without loopback.
+    """This machine's interfaces that have a link and an address, without loopback.
 
     Raises:
         OSError: The system does not tell them.
@@ -58,7 +58,7 @@ def interfaces() -> tuple[Interface, ...]:
             for address in usable
             if not address.is_link_local or address.version not in routable
         )
-        if chosen:
+        if chosen and _has_link(adapter.name):
             found.append(Interface(index, chosen, _is_hardware(adapter.name)))
     return tuple(found)
 
@@ -124,6 +124,16 @@ def _is_hardware(name: str) -> bool:
     return (folder / "device").exists() or any(
         _is_hardware(lower.name.removeprefix("lower_")) for lower in folder.glob("lower_*")
     )
+
+
+def _has_link(name: str) -> bool:
+    """Whether an interface is on, and has a cable or a network of its radio."""
+    try:
+        return (INTERFACES / name / "carrier").read_text() != "0\n"
+    except FileNotFoundError:  # the system does not tell
+        return True
+    except OSError:  # it is turned off
+        return False
 
 
 def _can_bind(address: Address, interface: int = 0) -> bool:

@@ -6,6 +6,10 @@ import logging
 import queue
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zeroconf import ServiceInfo, Zeroconf
 
 from edge.web import announcement
 
@@ -16,10 +20,27 @@ def ip(words: str) -> None:
     subprocess.run(["ip", *words.split()], check=True)
 
 
+@contextmanager
+def rival() -> Iterator[None]:
+    """Another machine that took the same host name, as while both were cut off from each other."""
+    claim = ServiceInfo(
+        "_ssh._tcp.local.",
+        "rival._ssh._tcp.local.",
+        port=22,
+        server="shop.local.",
+        parsed_addresses=["fec0::1"],
+    )
+    network = Zeroconf(interfaces=["10.9.0.7"])
+    network.register_service(claim)
+    yield
+    network.close()
+
+
 def main() -> None:
-    """Take the port of multicast DNS away, give it back, and change the address."""
+    """Take the port of multicast DNS away, give it back, change the address, and claim the name."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("zeroconf").setLevel(logging.CRITICAL)  # as the command does
+    announcement.QUESTION_MS = 300
     announcement.CHECK_SECONDS = announcement.RETRY_SECONDS = 0.1
     told: queue.Queue[list[str]] = queue.Queue()
     announced = announcement.Announcement("shop", told.put)
@@ -36,6 +57,10 @@ def main() -> None:
     ip("address add 10.9.0.7/24 dev eth0")
     while told.get(timeout=PATIENCE_S) != ["http://shop.local:8080/", "http://10.9.0.7:8080/"]:
         pass
+    with rival():
+        expected = ["http://shop-2.local:8080/", "http://10.9.0.7:8080/"]
+        while told.get(timeout=PATIENCE_S) != expected:
+            pass
     announced.stop()
     announced.join(PATIENCE_S)
 

@@ -131,6 +131,19 @@ def test_bridge_over_hardware_is_hardware(tmp_path: Path, monkeypatch: pytest.Mo
     assert {name for name, is_hardware in found.items() if is_hardware} == {"eth0", "br0"}
 
 
+def test_interface_without_a_link_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the page is announced when the cable comes, though the address was there before."""
+    monkeypatch.setattr(addresses, "INTERFACES", tmp_path)
+    for name, carrier in (("eth0", "1\n"), ("eth1", "0\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "carrier").write_text(carrier)
+    (tmp_path / "eth2" / "carrier").mkdir(parents=True)  # reading it fails, as of one turned off
+    names = ("eth0", "eth1", "eth2", "eth3")
+    assert [addresses._has_link(name) for name in names] == [True, False, False, True]
+
+
 def test_sandbox_without_interfaces_has_the_routed_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service without netlink sockets cannot list its interfaces."""
 
