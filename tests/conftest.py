@@ -38,7 +38,9 @@ COMMAND = Path(sys.executable).with_name("visual-search")
 Fill = Callable[[Path], object]  # puts into a folder what belongs there
 
 SLOW_FOLDERS = ("tests/system/", "tests/training/")
-SLOW_FIXTURES = set("browser crowded demonstration long_bundle s3_server surroundings".split())
+SLOW_FIXTURES = set(
+    "browser crowded demonstration engine long_bundle s3_server surroundings".split()
+)
 
 CHECKED = os.environ.get("CI") == "true"  # nothing may be left out then
 left_out = pytest.StashKey[list[str]]()

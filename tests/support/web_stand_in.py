@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -278,6 +280,30 @@ def show_state(device: StandInDevice, state: str) -> None:
         device.go_offline(since=time.time() - 1260)
     else:
         device.show(Verdict.NOTHING, [])
+
+
+@contextlib.contextmanager
+def serving(
+    device: StandInDevice,
+    most_streams: int = 48,
+    port: int = 0,
+    announcement: StandInAnnouncement | None = None,
+) -> Iterator[str]:
+    """Serve a page that shows `device`, with its camera running; gives the address."""
+    app = create_app(device, most_streams, announcement=announcement)
+    server = Server(app, "127.0.0.1", port, device.stopping)
+    threads = [
+        threading.Thread(target=server.serve),
+        threading.Thread(target=device.run_camera),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}/"
+    finally:
+        server.close()
+        for thread in threads:
+            thread.join()
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
-from tests.edge.web.test_page import CHROMIUM, browser, serving, visiting, within
+from tests.edge.web.test_page import CHROMIUM, browser, visiting, within
 from tests.support.web_stand_in import (
     BUNDLE,
     CUP,
@@ -24,6 +24,7 @@ from tests.support.web_stand_in import (
     HOSTILE_TITLE,
     WRENCH,
     StandInDevice,
+    serving,
 )
 
 __all__ = ["browser"]  # a fixture

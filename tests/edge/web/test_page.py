@@ -30,9 +30,7 @@ from playwright.sync_api import (
 import edge.web.app
 from catalog.recognition.decision import Verdict
 from edge.sighting import Frame
-from edge.web.app import create_app
 from edge.web.interfaces import CameraStatus
-from edge.web.server import Server
 from tests.support.stopwatch import slowness
 from tests.support.web_stand_in import (
     CUP,
@@ -47,6 +45,7 @@ from tests.support.web_stand_in import (
     StandInCatalogue,
     StandInDevice,
     draw_look,
+    serving,
     show_state,
 )
 
@@ -93,30 +92,6 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, machine])
         yield chromium
         chromium.close()
-
-
-@contextlib.contextmanager
-def serving(
-    device: StandInDevice,
-    most_streams: int = 48,
-    port: int = 0,
-    announcement: StandInAnnouncement | None = None,
-) -> Iterator[str]:
-    """Serve a page that shows `device`, with its camera running; gives the address."""
-    app = create_app(device, most_streams, announcement=announcement)
-    server = Server(app, "127.0.0.1", port, device.stopping)
-    threads = [
-        threading.Thread(target=server.serve),
-        threading.Thread(target=device.run_camera),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}/"
-    finally:
-        server.close()
-        for thread in threads:
-            thread.join()
 
 
 @contextlib.contextmanager
