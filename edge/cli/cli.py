@@ -21,7 +21,9 @@ camera_option = click.option(
     "a folder of pictures, 'deeplens' or 'simulated'.",
 )
 port_option = click.option("--port", type=click.IntRange(0, 65535), help="The page's port [8080].")
-lan_option = click.option("--lan", is_flag=True, default=None, help="Offer the page to the LAN.")
+lan_option = click.option(
+    "--lan", is_flag=True, default=None, help="Offer the page to the LAN, and announce it."
+)
 
 
 def edge_settings(config: Path | None, **given: Any) -> EdgeSettings:
@@ -56,7 +58,7 @@ def run(
 
     Serves the catalogue that is active on this device, and a newer one from the next frame
     after it is activated. Where there is none yet, the page says what it waits for. With
-    --lan, browsers in the same network may look and search.
+    --lan, browsers in the same network may look and search; they find it by its name.
 
     \b
     Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_cameras_are_named_with_their_modes_or_their_problem(
     assert other.state == "note"
     assert other.message == "Other (/dev/video2) cannot be asked what it offers: Permission denied"
     assert "group video" in other.remedy
+
+
+@pytest.mark.parametrize("lan", ["false", "true"])
+def test_a_port_that_is_in_use_is_noted(
+    lan: str, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__LAN", lan)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setenv("VISUAL_SEARCH_EDGE__PORT", str(port))
+        (used,) = findings("port")
+    (free,) = findings("port")
+    assert (used.state, free.state) == ("note", "ok")
+    assert used.message.startswith(f"port {port} is in use")
+    assert free.message == f"port {port} is free"
 
 
 @pytest.fixture
