@@ -14,6 +14,7 @@ from edge.web.interfaces import ServedAppliance
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
+from edge.web.plain import add_plain
 from edge.web.problems import answer_with_problems
 from edge.web.searches import Searches
 from edge.web.security import protect
@@ -56,6 +57,7 @@ def create_app(
     searches.add_to(app)
     add_streams(app, appliance, streams, page)
     add_matches(app, appliance)
+    add_plain(app, appliance)
     add_own_address(app, announcement, show=show_address)
 
     def show_page() -> str:

@@ -40,6 +40,13 @@ export function wait(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
+// A signal that aborts after a time; AbortSignal.timeout is too new for some browsers.
+export function timeLimit(milliseconds) {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), milliseconds);
+  return controller.signal;
+}
+
 // Vary a delay, so that many pages do not act at the same moment.
 export function jitter(milliseconds) {
   return milliseconds * (0.75 + Math.random() / 2);

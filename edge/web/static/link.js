@@ -1,6 +1,6 @@
 // The link to the device: server-sent events, and polling while they fail.
 
-import { jitter } from "./dom.js";
+import { jitter, timeLimit } from "./dom.js";
 
 const QUIET_LIMIT = 12_000; // more than two heartbeats
 const FIRST_PAUSE = 1_000;
@@ -98,7 +98,7 @@ export class Link {
     try {
       const answer = await fetch("/api/latest", {
         cache: "no-store",
-        signal: AbortSignal.timeout(POLL_LIMIT),
+        signal: timeLimit(POLL_LIMIT),
       });
       if (answer.ok) state = await answer.json();
     } catch {

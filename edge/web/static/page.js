@@ -313,3 +313,4 @@ panel.show(sightingView(null, openItem, askForName));
 showTimings(null);
 address.start();
 followVisibility();
+document.documentElement.dataset.started = ""; // see outdated.js

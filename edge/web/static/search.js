@@ -1,5 +1,7 @@
 // Requests to the device: items by text, one item, a search with a photo.
 
+import { timeLimit } from "./dom.js";
+
 const LARGEST_PHOTO = 16 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
 export const MOST_FOUND = 24;
 const PATIENCE = 30_000;
@@ -9,11 +11,11 @@ export function findItems(text, signal) {
 }
 
 export function fetchItem(sku) {
-  return ask(`/api/items/${encodeURIComponent(sku)}`, { signal: AbortSignal.timeout(PATIENCE) });
+  return ask(`/api/items/${encodeURIComponent(sku)}`, { signal: timeLimit(PATIENCE) });
 }
 
 export function fetchStatus() {
-  return ask("/api/status", { signal: AbortSignal.timeout(PATIENCE) });
+  return ask("/api/status", { signal: timeLimit(PATIENCE) });
 }
 
 export function searchPhoto(file) {
@@ -22,7 +24,7 @@ export function searchPhoto(file) {
   }
   const form = new FormData();
   form.append("photo", file, file.name || "photo.jpg");
-  return ask("/api/search", { method: "POST", body: form, signal: AbortSignal.timeout(PATIENCE) });
+  return ask("/api/search", { method: "POST", body: form, signal: timeLimit(PATIENCE) });
 }
 
 // The answer's JSON; where there is none, an Error with a text for visitors is thrown.
@@ -30,8 +32,7 @@ async function ask(address, options) {
   let answer;
   try {
     answer = await fetch(address, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new Error("The device does not answer. Try again in a moment.");
   }
   const document = await answer.json().catch(() => null);

@@ -145,6 +145,14 @@ def test_hidden_tab_holds_no_stream(engine: Engine, page: str, device: StandInDe
     await_true(engine, LIVE)
 
 
+def test_plain_page(engine: Engine, page: str, device: StandInDevice) -> None:
+    """It has the answer and its pictures without a script."""
+    device.show(Verdict.MATCH, [(CUP, 0.91), (GEAR, 0.5)])
+    engine.open(f"{page}plain")
+    assert engine.script(f"return {text('h2', 'Blue stoneware cup')}")
+    await_true(engine, "[...document.images].every((image) => image.naturalWidth > 0)")
+
+
 def open_streams(address: str) -> int:
     """How many streams the device holds open."""
     found: int = httpx.get(f"{address}api/status").json()["streams"]["open"]

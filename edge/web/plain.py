@@ -1,0 +1,44 @@
+"""The plain page: the latest answer without a script, for browsers too old for the page."""
+
+from __future__ import annotations
+
+from flask import Flask, render_template, request
+
+from catalog.recognition.decision import Verdict
+from edge.sighting import Sighting
+from edge.web.documents import catalogue_document, sighting_document
+from edge.web.interfaces import ServedAppliance
+
+RENEWED_SECONDS = 3
+TURNS = 100  # so often it renews itself, then it tries the page: a kiosk is never left here
+CLEAR = 0.95  # probability from which a match counts as clear; as in words.js
+NEXT_BEST = 3
+
+
+def add_plain(app: Flask, appliance: ServedAppliance) -> None:
+    """Serve `/plain`."""
+
+    def plain() -> str:
+        text = request.args.get("turn", "")
+        turn = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+        newest = appliance.latest.newest()
+        return render_template(
+            "plain.html",
+            after=RENEWED_SECONDS,
+            next="/" if turn >= TURNS else f"/plain?turn={turn + 1}",
+            waiting=catalogue_document(appliance)["waiting"],
+            camera=appliance.camera(),
+            sighting=sighting_document(newest) if newest else {"verdict": Verdict.NOTHING},
+            confidence=_confidence(newest) if newest else "",
+            most=NEXT_BEST,
+        )
+
+    app.add_url_rule("/plain", view_func=plain)
+
+
+def _confidence(sighting: Sighting) -> str:
+    """How confident the answer is, in a visitor's words."""
+    if sighting.code:
+        return "Read from its code"
+    sure = sighting.matches[0].confidence if sighting.matches else 0.0
+    return "A clear match" if sure >= CLEAR else "Very likely this one"
