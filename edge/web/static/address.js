@@ -1,8 +1,7 @@
 // On the device's own screen: where visitors' phones can open this page, in words and as a QR code.
 
-import { byId } from "./dom.js";
+import { byId, isOwnScreen } from "./dom.js";
 
-const OWN_SCREEN = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 const EVERY = 10_000; // ms; the network may come later, or change
 
 export class OwnAddress {
@@ -11,7 +10,7 @@ export class OwnAddress {
 
   // Elsewhere than on the device's own screen nothing is asked and shown: the visitor is there.
   start() {
-    if (OWN_SCREEN.test(location.hostname)) this.#follow();
+    if (isOwnScreen) this.#follow();
   }
 
   // It is shown while the page is idle.

@@ -5,7 +5,7 @@ export function byId(id) {
 }
 
 // Whether the page is on the device's own screen, a kiosk's, and not in a visitor's browser.
-export const isOwnScreen = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+export const isOwnScreen = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
 
 // An element with a class and children; strings among the children become text.
 export function make(tag, className = "", ...children) {
