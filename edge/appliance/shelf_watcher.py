@@ -21,6 +21,7 @@ from catalog.core.errors import BundleError, FeaturizerError
 from catalog.core.state import Phase
 
 INTERVAL_S = 1.0
+SHORT_INTERVAL_S = 0.2  # while no bundle is open, and somebody waits for the first answer
 RETRY_S = 15.0  # after a failure of the machine, not of the bundle
 
 log = logging.getLogger(__name__)
@@ -81,8 +82,8 @@ class ShelfWatcher:
         return lost
 
     def watch(self, stopping: threading.Event) -> None:
-        """Check the shelf every second until `stopping` is set."""
-        while not stopping.wait(INTERVAL_S):
+        """Check the shelf every second until `stopping` is set; oftener while none is open."""
+        while not stopping.wait(INTERVAL_S if self._current() is not None else SHORT_INTERVAL_S):
             try:
                 self.check()
             except Exception as error:  # no content of the shelf may end the watch
