@@ -39,7 +39,7 @@ PROCESSES ?= 3
 # In a log of CI nobody watches a bar grow.
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 # One thread for each process's algebra: more wait for each other on a busy core, a sixth of the time.
-PYTEST_RUN := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
+PYTEST_RUN := env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench bench-link bench-slow-link measure sizes crash-test \
   tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
