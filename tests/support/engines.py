@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +82,9 @@ class Firefox:
     name = "firefox"
 
     def __init__(self) -> None:
-        self._driver = Marionette(bin=str(FIREFOX), headless=True, gecko_log=os.devnull)
+        # never a file that is needed: Marionette removes it first, even /dev/null
+        self._logs = tempfile.TemporaryDirectory()
+        self._driver = Marionette(bin=str(FIREFOX), headless=True, gecko_log=self._logs.name)
         self._driver.start_session()
 
     def open(self, address: str) -> None:
@@ -117,6 +120,7 @@ class Firefox:
         """End the browser."""
         self._driver.quit()
         self._driver.cleanup()
+        self._logs.cleanup()
 
 
 class WebKit:
