@@ -133,13 +133,15 @@ def test_page_and_picture_recover_when_the_appliance_is_killed_and_started_again
     watching = "() => fetch('/api/status').then(answer => answer.json())"
     with running(*arguments, port=port) as process:
         page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
-        until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
+        until(lambda: page.evaluate(watching)["streams"]["open"] == 1)
+        expect(page.locator("#picture")).to_be_visible()
         process.kill()
         process.wait()
     expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_visible()
     with running(*arguments, port=port):
         expect(page.get_by_text(re.compile("reconnecting", re.IGNORECASE)).first).to_be_hidden()
-        until(lambda: page.evaluate(watching)["streams"]["open"] == 2)
+        until(lambda: page.evaluate(watching)["streams"]["open"] == 1)
+        expect(page.locator("#picture")).to_be_visible()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
