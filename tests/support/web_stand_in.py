@@ -43,7 +43,7 @@ ITEMS = (
     Item("WR-17", "Combination wrench, 17 mm", "€ 9.80", "", "Drawer 12", {"Size": "17 mm"}),
     Item("GEAR/24", "Spur gear, 24 teeth, module 1.5", "€ 23.00", "", "Rack 4, bin 7",
          {"Teeth": "24", "Bore": "10 mm"}),
-    Item("LAMP-2", "Desk lamp “Mono”", "€ 89.00", "", "Window", {"Colour": "Green"}),
+    Item("LAMP-2", "Desk lamp “Mono”", "€ 89.00", "", "Window", {"colour": "Green"}),
     Item("SHELL", "Nautilus shell, polished", "", "", "Room 2, case 5", {"Period": "Recent"}),
     Item("HOST'ILE", HOSTILE_TITLE, "<i>€ 1</i>", "javascript:alert(1)", "'; DROP TABLE", {}),
     Item("LONG-1", LONG_TITLE, "€ 1,249.00", "", "Hall 3, aisle 14, rack 22, level 5, bin 118",

@@ -13,7 +13,7 @@ import pytest
 from catalog.recognition.decision import Verdict
 from tests.support.engines import ENGINES, FIREFOX, WEBKIT, Engine, await_true
 from tests.support.stopwatch import Stopwatch
-from tests.support.web_stand_in import CUP, GEAR, WRENCH, StandInDevice, draw_look, serving
+from tests.support.web_stand_in import CUP, GEAR, LAMP, WRENCH, StandInDevice, draw_look, serving
 
 LIVE = "!document.querySelector('#picture').hidden"
 COUNT_PICTURES = """window.drawn = 0;
@@ -81,6 +81,16 @@ def test_match_appears_then_one_of_these(engine: Engine, page: str, device: Stan
     device.show(Verdict.ONE_OF, [(GEAR, 0.74), (WRENCH, 0.72)])
     await_true(engine, text(".heading", "Probably one of these"))
     assert engine.script("return document.querySelectorAll('.card').length") == 2
+
+
+def test_attribute_names_begin_with_a_capital(
+    engine: Engine, page: str, device: StandInDevice
+) -> None:
+    """Whatever their catalogue writes; and no engine cuts a word or a number from its unit."""
+    device.show(Verdict.MATCH, [(LAMP, 0.9)])
+    await_true(engine, text(".attributes dt", "Colour"))
+    assert engine.script("return getComputedStyle(document.querySelector('dt')).hyphens") != "auto"
+    assert engine.script("return document.querySelector('.price').textContent") == "€\u00a089.00"
 
 
 def test_search_by_name_and_back_to_live(engine: Engine, page: str) -> None:
