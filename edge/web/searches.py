@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor, wait
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Request, Response, jsonify, request
 
 from edge.sighting import Sighting
 from edge.web.documents import sighting_document
@@ -24,7 +25,8 @@ class Searches:
 
     def __init__(self, appliance: ServedAppliance) -> None:
         self._appliance = appliance
-        self._places = threading.BoundedSemaphore(AT_ONCE)
+        # The same few threads do all the work: each thread that ever searched keeps memory.
+        self._workers = ThreadPoolExecutor(AT_ONCE, "search")
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._lock = threading.Lock()
         self._sightings: OrderedDict[str, Sighting] = OrderedDict()
@@ -35,19 +37,15 @@ class Searches:
 
     def search(self) -> Response:
         """Search with the photo of the request."""
-        busy = ProblemError(
-            503, "Others are searching; try again in a moment.", {"Retry-After": "3"}
-        )
         if not self._waiting.acquire(blocking=False):
-            raise busy
+            raise _busy()
         try:
-            if not self._places.acquire(timeout=PATIENCE_SECONDS):
-                raise busy
-            try:
-                image, box = uploaded_photo(request)
-                sighting = self._appliance.search(image, box)
-            finally:
-                self._places.release()
+            asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+            work = self._workers.submit(self._search, asked)
+            wait([work], PATIENCE_SECONDS)
+            if work.cancel():  # it has not begun
+                raise _busy()
+            sighting = work.result()
         finally:
             self._waiting.release()
         with self._lock:
@@ -56,7 +54,17 @@ class Searches:
                 self._sightings.popitem(last=False)
         return jsonify(sighting_document(sighting))
 
+    def _search(self, asked: Request) -> Sighting:
+        if self._appliance.stopping.is_set():
+            raise _busy()
+        image, box = uploaded_photo(asked)
+        return self._appliance.search(image, box)
+
     def find(self, sighting_id: str) -> Sighting | None:
         """One of the last searches, or None when it is gone."""
         with self._lock:
             return self._sightings.get(sighting_id)
+
+
+def _busy() -> ProblemError:
+    return ProblemError(503, "Others are searching; try again in a moment.", {"Retry-After": "3"})

@@ -529,6 +529,22 @@ def test_searches_wait_for_each_other(web: Web, monkeypatch: pytest.MonkeyPatch)
     assert search(web).status_code == 200
 
 
+def test_all_searches_are_made_by_the_same_few_threads(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that ever searched keeps memory, and the server has many."""
+    calm_search, threads = web.device.search, set()
+
+    def noted_search(*photo: Any) -> Any:
+        threads.add(threading.current_thread())
+        return calm_search(*photo)
+
+    monkeypatch.setattr(web.device, "search", noted_search)
+    for _ in range(3 * searches.AT_ONCE):
+        assert search(web).status_code == 200
+    assert len(threads) <= searches.AT_ONCE
+
+
 # problems and who may ask
 
 
