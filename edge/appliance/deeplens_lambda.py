@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from catalog.bundles.shelf import Shelf
+from catalog.core.allocator import bound_memory
 from catalog.core.errors import ContentError, SettingsError, VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.vectors import Tensor
@@ -55,6 +56,7 @@ def greengrass_infinite_infer_run(
         ContentError: No catalogue is active, or its network cannot be run.
         TransportError: This is no function on a Greengrass V1 core.
     """
+    bound_memory()
     stopping = stopping or threading.Event()
     device = load("device", DeviceSettings, config)
     settings = load("edge", EdgeSettings, config)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from catalog.core.allocator import bound_memory
 from catalog.core.errors import VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
@@ -66,6 +67,7 @@ def run(
       visual-search edge run --camera rtsp://user:password@camera/stream --lan
       visual-search edge run --bundle shop.bundle --camera pictures/ --port 8081
     """
+    bound_memory()
     from catalog.bundles.shelf import Shelf
     from edge.appliance.event_recorder import open_recorder
     from edge.appliance.opening import open_bundle

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from catalog.core.allocator import bound_memory
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from edge.cli.cli import (
     camera_option,
@@ -36,6 +37,7 @@ def demo(
       visual-search demo
       visual-search demo --camera /dev/video0 --port 8081
     """
+    bound_memory()
     from catalog.bundles.bundle import Bundle
     from edge.appliance.opening import Opened
     from edge.appliance.run import run

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import cv2
 
+from catalog.core.allocator import bound_memory
 from catalog.core.errors import SurroundingsError, VisualSearchError
 from edge.sighting import Image
 from edge.simulator.play import Play, PlayTruth
@@ -28,6 +29,7 @@ def main(video: Path, seed: int, seconds: int, *, plain: bool) -> None:
       python -m edge.simulator --video scenes.mp4
       python -m edge.simulator --video scenes.mp4 --seed 7 --seconds 120 --plain
     """
+    bound_memory()
     try:
         write_video(video, Play(seed), seconds, plain=plain)
     except VisualSearchError as error:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from catalog.core.allocator import bound_memory
 from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.terminal import as_json, print_json
 from sync.trust.renewal import warning
@@ -44,6 +45,7 @@ def run(config: Path | None) -> None:
     Example:
       visual-search sync run
     """
+    bound_memory()
     from sync.catalogues.run import probation_worker, pull_worker, run_lock
     from sync.catalogues.run import run as run_workers
     from sync.reports.check_publisher import check_publisher

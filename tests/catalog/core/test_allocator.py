@@ -1,0 +1,53 @@
+"""The allocator of a process that runs for long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LIMIT_S = 60
+
+# Threads fill memory with small blocks and free all but one in a hundred, so that the heap's end
+# stays in use. Unbounded, the process keeps what was freed.
+PROGRAM = """
+import sys, threading, time
+from pathlib import Path
+from catalog.core import allocator
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+def work():
+    blocks = [bytes(4000) for _ in range(5000)]
+    kept.extend(blocks[::100])
+    filled.wait()
+
+if sys.argv[1] == "bounded":
+    allocator.TRIM_INTERVAL_S = 0.05
+    allocator.bound_memory()
+    allocator.bound_memory()
+    assert [thread.name for thread in threading.enumerate()].count("allocator") == 1
+kept, before = [], resident()
+filled = threading.Barrier(4)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(resident() - before)
+deadline = time.monotonic() + (LIMIT if sys.argv[1] == "bounded" else 0.5)
+while resident() - before > 20 and time.monotonic() < deadline:
+    time.sleep(0.01)
+print(resident() - before)
+""".replace("LIMIT", str(LIMIT_S))
+
+
+def left_over(how: str) -> float:
+    """MB that a process keeps of the 80 MB that its threads freed."""
+    command = [sys.executable, "-c", PROGRAM, how]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    return float(done.stdout.splitlines()[-1])
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    assert left_over("bounded") < 20 < left_over("unbounded")
