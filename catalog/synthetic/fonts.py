@@ -25,7 +25,7 @@ FACES = {
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=32)  # 130 kB each
 def font(face: str, size: int) -> Font:
     """Return a face, `size` pixels high.
 

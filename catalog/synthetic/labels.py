@@ -193,7 +193,7 @@ LAYOUTS: dict[str, Callable[[Sheet, Label], None]] = {
 }
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)  # up to 2 MB each
 def front(label: Label, width: int, height: int) -> Texture:
     """Draw the front of a package, uint8 BGR (height, width, 3)."""
     sheet = Sheet(width, height, label.ground)
@@ -206,7 +206,7 @@ def wrap(label: Label, width: int, height: int) -> Texture:
     return np.concatenate([front(label, width // 3, height)] * 3, 1)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)  # up to 2 MB each
 def side(label: Label, width: int, height: int) -> Texture:
     """Draw a side of a box: brand, small print and a bar code."""
     sheet = Sheet(width, height, label.ground)
@@ -225,7 +225,7 @@ def side(label: Label, width: int, height: int) -> Texture:
     return sheet.texture()
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)  # up to 2 MB each
 def lid(label: Label, width: int, height: int) -> Texture:
     """Draw the top of a box: brand and name on the accent colour."""
     sheet = Sheet(width, height, label.accent)

@@ -50,7 +50,7 @@ def render_surfaces(parts: Sequence[Surface], view: View = View()) -> Cutout:
     return _draw(assemble(parts), 0.0, view)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)  # up to 4 MB each
 def _mesh(drawing: Drawing) -> Mesh:
     return assemble(surfaces(drawing))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,8 +22,8 @@ ShowingKind = Literal["empty", "item", "foreign", "hand"]
 FIRST = 2.0  # seconds of empty counter before the first showing
 ARRIVAL, DEPARTURE, HAND_OFF = 0.6, 0.4, 0.5  # seconds
 RESTS, GAPS = (3.0, 4.0), (0.6, 1.0)  # seconds
-SHORTEST = ARRIVAL + RESTS[0] + DEPARTURE + GAPS[0]
 FOREIGN_EVERY, HAND_EVERY = 6, 9
+RECENT = 4  # showings that are kept whole
 
 
 @dataclass(frozen=True)
@@ -91,47 +95,47 @@ class ShowingState:
 
 
 class Timeline:
-    """An endless row of showings, the same for the same seed."""
+    """An endless row of showings, the same for the same seed.
+
+    It remembers eight bytes of each showing that was: its start.
+    """
 
     def __init__(self, seed: int, items: Sequence[DrawnItem], *, foreign: bool = True) -> None:
         self._seed, self._items, self._foreign = seed, items, foreign
-        self._showings: list[Showing] = []
-        self._shown = {"item": 0, "foreign": 0}
+        self._starts = array("d", [FIRST])
+        self._recent: OrderedDict[int, Showing] = OrderedDict()
 
     def showing(self, number: int) -> Showing:
         """Showing `number`, from 0."""
-        while len(self._showings) <= number:
-            self._showings.append(self._next())
-        return self._showings[number]
+        if number not in self._recent:
+            while len(self._starts) <= number:
+                self._begin_next()
+            self._recent[number] = self._make(number)
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+        return self._recent[number]
 
     def at(self, seconds: float) -> ShowingState:
         """What happens at a time."""
         if seconds < FIRST - 1e-6:
             return ShowingState(None)
-        low, high = 0, int(seconds / SHORTEST) + 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.showing(middle).start <= seconds + 1e-6:
-                low = middle
-            else:
-                high = middle
-        return showing_state(self.showing(low), seconds - self.showing(low).start)
+        while self._starts[-1] <= seconds + 1e-6:
+            self._begin_next()
+        showing = self.showing(bisect_right(self._starts, seconds + 1e-6) - 1)
+        return showing_state(showing, seconds - showing.start)
 
-    def _next(self) -> Showing:
-        number = len(self._showings)
+    def _begin_next(self) -> None:
+        last = self.showing(len(self._starts) - 1)
+        self._starts.append(last.start + last.in_sight + last.gap)
+
+    def _make(self, number: int) -> Showing:
         random = np.random.default_rng([self._seed, number, 3])
-        before = self._showings[-1] if self._showings else None
-        start = FIRST if before is None else before.start + before.in_sight + before.gap
-        kind: ShowingKind = "item"
-        if number % HAND_EVERY == HAND_EVERY - 1:
-            kind = "hand"
-        elif self._foreign and number % FOREIGN_EVERY == FOREIGN_EVERY - 1:
-            kind = "foreign"
+        kind = self._kind(number)
         return Showing(
             number=number,
             kind=kind,
-            thing=self._thing(kind),
-            start=start,
+            thing=self._thing(kind, number),
+            start=self._starts[number],
             rest=float(random.uniform(*RESTS)),
             gap=float(random.uniform(*GAPS)),
             view=random_view(random),
@@ -143,15 +147,23 @@ class Timeline:
             seed=int(random.integers(2**31)),
         )
 
-    def _thing(self, kind: ShowingKind) -> DrawnItem | None:
-        """The next thing of a kind; all items come in turn, in an order that the seed chooses."""
-        if kind not in self._shown:
+    def _kind(self, number: int) -> ShowingKind:
+        if number % HAND_EVERY == HAND_EVERY - 1:
+            return "hand"
+        if self._foreign and number % FOREIGN_EVERY == FOREIGN_EVERY - 1:
+            return "foreign"
+        return "item"
+
+    def _thing(self, kind: ShowingKind, number: int) -> DrawnItem | None:
+        """The thing of a showing; all items come in turn, in an order that the seed chooses."""
+        if kind == "hand":
             return None
-        count = self._shown[kind]
-        self._shown[kind] += 1
+        hands = number // HAND_EVERY  # before this showing
+        foreign = number // FOREIGN_EVERY - number // math.lcm(HAND_EVERY, FOREIGN_EVERY)
+        foreign = foreign if self._foreign else 0
         if kind == "foreign":
-            return next(foreign_things(self._seed * 100_003 + count, 1, HELD_OUT))
-        cycle, place = divmod(count, len(self._items))
+            return next(foreign_things(self._seed * 100_003 + foreign, 1, HELD_OUT))
+        cycle, place = divmod(number - hands - foreign, len(self._items))
         order = np.random.default_rng([self._seed, cycle, 4]).permutation(len(self._items))
         return self._items[int(order[place])]
 
