@@ -6,6 +6,7 @@
 # make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
+# make memory          measure memory and open files after hours of use, shortened to minutes
 # make bench-link      measure following a channel, beside plain copying from the same store
 # make bench-slow-link measure how old the live picture is at the end of a slow link
 # make measure         measure how often it is right: real photos and the simulated camera
@@ -29,6 +30,7 @@ WHEELS ?= wheels
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
 MINUTES ?= 440
+MEMORY ?=
 AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 SHELL := /bin/bash
@@ -41,8 +43,8 @@ PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 # One thread for each process's algebra: more wait for each other on a busy core, a sixth of the time.
 PYTEST_RUN := env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
-.PHONY: demo test test-fast test-clock coverage lint docs bench bench-link bench-slow-link measure sizes crash-test \
-  tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
+.PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
+  crash-test tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
@@ -92,6 +94,9 @@ measure: $(VENV)/test
 	$(BIN)/python -m bench.evidence
 	$(BIN)/python -m bench.predictions
 	$(BIN)/python -m bench.demonstration
+
+memory: $(VENV)/test
+	$(BIN)/python -m bench.memory $(MEMORY)
 
 bench-link: $(VENV)/test
 	@command -v /usr/bin/aws >/dev/null || \
