@@ -18,6 +18,7 @@ from rich.table import Table
 
 from bench.building import build_speed, catalogue_photos, large_bundle, large_photos
 from bench.materials import materials
+from bench.memory import hour_figures
 from bench.process import process_figures
 from bench.stages import STAGES, rendered_frames, stage_times
 from bench.timing import network_ms
@@ -71,6 +72,7 @@ def main() -> None:
     results["verify, 1,000 items of 3 photos"] = verify_figures(thousand_items(RESULTS, embedded))
     results["memory, 10,000 photos"] = memory_figures(RESULTS / "bundle", thing)
     results["process"] = process_figures(RESULTS / "bundle", thing)
+    results["process after an hour of use"] = hour_figures(RESULTS / "bundle")
     for title, figures in results.items():
         if title not in {case[0] for case in CASES}:
             console.print(f"[bold]{title}[/]")

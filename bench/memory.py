@@ -99,6 +99,18 @@ def measure(bundle: Path, use: Use, environment: dict[str, str]) -> dict[str, An
     }
 
 
+def hour_figures(bundle: Path) -> dict[str, float]:
+    """MB resident before and after what a busy hour brings, in a few minutes, from five viewers."""
+    use = Use(uploads=100, viewers=5, showings=60, changes=1)
+    found = measure(bundle, use, {})
+    row = "resident memory {}, MB"
+    return {
+        row.format("after the first answer"): found["after the first answer"]["resident"],
+        row.format(f"after {use.progress()}"): found["after the use"]["resident"],
+        "of it in no file": found["after the use"]["anonymous"],
+    }
+
+
 def processor_s(process: int) -> float:
     """Processor seconds that a process has used, without its children."""
     return float(sum(psutil.Process(process).cpu_times()[:2]))

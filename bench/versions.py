@@ -39,5 +39,5 @@ def without_local_features(bundle: Path, target: Path) -> Path:
     if not target.exists():
         shutil.copytree(bundle, target)
         shutil.rmtree(target / LOCAL_FEATURES, ignore_errors=True)
-        retitle(target, "without local features", local_features=None)
+        retitle(target, "without local features", printed=None)
     return target
