@@ -1,10 +1,16 @@
-"""Run networks with ONNX Runtime."""
+"""Run networks with ONNX Runtime.
+
+From version 1.29 on it would report to its maker, and keep what it could not send in the user's
+cache folder. It reads whether it may when it is imported.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import cast
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from catalog.core.errors import FeaturizerError

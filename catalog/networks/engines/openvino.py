@@ -1,18 +1,25 @@
-"""Run networks with OpenVINO."""
+"""Run networks with OpenVINO.
+
+When it is imported it would report that to its maker, and leave a file in the user's home, by a
+package beside it. Without that package it reports nothing.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.vectors import Tensor
 from catalog.networks.engines.base import choose_output
+
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # as if it were not installed
+import openvino  # noqa: E402
 
 SETTINGS = {
     "INFERENCE_PRECISION_HINT": "f32",  # else a CPU with bfloat16 and any GPU answer differently
