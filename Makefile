@@ -40,7 +40,7 @@ PROCESSES ?= 3
 
 # In a log of CI nobody watches a bar grow.
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
-# One thread for each process's algebra: more wait for each other on a busy core, a sixth of the time.
+# One thread of OpenBLAS in each process: where cores are busy, two spend a sixth of the time waiting.
 PYTEST_RUN := env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \

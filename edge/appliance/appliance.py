@@ -28,6 +28,8 @@ from edge.vision.picture_search import Observation
 from edge.web.interfaces import CameraStatus
 from sync.errors import OutboxError
 
+WAITING_S = 0.5  # between two looks at what the device waits for
+
 log = logging.getLogger(__name__)
 
 
@@ -69,12 +71,16 @@ class Appliance:
         self._thread = threading.Thread(
             target=self._loop.run, name="loop", args=(self.stopping, self._exchange_catalogue)
         )
-        self._failure = failure
-        self._source = followed.source if followed is not None else ""
+        self._followed = followed
+        self._failure = self._without_folder(failure)
+        self._waiting_until, self._waiting_words = 0.0, ""  # monotonic seconds
         self._watcher: ShelfWatcher | None = None
         if followed is not None:
             self._watcher = ShelfWatcher(
-                followed.shelf, followed.engine, self._open_bundle, self._on_shelf_change
+                followed.shelf,
+                followed.engine,
+                lambda: self._loop.open_bundle,
+                self._on_shelf_change,
             )
 
     @property
@@ -84,7 +90,7 @@ class Appliance:
         Raises:
             NoCatalogueError: None is open; says what the device waits for.
         """
-        bundle = self._open_bundle()
+        bundle = self._loop.open_bundle
         if bundle is None:
             raise NoCatalogueError(self._waiting())
         return bundle
@@ -92,7 +98,7 @@ class Appliance:
     def start(self) -> None:
         """Start camera and loop; returns at once."""
         cv2.setNumThreads(1)
-        bundle = self._open_bundle()
+        bundle = self._loop.open_bundle
         if bundle is not None:
             self._write_phase("open", bundle.id)
         else:
@@ -150,7 +156,7 @@ class Appliance:
 
     def status(self) -> dict[str, object]:
         """How the device is, ready to be JSON."""
-        bundle, observation = self._open_bundle(), self._loop.observation
+        bundle, observation = self._loop.open_bundle, self._loop.observation
         return {
             "version": version("visual-search"),
             "uptime_s": round(time.time() - self._started_at, 1),
@@ -191,15 +197,23 @@ class Appliance:
             self._recorder.camera(state, self._reader.name)
 
     def _waiting(self) -> str:
-        folder = self._state_folder
-        sync = read_sync_state(folder) if folder is not None else SyncState()
-        return waiting_for(sync, self._source, self._failure)
+        """What the device waits for; every viewer asks several times a second."""
+        if time.monotonic() >= self._waiting_until:
+            folder = self._state_folder
+            sync = read_sync_state(folder) if folder is not None else SyncState()
+            source = self._followed.source if self._followed is not None else ""
+            self._waiting_words = waiting_for(sync, source, self._failure)
+            self._waiting_until = time.monotonic() + WAITING_S
+        return self._waiting_words
 
-    def _open_bundle(self) -> Bundle | None:
-        return self._loop.bundle if self._loop.has_bundle else None
+    def _without_folder(self, message: str) -> str:
+        """A message as the LAN may read it: it need not know where the device keeps its files."""
+        if self._followed is None:
+            return message
+        return message.replace(f"{self._followed.shelf.versions}/", "")
 
     def _bundle_id(self) -> str:
-        bundle = self._open_bundle()
+        bundle = self._loop.open_bundle
         return bundle.id if bundle is not None else ""
 
     def _exchange_catalogue(self) -> None:
@@ -207,7 +221,7 @@ class Appliance:
         if self._watcher is None:
             return
         if loss := self._watcher.take_loss():
-            log.error("the catalogue is in use no longer: %s", loss)
+            log.error("the catalogue is no longer in use: %s", loss)
             self._loop.stop_using()
             self.latest.notify()
         bundle = self._watcher.take()
@@ -223,11 +237,11 @@ class Appliance:
 
     def _on_shelf_change(self, phase: Phase, bundle: str, message: str) -> None:
         self._write_phase(phase, bundle, message)
-        if phase == "failed":
-            self._failure = message
+        if message:
+            self._failure = self._without_folder(message)
             self.latest.notify()
-            if self._recorder is not None:
-                self._recorder.catalogue_rejected(bundle, message, self._bundle_id())
+        if phase == "failed" and self._recorder is not None:
+            self._recorder.catalogue_rejected(bundle, message, self._bundle_id())
 
     def _write_phase(self, phase: Phase, bundle: str, message: str = "") -> None:
         if self._state_folder is not None and (phase == "stopped" or not self.stopping.is_set()):

@@ -78,9 +78,9 @@ class RecognitionLoop:
         return self._recognizer.bundle
 
     @property
-    def has_bundle(self) -> bool:
-        """Whether a bundle is open."""
-        return self._recognizer.has_bundle
+    def open_bundle(self) -> Bundle | None:
+        """The bundle that is open now; None where none is."""
+        return self._recognizer.open_bundle
 
     def run(self, stopping: threading.Event, before_frame: Callable[[], None]) -> None:
         """Run until `stopping` is set; `before_frame` is called between two frames."""
@@ -139,7 +139,7 @@ class RecognitionLoop:
     def forget(self) -> None:
         """End the current sighting, because the camera is offline or the catalogue has changed."""
         self._recognizer.reset()
-        if not self.has_bundle:
+        if self.open_bundle is None:
             return
         newest = self.latest.newest()
         if newest is not None and newest.verdict is not Verdict.NOTHING:
@@ -162,7 +162,7 @@ class RecognitionLoop:
     def _analyse(self, frame: Frame) -> None:
         learn = self._may_learn_background and self._reader.learns_background
         self._recognizer.learn_background(learn=learn)
-        if not self.has_bundle:
+        if self.open_bundle is None:
             self._recognizer.watch(frame)
             return
         observation = self._recognizer.observe(frame)

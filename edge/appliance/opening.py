@@ -10,7 +10,7 @@ from pathlib import Path
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
-from catalog.core.errors import BundleError, ShelfError
+from catalog.core.errors import BundleError, FeaturizerError, ShelfError
 from catalog.core.state import Phase, edge_state, write_edge_state
 from edge.appliance.event_recorder import EventRecorder
 
@@ -69,12 +69,12 @@ def open_bundle(
     write_phase(state_folder, "opening", active.name)
     try:
         return Opened(Bundle.open(active, engine))
-    except BundleError as error:
+    except (BundleError, FeaturizerError) as error:
         failure = str(error)
         write_phase(state_folder, "failed", active.name, failure)
     log.error("%s", failure)
     if previous is not None:
-        with suppress(BundleError):
+        with suppress(BundleError, FeaturizerError):
             opened = Bundle.open(previous, engine)
             log.error("going back to the catalogue before it, %s", opened.id)
             if recorder is not None:

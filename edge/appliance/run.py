@@ -116,7 +116,7 @@ def run(
 def _record_stop(state_folder: Path) -> None:
     """Write that this process has stopped, where its state says that it runs."""
     state = read_edge_state(state_folder)
-    if state is None or state.pid != os.getpid() or state.phase not in ("opening", "open"):
+    if state is None or state.pid != os.getpid() or state.phase == "stopped":
         return
     with suppress(ShelfError):  # the error that ended the process matters more
         write_edge_state(state_folder, edge_state("stopped", state.bundle, follows=state.follows))

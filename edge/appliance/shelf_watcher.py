@@ -1,7 +1,7 @@
 """Notice what changes on the shelf, beside the loop, which never waits for it.
 
-A newly activated bundle is opened. A bundle in use whose files are taken away or cut off is left,
-because reading what is not there any more would end the process.
+A newly activated bundle is opened. A bundle in use whose files are taken away or cut off is left:
+reading a mapped file behind its end would end the process.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class ShelfWatcher:
         return lost
 
     def watch(self, stopping: threading.Event) -> None:
-        """Check the shelf every second until `stopping` is set; oftener while none is open."""
-        while not stopping.wait(INTERVAL_S if self._current() is not None else SHORT_INTERVAL_S):
+        """Check the shelf every second until `stopping` is set; more often while none is open."""
+        while not stopping.wait(SHORT_INTERVAL_S if self._current() is None else INTERVAL_S):
             try:
                 self.check()
             except Exception as error:  # no content of the shelf may end the watch
@@ -104,8 +104,8 @@ class ShelfWatcher:
         active = self._shelf.active()
         current = self._current()
         if current is not None and (loss := _loss(current, active)):
+            self._on_change("failed", current.id, loss)  # said before the loop can act on it
             self._lost, self._tried = loss, None
-            self._on_change("failed", current.id, loss)
             return
         if active is None or (current is not None and active.name == current.id):
             if self._failed and current is not None:
@@ -126,10 +126,12 @@ class ShelfWatcher:
             if current is None:
                 self._open_previous()
             raise
-        except Exception:  # the machine lacks memory or a package; the bundle may be sound
+        except Exception as error:  # the machine lacks memory or a package; the bundle may be sound
             self._tried, self._retry_at = None, time.monotonic() + RETRY_S
             if current is not None:
                 self._on_change("open", current.id, "")
+            else:
+                self._on_change("waiting", "", str(error) or type(error).__name__)
             raise
 
     def _open_previous(self) -> None:
@@ -142,7 +144,7 @@ class ShelfWatcher:
 def _loss(bundle: Bundle, active: Path | None) -> str:
     """Why a bundle that is in use can be read no longer; empty where it can."""
     if active is None:
-        return f"{bundle.path} was taken from the shelf"
+        return f"{bundle.path.name} was taken from the shelf"
     for name, entry in bundle.manifest.files.items():
         file = bundle.path / name
         try:

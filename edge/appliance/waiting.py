@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from catalog.core.state import SyncState
 
 STALLED = timedelta(seconds=60)  # without news of a download, nobody works at it any more
+LONGEST_CHECK = timedelta(minutes=10)  # of a catalogue that was fetched
 
 BUILD = (
     "make one with 'visual-search catalog build PHOTOS --out BUNDLE' and then "
@@ -26,12 +27,16 @@ def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None
     """
     now = now or datetime.now(UTC)
     fetching = sync.fetching
-    if fetching is not None and abs(now - fetching.at) < STALLED:
-        percent = 100 * fetching.bytes // max(1, fetching.total)
-        return f"fetching the {'' if failure else 'first '}catalogue, {percent} %"
+    which = "catalogue" if failure else "first catalogue"
+    if fetching is not None:
+        is_complete = fetching.bytes >= fetching.total
+        if is_complete and abs(now - fetching.at) < LONGEST_CHECK:
+            return f"the {which} was fetched and is being checked"
+        if not is_complete and abs(now - fetching.at) < STALLED:
+            return f"fetching the {which}, {100 * fetching.bytes // fetching.total} %"
     if failure:
-        remedy = "sync will fetch it again" if source else f"activate another one, or {BUILD}"
-        return f"the catalogue cannot be used: {failure}; {remedy}"
+        remedy = "fetch it again with 'visual-search sync once'" if source else BUILD
+        return f"the catalogue cannot be used: {failure}; activate another one, or {remedy}"
     if not source:
         return (
             f"no catalogue is active on this device and no source is set: {BUILD}, or set "

@@ -47,13 +47,16 @@ class Recognizer:
 
     One thread uses it; `search` may be called by any thread.
 
+    Attributes:
+        open_bundle: The open bundle; None where none is.
+
     Args:
         bundle: The open bundle; None to learn the background alone until there is one.
         exact: Compare with every vector instead of asking the index.
     """
 
     def __init__(self, bundle: Bundle | None, *, exact: bool = False) -> None:
-        self._bundle = bundle
+        self.open_bundle = bundle
         self.active = True  # whether something goes on, so that the next frame should come soon
         self._exact = exact
         self._scene: Scene = FixedScene()
@@ -73,14 +76,10 @@ class Recognizer:
         Raises:
             NoCatalogueError: None is open.
         """
-        if self._bundle is None:
+        bundle = self.open_bundle
+        if bundle is None:
             raise NoCatalogueError("no catalogue is open")
-        return self._bundle
-
-    @property
-    def has_bundle(self) -> bool:
-        """Whether a bundle is open."""
-        return self._bundle is not None
+        return bundle
 
     def learn_background(self, *, learn: bool) -> None:
         """Set whether there is a background that can be learned; see `edge.vision.scene`."""
@@ -91,7 +90,7 @@ class Recognizer:
 
     def use(self, bundle: Bundle | None) -> None:
         """Continue with another bundle, or with none; the background stays known."""
-        self._bundle = bundle
+        self.open_bundle = bundle
         self.reset()
 
     def reset(self) -> None:

@@ -37,6 +37,7 @@ class Searches:
 
     def search(self) -> Response:
         """Search with the photo of the request."""
+        _ = self._appliance.catalogue  # before work: where none is open, that is the answer
         if not self._waiting.acquire(blocking=False):
             raise _busy()
         try:

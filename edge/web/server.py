@@ -158,6 +158,12 @@ class _Task(WSGITask):  # type: ignore[misc]
         environ[TAKEN] = self.channel.wait_until_taken
         return environ
 
+    def set_close_on_finish(self) -> None:
+        """Keep the connection after an answer without a body, which waitress takes for endless."""
+        closing = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or closing or self.version != "1.1":
+            super().set_close_on_finish()
+
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
     task_class = _Task

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from catalog.bundles.shelf import Shelf, unwritable
 from catalog.core import durable
-from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
+from catalog.core.errors import SettingsError, ShelfBusyError, ShelfError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.state import (
@@ -37,7 +38,7 @@ from sync.trust.trust import Trust
 if TYPE_CHECKING:
     from sync.catalogues.progress import DownloadProgress
 
-PROGRESS_INTERVAL = timedelta(seconds=1)  # between two writes of how far a download is
+PROGRESS_INTERVAL_S = 2.0  # between two writes of how far a download is
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between two clocks that are both right
 
 
@@ -69,7 +70,7 @@ class ChannelFollower:
         self._clock = clock
         self._publish = publish
         self._bytes_fetched = 0
-        self._fetching: Fetching | None = None  # as the state file has it
+        self._progress_due = 0.0  # monotonic seconds
 
     @classmethod
     def from_settings(
@@ -109,7 +110,7 @@ class ChannelFollower:
             ShelfError: Another process is checking, or the state file cannot be written.
         """
         with self._lock():
-            self._bytes_fetched, self._fetching = 0, None
+            self._bytes_fetched, self._progress_due = 0, 0.0
             former = read_sync_state(self._device.state)
             try:
                 result = self._check(progress)
@@ -238,12 +239,12 @@ class ChannelFollower:
         )
 
     def _save_progress(self, here: int, total: int) -> None:
-        """Write how far the download is into the state file, at most once a second."""
-        now, fetching = self._clock(), self._fetching
-        if fetching is not None and now - fetching.at < PROGRESS_INTERVAL:
+        """Write how far the download is into the state file, every few seconds and at its end."""
+        if time.monotonic() < self._progress_due and here < total:
             return
-        self._fetching = Fetching(bytes=here, total=total, at=now)
-        self._save_state(fetching=self._fetching)
+        self._progress_due = time.monotonic() + PROGRESS_INTERVAL_S
+        with suppress(ShelfError):  # the download is more important
+            self._save_state(fetching=Fetching(bytes=here, total=total, at=self._clock()))
 
     def _clock_problem(self, release: Release) -> str:
         """What is wrong with the clock: it cannot be earlier than the newest signature."""

@@ -106,9 +106,9 @@ function showLive() {
   shown = key;
   address.show(!waiting && camera.state !== "offline" && (sighting?.verdict ?? "nothing") === "nothing");
   if (waiting) {
-    panel.show(sentenceView("turn", "No catalogue yet", `${capitalized(waiting)}.`));
+    panel.show(sentenceView("turn", "Waiting for a catalogue", `${capitalized(waiting)}.`));
     showLook(null);
-    speak(waiting);
+    speak(waiting.replace(/\d+ %/, "")); // not each percent
     return;
   }
   if (camera.state === "offline") {

@@ -264,7 +264,7 @@ def test_without_a_catalogue_it_serves_and_says_how_to_get_one(page: Page) -> No
         assert get(port, "/api/latest")["waiting"] == words
         assert get(port, "/api/status")["catalogue"] is None
         page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
-        expect(page.get_by_text("No catalogue yet")).to_be_visible()
+        expect(page.get_by_text("Waiting for a catalogue")).to_be_visible()
         expect(page.get_by_text("catalog build").first).to_be_visible()
         expect(page.locator("#picture")).to_be_visible()
         process.terminate()
@@ -302,7 +302,7 @@ def test_a_fresh_device_answers_once_sync_has_fetched_its_first_catalogue(
         assert until(lambda: get(port, "/api/latest")["sighting"])["bundle"]
         assert health(port) == ""
         assert get(port, "/api/latest")["waiting"] is None
-        expect(page.get_by_text("No catalogue yet")).to_be_hidden()
+        expect(page.get_by_text("Waiting for a catalogue")).to_be_hidden()
 
 
 @pytest.mark.parametrize("how", ["taken away", "cut off"])

@@ -128,7 +128,7 @@ def test_a_bundle_that_can_be_read_no_longer_is_left(shelf: Shelf, how: str) -> 
             file.write_bytes(content[:100])
     device.watcher.check()
     loss = device.watcher.take_loss()
-    assert str(device.bundle.path) in loss
+    assert device.bundle.path.name in loss
     assert device.watcher.take_loss() == "", "said once"
     assert device.phases == [("failed", device.bundle.id)]
 
@@ -146,6 +146,19 @@ def test_where_none_is_in_use_the_one_before_a_damaged_one_is_opened(
     taken = device.watcher.take()
     assert taken is not None
     assert taken.id == first
+
+
+def test_what_the_machine_lacks_for_the_first_bundle_is_said(
+    small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, said = Shelf(tmp_path / "fresh"), []
+    shelf.activate(small_bundle)
+    monkeypatch.setattr("catalog.bundles.validator.sys.executable", "/absent/python")
+    watcher = ShelfWatcher(shelf, "auto", lambda: None, lambda *change: said.append(change))
+    with pytest.raises(SurroundingsError):
+        watcher.check()
+    assert said[-1][:2] == ("waiting", "")
+    assert "cannot be started" in said[-1][2]
 
 
 def test_only_active_and_previous_stay_on_the_shelf(

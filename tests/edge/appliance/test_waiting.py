@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from catalog.core.state import Fetching, SyncState
-from edge.appliance.waiting import STALLED, waiting_for
+from edge.appliance.waiting import LONGEST_CHECK, STALLED, waiting_for
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SOURCE = "s3://bucket-of-the-shop/prefix"
@@ -28,13 +28,20 @@ def checked(outcome: str) -> SyncState:
         (SyncState(), "", "", "[sync] source"),
         (SyncState(), SOURCE, "", "sync run"),
         (fetching(43, 100), SOURCE, "", "fetching the first catalogue, 43 %"),
-        (fetching(0, 0), SOURCE, "", "0 %"),
+        (fetching(0, 9), SOURCE, "", "0 %"),
+        (
+            fetching(9, 9, STALLED),
+            SOURCE,
+            "",
+            "the first catalogue was fetched and is being checked",
+        ),
+        (fetching(9, 9, LONGEST_CHECK), SOURCE, "", "sync run"),
         (fetching(43, 100), SOURCE, "items.db is missing", "fetching the catalogue, 43 %"),
         (fetching(43, 100, STALLED), SOURCE, "", "sync run"),
         (checked("offline"), SOURCE, "", "bring a stick"),
         (checked("forged"), SOURCE, "", "(forged)"),
         (SyncState(), "", "items.db is missing", "items.db is missing; activate another one"),
-        (SyncState(), SOURCE, "items.db is missing", "sync will fetch it again"),
+        (SyncState(), SOURCE, "items.db is missing", "sync once"),
     ],
 )
 def test_it_says_what_it_waits_for(sync: SyncState, source: str, failure: str, words: str) -> None:

@@ -266,6 +266,8 @@ def test_without_a_catalogue_the_state_stays(web: Web) -> None:
     assert "no catalogue is open" in state["waiting"]
     for path in ("/api/items?q=cup", "/api/items/CUP-01", f"/photos/{BUNDLE}/0", "/healthz"):
         assert "no catalogue is open" in is_problem(web.get(path), 503)
+    answer = web.post("/api/search", content=b"no photo")
+    assert "no catalogue is open" in is_problem(answer, 503)
 
 
 # the camera and the device
@@ -967,3 +969,13 @@ def read_part(stream: http.client.HTTPResponse) -> bytes:
     jpeg = stream.read(length)
     assert stream.readline() == b"\r\n"
     return jpeg
+
+
+def test_the_connection_stays_after_an_answer_without_a_picture(web: Web) -> None:
+    """A viewer at the end of a slow link would open a new one for each picture."""
+    web.device.take_frame()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", web.server.port)) as viewer:
+        for _ in range(3):
+            viewer.request("GET", "/camera.jpg?after=1")
+            answer = viewer.getresponse()
+            assert (answer.status, answer.will_close, answer.read()) == (204, False, b"")

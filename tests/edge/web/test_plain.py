@@ -60,7 +60,7 @@ def test_before_the_first_answer_and_without_a_catalogue() -> None:
     device = StandInDevice()
     assert "Hold something in front of the camera" in read(device)
     device.opened = None
-    assert "No catalogue yet No catalogue is open" in read(device)
+    assert "Waiting for a catalogue No catalogue is open" in read(device)
 
 
 def test_it_renews_itself_and_tries_the_page_now_and_then() -> None:
