@@ -1,8 +1,9 @@
 // On the device's own screen: where visitors' phones can open this page, in words and as a QR code.
 
-import { byId, isOwnScreen } from "./dom.js";
+import { byId, isOwnScreen, timeLimit } from "./dom.js";
 
 const EVERY = 10_000; // ms; the network may come later, or change
+const PATIENCE = 30_000;
 
 export class OwnAddress {
   #idle = false;
@@ -21,10 +22,11 @@ export class OwnAddress {
 
   async #follow() {
     try {
-      const answer = await fetch("/api/address");
-      const { addresses, show } = await answer.json();
-      if (!show) return;
-      this.#take(addresses);
+      const answer = await fetch("/api/address", { signal: timeLimit(PATIENCE) });
+      if (answer.ok) {
+        const { addresses, show } = await answer.json();
+        this.#take(show ? addresses : []);
+      }
     } catch {
       // the device is away; its address may be another one afterwards
     }

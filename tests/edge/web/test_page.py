@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Error,
     FilePayload,
     Page,
+    Route,
     TimeoutError,
     expect,
     sync_playwright,
@@ -62,6 +63,8 @@ CLOCK_AHEAD = """const Here = Date; globalThis.Date = class extends Here {
   constructor(...of) { of.length ? super(...of) : super(Date.now()); }
   static now() { return Here.now() + %d; }
 };"""
+IMPATIENT = """const later = window.setTimeout;  // what is done every ten seconds is done at once
+window.setTimeout = (act, ms, ...given) => later(act, ms === 10_000 ? 10 : ms, ...given);"""
 NOTE_PICTURES = """window.pictures = [];
 const draw = CanvasRenderingContext2D.prototype.drawImage;
 let sequence = -1;
@@ -187,6 +190,28 @@ def test_own_screen_shows_the_address_while_idle(browser: Browser, device: Stand
             expect(page.locator("#address")).to_be_hidden()
         assert asked
         assert not any("address" in url.rpartition("/")[2] for url in asked if ".js" not in url)
+
+
+def test_own_screen_keeps_asking_for_the_address(browser: Browser, device: StandInDevice) -> None:
+    """A screen that is on for months shows the address though the first answers held none."""
+    announcement = StandInAnnouncement(["http://shop.local:8080/"])
+    answers = [(500, "{}"), (200, '{"addresses": [], "show": false}')]
+
+    def answer(route: Route) -> None:
+        if not answers:
+            return route.continue_()
+        status, body = answers.pop(0)
+        return route.fulfill(status=status, body=body, content_type="application/json")
+
+    with (
+        serving(device, announcement=announcement) as address,
+        visiting(browser, "about:blank", KIOSK, server_may_be_away=True) as page,
+    ):
+        page.route("**/api/address", answer)
+        page.add_init_script(IMPATIENT)
+        page.goto(address, wait_until="domcontentloaded")
+        expect(page.locator("#address-words")).to_have_text("shop.local:8080")
+        expect(page.locator("#address")).to_be_visible()
 
 
 def test_match_appears_then_the_next(page: Page, device: StandInDevice) -> None:
