@@ -22,8 +22,8 @@ FALLBACK_NAME = "visual-search"
 def _check_name(name: str) -> str:
     if name and not NAME.fullmatch(name.lower()):
         raise ValueError(
-            f"{name!r} is not a name for the network: it may have 60 letters a to z, digits and "
-            "hyphens, and must begin and end with a letter or digit"
+            f"{name!r} is not a name for the network: it may have at most 60 letters a to z, "
+            "digits and hyphens, and must begin and end with a letter or digit"
         )
     return name.lower()
 
