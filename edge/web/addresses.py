@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,17 @@ def interfaces() -> tuple[Interface, ...]:
     return tuple(found)
 
 
+def reachable(found: Iterable[Interface]) -> tuple[Interface, ...]:
+    """Leave out tunnels and containers, whose addresses visitors cannot reach.
+
+    Where there is no hardware all interfaces stay: a container's own are none.
+    """
+    every = tuple(found)
+    return tuple(interface for interface in every if interface.is_hardware) or every
+
+
 def lan_addresses() -> list[str]:
-    """The addresses that others can open, the one of the default route first.
+    """The addresses that visitors can open, the one of the default route first.
 
     IPv6 addresses are listed only where there are no IPv4 ones: they are hard to type. Link-local
     IPv6 addresses never are, because browsers do not open them. Where the system does not tell its
@@ -72,9 +81,10 @@ def lan_addresses() -> list[str]:
     """
     routed = _routed_address()
     try:
-        addresses = [address for interface in interfaces() for address in interface.addresses]
+        found = reachable(interfaces())
     except OSError:
         return [routed] if routed else []
+    addresses = [address for interface in found for address in interface.addresses]
     usable = [str(address) for address in addresses if address.version == 4] or [
         str(address) for address in addresses if not address.is_link_local
     ]
@@ -130,10 +140,8 @@ def _has_link(name: str) -> bool:
     """Whether an interface is on, and has a cable or a network of its radio."""
     try:
         return (INTERFACES / name / "carrier").read_text() != "0\n"
-    except FileNotFoundError:  # the system does not tell
-        return True
-    except OSError:  # it is turned off
-        return False
+    except OSError as error:
+        return error.errno != errno.EINVAL  # turned off; after other errors nobody knows
 
 
 def _can_bind(address: Address, interface: int = 0) -> bool:

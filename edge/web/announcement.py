@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edge.web.addresses import Address, Interface, in_url, interfaces, lan_addresses
+from edge.web.addresses import Address, Interface, in_url, interfaces, lan_addresses, reachable
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
@@ -168,10 +168,7 @@ class Announcement:
         raise RuntimeError(f"other machines have all names from {self._name} to {name}")
 
     def _interfaces(self) -> tuple[Interface, ...]:
-        """The interfaces to announce on, with the addresses at which the page can be opened.
-
-        Visitors cannot reach the addresses of tunnels and containers, and would try them.
-        """
+        """The interfaces to announce on, with the addresses at which the page can be opened."""
         listening = self._listening
         chosen = []
         for interface in interfaces():
@@ -183,14 +180,14 @@ class Announcement:
             )
             if addresses:
                 chosen.append(replace(interface, addresses=addresses))
-        hardware = [interface for interface in chosen if interface.is_hardware]
-        return tuple(hardware or chosen)  # a container's own interfaces are no hardware
+        return reachable(chosen)
 
     def _tell_change(self) -> None:
         addresses = self.addresses()
         if addresses and addresses != self._shown:
             self._shown = addresses
-            with contextlib.suppress(OSError):  # as of a terminal that was closed
+            # As of a terminal that went away, or of sys.stdout that was closed.
+            with contextlib.suppress(OSError, ValueError):
                 self._on_change(addresses)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import ipaddress
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +56,7 @@ def test_qr_code_is_a_picture_under_the_policy() -> None:
     assert answer.mimetype == "image/svg+xml"
     assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert answer.data == code_picture(ADDRESSES[1])
+    assert code_picture(ADDRESSES[1]) is code_picture(ADDRESSES[1])  # drawn once
     assert b"style" not in answer.data
     assert b"script" not in answer.data
 
@@ -100,6 +103,16 @@ def test_an_announcement_that_never_started_stops() -> None:
     assert announcement.addresses() == []
 
 
+def test_a_closed_output_does_not_end_announcing() -> None:
+    """As where what started the device closed its standard output."""
+    output = io.StringIO()
+    output.close()
+    announcement = Announcement("shop", lambda addresses: print(addresses, file=output))
+    announcement.host = "shop.local"
+    announcement._tell_change()
+    assert announcement._shown == ["http://shop.local:0/"]
+
+
 @pytest.mark.parametrize("name", ["shop_1", "-shop", "shop-", "shop.local", "söp", "s" * 61])
 def test_names_that_no_host_can_have_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="not a name for the network"):
@@ -139,9 +152,40 @@ def test_interface_without_a_link_is_left_out(
     for name, carrier in (("eth0", "1\n"), ("eth1", "0\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "carrier").write_text(carrier)
-    (tmp_path / "eth2" / "carrier").mkdir(parents=True)  # reading it fails, as of one turned off
-    names = ("eth0", "eth1", "eth2", "eth3")
-    assert [addresses._has_link(name) for name in names] == [True, False, False, True]
+    names = ("eth0", "eth1", "eth2")
+    assert [addresses._has_link(name) for name in names] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("number", "has_link"), [(errno.EINVAL, False), (errno.EACCES, True), (errno.ENOENT, True)]
+)
+def test_interface_that_is_turned_off_has_no_link(
+    number: int, has_link: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux tells that by the error EINVAL; where it may not tell, there may be a link."""
+
+    def refuse(file: Path) -> None:
+        raise OSError(number, os.strerror(number), str(file))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert addresses._has_link("eth0") == has_link
+
+
+def test_addresses_of_tunnels_and_containers_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even that of the default route; a container, which has no hardware, shows its own."""
+    wire, tunnel, bridge = (
+        addresses.Interface(number, (ipaddress.ip_address(address),), is_hardware)
+        for number, address, is_hardware in (
+            (2, "192.168.1.5", True),
+            (3, "10.8.0.2", False),
+            (4, "172.17.0.1", False),
+        )
+    )
+    monkeypatch.setattr(addresses, "_routed_address", lambda: "10.8.0.2")
+    monkeypatch.setattr(addresses, "interfaces", lambda: (bridge, wire, tunnel))
+    assert addresses.lan_addresses() == ["192.168.1.5"]
+    monkeypatch.setattr(addresses, "interfaces", lambda: (bridge, tunnel))
+    assert addresses.lan_addresses() == ["10.8.0.2", "172.17.0.1"]
 
 
 def test_sandbox_without_interfaces_has_the_routed_address(monkeypatch: pytest.MonkeyPatch) -> None:
