@@ -43,7 +43,7 @@ def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None
             "[sync] source, or look at 'visual-search demo'"
         )
     if sync.checked_at is None:
-        return "waiting for the first catalogue; 'visual-search sync run' fetches it"
+        return "'visual-search sync run' fetches the first one; it has not looked yet"
     if sync.outcome == "offline":
         return (
             "the first catalogue cannot be fetched, there is no connection to its source: "
@@ -54,4 +54,4 @@ def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None
             f"the first catalogue cannot be fetched ({sync.outcome}): "
             "'visual-search sync status' says why"
         )
-    return "waiting for the first catalogue"
+    return "opening the first catalogue"
