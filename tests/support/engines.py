@@ -84,7 +84,9 @@ class Firefox:
     def __init__(self) -> None:
         # never a file that is needed: Marionette removes it first, even /dev/null
         self._logs = tempfile.TemporaryDirectory()
-        self._driver = Marionette(bin=str(FIREFOX), headless=True, gecko_log=self._logs.name)
+        self._driver = Marionette(  # port 0 is a free one: two processes test at once
+            bin=str(FIREFOX), headless=True, port=0, gecko_log=self._logs.name
+        )
         self._driver.start_session()
 
     def open(self, address: str) -> None:
