@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "_http._tcp.local."
 MOST_NAMES = 99  # with a number of two digits
+LINK_LOCAL_IPV6 = ipaddress.IPv6Network("fe80::/10")
 QUESTION_MS = 1000  # how long another owner of a name has to answer
 CHECK_SECONDS = 2.0  # between two looks at this machine's addresses
 RETRY_SECONDS = 30.0  # after announcing has failed
@@ -63,14 +64,15 @@ class Announcement:
         self._thread = threading.Thread(target=self._run, name="announcement", daemon=True)
 
     def start(self, listening: str, port: int) -> None:
-        """Begin to announce; returns at once.
+        """Begin to announce, unless the page is for this machine alone; returns at once.
 
         Args:
             listening: The address that the page's server listens on.
             port: The port of the page.
         """
         self._listening, self._port = ipaddress.ip_address(listening), port
-        self._thread.start()
+        if not self._listening.is_loopback:
+            self._thread.start()
 
     def stop(self) -> None:
         """Withdraw the announcement; does not wait, and may be called at any time."""
@@ -85,11 +87,14 @@ class Announcement:
             self._thread.join(timeout)
 
     def addresses(self) -> list[str]:
-        """Where others can open the page: by its name, then by the machine's addresses."""
+        """Where others can open the page: by its name, then by the machine's addresses.
+
+        Browsers do not open link-local IPv6 addresses.
+        """
         hosts = [self.host] if self.host else []
         if self._listening.is_unspecified:
             hosts += lan_addresses()
-        elif not self._listening.is_loopback:
+        elif not (self._listening.is_loopback or self._listening in LINK_LOCAL_IPV6):
             hosts.append(str(self._listening))
         return [f"http://{in_url(host)}:{self._port}/" for host in hosts]
 
@@ -124,7 +129,8 @@ class Announcement:
 
         own = frozenset(address for interface in found for address in interface.addresses)
         async with AsyncZeroconf(interfaces=_senders(found)) as announcer:
-            self.host = f"{await self._take_name(announcer, own)}.local"
+            is_published_here = await self._take_name(announcer, own)
+            self.host = f"{self._taken}.local"
             self._has_failed = False
             self._tell_change()
             while found == self._interfaces():
@@ -135,24 +141,27 @@ class Announcement:
                         "%s is the name of another machine; choosing another one", self.host
                     )
                     return
+                if not (is_published_here or await _answers(announcer.zeroconf, self.host) & own):
+                    return  # the other program publishes the name no more
                 await asyncio.sleep(CHECK_SECONDS)
 
-    async def _take_name(self, announcer: AsyncZeroconf, own: frozenset[Address]) -> str:
+    async def _take_name(self, announcer: AsyncZeroconf, own: frozenset[Address]) -> bool:
         """Announce host and page by the first name that no other machine has for either.
+
+        Returns:
+            Whether the host's addresses are announced, too; not where another program on this
+            machine publishes them.
 
         Raises:
             RuntimeError: Other machines have all names.
         """
-        from zeroconf import AddressResolver, IPVersion, NonUniqueNameException, ServiceInfo
+        from zeroconf import NonUniqueNameException, ServiceInfo
 
         numbered = (f"{self._name}-{number}" for number in range(2, MOST_NAMES + 1))
         for name in dict.fromkeys((self._taken or self._name, self._name, *numbered)):
-            resolver = AddressResolver(f"{name}.local.")
-            await resolver.async_request(announcer.zeroconf, QUESTION_MS)
-            answered = _without_zones(resolver.ip_addresses_by_version(IPVersion.All))
+            answered = await _answers(announcer.zeroconf, f"{name}.local")
             if answered - own:
                 continue
-            # Where another program on this machine publishes the name, that is used.
             page = ServiceInfo(
                 SERVICE,
                 f"{name}.{SERVICE}",
@@ -164,7 +173,7 @@ class Announcement:
             with contextlib.suppress(NonUniqueNameException):
                 await announcer.async_register_service(page, allow_name_change=bool(answered))
                 self._taken = name
-                return name
+                return not answered
         raise RuntimeError(f"other machines have all names from {self._name} to {name}")
 
     def _interfaces(self) -> tuple[Interface, ...]:
@@ -199,6 +208,15 @@ def _senders(found: Iterable[Interface]) -> list[str | int]:
         if any(address.version == 6 for address in interface.addresses):
             senders.append(interface.index)
     return senders
+
+
+async def _answers(zeroconf: Zeroconf, host: str) -> frozenset[Address]:
+    """All addresses of a host name; the network is asked only where none was heard lately."""
+    from zeroconf import AddressResolver, IPVersion
+
+    resolver = AddressResolver(f"{host}.")
+    await resolver.async_request(zeroconf, QUESTION_MS)
+    return _without_zones(resolver.ip_addresses_by_version(IPVersion.All))
 
 
 def _heard(zeroconf: Zeroconf, host: str) -> frozenset[Address]:

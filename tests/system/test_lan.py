@@ -47,7 +47,7 @@ def run_in_own_network(script: str, folder: Path) -> str:
     """Run a script of bash in a network namespace; gives what it wrote to stderr."""
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     done = subprocess.run(
-        ["unshare", "--net", *user, "bash", "-c", script],
+        ["unshare", "--net", "--mount", *user, "bash", "-c", script],
         cwd=folder, capture_output=True, text=True, timeout=180, check=False,
         env={
             **os.environ,
@@ -85,7 +85,9 @@ def test_two_devices_of_one_name_are_found_and_opened(tmp_path: Path) -> None:
 
 def test_announcing_survives_a_taken_port_a_new_address_and_a_rival(tmp_path: Path) -> None:
     """What went wrong is told in one line each; the page is announced when it can be."""
-    said = run_in_own_network("python -m tests.support.changing_network", tmp_path)
+    said = run_in_own_network(
+        "mount -t sysfs sysfs /sys; exec python -m tests.support.changing_network", tmp_path
+    )
     failed, renamed = said.splitlines()
     assert failed.startswith("the page cannot be announced in the network: ")
     assert "in use" in failed
