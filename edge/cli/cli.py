@@ -180,6 +180,6 @@ def print_announced(addresses: list[str]) -> None:
     from edge.web.own_address import code_for_terminal
 
     click.echo(f"others in this network open it at: {'   '.join(addresses)}")
-    if sys.stdout.isatty() and sys.stdout.encoding.lower() == "utf-8":
+    if sys.stdout and sys.stdout.isatty() and sys.stdout.encoding.lower() == "utf-8":
         address = address_for_phones(addresses)
         click.echo(f"{code_for_terminal(address)}{address}")

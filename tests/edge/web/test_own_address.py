@@ -16,6 +16,7 @@ import pytest
 from click import unstyle
 from pydantic import ValidationError
 
+from edge.cli.cli import print_announced
 from edge.settings import EdgeSettings
 from edge.web import addresses
 from edge.web.addresses import address_for_phones, in_url
@@ -103,14 +104,36 @@ def test_an_announcement_that_never_started_stops() -> None:
     assert announcement.addresses() == []
 
 
+def test_a_page_for_this_machine_alone_is_not_announced() -> None:
+    """As with `lan` and the host localhost; nothing is looked for."""
+    announcement = Announcement("shop")
+    announcement.start("127.0.0.1", 8080)
+    assert not announcement._thread.is_alive()
+    assert announcement.addresses() == []
+
+
+def test_link_local_ipv6_address_is_not_shown() -> None:
+    """Browsers do not open it; the name, which other programs can use, is shown."""
+    announcement = Announcement("shop")
+    announcement.host = "shop.local"
+    announcement._listening, announcement._port = ipaddress.ip_address("fe80::1"), 8080
+    assert announcement.addresses() == ["http://shop.local:8080/"]
+
+
 def test_a_closed_output_does_not_end_announcing() -> None:
-    """As where what started the device closed its standard output."""
+    """Python raises ValueError then, not OSError."""
     output = io.StringIO()
     output.close()
     announcement = Announcement("shop", lambda addresses: print(addresses, file=output))
     announcement.host = "shop.local"
     announcement._tell_change()
     assert announcement._shown == ["http://shop.local:0/"]
+
+
+def test_without_an_output_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has none where the standard output was closed before it started."""
+    monkeypatch.setattr(sys, "stdout", None)
+    print_announced(ADDRESSES)
 
 
 @pytest.mark.parametrize("name", ["shop_1", "-shop", "shop-", "shop.local", "söp", "s" * 61])
