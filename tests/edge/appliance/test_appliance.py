@@ -290,7 +290,7 @@ def test_a_fresh_device_answers_once_sync_has_fetched_its_first_catalogue(
     with running("--camera", str(pictures), port=port):
         assert "sync run" in health(port)
         write_sync_state(state, SyncState(outcome="offline", checked_at=datetime.now(UTC)))
-        assert "check the network" in health(port)
+        until(lambda: "check the network" in health(port))
         page.goto(f"http://localhost:{port}/", wait_until="domcontentloaded")
         expect(page.get_by_text("check the network").first).to_be_visible()
         now = datetime.now(UTC)
@@ -300,7 +300,7 @@ def test_a_fresh_device_answers_once_sync_has_fetched_its_first_catalogue(
         done = subprocess.run([PROGRAM, "sync", "once"], capture_output=True, text=True, check=True)
         assert "installed" in done.stdout
         assert until(lambda: get(port, "/api/latest")["sighting"])["bundle"]
-        assert health(port) == ""
+        until(lambda: health(port) == "")
         assert get(port, "/api/latest")["waiting"] is None
         expect(page.get_by_text("Waiting for a catalogue")).to_be_hidden()
 
