@@ -35,8 +35,8 @@ AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-# For two cores: some tests wait for a browser, a broker or a program, and leave a core to others.
-PROCESSES ?= 3
+# For two cores: many tests wait for a browser, a broker or a program, and leave a core to others.
+PROCESSES ?= 4
 
 # In a log of CI nobody watches a bar grow.
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)

@@ -150,6 +150,7 @@ def test_hidden_tab_holds_no_stream(engine: Engine, page: str, device: StandInDe
         deadline = time.monotonic() + 60
         while open_streams(page):
             assert time.monotonic() < deadline, "the stream stays open"
+            time.sleep(0.05)
         device.show(Verdict.MATCH, [(CUP, 0.91)])
     await_true(engine, text(".title", "Blue stoneware cup"))
     await_true(engine, LIVE)

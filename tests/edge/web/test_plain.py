@@ -111,8 +111,17 @@ def outdate_modules(page: Page) -> None:
     page.add_init_script("delete HTMLScriptElement.prototype.noModule")
 
 
+def keep_script_away(page: Page) -> None:
+    """Let a script of the page never come; the page's time flies."""
+    page.clock.install()
+    page.route("**/link.js", lambda route: route.abort())
+    page.on("requestfailed", lambda request: page.clock.run_for(16_000))
+
+
 @needs_chromium
-@pytest.mark.parametrize("outdate", [outdate_script, outdate_functions, outdate_modules])
+@pytest.mark.parametrize(
+    "outdate", [outdate_script, outdate_functions, outdate_modules, keep_script_away]
+)
 def test_too_old_a_browser(browser: Browser, outdate: Callable[[Page], None]) -> None:
     """It gets the latest answer, and is told which versions do."""
     device = StandInDevice()
