@@ -41,7 +41,7 @@ PROCESSES ?= 4
 # In a log of CI nobody watches a bar grow.
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 # One thread of OpenBLAS in each process: where cores are busy, two spend a sixth of the time waiting.
-PYTEST_RUN := env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
+PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
   crash-test tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
@@ -61,6 +61,7 @@ coverage: $(VENV)/test
 	$(PYTEST_RUN) --cov=catalog --cov=edge --cov=sync --cov=visual_search \
 	  --cov-report=term:skip-covered $(PYTEST)
 
+test-fast: PROCESSES = 3
 test-fast: $(VENV)/test
 	$(PYTEST_RUN) -m "not slow" $(PYTEST)
 

@@ -35,6 +35,8 @@ from tests.support.drawing import draw_thing
 CHANGES = 20
 READERS = 3
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shelf(small_bundle: Path, own_bundle: Path, tmp_path: Path) -> Shelf:
