@@ -147,7 +147,6 @@ class Appliance:
         Raises:
             NoCatalogueError: No bundle is open.
         """
-        _ = self.catalogue
         return self._loop.search(image, box)
 
     def publish(self, observation: Observation, at: float) -> Sighting:

@@ -20,14 +20,9 @@ GROWTH_A_S = 1.02  # of the assumed rate, in each second without a full buffer
 
 
 class AdaptiveBitrate:
-    """The size and the rate of the pictures for one viewer.
+    """The size and the rate of the pictures for one viewer."""
 
-    Args:
-        largest: The most pixels of the longer side that the viewer wants.
-    """
-
-    def __init__(self, largest: int = SIZES[0]) -> None:
-        self._sizes: list[int] = [size for size in SIZES if size <= largest] or [SIZES[-1]]
+    def __init__(self) -> None:
         self._rate = math.inf  # bytes a second; not known before a picture was held up
         self._bytes_per_pixel = 0.0  # of a square with the longer side
         self._bytes, self._seconds = 0, 0.0  # since the last picture that was held up
@@ -36,10 +31,8 @@ class AdaptiveBitrate:
     def size(self) -> int:
         """The longer side of the next picture, in pixels."""
         most = USED * self._rate * WANTED_S
-        for size in self._sizes:
-            if self._bytes_per_pixel * size**2 <= most:
-                return size
-        return self._sizes[-1]
+        fitting = (size for size in SIZES if self._bytes_per_pixel * size**2 <= most)
+        return next(fitting, SIZES[-1])
 
     def sent(self, size: int, count: int, seconds: float) -> None:
         """Learn from a picture: its size, its bytes, and how long the viewer took to take it."""

@@ -66,8 +66,3 @@ def test_a_link_that_gets_faster_is_used_again() -> None:
     while link.time < 200:
         link.send(bitrate)
     assert bitrate.size == SIZES[0]
-
-
-def test_no_picture_is_larger_than_wanted() -> None:
-    assert AdaptiveBitrate(largest=500).size == 480
-    assert AdaptiveBitrate(largest=100).size == SIZES[-1]
