@@ -84,18 +84,25 @@ def labels(made_once: Callable[[str, Fill], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def printed_bundle(
+def printed_build(
     made_once: Callable[[str, Fill], Path],
     labels: Path,
     colour_grid: Featurizer,
     filled_cache: Path,
 ) -> Path:
-    """A bundle of the labels."""
+    """A folder with a bundle of the labels, and the cache that its build filled."""
 
     def fill(folder: Path) -> None:
-        build(read_source(labels), folder / "bundle", colour_grid, filled_cache, "Labels <&>")
+        cache = Path(shutil.copytree(filled_cache, folder / "cache"))
+        build(read_source(labels), folder / "bundle", colour_grid, cache, "Labels <&>")
 
-    return made_once("printed", fill) / "bundle"
+    return made_once("printed", fill)
+
+
+@pytest.fixture(scope="session")
+def printed_bundle(printed_build: Path) -> Path:
+    """A bundle of the labels."""
+    return printed_build / "bundle"
 
 
 def test_a_turned_and_smaller_label_has_inliers_and_another_has_few() -> None:
@@ -309,14 +316,16 @@ def test_colours_count_where_most_items_have_several_photos(
 
 @pytest.mark.slow
 def test_a_rebuild_of_printed_things_gives_the_same_files(
-    labels: Path, printed_bundle: Path, colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
+    labels: Path, printed_build: Path, colour_grid: Featurizer, tmp_path: Path
 ) -> None:
-    again = build(read_source(labels), tmp_path / "again", colour_grid, filled_cache, "Again")
+    cache = Path(shutil.copytree(printed_build / "cache", tmp_path / "cache"))
+    again = build(read_source(labels), tmp_path / "again", colour_grid, cache, "Again")
     assert again.reused == LABELS
-    manifests = [read_manifest(path)[0] for path in (printed_bundle, tmp_path / "again")]
+    first = printed_build / "bundle"
+    manifests = [read_manifest(path)[0] for path in (first, tmp_path / "again")]
     assert manifests[0].calibration == manifests[1].calibration
     for name in FILES:
-        assert filecmp.cmp(printed_bundle / name, tmp_path / "again" / name, shallow=False)
+        assert filecmp.cmp(first / name, tmp_path / "again" / name, shallow=False)
 
 
 def test_the_same_query_has_the_same_answer(printed_bundle: Path) -> None:
