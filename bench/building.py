@@ -13,9 +13,9 @@ from bench.timing import network_ms
 from catalog.building.build import build
 from catalog.building.cache import FeatureCache
 from catalog.building.features import BATCH, featurize
-from catalog.building.sources import read_source
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment
+from catalog.sources.read import read_source
 from catalog.synthetic.photos import draw_catalogue, is_complete
 
 PHOTOS = 10_000
@@ -28,7 +28,7 @@ def build_speed(photos: Path, featurizer: Featurizer) -> dict[str, float]:
     The bare network is measured before and after, and the mean is taken, because the speed of a
     machine drifts.
     """
-    places = [place for entry in read_source(photos) for place in entry.photos]
+    places = [place for entry in read_source(photos).items for place in entry.photos]
     alone = [1000 / network_ms(featurizer, BATCH)]
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder))
@@ -74,5 +74,5 @@ def large_bundle(folder: Path, featurizer: Featurizer) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             small = cv2.resize(cv2.imread(str(original)), (320, 320), interpolation=cv2.INTER_AREA)
             cv2.imwrite(str(target), augment(np.asarray(small, np.uint8), number))
-    build(read_source(photos), folder / "bundle", featurizer, folder / "cache", "bench")
+    build(read_source(photos).items, folder / "bundle", featurizer, folder / "cache", "bench")
     return folder / "bundle"

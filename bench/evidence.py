@@ -24,11 +24,11 @@ from rich.table import Table
 
 from bench.materials import materials
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.evaluation.evaluate import Evaluation, evaluate
 from catalog.networks.featurizer import Descriptor, Featurizer
 from catalog.recognition.calibration import OutcomeShares
+from catalog.sources.read import read_source
 
 RESULTS = Path("bench-results")
 RANDOM_HALVES = 4  # of the catalogue, beside the half that is every other item
@@ -57,7 +57,9 @@ def networks(root: Path) -> dict[str, Featurizer]:
 
 def made(source: Path, featurizer: Featurizer, skus: Collection[str] | None = None) -> Bundle:
     """Build a bundle of a folder's items: all of them, or those in `skus`."""
-    entries = [entry for entry in read_source(source) if skus is None or entry.item.sku in skus]
+    entries = [
+        entry for entry in read_source(source).items if skus is None or entry.item.sku in skus
+    ]
     out = Path(tempfile.mkdtemp()) / "bundle"
     build(entries, out, featurizer, CACHE, source.name)
     return Bundle.open(out)

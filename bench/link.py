@@ -26,9 +26,9 @@ from rich.table import Table
 
 from bench.sizes import PHOTOS_AN_ITEM, photos_of
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.manifest import read_manifest
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
 from tests.proofs.crash.searcher import expect
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
@@ -103,7 +103,7 @@ class Link:
 def catalogue(folder: Path, photos: int) -> tuple[Path, Path]:
     """Build a bundle, and another of the same photos in which every price has changed."""
     photos_of(folder, photos)
-    entries = read_source(folder / "photos")
+    entries = read_source(folder / "photos").items
     bundles = []
     for price in ("1.00", "1.10"):
         table = folder / "items.csv"
@@ -114,7 +114,7 @@ def catalogue(folder: Path, photos: int) -> tuple[Path, Path]:
                 for place in entry.photos:
                     writer.writerow((entry.item.sku, entry.item.title, price, place))
         bundles.append(folder / f"at-{price}.bundle")
-        build(read_source(table), bundles[-1], Featurizer.open(), folder / "cache", "shop")
+        build(read_source(table).items, bundles[-1], Featurizer.open(), folder / "cache", "shop")
     return bundles[0], bundles[1]
 
 

@@ -22,7 +22,6 @@ from rich.table import Table
 
 from bench.materials import materials
 from bench.timing import median_ms
-from catalog.building.sources import read_source
 from catalog.core.photos import Picture, decode
 from catalog.evaluation.compare import compare
 from catalog.networks.engines.checkpoint import has_checkpoint
@@ -31,6 +30,7 @@ from catalog.networks.featurizer import EMBEDDED, Featurizer
 from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing
 from catalog.networks.zoo import EFFICIENTNET, ensure_installed
+from catalog.sources.read import read_source
 
 RESULTS = Path("bench-results")
 STAND_INS = Path(__file__).parents[1] / "tests" / "support" / "deeplens"
@@ -52,7 +52,7 @@ def main() -> None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
     sys.path.append(str(STAND_INS))
     grocery = root / "data" / "grocery"
-    labelled, asking = read_source(grocery / "photos"), read_source(grocery / "queries")
+    labelled, asking = read_source(grocery / "photos").items, read_source(grocery / "queries").items
     photos = sorted((grocery / "queries").rglob("*.webp"))[::124][:PHOTOS]
     pictures = [decode(photo.read_bytes(), photo.name) for photo in photos]
     rows: list[dict[str, object]] = []

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from bench.histogram import colour_histogram
 from bench.materials import materials
-from catalog.building.sources import read_source
 from catalog.core.photos import Picture, decode
+from catalog.sources.read import read_source
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
 NETWORKS: dict[str, tuple[list[str], float | None, float | None]] = {
@@ -68,7 +68,7 @@ def labelled(folder: Path) -> list[tuple[str, Picture]]:
     """Every picture of a catalogue's folder with its sku."""
     return [
         (entry.item.sku, decode(Path(place).read_bytes(), place))
-        for entry in read_source(folder)
+        for entry in read_source(folder).items
         for place in entry.photos
     ]
 

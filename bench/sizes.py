@@ -31,7 +31,6 @@ from bench.building import catalogue_photos
 from catalog.building.build import build
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.features import THUMBNAIL
-from catalog.building.sources import read_source
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest
@@ -39,6 +38,7 @@ from catalog.core.photos import encode_jpeg
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.index import noisy_queries
+from catalog.sources.read import read_source
 
 RESULTS = Path("bench-results")
 SIZES = (1_000, 10_000, 100_000)
@@ -98,7 +98,7 @@ def build_figures(folder: Path) -> Figures:
 
     featurizer = Featurizer.open()
     start, begun = time.perf_counter(), time.process_time()
-    entries = read_source(folder / "photos")
+    entries = read_source(folder / "photos").items
     listed = time.perf_counter()
     build(entries, folder / "bundle", featurizer, folder / "cache", "sizes", progress=note)
     end = time.perf_counter()

@@ -12,10 +12,10 @@ import numpy as np
 
 from bench.timing import median_ms, network_ms
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.core.photos import Picture, decode
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
 from catalog.synthetic.foreign import foreign_things
 from catalog.synthetic.photos import studio
 from catalog.synthetic.render import View, render
@@ -54,7 +54,13 @@ def thousand_items(folder: Path, featurizer: Featurizer) -> Bundle:
                 cv2.imwrite(
                     str(place / f"{number}.jpg"), studio(render(thing.drawing, view), number)
                 )
-    build(read_source(photos), folder / "thousand.bundle", featurizer, folder / "cache", "thousand")
+    build(
+        read_source(photos).items,
+        folder / "thousand.bundle",
+        featurizer,
+        folder / "cache",
+        "thousand",
+    )
     return Bundle.open(folder / "thousand.bundle")
 
 

@@ -137,12 +137,13 @@ class Catalogue:
             >>> print(report.items, report.photos)
         """
         from catalog.building.build import BuildOptions, build  # who only searches needs none of it
-        from catalog.building.sources import default_title, read_source
+        from catalog.sources.read import read_source
+        from catalog.sources.source import default_title
 
         source, settings = Path(photos), settings or load("catalog", CatalogSettings)
         featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
         return build(
-            read_source(source),
+            read_source(source).items,
             Path(out),
             featurizer,
             settings.cache,

@@ -17,11 +17,11 @@ import pytest
 
 from bench.materials import materials
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.manifest import MANIFEST, describe_files
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
 from edge.cli.demo import prepare
 from sync.stores.base import Store
 from sync.stores.choice import open_store
@@ -236,7 +236,7 @@ def small_build(
     """A folder with a bundle of `things`, and the cache that its build filled."""
 
     def fill(folder: Path) -> None:
-        source, out = read_source(things), folder / "small.bundle"
+        source, out = read_source(things).items, folder / "small.bundle"
         build(source, out, colour_grid, folder / "cache", "Small")
 
     return made_once("small", fill)

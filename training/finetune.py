@@ -16,13 +16,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from catalog.building.sources import SourceItem, read_source
 from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError, FeaturizerError, MissingExtraError
 from catalog.core.terminal import as_json, print_json, progress_bars
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
 from catalog.networks.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
 from catalog.networks.folder import written_whole
+from catalog.sources.read import read_source
+from catalog.sources.source import SourceItem
 from training.errors import plain_errors
 from training.settings import SETTINGS, read
 from training.shop import (
@@ -110,7 +111,7 @@ def finetune(
         skipped.append({"name": name, "reason": reason})
         console.print(f"left out: {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
-    entries = photo_files(read_source(photos), left_out)
+    entries = photo_files(read_source(photos).items, left_out)
     _check_places(photos, entries, start, out, keep)
     descriptor = replace(_ours(start), name=out.name)
     _check_contents(out, keep, descriptor)

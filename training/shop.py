@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.building.sources import SourceItem
 from catalog.core import durable
 from catalog.core.errors import ContentError, PhotoError, SurroundingsError
 from catalog.core.photos import decode, is_address, shrink
+from catalog.sources.source import SourceItem
 from training.data import Image
 
 LONGEST = 320  # pixels; larger photos are shrunk to it
@@ -42,7 +42,7 @@ def photo_files(
     """The items with those photos that are files.
 
     Args:
-        entries: As `catalog.building.sources.read_source` gives them.
+        entries: As `catalog.sources.read.read_source` gives them.
         left_out: Called with the place of each photo that is left out, and the reason.
 
     Raises:

@@ -19,7 +19,6 @@ from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import CollectedPhotos, StageProgress, collect
 from catalog.building.distractors import drawn_distractors, photo_distractors
 from catalog.building.features import SkippedPhoto
-from catalog.building.sources import SourceItem
 from catalog.building.workspace import publish, workspace
 from catalog.bundles.manifest import IndexEntry, is_bundle
 from catalog.core.errors import BundleError, ContentError, FeaturizerError
@@ -33,6 +32,7 @@ from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
 from catalog.recognition.local_features.store import LocalFeatureStore
 from catalog.recognition.wccn import FILE as WCCN
+from catalog.sources.source import SourceItem
 
 FEW_PHOTOS = 3
 

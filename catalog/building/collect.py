@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from catalog.building.cache import FeatureCache
 from catalog.building.features import SkippedPhoto, featurize
-from catalog.building.sources import SourceItem
 from catalog.bundles.items import Item, write_thumbnails
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.local_features.extract import PER_PHOTO
 from catalog.recognition.local_features.store import LocalFeatureWriter
+from catalog.sources.source import SourceItem
 
 StageProgress = Callable[[str, int, int], None]  # the stage, how many are done, of how many
 

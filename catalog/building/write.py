@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from catalog.building.calibration_queries import LONGER_SIDE, evenly_spread, read_picture
 from catalog.building.collect import BundlePhoto
-from catalog.building.sources import SourceItem
 from catalog.bundles.golden_queries import (
     PICTURES,
     make_golden_queries,
@@ -37,6 +36,7 @@ from catalog.networks.projection import Loss
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.index import Annoy, Exact, Index, choose_index
 from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
+from catalog.sources.source import SourceItem
 
 
 def write_vectors(

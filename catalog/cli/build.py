@@ -111,10 +111,11 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     """
     from catalog.building.build import BuildOptions
     from catalog.building.build import build as build_bundle
-    from catalog.building.sources import default_title, photos_in, read_source
+    from catalog.sources.read import photos_in, read_source
+    from catalog.sources.source import default_title
 
     settings = load("catalog", CatalogSettings, config)
-    items = read_source(photos)
+    items = read_source(photos).items
     if folder is not None:
         items = photos_in(folder, items)
     featurizer = _open_model(model, settings)

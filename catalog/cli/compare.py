@@ -54,9 +54,9 @@ def compare(
     Example:
       visual-search catalog compare photos/ --model embedded --model efficientnet-lite0
     """
-    from catalog.building.sources import read_source
     from catalog.evaluation.compare import compare as compare_network
     from catalog.networks.models import open_model
+    from catalog.sources.read import read_source
 
     settings = load("catalog", CatalogSettings, config)
     for model in models:
@@ -65,8 +65,8 @@ def compare(
                 f"{model}: how it is fed decides how good it is; import it first with: "
                 f"visual-search catalog model import {model}"
             )
-    items = read_source(labelled)
-    query_items = None if queries is None else read_source(queries)
+    items = read_source(labelled).items
+    query_items = None if queries is None else read_source(queries).items
     console = Console(stderr=True)
     skus = {source.item.sku for source in items}
     missing = tuple(source.item.sku for source in query_items or () if source.item.sku not in skus)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from catalog.building.cache import FeatureCache
 from catalog.building.features import SkippedPhoto, featurize, read_place
-from catalog.building.sources import SourceItem
 from catalog.core.errors import ContentError
 from catalog.core.photos import decode
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.projection import MOST_DIMENSIONS, fit
+from catalog.sources.source import SourceItem
 
 TIMED = 20  # photos
 AMONG = 5

@@ -66,11 +66,11 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
         The bundle.
     """
     from catalog.building.build import build
-    from catalog.building.sources import read_source
     from catalog.bundles.manifest import verify
     from catalog.core.errors import BundleError
     from catalog.core.terminal import progress_bars
     from catalog.networks.models import open_model
+    from catalog.sources.read import read_source
     from catalog.synthetic.photos import draw_catalogue, is_complete
 
     photos, bundle = folder / "photos", folder / "catalogue.bundle"
@@ -85,6 +85,6 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     with progress_bars(Console(stderr=True)) as show:
         if not drawn:
             draw_catalogue(photos, PHOTOS, lambda done, total: show("drawing", done, total))
-        entries = read_source(photos / "items.csv")
+        entries = read_source(photos / "items.csv").items
         build(entries, bundle, featurizer, folder / "cache", "Demonstration", progress=show)
     return bundle

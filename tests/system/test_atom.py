@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.manifest import read_manifest
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
 from tests.support.drawing import draw_thing, png, write_things
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, filled_cache: Path) -> Path
     folder = tmp_path_factory.mktemp("atom")
     photos = write_things(folder / "photos", THINGS, PHOTOS)
     out = folder / "atom.bundle"
-    build(read_source(photos), out, Featurizer.open(), filled_cache, "Atom")
+    build(read_source(photos).items, out, Featurizer.open(), filled_cache, "Atom")
     assert read_manifest(out)[0].index.kind == "annoy"
     return out
 

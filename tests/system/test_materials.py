@@ -17,7 +17,6 @@ from bench.materials import materials
 from catalog.building.build import build
 from catalog.building.cache import FeatureCache
 from catalog.building.features import FeaturizedPhoto, featurize
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.core.photos import decode
 from catalog.core.vectors import normalised
@@ -28,6 +27,7 @@ from catalog.networks.importing.convert import convert, find_checkpoint
 from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing, open_model
 from catalog.recognition.index import noisy_queries
+from catalog.sources.read import read_source
 from tests.conftest import Fill
 
 pytestmark = pytest.mark.materials
@@ -60,7 +60,7 @@ def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     """
     network = folder / "models" / "mobilenet_v1_0.25_128.onnx"
     featurizer = open_model(str(network), Preprocessing(size=128, mean="128", std="128"))
-    photos = read_source(folder / "data" / "grocery" / "photos")
+    photos = read_source(folder / "data" / "grocery" / "photos").items
 
     def fill(made: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:

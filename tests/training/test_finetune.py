@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.building.sources import read_source
 from catalog.core.errors import ContentError, SurroundingsError
 from catalog.networks.featurizer import EMBEDDED
+from catalog.sources.read import read_source
 from training import finetune
 from training.shop import (
     HELD_BACK,
@@ -45,7 +45,7 @@ def photos_of(folder: Path, left_out: list[tuple[str, str]]) -> list[Labelled]:
     def note(name: str, reason: str) -> None:
         left_out.append((name, reason))
 
-    return read_photos(photo_files(read_source(folder), note), note, lambda done, of: None)
+    return read_photos(photo_files(read_source(folder).items, note), note, lambda done, of: None)
 
 
 def test_a_fifth_of_each_items_photos_is_held_back_the_same_each_time(tmp_path: Path) -> None:

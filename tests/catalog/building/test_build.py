@@ -25,13 +25,13 @@ from catalog.building.build import BuildReport, build
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.collect import BundlePhoto
 from catalog.building.features import FeaturizedPhoto, featurize
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest, verify
 from catalog.core.errors import BundleError, ContentError, ShelfError
 from catalog.core.photos import Picture
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment
+from catalog.sources.read import read_source
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, jpeg, png, write_things
 
@@ -44,7 +44,7 @@ def make(colour_grid: Featurizer, cache: Path) -> Builder:
     """Builds a source at a place."""
 
     def made(source: Path, out: Path) -> BuildReport:
-        return build(read_source(source), out, colour_grid, cache, "Test")
+        return build(read_source(source).items, out, colour_grid, cache, "Test")
 
     return made
 
@@ -134,7 +134,7 @@ def test_a_rebuild_works_only_on_changed_and_new_photos(make: Builder, tmp_path:
 
 def featurized(folder: Path, featurizer: Featurizer, cache_folder: Path) -> list[bool]:
     """Whether each photo's feature was reused; all must be usable."""
-    places = [place for entry in read_source(folder) for place in entry.photos]
+    places = [place for entry in read_source(folder).items for place in entry.photos]
     with closing(FeatureCache(cache_folder)) as cache:
         results = list(featurize(places, featurizer, cache))
     return [result.reused for result in results if isinstance(result, FeaturizedPhoto)]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.building.sources import read_source
 from catalog.core.errors import ContentError
 from catalog.evaluation.compare import compare
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
 from tests.catalog.networks.test_projection import long_network
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, png, write_things
@@ -51,7 +51,7 @@ def test_each_photo_asks_among_all_others(
 ) -> None:
     reported: list[tuple[int, int]] = []
     found = compare(
-        "grid", colour_grid, read_source(labelled), None, tmp_path / "cache",
+        "grid", colour_grid, read_source(labelled).items, None, tmp_path / "cache",
         lambda *done: reported.append(done),
     )  # fmt: skip
     photos = {folder.name: sorted(folder.iterdir()) for folder in sorted(labelled.iterdir())}
@@ -72,7 +72,11 @@ def test_other_photos_may_ask(labelled: Path, colour_grid: Featurizer, tmp_path:
         (asking / sku).mkdir(parents=True)
         (asking / sku / "a.png").write_bytes(png(draw_thing(thing, view=50)))
     found = compare(
-        "grid", colour_grid, read_source(labelled), read_source(asking), tmp_path / "cache"
+        "grid",
+        colour_grid,
+        read_source(labelled).items,
+        read_source(asking).items,
+        tmp_path / "cache",
     )
     assert (found.asked, found.top1, found.top5) == (3, 0.6667, 0.6667)
 
@@ -81,14 +85,14 @@ def test_long_vectors_are_measured_as_a_bundle_would_hold_them(
     labelled: Path, tmp_path: Path
 ) -> None:
     featurizer = Featurizer.open(write_featurizer(tmp_path / "long", long_network()))
-    found = compare("long", featurizer, read_source(labelled), None, tmp_path / "cache")
+    found = compare("long", featurizer, read_source(labelled).items, None, tmp_path / "cache")
     assert (found.dimensions, found.network_dimensions) == (256, 700)
     assert featurizer.projection is None
 
 
 def test_unusable_photos_are_named(labelled: Path, colour_grid: Featurizer, tmp_path: Path) -> None:
     (labelled / "thing-01" / "2.png").write_bytes(b"spoilt")
-    found = compare("grid", colour_grid, read_source(labelled), None, tmp_path / "cache")
+    found = compare("grid", colour_grid, read_source(labelled).items, None, tmp_path / "cache")
     assert [Path(photo.name).name for photo in found.skipped] == ["2.png"]
     assert found.asked == 18
 
@@ -96,7 +100,7 @@ def test_unusable_photos_are_named(labelled: Path, colour_grid: Featurizer, tmp_
 def test_without_a_second_photo_nobody_can_ask(colour_grid: Featurizer, tmp_path: Path) -> None:
     folder = write_things(tmp_path / "single", 3, 1)
     with pytest.raises(ContentError, match="no item has two photos, so none can ask"):
-        compare("grid", colour_grid, read_source(folder), None, tmp_path / "cache")
+        compare("grid", colour_grid, read_source(folder).items, None, tmp_path / "cache")
 
 
 def test_compare_by_command(

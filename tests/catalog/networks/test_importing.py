@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.core.errors import FeaturizerError, MissingExtraError
 from catalog.networks.engines.choice import CHOICES
 from catalog.networks.featurizer import Featurizer, read_descriptor
 from catalog.networks.importing.importer import PRESETS, import_model, plain_name
 from catalog.networks.models import Preprocessing, open_model
+from catalog.sources.read import read_source
 from tests.conftest import Surroundings
 from tests.support import mxnet_networks, networks
 from tests.support.drawing import draw_thing
@@ -69,7 +69,7 @@ def test_the_preset_feeds_it_as_the_references_were_made(saved: Saved, tmp_path:
 def test_the_checkpoint_travels_in_the_bundle(saved: Saved, things: Path, tmp_path: Path) -> None:
     import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
     featurizer = Featurizer.open(tmp_path / "own")
-    build(read_source(things), tmp_path / "b", featurizer, tmp_path / "cache", "Own")
+    build(read_source(things).items, tmp_path / "b", featurizer, tmp_path / "cache", "Own")
     vectors = [
         Bundle.open(tmp_path / "b", engine).featurizer.embed([draw_thing(1)]) for engine in ENGINES
     ]
@@ -201,7 +201,7 @@ def test_the_validator_accepts_mxnet(
 ) -> None:
     import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
     featurizer = Featurizer.open(tmp_path / "own")
-    build(read_source(things), tmp_path / "b", featurizer, tmp_path / "cache", "Own")
+    build(read_source(things).items, tmp_path / "b", featurizer, tmp_path / "cache", "Own")
     done = surroundings.run(
         "catalog", "activate", tmp_path / "b", "--json", VISUAL_SEARCH_CATALOG__ENGINE="mxnet"
     )

@@ -14,7 +14,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from catalog.building.build import BuildOptions, build
 from catalog.building.cache import FeatureCache
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import verify
 from catalog.bundles.validator import validate
@@ -23,6 +22,7 @@ from catalog.core.vectors import Vectors, normalised
 from catalog.evaluation.evaluate import evaluate
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.projection import FILE, MOST_DIMENSIONS, Projection, fit, measure, read
+from catalog.sources.read import read_source
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, write_things
 from tests.support.networks import SIDE, write_featurizer
@@ -64,7 +64,7 @@ def long_bundle(
     long_folder: Path, things: Path, kept_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("long-bundle") / "b"
-    build(read_source(things), out, Featurizer.open(long_folder), kept_cache, "Long")
+    build(read_source(things).items, out, Featurizer.open(long_folder), kept_cache, "Long")
     return out
 
 
@@ -151,7 +151,7 @@ def test_a_later_build_keeps_the_projection_until_told_otherwise(
 ) -> None:
     out = Path(shutil.copytree(long_bundle, tmp_path / "b"))
     before = verify(out)[0].featurizer.id
-    more = read_source(write_things(tmp_path / "more", 9, 4))
+    more = read_source(write_things(tmp_path / "more", 9, 4)).items
     featurizer = Featurizer.open(long_folder)
     build(more, out, featurizer, kept_cache, "More")
     assert verify(out)[0].featurizer.id == before
@@ -166,7 +166,7 @@ def test_a_bundles_own_featurizer_brings_its_projection(
     long_bundle: Path, kept_cache: Path, things: Path, tmp_path: Path
 ) -> None:
     featurizer = Featurizer.open(long_bundle / "featurizer")
-    build(read_source(things), tmp_path / "b", featurizer, kept_cache, "Again")
+    build(read_source(things).items, tmp_path / "b", featurizer, kept_cache, "Again")
     assert verify(tmp_path / "b")[0].featurizer.id == verify(long_bundle)[0].featurizer.id
 
 
@@ -180,7 +180,7 @@ def test_a_damaged_projection_is_refused_when_read_and_learnt_anew_by_a_build(
     file.write_bytes(file.read_bytes()[:-40] if content is None else content)
     with pytest.raises(FeaturizerError, match=r"projection\.npz: not a projection"):
         Featurizer.open(out / "featurizer")
-    build(read_source(things), out, Featurizer.open(long_folder), kept_cache, "Again")
+    build(read_source(things).items, out, Featurizer.open(long_folder), kept_cache, "Again")
     assert verify(out)[0].featurizer.id == verify(long_bundle)[0].featurizer.id
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from catalog.building.build import build
 from catalog.building.distractors import photo_distractors
-from catalog.building.sources import read_source
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest
@@ -42,6 +41,7 @@ from catalog.recognition.local_features.geometric_verification import count_inli
 from catalog.recognition.local_features.store import FILES, LocalFeatureStore, LocalFeatureWriter
 from catalog.recognition.wccn import apply as apply_wccn
 from catalog.recognition.wccn import fit as fit_wccn
+from catalog.sources.read import read_source
 from tests.conftest import Fill, Surroundings, sign_again
 from tests.support.drawing import draw_thing, png
 
@@ -94,7 +94,7 @@ def printed_build(
 
     def fill(folder: Path) -> None:
         cache = Path(shutil.copytree(filled_cache, folder / "cache"))
-        build(read_source(labels), folder / "bundle", colour_grid, cache, "Labels <&>")
+        build(read_source(labels).items, folder / "bundle", colour_grid, cache, "Labels <&>")
 
     return made_once("printed", fill)
 
@@ -319,7 +319,7 @@ def test_a_rebuild_of_printed_things_gives_the_same_files(
     labels: Path, printed_build: Path, colour_grid: Featurizer, tmp_path: Path
 ) -> None:
     cache = Path(shutil.copytree(printed_build / "cache", tmp_path / "cache"))
-    again = build(read_source(labels), tmp_path / "again", colour_grid, cache, "Again")
+    again = build(read_source(labels).items, tmp_path / "again", colour_grid, cache, "Again")
     assert again.reused == LABELS
     first = printed_build / "bundle"
     manifests = [read_manifest(path)[0] for path in (first, tmp_path / "again")]
@@ -389,7 +389,7 @@ def test_items_that_are_alike_are_named_with_their_pictures(
             picture = draw_thing(thing, view=10 * number * (views > 1) + view)
             (photos / f"item-{number}" / f"{view}.png").write_bytes(png(picture))
     (photos / "item-0" / "item.json").write_text('{"title": "One <of> two"}')
-    build(read_source(photos), tmp_path / "out", colour_grid, filled_cache, "Alike")
+    build(read_source(photos).items, tmp_path / "out", colour_grid, filled_cache, "Alike")
     bundle = Bundle.open(tmp_path / "out")
     pairs = confused(bundle)
     assert {pairs[0].sku, pairs[0].other} == {"item-0", "item-1"}

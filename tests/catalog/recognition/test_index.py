@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.core.errors import BundleError
 from catalog.networks.featurizer import Featurizer
@@ -24,6 +23,7 @@ from catalog.recognition.index import (
     noisy_queries,
     recall,
 )
+from catalog.sources.read import read_source
 from tests.support.drawing import draw_thing, png, write_things
 
 
@@ -157,7 +157,7 @@ def crowded(
     for view in range(300):
         (crowd / f"{view:03}.png").write_bytes(png(draw_thing(40, view)))
     out = folder / "crowded.bundle"
-    build(read_source(photos), out, colour_grid, filled_cache, "Crowded")
+    build(read_source(photos).items, out, colour_grid, filled_cache, "Crowded")
     return Bundle.open(out)
 
 

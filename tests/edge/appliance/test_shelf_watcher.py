@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from catalog.building.build import build
-from catalog.building.sources import read_source
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
 from edge.appliance.shelf_watcher import ShelfWatcher
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def shelf(small_bundle: Path, tmp_path: Path) -> Shelf:
 @pytest.fixture
 def second(things: Path, colour_grid: Featurizer, cache: Path, tmp_path: Path) -> Path:
     out = tmp_path / "second.bundle"
-    build(read_source(things)[:3], out, colour_grid, cache, "Second")
+    build(read_source(things).items[:3], out, colour_grid, cache, "Second")
     return out
 
 
@@ -167,7 +167,7 @@ def test_only_active_and_previous_stay_on_the_shelf(
     first = shelf.active()
     shelf.activate(second)
     third = tmp_path / "third.bundle"
-    build(read_source(things)[:4], third, colour_grid, cache, "Third")
+    build(read_source(things).items[:4], third, colour_grid, cache, "Third")
     shelf.activate(third)
     left = {version.name for version in shelf.versions.iterdir()}
     active, previous = shelf.active(), shelf.previous()

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from catalog.building.sources import read_source
 from catalog.core.errors import ContentError, SurroundingsError
+from catalog.sources.read import read_source
 from edge.cameras import CameraSettings
 from edge.cli.capture import CaptureProgress, capture
 from edge.cli.photo_folder import save_views
@@ -136,7 +136,7 @@ def test_views_are_numbered_and_the_catalogue_reads_them(tmp_path: Path) -> None
     folder = tmp_path / "photos" / "tea 1"
     assert paths == [folder / "1.jpg", folder / "2.jpg"]
     assert cv2.imread(str(paths[0])).shape == (240, 320, 3)
-    (entry,) = read_source(tmp_path / "photos")
+    (entry,) = read_source(tmp_path / "photos").items
     assert (entry.item.sku, entry.item.title) == ("tea 1", "Grüner Tee")
     assert len(entry.photos) == 2
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.building.sources import SourceItem, photos_in, read_source
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, TableError
+from catalog.sources.read import photos_in, read_source
+from catalog.sources.source import SourceItem
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, png
 
@@ -34,7 +35,7 @@ def written(folder: Path, content: object, name: str = "metadata.json") -> Path:
 
 
 def test_metadata_json_is_read_with_its_ids(tmp_path: Path) -> None:
-    assert read_source(written(tmp_path, RECORDS)) == [
+    assert read_source(written(tmp_path, RECORDS)).items == [
         SourceItem(Item("0", "Nut, hex, M8"), (f"{HOST}/31A.jpg",)),
         SourceItem(Item("1", "O'Neill's 6\" level & case"), (f"{HOST}/51Gc%2BMK._SL224_.jpg",)),
     ]
@@ -43,7 +44,7 @@ def test_metadata_json_is_read_with_its_ids(tmp_path: Path) -> None:
 def test_title_lines_are_split_at_the_last_comma(tmp_path: Path) -> None:
     """The sku is the file's name; a byte-order mark, blank lines and CRLF are no matter."""
     text = "\ufeff" + LINES.replace("\n", "\r\n") + "\r\n"
-    assert read_source(written(tmp_path, text, "sample-data.txt")) == [
+    assert read_source(written(tmp_path, text, "sample-data.txt")).items == [
         SourceItem(Item("31A", "Nut, hex, M8"), (f"{HOST}/31A.jpg",)),
         SourceItem(
             Item("51Gc+MK._SL224_", "O'Neill's 6\" level & case"),
@@ -53,26 +54,28 @@ def test_title_lines_are_split_at_the_last_comma(tmp_path: Path) -> None:
 
 
 def test_a_record_without_id_is_named_by_its_file(tmp_path: Path) -> None:
-    (entry,) = read_source(written(tmp_path, [{"title": "Cup", "url": f"{HOST}/cup.jpg?v=2"}]))
+    (entry,) = read_source(
+        written(tmp_path, [{"title": "Cup", "url": f"{HOST}/cup.jpg?v=2"}])
+    ).items
     assert entry.item.sku == "cup"
 
 
 def test_old_features_are_dropped_and_other_fields_kept(tmp_path: Path) -> None:
     record = RECORDS[0] | {"features": "0.12,0.0", "Colour": "grey", "price": "€ 2"}
-    (entry,) = read_source(written(tmp_path, [record]))
+    (entry,) = read_source(written(tmp_path, [record])).items
     assert entry.item == Item("0", "Nut, hex, M8", "€ 2", attributes={"colour": "grey"})
 
 
 def test_only_whole_entities_are_characters(tmp_path: Path) -> None:
     """A title that merely has an ampersand stays as it is."""
     text = f"Q&notes A&B, R&D; &#39;T&reg;&#x41;&bogus;, {HOST}/a.jpg\n"
-    (entry,) = read_source(written(tmp_path, text, "lines.txt"))
+    (entry,) = read_source(written(tmp_path, text, "lines.txt")).items
     assert entry.item.title == "Q&notes A&B, R&D; 'T®A&bogus;"
 
 
 def test_one_photo_sold_under_two_titles_is_one_item(tmp_path: Path) -> None:
     text = f"Tapes, {HOST}/a.jpg\nHits, {HOST}/a.jpg\n"
-    (entry,) = read_source(written(tmp_path, text, "lines.txt"))
+    (entry,) = read_source(written(tmp_path, text, "lines.txt")).items
     assert (entry.item.title, len(entry.photos)) == ("Tapes", 1)
 
 
@@ -112,7 +115,7 @@ def test_a_wrong_record_is_refused_by_its_number(
 
 
 def test_photos_are_found_by_name_as_written_or_decoded(tmp_path: Path) -> None:
-    entries = read_source(written(tmp_path, RECORDS))
+    entries = read_source(written(tmp_path, RECORDS)).items
     for name in ("51Gc%2BMK._SL224_.jpg", "51Gc+MK._SL224_.jpg"):
         folder = tmp_path / name
         folder.mkdir()
@@ -122,10 +125,10 @@ def test_photos_are_found_by_name_as_written_or_decoded(tmp_path: Path) -> None:
 
 def test_a_folder_of_photos_must_be_there_and_be_of_use(tmp_path: Path) -> None:
     with pytest.raises(ContentError, match="absent: no such folder of photos"):
-        photos_in(tmp_path / "absent", read_source(written(tmp_path, RECORDS)))
+        photos_in(tmp_path / "absent", read_source(written(tmp_path, RECORDS)).items)
     (tmp_path / "a.png").write_bytes(png(draw_thing(1)))
     with pytest.raises(ContentError, match="no photo is named by its address; leave --photos out"):
-        photos_in(tmp_path, read_source(tmp_path))
+        photos_in(tmp_path, read_source(tmp_path).items)
 
 
 def test_a_bundle_is_built_from_the_sample_files(

@@ -14,10 +14,11 @@ import pytest
 
 from catalog.building.cache import FeatureCache, fetch
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
-from catalog.building.sources import SourceItem, read_source
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, NetworkError, TableError
 from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
+from catalog.sources.source import SourceItem
 from tests.support.drawing import draw_thing, png, write_things
 
 
@@ -30,13 +31,13 @@ def table(folder: Path, text: str, name: str = "items.csv", encoding: str = "utf
 
 def only(path: Path) -> SourceItem:
     """Return the only item of a source."""
-    (entry,) = read_source(path)
+    (entry,) = read_source(path).items
     return entry
 
 
 def test_a_folder_for_each_item_is_named_by_its_sku(tmp_path: Path) -> None:
     write_things(tmp_path, 3, 2)
-    entries = read_source(tmp_path)
+    entries = read_source(tmp_path).items
     assert [entry.item.sku for entry in entries] == ["thing-00", "thing-01", "thing-02"]
     assert entries[0].item.title == "thing 00"
     assert entries[0].photos == tuple(str(tmp_path / "thing-00" / f"{n}.png") for n in (0, 1))
@@ -85,7 +86,7 @@ def test_a_flat_folder_holds_an_item_a_picture(tmp_path: Path) -> None:
     for name in ("hex_bolt-M8.png", "nut.png"):
         (tmp_path / name).write_bytes(png(draw_thing(1)))
     (tmp_path / "readme.txt").write_text("not a picture")
-    entries = read_source(tmp_path)
+    entries = read_source(tmp_path).items
     assert [entry.item for entry in entries] == [
         Item("hex_bolt-M8", "hex bolt M8"),
         Item("nut", "nut"),
@@ -102,7 +103,7 @@ def test_pictures_of_one_name_and_a_folder_of_that_name_are_one_item(tmp_path: P
 def test_an_empty_item_folder_is_an_item_without_photos(tmp_path: Path) -> None:
     write_things(tmp_path, 1, 1)
     (tmp_path / "empty").mkdir()
-    assert [(source.item.sku, len(source.photos)) for source in read_source(tmp_path)] == [
+    assert [(source.item.sku, len(source.photos)) for source in read_source(tmp_path).items] == [
         ("empty", 0),
         ("thing-00", 1),
     ]
@@ -155,14 +156,14 @@ def test_reads_csv_of_any_delimiter_mark_and_line_end(
 
 def test_quotes_delimiters_and_new_lines_in_cells_are_text(tmp_path: Path) -> None:
     text = 'sku,title,photo\nA,"6"" nail, ""O\'Neill""\nsecond line",a.jpg\nB,plain,b.jpg\n'
-    first, second = read_source(table(tmp_path, text))
+    first, second = read_source(table(tmp_path, text)).items
     assert first.item.title == '6" nail, "O\'Neill"\nsecond line'
     assert second.item.sku == "B"
 
 
 def test_repeated_rows_add_photos_and_the_first_filled_field_counts(tmp_path: Path) -> None:
     text = "sku,title,price,photo\nA,,1,a.jpg\nB,b,,b.jpg\nA,Name,2,c.jpg\nA,Other,3,a.jpg\n"
-    first, second = read_source(table(tmp_path, text))
+    first, second = read_source(table(tmp_path, text)).items
     assert first == SourceItem(
         Item("A", "Name", price="1"), (str(tmp_path / "a.jpg"), str(tmp_path / "c.jpg"))
     )
@@ -179,7 +180,7 @@ def test_several_photos_stand_in_a_cell_by_bars_or_as_a_json_list(tmp_path: Path
         "E;\n"
     )
     here = str(tmp_path)
-    assert [entry.photos for entry in read_source(table(tmp_path, text))] == [
+    assert [entry.photos for entry in read_source(table(tmp_path, text)).items] == [
         (f"{here}/a.jpg", f"{here}/b.jpg"),
         (f"{here}/c.jpg", f"{here}/d, e.jpg"),
         ("http://h/1.jpg", "https://h/2.jpg"),
@@ -189,7 +190,7 @@ def test_several_photos_stand_in_a_cell_by_bars_or_as_a_json_list(tmp_path: Path
 
 
 def test_blank_lines_and_short_rows_are_no_error(tmp_path: Path) -> None:
-    entries = read_source(table(tmp_path, "sku,photo,price\n\nA,a.jpg\n , ,\n"))
+    entries = read_source(table(tmp_path, "sku,photo,price\n\nA,a.jpg\n , ,\n")).items
     assert [entry.item for entry in entries] == [Item("A", "A")]
 
 
@@ -199,7 +200,7 @@ def test_jsonl_takes_numbers_lists_and_any_other_field(tmp_path: Path) -> None:
         "\n"
         '{"SKU": "B", "photo": "c.jpg|d.jpg", "price": null}\n'
     )
-    first, second = read_source(table(tmp_path, text, "items.jsonl"))
+    first, second = read_source(table(tmp_path, text, "items.jsonl")).items
     assert first.item == Item("4711", "Tasse", attributes={"weight": "1.5"})
     assert len(first.photos) == len(second.photos) == 2
     assert second.item == Item("B", "B")

@@ -1,0 +1,62 @@
+"""Read the source of a catalogue: a folder for each item, a flat folder, or a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from catalog.core.errors import ContentError
+from catalog.core.photos import is_address
+from catalog.sources.folders import read_folder
+from catalog.sources.sample_files import file_name
+from catalog.sources.source import Source, SourceItem
+from catalog.sources.tables import TABLES, read_table
+
+
+def read_source(path: Path) -> Source:
+    """Read a catalogue's source: a folder, or a table by its suffix.
+
+    Raises:
+        TableError: The table cannot be read; the message names the line.
+        ContentError: The folder or table does not exist, or is empty.
+    """
+    if path.is_dir():
+        source = read_folder(path)
+        if not source.items:
+            raise ContentError(
+                f"{path}: no pictures in it; wanted are a folder for each item, "
+                "pictures named by their sku, or a CSV or JSONL table"
+            )
+        return source
+    if not path.exists():
+        raise ContentError(f"{path}: no such file or folder")
+    if path.suffix.lower() in TABLES:
+        return read_table(path)
+    raise ContentError(f"{path}: wanted is a folder, a .csv or .jsonl table, or a metadata.json")
+
+
+def photos_in(folder: Path, items: list[SourceItem]) -> list[SourceItem]:
+    """Return the same items, with each photo's address replaced by a file in `folder`.
+
+    The file is found by the file name at the end of the address.
+
+    Raises:
+        ContentError: There is no such folder, or no photo has an address.
+    """
+    if not folder.is_dir():
+        raise ContentError(f"{folder}: no such folder of photos")
+    if not any(is_address(place) for source in items for place in source.photos):
+        raise ContentError(f"{folder}: no photo is named by its address; leave --photos out")
+    return [
+        replace(source, photos=tuple(_place_in(folder, place) for place in source.photos))
+        for source in items
+    ]
+
+
+def _place_in(folder: Path, place: str) -> str:
+    if not is_address(place):
+        return place
+    decoded = folder / file_name(place, place)
+    # Some programs save a file under its name as it is written in the address.
+    as_written = folder / place.partition("?")[0].rpartition("/")[2]
+    return str(as_written if as_written.is_file() else decoded)

@@ -1,0 +1,63 @@
+"""What a catalogue is built from: items, and the places of their photos."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.bundles.items import Item
+
+FIELDS = ("sku", "title", "price", "url", "location", "photo")
+
+
+@dataclass(frozen=True)
+class SourceItem:
+    """An item and the places of its photos: file paths or http(s) addresses."""
+
+    item: Item
+    photos: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read of a folder or table.
+
+    `left_out` names what was not used, as "PLACE: REASON"; `notes` are sentences for the person
+    who builds, such as what was taken for what.
+    """
+
+    items: list[SourceItem]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def default_title(path: Path) -> str:
+    """Return what to call a catalogue that is made from `path`: its name, without a suffix."""
+    absolute = path.resolve()
+    return absolute.name if path.is_dir() else absolute.stem
+
+
+def item_of(fields: dict[str, object]) -> Item:
+    """Return the item of a row: what is not one of `FIELDS` becomes an attribute."""
+    text = {key: as_text(value) for key, value in fields.items()}
+    return Item(
+        sku=text["sku"],
+        title=text.get("title") or as_title(text["sku"]),
+        price=text.get("price", ""),
+        url=text.get("url", ""),
+        location=text.get("location", ""),
+        attributes={key: value for key, value in text.items() if key not in FIELDS and value},
+    )
+
+
+def as_title(name: str) -> str:
+    """Return a file's or folder's name as a title."""
+    return name.replace("_", " ").replace("-", " ").strip() or name
+
+
+def as_text(value: object) -> str:
+    """Return a cell's value as text; what is no text, as JSON."""
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
