@@ -127,7 +127,8 @@ class Catalogue:
             on_skip: Called for each photo that cannot be used.
 
         Raises:
-            ContentError: There are no photos, or none that can be used.
+            ContentError: There are no photos, or none that can be used; or, where the options are
+                strict, a photo, row or file cannot be used.
             BundleError: `out` is something else than a bundle.
             ShelfError: Another build of `out` is running, or there is no room.
             SettingsError: The settings file or an environment variable is wrong.
@@ -136,14 +137,15 @@ class Catalogue:
             >>> report = Catalogue.build("photos/", "shop.bundle")
             >>> print(report.items, report.photos)
         """
-        from catalog.building.build import BuildOptions, build  # who only searches needs none of it
+        # Who only searches needs none of it.
+        from catalog.building.build import BuildOptions, build_source
         from catalog.sources.read import read_source
         from catalog.sources.source import default_title
 
         source, settings = Path(photos), settings or load("catalog", CatalogSettings)
         featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
-        return build(
-            read_source(source).items,
+        return build_source(
+            read_source(source),
             Path(out),
             featurizer,
             settings.cache,

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
 from catalog.recognition.local_features.store import LocalFeatureStore
 from catalog.recognition.wccn import FILE as WCCN
-from catalog.sources.source import SourceItem
+from catalog.sources.source import Source, SourceItem
 
 FEW_PHOTOS = 3
 
@@ -45,7 +45,7 @@ class BuildOptions:
         refit_projection: Fit the projection of long vectors anew, even where the bundle that is
             replaced has one.
         false_accept_rate: Share of the shipped distractors that may be named.
-        strict: Build nothing when a photo cannot be used or an item has no photo.
+        strict: Build nothing when a photo, row or file cannot be used or an item has no photo.
     """
 
     refit_projection: bool = False
@@ -55,7 +55,13 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build made and what it left out."""
+    """What a build made and what it left out.
+
+    Attributes:
+        skipped: The photos that could not be used.
+        left_out: The rows and files of the source that were not used, as "PLACE: REASON".
+        notes: What was taken for what in the source, in sentences.
+    """
 
     bundle: str
     path: str
@@ -71,6 +77,33 @@ class BuildReport:
     printed: bool
     photos_per_second: float
     seconds: float
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def build_source(
+    source: Source,
+    out: Path,
+    featurizer: Featurizer,
+    cache_folder: Path,
+    title: str,
+    options: BuildOptions = BuildOptions(),  # frozen
+    progress: StageProgress = lambda stage, done, total: None,
+    on_skip: Callable[[SkippedPhoto], None] = lambda photo: None,
+) -> BuildReport:
+    """Build a bundle of what was read of a source, as `build` does.
+
+    Raises:
+        ContentError: The options are strict, and a row or file of the source was left out; or as
+            `build` does.
+    """
+    if options.strict and source.left_out:
+        raise ContentError(
+            f"nothing was built, as --strict says: {len(source.left_out)} rows or files "
+            f"were left out, the first is {source.left_out[0]}"
+        )
+    report = build(source.items, out, featurizer, cache_folder, title, options, progress, on_skip)
+    return replace(report, left_out=source.left_out, notes=source.notes)
 
 
 def build(

@@ -1,57 +1,23 @@
-"""``visual-search catalog build`` and ``embed``: turn photos into bundles and vectors."""
+"""``visual-search catalog build``: turn photos into a bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 from rich.console import Console
 
 from catalog.cli.evaluate import in_words
-from catalog.core.errors import ContentError, SurroundingsError
+from catalog.cli.network_options import model_options, open_model
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildReport
-    from catalog.networks.featurizer import Featurizer
     from catalog.networks.projection import Loss
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def model_options(command: Command) -> Command:
-    """Add the options that choose a network."""
-    for option in reversed(
-        [
-            click.option(
-                "--model",
-                default="embedded",
-                show_default=True,
-                metavar="MODEL",
-                help="embedded, a featurizer folder, an ONNX file, or a name of `model list`.",
-            ),
-            click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
-            click.option(
-                "--channels", type=click.Choice(["rgb", "bgr"]), help="ONNX: colour order [rgb]."
-            ),
-            click.option("--mean", metavar="M[,M,M]", help="ONNX: subtracted, 0..255 [127.5]."),
-            click.option("--std", metavar="S[,S,S]", help="ONNX: divided by [127.5]."),
-            click.option(
-                "--resize",
-                metavar="HOW",
-                help="ONNX: crop[:SHORT_SIDE], letterbox or squash [crop].",
-            ),
-            click.option("--output", help="ONNX: output to take [embedding, else the last]."),
-        ]
-    ):
-        command = option(command)
-    return command
+    from catalog.sources.source import Source
 
 
 @click.command()
@@ -65,7 +31,9 @@ def model_options(command: Command) -> Command:
     help="Take photos that have an address from this folder, by the address's file name.",
 )
 @click.option("--title", help="What to call the catalogue [the folder's name].")
-@click.option("--strict", is_flag=True, help="Build nothing when a photo cannot be used.")
+@click.option(
+    "--strict", is_flag=True, help="Build nothing when a photo, row or file cannot be used."
+)
 @click.option("--refit-projection", is_flag=True, help="Learn again how to shorten long vectors.")
 @click.option(
     "--foreign-named",
@@ -109,20 +77,20 @@ def build(  # noqa: PLR0913  # click passes each option of the command
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
     """
-    from catalog.building.build import BuildOptions
-    from catalog.building.build import build as build_bundle
+    from catalog.building.build import BuildOptions, build_source
     from catalog.sources.read import photos_in, read_source
     from catalog.sources.source import default_title
 
     settings = load("catalog", CatalogSettings, config)
-    items = read_source(photos).items
-    if folder is not None:
-        items = photos_in(folder, items)
-    featurizer = _open_model(model, settings)
     console = Console(stderr=True)
+    source = read_source(photos)
+    if folder is not None:
+        source = replace(source, items=photos_in(folder, source.items))
+    _print_source(console, source)
+    featurizer = open_model(model, settings)
     with progress_bars(console) as show:
-        report = build_bundle(
-            items,
+        report = build_source(
+            source,
             out,
             featurizer,
             settings.cache,
@@ -133,12 +101,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
                 strict=strict,
             ),
             show,
-            lambda photo: console.print(
-                f"left out: {photo.name}: {photo.reason}",
-                style="yellow",
-                markup=False,
-                soft_wrap=True,
-            ),
+            lambda photo: _print_left_out(console, f"{photo.name}: {photo.reason}"),
         )
     if as_json:
         print_json(
@@ -147,6 +110,18 @@ def build(  # noqa: PLR0913  # click passes each option of the command
         )
     else:
         _print_build(report)
+
+
+def _print_source(console: Console, source: Source) -> None:
+    """Print what was taken for what, and what is left out, before any photo is fetched."""
+    for note in source.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    for line in source.left_out:
+        _print_left_out(console, line)
+
+
+def _print_left_out(console: Console, line: str) -> None:
+    console.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _print_build(report: BuildReport) -> None:
@@ -165,6 +140,8 @@ def _print_build(report: BuildReport) -> None:
     click.echo(f"to expect of 100 looks at its own things: {expected}")
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
+    if report.left_out:
+        click.echo(f"{len(report.left_out)} rows or files were left out, named above")
     if report.skipped:
         click.echo(f"{len(report.skipped)} photos were left out, named above")
     if report.without_photos:
@@ -188,82 +165,3 @@ def _projection(loss: Loss) -> str:
         f"photo shows the same item for {loss.top1_after:.1%} of the photos, "
         f"{loss.top1_before:.1%} before; {neighbours}"
     )
-
-
-@click.command()
-@click.option(
-    "--from",
-    "listing",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="A text file with the path of one photo on each line.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz to write.")
-@model_options
-@as_json
-@click.pass_obj
-def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **model: Any) -> None:
-    """Write the vectors of many photos to a .npz file with the arrays paths and vectors.
-
-    \b
-    Example:
-      visual-search catalog embed --from list.txt --out vectors.npz
-    """
-    from catalog.building.cache import FeatureCache
-    from catalog.building.features import SkippedPhoto, featurize
-
-    settings = load("catalog", CatalogSettings, config)
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContentError(f"{listing}: cannot be read as UTF-8 text: {error}") from error
-    paths = [line for line in lines if line.strip()]
-    featurizer = _open_model(model, settings)
-    used, vectors, skipped = [], [], []
-    with (
-        closing(FeatureCache(settings.cache)) as cache,
-        progress_bars(Console(stderr=True)) as show,
-    ):
-        results = featurize(paths, featurizer, cache)
-        for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
-            if isinstance(result, SkippedPhoto):
-                skipped.append(result)
-            else:
-                used.append(path)
-                vectors.append(result.feature.vector)
-            show("photos", done, len(paths))
-    if not vectors:
-        raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    arrays = {"paths": np.array(used), "vectors": featurizer.vectors(np.stack(vectors))}
-    try:
-        with out.open("wb") as file:  # by its name alone, savez would add a suffix
-            np.savez(file, **arrays)
-    except OSError as error:
-        raise SurroundingsError(f"{out}: cannot be written: {error}") from error
-    if as_json:
-        print_json(
-            {
-                "out": str(out),
-                "photos": len(used),
-                "dimensions": featurizer.dimensions,
-                "skipped": [asdict(photo) for photo in skipped],
-            }
-        )
-    else:
-        click.echo(f"{out}: {len(used)} vectors of {featurizer.dimensions} numbers")
-    for photo in skipped:
-        click.echo(f"left out: {photo.name}: {photo.reason}", err=True)
-    if skipped:
-        raise click.exceptions.Exit(1)
-
-
-def _open_model(options: dict[str, Any], settings: CatalogSettings) -> Featurizer:
-    from catalog.networks.models import Preprocessing, open_model
-
-    given = {
-        name: options[name]
-        for name in ("size", "channels", "mean", "std", "resize", "output")
-        if options[name] is not None
-    }
-    preprocessing = Preprocessing(**given) if given else None
-    return open_model(options["model"], preprocessing, settings.engine, settings.cache)

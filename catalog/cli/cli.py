@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from catalog.cli.build import build, embed
+from catalog.cli.build import build
 from catalog.cli.compare import compare
+from catalog.cli.embed import embed
 from catalog.cli.evaluate import confusions, evaluate, in_words
 from catalog.cli.model import model
 from catalog.core.settings import CatalogSettings, DeviceSettings, load

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from catalog.building import calibration_queries
-from catalog.building.build import BuildReport, build
+from catalog.building.build import BuildOptions, BuildReport, build, build_source
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.collect import BundlePhoto
 from catalog.building.features import FeaturizedPhoto, featurize
@@ -32,6 +32,7 @@ from catalog.core.photos import Picture
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment
 from catalog.sources.read import read_source
+from catalog.sources.source import Source
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, jpeg, png, write_things
 
@@ -58,6 +59,20 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(folder: Path) -> set[str]:
     """Names in a folder."""
     return {path.name for path in folder.iterdir()}
+
+
+def test_what_the_source_left_out_is_in_the_report_and_strict_refuses_it(
+    things: Path, colour_grid: Featurizer, filled_cache: Path, tmp_path: Path
+) -> None:
+    left_out = ("items.csv, line 7: no sku", "items.csv, line 9: not JSON")
+    source = Source(read_source(things).items, left_out, ("items.csv: sku from 'Code'",))
+    where = tmp_path / "out", colour_grid, filled_cache, "Test"
+    with pytest.raises(ContentError, match=r"nothing was built, as --strict says: 2 rows or files"):
+        build_source(source, *where, BuildOptions(strict=True))
+    assert not (tmp_path / "out").exists()
+    report = build_source(source, *where)
+    assert (report.left_out, report.notes) == (left_out, source.notes)
+    assert report.skipped == ()
 
 
 @pytest.mark.slow
