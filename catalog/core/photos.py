@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -20,8 +22,18 @@ from catalog.core.opencv import SILENT, set_log_level
 Picture = NDArray[np.uint8]  # (height, width, 3), BGR, upright
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .jp2 .avif".split()
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .jp2 .avif "
+    ".heic .heif .hif".split()
 )
+# The first bytes of the formats. A TIFF's are not among them: those of raw photos are the same.
+SIGNATURE = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|P[1-6]\s+[\d#]"
+    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0|\0\0\0\x0cjP  \r\n|\xff\x4f\xff\x51"
+    rb"|.{4}ftyp(?:hei[cxms]|hev[cxms]|mif[12]|msf1|avi[fs])",
+    re.DOTALL,
+)
+TIFF_SIGNATURE = re.compile(rb"II[*+]\0|MM\0[*+]")
+SIGNATURE_BYTES = 64
 PillowImage.init()
 set_log_level(SILENT)  # a damaged picture raises an error of its own
 FORMATS = [
@@ -90,6 +102,22 @@ def is_photo_name(name: str) -> bool:
     """Return whether a file of this name should be a picture."""
     dot = name.rfind(".")
     return dot > 0 and name[dot:].lower() in SUFFIXES
+
+
+def is_picture_file(path: Path) -> bool:
+    """Return whether a file's first bytes are those of a picture, whatever its name is.
+
+    The file of a raw photo begins like a TIFF. It is no picture that can be read, so a TIFF needs
+    a name that says so, or a name without suffix. A file that cannot be opened is no picture.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(SIGNATURE_BYTES)
+    except OSError:
+        return False
+    if SIGNATURE.match(start):
+        return True
+    return path.suffix.lower() in ("", ".tif", ".tiff") and bool(TIFF_SIGNATURE.match(start))
 
 
 def is_address(place: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 from PIL import Image as PillowImage
 
 from catalog.core.photos import Picture
@@ -47,7 +48,7 @@ def jpeg(image: Picture, quality: int = 92) -> bytes:
 def pillow(
     image: Picture, kind: str, orientation: int | None = None, *, alpha: bool = False
 ) -> bytes:
-    """The picture in Pillow's format `kind`, lossless where that is a choice."""
+    """The picture in Pillow's format `kind`, or HEIF, lossless where that is a choice."""
     picture = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
     if alpha:
         picture.putalpha(255)
@@ -57,7 +58,10 @@ def pillow(
         exif[ORIENTATION] = orientation
         options["exif"] = exif.tobytes()
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    if kind == "HEIF":  # not by Pillow: its formats stay those that the product itself knows
+        pillow_heif.from_pillow(picture).save(file, quality=-1, chroma=444, **options)
+    else:
+        picture.save(file, kind, **options)
     return file.getvalue()
 
 

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from catalog.building.features import LARGEST_FILE, read_place
 from catalog.core.errors import PhotoError
-from catalog.core.photos import Picture, decode, encode_jpeg, is_photo_name, shrink
+from catalog.core.photos import Picture, decode, encode_jpeg, is_photo_name, is_picture_file, shrink
 from tests.support.drawing import jpeg, pillow, png, png_that_claims, quarters
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
@@ -254,7 +254,43 @@ def test_a_small_picture_is_not_enlarged() -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_photo"),
-    [("a.jpg", True), ("A.JPEG", True), ("b.webp", True), ("item.json", False), (".jpg", False)],
+    [
+        ("a.jpg", True),
+        ("A.JPEG", True),
+        ("b.webp", True),
+        ("IMG_0001.HEIC", True),
+        ("c.jfif", True),
+        ("item.json", False),
+        (".jpg", False),
+    ],
 )
 def test_knows_a_photo_by_its_name(name: str, is_photo: bool) -> None:
     assert is_photo_name(name) is is_photo
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "HEIF"])
+def test_knows_a_picture_without_a_suffix_by_its_content(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "IMG_0001"
+    file.write_bytes(pillow(quarters(), kind))
+    assert is_picture_file(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes", b"BMW, four wheels, blue and shining in the sun\n"),
+        ("list", b"P1: a page of plain text\n"),
+        ("film", b"\0\0\0\x14ftypqt  \0\0\0\0qt  "),
+        ("sound", b"RIFF\x24\0\0\0WAVEfmt "),
+        ("raw.dng", b"II*\0\x08\0\0\0"),
+        ("empty", b""),
+    ],
+)
+def test_other_files_are_no_pictures(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert not is_picture_file(tmp_path / name)
+
+
+def test_what_cannot_be_opened_is_no_picture(tmp_path: Path) -> None:
+    assert not is_picture_file(tmp_path)
+    assert not is_picture_file(tmp_path / "absent")
