@@ -12,6 +12,7 @@
 # make measure         measure how often it is right: real photos and the simulated camera
 # make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
 # make crash-test      kill pull, publish and build, and cut the power, at hundreds of points; as root
+# make damage-test     flip bits in an outbox's files, and account for every event
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
@@ -31,6 +32,7 @@ TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
 MINUTES ?= 440
 MEMORY ?=
+DAMAGE ?=
 AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 SHELL := /bin/bash
@@ -44,7 +46,7 @@ PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
+  crash-test damage-test tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
@@ -106,6 +108,9 @@ bench-link: $(VENV)/test
 
 bench-slow-link: $(VENV)/test
 	$(BIN)/python -m bench.slow_link
+
+damage-test: $(VENV)/test
+	$(BIN)/python -m tests.proofs.damage $(DAMAGE)
 
 crash-test: $(VENV)/test
 	@tests/install/debian-packages

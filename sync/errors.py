@@ -13,7 +13,8 @@
     ├── KeysError               a key, its passphrase or its folder that cannot be used
     └── EventError              an event that cannot be reported
     SurroundingsError
-    └── OutboxError             the outbox cannot be used
+    ├── OutboxError             the outbox cannot be used
+    └── NoOutboxError           nothing was recorded yet
     NetworkError
     ├── StoreError              a store that cannot be reached, refuses, or lacks an object
     │   ├── StoreUnreachableError   name unknown, no answer, too slow, or cut off
@@ -100,6 +101,10 @@ class EventError(ContentError):
 
 class OutboxError(SurroundingsError):
     """The outbox cannot be used."""
+
+
+class NoOutboxError(SurroundingsError):
+    """Nothing was recorded on this device yet."""
 
 
 class StoreError(NetworkError):

@@ -9,13 +9,20 @@ from pathlib import Path
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # of renameat2(2): swap the two names in one step
+SHARED, PRIVATE = 0o666, 0o600  # modes of new files; the umask is applied
 
 
-def write(path: Path, data: bytes) -> None:
-    """Replace the file at `path`; after a power cut it holds all of `data` or its old content."""
+def write(path: Path, data: bytes, mode: int = SHARED) -> None:
+    """Replace the file at `path`; after a power cut it holds all of `data` or its old content.
+
+    Args:
+        path: The file.
+        data: Its new content.
+        mode: Its permissions; `PRIVATE` for what other users of the machine may not read.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -30,6 +37,17 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
+        flush_folder(folder.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that other users cannot enter, and missing ones above it; flush each name.
+
+    A folder that is there already stays as it is.
+    """
+    if not folder.is_dir():
+        make_private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
         flush_folder(folder.parent)
 
 

@@ -57,6 +57,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield _disk(device.folder)
     yield _catalogue(device)
     yield _sync(device)
+    yield _outbox(config)
     yield from _cameras(edge)
     yield _port(edge)
 
@@ -227,6 +228,12 @@ def _sync(device: DeviceSettings) -> Finding:
     if state.failed:
         return Finding("sync", "note", last, "visual-search sync doctor")
     return Finding("sync", "ok", last)
+
+
+def _outbox(config: Path | None) -> Finding:
+    from sync.cli.outbox import outbox_finding
+
+    return outbox_finding(config)
 
 
 def _cameras(settings: EdgeSettings) -> Iterator[Finding]:

@@ -194,7 +194,7 @@ def doctor(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """Check what pulling and reporting need, one by one, each with what to do.
 
     Source, root, credentials, store, clock and disk; certificate, endpoint, and the permission
-    for each topic. Exits 1 when something is wrong.
+    for each topic; the outbox. Exits 1 when something is wrong.
 
     \b
     Example:
@@ -202,9 +202,11 @@ def doctor(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """
     from catalog.core.findings import show
     from sync.cli.doctor import examine
+    from sync.cli.outbox import outbox_finding
     from sync.reports.checks import checks
 
-    show(chain(examine(config, source), checks(config)), as_json=as_json)
+    found = chain(examine(config, source), checks(config), [outbox_finding(config)])
+    show(found, as_json=as_json)
 
 
 def _follower(

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import click
@@ -16,13 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.core import durable
-from catalog.core.errors import SurroundingsError
+from catalog.core.errors import SurroundingsError, VisualSearchError
+from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
+from sync.errors import NoOutboxError
 from sync.outbox import rows
 from sync.outbox.clock import now
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.outbox import FILE, Counters, StoredEvent
+from sync.outbox.reading import read_oldest
+from sync.outbox.rows import Position
 from sync.reports.transports.choice import choose
 from sync.settings import OutboxSettings
 
@@ -85,11 +88,32 @@ def read_counters(config: Path | None) -> Counters:
         return database.read(lambda connection: rows.counters(connection, now()))
 
 
+def outbox_finding(config: Path | None) -> Finding:
+    """What the doctor commands say of the outbox."""
+    try:
+        counters = read_counters(config)
+    except NoOutboxError:
+        return Finding("outbox", "ok", "there is none yet")
+    except VisualSearchError as error:
+        return Finding("outbox", "wrong", str(error), "check the disk and the folder's owner")
+    waiting = f"{counters.length:,} events wait to be sent"
+    problems = [
+        f"{counters.dropped[reason]:,} {said}"
+        for reason, said in (("damage", "damaged"), ("refused", "refused"))
+        if reason in counters.dropped
+    ]
+    if counters.length and counters.last_error:
+        problems.append(f"the last error, {counters.last_error_at}: {counters.last_error}")
+    if not problems:
+        return Finding("outbox", "ok", waiting)
+    return Finding("outbox", "note", "; ".join([waiting, *problems]), "visual-search sync outbox")
+
+
 @contextmanager
 def _opened(config: Path | None) -> Iterator[OutboxDatabase]:
     folder = load("device", DeviceSettings, config).folder
     if not (folder / FILE).exists():
-        raise SurroundingsError(
+        raise NoOutboxError(
             f"{folder / FILE}: there is no outbox yet; 'visual-search edge run' makes it"
         )
     database = OutboxDatabase(folder / FILE)
@@ -124,10 +148,10 @@ def _export(database: OutboxDatabase, file: Path, *, remove: bool) -> int:
 
 
 def _all(database: OutboxDatabase) -> Iterator[StoredEvent]:
-    last: StoredEvent | None = None
-    while batch := database.read(partial(rows.oldest, count=BATCH, after=last)):
-        yield from batch
-        last = batch[-1]
+    position: Position | None = None
+    while events := (batch := read_oldest(database, BATCH, position)).events:
+        yield from events
+        position = batch.last
 
 
 def _line(event: StoredEvent) -> bytes:
@@ -154,7 +178,7 @@ def _print(counters: Counters, transport: str) -> None:
         "the oldest": age,
         "acknowledged": f"{counters.acknowledged:,} (sent {counters.sent:,} times)",
         "never sent": dropped or "none",
-        "refused, kept aside": f"{counters.aside:,}",
+        "set aside": f"{counters.aside:,} (refused or damaged, the newest hundred)",
         "without connection": _duration(counters.offline_s),
         "to acknowledgement": latency,
         "last error": error,

@@ -26,7 +26,9 @@ from typing import TypeVar
 
 from catalog.core import durable
 from sync.errors import OutboxError
+from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
+from sync.outbox.wal import read_log
 
 BUSY_S = 5.0  # how long to wait for another writer
 FORMAT = 1
@@ -101,6 +103,7 @@ class OutboxDatabase:
     def _run(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
         for _ in range(3):  # a damaged database, its successor, and one damaged meanwhile
             try:
+                self._check_log()
                 with self._locked(fcntl.LOCK_SH):
                     connection = self._connected()
                     if connection is not None:
@@ -122,6 +125,22 @@ class OutboxDatabase:
             else:
                 self._replace("")
         raise OutboxError(f"{self.path}: is damaged again and again; check the disk")
+
+    def _check_log(self) -> None:
+        """Check the write-ahead log before the first use: SQLite only reads it up to damage.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged; `is_damaged` holds for the error.
+        """
+        if self._connection is not None:
+            return
+        with self._locked(fcntl.LOCK_EX):  # nobody is writing into it
+            try:
+                self._identity = _identity(self.path)
+            except FileNotFoundError:
+                return
+            if read_log(self.path.resolve()).is_damaged:
+                raise _damage("its write-ahead log is damaged")
 
     def _connected(self) -> sqlite3.Connection | None:
         """The connection to the current database; None where there is no database."""
@@ -217,9 +236,9 @@ class OutboxDatabase:
     @contextmanager
     def _locked(self, operation: int) -> Iterator[None]:
         if self._lock is None:
-            durable.make_folder(self.path.parent)
+            durable.make_private_folder(self.path.parent)
             name = self.path.with_suffix(".lock")
-            self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, durable.PRIVATE)
         fcntl.flock(self._lock, operation)
         try:
             yield
@@ -250,6 +269,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: bool = True) -> None:
     """Make a database; `rescued`: with the events that can be read from the old one."""
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL, durable.PRIVATE))  # SQLite's would be readable
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         _configure(connection)
         connection.execute("BEGIN")
@@ -257,7 +277,7 @@ def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: b
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         if old is not None:
-            damage += f"; {rescue(old, connection, copied=rescued)}"
+            damage += f"; {rescue(old, connection, SCHEMA, copied=rescued)}"
         connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
         connection.execute("COMMIT")
     durable.flush_folder(new.parent)
@@ -270,15 +290,21 @@ def _check(connection: sqlite3.Connection) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if problem == "ok" and (version != FORMAT or not TABLES.issubset(tables)):
         problem = f"is no outbox of format {FORMAT}"
-    if problem == "ok" and connection.execute("SELECT stream FROM about").fetchone() is None:
-        problem = "has lost its id"
-    if problem != "ok":
-        error = sqlite3.DatabaseError(problem)
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+    if problem == "ok":
+        problem = outbox_problem(connection)
+    if problem:
+        raise _damage(problem)
+
+
+def _damage(problem: str) -> sqlite3.DatabaseError:
+    """An error for which `is_damaged` holds."""
+    error = sqlite3.DatabaseError(problem)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def _configure(connection: sqlite3.Connection) -> None:
+    connection.text_factory = lenient_text
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 4194304")

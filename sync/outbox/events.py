@@ -170,7 +170,8 @@ def features(numbers: Iterable[float]) -> Event:
 
 def message(text: str) -> Event:
     """A line of plain text, as the AWS sample's device sends it."""
-    return Event("message", text.encode("utf-8", "replace")[:MAX_BYTES])
+    whole = text.encode("utf-8", "replace")[:MAX_BYTES]
+    return Event("message", whole.decode("utf-8", "ignore").encode())
 
 
 def render(event: Event, device: str, boot: str) -> bytes:

@@ -20,7 +20,9 @@ from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event, Kind
-from sync.outbox.rows import REASONS, Counters, StoredEvent
+from sync.outbox.integrity import REASONS
+from sync.outbox.reading import read_oldest
+from sync.outbox.rows import Counters, StoredEvent
 from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
@@ -99,20 +101,21 @@ class Outbox:
     def oldest(self, count: int, after: StoredEvent | None = None) -> list[StoredEvent]:
         """The oldest events, at most `count`; with `after`, those that came after it.
 
+        Damaged ones are set aside and counted as dropped.
+
         Raises:
             OutboxError: The outbox cannot be read now.
         """
 
-        def read(database: sqlite3.Connection) -> tuple[list[StoredEvent], tuple[str, int]]:
-            found = rows.oldest(database, count, after)
-            if len(found) == count:
-                return found, (found[-1].stream, found[-1].sequence)
-            return found, rows.newest_sequence(database)  # there is nothing behind them
-
+        position = None if after is None else (after.stream, after.sequence)
         with self._database_lock:
-            found, last = self._database.read(read)
+            batch = read_oldest(self._database, count, position)
+        last = batch.last
         self._seen = max(self._seen, last) if self._seen[0] == last[0] else last
-        return found
+        if batch.damaged:
+            problem = batch.damaged[0].problem
+            self.note(error=f"{len(batch.damaged)} events were damaged and set aside: {problem}")
+        return batch.events
 
     def acknowledge(self, events: Iterable[StoredEvent]) -> None:
         """Remove events that the other side has acknowledged; durable when this returns.

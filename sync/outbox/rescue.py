@@ -2,75 +2,112 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sync.outbox import rows
 from sync.outbox.clock import Moment
-from sync.outbox.events import PRIORITY, VERBATIM
+from sync.outbox.events import PRIORITY
+from sync.outbox.image import images
+from sync.outbox.integrity import UNKNOWN_KIND, is_drop, row_problem
 from sync.outbox.rows import RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
 MAX_HOLES = 10_000  # ranges that cannot be read; then no further ones are tried
-MAX_SEQUENCE = 1 << 40  # above any sequence number, where the last one cannot be read
+MAX_SEQUENCE = 1 << 40  # above any sequence number, and any number of events
 
 
-def rescue(damaged: Path, successor: sqlite3.Connection, *, copied: bool = True) -> str:
+@dataclass
+class _Findings:
+    """What can be read of a damaged outbox.
+
+    Attributes:
+        events: The intact events, by sequence number.
+        rows: How many rows there are, damaged ones included.
+        counted: How many there were, as the outbox had counted them; None where that is unknown.
+        indexed: How many there are in the index of their ids; None likewise.
+        drops: Rows of the table ``drops``.
+    """
+
+    events: dict[int, RenderedEvent] = field(default_factory=dict)
+    rows: int = 0
+    counted: int | None = None
+    indexed: int | None = None
+    drops: list[tuple[str, str, int, int]] = field(default_factory=list)
+
+    @property
+    def length(self) -> int | None:
+        """How many events there were; None where that cannot be told.
+
+        Damage of one place spoils one of three numbers: what two of them say is so.
+        """
+        told = [number for number in (self.counted, self.indexed, self.rows) if number is not None]
+        number, times = Counter(told).most_common(1)[0]
+        if times > 1:
+            return number
+        other = self.counted if self.counted is not None else self.indexed
+        return None if other is None else max(other, self.rows)
+
+
+def rescue(
+    damaged: Path, successor: sqlite3.Connection, schema: str, *, copied: bool = True
+) -> str:
     """Copy every readable event, in order; lost events count as dropped.
 
     An event keeps its id and gets a new sequence number in the new stream. So one that was sent
     before is sent twice with the same id. Part of the transaction that makes the successor.
 
     Args:
-        damaged: The damaged database.
+        damaged: The damaged database, which stays as it is.
         successor: The new one.
+        schema: The SQL that both were made with.
         copied: Whether to copy events at all; not where the disk has no room for them.
 
     Returns:
         How many events were copied and lost, in words.
     """
-    found: dict[int, RenderedEvent] = {}
-    length: int | None = None
-    with suppress(sqlite3.Error), closing(sqlite3.connect(damaged, isolation_level=None)) as old:
-        length = _length(old)
-        if copied:
-            found = _readable(old)
-    rows.append(successor, [found[number] for number in sorted(found)])
-    said = f"{len(found)} events of the old one were carried over"
-    if length is None:
+    found = _Findings()
+    with suppress(OSError, MemoryError, sqlite3.Error), images(damaged, schema) as opened:
+        found = max((_read(old) for old in opened), key=lambda each: len(each.events))
+    events = [found.events[number] for number in sorted(found.events)] if copied else []
+    rows.append(successor, events)
+    successor.executemany("INSERT OR IGNORE INTO drops VALUES (?, ?, ?, ?)", found.drops)
+    said = f"{len(events)} events of the old one were carried over"
+    if found.length is None:
         return f"{said}; how many were lost cannot be told"
-    lost = max(0, length - len(found))
+    lost = max(0, found.length - len(events))
     if lost:
-        rows.count_drops(successor, {("damage", "event"): lost})
+        rows.count_drops(successor, {("damage", UNKNOWN_KIND): lost})
     return f"{said}, {lost} were lost"
 
 
-def _length(old: sqlite3.Connection) -> int | None:
-    """How many events there were; None where that cannot be read."""
-    with suppress(sqlite3.Error, TypeError, ValueError):
-        found = old.execute("SELECT value FROM counters WHERE name = 'length'").fetchone()
-        return int(found[0])
+def _read(old: sqlite3.Connection) -> _Findings:
+    found = _Findings()
+    _read_events(old, found)
+    found.counted = _number(old, "SELECT value FROM counters WHERE name = 'length'")
+    found.indexed = _number(old, "SELECT count(*) FROM events")  # SQLite counts the index's entries
+    with suppress(sqlite3.Error):
+        found.drops += [row for row in old.execute("SELECT * FROM drops") if is_drop(*row)]
+    return found
+
+
+def _number(old: sqlite3.Connection, query: str) -> int | None:
+    with suppress(sqlite3.Error, TypeError):
+        (number,) = old.execute(query).fetchone()
+        return number if isinstance(number, int) and 0 <= number <= MAX_SEQUENCE else None
     return None
 
 
-def _last(old: sqlite3.Connection) -> int:
-    with suppress(sqlite3.Error, TypeError, ValueError):
-        found = old.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        return min(int(found[0]), MAX_SEQUENCE)
-    return MAX_SEQUENCE
-
-
-def _readable(old: sqlite3.Connection) -> dict[int, RenderedEvent]:
-    """Read the intact events, by sequence number.
-
-    Reads in order up to a row that cannot be read, then each half of the range behind it.
-    """
-    found: dict[int, RenderedEvent] = {}
-    ranges, holes, size = deque([(1, _last(old))]), 0, 0
+def _read_events(old: sqlite3.Connection, found: _Findings) -> None:
+    """Read in order up to a row that cannot be read, then each half of the range behind it."""
+    last = _number(old, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'")
+    last = last or MAX_SEQUENCE
+    ranges = deque([(1, last), (last + 1, MAX_SEQUENCE)])
+    holes = size = 0
     while ranges and holes < MAX_HOLES:
         first, last = ranges.popleft()
         try:
@@ -78,17 +115,17 @@ def _readable(old: sqlite3.Connection) -> dict[int, RenderedEvent]:
                 if not first <= sequence <= last:
                     break  # the damaged B-tree leads elsewhere
                 first = sequence + 1
+                found.rows += 1
                 if row is not None:
-                    found[sequence] = row
+                    found.events[sequence] = row
                     size += len(row.payload)
                     if size > MAX_RESCUED_BYTES:
-                        return found
+                        return
         except sqlite3.Error:
             holes += 1
             if first < last:
                 middle = (first + last) // 2
                 ranges += [(first, middle), (middle + 1, last)]
-    return found
 
 
 def _between(
@@ -100,22 +137,8 @@ def _between(
         "WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
         (first, last),
     ):
-        intact = _is_intact(id_, kind, at, payload)
-        row = (
-            RenderedEvent(id_, kind, PRIORITY[kind], Moment(at, bool(trusted)), payload)
-            if intact
-            else None
-        )
-        yield sequence, row
-
-
-def _is_intact(id_: object, kind: object, at: object, payload: object) -> bool:
-    """Whether a row looks as it was written."""
-    if kind not in PRIORITY or not isinstance(at, float) or not isinstance(payload, bytes):
-        return False
-    if kind in VERBATIM:
-        return isinstance(id_, str) and payload.isascii()
-    try:
-        return bool(json.loads(payload)["id"] == id_)
-    except (ValueError, KeyError, TypeError):
-        return False
+        if row_problem(sequence, id_, kind, at, payload):
+            yield sequence, None
+        else:
+            moment = Moment(at, bool(trusted))
+            yield sequence, RenderedEvent(id_, kind, PRIORITY[kind], moment, payload)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from sync.outbox.clock import Moment
 from sync.outbox.events import with_position
+from sync.outbox.integrity import kind_or_unknown, row_problem
 
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
-REASONS = ("space", "age", "memory", "refused", "unfit", "damage")  # why events are dropped
 MAX_ASIDE = 100  # messages that were set aside; the newest stay
 DAY_S = 86_400.0
 
+Position = tuple[str, int]  # stream and sequence
 Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
 
 
@@ -58,6 +59,39 @@ class StoredEvent:
 
 
 @dataclass(frozen=True)
+class DamagedRow:
+    """A row that is not as it was written, with what can be read of it.
+
+    Attributes:
+        stream, sequence: Where it is.
+        kind, at, payload: As of a `StoredEvent`; what cannot be read is empty.
+        problem: What is wrong with it.
+    """
+
+    stream: str
+    sequence: int
+    kind: str
+    at: float
+    payload: bytes
+    problem: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that follow each other.
+
+    Attributes:
+        events: Those as they were written.
+        damaged: The others.
+        last: The position up to which there are no further events.
+    """
+
+    events: list[StoredEvent]
+    damaged: list[DamagedRow]
+    last: Position
+
+
+@dataclass(frozen=True)
 class Counters:
     """The state of the outbox, and its counters since it was made.
 
@@ -69,7 +103,7 @@ class Counters:
         sent: Messages handed to a transport; each repetition counts.
         acknowledged: Events that the other side has acknowledged.
         dropped: Events that will never be sent, by reason.
-        aside: Refused messages that were set aside and are still here.
+        aside: Refused and damaged messages that were set aside and are still here.
         offline_s: Seconds without a connection while the reporter tried to have one.
         latency_s, latencies: Seconds from sending to acknowledgement, summed up, and of how many
             events.
@@ -121,29 +155,38 @@ def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
     count(database, "bytes", size)
 
 
-def oldest(
-    database: sqlite3.Connection, count: int, after: StoredEvent | None
-) -> list[StoredEvent]:
-    """The `count` oldest events; with `after` of the same stream, the oldest that follow it."""
+def oldest(database: sqlite3.Connection, count: int, after: Position | None) -> Batch:
+    """Read the `count` oldest rows; with `after` in the same stream, those that follow it."""
     name = stream(database)
-    start = after.sequence if after is not None and after.stream == name else 0
+    start = after[1] if after is not None and after[0] == name else -(1 << 63)
     found = database.execute(
-        "SELECT sequence, id, kind, at, attempts, payload FROM events "
+        "SELECT sequence, id, kind, at, CAST(attempts AS INTEGER), payload FROM events "
         "WHERE sequence > ? ORDER BY sequence LIMIT ?",
         (start, count),
-    )
-    return [
-        StoredEvent(
-            name, sequence, id_, kind, at, attempts, with_position(payload, kind, name, sequence)
-        )
-        for sequence, id_, kind, at, attempts, payload in found
-    ]
+    ).fetchall()
+    events: list[StoredEvent] = []
+    damaged: list[DamagedRow] = []
+    for sequence, id_, kind, at, attempts, payload in found:
+        if problem := row_problem(sequence, id_, kind, at, payload):
+            time_ = at if isinstance(at, float) else 0.0
+            data = payload if isinstance(payload, bytes) else str(payload or "").encode()
+            row = DamagedRow(name, sequence, kind_or_unknown(kind), time_, data, problem)
+            damaged.append(row)
+        else:
+            sent = with_position(payload, kind, name, sequence)
+            events.append(StoredEvent(name, sequence, id_, kind, at, attempts, sent))
+    last = found[-1][0] if found else 0
+    if len(found) < count:  # there is nothing behind them
+        last = max(last, newest_sequence(database)[1])
+    return Batch(events, damaged, (name, last))
 
 
-def newest_sequence(database: sqlite3.Connection) -> tuple[str, int]:
+def newest_sequence(database: sqlite3.Connection) -> Position:
     """The stream, and the newest sequence number in it, of removed events too."""
-    found = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return stream(database), int(found[0]) if found else 0
+    found = database.execute(
+        "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'events'"
+    ).fetchone()
+    return stream(database), found[0] if found else 0
 
 
 def acknowledge(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
@@ -161,19 +204,18 @@ def count_attempt(database: sqlite3.Connection, events: Iterable[StoredEvent]) -
 
 
 def set_aside(database: sqlite3.Connection, event: StoredEvent, reason: str) -> None:
-    """Move an event to the table ``aside``, so that it is not sent; it counts as dropped."""
-    if not _remove(database, _own_sequences(database, [event])):
-        return
-    database.execute(
-        "INSERT OR REPLACE INTO aside VALUES (?, ?, ?, ?, ?)",
-        (event.sequence, event.kind, event.at, reason, event.payload),
-    )
-    database.execute(
-        "DELETE FROM aside WHERE sequence NOT IN "
-        "(SELECT sequence FROM aside ORDER BY sequence DESC LIMIT ?)",
-        (MAX_ASIDE,),
-    )
-    count_drops(database, {("refused", event.kind): 1})
+    """Move a refused event to the table ``aside``, so that it is not sent; counts as dropped."""
+    if _remove(database, _own_sequences(database, [event])):
+        _put_aside(database, event.sequence, event.kind, event.at, reason, event.payload)
+        count_drops(database, {("refused", event.kind): 1})
+
+
+def set_damaged_aside(database: sqlite3.Connection, rows: Iterable[DamagedRow]) -> None:
+    """Move damaged rows to the table ``aside``; they count as dropped."""
+    for row in rows:
+        if _remove(database, _own_sequences(database, [row])):
+            _put_aside(database, row.sequence, row.kind, row.at, row.problem, row.payload)
+            count_drops(database, {("damage", row.kind): 1})
 
 
 def shrink(database: sqlite3.Connection, max_bytes: int) -> None:
@@ -280,12 +322,29 @@ def counters(database: sqlite3.Connection, now: Moment) -> Counters:
 
 def _age(first: tuple[float, int] | None, now: Moment) -> float | None:
     """Seconds since an event; None unless its clock was trusted then as it is now."""
-    if first is None or bool(first[1]) != now.trusted or now.at < first[0]:
+    if first is None or not isinstance(first[0], float):  # none, or a damaged one
+        return None
+    if bool(first[1]) != now.trusted or now.at < first[0]:
         return None
     return round(now.at - first[0], 1)
 
 
-def _own_sequences(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> list[int]:
+def _put_aside(
+    database: sqlite3.Connection, sequence: int, kind: str, at: float, reason: str, payload: bytes
+) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO aside VALUES (?, ?, ?, ?, ?)", (sequence, kind, at, reason, payload)
+    )
+    database.execute(
+        "DELETE FROM aside WHERE sequence NOT IN "
+        "(SELECT sequence FROM aside ORDER BY sequence DESC LIMIT ?)",
+        (MAX_ASIDE,),
+    )
+
+
+def _own_sequences(
+    database: sqlite3.Connection, events: Iterable[StoredEvent | DamagedRow]
+) -> list[int]:
     name = stream(database)
     return [event.sequence for event in events if event.stream == name]
 
@@ -301,10 +360,10 @@ def _remove(database: sqlite3.Connection, sequences: list[int]) -> list[str]:
     """Delete events and return the kinds of those that were there."""
     removed = database.execute(
         "DELETE FROM events WHERE sequence IN (SELECT value FROM json_each(?)) "
-        "RETURNING kind, size",
+        "RETURNING kind, CAST(size AS INTEGER)",
         (json.dumps(sequences),),
     ).fetchall()
     if removed:
         count(database, "length", -len(removed))
         count(database, "bytes", -sum(size for _, size in removed))
-    return [kind for kind, _ in removed]
+    return [kind_or_unknown(kind) for kind, _ in removed]
