@@ -47,7 +47,7 @@ class Counting:
         """Fail: nothing may be refused."""
         raise AssertionError(reason)
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, *, taken_over: bool = False) -> None:
         """Do nothing: the connection ends when all is sent."""
 
     def command(self, topic: str, payload: bytes) -> None:

@@ -126,7 +126,7 @@ class TopicPublisher:
         """The core will never take it."""
         self._problems.put(reason)
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, *, taken_over: bool = False) -> None:
         """The core takes nothing now; the next text connects anew."""
         self._core = None
         self._problems.put(reason)

@@ -13,12 +13,13 @@ MAX_COMMANDS = 20  # that wait for an answer; further commands are ignored
 
 @dataclass(frozen=True)
 class Callback:
-    """One call of a transport; `token`, `reason` and `refusal` as in `TransportCallbacks`."""
+    """One call of a transport; its arguments are those of `TransportCallbacks`."""
 
     kind: Literal["accepted", "refused", "lost", "command"]
     token: int = 0
     reason: str = ""
     refusal: Refusal = Refusal.LATER
+    taken_over: bool = False
 
 
 @dataclass
@@ -44,9 +45,9 @@ class CallbackQueue:
         """See `TransportCallbacks.refused`."""
         self.callbacks.put(Callback("refused", token, reason, refusal))
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, *, taken_over: bool = False) -> None:
         """See `TransportCallbacks.lost`."""
-        self.callbacks.put(Callback("lost", reason=reason))
+        self.callbacks.put(Callback("lost", reason=reason, taken_over=taken_over))
 
     def command(self, topic: str, payload: bytes) -> None:
         """See `TransportCallbacks.command`; ignored while `MAX_COMMANDS` others wait."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.core.errors import NetworkError, SurroundingsError
+from catalog.core.errors import NetworkError, SurroundingsError, VisualSearchError
 from catalog.core.locks import locked
 from sync.backoff import Backoff
 from sync.errors import OutboxError
@@ -30,6 +30,7 @@ from sync.settings import OutboxSettings
 
 LOCK = "reporting.lock"  # in the state folder
 OFFLINE_STEP_S = 5.0  # how often the seconds without a connection are counted
+SHORT_CONNECTION_S = 90.0  # longer than any pause: two devices with one name interrupt each other
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,13 @@ class Reporter:
                     return
                 except (NetworkError, SurroundingsError) as error:
                     self._record_error(str(error))
+                except VisualSearchError:  # a setting, which does not mend itself
+                    raise
+                except Exception as error:  # of a library: the next attempt may succeed
+                    sentence = f"reporting failed: {type(error).__name__}: {error}"
+                    if sentence != self._error:
+                        log.exception("reporting failed")
+                    self._record_error(sentence)
                 self._wait(self._backoff.pause_s(), stopping)
         finally:
             self._count_offline(over=True)
@@ -144,8 +152,10 @@ class Reporter:
         self._offline_since = self._offline_since or time.monotonic()
         transport, callbacks = self._make_transport(), CallbackQueue()
         session: Session | None = None
+        opened_at = 0.0
         try:
             transport.open(callbacks)
+            opened_at = time.monotonic()
             self._count_offline(over=True)
             self._journal.note("connected", detail=transport.name)
             log.info("reporting through %s", transport.name)
@@ -161,7 +171,9 @@ class Reporter:
             session.run(lambda: enough(session))
         finally:
             if session is not None and session.has_delivered:
-                self._backoff.succeeded()
+                lasted_s = time.monotonic() - opened_at
+                if session.has_suspects or lasted_s >= SHORT_CONNECTION_S:
+                    self._backoff.succeeded()
             transport.close()
 
     def _record_error(self, sentence: str) -> None:

@@ -6,6 +6,7 @@ its place in the window longer: until it is removed from the outbox on disk, or 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from sync.reports.quarantine import Key, key
 from sync.reports.transports.base import Transport
 
 OVERTAKEN = 5  # answer time-outs for a message while others get their answers
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class SendWindow:
         """Send a message.
 
         Raises:
-            TransportError: It was not sent.
+            TransportError: It was not sent; after any other error of the transport it counts as
+                unanswered, because it may be the cause.
         """
         self._token += 1
         if not self._unanswered:
@@ -96,6 +100,12 @@ class SendWindow:
             if event is not None:
                 self.release([event])
             raise
+        except Exception as error:  # of a library that the transport uses
+            log.exception("a message cannot be sent")
+            problem = f"{type(error).__name__}: {error}"
+            raise TransportError(
+                f"{self._transport.name}: a message cannot be sent: {problem}"
+            ) from error
 
     def answered(self, token: int) -> Sent | None:
         """The message with this token, which has got its answer; None where it had one before."""

@@ -78,6 +78,9 @@ class Session:
         limits: How fast.
         history: What former sessions have learned.
         commands: Answers commands.
+
+    Attributes:
+        taken_over: Whether the connection was lost to another device with this one's name.
     """
 
     def __init__(
@@ -104,11 +107,17 @@ class Session:
         self._next_send_at = 0.0
         self._throttled_until = 0.0
         self._accepted = 0
+        self.taken_over = False
 
     @property
     def has_delivered(self) -> bool:
         """Whether the other side has accepted an event."""
         return self._accepted > 0
+
+    @property
+    def has_suspects(self) -> bool:
+        """Whether messages were under way when the connection was lost, which may be the cause."""
+        return not self.taken_over and len(self._quarantine) > 0
 
     @property
     def is_drained(self) -> bool:
@@ -236,7 +245,7 @@ class Session:
             callback = self._callbacks.callbacks.get(timeout=max(seconds, 0.001))
             while True:
                 if callback.kind == "lost":
-                    lost = callback.reason
+                    lost, self.taken_over = callback.reason, callback.taken_over
                 elif callback.kind == "accepted":
                     self._accept(callback.token)
                 elif callback.kind == "refused":
@@ -309,6 +318,8 @@ class Session:
             (message.event, message.topic) for message in unanswered if message.event is not None
         ]
         self._record.connection_lost(len(sent), reason)
+        if self.taken_over:
+            return reason
         self._quarantine.add(event for event, _ in sent)
         if len(sent) < len(unanswered):  # the answer to a command may have been the cause
             self._cooldowns.start(self._topics.answers)

@@ -48,7 +48,7 @@ class RecordedCallbacks:
     def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
         self._note(self.refusals, (token, reason, refusal))
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, *, taken_over: bool = False) -> None:
         self._note(self.losses, reason)
 
     def command(self, topic: str, payload: bytes) -> None:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 PUBLISH, PUBACK = 3, 4
 NOT_AUTHORIZED, QUOTA_EXCEEDED = 0x87, 0x97
+TAKEN_OVER = 0x8E  # another client has connected with the same id
 
 Result = TypeVar("Result")
 
@@ -39,6 +40,7 @@ class Behaviour:
         quota: How many more messages it takes before it throttles; None for no end.
         silent: It reads on and answers nothing.
         subscriptions: Are ``granted``, ``ignored``, or ``close`` the connection.
+        takes_over_after: With so many messages taken, a connection is taken over; None for never.
     """
 
     closes_for: list[bytes] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Behaviour:
     silent: bool = False
     subscriptions: str = "granted"
     receive_maximum: int = 100
+    takes_over_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class IotCore:
         self._context = context
         self._random = random.Random(seed)
         self._writers: dict[asyncio.StreamWriter, set[str]] = {}
+        self._taken: dict[asyncio.StreamWriter, int] = {}
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -148,7 +152,8 @@ class IotCore:
             pass
         finally:
             del self._writers[writer]
-            writer.transport.abort()
+            self._taken.pop(writer, None)
+            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         first, body = await read_packet(reader)
@@ -202,6 +207,12 @@ class IotCore:
             self.swallowed += 1
             return True
         writer.write(packet(PUBACK << 4, number + bytes([reason])))
+        if self.behaviour.takes_over_after is not None:
+            self._taken[writer] = self._taken.get(writer, 0) + 1
+            if self._taken[writer] >= self.behaviour.takes_over_after:
+                writer.write(packet(0xE0, bytes([TAKEN_OVER, 0])))
+                await writer.drain()
+                return False
         return True
 
 

@@ -26,8 +26,14 @@ class TransportCallbacks(Protocol):
     def refused(self, token: int, reason: str, refusal: Refusal = Refusal.MESSAGE) -> None:
         """The other side has refused the message."""
 
-    def lost(self, reason: str) -> None:
-        """The connection is lost; no further answers come."""
+    def lost(self, reason: str, *, taken_over: bool = False) -> None:
+        """The connection is lost; no further answers come.
+
+        Args:
+            reason: Why, in a sentence.
+            taken_over: Whether another device has connected under this one's name, so that no
+                message is to blame.
+        """
 
     def command(self, topic: str, payload: bytes) -> None:
         """A command came in."""

@@ -104,6 +104,14 @@ def connection_refused(code: int, reason: str, thing: str) -> str:
     return f"the broker does not let {thing} in: {reason}"
 
 
+def taken_over(thing: str) -> str:
+    """Explain a DISCONNECT because another client has connected with the same id."""
+    return (
+        f"another device uses this name, {thing}: two devices may have a copy of one card; give "
+        "each its own certificate and [device] thing, or remove the device-id file of one"
+    )
+
+
 def publish_refused(code: int, reason: str) -> str:
     """Explain a PUBACK that refuses the message."""
     if code == 0x87:

@@ -27,6 +27,7 @@ KEEPALIVE_S = 30  # the shortest that IoT Core allows
 TCP_TIMEOUT_S = 15  # without a TCP acknowledgement; a pulled cable is noticed then
 CONNECT_TIMEOUT_S = 10  # for a connection, and for each answer while it is being made
 MAX_UNANSWERED = 100  # IoT Core's limit for a connection
+TAKEN_OVER = 0x8E  # in a DISCONNECT: another client has connected with the same id
 
 REFUSALS = {  # MQTT 5, table 2-6; any other code is a fault of the broker
     0x87: Refusal.TOPIC,  # not authorized
@@ -75,6 +76,7 @@ class MqttTransport:
         self._acknowledged = False
         self._refused = ""
         self._last_error = ""
+        self._taken_over = False
 
     def open(self, callbacks: TransportCallbacks) -> None:
         """Connect, and subscribe to commands where the policy allows it.
@@ -274,7 +276,10 @@ class MqttTransport:
     def _on_disconnect(
         self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any
     ) -> None:
-        if flags.is_disconnect_packet_from_server:
+        if flags.is_disconnect_packet_from_server and reason.value == TAKEN_OVER:
+            self._taken_over = True
+            self._last_error = faults.taken_over(self._address.thing)
+        elif flags.is_disconnect_packet_from_server:
             self._last_error = f"the broker closed it: {reason}"
         elif not self._last_error:
             self._last_error = "it was closed"
@@ -284,7 +289,7 @@ class MqttTransport:
         self._connected.set()
         self._subscribed.set()
         if callbacks is not None:
-            callbacks.lost(self._loss_reason())
+            callbacks.lost(self._loss_reason(), taken_over=self._taken_over)
 
     def _on_log(self, client: paho.Client, data: Any, level: int, text: str) -> None:
         if level == paho.MQTT_LOG_ERR and not self._last_error:

@@ -23,11 +23,13 @@ from sync.reports.journal import Journal, JournalEntry, follow
 from sync.reports.remote_commands import CommandHandler
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
+from sync.reports.transports.base import TransportCallbacks
 from sync.reports.transports.file import FileTransport
 from sync.reports.transports.greengrass_v1 import GreengrassV1Transport
 from sync.reports.transports.mqtt import MqttTransport
 from sync.reports.wiring import open_reporter, reporting_worker
 from sync.settings import OutboxSettings
+from tests.proofs.damage.run import Collector
 from tests.support import greengrass_core
 from tests.support.brokers import THING, BrokerCertificates, Consumer, Mosquitto, until
 from tests.support.iot_core import NOT_AUTHORIZED, IotCore
@@ -255,6 +257,69 @@ def test_a_message_that_is_refused(pipeline: Pipeline) -> None:
     assert pipeline.reporter().drain(10).left == 0
     assert pipeline.numbers() == [0, 1, 2]
     assert pipeline.outbox.counters().aside == 1
+
+
+@pytest.mark.parametrize("error", [TypeError, UnicodeEncodeError, MemoryError])
+def test_whatever_a_transport_raises_for_a_message(
+    pipeline: Pipeline, error: type[Exception]
+) -> None:
+    """The message is set aside in the end; all others arrive."""
+
+    class Choosy(Collector):
+        def send(self, token: int, topic: str, payload: bytes) -> None:
+            if b'"number":3}' in payload:
+                raise error("utf-8", "x", 0, 1, "no") if error is UnicodeEncodeError else error()
+            super().send(token, topic, payload)
+
+    collector, settings = Choosy(), OutboxSettings.model_validate({"rate": 10_000})
+    pipeline.put(20)
+    state = pipeline.folder / "state"
+    reporter = Reporter(
+        pipeline.outbox, lambda: collector, Topics(THING), settings, state, first_pause_s=0.001
+    )
+    assert reporter.drain(30).left == 0
+    numbers = [json.loads(payload)["details"]["number"] for _, payload in collector.messages]
+    assert sorted(set(numbers)) == [number for number in range(20) if number != 3]
+    assert pipeline.outbox.counters().aside == 1
+    assert error.__name__ in " ".join(entry.detail for entry in pipeline.journal("trouble"))
+
+
+def test_a_transport_that_fails_in_another_way_is_tried_again(pipeline: Pipeline) -> None:
+    class Broken(Collector):
+        opened = 0
+
+        def open(self, callbacks: TransportCallbacks) -> None:
+            Broken.opened += 1
+            if Broken.opened < 3:
+                raise RuntimeError("no thread")
+            super().open(callbacks)
+
+    settings = OutboxSettings.model_validate({"rate": 10_000})
+    pipeline.put(5)
+    reporter = Reporter(
+        pipeline.outbox,
+        Broken,
+        Topics(THING),
+        settings,
+        pipeline.folder / "state",
+        first_pause_s=0.001,
+    )
+    assert reporter.drain(30).left == 0
+    assert "RuntimeError: no thread" in pipeline.outbox.counters().last_error
+
+
+def test_another_device_with_this_name(pipeline: Pipeline) -> None:
+    """Pauses grow though each connection delivers; no message is blamed; the reason is told."""
+    pipeline.broker.behaviour.takes_over_after = 2
+    pipeline.put(9)
+    with pipeline.reporting(window=1) as reporter:
+        until(lambda: pipeline.outbox.counters().length <= 3, 60)
+        assert reporter._backoff._failures >= 3
+        assert "another device uses this name" in pipeline.outbox.counters().last_error
+        pipeline.broker.behaviour.takes_over_after = None
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
+    assert sorted(set(pipeline.numbers())) == list(range(9))
+    assert pipeline.outbox.counters().aside == 0
 
 
 def test_throttled(pipeline: Pipeline) -> None:

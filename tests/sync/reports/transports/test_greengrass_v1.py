@@ -34,7 +34,7 @@ class RecordedCallbacks:
         self.refusals.append(refusal)
         self._changed.put(("refused", (token, reason)))
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, *, taken_over: bool = False) -> None:
         self._changed.put(("lost", reason))
 
     def command(self, topic: str, payload: bytes) -> None:
