@@ -26,6 +26,7 @@ from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.models import open_model
 from catalog.recognition.decision import MOST_NAMED, Verdict, decide
+from catalog.sources.source import DEFAULT_READING, ReadOptions, default_title
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildOptions, BuildReport
@@ -101,12 +102,13 @@ class Catalogue:
         return cls(Bundle.open(Path(path), engine))
 
     @staticmethod
-    def build(
+    def build(  # noqa: PLR0913  # all but two are named where it is called
         photos: str | os.PathLike[str],
         out: str | os.PathLike[str],
         *,
         title: str | None = None,
         model: str = "embedded",
+        reading: ReadOptions = DEFAULT_READING,
         options: BuildOptions | None = None,
         settings: CatalogSettings | None = None,
         progress: StageProgress = lambda stage, done, total: None,
@@ -115,11 +117,12 @@ class Catalogue:
         """Build a bundle, or bring one up to date; unchanged photos are not computed again.
 
         Args:
-            photos: A folder with a folder for each item, a flat folder of pictures named by sku,
-                or a table (CSV, JSONL, metadata.json).
+            photos: A folder with a folder for each item, also in folders of categories; a flat
+                folder of pictures named by sku; or a table (CSV, JSONL, metadata.json).
             out: The bundle's folder; a bundle that is there is exchanged in one step.
             title: What to call the catalogue; by default the name of `photos`.
             model: "embedded", a featurizer folder, an ONNX file, or a network's name.
+            reading: How to understand `photos` where they do not tell so themselves.
             options: What an owner may choose.
             settings: Where the build cache is and which engine runs the network; by default as
                 the command has it, from the settings file and the environment.
@@ -140,12 +143,11 @@ class Catalogue:
         # Who only searches needs none of it.
         from catalog.building.build import BuildOptions, build_source
         from catalog.sources.read import read_source
-        from catalog.sources.source import default_title
 
         source, settings = Path(photos), settings or load("catalog", CatalogSettings)
         featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
         return build_source(
-            read_source(source),
+            read_source(source, reading),
             Path(out),
             featurizer,
             settings.cache,

@@ -17,13 +17,14 @@ import click
 from rich.console import Console
 
 from catalog.bundles.manifest import MANIFEST
+from catalog.cli.sources import items_option, print_source
 from catalog.core.errors import ContentError, FeaturizerError, MissingExtraError
 from catalog.core.terminal import as_json, print_json, progress_bars
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
 from catalog.networks.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
 from catalog.networks.folder import written_whole
 from catalog.sources.read import read_source
-from catalog.sources.source import SourceItem
+from catalog.sources.source import ItemFolders, ReadOptions, SourceItem
 from training.errors import plain_errors
 from training.settings import SETTINGS, read
 from training.shop import (
@@ -58,6 +59,7 @@ def _minutes(context: click.Context, parameter: click.Parameter, value: float) -
     type=click.Path(path_type=Path),
     help="Where links to the photos go: those held back, those learnt from [OUT-photos].",
 )
+@items_option
 @click.option(
     "--minutes",
     type=click.FloatRange(0, LONGEST_MINUTES, min_open=True),
@@ -81,10 +83,11 @@ def _minutes(context: click.Context, parameter: click.Parameter, value: float) -
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of all that is random.")
 @as_json
-def finetune(
+def finetune(  # noqa: PLR0913  # click passes each option of the command
     photos: Path,
     out: Path,
     keep: Path | None,
+    items: ItemFolders | None,
     minutes: float,
     start: Path,
     threads: int,
@@ -111,7 +114,9 @@ def finetune(
         skipped.append({"name": name, "reason": reason})
         console.print(f"left out: {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
-    entries = photo_files(read_source(photos).items, left_out)
+    source = read_source(photos, ReadOptions(items))
+    print_source(console, source)
+    entries = photo_files(source.items, left_out)
     _check_places(photos, entries, start, out, keep)
     descriptor = replace(_ours(start), name=out.name)
     _check_contents(out, keep, descriptor)

@@ -11,13 +11,14 @@ from rich.console import Console
 
 from catalog.cli.evaluate import in_words
 from catalog.cli.network_options import model_options, open_model
+from catalog.cli.sources import items_option, print_left_out, print_source
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildReport
     from catalog.networks.projection import Loss
-    from catalog.sources.source import Source
+    from catalog.sources.source import ItemFolders
 
 
 @click.command()
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Take photos that have an address from this folder, by the address's file name.",
 )
+@items_option
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option(
     "--strict", is_flag=True, help="Build nothing when a photo, row or file cannot be used."
@@ -54,6 +56,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     photos: Path,
     out: Path,
     folder: Path | None,
+    items: ItemFolders | None,
     title: str | None,
     *,
     strict: bool,
@@ -64,11 +67,11 @@ def build(  # noqa: PLR0913  # click passes each option of the command
 ) -> None:
     """Build a bundle from PHOTOS.
 
-    PHOTOS is a folder with a folder for each item, a flat folder with one picture for each
-    item (file name = sku), or a CSV or JSONL table with the columns sku, title, photo, price,
-    url, location and any others. It can also be a catalogue file of AWS's visual search
-    sample: metadata.json, or a text file with lines of title, address. What was computed of a
-    photo is reused in the next build.
+    PHOTOS is a folder with a folder for each item, also within folders of categories; a flat
+    folder with one picture for each item (file name = sku); or a CSV or JSONL table with the
+    columns sku, title, photo, price, url, location and any others. It can also be a catalogue
+    file of AWS's visual search sample: metadata.json, or a text file with lines of title,
+    address. What was computed of a photo is reused in the next build.
 
     \b
     Examples:
@@ -79,14 +82,14 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     """
     from catalog.building.build import BuildOptions, build_source
     from catalog.sources.read import photos_in, read_source
-    from catalog.sources.source import default_title
+    from catalog.sources.source import ReadOptions, default_title
 
     settings = load("catalog", CatalogSettings, config)
     console = Console(stderr=True)
-    source = read_source(photos)
+    source = read_source(photos, ReadOptions(items))
     if folder is not None:
         source = replace(source, items=photos_in(folder, source.items))
-    _print_source(console, source)
+    print_source(console, source)
     featurizer = open_model(model, settings)
     with progress_bars(console) as show:
         report = build_source(
@@ -101,7 +104,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
                 strict=strict,
             ),
             show,
-            lambda photo: _print_left_out(console, f"{photo.name}: {photo.reason}"),
+            lambda photo: print_left_out(console, f"{photo.name}: {photo.reason}"),
         )
     if as_json:
         print_json(
@@ -110,18 +113,6 @@ def build(  # noqa: PLR0913  # click passes each option of the command
         )
     else:
         _print_build(report)
-
-
-def _print_source(console: Console, source: Source) -> None:
-    """Print what was taken for what, and what is left out, before any photo is fetched."""
-    for note in source.notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-    for line in source.left_out:
-        _print_left_out(console, line)
-
-
-def _print_left_out(console: Console, line: str) -> None:
-    console.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _print_build(report: BuildReport) -> None:

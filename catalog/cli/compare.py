@@ -12,12 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from catalog.cli.sources import items_option, print_source
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json
 
 if TYPE_CHECKING:
     from catalog.evaluation.compare import NetworkResult
+    from catalog.sources.source import ItemFolders
 
 
 @click.command()
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Photos to search with, a folder for each sku.",
 )
+@items_option
 @as_json
 @click.pass_obj
 def compare(
@@ -42,6 +45,7 @@ def compare(
     labelled: Path,
     models: tuple[str, ...],
     queries: Path | None,
+    items: ItemFolders | None,
     *,
     as_json: bool,
 ) -> None:
@@ -57,6 +61,7 @@ def compare(
     from catalog.evaluation.compare import compare as compare_network
     from catalog.networks.models import open_model
     from catalog.sources.read import read_source
+    from catalog.sources.source import ReadOptions
 
     settings = load("catalog", CatalogSettings, config)
     for model in models:
@@ -65,10 +70,16 @@ def compare(
                 f"{model}: how it is fed decides how good it is; import it first with: "
                 f"visual-search catalog model import {model}"
             )
-    items = read_source(labelled).items
-    query_items = None if queries is None else read_source(queries).items
+    reading = ReadOptions(items)
     console = Console(stderr=True)
-    skus = {source.item.sku for source in items}
+    labelled_source = read_source(labelled, reading)
+    print_source(console, labelled_source)
+    query_items = None
+    if queries is not None:
+        query_source = read_source(queries, reading)
+        print_source(console, query_source)
+        query_items = query_source.items
+    skus = {source.item.sku for source in labelled_source.items}
     missing = tuple(source.item.sku for source in query_items or () if source.item.sku not in skus)
     if missing:
         click.echo(f"not in {labelled}, so never right: {names(missing)}", err=True)
@@ -82,7 +93,7 @@ def compare(
                 compare_network(
                     model,
                     featurizer,
-                    items,
+                    labelled_source.items,
                     query_items,
                     settings.cache,
                     lambda done, total, task=task: bars.update(  # type: ignore[misc]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from catalog.cli.sources import items_option
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
@@ -18,6 +19,7 @@ from catalog.recognition.calibration import Calibration, OutcomeShares
 
 if TYPE_CHECKING:
     from catalog.evaluation.evaluate import Evaluation, PhotoAnswer
+    from catalog.sources.source import ItemFolders
 
 
 @click.command()
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Photos of things that the bundle does not hold.",
 )
+@items_option
 @click.option(
     "--charts",
     type=click.Path(path_type=Path),
@@ -39,12 +42,13 @@ if TYPE_CHECKING:
 @click.option("--exact", is_flag=True, help="Compare every vector instead of using the index.")
 @as_json
 @click.pass_obj
-def evaluate(
+def evaluate(  # noqa: PLR0913  # click passes each option of the command
     config: Path | None,
     bundle: Path,
     labelled_photos: Path,
     foreign: Path | None,
     charts: Path | None,
+    items: ItemFolders | None,
     *,
     vectors_only: bool,
     exact: bool,
@@ -63,6 +67,7 @@ def evaluate(
     """
     from catalog.bundles.bundle import Bundle
     from catalog.evaluation.evaluate import evaluate as evaluate_bundle
+    from catalog.sources.source import ReadOptions
 
     if vectors_only and charts is not None:
         raise click.UsageError("--charts are about how sure answers are; not with --vectors-only")
@@ -76,6 +81,7 @@ def evaluate(
             labelled_photos,
             settings.cache,
             foreign=foreign,
+            reading=ReadOptions(items),
             exact=exact,
             vectors_only=vectors_only,
             progress=lambda done, total: show("photos", done, total),

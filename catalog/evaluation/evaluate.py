@@ -13,11 +13,13 @@ from catalog.building.cache import FeatureCache
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.bundle import Bundle, Match
 from catalog.core.errors import ContentError
-from catalog.core.photos import is_photo_name
 from catalog.evaluation.metrics import Numbers, auroc, calibration_error
 from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.local_features.extract import PER_QUERY
+from catalog.sources.folders import read_folder
+from catalog.sources.source import DEFAULT_READING, ReadOptions
+from catalog.sources.walk import pictures_below
 
 TOLERANCE = 0.05  # by how much a measured share may differ from the predicted one
 
@@ -106,6 +108,7 @@ def evaluate(
     cache_folder: Path,
     *,
     foreign: Path | None = None,
+    reading: ReadOptions = DEFAULT_READING,
     exact: bool = False,
     vectors_only: bool = False,
     progress: PhotoProgress = lambda done, total: None,
@@ -117,6 +120,7 @@ def evaluate(
         folder: The labelled photos.
         cache_folder: The build cache; what is in it is not computed again.
         foreign: A folder, of any depth, with photos of things that the bundle does not hold.
+        reading: How to understand `folder`.
         exact: Compare every vector instead of using the index.
         vectors_only: Search plain neighbours, as `Bundle.search` does.
         progress: Called after each photo.
@@ -127,7 +131,7 @@ def evaluate(
     Raises:
         ContentError: There are no photos, or none that can be used.
     """
-    photos = _labelled(folder) + ([] if foreign is None else _foreign(foreign))
+    photos = _labelled(folder, reading) + ([] if foreign is None else _foreign(foreign))
     catalogue = set(bundle.items.skus)
     skipped: list[SkippedPhoto] = []
     answers: list[PhotoAnswer] = []
@@ -233,15 +237,14 @@ def _shares(bundle: Bundle, answers: Sequence[PhotoAnswer]) -> OutcomeShares:
     )
 
 
-def _labelled(folder: Path) -> list[_LabelledPhoto]:
+def _labelled(folder: Path, reading: ReadOptions) -> list[_LabelledPhoto]:
     if not folder.is_dir():
         raise ContentError(f"{folder}: no such folder; wanted is a folder for each sku")
     photos = [
-        _LabelledPhoto(str(photo), child.name)
-        for child in sorted(folder.iterdir())
-        if child.is_dir()
-        for photo in sorted(child.iterdir())
-        if is_photo_name(photo.name)
+        _LabelledPhoto(place, source.item.sku)
+        for source in read_folder(folder, reading).items
+        for place in source.photos
+        if Path(place).parent != folder  # its name is no label
     ]
     if not photos:
         raise ContentError(f"{folder}: no photos in it; wanted is a folder for each sku")
@@ -249,11 +252,7 @@ def _labelled(folder: Path) -> list[_LabelledPhoto]:
 
 
 def _foreign(folder: Path) -> list[_LabelledPhoto]:
-    photos = [
-        _LabelledPhoto(str(path), None)
-        for path in sorted(folder.rglob("*"))
-        if is_photo_name(path.name)
-    ]
+    photos = [_LabelledPhoto(str(path), None) for path in pictures_below(folder)]
     if not photos:
         raise ContentError(f"{folder}: no photos in it; wanted are photos of foreign things")
     return photos

@@ -3,57 +3,88 @@
 from __future__ import annotations
 
 import json
-import os
+import unicodedata
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from catalog.bundles.items import Item
-from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo_name
-from catalog.sources.source import Source, SourceItem, as_title, item_of
+from catalog.sources.layout import ItemFolder, find_items
+from catalog.sources.source import (
+    DEFAULT_READING,
+    ReadOptions,
+    Source,
+    SourceItem,
+    as_title,
+    item_of,
+)
+from catalog.sources.walk import walk
+
+Parts = tuple[str, ...]  # names of folders from the root to an item
 
 
-def read_folder(folder: Path) -> Source:
-    """Read a folder of folders, one for each item, or of pictures named by their sku."""
-    items: dict[str, SourceItem] = {}
-    for child in sorted(folder.iterdir()):
-        if child.name.startswith(".") or (child / MANIFEST).exists():
-            continue  # a bundle that was built here is no item
-        if child.is_dir():
-            photos = tuple(
-                str(file)
-                for file in sorted(child.rglob("*"))
-                if file.is_file() and file.name != "item.json" and not file.name.startswith(".")
-            )
-            source = SourceItem(_folder_item(child), photos)
-        elif is_photo_name(child.name):
-            source = SourceItem(Item(child.stem, as_title(child.stem)), (str(child),))
-        else:
-            continue
-        for name in (child.name, *source.photos):
-            _check_name(name)
-        first = items.get(source.item.sku)  # bolt.jpg beside bolt.png, or beside a folder bolt
-        items[source.item.sku] = (
-            SourceItem(first.item, first.photos + source.photos) if first else source
-        )
-    return Source(list(items.values()) if any(source.photos for source in items.values()) else [])
+def read_folder(folder: Path, options: ReadOptions = DEFAULT_READING) -> Source:
+    """Read a folder of folders, one for each item, or of pictures named by their sku.
+
+    Raises:
+        ContentError: It is not clear which folders are items, or a name or an item.json is wrong.
+    """
+    tree, passed_over = walk(folder)
+    layout = find_items(tree, folder, options.items)
+    items = {each.folder.parts: _source_item(each) for each in layout.items}
+    for picture in tree.pictures:  # bolt.jpg beside bolt.png, or beside a folder bolt
+        name = picture.stem if is_photo_name(picture.name) else picture.name
+        name = unicodedata.normalize("NFC", name)
+        first = items.get((name,), SourceItem(Item(_sku(name), as_title(name)), ()))
+        items[(name,)] = SourceItem(first.item, (*first.photos, str(picture)))
+    found, renamed = _distinct(dict(sorted(items.items())))
+    if not any(source.photos for source in found):
+        found = []
+    notes = (*layout.notes, *renamed, *passed_over.notes())
+    return Source(found, tuple(passed_over.left_out), notes)
 
 
-def _check_name(name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise ContentError(f"{os.fsencode(name)!r}: the name is not UTF-8; rename it") from error
-
-
-def _folder_item(folder: Path) -> Item:
+def _source_item(found: ItemFolder) -> SourceItem:
     """Return the item of a folder: its name is the sku, ``item.json`` in it holds the rest."""
-    file = folder / "item.json"
-    if not file.exists():
-        return Item(folder.name, as_title(folder.name))
+    name, photos = found.folder.name, tuple(map(str, found.pictures))
+    fields: dict[str, object] = {"title": as_title(name)}
+    if found.category:
+        fields["category"] = found.category
+    file = found.folder.item_file
+    if file is None:
+        return SourceItem(item_of(fields | {"sku": _sku(name)}), photos)
     try:
-        fields = json.loads(file.read_text(encoding="utf-8-sig"))
-        json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
-        return item_of({"title": as_title(folder.name)} | fields | {"sku": folder.name})
+        more = json.loads(file.read_text(encoding="utf-8-sig"))
+        json.dumps(more, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
+        return SourceItem(item_of(fields | more | {"sku": _sku(name)}), photos)
     except (ValueError, TypeError, OSError, RecursionError) as error:
         raise ContentError(f"{file}: not a JSON object in UTF-8: {error}") from error
+
+
+def _sku(name: str) -> str:
+    return name.strip() or name
+
+
+def _distinct(items: dict[Parts, SourceItem]) -> tuple[list[SourceItem], list[str]]:
+    """Return the items with distinct skus, and sentences on those that were renamed.
+
+    Folders of one name in different categories are different items. The sku of each is then its
+    path, such as ``Drinks/set``.
+    """
+    counts = Counter(source.item.sku for source in items.values())
+    found, namesakes = [], []
+    for parts, source in items.items():
+        if counts[source.item.sku] > 1:
+            sku = "/".join(parts)
+            namesakes.append(sku)
+            source = replace(source, item=replace(source.item, sku=sku))
+        found.append(source)
+    if not namesakes:
+        return found, []
+    shown = ", ".join(namesakes[:6])
+    more = f" and {len(namesakes) - 6} more" if len(namesakes) > 6 else ""
+    return found, [
+        f"items of the same name in different folders have their path as sku: {shown}{more}"
+    ]

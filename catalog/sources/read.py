@@ -9,19 +9,20 @@ from catalog.core.errors import ContentError
 from catalog.core.photos import is_address
 from catalog.sources.folders import read_folder
 from catalog.sources.sample_files import file_name
-from catalog.sources.source import Source, SourceItem
+from catalog.sources.source import DEFAULT_READING, ReadOptions, Source, SourceItem
 from catalog.sources.tables import TABLES, read_table
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     """Read a catalogue's source: a folder, or a table by its suffix.
 
     Raises:
         TableError: The table cannot be read; the message names the line.
-        ContentError: The folder or table does not exist, or is empty.
+        ContentError: The folder or table does not exist, or is empty; or it is not clear which
+            folders are items.
     """
     if path.is_dir():
-        source = read_folder(path)
+        source = read_folder(path, options)
         if not source.items:
             raise ContentError(
                 f"{path}: no pictures in it; wanted are a folder for each item, "

@@ -5,10 +5,27 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from catalog.bundles.items import Item
 
+ItemFolders = Literal["leaf", "top"]
 FIELDS = ("sku", "title", "price", "url", "location", "photo")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to understand a source, where it does not tell so itself.
+
+    Attributes:
+        items: Which folders are items where folders lie in folders: "leaf", each that holds
+            pictures; "top", each directly in the source's folder; None, as their names tell.
+    """
+
+    items: ItemFolders | None = None
+
+
+DEFAULT_READING = ReadOptions()
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,25 @@ def test_build_names_what_it_left_out_and_when_strict_builds_nothing(
     assert verify(surroundings.folder / "shop")[1] == report["bundle"], "the one before stays"
 
 
+def test_build_asks_which_folders_are_items_where_that_is_not_clear(
+    surroundings: Surroundings, things: Path, featurizer_folder: Path
+) -> None:
+    photos = surroundings.folder / "photos"
+    shutil.copytree(things, photos / "Things")
+    shutil.copytree(things / "thing-01", photos / "Things" / "@eaDir")
+    (photos / "Things" / "0.png").write_bytes(png(draw_thing(1)))
+    words = ("catalog", "build", photos, "--out", "shop", "--model", featurizer_folder)
+    printed = failed(surroundings.run(*words))
+    assert "it is not clear which folders are items: Things holds pictures and folders" in printed
+    (photos / "Things" / "0.png").unlink()
+    done = surroundings.run(*words, "--items", "leaf", "--strict", "--json")
+    report = answer(done)
+    assert report["items"] == THINGS
+    assert report["left_out"] == []
+    assert report["notes"] == [f"{photos}: passed over 1 system or hidden folders (@eaDir)"]
+    assert done.stderr.strip() == report["notes"][0]
+
+
 def test_strict_exits_0_when_nothing_was_left_out(
     surroundings: Surroundings, things: Path, featurizer_folder: Path
 ) -> None:

@@ -13,6 +13,7 @@ from catalog.core.photos import decode
 from catalog.evaluation.charts import BLUE, draw_reliability, draw_trade_off
 from catalog.evaluation.evaluate import evaluate
 from catalog.evaluation.metrics import calibration_error
+from catalog.sources.source import ReadOptions
 from tests.support.drawing import draw_thing, png, write_things
 
 
@@ -115,6 +116,25 @@ def test_foreign_photos_are_measured_beside_what_was_predicted(
         )
     )
     assert result.held is not None
+
+
+def test_labelled_and_foreign_photos_are_read_as_a_build_reads_them(
+    small_bundle: Path, tmp_path: Path, cache: Path
+) -> None:
+    labelled, foreign = tmp_path / "labelled", tmp_path / "foreign"
+    for place in ("A/thing-01/0", "A/thing-02/0.png", "B/thing-03/front/0.jfif"):
+        (labelled / place).parent.mkdir(parents=True)
+        (labelled / place).write_bytes(png(draw_thing(1)))
+    (labelled / "A" / "thing-01" / "Thumbs.db").write_bytes(b"x")
+    for place in ("x/0", "@eaDir/0.png/thumb.png", ".trash/0.png"):
+        (foreign / place).parent.mkdir(parents=True)
+        (foreign / place).write_bytes(png(draw_thing(40)))
+    bundle = Bundle.open(small_bundle)
+    result, answers = evaluate(bundle, labelled, cache, foreign=foreign)
+    assert (result.queries, result.foreign_asked, result.skipped) == (3, 1, ())
+    assert [answer.sku for answer in answers] == ["thing-01", "thing-02", "thing-03", None]
+    top = evaluate(bundle, labelled, cache, reading=ReadOptions("top"))[0]
+    assert top.foreign_labels == ("A", "B")
 
 
 def test_the_calibration_error_is_the_mean_gap_of_fifteen_bins() -> None:
