@@ -44,6 +44,7 @@ setup(
         "catalog.networks.pretrained",
         "catalog.recognition",
         "catalog.recognition.local_features",
+        "catalog.sources",
         "catalog.synthetic",
         "edge",
         "edge.appliance",
