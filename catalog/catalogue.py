@@ -118,7 +118,8 @@ class Catalogue:
 
         Args:
             photos: A folder with a folder for each item, also in folders of categories; a flat
-                folder of pictures named by sku; or a table (CSV, JSONL, metadata.json).
+                folder of pictures named by sku; or a table (CSV, JSONL, metadata.json, or the
+                export of a shop).
             out: The bundle's folder; a bundle that is there is exchanged in one step.
             title: What to call the catalogue; by default the name of `photos`.
             model: "embedded", a featurizer folder, an ONNX file, or a network's name.
@@ -131,7 +132,7 @@ class Catalogue:
 
         Raises:
             ContentError: There are no photos, or none that can be used; or, where the options are
-                strict, a photo, row or file cannot be used.
+                strict, a photo, row or file cannot be used or a table is likely wrong.
             BundleError: `out` is something else than a bundle.
             ShelfError: Another build of `out` is running, or there is no room.
             SettingsError: The settings file or an environment variable is wrong.

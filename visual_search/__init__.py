@@ -4,7 +4,7 @@ This is the Python interface; what is not named here may change:
 
 - `Catalogue`: open a catalogue, ask it, build one.
 - `Answer`, `ItemMatch`, `Item`, `Photo`, `Verdict`: what it returns.
-- `BuildOptions`, `BuildReport`, `SkippedPhoto`: what a build takes and tells.
+- `ReadOptions`, `BuildOptions`, `BuildReport`, `SkippedPhoto`: what a build takes and tells.
 - `VisualSearchError`: the root of all errors that are raised on purpose.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catalog.catalogue import Answer, Catalogue, ItemMatch
     from catalog.core.errors import VisualSearchError
     from catalog.recognition.decision import Verdict
+    from catalog.sources.source import ReadOptions
 
 __all__ = [
     "Answer",
@@ -31,6 +32,7 @@ __all__ = [
     "Item",
     "ItemMatch",
     "Photo",
+    "ReadOptions",
     "SkippedPhoto",
     "Verdict",
     "VisualSearchError",
@@ -44,6 +46,7 @@ _MODULES = {
     "Item": "catalog.bundles.items",
     "ItemMatch": "catalog.catalogue",
     "Photo": "catalog.bundles.items",
+    "ReadOptions": "catalog.sources.source",
     "SkippedPhoto": "catalog.building.features",
     "Verdict": "catalog.recognition.decision",
     "VisualSearchError": "catalog.core.errors",

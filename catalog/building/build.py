@@ -45,7 +45,8 @@ class BuildOptions:
         refit_projection: Fit the projection of long vectors anew, even where the bundle that is
             replaced has one.
         false_accept_rate: Share of the shipped distractors that may be named.
-        strict: Build nothing when a photo, row or file cannot be used or an item has no photo.
+        strict: Build nothing when a photo, row or file cannot be used, an item has no photo, or
+            the source is warned of.
     """
 
     refit_projection: bool = False
@@ -61,6 +62,7 @@ class BuildReport:
         skipped: The photos that could not be used.
         left_out: The rows and files of the source that were not used, as "PLACE: REASON".
         notes: What was taken for what in the source, in sentences.
+        warnings: What is likely wrong with the source, in sentences.
     """
 
     bundle: str
@@ -79,6 +81,7 @@ class BuildReport:
     seconds: float
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def build_source(
@@ -94,16 +97,18 @@ def build_source(
     """Build a bundle of what was read of a source, as `build` does.
 
     Raises:
-        ContentError: The options are strict, and a row or file of the source was left out; or as
-            `build` does.
+        ContentError: The options are strict, and a row or file of the source was left out, or
+            there is a warning; or as `build` does.
     """
     if options.strict and source.left_out:
         raise ContentError(
             f"nothing was built, as --strict says: {len(source.left_out)} rows or files "
             f"were left out, the first is {source.left_out[0]}"
         )
+    if options.strict and source.warnings:
+        raise ContentError(f"nothing was built, as --strict says: {source.warnings[0]}")
     report = build(source.items, out, featurizer, cache_folder, title, options, progress, on_skip)
-    return replace(report, left_out=source.left_out, notes=source.notes)
+    return replace(report, left_out=source.left_out, notes=source.notes, warnings=source.warnings)
 
 
 def build(

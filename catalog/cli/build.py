@@ -32,9 +32,19 @@ if TYPE_CHECKING:
     help="Take photos that have an address from this folder, by the address's file name.",
 )
 @items_option
+@click.option(
+    "--map",
+    "column_words",
+    multiple=True,
+    metavar="FIELD=COLUMN,...",
+    help="Which column of a table is sku, title, photo, price, url or location, where its name "
+    "does not say it.",
+)
 @click.option("--title", help="What to call the catalogue [the folder's name].")
 @click.option(
-    "--strict", is_flag=True, help="Build nothing when a photo, row or file cannot be used."
+    "--strict",
+    is_flag=True,
+    help="Build nothing when a photo, row or file cannot be used, or a table is likely wrong.",
 )
 @click.option("--refit-projection", is_flag=True, help="Learn again how to shorten long vectors.")
 @click.option(
@@ -57,6 +67,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     out: Path,
     folder: Path | None,
     items: ItemFolders | None,
+    column_words: tuple[str, ...],
     title: str | None,
     *,
     strict: bool,
@@ -68,25 +79,27 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     """Build a bundle from PHOTOS.
 
     PHOTOS is a folder with a folder for each item, also within folders of categories; a flat
-    folder with one picture for each item (file name = sku); or a CSV or JSONL table with the
-    columns sku, title, photo, price, url, location and any others. It can also be a catalogue
-    file of AWS's visual search sample: metadata.json, or a text file with lines of title,
-    address. What was computed of a photo is reused in the next build.
+    folder with one picture for each item (file name = sku); or a table with the columns sku,
+    title, photo, price, url, location and any others: CSV, JSONL, or the export of a shop. It
+    can also be a catalogue file of AWS's visual search sample: metadata.json, or a text file
+    with lines of title, address. What was computed of a photo is reused in the next build.
 
     \b
     Examples:
       visual-search catalog build photos/ --out shop.bundle
       visual-search catalog build items.csv --out shop.bundle --strict
+      visual-search catalog build list.csv --map sku=Number,photo="Photo A" --out shop.bundle
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
     """
     from catalog.building.build import BuildOptions, build_source
     from catalog.sources.read import photos_in, read_source
     from catalog.sources.source import ReadOptions, default_title
+    from catalog.sources.tables.columns import parse_column_map
 
     settings = load("catalog", CatalogSettings, config)
     console = Console(stderr=True)
-    source = read_source(photos, ReadOptions(items))
+    source = read_source(photos, ReadOptions(items, parse_column_map(column_words)))
     if folder is not None:
         source = replace(source, items=photos_in(folder, source.items))
     print_source(console, source)

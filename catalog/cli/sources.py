@@ -23,6 +23,8 @@ def print_source(console: Console, source: Source) -> None:
     """Print what was taken for what, and what is left out."""
     for note in source.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
+    for warning in source.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     for line in source.left_out:
         print_left_out(console, line)
 

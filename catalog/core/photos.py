@@ -122,7 +122,7 @@ def is_picture_file(path: Path) -> bool:
 
 def is_address(place: str) -> bool:
     """Return whether a photo's place is an http(s) address."""
-    return place.startswith(("http://", "https://"))
+    return place[:8].lower().startswith(("http://", "https://"))
 
 
 def shrink(image: Picture, longest_side: int) -> Picture:

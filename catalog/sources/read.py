@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from catalog.core.errors import ContentError
+from catalog.core.errors import ContentError, TableError
 from catalog.core.photos import is_address
 from catalog.sources.folders import read_folder
 from catalog.sources.sample_files import file_name
 from catalog.sources.source import DEFAULT_READING, ReadOptions, Source, SourceItem
-from catalog.sources.tables import TABLES, read_table
+from catalog.sources.tables.read import TABLES, read_table
 
 
 def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
@@ -32,8 +32,11 @@ def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     if not path.exists():
         raise ContentError(f"{path}: no such file or folder")
     if path.suffix.lower() in TABLES:
-        return read_table(path)
-    raise ContentError(f"{path}: wanted is a folder, a .csv or .jsonl table, or a metadata.json")
+        return read_table(path, options.columns)
+    raise ContentError(
+        f"{path}: wanted is a folder, a .csv or .jsonl table, or one of "
+        f"{', '.join(sorted({*TABLES} - {'.csv', '.jsonl'}))}"
+    )
 
 
 def photos_in(folder: Path, items: list[SourceItem]) -> list[SourceItem]:
@@ -57,7 +60,10 @@ def photos_in(folder: Path, items: list[SourceItem]) -> list[SourceItem]:
 def _place_in(folder: Path, place: str) -> str:
     if not is_address(place):
         return place
-    decoded = folder / file_name(place, place)
+    try:
+        decoded = folder / file_name(place)
+    except ValueError as error:
+        raise TableError(f"{place}: {error}") from error
     # Some programs save a file under its name as it is written in the address.
     as_written = folder / place.partition("?")[0].rpartition("/")[2]
     return str(as_written if as_written.is_file() else decoded)

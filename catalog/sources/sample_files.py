@@ -7,20 +7,17 @@ of records with ``id``, ``title`` and ``url``, the address of the photo
 
 from __future__ import annotations
 
-import html
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from catalog.core.errors import TableError
 from catalog.core.photos import is_address
-
-TableRow = tuple[str, dict[str, object]]  # where it is in the file, and its fields
+from catalog.sources.rows import Table, TableRow, fault_of, table_of
+from catalog.sources.source import Remarks
 
 FEATURES = "features"  # some files also hold the vectors of the sample's own network
-ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")  # the titles come from web pages
 
 
 def is_title_line(line: str) -> bool:
@@ -29,84 +26,109 @@ def is_title_line(line: str) -> bool:
     return bool(title.strip()) and is_address(address.strip())
 
 
-def title_rows(lines: Iterable[str], path: Path) -> Iterator[TableRow]:
-    """Yield rows of ``title, address`` lines, split at the last comma.
+def title_lines(text: str, remarks: Remarks) -> Table:
+    """Read lines of ``title, address``, split at the last comma.
 
-    The sku is the name of the photo's file without its suffix.
-
-    Raises:
-        TableError: A line is something else, or two addresses end in the same file name.
+    The sku is the name of the photo's file without its suffix. A line that is something else, or
+    whose address ends in another photo's file name, is left out.
     """
+    meaning = "lines of title and address; the sku is the name of the photo's file"
+    return table_of(_title_rows(text, remarks), meaning)
+
+
+def _title_rows(text: str, remarks: Remarks) -> Iterator[TableRow]:
     known: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         where = f"line {number}"
         if not is_title_line(line):
-            raise TableError(
-                f"{path}, {where}: wanted is a title, a comma and the photo's http(s) address"
-            )
+            remarks.leave_out(where, "wanted is a title, a comma and the photo's http(s) address")
+            continue
         title, _, address = line.rpartition(",")
-        yield where, _row({"title": title, "url": address.strip()}, known, f"{path}, {where}")
+        try:
+            yield where, _row({"title": title, "url": address.strip()}, known)
+        except ValueError as error:
+            remarks.leave_out(where, str(error))
 
 
-def metadata_rows(text: str, path: Path) -> Iterator[TableRow]:
-    """Yield rows of ``metadata.json``, a JSON list of records.
+def metadata(text: str, remarks: Remarks) -> Table:
+    """Read ``metadata.json``, a JSON list of records.
 
-    The sku is the id, or else the name of the photo's file without its suffix.
+    The sku is the id, or else the name of the photo's file without its suffix. A wrong record is
+    left out.
 
     Raises:
-        TableError: It is something else; the message names the record.
+        TableError: It is something else.
     """
     try:
         records = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{path}: not JSON: {error}") from error
+        raise TableError(f"{remarks.table}: not JSON: {error}") from error
     if not isinstance(records, list) or not records:
-        raise TableError(f"{path}: wanted is a JSON list of records with id, title and url")
+        raise TableError(
+            f"{remarks.table}: wanted is a JSON list of records with id, title and url"
+        )
+    meaning = (
+        "sku from 'id', else the name of the photo's file, title from 'title', photos from 'url'"
+    )
+    return table_of(_metadata_rows(records, remarks), meaning)
+
+
+def _metadata_rows(records: list[object], remarks: Remarks) -> Iterator[TableRow]:
     known: dict[str, str] = {}
     for number, record in enumerate(records, 1):
         where = f"record {number}"
         if not isinstance(record, dict):
-            raise TableError(f"{path}, {where}: not a JSON object")
+            remarks.leave_out(where, "not a JSON object")
+            continue
         row = {str(key).strip().lower(): value for key, value in record.items()}
-        yield where, _row(row, known, f"{path}, {where}")
+        if fault := fault_of(row):
+            remarks.leave_out(where, fault)
+            continue
+        try:
+            yield where, _row(row, known)
+        except ValueError as error:
+            remarks.leave_out(where, str(error))
 
 
-def _row(record: dict[str, object], known: dict[str, str], where: str) -> dict[str, object]:
+def _row(record: dict[str, object], known: dict[str, str]) -> dict[str, object]:
     """Return a record as a row of our own tables.
 
     `known` holds the address of each file name so far, and is updated.
+
+    Raises:
+        ValueError: It cannot be used; says why.
     """
     address = record.pop("url", None)
     if not isinstance(address, str) or not address.strip():
-        raise TableError(f"{where}: no url, the photo's address")
-    row: dict[str, object] = {"photo": [address]}
+        raise ValueError("no url, the photo's address")
+    row: dict[str, object] = {"photo": [address.strip()]}
     identity = record.pop("id", None)
     if identity is None or identity == "":
-        name = file_name(address, where)
+        name = file_name(address)
         if known.setdefault(name, address) != address:
-            raise TableError(
-                f"{where}: the file name {name} is another photo's already; give each record an id"
+            raise ValueError(
+                f"the file name {name} is another photo's already; give each record an id"
             )
         identity = Path(name).stem
     row["sku"] = identity
     title = record.pop("title", None)
     if isinstance(title, str):
-        row["title"] = ENTITY.sub(lambda found: html.unescape(found[0]), title)
+        row["title"] = title
     return row | {key: value for key, value in record.items() if key not in (FEATURES, *row)}
 
 
-def file_name(address: str, where: str) -> str:
+def file_name(address: str) -> str:
     """Return the decoded file name at the end of a photo's address.
 
     Raises:
-        TableError: There is none.
+        ValueError: There is none.
     """
     try:
         name = PurePosixPath(unquote(urlsplit(address).path)).name
     except ValueError as error:
-        raise TableError(f"{where}: {address!r} is no address: {error}") from error
+        raise ValueError(f"{address!r} is no address: {error}") from error
     if name in ("", ".."):
-        raise TableError(f"{where}: {address} ends in no file name")
+        raise ValueError(f"{address} ends in no file name")
     return name

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from catalog.bundles.items import Item
 
 ItemFolders = Literal["leaf", "top"]
+ColumnMap = Mapping[str, str | Sequence[str]]  # a field, and the column or columns for it
 FIELDS = ("sku", "title", "price", "url", "location", "photo")
 
 
@@ -20,9 +22,12 @@ class ReadOptions:
     Attributes:
         items: Which folders are items where folders lie in folders: "leaf", each that holds
             pictures; "top", each directly in the source's folder; None, as their names tell.
+        columns: Which columns of a table are which of `FIELDS`, where their names do not tell:
+            ``{"title": "Name", "photo": ["Front", "Back"]}``.
     """
 
     items: ItemFolders | None = None
+    columns: ColumnMap = field(default_factory=dict)
 
 
 DEFAULT_READING = ReadOptions()
@@ -41,12 +46,36 @@ class Source:
     """What was read of a folder or table.
 
     `left_out` names what was not used, as "PLACE: REASON"; `notes` are sentences for the person
-    who builds, such as what was taken for what.
+    who builds, such as what was taken for what; `warnings` are sentences about what is likely
+    wrong though it can be built.
     """
 
     items: list[SourceItem]
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """Collects what there is to say about a table while it is read."""
+
+    table: Path
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def leave_out(self, where: str, reason: str) -> None:
+        """Note that a row, such as "line 3", is not used."""
+        self.left_out.append(f"{self.table}, {where}: {reason}")
+
+    def note(self, sentence: str) -> None:
+        """Note what was done with the table."""
+        self.notes.append(f"{self.table.name}: {sentence}")
+
+    def warn(self, sentence: str) -> None:
+        """Note what is likely wrong with the table."""
+        self.warnings.append(f"{self.table.name}: {sentence}")
 
 
 def default_title(path: Path) -> str:

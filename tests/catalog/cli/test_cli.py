@@ -399,3 +399,35 @@ def test_json_is_utf_8_even_where_a_files_name_is_not(capsys: pytest.CaptureFixt
     print_json(printed)
     out = capsys.readouterr().out
     assert json.loads(out.encode()) == printed
+
+
+def test_build_says_what_it_took_of_a_table_and_what_it_left_out(
+    surroundings: Surroundings, things: Path, featurizer_folder: Path
+) -> None:
+    (surroundings.folder / "items.csv").write_text(
+        "Nr;Ware;Datei;Farbe\n"
+        f"1;Cup;{things}/thing-00/0.png;red\n1;Mug;{things}/thing-01/0.png;\n;Total: 2;;\n"
+    )
+    words = (
+        "catalog", "build", "items.csv", "--out", "shop.bundle", "--model", featurizer_folder,
+        "--map", 'sku=Nr,title="Ware"', "--map", "photo=Datei",
+    )  # fmt: skip
+    done = surroundings.run(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["items"], report["photos"]) == (1, 2)
+    assert report["notes"] == [
+        "items.csv: sku from 'Nr', title from 'Ware', photos from 'Datei'; "
+        "'Farbe' becomes an attribute"
+    ]
+    said = done.stderr.splitlines()
+    assert said[0] == report["notes"][0]
+    assert said[1] == f"warning: {report['warnings'][0]}"
+    assert "line 2 and line 3 have the same sku 1" in said[1]
+    assert said[2] == "left out: items.csv, line 4: no sku"
+    strict = surroundings.run(*words, "--strict")
+    assert strict.returncode == 1
+    assert "nothing was built, as --strict says" in strict.stderr
+    wrong = surroundings.run(*words[:7], "--map", "sku=No,photo=Datei")
+    assert wrong.returncode == 1
+    assert "no column is named 'No'; the columns are 'Nr', 'Ware', 'Datei'" in wrong.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -82,16 +83,18 @@ def test_one_photo_sold_under_two_titles_is_one_item(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (f"A, {HOST}/a.jpg\nno address, here\n", r"x\.txt, line 2: wanted is a title, a comma and"),
-        (f"A, {HOST}/a.jpg\n, {HOST}/b.jpg\n", r"x\.txt, line 2: wanted is a title"),
-        (f"A, {HOST}/a.jpg\nB, {HOST}/b/a.jpg\n", r"line 2: the file name a\.jpg is another"),
-        (f"A, {HOST}/a.jpg\nB, https://h/\n", r"line 2: https://h/ ends in no file name"),
-        (f"A, {HOST}/a.jpg\nB, http://[h/b.jpg\n", r"line 2: 'http://\[h/b.jpg' is no address"),
+        ("no address, here\n", r"line 2: wanted is a title, a comma and"),
+        (f", {HOST}/b.jpg\n", r"line 2: wanted is a title"),
+        (f"B, {HOST}/b/a.jpg\n", r"line 2: the file name a\.jpg is another"),
+        ("B, https://h/\n", r"line 2: https://h/ ends in no file name"),
+        ("B, http://[h/b.jpg\n", r"line 2: 'http://\[h/b.jpg' is no address"),
     ],
 )
-def test_a_wrong_line_is_refused_by_its_number(tmp_path: Path, content: str, message: str) -> None:
-    with pytest.raises(TableError, match=message):
-        read_source(written(tmp_path, content, "x.txt"))
+def test_a_wrong_line_is_left_out_by_its_number(tmp_path: Path, content: str, message: str) -> None:
+    source = read_source(written(tmp_path, f"A, {HOST}/a.jpg\n{content}", "x.txt"))
+    assert [entry.item.title for entry in source.items] == ["A"]
+    (line,) = source.left_out
+    assert re.search(rf"x\.txt, {message}", line)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_a_wrong_line_is_refused_by_its_number(tmp_path: Path, content: str, mes
         ("[" * 100_000, r"metadata\.json: not JSON"),
         ({"id": "1"}, r"metadata\.json: wanted is a JSON list of records"),
         ([], r"metadata\.json: wanted is a JSON list of records"),
-        ([*RECORDS, "x"], r"metadata\.json, record 3: not a JSON object"),
+        (["x"], r"metadata\.json, record 1: not a JSON object"),
         ([{"id": "1", "title": "A"}], r"record 1: no url, the photo's address"),
         ([{"id": "1", "url": 5}], r"record 1: no url"),
         ('[{"id": "1", "title": "\\ud800", "url": "http://h/a"}]', r"record 1: holds half a char"),
@@ -112,6 +115,15 @@ def test_a_wrong_record_is_refused_by_its_number(
 ) -> None:
     with pytest.raises(TableError, match=message):
         read_source(written(tmp_path, content))
+
+
+def test_a_wrong_record_beside_right_ones_is_left_out(tmp_path: Path) -> None:
+    source = read_source(written(tmp_path, [*RECORDS, "x", {"id": "3"}]))
+    assert len(source.items) == 2
+    assert [line.partition("metadata.json, ")[2] for line in source.left_out] == [
+        "record 3: not a JSON object",
+        "record 4: no url, the photo's address",
+    ]
 
 
 def test_photos_are_found_by_name_as_written_or_decoded(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Read the rows of a CSV table, and go on after a row that is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+from catalog.core.errors import TableError
+from catalog.sources.rows import Table, TableRow, distinct_names
+from catalog.sources.source import ColumnMap, Remarks
+from catalog.sources.tables.column_names import field_of, plain
+from catalog.sources.tables.columns import columns_for
+
+DELIMITERS = ",;\t|"
+SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)  # how Excel is told the delimiter
+
+
+def read_csv(text: str, chosen: ColumnMap, remarks: Remarks) -> Table:
+    """Return a table whose rows are read when they are asked for.
+
+    Raises:
+        TableError: It has no first line.
+    """
+    lines = list(io.StringIO(text))
+    first, delimiters = 0, DELIMITERS
+    if lines and (separator := SEPARATOR_LINE.match(lines[0].rstrip("\n"))):
+        first, delimiters = 1, separator[1]
+    while first < len(lines) and not lines[first].strip():
+        first += 1
+    if first == len(lines):
+        raise TableError(f"{remarks.table}, line {first or 1}: no column named sku: it is empty")
+    delimiter = max(delimiters, key=lambda sign: _fitness(lines[first], sign, chosen))
+    header = f"line {first + 1}"
+    cells = next(csv.reader(lines[first:], delimiter=delimiter))
+    names = distinct_names(cells)
+    rest = first + 1 + sum(cell.count("\n") for cell in cells)
+    return Table(names, _rows(lines, rest, names, delimiter, remarks), header)
+
+
+def _fitness(header: str, delimiter: str, chosen: ColumnMap) -> tuple[int, int]:
+    """Return how many names are known where this delimiter stands between them, and how many."""
+    cells = next(csv.reader([header], delimiter=delimiter), [])
+    wanted = {plain(column) for field in chosen for column in columns_for(field, chosen)}
+    known = sum(field_of(cell) is not None or plain(cell) in wanted for cell in cells)
+    return known, len(cells)
+
+
+def _rows(
+    lines: Sequence[str], first: int, names: Sequence[str], delimiter: str, remarks: Remarks
+) -> Iterator[TableRow]:
+    longer = []
+    for number, cells in _records(lines, first, len(names), delimiter, remarks):
+        where = f"line {number}"
+        surplus = cells[len(names) :]
+        if any(cell.strip() for cell in surplus):
+            remarks.leave_out(where, f"{len(cells)} columns, the first line names {len(names)}")
+            continue
+        if surplus:
+            longer.append(where)
+        row: dict[str, object] = {
+            name: cell for name, cell in zip(names, cells, strict=False) if name and cell.strip()
+        }
+        if row:
+            yield where, row
+    if longer:
+        remarks.note(
+            f"{len(longer)} rows end with empty cells that the first line does not name "
+            f"({longer[0]} is the first); they were read without these"
+        )
+
+
+def _records(
+    lines: Sequence[str], first: int, width: int, delimiter: str, remarks: Remarks
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each record's first line, from 1, and its cells.
+
+    After a line whose quotes do not match, reading goes on with the next line.
+    """
+    begin = first
+    while begin < len(lines):
+        reader = csv.reader(
+            (lines[number] for number in range(begin, len(lines))),
+            delimiter=delimiter,
+            strict=True,
+        )
+        start = begin
+        try:
+            for cells in reader:
+                end = start + reader.line_num
+                if end - begin > 1 and _are_rows(lines[begin + 1 : end], width, delimiter):
+                    raise csv.Error("a quoted cell goes on over whole rows")
+                yield begin + 1, cells
+                begin = end
+            return
+        except csv.Error as error:
+            remarks.leave_out(f"line {begin + 1}", f"{error}: its quotes do not match")
+            begin += 1
+
+
+def _are_rows(lines: Sequence[str], width: int, delimiter: str) -> bool:
+    """Return whether each line is a whole row, which a quoted cell hardly ever holds."""
+    return width > 1 and all(
+        len(cells) == width for cells in csv.reader(lines, delimiter=delimiter)
+    )

@@ -1,0 +1,91 @@
+"""Read a catalogue from a table: CSV, JSON lines, a feed, a workbook, or the sample's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from catalog.core.errors import TableError
+from catalog.sources.rows import Table
+from catalog.sources.sample_files import is_title_line, metadata, title_lines
+from catalog.sources.source import FIELDS, ColumnMap, Remarks, Source
+from catalog.sources.tables.columns import Columns, take
+from catalog.sources.tables.csv_rows import read_csv
+from catalog.sources.tables.encoding import decode
+from catalog.sources.tables.entries import read_entries
+from catalog.sources.tables.exports import find_export
+from catalog.sources.tables.items import merge
+from catalog.sources.tables.json_rows import read_json_lines, read_json_list
+from catalog.sources.tables.products import put_together
+
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")  # suffixes
+
+
+def read_table(path: Path, chosen: ColumnMap) -> Source:
+    """Read a table by its suffix, which is one of `TABLES`.
+
+    Args:
+        path: The file.
+        chosen: The columns of fields that their names do not tell.
+
+    Raises:
+        TableError: It cannot be read, or no row of it can be used; the message names the line.
+    """
+    remarks = Remarks(path)
+    table = _open(path, chosen, remarks)
+    columns = _columns(table, chosen, remarks)
+    entries = read_entries(table, columns, path.parent, remarks)
+    export = find_export(table.columns)
+    if export is not None:
+        remarks.note(f"a table of {export.name}'s: {export.rule}")
+        entries = put_together(export.gather(entries, export.key.lower()), remarks)
+    remarks.note(table.meaning or columns.sentence(export.key if export else None))
+    items = merge(entries, remarks)
+    if not items:
+        raise TableError(_nothing(remarks))
+    return Source(items, tuple(remarks.left_out), tuple(remarks.notes), tuple(remarks.warnings))
+
+
+def _open(path: Path, chosen: ColumnMap, remarks: Remarks) -> Table:
+    suffix = path.suffix.lower()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read: {error.strerror}") from error
+    text = decode(data, remarks)
+    if suffix in (".jsonl", ".ndjson"):
+        return read_json_lines(text, remarks)
+    if suffix == ".json":
+        return read_json_list(text, remarks) if chosen else metadata(text, remarks)
+    if is_title_line(text.partition("\n")[0]):
+        return title_lines(text, remarks)
+    return read_csv(text, chosen, remarks)
+
+
+def _columns(table: Table, chosen: ColumnMap, remarks: Remarks) -> Columns:
+    """Return what the columns are taken for.
+
+    Raises:
+        TableError: There is no column with skus or none with photos, or `chosen` is wrong.
+    """
+    names = [name for name in table.columns if name]
+    try:
+        columns = take(names, chosen)
+    except TableError as error:
+        raise TableError(f"{remarks.table}: {error}") from error
+    if table.header is None:
+        return columns
+    for field, found in (("sku", "sku" in columns.fields), ("photo", bool(columns.photos))):
+        if not found:
+            raise TableError(
+                f"{remarks.table}, {table.header}: no column named {field}; wanted are "
+                f"{', '.join(FIELDS)}, or their usual names; say which column it is by "
+                f'--map {field}="COLUMN"; the columns are {", ".join(map(repr, names))}'
+            )
+    return columns
+
+
+def _nothing(remarks: Remarks) -> str:
+    if not remarks.left_out:
+        return f"{remarks.table}: no rows below the first line"
+    more = len(remarks.left_out) - 1
+    return remarks.left_out[0] + (f"; {more} more rows cannot be used either" if more else "")

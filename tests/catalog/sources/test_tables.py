@@ -1,0 +1,380 @@
+"""Tables as shops and spreadsheet programs save them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from catalog.bundles.items import Item
+from catalog.core.errors import ContentError, TableError
+from catalog.sources.read import read_source
+from catalog.sources.source import ReadOptions, Source, SourceItem
+from catalog.sources.tables.column_names import field_of
+from catalog.sources.tables.columns import parse_column_map
+
+SHOP = "https://shop.example"
+SHOPIFY = (
+    "Handle,Title,Body (HTML),Option1 Name,Option1 Value,Variant SKU,Variant Price,"
+    "Image Src,Image Position,Variant Image,Status\n"
+)
+WOO = "ID,Type,SKU,Name,Short description,Regular price,Parent,Images,Attribute 1 value(s)\n"
+
+
+def read(folder: Path, content: str | bytes, name: str = "items.csv") -> Source:
+    """Read a table with this content."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_source(path)
+
+
+def photos_of(source: Source) -> dict[str, list[str]]:
+    """The photos of each sku; of a path, the name alone."""
+    return {
+        entry.item.sku: [place.rpartition("/")[2] for place in entry.photos]
+        for entry in source.items
+    }
+
+
+def left_out(source: Source) -> list[str]:
+    """What was left out, without the path of the table."""
+    return [line.partition("items.csv, ")[2] for line in source.left_out]
+
+
+def test_a_shopify_product_is_an_item_with_the_photos_of_its_rows(tmp_path: Path) -> None:
+    source = read(
+        tmp_path,
+        SHOPIFY + 'tasse,Blaue Tasse,"<p>Aus Ton,\n12 cm</p><ul><li>grün &amp; blau</li></ul>",'
+        f"Title,Default Title,T-1,12.50,{SHOP}/1.jpg?v=17,1,,active\n"
+        f"tasse,,,,,,,{SHOP}/2.jpg?v=18,2,,\n"
+        f"kanne,Kanne,,Title,Default Title,,30,{SHOP}/3.jpg,1,,active\n",
+    )
+    assert source.items == [
+        SourceItem(
+            Item(
+                "T-1", "Blaue Tasse", "12.50",
+                attributes={
+                    "handle": "tasse",
+                    "body (html)": "Aus Ton, 12 cm\ngrün & blau",
+                    "image position": "1",
+                    "status": "active",
+                },
+            ),
+            (f"{SHOP}/1.jpg?v=17", f"{SHOP}/2.jpg?v=18"),
+        ),
+        SourceItem(
+            Item(
+                "kanne", "Kanne", "30",
+                attributes={"handle": "kanne", "image position": "1", "status": "active"},
+            ),
+            (f"{SHOP}/3.jpg",),
+        ),
+    ]  # fmt: skip
+    assert source.left_out == source.warnings == ()
+    assert source.notes == (
+        "items.csv: a table of Shopify's: the rows with the same 'Handle' are one product",
+        "items.csv: sku from 'Variant SKU', else 'Handle', title from 'Title', price from "
+        "'Variant Price', photos from 'Image Src' and 'Variant Image'; the other 6 columns become "
+        "attributes",
+    )
+
+
+def test_sizes_of_one_product_are_one_item(tmp_path: Path) -> None:
+    source = read(
+        tmp_path,
+        SHOPIFY + f"shirt,Shirt,,Size,S,S-1,9,{SHOP}/1.jpg,1,,\n"
+        f"shirt,,,,M,S-2,9,{SHOP}/2.jpg,2,{SHOP}/1.jpg,\nshirt,,,,L,S-3,9,,,,\n",
+    )
+    (entry,) = source.items
+    assert (entry.item.sku, entry.item.title) == ("shirt", "Shirt")
+    assert entry.item.attributes["variant sku"] == "S-1, S-2, S-3"
+    assert entry.item.attributes["option1 value"] == "S, M, L"
+    assert entry.photos == (f"{SHOP}/1.jpg", f"{SHOP}/2.jpg")
+
+
+def test_variants_with_photos_of_their_own_are_items(tmp_path: Path) -> None:
+    """Two sizes of the red one are one item; what shows no variant is not used, and said."""
+    source = read(
+        tmp_path,
+        SHOPIFY + f"cup,Cup,nice,Colour,Red,C-1,9,{SHOP}/r.jpg,1,{SHOP}/r.jpg,\n"
+        f"cup,,,,Blue,C-2,8,{SHOP}/b.jpg,2,{SHOP}/b.jpg,\n"
+        f"cup,,,,Red,C-3,9,{SHOP}/all.jpg,3,{SHOP}/r.jpg,\n",
+    )
+    assert photos_of(source) == {"cup-Red": ["r.jpg"], "C-2": ["b.jpg"]}
+    red, blue = (entry.item for entry in source.items)
+    assert (red.title, blue.title, blue.price) == ("Cup, Red", "Cup, Blue", "8")
+    assert red.attributes["variant sku"] == "C-1, C-3"
+    assert blue.attributes["body (html)"] == "nice"
+    assert "products: 1; photos of no variant, which were not used: 1" in source.notes[-1]
+
+
+def test_a_woocommerce_product_is_an_item_with_the_addresses_of_its_cell(tmp_path: Path) -> None:
+    source = read(
+        tmp_path,
+        WOO + f'1,simple,A,Cup,<b>fine</b>,"12,50",,"{SHOP}/1.jpg, {SHOP}/2.jpg",\n'
+        f"2,simple,,Pot,,3,,{SHOP}/3.jpg,\n",
+    )
+    assert photos_of(source) == {"A": ["1.jpg", "2.jpg"], "2": ["3.jpg"]}
+    first = source.items[0].item
+    assert (first.title, first.price) == ("Cup", "12,50")
+    assert first.attributes["short description"] == "fine"
+
+
+@pytest.mark.parametrize("parent", ["V", "id:1"])
+def test_variations_of_woocommerce_belong_to_their_parent(tmp_path: Path, parent: str) -> None:
+    """With photos of their own they are items, else the product is one."""
+    rows = f"1,variable,V,Cup,,,,{SHOP}/0.jpg,\n2,variation,V-1,Cup - Red,,5,{parent},,Red\n"
+    assert photos_of(read(tmp_path, WOO + rows)) == {"V": ["0.jpg"]}
+    rows += (
+        f"3,variation,V-2,Cup - Blue,,5,{parent},{SHOP}/b.jpg,Blue\n"
+        f"4,variation,,Cup - Green,,5,{parent},{SHOP}/g.jpg,Green\n"
+    )
+    source = read(tmp_path, WOO + rows)
+    assert photos_of(source) == {"V-1": ["0.jpg"], "V-2": ["b.jpg"], "V-Green": ["g.jpg"]}
+    assert [entry.item.title for entry in source.items] == [
+        "Cup - Red",
+        "Cup - Blue",
+        "Cup - Green",
+    ]
+
+
+def test_a_merchant_feed_in_tabs_is_read(tmp_path: Path) -> None:
+    source = read(
+        tmp_path,
+        "id\ttitle\tdescription\tlink\timage_link\tadditional_image_link\tprice\titem_group_id\n"
+        f"1\tCup\tA cup\t{SHOP}/cup\t{SHOP}/1.jpg\t{SHOP}/2.jpg,{SHOP}/3.jpg\t9.99 USD\t\n"
+        f"2\tShirt S\t\t\t{SHOP}/4.jpg\t\t5 USD\tshirt\n"
+        f"3\tShirt M\t\t\t{SHOP}/4.jpg\t\t5 USD\tshirt\n",
+        "feed.tsv",
+    )
+    assert photos_of(source) == {"1": ["1.jpg", "2.jpg", "3.jpg"], "shirt": ["4.jpg"]}
+    assert source.items[0].item == Item(
+        "1", "Cup", "9.99 USD", f"{SHOP}/cup", attributes={"description": "A cup"}
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Item No.", "Product name", "Unit price", "Link", "Shelf", "Image URL"),
+        ("Artikel-Nr.", "Bezeichnung", "VK-Preis", "Webseite", "Lagerort", "Bild"),
+        ("Référence", "Désignation", "Prix TTC", "Lien", "Emplacement", "Photo"),
+        ("Código", "Nombre", "Precio", "Enlace", "Ubicación", "Imagen"),
+        ("商品编号", "商品名称", "价格", "链接", "货架", "图片"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32", "own"])
+def test_usual_names_of_columns_are_known_in_five_languages(
+    tmp_path: Path, names: tuple[str, ...], encoding: str
+) -> None:
+    """Also as the spreadsheet programs of these languages save them."""
+    if encoding == "own":
+        encoding = "gb18030" if "图片" in names else "cp1252"
+    text = ";".join(names) + ";note\r\n4711;ä;12,50;u;A 3;a.jpg;x\r\n"
+    assert read(tmp_path, text.replace("ä", names[1]).encode(encoding)).items == [
+        SourceItem(
+            Item("4711", names[1], "12,50", "u", "A 3", {"note": "x"}), (str(tmp_path / "a.jpg"),)
+        )
+    ]
+
+
+def test_our_own_names_count_before_others(tmp_path: Path) -> None:
+    text = "ID,Name,title,sku,Description,photo\n7,n,t,s,d,a.jpg\n"
+    (entry,) = read(tmp_path, text).items
+    assert entry.item == Item("s", "t", attributes={"id": "7", "name": "n", "description": "d"})
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["photo1,photo2,photo3", "image,image 2,Image_3", "Bild 1,Bild 2,Foto", "photo,photo,photo"],
+)
+def test_each_column_of_photos_adds_to_them(tmp_path: Path, names: str) -> None:
+    assert photos_of(read(tmp_path, f"sku,{names}\nA,1.jpg,2.jpg,3.jpg\nB,1.jpg,,\n")) == {
+        "A": ["1.jpg", "2.jpg", "3.jpg"],
+        "B": ["1.jpg"],
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["size", "Photographer", "Image Alt Text", "title 2", "weight", ""]
+)
+def test_a_name_that_means_something_else_is_not_taken(name: str) -> None:
+    assert field_of(name) is None
+
+
+def test_columns_with_the_same_name_are_all_kept(tmp_path: Path) -> None:
+    (entry,) = read(tmp_path, "sku,photo,Size,size\nA,a.jpg,1,2\n").items
+    assert entry.item.attributes == {"size": "1", "size (2)": "2"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'sep=;\r\nsku;title;photo\r\nA;"x,y";a.jpg\r\n',
+        '"sep=;"\nsku;title;photo\nA;x,y;a.jpg\n',
+        "sku;title;photo\rA;x,y;a.jpg\r",
+        "\n;;\nsku;title;photo\n\nA;x,y;a.jpg",
+    ],
+)
+def test_a_separator_line_and_old_line_ends_are_read(tmp_path: Path, text: str) -> None:
+    if text.startswith("\n;;"):
+        text = text.replace(";;\n", "")
+    source = read(tmp_path, text)
+    assert [entry.item for entry in source.items] == [Item("A", "x,y")]
+    assert source.left_out == ()
+
+
+def test_a_table_of_windows_or_of_an_old_mac_is_read_and_said(tmp_path: Path) -> None:
+    text = "sku,title,photo\r\nA,Größe 5 €,a.jpg\r\n"
+    source = read(tmp_path, text.encode("cp1252"))
+    assert source.items[0].item.title == "Größe 5 €"
+    assert "not UTF-8, so it was read as Windows-1252" in source.notes[0]
+    source = read(tmp_path, text.replace("\r\n", "\r").encode("mac_roman"))
+    assert source.items[0].item.title == "Größe 5 €"
+    assert "MacRoman" in source.notes[0]
+
+
+def test_one_line_in_another_encoding_spoils_no_other(tmp_path: Path) -> None:
+    text = "sku,title,photo\nA,Größe,a.jpg\nB,für,b.jpg\nC,süß,c.jpg\n".encode()
+    source = read(tmp_path, text.replace("für".encode(), "für".encode("cp1252")))
+    assert [entry.item.title for entry in source.items] == ["Größe", "für", "süß"]
+    assert "UTF-8 but for 1 lines, the first of them line 3" in source.notes[0]
+
+
+def test_what_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"items\.csv, line 2: not UTF-8, and not Windows-1252"):
+        read(tmp_path, b"sku,title,photo\nA,\x81\xe4,a.jpg\n")
+    with pytest.raises(TableError, match=r"items\.csv: begins as UTF-16 and is none"):
+        read(tmp_path, "sku,photo\nA,a.jpg\n".encode("utf-16")[:-1])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",Total: 2,", "no sku"),
+        ("Summe: 2,,", "a row of totals"),
+        (",c,c.jpg", "no sku"),
+        ('3,"c,c.jpg', "unexpected end of data: its quotes do not match"),
+        ('3,"c" d,c.jpg', "',' expected after '\"': its quotes do not match"),
+        ("3,c,c.jpg,d,", "5 columns, the first line names 3"),
+        ('3,c,"[""c.jpg"', "photo is no JSON list: "),
+        (f"{'3' * 201},c,c.jpg", "the sku is longer than 200 characters"),
+    ],
+)
+def test_one_odd_row_is_left_out_with_its_line(tmp_path: Path, row: str, reason: str) -> None:
+    source = read(tmp_path, f'sku,title,photo\n1,"a\nb",a.jpg\n{row}\n2,b,b.jpg\n')
+    assert photos_of(source) == {"1": ["a.jpg"], "2": ["b.jpg"]}
+    (line,) = left_out(source)
+    assert line.startswith(f"line 4: {reason}")
+
+
+def test_an_open_quote_that_a_later_row_closes_swallows_no_row(tmp_path: Path) -> None:
+    text = 'sku,title,photo\n1,"a,a.jpg\n2,b,b.jpg\n3,5",c.jpg\n4,"d, ""e""",d.jpg\n'
+    source = read(tmp_path, text)
+    assert photos_of(source) == {"2": ["b.jpg"], "3": ["c.jpg"], "4": ["d.jpg"]}
+    assert left_out(source) == [
+        "line 2: a quoted cell goes on over whole rows: its quotes do not match"
+    ]
+
+
+def test_empty_cells_after_the_last_column_are_no_fault(tmp_path: Path) -> None:
+    source = read(tmp_path, "sku,title,photo\n1,a,a.jpg,\n2,b,b.jpg\n")
+    assert len(source.items) == 2
+    assert source.left_out == ()
+    assert source.notes[-1] == (
+        "items.csv: 1 rows end with empty cells that the first line does not name "
+        "(line 2 is the first); they were read without these"
+    )
+
+
+def test_a_wrong_json_line_is_left_out(tmp_path: Path) -> None:
+    lines = [
+        '{"sku": "A", "photo": "a.jpg"}',
+        '{"sku',
+        '["B"]',
+        '{"sku": "\\ud800"}',
+        '{"name": 1}',
+    ]
+    source = read(tmp_path, "\n".join(lines), "items.jsonl")
+    assert photos_of(source) == {"A": ["a.jpg"]}
+    reasons = [line.partition("items.jsonl, ")[2] for line in source.left_out]
+    assert reasons[0].startswith("line 2: not JSON")
+    assert reasons[1:] == [
+        "line 3: not a JSON object", "line 4: holds half a character", "line 5: no sku",
+    ]  # fmt: skip
+
+
+def test_a_table_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"line 2: no sku; 1 more rows cannot be used either"):
+        read(tmp_path, "sku,photo\n,a.jpg\n,b.jpg\n")
+
+
+def test_different_titles_under_one_sku_are_warned_of(tmp_path: Path) -> None:
+    source = read(
+        tmp_path,
+        "sku,title,photo\n7,Red cup,a.jpg\n7,,b.jpg\n7,red  CUP,c.jpg\n7,Blue plate,d.jpg\n",
+    )
+    assert len(source.items) == 1
+    assert source.warnings == (
+        "items.csv: line 2 and line 5 have the same sku 7, but the titles 'Red cup' and "
+        "'Blue plate'; they were built as one item with the first title",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "places"),
+    [
+        ("a.jpg;b.jpg", ["a.jpg", "b.jpg"]),
+        ("a.jpg, b.png", ["a.jpg", "b.png"]),
+        ("d, e.jpg", ["d, e.jpg"]),
+        ("a.jpg\nb.jpg", ["a.jpg", "b.jpg"]),
+        ("there;is.jpg", ["there;is.jpg"]),
+        ("//h/x.jpg", ["https://h/x.jpg"]),
+        ("HTTP://h/X.jpg", ["http://h/X.jpg"]),
+        ("http://h/a.jpg?s=1|2&t=3", ["http://h/a.jpg?s=1|2&t=3"]),
+        ("http://h/a.jpg?s=1|2|http://h/b.jpg", ["http://h/a.jpg?s=1|2", "http://h/b.jpg"]),
+        ("http://h/a.jpg, HTTPS://h/b c.jpg", ["http://h/a.jpg", "https://h/b c.jpg"]),
+        ("http://h/a.jpg;v=1;//h/b.jpg", ["http://h/a.jpg;v=1", "https://h/b.jpg"]),
+        ("http://h/a.jpg http://h/ü,图.jpg", ["http://h/a.jpg", "http://h/ü,图.jpg"]),
+    ],
+)
+def test_a_cell_is_split_into_its_photos(tmp_path: Path, cell: str, places: list[str]) -> None:
+    (tmp_path / "there;is.jpg").touch()
+    line = json.dumps({"sku": "A", "photo": cell})
+    (entry,) = read(tmp_path, line, "items.jsonl").items
+    assert entry.photos == tuple(
+        place if "://" in place else str(tmp_path / place) for place in places
+    )
+
+
+def test_a_title_that_only_looks_like_html_stays(tmp_path: Path) -> None:
+    text = "sku,title,photo,a,b\nA,Bolt <M8> 3 < 4,a.jpg,<p>see <M8></p>,R&D\n"
+    (entry,) = read(tmp_path, text).items
+    assert entry.item == Item("A", "Bolt <M8> 3 < 4", attributes={"a": "see <M8>", "b": "R&D"})
+
+
+def test_any_other_column_is_taken_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text('Was,"Nr, intern",Ding,title,Datei 7,Bild\na.jpg,9,Tasse,x,c.jpg,b.jpg\n')
+    chosen = parse_column_map(['title=Ding,sku="nr, intern"', "photo=Was,photo=Datei 7"])
+    source = read_source(path, ReadOptions(columns=chosen))
+    assert photos_of(source) == {"9": ["a.jpg", "c.jpg"]}
+    assert source.items[0].item == Item(
+        "9", "Tasse", attributes={"title (2)": "x", "bild": "b.jpg"}
+    )
+
+
+def test_a_wrong_choice_of_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("A,B\n1,a.jpg\n")
+    with pytest.raises(TableError, match=r"no column is named 'C'; the columns are 'A' and 'B'"):
+        read_source(path, ReadOptions(columns={"sku": "C"}))
+    with pytest.raises(ContentError, match=r"--map name=B: wanted is FIELD=COLUMN, where FIELD is"):
+        parse_column_map(["sku=A,name=B"])
+    with pytest.raises(ContentError, match=r"--map sku=B: sku is given twice"):
+        parse_column_map(["sku=A", "sku=B"])
+    with pytest.raises(TableError, match=r'by --map photo="COLUMN"; the columns are .A., .B.'):
+        read_source(path, ReadOptions(columns={"sku": ["A"]}))
+    with pytest.raises(TableError, match="no field is named 'name'; the fields are sku, title"):
+        read_source(path, ReadOptions(columns={"name": "A"}))
