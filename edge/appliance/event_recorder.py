@@ -25,6 +25,7 @@ from catalog.core.errors import VisualSearchError
 from catalog.core.photos import encode_jpeg
 from catalog.core.settings import DeviceSettings, device_id
 from edge.appliance import health
+from edge.appliance.camera_reports import CameraReports
 from edge.cameras.reader import CameraState
 from edge.counters import CounterSnapshot
 from edge.sighting import Candidate, Sighting
@@ -61,6 +62,8 @@ class EventRecorder:
         self._started_at = time.monotonic()
         self._next_features_at = 0.0  # monotonic seconds
         self._camera_status: Literal["starting", "online", "offline"] = "starting"
+        self._camera_reports = CameraReports()
+        self._camera_state, self._camera_name = CameraState("starting", 0.0), ""
         self._counters: Callable[[], CounterSnapshot] = CounterSnapshot
         self._bundle = ""
         self._thread = threading.Thread(target=self._run, name="event-recorder", daemon=True)
@@ -111,10 +114,10 @@ class EventRecorder:
             self._enqueue("features", lambda: self._put_features(features))
 
     def camera(self, state: CameraState, name: str) -> None:
-        """Record that the camera came online or went offline."""
-        if state.status != "starting" and state.status != self._camera_status:
+        """Record that the camera came online or went offline; a return only when it lasts."""
+        if state.status != self._camera_status:
             self._camera_status = state.status
-            self._enqueue("status", lambda: self._put_camera(state, name))
+            self._enqueue("status", lambda: self._camera_changed(state, name, time.monotonic()))
 
     def catalogue(self, bundle: Bundle) -> None:
         """Record that another catalogue is in use."""
@@ -143,11 +146,15 @@ class EventRecorder:
     def _run(self) -> None:
         due = time.monotonic() + min(10.0, self._settings.heartbeat_s)
         while True:
+            next_at = min(due, self._camera_reports.due_at)
             try:
-                task = self._tasks.get(timeout=max(0.0, due - time.monotonic()))
+                task = self._tasks.get(timeout=max(0.0, next_at - time.monotonic()))
             except queue.Empty:
-                due = time.monotonic() + self._settings.heartbeat_s
-                task = self._put_heartbeat
+                if next_at < due:
+                    task = self._put_steady_camera
+                else:
+                    due = time.monotonic() + self._settings.heartbeat_s
+                    task = self._put_heartbeat
             if task is None:
                 return
             try:
@@ -172,6 +179,15 @@ class EventRecorder:
     def _put_features(self, features: NDArray[np.float32]) -> None:
         self._outbox.put(events.message("frame retrieved"))
         self._outbox.put(events.features(features))
+
+    def _camera_changed(self, state: CameraState, name: str, now: float) -> None:
+        self._camera_state, self._camera_name = state, name
+        if self._camera_reports.is_news(state, now):
+            self._put_camera(state, name)
+
+    def _put_steady_camera(self) -> None:
+        if self._camera_reports.is_steady(time.monotonic()):
+            self._put_camera(self._camera_state, self._camera_name)
 
     def _put_camera(self, state: CameraState, name: str) -> None:
         self._put_status(f"camera_{state.status}", state.message, camera=name)

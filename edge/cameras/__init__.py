@@ -4,7 +4,9 @@
 file. A camera is chosen by its source, which is one of these:
 
 - ``/dev/video0``, ``0``, ``/dev/v4l/by-id/usb-...`` or only ``usb-...``: a V4L2 camera;
-- ``rtsp://...``, ``http://...``, ``https://...``: a network camera (HTTP: MJPEG);
+- ``rtsp://...``, ``http://...``, ``https://...``: a network camera (HTTP: MJPEG, or single
+  pictures);
+- ``libcamera`` or ``libcamera:1``: a camera module of a Raspberry Pi;
 - the path of a video file, which is played at its own speed, again and again;
 - the path of a folder, whose pictures are shown for 3 seconds each, again and again;
 - ``deeplens``: the camera of a DeepLens;

@@ -36,7 +36,11 @@ class Camera(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether a sensor makes the pictures: then two equal ones mean that it is frozen."""
+        """Whether a driver hands out a sensor's pictures: then equal ones mean that it is frozen.
+
+        False for a network camera: its `read` returns only what has just been received, and an
+        encoder may well send a still scene as equal pictures.
+        """
         ...
 
     def read(self) -> Image:
@@ -66,8 +70,8 @@ class CameraSettings:
         crop: The part to cut out, in pixels of the turned and mirrored picture; None for all.
         open_timeout_s: Seconds until opening, and until the first picture, counts as failed.
         read_timeout_s: Seconds without a picture until the camera counts as offline.
-        frozen_after_s: Seconds of equal pictures until a live camera counts as frozen; 0 for
-            never.
+        frozen_after_s: Seconds of equal pictures until a camera on this machine counts as frozen;
+            0 for never.
     """
 
     width: int = 640

@@ -6,15 +6,17 @@ import os
 from pathlib import Path
 
 from catalog.core.opencv import ERRORS, set_log_level
+from edge.cameras.address import parse_address
 from edge.cameras.arranged import ArrangedCamera
 from edge.cameras.base import Camera, CameraSettings
 from edge.cameras.deeplens import open_deeplens
 from edge.cameras.device import DeviceCamera, device_path
+from edge.cameras.libcamera import LibcameraCamera, camera_number
 from edge.cameras.recorded import FolderCamera, SimulatedCamera, VideoFileCamera
 from edge.cameras.source_names import public_name
-from edge.cameras.stream import SCHEMES, StreamCamera
 from edge.errors import CameraError
 
+SCHEMES = ("rtsp", "rtsps", "http", "https")
 FFMPEG_SILENT = "-8"  # FFmpeg's number
 
 
@@ -40,6 +42,8 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
         return open_deeplens(settings)
     if source == "simulated" or source.startswith("simulated:"):
         return SimulatedCamera(_seed(source), settings)
+    if source == "libcamera" or source.startswith("libcamera:"):
+        return LibcameraCamera(camera_number(source), settings)
     scheme, separator, _ = source.partition("://")
     if separator:
         if scheme.lower() not in SCHEMES:
@@ -47,7 +51,7 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
                 f"camera {public_name(source)}: addresses begin with "
                 f"{', '.join(f'{name}://' for name in SCHEMES)}"
             )
-        return StreamCamera(source, settings)
+        return _open_address(source, settings)
     device = device_path(source)
     if device is not None:
         return DeviceCamera(device, settings)
@@ -58,8 +62,23 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
         return VideoFileCamera(path)
     raise CameraError(
         f"camera {public_name(source)!r}: no such device, video file or folder; give a number, "
-        f"a path, an address, deeplens or simulated (visual-search doctor lists the devices)"
+        f"a path, an address, deeplens, libcamera or simulated (visual-search doctor lists the "
+        f"devices)"
     )
+
+
+def _open_address(source: str, settings: CameraSettings) -> Camera:
+    # Imported here, so that a device with another camera does not load FFmpeg a second time.
+    from edge.cameras.http import HttpCamera, NoJpegError
+    from edge.cameras.stream import StreamCamera
+
+    address, name = parse_address(source), public_name(source)
+    if address.scheme.startswith("http"):
+        try:
+            return HttpCamera(address, settings, name)
+        except NoJpegError:
+            pass  # it may be a video
+    return StreamCamera(address, settings, name)
 
 
 def _seed(source: str) -> int:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from edge.cameras.base import Camera, CameraSettings, as_image
-from edge.cameras.stream import StreamCamera
 from edge.errors import CameraError
 from edge.sighting import Image
 
@@ -65,4 +64,6 @@ def open_deeplens(settings: CameraSettings, stream: Path = STREAM) -> Camera:
         )
     if not os.access(stream, os.R_OK):
         raise CameraError(f"camera deeplens: {stream} may not be read by this user")
-    return StreamCamera(str(stream), settings, name="deeplens")
+    from edge.cameras.stream import StreamCamera  # loads FFmpeg
+
+    return StreamCamera(str(stream), settings, "deeplens")

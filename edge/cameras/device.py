@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -9,6 +11,17 @@ from pathlib import Path
 import cv2
 
 from edge.cameras.base import CameraSettings, as_image
+from edge.cameras.refusals import IN_USE, cannot_open
+from edge.cameras.v4l2 import (
+    BUFFERS,
+    CAPABILITY,
+    MEMORY_MMAP,
+    QUERY_CAPABILITIES,
+    REQUEST_BUFFERS,
+    TYPE_CAPTURE,
+    Control,
+    can_capture,
+)
 from edge.errors import CameraError
 from edge.sighting import Image
 
@@ -49,10 +62,7 @@ class DeviceCamera:
         self._capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
         if not self._capture.isOpened():
             self._capture.release()
-            raise CameraError(
-                f"camera {self.name} cannot be opened; another program may hold it, or it is "
-                f"no camera (see: visual-search doctor)"
-            )
+            raise cannot_open(self.name, reason_of_device(device))
         if settings.pixel_format:  # first, because the possible sizes depend on it
             fourcc = cv2.VideoWriter.fourcc(*settings.pixel_format)
             self._capture.set(cv2.CAP_PROP_FOURCC, fourcc)
@@ -73,6 +83,43 @@ class DeviceCamera:
     def close(self) -> None:
         """Release the device."""
         self._capture.release()
+
+
+def reason_of_device(device: Path, control: Control = fcntl.ioctl) -> str:
+    """Why a V4L2 device does not open.
+
+    Args:
+        device: Its node.
+        control: Queries an open device, like `fcntl.ioctl`.
+    """
+    try:
+        descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    except OSError as error:
+        return _reason_of_number(error)
+    try:
+        answer = bytearray(CAPABILITY.size)
+        control(descriptor, QUERY_CAPABILITIES, answer)
+        if not can_capture(answer):
+            return "it gives no pictures; a camera often has several devices, try the one before"
+        # Any program may open a device; the one that has requested buffers uses it.
+        control(descriptor, REQUEST_BUFFERS, bytearray(BUFFERS.pack(1, TYPE_CAPTURE, MEMORY_MMAP)))
+    except OSError as error:
+        return _reason_of_number(error)
+    finally:
+        os.close(descriptor)
+    return "it offers no kind of picture that can be read here; set [edge] pixel_format"
+
+
+def _reason_of_number(error: OSError) -> str:
+    if error.errno == errno.EBUSY:
+        return IN_USE
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "this user may not use it; add the user to the group video"
+    if error.errno in (errno.ENODEV, errno.ENXIO):
+        return "its driver has lost it; unplug it and plug it in again"
+    if error.errno in (errno.ENOTTY, errno.EINVAL):
+        return "it is no camera (see: visual-search doctor)"
+    return f"{error.strerror}; unplug it and plug it in again"
 
 
 def _check_device(name: str, device: Path) -> None:

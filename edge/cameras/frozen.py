@@ -1,4 +1,8 @@
-"""Detect a frozen camera: a sensor's noise never repeats, so equal pictures are suspicious."""
+"""Detect a frozen camera: a sensor's noise never repeats, so equal pictures are suspicious.
+
+That holds for drivers on this machine. A network camera's encoder removes the noise; there, frozen
+means that nothing is received any more, and the time limit for reading finds that.
+"""
 
 from __future__ import annotations
 

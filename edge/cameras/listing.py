@@ -1,7 +1,6 @@
 """List the V4L2 cameras of this machine and the kinds of picture that they offer.
 
-Numbers and layouts are those of ``linux/videodev2.h``. No stream is opened, so a camera that is
-in use is not disturbed.
+No stream is opened, so a camera that is in use is not disturbed.
 """
 
 from __future__ import annotations
@@ -9,29 +8,28 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.cameras.device import STABLE_NAMES
+from edge.cameras.v4l2 import (
+    CAPABILITY,
+    ENUMERATE_FORMATS,
+    ENUMERATE_SIZES,
+    FORMAT,
+    QUERY_CAPABILITIES,
+    SIZE,
+    SIZE_DISCRETE,
+    TYPE_CAPTURE,
+    Control,
+    can_capture,
+)
 
 SYSTEM = Path("/sys/class/video4linux")
 DEVICES = Path("/dev")
 
-QUERY_CAPABILITIES = 0x80685600  # VIDIOC_QUERYCAP
-ENUMERATE_FORMATS = 0xC0405602  # VIDIOC_ENUM_FMT
-ENUMERATE_SIZES = 0xC02C564A  # VIDIOC_ENUM_FRAMESIZES
-CAPABILITY = struct.Struct("16s32s32sIII12x")
-FORMAT = struct.Struct("III32s4sI12x")
-SIZE = struct.Struct("I4sI6I8x")
-TYPE_CAPTURE = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
-SIZE_DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE
-CAN_CAPTURE = 0x00000001 | 0x00001000  # single-planar, multi-planar
-HAS_DEVICE_CAPABILITIES = 0x80000000
 MOST_ENTRIES = 256  # of a driver's list, which might never end
-
-Control = Callable[[int, int, bytearray], object]
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,7 @@ def _modes(device: Path, control: Control) -> tuple[CameraMode, ...] | None:
     try:
         answer = bytearray(CAPABILITY.size)
         control(descriptor, QUERY_CAPABILITIES, answer)
-        *_, whole, own = CAPABILITY.unpack(answer)
-        if not (own if whole & HAS_DEVICE_CAPABILITIES else whole) & CAN_CAPTURE:
+        if not can_capture(answer):
             return None
         return tuple(
             CameraMode(pixel_format.decode("ascii", "replace").strip("\0 "), width, height)

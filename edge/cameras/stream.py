@@ -1,56 +1,137 @@
-"""Cameras that send a stream: RTSP, or MJPEG over HTTP or through a pipe."""
+"""Cameras that send a video stream, which FFmpeg decodes: RTSP, video over HTTP, or a pipe.
+
+PyAV and not OpenCV gives access to FFmpeg here: OpenCV repeats the last picture for ever after the
+stream has changed its size, and does not say why a stream cannot be opened.
+"""
 
 from __future__ import annotations
 
-import cv2
+import os
+import socket
+import time
+from collections.abc import Iterator
 
+import av
+import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from catalog.core.local_network import is_local
+from edge.cameras.address import CameraAddress
 from edge.cameras.base import CameraSettings, as_image
-from edge.cameras.source_names import public_name
+from edge.cameras.refusals import (
+    FORBIDDEN,
+    NO_STREAM,
+    NO_VIDEO,
+    NOT_FOUND,
+    UNKNOWN_CODEC,
+    UNKNOWN_HOST,
+    cannot_open,
+    no_answer,
+    reason_of_failure,
+    reason_of_status,
+)
 from edge.errors import CameraError
 from edge.sighting import Image
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
+OPEN_SHARE = 0.9  # of the time for opening, so that the reason is known before it is over
 
 
 class StreamCamera:
-    """A stream that FFmpeg reads, within the settings' time limits."""
+    """A stream that FFmpeg decodes, within the settings' time limits."""
 
     learns_background = True
     paced = True
-    live = True
+    live = False  # each picture is decoded of packets that came, so equal ones are no fault
 
-    def __init__(self, address: str, settings: CameraSettings, name: str = "") -> None:
-        """Open the stream at an address or a path.
+    def __init__(self, address: CameraAddress | str, settings: CameraSettings, name: str) -> None:
+        """Open the stream at an address, or the MJPEG at a path.
 
         Raises:
-            CameraError: Nothing answers there in time, or what answers is no video.
+            CameraError: It cannot be opened; the message says why.
         """
-        self.name = name or public_name(address)
+        self.name = name
         self._read_timeout_s = settings.read_timeout_s
-        limits = [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            round(settings.open_timeout_s * 1000),
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            round(settings.read_timeout_s * 1000),
-        ]
-        self._capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise CameraError(
-                f"camera {self.name} cannot be opened; check its address, user and password, "
-                f"and that it sends video"
-            )
+        begun = time.monotonic()
+        try:
+            self._container = _open(address, settings)
+        except av.error.FFmpegError as error:
+            # FFmpeg calls a time that is over by several names.
+            is_late = time.monotonic() - begun >= settings.open_timeout_s * OPEN_SHARE
+            reason = no_answer(settings.open_timeout_s) if is_late else _reason(error, address)
+            raise cannot_open(name, reason) from None
+        videos = self._container.streams.video
+        if not videos or videos[0].codec_context is None:
+            self.close()
+            raise cannot_open(name, UNKNOWN_CODEC if videos else NO_VIDEO)
+        self._images = self._decode(videos[0])
 
     def read(self) -> Image:
         """Wait for the next picture; CameraError when the stream ends or stands still."""
-        success, image = self._capture.read()
-        if not success or image is None:
+        try:
+            image = next(self._images, None)
+        except av.error.FFmpegError:
+            image = None
+        if image is None:
             raise CameraError(
                 f"camera {self.name} ended its stream or sent nothing for "
                 f"{self._read_timeout_s:g} s; check its power and network"
             )
-        return as_image(image)
+        return image
 
     def close(self) -> None:
         """Close the stream."""
-        self._capture.release()
+        self._container.close()
+
+    def _decode(self, video: VideoStream) -> Iterator[Image]:
+        """The stream's pictures, each in its own size; damaged ones are left out."""
+        decoded_at = time.monotonic()
+        for packet in self._container.demux(video):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                frames = []
+            for frame in frames:
+                decoded_at = time.monotonic()
+                yield as_image(frame.to_ndarray(format="bgr24"))
+                decoded_at = time.monotonic()
+            if time.monotonic() - decoded_at > self._read_timeout_s:
+                return  # what comes cannot be decoded
+
+
+def _open(address: CameraAddress | str, settings: CameraSettings) -> InputContainer:
+    timeout = settings.open_timeout_s * OPEN_SHARE, settings.read_timeout_s
+    if isinstance(address, str):
+        return av.open(address, format="mjpeg", timeout=timeout)
+    if os.environ.get("http_proxy") and is_local(address.host):
+        # FFmpeg itself obeys the variable; it matches hosts by this one.
+        others = os.environ.get("no_proxy", "")
+        if address.host not in others.split(","):
+            os.environ["no_proxy"] = f"{others},{address.host}".lstrip(",")
+    options = {"rtsp_transport": "tcp"} if address.scheme.startswith("rtsp") else {}
+    return av.open(address.url_with_password(), options=options, timeout=timeout)
+
+
+def _reason(error: av.error.FFmpegError, address: CameraAddress | str) -> str:
+    """Why a stream did not open."""
+    if isinstance(address, str):
+        return NO_STREAM
+    if isinstance(error, av.error.HTTPUnauthorizedError):
+        return reason_of_status(401, has_password=address.has_password)
+    if isinstance(error, av.error.HTTPForbiddenError):
+        return FORBIDDEN
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return NOT_FOUND
+    if isinstance(error, av.error.DecoderNotFoundError):
+        return UNKNOWN_CODEC
+    if not _is_known(address.host):  # FFmpeg only says "Input/output error"
+        return UNKNOWN_HOST
+    return reason_of_failure(error) or NO_STREAM
+
+
+def _is_known(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):
+        return False
+    return True

@@ -19,7 +19,7 @@ camera_option = click.option(
     "--camera",
     metavar="CAMERA",
     help="/dev/video0 or a by-id name, an rtsp:// or http:// address, a video file, "
-    "a folder of pictures, 'deeplens' or 'simulated'.",
+    "a folder of pictures, 'libcamera', 'deeplens' or 'simulated'.",
 )
 port_option = click.option("--port", type=click.IntRange(0, 65535), help="The page's port [8080].")
 lan_option = click.option(

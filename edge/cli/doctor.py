@@ -20,6 +20,7 @@ from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, 
 from catalog.core.terminal import as_json
 from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
+from edge.cli.camera_check import check_camera
 from edge.errors import PortError
 from edge.settings import EdgeSettings
 from sync.settings import OutboxSettings, SyncSettings
@@ -33,7 +34,8 @@ LEAST_ROOM = 1 << 30  # bytes
 def doctor(config: Path | None, *, as_json: bool) -> None:
     """Check this machine: packages, engines, settings, disk, catalogue, cameras, port.
 
-    Exits 1 when something is wrong.
+    Opens the camera that is set, says how large its pictures are and how many come, and keeps
+    one of them in the data folder. Exits 1 when something is wrong.
 
     \b
     Example:
@@ -43,7 +45,7 @@ def doctor(config: Path | None, *, as_json: bool) -> None:
 
 
 def examine(config: Path | None) -> Iterator[Finding]:
-    """Check everything, one subject after the other; nothing is changed."""
+    """Check everything, one subject after the other; only a picture of the camera is written."""
     yield _python()
     yield from _packages()
     yield from _engines()
@@ -58,7 +60,8 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield _catalogue(device)
     yield _sync(device)
     yield _outbox(config)
-    yield from _cameras(edge)
+    yield from _cameras()
+    yield check_camera(edge, device.folder)
     yield _port(edge)
 
 
@@ -236,7 +239,7 @@ def _outbox(config: Path | None) -> Finding:
     return outbox_finding(config)
 
 
-def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
+def _cameras() -> Iterator[Finding]:
     from edge.cameras import list_cameras
 
     found = list_cameras()
@@ -258,13 +261,6 @@ def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
             "note",
             "no V4L2 camera is connected",
             "plug one in, or set camera to an rtsp:// address, a folder or 'simulated'",
-        )
-    if settings.camera.startswith("/dev/") and not Path(settings.camera).exists():
-        yield Finding(
-            "cameras",
-            "note",
-            f"the camera that is set, {settings.camera}, is not there",
-            "set [edge] camera, best to a stable name of /dev/v4l/by-id",
         )
 
 

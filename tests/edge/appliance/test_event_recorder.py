@@ -201,6 +201,21 @@ def test_camera_and_catalogue_are_reported_as_they_change(
     assert texts.count("FAILED to get frame") == 1
 
 
+def test_a_camera_that_comes_and_goes_is_reported_when_it_stays(tmp_path: Path) -> None:
+    recorder = opened(tmp_path)
+    recorder.start(None, CounterSnapshot)
+    online, offline = CameraState("online", 0.0), CameraState("offline", 0.0, "was unplugged")
+    for state in [online, offline] * 10:
+        recorder.camera(state, "camera")
+    until(lambda: recorder.outbox_counters().length == 3)
+    recorder._camera_reports._steady_s = 0.05
+    recorder.camera(online, "camera")
+    until(lambda: recorder.outbox_counters().length == 4)
+    recorder.stop()
+    wanted = ["started", "camera_online", "camera_offline", "camera_online", "stopped"]
+    assert names(read_events(tmp_path)) == wanted
+
+
 def test_a_heartbeat_tells_how_the_device_is(
     small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import errno
 import struct
 from pathlib import Path
 
-from edge.cameras import CameraInfo, CameraMode, list_cameras, listing
+from edge.cameras import CameraInfo, CameraMode, list_cameras, v4l2
 
 
 class Kernel:
@@ -16,23 +16,23 @@ class Kernel:
         self.capture = capture
 
     def __call__(self, descriptor: int, question: int, answer: bytearray) -> None:
-        if question == listing.QUERY_CAPABILITIES:
+        if question == v4l2.QUERY_CAPABILITIES:
             own = 0x04200001 if self.capture else 0x04A00000
-            answer[:] = listing.CAPABILITY.pack(
+            answer[:] = v4l2.CAPABILITY.pack(
                 b"uvcvideo", b"Eye: Eye", b"usb-1", 0x60000, 0x84A00001, own
             )
-        elif question == listing.ENUMERATE_FORMATS:
+        elif question == v4l2.ENUMERATE_FORMATS:
             index = struct.unpack_from("I", answer)[0]
             if index > 1:
                 raise OSError(errno.EINVAL, "Invalid argument")
             code = (b"MJPG", b"YUYV")[index]
-            answer[:] = listing.FORMAT.pack(index, 1, 0, b"", code, 0)
+            answer[:] = v4l2.FORMAT.pack(index, 1, 0, b"", code, 0)
         else:
             index, code = struct.unpack_from("I4s", answer)
             sizes = {b"MJPG": [(1920, 1080), (640, 480)], b"YUYV": [(640, 480)]}[code]
             if index >= len(sizes):
                 raise OSError(errno.EINVAL, "Invalid argument")
-            answer[:] = listing.SIZE.pack(index, code, 1, *sizes[index], 0, 0, 0, 0)
+            answer[:] = v4l2.SIZE.pack(index, code, 1, *sizes[index], 0, 0, 0, 0)
 
 
 def fake_devices(root: Path) -> tuple[Path, Path, Path]:
@@ -85,10 +85,10 @@ def test_machine_without_cameras_has_an_empty_list(tmp_path: Path) -> None:
 def test_a_size_range_counts_with_its_largest(tmp_path: Path) -> None:
     class Range(Kernel):
         def __call__(self, descriptor: int, question: int, answer: bytearray) -> None:
-            if question != listing.ENUMERATE_SIZES:
+            if question != v4l2.ENUMERATE_SIZES:
                 super().__call__(descriptor, question, answer)
                 return
-            answer[:] = listing.SIZE.pack(0, answer[4:8], 3, 32, 2592, 2, 32, 1944, 2)
+            answer[:] = v4l2.SIZE.pack(0, answer[4:8], 3, 32, 2592, 2, 32, 1944, 2)
 
     first, *_ = list_cameras(*fake_devices(tmp_path), control=Range())
     assert first.modes[0] == CameraMode("MJPG", 2592, 1944)

@@ -1,0 +1,216 @@
+"""Cameras over HTTP: streams as cameras really send them, single pictures, and refusals."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from edge.cameras import Camera, CameraReader, CameraSettings, CameraState, open_camera
+from edge.errors import CameraError
+from tests.edge.cameras.test_reader import SimulatedClock
+from tests.support.brokers import until
+from tests.support.http_camera import EACH_SIZE, SIZES, HttpCamera
+from tests.support.stopwatch import Stopwatch
+
+PATIENCE = 60.0  # real seconds until a test gives up
+SETTINGS = CameraSettings(open_timeout_s=PATIENCE, read_timeout_s=PATIENCE)
+SHORT = CameraSettings(open_timeout_s=0.6, read_timeout_s=0.6)
+AS_WRITTEN = "admin:p@ss/w#rd!%41"
+ENCODED = "admin:p%40ss%2Fw%23rd%21%2541"
+
+
+@pytest.fixture
+def served() -> Iterator[HttpCamera]:
+    camera = HttpCamera()
+    yield camera
+    camera.close()
+
+
+def levels(camera: Camera, count: int) -> list[int]:
+    """The greys of the next pictures; then the camera is closed."""
+    try:
+        return [int(camera.read().mean()) for _ in range(count)]
+    finally:
+        camera.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/live", "/no-first", "/dashes", "/other-boundary", "/no-length", "/no-type", "/bare",
+     "/thumbnails", "/moved"],
+)  # fmt: skip
+def test_every_picture_of_a_stream_is_shown_whatever_stands_between(
+    served: HttpCamera, path: str
+) -> None:
+    assert levels(open_camera(served.address(path), SETTINGS), 5) == [0, 5, 10, 15, 20]
+
+
+def test_pictures_that_are_cut_short_are_left_out(served: HttpCamera) -> None:
+    assert levels(open_camera(served.address("/cut"), SETTINGS), 3) == [0, 10, 20]
+
+
+def test_after_a_change_of_size_no_old_picture_is_shown(served: HttpCamera) -> None:
+    camera = open_camera(served.address("/resize"), SETTINGS)
+    pictures = [camera.read() for _ in range(3 * EACH_SIZE)]
+    camera.close()
+    sizes = [picture.shape[1::-1] for picture in pictures]
+    assert sizes == [size for size in SIZES for _ in range(EACH_SIZE)]
+    assert [int(picture.mean()) for picture in pictures] == list(range(0, 75, 5))
+
+
+@pytest.mark.parametrize("path", ["/snapshot.jpg", "/snapshot.png"])
+def test_a_single_picture_is_asked_for_again_and_again_at_fps(
+    served: HttpCamera, path: str
+) -> None:
+    settings = CameraSettings(fps=100, read_timeout_s=PATIENCE)
+    shown = levels(open_camera(served.address(path), settings), 4)
+    assert shown == [0, 5, 10, 15]
+    assert served.requests == [path] * 4
+
+
+@pytest.mark.parametrize("path", ["/basic", "/digest"])
+@pytest.mark.parametrize("credentials", [AS_WRITTEN, ENCODED])
+def test_a_password_of_any_characters_opens_raw_and_encoded(
+    served: HttpCamera, path: str, credentials: str
+) -> None:
+    assert levels(open_camera(served.address(path, credentials), SETTINGS), 1) == [0]
+
+
+@pytest.mark.parametrize(
+    ("path", "credentials", "says"),
+    [
+        ("/basic", "", "asks for a user and password"),
+        ("/digest", "", "asks for a user and password"),
+        ("/basic", "admin:geheim", "refuses the user and password"),
+        ("/digest", "admin:geheim", "refuses the user and password"),
+        ("/status/403", "", "does not let this user"),
+        ("/missing", "", "nothing at this path"),
+        ("/status/503", "", "it is busy"),
+        ("/status/500", "", "answers with status 500"),
+        ("/login", "", "a web page answers"),
+        ("/login-untold", "", "a web page answers"),
+        ("/settings.json", "", "sends no video and no pictures"),
+        ("/in-circles", "", "from one address to the next"),
+    ],
+)
+def test_each_refusal_has_a_sentence_of_its_own(
+    served: HttpCamera, path: str, credentials: str, says: str
+) -> None:
+    with pytest.raises(CameraError, match=f"cannot be opened: .*{says}") as caught:
+        open_camera(served.address(path, credentials), SETTINGS)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "rtsp", "rtsps"])
+def test_a_host_that_refuses_or_is_unknown_is_told_apart(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(CameraError, match="nothing listens at this port"):
+        open_camera(f"{scheme}://127.0.0.1:{port}/x", SETTINGS)
+    with pytest.raises(CameraError, match="no device has this name"):
+        open_camera(f"{scheme}://nobody.invalid/x", SETTINGS)
+
+
+def test_an_https_address_of_a_camera_without_tls_is_told(served: HttpCamera) -> None:
+    with pytest.raises(CameraError, match=r"encrypted connection \(TLS\) fails"):
+        open_camera(served.address("/live").replace("http:", "https:"), SETTINGS)
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp", "rtsps"])
+def test_a_camera_that_says_nothing_is_told(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(CameraError, match=r"does not answer within 0\.6 s"):
+            open_camera(f"{scheme}://{place}/x", SHORT)
+
+
+@pytest.mark.parametrize("path", ["/stall", "/trickle", "/garbage"])
+def test_a_stream_without_pictures_is_an_error_within_its_limit(
+    served: HttpCamera, path: str
+) -> None:
+    camera = open_camera(served.address(path), SHORT)
+    with Stopwatch() as reading, pytest.raises(CameraError, match=r"sent nothing|no JPEG"):
+        levels(camera, 6)
+    assert reading.seconds < 2.5
+
+
+class _Proxy:
+    """A proxy that refuses everything, and remembers that it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            with connection:
+                self.asked.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Proxy]:
+    """The environment names a proxy for everything."""
+    proxy = _Proxy()
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.address)
+    monkeypatch.setenv("no_proxy", "")
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsps"])
+def test_a_camera_in_the_local_network_goes_through_no_proxy(
+    served: HttpCamera, proxy: _Proxy, scheme: str
+) -> None:
+    if scheme == "http":
+        assert levels(open_camera(served.address("/live"), SETTINGS), 1) == [0]
+    else:  # FFmpeg's own connection
+        with pytest.raises(CameraError, match="cannot be opened"):
+            open_camera(served.address("/live").replace("http:", "rtsps:"), SETTINGS)
+    assert proxy.asked == []
+
+
+def test_a_camera_of_the_internet_goes_through_the_proxy_and_its_refusal_is_told(
+    proxy: _Proxy,
+) -> None:
+    with pytest.raises(
+        CameraError, match=r"through the proxy 127\.0\.0\.1:.* the environment names"
+    ):
+        open_camera("http://192.0.43.7/video", SETTINGS)
+    assert len(proxy.asked) == 1
+
+
+def test_a_proxy_of_another_kind_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "gopher://user:geheim@proxy:70")
+    with pytest.raises(CameraError, match=r"proxy:70 .* not supported") as caught:
+        open_camera("http://192.0.43.7/video", SETTINGS)
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_still_scene_is_not_frozen(served: HttpCamera) -> None:
+    news: queue.Queue[CameraState] = queue.Queue()
+    clock = SimulatedClock()
+    settings = CameraSettings(read_timeout_s=1000, open_timeout_s=1000)
+    with CameraReader(served.address("/still-scene"), settings, news.put, clock=clock) as reader:
+        assert news.get(timeout=PATIENCE).status == "online"
+        for wanted in itertools.islice(itertools.count(2), 30):  # a minute of equal pictures
+            clock.now += 2
+            until(lambda wanted=wanted: reader._sequence >= wanted)  # type: ignore[misc]
+        assert reader.state.status == "online"
+        assert news.empty()
