@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit
 
 from catalog.core.errors import MissingExtraError, SettingsError
+from catalog.core.local_network import is_local
 from sync.errors import (
     NotInStoreError,
     StoreBusyError,
@@ -65,16 +67,20 @@ class S3Store(Store):
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._service = endpoint_url or "S3"
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retries={"total_max_attempts": 3, "mode": "standard"},
-            # newer checksums break stores that are not AWS; sync verifies its own digests
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path"} if endpoint_url else {},
-        )
         try:
+            host = urlsplit(endpoint_url).hostname
+            # None: as the environment says; a store in the local network goes through no proxy
+            proxies: dict[str, str] | None = {} if host and is_local(host) else None
+            config = Config(
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=READ_TIMEOUT_S,
+                retries={"total_max_attempts": 3, "mode": "standard"},
+                # newer checksums break stores that are not AWS; sync verifies its own digests
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                s3={"addressing_style": "path"} if endpoint_url else {},
+                proxies=proxies,
+            )
             self._client: Any = (session or boto3.Session()).client(
                 "s3", endpoint_url=endpoint_url or None, region_name=region or None, config=config
             )

@@ -55,6 +55,18 @@ def rest(body: Body) -> bytes:
     return b"".join(iter(body.read, b""))
 
 
+def test_a_store_in_the_local_network_goes_through_no_proxy(
+    s3_source: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, nobody)
+    store = open_store(s3_source, endpoint_url=s3_server.address)
+    store.write("files/a", CONTENT)
+    assert store.head("files/a") is not None
+
+
 def test_what_is_written_is_read(store: Store) -> None:
     assert store.head("files/a") is None
     written = store.write("files/a", b"hello")
