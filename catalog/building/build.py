@@ -47,11 +47,14 @@ class BuildOptions:
         false_accept_rate: Share of the shipped distractors that may be named.
         strict: Build nothing when a photo, row or file cannot be used, an item has no photo, or
             the source is warned of.
+        refetch: Fetch photos by address again, also where their servers did not say what tells
+            whether they have changed.
     """
 
     refit_projection: bool = False
     false_accept_rate: float = FALSE_ACCEPT_RATE
     strict: bool = False
+    refetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class BuildReport:
 
     Attributes:
         skipped: The photos that could not be used.
+        unconfirmed: How many photos by address are as fetched earlier, because their servers did
+            not answer or no longer have them.
         left_out: The rows and files of the source that were not used, as "PLACE: REASON".
         notes: What was taken for what in the source, in sentences.
         warnings: What is likely wrong with the source, in sentences.
@@ -79,6 +84,7 @@ class BuildReport:
     printed: bool
     photos_per_second: float
     seconds: float
+    unconfirmed: int = 0
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -136,7 +142,10 @@ def build(
     if (out.exists() or out.is_symlink()) and not is_bundle(out):
         raise BundleError(f"{out}: exists and is not a bundle; choose another --out")
     target = out.resolve()  # a link to a bundle stays one
-    with closing(FeatureCache(cache_folder)) as cache, workspace(target) as folder:
+    with (
+        closing(FeatureCache(cache_folder, refetch=options.refetch)) as cache,
+        workspace(target) as folder,
+    ):
         collected, raw = collect(items, featurizer, cache, folder, progress, on_skip)
         without_photos = _check_photos(items, collected, options)
         collecting = time.monotonic() - start
@@ -184,6 +193,7 @@ def build(
         printed=learned.local_features_help,
         photos_per_second=round(given / collecting, 1),
         seconds=round(time.monotonic() - start, 2),
+        unconfirmed=cache.addresses.unconfirmed,
     )
 
 

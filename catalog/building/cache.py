@@ -6,28 +6,20 @@ fatal.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
 import sqlite_utils
 
-from catalog.core import durable
-from catalog.core.errors import NetworkError, ShelfError
-from catalog.core.photos import upright_size
+from catalog.building.addresses import AddressCache
+from catalog.core.errors import ShelfError
 from catalog.core.vectors import Vectors
 from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
-
-LARGEST_FETCH = 64 << 20  # bytes
-TIMEOUT = 20.0  # seconds without a byte from the server
-DEADLINE = 300.0  # seconds for a whole file
 
 
 @dataclass(frozen=True)
@@ -45,11 +37,15 @@ class FeatureCache:
     """Features in SQLite, keyed by the photo's sha256 and the network id.
 
     Attributes:
-        addresses: The folder of pictures fetched by http(s).
+        addresses: The pictures fetched by http(s).
+
+    Args:
+        folder: Where the cache is.
+        refetch: Fetch pictures again that were fetched before.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.addresses = folder / "addresses"
+    def __init__(self, folder: Path, *, refetch: bool = False) -> None:
+        self.addresses = AddressCache(folder / "addresses", refetch=refetch)
         self._path = folder / "features.db"
         self._lock = threading.Lock()
         try:
@@ -119,8 +115,9 @@ class FeatureCache:
                 self._insert_descriptors(row)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and the connections."""
         self._database.close()
+        self.addresses.close()
 
     def _insert(self, rows: list[tuple[str, bytes, int, int, bytes]]) -> None:
         with self._database.conn:
@@ -136,41 +133,6 @@ class FeatureCache:
         if not isinstance(error, sqlite3.OperationalError):
             self._database.close()
         self._database = _begin_anew(self._path, error)
-
-
-def fetch(address: str, folder: Path, stopped: threading.Event | None = None) -> bytes:
-    """Return the picture at an http(s) address, from `folder` if it was fetched before.
-
-    Once `stopped` is set, fetching ends with an error at the next bytes.
-
-    Raises:
-        NetworkError: Names the address and what went wrong.
-        PhotoError: What came is no picture; it is not stored.
-    """
-    file = folder / hashlib.sha256(address.encode()).hexdigest()
-    if file.exists():
-        return file.read_bytes()
-    data = bytearray()
-    deadline = time.monotonic() + DEADLINE
-    try:
-        with httpx.stream("GET", address, timeout=TIMEOUT, follow_redirects=True) as answer:
-            answer.raise_for_status()
-            for part in answer.iter_bytes():
-                data += part
-                if (stopped and stopped.is_set()) or time.monotonic() > deadline:
-                    raise NetworkError(f"{address}: not fetched within {DEADLINE:g} s")
-                if len(data) > LARGEST_FETCH:
-                    raise NetworkError(f"{address}: larger than {LARGEST_FETCH >> 20} MiB")
-    except httpx.HTTPStatusError as error:
-        raise NetworkError(
-            f"{address}: the server answered {error.response.status_code}"
-        ) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
-    upright_size(bytes(data), address)
-    folder.mkdir(parents=True, exist_ok=True)
-    durable.write(file, bytes(data))
-    return bytes(data)
 
 
 def _open(path: Path) -> sqlite_utils.Database:

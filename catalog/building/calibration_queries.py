@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.collect import BundlePhoto, StageProgress
 from catalog.building.features import read_place
@@ -72,7 +72,7 @@ def photo_queries(
     return queries
 
 
-def read_picture(photo: BundlePhoto, addresses: Path) -> Picture:
+def read_picture(photo: BundlePhoto, addresses: AddressCache) -> Picture:
     """Read a photo of the catalogue again, BGR uint8 (h, w, 3).
 
     Raises:
@@ -92,7 +92,7 @@ def evenly_spread(total: int, count: int) -> list[int]:
 
 
 def _augmented(
-    image: Picture, photo: BundlePhoto, behind: BundlePhoto | None, addresses: Path
+    image: Picture, photo: BundlePhoto, behind: BundlePhoto | None, addresses: AddressCache
 ) -> Picture:
     background = None if behind is None else read_picture(behind, addresses)
     return augment(image, SEED + int(photo.sha256[:6], 16), background)

@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from catalog.building.cache import FeatureCache, PhotoFeature, fetch
+from catalog.building.addresses import AddressCache
+from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.core.errors import NetworkError, PhotoError
 from catalog.core.photos import decode, encode_jpeg, is_address, upright_size
 from catalog.core.vectors import Tensor
@@ -166,10 +167,12 @@ def _prepare(
     return _Prepared(place, feature, featurizer.preprocess([image])[0], descriptors)
 
 
-def read_place(place: str, addresses: Path, stopped: threading.Event | None = None) -> bytes:
+def read_place(
+    place: str, addresses: AddressCache, stopped: threading.Event | None = None
+) -> bytes:
     """Read the bytes of a photo by its path or http(s) address."""
     if is_address(place):
-        return fetch(place, addresses, stopped)
+        return addresses.fetch(place, stopped)
     path = Path(place)
     if path.stat().st_size > LARGEST_FILE:
         raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.building.addresses import AddressCache
 from catalog.building.calibration_queries import LONGER_SIDE, evenly_spread, read_picture
 from catalog.building.collect import BundlePhoto
 from catalog.bundles.golden_queries import (
@@ -44,7 +45,7 @@ def write_vectors(
     stored: NDArray[np.float16],
     featurizer: Featurizer,
     photos: Sequence[BundlePhoto],
-    addresses: Path,
+    addresses: AddressCache,
 ) -> IndexEntry:
     """Write vectors, index and golden queries; return how the vectors are to be searched."""
     np.save(folder / "vectors.npy", stored)

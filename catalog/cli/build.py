@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Build nothing when a photo, row or file cannot be used, or a table is likely wrong.",
 )
+@click.option(
+    "--refetch",
+    is_flag=True,
+    help="Fetch photos by address again, also from servers that do not tell what has changed.",
+)
 @click.option("--refit-projection", is_flag=True, help="Learn again how to shorten long vectors.")
 @click.option(
     "--foreign-named",
@@ -71,6 +76,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     title: str | None,
     *,
     strict: bool,
+    refetch: bool,
     refit_projection: bool,
     foreign_named: float,
     as_json: bool,
@@ -115,6 +121,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
                 refit_projection=refit_projection,
                 false_accept_rate=foreign_named / 100,
                 strict=strict,
+                refetch=refetch,
             ),
             show,
             lambda photo: print_left_out(console, f"{photo.name}: {photo.reason}"),
@@ -148,6 +155,11 @@ def _print_build(report: BuildReport) -> None:
         click.echo(f"{len(report.left_out)} rows or files were left out, named above")
     if report.skipped:
         click.echo(f"{len(report.skipped)} photos were left out, named above")
+    if report.unconfirmed:
+        click.echo(
+            f"{report.unconfirmed} photos by address are as fetched earlier: "
+            "their servers did not answer, or no longer have them"
+        )
     if report.without_photos:
         click.echo(f"left without a photo: {names(report.without_photos)}")
     if report.few_photos:

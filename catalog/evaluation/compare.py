@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache
 from catalog.building.features import SkippedPhoto, featurize, read_place
 from catalog.core.errors import ContentError
@@ -128,7 +129,7 @@ def compare(
         asked=len(ranks),
         top1=round(float((ranks < 1).mean()), 4),
         top5=round(float((ranks < AMONG).mean()), 4),
-        milliseconds=_milliseconds(featurizer, asked.places, cache_folder / "addresses"),
+        milliseconds=_milliseconds(featurizer, asked.places, cache.addresses),
         megabytes=round(featurizer.path.stat().st_size / 1e6, 1),
         dimensions=featurizer.dimensions,
         network_dimensions=featurizer.network_dimensions,
@@ -173,7 +174,7 @@ def _rank(similarities: Vectors, owners: NDArray[np.intp], items: int, right: in
     return int((best > best[right]).sum())
 
 
-def _milliseconds(featurizer: Featurizer, places: list[str], addresses: Path) -> float:
+def _milliseconds(featurizer: Featurizer, places: list[str], addresses: AddressCache) -> float:
     chosen = places[:: max(1, len(places) // TIMED)][:TIMED]
     times = []
     for place in chosen[:1] + chosen:  # the first is to warm up

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from catalog.building import calibration_queries
+from catalog.building.addresses import AddressCache
 from catalog.building.build import BuildOptions, BuildReport, build, build_source
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.collect import BundlePhoto
@@ -162,7 +163,7 @@ def test_calibration_queries_are_reused_when_a_photo_is_added(
     """This includes copies of an item's only photo, which have other photos behind them."""
     read: list[str] = []
 
-    def counted(photo: BundlePhoto, addresses: Path) -> Picture:
+    def counted(photo: BundlePhoto, addresses: AddressCache) -> Picture:
         read.append(photo.place)
         return read_picture(photo, addresses)
 

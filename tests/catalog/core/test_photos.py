@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from catalog.building.addresses import AddressCache
 from catalog.building.features import LARGEST_FILE, read_place
 from catalog.core.errors import PhotoError
 from catalog.core.photos import Picture, decode, encode_jpeg, is_photo_name, is_picture_file, shrink
@@ -240,7 +241,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     with file.open("wb") as opened:
         opened.truncate(LARGEST_FILE + 1)
     with pytest.raises(PhotoError, match=r"huge\.jpg: larger than 128 MiB"):
-        read_place(str(file), tmp_path)
+        read_place(str(file), AddressCache(tmp_path))
 
 
 def test_thumbnails_keep_their_shape() -> None:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from catalog.building.cache import FeatureCache, fetch
-from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.items import Item
-from catalog.core.errors import ContentError, NetworkError, TableError
-from catalog.networks.featurizer import Featurizer
+from catalog.core.errors import ContentError, TableError
 from catalog.sources.read import read_source
 from catalog.sources.source import SourceItem
 from tests.support.drawing import draw_thing, png, write_things
@@ -238,90 +231,3 @@ def test_a_wrong_csv_is_refused_with_its_line(tmp_path: Path, text: str, message
 def test_a_wrong_jsonl_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(TableError, match=message):
         read_source(table(tmp_path, text, "items.jsonl"))
-
-
-class PictureServer(ThreadingHTTPServer):
-    """Serves one picture on loopback, 404 and cut-off answers, and counts what is asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.asked: Counter[str] = Counter()
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Answers(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, PictureServer)
-        self.server.asked[self.path] += 1
-        data = png(draw_thing(1))
-        if self.path == "/moved.png":
-            self.send_response(302)
-            self.send_header("Location", "/thing.png")
-            self.end_headers()
-        elif self.path == "/thing.png" or self.path == "/cut.png":
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data) + 10 * (self.path == "/cut.png")))
-            self.end_headers()
-            self.wfile.write(data)
-        elif self.path == "/page.png":
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<html>log in first</html>")
-        else:
-            self.send_error(404)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def pictures() -> Iterator[PictureServer]:
-    with PictureServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def test_an_address_is_fetched_once_and_kept(pictures: PictureServer, tmp_path: Path) -> None:
-    address = f"{pictures.address}/thing.png"
-    assert fetch(address, tmp_path) == fetch(address, tmp_path) == png(draw_thing(1))
-    assert pictures.asked["/thing.png"] == 1
-
-
-def test_a_redirection_is_followed(pictures: PictureServer, tmp_path: Path) -> None:
-    assert fetch(f"{pictures.address}/moved.png", tmp_path) == png(draw_thing(1))
-
-
-def test_a_failed_fetch_is_not_kept(pictures: PictureServer, tmp_path: Path) -> None:
-    for path in ("/absent.png", "/cut.png"):
-        for _ in range(2):
-            with pytest.raises(NetworkError, match=pictures.address):
-                fetch(pictures.address + path, tmp_path)
-        assert pictures.asked[path] == 2
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_addresses_that_fail_are_left_out_with_their_reason(
-    pictures: PictureServer, tmp_path: Path, colour_grid: Featurizer
-) -> None:
-    places = [
-        f"{pictures.address}/thing.png",
-        f"{pictures.address}/absent.png",
-        f"{pictures.address}/page.png",
-        "http://127.0.0.1:1/refused.png",
-        "http://[half/an/address.png",
-        str(tmp_path / "absent.png"),
-    ]
-    cache = FeatureCache(tmp_path / "cache")
-    good, *bad = featurize(places, colour_grid, cache)
-    cache.close()
-    assert isinstance(good, FeaturizedPhoto)
-    assert all(isinstance(result, SkippedPhoto) for result in bad)
-    assert [result.name for result in bad if isinstance(result, SkippedPhoto)] == places[1:]
-    reasons = [result.reason for result in bad if isinstance(result, SkippedPhoto)]
-    assert reasons[0] == "the server answered 404"
-    assert reasons[1] == "not a picture that can be read"
-    assert "refused" in reasons[2]
-    assert reasons[4] == "No such file or directory"
