@@ -11,6 +11,7 @@ from rich.console import Console
 
 from catalog.cli.evaluate import in_words
 from catalog.cli.network_options import model_options, open_model
+from catalog.cli.preview import print_preview
 from catalog.cli.sources import items_option, print_left_out, print_source
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.")
+@click.option("--dry-run", is_flag=True, help="Print what would be built, and build nothing.")
 @click.option(
     "--photos",
     "folder",
@@ -69,12 +71,13 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     config: Path | None,
     /,
     photos: Path,
-    out: Path,
+    out: Path | None,
     folder: Path | None,
     items: ItemFolders | None,
     column_words: tuple[str, ...],
     title: str | None,
     *,
+    dry_run: bool,
     strict: bool,
     refetch: bool,
     refit_projection: bool,
@@ -93,6 +96,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     \b
     Examples:
       visual-search catalog build photos/ --out shop.bundle
+      visual-search catalog build items.csv --dry-run
       visual-search catalog build items.csv --out shop.bundle --strict
       visual-search catalog build list.csv --map sku=Number,photo="Photo A" --out shop.bundle
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
@@ -103,12 +107,18 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     from catalog.sources.source import ReadOptions, default_title
     from catalog.sources.tables.columns import parse_column_map
 
+    if out is None and not dry_run:
+        raise click.UsageError("Missing option '--out'.")
     settings = load("catalog", CatalogSettings, config)
     console = Console(stderr=True)
     source = read_source(photos, ReadOptions(items, parse_column_map(column_words)))
     if folder is not None:
         source = replace(source, items=photos_in(folder, source.items))
     print_source(console, source)
+    if dry_run:
+        print_preview(console, source, strict=strict, as_json=as_json)
+        return
+    assert out is not None
     featurizer = open_model(model, settings)
     with progress_bars(console) as show:
         report = build_source(

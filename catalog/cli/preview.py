@@ -1,0 +1,80 @@
+"""``visual-search catalog build --dry-run``: print what would be built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from catalog.cli.sources import print_left_out
+from catalog.core.errors import ContentError
+from catalog.core.terminal import names, print_json
+
+if TYPE_CHECKING:
+    from catalog.building.preview import Preview
+    from catalog.sources.source import Source, SourceItem
+
+MOST_ITEMS = 20  # named; JSON has them all
+
+
+def print_preview(console: Console, source: Source, *, strict: bool, as_json: bool) -> None:
+    """Print what a build would make of a source; the source itself is printed already.
+
+    Raises:
+        ContentError: Nothing would be built.
+    """
+    from catalog.building.preview import preview
+
+    seen = preview(source)
+    for photo in seen.skipped:
+        print_left_out(console, f"{photo.name}: {photo.reason}")
+    if as_json:
+        print_json(
+            {"dry_run": True, **asdict(seen), "contents": list(map(_as_json, seen.contents))}
+        )
+    else:
+        _print(seen)
+    if not seen.photos:
+        raise ContentError("none of the photos could be used; nothing would be built")
+    if strict and (seen.skipped or seen.without_photos or seen.left_out):
+        raise ContentError(
+            f"nothing would be built, as --strict says: {len(seen.skipped)} photos cannot be "
+            f"used, {len(seen.without_photos)} items have none, and {len(seen.left_out)} rows or "
+            "files were left out"
+        )
+    if strict and seen.warnings:
+        raise ContentError(f"nothing would be built, as --strict says: {seen.warnings[0]}")
+
+
+def _as_json(item: SourceItem) -> dict[str, object]:
+    return {**asdict(item.item), "photos": item.photos}
+
+
+def _print(seen: Preview) -> None:
+    with_photos = [item for item in seen.contents if item.photos]
+    for item in with_photos[:MOST_ITEMS]:
+        category = item.item.attributes.get("category", "")
+        click.echo(
+            f"{item.item.sku}: {item.item.title}, {len(item.photos)} photos"
+            f"{category and f', category {category}'}"
+        )
+    if len(with_photos) > MOST_ITEMS:
+        click.echo(f"and {len(with_photos) - MOST_ITEMS} more items; --json has them all")
+    click.echo(
+        f"would be built: {seen.items} items, {seen.photos} photos, {seen.to_fetch} of them to "
+        "be fetched"
+    )
+    if seen.left_out:
+        click.echo(f"{len(seen.left_out)} rows or files would be left out, named above")
+    if seen.skipped:
+        click.echo(f"{len(seen.skipped)} photos would be left out, named above")
+    if seen.without_photos:
+        click.echo(f"left without a photo: {names(seen.without_photos)}")
+    if seen.few_photos:
+        click.echo(
+            f"{len(seen.few_photos)} items have fewer than three photos, and would be found less "
+            f"often for it: {names(seen.few_photos)}"
+        )
+    click.echo("nothing was fetched, decoded or written")
