@@ -17,7 +17,8 @@ import numpy as np
 from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.core.errors import NetworkError, PhotoError
-from catalog.core.photos import decode, encode_jpeg, is_address, upright_size
+from catalog.core.photo_header import read_header
+from catalog.core.photos import decode, encode_jpeg, is_address
 from catalog.core.vectors import Tensor
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
@@ -161,7 +162,7 @@ def _prepare(
         cache.put_descriptors(sha256, local_features, descriptors)
     if feature is not None:
         return _Prepared(place, feature, None, descriptors)
-    width, height = upright_size(data, place)
+    width, height = read_header(data, place).upright_size
     thumbnail = encode_jpeg(image, THUMBNAIL)
     feature = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
     return _Prepared(place, feature, featurizer.preprocess([image])[0], descriptors)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,9 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
+from catalog.core.colour_profile import printed_to_srgb, to_srgb
 from catalog.core.errors import PhotoError
+from catalog.core.heic import decode_heic
+from catalog.core.jpeg import with_end
 from catalog.core.opencv import SILENT, set_log_level
+from catalog.core.photo_header import MOST_PIXELS, SIDEWAYS, PhotoHeader, read_header
 
 Picture = NDArray[np.uint8]  # (height, width, 3), BGR, upright
 
@@ -34,25 +36,21 @@ SIGNATURE = re.compile(
 )
 TIFF_SIGNATURE = re.compile(rb"II[*+]\0|MM\0[*+]")
 SIGNATURE_BYTES = 64
-PillowImage.init()
 set_log_level(SILENT)  # a damaged picture raises an error of its own
-FORMATS = [
-    name
-    for name in "JPEG MPO PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
-    if name in PillowImage.OPEN
-]
-MOST_PIXELS = 100_000_000  # more than any camera takes; a small file may claim far more
-LEAST_SIDE = 8  # pixels
 BY_PILLOW = ("GIF", "AVIF")  # OpenCV's wheels cannot read them
-REDUCIBLE = ("JPEG", "MPO")  # OpenCV would sample other formats instead of averaging them
-ORIENTATION = 0x112  # EXIF
+REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 STRIP = 256  # rows blended at a time: a small file may hold fifty million pixels
 
 
 def decode(
     data: bytes, name: str, enough: int | None = None, most_pixels: int = MOST_PIXELS
 ) -> Picture:
-    """Decode a picture file's bytes to BGR uint8 (h, w, 3), turned upright by its EXIF.
+    """Decode a picture file's bytes to BGR uint8 (h, w, 3), upright and in sRGB.
 
     The size in the header is checked before anything is decoded. Transparent parts become white,
     like the background of most catalogue pictures.
@@ -62,40 +60,28 @@ def decode(
         name: What to call it in an error message.
         enough: Shorter side in pixels that suffices. A larger JPEG is then decoded at a half,
             a quarter or an eighth of its size, but never smaller than this.
-        most_pixels: A picture with more pixels is refused.
+        most_pixels: A JPEG with more pixels is decoded reduced even below `enough`. A picture
+            that cannot be decoded so in bounded memory is refused.
 
     Raises:
-        PhotoError: It is no picture, damaged, too small or too large.
+        PhotoError: It is no picture, damaged, cut short, too small or too large.
     """
-    header = _header(data, name, most_pixels)
-    if header.format in BY_PILLOW:
-        return _decode_by_pillow(data, name)
-    flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
-    if header.format in REDUCIBLE and not header.transparent:
-        flags = _reduction(min(header.width, header.height), enough)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise PhotoError(f"{name}: the picture is damaged ({error.err})") from error
-    if image is None or image.size == 0:
-        raise PhotoError(f"{name}: the picture is damaged or cut short")
-    if header.transparent:
-        image = _on_white(image)
-    # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
-    if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
-        image = _upright(image, header.orientation)
-    return cast(Picture, image)
-
-
-def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Return width and height of a picture file turned upright, without decoding it.
-
-    Raises:
-        PhotoError: It is no picture, too small or too large.
-    """
-    header = _header(data, name, MOST_PIXELS)
-    sideways = header.orientation in (5, 6, 7, 8)
-    return (header.height, header.width) if sideways else (header.width, header.height)
+    header = read_header(data, name, most_pixels)
+    if header.format == "JPEG":
+        image = _decode_jpeg(data, name, header, header.reduction(enough, most_pixels))
+    elif header.format == "HEIC":
+        image = _on_white(decode_heic(data, name))
+    elif header.format in BY_PILLOW:
+        image = _decode_by_pillow(data, name)
+    else:
+        flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
+        image = _decode_by_opencv(data, name, flags)
+        if header.transparent:
+            image = _on_white(image)
+        # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
+        if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
+            image = _upright(image, header.orientation)
+    return image if header.mode == "CMYK" else to_srgb(image, header.profile)
 
 
 def is_photo_name(name: str) -> bool:
@@ -141,74 +127,40 @@ def encode_jpeg(image: Picture, longest_side: int, quality: int = 82) -> bytes:
     return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-@dataclass(frozen=True)
-class _Header:
-    format: str | None
-    width: int
-    height: int
-    transparent: bool
-    orientation: int
-
-
-def _header(data: bytes, name: str, most_pixels: int) -> _Header:
-    """Read a picture's header and check its size, without decoding a pixel."""
-    if not data:
-        raise PhotoError(f"{name}: the file is empty")
+def _decode_jpeg(data: bytes, name: str, header: PhotoHeader, reduction: int) -> Picture:
+    data = with_end(data, name, progressive=header.progressive)
+    if header.mode != "CMYK":
+        return _decode_by_opencv(data, name, REDUCED[reduction])
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with PillowImage.open(io.BytesIO(data), formats=FORMATS) as picture:
-                width, height = picture.size
-                transparent = picture.mode in ("RGBA", "LA", "PA") or (
-                    picture.format == "PNG" and "transparency" in picture.info
-                )
-                kind, exif = picture.format, picture.info.get("exif")
-    except PillowImage.DecompressionBombError as error:
-        raise PhotoError(f"{name}: the picture claims far too many pixels; refused") from error
-    except Exception as error:  # a crafted file can make Pillow's parsers raise anything
-        raise PhotoError(f"{name}: not a picture that can be read") from error
-    if width * height > most_pixels:
-        raise PhotoError(
-            f"{name}: {width} x {height} pixels are too many (at most {most_pixels:,}); shrink it"
-        )
-    if min(width, height) < LEAST_SIDE:
-        raise PhotoError(
-            f"{name}: {width} x {height} pixels are too few (at least {LEAST_SIDE} a side)"
-        )
-    return _Header(kind, width, height, transparent, _orientation(exif))
+        with JpegImageFile(io.BytesIO(data)) as picture:
+            picture.draft("CMYK", (header.width // reduction, header.height // reduction))
+            printed = np.asarray(printed_to_srgb(picture, header.profile))
+    except Exception as error:  # as in _decode_by_pillow
+        raise PhotoError(f"{name}: the picture is damaged or cut short") from error
+    return _upright(printed[:, :, ::-1], header.orientation)
 
 
-def _reduction(shorter_side: int, enough: int | None) -> int:
-    if enough is not None:
-        for factor, flag in (
-            (8, cv2.IMREAD_REDUCED_COLOR_8),
-            (4, cv2.IMREAD_REDUCED_COLOR_4),
-            (2, cv2.IMREAD_REDUCED_COLOR_2),
-        ):
-            if shorter_side // factor >= enough:
-                return flag
-    return cv2.IMREAD_COLOR
-
-
-def _orientation(exif: bytes | None) -> int:
-    parsed = PillowImage.Exif()
-    if exif:
-        with suppress(Exception):  # a picture with bad EXIF is still a picture
-            parsed.load(exif)
-    return int(parsed.get(ORIENTATION, 1))
+def _decode_by_opencv(data: bytes, name: str, flags: int) -> Picture:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise PhotoError(f"{name}: the picture is damaged ({error.err})") from error
+    if image is None or image.size == 0:
+        raise PhotoError(f"{name}: the picture is damaged or cut short")
+    return cast(Picture, image)
 
 
 def _decode_by_pillow(data: bytes, name: str) -> Picture:
     try:
         with PillowImage.open(io.BytesIO(data), formats=BY_PILLOW) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except Exception as error:  # as in _header
+    except Exception as error:  # a crafted file can make Pillow's parsers raise anything
         raise PhotoError(f"{name}: the picture is damaged or cut short") from error
     return _on_white(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGBA2BGRA))
 
 
 def _upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
-    if orientation in (5, 6, 7, 8):
+    if orientation in SIDEWAYS:
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
