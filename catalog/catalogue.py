@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from catalog.building.collect import StageProgress
     from catalog.building.features import SkippedPhoto
 
+ENOUGH = 400  # pixels of a photo's shorter side, if the network does not want more
 PictureSource = str | os.PathLike[str] | bytes | Picture
 
 
@@ -189,7 +190,7 @@ class Catalogue:
             ...     print(match.item.sku, f"{match.confidence:.0%}")
         """
         bundle = self._open(limit)
-        image = _read(picture)
+        image = _read(picture, self._enough)
         vector = bundle.featurizer.embed([image])[0]
         query = bundle.describe(image)
         matches = bundle.identify(vector, query, max(limit, MOST_NAMED), exact=exact)
@@ -230,7 +231,7 @@ class Catalogue:
             ContentError: There is no such file, or it is not a picture.
         """
         self._open()
-        return self._vector(_read(picture))
+        return self._vector(_read(picture, self._enough))
 
     def find(self, text: str, *, limit: int = 20) -> list[Item]:
         """Find items by words of their title, sku or attributes; beginnings of words suffice.
@@ -280,9 +281,14 @@ class Catalogue:
             raise ContentError(f"limit {limit}: at least 1 is needed")
         return self.bundle
 
+    @property
+    def _enough(self) -> int:
+        """The shorter side in pixels that suffices of a photo."""
+        return max(self.bundle.featurizer.descriptor.enough, ENOUGH)
+
     def _vector(self, query: PictureSource | Vectors) -> Vectors:
         if not isinstance(query, np.ndarray) or query.ndim != 1:
-            embedding: Vectors = self.bundle.featurizer.embed([_read(query)])[0]
+            embedding: Vectors = self.bundle.featurizer.embed([_read(query, self._enough)])[0]
             return embedding
         dimensions = self.bundle.featurizer.dimensions
         if (
@@ -306,8 +312,8 @@ class Catalogue:
         return tuple(found)
 
 
-def _read(picture: PictureSource | Vectors) -> Picture:
-    """Read a picture, BGR uint8 (h, w, 3).
+def _read(picture: PictureSource | Vectors, enough: int) -> Picture:
+    """Read a picture, BGR uint8 (h, w, 3), of which `enough` pixels suffice for the shorter side.
 
     Raises:
         ContentError: There is no such file, or it is not a picture.
@@ -319,9 +325,9 @@ def _read(picture: PictureSource | Vectors) -> Picture:
             )
         return np.asarray(picture, np.uint8)
     if isinstance(picture, bytes | bytearray | memoryview):
-        return decode(bytes(picture), "the picture")
+        return decode(bytes(picture), "the picture", enough)
     path = Path(picture)
     try:
-        return decode(path.read_bytes(), str(path))
+        return decode(path.read_bytes(), str(path), enough)
     except OSError as error:
         raise ContentError(f"{path}: {error.strerror}") from error

@@ -21,6 +21,8 @@ from catalog.core.vectors import Vectors
 from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 
+DECODING = 2  # raise it when photos are decoded to other pixels; all is then computed anew
+
 
 @dataclass(frozen=True)
 class PhotoFeature:
@@ -34,7 +36,7 @@ class PhotoFeature:
 
 
 class FeatureCache:
-    """Features in SQLite, keyed by the photo's sha256 and the network id.
+    """Features in SQLite, keyed by the photo's sha256, the network id and `DECODING`.
 
     Attributes:
         addresses: The pictures fetched by http(s).
@@ -63,7 +65,7 @@ class FeatureCache:
             try:
                 row = self._database.execute(
                     "select vector, width, height, thumbnail from features where key = ?",
-                    [f"{sha256}-{network_id}"],
+                    [f"{sha256}-{network_id}-{DECODING}"],
                 ).fetchone()
             except sqlite3.DatabaseError as error:
                 self._heal(error)
@@ -76,7 +78,7 @@ class FeatureCache:
         """Store features; on return they survive a crash of this process."""
         rows = [
             (
-                f"{feature.sha256}-{network_id}",
+                f"{feature.sha256}-{network_id}-{DECODING}",
                 feature.vector.tobytes(),
                 feature.width,
                 feature.height,
@@ -97,7 +99,7 @@ class FeatureCache:
             try:
                 row = self._database.execute(
                     "select details from details where key = ?",
-                    [f"{key}-{DESCRIPTORS_VERSION}-{most}"],
+                    [f"{key}-{DESCRIPTORS_VERSION}-{most}-{DECODING}"],
                 ).fetchone()
             except sqlite3.DatabaseError as error:
                 self._heal(error)
@@ -106,7 +108,7 @@ class FeatureCache:
 
     def put_descriptors(self, key: str, most: int, descriptors: Descriptors) -> None:
         """Store the descriptors of a photo."""
-        row = (f"{key}-{DESCRIPTORS_VERSION}-{most}", descriptors.to_bytes())
+        row = (f"{key}-{DESCRIPTORS_VERSION}-{most}-{DECODING}", descriptors.to_bytes())
         with self._lock:
             try:
                 self._insert_descriptors(row)

@@ -19,19 +19,22 @@ UNSEEN = 3  # levels of 255; a profile that changes no colour by more is taken f
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
-def to_srgb(picture: Picture, profile: bytes | None) -> Picture:
+def to_srgb(picture: Picture, profile: bytes | None, *, grey: bool) -> Picture:
     """Convert a picture from the colours of an ICC profile to sRGB, in place where it can.
 
-    A profile that is damaged, or for another kind of picture than RGB or grey, is ignored.
+    Args:
+        picture: The picture.
+        profile: The profile; one that is damaged, or for another kind of picture, is ignored.
+        grey: Whether the file holds a grey picture.
     """
     transform = _transform(profile) if profile else None
-    if transform is None or transform.input_mode == "CMYK":
+    if transform is None or transform.input_mode != ("L" if grey else "RGB"):
         return picture
     if not picture.flags.writeable:
         picture = picture.copy()
     for top in range(0, len(picture), STRIP):
         strip = picture[top : top + STRIP]
-        if transform.input_mode == "L":
+        if grey:
             pixels = PillowImage.fromarray(np.ascontiguousarray(strip[:, :, 0]))
         else:
             pixels = PillowImage.fromarray(cv2.cvtColor(strip, cv2.COLOR_BGR2RGB))

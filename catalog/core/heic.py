@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +16,12 @@ if TYPE_CHECKING:
     from pi_heif import HeifFile
 
 BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1".split())
+EXTENTS = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
+NO_SIZE = (0, 0)
+DAMAGED = "a HEIC photo that is damaged or cut short"
 AVIF_BRANDS = frozenset([b"avif", b"avis"])
 MISSING = (
-    "a HEIC (iPhone) photo, and pi-heif is not installed; install it with: pip install pi-heif"
+    "HEIC (iPhone) needs a package that is not installed; install it with: pip install pi-heif"
 )
 
 
@@ -39,21 +45,52 @@ def open_heic(data: bytes, name: str) -> HeifFile:
     except ImportError as error:
         raise PhotoError(f"{name}: {MISSING}") from error
     try:
-        return pi_heif.open_heif(data, bgr_mode=True)
+        file = pi_heif.open_heif(data, bgr_mode=True)
+        if not len(file) or coded_size(data) == NO_SIZE:
+            raise ValueError("no picture in it")
     except Exception as error:  # a crafted file can make the parsers raise anything
-        raise PhotoError(f"{name}: a HEIC photo that is damaged or cut short") from error
+        raise PhotoError(f"{name}: {DAMAGED}") from error
+    return file
 
 
-def decode_heic(data: bytes, name: str) -> NDArray[Any]:
-    """Decode to BGR or BGRA uint8 (h, w, 3 or 4).
+def coded_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a HEIC file's largest picture as it is decoded, before a cut."""
+    sizes = [struct.unpack(">II", found[1]) for found in EXTENTS.finditer(_properties(data))]
+    return max(sizes, key=lambda size: size[0] * size[1], default=NO_SIZE)
 
-    The file itself says how to turn it, and libheif does so. Its EXIF says the same once more.
+
+def turns_itself(data: bytes) -> bool:
+    """Return whether a HEIC file has properties by which libheif turns or mirrors it.
+
+    Its EXIF then says the same once more. A file that some other program made may have the EXIF
+    alone, so that is what counts there.
+    """
+    properties = _properties(data)
+    return b"irot" in properties or b"imir" in properties
+
+
+def decode_heic(data: bytes, name: str, enough: int | None) -> NDArray[Any]:
+    """Decode to BGR or BGRA uint8 (h, w, 3 or 4), turned as the file's own properties say.
+
+    Where `enough` pixels suffice for the shorter side, a larger picture is averaged down by a
+    whole factor, but never below.
 
     Raises:
         PhotoError: It is damaged, or pi-heif is not installed.
     """
     file = open_heic(data, name)
     try:
-        return np.array(file[file.primary_index])  # a copy: the pixels go with the file
+        pixels: NDArray[Any] = np.asarray(file[file.primary_index])
+        factor = min(pixels.shape[:2]) // (enough or min(pixels.shape[:2]))
+        if factor < 2:
+            return pixels.copy()  # they go with the file
+        size = (pixels.shape[1] // factor, pixels.shape[0] // factor)
+        return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     except Exception as error:  # as in open_heic
-        raise PhotoError(f"{name}: a HEIC photo that is damaged or cut short") from error
+        raise PhotoError(f"{name}: {DAMAGED}") from error
+
+
+def _properties(data: bytes) -> bytes:
+    """The content of the box with the properties of all pictures in the file."""
+    place = max(4, data.find(b"ipco"))
+    return data[place : place + int.from_bytes(data[place - 4 : place])]

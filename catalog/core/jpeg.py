@@ -34,6 +34,7 @@ def with_end(data: bytes, name: str, *, progressive: bool) -> bytes:
         return data
     if data.endswith(bytes(PADDING)):
         data = data.rstrip(b"\0")
+    data = data.removesuffix(END[:1])  # half of a marker
     try:
         missing = _missing_share(data, progressive=progressive) if complete else 1.0
     except Exception as error:  # a crafted file can make Pillow's parsers raise anything

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL.JpegImagePlugin import JpegImageFile
 
 from catalog.core.errors import PhotoError
-from catalog.core.heic import is_heic, open_heic
+from catalog.core.heic import coded_size, is_heic, open_heic, turns_itself
 
 PillowImage.init()
 FORMATS = [
@@ -37,7 +37,7 @@ class PhotoHeader:
         mode: Pillow's name of the kind of pixels.
         width, height: Pixels, as stored.
         transparent: Whether pixels may be transparent.
-        orientation: How to turn the picture, by EXIF; 1 where it is upright.
+        orientation: How to turn the picture, by EXIF; 1 where it is upright, or turns itself.
         progressive: Whether it is a JPEG that is decoded from its whole content at once.
         profile: The ICC profile of its colours.
     """
@@ -50,6 +50,11 @@ class PhotoHeader:
     orientation: int = 1
     progressive: bool = False
     profile: bytes | None = None
+
+    @property
+    def grey(self) -> bool:
+        """Whether the picture has no colours."""
+        return self.mode.startswith(("1", "L", "I"))
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -92,23 +97,38 @@ def read_header(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Photo
     """
     if not data:
         raise PhotoError(f"{name}: the file is empty")
-    header = _read_heic(data, name) if is_heic(data) else _read(data, name)
-    size = f"{name}: {header.width} x {header.height} pixels"
+    if is_heic(data):
+        header = _read_heic(data, name)
+        _check_size(name, header, *coded_size(data), most_pixels)
+    else:
+        header = _read(data, name)
+    _check_size(name, header, header.width, header.height, most_pixels)
+    return header
+
+
+def _check_size(name: str, header: PhotoHeader, width: int, height: int, most_pixels: int) -> None:
+    size = f"{name}: {width} x {height} pixels"
     most = most_pixels if header.unbounded else MOST_JPEG_PIXELS
-    if header.width * header.height > most:
+    if width * height > most:
         kind = f"progressive {header.format}" if header.progressive else header.format
         raise PhotoError(
             f"{size} are too many for {kind} (at most {most // 1_000_000} megapixels); shrink it"
         )
-    if min(header.width, header.height) < LEAST_SIDE:
+    if min(width, height) < LEAST_SIDE:
         raise PhotoError(f"{size} are too few (at least {LEAST_SIDE} a side)")
-    return header
 
 
 def _read_heic(data: bytes, name: str) -> PhotoHeader:
     file = open_heic(data, name)
     width, height = file.size
-    return PhotoHeader("HEIC", file.mode, width, height, profile=file.info.get("icc_profile"))
+    return PhotoHeader(
+        "HEIC",
+        file.mode,
+        width,
+        height,
+        orientation=1 if turns_itself(data) else _orientation(file.info.get("exif")),
+        profile=file.info.get("icc_profile"),
+    )
 
 
 def _read(data: bytes, name: str) -> PhotoHeader:

@@ -59,7 +59,7 @@ def decode(
         data: The content of the file.
         name: What to call it in an error message.
         enough: Shorter side in pixels that suffices. A larger JPEG is then decoded at a half,
-            a quarter or an eighth of its size, but never smaller than this.
+            a quarter or an eighth of its size, and a larger HEIC reduced at once, but never below.
         most_pixels: A JPEG with more pixels is decoded reduced even below `enough`. A picture
             that cannot be decoded so in bounded memory is refused.
 
@@ -70,7 +70,7 @@ def decode(
     if header.format == "JPEG":
         image = _decode_jpeg(data, name, header, header.reduction(enough, most_pixels))
     elif header.format == "HEIC":
-        image = _on_white(decode_heic(data, name))
+        image = _upright(_on_white(decode_heic(data, name, enough)), header.orientation)
     elif header.format in BY_PILLOW:
         image = _decode_by_pillow(data, name)
     else:
@@ -81,13 +81,18 @@ def decode(
         # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
         if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
             image = _upright(image, header.orientation)
-    return image if header.mode == "CMYK" else to_srgb(image, header.profile)
+    return to_srgb(image, header.profile, grey=header.grey)
 
 
 def is_photo_name(name: str) -> bool:
     """Return whether a file of this name should be a picture."""
     dot = name.rfind(".")
     return dot > 0 and name[dot:].lower() in SUFFIXES
+
+
+def is_photo(path: Path) -> bool:
+    """Return whether a file should be a picture by its name, or is one by its content."""
+    return is_photo_name(path.name) or is_picture_file(path)
 
 
 def is_picture_file(path: Path) -> bool:

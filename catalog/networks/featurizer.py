@@ -24,7 +24,7 @@ from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, ha
 from catalog.networks.engines.choice import open_engine
 
 EMBEDDED = Path(__file__).parent / "embedded"
-PREPROCESSING = 1  # raise it when `fit` or the decoding of photos changes
+PREPROCESSING = 1  # raise it when `fit` changes; vectors of another number cannot be compared
 GREY = 128  # fills the rest of a letterbox
 DESCRIPTOR = "descriptor.json"
 EXTERNAL_DATA = b"\x0a\x08location\x12"  # the bytes of that key in an ONNX file (protobuf)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from catalog.core.errors import PhotoError
-from catalog.core.photos import decode, is_photo_name, shrink
+from catalog.core.photos import decode, is_photo, shrink
 from edge.cameras.base import CameraSettings, as_image
 from edge.cameras.pace import Pace
 from edge.errors import CameraError
@@ -115,7 +115,7 @@ class FolderCamera:
             return sorted(
                 path
                 for path in self._folder.iterdir()
-                if is_photo_name(path.name) and not path.name.startswith(".") and path.is_file()
+                if not path.name.startswith(".") and path.is_file() and is_photo(path)
             )
         except OSError as error:
             raise CameraError(

@@ -92,5 +92,5 @@ def _detail(error: HTTPException) -> str:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
         return f"{request.method} does not work at {request.path}; use {allowed}."
     if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return "The request is too large; a photo may have at most 16 MiB. Send a smaller one."
+        return "The request is too large; a photo may have at most 64 MiB. Send a smaller one."
     return error.description or "The request cannot be understood."

@@ -25,7 +25,7 @@ from edge.web.streams import TAKEN
 
 UNSENT_BYTES = 16_384  # wait here and in the kernel; more would be old when a slow client gets it
 GONE_CLIENT_MS = 15_000  # a client that acknowledges no data for so long is gone
-LARGEST_BODY = 24 << 20  # above the app's own limit, so that the app answers in its own words
+LARGEST_BODY = 96 << 20  # above the app's own limit, so that the app answers in its own words
 STREAMS_GRACE_SECONDS = 0.4
 THREADS_GRACE_SECONDS = 0.4
 OPTIONS: dict[str, Any] = {

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from contextlib import nullcontext
+
 from flask import Request
 
 from catalog.core.errors import PhotoError
-from catalog.core.photos import decode
+from catalog.core.photo_header import PhotoHeader, read_header
+from catalog.core.photos import decode, shrink
 from edge.sighting import Box, Image
 from edge.web.problems import ProblemError
 
-MOST_BYTES = 16 << 20
-MOST_PIXELS = 50_000_000
+MOST_BYTES = 64 << 20  # a photo of 200 megapixels has up to 60
+MOST_PIXELS = 50_000_000  # of a picture whose every pixel takes memory
+MOST_REDUCED_PIXELS = 16_000_000  # that are decoded of a JPEG
+ENOUGH = 1000  # pixels, shorter side of what is searched: a code on the thing can still be read
+LARGE = 12_500_000  # pixels; decoded one at a time
 RAW_TYPES = ("image/", "application/octet-stream")
+SEND = "Send a JPEG, PNG, WebP or HEIC."
+
+_one_large = threading.Lock()
 
 
 def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
     """The photo of a request, BGR uint8 (h, w, 3) and upright, and the box to search in it.
+
+    The photo is shrunk to what a search needs. The request's box is in pixels of the whole photo,
+    upright; the returned one in pixels of the returned photo.
 
     Raises:
         ProblemError: 400, 411, 413, 415 or 422; says what is wrong.
@@ -30,13 +44,44 @@ def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
         )
     name, data = _photo_bytes(request)
     if not data:
-        raise ProblemError(400, f"{name} is empty; send a JPEG, PNG or WebP.")
-    try:
-        image = decode(data, name, most_pixels=MOST_PIXELS)
-    except PhotoError as error:
-        raise ProblemError(422, f"{error}. Send a JPEG, PNG or WebP.") from error
+        raise ProblemError(400, f"{name} is empty; {SEND[0].lower()}{SEND[1:]}")
     text = request.args.get("box") or request.form.get("box")
-    return image, parse_box(text, image.shape[1], image.shape[0]) if text else None
+    try:
+        header = read_header(data, name, MOST_PIXELS)
+        size = header.upright_size
+        box = parse_box(text, *size) if text else None
+        image = _decode(data, name, header, box)
+    except PhotoError as error:
+        raise ProblemError(422, f"{error}. {SEND}") from error
+    return image, box and _scaled(box, size, (image.shape[1], image.shape[0]))
+
+
+def _decode(data: bytes, name: str, header: PhotoHeader, box: Box | None) -> Image:
+    """Decode a photo so that the shorter side of what is searched has `ENOUGH` pixels, if it can.
+
+    Raises:
+        PhotoError: The photo is damaged, cut short or too large.
+    """
+    width, height = header.upright_size
+    shorter = min(box.width, box.height) if box else min(width, height)
+    enough = math.ceil(ENOUGH * min(width, height) / shorter)
+    most = MOST_PIXELS if header.unbounded else MOST_REDUCED_PIXELS
+    decoded = width * height
+    if not header.unbounded:
+        decoded //= header.reduction(enough, most) ** 2
+    with _one_large if decoded > LARGE else nullcontext():
+        image = decode(data, name, enough, most)
+        return shrink(image, math.ceil(max(image.shape[:2]) * enough / min(image.shape[:2])))
+
+
+def _scaled(box: Box, size: tuple[int, int], new_size: tuple[int, int]) -> Box:
+    """The box, from a picture of one size (width, height) in the same picture of another."""
+    across, down = new_size[0] / size[0], new_size[1] / size[1]
+    x = min(int(box.x * across), new_size[0] - 1)
+    y = min(int(box.y * down), new_size[1] - 1)
+    right = min(math.ceil((box.x + box.width) * across), new_size[0])
+    bottom = min(math.ceil((box.y + box.height) * down), new_size[1])
+    return Box(x, y, max(1, right - x), max(1, bottom - y))
 
 
 def parse_box(text: str, width: int, height: int) -> Box:

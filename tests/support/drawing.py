@@ -46,7 +46,12 @@ def jpeg(image: Picture, quality: int = 92) -> bytes:
 
 
 def pillow(
-    image: Picture, kind: str, orientation: int | None = None, *, alpha: bool = False
+    image: Picture,
+    kind: str,
+    orientation: int | None = None,
+    *,
+    alpha: bool = False,
+    profile: bytes | None = None,
 ) -> bytes:
     """The picture in Pillow's format `kind`, or HEIF, lossless where that is a choice."""
     picture = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
@@ -57,12 +62,49 @@ def pillow(
         exif = PillowImage.Exif()
         exif[ORIENTATION] = orientation
         options["exif"] = exif.tobytes()
+    if profile is not None:
+        picture.info["icc_profile"] = options["icc_profile"] = profile
     file = io.BytesIO()
     if kind == "HEIF":  # not by Pillow: its formats stay those that the product itself knows
         pillow_heif.from_pillow(picture).save(file, quality=-1, chroma=444, **options)
     else:
         picture.save(file, kind, **options)
     return file.getvalue()
+
+
+def large_jpeg(width: int, height: int) -> bytes:
+    """A JPEG of any size, in little time and memory: one strip's coded rows, again and again.
+
+    Width and height are multiples of 128.
+    """
+    strip = cv2.resize(quarters(), (width, 128), interpolation=cv2.INTER_LINEAR)
+    file = io.BytesIO()
+    PillowImage.fromarray(strip).save(file, "JPEG", restart_marker_rows=1, subsampling="4:2:0")
+    data = bytearray(file.getvalue())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 7] = height.to_bytes(2)
+    scan = data.index(b"\xff\xda")
+    scan += 2 + int.from_bytes(data[scan + 2 : scan + 4])
+    coded = bytes(data[scan:-2])  # eight rows of blocks, with the restart markers 0 to 6 between
+    return bytes(data[:scan]) + b"\xff\xd7".join([coded] * (height // 128)) + b"\xff\xd9"
+
+
+def jpeg_that_claims(width: int, height: int, *, progressive: bool) -> bytes:
+    """A small JPEG whose header claims width x height pixels."""
+    file = io.BytesIO()
+    PillowImage.new("RGB", (64, 64)).save(file, "JPEG", progressive=progressive)
+    data = bytearray(file.getvalue())
+    frame = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def heic_that_claims(width: int, height: int) -> bytes:
+    """A small HEIC whose header claims width x height pixels."""
+    data = bytearray(pillow(quarters(), "HEIF"))
+    size = data.index(b"ispe") + 8
+    data[size : size + 8] = struct.pack(">II", width, height)
+    return bytes(data)
 
 
 def png_that_claims(width: int, height: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import { timeLimit } from "./dom.js";
 
-const LARGEST_PHOTO = 16 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
+const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
 export const MOST_FOUND = 24;
 const PATIENCE = 30_000;
 
@@ -20,7 +20,7 @@ export function fetchStatus() {
 
 export function searchPhoto(file) {
   if (file.size > LARGEST_PHOTO) {
-    throw new Error("This photo is larger than 16 MiB. Choose a smaller one.");
+    throw new Error("This photo is larger than 64 MiB. Choose a smaller one.");
   }
   const form = new FormData();
   form.append("photo", file, file.name || "photo.jpg");

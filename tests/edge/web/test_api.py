@@ -474,9 +474,9 @@ def test_bomb_is_refused_by_its_header(web: Web) -> None:
 
 
 def test_large_uploads_are_refused(web: Web) -> None:
-    """Above 16 MiB the app refuses; far above that, the server does before it reads the body."""
+    """Above 64 MiB the app refuses; far above that, the server does before it reads the body."""
     answer = search(web, b"\xff" * (MOST_BYTES + 1))
-    assert "16,777,2" in is_problem(answer, 413)
+    assert "67,108,8" in is_problem(answer, 413)
     connection = http.client.HTTPConnection("127.0.0.1", web.server.port, timeout=WAIT)
     connection.putrequest("POST", "/api/search")
     connection.putheader("Content-Type", "image/jpeg")

@@ -581,11 +581,11 @@ def test_photo_that_is_none(browser: Browser, device: StandInDevice) -> None:
         expect(page.locator(".sentence")).to_contain_text("notes.txt")
         page.evaluate("""() => {
             const chosen = new DataTransfer();
-            chosen.items.add(new File([new Uint8Array(17 << 20)], "huge.jpg"));
+            chosen.items.add(new File([new Uint8Array(65 << 20)], "huge.jpg"));
             document.querySelector("#photo").files = chosen.files;
             document.querySelector("#photo").dispatchEvent(new Event("change"));
         }""")
-        expect(page.locator(".sentence")).to_contain_text("larger than 16 MiB")
+        expect(page.locator(".sentence")).to_contain_text("larger than 64 MiB")
         page.locator("#photo").set_input_files(chosen)
         expect(page.locator(".sentence")).to_contain_text("notes.txt")
 

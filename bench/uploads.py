@@ -1,0 +1,191 @@
+"""Measure how long a photo's search takes, and how much memory, by the photo's size.
+
+    python -m bench.uploads [--times 5] [--sizes 12 48 108 200] [--progressive]
+
+The page runs as a process of its own on the demonstration's catalogue; a folder is its camera. For
+each size one photo is sent several times, then ten at once. Meanwhile another client asks for the
+newest answer, as every open page does; the longest that it waits shows whether the page starves.
+Each size has a process of its own, because freed memory may be used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from bench.process import PROGRAM, free_port, newest, until
+from catalog.core.settings import CatalogSettings
+from edge.cli.demo import prepare
+
+AT_ONCE = 10
+LOOK_S = 0.01  # between two looks at the memory
+SHAPES = {12: (4032, 3024), 48: (8064, 6048), 108: (12_000, 9000), 200: (16_320, 12_240)}
+FLAW = 6  # grey levels of the noise, which makes a file as large as a phone's
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one size.
+
+    Memory is resident, beyond that before the first search. Processor time is that of the page's
+    process; it hardly depends on what else the machine does.
+    """
+
+    megapixels: int
+    file_mb: float
+    one_s: float
+    one_processor_s: float
+    one_more_mb: float
+    ten_s: float
+    ten_more_mb: float
+    ten_answers: dict[str, int]
+    page_longest_s: float
+
+
+def drawn_photo(source: Path, width: int, height: int, *, progressive: bool) -> bytes:
+    """A drawn photo enlarged to width x height pixels, with a camera's noise."""
+    image: NDArray[np.uint8] = np.asarray(
+        cv2.resize(cv2.imread(str(source)), (width, height), interpolation=cv2.INTER_CUBIC),
+        np.uint8,
+    )
+    for top in range(0, height, 512):
+        strip = image[top : top + 512]
+        noise = np.random.default_rng(top).integers(-FLAW, FLAW + 1, strip.shape, np.int16)
+        strip[:] = np.clip(strip + noise, 0, 255)
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
+    return cv2.imencode(".jpg", image, options)[1].tobytes()
+
+
+def measure(bundle: Path, source: Path, size: int, times: int, *, progressive: bool) -> Figures:
+    """Start the page, send it photos of one size, and measure."""
+    photo = drawn_photo(source, *SHAPES[size], progressive=progressive)
+    with _page(bundle, source) as (port, process):
+        before = process.memory_info().rss
+        _search(port, photo)  # loads what the first search needs
+        worked = sum(process.cpu_times()[:2])
+        with _peak(process) as peak:
+            seconds = [_search(port, photo)[1] for _ in range(times)]
+        worked = sum(process.cpu_times()[:2]) - worked
+        one = peak[0] - before
+        page: list[float] = []
+        done = threading.Event()
+        viewer = threading.Thread(target=_view, args=(port, done, page))
+        viewer.start()
+        start = time.perf_counter()
+        with _peak(process) as peak, ThreadPoolExecutor(AT_ONCE) as visitors:
+            answers = list(visitors.map(lambda _: _search(port, photo)[0], range(AT_ONCE)))
+        took = time.perf_counter() - start
+        done.set()
+        viewer.join()
+    return Figures(
+        megapixels=size,
+        file_mb=round(len(photo) / 1e6, 1),
+        one_s=round(statistics.median(seconds), 3),
+        one_processor_s=round(worked / times, 3),
+        one_more_mb=round(one / 1e6),
+        ten_s=round(took, 2),
+        ten_more_mb=round((peak[0] - before) / 1e6),
+        ten_answers={str(code): answers.count(code) for code in sorted(set(answers))},
+        page_longest_s=round(max(page), 3),
+    )
+
+
+@contextmanager
+def _page(bundle: Path, picture: Path) -> Iterator[tuple[int, psutil.Process]]:
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = Path(folder, "pictures")
+        pictures.mkdir()
+        shutil.copy(picture, pictures)
+        port = free_port()
+        process = subprocess.Popen(
+            [PROGRAM, "edge", "run", "--bundle", bundle, "--camera", pictures, "--port", str(port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "VISUAL_SEARCH_DEVICE__DATA_DIR": folder},
+        )
+        try:
+            until(lambda: newest(port).get("verdict") in ("match", "one_of", "unknown"))
+            yield port, psutil.Process(process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(10)
+
+
+@contextmanager
+def _peak(process: psutil.Process) -> Iterator[list[int]]:
+    """Watch a process's resident memory; the list's one number is the most so far, in bytes."""
+    most = [process.memory_info().rss]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(LOOK_S):
+            most[0] = max(most[0], process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _search(port: int, photo: bytes) -> tuple[int, float]:
+    """Send a photo; return the answer's status and the seconds that it took."""
+    start = time.perf_counter()
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/api/search",
+        content=photo,
+        headers={"Content-Type": "image/jpeg"},
+        timeout=120,
+    )
+    return answer.status_code, time.perf_counter() - start
+
+
+def _view(port: int, done: threading.Event, seconds: list[float]) -> None:
+    with httpx.Client(timeout=120) as client:
+        while not done.is_set():
+            start = time.perf_counter()
+            client.get(f"http://127.0.0.1:{port}/api/latest").raise_for_status()
+            seconds.append(time.perf_counter() - start)
+            done.wait(0.05)
+
+
+def main() -> None:
+    """Measure each size and print a line of JSON for it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--progressive", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bundle = prepare(Path(name), CatalogSettings(), "embedded")
+        source = next((bundle.parent / "photos").rglob("*.jpg"))
+        for size in given.sizes:
+            figures = measure(bundle, source, size, given.times, progressive=given.progressive)
+            print(json.dumps(asdict(figures)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
