@@ -17,7 +17,7 @@ import httpx
 
 from catalog.core import durable
 from catalog.core.errors import NetworkError, PhotoError
-from catalog.core.photos import upright_size
+from catalog.core.photo_header import read_header
 
 LARGEST_FETCH = 64 << 20  # bytes
 TIMEOUT = 20.0  # seconds without a byte from the server
@@ -132,7 +132,7 @@ class AddressCache:
                 else:
                     answer.raise_for_status()
                     data = self._download(address, answer, stopped)
-                    upright_size(data, address)
+                    read_header(data, address)
                     self._folder.mkdir(parents=True, exist_ok=True)
                     durable.write(file, data)
                     _write(file, _validators(answer))

@@ -10,7 +10,8 @@ from pathlib import Path
 from catalog.building.build import FEW_PHOTOS
 from catalog.building.features import LARGEST_FILE, SkippedPhoto
 from catalog.core.errors import PhotoError
-from catalog.core.photos import is_address, upright_size
+from catalog.core.photo_header import read_header
+from catalog.core.photos import is_address
 from catalog.sources.source import Source, SourceItem
 
 HEADER = 64 << 10  # bytes, which hold nearly every picture's header
@@ -78,7 +79,7 @@ def _check(place: str) -> SkippedPhoto | None:
     try:
         for data in _beginnings(Path(place)):
             try:
-                upright_size(data, place)
+                read_header(data, place)
             except PhotoError as error:
                 reason = str(error).removeprefix(f"{place}: ")
             else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError
-from catalog.core.photos import is_photo_name, is_picture_file
+from catalog.core.photos import is_photo, is_photo_name
 from catalog.sources.tree import ITEM_FILE, Folder
 
 DEEPEST = 40  # folders within each other
@@ -159,7 +159,7 @@ class _Walk:
         if (
             os.path.isfile(file)  # no pipe, which would never end
             and suffix not in NO_PHOTOS
-            and (is_photo_name(file.name) or is_picture_file(file))
+            and is_photo(file)
         ):
             if is_link and not self._is_inside(os.path.realpath(file)):
                 self.passed_over.outer_files += 1

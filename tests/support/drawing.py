@@ -52,6 +52,7 @@ def pillow(
     *,
     alpha: bool = False,
     profile: bytes | None = None,
+    progressive: bool = False,
 ) -> bytes:
     """The picture in Pillow's format `kind`, or HEIF, lossless where that is a choice."""
     picture = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
@@ -64,6 +65,8 @@ def pillow(
         options["exif"] = exif.tobytes()
     if profile is not None:
         picture.info["icc_profile"] = options["icc_profile"] = profile
+    if progressive:
+        options["progressive"] = True
     file = io.BytesIO()
     if kind == "HEIF":  # not by Pillow: its formats stay those that the product itself knows
         pillow_heif.from_pillow(picture).save(file, quality=-1, chroma=444, **options)
@@ -89,7 +92,7 @@ def large_jpeg(width: int, height: int) -> bytes:
     return bytes(data[:scan]) + b"\xff\xd7".join([coded] * (height // 128)) + b"\xff\xd9"
 
 
-def jpeg_that_claims(width: int, height: int, *, progressive: bool) -> bytes:
+def jpeg_that_claims(width: int, height: int, *, progressive: bool = False) -> bytes:
     """A small JPEG whose header claims width x height pixels."""
     file = io.BytesIO()
     PillowImage.new("RGB", (64, 64)).save(file, "JPEG", progressive=progressive)

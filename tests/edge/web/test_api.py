@@ -8,6 +8,7 @@ import io
 import ipaddress
 import itertools
 import json
+import re
 import signal
 import socket
 import struct
@@ -28,18 +29,20 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from catalog.core.photos import decode as decode_photo
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge import live
 from edge.errors import PortError
 from edge.sighting import Box, Frame, Image
-from edge.web import api, bitrate, searches, streams
+from edge.web import api, bitrate, searches, streams, uploads
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
 from edge.web.security import HEADERS, host_name, is_known_host
 from edge.web.server import LARGEST_BODY, UNSENT_BYTES, Server
 from edge.web.uploads import MOST_BYTES
 from sync.outbox.clock import timestamp
+from tests.support.drawing import heic_that_claims, jpeg_that_claims, large_jpeg, pillow
 from tests.support.stopwatch import Stopwatch
 from tests.support.web_stand_in import (
     BUNDLE,
@@ -428,6 +431,73 @@ def test_photos_are_turned_upright(web: Web) -> None:
     )
     assert answer.status_code == 200
     assert web.device.searched == [((60, 40, 3), Box(0, 0, 40, 60))]
+
+
+def test_a_large_photo_is_reduced_while_it_is_decoded(web: Web) -> None:
+    """A search needs less than two megapixels of it."""
+    assert search(web, large_jpeg(8064, 6144)).status_code == 200
+    (shape, box), *_ = web.device.searched
+    assert shape[0] * shape[1] < 2_000_000
+    assert shape[0] == uploads.ENOUGH
+    assert box is None
+
+
+def test_a_box_is_in_pixels_of_the_whole_photo(web: Web) -> None:
+    """Where the photo is reduced, the box is too; more of the photo is then kept."""
+    photo = large_jpeg(8064, 6144)
+    for box in ("4032,3072,2016,1536", "0,0,8064,6144", "8063,6143,1,1"):
+        assert search(web, photo, query=f"?box={box}").status_code == 200
+    quarter, whole, corner = web.device.searched
+    assert quarter == ((3072, 4032, 3), Box(2016, 1536, 1008, 768))
+    assert whole == ((1000, 1313, 3), Box(0, 0, 1313, 1000))
+    assert corner == ((3072, 4032, 3), Box(4031, 3071, 1, 1))
+    assert "8064 x 6144" in is_problem(search(web, photo, query="?box=0,0,8065,10"), 400)
+
+
+def test_a_heic_photo_is_searched(web: Web) -> None:
+    """Phones send them, by a form and as they are, upright."""
+    photo = pillow(np.full((64, 96, 3), 90, np.uint8), "HEIF", 6)
+    assert search(web, photo, {"Content-Type": "image/heic"}).status_code == 200
+    assert web.post("/api/search", files={"photo": ("IMG_1.HEIC", photo)}).status_code == 200
+    assert web.device.searched == [((96, 64, 3), None)] * 2
+
+
+def test_a_photo_cut_short_is_refused_and_one_without_its_end_is_searched(web: Web) -> None:
+    """The answer says how much is missing."""
+    photo = large_jpeg(1024, 1024)
+    detail = is_problem(search(web, photo[: len(photo) // 2]), 422)
+    assert re.search(r"cut short; (49|5\d) % of its rows are missing\. Send a JPEG", detail)
+    assert search(web, photo[:-2]).status_code == 200
+
+
+def test_a_refusal_for_its_size_names_the_limit(web: Web) -> None:
+    """That holds for formats that take memory for every pixel, too."""
+    progressive = jpeg_that_claims(10_000, 8000, progressive=True)
+    detail = is_problem(search(web, progressive), 422)
+    assert "10000 x 8000 pixels are too many for progressive JPEG (at most 50 mega" in detail
+    detail = is_problem(search(web, heic_that_claims(10_000, 8000)), 422)
+    assert "10000 x 8000 pixels are too many for HEIC (at most 50 megapixels)" in detail
+
+
+def test_large_photos_are_decoded_one_at_a_time(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A progressive JPEG takes memory for every pixel, however small it is decoded."""
+    monkeypatch.setattr(uploads, "LARGE", 1000)
+    inside, most = threading.Semaphore(1), []
+
+    def noted_decode(*photo: Any) -> Any:
+        most.append(inside.acquire(blocking=False))
+        decoded = decode_photo(*photo)
+        inside.release()
+        return decoded
+
+    monkeypatch.setattr("edge.web.uploads.decode", noted_decode)
+    photo = pillow(np.zeros((600, 600, 3), np.uint8), "PNG")
+    senders = [threading.Thread(target=search, args=(web, photo)) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(WAIT)
+    assert most == [True] * 4
 
 
 def test_only_the_last_looks_of_searches_are_kept(
@@ -891,11 +961,13 @@ def test_page_digest_is_in_page_and_state(web: Web) -> None:
 
 
 def search(
-    web: Web, data: bytes | None = None, headers: dict[str, str] | None = None
+    web: Web, data: bytes | None = None, headers: dict[str, str] | None = None, query: str = ""
 ) -> httpx.Response:
     photo = draw_look(CUP) if data is None else data
     return web.post(
-        "/api/search", content=photo, headers={"Content-Type": "image/jpeg"} | (headers or {})
+        f"/api/search{query}",
+        content=photo,
+        headers={"Content-Type": "image/jpeg"} | (headers or {}),
     )
 
 
