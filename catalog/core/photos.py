@@ -101,6 +101,8 @@ def is_picture_file(path: Path) -> bool:
     The file of a raw photo begins like a TIFF. It is no picture that can be read, so a TIFF needs
     a name that says so, or a name without suffix. A file that cannot be opened is no picture.
     """
+    if not path.is_file():  # a pipe would never end
+        return False
     try:
         with path.open("rb") as file:
             start = file.read(SIGNATURE_BYTES)
