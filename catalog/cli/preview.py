@@ -10,7 +10,7 @@ from rich.console import Console
 
 from catalog.cli.sources import print_left_out
 from catalog.core.errors import ContentError
-from catalog.core.terminal import names, print_json
+from catalog.core.terminal import names, one_line, print_json
 
 if TYPE_CHECKING:
     from catalog.building.preview import Preview
@@ -57,8 +57,10 @@ def _print(seen: Preview) -> None:
     for item in with_photos[:MOST_ITEMS]:
         category = item.item.attributes.get("category", "")
         click.echo(
-            f"{item.item.sku}: {item.item.title}, {len(item.photos)} photos"
-            f"{category and f', category {category}'}"
+            one_line(
+                f"{item.item.sku}: {item.item.title}, {len(item.photos)} photos"
+                f"{category and f', category {category}'}"
+            )
         )
     if len(with_photos) > MOST_ITEMS:
         click.echo(f"and {len(with_photos) - MOST_ITEMS} more items; --json has them all")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from catalog.core.terminal import one_line
+
 if TYPE_CHECKING:
     from catalog.sources.source import Source
 
@@ -22,13 +24,13 @@ items_option = click.option(
 def print_source(console: Console, source: Source) -> None:
     """Print what was taken for what, and what is left out."""
     for note in source.notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        console.print(one_line(note), markup=False, highlight=False, soft_wrap=True)
     for warning in source.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+        console.print(one_line(f"warning: {warning}"), style="yellow", markup=False, soft_wrap=True)
     for line in source.left_out:
         print_left_out(console, line)
 
 
 def print_left_out(console: Console, line: str) -> None:
     """Print what is left out, as "PLACE: REASON"."""
-    console.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
+    console.print(one_line(f"left out: {line}"), style="yellow", markup=False, soft_wrap=True)

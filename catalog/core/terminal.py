@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,16 @@ def names(skus: tuple[str, ...], most: int = 12) -> str:
     """Return the first skus, and how many more there are."""
     more = f" and {len(skus) - most} more" if len(skus) > most else ""
     return ", ".join(skus[:most]) + more
+
+
+def one_line(text: str) -> str:
+    """Return a text that may hold a file's name with what a terminal would obey made visible."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+        else letter
+        for letter in text
+    )
 
 
 def print_json(value: object) -> None:

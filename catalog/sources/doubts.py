@@ -45,14 +45,14 @@ def doubt(root: Folder) -> str:
 def _doubt_of_leaves(leaves: list[Folder], known: list[Folder]) -> str:
     """Say why leaves may be something else than items, as `known` folders in categories are."""
     for leaf in leaves:
-        if is_view_name(leaf.name):
+        if is_view_name(leaf.short_name):
             return f"{leaf.path} may be an item or a view of one"
     every = leaves + known
     siblings = Counter(leaf.parts[:-1] for leaf in every)
-    names = Counter(leaf.name for leaf in every)
-    vague = [leaf for leaf in leaves if is_vague_name(leaf.name)]
+    names = Counter(leaf.short_name for leaf in every)
+    vague = [leaf for leaf in leaves if is_vague_name(leaf.short_name)]
     alone = [leaf for leaf in leaves if siblings[leaf.parts[:-1]] == 1]
-    namesakes = [leaf for leaf in leaves if names[leaf.name] > 1]
+    namesakes = [leaf for leaf in leaves if names[leaf.short_name] > 1]
     for doubtful, reason in (
         (vague, "may be an item or a view of one"),
         (alone, "is alone in its folder"),

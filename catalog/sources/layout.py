@@ -110,7 +110,7 @@ def _fold_views(folder: Folder) -> Folder:
         child
         for child in holding
         if child.item_file is None
-        and is_view_name(child.name)
+        and is_view_name(child.short_name)
         and not any(grandchild.holds_pictures() for grandchild in child.folders)
     ]
     if not views or len(views) < len(holding) or folder.item_file is not None:

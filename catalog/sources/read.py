@@ -12,6 +12,8 @@ from catalog.sources.sample_files import file_name
 from catalog.sources.source import DEFAULT_READING, ReadOptions, Source, SourceItem
 from catalog.sources.tables.read import TABLES, read_table
 
+OFTEN_NOTES = (".txt", ".json")  # files of these kinds beside pictures are hardly tables
+
 
 def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     """Read a catalogue's source: a folder, or a table by its suffix.
@@ -28,7 +30,7 @@ def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
                 f"{path}: no pictures in it; wanted are a folder for each item, "
                 "pictures named by their sku, or a CSV or JSONL table"
             )
-        return source
+        return replace(source, notes=(*source.notes, *_tables_in(path)))
     if not path.exists():
         raise ContentError(f"{path}: no such file or folder")
     if path.suffix.lower() in TABLES:
@@ -37,6 +39,17 @@ def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
         f"{path}: wanted is a folder, a .csv or .jsonl table, or one of "
         f"{', '.join(sorted({*TABLES} - {'.csv', '.jsonl'}))}"
     )
+
+
+def _tables_in(folder: Path) -> list[str]:
+    """Say which tables lie beside the pictures: their owner may have meant them."""
+    return [
+        f"{file}: the table is not read; to build from it, name it instead of {folder}"
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in TABLES
+        and file.suffix.lower() not in OFTEN_NOTES
+        and not file.name.startswith(".")
+    ]
 
 
 def photos_in(folder: Path, items: list[SourceItem]) -> list[SourceItem]:

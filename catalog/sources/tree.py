@@ -34,6 +34,15 @@ class Folder:
         return self.parts[-1]
 
     @property
+    def short_name(self) -> str:
+        """Its name without that of the folder above: ``front`` for ``cup/cup_front``."""
+        above = self.parts[-2] if len(self.parts) > 1 else ""
+        rest = self.name[len(above) :]
+        if above.casefold() != self.name[: len(above)].casefold() or rest[:1].isalnum():
+            return self.name
+        return rest.strip(" _-.")
+
+    @property
     def path(self) -> str:
         """The path from the root, with slashes."""
         return "/".join(self.parts)

@@ -9,10 +9,11 @@ from datetime import date
 
 WORDS = frozenset(
     """
-    front back rear side left right top bottom above below inside outside detail details
-    close closeup up view views angle angles session sessions shot shots series burst bursts
-    photo photos picture pictures image images pic pics img imgs raw edited original originals
-    old new more extra dcim jpg jpeg png heic
+    front back rear side left right top bottom above below inside outside view views angle angles
+    detail details close closeup closeups up ups zoom macro cropped main hero lifestyle packaging
+    session sessions shot shots series burst bursts raw edited original originals old new more extra
+    photo photos picture pictures image images pic pics img imgs thumb thumbs thumbnail thumbnails
+    gallery hires lowres dcim jpg jpeg png heic
     vorne hinten vorderseite rückseite seite seiten links rechts oben unten innen aussen bild
     bilder foto fotos ansicht ansichten nahaufnahme nahaufnahmen aufnahme aufnahmen neu alt
     avant arrière devant derrière côté gauche droite dessus dessous vue vues
@@ -24,15 +25,21 @@ DATE = re.compile(  # 2024-05, 2024-05-01, 20240501, 2024-05-01_12-30; 01.05.202
     r"((?:19|20)\d\d)(?:[-_. ](\d\d?)(?:[-_. ](\d\d?))?|(\d\d)(\d\d))(?:[ T_-][\d.:_-]+)?"
     r"|(\d\d?)\.(\d\d?)\.((?:19|20)\d\d)"
 )
-CAMERA_FOLDER = re.compile(r"1\d\d[A-Z_]{5}|1\d\d_\d{4}")  # 100CANON, 101MSDCF, 100_0507
+CAMERA_FOLDER = re.compile(  # 100CANON, 101MSDCF
+    r"1\d\d(?:APPLE|CANON|EOS\w\w|NIKON|NC[DZ]\w\w|MSDCF|OLYMP|_PANA|_FUJI|MEDIA|GOPRO|ANDRO|PENTX"
+    r"|RICOH|CASIO|LEICA|SIGMA)"
+)
 NUMBER_OR_LETTER = re.compile(r"\d{1,2}|[A-Za-z]|(?:19|20)\d\d")
 
 
 def is_view_name(name: str) -> bool:
     """Return whether a folder of this name holds views of the thing above it.
 
-    It is made of `WORDS` with or without numbers, is a date, or a name that cameras give.
+    It is made of `WORDS` with or without numbers, is a date, or a name that cameras give. No name
+    is one, too: the folder is called like the thing.
     """
+    if not name:
+        return True
     if _is_date(name) or CAMERA_FOLDER.fullmatch(name):
         return True
     plain = unicodedata.normalize("NFC", name).casefold().replace("ß", "ss")

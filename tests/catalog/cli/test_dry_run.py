@@ -111,6 +111,18 @@ def test_a_strict_dry_run_fails_for_a_warning_as_a_build_would(surroundings: Sur
     assert f"error: nothing would be built, as --strict says: {warning}" in done.stderr
 
 
+def test_names_cannot_command_the_terminal(surroundings: Surroundings) -> None:
+    folder = surroundings.folder / "photos" / "cup\x1b[31m"
+    folder.mkdir(parents=True)
+    (folder / "0.png").write_bytes(png(draw_thing(1)))
+    (folder / "1\n.png").write_bytes(b"spoilt")
+    done = surroundings.run("catalog", "build", "photos", "--dry-run")
+    assert r"cup\x1b[31m: cup\x1b[31m, 1 photos" in printed(done)
+    assert done.stderr == (
+        "left out: photos/cup\\x1b[31m/1\\n.png: not a picture that can be read\n"
+    )
+
+
 def test_a_dry_run_of_nothing_is_an_error(surroundings: Surroundings) -> None:
     (surroundings.folder / "items.csv").write_text("sku,photo\nA,absent.png\n")
     done = surroundings.run("catalog", "build", "items.csv", "--dry-run")

@@ -86,13 +86,16 @@ def test_the_choice_of_items_decides(tmp_path: Path) -> None:
         ("vorne", "Rückseite"),
         ("100CANON", "101CANON"),
         ("20240501", "01.05.2024"),
+        ("{item}_front", "{item} back"),
+        ("{item}",),
     ],
     ids=" ".join,
 )
 def test_folders_of_views_belong_to_the_item_above_them(
     tmp_path: Path, views: tuple[str, ...]
 ) -> None:
-    write(tmp_path, *(f"{item}/{view}/0.png" for item in ("cup", "plate") for view in views))
+    for item in ("cup", "plate"):
+        write(tmp_path, *(f"{item}/{view.format(item=item)}/0.png" for view in views))
     write(tmp_path, "cup/0.png", "spoon/0.png")
     source = read_source(tmp_path)
     assert counts(source) == {"cup": len(views) + 1, "plate": len(views), "spoon": 1}
@@ -118,6 +121,7 @@ def test_views_of_products_in_categories_belong_to_the_products(tmp_path: Path) 
             "cup/blue has the name of a folder elsewhere, like most",
         ),
         (("cup/1/0.png", "cup/2/0.png", "mug/3/0.png"), "cup/1 may be an item or a view of one"),
+        (("cup/cup 1/0.png", "cup/cup-2/0.png"), "cup/cup 1 may be an item or a view of one"),
         (("cup/odd/0.png", "cup/front/0.png"), "cup/front may be an item or a view of one"),
         (("D/Hot/0.png", "D/Hot/tea/0.png", "D/milk/0.png"), "D/Hot holds pictures and folders"),
     ],
@@ -207,6 +211,16 @@ def test_sidecar_files_are_no_faults(tmp_path: Path) -> None:
     assert source.notes == (
         f"{tmp_path}: passed over 2 hidden files, 8 files that are no pictures "
         "(.aae, .db, .ini, .mov, .thm, .txt and 2 more)",
+    )
+
+
+def test_a_table_beside_the_pictures_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "cup/0.png")
+    (tmp_path / "items.csv").write_text("sku,photo\nA,cup/0.png\n")
+    assert read_source(tmp_path).notes == (
+        f"{tmp_path}: passed over 1 files that are no pictures (.csv)",
+        f"{tmp_path}/items.csv: the table is not read; to build from it, name it instead of "
+        f"{tmp_path}",
     )
 
 
@@ -345,7 +359,7 @@ def test_a_bundle_that_was_built_among_the_photos_is_no_item(tmp_path: Path) -> 
         ("4006381333931", False),
         ("front door", False),
         ("12", False),
-        ("", False),
+        ("100WHITE", False),
     ],
 )
 def test_names_of_views(name: str, is_view: bool) -> None:
