@@ -68,7 +68,7 @@ def write_vectors(
 def write_metadata(
     folder: Path, items: Sequence[SourceItem], photos: Sequence[BundlePhoto]
 ) -> None:
-    """Write ``items.db``: the items that have photos, and the photos."""
+    """Write ``items.db`` and ``words.db``: the items that have photos, and the photos."""
     present = {photo.item.sku for photo in photos}
     rows = (
         Photo(
@@ -81,9 +81,7 @@ def write_metadata(
         )
         for number, photo in enumerate(photos)
     )
-    write_items(
-        folder / "items.db", (source.item for source in items if source.item.sku in present), rows
-    )
+    write_items(folder, (source.item for source in items if source.item.sku in present), rows)
 
 
 def write_featurizer(folder: Path, featurizer: Featurizer) -> None:

@@ -8,7 +8,8 @@
     colours.npy     uint8 (photos, 256): colour histograms
     metric.npy      float32 (d, d): the WCCN transform, where it could be learned
     printed/        the photos' local features, where they help
-    items.db        SQLite: items, photos, full text
+    items.db        SQLite: items, photos
+    words.db        SQLite: the words of the items, for the text search
     pictures.db     SQLite: thumbnails
     featurizer/     descriptor.json, the network, and the projection of its vectors, if any
     probes.npz      golden queries: pictures and vectors with the answers that were right at build
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 
 from catalog.bundles.items import Item, Items, Photo
 from catalog.bundles.manifest import MANIFEST, Manifest, read_manifest, verify
+from catalog.bundles.text_search import FILE as WORDS_FILE
 from catalog.core import arrays
 from catalog.core.errors import BundleError
 from catalog.core.photos import Picture, decode
@@ -83,7 +85,8 @@ class Bundle:
             opened.enter_context(_lock(path / MANIFEST))
             # Mapped once: the folder may be exchanged for another bundle's while this is open.
             self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
-            self.items = Items(path / "items.db", path / "pictures.db")
+            words = path / WORDS_FILE if WORDS_FILE in manifest.files else None
+            self.items = Items(path / "items.db", path / "pictures.db", words)
             opened.callback(self.items.close)
             self.featurizer = Featurizer.open(path / "featurizer", engine)
             self._check_counts()

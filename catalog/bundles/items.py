@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import sqlite_utils
-
-from catalog.core.errors import BundleError
+from catalog.bundles.database import create, open_read_only
+from catalog.bundles.text_search import FILE as WORDS_FILE
+from catalog.bundles.text_search import TextSearch, write_text_search
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,10 @@ class Photo:
 class Items:
     """The metadata of an open bundle, read-only; safe to use from many threads."""
 
-    def __init__(self, path: Path, pictures: Path) -> None:
-        self._items = _open_read_only(path)
-        self._pictures = _open_read_only(pictures)
+    def __init__(self, path: Path, pictures: Path, words: Path | None = None) -> None:
+        self._items = open_read_only(path)
+        self._pictures = open_read_only(pictures)
+        self._text_search = TextSearch.open(words) if words is not None else None
         self._codes: dict[str, str] | None = None
         self._skus: tuple[str, ...] = tuple(
             sku for (sku,) in self._items.execute("select sku from photos order by number")
@@ -83,11 +83,26 @@ class Items:
         return [Photo(**row) for row in rows]
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
-        """Find items with words in title, sku or attributes that begin with the words of `text`."""
-        words = re.findall(r"\w+", text)
-        if not words:
+        """Find items by words of their title, sku or attributes; see `TextSearch.find`.
+
+        An empty text finds the first items by title.
+        """
+        if not text.strip():
             rows = self._items.query("select * from items order by title limit ?", [limit])
             return [_item(row) for row in rows]
+        if self._text_search is None:
+            return self._find_beginnings(text, limit)
+        items = (
+            next(self._items.query("select * from items where rowid = ?", [row]), None)
+            for row in self._text_search.find(text, limit)
+        )
+        return [_item(row) for row in items if row is not None]
+
+    def _find_beginnings(self, text: str, limit: int) -> list[Item]:
+        """Find items with words that begin with the words of `text`, in an earlier bundle."""
+        words = re.findall(r"\w+", text.encode(errors="ignore").decode())
+        if not words:
+            return []
         query = " ".join(f'"{word}"*' for word in words)
         sql = (
             "select items.* from items_fts join items on items.rowid = items_fts.rowid "
@@ -103,21 +118,24 @@ class Items:
         return None if row is None else bytes(row[0])
 
     def close(self) -> None:
-        """Close both files."""
+        """Close the files."""
+        if self._text_search is not None:
+            self._text_search.close()
         self._items.close()
         self._pictures.close()
 
 
-def write_items(path: Path, items: Iterable[Item], photos: Iterable[Photo]) -> None:
-    """Write ``items.db``."""
-    database = _create(path)
+def write_items(folder: Path, items: Iterable[Item], photos: Iterable[Photo]) -> None:
+    """Write ``items.db`` and ``words.db``, the items with the shortest titles first."""
+    database = create(folder / "items.db")
+    ordered = sorted(items, key=lambda item: (len(item.title), item.title, item.sku))
     rows = (
         asdict(item)
         | {
             "attributes": json.dumps(item.attributes, ensure_ascii=False, sort_keys=True),
             "words": " ".join([item.location, *item.attributes.values()]),
         }
-        for item in items
+        for item in ordered
     )
     text = {"sku": str, "title": str, "price": str, "url": str, "location": str}
     database["items"].create(text | {"attributes": str, "words": str}, pk="sku")  # type: ignore[union-attr]
@@ -131,33 +149,19 @@ def write_items(path: Path, items: Iterable[Item], photos: Iterable[Photo]) -> N
     database["photos"].create_index(["sku"])  # type: ignore[union-attr]
     database.vacuum()
     database.close()
+    write_text_search(
+        folder / WORDS_FILE,
+        ((item.title, item.sku, [item.location, *item.attributes.values()]) for item in ordered),
+    )
 
 
 def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> None:
     """Write ``pictures.db`` from (number, JPEG) pairs."""
-    database = _create(path)
+    database = create(path)
     database["thumbnails"].insert_all(  # type: ignore[union-attr]
         ({"number": number, "jpeg": jpeg} for number, jpeg in thumbnails), pk="number"
     )
     database.close()
-
-
-def _create(path: Path) -> sqlite_utils.Database:
-    """Create a database without flushing each commit; the whole bundle is flushed at the end."""
-    database = sqlite_utils.Database(path)
-    database.execute("pragma synchronous = off")
-    return database
-
-
-def _open_read_only(path: Path) -> sqlite_utils.Database:
-    try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
-        )
-        connection.execute("select 1 from sqlite_master limit 1")
-    except sqlite3.Error as error:
-        raise BundleError(f"{path}: cannot be opened: {error}") from error
-    return sqlite_utils.Database(connection)
 
 
 def _item(row: dict[str, object]) -> Item:

@@ -110,7 +110,7 @@ def test_an_item_is_found_by_its_sku_or_its_code(tmp_path: Path) -> None:
         Item("036000291452", "Tissues"),
         Item("plain", "Plain"),
     ]
-    write_items(file, written, [Photo(0, "soap", "soap.jpg", 9, 9, "")])
+    write_items(tmp_path, written, [Photo(0, "soap", "soap.jpg", 9, 9, "")])
     write_thumbnails(pictures, [(0, b"")])
     items = Items(file, pictures)
     found = [items.with_code(spellings(text)) for text in ("73513537", "0036000291452", "1")]

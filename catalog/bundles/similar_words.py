@@ -1,0 +1,125 @@
+"""Find the words of a catalogue that a mistyped word may mean.
+
+Each row of the table ``spellings`` of ``words.db`` holds all words of one length, one behind the
+other, those with digits and those without apart. So a search reads the few rows with words of
+about its length, and keeps nothing in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHORTEST, LONGEST = 3, 32  # characters of words that are compared
+MOST = 40  # similar words that are searched for
+SHORTEST_INSIDE = 6  # letters of a word that is compared with parts of longer ones
+
+Letters = NDArray[np.uint32]
+
+
+class SimilarWords:
+    """The words of an open ``words.db``; safe to use from many threads."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def find(self, word: str, errors: int, *, inside: bool = False) -> list[str]:
+        """Return words that `word` may mean, the fewest typing errors first.
+
+        Args:
+            word: A folded word.
+            errors: How many typing errors it may have, 1 or 2.
+            inside: Return the longer words that begin with it, end with it or hold it.
+
+        Nothing is found for a word that is too short for so many errors.
+        """
+        shortest = SHORTEST_INSIDE if inside else SHORTEST
+        if errors > errors_allowed(word) or len(word) < shortest:
+            return []
+        lengths = (len(word) - errors, len(word) + errors)
+        if inside:
+            lengths = (len(word) + 1, LONGEST)
+        rows = self._connection.execute(
+            "select length, words from spellings where digits = ? and length between ? and ?",
+            (has_digits(word), *lengths),
+        )
+        found: list[tuple[int, str]] = []
+        letters = _letters(word)
+        for length, text in rows:
+            words = _letters(text).reshape(-1, length).T
+            places = np.flatnonzero(_missing(letters, words) <= errors)
+            distances = typing_errors(letters, words[:, places], inside=inside)
+            found += [
+                (distance, text[place * length : (place + 1) * length])
+                for place, distance in zip(places.tolist(), distances.tolist(), strict=True)
+                if distance <= errors
+            ]
+        return [similar for _, similar in sorted(found)[:MOST]]
+
+
+def has_digits(word: str) -> bool:
+    """Return whether `word` has a digit; one that has is compared with others of that kind only."""
+    return any(character.isdigit() for character in word)
+
+
+def errors_allowed(word: str) -> int:
+    """Return how many typing errors `word` may have: none in short words, in long ones two."""
+    if not SHORTEST <= len(word) <= LONGEST:
+        return 0
+    if has_digits(word):
+        return int(len(word) >= 6)  # an M8 is no M6
+    return 1 if len(word) < 6 else 2
+
+
+def typing_errors(word: Letters, others: Letters, *, inside: bool = False) -> NDArray[np.uint8]:
+    """Count the typing errors between `word` (n,) and each column of `others` (length, count).
+
+    An error is a letter too many, too few or wrong, or two neighbours that changed places
+    (optimal string alignment distance). With `inside`, what stands before and behind the most
+    similar stretch of the other word does not count. Returns uint8 (count,).
+    """
+    length, count = others.shape
+    earlier: list[NDArray[np.uint8]] = []
+    above = [np.full(count, 0 if inside else place, np.uint8) for place in range(length + 1)]
+    for row, letter in enumerate(word, 1):
+        line = [np.full(count, row, np.uint8)]
+        for place, other in enumerate(others, 1):
+            wrong = above[place - 1] + (other != letter)
+            best = np.minimum(wrong, np.minimum(above[place], line[-1]) + np.uint8(1))
+            if row > 1 and place > 1:
+                swapped = (other == word[row - 2]) & (others[place - 2] == letter)
+                best = np.minimum(best, np.where(swapped, earlier[place - 2] + np.uint8(1), best))
+            line.append(best)
+        earlier, above = above, line
+    return np.asarray(np.minimum.reduce(above) if inside else above[length])
+
+
+def _missing(word: Letters, others: Letters) -> NDArray[np.uint8]:
+    """Count which letters of `word` each column of `others` lacks: each is an error at least."""
+    missing = np.zeros(others.shape[1], np.uint8)
+    for letter in np.unique(word):
+        missing += ~(others == letter).any(axis=0)
+    return missing
+
+
+def _letters(text: str) -> Letters:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def write_spellings(connection: sqlite3.Connection, words: Iterable[str]) -> None:
+    """Write the table from the distinct `words` of a catalogue."""
+    groups: dict[tuple[bool, int], list[str]] = {}
+    for word in words:
+        if SHORTEST - 1 <= len(word) <= LONGEST:
+            groups.setdefault((has_digits(word), len(word)), []).append(word)
+    connection.execute(
+        "create table spellings (digits integer, length integer, words text, "
+        "primary key (digits, length))"
+    )
+    connection.executemany(
+        "insert into spellings values (?, ?, ?)",
+        ((*kind, "".join(sorted(group))) for kind, group in sorted(groups.items())),
+    )

@@ -1,0 +1,206 @@
+"""Find items by the words of their title, sku and attributes.
+
+``words.db`` holds the folded words of each item (`folding`), with two spaces around each, in
+SQLite's index of trigrams. So one index answers whether a word is there ("  cup  "), begins
+("  cup") or is inside another ("cup"). Characters of scripts that run words together have a
+space between them, so that two of them, or one, make a trigram, too.
+
+Items are numbered by the length of their titles. What matches equally well therefore comes out
+of the index in the order in which it is shown, and a search reads no further than it must.
+
+The file is one of its own, so that a changed price does not ship it again. Bundles of earlier
+versions have none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import combinations, compress
+from pathlib import Path
+from typing import Self
+
+from catalog.bundles.database import create, open_read_only
+from catalog.bundles.folding import Word, forms, joined, symbols, words
+from catalog.bundles.phrases import (
+    Closeness,
+    all_of,
+    any_of,
+    column,
+    in_two,
+    phrase,
+    word_phrases,
+)
+from catalog.bundles.similar_words import SimilarWords, write_spellings
+
+FILE = "words.db"
+OLDEST_SQLITE = (3, 34)  # has the index of trigrams
+MOST_WORDS = 12  # of a text; further ones are not looked for
+MOST_COMPARED = 3  # of its words, with all words of the catalogue
+LONGEST_TEXT = 500  # characters; what follows is not read
+TITLE = "{title sku}"
+ANYWHERE = "{title sku rest}"
+
+
+class TextSearch:
+    """The text search of an open bundle; safe to use from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = open_read_only(path)
+        self._connection = self._database.conn
+        self._similar = SimilarWords(self._connection)
+
+    @classmethod
+    def open(cls, path: Path) -> Self | None:
+        """Open ``words.db``; None where this machine's SQLite cannot read it.
+
+        Raises:
+            BundleError: It cannot be opened.
+        """
+        return cls(path) if sqlite3.sqlite_version_info >= OLDEST_SQLITE else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def find(self, text: str, limit: int) -> list[int]:
+        """Return the row numbers of at most `limit` items, the best first.
+
+        First come items with all words of `text` as whole words, then as beginnings of words,
+        then inside words; of equally good ones those with all of them in title and sku. Only if
+        there are neither whole words nor beginnings, similar words count; and only if nothing
+        has all words, items come that lack one.
+        """
+        text = text[:LONGEST_TEXT]
+        found = _Found(self._connection, limit)
+        every = words(text)
+        if not every:
+            signs = sorted(symbols(text))[:MOST_WORDS]
+            if signs:
+                found.add("{symbols}", all_of(phrase(sign, Closeness.WHOLE) for sign in signs))
+            return found.rows
+        asked, code = list(dict.fromkeys(every))[:MOST_WORDS], joined(every)
+        by_beginnings = 0
+        if self._exists(_all_words(asked, Closeness.INSIDE, code)):  # else nothing closer does
+            found.add_by_place(_all_words(asked, Closeness.WHOLE, code))
+            found.add_by_place(_all_words(asked, Closeness.BEGINNING, code))
+            by_beginnings = len(found)
+            found.add_by_place(_all_words(asked, Closeness.INSIDE, code))
+        if not by_beginnings:
+            self._add_similar(found, asked)
+        return found.rows
+
+    def _add_similar(self, found: _Found, asked: Sequence[Word]) -> None:
+        """Add items with words like those that are `asked`, else items that lack a word."""
+        plain = [word_phrases(word, Closeness.INSIDE) for word in asked]
+        new = [
+            place
+            for place, word in enumerate(asked)
+            if not self._exists(word_phrases(word, Closeness.BEGINNING))
+        ][:MOST_COMPARED]
+        likely = list(plain)
+        for errors, inside in ((1, False), (2, False), (1, True)) if new else ():
+            if inside and found:
+                return
+            for place in new:
+                similar = self._similar_phrases(asked[place], errors, inside=inside)
+                likely[place] = any_of([likely[place], *in_two(asked[place]), *similar])
+            found.add_by_place(all_of(likely))
+        if found:
+            return
+        for sought in (likely, plain):
+            there = [self._exists(expression) for expression in sought]
+            if len(asked) / 2 <= sum(there) < len(asked):
+                found.add_by_place(all_of(compress(likely, there)))
+            if found:
+                return
+        if len(asked) > 2:
+            for some in combinations(likely, len(likely) - 1):
+                found.add_by_place(all_of(some))
+
+    def _similar_phrases(self, word: Word, errors: int, *, inside: bool) -> list[str]:
+        return [
+            phrase(similar, Closeness.WHOLE)
+            for spelling in word.spellings
+            for similar in self._similar.find(spelling, errors, inside=inside)
+        ]
+
+    def _exists(self, expression: str) -> bool:
+        found = _Found(self._connection, 1)
+        found.add(ANYWHERE, expression)
+        return bool(found)
+
+
+class _Found:
+    """The rows found so far, each once, in the order in which they were found."""
+
+    def __init__(self, connection: sqlite3.Connection, limit: int) -> None:
+        self._connection = connection
+        self._limit = limit
+        self._rows: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def rows(self) -> list[int]:
+        return list(self._rows)[: self._limit]
+
+    def add_by_place(self, expression: str) -> None:
+        """Add what matches `expression` in title and sku, then what matches it anywhere."""
+        self.add(TITLE, expression)
+        self.add(ANYWHERE, expression)
+
+    def add(self, columns: str, expression: str) -> None:
+        """Add what matches, as long as fewer than the limit are found."""
+        if len(self) >= self._limit:
+            return
+        rows = self._connection.execute(
+            "select rowid from item_words where item_words match ? limit ?",
+            (f"{columns} : {expression}", self._limit + len(self)),
+        )
+        self._rows |= dict.fromkeys(row for (row,) in rows)
+
+
+def _all_words(asked: Sequence[Word], closeness: Closeness, code: str) -> str:
+    every = all_of(word_phrases(word, closeness) for word in asked)
+    return any_of([every, phrase(code, closeness)]) if code else every
+
+
+def _forms_and_code(text: str) -> list[str]:
+    found = words(text)
+    return [*forms(found), joined(found)]
+
+
+def write_text_search(path: Path, texts: Iterable[tuple[str, str, Sequence[str]]]) -> None:
+    """Write ``words.db``, unless this machine's SQLite is too old for it.
+
+    Args:
+        path: The file.
+        texts: Title, sku and further texts of each item, in the order of their row numbers.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        return
+    database = create(path)
+    with database.conn as connection:
+        connection.execute(
+            "create virtual table item_words using fts5(title, sku, rest, symbols, content='', "
+            "columnsize=0, tokenize='trigram case_sensitive 1')"
+        )
+        known: set[str] = set()
+        for number, (title, sku, rest) in enumerate(texts, 1):
+            columns = [
+                [*forms(words(title))],
+                _forms_and_code(sku),
+                [form for text in rest for form in _forms_and_code(text)],
+            ]
+            known.update(*columns)
+            signs = sorted(symbols("".join([title, sku, *rest])))
+            connection.execute(
+                "insert into item_words(rowid, title, sku, rest, symbols) values (?, ?, ?, ?, ?)",
+                (number, *(column(texts) for texts in (*columns, signs))),
+            )
+        connection.execute("insert into item_words(item_words) values ('optimize')")
+        write_spellings(connection, known)
+    database.vacuum()
+    database.close()
