@@ -234,7 +234,15 @@ class Catalogue:
         return self._vector(_read(picture, self._enough))
 
     def find(self, text: str, *, limit: int = 20) -> list[Item]:
-        """Find items by words of their title, sku or attributes; beginnings of words suffice.
+        """Find items by words of their title, sku or attributes, the best first.
+
+        Whole words come before beginnings of words, these before parts of words, and these before
+        words with one or two typing errors. Case, accents and the like make no difference. An
+        empty text finds the first items by title.
+
+        Args:
+            text: One or several words, in any order.
+            limit: How many items at most.
 
         Example:
             >>> [item.title for item in catalogue.find("hex bolt")]

@@ -85,8 +85,7 @@ class Bundle:
             opened.enter_context(_lock(path / MANIFEST))
             # Mapped once: the folder may be exchanged for another bundle's while this is open.
             self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
-            words = path / WORDS_FILE if WORDS_FILE in manifest.files else None
-            self.items = Items(path / "items.db", path / "pictures.db", words)
+            self.items = open_items(path, manifest)
             opened.callback(self.items.close)
             self.featurizer = Featurizer.open(path / "featurizer", engine)
             self._check_counts()
@@ -251,7 +250,7 @@ class Bundle:
         return self.items.get(sku)
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
-        """Find items by words of their title, sku or attributes."""
+        """Find items by words of their title, sku or attributes; see `TextSearch.find`."""
         return self.items.find(text, limit)
 
     def photos(self, sku: str) -> list[Photo]:
@@ -311,6 +310,16 @@ class Bundle:
                 f"{self.path}: its network is {self.featurizer.id}, "
                 f"the vectors were made with {manifest.featurizer.id}"
             )
+
+
+def open_items(path: Path, manifest: Manifest) -> Items:
+    """Open the metadata of the bundle at `path`; close it after use.
+
+    Raises:
+        BundleError: It cannot be opened.
+    """
+    words = path / WORDS_FILE if WORDS_FILE in manifest.files else None
+    return Items(path / "items.db", path / "pictures.db", words)
 
 
 def _lock(manifest: Path) -> BinaryIO:

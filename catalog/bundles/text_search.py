@@ -32,11 +32,13 @@ from catalog.bundles.phrases import (
     word_phrases,
 )
 from catalog.bundles.similar_words import SimilarWords, write_spellings
+from catalog.core.errors import BundleError
 
 FILE = "words.db"
 OLDEST_SQLITE = (3, 34)  # has the index of trigrams
 MOST_WORDS = 12  # of a text; further ones are not looked for
 MOST_COMPARED = 3  # of its words, with all words of the catalogue
+MOST_TO_LACK_ONE = 8  # words
 LONGEST_TEXT = 500  # characters; what follows is not read
 TITLE = "{title sku}"
 ANYWHERE = "{title sku rest}"
@@ -48,6 +50,11 @@ class TextSearch:
     def __init__(self, path: Path) -> None:
         self._database = open_read_only(path)
         self._connection = self._database.conn
+        try:
+            self._connection.execute("select item_words.rowid from item_words, spellings limit 0")
+        except sqlite3.Error as error:
+            self.close()
+            raise BundleError(f"{path}: cannot be searched: {error}") from error
         self._similar = SimilarWords(self._connection)
 
     @classmethod
@@ -55,7 +62,7 @@ class TextSearch:
         """Open ``words.db``; None where this machine's SQLite cannot read it.
 
         Raises:
-            BundleError: It cannot be opened.
+            BundleError: It cannot be opened, or lacks a table.
         """
         return cls(path) if sqlite3.sqlite_version_info >= OLDEST_SQLITE else None
 
@@ -114,9 +121,9 @@ class TextSearch:
                 found.add_by_place(all_of(compress(likely, there)))
             if found:
                 return
-        if len(asked) > 2:
+        if 2 < len(asked) <= MOST_TO_LACK_ONE:
             for some in combinations(likely, len(likely) - 1):
-                found.add_by_place(all_of(some))
+                found.add(ANYWHERE, all_of(some))
 
     def _similar_phrases(self, word: Word, errors: int, *, inside: bool) -> list[str]:
         return [

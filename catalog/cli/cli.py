@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,49 @@ def search(
         return
     for document in answers:
         _print_answer(document)
+
+
+@catalog.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, required=True)
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many items to show.",
+)
+@as_json
+def find(bundle: Path, words: tuple[str, ...], limit: int, *, as_json: bool) -> None:
+    """Find items of BUNDLE by WORDS of their titles, skus and attributes.
+
+    Whole words come first, then beginnings of words, parts of words, and words that are spelled
+    much alike. It is the search of the page.
+
+    \b
+    Examples:
+      visual-search catalog find shop.bundle hex bolt
+      visual-search catalog find shop.bundle ab1234 --limit 1 --json
+    """
+    from catalog.bundles.bundle import open_items
+    from catalog.bundles.manifest import verify
+
+    manifest, identity = verify(bundle)
+    with closing(open_items(bundle, manifest)) as items:
+        found = items.find(" ".join(words), limit)
+    if as_json:
+        documents = [asdict(item) for item in found]
+        print_json({"bundle": identity, "query": " ".join(words), "items": documents})
+        return
+    if not found:
+        click.echo("nothing found")
+        return
+    table = Table()
+    for name in ("sku", "title", "price", "location"):
+        table.add_column(name)
+    for item in found:
+        table.add_row(*(Text(text) for text in (item.sku, item.title, item.price, item.location)))
+    Console().print(table)
 
 
 def _document(match: ItemMatch) -> dict[str, Any]:

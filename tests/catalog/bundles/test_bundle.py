@@ -16,6 +16,7 @@ import pytest
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import LARGEST_MANIFEST, MANIFEST, file_digest, read_manifest, verify
+from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError
 from tests.conftest import PHOTOS, THINGS, sign_again
 from tests.support.drawing import draw_thing
@@ -46,10 +47,27 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+def test_a_bundle_of_an_earlier_version_has_no_words_and_opens(own_bundle: Path) -> None:
+    """It is searched by the beginnings of words."""
+    (own_bundle / "words.db").unlink()
+    sign_again(own_bundle)
+    validate(own_bundle)
+    with Bundle.open(own_bundle) as bundle:
+        assert bundle.find("05 thi")[0].sku == "thing-05"
+        assert bundle.find("hing") == []
+
+
+def test_broken_words_are_refused(own_bundle: Path) -> None:
+    (own_bundle / "words.db").write_bytes((own_bundle / "pictures.db").read_bytes())
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"words\.db: cannot be searched"):
+        validate(own_bundle)
+
+
 def test_a_bundle_holds_what_was_built(small_bundle: Path) -> None:
     manifest, identity = verify(small_bundle)
     assert (manifest.items, manifest.photos) == (THINGS, THINGS * PHOTOS)
-    assert set(manifest.files) == {*HELD, "metric.npy"}
+    assert set(manifest.files) == {*HELD, "metric.npy", "words.db"}
     bundle = Bundle.open(small_bundle)
     assert bundle.id == identity
     assert bundle.vectors().shape == (THINGS * PHOTOS, 48)
@@ -61,6 +79,7 @@ def test_a_bundle_holds_what_was_built(small_bundle: Path) -> None:
         f"{number}.png" for number in range(PHOTOS)
     ]
     assert bundle.find("thing 05")[0].sku == "thing-05"
+    assert bundle.find("hing 05")[0].sku == "thing-05"
     thumbnail = bundle.thumbnail(0)
     assert thumbnail is not None
     assert thumbnail.startswith(b"\xff\xd8")

@@ -281,6 +281,18 @@ def test_search_prints_json_of_each_photo_best_first(
         assert document["unknown"] is False
 
 
+def test_find_prints_items_best_first(surroundings: Surroundings, small_bundle: Path) -> None:
+    find = ("catalog", "find", small_bundle)
+    printed = answer(surroundings.run(*find, "THING", "04", "--json"))
+    assert (printed["bundle"], printed["query"]) == (verify(small_bundle)[1], "THING 04")
+    assert printed["items"][0]["sku"] == "thing-04"
+    assert set(printed["items"][0]) == {"sku", "title", "price", "url", "location", "attributes"}
+    assert len(answer(surroundings.run(*find, "thnig", "--limit", "3", "--json"))["items"]) == 3
+    assert "thing 04" in surroundings.run(*find, "thing04").stdout
+    done = surroundings.run(*find, "*")
+    assert (done.returncode, done.stdout) == (0, "nothing found\n")
+
+
 @pytest.mark.parametrize("name", ["absent.png", ".", "notes.txt"])
 def test_search_names_a_photo_that_cannot_be_used(
     surroundings: Surroundings, small_bundle: Path, name: str
