@@ -57,7 +57,7 @@ def in_two(word: Word) -> list[str]:
     return [
         quoted(f"  {spelling[:end]}  {spelling[end:]}")
         for spelling in word.spellings
-        if len(spelling) <= LONGEST_IN_TWO and not is_run(spelling)
+        if len(spelling) <= LONGEST_IN_TWO and spelling.isalpha() and not is_run(spelling)
         for end in range(SHORTEST_HALF, len(spelling) - SHORTEST_HALF + 1)
     ]
 

@@ -8,13 +8,14 @@ about its length, and keeps nothing in memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 SHORTEST, LONGEST = 3, 32  # characters of words that are compared
 MOST = 40  # similar words that are searched for
+MANY = 100  # more typing errors than a word can have
 SHORTEST_INSIDE = 6  # letters of a word that is compared with parts of longer ones
 
 Letters = NDArray[np.uint32]
@@ -46,17 +47,14 @@ class SimilarWords:
             "select length, words from spellings where digits = ? and length between ? and ?",
             (has_digits(word), *lengths),
         )
-        found: list[tuple[int, str]] = []
         letters = _letters(word)
+        likely: list[str] = []
         for length, text in rows:
-            words = _letters(text).reshape(-1, length).T
-            places = np.flatnonzero(_missing(letters, words) <= errors)
-            distances = typing_errors(letters, words[:, places], inside=inside)
-            found += [
-                (distance, text[place * length : (place + 1) * length])
-                for place, distance in zip(places.tolist(), distances.tolist(), strict=True)
-                if distance <= errors
-            ]
+            missing = _missing(letters, _letters(text).reshape(-1, length).T)
+            places = np.flatnonzero(missing <= errors).tolist()
+            likely += [text[place * length : (place + 1) * length] for place in places]
+        counted = typing_errors(word, likely, errors, inside=inside).tolist()
+        found = [pair for pair in zip(counted, likely, strict=True) if pair[0] <= errors]
         return [similar for _, similar in sorted(found)[:MOST]]
 
 
@@ -74,34 +72,48 @@ def errors_allowed(word: str) -> int:
     return 1 if len(word) < 6 else 2
 
 
-def typing_errors(word: Letters, others: Letters, *, inside: bool = False) -> NDArray[np.uint8]:
-    """Count the typing errors between `word` (n,) and each column of `others` (length, count).
+def typing_errors(
+    word: str, others: Sequence[str], most: int, *, inside: bool = False
+) -> NDArray[np.uint8]:
+    """Count the typing errors between `word` and each of `others`, uint8 (count,).
 
     An error is a letter too many, too few or wrong, or two neighbours that changed places
     (optimal string alignment distance). With `inside`, what stands before and behind the most
-    similar stretch of the other word does not count. Returns uint8 (count,).
+    similar stretch of the other word does not count. Counts above `most` may be too high.
     """
-    length, count = others.shape
+    lengths = np.array([len(other) for other in others], np.intp)
+    longest = int(lengths.max(initial=0))
+    padded = "".join(other.ljust(longest, "\0") for other in others)
+    columns = np.ascontiguousarray(_letters(padded).reshape(len(others), longest).T)
+    one = np.uint8(1)
+    too_many = np.full(len(others), MANY, np.uint8)
+    letters = _letters(word)
     earlier: list[NDArray[np.uint8]] = []
-    above = [np.full(count, 0 if inside else place, np.uint8) for place in range(length + 1)]
-    for row, letter in enumerate(word, 1):
-        line = [np.full(count, row, np.uint8)]
-        for place, other in enumerate(others, 1):
-            wrong = above[place - 1] + (other != letter)
-            best = np.minimum(wrong, np.minimum(above[place], line[-1]) + np.uint8(1))
+    above = [np.full_like(too_many, 0 if inside else place) for place in range(longest + 1)]
+    for row, letter in enumerate(letters, 1):
+        line = [np.full_like(too_many, row)]
+        for place, column in enumerate(columns, 1):
+            if not inside and abs(row - place) > most:
+                line.append(too_many)
+                continue
+            wrong = above[place - 1] + (column != letter)
+            fewest = np.minimum(wrong, np.minimum(above[place], line[-1]) + one)
             if row > 1 and place > 1:
-                swapped = (other == word[row - 2]) & (others[place - 2] == letter)
-                best = np.minimum(best, np.where(swapped, earlier[place - 2] + np.uint8(1), best))
-            line.append(best)
+                swapped = (column == letters[row - 2]) & (columns[place - 2] == letter)
+                fewest = np.minimum(fewest, np.where(swapped, earlier[place - 2] + one, fewest))
+            line.append(fewest)
         earlier, above = above, line
-    return np.asarray(np.minimum.reduce(above) if inside else above[length])
+    if inside:
+        return np.asarray(np.minimum.reduce(above))
+    return np.asarray(np.stack(above)[lengths, np.arange(len(others))])
 
 
-def _missing(word: Letters, others: Letters) -> NDArray[np.uint8]:
-    """Count which letters of `word` each column of `others` lacks: each is an error at least."""
-    missing = np.zeros(others.shape[1], np.uint8)
-    for letter in np.unique(word):
-        missing += ~(others == letter).any(axis=0)
+def _missing(word: Letters, others: Letters) -> NDArray[np.int8]:
+    """Count the letters of `word` that each column of `others` lacks: each is an error at least."""
+    missing = np.zeros(others.shape[1], np.int8)
+    for letter, times in zip(*np.unique(word, return_counts=True), strict=True):
+        present = (others == letter).sum(axis=0, dtype=np.int8)
+        missing += np.maximum(np.int8(times) - present, 0)
     return missing
 
 

@@ -37,7 +37,7 @@ from catalog.core.errors import BundleError
 FILE = "words.db"
 OLDEST_SQLITE = (3, 34)  # has the index of trigrams
 MOST_WORDS = 12  # of a text; further ones are not looked for
-MOST_COMPARED = 3  # of its words, with all words of the catalogue
+MOST_COMPARED = 6  # of its words, with all words of the catalogue
 MOST_TO_LACK_ONE = 8  # words
 LONGEST_TEXT = 500  # characters; what follows is not read
 TITLE = "{title sku}"
@@ -105,14 +105,17 @@ class TextSearch:
             for place, word in enumerate(asked)
             if not self._exists(word_phrases(word, Closeness.BEGINNING))
         ][:MOST_COMPARED]
-        likely = list(plain)
+        ways = {place: [plain[place], *in_two(asked[place])] for place in new}
+        likely = plain
         for errors, inside in ((1, False), (2, False), (1, True)) if new else ():
             if inside and found:
                 return
             for place in new:
-                similar = self._similar_phrases(asked[place], errors, inside=inside)
-                likely[place] = any_of([likely[place], *in_two(asked[place]), *similar])
-            found.add_by_place(all_of(likely))
+                ways[place] += self._similar_phrases(asked[place], errors, inside=inside)
+            before = likely
+            likely = [any_of(ways.get(place, [each])) for place, each in enumerate(plain)]
+            if likely != before:
+                found.add_by_place(all_of(likely))
         if found:
             return
         for sought in (likely, plain):
@@ -155,18 +158,22 @@ class _Found:
 
     def add_by_place(self, expression: str) -> None:
         """Add what matches `expression` in title and sku, then what matches it anywhere."""
-        self.add(TITLE, expression)
-        self.add(ANYWHERE, expression)
+        if len(self) < self._limit:
+            anywhere = self._matching(ANYWHERE, expression)
+            in_title = self._matching(TITLE, expression) if anywhere else {}
+            self._rows |= in_title | anywhere
 
     def add(self, columns: str, expression: str) -> None:
         """Add what matches, as long as fewer than the limit are found."""
-        if len(self) >= self._limit:
-            return
+        if len(self) < self._limit:
+            self._rows |= self._matching(columns, expression)
+
+    def _matching(self, columns: str, expression: str) -> dict[int, None]:
         rows = self._connection.execute(
             "select rowid from item_words where item_words match ? limit ?",
             (f"{columns} : {expression}", self._limit + len(self)),
         )
-        self._rows |= dict.fromkeys(row for (row,) in rows)
+        return dict.fromkeys(row for (row,) in rows)
 
 
 def _all_words(asked: Sequence[Word], closeness: Closeness, code: str) -> str:

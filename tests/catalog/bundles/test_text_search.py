@@ -13,7 +13,7 @@ import pytest
 
 from catalog.bundles.folding import forms, joined, symbols, words
 from catalog.bundles.items import Item, Items, Photo, write_items, write_thumbnails
-from catalog.bundles.similar_words import _letters, typing_errors
+from catalog.bundles.similar_words import typing_errors
 from catalog.bundles.text_search import TextSearch
 from catalog.core.errors import BundleError
 
@@ -246,12 +246,14 @@ def test_words_have_their_forms() -> None:
 
 
 def test_typing_errors_are_counted_as_by_hand() -> None:
-    others = ["apple", "aplle", "paple", "abcde", "apply"]
-    counted = typing_errors(_letters("apple"), _letters("".join(others)).reshape(-1, 5).T)
-    assert counted.tolist() == [0, 1, 1, 3, 1]
-    assert counted.dtype == np.uint8
-    longer = _letters("redaplejuice").reshape(1, -1).T
-    assert typing_errors(_letters("apple"), longer, inside=True).tolist() == [1]
+    others = ["apple", "aplle", "paple", "abcde", "apply", "apples", "ape", ""]
+    assert typing_errors("apple", others, 5).tolist() == [0, 1, 1, 3, 1, 1, 2, 5]
+    near = typing_errors("apple", others, 1)
+    assert (near <= 1).tolist() == [True, True, True, False, True, True, False, False]
+    assert near.dtype == np.uint8
+    inside = typing_errors("apple", ["redaplejuice", "elppa"], 1, inside=True)
+    assert inside.tolist() == [1, 3]
+    assert typing_errors("apple", [], 1).tolist() == []
 
 
 def test_a_bundle_without_the_words_finds_beginnings(tmp_path: Path) -> None:
