@@ -88,7 +88,7 @@ setup(
     },
     install_requires=[
         "annoy>=1.17.3,<2",
-        "av>=13,<18",
+        "av>=14,<18",  # 17, where the C library is new enough for its wheels
         "click>=8.1,<9",
         "defusedxml>=0.7.1,<1",
         "flask>=3.1,<4",

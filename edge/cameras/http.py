@@ -121,7 +121,13 @@ class HttpCamera:
     def _ask_again(self) -> None:
         self._deadline = time.monotonic() + self._read_timeout_s
         self._answer.close()
-        self._answer = self._ask()
+        try:
+            self._answer = self._ask()
+        except (CameraError, NoJpegError):  # the camera may have closed the connection meanwhile
+            try:
+                self._answer = self._ask()
+            except NoJpegError:
+                raise CameraError(self._ended()) from None
         self._first = b""
         self._chunks = self._receive()
         self._pictures = self._split()

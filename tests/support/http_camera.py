@@ -146,6 +146,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
+    protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
         pass
@@ -172,6 +173,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 suffix = path.removeprefix("/snapshot")
                 kind = {".jpg": "image/jpeg", ".png": "image/png"}[suffix]
                 self._whole(kind, cv2.imencode(suffix, grey)[1].tobytes())
+            elif path == "/hang-up.jpg":  # without a word
+                self._whole("image/jpeg", jpeg(next(self.server.camera.snapshots)))
+                self.close_connection = True
             else:
                 self._head(404, "text/html")
 
@@ -184,6 +188,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.camera.over.wait()  # silence
 
     def _head(self, status: int, kind: str, **headers: str) -> None:
+        if "Content-Length" not in headers:
+            headers["Connection"] = "close"
         self.send_response(status)
         for name, value in {"Content-Type": kind, **headers}.items():
             if value:

@@ -1,4 +1,4 @@
-"""An RTSP camera on loopback: MPEG-TS in RTP, inside the RTSP connection (RFC 2326, 2250)."""
+"""An RTSP camera on loopback: MPEG-2 in RTP, inside the RTSP connection (RFC 2326, 2250)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from av.video.stream import VideoStream
 
 from tests.support.http_camera import PASSWORD, USER, is_right_digest
 
-TS_PACKET = 188  # bytes
-PACKETS = 7  # of MPEG-TS in one of RTP
+MPEG_VIDEO = 32  # RTP's number
+MOST_BYTES = 1400  # of a picture in one packet
 BETWEEN_S = 0.001
 CHALLENGES = {
     "/basic": 'Basic realm="camera"',
@@ -30,26 +30,25 @@ MEDIA = {
 }
 
 
-def film(parts: Sequence[tuple[tuple[int, int], Sequence[int]]]) -> bytes:
-    """MPEG-TS of grey pictures: for each part its size (width, height) and levels."""
-    whole = b""
+def film(parts: Sequence[tuple[tuple[int, int], Sequence[int]]]) -> list[bytes]:
+    """Encoded grey pictures: for each part its size (width, height) and levels."""
+    encoded: list[bytes] = []
     for (width, height), levels in parts:
-        file = io.BytesIO()
-        with av.open(file, "w", format="mpegts") as container:
+        with av.open(io.BytesIO(), "w", format="mpegts") as container:
             stream = cast(VideoStream, container.add_stream("mpeg2video", rate=25))
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             for level in levels:
                 grey = np.full((height, width, 3), level, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
-            container.mux(stream.encode())
-        whole += file.getvalue()
-    return whole
+                frame = av.VideoFrame.from_ndarray(grey, format="bgr24")
+                encoded += map(bytes, stream.encode(frame))
+            encoded += map(bytes, stream.encode())
+    return encoded
 
 
 class RtspCamera:
     """Plays `film`; afterwards it says nothing, and keeps the connection."""
 
-    def __init__(self, film: bytes = b"") -> None:
+    def __init__(self, film: Sequence[bytes]) -> None:
         self.film = film
         self.over = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -105,7 +104,7 @@ class _Handler(socketserver.StreamRequestHandler):
         if root.startswith("/status/"):
             return f"{root.rpartition('/')[2]} Refused", "", ""
         if method == "DESCRIBE":
-            media = MEDIA.get(root, "m=video 0 RTP/AVP 33")
+            media = MEDIA.get(root, f"m=video 0 RTP/AVP {MPEG_VIDEO}")
             sdp = f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\n{media}\r\n"
             return "200 OK", "Content-Type: application/sdp\r\n", f"{sdp}a=control:track\r\n"
         if method == "SETUP":
@@ -113,10 +112,15 @@ class _Handler(socketserver.StreamRequestHandler):
         return "200 OK", "", ""
 
     def _play(self) -> None:
-        step = TS_PACKET * PACKETS
-        for number, start in enumerate(range(0, len(self.server.camera.film), step)):
-            payload = self.server.camera.film[start : start + step]
-            packet = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, number * 90, 1) + payload
+        pieces = [
+            (picture[start : start + MOST_BYTES], number, start + MOST_BYTES >= len(picture))
+            for number, picture in enumerate(self.server.camera.film)
+            for start in range(0, len(picture), MOST_BYTES)
+        ]
+        for sequence, (piece, number, is_last) in enumerate(pieces):
+            kind = MPEG_VIDEO | (0x80 if is_last else 0)
+            head = struct.pack(">BBHII", 0x80, kind, sequence & 0xFFFF, number * 3600, 1)
+            packet = head + bytes(4) + piece
             self.wfile.write(b"$\0" + struct.pack(">H", len(packet)) + packet)
             if self.server.camera.over.wait(BETWEEN_S):
                 return

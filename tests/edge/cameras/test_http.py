@@ -63,7 +63,7 @@ def test_after_a_change_of_size_no_old_picture_is_shown(served: HttpCamera) -> N
     assert [int(picture.mean()) for picture in pictures] == list(range(0, 75, 5))
 
 
-@pytest.mark.parametrize("path", ["/snapshot.jpg", "/snapshot.png"])
+@pytest.mark.parametrize("path", ["/snapshot.jpg", "/snapshot.png", "/hang-up.jpg"])
 def test_a_single_picture_is_asked_for_again_and_again_at_fps(
     served: HttpCamera, path: str
 ) -> None:
