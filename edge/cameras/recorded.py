@@ -62,7 +62,10 @@ class VideoFileCamera:
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             capture.release()
-            raise CameraError(f"video {self.name} cannot be opened; give a video file")
+            raise CameraError(
+                f"video {self.name} cannot be opened: it is no video, or one of a kind that cannot "
+                f"be decoded here (missing codec)"
+            )
         return capture
 
 

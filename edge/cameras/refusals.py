@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from edge.errors import CameraError
 
 REFUSES_USER = "it refuses the user and password of its address; check both in the camera's app"
-ASKS_FOR_USER = "it asks for a user and password; write SCHEME://USER:PASSWORD@HOST/PATH"
+ASKS_FOR_USER = (
+    "it asks for a user and password; write them before the host, as in http://USER:PASSWORD@HOST/"
+)
 FORBIDDEN = "it does not let this user see its pictures (403); change the user's rights there"
 NOT_FOUND = "it has nothing at this path (404); look the path up in its manual"
 WEB_PAGE = (
