@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from catalog.core.settings import Section
 from edge.cameras.base import CameraSettings, parse_crop
@@ -14,9 +15,10 @@ from edge.cameras.base import CameraSettings, parse_crop
 ANY_ADDRESS = "::"  # IPv4, too
 ANY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
 
-
 NAME = re.compile("[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?")  # a DNS label, with room for a number
 FALLBACK_NAME = "visual-search"
+HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+PREFIX = re.compile("(/[A-Za-z0-9._~-]+)*")
 
 
 def _check_name(name: str) -> str:
@@ -26,6 +28,58 @@ def _check_name(name: str) -> str:
             "digits and hyphens, and must begin and end with a letter or digit"
         )
     return name.lower()
+
+
+def _check_host(name: str) -> str:
+    """A host name or an address, as browsers write it in the Host header, without a port."""
+    try:
+        return str(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        encoded = name.lower().removesuffix(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        encoded = ""
+    if not HOST_NAME.fullmatch(encoded):
+        raise ValueError(
+            f"{name!r} is not a host name or an address; write it without http://, port and path, "
+            "as kiosk.fritz.box"
+        )
+    return encoded
+
+
+def _check_prefix(path: str) -> str:
+    if not PREFIX.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise ValueError(
+            f"{path!r} is not a path to serve the page below: it must begin with a slash and not "
+            "end with one, as /search"
+        )
+    return path
+
+
+def _check_network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not the address or network of a proxy, as 127.0.0.1 or 172.16.0.0/12: "
+            f"{error}"
+        ) from error
+
+
+def _listed(value: Any) -> Any:
+    """A list; a text, as of an environment variable, holds its parts with commas between."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+HostNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_host)], ...], BeforeValidator(_listed)
+]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_network)], ...], BeforeValidator(_listed)
+]
 
 
 class EdgeSettings(Section):
@@ -45,6 +99,9 @@ class EdgeSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
     lan: bool = False
     name: Annotated[str, AfterValidator(_check_name)] = ""  # in the network; the machine's if empty
+    names: HostNames = ()  # further ones at which the page is opened
+    trust_proxy: Networks = ()  # where reverse proxies are whose X-Forwarded headers are believed
+    prefix: Annotated[str, AfterValidator(_check_prefix)] = ""  # the path of the page at a proxy
     show_address: bool = True  # on the device's own screen, with `lan`
     exact: bool = False  # search every vector instead of the Annoy index
 
@@ -61,6 +118,11 @@ class EdgeSettings(Section):
         machine = socket.gethostname().partition(".")[0].lower()
         is_usable = NAME.fullmatch(machine) is not None and machine != "localhost"
         return self.name or (machine if is_usable else FALLBACK_NAME)
+
+    @property
+    def trusted_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """The networks of `trust_proxy`."""
+        return [ipaddress.ip_network(network) for network in self.trust_proxy]
 
     def camera_settings(self) -> CameraSettings:
         """The part that the camera is opened with."""

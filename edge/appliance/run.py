@@ -81,8 +81,21 @@ def run(
         settings, opened.hand_over(), followed, state_folder, recorder, failure=opened.failure
     )
     announcement = Announcement(settings.network_name, on_announced) if settings.lan else None
-    app = create_app(appliance, announcement=announcement, show_address=settings.show_address)
-    server = Server(app, settings.listening_address, settings.port, appliance.stopping)
+    app = create_app(
+        appliance,
+        names=settings.names,
+        announcement=announcement,
+        trusted=settings.trusted_networks,
+        show_address=settings.show_address,
+    )
+    server = Server(
+        app,
+        settings.listening_address,
+        settings.port,
+        appliance.stopping,
+        prefix=settings.prefix,
+        trusted=settings.trusted_networks,
+    )
 
     def stop(number: int, frame: FrameType | None) -> None:
         appliance.stopping.set()

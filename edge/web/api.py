@@ -66,12 +66,13 @@ class Api:
 
     def latest(self) -> Response:
         """The newest sighting and how the camera is."""
-        return jsonify(state_document(self._appliance, self._page))
+        return jsonify(state_document(self._appliance, self._page, request.script_root))
 
     def sightings(self) -> Response:
         """The last sightings, newest first."""
         sightings = self._appliance.latest.all()
-        return jsonify({"sightings": [sighting_document(sighting) for sighting in sightings]})
+        root = request.script_root
+        return jsonify({"sightings": [sighting_document(sighting, root) for sighting in sightings]})
 
     def look(self, sighting_id: str) -> Response:
         """The crop that was searched for a sighting, or for a visitor."""
@@ -94,11 +95,11 @@ class Api:
             raise ProblemError(400, f"The text is longer than {LONGEST_QUERY} letters; shorten it.")
         limit = _limit(request.args.get("limit", "20"))
         catalogue = self._appliance.catalogue
-        found = catalogue.find(text, limit)
+        found, root = catalogue.find(text, limit), request.script_root
         return jsonify(
             {
                 "query": text,
-                "items": [listed_item_document(item, catalogue) for item in found],
+                "items": [listed_item_document(item, catalogue, root) for item in found],
                 "bundle": catalogue.id,
             }
         )
@@ -109,7 +110,7 @@ class Api:
         item = catalogue.item(sku)
         if item is None:
             raise ProblemError(404, f"The catalogue has no item {sku[:100]}; search by its name.")
-        return jsonify(whole_item_document(item, catalogue))
+        return jsonify(whole_item_document(item, catalogue, request.script_root))
 
     def photo(self, bundle: str, number: int) -> Response:
         """The thumbnail of a photo; a bundle never changes, so browsers may cache it for ever."""
@@ -170,7 +171,8 @@ class Api:
 
     def openapi(self) -> Response:
         """The description of this API."""
-        return jsonify(self._openapi)
+        root = request.script_root
+        return jsonify(self._openapi | {"servers": [{"url": root}]} if root else self._openapi)
 
 
 def _limit(text: str) -> int:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask import Flask, render_template
+from flask import Flask, Response, render_template, request
 
 from edge.web.announcement import Announcement
 from edge.web.api import Api
@@ -16,6 +16,7 @@ from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
 from edge.web.plain import add_plain
 from edge.web.problems import answer_with_problems
+from edge.web.proxies import Network, TrustedProxies
 from edge.web.searches import Searches
 from edge.web.security import protect
 from edge.web.streams import Streams, add_streams
@@ -29,8 +30,9 @@ HERE = Path(__file__).parent
 def create_app(
     appliance: ServedAppliance,
     most_streams: int = MOST_STREAMS,
-    hosts: Iterable[str] = (),
+    names: Iterable[str] = (),
     announcement: Announcement | None = None,
+    trusted: Iterable[Network] = (),
     *,
     show_address: bool = True,
 ) -> Flask:
@@ -39,8 +41,9 @@ def create_app(
     Args:
         appliance: The appliance.
         most_streams: How many event and picture streams may be open together.
-        hosts: Further valid host names, for a reverse proxy in front.
+        names: Further host names and addresses of the device, as of a reverse proxy in front.
         announcement: Announces the page in the local network; None to stay unannounced.
+        trusted: Where reverse proxies are that are believed who asks, and for which name.
         show_address: Whether the device's own screen shows the page's address in that network.
     """
     app = Flask(__name__)
@@ -50,7 +53,7 @@ def create_app(
     page = page_files_digest()
     streams = Streams(most_streams)
     searches = Searches(appliance)
-    protect(app, hosts, lambda: announcement.host if announcement else "", lan=appliance.lan)
+    protect(app, names, lambda: announcement.host if announcement else "", lan=appliance.lan)
     answer_with_problems(app)
     Api(appliance, searches, streams, page).add_to(app)
     Metrics(appliance).add_to(app)
@@ -60,10 +63,19 @@ def create_app(
     add_plain(app, appliance)
     add_own_address(app, announcement, show=show_address)
 
+    def add_last_slash() -> Response | None:
+        """Send /search to /search/, which the page's relative addresses need."""
+        if request.environ["PATH_INFO"]:
+            return None
+        return Response(status=308, headers={"Location": f"{request.script_root}/"})
+
     def show_page() -> str:
-        return render_template("page.html", page=page)
+        return render_template("page.html", page=page, root=request.script_root)
+
+    app.before_request(add_last_slash)
 
     app.add_url_rule("/", view_func=show_page)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     return app
 
 

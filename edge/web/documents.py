@@ -1,4 +1,7 @@
-"""The JSON documents that the API sends, made from the appliance's own types."""
+"""The JSON documents that the API sends, made from the appliance's own types.
+
+`root` is the path that the page is served below, as "/search"; empty where that is the whole site.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ def catalogue_document(appliance: ServedAppliance) -> Document:
         return {"bundle": None, "waiting": str(error)}
 
 
-def photo_address(bundle: str, number: int) -> str:
+def photo_address(bundle: str, number: int, root: str) -> str:
     """Where the thumbnail of a photo is served."""
-    return f"/photos/{bundle}/{number}"
+    return f"{root}/photos/{bundle}/{number}"
 
 
 def item_document(item: Item) -> Document:
@@ -38,20 +41,20 @@ def item_document(item: Item) -> Document:
     }
 
 
-def listed_item_document(item: Item, catalogue: ServedCatalogue) -> Document:
+def listed_item_document(item: Item, catalogue: ServedCatalogue, root: str) -> Document:
     """An item with its first picture."""
     photos = catalogue.photos(item.sku)
-    address = photo_address(catalogue.id, photos[0].number) if photos else None
+    address = photo_address(catalogue.id, photos[0].number, root) if photos else None
     return item_document(item) | {"photo": address}
 
 
-def whole_item_document(item: Item, catalogue: ServedCatalogue) -> Document:
+def whole_item_document(item: Item, catalogue: ServedCatalogue, root: str) -> Document:
     """An item with all its pictures."""
-    photos = [_photo_document(photo, catalogue.id) for photo in catalogue.photos(item.sku)]
-    return listed_item_document(item, catalogue) | {"photos": photos, "bundle": catalogue.id}
+    photos = [_photo_document(photo, catalogue.id, root) for photo in catalogue.photos(item.sku)]
+    return listed_item_document(item, catalogue, root) | {"photos": photos, "bundle": catalogue.id}
 
 
-def sighting_document(sighting: Sighting) -> Document:
+def sighting_document(sighting: Sighting, root: str) -> Document:
     """A sighting: similarity is a cosine, "sure" a probability, timings are in milliseconds."""
     timings = sighting.timings
     return {
@@ -60,10 +63,10 @@ def sighting_document(sighting: Sighting) -> Document:
         "at": timestamp(sighting.at),
         "seen_until": timestamp(sighting.seen_until),
         "verdict": str(sighting.verdict),
-        "matches": [_match_document(match, sighting.bundle) for match in sighting.matches],
+        "matches": [_match_document(match, sighting.bundle, root) for match in sighting.matches],
         "things": sighting.things,
         "code": sighting.code or None,
-        "look": f"/api/sightings/{sighting.id}/look.jpg" if sighting.crop_jpeg else None,
+        "look": f"{root}/api/sightings/{sighting.id}/look.jpg" if sighting.crop_jpeg else None,
         "timings": {
             "capture": round(timings.capture, 2),
             "look": round(timings.look, 2),
@@ -76,7 +79,7 @@ def sighting_document(sighting: Sighting) -> Document:
     }
 
 
-def state_document(appliance: ServedAppliance, page: str) -> Document:
+def state_document(appliance: ServedAppliance, page: str, root: str) -> Document:
     """What the page shows now: the newest sighting and how the camera is.
 
     `now` lets a viewer correct its own clock. `page` is the digest of the page's files: a page
@@ -93,25 +96,25 @@ def state_document(appliance: ServedAppliance, page: str) -> Document:
             "name": camera.name,
             "message": camera.message,
         },
-        "sighting": sighting_document(newest) if newest else None,
+        "sighting": sighting_document(newest, root) if newest else None,
         **catalogue_document(appliance),
         "now": timestamp(time.time()),
         "page": page,
     }
 
 
-def _match_document(match: Candidate, bundle: str) -> Document:
+def _match_document(match: Candidate, bundle: str, root: str) -> Document:
     return item_document(match.item) | {
-        "photo": photo_address(bundle, match.photo),
+        "photo": photo_address(bundle, match.photo, root),
         "similarity": round(float(match.similarity), 3),
         "sure": round(float(match.confidence), 3),
     }
 
 
-def _photo_document(photo: Photo, bundle: str) -> Document:
+def _photo_document(photo: Photo, bundle: str, root: str) -> Document:
     return {
         "number": photo.number,
-        "address": photo_address(bundle, photo.number),
+        "address": photo_address(bundle, photo.number, root),
         "width": photo.width,
         "height": photo.height,
     }

@@ -57,7 +57,9 @@ def _matches(appliance: ServedAppliance) -> list[Document]:
         {
             "id": match.item.sku,
             "title": match.item.title,
-            "url": urljoin(request.host_url, photo_address(newest.bundle, match.photo)),
+            "url": urljoin(
+                request.host_url, photo_address(newest.bundle, match.photo, request.script_root)
+            ),
         }
         for match in newest.matches
     ]

@@ -21,14 +21,15 @@ def add_plain(app: Flask, appliance: ServedAppliance) -> None:
     def plain() -> str:
         text = request.args.get("turn", "")
         turn = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
-        newest = appliance.latest.newest()
+        newest, root = appliance.latest.newest(), request.script_root
         return render_template(
             "plain.html",
             after=RENEWED_SECONDS,
-            next="/" if turn >= TURNS else f"/plain?turn={turn + 1}",
+            root=root,
+            next=f"{root}/" if turn >= TURNS else f"{root}/plain?turn={turn + 1}",
             waiting=catalogue_document(appliance)["waiting"],
             camera=appliance.camera(),
-            sighting=sighting_document(newest) if newest else {"verdict": Verdict.NOTHING},
+            sighting=sighting_document(newest, root) if newest else {"verdict": Verdict.NOTHING},
             confidence=_confidence(newest) if newest else "",
             most=NEXT_BEST,
         )

@@ -53,7 +53,7 @@ class Searches:
             self._sightings[sighting.id] = sighting
             while len(self._sightings) > REMEMBERED:
                 self._sightings.popitem(last=False)
-        return jsonify(sighting_document(sighting))
+        return jsonify(sighting_document(sighting, request.script_root))
 
     def _search(self, asked: Request) -> Sighting:
         if self._appliance.stopping.is_set():

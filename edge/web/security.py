@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 
 from edge.web.addresses import is_own_address
 from edge.web.problems import ProblemError
+from edge.web.proxies import HOST_OF_PROXY
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -40,7 +41,7 @@ OWN_SITES = frozenset(("same-origin", "none"))
 
 def protect(
     app: Flask,
-    hosts: Iterable[str] = (),
+    names: Iterable[str] = (),
     announced: Callable[[], str] = str,
     *,
     lan: bool,
@@ -49,26 +50,25 @@ def protect(
 
     Args:
         app: The application to protect.
-        hosts: Further host names, for a reverse proxy in front.
+        names: Further host names and addresses of this device, as of a reverse proxy in front.
         announced: Gives the host name that is announced now; empty where none is.
         lan: Whether the machine's own LAN addresses are valid hosts, too.
     """
-    allowed = frozenset(host.lower() for host in hosts)
+    named = frozenset(names)
 
     def refuse_others() -> None:
         host = request.headers.get("Host", "")
-        if not is_known_host(host, allowed | {announced()}, lan=lan):
-            raise ProblemError(
-                400,
-                f"This device does not answer to the host name {host_name(host) or host!r}; "
-                "open it by localhost or by the address that it printed when it started.",
-            )
+        # A client can send a proxy what this one passes on: each name must be known.
+        for asked in (host, request.environ.get(HOST_OF_PROXY, host)):
+            if not is_known_host(asked, named | {announced()}, lan=lan):
+                raise ProblemError(400, _unknown_host(asked))
         if request.method in HARMLESS_METHODS or request.endpoint in FOR_ALL_SITES:
             return
-        if not _is_from_own_page(host):
-            raise ProblemError(
-                403, "Another website may not send this; open the device's own page instead."
-            )
+        origin = request.headers.get("Origin")
+        if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES or not (
+            origin is None or _is_own_origin(origin, host, named)
+        ):
+            raise ProblemError(403, _foreign_site(origin))
 
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS:
@@ -111,13 +111,30 @@ def is_known_host(header: str, allowed: frozenset[str] = frozenset(), *, lan: bo
     return address.is_loopback or (lan and is_own_address(address))
 
 
-def _is_from_own_page(host: str) -> bool:
-    """Whether the request comes from this device's own page, or from no page at all."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES:
-        return False
-    origin = request.headers.get("Origin")
-    # only the host is compared: behind a reverse proxy the page's scheme is https
-    try:
-        return origin is None or urlsplit(origin).netloc.lower() == host.lower()
-    except ValueError:
-        return False
+def _is_own_origin(origin: str, host: str, named: frozenset[str]) -> bool:
+    """Whether a page at `origin` is this device's own.
+
+    The scheme is not compared, because behind a reverse proxy it is https. A proxy may also hide
+    the host name or the port that the browser used, so a name of the settings is enough.
+    """
+    netloc = origin.partition("://")[2].lower()
+    return netloc == host.lower() or host_name(netloc) in named
+
+
+def _unknown_host(host: str) -> str:
+    name = host_name(host)
+    if not name:
+        return f"{host[:100]!r} is not a host name; open this device by localhost."
+    return (
+        f"This device does not answer to the host name {name}. If it is one of this device's "
+        f'names, add it to the device\'s settings: [edge] names = ["{name}"]; '
+        "else open it by localhost or by the address that it printed when it started."
+    )
+
+
+def _foreign_site(origin: str | None) -> str:
+    name = host_name((origin or "").partition("://")[2])
+    refused = "Another website may not send this; open the device's own page instead."
+    if not name:
+        return refused
+    return f'{refused} If that is at {name}, add it to the settings: [edge] names = ["{name}"].'

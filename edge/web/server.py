@@ -7,21 +7,17 @@ import ipaddress
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.server import create_server
-from waitress.task import ErrorTask, WSGITask
 
 from edge.errors import PortError
 from edge.web.addresses import in_url, lan_addresses
 from edge.web.app import THREADS
-from edge.web.problems import MEDIA_TYPE, problem_body
-from edge.web.security import HEADERS
-from edge.web.streams import TAKEN
+from edge.web.connections import Listener
+from edge.web.proxies import Network
 
 UNSENT_BYTES = 16_384  # wait here and in the kernel; more would be old when a slow client gets it
 GONE_CLIENT_MS = 15_000  # a client that acknowledges no data for so long is gone
@@ -31,13 +27,13 @@ THREADS_GRACE_SECONDS = 0.4
 OPTIONS: dict[str, Any] = {
     "threads": THREADS,
     "outbuf_high_watermark": UNSENT_BYTES,
-    "channel_timeout": 30,
-    "cleanup_interval": 5,
+    "cleanup_interval": 1,  # seconds between two looks for late clients
     "channel_request_lookahead": 1,  # without it, only writing to a client shows that it is gone
     "connection_limit": 500,
     "max_request_header_size": 16_384,
     "max_request_body_size": LARGEST_BODY,
     "asyncore_use_poll": True,
+    "clear_untrusted_proxy_headers": False,  # edge.web.proxies does that
     "ident": None,
 }
 
@@ -51,12 +47,24 @@ class Server:
             (IPv4 as well as IPv6), 0.0.0.0 for all by IPv4.
         port: The port; 0 takes a free one.
         stopping: Set when the server stops, for streams to end at once.
+        prefix: The path that the page is served below, as "/search", and without it, too: a
+            reverse proxy may remove it.
+        trusted: Where reverse proxies are.
 
     Raises:
         PortError: The address cannot be listened on.
     """
 
-    def __init__(self, app: Flask, host: str, port: int, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        host: str,
+        port: int,
+        stopping: threading.Event,
+        *,
+        prefix: str = "",
+        trusted: Iterable[Network] = (),
+    ) -> None:
         self._stopping = stopping
         self._asked_to_stop = threading.Event()
         self._serving = threading.Lock()
@@ -64,8 +72,8 @@ class Server:
         self._socket = _listen(host, port)
         self.host = host
         self.address, self.port = self._socket.getsockname()[:2]
-        self._waitress = create_server(app, sockets=[self._socket], **OPTIONS)
-        self._waitress.channel_class = _Channel
+        options = OPTIONS | {"url_prefix": prefix}
+        self._waitress = Listener(app, self._socket, options, trusted)
 
     def serve(self) -> None:
         """Answer requests until `stop`, or until an exception (as of a signal) ends it."""
@@ -128,51 +136,6 @@ def check_port(host: str, port: int) -> None:
         PortError: It cannot.
     """
     _listen(host, port).close()
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Restores the header that waitress drops, so that the app can refuse chunked uploads."""
-
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        if self.chunked:
-            self.headers["TRANSFER_ENCODING"] = "chunked"
-
-
-class _ProblemTask(ErrorTask):  # type: ignore[misc]
-    """Answers requests that waitress itself refuses with a problem document, as the app does."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        body = problem_body(error.code, f"The request cannot be served: {error.body}.")
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend([("Content-Type", MEDIA_TYPE), *HEADERS])
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Task(WSGITask):  # type: ignore[misc]
-    def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        environ[TAKEN] = self.channel.wait_until_taken
-        return environ
-
-    def set_close_on_finish(self) -> None:
-        """Keep the connection after an answer without a body, which waitress takes for endless."""
-        closing = self.request.headers.get("CONNECTION", "").lower() == "close"
-        if self.has_body or closing or self.version != "1.1":
-            super().set_close_on_finish()
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    task_class = _Task
-    parser_class = _Parser
-    error_task_class = _ProblemTask
-
-    def wait_until_taken(self) -> None:
-        """Wait until the client has taken all but the last bytes of what was written, or left."""
-        self._flush_outbufs_below_high_watermark()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, json, request
@@ -12,11 +13,13 @@ from edge.web.bitrate import AdaptiveBitrate
 from edge.web.documents import catalogue_document, state_document
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
+from edge.web.proxies import client_address
 from sync.outbox.clock import timestamp
 
 WAIT_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
 HEARTBEAT_SECONDS = 5.0
 PICTURELESS_SECONDS = 30.0  # a picture stream without pictures ends, to free its thread
+MOST_OF_CLIENT = 12  # streams; the pages of one browser share one
 TAKEN = "visual_search.taken"  # in a request's environment; see `edge.web.server`
 BOUNDARY = "frame"
 MOTION_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
@@ -32,32 +35,37 @@ class Streams:
     def __init__(self, most: int) -> None:
         self.most = most
         self._lock = threading.Lock()
-        self._open = 0
+        self._clients: Counter[str] = Counter()
 
     @property
     def open(self) -> int:
         """How many are open now."""
-        return self._open
+        with self._lock:
+            return self._clients.total()
 
-    def begin(self, parts: Iterator[bytes]) -> CountedStream:
-        """Count one more stream.
+    def begin(self, parts: Iterator[bytes], client: str) -> CountedStream:
+        """Count one more stream of a client.
 
         Raises:
             ProblemError: 503, no further stream may be open.
         """
         with self._lock:
-            if self._open >= self.most:
+            of_client, all_clients = self._clients[client], self._clients.total()
+            if all_clients >= self.most or of_client >= MOST_OF_CLIENT:
+                whose = "" if all_clients >= self.most else f" of {client}"
                 raise ProblemError(
                     503,
-                    f"{self.most} streams are open already; close a page or try again later.",
+                    f"{of_client if whose else all_clients} streams{whose} are open already; "
+                    "close a page or try again later.",
                     {"Retry-After": "5"},
                 )
-            self._open += 1
-        return CountedStream(parts, self._end)
+            self._clients[client] += 1
+        return CountedStream(parts, lambda: self._end(client))
 
-    def _end(self) -> None:
+    def _end(self, client: str) -> None:
         with self._lock:
-            self._open -= 1
+            self._clients[client] -= 1
+            self._clients += Counter()  # forgets those who have none
 
 
 class CountedStream:
@@ -88,7 +96,8 @@ def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: 
     """Serve `/api/events` and `/camera.mjpg`."""
 
     def events() -> Response:
-        return _answer(streams, event_parts(appliance, page, _client_left()), "text/event-stream")
+        parts = event_parts(appliance, page, request.script_root, _client_left())
+        return _answer(streams, parts, "text/event-stream")
 
     def motion() -> Response:
         parts = picture_parts(appliance, _client_left(), _taken())
@@ -98,7 +107,9 @@ def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: 
     app.add_url_rule("/camera.mjpg", view_func=motion)
 
 
-def event_parts(appliance: ServedAppliance, page: str, left: Callable[[], bool]) -> Iterator[bytes]:
+def event_parts(
+    appliance: ServedAppliance, page: str, root: str, left: Callable[[], bool]
+) -> Iterator[bytes]:
     """Server-sent events: `state` at once and at each change, `heartbeat` every 5 seconds."""
     sent: object = None
     next_beat = time.monotonic() + HEARTBEAT_SECONDS
@@ -108,7 +119,7 @@ def event_parts(appliance: ServedAppliance, page: str, left: Callable[[], bool])
         now = (version, appliance.camera(), catalogue_document(appliance))
         if now != sent:
             sent = now
-            yield _event("state", state_document(appliance, page))
+            yield _event("state", state_document(appliance, page, root))
         elif time.monotonic() >= next_beat:
             next_beat = time.monotonic() + HEARTBEAT_SECONDS
             newest = appliance.latest.newest()
@@ -157,7 +168,8 @@ def picture_parts(
 
 
 def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Response:
-    response = Response(streams.begin(parts), content_type=content_type)
+    client = client_address(request.remote_addr or "")
+    response = Response(streams.begin(parts, str(client)), content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # an nginx in front must not buffer it
     return response

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -25,6 +25,7 @@ from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.interfaces import CameraStatus, ServedCatalogue
+from edge.web.proxies import Network
 from edge.web.server import Server
 
 BUNDLE = "20261122T090000Z-0123456789ab"
@@ -288,10 +289,13 @@ def serving(
     most_streams: int = 48,
     port: int = 0,
     announcement: StandInAnnouncement | None = None,
+    names: Iterable[str] = (),
+    trusted: Iterable[Network] = (),
+    prefix: str = "",
 ) -> Iterator[str]:
     """Serve a page that shows `device`, with its camera running; gives the address."""
-    app = create_app(device, most_streams, announcement=announcement)
-    server = Server(app, "127.0.0.1", port, device.stopping)
+    app = create_app(device, most_streams, names, announcement, trusted)
+    server = Server(app, "127.0.0.1", port, device.stopping, prefix=prefix, trusted=trusted)
     threads = [
         threading.Thread(target=server.serve),
         threading.Thread(target=device.run_camera),

@@ -22,7 +22,7 @@ export class OwnAddress {
 
   async #follow() {
     try {
-      const answer = await fetch("/api/address", { signal: timeLimit(PATIENCE) });
+      const answer = await fetch("api/address", { signal: timeLimit(PATIENCE) });
       if (answer.ok) {
         const { addresses, show } = await answer.json();
         this.#take(show ? addresses : []);
@@ -38,7 +38,7 @@ export class OwnAddress {
     if (all !== this.#address) {
       this.#address = all;
       byId("address-words").textContent = addresses[0]?.replace(/^http:\/\/|\/$/g, "") ?? "";
-      if (all) byId("address-code").src = `/address.svg?${encodeURIComponent(all)}`;
+      if (all) byId("address-code").src = `address.svg?${encodeURIComponent(all)}`;
     }
     this.show(this.#idle);
   }

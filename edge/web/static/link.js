@@ -42,7 +42,7 @@ export class Link {
   // A stream that was refused (503) is closed for good by the browser: always make a new one.
   #connect() {
     this.#drop();
-    const source = new EventSource("/api/events");
+    const source = new EventSource("api/events");
     this.#source = source;
     this.#watch();
     source.addEventListener("state", (event) => {
@@ -96,7 +96,7 @@ export class Link {
     this.#poll = turn;
     let state = null;
     try {
-      const answer = await fetch("/api/latest", {
+      const answer = await fetch("api/latest", {
         cache: "no-store",
         signal: timeLimit(POLL_LIMIT),
       });

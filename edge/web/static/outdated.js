@@ -2,7 +2,7 @@
 
 (function () {
   function usePlainPage() {
-    if (!document.documentElement.hasAttribute("data-started")) location.replace("/plain");
+    if (!document.documentElement.hasAttribute("data-started")) location.replace("plain");
   }
 
   window.onerror = usePlainPage; // a script that it cannot read, or a function that it lacks

@@ -78,7 +78,7 @@ export class LivePicture {
     }, STALE_AFTER);
     try {
       const width = WIDTHS[Math.min(this.#step, this.#largestStep())];
-      const answer = await fetch(`/camera.jpg?after=${this.#sequence}&width=${width}`, {
+      const answer = await fetch(`camera.jpg?after=${this.#sequence}&width=${width}`, {
         cache: "no-store",
         signal: controller.signal,
       });

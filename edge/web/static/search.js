@@ -7,15 +7,15 @@ export const MOST_FOUND = 24;
 const PATIENCE = 30_000;
 
 export function findItems(text, signal) {
-  return ask(`/api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
+  return ask(`api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
 }
 
 export function fetchItem(sku) {
-  return ask(`/api/items/${encodeURIComponent(sku)}`, { signal: timeLimit(PATIENCE) });
+  return ask(`api/items/${encodeURIComponent(sku)}`, { signal: timeLimit(PATIENCE) });
 }
 
 export function fetchStatus() {
-  return ask("/api/status", { signal: timeLimit(PATIENCE) });
+  return ask("api/status", { signal: timeLimit(PATIENCE) });
 }
 
 export function searchPhoto(file) {
@@ -24,7 +24,7 @@ export function searchPhoto(file) {
   }
   const form = new FormData();
   form.append("photo", file, file.name || "photo.jpg");
-  return ask("/api/search", { method: "POST", body: form, signal: timeLimit(PATIENCE) });
+  return ask("api/search", { method: "POST", body: form, signal: timeLimit(PATIENCE) });
 }
 
 // The answer's JSON; where there is none, an Error with a text for visitors is thrown.

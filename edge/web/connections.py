@@ -1,0 +1,168 @@
+"""The server's connections: waitress with limits for each client, and answers in our own words."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+
+from edge.web.problems import MEDIA_TYPE, problem_body
+from edge.web.proxies import Network, WsgiApp, client_address, is_in
+from edge.web.security import HEADERS
+from edge.web.streams import TAKEN
+
+MOST_OF_CLIENT = 50  # connections; a browser makes six
+IDLE_SECONDS = 30.0  # without a request
+HEAD_SECONDS = 10.0  # for a request's first line and headers
+BODY_SECONDS = 20.0  # for a request's body, and longer for a large one:
+LEAST_RATE = 4_000  # bytes a second of it that must come
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Restores the header that waitress drops, so that the app can refuse chunked uploads."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the first line and the headers."""
+        super().parse_header(header_plus)
+        if self.chunked:
+            self.headers["TRANSFER_ENCODING"] = "chunked"
+
+
+class ProblemTask(ErrorTask):  # type: ignore[misc]
+    """Answers requests that waitress itself refuses with a problem document, as the app does."""
+
+    def execute(self) -> None:
+        """Write the answer."""
+        error = self.request.error
+        body = problem_body(error.code, f"The request cannot be served: {error.body}.")
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.extend([("Content-Type", MEDIA_TYPE), *HEADERS])
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Task(WSGITask):  # type: ignore[misc]
+    """Answers a request by the app."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """Waitress' environment, and how to wait until the client has taken what was written."""
+        environ: dict[str, Any] = super().get_environment()
+        environ[TAKEN] = self.channel.wait_until_taken
+        return environ
+
+    def set_close_on_finish(self) -> None:
+        """Keep the connection after an answer without a body, which waitress takes for endless."""
+        closing = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or closing or self.version != "1.1":
+            super().set_close_on_finish()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection."""
+
+    task_class = Task
+    parser_class = Parser
+    error_task_class = ProblemTask
+
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, *given: Any, **named: Any):
+        self.client = client_address(addr[0])
+        self._incoming: HTTPRequestParser | None = None  # the request that comes in
+        self._began = self._idle_since = time.time()
+        super().__init__(server, sock, addr, *given, **named)
+
+    def received(self, data: bytes) -> bool:
+        """Take what the client sent, and note when its request began."""
+        taken: bool = super().received(data)
+        if self.request is not self._incoming:
+            self._incoming, self._began = self.request, time.time()
+        return taken
+
+    def service(self) -> None:
+        """Answer a request."""
+        super().service()
+        self._idle_since = time.time()
+
+    def is_late(self, now: float) -> bool:
+        """Whether the client has had enough time for what it should do next.
+
+        What it sends drop by drop gives it no more time, and neither do empty lines.
+        """
+        if self.total_outbufs_len:
+            taken_at: float = self.last_activity
+            return now - taken_at > IDLE_SECONDS
+        if self.requests:
+            return False
+        idle = now - self._idle_since
+        if (incoming := self._incoming) is None:
+            return idle > IDLE_SECONDS
+        if not incoming.headers_finished:
+            return now - self._began > HEAD_SECONDS or idle > IDLE_SECONDS + HEAD_SECONDS
+        granted: float = BODY_SECONDS + incoming.body_bytes_received / LEAST_RATE
+        return now - self._began > granted
+
+    def wait_until_taken(self) -> None:
+        """Wait until the client has taken all but the last bytes of what was written, or left."""
+        self._flush_outbufs_below_high_watermark()
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """Accepts connections, not too many of one client, and closes those that are late.
+
+    Args:
+        app: The application.
+        listening: The listening socket.
+        options: Waitress' options.
+        trusted: Where reverse proxies are; they may have all connections.
+    """
+
+    channel_class = Channel
+
+    def __init__(
+        self,
+        app: WsgiApp,
+        listening: socket.socket,
+        options: dict[str, Any],
+        trusted: Iterable[Network] = (),
+    ) -> None:
+        self._trusted = tuple(trusted)
+        adjustments = Adjustments(sockets=[listening], **options)
+        dispatcher = ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(adjustments.threads)
+        super().__init__(
+            app,
+            {},
+            _sock=listening,
+            dispatcher=dispatcher,
+            adj=adjustments,
+            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+            bind_socket=False,
+        )
+
+    def accept(self) -> tuple[socket.socket, Any] | None:
+        """The next connection, or None; one too many of its client is closed."""
+        accepted: tuple[socket.socket, Any] | None = super().accept()
+        if accepted is None:
+            return None
+        connection, address = accepted
+        client = client_address(address[0])
+        if not is_in(client, self._trusted):
+            channels = self.active_channels.values()
+            if sum(channel.client == client for channel in channels) >= MOST_OF_CLIENT:
+                connection.close()
+                return None
+        return connection, address
+
+    def maintenance(self, now: float) -> None:
+        """Close the connections of clients that are late."""
+        for channel in list(self.active_channels.values()):
+            if channel.is_late(now):
+                channel.will_close = True
+                channel.handle_close()  # a client that takes nothing would delay a polite end
