@@ -90,6 +90,7 @@ setup(
         "annoy>=1.17.3,<2",
         "av>=14,<18",  # 17, where the C library is new enough for its wheels
         "click>=8.1,<9",
+        "cryptography>=43",
         "defusedxml>=0.7.1,<1",
         "flask>=3.1,<4",
         "httpx>=0.27,<1",

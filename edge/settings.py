@@ -7,9 +7,9 @@ import re
 import socket
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from catalog.core.settings import Section
+from catalog.core.settings import Section, UserPath
 from edge.cameras.base import CameraSettings, parse_crop
 
 ANY_ADDRESS = "::"  # IPv4, too
@@ -102,8 +102,17 @@ class EdgeSettings(Section):
     names: HostNames = ()  # further ones at which the page is opened
     trust_proxy: Networks = ()  # where reverse proxies are whose X-Forwarded headers are believed
     prefix: Annotated[str, AfterValidator(_check_prefix)] = ""  # the path of the page at a proxy
+    tls: bool = False  # the page by https; on this machine by http, too
+    certificate: UserPath | None = None  # with tls, PEM; the device makes one where it is absent
+    key: UserPath | None = None
     show_address: bool = True  # on the device's own screen, with `lan`
     exact: bool = False  # search every vector instead of the Annoy index
+
+    @model_validator(mode="after")
+    def _check_certificate(self) -> EdgeSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together; set both or none")
+        return self
 
     @property
     def listening_address(self) -> str:

@@ -22,6 +22,7 @@ from edge.settings import EdgeSettings
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.server import Server, check_port
+from edge.web.tls import open_tls
 
 ANNOUNCEMENT_GRACE_SECONDS = 0.5  # it began to stop before camera and server did
 
@@ -61,6 +62,7 @@ def run(
     on_ready: Callable[[list[str]], None],
     recorder: EventRecorder | None = None,
     on_announced: Callable[[list[str]], None] = lambda addresses: None,
+    tls_folder: Path = Path("tls"),
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -74,18 +76,31 @@ def run(
         on_announced: Called with the page's addresses in the local network when it is announced
             there, and when they change; from another thread.
 
+        tls_folder: Where the page's own certificate is kept, with `tls`.
+
     Raises:
         PortError: The port cannot be listened on.
+        SettingsError: The given certificate cannot be used.
+        ShelfError: The own certificate cannot be kept.
     """
+    scheme = "https" if settings.tls else "http"
+    announcement = (
+        Announcement(settings.network_name, on_announced, scheme) if settings.lan else None
+    )
+    tls = open_tls(
+        settings,
+        tls_folder,
+        lambda: [announcement.host] if announcement and announcement.host else [],
+    )
     appliance = Appliance(
         settings, opened.hand_over(), followed, state_folder, recorder, failure=opened.failure
     )
-    announcement = Announcement(settings.network_name, on_announced) if settings.lan else None
     app = create_app(
         appliance,
         names=settings.names,
         announcement=announcement,
         trusted=settings.trusted_networks,
+        tls=tls,
         show_address=settings.show_address,
     )
     server = Server(
@@ -95,6 +110,7 @@ def run(
         appliance.stopping,
         prefix=settings.prefix,
         trusted=settings.trusted_networks,
+        tls=tls,
     )
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -26,6 +26,10 @@ lan_option = click.option(
     "--lan", is_flag=True, default=None, help="Offer the page to the LAN, and announce it."
 )
 
+tls_option = click.option(
+    "--tls", is_flag=True, default=None, help="Encrypt the page, with a certificate of its own."
+)
+
 
 def edge_settings(config: Path | None, **given: Any) -> EdgeSettings:
     """``[edge]``, overridden by the options that were given on the command line."""
@@ -46,6 +50,7 @@ def edge() -> None:
 @camera_option
 @port_option
 @lan_option
+@tls_option
 @click.pass_obj
 def run(
     config: Path | None,
@@ -54,12 +59,14 @@ def run(
     port: int | None,
     *,
     lan: bool | None,
+    tls: bool | None,
 ) -> None:
     """Run the appliance: camera, search and page.
 
     Serves the catalogue that is active on this device, and a newer one from the next frame
     after it is activated. Where there is none yet, the page says what it waits for. With
-    --lan, browsers in the same network may look and search; they find it by its name.
+    --lan, browsers in the same network may look and search; they find it by its name. With
+    --tls they do so by https; docs/lan.md says how a phone comes to trust the device.
 
     \b
     Examples:
@@ -75,7 +82,7 @@ def run(
     from edge.appliance.run import starting
     from edge.appliance.shelf_watcher import FollowedShelf
 
-    settings = edge_settings(config, camera=camera, port=port, lan=lan)
+    settings = edge_settings(config, camera=camera, port=port, lan=lan, tls=tls)
     device = load("device", DeviceSettings, config)
     outbox = load("outbox", OutboxSettings, config)
     source = load("sync", SyncSettings, config).source
@@ -97,6 +104,7 @@ def run(
             print_addresses,
             recorder,
             print_announced,
+            device.folder / "tls",
         )
 
 

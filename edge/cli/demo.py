@@ -16,6 +16,7 @@ from edge.cli.cli import (
     port_option,
     print_addresses,
     print_announced,
+    tls_option,
 )
 
 PHOTOS = 4  # of each item
@@ -25,10 +26,17 @@ PHOTOS = 4  # of each item
 @camera_option
 @port_option
 @lan_option
+@tls_option
 @click.option("--model", default="embedded", show_default=True, help="As for 'catalog build'.")
 @click.pass_obj
 def demo(
-    config: Path | None, camera: str | None, port: int | None, model: str, *, lan: bool | None
+    config: Path | None,
+    camera: str | None,
+    port: int | None,
+    model: str,
+    *,
+    lan: bool | None,
+    tls: bool | None,
 ) -> None:
     """Draw a catalogue, build it, and show it with a simulated camera.
 
@@ -43,9 +51,10 @@ def demo(
     from edge.appliance.run import run
     from edge.web.server import check_port
 
-    settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan)
+    settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan, tls=tls)
     check_port(settings.listening_address, settings.port)  # before long work
-    folder = load("device", DeviceSettings, config).folder / "demo"
+    data = load("device", DeviceSettings, config).folder
+    folder = data / "demo"
     catalog = load("catalog", CatalogSettings, config)
     bundle = prepare(folder, catalog, model)
     opened = Opened(Bundle.open(bundle, catalog.engine))
@@ -56,6 +65,7 @@ def demo(
         folder / "state",
         print_addresses,
         on_announced=print_announced,
+        tls_folder=data / "tls",
     )
 
 

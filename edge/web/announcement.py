@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SERVICE = "_http._tcp.local."
+SERVICES = {"http": "_http._tcp.local.", "https": "_https._tcp.local."}
 MOST_NAMES = 99  # with a number of two digits
 LINK_LOCAL_IPV6 = ipaddress.IPv6Network("fe80::/10")
 QUESTION_MS = 1000  # how long another owner of a name has to answer
@@ -44,17 +44,22 @@ class Announcement:
 
     Args:
         name: The wanted name: a DNS label of at most 60 letters, so that a number can be appended.
+        scheme: What the page's address begins with, http or https.
         on_change: Called with all addresses of the page, best to read first, at the start and
             whenever they have changed; not while this machine has no network.
     """
 
     def __init__(
-        self, name: str, on_change: Callable[[list[str]], None] = lambda addresses: None
+        self,
+        name: str,
+        on_change: Callable[[list[str]], None] = lambda addresses: None,
+        scheme: str = "http",
     ) -> None:
         self.host = ""
         self._name = name
         self._taken = ""  # tried first when it is announced again
         self._on_change = on_change
+        self._scheme = scheme
         self._listening: Address = ipaddress.IPv6Address("::1")
         self._port = 0
         self._shown: list[str] = []
@@ -96,7 +101,7 @@ class Announcement:
             hosts += lan_addresses()
         elif not (self._listening.is_loopback or self._listening in LINK_LOCAL_IPV6):
             hosts.append(str(self._listening))
-        return [f"http://{in_url(host)}:{self._port}/" for host in hosts]
+        return [f"{self._scheme}://{in_url(host)}:{self._port}/" for host in hosts]
 
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -162,9 +167,10 @@ class Announcement:
             answered = await _answers(announcer.zeroconf, f"{name}.local")
             if answered - own:
                 continue
+            service = SERVICES[self._scheme]
             page = ServiceInfo(
-                SERVICE,
-                f"{name}.{SERVICE}",
+                service,
+                f"{name}.{service}",
                 port=self._port,
                 properties={"path": "/"},
                 server=f"{name}.local.",

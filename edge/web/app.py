@@ -20,6 +20,7 @@ from edge.web.proxies import Network, TrustedProxies
 from edge.web.searches import Searches
 from edge.web.security import protect
 from edge.web.streams import Streams, add_streams
+from edge.web.tls import Tls, add_authority, require_tls
 from edge.web.uploads import MOST_BYTES
 
 THREADS = 64
@@ -33,6 +34,7 @@ def create_app(
     names: Iterable[str] = (),
     announcement: Announcement | None = None,
     trusted: Iterable[Network] = (),
+    tls: Tls | None = None,
     *,
     show_address: bool = True,
 ) -> Flask:
@@ -44,6 +46,7 @@ def create_app(
         names: Further host names and addresses of the device, as of a reverse proxy in front.
         announcement: Announces the page in the local network; None to stay unannounced.
         trusted: Where reverse proxies are that are believed who asks, and for which name.
+        tls: What connections are encrypted with; None for plain HTTP.
         show_address: Whether the device's own screen shows the page's address in that network.
     """
     app = Flask(__name__)
@@ -54,6 +57,8 @@ def create_app(
     streams = Streams(most_streams)
     searches = Searches(appliance)
     protect(app, names, lambda: announcement.host if announcement else "", lan=appliance.lan)
+    if tls is not None:
+        require_tls(app)
     answer_with_problems(app)
     Api(appliance, searches, streams, page).add_to(app)
     Metrics(appliance).add_to(app)
@@ -61,6 +66,7 @@ def create_app(
     add_streams(app, appliance, streams, page)
     add_matches(app, appliance)
     add_plain(app, appliance)
+    add_authority(app, tls)
     add_own_address(app, announcement, show=show_address)
 
     def add_last_slash() -> Response | None:

@@ -56,6 +56,7 @@ class Task(WSGITask):  # type: ignore[misc]
         """Waitress' environment, and how to wait until the client has taken what was written."""
         environ: dict[str, Any] = super().get_environment()
         environ[TAKEN] = self.channel.wait_until_taken
+        environ["wsgi.url_scheme"] = self.channel.scheme
         return environ
 
     def set_close_on_finish(self) -> None:
@@ -71,6 +72,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     task_class = Task
     parser_class = Parser
     error_task_class = ProblemTask
+    scheme = "http"
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, *given: Any, **named: Any):
         self.client = client_address(addr[0])

@@ -18,6 +18,7 @@ from edge.web.addresses import in_url, lan_addresses
 from edge.web.app import THREADS
 from edge.web.connections import Listener
 from edge.web.proxies import Network
+from edge.web.tls import Tls, TlsListener
 
 UNSENT_BYTES = 16_384  # wait here and in the kernel; more would be old when a slow client gets it
 GONE_CLIENT_MS = 15_000  # a client that acknowledges no data for so long is gone
@@ -50,6 +51,7 @@ class Server:
         prefix: The path that the page is served below, as "/search", and without it, too: a
             reverse proxy may remove it.
         trusted: Where reverse proxies are.
+        tls: What connections of others than this machine are encrypted with; None for plain HTTP.
 
     Raises:
         PortError: The address cannot be listened on.
@@ -64,6 +66,7 @@ class Server:
         *,
         prefix: str = "",
         trusted: Iterable[Network] = (),
+        tls: Tls | None = None,
     ) -> None:
         self._stopping = stopping
         self._asked_to_stop = threading.Event()
@@ -73,7 +76,9 @@ class Server:
         self.host = host
         self.address, self.port = self._socket.getsockname()[:2]
         options = OPTIONS | {"url_prefix": prefix}
-        self._waitress = Listener(app, self._socket, options, trusted)
+        given = (app, self._socket, options, trusted)
+        self._waitress = Listener(*given) if tls is None else TlsListener(tls, *given)
+        self._scheme = "http" if tls is None else "https"
 
     def serve(self) -> None:
         """Answer requests until `stop`, or until an exception (as of a signal) ends it."""
@@ -100,10 +105,10 @@ class Server:
 
     def addresses(self, *, lan: bool) -> list[str]:
         """Where the page can be opened; with `lan` also from a phone in the same network."""
-        hosts = ["localhost"]
-        if lan:
-            hosts += lan_addresses() if _is_everywhere(self.host) else [self.host]
-        return [f"http://{in_url(host)}:{self.port}/" for host in dict.fromkeys(hosts)]
+        found = {"localhost": f"http://localhost:{self.port}/"}
+        for host in (lan_addresses() if _is_everywhere(self.host) else [self.host]) if lan else ():
+            found.setdefault(host, f"{self._scheme}://{in_url(host)}:{self.port}/")
+        return list(found.values())
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._waitress._map, count=1)

@@ -37,7 +37,7 @@ export class OwnAddress {
     const all = addresses.join(" ");
     if (all !== this.#address) {
       this.#address = all;
-      byId("address-words").textContent = addresses[0]?.replace(/^http:\/\/|\/$/g, "") ?? "";
+      byId("address-words").textContent = addresses[0]?.replace(/^https?:\/\/|\/$/g, "") ?? "";
       if (all) byId("address-code").src = `address.svg?${encodeURIComponent(all)}`;
     }
     this.show(this.#idle);

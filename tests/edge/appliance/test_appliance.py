@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -358,3 +359,23 @@ def test_a_busy_port_is_named_with_the_way_out(demonstration: Path) -> None:
     assert done.returncode == 1
     assert f"port {port} is in use" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_the_page_by_tls_is_trusted_through_the_devices_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path))
+    port = free_port()
+    with running("--camera", "simulated", "--tls", port=port):
+        authority = tmp_path / "tls" / "authority.pem"
+        trust = ssl.create_default_context(cadata=x509_part(authority.read_text()))
+        address = f"https://localhost:{port}/healthz"
+        with pytest.raises(urllib.error.HTTPError, match="503"):  # it has no catalogue
+            urllib.request.urlopen(address, timeout=60, context=trust)
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(address, timeout=60)
+
+
+def x509_part(pem: str) -> str:
+    """The certificate of a file that holds its key, too."""
+    return pem[pem.index("-----BEGIN CERTIFICATE-----") :]

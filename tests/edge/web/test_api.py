@@ -40,6 +40,7 @@ from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
 from edge.web.security import HEADERS, host_name, is_known_host
 from edge.web.server import LARGEST_BODY, UNSENT_BYTES, Server
+from edge.web.tls import Tls
 from edge.web.uploads import MOST_BYTES
 from sync.outbox.clock import timestamp
 from tests.support.drawing import heic_that_claims, jpeg_that_claims, large_jpeg, pillow
@@ -84,8 +85,11 @@ class Web:
 
 
 @contextlib.contextmanager
-def serving(device: StandInDevice, port: int = 0, **options: Any) -> Iterator[Web]:
-    server = Server(create_app(device, **options), "127.0.0.1", port, device.stopping)
+def serving(
+    device: StandInDevice, port: int = 0, tls: Tls | None = None, **options: Any
+) -> Iterator[Web]:
+    app = create_app(device, tls=tls, **options)
+    server = Server(app, "127.0.0.1", port, device.stopping, tls=tls)
     thread = threading.Thread(target=server.serve)
     thread.start()
     web = Web(device, server, thread)

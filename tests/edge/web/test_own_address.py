@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import ipaddress
@@ -9,17 +10,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 from click import unstyle
 from pydantic import ValidationError
+from zeroconf import ServiceInfo
 
+import edge.web.announcement
 from edge.cli.cli import print_announced
 from edge.settings import EdgeSettings
 from edge.web import addresses
-from edge.web.addresses import address_for_phones, in_url
+from edge.web.addresses import Address, address_for_phones, in_url
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.own_address import code_for_terminal, code_picture
@@ -118,6 +122,30 @@ def test_link_local_ipv6_address_is_not_shown() -> None:
     announcement.host = "shop.local"
     announcement._listening, announcement._port = ipaddress.ip_address("fe80::1"), 8080
     assert announcement.addresses() == ["http://shop.local:8080/"]
+
+
+def test_the_announced_kind_of_page_is_its_scheme() -> None:
+    """Browsers of services list pages by TLS apart."""
+    for scheme, service in (("http", "_http._tcp.local."), ("https", "_https._tcp.local.")):
+        announced: list[ServiceInfo] = []
+
+        class Announcer:
+            zeroconf = None
+            heard = announced
+
+            async def async_register_service(self, page: ServiceInfo, **given: object) -> None:
+                self.heard.append(page)
+
+        async def nobody_answers(*given: object) -> frozenset[Address]:
+            return frozenset()
+
+        announcement = Announcement("shop", scheme=scheme)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(edge.web.announcement, "_answers", nobody_answers)
+            own = frozenset([ipaddress.ip_address("10.9.0.2")])
+            assert asyncio.run(announcement._take_name(cast(Any, Announcer()), own))
+        assert [page.type for page in announced] == [service]
+        assert [page.name for page in announced] == [f"shop.{service}"]
 
 
 def test_a_closed_output_does_not_end_announcing() -> None:
