@@ -100,11 +100,8 @@ class TextSearch:
     def _add_similar(self, found: _Found, asked: Sequence[Word]) -> None:
         """Add items with words like those that are `asked`, else items that lack a word."""
         plain = [word_phrases(word, Closeness.INSIDE) for word in asked]
-        new = [
-            place
-            for place, word in enumerate(asked)
-            if not self._exists(word_phrases(word, Closeness.BEGINNING))
-        ][:MOST_COMPARED]
+        begun = [self._exists(word_phrases(word, Closeness.BEGINNING)) for word in asked]
+        new = [place for place, begins in enumerate(begun) if not begins][:MOST_COMPARED]
         ways = {place: [plain[place], *in_two(asked[place])] for place in new}
         likely = plain
         for errors, inside in ((1, False), (2, False), (1, True)) if new else ():
@@ -118,8 +115,11 @@ class TextSearch:
                 found.add_by_place(all_of(likely))
         if found:
             return
-        for sought in (likely, plain):
-            there = [self._exists(expression) for expression in sought]
+        for there in (
+            [self._exists(expression) for expression in likely],
+            [self._exists(expression) for expression in plain],
+            begun,
+        ):
             if len(asked) / 2 <= sum(there) < len(asked):
                 found.add_by_place(all_of(compress(likely, there)))
             if found:

@@ -173,6 +173,7 @@ def test_a_title_comes_before_an_attribute(items: Items) -> None:
     [
         ("fresh mango", ["mango", "cups"]),  # no item has "fresh"
         ("cup mango", ["cups"]),
+        ("rewnian mango", ["mango", "cups"]),  # begins no word
         ("cup syrup", []),  # items have both, but none has both at once
         ("blue cup syrup", ["cup"]),
         ("fresh cool mango", []),  # most of it is unknown
