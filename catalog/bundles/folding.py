@@ -83,7 +83,8 @@ def is_run(word: str) -> bool:
 
 def words(text: str) -> list[Word]:
     """Return the words of `text`, in order."""
-    return [_word(chunk) for chunk in _chunks(text)]
+    every = (_word(chunk) for chunk in _chunks(text))
+    return [word for word in every if word.spellings or word.parts]
 
 
 def joined(code: Sequence[Word]) -> str:
@@ -149,17 +150,22 @@ def _word(chunk: str) -> Word:
     if any(is_run(part) for part in parts):
         if len(parts) == 1:
             return Word(_spellings(parts[0]))
-        return Word((), tuple(_spellings(part) for part in parts))
+        return Word((), _all_spellings(parts))
     smaller = [piece for part in parts for piece in _LETTERS_OR_DIGITS.findall(part)]
     whole = _spellings("".join(parts))
-    return Word(whole, tuple(_spellings(part) for part in smaller) if len(smaller) > 1 else ())
+    return Word(whole, _all_spellings(smaller) if len(smaller) > 1 else ())
+
+
+def _all_spellings(parts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(filter(None, map(_spellings, parts)))
 
 
 def _spellings(word: str) -> tuple[str, ...]:
+    """Return the spellings of `word`; none where it is made of marks alone."""
     if word.isascii():
         return (word,)
-    one, two = _bare(word), _bare(word.translate(_TWO_LETTERS))
-    return (one,) if one == two else (one, two)
+    both = _bare(word), _bare(word.translate(_TWO_LETTERS))
+    return tuple(filter(None, dict.fromkeys(both)))
 
 
 def _bare(word: str) -> str:

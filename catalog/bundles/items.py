@@ -140,6 +140,7 @@ def write_items(folder: Path, items: Iterable[Item], photos: Iterable[Photo]) ->
     text = {"sku": str, "title": str, "price": str, "url": str, "location": str}
     database["items"].create(text | {"attributes": str, "words": str}, pk="sku")  # type: ignore[union-attr]
     database["items"].insert_all(rows)  # type: ignore[union-attr]
+    # Earlier versions search this, and an SQLite that cannot read words.db.
     database["items"].enable_fts(  # type: ignore[union-attr]
         ["title", "sku", "words"], tokenize="unicode61 remove_diacritics 2"
     )
