@@ -68,16 +68,17 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
 
 
 def _open_address(source: str, settings: CameraSettings) -> Camera:
-    # Imported here, so that a device with another camera does not load FFmpeg a second time.
-    from edge.cameras.http import HttpCamera, NoJpegError
-    from edge.cameras.stream import StreamCamera
-
+    """Open a network camera; FFmpeg and the HTTP client are loaded only where they are needed."""
     address, name = parse_address(source), public_name(source)
     if address.scheme.startswith("http"):
+        from edge.cameras.http import HttpCamera, NoJpegError
+
         try:
             return HttpCamera(address, settings, name)
         except NoJpegError:
             pass  # it may be a video
+    from edge.cameras.stream import StreamCamera
+
     return StreamCamera(address, settings, name)
 
 

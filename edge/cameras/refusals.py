@@ -25,7 +25,10 @@ NO_STREAM = "what answers there sends no video and no pictures; check scheme, po
 UNKNOWN_CODEC = "its video cannot be decoded here (missing codec); choose H.264 in its settings"
 NO_VIDEO = "it sends sound or data, but no video; choose its video stream"
 REFUSED = "nothing listens at this port (connection refused); check the port and its power"
-NOT_SECURE = "the encrypted connection (TLS) fails; try the address without the s of the scheme"
+NOT_SECURE = (
+    "the encrypted connection (TLS) fails: it speaks none there, or its certificate is not "
+    "trusted; check scheme and port"
+)
 UNKNOWN_HOST = "no device has this name; check it, or write the IP address"
 IN_USE = "another program uses it; end that program, perhaps the appliance itself"
 UNREACHABLE = "there is no way to its address; check this device's own network and the address"

@@ -64,6 +64,7 @@ class StreamCamera:
         if not videos or videos[0].codec_context is None:
             self.close()
             raise cannot_open(name, UNKNOWN_CODEC if videos else NO_VIDEO)
+        videos[0].thread_type = "AUTO"  # else most streams are decoded on one core
         self._images = self._decode(videos[0])
 
     def read(self) -> Image:

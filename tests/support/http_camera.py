@@ -115,11 +115,17 @@ HEADS = {
 
 
 class HttpCamera:
-    """Serves `STREAMS`, `WHOLE`, `HEADS` and more; `requests` lists the paths asked for."""
+    """Serves `STREAMS`, `WHOLE`, `HEADS` and more; `requests` lists the paths asked for.
+
+    `passwords` lists the Authorization headers that came.
+    """
 
     def __init__(self) -> None:
         self.over = threading.Event()
         self.requests: list[str] = []
+        self.passwords: list[str] = []
+        self.elsewhere = ""  # where /elsewhere redirects to
+        self.video = b""
         self.snapshots = levels()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.camera = self
@@ -155,6 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.camera.requests.append(path)
         given = self.headers.get("Authorization", "")
+        self.server.camera.passwords += [given] if given else []
         if (path == "/basic" and _basic(given)) or (path == "/digest" and _digest(given)):
             path = "/live"
         with contextlib.suppress(OSError):
@@ -173,6 +180,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 suffix = path.removeprefix("/snapshot")
                 kind = {".jpg": "image/jpeg", ".png": "image/png"}[suffix]
                 self._whole(kind, cv2.imencode(suffix, grey)[1].tobytes())
+            elif path == "/elsewhere":
+                self._head(302, "text/plain", Location=self.server.camera.elsewhere)
+            elif path == "/video":
+                self._whole("video/mpeg", self.server.camera.video)
             elif path == "/hang-up.jpg":  # without a word
                 self._whole("image/jpeg", jpeg(next(self.server.camera.snapshots)))
                 self.close_connection = True

@@ -15,6 +15,7 @@ from edge.errors import CameraError
 from tests.edge.cameras.test_reader import SimulatedClock
 from tests.support.brokers import until
 from tests.support.http_camera import EACH_SIZE, SIZES, HttpCamera
+from tests.support.rtsp_camera import film
 from tests.support.stopwatch import Stopwatch
 
 PATIENCE = 60.0  # real seconds until a test gives up
@@ -79,6 +80,25 @@ def test_a_password_of_any_characters_opens_raw_and_encoded(
     served: HttpCamera, path: str, credentials: str
 ) -> None:
     assert levels(open_camera(served.address(path, credentials), SETTINGS), 1) == [0]
+
+
+def test_the_password_is_sent_when_asked_for_and_never_to_another_host(served: HttpCamera) -> None:
+    assert levels(open_camera(served.address("/live", AS_WRITTEN), SETTINGS), 1) == [0]
+    other = HttpCamera()
+    served.elsewhere = other.address("/basic")
+    with pytest.raises(CameraError, match="refuses the user and password"):
+        open_camera(served.address("/elsewhere", AS_WRITTEN), SETTINGS)
+    other.close()
+    assert other.requests
+    assert other.passwords == []
+
+
+def test_a_video_over_http_is_decoded_by_ffmpeg(served: HttpCamera) -> None:
+    served.video = b"".join(film([((64, 48), [50] * 30), ((96, 80), [150] * 30)]))
+    camera = open_camera(served.address("/video"), SETTINGS)
+    sizes = {camera.read().shape for _ in range(50)}
+    camera.close()
+    assert sizes == {(48, 64, 3), (80, 96, 3)}
 
 
 @pytest.mark.parametrize(
@@ -179,8 +199,10 @@ def test_a_camera_in_the_local_network_goes_through_no_proxy(
     served: HttpCamera, proxy: _Proxy, scheme: str
 ) -> None:
     if scheme == "http":
+        served.video = b"".join(film([((64, 48), [50] * 30)]))
         assert levels(open_camera(served.address("/live"), SETTINGS), 1) == [0]
-    else:  # FFmpeg's own connection
+        open_camera(served.address("/video"), SETTINGS).close()  # FFmpeg's own connection
+    else:
         with pytest.raises(CameraError, match="cannot be opened"):
             open_camera(served.address("/live").replace("http:", "rtsps:"), SETTINGS)
     assert proxy.asked == []
