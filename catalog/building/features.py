@@ -99,7 +99,7 @@ def featurize(
                     try:
                         batch.append(prepared.result())
                     except (PhotoError, NetworkError, OSError, ValueError) as error:
-                        batch.append(SkippedPhoto(place, _reason(place, error)))
+                        batch.append(SkippedPhoto(place, reason_of(place, error)))
                 refill()
                 yield from _finish(batch, featurizer, cache)
         finally:
@@ -175,12 +175,18 @@ def read_place(
     if is_address(place):
         return addresses.fetch(place, stopped)
     path = Path(place)
-    if path.stat().st_size > LARGEST_FILE:
-        raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")
+    check_size(place, path.stat().st_size)
     return path.read_bytes()
 
 
-def _reason(place: str, error: Exception) -> str:
+def check_size(place: str, size: int) -> None:
+    """Check the size of a photo's file, in bytes; PhotoError where it is too large."""
+    if size > LARGEST_FILE:
+        raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")
+
+
+def reason_of(place: str, error: Exception) -> str:
+    """Return why a photo cannot be used, without its place."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).removeprefix(f"{place}: ")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.building.build import FEW_PHOTOS
-from catalog.building.features import LARGEST_FILE, SkippedPhoto
+from catalog.building.features import SkippedPhoto, check_size, reason_of
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import read_header
 from catalog.core.photos import is_address
@@ -77,22 +77,15 @@ def _check(place: str) -> SkippedPhoto | None:
     if is_address(place):
         return None
     try:
-        for data in _beginnings(Path(place)):
+        with Path(place).open("rb") as file:
+            check_size(place, os.fstat(file.fileno()).st_size)
+            start = file.read(HEADER)
             try:
-                read_header(data, place)
-            except PhotoError as error:
-                reason = str(error).removeprefix(f"{place}: ")
-            else:
-                return None
-    except OSError as error:
-        reason = error.strerror or str(error)
-    return SkippedPhoto(place, reason)
-
-
-def _beginnings(path: Path) -> Iterator[bytes]:
-    """Yield the first bytes of a file; then the whole file, should that not suffice."""
-    with path.open("rb") as file:
-        start = file.read(HEADER)
-        yield start
-        if len(start) == HEADER and path.stat().st_size <= LARGEST_FILE:
-            yield start + file.read()
+                read_header(start, place)
+            except PhotoError:
+                if len(start) < HEADER:
+                    raise
+                read_header(start + file.read(), place)
+    except (PhotoError, OSError, ValueError) as error:
+        return SkippedPhoto(place, reason_of(place, error))
+    return None

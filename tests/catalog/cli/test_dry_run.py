@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from catalog.building.features import LARGEST_FILE
 from catalog.building.preview import preview
 from catalog.sources.read import read_source
 from tests.conftest import Surroundings
@@ -137,6 +138,20 @@ def test_a_header_behind_much_else_is_found(tmp_path: Path) -> None:
     (tmp_path / "never.jpg").write_bytes(picture[:2] + 3 * comments)
     seen = preview(read_source(tmp_path))
     assert (seen.photos, len(seen.skipped)) == (1, 1)
+
+
+def test_files_that_a_build_would_not_open_are_left_out_for_its_reasons(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(png(draw_thing(1)))
+    os.truncate(tmp_path / "large.png", LARGEST_FILE + 1)
+    (tmp_path / "folder.png").mkdir()
+    lines = [{"sku": name, "photo": f"{name}.png"} for name in ("large", "folder", "zero\0")]
+    table = tmp_path / "items.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)))
+    assert [photo.reason for photo in preview(read_source(table)).skipped] == [
+        "larger than 128 MiB",
+        "Is a directory",
+        "embedded null byte",
+    ]
 
 
 def test_ten_thousand_rows_take_less_than_ten_seconds_of_a_core(tmp_path: Path) -> None:
