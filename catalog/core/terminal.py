@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +36,7 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
         yield show
 
 
-def names(skus: tuple[str, ...], most: int = 12) -> str:
+def names(skus: Sequence[str], most: int = 12) -> str:
     """Return the first skus, and how many more there are."""
     more = f" and {len(skus) - most} more" if len(skus) > most else ""
     return ", ".join(skus[:most]) + more

@@ -11,6 +11,7 @@ from pathlib import Path
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo_name
+from catalog.core.terminal import names
 from catalog.sources.layout import ItemFolder, find_items
 from catalog.sources.source import (
     DEFAULT_READING,
@@ -83,8 +84,5 @@ def _distinct(items: dict[Parts, SourceItem]) -> tuple[list[SourceItem], list[st
         found.append(source)
     if not namesakes:
         return found, []
-    shown = ", ".join(namesakes[:6])
-    more = f" and {len(namesakes) - 6} more" if len(namesakes) > 6 else ""
-    return found, [
-        f"items of the same name in different folders have their path as sku: {shown}{more}"
-    ]
+    shown = names(namesakes)
+    return found, [f"items of the same name in different folders have their path as sku: {shown}"]

@@ -75,7 +75,5 @@ class Folder:
                 yield from folder.holders()
 
     def is_nested(self) -> bool:
-        """Return whether folders below it hold pictures, and no mark says whose they are."""
-        return self.item_file is None and any(
-            next(folder.holders(), None) is not None for folder in self.folders
-        )
+        """Return whether folders in it hold pictures, and no mark says that they are its own."""
+        return self.item_file is None and any(folder.holds_pictures() for folder in self.folders)

@@ -12,6 +12,7 @@ from pathlib import Path
 from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo, is_photo_name
+from catalog.core.terminal import names
 from catalog.sources.tree import ITEM_FILE, Folder
 
 DEEPEST = 40  # folders within each other
@@ -22,7 +23,6 @@ SYSTEM_FOLDERS = frozenset(
     "__pycache__".split(",")
 )
 NO_PHOTOS = (".thm", ".ithmb", ".lrv")  # previews that cameras keep, JPEG inside
-MOST_NAMED = 6
 
 
 @dataclass
@@ -43,19 +43,19 @@ class PassedOver:
         kinds = []
         if self.folders:
             count = self.folders.total()
-            kinds.append(f"{count} system or hidden folders ({_few(sorted(self.folders))})")
+            kinds.append(f"{count} system or hidden folders ({names(sorted(self.folders))})")
         if self.bundles:
-            kinds.append(f"{len(self.bundles)} bundles ({_few(self.bundles)})")
+            kinds.append(f"{len(self.bundles)} bundles ({names(self.bundles)})")
         if self.hidden:
             kinds.append(f"{self.hidden} hidden files")
         if self.files:
             count = self.files.total()
-            kinds.append(f"{count} files that are no pictures ({_few(sorted(self.files))})")
+            kinds.append(f"{count} files that are no pictures ({names(sorted(self.files))})")
         notes = [f"{self.root}: passed over {', '.join(kinds)}"] if kinds else []
         if self.inner_links:
             notes.append(
                 f"{self.root}: links to folders are not followed, the pictures there are read "
-                f"where they are: {_few(self.inner_links)}"
+                f"where they are: {names(self.inner_links)}"
             )
         if self.outer_files:
             notes.append(
@@ -185,8 +185,3 @@ def _checked_name(place: Path) -> str:
         name = os.fsencode(place.name)
         raise ContentError(f"{name!r}: the name is not UTF-8; rename it") from error
     return unicodedata.normalize("NFC", place.name)
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
