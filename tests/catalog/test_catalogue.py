@@ -273,6 +273,7 @@ def test_the_names_of_the_interface_are_stable() -> None:
         "Item",
         "ItemMatch",
         "Photo",
+        "ReadOptions",
         "SkippedPhoto",
         "Verdict",
         "VisualSearchError",
