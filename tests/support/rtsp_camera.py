@@ -46,7 +46,7 @@ def film(parts: Sequence[tuple[tuple[int, int], Sequence[int]]]) -> list[bytes]:
 
 
 class RtspCamera:
-    """Plays `film`; afterwards it says nothing, and keeps the connection."""
+    """Plays `film`; afterwards it says nothing, and keeps the connection except for `MEDIA`."""
 
     def __init__(self, film: Sequence[bytes]) -> None:
         self.film = film
@@ -79,10 +79,11 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with contextlib.suppress(OSError):
-            while (line := self.rfile.readline()).strip():
-                self._answer(line.decode())
+            while (line := self.rfile.readline()).strip() and self._answer(line.decode()):
+                pass
 
-    def _answer(self, line: str) -> None:
+    def _answer(self, line: str) -> bool:
+        """Answer a request that begins with this line; whether to go on."""
         method, url, _ = line.split()
         headers = {}
         while header := self.rfile.readline().strip():
@@ -92,8 +93,10 @@ class _Handler(socketserver.StreamRequestHandler):
         status, extra, body = self._reply(method, path, headers)
         head = f"RTSP/1.0 {status}\r\nCSeq: {headers['cseq']}\r\nSession: 1\r\n{extra}"
         self.wfile.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        if method == "PLAY":
-            self._play()
+        if method != "PLAY":
+            return True
+        self._play()
+        return path not in MEDIA
 
     def _reply(self, method: str, path: str, headers: dict[str, str]) -> tuple[str, str, str]:
         if method == "OPTIONS":

@@ -45,7 +45,7 @@ def test_its_size_and_rate_are_told_and_a_picture_is_kept(
         found.message,
     )
     assert told is not None
-    assert 2 < float(told[1]) < 120
+    assert float(told[1]) > 0
     picture = Path(told[2])
     assert picture == tmp_path / "data" / "doctor" / "camera.jpg"
     assert cv2.imread(str(picture)).shape == (48, 64, 3)
