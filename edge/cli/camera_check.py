@@ -42,8 +42,7 @@ def check_camera(
             "camera",
             "wrong" if is_wrong else "note",
             message or f"camera {reader.name} gives no picture",
-            f"{'mend it, or set another' if is_chosen else 'set'} [edge] camera; docs/cameras.md lists "
-            f"the kinds",
+            "mend it, or set another [edge] camera; docs/cameras.md lists the kinds",
         )
     first, last = frames[0], frames[-1]
     height, width = last.image.shape[:2]

@@ -74,7 +74,7 @@ def test_a_camera_that_nobody_chose_is_noted(tmp_path: Path) -> None:
     settings = EdgeSettings.model_construct(_fields_set=set(), camera="/dev/video97")
     found = check_camera(settings, tmp_path)
     assert (found.state, "is not there" in found.message) == ("note", True)
-    assert "set [edge] camera" in found.remedy
+    assert "set another [edge] camera" in found.remedy
 
 
 def test_a_camera_that_the_appliance_uses_is_noted(tmp_path: Path) -> None:
