@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 SHORTEST, LONGEST = 3, 32  # characters of words that are compared
 MOST = 40  # similar words that are searched for
 MANY = 100  # more typing errors than a word can have
+IDEOGRAPHS = "\u2e80"  # from here on a character says more than a letter: Chinese, Japanese, Korean
 SHORTEST_INSIDE = 6  # letters of a word that is compared with parts of longer ones
 
 Letters = NDArray[np.uint32]
@@ -37,7 +38,7 @@ class SimilarWords:
 
         Nothing is found for a word that is too short for so many errors.
         """
-        shortest = SHORTEST_INSIDE if inside else SHORTEST
+        shortest = SHORTEST_INSIDE if inside and word < IDEOGRAPHS else SHORTEST
         if errors > errors_allowed(word) or len(word) < shortest:
             return []
         lengths = (len(word) - errors, len(word) + errors)
