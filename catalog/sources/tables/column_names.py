@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 # The best name of a field first: where a table has two of them, the earlier one counts.
 _NAMES = {
@@ -75,6 +75,7 @@ _APART = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\s*\d+\s*")
 
 
+@lru_cache(4096)
 def plain(name: str) -> str:
     """Return a column's name as it is compared: without case, accents and punctuation."""
     decomposed = unicodedata.normalize("NFKD", name.strip().removeprefix("g:")).casefold()

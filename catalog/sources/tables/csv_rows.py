@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from catalog.core.errors import TableError
 from catalog.sources.rows import Table, TableRow, distinct_names
 from catalog.sources.source import ColumnMap, Remarks
-from catalog.sources.tables.column_names import field_of, plain
-from catalog.sources.tables.columns import columns_for
+from catalog.sources.tables.header import SEARCHED, find_header, known_names
 
 DELIMITERS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)  # how Excel is told the delimiter
@@ -31,20 +30,37 @@ def read_csv(text: str, chosen: ColumnMap, remarks: Remarks) -> Table:
         first += 1
     if first == len(lines):
         raise TableError(f"{remarks.table}, line {first or 1}: no column named sku: it is empty")
-    delimiter = max(delimiters, key=lambda sign: _fitness(lines[first], sign, chosen))
-    header = f"line {first + 1}"
+    tops = [number for number in range(first, len(lines)) if lines[number].strip()][:SEARCHED]
+    delimiter, header = _find_header([lines[number] for number in tops], delimiters, chosen)
+    if header:
+        remarks.note(
+            f"the names of the columns are in line {tops[header] + 1}; "
+            "the lines above were not used"
+        )
+    first = tops[header]
     cells = next(csv.reader(lines[first:], delimiter=delimiter))
     names = distinct_names(cells)
     rest = first + 1 + sum(cell.count("\n") for cell in cells)
-    return Table(names, _rows(lines, rest, names, delimiter, remarks), header)
+    return Table(names, _rows(lines, rest, names, delimiter, remarks), f"line {first + 1}")
 
 
-def _fitness(header: str, delimiter: str, chosen: ColumnMap) -> tuple[int, int]:
+def _find_header(lines: Sequence[str], delimiters: str, chosen: ColumnMap) -> tuple[str, int]:
+    """Return the delimiter, and which of the lines names the columns."""
+    for number, line in enumerate(lines):
+        delimiter = max(delimiters, key=lambda sign: _fitness(line, sign, chosen))
+        if find_header([_cells(line, delimiter)], chosen) is not None:
+            return delimiter, number
+    return max(delimiters, key=lambda sign: _fitness(lines[0], sign, chosen)), 0
+
+
+def _fitness(line: str, delimiter: str, chosen: ColumnMap) -> tuple[int, int]:
     """Return how many names are known where this delimiter stands between them, and how many."""
-    cells = next(csv.reader([header], delimiter=delimiter), [])
-    wanted = {plain(column) for field in chosen for column in columns_for(field, chosen)}
-    known = sum(field_of(cell) is not None or plain(cell) in wanted for cell in cells)
-    return known, len(cells)
+    cells = _cells(line, delimiter)
+    return known_names(cells, chosen), len(cells)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def _rows(

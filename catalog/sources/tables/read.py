@@ -13,11 +13,15 @@ from catalog.sources.tables.csv_rows import read_csv
 from catalog.sources.tables.encoding import decode
 from catalog.sources.tables.entries import read_entries
 from catalog.sources.tables.exports import find_export
+from catalog.sources.tables.feed import read_feed
 from catalog.sources.tables.items import merge
 from catalog.sources.tables.json_rows import read_json_lines, read_json_list
 from catalog.sources.tables.products import put_together
+from catalog.sources.tables.ruined_numbers import watch
+from catalog.sources.tables.workbook import is_workbook, read_workbook
 
-TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")  # suffixes
+WORKBOOKS = (".xlsx", ".xlsm")
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", *WORKBOOKS)  # suffixes
 
 
 def read_table(path: Path, chosen: ColumnMap) -> Source:
@@ -29,11 +33,12 @@ def read_table(path: Path, chosen: ColumnMap) -> Source:
 
     Raises:
         TableError: It cannot be read, or no row of it can be used; the message names the line.
+        MissingExtraError: It is an Excel workbook, and openpyxl is not installed.
     """
     remarks = Remarks(path)
     table = _open(path, chosen, remarks)
     columns = _columns(table, chosen, remarks)
-    entries = read_entries(table, columns, path.parent, remarks)
+    entries = watch(read_entries(table, columns, path.parent, remarks), remarks)
     export = find_export(table.columns)
     if export is not None:
         remarks.note(f"a table of {export.name}'s: {export.rule}")
@@ -41,7 +46,7 @@ def read_table(path: Path, chosen: ColumnMap) -> Source:
     remarks.note(table.meaning or columns.sentence(export.key if export else None))
     items = merge(entries, remarks)
     if not items:
-        raise TableError(_nothing(remarks))
+        raise TableError(_nothing(table, remarks))
     return Source(items, tuple(remarks.left_out), tuple(remarks.notes), tuple(remarks.warnings))
 
 
@@ -51,8 +56,12 @@ def _open(path: Path, chosen: ColumnMap, remarks: Remarks) -> Table:
         data = path.read_bytes()
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror}") from error
+    if is_workbook(data) or suffix in WORKBOOKS:
+        return read_workbook(data, chosen, remarks)
+    if suffix == ".xml":
+        return read_feed(data, remarks)
     text = decode(data, remarks)
-    if suffix in (".jsonl", ".ndjson"):
+    if suffix in (".jsonl", ".ndjson", ".xml", ".xlsx", ".xlsm"):
         return read_json_lines(text, remarks)
     if suffix == ".json":
         return read_json_list(text, remarks) if chosen else metadata(text, remarks)
@@ -84,8 +93,9 @@ def _columns(table: Table, chosen: ColumnMap, remarks: Remarks) -> Columns:
     return columns
 
 
-def _nothing(remarks: Remarks) -> str:
+def _nothing(table: Table, remarks: Remarks) -> str:
     if not remarks.left_out:
-        return f"{remarks.table}: no rows below the first line"
+        missing = "no items in it" if table.header is None else "no rows below the first line"
+        return f"{remarks.table}: {missing}"
     more = len(remarks.left_out) - 1
     return remarks.left_out[0] + (f"; {more} more rows cannot be used either" if more else "")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+import zipfile
+from datetime import datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from catalog.bundles.items import Item
-from catalog.core.errors import ContentError, TableError
+from catalog.core.errors import ContentError, MissingExtraError, TableError
 from catalog.sources.read import read_source
 from catalog.sources.source import ReadOptions, Source, SourceItem
 from catalog.sources.tables.column_names import field_of
@@ -378,3 +383,192 @@ def test_a_wrong_choice_of_columns_is_refused(tmp_path: Path) -> None:
         read_source(path, ReadOptions(columns={"sku": ["A"]}))
     with pytest.raises(TableError, match="no field is named 'name'; the fields are sku, title"):
         read_source(path, ReadOptions(columns={"name": "A"}))
+
+
+FEED = """<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel>
+<title>Shop</title><link>https://shop.example</link>
+<item>
+  <g:id>1</g:id><title>Cup</title><link>https://shop.example/cup</link>
+  <description><![CDATA[<p>A &amp; B</p><p>C</p>]]></description>
+  <g:image_link>https://shop.example/1.jpg?a=1&amp;b=2</g:image_link>
+  <g:additional_image_link>https://shop.example/2.jpg</g:additional_image_link>
+  <g:additional_image_link>https://shop.example/3.jpg</g:additional_image_link>
+  <g:shipping><g:country>DE</g:country> <g:price>4 EUR</g:price></g:shipping>
+  <g:price>9.99 USD</g:price>
+</item>
+<item><title>no id</title></item>
+</channel></rss>"""
+
+
+def test_a_merchant_feed_in_xml_is_read(tmp_path: Path) -> None:
+    source = read(tmp_path, FEED, "items.xml")
+    assert source.items == [
+        SourceItem(
+            Item(
+                "1", "Cup", "9.99 USD", f"{SHOP}/cup",
+                attributes={"description": "A & B\nC", "shipping": "DE 4 EUR"},
+            ),
+            (f"{SHOP}/1.jpg?a=1&b=2", f"{SHOP}/2.jpg", f"{SHOP}/3.jpg"),
+        )
+    ]  # fmt: skip
+    assert source.left_out == (f"{tmp_path}/items.xml, item 2: no sku",)
+    assert "photos from 'image_link' and 'additional_image_link'" in source.notes[0]
+
+
+def test_an_atom_feed_is_read(tmp_path: Path) -> None:
+    feed = (
+        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0"><entry>'
+        '<g:id>1</g:id><title>Größe</title><link href="https://shop.example/cup"/>'
+        "<g:image_link>//shop.example/1.jpg</g:image_link></entry></feed>"
+    )
+    for encoding in ("utf-8", "utf-16"):
+        (entry,) = read(tmp_path, feed.encode(encoding), "items.xml").items
+        assert entry == SourceItem(Item("1", "Größe", url=f"{SHOP}/cup"), (f"{SHOP}/1.jpg",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("<rss><item></rss>", r"items\.xml: not XML that can be read: mismatched tag: line 1"),
+        ("", r"items\.xml: not XML that can be read: no element found"),
+        ("<rss><channel/></rss>", r"items\.xml: no items in it"),
+        (
+            '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><rss><item>&b;</item></rss>',
+            r"items\.xml: declares entities, which a product feed does not need; refused",
+        ),
+        (
+            '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]><rss><item>&a;</item></rss>',
+            r"items\.xml: declares entities",
+        ),
+    ],
+)
+def test_a_wrong_feed_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read(tmp_path, content, "items.xml")
+
+
+def workbook(*sheets: list[list[object]]) -> bytes:
+    """An Excel workbook with these sheets."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for number, rows in enumerate(sheets):
+        sheet = book.create_sheet(f"Sheet {number}")
+        for row in rows:
+            sheet.append(row)
+        for row in sheet.iter_rows():
+            for cell in row:
+                if cell.value == 42:
+                    cell.number_format = "00000000"
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("name", ["items.xlsx", "items.csv"])
+def test_an_excel_workbook_is_read(tmp_path: Path, name: str) -> None:
+    """Numbers in full, dates as dates; a row is named where it is in the sheet."""
+    rows: list[list[object]] = [
+        ["Preisliste 2026"],
+        [],
+        ["Artikel-Nr.", "Bezeichnung", "Preis", "Bild 1", "Bild 2", "Stand", "Neu", "EAN"],
+        [4006381333931, "Größe", 12.5, "a.jpg", "b.jpg", datetime(2026, 1, 2), True, 42],
+        [],
+        [None, "Summe", 12.5],
+        ["B", "b", 3.0, "c.jpg", None, None, None, None, "beside"],
+        ["C", "c", 0.1 + 0.2, "d.jpg"],
+    ]
+    source = read(tmp_path, workbook([["Legend"]], rows), name)
+    assert photos_of(source) == {"4006381333931": ["a.jpg", "b.jpg"], "C": ["d.jpg"]}
+    assert source.items[0].item == Item(
+        "4006381333931", "Größe", "12.5",
+        attributes={"stand": "2026-01-02", "neu": "true", "ean": "00000042"},
+    )  # fmt: skip
+    assert source.items[1].item.price == "0.3"
+    assert [line.partition(f"{name}, ")[2] for line in source.left_out] == [
+        "row 6: no sku",
+        "row 7: has 'beside' beside the last named column",
+    ]
+    assert source.notes[:2] == (
+        f"{name}: only the sheet 'Sheet 1' of 2 was read",
+        f"{name}: the names of the columns are in row 3; the rows above were not used",
+    )
+
+
+def test_a_workbook_without_usable_columns_is_refused_by_its_row(tmp_path: Path) -> None:
+    with pytest.raises(
+        TableError, match=r"items\.xlsx, row 1: no column named sku; .* are 'A', 'B'"
+    ):
+        read(tmp_path, workbook([["A", "B"], [1, 2]]), "items.xlsx")
+    with pytest.raises(TableError, match=r"items\.xlsx: no column named sku: it is empty"):
+        read(tmp_path, workbook([]), "items.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x", "not an Excel workbook that can be read"),
+        (b"PK\x03\x04 cut short", "not an Excel workbook that can be read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an Excel file of the old kind, or one with a password"),
+    ],
+)
+def test_what_is_no_workbook_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(TableError, match=rf"items\.xlsx: {message}"):
+        read(tmp_path, content, "items.xlsx")
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.sources.tables.workbook.LARGEST", 4 << 20)
+    content = io.BytesIO(workbook([["sku", "photo"], ["A", "a.jpg"]]))
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/more.xml", bytes(5 << 20))
+    with pytest.raises(TableError, match=r"5 MiB when unpacked, and at most 4 are read"):
+        read(tmp_path, content.getvalue(), "items.xlsx")
+
+
+def test_without_openpyxl_the_command_that_helps_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[xlsx\]'"):
+        read(tmp_path, b"PK\x03\x04", "items.xlsx")
+
+
+def test_a_title_above_the_names_of_columns_is_passed_over_and_said(tmp_path: Path) -> None:
+    source = read(tmp_path, "Price list;;\n\nItem No.;Name;Image\nA;a;a.jpg\n")
+    assert photos_of(source) == {"A": ["a.jpg"]}
+    assert (
+        "the names of the columns are in line 3; the lines above were not used" in source.notes[0]
+    )
+
+
+def test_numbers_that_a_spreadsheet_shortened_are_warned_of(tmp_path: Path) -> None:
+    text = 'sku,EAN,size,photo\nA,"4,00643E+12",1E+10,a.jpg\n4.00643E+12,4006381333931,,b.jpg\n'
+    source = read(tmp_path, text)
+    assert len(source.items) == 2
+    assert source.warnings == tuple(
+        f"items.csv: a spreadsheet program shortened 1 numbers of '{column}', and their last "
+        f"digits are lost ({which}); format the column as text and enter them again"
+        for column, which in (("ean", "line 2: 4,00643E+12"), ("sku", "line 3: 4.00643E+12"))
+    )
+
+
+@pytest.mark.parametrize("column", ["EAN", "sku"])
+def test_lost_leading_zeros_are_warned_of_where_check_digits_show_them(
+    tmp_path: Path, column: str
+) -> None:
+    numbers = ("4006381333931", "36000291452", "5449000000996", "96385074")
+    rows = "".join(f"{number}x,{number},a.jpg\n" for number in numbers)
+    if column == "sku":
+        rows = "".join(f"t,{number},a.jpg\n" for number in numbers)
+    header = "title,sku,photo\n" if column == "sku" else "sku,EAN,photo\n"
+    (warning,) = read(tmp_path, header + rows).warnings
+    assert "the leading zeros of 1 numbers of" in warning
+    assert "(line 3: 36000291452, which was 036000291452)" in warning
+
+
+def test_other_numbers_lost_nothing(tmp_path: Path) -> None:
+    rows = "".join(f"{number},{number},a.jpg\n" for number in range(1234567, 1234597))
+    assert read(tmp_path, f"sku,barcode,photo\n{rows}").warnings == ()

@@ -1,0 +1,62 @@
+"""Read product feeds in XML: RSS or Atom, as Google Merchant and others take them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from catalog.core.errors import TableError
+from catalog.sources.rows import Table, TableRow, table_of
+from catalog.sources.source import Remarks
+from catalog.sources.tables.column_names import field_of
+
+PRODUCTS = ("item", "entry")  # in RSS and in Atom
+
+
+def read_feed(data: bytes, remarks: Remarks) -> Table:
+    """Return a table whose columns are the names of the products' elements.
+
+    Raises:
+        TableError: It is no XML, or one that declares entities; the message names the line.
+    """
+    try:
+        return table_of(_rows(data))
+    except ParseError as error:
+        raise TableError(f"{remarks.table}: not XML that can be read: {error}") from error
+    except DefusedXmlException as error:
+        raise TableError(
+            f"{remarks.table}: declares entities, which a product feed does not need; refused"
+        ) from error
+
+
+def _rows(data: bytes) -> Iterator[TableRow]:
+    number = 0
+    for _, element in iterparse(io.BytesIO(data), events=("end",)):
+        if _name(element) in PRODUCTS:
+            number += 1
+            row = _row(element)
+            element.clear()  # a large feed need not be in memory twice
+            if row:
+                yield f"item {number}", row
+
+
+def _row(product: Element) -> dict[str, object]:
+    texts: dict[str, list[str]] = {}
+    for element in product:
+        text = " ".join("".join(element.itertext()).split()) or element.get("href", "")
+        if text and text not in texts.setdefault(_name(element), []):
+            texts[_name(element)].append(text)
+    return {
+        name: found if (field_of(name) or ("",))[0] == "photo" else ", ".join(found)
+        for name, found in texts.items()
+        if found
+    }
+
+
+def _name(element: Element) -> str:
+    """Return an element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
