@@ -23,7 +23,8 @@ from catalog.networks.featurizer import Featurizer
 PROGRAM = Path(sys.executable).with_name("visual-search")
 SETTLE, REST = 8, 20  # seconds
 BARE = """
-import sys
+import os, sys
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1])
 side = int(sys.argv[2])

@@ -1,79 +1,99 @@
-"""Build, activate, search and run where there is no network but loopback.
-
-A name server notes who asks for what, so that nothing is asked for unnoticed.
-"""
+"""Every command works where there is no network, and asks for none unless it is told to."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = """
-set -euo pipefail
-ip link set lo up
-mount --bind resolv.conf /etc/resolv.conf
-python "$NAME_SERVER" > asked.log &
-name_server=$!
-test "$(ip -o link | wc -l)" = 1
-visual-search catalog build photos --out bundle
-visual-search catalog activate bundle --json
-visual-search catalog search bundle "$PHOTO" --json > answer.json
-export VISUAL_SEARCH_CATALOG__ENGINE=openvino
-visual-search catalog search bundle "$PHOTO" --json > other.json
-unset VISUAL_SEARCH_CATALOG__ENGINE
-visual-search edge run --camera photos/only --port 8080 > edge.log 2>&1 &
-edge=$!
-for _ in $(seq 200); do
-  python - <<'PYTHON' && break || sleep 0.2
-import json, sys, urllib.request
-try:
-    answer = json.load(urllib.request.urlopen("http://127.0.0.1:8080/api/latest", timeout=2))
-except OSError:
-    sys.exit(1)
-sighting = answer["sighting"]
-if not sighting or sighting["verdict"] not in ("match", "one_of"):
-    sys.exit(1)
-open("sighting.json", "w").write(json.dumps(sighting))
-PYTHON
-done
-kill -INT $edge
-wait $edge
-kill $name_server
-"""
+import click
+import pytest
+
+from catalog.networks.engines import onnxruntime as engine
+from tests.support import offline_commands
+from tests.support.networks import write_featurizer
+from visual_search.command import command as program
+
+ROOT = Path(__file__).parents[2]
+OF_THE_NETWORK = {"catalog model pull"}  # which are there to fetch something
 
 
-def test_everything_works_with_loopback_alone(demonstration: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_no_command_asks_the_network_or_leaves_a_file(demonstration: Path, tmp_path: Path) -> None:
     photos = demonstration.parent / "photos" / "photos"
-    folders = sorted(photos.iterdir())[:5]
-    for folder in folders:
-        (tmp_path / "photos" / folder.name).mkdir(parents=True)
-        for photo in folder.iterdir():
-            (tmp_path / "photos" / folder.name / photo.name).write_bytes(photo.read_bytes())
+    folders = sorted(photos.iterdir())[:7]
+    for number, folder in enumerate(folders):
+        shutil.copytree(folder, tmp_path / ("photos" if number < 5 else "foreign") / folder.name)
+    shutil.copytree(tmp_path / "photos" / folders[0].name, tmp_path / "labelled" / folders[0].name)
     first = sorted(folders[0].iterdir())[0]
-    (tmp_path / "photos" / "only").mkdir()
-    (tmp_path / "photos" / "only" / "thing.jpg").write_bytes(first.read_bytes())
-    (tmp_path / "user").mkdir()
+    shutil.copy(first, tmp_path / "photo.png")
+    (tmp_path / "only").mkdir()
+    shutil.copy(first, tmp_path / "only" / first.name)
+    (tmp_path / "list.txt").write_text(f"{first}\n")
+    shutil.copy(write_featurizer(tmp_path / "featurizer") / "network.onnx", tmp_path)
+    shutil.copytree(demonstration.parent, tmp_path / "data" / "demo")
+    (tmp_path / "passphrase").write_text("five random words are enough\n")
+    (tmp_path / "passphrase").chmod(0o600)
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    for name in ("user", "temporary", "store"):
+        (tmp_path / name).mkdir()
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     done = subprocess.run(
-        ["unshare", "--net", "--mount", *user, "bash", "-c", SCRIPT],
-        cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False,
+        ["unshare", "--net", "--mount", *user, sys.executable, "-m", offline_commands.__name__],
+        cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False,
         env={
-            **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PHOTO": str(first),
+            "PYTHONPATH": str(ROOT),
             "HOME": str(tmp_path / "user"),
-            "NAME_SERVER": str(Path(__file__).parents[1] / "support" / "name_server.py"),
+            "TMPDIR": str(tmp_path / "temporary"),
+            "VISUAL_SEARCH_DEVICE__DATA_DIR": str(tmp_path / "data"),
+            "VISUAL_SEARCH_CATALOG__CACHE_DIR": str(tmp_path / "cache"),
+            "VISUAL_SEARCH_SYNC__SOURCE": f"file://{tmp_path}/store",
+            "VISUAL_SEARCH_OUTBOX__TRANSPORT": "file",
         },
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    answer = json.loads((tmp_path / "answer.json").read_text())
-    assert answer["answers"][0]["matches"][0]["sku"] in (folders[0].name, "only")
-    assert json.loads((tmp_path / "other.json").read_text())["answers"]
-    sighting = json.loads((tmp_path / "sighting.json").read_text())
-    assert sighting["matches"][0]["sku"] in (folders[0].name, "only")
-    assert (tmp_path / "asked.log").read_text() == "listening\n", "a name was asked for"
-    assert not list((tmp_path / "user").rglob("*")), "files were left outside of our folders"
+    noted = json.loads((tmp_path / "noted.json").read_text())
+    assert {command: asked for command, asked in noted["asked"].items() if asked} == {}
+    page = ["tcp 0100007F:1F90"]  # port 8080 of loopback alone
+    assert noted["listened"] == dict(zip(offline_commands.SERVE, (page, page, []), strict=True))
+    for name in ("user", "temporary"):
+        left = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / name).rglob("*"))
+        assert left == [], "files were left outside of our folders"
+
+
+def test_the_test_above_runs_every_command() -> None:
+    texts = [*offline_commands.ENDS, *offline_commands.SERVE]
+    left = [
+        name
+        for name in commands(program, "")
+        if name not in OF_THE_NETWORK and not any(f"visual-search {name}" in text for text in texts)
+    ]
+    assert left == []
+
+
+def commands(group: click.Group, prefix: str) -> list[str]:
+    """The names of all commands of a group that do something of their own."""
+    context = click.Context(group)
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            found += commands(command, f"{prefix}{name} ")
+            if not command.invoke_without_command:
+                continue
+        found.append(f"{prefix}{name}")
+    return found
+
+
+@pytest.mark.parametrize("version", ["1.20.0", "1.32.0", "1.32.9"])
+def test_a_version_of_onnxruntime_that_was_tried_is_taken(version: str) -> None:
+    assert engine.was_tried(version)
+
+
+@pytest.mark.parametrize("version", ["1.33.0", "2.0.0", "1.33.0.dev20261201"])
+def test_a_version_of_onnxruntime_that_nobody_tried_is_refused(version: str) -> None:
+    assert not engine.was_tried(version)

@@ -1,7 +1,8 @@
 """Run networks with ONNX Runtime.
 
 From version 1.29 on it would report to its maker, and keep what it could not send in the user's
-cache folder. It reads whether it may when it is imported.
+cache folder. It reads whether it may when it is imported. A version is refused until somebody has
+tried that it obeys: tests/system/test_offline.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ import onnxruntime
 from catalog.core.errors import FeaturizerError
 from catalog.core.vectors import Tensor
 from catalog.networks.engines.base import choose_output
+
+TRIED = (1, 32)  # the newest that the tests ran with; also in setup.py
+
+
+def was_tried(version: str) -> bool:
+    """Return whether a version of onnxruntime is known to report nothing where it may not."""
+    return tuple(int(part) for part in version.split(".")[:2]) <= TRIED
 
 
 class OnnxRuntime:
@@ -52,4 +60,9 @@ class OnnxRuntime:
 
 def open(network: Path, output: str | None) -> OnnxRuntime:
     """Open `network` with ONNX Runtime; see `catalog.networks.engines.choice.open_engine`."""
+    if not was_tried(onnxruntime.__version__):
+        raise FeaturizerError(
+            f"onnxruntime {onnxruntime.__version__} is newer than any that was tried, and could "
+            "report to its maker; install an older one: pip install 'onnxruntime<1.33'"
+        )
     return OnnxRuntime(network, output)
