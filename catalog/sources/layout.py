@@ -109,7 +109,7 @@ def _fold_views(folder: Folder) -> Folder:
     views = [
         child
         for child in holding
-        if child.item_file is None
+        if next(child.marked(), None) is None
         and is_view_name(child.short_name)
         and not any(grandchild.holds_pictures() for grandchild in child.folders)
     ]
