@@ -26,9 +26,10 @@ def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     if path.is_dir():
         source = read_folder(path, options)
         if not source.items:
+            left_out = f". Left out: {source.left_out[0]}" if source.left_out else ""
             raise ContentError(
                 f"{path}: no pictures in it; wanted are a folder for each item, "
-                "pictures named by their sku, or a CSV or JSONL table"
+                f"pictures named by their sku, or a CSV or JSONL table{left_out}"
             )
         return replace(source, notes=(*source.notes, *_tables_in(path)))
     if not path.exists():

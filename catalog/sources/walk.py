@@ -131,7 +131,7 @@ class _Walk:
         name = folder.name
         if name.startswith(".") or name.casefold() in SYSTEM_FOLDERS:
             self.passed_over.folders[name] += 1
-        elif (folder / MANIFEST).exists():
+        elif os.path.exists(folder / MANIFEST):
             self.passed_over.bundles.append(self._relative(folder))
         else:
             return True

@@ -277,6 +277,14 @@ def test_a_link_that_leads_out_is_not_followed_and_is_named(tmp_path: Path) -> N
     assert pictures_below(photos) == [photos / "cup" / "0.png"]
 
 
+def test_where_nothing_is_left_the_first_that_was_left_out_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", "0.png")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cup").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ContentError, match=r"no pictures in it; .* Left out: .*cup: a link to"):
+        read_source(tmp_path / "photos")
+
+
 def test_a_link_in_a_circle_is_not_followed_and_is_named(tmp_path: Path) -> None:
     write(tmp_path, "cup/0.png", "plate/0.png")
     (tmp_path / "cup" / "round").symlink_to(tmp_path)
