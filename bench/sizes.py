@@ -67,7 +67,9 @@ def photos_of(folder: Path, count: int) -> None:
         of_drawings = [number // PHOTOS_AN_ITEM % len(drawn) for number in numbers]
         items = _around(seen[of_drawings[::PHOTOS_AN_ITEM]], ITEM_COSINE, random)
         vectors = _around(items.repeat(PHOTOS_AN_ITEM, 0), PHOTO_COSINE, random)
-        for number, drawing, vector in zip(numbers, of_drawings, vectors, strict=True):
+        for number, first_drawing, vector in zip(numbers, of_drawings, vectors, strict=True):
+            # Each photo of an item is another drawing: copies would count as one photo.
+            drawing = (first_drawing + number % PHOTOS_AN_ITEM) % len(drawn)
             item = folder / "photos" / f"item-{number // PHOTOS_AN_ITEM:05}"
             item.mkdir(parents=True, exist_ok=True)
             data = files[drawing] + number.to_bytes(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalog.building import write
 from catalog.building.cache import FeatureCache
 from catalog.building.calibration_queries import photo_queries
-from catalog.building.collect import CollectedPhotos, StageProgress, collect
+from catalog.building.collect import CollectedPhotos, PhotoCopy, StageProgress, collect
 from catalog.building.distractors import drawn_distractors, photo_distractors
 from catalog.building.features import SkippedPhoto
 from catalog.building.workspace import publish, workspace
@@ -62,9 +62,12 @@ class BuildReport:
     """What a build made and what it left out.
 
     Attributes:
+        photos: How many photos the bundle holds; copies of them are not counted.
         skipped: The photos that could not be used.
         unconfirmed: How many photos by address are as fetched earlier, because their servers did
             not answer or no longer have them.
+        copies: The photos that are copies of others of their item, and are not in the bundle.
+        same_picture: The skus of different items that show the same picture, in groups.
         left_out: The rows and files of the source that were not used, as "PLACE: REASON".
         notes: What was taken for what in the source, in sentences.
         warnings: What is likely wrong with the source, in sentences.
@@ -76,6 +79,8 @@ class BuildReport:
     photos: int
     reused: int
     skipped: tuple[SkippedPhoto, ...]
+    copies: tuple[PhotoCopy, ...]
+    same_picture: tuple[tuple[str, ...], ...]
     without_photos: tuple[str, ...]
     few_photos: tuple[str, ...]
     index: IndexEntry
@@ -185,6 +190,8 @@ def build(
         photos=manifest.photos,
         reused=collected.reused,
         skipped=tuple(collected.skipped),
+        copies=tuple(collected.copies),
+        same_picture=tuple(collected.same_picture),
         without_photos=without_photos,
         few_photos=tuple(sku for sku, count in counts.items() if count < FEW_PHOTOS),
         index=index,

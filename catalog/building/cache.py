@@ -34,6 +34,11 @@ class PhotoFeature:
     height: int
     thumbnail: bytes
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
 
 class FeatureCache:
     """Features in SQLite, keyed by the photo's sha256, the network id and `DECODING`.

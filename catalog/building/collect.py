@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.building.cache import FeatureCache
-from catalog.building.features import SkippedPhoto, featurize
+from catalog.building.copies import Fingerprint, fingerprint, originals
+from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.items import Item, write_thumbnails
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
@@ -34,6 +36,14 @@ class BundlePhoto:
 
 
 @dataclass(frozen=True)
+class PhotoCopy:
+    """The place of a photo that is a copy of another photo of its item, and that one's place."""
+
+    name: str
+    original: str
+
+
+@dataclass(frozen=True)
 class CollectedPhotos:
     """What was collected of the photos.
 
@@ -41,9 +51,11 @@ class CollectedPhotos:
     a gigabyte and more.
 
     Attributes:
-        photos: The usable photos; a photo's position is its number.
+        photos: The usable photos without copies; a photo's position is its number.
         colours: Colour histograms, uint8 (n, 256).
         skipped: The photos that cannot be used.
+        copies: The copies, which count as one photo with their original.
+        same_picture: The skus of items that show the same picture, in groups.
         reused: How many photos were found in the build cache.
         local_features: How many local features all photos have together.
     """
@@ -51,6 +63,8 @@ class CollectedPhotos:
     photos: list[BundlePhoto]
     colours: NDArray[np.uint8]
     skipped: list[SkippedPhoto]
+    copies: list[PhotoCopy]
+    same_picture: list[tuple[str, ...]]
     reused: int
     local_features: int
 
@@ -74,35 +88,67 @@ def collect(
         What was collected; and apart, because they are large and needed for a while only, the
         network's own vectors, float32 (n, k), not normalised.
     """
-    places = [(source.item, place) for source in items for place in source.photos]
+    places = [place for source in items for place in source.photos]
     raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
     colours = np.empty((len(places), COLOURS), np.uint8)
     photos: list[BundlePhoto] = []
+    fingerprints: list[Fingerprint] = []
     skipped: list[SkippedPhoto] = []
-    reused = 0
+    copies: list[PhotoCopy] = []
+    reused = done = 0
     local_features = LocalFeatureWriter(workspace)
+    results = zip(places, featurize(places, featurizer, cache, PER_PHOTO), strict=True)
 
-    def thumbnails() -> Iterator[tuple[int, bytes]]:
-        nonlocal reused
-        results = featurize((place for _, place in places), featurizer, cache, PER_PHOTO)
-        progress("photos", 0, len(places))
-        for done, ((item, place), result) in enumerate(zip(places, results, strict=True), 1):
+    def usable(source: SourceItem) -> Iterator[tuple[str, FeaturizedPhoto]]:
+        nonlocal reused, done
+        for place, result in islice(results, len(source.photos)):
             if isinstance(result, SkippedPhoto):
                 skipped.append(result)
                 on_skip(result)
             else:
+                reused += result.reused
+                yield place, result
+            done += 1
+            progress("photos", done, len(places))
+
+    def thumbnails() -> Iterator[tuple[int, bytes]]:
+        progress("photos", 0, len(places))
+        for source in items:
+            found = list(usable(source))
+            prints = [
+                fingerprint(result.feature.thumbnail, result.feature.size) for _, result in found
+            ]
+            original = originals(prints).tolist()
+            copies.extend(
+                PhotoCopy(found[number][0], found[of][0])
+                for number, of in enumerate(original)
+                if number != of
+            )
+            for chosen in dict.fromkeys(original):  # an original takes the place of its first copy
+                place, result = found[chosen]
                 feature, number = result.feature, len(photos)
                 assert result.descriptors is not None
                 assert result.descriptors.local_features is not None
                 raw[number], colours[number] = feature.vector, result.descriptors.colours
                 local_features.add(result.descriptors.local_features)
-                size = feature.width, feature.height
-                photos.append(BundlePhoto(item, place, feature.sha256, *size))
-                reused += result.reused
+                photos.append(BundlePhoto(source.item, place, feature.sha256, *feature.size))
+                fingerprints.append(prints[chosen])
                 yield number, feature.thumbnail
-            progress("photos", done, len(places))
 
     write_thumbnails(workspace / "pictures.db", thumbnails())
-    count = len(photos)
-    features = local_features.finish()
-    return CollectedPhotos(photos, colours[:count], skipped, reused, features), raw[:count]
+    count, features = len(photos), local_features.finish()
+    same_picture = _same_picture(fingerprints, [photo.item.sku for photo in photos])
+    return (
+        CollectedPhotos(photos, colours[:count], skipped, copies, same_picture, reused, features),
+        raw[:count],
+    )
+
+
+def _same_picture(
+    fingerprints: Sequence[Fingerprint], skus: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """Return the skus of different items that show the same picture, in groups."""
+    groups: dict[int, dict[str, None]] = {}
+    for sku, original in zip(skus, originals(fingerprints).tolist(), strict=True):
+        groups.setdefault(original, {})[sku] = None
+    return list(dict.fromkeys(tuple(group) for group in groups.values() if len(group) > 1))

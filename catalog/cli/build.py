@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from catalog.networks.projection import Loss
     from catalog.sources.source import ItemFolders
 
+MOST_COPIES = 5  # named in the output
+
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path))
@@ -169,6 +171,18 @@ def _print_build(report: BuildReport) -> None:
         click.echo(
             f"{report.unconfirmed} photos by address are as fetched earlier: "
             "their servers did not answer, or no longer have them"
+        )
+    if report.copies:
+        copies = tuple(f"{copy.name} (of {Path(copy.original).name})" for copy in report.copies)
+        click.echo(
+            f"{len(copies)} photos are copies of others of their item and count as one with them: "
+            f"{names(copies, MOST_COPIES)}"
+        )
+    if report.same_picture:
+        groups = tuple(" = ".join(group) for group in report.same_picture)
+        click.echo(
+            "these items show the very same picture, so only other photos or a code can tell them "
+            f"apart: {names(groups)}"
         )
     if report.without_photos:
         click.echo(f"left without a photo: {names(report.without_photos)}")

@@ -128,5 +128,12 @@ def _print_results(results: list[NetworkResult]) -> None:
         )
     Console().print(table)
     click.echo(f"{results[0].asked} photos asked")
+    if results[0].copies:
+        click.echo(f"{results[0].copies} photos are copies of others and count as one with them")
+    if results[0].asked_copies:
+        click.echo(
+            f"{results[0].asked_copies} of the photos that asked are copies of labelled ones, "
+            "which are found more easily than new photos: the figures flatter the networks"
+        )
     for skipped in results[0].skipped:
         click.echo(f"left out: {skipped.name}: {skipped.reason}")

@@ -99,6 +99,11 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
     )
     for photo in result.skipped:
         click.echo(f"left out: {photo.name}: {photo.reason}")
+    if result.copies:
+        click.echo(
+            f"{result.copies} of the photos are copies of the catalogue's own, which are found "
+            "more easily than new photos: the figures flatter it"
+        )
     if result.foreign_labels:
         click.echo(f"not in the catalogue, so never right: {names(result.foreign_labels)}")
     if not vectors_only:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache
+from catalog.building.copies import Fingerprint, are_copies, fingerprint, originals
 from catalog.building.features import SkippedPhoto, featurize, read_place
 from catalog.core.errors import ContentError
 from catalog.core.photos import decode
@@ -42,6 +43,9 @@ class NetworkResult:
         dimensions: Length of its vectors in a bundle.
         network_dimensions: Length of its own output.
         skipped: Photos that could not be used.
+        copies: Number of labelled photos that are copies of others of their item, which count as
+            one with them.
+        asked_copies: Number of queries from another folder that are copies of labelled photos.
     """
 
     model: str
@@ -53,15 +57,35 @@ class NetworkResult:
     dimensions: int
     network_dimensions: int
     skipped: tuple[SkippedPhoto, ...]
+    copies: int
+    asked_copies: int
 
 
 @dataclass(frozen=True)
 class _RawPhotos:
-    """The network's own outputs (n, d) with the sku and the place of each photo."""
+    """The network's own outputs (n, d) with sku, place and fingerprint of each photo."""
 
     vectors: Vectors
     skus: list[str]
     places: list[str]
+    fingerprints: list[Fingerprint]
+
+    def without_copies(self) -> _RawPhotos:
+        """Return the same photos, without copies of another photo of the same item."""
+        by_item: dict[str, list[int]] = {}
+        for number, sku in enumerate(self.skus):
+            by_item.setdefault(sku, []).append(number)
+        kept = sorted(
+            numbers[original]
+            for numbers in by_item.values()
+            for original in set(originals([self.fingerprints[row] for row in numbers]).tolist())
+        )
+        return _RawPhotos(
+            self.vectors[kept],
+            [self.skus[number] for number in kept],
+            [self.places[number] for number in kept],
+            [self.fingerprints[number] for number in kept],
+        )
 
 
 def compare(
@@ -79,7 +103,7 @@ def compare(
         featurizer: The network.
         labelled: The items to search, with their photos.
         queries: Items with the photos to use as queries. None: each photo of `labelled` is a
-            query to all others; an item's only photo is not used as one.
+            query to all others; an item's only photo is not used as one, nor is a copy.
         cache_folder: The build cache; what a build has computed is not computed again.
         progress: Called after each photo.
 
@@ -93,7 +117,7 @@ def compare(
     def featurized(sources: Sequence[SourceItem], cache: FeatureCache) -> _RawPhotos:
         nonlocal done
         pairs = [(source.item.sku, place) for source in sources for place in source.photos]
-        vectors, skus, places = [], [], []
+        vectors, skus, places, fingerprints = [], [], [], []
         results = featurize((place for _, place in pairs), featurizer, cache)
         for (sku, place), result in zip(pairs, results, strict=True):
             done += 1
@@ -104,12 +128,14 @@ def compare(
             vectors.append(result.feature.vector)
             skus.append(sku)
             places.append(place)
+            fingerprints.append(fingerprint(result.feature.thumbnail, result.feature.size))
         if not vectors:
             raise ContentError("none of the photos could be used; nothing can be compared")
-        return _RawPhotos(np.stack(vectors), skus, places)
+        return _RawPhotos(np.stack(vectors), skus, places, fingerprints)
 
     with closing(FeatureCache(cache_folder)) as cache:
-        stored = featurized(labelled, cache)
+        everything = featurized(labelled, cache)
+        stored = everything.without_copies()
         asked = stored if queries is None else featurized(queries, cache)
     if featurizer.network_dimensions > MOST_DIMENSIONS and featurizer.projection is None:
         # As a build does: the owner sees what a bundle would answer.
@@ -134,6 +160,10 @@ def compare(
         dimensions=featurizer.dimensions,
         network_dimensions=featurizer.network_dimensions,
         skipped=tuple(skipped),
+        copies=len(everything.skus) - len(stored.skus),
+        asked_copies=0
+        if queries is None
+        else int(are_copies(asked.fingerprints, stored.fingerprints).sum()),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from catalog.building.cache import FeatureCache
+from catalog.building.copies import are_copies, fingerprint
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.bundle import Bundle, Match
 from catalog.core.errors import ContentError
@@ -22,6 +23,7 @@ from catalog.sources.source import DEFAULT_READING, ReadOptions
 from catalog.sources.walk import pictures_below
 
 TOLERANCE = 0.05  # by how much a measured share may differ from the predicted one
+LIKE_A_COPY = 0.8  # cosine similarity of the nearest photo from which it may be the same photo
 
 PhotoProgress = Callable[[int, int], None]  # photos done, of how many
 
@@ -66,6 +68,8 @@ class Evaluation:
         auroc: Probability that a thing in the catalogue gets a higher confidence than another.
         calibration_error: Expected calibration error of the confidence, over all photos.
         skipped: Photos that could not be used.
+        copies: Number of labelled photos that are copies of the catalogue's own photos. They are
+            found more easily than new photos, so they flatter the bundle.
         foreign_labels: Labels of folders whose sku the bundle does not hold.
     """
 
@@ -80,6 +84,7 @@ class Evaluation:
     auroc: float | None
     calibration_error: float | None
     skipped: tuple[SkippedPhoto, ...]
+    copies: int
     foreign_labels: tuple[str, ...]
 
 
@@ -135,7 +140,7 @@ def evaluate(
     catalogue = set(bundle.items.skus)
     skipped: list[SkippedPhoto] = []
     answers: list[PhotoAnswer] = []
-    queries = first = among_five = 0
+    queries = first = among_five = copies = 0
     local_features = None if vectors_only else PER_QUERY if bundle.manifest.local_features else 0
     with closing(FeatureCache(cache_folder)) as cache:
         places = [photo.place for photo in photos]
@@ -151,6 +156,7 @@ def evaluate(
             answers.append(answer)
             if photo.label is not None:
                 queries += 1
+                copies += _is_copy(bundle, result, matches)
                 first += answer.right
                 among_five += sku is not None and sku in [match.sku for match in matches[:5]]
     if not queries:
@@ -171,6 +177,7 @@ def evaluate(
         auroc=summary.auroc,
         calibration_error=summary.calibration_error,
         skipped=tuple(skipped),
+        copies=copies,
         foreign_labels=tuple(sorted(labels - catalogue)),
     ), answers
 
@@ -190,6 +197,21 @@ def _answer(
         return bundle.search(vector, 5, exact=exact)
     assert result.descriptors is not None
     return bundle.identify(vector, QueryDescriptors(result.descriptors), exact=exact)
+
+
+def _is_copy(bundle: Bundle, result: FeaturizedPhoto, matches: Sequence[Match]) -> bool:
+    """Return whether a photo is a copy of the catalogue's photo that its vector is nearest to."""
+    nearest = max(matches, key=lambda match: match.similarity, default=None)
+    if nearest is None or nearest.similarity < LIKE_A_COPY:
+        return False
+    thumbnail = bundle.items.thumbnail(nearest.photo)
+    photo = next(
+        photo for photo in bundle.items.photos(nearest.sku) if photo.number == nearest.photo
+    )
+    assert thumbnail is not None
+    own = fingerprint(thumbnail, (photo.width, photo.height))
+    asked = fingerprint(result.feature.thumbnail, result.feature.size)
+    return bool(are_copies([asked], [own])[0])
 
 
 def _outcome(bundle: Bundle, answer: PhotoAnswer) -> str:

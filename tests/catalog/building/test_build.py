@@ -29,7 +29,7 @@ from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest, verify
 from catalog.core.errors import BundleError, ContentError, ShelfError
-from catalog.core.photos import Picture
+from catalog.core.photos import Picture, decode, encode_jpeg
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment
 from catalog.sources.read import read_source
@@ -353,7 +353,9 @@ def test_thumbnails_do_not_gather_in_memory(
         for photo in many.rglob("*.png"):
             sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
             vector = np.random.default_rng(int(sha256[:8], 16)).normal(size=48).astype(np.float32)
-            kept.put([PhotoFeature(sha256, vector, 64, 64, bytes(each))], colour_grid.network_id)
+            picture = decode(photo.read_bytes(), photo.name)
+            thumbnail = encode_jpeg(picture, 64) + bytes(each)  # decoders ignore what follows
+            kept.put([PhotoFeature(sha256, vector, 64, 64, thumbnail)], colour_grid.network_id)
     tracemalloc.start()
     try:
         report = make(many, tmp_path / "out")
@@ -362,7 +364,7 @@ def test_thumbnails_do_not_gather_in_memory(
         tracemalloc.stop()
     assert report.reused == report.photos == MANY_THINGS * MANY_PHOTOS
     assert most < each * report.photos
-    assert Bundle.open(tmp_path / "out").thumbnail(299) == bytes(each)
+    assert (Bundle.open(tmp_path / "out").thumbnail(299) or b"").endswith(bytes(each))
 
 
 def test_a_cache_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
