@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from catalog.recognition.local_features.store import LocalFeatureWriter
 from catalog.sources.source import SourceItem
 
 StageProgress = Callable[[str, int, int], None]  # the stage, how many are done, of how many
+_Result = tuple[tuple[Item, str], FeaturizedPhoto | SkippedPhoto]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def collect(
         What was collected; and apart, because they are large and needed for a while only, the
         network's own vectors, float32 (n, k), not normalised.
     """
-    places = [place for source in items for place in source.photos]
+    places = [(source.item, place) for source in items for place in source.photos]
     raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
     colours = np.empty((len(places), COLOURS), np.uint8)
     photos: list[BundlePhoto] = []
@@ -97,49 +98,52 @@ def collect(
     copies: list[PhotoCopy] = []
     reused = done = 0
     local_features = LocalFeatureWriter(workspace)
-    results = zip(places, featurize(places, featurizer, cache, PER_PHOTO), strict=True)
 
-    def usable(source: SourceItem) -> Iterator[tuple[str, FeaturizedPhoto]]:
+    def usable(results: Iterable[_Result]) -> Iterator[tuple[Item, str, FeaturizedPhoto]]:
         nonlocal reused, done
-        for place, result in islice(results, len(source.photos)):
+        for (item, place), result in results:
             if isinstance(result, SkippedPhoto):
                 skipped.append(result)
                 on_skip(result)
             else:
                 reused += result.reused
-                yield place, result
+                yield item, place, result
             done += 1
             progress("photos", done, len(places))
 
     def thumbnails() -> Iterator[tuple[int, bytes]]:
+        results = featurize((place for _, place in places), featurizer, cache, PER_PHOTO)
         progress("photos", 0, len(places))
-        for source in items:
-            found = list(usable(source))
+        # The photos of one item are held until all are known: the last may be the original.
+        for _, group in groupby(zip(places, results, strict=True), lambda pair: pair[0][0].sku):
+            found = list(usable(group))
             prints = [
-                fingerprint(result.feature.thumbnail, result.feature.size) for _, result in found
+                fingerprint(result.feature.thumbnail, result.feature.size) for *_, result in found
             ]
             original = originals(prints).tolist()
             copies.extend(
-                PhotoCopy(found[number][0], found[of][0])
+                PhotoCopy(found[number][1], found[of][1])
                 for number, of in enumerate(original)
                 if number != of
             )
             for chosen in dict.fromkeys(original):  # an original takes the place of its first copy
-                place, result = found[chosen]
+                item, place, result = found[chosen]
                 feature, number = result.feature, len(photos)
                 assert result.descriptors is not None
                 assert result.descriptors.local_features is not None
                 raw[number], colours[number] = feature.vector, result.descriptors.colours
                 local_features.add(result.descriptors.local_features)
-                photos.append(BundlePhoto(source.item, place, feature.sha256, *feature.size))
+                photos.append(BundlePhoto(item, place, feature.sha256, *feature.size))
                 fingerprints.append(prints[chosen])
                 yield number, feature.thumbnail
 
     write_thumbnails(workspace / "pictures.db", thumbnails())
-    count, features = len(photos), local_features.finish()
+    count, feature_count = len(photos), local_features.finish()
     same_picture = _same_picture(fingerprints, [photo.item.sku for photo in photos])
     return (
-        CollectedPhotos(photos, colours[:count], skipped, copies, same_picture, reused, features),
+        CollectedPhotos(
+            photos, colours[:count], skipped, copies, same_picture, reused, feature_count
+        ),
         raw[:count],
     )
 
