@@ -44,7 +44,7 @@ SETS = {
 CHOSEN = 50  # photos of each set, of which copies are made
 TURNS = (1, 2, 4, 5, 8, 15)  # degrees
 BITS = 3  # by which two difference hashes may differ
-COST_ITEMS = 10  # items whose own photos are built to measure the cost
+COST_ITEMS = 4  # items whose own photos are built to measure the cost
 SEED = 5
 
 Bits = NDArray[np.bool_]
