@@ -111,6 +111,7 @@ class _Squares:
         self._is_centre = np.array([is_centre for _, is_centre, _ in squares], bool)
         self._pictures = _pictures(b"".join([square for _, _, square in squares]))
         self._sizes = np.array([photo.size for photo in photos])[self._photos]
+        self._is_square = self._sizes[:, 0] == self._sizes[:, 1]
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Yield the numbers of two photos that show the same, each pair once or twice."""
@@ -145,9 +146,10 @@ class _Squares:
         compressed = differences.max((1, 2)) <= COMPRESSED
         same_size = (self._sizes[others] == self._sizes[row]).all(1)
         # A centre is compared with photos that are square, and never with another centre.
-        is_square = self._sizes[:, 0] == self._sizes[:, 1]
         comparable = (
-            is_square[others] if self._is_centre[row] else ~self._is_centre[others] | is_square[row]
+            self._is_square[others]
+            if self._is_centre[row]
+            else ~self._is_centre[others] | self._is_square[row]
         )
         return np.asarray(comparable & np.where(same_size, compressed, resized))
 
