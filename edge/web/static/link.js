@@ -27,6 +27,7 @@ export class Link {
   open() {
     if (this.#wanted) return;
     this.#wanted = true;
+    this.#reached = true;
     this.#pause = FIRST_PAUSE;
     this.#connect();
   }

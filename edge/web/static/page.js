@@ -4,9 +4,9 @@ import { OwnAddress } from "./address.js";
 import { Panel, foundView, itemView, sentenceView, sightingView, textButton } from "./answer.js";
 import { stayAwake } from "./awake.js";
 import { byId, isOwnScreen, make } from "./dom.js";
-import { Link } from "./link.js";
 import { LivePicture } from "./picture.js";
 import { MOST_FOUND, fetchItem, fetchStatus, findItems, searchPhoto } from "./search.js";
+import { SharedLink } from "./windows.js";
 import { STAGES, capitalized, catalogueName, clock, spokenVerdict } from "./words.js";
 
 const BACK_AFTER = 90_000; // ms without input until the page shows the camera's answer again
@@ -61,7 +61,7 @@ function deviceTime(text) {
 
 // the state
 
-const link = new Link({
+const link = new SharedLink({
   onReach(reached) {
     byId("banner").hidden = reached;
     if (reached) {
