@@ -59,10 +59,10 @@ def run(
     opened: Opened,
     followed: FollowedShelf | None,
     state_folder: Path | None,
+    tls_folder: Path,
     on_ready: Callable[[list[str]], None],
     recorder: EventRecorder | None = None,
     on_announced: Callable[[list[str]], None] = lambda addresses: None,
-    tls_folder: Path = Path("tls"),
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -71,12 +71,12 @@ def run(
         opened: The bundle to begin with.
         followed: The shelf that is watched for a newer active bundle; None to stay with that one.
         state_folder: Where the process writes its state; None to write none.
+        tls_folder: Where the page's own certificate is kept, with `tls`.
         on_ready: Called with the page's addresses.
         recorder: Records events; None to record nothing.
         on_announced: Called with the page's addresses in the local network when it is announced
             there, and when they change; from another thread.
 
-        tls_folder: Where the page's own certificate is kept, with `tls`.
 
     Raises:
         PortError: The port cannot be listened on.

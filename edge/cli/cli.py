@@ -101,10 +101,10 @@ def run(
             opened,
             followed if bundle is None else None,
             device.state,
+            device.folder / "tls",
             print_addresses,
             recorder,
             print_announced,
-            device.folder / "tls",
         )
 
 

@@ -63,9 +63,9 @@ def demo(
         opened,
         None,
         folder / "state",
+        data / "tls",
         print_addresses,
         on_announced=print_announced,
-        tls_folder=data / "tls",
     )
 
 

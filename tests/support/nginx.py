@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import socket
 import subprocess
 import time
@@ -23,6 +22,9 @@ http {{
   access_log off;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  scgi_temp_path {folder}/scgi;
+  uwsgi_temp_path {folder}/uwsgi;
   client_max_body_size 20m;
   server {{
     listen 127.0.0.1:{port};
@@ -65,4 +67,4 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
-        os.sched_yield()
+        time.sleep(0.01)

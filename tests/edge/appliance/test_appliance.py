@@ -361,6 +361,7 @@ def test_a_busy_port_is_named_with_the_way_out(demonstration: Path) -> None:
     assert "--port" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_by_tls_is_trusted_through_the_devices_authority(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

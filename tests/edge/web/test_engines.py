@@ -147,13 +147,28 @@ def test_hidden_tab_holds_no_stream(engine: Engine, page: str, device: StandInDe
     """It connects again when it is shown."""
     assert open_streams(page) == 1
     with engine.cover():
-        deadline = time.monotonic() + 60
-        while open_streams(page):
-            assert time.monotonic() < deadline, "the stream stays open"
-            time.sleep(0.05)
+        await_streams(page, 0)
         device.show(Verdict.MATCH, [(CUP, 0.91)])
     await_true(engine, text(".title", "Blue stoneware cup"))
     await_true(engine, LIVE)
+
+
+def test_another_window_may_have_the_stream(
+    engine: Engine, page: str, device: StandInDevice
+) -> None:
+    """The page shows what that window is told, and has a stream again when it leaves."""
+    engine.script("""
+        const { page } = document.documentElement.dataset;
+        window.other = new BroadcastChannel(`${location.pathname} ${page}`);
+        other.postMessage({ claim: [0, 0] });
+    """)
+    await_streams(page, 0)
+    device.show(Verdict.MATCH, [(CUP, 0.91)])
+    told = httpx.get(f"{page}api/latest").text
+    engine.script(f"other.postMessage({{ state: {told} }})")
+    await_true(engine, text(".title", "Blue stoneware cup"))
+    engine.script("other.postMessage({ left: true }); other.close()")
+    await_streams(page, 1)
 
 
 def test_plain_page(engine: Engine, page: str, device: StandInDevice) -> None:
@@ -168,6 +183,14 @@ def open_streams(address: str) -> int:
     """How many streams the device holds open."""
     found: int = httpx.get(f"{address}api/status").json()["streams"]["open"]
     return found
+
+
+def await_streams(address: str, count: int) -> None:
+    """Wait until the device holds so many streams open."""
+    deadline = time.monotonic() + 60
+    while open_streams(address) != count:
+        assert time.monotonic() < deadline, f"there are never {count} streams"
+        time.sleep(0.05)
 
 
 def test_nothing_scrolls_sideways(engine: Engine, page: str, device: StandInDevice) -> None:

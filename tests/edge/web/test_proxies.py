@@ -55,6 +55,7 @@ def open_page(proxy: str, page: str, root: str = "") -> dict[str, Any]:
     return sample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("configuration", "page", "seen_as"),
     [
@@ -80,6 +81,7 @@ def test_page_behind_nginx(tmp_path: Path, configuration: str, page: str, seen_a
         assert f'"url": "{seen_as}' in sample["body"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slash", ["", "/"], ids=["path kept", "path removed"])
 def test_sub_path_behind_nginx(tmp_path: Path, slash: str) -> None:
     """The proxy may remove the path or not; the device's own screen needs none."""
@@ -177,6 +179,7 @@ def test_foreign_origin_behind_a_proxy_is_refused() -> None:
     assert client.post("/api/search", data=draw_look(CUP), headers=same_site).status_code == 403
 
 
+@pytest.mark.slow
 def test_clients_behind_a_proxy_are_told_apart(tmp_path: Path) -> None:
     """One of them cannot take the streams of the others, nor by what it claims to be."""
     configuration = (
