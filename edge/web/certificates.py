@@ -8,6 +8,7 @@ its key cannot pretend to be another website.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import socket
 import ssl
@@ -140,8 +141,8 @@ class GivenCertificate:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = (certificate, key)
-        self._read = self._state()
         self.context()
+        self._read = self._state()
 
     def renew(self, now: datetime) -> bool:
         """Whether the files are others than when they were last looked at."""
@@ -182,8 +183,12 @@ def server_context(certificate: Path, key: Path | None = None) -> ssl.SSLContext
 
 
 def own_names(settings: EdgeSettings) -> list[str]:
-    """The names and addresses at which a page with these settings is opened now."""
+    """The names and addresses at which a page with these settings is opened now.
+
+    A public address, which the authority may not sign and which may change, must be in `names`.
+    """
     machine = socket.gethostname().lower()
     names = [machine, machine.partition(".")[0], f"{settings.network_name}.local", *settings.names]
     usable = [name for name in names if HOST_NAME.fullmatch(name) or ":" in name]
-    return usable + (lan_addresses() if settings.lan else [])
+    addresses = lan_addresses() if settings.lan else []
+    return usable + [each for each in addresses if ipaddress.ip_address(each).is_private]

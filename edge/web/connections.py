@@ -77,29 +77,34 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def __init__(self, server: Any, sock: socket.socket, addr: Any, *given: Any, **named: Any):
         self.client = client_address(addr[0])
         self._incoming: HTTPRequestParser | None = None  # the request that comes in
-        self._began = self._idle_since = time.time()
+        # By the steady clock: a device's own clock may jump by years at its start.
+        self._began = self._idle_since = self._taken_at = time.monotonic()
+        self._sent = self._sent_before = 0  # how often something could be sent
         super().__init__(server, sock, addr, *given, **named)
 
     def received(self, data: bytes) -> bool:
         """Take what the client sent, and note when its request began."""
         taken: bool = super().received(data)
         if self.request is not self._incoming:
-            self._incoming, self._began = self.request, time.time()
+            self._incoming, self._began = self.request, time.monotonic()
         return taken
 
     def service(self) -> None:
         """Answer a request."""
+        self._idle_since = time.monotonic()
         super().service()
-        self._idle_since = time.time()
+        self._idle_since = time.monotonic()
 
     def is_late(self, now: float) -> bool:
         """Whether the client has had enough time for what it should do next.
 
-        What it sends drop by drop gives it no more time, and neither do empty lines.
+        What it sends drop by drop gives it no more time, and neither do empty lines. Whether it
+        takes what is sent shows from one call to the next.
         """
+        if self._sent != self._sent_before or not self.total_outbufs_len:
+            self._sent_before, self._taken_at = self._sent, now
         if self.total_outbufs_len:
-            taken_at: float = self.last_activity
-            return now - taken_at > IDLE_SECONDS
+            return now - self._taken_at > IDLE_SECONDS
         if self.requests:
             return False
         idle = now - self._idle_since
@@ -109,6 +114,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return now - self._began > HEAD_SECONDS or idle > IDLE_SECONDS + HEAD_SECONDS
         granted: float = BODY_SECONDS + incoming.body_bytes_received / LEAST_RATE
         return now - self._began > granted
+
+    def _flush_some(self, do_close: bool = True) -> bool:  # noqa: FBT001, FBT002 - waitress'
+        flushed: bool = super()._flush_some(do_close)
+        self._sent += flushed
+        return flushed
 
     def wait_until_taken(self) -> None:
         """Wait until the client has taken all but the last bytes of what was written, or left."""
@@ -165,6 +175,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """Close the connections of clients that are late."""
         for channel in list(self.active_channels.values()):
-            if channel.is_late(now):
+            if channel.is_late(time.monotonic()):
                 channel.will_close = True
                 channel.handle_close()  # a client that takes nothing would delay a polite end

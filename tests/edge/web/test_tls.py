@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from catalog.core.errors import SettingsError, ShelfError
 from catalog.recognition.decision import Verdict
 from edge.settings import EdgeSettings
-from edge.web import connections, tls
+from edge.web import certificates, connections, tls
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.certificates import GivenCertificate, OwnCertificate, own_names
@@ -314,6 +314,14 @@ def test_names_of_the_settings_are_in_it() -> None:
     """And those that are announced; without `lan` no address of the network."""
     settings = EdgeSettings.model_validate({"names": ["kiosk.fritz.box"], "name": "shop"})
     assert {"kiosk.fritz.box", "shop.local"} <= set(own_names(settings))
+
+
+def test_public_addresses_are_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They change with some providers, and each would need a new authority."""
+    monkeypatch.setattr(certificates, "lan_addresses", lambda: ["2a00:1450::1", "192.168.1.20"])
+    names = own_names(EdgeSettings.model_validate({"lan": True}))
+    assert "192.168.1.20" in names
+    assert "2a00:1450::1" not in names
 
 
 # a given certificate
