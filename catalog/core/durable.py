@@ -9,20 +9,20 @@ from pathlib import Path
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # of renameat2(2): swap the two names in one step
-SHARED, PRIVATE = 0o666, 0o600  # modes of new files; the umask is applied
+PRIVATE = 0o600  # mode of a file that other users of the machine may not read
 
 
-def write(path: Path, data: bytes, mode: int = SHARED) -> None:
+def write(path: Path, data: bytes, *, readable: bool = True) -> None:
     """Replace the file at `path`; after a power cut it holds all of `data` or its old content.
 
     Args:
         path: The file.
         data: Its new content.
-        mode: Its permissions; `PRIVATE` for what other users of the machine may not read.
+        readable: Whether other users of the machine may read it, as far as the umask allows.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        with open(temporary, "xb", opener=None if readable else private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -30,6 +30,11 @@ def write(path: Path, data: bytes, mode: int = SHARED) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def private(name: str | Path, flags: int) -> int:
+    """Open a file that only its owner may read, if it is new; an ``opener`` of `open`."""
+    return os.open(name, flags, PRIVATE)
 
 
 def make_folder(folder: Path) -> None:

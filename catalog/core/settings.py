@@ -141,8 +141,8 @@ def device_id(folder: Path) -> str:
     file = folder / "device-id"
     try:
         if not file.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            durable.write(file, f"{uuid.uuid4()}\n".encode())
+            durable.make_private_folder(folder)
+            durable.write(file, f"{uuid.uuid4()}\n".encode(), readable=False)
         return file.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ShelfError(f"{folder}: the data folder cannot be used: {error}") from error

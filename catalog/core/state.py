@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from catalog.core import durable
 from catalog.core.errors import ShelfError
 
-Phase = Literal["waiting", "opening", "open", "failed", "stopped"]
+Phase = Literal["waiting", "opening", "open", "unable", "failed", "stopped"]
 GOOD = ("never", "up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure
 State = TypeVar("State", bound="_State")
 
@@ -24,11 +24,12 @@ class EdgeState(_State):
     """The state that the edge process last reported.
 
     Attributes:
-        phase: What it does with `bundle`; "waiting" where it has none.
+        phase: What it does with `bundle`; "waiting" where it has none, "unable" where it has the
+            bundle open and cannot answer with it.
         bundle: Id of a bundle; empty where it has none.
         pid: Its process id.
         boot: The kernel's id of the boot in which it runs.
-        message: Why it failed.
+        message: Why it failed, or is unable.
         started: When the process began, in clock ticks after the boot.
         crashes: Number of earlier processes that died with this bundle without reporting an end.
         follows: Whether it opens each bundle that becomes active on the shelf.
@@ -190,8 +191,9 @@ def read_sync_state(folder: Path) -> SyncState:
 
 def _write(folder: Path, name: str, state: _State) -> None:
     try:
-        durable.make_folder(folder)
-        durable.write(folder / name, (state.model_dump_json(indent=1) + "\n").encode())
+        durable.make_private_folder(folder)
+        content = (state.model_dump_json(indent=1) + "\n").encode()
+        durable.write(folder / name, content, readable=False)
     except OSError as error:
         raise ShelfError(f"{folder}: cannot be written: {error.strerror}") from error
 

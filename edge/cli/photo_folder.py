@@ -22,9 +22,9 @@ LONGEST_NAME = 240  # bytes of a file's name
 def save_views(photos: Path, sku: str, title: str, views: Iterable[Frame]) -> list[Path]:
     """Write views as ``photos/sku/1.jpg`` and on, and the title into ``item.json`` there.
 
-    No file is overwritten: numbers continue after the highest one, and what else ``item.json``
-    holds stays. Each file is whole and on the disk before the next view is taken from `views`;
-    nothing is written before the first.
+    Only their owner can read them. No file is overwritten: numbers continue after the highest one,
+    and what else ``item.json`` holds stays. Each file is whole and on the disk before the next view
+    is taken from `views`; nothing is written before the first.
 
     Raises:
         ContentError: The sku cannot name a folder, or item.json is damaged.
@@ -36,7 +36,7 @@ def save_views(photos: Path, sku: str, title: str, views: Iterable[Frame]) -> li
     for view in views:
         try:
             if not paths:
-                folder.mkdir(parents=True, exist_ok=True)
+                durable.make_private_folder(folder)
                 durable.flush_folder(photos)
                 _write_title(folder / "item.json", title)
             paths.append(_write_photo(folder, view.image))
@@ -96,7 +96,7 @@ def titled(file: Path, title: str) -> bytes | None:
 def _write_title(file: Path, title: str) -> None:
     content = titled(file, title)
     if content is not None:
-        durable.write(file, content)
+        durable.write(file, content, readable=False)
 
 
 def _write_photo(folder: Path, image: Image) -> Path:
@@ -108,12 +108,12 @@ def _write_photo(folder: Path, image: Image) -> Path:
         # file systems of memory cards have no links.
         unfinished = folder / f".{number}.jpg.unfinished"
         try:
-            file = unfinished.open("xb")
+            new = durable.private(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             continue
         path = folder / f"{number}.jpg"
         try:
-            with file:
+            with os.fdopen(new, "wb") as file:
                 if path.exists():
                     continue
                 file.write(jpeg.tobytes())

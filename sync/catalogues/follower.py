@@ -274,7 +274,7 @@ class ChannelFollower:
         """Change the state file, under a lock: commands and ``sync run`` may do so together."""
         folder = self._device.state
         try:
-            durable.make_folder(folder)
+            durable.make_private_folder(folder)
             with locked(folder / "sync.lock", wait=True):
                 former = read_sync_state(folder)
                 state = former.model_copy(update=changes | self._versions())
@@ -287,7 +287,7 @@ class ChannelFollower:
     def _lock(self) -> Iterator[None]:
         """Let no other process of this device check at the same time."""
         try:
-            durable.make_folder(self.shelf.folder)
+            durable.make_private_folder(self.shelf.folder)
             with locked(self.shelf.folder / "pull.lock"):
                 yield
         except BlockingIOError as error:

@@ -110,7 +110,7 @@ class Puller:
     def _fetch_bundle(self, release: Release, manifest: Manifest) -> Path:
         """Make the complete, verified bundle in `incoming`, and return its folder."""
         incoming = self.shelf.incoming
-        durable.make_folder(incoming)
+        durable.make_private_folder(incoming)
         files = {
             entry.sha256: WantedFile(entry.sha256, entry.bytes) for entry in manifest.files.values()
         }

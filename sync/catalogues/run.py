@@ -154,7 +154,7 @@ def run_lock(follower: ChannelFollower) -> Iterator[None]:
         ShelfError: Another is running.
     """
     try:
-        durable.make_folder(follower.shelf.folder)
+        durable.make_private_folder(follower.shelf.folder)
         with locked(follower.shelf.folder / "run.lock", wait_s=LOCK_TIMEOUT_S):
             yield
     except BlockingIOError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uuid6
 
+from catalog.core import durable
 from catalog.core.errors import VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.locks import locked
@@ -51,7 +52,7 @@ def checks(config: Path | None) -> Iterator[Finding]:
     if chosen == "mqtt":
         yield from _certificate(settings, device)
     try:
-        device.state.mkdir(parents=True, exist_ok=True)
+        durable.make_private_folder(device.state)
         with locked(device.state / LOCK):
             yield from _connection(make_transport(), settings, topics)
     except BlockingIOError:

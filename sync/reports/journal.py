@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from catalog.core import durable
 from sync.outbox.clock import timestamp
 from sync.outbox.rows import StoredEvent
 
@@ -79,8 +80,9 @@ class Journal:
         return self._quoted.setdefault(detail, json.dumps(detail, ensure_ascii=False))
 
     def _open(self) -> IO[str]:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self._file.open("a", encoding="utf-8")
+        durable.make_private_folder(self._file.parent)
+        opened = durable.private(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._stream = os.fdopen(opened, "a", encoding="utf-8")
         return self._stream
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalog.core import durable
 from catalog.core.errors import NetworkError, SurroundingsError, VisualSearchError
 from catalog.core.locks import locked
 from sync.backoff import Backoff
@@ -207,7 +208,7 @@ class Reporter:
 
     def _acquire(self, lock: ExitStack) -> None:
         try:
-            self._state.mkdir(parents=True, exist_ok=True)
+            durable.make_private_folder(self._state)
             lock.enter_context(locked(self._state / LOCK))
         except BlockingIOError as error:
             raise OutboxError(

@@ -89,8 +89,8 @@ class KeyFolder:
         try:
             if folder.exists() and any(folder.iterdir()):
                 raise KeysError(f"{folder}: not empty; keys are only made in a folder of their own")
-            durable.make_folder(folder.absolute())
-            folder.chmod(0o700)
+            durable.make_private_folder(folder.absolute())
+            folder.chmod(0o700)  # it may have been there, empty
             root = Root()
             root.version = 0
             made = {name: _make(folder / name, name, passphrase) for name in FOLDERS}
@@ -201,8 +201,7 @@ def _make(folder: Path, name: str, passphrase: PassphrasePrompt) -> list[CryptoS
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret))
         signer = CryptoSigner(key)
         file = folder / _file_name(name, signer)
-        durable.write(file, pem)  # in a folder that others cannot enter
-        file.chmod(0o600)
+        durable.write(file, pem, readable=False)
         made.append(signer)
     return made
 

@@ -31,7 +31,7 @@ def factory_root(given: Path | None, folder: Path) -> bytes:
         if data is None:
             return copy.read_bytes()
         if not copy.exists() or copy.read_bytes() != data:
-            durable.make_folder(folder)
+            durable.make_private_folder(folder)
             durable.write(copy, data)
         return data
     except FileNotFoundError as error:

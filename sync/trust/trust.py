@@ -141,7 +141,7 @@ class Trust:
             if number > seen:
                 self._newest_seen.save(newest_seen, newest_seen.with_release(channel, number))
             if self._stored(copy, target) is None:
-                durable.make_folder(copy.parent)
+                durable.make_private_folder(copy.parent)
                 durable.write(copy, data)
         expiry = self.first_expiry
         return Release(channel, number, str(bundle), data, self.issued, expiry.expires, expiry.role)
@@ -261,7 +261,7 @@ class Trust:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            durable.make_folder(self._folder)
+            durable.make_private_folder(self._folder)
             with locked(self._folder / "lock", wait_s=LOCK_TIMEOUT_S):
                 yield
         except BlockingIOError as error:

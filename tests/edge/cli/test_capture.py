@@ -141,6 +141,13 @@ def test_views_are_numbered_and_the_catalogue_reads_them(tmp_path: Path) -> None
     assert len(entry.photos) == 2
 
 
+def test_other_users_cannot_see_the_photos(tmp_path: Path) -> None:
+    save_views(tmp_path / "photos", "A-1", "A thing", views(1))
+    folder = tmp_path / "photos" / "A-1"
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent)} == {0o700}
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "tea"
     folder.mkdir()
