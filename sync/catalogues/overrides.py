@@ -41,7 +41,8 @@ def pin(shelf: Shelf, version: str) -> str:
 
     Args:
         shelf: The shelf.
-        version: Its id, the beginning of its id, or the number of its release.
+        version: The number of its release; or its id, or the beginning of that, with the date and
+            the T at least, because a number means a release.
 
     Raises:
         ShelfError: It is not on the shelf, or another process is changing the shelf.
@@ -49,21 +50,25 @@ def pin(shelf: Shelf, version: str) -> str:
     with shelf.changing():
         state = shelf.state()
         names = sorted(folder.name for folder in shelf.versions.iterdir())
-        found = [
-            name
-            for name in names
-            if name.startswith(version) or str(state.releases.get(name)) == version
-        ]
+        if version.isdecimal():
+            found = [name for name in names if str(state.releases.get(name)) == version]
+        else:
+            found = [name for name in names if name.startswith(version)]
         if len(found) != 1 or not version:
+            known = [_with_release(name, state.releases.get(name)) for name in names]
             raise ShelfError(
                 f"{version!r}: {'several versions' if found else 'no version'} of that name on "
-                f"this device; there are: {', '.join(names) or 'none'}"
+                f"this device; there are: {', '.join(known) or 'none'}"
             )
         shelf.save_state(state.model_copy(update={"pinned": found[0], "trial": None}))
         active = shelf.active()
         if active is None or active.name != found[0]:
             shelf.switch(found[0])
     return found[0]
+
+
+def _with_release(name: str, release: int | None) -> str:
+    return name if release is None else f"{name} (release {release})"
 
 
 def unpin(shelf: Shelf, newest: str | None) -> None:

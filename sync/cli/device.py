@@ -163,7 +163,8 @@ def rollback(config: Path | None, *, as_json: bool) -> None:
 def pin(config: Path | None, version: str, *, as_json: bool) -> None:
     """Stay with VERSION, whatever is published.
 
-    VERSION is on this device: its id, the beginning of that, or its release's number.
+    VERSION is on this device: its release's number, its id, or the beginning of that, with
+    the date and the T at least.
 
     \b
     Examples:

@@ -332,6 +332,32 @@ def test_a_store_that_ignores_ranges_says_where_it_begins(bad: Store, faulty: Fa
         assert rest(body) == CONTENT
 
 
+@pytest.mark.slow
+def test_every_character_of_a_prefix_counts(s3_server: S3Server, s3_source: str) -> None:
+    """A ``#`` or ``?`` is none of an address's parts: without it, another place is meant."""
+    for prefix in ("a#b", "a?b=c", "a b", "a%20b"):
+        store = open_store(f"{s3_source}/{prefix}", endpoint_url=s3_server.address)
+        store.write("files/a", prefix.encode())
+    for prefix in ("a#b", "a?b=c", "a b", "a%20b"):
+        store = open_store(f"{s3_source}/{prefix}", endpoint_url=s3_server.address)
+        assert store.read("files/a", 100) == prefix.encode()
+    with pytest.raises(NotInStoreError):
+        open_store(f"{s3_source}/a", endpoint_url=s3_server.address).read("files/a", 100)
+
+
+def test_every_character_of_a_folder_counts(tmp_path: Path) -> None:
+    (tmp_path / "a#b?c d").mkdir()
+    for source in ((tmp_path / "a#b?c d").as_uri(), f"file://{tmp_path}/a#b?c d"):
+        open_store(source).write("files/a", source.encode())
+        assert (tmp_path / "a#b?c d" / "files" / "a").read_bytes() == source.encode()
+
+
+@pytest.mark.parametrize("source", ["s3://bucket#a/b", "s3://bucket?a", "s3:///a", "s3:bucket/a"])
+def test_an_address_without_a_clear_bucket_is_refused(source: str) -> None:
+    with pytest.raises(SettingsError, match="not a place to look for catalogues"):
+        open_store(source)
+
+
 def test_the_package_for_buckets_is_loaded_late() -> None:
     code = "import sys, sync.stores.base, sync.stores.s3; print('boto3' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
