@@ -78,17 +78,18 @@ class DeploymentState(_Frozen):
         """Return the state with `bundle` rejected; the oldest rejections are forgotten."""
         others = [(name, entry) for name, entry in self.rejected.items() if name != bundle]
         rejected = dict(others[1 - MOST_REJECTED :])
-        rejected[bundle] = RejectedBundle(reason=reason, by=_validated_by(engine))
+        rejected[bundle] = RejectedBundle(reason=reason, by=validated_by(engine))
         return self.model_copy(update={"rejected": rejected})
 
     def rejection(self, bundle: str, engine: str) -> str | None:
         """Return why this version and `engine` rejected `bundle`; None where they did not."""
         entry = self.rejected.get(bundle)
-        by = _validated_by(engine)
+        by = validated_by(engine)
         return entry.reason if entry is not None and entry.by == by else None
 
 
-def _validated_by(engine: str) -> str:
+def validated_by(engine: str) -> str:
+    """Say who validates here: the version, and the engine."""
     return f"{version('visual-search')}, {engine}"
 
 
@@ -106,4 +107,5 @@ def read_deployment_state(folder: Path) -> DeploymentState:
 
 def write_deployment_state(folder: Path, state: DeploymentState) -> None:
     """Write ``ledger.json`` durably."""
-    durable.write(folder / "ledger.json", (state.model_dump_json(indent=1) + "\n").encode())
+    content = (state.model_dump_json(indent=1) + "\n").encode()
+    durable.write(folder / "ledger.json", content, readable=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,19 @@ class Items:
             if item is not None:
                 return item
         return None
+
+    def all_items(self) -> Iterator[Item]:
+        """Yield every item.
+
+        Raises:
+            ValueError, RecursionError: The attributes of the next one cannot be read.
+        """
+        return map(_item, self._items.query("select * from items"))
+
+    def all_photos(self) -> Iterator[Photo]:
+        """Yield every photo, by number."""
+        rows = self._items.query("select * from photos order by number")
+        return (Photo(**row) for row in rows)
 
     def photos(self, sku: str) -> list[Photo]:
         """Return the photos of an item, in the catalogue's order."""

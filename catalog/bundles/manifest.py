@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,26 +29,33 @@ FILES = (
 )
 LARGEST_MANIFEST = 1 << 20  # bytes
 LONGEST_NAME = 255  # bytes of each part, the limit of file systems
+LARGEST_FILE = 1 << 40  # bytes
+MOST_PHOTOS = 100_000_000  # far more than fit a device; what is read or reserved is bounded by it
+
+Count = Annotated[int, Field(ge=0, le=MOST_PHOTOS)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True
+    )
 
 
 class FileEntry(_Strict):
     """Size in bytes and sha256 (hex) of one file."""
 
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=LARGEST_FILE)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # becomes part of a file's name
 
 
 class ProjectionEntry(_Strict):
     """What shortening the vectors cost; see `catalog.networks.projection.Loss`."""
 
-    dimensions: int
-    top1_before: float | None
-    top1_after: float | None
-    neighbours_kept: float
+    dimensions: Count
+    top1_before: Share | None
+    top1_after: Share | None
+    neighbours_kept: Share
 
 
 class FeaturizerEntry(_Strict):
@@ -57,8 +64,8 @@ class FeaturizerEntry(_Strict):
     id: str
     network: str
     name: str
-    dimensions: int
-    size: int
+    dimensions: Annotated[int, Field(ge=1, le=1 << 16)]
+    size: Annotated[int, Field(ge=1, le=1 << 14)]
     projection: ProjectionEntry | None = None
 
 
@@ -66,17 +73,17 @@ class IndexEntry(_Strict):
     """How the vectors are searched, and the recall@10 that was measured."""
 
     kind: Literal["annoy", "exact"]
-    n_trees: int
-    search_k: int
-    seed: int
-    recall: float
+    n_trees: Annotated[int, Field(ge=0, le=10_000)]
+    search_k: Count
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)]
+    recall: Share
     reason: str = ""
 
 
 class LocalFeaturesEntry(_Strict):
     """How many local features the bundle holds."""
 
-    features: int
+    features: Annotated[int, Field(ge=0, le=1 << 40)]
 
 
 class Manifest(_Strict):
@@ -85,8 +92,8 @@ class Manifest(_Strict):
     format: Literal[1]
     created: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")  # becomes part of a folder's name
     title: str
-    items: int
-    photos: int
+    items: Count
+    photos: Count
     featurizer: FeaturizerEntry
     index: IndexEntry
     calibration: Calibration

@@ -76,16 +76,24 @@ class Shelf:
     def activate(self, bundle: Path, engine: str = "auto") -> Activated:
         """Put a bundle on the shelf and make it the active one.
 
+        What is validated is the copy that the shelf keeps; nobody else changes the shelf meanwhile.
+
         Raises:
             BundleError: The bundle is damaged or did not pass validation; nothing changed.
             ShelfError: The shelf cannot be written, or another process is changing it.
         """
-        validated = validator.validate(bundle, engine)
+        _, identity = verify(bundle)
         with self.changing():
-            if not is_sound(self.versions / validated.bundle):
-                self._copy(bundle, validated.bundle)
+            version = self.versions / identity
+            kept = version if is_sound(version) else self._copy(bundle, identity)
+            try:
+                validated = validator.validate_in_child(kept, identity, engine)
+            except BundleError as error:  # it names the copy, which nobody knows
+                raise type(error)(str(error).replace(str(kept), str(bundle))) from error
+            if kept != version:
+                self.place(kept, identity)
             former = self.active()
-            self.switch(validated.bundle)
+            self.switch(identity)
         previous = None if former is None else former.name
         return Activated(validated.bundle, previous, validated.engine, validated.recall)
 
@@ -98,7 +106,7 @@ class Shelf:
             ShelfError: It cannot be written.
         """
         try:
-            durable.make_folder(self.versions)
+            durable.make_private_folder(self.versions)
             with self._locked():
                 self._sweep()
                 try:
@@ -161,8 +169,8 @@ class Shelf:
             if version.name not in needed:
                 self._remove(version)
 
-    def _copy(self, bundle: Path, identity: str) -> None:
-        """Copy the files that the manifest lists, check them again and make them a version."""
+    def _copy(self, bundle: Path, identity: str) -> Path:
+        """Copy the files that the manifest lists, check them again and return their folder."""
         target = self._scratch / identity
         manifest, found = read_manifest(bundle)
         if found != identity:
@@ -172,7 +180,7 @@ class Shelf:
             shutil.copyfile(bundle / name, target / name)
         if verify(target)[1] != identity:
             raise BundleError(f"{bundle}: changed while it was copied; try again")
-        self.place(target, identity)
+        return target
 
     def _remove(self, version: Path) -> None:
         """Remove a version unless an open `Bundle` has locked its manifest."""

@@ -2,8 +2,8 @@
 
 Annoy does not check its file, and a crafted or broken one crashes or hangs the process that
 loads it. So the digests are checked first, in this process. Then a child process with limits
-opens the bundle and answers its golden queries. Whatever happens to the child, the bundle is
-accepted or a `BundleError` says why not.
+opens the bundle, answers its golden queries, and reads what it holds. Whatever happens to the
+child, the bundle is accepted or a `BundleError` says why not.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.content_check import check_content
 from catalog.bundles.golden_queries import check_golden_queries
 from catalog.bundles.manifest import verify
 from catalog.core.errors import (
@@ -38,6 +40,8 @@ FROM_OUTSIDE = (
 )  # these say nothing of the bundle
 BEGAN = "began"  # the child's first line; a failure after it is due to the bundle
 PR_SET_PDEATHSIG = 1  # prctl(2)
+PRINTED = 1 << 20  # bytes that the child may print
+LONGEST_REASON = 1000  # characters
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously
 
 
@@ -86,19 +90,21 @@ def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validate
         engine,
     ]
     try:
-        child = subprocess.run(
-            command,
-            capture_output=True,
-            timeout=SECONDS,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,  # Ctrl-C must not look like a failed check
-        )
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            child = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                timeout=SECONDS,
+                start_new_session=True,  # Ctrl-C must not look like a failed check
+            )
+            printed, complaints = _content(out), _content(errors)
     except OSError as error:
         raise SurroundingsError(f"{path}: the check cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
         raise _too_slow(path) from error
-    answer = _answer(child, path)
+    answer = _answer(child.returncode, printed, complaints, path)
     if "missing_extra" in answer:
         raise MissingExtraError("running a network", answer["missing_extra"])
     if "error" in answer:
@@ -106,11 +112,17 @@ def validate_in_child(path: Path, bundle: str, engine: str = "auto") -> Validate
     return Validated(bundle, answer["engine"], answer["cosine"], answer["recall"])
 
 
-def _answer(child: subprocess.CompletedProcess[str], path: Path) -> dict[str, Any]:
-    """Return what an ended child printed, or raise why it could not print it."""
-    last = (child.stderr.strip().splitlines() or ["no word"])[-1]
-    if child.returncode < 0:
-        killer = signal.Signals(-child.returncode)
+def _content(file: IO[bytes]) -> str:
+    """The text of a file; a network may have names that are no UTF-8, and an engine print them."""
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def _answer(code: int, out: str, errors: str, path: Path) -> dict[str, Any]:
+    """Return what a child printed that ended with `code`, or raise why it could not print it."""
+    last = (errors.strip().splitlines() or ["no word"])[-1][:LONGEST_REASON]
+    if code < 0:
+        killer = signal.Signals(-code)
         last = killer.name
         if killer in FROM_OUTSIDE:
             raise SurroundingsError(
@@ -121,14 +133,14 @@ def _answer(child: subprocess.CompletedProcess[str], path: Path) -> dict[str, An
                 f"{path}: cannot be checked: this machine's processor lacks an instruction that "
                 "an installed package uses (SIGILL)"
             )
-    if not child.stdout.startswith(BEGAN):
+    if not out.startswith(BEGAN):
         raise SurroundingsError(f"{path}: the check cannot begin on this machine: {last}")
-    if -child.returncode == signal.SIGXCPU:
+    if -code == signal.SIGXCPU:
         raise _too_slow(path)
-    if child.returncode < 0:
+    if code < 0:
         raise BundleError(f"{path}: the bundle crashes whoever opens it ({last})")
     try:
-        answer: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+        answer: dict[str, Any] = json.loads(out.splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise BundleError(f"{path}: the bundle cannot be opened: {last}") from error
     return answer
@@ -143,9 +155,12 @@ def _child(path: Path, engine: str) -> dict[str, object]:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))  # SIGXCPU, not SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (PRINTED, PRINTED))
     try:
         with Bundle.open(path, engine, verified=True) as bundle:
-            return {"engine": bundle.featurizer.engine, **check_golden_queries(bundle)}
+            answers = check_golden_queries(bundle)
+            check_content(bundle)
+            return {"engine": bundle.featurizer.engine, **answers}
     except MissingExtraError as error:
         return {"missing_extra": error.extra}
     except VisualSearchError as error:

@@ -265,6 +265,38 @@ def test_a_field_too_many_or_too_few_is_refused(own_bundle: Path) -> None:
             Bundle.open(own_bundle)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("items",), -1),
+        (("photos",), 10**12),
+        (("photos",), 10**400),
+        (("featurizer", "dimensions"), 0),
+        (("featurizer", "size"), 10**9),
+        (("index", "n_trees"), 10**9),
+        (("index", "search_k"), -1),
+        (("index", "seed"), 1 << 64),
+        (("index", "recall"), float("nan")),
+        (("index", "recall"), 1.5),
+        (("files", "items.db", "bytes"), 1 << 62),
+        (("calibration", "none"), float("inf")),
+    ],
+    ids=str,
+)
+def test_a_number_out_of_bounds_is_refused(
+    own_bundle: Path, place: tuple[str, ...], value: float
+) -> None:
+    manifest = json.loads((own_bundle / MANIFEST).read_bytes())
+    inner = manifest
+    for key in place[:-1]:
+        inner = inner[key]
+    assert place[-1] in inner
+    inner[place[-1]] = value
+    (own_bundle / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="not a bundle's manifest"):
+        read_manifest(own_bundle)
+
+
 def test_a_huge_manifest_is_refused_unread(own_bundle: Path) -> None:
     with (own_bundle / MANIFEST).open("ab") as file:
         file.truncate(LARGEST_MANIFEST + 1)

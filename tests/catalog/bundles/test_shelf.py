@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.content_check import check_content
 from catalog.bundles.deployment_state import MOST_REJECTED, DeploymentState
 from catalog.bundles.manifest import MANIFEST, verify
 from catalog.bundles.shelf import Shelf
@@ -31,6 +33,7 @@ from catalog.core.state import (
     write_edge_state,
     write_sync_state,
 )
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
 from tests.conftest import Surroundings, sign_again
 
 
@@ -130,6 +133,40 @@ def test_a_bundle_that_fails_validation_leaves_the_active_one(
     active = shelf.active()
     assert active is not None
     assert active.name == first
+
+
+@pytest.mark.slow
+def test_a_manifest_that_leaves_the_network_out_is_refused(
+    shelf: Shelf, small_bundle: Path, newer: Path
+) -> None:
+    """What is proved is the copy that is kept, which has only what the manifest lists."""
+    first = shelf.activate(small_bundle).bundle
+    manifest = json.loads((newer / MANIFEST).read_bytes())
+    del manifest["files"]["featurizer/network.onnx"]
+    (newer / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"newer\.bundle/featurizer/network\.onnx"):
+        shelf.activate(newer)
+    active = shelf.active()
+    assert active is not None
+    assert active.name == first
+    assert names(shelf.versions) == {first}
+
+
+def test_a_manifest_that_leaves_a_file_of_the_network_out_is_not_published(newer: Path) -> None:
+    for name in (SYMBOL_FILE, PARAMETERS_FILE):
+        (newer / "featurizer" / name).write_bytes(b"x")
+    with Bundle.open(newer) as bundle, pytest.raises(BundleError, match="lists no featurizer/"):
+        check_content(bundle)
+
+
+def test_other_users_cannot_read_the_state(shelf: Shelf, own_bundle: Path) -> None:
+    with shelf.changing():
+        shelf.save_state(DeploymentState())
+    write_sync_state(shelf.folder / "state", SyncState())
+    for folder in (shelf.folder, shelf.folder / "state"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    for file in (shelf.folder / "ledger.json", shelf.folder / "state" / "sync.json"):
+        assert file.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.slow

@@ -527,6 +527,28 @@ def test_a_pinned_version_stays_until_unpinned(
     assert following.device().check().outcome == "installed"
 
 
+@pytest.mark.parametrize("wanted", ["2", "20", "20261129"])
+def test_a_number_to_pin_is_a_release_never_the_beginning_of_an_id(
+    following: Following, wanted: str
+) -> None:
+    assert following.active().startswith("20")
+    with pytest.raises(ShelfError, match=rf"no version .* {following.active()} \(release 1\)"):
+        following.device().pin(wanted)
+    assert following.device().pin(following.active()[:9]).pinned == following.active()
+
+
+@pytest.mark.slow
+def test_a_network_with_names_that_are_no_text_is_rejected_and_remembered(
+    following: Following, newer: Path
+) -> None:
+    network = newer / "featurizer" / "network.onnx"
+    network.write_bytes(network.read_bytes().replace(b"embedding", b"\xff\xfebedding"))
+    sign_again(newer)
+    following.publish(newer)
+    assert "release 2" in refused(following, following.device().check(), "rejected")
+    assert "is not tried again" in following.device().check().message
+
+
 @pytest.mark.parametrize("wanted", ["", "absent", "7"])
 def test_only_a_version_on_the_shelf_can_be_pinned(following: Following, wanted: str) -> None:
     with pytest.raises(ShelfError, match=f"there are: {following.active()}"):

@@ -1,0 +1,101 @@
+"""The validator reads what a bundle holds: what a device could not show, it refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.content_check import _sample, check_content
+from catalog.bundles.validator import validate
+from catalog.core.errors import BundleError
+from tests.conftest import sign_again
+
+Change = Callable[[Path], None]
+
+
+def items(*statements: str) -> Change:
+    """Change ``items.db``."""
+    return lambda bundle: execute(bundle / "items.db", statements)
+
+
+def pictures(*statements: str) -> Change:
+    """Change ``pictures.db``."""
+    return lambda bundle: execute(bundle / "pictures.db", statements)
+
+
+def execute(file: Path, statements: tuple[str, ...]) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (items("UPDATE items SET attributes = '{not json'"), "its attributes cannot be read"),
+        (items("UPDATE items SET attributes = '[1]'"), "cannot be shown"),
+        (items("""UPDATE items SET attributes = '{"a": {"b": 1}}'"""), "cannot be shown"),
+        (
+            items("UPDATE items SET title = printf('%.*c', 2000000, 'x')"),
+            "cannot be shown",
+        ),
+        (
+            items("UPDATE photos SET sku = 'absent' WHERE number = 3"),
+            "photo 3 belongs to no item",
+        ),
+        (
+            items("UPDATE photos SET sku = (SELECT sku FROM photos WHERE number = 0)"),
+            "has no photo",
+        ),
+        (items("UPDATE photos SET width = 0"), "impossible size"),
+        (items("ALTER TABLE photos DROP COLUMN height"), "photos are not described"),
+        (items("DROP TABLE items_fts"), "its items cannot be read"),
+        (items("INSERT INTO items_fts (items_fts) VALUES ('delete-all')"), "does not find"),
+        (pictures("DELETE FROM thumbnails WHERE number = 5"), "photo 5 has no thumbnail"),
+        (pictures("UPDATE thumbnails SET jpeg = x'FFD8FF00'"), "the thumbnail of photo 0"),
+        (
+            pictures("UPDATE thumbnails SET jpeg = zeroblob(2000000) WHERE number = 23"),
+            "photo 23 has no thumbnail of a usable size",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(own_bundle: Path, change: Change, said: str) -> None:
+    change(own_bundle)
+    sign_again(own_bundle)
+    with Bundle.open(own_bundle) as bundle, pytest.raises(BundleError, match=said):
+        check_content(bundle)
+
+
+def test_what_a_build_writes_passes(small_bundle: Path) -> None:
+    with Bundle.open(small_bundle) as bundle:
+        check_content(bundle)
+
+
+def test_the_validator_checks_the_content(own_bundle: Path) -> None:
+    execute(own_bundle / "items.db", ("UPDATE items SET attributes = '{not json'",))
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"own\.bundle: the first item: its attributes"):
+        validate(own_bundle)
+
+
+@pytest.mark.parametrize("names", [(b"embedding", -1), (b"pooled", 1)], ids=["output", "inside"])
+def test_a_network_with_names_that_are_no_text_is_refused(
+    own_bundle: Path, names: tuple[bytes, int]
+) -> None:
+    """The engine prints them, and the validator's parent reads what it prints."""
+    file = own_bundle / "featurizer" / "network.onnx"
+    name, count = names
+    file.write_bytes(file.read_bytes().replace(name, b"\xff\xfe" + name[2:], count))
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match=r"own\.bundle"):
+        validate(own_bundle)
+
+
+def test_a_sample_has_the_first_and_the_last() -> None:
+    assert _sample(range(3), 4) == [0, 1, 2]
+    assert _sample(range(1000), 4) == [0, 333, 666, 999]
