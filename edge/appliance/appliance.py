@@ -81,6 +81,7 @@ class Appliance:
                 followed.engine,
                 lambda: self._loop.open_bundle,
                 self._on_shelf_change,
+                self._loop.inability,
             )
 
     @property
@@ -236,10 +237,10 @@ class Appliance:
 
     def _on_shelf_change(self, phase: Phase, bundle: str, message: str) -> None:
         self._write_phase(phase, bundle, message)
-        if message:
+        if message and phase != "unable":
             self._failure = self._without_folder(message)
             self.latest.notify()
-        if phase == "failed" and self._recorder is not None:
+        if phase in ("failed", "unable") and self._recorder is not None:
             self._recorder.catalogue_rejected(bundle, message, self._bundle_id())
 
     def _write_phase(self, phase: Phase, bundle: str, message: str = "") -> None:

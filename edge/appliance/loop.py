@@ -28,6 +28,7 @@ CROP_JPEG_SIDE = 480  # pixels, longer side of a sighting's crop
 MOST_MATCHES = 4  # the match and the next best
 FRAME_TIMEOUT_S = 0.5  # how late the loop notices that it should stop
 STUCK_S = 15.0  # without an analysed frame, though the camera is online
+MOST_FAILURES = 5  # of searches, none of them answered; then the catalogue cannot be used
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class RecognitionLoop:
         self._recorder = recorder
         self._sequence = 0
         self._failure = ""
+        self._failed_searches, self._last_failure = 0, ""  # since the last one that was answered
         self._analysed_at = time.monotonic()
 
     @property
@@ -102,23 +104,30 @@ class RecognitionLoop:
                 continue
             next_analysis = now + self._interval_s
             try:
-                self._analyse(frame)
+                if self._analyse(frame):
+                    self._failed_searches = 0
                 self._analysed_at, self._failure = time.monotonic(), ""
                 next_analysis = now + self._recognizer.next_interval_s(self._interval_s)
             except Exception as error:  # the next frame may succeed
                 if not self._failure:
                     log.exception("cannot search")
-                self._failure = f"cannot search: {error}"
+                self._failure = self._last_failure = f"cannot search: {error}"
+                self._failed_searches += 1
                 self.forget()
 
     def trouble(self) -> str:
         """Why no frame is recognized now, to follow "the device"; empty where all is well."""
         if self._failure:
             return self._failure
-        online = self._reader.state.status == "online"
-        if online and time.monotonic() - self._analysed_at > STUCK_S:
-            return f"has not searched a frame for {STUCK_S:g} seconds"
-        return ""
+        return f"has not searched a frame for {STUCK_S:g} seconds" if self._is_stuck() else ""
+
+    def inability(self) -> str:
+        """Why nothing is answered with this catalogue; empty where something is, or may be."""
+        if self.open_bundle is None:
+            return ""
+        if self._failed_searches >= MOST_FAILURES:
+            return self._last_failure
+        return self.trouble() if self._is_stuck() else ""
 
     def search(self, image: Image, box: Box | None) -> Sighting:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
@@ -127,6 +136,7 @@ class RecognitionLoop:
     def use(self, bundle: Bundle) -> None:
         """Recognize with another bundle from the next frame on."""
         self.observation = None  # it refers to the bundle before, which would stay open
+        self._failed_searches = 0
         self._recognizer.use(bundle)
         self.forget()
 
@@ -159,12 +169,17 @@ class RecognitionLoop:
             self._recorder.sighting(sighting)
         return sighting
 
-    def _analyse(self, frame: Frame) -> None:
+    def _is_stuck(self) -> bool:
+        online = self._reader.state.status == "online"
+        return online and time.monotonic() - self._analysed_at > STUCK_S
+
+    def _analyse(self, frame: Frame) -> bool:
+        """Recognize what a frame shows, and tell it; whether a thing was searched for."""
         learn = self._may_learn_background and self._reader.learns_background
         self._recognizer.learn_background(learn=learn)
         if self.open_bundle is None:
             self._recognizer.watch(frame)
-            return
+            return False
         observation = self._recognizer.observe(frame)
         self.counters.count_analysis(observation.timings)
         if not observation.thing_unchanged:
@@ -174,10 +189,11 @@ class RecognitionLoop:
         is_first = self.latest.newest() is None
         if not observation.decision_changed and not is_first:
             self.latest.extend(frame.at)
-            return
+            return observation.features is not None
         sighting = self.publish(observation, frame.at)
         named = ", ".join(match.item.sku for match in sighting.matches[:3])
         log.info("%s %s", sighting.verdict.value, named)
+        return observation.features is not None
 
 
 def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import verify
+from catalog.bundles.passed import has_passed, remember_passed
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, FeaturizerError, ShelfError
 from catalog.core.state import Phase, edge_state, write_edge_state
@@ -58,11 +60,7 @@ def open_bundle(
         BundleError: `bundle` cannot be opened; says what to do.
     """
     if bundle is not None:
-        passed = validator.validate(bundle, engine)
-        opened = Bundle.open(bundle, engine)
-        if opened.id != passed.bundle:
-            raise BundleError(f"{bundle}: was rebuilt while it was checked; try again")
-        return Opened(opened)
+        return Opened(_open_named(bundle, state_folder, engine))
     active, previous = shelf.active(), shelf.previous()
     if active is None:
         return Opened(None)
@@ -81,6 +79,18 @@ def open_bundle(
                 recorder.catalogue_rejected(active.name, failure, opened.id)
             return Opened(opened, failure)
     return Opened(None, failure)
+
+
+def _open_named(bundle: Path, state_folder: Path, engine: str) -> Bundle:
+    """Open a bundle that did not come by the shelf; validate it where it is new on this device."""
+    _, identity = verify(bundle)
+    if not has_passed(state_folder, identity, engine):
+        validator.validate_in_child(bundle, identity, engine)
+        remember_passed(state_folder, identity, engine)
+    opened = Bundle.open(bundle, engine, verified=True)
+    if opened.id != identity:
+        raise BundleError(f"{bundle}: was rebuilt while it was checked; try again")
+    return opened
 
 
 def write_phase(

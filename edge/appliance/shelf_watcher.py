@@ -50,6 +50,7 @@ class ShelfWatcher:
         engine: The engine that runs a bundle's network.
         current: Gives the bundle that is in use; None where none is.
         on_change: Called with the phase, the bundle's id and a message.
+        inability: Why the bundle in use answers nothing; empty where it does.
     """
 
     def __init__(
@@ -58,16 +59,19 @@ class ShelfWatcher:
         engine: str,
         current: Callable[[], Bundle | None],
         on_change: Callable[[Phase, str, str], None],
+        inability: Callable[[], str] = lambda: "",
     ) -> None:
         self._shelf = shelf
         self._engine = engine
         self._current = current
         self._on_change = on_change
+        self._inability = inability
         self._ready: Bundle | None = None
         self._lost = ""
         self._tried: int | None = None  # the activation that was tried already
         self._retry_at = 0.0  # monotonic seconds; nothing is tried before
         self._failed = False
+        self._unable = ""  # the bundle that was said to answer nothing
 
     def take(self) -> Bundle | None:
         """Hand over the newly opened bundle, once; None where there is none."""
@@ -108,9 +112,8 @@ class ShelfWatcher:
             self._lost, self._tried = loss, None
             return
         if active is None or (current is not None and active.name == current.id):
-            if self._failed and current is not None:
-                self._failed = False
-                self._on_change("open", current.id, "")
+            if current is not None:
+                self._tell_of(current)
             self._tried = None
             return
         if activation == self._tried or time.monotonic() < self._retry_at:
@@ -133,6 +136,16 @@ class ShelfWatcher:
             else:
                 self._on_change("waiting", "", str(error) or type(error).__name__)
             raise
+
+    def _tell_of(self, current: Bundle) -> None:
+        """Say whether the bundle in use can be used, where that has changed."""
+        inability = self._inability()
+        if inability and self._unable != current.id:
+            self._unable = current.id
+            self._on_change("unable", current.id, inability)
+        elif not inability and (self._failed or self._unable):
+            self._failed, self._unable = False, ""
+            self._on_change("open", current.id, "")
 
     def _open_previous(self) -> None:
         previous = self._shelf.previous()

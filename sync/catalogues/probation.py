@@ -1,10 +1,10 @@
 """The probation of a new bundle: roll back automatically if the appliance cannot run with it.
 
 A bundle fails its probation if a running appliance does not open it in time, if it says that it
-cannot open it, or if it crashes twice with it: a process that ended without saying so while the
-kernel went on. A reboot, a power cut, an appliance that was stopped or that does not run, say
-nothing about the bundle. The probation ends well when the appliance has had the bundle open for
-`SOAK_TIME_S` seconds.
+cannot open it or cannot answer with it, or if it crashes twice with it: a process that ended
+without saying so while the kernel went on. A reboot, a power cut, an appliance that was stopped or
+that does not run, say nothing about the bundle. The probation ends well when the appliance has had
+the bundle open for `SOAK_TIME_S` seconds.
 
 The deployment state calls the probation ``trial``.
 """
@@ -96,6 +96,8 @@ class ProbationWatcher:
         about_it = edge.bundle == probation.bundle and edge != probation.before
         if about_it and edge.phase == "failed":
             return f"edge could not open it: {edge.message}"
+        if about_it and edge.phase == "unable":
+            return f"edge cannot answer with it: {edge.message}"
         if about_it and edge.crashes + edge.crashed >= MAX_CRASHES:
             return f"edge crashed {MAX_CRASHES} times with it"
         opened = edge.bundle == probation.bundle and edge.phase == "open"

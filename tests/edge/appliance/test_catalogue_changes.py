@@ -5,20 +5,25 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sqlite3
 import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.deployment_state import Probation
 from catalog.bundles.manifest import read_manifest
 from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError
 from catalog.core.settings import DeviceSettings
+from catalog.core.state import read_edge_state
 from edge.appliance import shelf_watcher
 from edge.appliance.appliance import Appliance
 from edge.appliance.event_recorder import open_recorder
@@ -27,6 +32,7 @@ from edge.appliance.shelf_watcher import FollowedShelf
 from edge.errors import CameraError
 from edge.settings import EdgeSettings
 from edge.sighting import Image
+from sync.catalogues.probation import ProbationWatcher
 from sync.settings import OutboxSettings
 from tests.conftest import sign_again
 from tests.edge.appliance.test_appliance import until
@@ -163,6 +169,48 @@ def test_a_reader_finishes_with_the_version_that_it_began_with(
         go_on.set()
         assert answer.result() is not None
     until(lambda: left() is None)
+
+
+def test_a_catalogue_that_cannot_answer_fails_its_probation(
+    device: Appliance, shelf: Shelf, tmp_path: Path
+) -> None:
+    """It is open, and each search with it fails: sync goes back, and the device answers again."""
+    sound, other = device.catalogue.id, shelf.previous()
+    assert other is not None
+    with closing(sqlite3.connect(other / "items.db")) as items, items:
+        items.execute("UPDATE items SET attributes = '{not json'")
+    state = tmp_path / "state"
+    watcher = ProbationWatcher(shelf, lambda: read_edge_state(state))
+    with shelf.changing():
+        trial = Probation(bundle=other.name, patience_s=60, before=read_edge_state(state))
+        shelf.save_state(shelf.state().model_copy(update={"trial": trial}))
+        shelf.switch(other.name)
+    until(lambda: watcher.check() == "bad")
+    assert "edge cannot answer with it: cannot search" in watcher.reason
+    until(lambda: device.catalogue.id == sound)
+    until(lambda: (found := read_edge_state(state)) is not None and found.phase == "open")
+    assert not device.trouble()
+    assert shelf.state().rejection(other.name, "auto")
+
+
+def test_a_named_bundle_is_validated_once(
+    own_bundle: Path, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart does not validate it again; a changed one, or a damaged one, is checked."""
+    validated: list[str] = []
+    monkeypatch.setattr(
+        validator, "validate_in_child", lambda path, bundle, engine: validated.append(bundle)
+    )
+    for title in ("First", "First", "Second", "Second"):
+        sign_again(own_bundle, title=title)
+        opened = open_bundle(own_bundle, shelf, tmp_path / "state", "auto").bundle
+        assert opened is not None
+        opened.close()
+    assert len(validated) == len(set(validated)) == 2
+    with (own_bundle / "index.ann").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleError, match=r"index\.ann is damaged"):
+        open_bundle(own_bundle, shelf, tmp_path / "state", "auto")
 
 
 def test_without_a_camera_too_a_version_that_left_the_shelf_is_removed(
