@@ -28,6 +28,11 @@ def pictures(*statements: str) -> Change:
     return lambda bundle: execute(bundle / "pictures.db", statements)
 
 
+def words(*statements: str) -> Change:
+    """Change ``words.db``."""
+    return lambda bundle: execute(bundle / "words.db", statements)
+
+
 def execute(file: Path, statements: tuple[str, ...]) -> None:
     with closing(sqlite3.connect(file)) as database, database:
         for statement in statements:
@@ -54,8 +59,8 @@ def execute(file: Path, statements: tuple[str, ...]) -> None:
         ),
         (items("UPDATE photos SET width = 0"), "impossible size"),
         (items("ALTER TABLE photos DROP COLUMN height"), "photos are not described"),
-        (items("DROP TABLE items_fts"), "its items cannot be read"),
-        (items("INSERT INTO items_fts (items_fts) VALUES ('delete-all')"), "does not find"),
+        (words("INSERT INTO item_words (item_words) VALUES ('delete-all')"), "text search finds 0"),
+        (pictures("ALTER TABLE thumbnails RENAME TO other"), "its items cannot be read"),
         (pictures("DELETE FROM thumbnails WHERE number = 5"), "photo 5 has no thumbnail"),
         (pictures("UPDATE thumbnails SET jpeg = x'FFD8FF00'"), "the thumbnail of photo 0"),
         (
