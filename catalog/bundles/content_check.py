@@ -20,6 +20,7 @@ THUMBNAILS = 256  # that are decoded
 SEARCHES = 16  # for words of titles
 LONGEST_ITEM = 1 << 20  # characters of all its texts
 LARGEST_THUMBNAIL = 1 << 20  # bytes
+THUMBNAIL_PIXELS = 1 << 22  # that are decoded at most
 LARGEST_SIDE = 1 << 16  # pixels of a photo
 
 Thing = TypeVar("Thing")
@@ -94,7 +95,8 @@ def _check_thumbnails(bundle: Bundle) -> None:
         if jpeg is None or len(jpeg) > LARGEST_THUMBNAIL:
             raise BundleError(f"{bundle.path}: photo {number} has no thumbnail of a usable size")
         try:
-            decode(jpeg, f"{bundle.path}: the thumbnail of photo {number}")
+            name = f"{bundle.path}: the thumbnail of photo {number}"
+            decode(jpeg, name, most_pixels=THUMBNAIL_PIXELS)
         except PhotoError as error:
             raise BundleError(str(error)) from error
 

@@ -7,6 +7,7 @@ index.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ SEED = 7
 LEAST_COSINE = 0.999  # engines agree to 1e-7; a wrong colour order is far below
 TIE = 0.001  # an expected row may give way to one as similar
 RECALL_LOST = 0.01
+LARGEST = 256 << 20  # bytes, unpacked; a small file may hold endless zeros
 SIMILARITY_ERROR = 0.001  # of float32 arithmetic, generously
 
 
@@ -79,6 +81,9 @@ def read_golden_queries(path: Path) -> GoldenQueries:
         BundleError: The file is missing or damaged.
     """
     try:
+        with zipfile.ZipFile(path) as content:
+            if sum(entry.file_size for entry in content.infolist()) > LARGEST:
+                raise BundleError(f"{path}: larger than any bundle's probes")
         with np.load(path, allow_pickle=False) as data:
             pictures = [data[f"look_{number}"] for number in range(len(data["vectors"]))]
             return GoldenQueries(
@@ -88,7 +93,7 @@ def read_golden_queries(path: Path) -> GoldenQueries:
                 data["rows"].astype(np.int64),
                 float(data["recall"]),
             )
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path}: not a bundle's probes: {error}") from error
 
 

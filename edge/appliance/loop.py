@@ -136,7 +136,7 @@ class RecognitionLoop:
     def use(self, bundle: Bundle) -> None:
         """Recognize with another bundle from the next frame on."""
         self.observation = None  # it refers to the bundle before, which would stay open
-        self._failed_searches = 0
+        self._failed_searches, self._failure = 0, ""
         self._recognizer.use(bundle)
         self.forget()
 

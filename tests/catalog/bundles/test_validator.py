@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -192,6 +193,14 @@ def test_spoilt_golden_queries_are_refused(own_bundle: Path, arrays: dict[str, o
     spoil_probes(own_bundle, **arrays)
     with pytest.raises(BundleError, match=r"own\.bundle"):
         validate(own_bundle)
+
+
+def test_golden_queries_that_unpack_to_gigabytes_are_refused_unread(own_bundle: Path) -> None:
+    with zipfile.ZipFile(own_bundle / "probes.npz", "a", zipfile.ZIP_DEFLATED) as probes:
+        probes.writestr("more.npy", bytes(300 << 20))
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="larger than any"):
+        ask(own_bundle)
 
 
 @pytest.mark.parametrize("name", ["probes.npz", "items.db"])
