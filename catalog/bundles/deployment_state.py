@@ -108,4 +108,4 @@ def read_deployment_state(folder: Path) -> DeploymentState:
 def write_deployment_state(folder: Path, state: DeploymentState) -> None:
     """Write ``ledger.json`` durably."""
     content = (state.model_dump_json(indent=1) + "\n").encode()
-    durable.write(folder / "ledger.json", content, readable=False)
+    durable.write(folder / "ledger.json", content, durable.PRIVATE)

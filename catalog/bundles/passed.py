@@ -30,7 +30,7 @@ def remember_passed(folder: Path, bundle: str, engine: str) -> None:
     newest = dict([*passed.items(), (bundle, validated_by(engine))][-MOST:])
     try:
         durable.make_private_folder(folder)
-        durable.write(folder / FILE, json.dumps(newest, indent=1).encode() + b"\n", readable=False)
+        durable.write(folder / FILE, json.dumps(newest, indent=1).encode() + b"\n", durable.PRIVATE)
     except OSError as error:
         log.warning("%s: cannot be written: %s", folder, error.strerror)
 

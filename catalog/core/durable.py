@@ -9,20 +9,20 @@ from pathlib import Path
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # of renameat2(2): swap the two names in one step
-PRIVATE = 0o600  # mode of a file that other users of the machine may not read
+SHARED, PRIVATE = 0o666, 0o600  # modes of new files; the umask is applied
 
 
-def write(path: Path, data: bytes, *, readable: bool = True) -> None:
+def write(path: Path, data: bytes, mode: int = SHARED) -> None:
     """Replace the file at `path`; after a power cut it holds all of `data` or its old content.
 
     Args:
         path: The file.
         data: Its new content.
-        readable: Whether other users of the machine may read it, as far as the umask allows.
+        mode: Its permissions; `PRIVATE` for what other users of the machine may not read.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(temporary, "xb", opener=None if readable else private) as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -33,7 +33,7 @@ def write(path: Path, data: bytes, *, readable: bool = True) -> None:
 
 
 def private(name: str | Path, flags: int) -> int:
-    """Open a file that only its owner may read, if it is new; an ``opener`` of `open`."""
+    """Open a file that only its owner may read, if it is new; returns its descriptor."""
     return os.open(name, flags, PRIVATE)
 
 

@@ -142,7 +142,7 @@ def device_id(folder: Path) -> str:
     try:
         if not file.exists():
             durable.make_private_folder(folder)
-            durable.write(file, f"{uuid.uuid4()}\n".encode(), readable=False)
+            durable.write(file, f"{uuid.uuid4()}\n".encode(), durable.PRIVATE)
         return file.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ShelfError(f"{folder}: the data folder cannot be used: {error}") from error

@@ -193,7 +193,7 @@ def _write(folder: Path, name: str, state: _State) -> None:
     try:
         durable.make_private_folder(folder)
         content = (state.model_dump_json(indent=1) + "\n").encode()
-        durable.write(folder / name, content, readable=False)
+        durable.write(folder / name, content, durable.PRIVATE)
     except OSError as error:
         raise ShelfError(f"{folder}: cannot be written: {error.strerror}") from error
 

@@ -96,7 +96,7 @@ def titled(file: Path, title: str) -> bytes | None:
 def _write_title(file: Path, title: str) -> None:
     content = titled(file, title)
     if content is not None:
-        durable.write(file, content, readable=False)
+        durable.write(file, content, durable.PRIVATE)
 
 
 def _write_photo(folder: Path, image: Image) -> Path:

@@ -201,7 +201,7 @@ def _make(folder: Path, name: str, passphrase: PassphrasePrompt) -> list[CryptoS
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret))
         signer = CryptoSigner(key)
         file = folder / _file_name(name, signer)
-        durable.write(file, pem, readable=False)
+        durable.write(file, pem, durable.PRIVATE)
         made.append(signer)
     return made
 

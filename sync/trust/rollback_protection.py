@@ -86,5 +86,5 @@ class NewestSeenFile:
     def save(self, former: NewestSeen, newest_seen: NewestSeen) -> NewestSeen:
         """Write the file durably, where it differs from `former` or does not exist."""
         if newest_seen != former or not self._file.exists():
-            durable.write(self._file, newest_seen.model_dump_json().encode(), readable=False)
+            durable.write(self._file, newest_seen.model_dump_json().encode(), durable.PRIVATE)
         return newest_seen
