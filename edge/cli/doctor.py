@@ -59,7 +59,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield _disk(device.folder)
     yield _catalogue(device)
     yield _sync(device)
-    yield _outbox(config)
+    yield from _outbox(config)
     yield from _cameras()
     yield check_camera(edge, device.folder)
     yield _port(edge)
@@ -233,10 +233,10 @@ def _sync(device: DeviceSettings) -> Finding:
     return Finding("sync", "ok", last)
 
 
-def _outbox(config: Path | None) -> Finding:
-    from sync.cli.outbox import outbox_finding
+def _outbox(config: Path | None) -> Iterator[Finding]:
+    from sync.cli.outbox import outbox_findings
 
-    return outbox_finding(config)
+    yield from outbox_findings(config)
 
 
 def _cameras() -> Iterator[Finding]:

@@ -203,10 +203,10 @@ def doctor(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """
     from catalog.core.findings import show
     from sync.cli.doctor import examine
-    from sync.cli.outbox import outbox_finding
+    from sync.cli.outbox import outbox_findings
     from sync.reports.checks import checks
 
-    found = chain(examine(config, source), checks(config), [outbox_finding(config)])
+    found = chain(examine(config, source), checks(config), outbox_findings(config))
     show(found, as_json=as_json)
 
 

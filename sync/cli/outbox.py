@@ -88,14 +88,15 @@ def read_counters(config: Path | None) -> Counters:
         return database.read(lambda connection: rows.counters(connection, now()))
 
 
-def outbox_finding(config: Path | None) -> Finding:
-    """What the doctor commands say of the outbox."""
+def outbox_findings(config: Path | None) -> Iterator[Finding]:
+    """What the doctor commands say of the outbox; nothing where there is none yet."""
     try:
         counters = read_counters(config)
     except NoOutboxError:
-        return Finding("outbox", "ok", "there is none yet")
+        return
     except VisualSearchError as error:
-        return Finding("outbox", "wrong", str(error), "check the disk and the folder's owner")
+        yield Finding("outbox", "wrong", str(error), "check the disk and the folder's owner")
+        return
     waiting = f"{counters.length:,} events wait to be sent"
     problems = [
         f"{counters.dropped[reason]:,} {said}"
@@ -105,8 +106,10 @@ def outbox_finding(config: Path | None) -> Finding:
     if counters.length and counters.last_error:
         problems.append(f"the last error, {counters.last_error_at}: {counters.last_error}")
     if not problems:
-        return Finding("outbox", "ok", waiting)
-    return Finding("outbox", "note", "; ".join([waiting, *problems]), "visual-search sync outbox")
+        yield Finding("outbox", "ok", waiting)
+    else:
+        message = "; ".join([waiting, *problems])
+        yield Finding("outbox", "note", message, "visual-search sync outbox")
 
 
 @contextmanager
