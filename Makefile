@@ -96,6 +96,8 @@ measure: $(VENV)/test
 	$(BIN)/python -m bench.photos
 	$(BIN)/python -m bench.evidence
 	$(BIN)/python -m bench.predictions
+	$(BIN)/python -m bench.copies
+	$(BIN)/python -m bench.finding_copies
 	$(BIN)/python -m bench.demonstration
 
 memory: $(VENV)/test
