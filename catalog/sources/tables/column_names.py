@@ -34,7 +34,8 @@ _NAMES = {
         price | regular price | variant price | unit price | sales price | retail price
         | list price | preis | verkaufspreis | vk preis | vk | bruttopreis | einzelpreis | prix
         | prix de vente | prix ttc | prix unitaire | precio | precio de venta | precio unitario
-        | pvp | 价格 | 售价 | 单价 | 零售价 | 價格 | 售價 | 單價
+        | pvp | regularer preis | precio normal | tarif regulier | 价格 | 售价 | 单价 | 零售价
+        | 價格 | 售價 | 單價
     """,
     "url": """
         url | link | product url | product link | product page | item url | permalink
@@ -54,10 +55,11 @@ _NAMES = {
         | additional image | additional images | additional image link | additional image links
         | additional image url | main image | main image url | other image url | base image
         | product image | product images | product image url | product photo | picture url
-        | photo url | photo file | picture file | variant image | bild | bilder | bild url
-        | bild urls | bildurl | bildlink | bilddatei | bilddateien | bildname | produktbild
-        | produktbilder | artikelbild | artikelbilder | hauptbild | foto | fotos | foto url
-        | abbildung | abbildungen | image principale | image produit | images produit
+        | photo url | photo file | picture file | variant image | variant image url | pic | pics
+        | zusatzbild | zusatzbilder | weitere bilder | produktfoto | produktfotos | bild | bilder
+        | bild url | bild urls | bildurl | bildlink | bilddatei | bilddateien | bildname
+        | produktbild | produktbilder | artikelbild | artikelbilder | hauptbild | foto | fotos
+        | foto url | abbildung | abbildungen | image principale | image produit | images produit
         | image du produit | image supplementaire | url image | url de l image | url images
         | lien image | lien de l image | photo produit | photo du produit | imagen | imagenes
         | imagen url | imagen principal | imagen del producto | imagenes del producto | url imagen

@@ -28,7 +28,11 @@ class Columns:
         """Say what was taken for what; `fallback` is used where a row has no sku."""
         parts = [
             f"{field} from {self.fields[field]!r}"
-            + (f", else {fallback!r}" if field == "sku" and fallback else "")
+            + (
+                f", else {fallback!r}"
+                if field == "sku" and fallback not in (None, self.fields["sku"])
+                else ""
+            )
             for field in FIELDS
             if field in self.fields
         ]

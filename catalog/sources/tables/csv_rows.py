@@ -20,7 +20,7 @@ def read_csv(text: str, chosen: ColumnMap, remarks: Remarks) -> Table:
     """Return a table whose rows are read when they are asked for.
 
     Raises:
-        TableError: It has no first line.
+        TableError: It has no first line, or the quotes in that do not match.
     """
     lines = list(io.StringIO(text))
     first, delimiters = 0, DELIMITERS
@@ -38,7 +38,12 @@ def read_csv(text: str, chosen: ColumnMap, remarks: Remarks) -> Table:
             "the lines above were not used"
         )
     first = tops[header]
-    cells = next(csv.reader(lines[first:], delimiter=delimiter))
+    try:
+        cells = next(csv.reader(lines[first:], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise TableError(
+            f"{remarks.table}, line {first + 1}: {error}: its quotes do not match"
+        ) from error
     names = distinct_names(cells)
     rest = first + 1 + sum(cell.count("\n") for cell in cells)
     return Table(names, _rows(lines, rest, names, delimiter, remarks), f"line {first + 1}")
@@ -60,7 +65,10 @@ def _fitness(line: str, delimiter: str, chosen: ColumnMap) -> tuple[int, int]:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a cell of more than 128 KiB
+        return []
 
 
 def _rows(

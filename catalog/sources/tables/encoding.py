@@ -17,6 +17,7 @@ MARKS = (  # UTF-32's begins like UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CHINESE = ("gb18030", "big5")
+PAIRS = 4  # bytes: hardly ever do so many letters with accents follow each other
 
 
 def decode(data: bytes, remarks: Remarks) -> str:
@@ -24,7 +25,8 @@ def decode(data: bytes, remarks: Remarks) -> str:
 
     A byte-order mark names the encoding. Without one it is UTF-8, a single wrong line in it being
     of Windows; or else what spreadsheet programs save: a Chinese encoding where it makes the first
-    line name a known column, MacRoman where lines end as on old Macs, and last Windows-1252.
+    line name a known column or letters come in pairs of bytes, MacRoman where lines end as on old
+    Macs, and last Windows-1252.
 
     Raises:
         TableError: It is none of these; the message names the line.
@@ -38,7 +40,9 @@ def _decode(data: bytes, remarks: Remarks) -> str:
         if data.startswith(mark):
             return _strict(data, encoding, remarks)
     if b"\0" in data[:64]:
-        return _strict(data, "utf-16-be" if data[:1] == b"\0" else "utf-16-le", remarks)
+        first = data[:64]  # of ASCII letters the zeros come first, or second
+        is_big = first[::2].count(0) > first[1::2].count(0)
+        return _strict(data, "utf-16-be" if is_big else "utf-16-le", remarks)
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -68,7 +72,7 @@ def _decode_lines(data: bytes, remarks: Remarks) -> str:
         )
         return text
     for number in wrong:
-        lines[number - 1] = _decode_windows(lines[number - 1], "cp1252", number, remarks).encode()
+        lines[number - 1] = lines[number - 1].decode("cp1252", "replace").encode()
     remarks.note(
         f"UTF-8 but for {len(wrong)} lines, the first of them line {wrong[0]}, "
         "which were read as Windows-1252"
@@ -89,6 +93,9 @@ def _whole_encoding(lines: list[bytes]) -> str:
         header = lines[0].decode(encoding, "replace")
         if any(not name.isascii() and field_of(name) for name in re.split(r"[,;\t|]", header)):
             return encoding
+    runs = re.findall(rb"[\x80-\xff]+", b"".join(lines))
+    if all(len(run) % 2 == 0 for run in runs) and max(map(len, runs)) >= PAIRS:
+        return "gb18030"
     return "mac_roman" if not any(line.endswith(b"\n") for line in lines) else "cp1252"
 
 

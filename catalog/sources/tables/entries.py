@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from catalog.sources.tables.columns import Columns
 from catalog.sources.tables.photo_cell import photo_places
 
 AS_THEY_ARE = ("sku", "url")  # fields that are no text for people
+
+
+GUARDED = re.compile(r'="(.*)"|\'(\d+)')  # against spreadsheet programs: ="007", '007
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def read_entries(table: Table, columns: Columns, folder: Path, remarks: Remarks)
         fields = {}
         for name, value in row.items():
             if field := names.get(name):
-                text = as_text(value)
+                text = _unguarded(as_text(value))
                 if text:
                     fields[field] = text if field in AS_THEY_ARE else plain_text(text)
         try:
@@ -58,3 +62,9 @@ def read_entries(table: Table, columns: Columns, folder: Path, remarks: Remarks)
             remarks.leave_out(where, str(error))
             continue
         yield Entry(where, fields, {name: places for name, places in photos.items() if places})
+
+
+def _unguarded(text: str) -> str:
+    """Return text without what keeps a spreadsheet program from taking it for a number."""
+    found = GUARDED.fullmatch(text) if text[:1] in ("=", "'") else None
+    return (found[1] or found[2] or "").strip() if found else text

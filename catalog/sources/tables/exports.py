@@ -10,6 +10,7 @@ from catalog.sources.tables.entries import Entry
 from catalog.sources.tables.products import Member, Products
 
 SHOPIFY = {"image src", "image position", "variant sku", "variant price", "option1 value"}
+VARIANT_IMAGE = ("variant image", "variant image url")
 NO_OPTION = "Default Title"  # in Shopify, of a product without variants
 
 
@@ -34,8 +35,9 @@ def find_export(names: Sequence[str]) -> Export | None:
     """Return which shop's export a table with these columns is, or None."""
     known = {plain(name): name for name in names if name}
     same = "the rows with the same {!r} are one product"
-    if "handle" in known and SHOPIFY & known.keys():
-        key = known["handle"]
+    handle = known.get("handle") or known.get("url handle")
+    if handle and SHOPIFY & known.keys():
+        key = handle
         return Export("Shopify", same.format(key), key, _gather_shopify)
     if {"id", "type", "name"} <= known.keys() and {"parent", "regular price"} & known.keys():
         rule = "variations are of their parent's product"
@@ -53,19 +55,20 @@ def _gather_shopify(entries: Iterable[Entry], key: str) -> Products:
         own = tuple(
             place
             for name, places in entry.photos.items()
-            if plain(name) == "variant image"
+            if plain(name) in VARIANT_IMAGE
             for place in places
         )
         general = tuple(
             place
             for name, places in entry.photos.items()
-            if plain(name) != "variant image"
+            if plain(name) not in VARIANT_IMAGE
             for place in places
         )
         if fields.get("option1 value") == NO_OPTION:
             fields = {name: text for name, text in fields.items() if not name.startswith("option1")}
-        is_variant = "sku" in fields or "option1 value" in fields or bool(own)
         product = fields.get(key) or fields.get("sku") or entry.where
+        has_sku = fields.get("sku", product) != product
+        is_variant = has_sku or "option1 value" in fields or bool(own)
         member = Member(
             replace(entry, fields=fields), is_variant=is_variant, own=own, general=general
         )

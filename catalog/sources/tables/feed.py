@@ -14,7 +14,7 @@ from catalog.sources.rows import Table, TableRow, table_of
 from catalog.sources.source import Remarks
 from catalog.sources.tables.column_names import field_of
 
-PRODUCTS = ("item", "entry")  # in RSS and in Atom
+PRODUCTS = ("item", "entry", "product")  # in RSS, in Atom, and in feeds of their own kind
 
 
 def read_feed(data: bytes, remarks: Remarks) -> Table:

@@ -67,6 +67,8 @@ def _complete(place: str, folder: Path) -> str:
     if place.startswith("//"):
         return f"https:{place}"
     if not is_address(place):
+        if "\\" in place and not (folder / place).exists():  # a path as Windows has it
+            place = place.replace("\\", "/")
         return str(folder / place)
     scheme, colon, rest = place.partition(":")
     return scheme.lower() + colon + rest

@@ -20,7 +20,7 @@ from catalog.sources.tables.products import put_together
 from catalog.sources.tables.ruined_numbers import watch
 from catalog.sources.tables.workbook import is_workbook, read_workbook
 
-WORKBOOKS = (".xlsx", ".xlsm")
+WORKBOOKS = (".xlsx", ".xlsm", ".xls")
 TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", *WORKBOOKS)  # suffixes
 
 
@@ -42,8 +42,9 @@ def read_table(path: Path, chosen: ColumnMap) -> Source:
     export = find_export(table.columns)
     if export is not None:
         remarks.note(f"a table of {export.name}'s: {export.rule}")
-        entries = put_together(export.gather(entries, export.key.lower()), remarks)
     remarks.note(table.meaning or columns.sentence(export.key if export else None))
+    if export is not None:
+        entries = put_together(export.gather(entries, export.key.lower()), remarks)
     items = merge(entries, remarks)
     if not items:
         raise TableError(_nothing(table, remarks))
@@ -61,7 +62,7 @@ def _open(path: Path, chosen: ColumnMap, remarks: Remarks) -> Table:
     if suffix == ".xml":
         return read_feed(data, remarks)
     text = decode(data, remarks)
-    if suffix in (".jsonl", ".ndjson", ".xml", ".xlsx", ".xlsm"):
+    if suffix in (".jsonl", ".ndjson"):
         return read_json_lines(text, remarks)
     if suffix == ".json":
         return read_json_list(text, remarks) if chosen else metadata(text, remarks)

@@ -15,7 +15,7 @@ DIGITS = re.compile(r"[0-9]{7,14}")
 GTIN_LENGTHS = (8, 12, 13, 14)
 GTIN_NAMES = frozenset(
     "gtin|ean|ean13|upc|barcode|bar code|variant barcode|ean code|upc code|gtin ean|isbn"
-    "|strichcode|code barres|codigo de barras|条码|条形码".split("|")
+    "|gtin upc ean or isbn|strichcode|code barres|codigo de barras|条码|条形码".split("|")
 )
 ENOUGH = 3  # numbers of a column that is not called GTIN
 SHARE = 0.9  # of the numbers have a right check digit where they are GTINs

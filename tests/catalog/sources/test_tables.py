@@ -85,6 +85,18 @@ def test_a_shopify_product_is_an_item_with_the_photos_of_its_rows(tmp_path: Path
     )
 
 
+def test_the_newer_names_of_shopify_are_known(tmp_path: Path) -> None:
+    source = read(
+        tmp_path,
+        "Title,URL handle,Description,SKU,Option1 name,Option1 value,Price,Product image URL,"
+        "Image position,Variant image URL\n"
+        f"Cup,cup,x,C-1,Colour,Red,9,{SHOP}/r.jpg,1,{SHOP}/r.jpg\n"
+        f",cup,,C-2,,Blue,9,{SHOP}/b.jpg,2,{SHOP}/b.jpg\nPot,pot,,P,Title,Default Title,5,,,\n"
+        f",pot,,,,,,{SHOP}/p.jpg,1,\n",
+    )
+    assert photos_of(source) == {"C-1": ["r.jpg"], "C-2": ["b.jpg"], "P": ["p.jpg"]}
+
+
 def test_sizes_of_one_product_are_one_item(tmp_path: Path) -> None:
     source = read(
         tmp_path,
@@ -169,7 +181,7 @@ def test_a_merchant_feed_in_tabs_is_read(tmp_path: Path) -> None:
         ("商品编号", "商品名称", "价格", "链接", "货架", "图片"),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32", "own"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "own"])
 def test_usual_names_of_columns_are_known_in_five_languages(
     tmp_path: Path, names: tuple[str, ...], encoding: str
 ) -> None:
@@ -247,9 +259,23 @@ def test_one_line_in_another_encoding_spoils_no_other(tmp_path: Path) -> None:
     assert "UTF-8 but for 1 lines, the first of them line 3" in source.notes[0]
 
 
+def test_chinese_as_spreadsheets_save_it_is_read_under_english_names(tmp_path: Path) -> None:
+    source = read(tmp_path, "sku,title,photo\nA,螺丝刀,a.jpg\nB,杯,b.jpg\n".encode("gb18030"))
+    assert [entry.item.title for entry in source.items] == ["螺丝刀", "杯"]
+    assert "read as GB18030 (Chinese)" in source.notes[0]
+
+
+@pytest.mark.parametrize("text", ['sku,"title,photo\nA,a,a.jpg\n', '"sku"x,photo\nA,a.jpg\n'])
+def test_names_of_columns_with_an_open_quote_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TableError, match=r"items\.csv, line 1: .*: its quotes do not match"):
+        read(tmp_path, text)
+
+
 def test_what_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"items\.csv, line 2: not UTF-8, and not Windows-1252"):
         read(tmp_path, b"sku,title,photo\nA,\x81\xe4,a.jpg\n")
+    source = read(tmp_path, "sku,title,photo\nA,ä,a.jpg\nB,".encode() + b"\x81\xe4,b.jpg\n")
+    assert source.items[1].item.title == "\ufffdä"
     with pytest.raises(TableError, match=r"items\.csv: begins as UTF-16 and is none"):
         read(tmp_path, "sku,photo\nA,a.jpg\n".encode("utf-16")[:-1])
 
@@ -357,6 +383,18 @@ def test_a_title_that_only_looks_like_html_stays(tmp_path: Path) -> None:
     text = "sku,title,photo,a,b\nA,Bolt <M8> 3 < 4,a.jpg,<p>see <M8></p>,R&D\n"
     (entry,) = read(tmp_path, text).items
     assert entry.item == Item("A", "Bolt <M8> 3 < 4", attributes={"a": "see <M8>", "b": "R&D"})
+
+
+def test_guards_against_spreadsheet_programs_are_taken_off(tmp_path: Path) -> None:
+    """Shops write '007 and ="007", so that the zeros stay."""
+    text = "sku,title,photo,barcode\n=\"007\",'90s cup,a.jpg,'00012345670\n"
+    (entry,) = read(tmp_path, text).items
+    assert entry.item == Item("007", "'90s cup", attributes={"barcode": "00012345670"})
+
+
+def test_a_path_as_windows_has_it_is_found(tmp_path: Path) -> None:
+    (entry,) = read(tmp_path, "sku,photo\nA,shop\\cup\\1.jpg\n").items
+    assert entry.photos == (str(tmp_path / "shop" / "cup" / "1.jpg"),)
 
 
 def test_any_other_column_is_taken_by_its_name(tmp_path: Path) -> None:
