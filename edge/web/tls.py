@@ -27,7 +27,7 @@ from edge.web.proxies import HOST_OF_PROXY, client_address
 
 HANDSHAKE = b"\x16"  # the first byte of TLS; no method of HTTP begins with it
 LONGEST_RECORD = 16_384  # bytes; a shorter read would leave some where poll does not see them
-LOOK_SECONDS = 60.0  # between two looks whether the certificate is still right
+LOOK_SECONDS = 5.0  # between two looks whether the certificate is still right
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Tls:
         self._complaint = ""
 
     def look(self) -> None:
-        """Renew the certificate where that is due; does so at most once a minute."""
+        """Renew the certificate where that is due; looks every few seconds at most."""
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS

@@ -42,6 +42,26 @@ kill -INT "$device2" "$device3"
 wait "$device2" "$device3"
 """
 
+# The device is plugged in when it serves already, so its certificate lacks the address at first.
+DEVICE_WITH_TLS = """
+set -euo pipefail
+trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
+ip link set lo up
+export VISUAL_SEARCH_DEVICE__DATA_DIR="$PWD/data" VISUAL_SEARCH_EDGE__NAME=shop
+unshare --net --mount bash -c 'mount -t sysfs sysfs /sys; ip link set lo up
+  exec visual-search edge run --lan --tls --camera photos/thing-00' > device-2 2>&1 &
+device=$!
+until grep -q '^the page' device-2; do kill -0 %1; sleep 0.05; done
+ip link add port type veth peer name eth0 netns "$device"
+ip address add 10.9.0.1/24 dev port
+ip link set port up
+nsenter --target "$device" --net ip address add 10.9.0.2/24 dev eth0
+nsenter --target "$device" --net ip link set eth0 up
+python -m tests.support.tls_visitor 10.9.0.2 > found.json
+kill -INT "$device"
+wait "$device"
+"""
+
 
 def run_in_own_network(script: str, folder: Path) -> str:
     """Run a script of bash in a network namespace; gives what it wrote to stderr."""
@@ -92,3 +112,13 @@ def test_announcing_survives_a_taken_port_a_new_address_and_a_rival(tmp_path: Pa
     assert failed.startswith("the page cannot be announced in the network: ")
     assert "in use" in failed
     assert renamed == "shop.local is the name of another machine; choosing another one"
+
+
+def test_a_device_with_tls_is_found_and_trusted(tmp_path: Path) -> None:
+    """By its name and, when that has come, by its address; plain HTTP leads to TLS."""
+    write_things(tmp_path / "photos", 1, 1)
+    run_in_own_network(DEVICE_WITH_TLS, tmp_path)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["host"] == "shop.local"
+    assert found["plain"] == "https://shop.local:8080/api/latest"
+    assert found["told"] == [["https://shop.local:8080/", "https://10.9.0.2:8080/"]] * 2
