@@ -68,6 +68,11 @@ def client_address(text: str) -> Address | None:
     return (getattr(address, "ipv4_mapped", None) or address) if address.version == 6 else address
 
 
+def client_name(text: str | None) -> str:
+    """What a client is counted by: its address, whichever way that is written."""
+    return str(client_address(text or "") or "unknown")
+
+
 def is_in(address: Address | None, networks: Iterable[Network]) -> bool:
     """Whether an address is in one of the networks."""
     return address is not None and any(address in network for network in networks)

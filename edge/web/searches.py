@@ -11,12 +11,15 @@ from flask import Flask, Request, Response, jsonify, request
 from edge.sighting import Sighting
 from edge.web.documents import sighting_document
 from edge.web.interfaces import ServedAppliance
+from edge.web.places import Places
 from edge.web.problems import ProblemError
+from edge.web.proxies import client_name
 from edge.web.uploads import uploaded_photo
 
 REMEMBERED = 50  # searches whose crops can be asked for
 AT_ONCE = 2  # a large photo takes 400 MB while it is decoded
 MOST_WAITING = 8  # searches, running or waiting; each takes a thread of the server
+MOST_OF_CLIENT = 4  # of them
 PATIENCE_SECONDS = 10.0  # that a search waits for its turn
 
 
@@ -27,7 +30,7 @@ class Searches:
         self._appliance = appliance
         # The same few threads do all the work: each thread that ever searched keeps memory.
         self._workers = ThreadPoolExecutor(AT_ONCE, "search")
-        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
+        self._places = Places(MOST_WAITING, MOST_OF_CLIENT)
         self._lock = threading.Lock()
         self._sightings: OrderedDict[str, Sighting] = OrderedDict()
 
@@ -38,7 +41,8 @@ class Searches:
     def search(self) -> Response:
         """Search with the photo of the request."""
         _ = self._appliance.catalogue  # before work: where none is open, that is the answer
-        if not self._waiting.acquire(blocking=False):
+        client = client_name(request.remote_addr)
+        if not self._places.take(client):
             raise _busy()
         try:
             asked: Request = request._get_current_object()  # type: ignore[attr-defined]
@@ -48,7 +52,7 @@ class Searches:
                 raise _busy()
             sighting = work.result()
         finally:
-            self._waiting.release()
+            self._places.give_back(client)
         with self._lock:
             self._sightings[sighting.id] = sighting
             while len(self._sightings) > REMEMBERED:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, json, request
@@ -12,8 +10,9 @@ from flask import Flask, Response, json, request
 from edge.web.bitrate import AdaptiveBitrate
 from edge.web.documents import catalogue_document, state_document
 from edge.web.interfaces import ServedAppliance
+from edge.web.places import Places
 from edge.web.problems import ProblemError
-from edge.web.proxies import client_address
+from edge.web.proxies import client_name
 from sync.outbox.clock import timestamp
 
 WAIT_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
@@ -34,14 +33,12 @@ class Streams:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._lock = threading.Lock()
-        self._clients: Counter[str] = Counter()
+        self._places = Places(most, MOST_OF_CLIENT)
 
     @property
     def open(self) -> int:
         """How many are open now."""
-        with self._lock:
-            return self._clients.total()
+        return self._places.taken
 
     def begin(self, parts: Iterator[bytes], client: str) -> CountedStream:
         """Count one more stream of a client.
@@ -49,23 +46,14 @@ class Streams:
         Raises:
             ProblemError: 503, no further stream may be open.
         """
-        with self._lock:
-            of_client, all_clients = self._clients[client], self._clients.total()
-            if all_clients >= self.most or of_client >= MOST_OF_CLIENT:
-                whose = "" if all_clients >= self.most else f" of {client}"
-                raise ProblemError(
-                    503,
-                    f"{of_client if whose else all_clients} streams{whose} are open already; "
-                    "close a page or try again later.",
-                    {"Retry-After": "5"},
-                )
-            self._clients[client] += 1
-        return CountedStream(parts, lambda: self._end(client))
-
-    def _end(self, client: str) -> None:
-        with self._lock:
-            self._clients[client] -= 1
-            self._clients += Counter()  # forgets those who have none
+        if not self._places.take(client):
+            raise ProblemError(
+                503,
+                f"Too many streams are open already, {MOST_OF_CLIENT} of {client} or {self.most} "
+                "of all; close a page or try again later.",
+                {"Retry-After": "5"},
+            )
+        return CountedStream(parts, lambda: self._places.give_back(client))
 
 
 class CountedStream:
@@ -168,8 +156,8 @@ def picture_parts(
 
 
 def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Response:
-    client = client_address(request.remote_addr or "")
-    response = Response(streams.begin(parts, str(client)), content_type=content_type)
+    client = client_name(request.remote_addr)
+    response = Response(streams.begin(parts, client), content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # an nginx in front must not buffer it
     return response

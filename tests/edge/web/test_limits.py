@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from edge.web import connections
+from edge.web import connections, searches
 from edge.web.connections import MOST_OF_CLIENT
+from edge.web.places import Places
 from edge.web.streams import MOST_OF_CLIENT as MOST_STREAMS
 from tests.edge.web.test_api import WAIT, Web, eventually, serving
-from tests.support.web_stand_in import StandInDevice
+from tests.support.web_stand_in import CUP, StandInDevice, draw_look
 
 VISITOR = "127.0.0.2"  # another client than 127.0.0.1
 EVENTS = b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -132,3 +135,40 @@ def test_streams_of_one_client_leave_room(web: Web, opened: contextlib.ExitStack
     with connect(web, VISITOR) as other:
         other.sendall(EVENTS)
         assert first_line(other) == b"HTTP/1.1 200 OK"
+
+
+def test_searches_of_one_client_leave_room(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those beyond its share are refused at once, and another's waits its turn and is made."""
+    taken, leave = threading.Semaphore(0), threading.Event()
+    calm_search, take = web.device.search, Places.take
+
+    def slow_search(*photo: Any) -> Any:
+        assert leave.wait(WAIT)
+        return calm_search(*photo)
+
+    def noted(places: Places, client: str) -> bool:
+        is_taken = take(places, client)
+        if is_taken:
+            taken.release()
+        return is_taken
+
+    monkeypatch.setattr(Places, "take", noted)
+    monkeypatch.setattr(web.device, "search", slow_search)
+    photo = draw_look(CUP)
+    asking = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+    asking += b"Content-Length: %d\r\n\r\n" % len(photo) + photo
+    with contextlib.ExitStack() as opened:
+        waiting = [opened.enter_context(connect(web)) for _ in range(searches.MOST_OF_CLIENT)]
+        for connection in waiting:
+            connection.sendall(asking)
+        for _ in waiting:
+            assert taken.acquire(timeout=WAIT)
+        refused = opened.enter_context(connect(web))
+        refused.sendall(asking)
+        assert first_line(refused) == b"HTTP/1.1 503 SERVICE UNAVAILABLE"
+        other = opened.enter_context(connect(web, VISITOR))
+        other.sendall(asking)
+        assert taken.acquire(timeout=WAIT)
+        leave.set()
+        assert first_line(other) == b"HTTP/1.1 200 OK"
+        assert {first_line(connection) for connection in waiting} == {b"HTTP/1.1 200 OK"}

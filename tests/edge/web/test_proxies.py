@@ -199,7 +199,7 @@ def test_clients_behind_a_proxy_are_told_apart(tmp_path: Path) -> None:
             assert opened[-1].status_code == 200
         answer = visitors.get("/api/events", headers={"X-Visitor": "10.1.1.1"})
         assert answer.status_code == 503
-        assert "12 streams of 10.1.1.1 are open" in answer.json()["detail"]
+        assert "12 of 10.1.1.1 or 48 of all" in answer.json()["detail"]
         with visitors.stream("GET", "/api/events", headers={"X-Visitor": "10.1.1.2"}) as other:
             assert other.status_code == 200
         for stream in opened:
