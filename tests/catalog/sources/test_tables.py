@@ -610,3 +610,32 @@ def test_lost_leading_zeros_are_warned_of_where_check_digits_show_them(
 def test_other_numbers_lost_nothing(tmp_path: Path) -> None:
     rows = "".join(f"{number},{number},a.jpg\n" for number in range(1234567, 1234597))
     assert read(tmp_path, f"sku,barcode,photo\n{rows}").warnings == ()
+
+
+def test_the_words_of_each_refusal_are_documented() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    for words in (
+        "no sku",
+        "a row of totals",
+        "the sku is longer than 200 characters",
+        "its quotes do not match",
+        "5 columns, the first line names 3",
+        "not JSON",
+        "have the same sku",
+        "a spreadsheet program shortened",
+        "a spreadsheet program took the leading zeros",
+        "no column named sku; wanted are sku, title, price, url, location, photo, or their usual",
+        "no column is named",
+        "more rows cannot be used either",
+        "no rows below the first line",
+        "not UTF-8, and not Windows-1252 either",
+        "not an Excel workbook that can be read",
+        "an Excel file of the old kind, or one with a password",
+        "MiB when unpacked, and at most 512 are read; save it as CSV",
+        "pip install 'visual-search[xlsx]'",
+        "not XML that can be read",
+        "declares entities, which a product feed does not need; refused",
+        "no items in it",
+        "wanted is a JSON list of records",
+    ):
+        assert words in documented
