@@ -140,10 +140,9 @@ class AddressCache:
             raise NetworkError(
                 f"{address}: the server answered {error.response.status_code}"
             ) from error
-        except httpx.TransportError as error:
-            self._silent.add(host)
-            raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if isinstance(error, httpx.ConnectError | httpx.TimeoutException):
+                self._silent.add(host)
             raise NetworkError(f"{address}: {str(error) or type(error).__name__}") from error
         self._confirmed.add(address)
         return data

@@ -17,7 +17,7 @@ GTIN_NAMES = frozenset(
     "gtin|ean|ean13|upc|barcode|bar code|variant barcode|ean code|upc code|gtin ean|isbn"
     "|gtin upc ean or isbn|strichcode|code barres|codigo de barras|条码|条形码".split("|")
 )
-ENOUGH = 3  # numbers of a column that is not called GTIN
+ENOUGH = 2  # numbers of a column that is not called GTIN
 SHARE = 0.9  # of the numbers have a right check digit where they are GTINs
 MOST_NAMED = 20
 

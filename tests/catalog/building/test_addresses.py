@@ -127,6 +127,20 @@ def test_a_picture_that_cannot_be_fetched_again_stays_as_it_was(
     assert fetch() == (OLD, 1)
 
 
+def test_one_picture_that_breaks_off_keeps_no_other_from_arriving(
+    server: PictureServer, tmp_path: Path
+) -> None:
+    addresses = [f"{server.address}/{number}.png" for number in range(2)]
+    server.pictures = {f"/{number}.png": Picture(OLD, {"ETag": "1"}) for number in range(2)}
+    with closing(AddressCache(tmp_path)) as cache:
+        assert [cache.fetch(address) for address in addresses] == [OLD, OLD]
+    server.pictures["/0.png"] = Picture(NEW, {"ETag": "2"}, missing=10)
+    server.pictures["/1.png"] = Picture(NEW, {"ETag": "2"})
+    with closing(AddressCache(tmp_path)) as cache:
+        assert [cache.fetch(address) for address in addresses] == [OLD, NEW]
+        assert cache.unconfirmed == 1
+
+
 def test_without_network_all_fetched_pictures_are_used_and_the_host_is_tried_once(
     tmp_path: Path, pauses: SimulatedPauses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
