@@ -100,7 +100,8 @@ setup(
         "numpy>=1.26,<3",
         "opencv-python-headless>=4.11,<5",
         "paho-mqtt>=2.1,<3",
-        "pi-heif>=1.0,<2",
+        # Elsewhere it has no wheel, and HEIC is refused with a sentence that says so.
+        "pi-heif>=1.0,<2; platform_machine == 'x86_64' or platform_machine == 'aarch64'",
         "pillow>=11",
         "prometheus-client>=0.21,<1",
         "pydantic>=2.11,<3",

@@ -17,7 +17,7 @@ from edge.web.proxies import client_name
 from edge.web.uploads import uploaded_photo
 
 REMEMBERED = 50  # searches whose crops can be asked for
-AT_ONCE = 2  # a large photo takes 400 MB while it is decoded
+AT_ONCE = 2  # each takes a core, and the memory of a photo
 MOST_WAITING = 8  # searches, running or waiting; each takes a thread of the server
 MOST_OF_CLIENT = 4  # of them
 PATIENCE_SECONDS = 10.0  # that a search waits for its turn

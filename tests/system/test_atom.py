@@ -18,7 +18,7 @@ from catalog.building.build import build
 from catalog.bundles.manifest import read_manifest
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
-from tests.support.drawing import draw_thing, png, write_things
+from tests.support.drawing import draw_thing, pillow, write_things
 
 ROOT = Path(__file__).parents[2]
 ATOM = ("qemu-x86_64", "-cpu", "Denverton")
@@ -64,11 +64,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, filled_cache: Path) -> Path
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Photos of three of the things, unlike those in the bundle."""
+    """Photos of three of the things, unlike those in the bundle; the last as phones keep them."""
     folder = tmp_path_factory.mktemp("queries")
-    files = [folder / f"{number}.png" for number in (3, 27, 58)]
+    files = [folder / "3.png", folder / "27.png", folder / "58.heic"]
     for file in files:
-        file.write_bytes(png(draw_thing(int(file.stem), view=PHOTOS)))
+        kind = "HEIF" if file.suffix == ".heic" else "PNG"
+        file.write_bytes(pillow(draw_thing(int(file.stem), view=PHOTOS), kind))
     return files
 
 
