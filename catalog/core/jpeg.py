@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ END = b"\xff\xd9"
 # Behind a coded scan stands a marker. FF 00 is a coded byte, FF D0 to FF D7 only divide the scan.
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+START_OF_SCAN = 0xDA
+MOST_SCANS = 100  # each takes time for the whole picture, and a few bytes
 PADDING = 16  # so many zero bytes at the end were never written: the copy was interrupted
 # Coded bytes that no picture goes on with. What the decoder makes of them differs from the grey
 # that it makes of nothing.
@@ -27,16 +29,18 @@ def with_end(data: bytes, name: str, *, progressive: bool) -> bytes:
     """Return a JPEG that ends with its end marker, if all of its rows are there.
 
     Raises:
-        PhotoError: Rows are missing; says how many.
+        PhotoError: Rows are missing; says how many. Or it would take minutes to decode.
     """
-    ended, complete = _walk(data)
-    if ended:
+    structure = _walk(data)
+    if structure.scans > MOST_SCANS:
+        raise PhotoError(f"{name}: more than {MOST_SCANS} scans, which no camera writes; refused")
+    if structure.ended:
         return data
     if data.endswith(bytes(PADDING)):
         data = data.rstrip(b"\0")
     data = data.removesuffix(END[:1])  # half of a marker
     try:
-        missing = _missing_share(data, progressive=progressive) if complete else 1.0
+        missing = _missing_share(data, progressive=progressive) if structure.complete else 1.0
     except Exception as error:  # a crafted file can make Pillow's parsers raise anything
         raise PhotoError(f"{name}: the picture is damaged or cut short") from error
     if missing:
@@ -46,38 +50,49 @@ def with_end(data: bytes, name: str, *, progressive: bool) -> bytes:
     return data + END
 
 
-def _walk(data: bytes) -> tuple[bool, bool]:
-    """Return whether the end marker is there, and whether the last scan has at least begun.
+@dataclass(frozen=True)
+class _Structure:
+    """What a JPEG consists of.
 
-    A progressive JPEG has several scans: coarse ones of the whole picture, then finer ones.
+    Attributes:
+        scans: How many scans it has. A progressive JPEG has several: coarse ones of the whole
+            picture, then finer ones.
+        ended: Whether the end marker is there.
+        complete: Whether there is a scan, or its beginning, for every coefficient's last bit.
     """
+
+    scans: int
+    ended: bool
+    complete: bool
+
+
+def _walk(data: bytes) -> _Structure:
     position = 2
-    components = 0
+    scans = components = 0
     coded: dict[int, set[int]] = {}  # by component, the coefficients whose last bit has a scan
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        kind = data[position + 1]
-        if kind == END_OF_IMAGE:
-            return True, True
-        if kind == 0xFF:  # a marker may have several
+    while data[position : position + 1] == b"\xff" and scans <= MOST_SCANS:
+        kind = data[position + 1 : position + 2]
+        if kind == END[1:] or position + 4 > len(data):
+            break
+        if kind == b"\xff":  # a marker may begin with several
             position += 1
             continue
         length = int.from_bytes(data[position + 2 : position + 4])
         content = data[position + 4 : position + 2 + length]
         position += 4 + len(content)
-        if kind in START_OF_FRAME and len(content) > 5:
+        if kind[0] in START_OF_FRAME and len(content) > 5:
             components = content[5]
-        if kind == START_OF_SCAN and content and len(content) >= 4 + 2 * content[0]:
+        if kind[0] == START_OF_SCAN and content and len(content) >= 4 + 2 * content[0]:
+            scans += 1
             first, last, bits = content[-3:]
             for component in content[1 : 1 + 2 * content[0] : 2]:
                 if bits & 15 == 0:
                     coded.setdefault(component, set()).update(range(first, last + 1))
             marker = MARKER.search(data, position)
-            if marker is None:
-                break
-            position = marker.start()
+            position = marker.start() if marker else len(data)
+    whole = [component for component in coded.values() if len(component) == COEFFICIENTS]
     ended = data[position : position + 2] == END
-    complete = [component for component in coded.values() if len(component) == COEFFICIENTS]
-    return ended, 0 < components == len(complete)
+    return _Structure(scans, ended, complete=0 < components == len(whole))
 
 
 def _missing_share(data: bytes, *, progressive: bool) -> float:

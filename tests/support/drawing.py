@@ -102,6 +102,13 @@ def jpeg_that_claims(width: int, height: int, *, progressive: bool = False) -> b
     return bytes(data)
 
 
+def jpeg_of_many_scans(scans: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again."""
+    data = pillow(quarters(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * scans + data[-2:]
+
+
 def heic_that_claims(width: int, height: int) -> bytes:
     """A small HEIC whose header claims width x height pixels."""
     data = bytearray(pillow(quarters(), "HEIF"))

@@ -19,6 +19,7 @@ from catalog.networks.featurizer import Featurizer
 from edge.web import uploads
 from tests.support.drawing import (
     heic_that_claims,
+    jpeg_of_many_scans,
     jpeg_that_claims,
     large_jpeg,
     pillow,
@@ -39,6 +40,7 @@ BAD = {
     "no picture, or of another format": b"8BPS\0\1",
     "a JPEG that was cut short": pillow(NOISE, "JPEG")[:20_000],
     "a progressive JPEG that was cut short": pillow(NOISE, "JPEG", progressive=True)[:20_000],
+    "a JPEG that is made to take minutes": jpeg_of_many_scans(200),
     "another format that is damaged": pillow(NOISE, "PNG")[:20_000],
     "a HEIC photo that is damaged": pillow(NOISE, "HEIF")[:20_000],
     "a HEIC photo on a system": pillow(NOISE, "HEIF"),
