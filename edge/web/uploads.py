@@ -17,7 +17,9 @@ from edge.web.problems import ProblemError
 MOST_BYTES = 64 << 20  # a photo of 200 megapixels has up to 60
 MOST_PIXELS = 50_000_000  # of a picture whose every pixel takes memory
 MOST_REDUCED_PIXELS = 16_000_000  # that are decoded of a JPEG
-ENOUGH = 1000  # pixels, shorter side of what is searched: a code on the thing can still be read
+ENOUGH = (
+    1200  # pixels, shorter side of what is searched: a small code on the thing can still be read
+)
 LARGE = 12_500_000  # pixels; decoded one at a time
 RAW_TYPES = ("image/", "application/octet-stream")
 SEND = "Send a JPEG, PNG, WebP or HEIC."

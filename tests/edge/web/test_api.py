@@ -453,7 +453,7 @@ def test_a_box_is_in_pixels_of_the_whole_photo(web: Web) -> None:
         assert search(web, photo, query=f"?box={box}").status_code == 200
     quarter, whole, corner = web.device.searched
     assert quarter == ((3072, 4032, 3), Box(2016, 1536, 1008, 768))
-    assert whole == ((1000, 1313, 3), Box(0, 0, 1313, 1000))
+    assert whole == ((1200, 1575, 3), Box(0, 0, 1575, 1200))
     assert corner == ((3072, 4032, 3), Box(4031, 3071, 1, 1))
     assert "8064 x 6144" in is_problem(search(web, photo, query="?box=0,0,8065,10"), 400)
 
