@@ -110,7 +110,7 @@ def measure(bundle: Path, source: Path, size: int, photo: bytes, times: int) -> 
         viewer.start()
         start = time.perf_counter()
         with _peak(process) as peak, ThreadPoolExecutor(AT_ONCE) as visitors:
-            answers = list(visitors.map(lambda _: _search(port, photo)[0], range(AT_ONCE)))
+            answers = list(visitors.map(lambda n: _search(port, photo, n)[0], range(AT_ONCE)))
         took = time.perf_counter() - start
         done.set()
         viewer.join()
@@ -166,16 +166,18 @@ def _peak(process: psutil.Process) -> Iterator[list[int]]:
         watcher.join()
 
 
-def _search(port: int, photo: bytes) -> tuple[int, float]:
-    """Send a photo; return the answer's status and the seconds that it took."""
-    start = time.perf_counter()
-    answer = httpx.post(
-        f"http://127.0.0.1:{port}/api/search",
-        content=photo,
-        headers={"Content-Type": "image/jpeg"},
-        timeout=120,
-    )
-    return answer.status_code, time.perf_counter() - start
+def _search(port: int, photo: bytes, visitor: int = 0) -> tuple[int, float]:
+    """Send a visitor's photo; return the answer's status and the seconds that it took."""
+    # Each visitor has an address, because one client can only have some of the places.
+    transport = httpx.HTTPTransport(local_address=f"127.0.0.{visitor + 1}")
+    with httpx.Client(transport=transport, timeout=120) as client:
+        start = time.perf_counter()
+        answer = client.post(
+            f"http://127.0.0.1:{port}/api/search",
+            content=photo,
+            headers={"Content-Type": "image/jpeg"},
+        )
+        return answer.status_code, time.perf_counter() - start
 
 
 def _view(port: int, done: threading.Event, seconds: list[float]) -> None:
