@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def _split(part: str, folder: Path) -> list[str]:
             if (
                 len(files) > 1
                 and (delimiter == ";" or all(is_photo_name(name.strip()) for name in files))
-                and not (folder / piece.strip()).is_file()
+                and not os.path.isfile(
+                    folder / piece.strip()
+                )  # false, too, for what can be no name
             ):
                 places += files
                 break
@@ -67,7 +70,7 @@ def _complete(place: str, folder: Path) -> str:
     if place.startswith("//"):
         return f"https:{place}"
     if not is_address(place):
-        if "\\" in place and not (folder / place).exists():  # a path as Windows has it
+        if "\\" in place and not os.path.exists(folder / place):  # as Windows has it
             place = place.replace("\\", "/")
         return str(folder / place)
     scheme, colon, rest = place.partition(":")

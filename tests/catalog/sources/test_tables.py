@@ -379,6 +379,12 @@ def test_a_cell_is_split_into_its_photos(tmp_path: Path, cell: str, places: list
     )
 
 
+@pytest.mark.parametrize("cell", [f"{'x' * 5000};a.jpg", f"a\\{'x' * 5000}.jpg", "a\\0;a.jpg"])
+def test_what_can_be_no_name_of_a_file_is_no_fault_of_the_table(tmp_path: Path, cell: str) -> None:
+    """A picture within the cell itself is longer than any name."""
+    assert len(read(tmp_path, json.dumps({"sku": "A", "photo": cell}), "items.jsonl").items) == 1
+
+
 def test_a_title_that_only_looks_like_html_stays(tmp_path: Path) -> None:
     text = "sku,title,photo,a,b\nA,Bolt <M8> 3 < 4,a.jpg,<p>see <M8></p>,R&D\n"
     (entry,) = read(tmp_path, text).items
