@@ -20,10 +20,12 @@ def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
 
     Raises:
         TableError: The table cannot be read; the message names the line.
-        ContentError: The folder or table does not exist, or is empty; or it is not clear which
-            folders are items.
+        ContentError: The folder or table does not exist, or is empty; it is not clear which
+            folders are items; or an option is for a source of the other kind.
     """
     if path.is_dir():
+        if options.columns:
+            raise ContentError(f"{path}: a folder has no columns; leave --map out, or name a table")
         source = read_folder(path, options)
         if not source.items:
             left_out = f". Left out: {source.left_out[0]}" if source.left_out else ""
@@ -34,6 +36,10 @@ def read_source(path: Path, options: ReadOptions = DEFAULT_READING) -> Source:
         return replace(source, notes=(*source.notes, *_tables_in(path)))
     if not path.exists():
         raise ContentError(f"{path}: no such file or folder")
+    if options.items:
+        raise ContentError(
+            f"{path}: the items of a table are its rows; leave --items out, or name a folder"
+        )
     if path.suffix.lower() in TABLES:
         return read_table(path, options.columns)
     raise ContentError(

@@ -11,7 +11,7 @@ import pytest
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, TableError
 from catalog.sources.read import read_source
-from catalog.sources.source import SourceItem
+from catalog.sources.source import ReadOptions, SourceItem
 from tests.support.drawing import draw_thing, png, write_things
 
 
@@ -231,3 +231,11 @@ def test_a_wrong_csv_is_refused_with_its_line(tmp_path: Path, text: str, message
 def test_a_wrong_jsonl_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(TableError, match=message):
         read_source(table(tmp_path, text, "items.jsonl"))
+
+
+def test_options_of_the_other_kind_of_source_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContentError, match="a folder has no columns; leave --map out"):
+        read_source(tmp_path, ReadOptions(columns={"title": "Name"}))
+    path = table(tmp_path, "sku,photo\nA,a.jpg\n")
+    with pytest.raises(ContentError, match="items of a table are its rows; leave --items out"):
+        read_source(path, ReadOptions(items="leaf"))
