@@ -2,7 +2,9 @@
 
 The app posts JSON from another origin, turns every ' of the answer's ``body`` into " and parses
 the result as JSON (github.com/awslabs/visual-search, API/lambda_function.py and
-web-app/app/controllers/searchControllers.js). It stops asking at the first error.
+web-app/app/controllers/searchControllers.js). It stops asking at the first error. The sample's
+search always answers with four items, and the app relies on it: AngularJS leaves the former
+picture where a new answer has none.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ PREFLIGHT = FOR_ALL_SITES | {
     "Access-Control-Allow-Headers": "Authorization, Content-Type",  # what the app may send
     "Access-Control-Max-Age": "7200",  # seconds
 }
+ANSWERED = 4  # matches in each answer
+# A transparent pixel; an empty address would leave the former picture, too.
+BLANK_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+BLANK: Document = {"id": "", "title": "", "url": BLANK_PICTURE}
 
 
 def add_matches(app: Flask, appliance: ServedAppliance) -> None:
@@ -49,17 +55,21 @@ def add_matches(app: Flask, appliance: ServedAppliance) -> None:
 
 
 def _matches(appliance: ServedAppliance) -> list[Document]:
-    """The items of the newest sighting, best first; none while the camera is offline."""
+    """The best four items of the newest sighting, best first; blanks where it has fewer.
+
+    All four are blanks while the camera is offline.
+    """
     newest = appliance.latest.newest()
-    if newest is None or appliance.camera().state != "online":
-        return []
-    return [
-        {
-            "id": match.item.sku,
-            "title": match.item.title,
-            "url": urljoin(
-                request.host_url, photo_address(newest.bundle, match.photo, request.script_root)
-            ),
-        }
-        for match in newest.matches
-    ]
+    found: list[Document] = []
+    if newest is not None and appliance.camera().state == "online":
+        found = [
+            {
+                "id": match.item.sku,
+                "title": match.item.title,
+                "url": urljoin(
+                    request.host_url, photo_address(newest.bundle, match.photo, request.script_root)
+                ),
+            }
+            for match in newest.matches[:ANSWERED]
+        ]
+    return found + [BLANK] * (ANSWERED - len(found))

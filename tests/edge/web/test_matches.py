@@ -1,4 +1,8 @@
-"""``POST /matches``: the sample's web app, from another origin, in a real Chromium."""
+"""``POST /matches``: an app like the sample's, from another origin, in a real Chromium.
+
+The app is short, but AngularJS is the real one, because it decides what a missing match leaves on
+the screen.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +20,7 @@ from werkzeug.test import TestResponse
 
 from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
+from edge.web.matches import BLANK, BLANK_PICTURE
 from tests.edge.web.test_page import CHROMIUM, browser, visiting, within
 from tests.support.web_stand_in import (
     BUNDLE,
@@ -22,6 +28,8 @@ from tests.support.web_stand_in import (
     GEAR,
     HOSTILE,
     HOSTILE_TITLE,
+    LAMP,
+    SHELL,
     WRENCH,
     StandInDevice,
     serving,
@@ -31,22 +39,22 @@ __all__ = ["browser"]  # a fixture
 
 ANOTHER_SITE = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
 
-# Asks and reads as the sample's app does, ten times as often.
-APP = """<!doctype html><title>app</title><div id="rows"></div><script>
-setInterval(async () => {
-  const answer = await fetch("ENV" + "matches", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json, text/plain, */*" },
-    body: JSON.stringify({ ApiCallType: "check-search-results" }),
-  });
-  const json = JSON.parse((await answer.json()).body.replace(/\\'/g, '"'));
-  rows.replaceChildren(...json.matches.flatMap((match) => {
-    const picture = document.createElement("img"), title = document.createElement("a");
-    picture.src = match.url;
-    title.textContent = match.title;
-    return [picture, title];
-  }));
-}, 1000);
+ANGULARJS = Path("/usr/share/javascript/angular.js/angular.min.js")
+
+# Asks, reads and shows as the sample's app does, ten times as often.
+APP = """<!doctype html><title>app</title><body ng-app="app" ng-controller="Search">
+<img ng-src="{{images[0]}}"><img ng-src="{{images[1]}}"><img ng-src="{{images[2]}}">
+<a>{{titles[0]}}</a><a>{{titles[1]}}</a><a>{{titles[2]}}</a>
+<script src="/angular.js"></script><script>
+angular.module("app", []).controller("Search", ($scope, $interval, $http) => {
+  const poll = $interval(() => {
+    $http.post("ENV" + "matches", { ApiCallType: "check-search-results" }).then((answer) => {
+      const found = JSON.parse(answer.data.body.replace(/\\'/g, '"')).matches;
+      $scope.images = found.map((match) => match.url);
+      $scope.titles = found.map((match) => match.title);
+    }, () => $interval.cancel(poll));
+  }, 1000);
+});
 </script>"""
 
 
@@ -65,12 +73,15 @@ def ask(client: FlaskClient, **headers: str) -> TestResponse:
 
 
 def matches(answer: TestResponse) -> list[dict[str, Any]]:
-    """The matches, read as the app does."""
+    """The matches, read as the app does, without the blanks that make them four."""
     assert answer.status_code == 200
     assert set(answer.get_json()) == {"statusCode", "headers", "body"}
     body = answer.get_json()["body"]
     found: list[dict[str, Any]] = json.loads(body.replace("'", '"'))["matches"]
-    return found
+    assert len(found) == 4
+    count = sum(match["id"] != "" for match in found)
+    assert found[count:] == [BLANK] * (4 - count)
+    return found[:count]
 
 
 def test_best_first_with_title_and_photo(device: StandInDevice, client: FlaskClient) -> None:
@@ -95,6 +106,13 @@ def test_best_first_with_title_and_photo(device: StandInDevice, client: FlaskCli
 def test_one_of_these_names_them_all(device: StandInDevice, client: FlaskClient) -> None:
     device.show(Verdict.ONE_OF, [(CUP, 0.7), (WRENCH, 0.69)])
     assert [match["id"] for match in matches(ask(client))] == ["CUP-01", "WR-17"]
+
+
+def test_there_are_never_more_than_four(device: StandInDevice, client: FlaskClient) -> None:
+    things = (CUP, WRENCH, GEAR, LAMP, SHELL)
+    device.show(Verdict.MATCH, [(thing, 0.9 - 0.1 * thing) for thing in things])
+    found = matches(ask(client))
+    assert [match["id"] for match in found] == ["CUP-01", "WR-17", "GEAR/24", "LAMP-2"]
 
 
 @pytest.mark.parametrize("state", ["before the first", "unknown", "nothing", "offline", "closed"])
@@ -145,21 +163,25 @@ def test_a_foreign_host_is_refused_here_too(client: FlaskClient) -> None:
 
 
 class AppServer(ThreadingHTTPServer):
-    """Serves the app's page, for a device's address."""
+    """Serves the app's page and AngularJS, for a device's address."""
 
     def __init__(self, device: str) -> None:
         super().__init__(("127.0.0.1", 0), _Page)
-        self.page = APP.replace("ENV", device).encode()
+        page = APP.replace("ENV", device).encode()
+        self.files = {
+            "/": ("text/html; charset=utf-8", page),
+            "/angular.js": ("text/javascript", ANGULARJS.read_bytes()),
+        }
 
 
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, AppServer)
-        found = self.path == "/"
-        self.send_response(200 if found else 204)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        kind, data = self.server.files.get(self.path, ("text/plain", b""))
+        self.send_response(200 if data else 204)
+        self.send_header("Content-Type", kind)
         self.end_headers()
-        self.wfile.write(self.server.page if found else b"")
+        self.wfile.write(data)
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
@@ -180,15 +202,32 @@ def app(request: pytest.FixtureRequest, device: StandInDevice, browser: Any) -> 
             thread.join()
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
-def test_the_app_shows_title_and_picture(app: Page, device: StandInDevice) -> None:
-    """It shows a title with an apostrophe, then the next item, then none."""
+@pytest.mark.skipif(
+    not (CHROMIUM.exists() and ANGULARJS.exists()), reason="Chromium or AngularJS is not installed"
+)
+def test_the_app_shows_each_answer_and_nothing_of_the_last(
+    app: Page, device: StandInDevice
+) -> None:
+    """It shows three items, then two, one of them with an apostrophe, then none."""
+    device.show(Verdict.ONE_OF, [(GEAR, 0.9), (WRENCH, 0.8), (LAMP, 0.7)])
+    expect(app.locator("a")).to_have_text(
+        ["Spur gear, 24 teeth, module 1.5", "Combination wrench, 17 mm", "Desk lamp “Mono”"]
+    )
+    await_pictures(app, [GEAR, WRENCH, LAMP])
     device.show(Verdict.MATCH, [(HOSTILE, 0.9), (CUP, 0.5)])
-    expect(app.locator("a")).to_have_text([HOSTILE_TITLE, "Blue stoneware cup"])
+    expect(app.locator("a")).to_have_text([HOSTILE_TITLE, "Blue stoneware cup", ""])
+    await_pictures(app, [HOSTILE, CUP, None])
+    device.show(Verdict.NOTHING, [])
+    expect(app.locator("a")).to_have_text(["", "", ""])
+    await_pictures(app, [None, None, None])
+
+
+def await_pictures(app: Page, things: list[int | None]) -> None:
+    """Wait until the app has loaded these things' pictures, blanks for None."""
+    ends = [BLANK_PICTURE if thing is None else f"/photos/{BUNDLE}/{thing}" for thing in things]
     app.wait_for_function(
-        "[...document.images].length === 2"
-        " && [...document.images].every((image) => image.complete && image.naturalWidth > 0)",
+        "(ends) => ends.every((end, place) => document.images[place].complete"
+        " && document.images[place].naturalWidth > 0 && document.images[place].src.endsWith(end))",
+        arg=ends,
         timeout=within(10),
     )
-    device.show(Verdict.NOTHING, [])
-    expect(app.locator("a")).to_have_count(0)
