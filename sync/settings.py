@@ -34,6 +34,7 @@ class OutboxSettings(Section):
     report_thumbnails: bool = False
     report_features: bool = False  # the AWS sample's messages; billed each by 5 KB
     features_interval_s: float = Field(default=10.0, ge=1)
+    features_topic: str = "$aws/things/{thing}/infer"  # of those messages; the sample's own
 
     # The transport; see docs/reporting.md.
     transport: Literal["auto", "mqtt", "greengrass-v1", "greengrass-v2", "file", "none"] = "auto"

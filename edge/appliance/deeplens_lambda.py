@@ -1,9 +1,9 @@
 """The long-lived Lambda function of AWS's visual search sample, for a DeepLens.
 
-Through a Greengrass V1 core it publishes on ``$aws/things/<thing>/infer`` the texts that the
-sample's function publishes: how it is, and the network's output for each frame. A k-NN endpoint
+Through a Greengrass V1 core it publishes, on the topic ``[outbox] features_topic``, the texts that
+the sample's function publishes: how it is, and the network's output for each frame. A k-NN endpoint
 in the cloud searches with these (github.com/awslabs/visual-search,
-DeepLens/greengrassHelloWorld.py). docs/deeplens.md says how to deploy the function. The appliance
+DeepLens/greengrassHelloWorld.py). docs/deeplens.md says where the function runs. The appliance
 may run on the same device and search there.
 """
 
@@ -23,16 +23,17 @@ from catalog.bundles.shelf import Shelf
 from catalog.core.allocator import bound_memory
 from catalog.core.errors import ContentError, SettingsError, VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
-from catalog.core.vectors import Tensor
 from catalog.networks.featurizer import Featurizer
 from edge.cameras import CameraReader
 from edge.settings import EdgeSettings
 from sync.errors import TransportError
+from sync.outbox.events import features_text
+from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal
 from sync.reports.transports.greengrass_v1 import GreengrassV1Transport
+from sync.settings import OutboxSettings
 
 THING = "AWS_IOT_THING_NAME"
-TOPIC = "$aws/things/{}/infer"
 FRAME_TIMEOUT_S = 2.0  # without a new frame for so long, a failure is published
 BLANK = np.zeros((64, 64, 3), np.uint8)
 
@@ -52,7 +53,7 @@ def greengrass_infinite_infer_run(
         stopping: The function returns when this is set.
 
     Raises:
-        SettingsError: The device has no thing name.
+        SettingsError: The device has no thing name, or the topic is none.
         ContentError: No catalogue is active, or its network cannot be run.
         TransportError: This is no function on a Greengrass V1 core.
     """
@@ -63,7 +64,8 @@ def greengrass_infinite_infer_run(
     thing = os.environ.get(THING) or device.thing
     if not thing:
         raise SettingsError(f"{THING} is not set, and [device] thing is empty; give it a name")
-    publish = TopicPublisher(TOPIC.format(thing))
+    topics = Topics.from_settings(load("outbox", OutboxSettings, config), thing)
+    publish = TopicPublisher(topics.of("features"))
     featurizer = _open_network(device, load("catalog", CatalogSettings, config), publish)
     last = 0
     with CameraReader("deeplens", settings.camera_settings()) as camera:
@@ -74,17 +76,12 @@ def greengrass_infinite_infer_run(
                 continue
             last = frame.sequence
             publish("frame retrieved")
-            publish(features_message(featurizer.raw([frame.image])[0]))
+            publish(features_text(featurizer.raw([frame.image])[0]))
             stopping.wait(settings.interval_ms / 1000)
 
 
 def function_handler(event: object, context: object) -> None:
     """Do nothing: the core requires a handler, but the function works in its endless loop."""
-
-
-def features_message(features: Tensor) -> str:
-    """Write features, float32 (d,), as the sample does: comma-separated, inside JSON."""
-    return '{ "features": "' + ",".join(str(value) for value in features) + '" }'
 
 
 class TopicPublisher:

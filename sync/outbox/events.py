@@ -9,11 +9,13 @@ those of its kind of event. The models are in this module; the committed schema 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import uuid6
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from sync.errors import EventError
@@ -162,10 +164,17 @@ def status(what: str, message: str = "", **details: Detail) -> Event:
     return Event("status", Status(what=what, message=message, details=details))
 
 
-def features(numbers: Iterable[float]) -> Event:
+def features(numbers: NDArray[np.float32]) -> Event:
     """The network's raw output, float32 (d,), as the AWS sample's device sends it."""
-    text = ",".join(f"{number:.6g}" for number in numbers)
-    return Event("features", f'{{ "features": "{text}" }}'.encode())
+    return Event("features", features_text(numbers).encode())
+
+
+def features_text(numbers: NDArray[np.float32]) -> str:
+    """Write numbers, float32 (d,), as the sample's device does: comma-separated, inside JSON.
+
+    Each has as many digits as reading the same float32 again needs.
+    """
+    return '{ "features": "' + ",".join(str(number) for number in numbers) + '" }'
 
 
 def message(text: str) -> Event:

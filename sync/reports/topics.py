@@ -21,11 +21,14 @@ class Topics:
         thing: The IoT thing's name.
         template: A topic with ``{thing}`` and ``{kind}`` in it.
         rule: Name of the rule for Basic Ingest; empty for the ordinary message broker.
+        features_topic: The topic of the AWS sample's messages, with ``{thing}`` in it; `rule` does
+            not change it.
     """
 
     thing: str
     template: str = "visual-search/{thing}/{kind}"
     rule: str = ""
+    features_topic: str = "$aws/things/{thing}/infer"
 
     @classmethod
     def from_settings(cls, settings: OutboxSettings, thing: str) -> Topics:
@@ -34,28 +37,20 @@ class Topics:
         Raises:
             SettingsError: The template or the thing's name makes no topic.
         """
-        topics = cls(thing, settings.topic, settings.rule)
+        topics = cls(thing, settings.topic, settings.rule, settings.features_topic)
         if not thing or set(thing) & set("/+#") or "{kind}" not in settings.topic:
             raise SettingsError(
                 f"[outbox] topic {settings.topic} for thing {thing!r}: wanted is a topic with "
                 "{kind}, and a thing's name without /, + and #"
             )
-        try:
-            example = topics._named("heartbeat")
-        except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
-            raise SettingsError(
-                f"[outbox] topic {settings.topic}: only {{thing}} and {{kind}} are filled in"
-            ) from error
-        if set(example) & set("+#") or len(example.encode()) > MAX_BYTES:
-            raise SettingsError(f"[outbox] topic {settings.topic}: not a topic to publish to")
-        if example.count("/") > MAX_SLASHES:
-            raise SettingsError(f"[outbox] topic {settings.topic}: more than {MAX_SLASHES} slashes")
+        _check("topic", settings.topic, {"thing": thing, "kind": "heartbeat"})
+        _check("features_topic", settings.features_topic, {"thing": thing})
         return topics
 
     def of(self, kind: str) -> str:
         """The topic of a kind of event."""
         if kind in SAMPLE:
-            return f"$aws/things/{self.thing}/infer"
+            return self.features_topic.format(thing=self.thing)
         named = self._named(NAMES[kind])
         return f"$aws/rules/{self.rule}/{named}" if self.rule else named
 
@@ -71,3 +66,23 @@ class Topics:
 
     def _named(self, kind: str) -> str:
         return self.template.format(thing=self.thing, kind=kind)
+
+
+def _check(setting: str, template: str, names: dict[str, str]) -> None:
+    """Check that a setting makes a topic to publish to, with these names filled in.
+
+    Raises:
+        SettingsError: It does not; says why.
+    """
+    try:
+        topic = template.format(**names)
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+        allowed = " and ".join(f"{{{name}}}" for name in names)
+        only = "is" if len(names) == 1 else "are"
+        raise SettingsError(
+            f"[outbox] {setting} {template}: only {allowed} {only} filled in"
+        ) from error
+    if not topic or set(topic) & set("+#") or len(topic.encode()) > MAX_BYTES:
+        raise SettingsError(f"[outbox] {setting} {template}: not a topic to publish to")
+    if topic.count("/") > MAX_SLASHES:
+        raise SettingsError(f"[outbox] {setting} {template}: more than {MAX_SLASHES} slashes")

@@ -16,6 +16,7 @@ from sync.reports.topics import NAMES, Topics
 CLOUD = Path(__file__).parents[2] / "cloud"
 TEMPLATE = CLOUD / "visual-search.yaml"
 THING = "THING"
+FEATURES_TOPIC = "visual-search/{thing}/features"  # as docs/reporting.md names it
 LINT = "from cfnlint.runner import main; main()"
 
 
@@ -43,8 +44,8 @@ def test_the_device_may_what_it_does(template: dict[str, Any]) -> None:
             if "Fn::Sub" in one:
                 place = one["Fn::Sub"].replace("${!iot:Connection.Thing.ThingName}", THING)
                 allowed.setdefault(statement["Action"], []).append(place.split(":")[-1])
-    topics = Topics(THING)
-    wanted = [topics.of(kind) for kind in NAMES] + [topics.answers]
+    topics = Topics(THING, features_topic=FEATURES_TOPIC)
+    wanted = [topics.of(kind) for kind in (*NAMES, "features")] + [topics.answers]
     rule = Topics(THING, rule="${StoreReports}").of("status").replace("status", "*")
     assert allowed["iot:Publish"] == [f"topic/{one}" for one in [*wanted, rule]]
     assert allowed["iot:Subscribe"] == [f"topicfilter/{topics.commands}"]

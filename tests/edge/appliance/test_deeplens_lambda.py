@@ -20,7 +20,6 @@ from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing
 from catalog.networks.projection import fit
 from edge.appliance.deeplens_lambda import (
-    features_message,
     function_handler,
     greengrass_infinite_infer_run,
 )
@@ -197,11 +196,14 @@ def test_elsewhere_than_on_a_core_it_ends(active: Path, deeplens: Any) -> None:
     greengrass_core.forget()
 
 
-def test_features_are_written_as_the_sample_wrote_them() -> None:
-    assert (
-        features_message(np.array([0.12, 0, 3.5e-05, 7], np.float32))
-        == '{ "features": "0.12,0.0,3.5e-05,7.0" }'
-    )
+def test_the_topic_is_a_setting(
+    active: Path, deeplens: Any, core: Core, run: Callable[[], threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__FEATURES_TOPIC", "visual-search/{thing}/features")
+    run()
+    texts(core, 4)
+    assert {message.topic for message in core.messages} == {"visual-search/deeplens_1/features"}
 
 
 def test_the_handler_does_nothing() -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sync.outbox.events import Event, Heartbeat, Item, Sighting, Timings, features, message, status
 from sync.outbox.outbox import FILE, Outbox
 from sync.reports.reporter import Reporter
@@ -183,7 +185,7 @@ def _events() -> Iterator[Event]:
             "heartbeat",
             Heartbeat(uptime_s=number, rss_bytes=1, disk_free_bytes=1, outbox_length=number),
         ),
-        lambda number: features(range(number, number + 200)),
+        lambda number: features(np.arange(number, number + 200, dtype=np.float32)),
         lambda number: message(f"frame {number} retrieved {uuid.uuid4()}"),
     ]
     for number in range(EVENTS):

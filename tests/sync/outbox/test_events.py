@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -115,16 +116,25 @@ def test_numbers_that_are_not_finite_are_refused_where_they_are_made() -> None:
 
 
 def test_features_are_sent_as_the_sample_sends_them() -> None:
-    event = events.features([0.125, 0.0, 1e-9, 12345.678])
+    event = events.features(np.array([0.12, 0, 3.5e-05, 7], np.float32))
     data = events.with_position(events.render(event, "d", "b"), event.kind, STREAM, 1)
-    assert data == b'{ "features": "0.125,0,1e-09,12345.7" }'
-    many = events.features([-0.123456789] * 2048)
-    assert len(events.render(many, "d", "b")) < 25_000
+    assert data == b'{ "features": "0.12,0.0,3.5e-05,7.0" }'
+    many = events.features(np.full(2048, -0.123456789, np.float32))
+    assert len(events.render(many, "d", "b")) < 30_000
+
+
+def test_features_arrive_as_the_same_float32() -> None:
+    """They do so for any bits, and for numbers near 1, which are most like a network's."""
+    random = np.random.default_rng(0)
+    bits = random.integers(0, 1 << 32, 4000, np.uint32).view(np.float32)
+    for numbers in (bits[np.isfinite(bits)][:2048], random.normal(size=2048).astype(np.float32)):
+        sent = json.loads(events.render(events.features(numbers), "d", "b"))["features"]
+        assert np.array_equal(np.array(sent.split(","), np.float32), numbers)
 
 
 def test_a_network_with_too_many_numbers_is_refused() -> None:
     with pytest.raises(EventError, match="bytes"):
-        events.render(events.features([-0.123456789] * 8192), "d", "b")
+        events.render(events.features(np.full(8192, -0.123456789, np.float32)), "d", "b")
 
 
 def test_a_message_is_plain_text() -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import sync.outbox.writer
@@ -224,7 +225,7 @@ def test_drops_of_every_reason_and_kind_fit_into_one_report(outbox: Outbox, file
 
 
 def test_numbers_of_a_network_go_before_sightings(outbox: Outbox) -> None:
-    put(outbox, features([0.5] * 2048))
+    put(outbox, features(np.full(2048, 0.5, np.float32)))
     put(outbox, *(Event("sighting", NOTHING) for _ in range(2400)))
     assert "features" not in {event.kind for event in outbox.oldest(5000)}
 

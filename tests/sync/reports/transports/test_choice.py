@@ -229,6 +229,18 @@ class TestTopics:
         assert topics.of("features") == "$aws/things/shelf-1/infer"
         assert topics.commands == "visual-search/shelf-1/commands"
 
+    def test_the_samples_topic_is_a_setting(self) -> None:
+        settings = outbox(features_topic="visual-search/{thing}/features", rule="visual_search")
+        topics = Topics.from_settings(settings, "shelf-1")
+        assert topics.of("features") == topics.of("message") == "visual-search/shelf-1/features"
+
+    @pytest.mark.parametrize(
+        "topic", ["", "a/{kind}", "a/{}", "a/#", "+/{thing}", "{thing", "/" * 8, "x" * 257]
+    )
+    def test_what_is_no_topic_of_the_sample(self, topic: str) -> None:
+        with pytest.raises(SettingsError, match="features_topic"):
+            Topics.from_settings(outbox(features_topic=topic), "shelf-1")
+
     @pytest.mark.parametrize(
         ("topic", "thing"),
         [
