@@ -146,6 +146,7 @@ setup(
             "openapi-spec-validator>=0.7",
             "pillow-heif>=1.1,<2",
             "playwright>=1.49",
+            "protobuf>=5",
             "psutil>=6",
             "pytest>=8.3",
             "pytest-cov>=6",

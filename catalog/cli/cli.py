@@ -16,6 +16,7 @@ from catalog.cli.build import build
 from catalog.cli.compare import compare
 from catalog.cli.embed import embed
 from catalog.cli.evaluate import confusions, evaluate, in_words
+from catalog.cli.export import export
 from catalog.cli.model import model
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
@@ -38,7 +39,7 @@ def catalog() -> None:
     """Build a catalogue from photos, inspect it and put it on this device."""
 
 
-for command in (build, embed, model, compare, evaluate, confusions):
+for command in (build, embed, export, model, compare, evaluate, confusions):
     catalog.add_command(command)
 
 

@@ -46,6 +46,7 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search catalog compare labelled --model embedded",
     "visual-search catalog confusions bundle --out confusions.html",
     "visual-search catalog embed --from list.txt --out vectors.npz",
+    "visual-search catalog export bundle --sagemaker exported",
     "visual-search catalog model list",
     "visual-search catalog model import network.onnx --size 32 --out imported",
     "visual-search sync keys init keys --passphrase-file passphrase",
