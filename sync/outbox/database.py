@@ -18,6 +18,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -31,6 +32,7 @@ from sync.outbox.rescue import rescue
 from sync.outbox.wal import read_log
 
 BUSY_S = 5.0  # how long to wait for another writer
+CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
 FORMAT = 1
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
@@ -129,18 +131,25 @@ class OutboxDatabase:
     def _check_log(self) -> None:
         """Check the write-ahead log before the first use: SQLite only reads it up to damage.
 
+        Where others use the database all the time, they have checked it.
+
         Raises:
             sqlite3.DatabaseError: It is damaged; `is_damaged` holds for the error.
         """
-        if self._connection is not None:
-            return
-        with self._locked(fcntl.LOCK_EX):  # nobody is writing into it
+        deadline = time.monotonic() + CHECK_S
+        while self._connection is None:
             try:
-                self._identity = _identity(self.path)
-            except FileNotFoundError:
-                return
-            if read_log(self.path.resolve()).is_damaged:
-                raise _damage("its write-ahead log is damaged")
+                with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):  # nobody is writing into it
+                    if not self.path.exists():
+                        return
+                    self._identity = _identity(self.path)
+                    if read_log(self.path.resolve()).is_damaged:
+                        raise _damage("its write-ahead log is damaged")
+                    return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return
+                time.sleep(PAUSE_S)
 
     def _connected(self) -> sqlite3.Connection | None:
         """The connection to the current database; None where there is no database."""

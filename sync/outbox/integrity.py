@@ -20,7 +20,7 @@ def row_problem(sequence: object, id_: object, kind: object, at: object, payload
     Not found is a change that leaves a JSON document of the same event.
     """
     if not isinstance(sequence, int) or sequence < 1:
-        return "its number is no such"
+        return "its number is impossible"
     if kind not in PRIORITY:
         return "its kind is unknown"
     if not isinstance(at, float) or not math.isfinite(at):

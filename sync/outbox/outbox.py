@@ -113,8 +113,9 @@ class Outbox:
         last = batch.last
         self._seen = max(self._seen, last) if self._seen[0] == last[0] else last
         if batch.damaged:
-            problem = batch.damaged[0].problem
-            self.note(error=f"{len(batch.damaged)} events were damaged and set aside: {problem}")
+            number, problem = len(batch.damaged), batch.damaged[0].problem
+            events = "event was" if number == 1 else "events were"
+            self.note(error=f"{number} damaged {events} set aside: {problem}")
         return batch.events
 
     def acknowledge(self, events: Iterable[StoredEvent]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sync.outbox.clock import Moment
 from sync.outbox.events import with_position
-from sync.outbox.integrity import kind_or_unknown, row_problem
+from sync.outbox.integrity import is_number, kind_or_unknown, row_problem
 
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
@@ -226,7 +226,7 @@ def shrink(database: sqlite3.Connection, max_bytes: int) -> None:
     excess += int(max_bytes * (1 - SHRINK_TO))
     excessive: list[int] = []
     for sequence, size in database.execute(
-        "SELECT sequence, size FROM events ORDER BY worth, sequence"
+        "SELECT sequence, CAST(size AS INTEGER) FROM events ORDER BY worth, sequence"
     ):
         if excess <= 0:
             break
@@ -322,7 +322,7 @@ def counters(database: sqlite3.Connection, now: Moment) -> Counters:
 
 def _age(first: tuple[float, int] | None, now: Moment) -> float | None:
     """Seconds since an event; None unless its clock was trusted then as it is now."""
-    if first is None or not isinstance(first[0], float):  # none, or a damaged one
+    if first is None or not is_number(first[0]):  # none, or a damaged one
         return None
     if bool(first[1]) != now.trusted or now.at < first[0]:
         return None

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sync.outbox.clock import Moment
 from sync.outbox.events import Event, message, status
 from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.rows import expire, shrink
 from sync.outbox.wal import FRAME, HEADER, read_log
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -68,7 +70,7 @@ def test_a_damaged_row_is_set_aside_and_the_others_go_on(
     assert [document["message"] for document in documents(outbox)] == ["0", "2", "3"]
     counters = outbox.counters()
     assert (counters.length, counters.aside, counters.dropped) == (3, 1, {"damage": 1})
-    assert "1 events were damaged and set aside" in counters.last_error
+    assert "1 damaged event was set aside: its " in counters.last_error
     put(outbox, status("started"))
     (reported,) = reports_of(outbox, "dropped")
     assert reported["details"] == {counted: 1}
@@ -81,6 +83,18 @@ def test_damaged_rows_alone_do_not_end_the_reading(tmp_path: Path) -> None:
     for sequence in (1, 2, 3, 4):
         change(tmp_path / FILE, "kind", "", sequence)
     assert [event.sequence for event in outbox.oldest(2)] == [5, 6]
+    outbox.close()
+
+
+@pytest.mark.parametrize("column", ["size", "worth", "kind", "at", "trusted"])
+def test_damaged_rows_are_dropped_like_others(tmp_path: Path, column: str) -> None:
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    put(outbox, *(status("started", str(number)) for number in range(4)))
+    change(tmp_path / FILE, column, "x")
+    outbox._database.write(lambda database: expire(database, Moment(0.0, trusted=True), 1))
+    outbox._database.write(lambda database: shrink(database, 0))
+    assert outbox.counters().length == 0
+    assert sum(outbox.counters().dropped.values()) == 4
     outbox.close()
 
 
