@@ -501,7 +501,7 @@ def test_the_owners_commands_work_together(
     assert done.stderr == ""
     done = surroundings.run("sync", "publish", small_bundle, s3_source, *words)
     assert "release 2 of stable" in done.stdout
-    assert "0 of 9 files sent" in done.stdout
+    assert "0 of 10 files sent" in done.stdout
     done = surroundings.run("sync", "keys", "rotate", "keys", "--passphrase-file", file)
     assert "root 2: valid until" in done.stdout
     done = surroundings.run("sync", "refresh", s3_source, *words)
