@@ -36,7 +36,8 @@ def save_views(photos: Path, sku: str, title: str, views: Iterable[Frame]) -> li
     for view in views:
         try:
             if not paths:
-                durable.make_private_folder(folder)
+                photos.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
                 durable.flush_folder(photos)
                 _write_title(folder / "item.json", title)
             paths.append(_write_photo(folder, view.image))
