@@ -85,8 +85,9 @@ class OwnCertificate:
         if foreign:
             log.warning("a new authority signs for %s; phones must trust it", ", ".join(foreign))
             self._authority = self._make_authority(wanted)
-        key, self._page = make_page_certificate(*self._authority, wanted, now)
-        durable.write(self._file, as_pem(key, self._page, self._authority[1]), durable.PRIVATE)
+        key, page = make_page_certificate(*self._authority, wanted, now)
+        durable.write(self._file, as_pem(key, page, self._authority[1]), durable.PRIVATE)
+        self._page = page
         return True
 
     def context(self) -> ssl.SSLContext:
@@ -102,12 +103,13 @@ class OwnCertificate:
         try:
             key = serialization.load_pem_private_key(data, None)
             certificate = x509.load_pem_x509_certificate(data)
+            if not isinstance(key, Key):
+                raise TypeError("its key is of another kind")
         except (ValueError, TypeError) as error:
             raise ShelfError(
                 f"{file}: the authority of the page's certificate is damaged; remove the file, "
                 "and let the phones trust the new one"
             ) from error
-        assert isinstance(key, Key)
         return key, certificate
 
     def _make_authority(self, hosts: Iterable[str]) -> tuple[Key, x509.Certificate]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import errno
 import http.client
 import socket
 import ssl
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from playwright.sync_api import Browser, expect
 from pydantic import ValidationError
 
+from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
 from catalog.recognition.decision import Verdict
 from edge.settings import EdgeSettings
@@ -302,6 +304,28 @@ def test_damaged_files(own: OwnCertificate, tmp_path: Path) -> None:
     authority.write_bytes(b"nothing")
     with pytest.raises(ShelfError, match="remove the file, and let the phones trust the new one"):
         OwnCertificate(tmp_path / "tls", list)
+
+
+def test_full_disk_delays_a_renewal(
+    own: OwnCertificate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old certificate serves on, the log says why once, and the next look renews it."""
+    monkeypatch.setattr(tls, "LOOK_SECONDS", 0.0)
+    used = Tls(own)
+    before = used.context
+    own._hosts = lambda: ["10.0.0.9"]
+    with monkeypatch.context() as full:
+        full.setattr(durable, "write", raise_full)
+        used.look()
+        used.look()
+    assert used.context is before
+    assert caplog.text.count("cannot be renewed: [Errno 28]") == 1
+    used.look()
+    assert used.context is not before
+
+
+def raise_full(*given: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_folder_that_cannot_be_used(tmp_path: Path) -> None:
