@@ -16,6 +16,8 @@
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
+# make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
+# make greengrass-check   see that the packed component installs without a network
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
 # make resolver-check  see that the base install resolves on Python 3.11, 3.12 and 3.13
 # make atom-test       show on an emulated Atom that it runs there
@@ -28,6 +30,7 @@ CAMERA ?= simulated:6
 MODEL ?= embedded
 VENV ?= .venv
 WHEELS ?= wheels
+COMPONENT ?= build/greengrass
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
 MINUTES ?= 440
@@ -46,7 +49,8 @@ PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
 PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test tuf-conformance device-wheels loss-test deeplens-check resolver-check atom-test aarch64-test train clean
+  crash-test damage-test tuf-conformance device-wheels loss-test deeplens-check greengrass-component \
+  greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
@@ -132,13 +136,29 @@ deeplens-check: $(VENV)/test device-wheels
 resolver-check: $(VENV)/bin/python
 	PYTHON=$(abspath $(BIN)/python) tests/install/resolver-check
 
+# For cores with this machine's processor and Python.
+greengrass-component: device-wheels
+	@test -n "$(BUCKET)" || \
+	  { echo "error: name the bucket for the artifact: make greengrass-component BUCKET=NAME"; exit 1; }
+	rm -rf $(COMPONENT)
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --find-links $(WHEELS) --only-binary annoy \
+	  --wheel-dir $(COMPONENT)/wheels '.[onnxruntime,greengrass,s3]'
+	PYTHON=$(abspath $(BIN)/python) cloud/pack-component $(COMPONENT) $(BUCKET)
+	@ls -sh $(COMPONENT)/visual-search.zip $(COMPONENT)/recipe.yaml
+
+greengrass-check: BUCKET = example-bucket
+greengrass-check: greengrass-component
+	tests/install/greengrass-check $(COMPONENT)/visual-search.zip
+
 sizes: $(VENV)/test
 	$(BIN)/python -m bench.sizes
 
 # Annoy's own flags, less -march=native, for any Atom; and less -DANNOYLIB_MULTITHREADED_BUILD, which
 # needs a newer C library than a DeepLens has. Never from pip's cache: a native wheel may lie there.
+ifeq ($(shell uname -m),x86_64)
 device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,$\
   -ffast-math,-fno-associative-math,-std=c++14,-msse4.2
+endif
 device-wheels: $(VENV)/bin/python
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps \
 	  --no-binary annoy --wheel-dir $(WHEELS) annoy .

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from cfnlint.decode import decode
+from paho.mqtt.client import topic_matches_sub
 
 from sync.reports.topics import NAMES, Topics
 
@@ -56,13 +57,20 @@ def test_the_device_may_what_it_does(template: dict[str, Any]) -> None:
 
 
 def test_the_component_may_what_it_does() -> None:
-    """The recipe's access control names the topics that the reporter publishes to."""
+    """The recipe's access control matches the topics that the reporter publishes to.
+
+    It does so by MQTT wildcards alone, because a core does not fill in variables there.
+    """
     recipe = yaml.safe_load((CLOUD / "greengrass-component.yaml").read_text())
     proxy = recipe["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
     [policy] = proxy["aws.greengrass.ipc.mqttproxy"].values()
     assert policy["operations"] == ["aws.greengrass#PublishToIoTCore"]
-    topics = Topics("{iot:thingName}")
-    assert policy["resources"] == [topics.of(kind) for kind in NAMES]
+    topics = Topics(THING, features_topic=FEATURES_TOPIC)
+    for kind in (*NAMES, "features"):
+        allowed = [topic_matches_sub(filter, topics.of(kind)) for filter in policy["resources"]]
+        assert sum(allowed) == 1, kind
+    assert len(policy["resources"]) == len(NAMES) + 1
+    assert not any(topic_matches_sub(filter, topics.answers) for filter in policy["resources"])
     run = recipe["Manifests"][0]["Lifecycle"]["Run"]
     assert run["Setenv"]["VISUAL_SEARCH_OUTBOX__TRANSPORT"] == "greengrass-v2"
     assert run["Setenv"]["VISUAL_SEARCH_OUTBOX__RULE"] == ""  # by a rule they have other topics
