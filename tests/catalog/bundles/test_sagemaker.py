@@ -21,6 +21,7 @@ from catalog.bundles.sagemaker import (
 )
 from catalog.core.errors import BundleError, ContentError, SurroundingsError
 from catalog.core.photos import decode
+from catalog.core.vectors import normalised
 from sync.outbox.events import features
 from tests.conftest import Surroundings, sign_again
 from tests.support.sagemaker_records import read_records
@@ -57,6 +58,8 @@ def test_each_photo_is_a_vector_with_a_label_of_its_own(small_bundle: Path, tmp_
         assert written == SageMakerExport(photos, bundle.featurizer.network_dimensions)
         assert counted == list(range(1, photos + 1))
         assert [label for _, label in found] == list(range(photos))
+        exported = normalised(np.stack([vector for vector, _ in found]))
+        assert (exported * bundle.vectors()).sum(axis=1).mean() > 0.95  # thumbnails, not the photos
         table = table_of(tmp_path / "out")
         for number, (vector, _) in enumerate(found):
             jpeg = (tmp_path / "out" / PHOTOS / f"{number}.jpg").read_bytes()
