@@ -59,19 +59,33 @@ def originals(photos: Sequence[Fingerprint]) -> Rows:
     """Return, for each photo, the number of the photo it is a copy of, int64 (n,); else its own.
 
     The original is the largest of the copies, the first of equally large ones. Each copy resembles
-    its original itself, so photos that change little by little are not one photo.
+    its original itself, or one copy of it, so photos that change little by little are not one
+    photo.
     """
     largest_first = np.argsort([-photo.size[0] * photo.size[1] for photo in photos], kind="stable")
     ordered = [photos[number] for number in largest_first.tolist()]
+    # In parts first: thousands of frames of a film that all look alike become a few.
+    parts = range(0, len(ordered), AT_ONCE)
+    original = np.concatenate(
+        [begin + _originals(ordered[begin : begin + AT_ONCE]) for begin in parts] or [largest_first]
+    )
+    left, place = np.unique(original, return_inverse=True)
+    if len(parts) > 1:
+        original = left[_originals([ordered[number] for number in left.tolist()])][place]
+    found = np.empty_like(original)
+    found[largest_first] = largest_first[original]
+    return found
+
+
+def _originals(ordered: Sequence[Fingerprint]) -> Rows:
+    """Return the same for photos that come with the largest first; it compares all with all."""
     # A placeholder may stand for thousands of things: what is equal is compared once.
     first: dict[bytes, int] = {}
     equal = np.array([first.setdefault(photo.whole, at) for at, photo in enumerate(ordered)], int)
     original = equal.copy()
     for at, larger in sorted(_similar(ordered, list(first.values())).items()):
         original[at] = min((other for other in larger if original[other] == other), default=at)
-    found = np.empty_like(original)
-    found[largest_first] = largest_first[original[equal]]
-    return found
+    return np.asarray(original[equal])
 
 
 def are_copies(asked: Sequence[Fingerprint], stored: Sequence[Fingerprint]) -> NDArray[np.bool_]:

@@ -15,19 +15,23 @@ def is_local(host: str) -> bool:
     Args:
         host: A name or an IP address, without port and brackets.
     """
+    if is_surely_local(host):
+        return True
+    try:
+        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    except (OSError, ValueError):
+        return False
+    return bool(addresses) and all(not address.is_global for address in addresses)
+
+
+def is_surely_local(host: str) -> bool:
+    """The same, by the host's name alone: no answer of a name server can make it so."""
     name = host.rstrip(".").lower()
     try:
         return not ipaddress.ip_address(name.partition("%")[0]).is_global
     except ValueError:
-        pass  # it is a name
-    if "." not in name or name.endswith(OWN_DOMAINS):
-        return True
-    try:
-        found = socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError):
-        return False
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    return all(not address.is_global for address in addresses)
+        return "." not in name or name.endswith(OWN_DOMAINS)
 
 
 def proxy_for(scheme: str, host: str) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 import httpx
 
 from catalog.core.errors import PhotoError
-from catalog.core.local_network import is_local, proxy_for
+from catalog.core.local_network import is_surely_local, proxy_for
 from catalog.core.photos import decode
 from edge.cameras.address import CameraAddress
 from edge.cameras.base import CameraSettings
@@ -66,7 +66,7 @@ class HttpCamera:
         self._pace = Pace(max(settings.fps, 2 / settings.read_timeout_s))
         self._proxy = proxy_for(address.scheme, address.host)
         # FFmpeg checks no certificate either; cameras sign their own.
-        verify = address.scheme == "https" and not is_local(address.host)
+        verify = address.scheme == "https" and not is_surely_local(address.host)
         auth = ChallengeAuth(address.user, address.password) if address.has_password else None
         try:
             self._client = httpx.Client(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from catalog.building import copies
 from catalog.building.build import BuildReport, build
 from catalog.building.copies import Fingerprint, are_copies, fingerprint, originals
 from catalog.building.features import THUMBNAIL
@@ -119,6 +120,26 @@ def test_many_photos_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
     prints = [printed(photo) for photo in [*photos, *(shrink(photo, 120) for photo in photos)]]
     monkeypatch.setattr("catalog.building.copies.AT_ONCE", 7)
     assert originals(prints).tolist() == [*range(40), *range(40)]
+
+
+def test_a_film_of_a_still_thing_is_one_photo_and_is_not_compared_frame_with_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random, still = np.random.default_rng(5), printed(landscape()).whole
+    noise = random.integers(0, 2, (200, len(still)), np.uint8)
+    film = [
+        Fingerprint(bytes(np.frombuffer(still, np.uint8) ^ some), None, (9, 9)) for some in noise
+    ]
+    compared, similar = [], copies._similar
+
+    def counting(photos: Sequence[Fingerprint], distinct: Sequence[int]) -> dict[int, set[int]]:
+        compared.append(len(distinct))
+        return similar(photos, distinct)
+
+    monkeypatch.setattr(copies, "AT_ONCE", 20)
+    monkeypatch.setattr(copies, "_similar", counting)
+    assert set(originals(film).tolist()) == {0}
+    assert max(compared) <= 20
 
 
 @pytest.fixture(scope="module")

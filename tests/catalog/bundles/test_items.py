@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,19 +93,11 @@ def test_an_open_catalogue_cannot_be_written(metadata: Items) -> None:
 
 
 def test_threads_read_at_once(metadata: Items) -> None:
-    wrong = []
+    def read(_: int) -> bool:
+        return all(metadata.get("KAF") == ITEMS[2] and metadata.find("cup") for _ in range(100))
 
-    def read() -> None:
-        for _ in range(100):
-            if metadata.get("KAF") != ITEMS[2] or not metadata.find("cup"):
-                wrong.append(1)
-
-    threads = [threading.Thread(target=read) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(read, range(8)))
 
 
 def test_a_file_that_is_no_database_is_refused_by_its_path(tmp_path: Path) -> None:
