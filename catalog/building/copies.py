@@ -74,7 +74,7 @@ def originals(photos: Sequence[Fingerprint]) -> Rows:
         original = left[_originals([ordered[number] for number in left.tolist()])][place]
     found = np.empty_like(original)
     found[largest_first] = largest_first[original]
-    return found
+    return np.asarray(found)
 
 
 def _originals(ordered: Sequence[Fingerprint]) -> Rows:
