@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 from catalog.core.errors import PhotoError
 
 END = b"\xff\xd9"
-# Behind a coded scan stands a marker. FF 00 is a coded byte, FF D0 to FF D7 only divide the scan.
-MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+# What the decoder stops at. Every other byte between two segments is passed over, as the decoder
+# does: coded ones (FF 00 among them), FF D0 to FF D7, which only divide a scan, and padding.
+MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+SEQUENTIAL = frozenset([0xC0, 0xC1, 0xC9])  # frames that can be decoded row by row
 START_OF_SCAN = 0xDA
+END_OF_PICTURE = 0xD9
 MOST_SCANS = 100  # each takes time for the whole picture, and a few bytes
 PADDING = 16  # so many zero bytes at the end were never written: the copy was interrupted
 # Coded bytes that no picture goes on with. What the decoder makes of them differs from the grey
@@ -66,33 +70,51 @@ class _Structure:
     complete: bool
 
 
+def needs_whole(data: bytes) -> bool:
+    """Return whether decoding a JPEG takes memory for all of it, even at a reduced size.
+
+    It does for a progressive one, and for one whose colours come one after the other.
+    """
+    frame, components = 0, 0
+    for kind, content in _segments(data):
+        if kind in START_OF_FRAME and len(content) > 5:
+            frame, components = kind, content[5]
+        if kind == START_OF_SCAN and content:
+            return frame not in SEQUENTIAL or content[0] < components
+    return True
+
+
 def _walk(data: bytes) -> _Structure:
-    position = 2
     scans = components = 0
+    ended = False
     coded: dict[int, set[int]] = {}  # by component, the coefficients whose last bit has a scan
-    while data[position : position + 1] == b"\xff" and scans <= MOST_SCANS:
-        kind = data[position + 1 : position + 2]
-        if kind == END[1:] or position + 4 > len(data):
-            break
-        if kind == b"\xff":  # a marker may begin with several
-            position += 1
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4])
-        content = data[position + 4 : position + 2 + length]
-        position += 4 + len(content)
-        if kind[0] in START_OF_FRAME and len(content) > 5:
+    for kind, content in _segments(data):
+        ended = kind == END_OF_PICTURE
+        if kind in START_OF_FRAME and len(content) > 5:
             components = content[5]
-        if kind[0] == START_OF_SCAN and content and len(content) >= 4 + 2 * content[0]:
+        if kind == START_OF_SCAN and content and len(content) >= 4 + 2 * content[0]:
             scans += 1
             first, last, bits = content[-3:]
             for component in content[1 : 1 + 2 * content[0] : 2]:
                 if bits & 15 == 0:
                     coded.setdefault(component, set()).update(range(first, last + 1))
-            marker = MARKER.search(data, position)
-            position = marker.start() if marker else len(data)
+        if scans > MOST_SCANS:
+            break
     whole = [component for component in coded.values() if len(component) == COEFFICIENTS]
-    ended = data[position : position + 2] == END
     return _Structure(scans, ended, complete=0 < components == len(whole))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the kind and the content of each segment, up to the end of the picture."""
+    position = 2
+    while marker := MARKER.search(data, position):
+        kind, start = marker[0][1], marker.end()
+        if kind == END_OF_PICTURE:
+            yield kind, b""
+            return
+        content = data[start + 2 : start + int.from_bytes(data[start : start + 2])]
+        yield kind, content
+        position = start + 2 + len(content)
 
 
 def _missing_share(data: bytes, *, progressive: bool) -> float:

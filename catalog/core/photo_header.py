@@ -12,6 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from catalog.core.errors import PhotoError
 from catalog.core.heic import coded_size, is_heic, open_heic, turns_itself
+from catalog.core.jpeg import needs_whole
 
 PillowImage.init()
 FORMATS = [
@@ -38,7 +39,9 @@ class PhotoHeader:
         width, height: Pixels, as stored.
         transparent: Whether pixels may be transparent.
         orientation: How to turn the picture, by EXIF; 1 where it is upright, or turns itself.
-        progressive: Whether it is a JPEG that is decoded from its whole content at once.
+        progressive: Whether it is a progressive JPEG: a coarse picture, then finer ones.
+        unbounded: Whether decoding takes memory for every pixel of the file, even at a reduced
+            size. It does not for most JPEGs.
         profile: The ICC profile of its colours.
     """
 
@@ -49,6 +52,7 @@ class PhotoHeader:
     transparent: bool = False
     orientation: int = 1
     progressive: bool = False
+    unbounded: bool = True
     profile: bytes | None = None
 
     @property
@@ -61,11 +65,6 @@ class PhotoHeader:
         """Width and height once the picture is turned upright."""
         sideways = self.orientation in SIDEWAYS
         return (self.height, self.width) if sideways else (self.width, self.height)
-
-    @property
-    def unbounded(self) -> bool:
-        """Whether decoding takes memory for every pixel of the file, even at a reduced size."""
-        return self.format != "JPEG" or self.progressive
 
     def reduction(self, enough: int | None, most_pixels: int) -> int:
         """By how much to divide the sides while decoding: 1, 2, 4 or 8.
@@ -110,7 +109,11 @@ def _check_size(name: str, header: PhotoHeader, width: int, height: int, most_pi
     size = f"{name}: {width} x {height} pixels"
     most = most_pixels if header.unbounded else MOST_JPEG_PIXELS
     if width * height > most:
-        kind = f"progressive {header.format}" if header.progressive else header.format
+        kind = header.format
+        if header.progressive:
+            kind = "progressive JPEG"
+        elif kind == "JPEG" and header.unbounded:
+            kind = "JPEG in several scans"
         raise PhotoError(
             f"{size} are too many for {kind} (at most {most // 1_000_000} megapixels); shrink it"
         )
@@ -146,6 +149,7 @@ def _read(data: bytes, name: str) -> PhotoHeader:
                     or (kind == "PNG" and "transparency" in info),
                     orientation=_orientation(info.get("exif")),
                     progressive=kind == "JPEG" and bool(info.get("progressive")),
+                    unbounded=kind != "JPEG" or needs_whole(data),
                     profile=info.get("icc_profile"),
                 )
     except Exception as error:  # a crafted file can make Pillow's parsers raise anything
@@ -164,8 +168,9 @@ def _open(data: bytes) -> PillowImage.Image:
 
 
 def _orientation(exif: bytes | None) -> int:
-    parsed = PillowImage.Exif()
-    if exif:
-        with suppress(Exception):  # a picture with bad EXIF is still a picture
-            parsed.load(exif)
-    return int(parsed.get(ORIENTATION, 1))
+    value: object = 1
+    with suppress(Exception):  # a picture with bad EXIF is still a picture
+        parsed = PillowImage.Exif()
+        parsed.load(exif or b"")
+        value = parsed.get(ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1

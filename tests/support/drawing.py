@@ -102,11 +102,32 @@ def jpeg_that_claims(width: int, height: int, *, progressive: bool = False) -> b
     return bytes(data)
 
 
-def jpeg_of_many_scans(scans: int) -> bytes:
-    """A progressive JPEG whose last scan is there again and again."""
+def jpeg_in_several_scans(image: Picture, claimed: tuple[int, int] | None = None) -> bytes:
+    """A JPEG, not progressive, whose three colours come one after the other.
+
+    Its header claims the picture's width and height, or others.
+    """
+    colours = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1])).convert("YCbCr")
+    grey = []
+    for colour in colours.split():
+        file = io.BytesIO()
+        colour.save(file, "JPEG", quality=92)
+        grey.append(file.getvalue())
+    frame, scan = grey[0].index(b"\xff\xc0"), grey[0].index(b"\xff\xda")
+    width, height = claimed or colours.size
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    data = grey[0][:frame] + struct.pack(">HHBHHB", 0xFFC0, 17, 8, height, width, 3) + components
+    data += grey[0][frame + 13 : scan]
+    for number, plane in enumerate(grey, 1):
+        data += plane[scan : scan + 5] + bytes([number]) + plane[scan + 6 : -2]
+    return data + b"\xff\xd9"
+
+
+def jpeg_of_many_scans(scans: int, between: bytes = b"") -> bytes:
+    """A progressive JPEG whose last scan is there again and again, with something between."""
     data = pillow(quarters(), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * scans + data[-2:]
+    return data[:last] + (between + data[last:-2]) * scans + data[-2:]
 
 
 def heic_that_claims(width: int, height: int) -> bytes:

@@ -19,6 +19,7 @@ from catalog.networks.featurizer import Featurizer
 from edge.web import uploads
 from tests.support.drawing import (
     heic_that_claims,
+    jpeg_in_several_scans,
     jpeg_of_many_scans,
     jpeg_that_claims,
     large_jpeg,
@@ -46,6 +47,9 @@ BAD = {
     "a HEIC photo on a system": pillow(NOISE, "HEIF"),
     "a JPEG that is too large": jpeg_that_claims(40_000, 20_000),
     "a progressive JPEG that is too large": jpeg_that_claims(40_000, 20_000, progressive=True),
+    "a JPEG in several scans that is too large": jpeg_in_several_scans(
+        quarters(), claimed=(20_000, 10_000)
+    ),
     "another format that is too large": png_that_claims(40_000, 20_000),
     "a picture of a few pixels": png(np.zeros((4, 4, 3), np.uint8)),
     "a huge file": b"\xff\xd8\xff",

@@ -13,8 +13,16 @@ import pytest
 from PIL import Image as PillowImage
 
 from catalog.core.errors import PhotoError
+from catalog.core.photo_header import read_header
 from catalog.core.photos import decode
-from tests.support.drawing import jpeg_that_claims, large_jpeg
+from tests.support.drawing import (
+    jpeg,
+    jpeg_in_several_scans,
+    jpeg_of_many_scans,
+    jpeg_that_claims,
+    large_jpeg,
+    quarters,
+)
 
 VARIANTS: dict[str, dict[str, object]] = {
     "baseline": {},
@@ -67,6 +75,33 @@ def test_a_refusal_names_the_size_and_the_limit(progressive: bool, limit: str) -
         PhotoError, match=re.escape(f"x: 40000 x 30000 pixels are too many for {limit}; shrink it")
     ):
         decode(data, "x")
+
+
+def test_one_in_several_scans_is_read_and_takes_memory_for_every_pixel() -> None:
+    """It is not progressive, but decoding keeps all of it until the last colour is there."""
+    data = jpeg_in_several_scans(quarters())
+    difference = decode(data, "x").astype(int) - quarters()
+    assert np.abs(difference).mean() < 3
+    assert read_header(data, "x").unbounded
+    assert not read_header(jpeg(quarters()), "x").unbounded
+    claims = jpeg_in_several_scans(quarters(), claimed=(17_000, 17_000))
+    with pytest.raises(PhotoError, match=r"JPEG in several scans \(at most 100 megapixels\)"):
+        decode(claims, "x")
+
+
+@pytest.mark.parametrize(
+    "between", [b"", b"\0", b"\xff\xd0", b"\xff\x01\xff\xff", b"\xff\x02\xff\xff"], ids=bytes.hex
+)
+def test_endless_scans_are_refused_whatever_stands_between_them(between: bytes) -> None:
+    """The decoder passes over what is no segment, and goes on."""
+    with pytest.raises(PhotoError, match="more than 100 scans"):
+        decode(jpeg_of_many_scans(200, between), "x")
+
+
+def test_a_byte_between_two_segments_does_not_matter() -> None:
+    data = noise()
+    table = data.index(b"\xff\xdb")
+    assert (decode(data[:table] + b"\0" + data[table:], "x") == decode(data, "x")).all()
 
 
 @pytest.mark.parametrize("options", [*VARIANTS.values(), {"mode": "L"}, {"mode": "CMYK"}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image as PillowImage
 
 from catalog.building.addresses import AddressCache
 from catalog.building.features import LARGEST_FILE, read_place
 from catalog.core.errors import PhotoError
+from catalog.core.photo_header import read_header
 from catalog.core.photos import Picture, decode, encode_jpeg, is_photo_name, is_picture_file, shrink
 from tests.support.drawing import jpeg, pillow, png, png_that_claims, quarters
 
@@ -66,6 +69,19 @@ def test_turns_a_transparent_photo_upright_by_its_exif(kind: str, orientation: i
 
 def test_an_unknown_exif_orientation_changes_nothing() -> None:
     assert differ(decode(pillow(quarters(), "WEBP", 99), "x"), quarters()) < 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_an_orientation_that_is_a_text_changes_nothing(kind: str) -> None:
+    entry = struct.pack("<HHI4s", 0x112, 2, 2, b"x")  # type 2 is text
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    picture, file = PillowImage.fromarray(quarters()), io.BytesIO()
+    if kind == "HEIF":
+        pillow_heif.from_pillow(picture).save(file, exif=exif)
+    else:
+        picture.save(file, kind, exif=exif)
+    assert read_header(file.getvalue(), "x").orientation == 1
+    assert decode(file.getvalue(), "x").shape == quarters().shape
 
 
 def test_damaged_exif_changes_nothing() -> None:
