@@ -51,9 +51,8 @@ class SimilarWords:
         letters = _letters(word)
         likely: list[str] = []
         for length, text in rows:
-            missing = _missing(letters, _letters(text).reshape(-1, length).T)
-            places = np.flatnonzero(missing <= errors).tolist()
-            likely += [text[place * length : (place + 1) * length] for place in places]
+            places = _alike(letters, _letters(text).reshape(-1, length), errors)
+            likely += [text[place * length : (place + 1) * length] for place in places.tolist()]
         counted = typing_errors(word, likely, errors, inside=inside).tolist()
         found = [pair for pair in zip(counted, likely, strict=True) if pair[0] <= errors]
         return [similar for _, similar in sorted(found)[:MOST]]
@@ -109,13 +108,18 @@ def typing_errors(
     return np.asarray(np.stack(above)[lengths, np.arange(len(others))])
 
 
-def _missing(word: Letters, others: Letters) -> NDArray[np.int8]:
-    """Count the letters of `word` that each column of `others` lacks: each is an error at least."""
-    missing = np.zeros(others.shape[1], np.int8)
+def _alike(word: Letters, others: Letters, most: int) -> NDArray[np.intp]:
+    """Return which rows of `others` lack at most so many letters of `word`: each is an error."""
+    places = np.arange(len(others))
+    columns = np.ascontiguousarray(others.T)
+    missing = np.zeros(len(others), np.int8)
     for letter, times in zip(*np.unique(word, return_counts=True), strict=True):
-        present = (others == letter).sum(axis=0, dtype=np.int8)
+        present = (columns == letter).sum(axis=0, dtype=np.int8)
         missing += np.maximum(np.int8(times) - present, 0)
-    return missing
+        alike = missing <= most
+        if np.count_nonzero(alike) < len(alike) / 2:  # else copying costs more than it saves
+            places, columns, missing = places[alike], columns[:, alike], missing[alike]
+    return places[missing <= most]
 
 
 def _letters(text: str) -> Letters:

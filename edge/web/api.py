@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
@@ -19,12 +20,18 @@ from edge.web.documents import (
 )
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError, problem_response
+from edge.web.proxies import client_name
 from edge.web.searches import Searches
 from edge.web.streams import Streams
+from edge.web.turns import Turns
 
 OPENAPI_FILE = Path(__file__).with_name("openapi.json")
 LONGEST_QUERY = 200
 MOST_ITEMS = 100
+FINDING_AT_ONCE = 2  # texts that are looked for; odd words take most of a second
+MOST_FINDING = 8  # texts, looked for or waiting
+MOST_FINDING_OF_CLIENT = 4  # of them
+PATIENCE_SECONDS = 10.0  # that a text waits for its turn
 LARGEST_NUMBER = 2**31 - 1
 NEWER_SECONDS = 0.25  # how long a viewer's request waits for a newer picture
 MOST_WAITING = 8  # how many such requests wait at once; the others are answered at once
@@ -48,6 +55,7 @@ class Api:
         self._searches = searches
         self._streams = streams
         self._page = page
+        self._turns = Turns("find", FINDING_AT_ONCE, MOST_FINDING, MOST_FINDING_OF_CLIENT)
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._openapi = json.loads(OPENAPI_FILE.read_text(encoding="utf-8"))
 
@@ -94,8 +102,10 @@ class Api:
         if len(text) > LONGEST_QUERY:
             raise ProblemError(400, f"The text is longer than {LONGEST_QUERY} letters; shorten it.")
         limit = _limit(request.args.get("limit", "20"))
-        catalogue = self._appliance.catalogue
-        found, root = catalogue.find(text, limit), request.script_root
+        catalogue, root = self._appliance.catalogue, request.script_root
+        client = client_name(request.remote_addr)
+        find = partial(catalogue.find, text, limit)
+        found = self._turns.take(client, PATIENCE_SECONDS, find)
         return jsonify(
             {
                 "query": text,

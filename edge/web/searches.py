@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 
 from flask import Flask, Request, Response, jsonify, request
 
 from edge.sighting import Sighting
 from edge.web.documents import sighting_document
 from edge.web.interfaces import ServedAppliance
-from edge.web.places import Places
-from edge.web.problems import ProblemError
 from edge.web.proxies import client_name
+from edge.web.turns import Turns, busy
 from edge.web.uploads import uploaded_photo
 
 REMEMBERED = 50  # searches whose crops can be asked for
@@ -28,9 +27,7 @@ class Searches:
 
     def __init__(self, appliance: ServedAppliance) -> None:
         self._appliance = appliance
-        # The same few threads do all the work: each thread that ever searched keeps memory.
-        self._workers = ThreadPoolExecutor(AT_ONCE, "search")
-        self._places = Places(MOST_WAITING, MOST_OF_CLIENT)
+        self._turns = Turns("search", AT_ONCE, MOST_WAITING, MOST_OF_CLIENT)
         self._lock = threading.Lock()
         self._sightings: OrderedDict[str, Sighting] = OrderedDict()
 
@@ -41,18 +38,9 @@ class Searches:
     def search(self) -> Response:
         """Search with the photo of the request."""
         _ = self._appliance.catalogue  # before work: where none is open, that is the answer
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
         client = client_name(request.remote_addr)
-        if not self._places.take(client):
-            raise _busy()
-        try:
-            asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-            work = self._workers.submit(self._search, asked)
-            wait([work], PATIENCE_SECONDS)
-            if work.cancel():  # it has not begun
-                raise _busy()
-            sighting = work.result()
-        finally:
-            self._places.give_back(client)
+        sighting = self._turns.take(client, PATIENCE_SECONDS, partial(self._search, asked))
         with self._lock:
             self._sightings[sighting.id] = sighting
             while len(self._sightings) > REMEMBERED:
@@ -61,7 +49,7 @@ class Searches:
 
     def _search(self, asked: Request) -> Sighting:
         if self._appliance.stopping.is_set():
-            raise _busy()
+            raise busy()
         image, box = uploaded_photo(asked)
         return self._appliance.search(image, box)
 
@@ -69,7 +57,3 @@ class Searches:
         """One of the last searches, or None when it is gone."""
         with self._lock:
             return self._sightings.get(sighting_id)
-
-
-def _busy() -> ProblemError:
-    return ProblemError(503, "Others are searching; try again in a moment.", {"Retry-After": "3"})

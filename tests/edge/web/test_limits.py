@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge.web import connections, searches
+from edge.web import api, connections, searches
 from edge.web.connections import MOST_OF_CLIENT
 from edge.web.places import Places
 from edge.web.streams import MOST_OF_CLIENT as MOST_STREAMS
@@ -137,28 +137,63 @@ def test_streams_of_one_client_leave_room(web: Web, opened: contextlib.ExitStack
         assert first_line(other) == b"HTTP/1.1 200 OK"
 
 
-def test_searches_of_one_client_leave_room(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Released whenever a client takes a place."""
+    released, take = threading.Semaphore(0), Places.take
+
+    def noted(places: Places, client: str) -> bool:
+        is_taken = take(places, client)
+        if is_taken:
+            released.release()
+        return is_taken
+
+    monkeypatch.setattr(Places, "take", noted)
+    return released
+
+
+def test_searches_of_one_client_leave_room(
+    web: Web, taken: threading.Semaphore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those beyond its share are refused at once, and another's waits its turn and is made."""
-    taken, leave = threading.Semaphore(0), threading.Event()
-    calm_search, take = web.device.search, Places.take
+    leave = threading.Event()
+    calm_search = web.device.search
 
     def slow_search(*photo: Any) -> Any:
         assert leave.wait(WAIT)
         return calm_search(*photo)
 
-    def noted(places: Places, client: str) -> bool:
-        is_taken = take(places, client)
-        if is_taken:
-            taken.release()
-        return is_taken
-
-    monkeypatch.setattr(Places, "take", noted)
     monkeypatch.setattr(web.device, "search", slow_search)
     photo = draw_look(CUP)
     asking = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
     asking += b"Content-Length: %d\r\n\r\n" % len(photo) + photo
+    ask_and_be_refused(web, asking, searches.MOST_OF_CLIENT, taken, leave)
+
+
+def test_texts_of_one_client_leave_room(
+    web: Web, taken: threading.Semaphore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for odd words costs much: few are looked for at once, and another's turn comes."""
+    running, leave = threading.Semaphore(api.FINDING_AT_ONCE), threading.Event()
+    calm_find = web.device.catalogue.find
+
+    def slow_find(text: str, limit: int) -> Any:
+        assert running.acquire(blocking=False), "too many at once"
+        assert leave.wait(WAIT)
+        running.release()
+        return calm_find(text, limit)
+
+    monkeypatch.setattr(web.device.catalogue, "find", slow_find)
+    asking = b"GET /api/items?q=cup HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    ask_and_be_refused(web, asking, api.MOST_FINDING_OF_CLIENT, taken, leave)
+
+
+def ask_and_be_refused(
+    web: Web, asking: bytes, share: int, taken: threading.Semaphore, leave: threading.Event
+) -> None:
+    """Ask more than a client's share, and once as another; work goes on after `leave` is set."""
     with contextlib.ExitStack() as opened:
-        waiting = [opened.enter_context(connect(web)) for _ in range(searches.MOST_OF_CLIENT)]
+        waiting = [opened.enter_context(connect(web)) for _ in range(share)]
         for connection in waiting:
             connection.sendall(asking)
         for _ in waiting:
