@@ -14,6 +14,8 @@ from PIL import ImageCms
 Picture = NDArray[np.uint8]  # (height, width, 3), BGR
 
 LARGEST_PROFILE = 4 << 20  # bytes
+KEPT = 4  # profiles in memory: strangers send them, too
+LARGEST_KEPT = 1 << 20  # bytes
 STRIP = 256  # rows converted at a time
 UNSEEN = 3  # levels of 255; a profile that changes no colour by more is taken for sRGB
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
@@ -51,11 +53,14 @@ def printed_to_srgb(picture: PillowImage.Image, profile: bytes | None) -> Pillow
     return ImageCms.applyTransform(picture, transform) or picture
 
 
-@lru_cache(maxsize=16)
 def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     """Return what converts to sRGB; None where the profile is damaged or nearly sRGB."""
     if len(profile) > LARGEST_PROFILE:
         return None
+    return _kept_transform(profile) if len(profile) <= LARGEST_KEPT else _new_transform(profile)
+
+
+def _new_transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = MODES[source.profile.xcolor_space.strip()]
@@ -72,3 +77,6 @@ def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
         if np.abs(np.asarray(converted).astype(int) - colours).max() <= UNSEEN:
             return None
     return transform
+
+
+_kept_transform = lru_cache(maxsize=KEPT)(_new_transform)

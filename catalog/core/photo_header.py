@@ -23,6 +23,7 @@ FORMATS = [
 JPEG_START = b"\xff\xd8\xff"
 MOST_PIXELS = 100_000_000  # decoded at once; a small file may claim far more
 MOST_JPEG_PIXELS = 300_000_000  # more than any camera takes; they are decoded reduced
+HEAVY = ("AVIF", "JPEG2000")
 LEAST_SIDE = 8  # pixels
 REDUCTIONS = (8, 4, 2)  # of JPEG; OpenCV would sample other formats instead of averaging them
 ORIENTATION = 0x112  # EXIF
@@ -66,6 +67,11 @@ class PhotoHeader:
         sideways = self.orientation in SIDEWAYS
         return (self.height, self.width) if sideways else (self.width, self.height)
 
+    @property
+    def heavy(self) -> bool:
+        """Whether decoding takes up to 20 bytes for each pixel; else it takes at most 7."""
+        return self.transparent or self.format in HEAVY
+
     def reduction(self, enough: int | None, most_pixels: int) -> int:
         """By how much to divide the sides while decoding: 1, 2, 4 or 8.
 
@@ -83,24 +89,27 @@ class PhotoHeader:
         return max(next(suffices, 1), next(fits, 8))
 
 
-def read_header(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> PhotoHeader:
+def read_header(
+    data: bytes, name: str, most_pixels: int = MOST_PIXELS, most_heavy: int | None = None
+) -> PhotoHeader:
     """Read a picture's header.
 
     Args:
         data: The content of the file.
         name: What to call it in an error message.
         most_pixels: A picture that cannot be decoded in parts, or reduced, is refused beyond it.
+        most_heavy: The same for a picture that is `heavy`; None for `most_pixels`.
 
     Raises:
         PhotoError: It is no picture, too small or too large.
     """
     if not data:
         raise PhotoError(f"{name}: the file is empty")
-    if is_heic(data):
-        header = _read_heic(data, name)
+    header = _read_heic(data, name) if is_heic(data) else _read(data, name)
+    if most_heavy is not None and header.heavy:
+        most_pixels = most_heavy
+    if header.format == "HEIC":
         _check_size(name, header, *coded_size(data), most_pixels)
-    else:
-        header = _read(data, name)
     _check_size(name, header, header.width, header.height, most_pixels)
     return header
 
@@ -114,6 +123,8 @@ def _check_size(name: str, header: PhotoHeader, width: int, height: int, most_pi
             kind = "progressive JPEG"
         elif kind == "JPEG" and header.unbounded:
             kind = "JPEG in several scans"
+        elif header.transparent:
+            kind = f"transparent {kind}"
         raise PhotoError(
             f"{size} are too many for {kind} (at most {most // 1_000_000} megapixels); shrink it"
         )

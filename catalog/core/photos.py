@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from catalog.core.colour_profile import printed_to_srgb, to_srgb
@@ -67,21 +66,13 @@ def decode(
         PhotoError: It is no picture, damaged, cut short, too small or too large.
     """
     header = read_header(data, name, most_pixels)
-    if header.format == "JPEG":
-        image = _decode_jpeg(data, name, header, header.reduction(enough, most_pixels))
-    elif header.format == "HEIC":
-        image = _upright(_on_white(decode_heic(data, name, enough)), header.orientation)
-    elif header.format in BY_PILLOW:
-        image = _decode_by_pillow(data, name)
-    else:
-        flags = cv2.IMREAD_UNCHANGED if header.transparent else cv2.IMREAD_COLOR
-        image = _decode_by_opencv(data, name, flags)
-        if header.transparent:
-            image = _on_white(image)
-        # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
-        if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
-            image = _upright(image, header.orientation)
-    return to_srgb(image, header.profile, grey=header.grey)
+    try:
+        image = _decode(data, name, header, enough, most_pixels)
+        return to_srgb(image, header.profile, grey=header.grey)
+    except PhotoError:
+        raise
+    except Exception as error:  # a crafted file can make the decoders raise anything
+        raise PhotoError(f"{name}: the picture is damaged or cut short") from error
 
 
 def is_photo_name(name: str) -> bool:
@@ -134,36 +125,51 @@ def encode_jpeg(image: Picture, longest_side: int, quality: int = 82) -> bytes:
     return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
+def _decode(
+    data: bytes, name: str, header: PhotoHeader, enough: int | None, most_pixels: int
+) -> Picture:
+    if header.format == "JPEG":
+        return _decode_jpeg(data, name, header, header.reduction(enough, most_pixels))
+    if header.format == "HEIC":
+        return _upright(_on_white(decode_heic(data, name, enough)), header.orientation)
+    if header.format in BY_PILLOW:
+        return _upright(_decode_by_pillow(data), header.orientation)
+    if not header.transparent:
+        image = _decode_by_opencv(data, cv2.IMREAD_COLOR)
+    else:
+        image = _on_white(_decode_by_opencv(data, cv2.IMREAD_UNCHANGED))
+    # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
+    if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
+        return _upright(image, header.orientation)
+    return image
+
+
 def _decode_jpeg(data: bytes, name: str, header: PhotoHeader, reduction: int) -> Picture:
     data = with_end(data, name, progressive=header.progressive)
     if header.mode != "CMYK":
-        return _decode_by_opencv(data, name, REDUCED[reduction])
-    try:
-        with JpegImageFile(io.BytesIO(data)) as picture:
-            picture.draft("CMYK", (header.width // reduction, header.height // reduction))
-            printed = np.asarray(printed_to_srgb(picture, header.profile))
-    except Exception as error:  # as in _decode_by_pillow
-        raise PhotoError(f"{name}: the picture is damaged or cut short") from error
+        return _decode_by_opencv(data, REDUCED[reduction])
+    with JpegImageFile(io.BytesIO(data)) as picture:
+        picture.draft("CMYK", (header.width // reduction, header.height // reduction))
+        printed = np.asarray(printed_to_srgb(picture, header.profile))
     return _upright(printed[:, :, ::-1], header.orientation)
 
 
-def _decode_by_opencv(data: bytes, name: str, flags: int) -> Picture:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise PhotoError(f"{name}: the picture is damaged ({error.err})") from error
+def _decode_by_opencv(data: bytes, flags: int) -> Picture:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None or image.size == 0:
-        raise PhotoError(f"{name}: the picture is damaged or cut short")
+        raise ValueError("OpenCV cannot decode it")
     return cast(Picture, image)
 
 
-def _decode_by_pillow(data: bytes, name: str) -> Picture:
-    try:
-        with PillowImage.open(io.BytesIO(data), formats=BY_PILLOW) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except Exception as error:  # a crafted file can make Pillow's parsers raise anything
-        raise PhotoError(f"{name}: the picture is damaged or cut short") from error
-    return _on_white(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGBA2BGRA))
+def _decode_by_pillow(data: bytes) -> Picture:
+    with PillowImage.open(io.BytesIO(data), formats=BY_PILLOW) as picture:
+        width, height = picture.size
+        image = np.empty((height, width, 3), np.uint8)
+        for top in range(0, height, STRIP):
+            strip = picture.crop((0, top, width, min(top + STRIP, height))).convert("RGBA")
+            bgra = cv2.cvtColor(np.asarray(strip), cv2.COLOR_RGBA2BGRA)
+            image[top : top + STRIP] = _on_white(bgra)
+    return image
 
 
 def _upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -177,14 +183,19 @@ def _upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def _on_white(decoded: NDArray[Any]) -> Picture:
-    image = (decoded >> 8 if decoded.dtype == np.uint16 else decoded).astype(np.uint8, copy=False)
-    if image.ndim == 2:
-        return cast(Picture, cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
-    if image.shape[2] == 3:
-        return image
-    blended = np.empty((*image.shape[:2], 3), np.uint8)
-    for top in range(0, len(image), STRIP):
-        strip = image[top : top + STRIP]
+    if decoded.ndim == 2:
+        return cast(Picture, cv2.cvtColor(_eight_bits(decoded), cv2.COLOR_GRAY2BGR))
+    if decoded.shape[2] == 3:
+        return _eight_bits(decoded)
+    blended = np.empty((*decoded.shape[:2], 3), np.uint8)
+    for top in range(0, len(decoded), STRIP):
+        strip = _eight_bits(decoded[top : top + STRIP])
         alpha = strip[:, :, 3:].astype(np.float32) / 255
         blended[top : top + STRIP] = (strip[:, :, :3] * alpha + 255 * (1 - alpha)).round()
     return blended
+
+
+def _eight_bits(decoded: NDArray[Any]) -> NDArray[np.uint8]:
+    if decoded.dtype == np.uint16:
+        decoded = decoded >> 8
+    return decoded.astype(np.uint8, copy=False)

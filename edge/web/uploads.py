@@ -16,11 +16,12 @@ from edge.web.problems import ProblemError
 
 MOST_BYTES = 64 << 20  # a photo of 200 megapixels has up to 60
 MOST_PIXELS = 50_000_000  # of a picture whose every pixel takes memory
+MOST_HEAVY_PIXELS = 16_000_000  # of one whose every pixel takes three times as much
 MOST_REDUCED_PIXELS = 16_000_000  # that are decoded of a JPEG
 ENOUGH = (
     1200  # pixels, shorter side of what is searched: a small code on the thing can still be read
 )
-LARGE = 12_500_000  # pixels; decoded one at a time
+LARGE = 12_500_000  # pixels, or as much memory; decoded one at a time
 RAW_TYPES = ("image/", "application/octet-stream")
 SEND = "Send a JPEG, PNG, WebP or HEIC."
 
@@ -49,7 +50,7 @@ def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
         raise ProblemError(400, f"{name} is empty; {SEND[0].lower()}{SEND[1:]}")
     text = request.args.get("box") or request.form.get("box")
     try:
-        header = read_header(data, name, MOST_PIXELS)
+        header = read_header(data, name, MOST_PIXELS, MOST_HEAVY_PIXELS)
         size = header.upright_size
         box = parse_box(text, *size) if text else None
         image = _decode(data, name, header, box)
@@ -71,6 +72,8 @@ def _decode(data: bytes, name: str, header: PhotoHeader, box: Box | None) -> Ima
     decoded = width * height
     if not header.unbounded:
         decoded //= header.reduction(enough, most) ** 2
+    if header.heavy:
+        decoded = decoded * MOST_PIXELS // MOST_HEAVY_PIXELS
     with _one_large if decoded > LARGE else nullcontext():
         image = decode(data, name, enough, most)
         return shrink(image, math.ceil(max(image.shape[:2]) * enough / min(image.shape[:2])))

@@ -138,9 +138,9 @@ def heic_that_claims(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-def png_that_claims(width: int, height: int) -> bytes:
+def png_that_claims(width: int, height: int, *, alpha: bool = False) -> bytes:
     """A PNG of a hundred bytes whose header claims width x height pixels."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 6 if alpha else 2, 0, 0, 0)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + data))

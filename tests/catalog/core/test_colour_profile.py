@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
+from catalog.core.colour_profile import to_srgb
 from catalog.core.photos import Picture, decode
 from tests.support.colour_profiles import SPACES, grey_profile, in_colours_of, rgb_profile
 from tests.support.drawing import pillow
@@ -87,3 +89,14 @@ def test_every_profile_with_turned_bytes_gives_a_picture() -> None:
         spoilt = bytearray(profile)
         spoilt[place] ^= 0xFF
         assert decode(pillow(colours(), "PNG", profile=bytes(spoilt)), "x").shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("size", [1 << 20, 4 << 20])
+def test_profiles_that_strangers_send_do_not_gather_in_memory(size: int) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(16):
+            to_srgb(colours(), bytes([number]) * size, grey=False)
+        assert tracemalloc.get_traced_memory()[0] < 6 << 20
+    finally:
+        tracemalloc.stop()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from PIL import Image as PillowImage
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import read_header
 from catalog.core.photos import decode
+from tests.support.decoding_memory import memory_of_decoding
 from tests.support.drawing import (
     jpeg,
     jpeg_in_several_scans,
@@ -30,14 +29,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "progressive": {"progressive": True},
     "restart markers": {"restart_marker_rows": 2},
 }
-PEAK = """
-import resource, sys
-from catalog.core.photos import decode
-data = open(sys.argv[1], "rb").read()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-height, width, _ = decode(data, "x", enough=400).shape
-print(width, height, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
-"""
 
 
 def noise(**options: object) -> bytes:
@@ -52,11 +43,9 @@ def noise(**options: object) -> bytes:
 def test_200_megapixels_are_decoded_in_little_memory(tmp_path: Path) -> None:
     file = tmp_path / "large.jpg"
     file.write_bytes(large_jpeg(16_384, 12_288))
-    command = [sys.executable, "-c", PEAK, str(file)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    width, height, megabytes = printed.split()
-    assert (width, height) == ("2048", "1536")
-    assert float(megabytes) < 60
+    size, peak = memory_of_decoding(file, enough=400)
+    assert size == (2048, 1536)
+    assert peak / (1 << 20) < 60
 
 
 def test_more_pixels_than_a_limit_are_decoded_reduced_too() -> None:

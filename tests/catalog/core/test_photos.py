@@ -14,12 +14,14 @@ import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageCms
 
 from catalog.building.addresses import AddressCache
 from catalog.building.features import LARGEST_FILE, read_place
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import read_header
 from catalog.core.photos import Picture, decode, encode_jpeg, is_photo_name, is_picture_file, shrink
+from tests.support.decoding_memory import memory_of_decoding
 from tests.support.drawing import jpeg, pillow, png, png_that_claims, quarters
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
@@ -226,6 +228,36 @@ def test_formats_that_run_programs_are_not_tried() -> None:
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n"
     with pytest.raises(PhotoError, match="not a picture"):
         decode(postscript, "x.eps")
+
+
+def test_a_transparent_picture_of_16_bits_takes_what_opencv_takes(tmp_path: Path) -> None:
+    """OpenCV itself takes twice eight bytes for each pixel."""
+    file = tmp_path / "deep.png"
+    image = np.full((2000, 2000, 4), 25_700, np.uint16)
+    file.write_bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+    assert memory_of_decoding(file)[1] / 2000**2 < 18
+
+
+def test_a_gif_is_converted_in_strips(tmp_path: Path) -> None:
+    file = tmp_path / "plain.gif"
+    PillowImage.new("P", (4000, 4000)).save(file)
+    assert memory_of_decoding(file)[1] / 4000**2 < 10
+
+
+@pytest.mark.parametrize(
+    "error",
+    [cv2.error("x"), ImageCms.PyCMSError("x"), TypeError("x")],
+    ids=lambda e: type(e).__name__,
+)
+def test_whatever_a_decoder_raises_the_photo_is_refused_by_its_name(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("catalog.core.photos.to_srgb", fails)
+    with pytest.raises(PhotoError, match="x: the picture is damaged or cut short"):
+        decode(png(quarters()), "x")
 
 
 @pytest.mark.parametrize("side", [60_000, 20_000])

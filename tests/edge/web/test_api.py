@@ -43,7 +43,13 @@ from edge.web.server import LARGEST_BODY, UNSENT_BYTES, Server
 from edge.web.tls import Tls
 from edge.web.uploads import MOST_BYTES
 from sync.outbox.clock import timestamp
-from tests.support.drawing import heic_that_claims, jpeg_that_claims, large_jpeg, pillow
+from tests.support.drawing import (
+    heic_that_claims,
+    jpeg_that_claims,
+    large_jpeg,
+    pillow,
+    png_that_claims,
+)
 from tests.support.stopwatch import Stopwatch
 from tests.support.web_stand_in import (
     BUNDLE,
@@ -481,6 +487,8 @@ def test_a_refusal_for_its_size_names_the_limit(web: Web) -> None:
     assert "10000 x 8000 pixels are too many for progressive JPEG (at most 50 mega" in detail
     detail = is_problem(search(web, heic_that_claims(10_000, 8000)), 422)
     assert "10000 x 8000 pixels are too many for HEIC (at most 50 megapixels)" in detail
+    detail = is_problem(search(web, png_that_claims(5000, 4000, alpha=True)), 422)
+    assert "5000 x 4000 pixels are too many for transparent PNG (at most 16 mega" in detail
 
 
 def test_large_photos_are_decoded_one_at_a_time(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
