@@ -11,21 +11,25 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 SUPPORT = Path(__file__).parent
 PATIENCE_S = 120.0
+NAME, ADDRESS = "control.example", "192.0.2.1"  # asked for to see that it is noted
 NETWORK = """
 link set lo up
 link add out type veth peer name far
 address add 10.9.9.1/24 dev out
 link set out up
 link set far up
+neighbour add 10.9.9.2 lladdr 02:00:00:00:00:02 dev out
 route add default via 10.9.9.2
 """
 API = """
@@ -129,7 +133,21 @@ def watch(logs: list[Path]) -> Iterator[subprocess.Popen[bytes]]:
     for (program, *arguments), log in zip(programs, logs, strict=True):
         with log.open("w") as file:
             yield subprocess.Popen([sys.executable, SUPPORT / program, *arguments], stdout=file)
-    while not all(log.read_text() for log in logs):
+    while not all(log.stat().st_size for log in logs):  # both say that they listen
+        time.sleep(0.05)
+
+
+def prove(logs: list[Path]) -> None:
+    """Ask for a name and send a packet, and wait until both are noted, and so all before them."""
+    sizes = [log.stat().st_size for log in logs]
+    with suppress(socket.gaierror):
+        socket.getaddrinfo(NAME, 80, socket.AF_INET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", (ADDRESS, 9))
+    deadline = time.monotonic() + PATIENCE_S
+    while any(log.stat().st_size == size for log, size in zip(logs, sizes, strict=True)):
+        if time.monotonic() > deadline:
+            sys.exit("what is asked for is not noted")
         time.sleep(0.05)
 
 
@@ -143,15 +161,17 @@ def main() -> None:
     watchers = list(watch(logs))
     noted: dict[str, list[str]] = {}
     sockets: dict[str, list[str]] = {}
-    read = len(logs)  # each begins with the line "listening"
+    read = [0 for _ in logs]
 
     def note(command: str) -> None:
         nonlocal read
-        lines = [line for log in logs for line in log.read_text().splitlines()]
-        noted[command] = lines if len(lines) > read else []
-        read = len(lines)
+        lines = [log.read_text().splitlines() for log in logs]
+        noted[command] = [line for new, at in zip(lines, read, strict=True) for line in new[at:]]
+        read = [len(of_log) for of_log in lines]
 
     try:
+        prove(logs)
+        note("at the beginning")
         for command in ENDS:
             run(command.replace("{here}", str(here)))
             note(command)
@@ -161,6 +181,8 @@ def main() -> None:
             ready = (lambda: checks.stat().st_mtime_ns > last) if "sync" in command else answers
             sockets[command] = serve(command, ready)
             note(command)
+        prove(logs)
+        note("at the end")
     finally:
         for watcher in watchers:
             watcher.kill()

@@ -26,7 +26,8 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
 
     Raises:
         MissingExtraError: No engine, or not the chosen one, is installed.
-        SurroundingsError: The chosen engine exists only on other devices.
+        SurroundingsError: The chosen engine exists only on other devices, or its version was
+            never tried.
         FeaturizerError: The engine cannot read the network, or there is no such output.
     """
     known = (*CHOICES, *CHECKPOINT_ENGINES)
@@ -60,12 +61,12 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
 
 
 def installed() -> tuple[str, ...]:
-    """Return the names of the engines that can be imported."""
+    """Return the names of the engines that can be used."""
     names = []
     for name in CHOICES:
         try:
             importlib.import_module(f"catalog.networks.engines.{name}")
-        except ImportError:
+        except (ImportError, SurroundingsError):
             continue
         names.append(name)
     return tuple(names)

@@ -8,22 +8,29 @@ tried that it obeys: tests/system/test_offline.py.
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime
-
-from catalog.core.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError, SurroundingsError
 from catalog.core.vectors import Tensor
 from catalog.networks.engines.base import choose_output
 
 TRIED = (1, 32)  # the newest that the tests ran with; also in setup.py
 
 
-def was_tried(version: str) -> bool:
-    """Return whether a version of onnxruntime is known to report nothing where it may not."""
-    return tuple(int(part) for part in version.split(".")[:2]) <= TRIED
+def refuse_untried(found: str) -> None:
+    """Raise SurroundingsError for a version that is newer than those that the tests ran with."""
+    if tuple(int(part) for part in found.split(".")[:2]) > TRIED:
+        raise SurroundingsError(
+            f"onnxruntime {found} is newer than any that was tried, and could report to its "
+            "maker; install an older one: pip install 'onnxruntime<1.33'"
+        )
+
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+refuse_untried(version("onnxruntime"))
+import onnxruntime  # noqa: E402
 
 
 class OnnxRuntime:
@@ -60,9 +67,4 @@ class OnnxRuntime:
 
 def open(network: Path, output: str | None) -> OnnxRuntime:
     """Open `network` with ONNX Runtime; see `catalog.networks.engines.choice.open_engine`."""
-    if not was_tried(onnxruntime.__version__):
-        raise FeaturizerError(
-            f"onnxruntime {onnxruntime.__version__} is newer than any that was tried, and could "
-            "report to its maker; install an older one: pip install 'onnxruntime<1.33'"
-        )
     return OnnxRuntime(network, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from catalog.core.errors import FeaturizerError
 from catalog.networks.engines.base import choose_output
 from catalog.networks.engines.choice import CHOICES, installed, open_engine
+from catalog.networks.engines.onnxruntime import refuse_untried
 from catalog.networks.featurizer import Featurizer
 from tests.support import networks
 from tests.support.drawing import draw_thing
 from tests.support.networks import SIDE, write_featurizer, write_network
 
+ROOT = Path(__file__).parents[3]
 # Packages that cannot be imported, as if they were not installed.
 WITHOUT = """
 import sys
@@ -46,6 +49,30 @@ def run_without(blocked: tuple[str, ...], folder: Path, choice: str) -> list[str
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     return done.stdout.splitlines()
+
+
+def test_an_onnxruntime_that_nobody_tried_is_refused_before_it_is_imported(tmp_path: Path) -> None:
+    package, about = tmp_path / "onnxruntime", tmp_path / "onnxruntime-1.33.0.dist-info"
+    for folder in (package, about):
+        folder.mkdir()
+    (package / "__init__.py").write_text("print('imported')")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.33.0\n")
+    program = (
+        "from catalog.networks.engines.choice import installed\n"
+        "print(*installed())\n"
+        "import catalog.networks.engines.onnxruntime\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["openvino"]
+    assert "onnxruntime 1.33.0 is newer than any that was tried" in done.stderr
+
+
+@pytest.mark.parametrize("version", ["1.20.0", "1.32.0", "1.32.9"])
+def test_versions_of_onnxruntime_that_were_tried_are_taken(version: str) -> None:
+    refuse_untried(version)
 
 
 def test_both_engines_are_here_for_these_tests() -> None:
