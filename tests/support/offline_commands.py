@@ -45,6 +45,7 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search catalog inspect bundle",
     "visual-search catalog search bundle photo.png",
     "VISUAL_SEARCH_CATALOG__ENGINE=openvino visual-search catalog search bundle photo.png",
+    "VISUAL_SEARCH_CATALOG__ENGINE=mxnet visual-search catalog search bundle photo.png",
     "visual-search catalog find bundle thing",
     "visual-search catalog evaluate bundle labelled --foreign foreign --charts charts",
     "visual-search catalog compare labelled --model embedded",
