@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, ParseError
 
@@ -15,6 +16,12 @@ from catalog.sources.source import Remarks
 from catalog.sources.tables.column_names import field_of
 
 PRODUCTS = ("item", "entry", "product")  # in RSS, in Atom, and in feeds of their own kind
+DECLARATION = re.compile(
+    rb"""(\xef\xbb\xbf)?\s*<\?xml\b[^<>]*?\bencoding\s*=\s*["']([\w.:-]+)["'][^<>]*>"""
+)
+OF_THE_PARSER = ("utf-8", "utf-16", "us-ascii", "iso-8859-1")
+# What feeds declare, and what they are written in: the same encoding with more characters.
+WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}
 
 
 def read_feed(data: bytes, remarks: Remarks) -> Table:
@@ -24,13 +31,24 @@ def read_feed(data: bytes, remarks: Remarks) -> Table:
         TableError: It is no XML, or one that declares entities; the message names the line.
     """
     try:
-        return table_of(_rows(data))
-    except ParseError as error:
-        raise TableError(f"{remarks.table}: not XML that can be read: {error}") from error
+        return table_of(_rows(_readable(data)))
     except DefusedXmlException as error:
         raise TableError(
             f"{remarks.table}: declares entities, which a product feed does not need; refused"
         ) from error
+    except (ParseError, LookupError, ValueError) as error:  # of the text, or of its encoding
+        raise TableError(f"{remarks.table}: not XML that can be read: {error}") from error
+
+
+def _readable(data: bytes) -> bytes:
+    """Return a feed in an encoding that the parser knows; it knows none of East Asia."""
+    declaration = DECLARATION.match(data)
+    if declaration is None:
+        return data
+    mark, name = declaration[1], declaration[2].decode("ascii").lower()
+    if mark or name in OF_THE_PARSER:
+        return data[declaration.end() :] if mark else data
+    return data[declaration.end() :].decode(WIDER.get(name, name)).encode()
 
 
 def _rows(data: bytes) -> Iterator[TableRow]:

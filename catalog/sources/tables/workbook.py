@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openpyxl.workbook.workbook import Workbook
 
 LARGEST = 512 << 20  # bytes, unpacked: a small file may claim far more
+LAST_ROW = 1_048_576  # of Excel's; a small file may claim one far below
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # how .xls files begin, and those with a password
 PADDED = re.compile(r"0+")  # a number format that only adds zeros before a number
 
@@ -89,10 +90,17 @@ def _rows(workbook: Workbook, sheet: str, remarks: Remarks) -> Iterator[tuple[in
     opened: Any = workbook[sheet]
     opened.reset_dimensions()  # some programs write wrong ones
     try:
-        for number, row in enumerate(opened.iter_rows(), 1):
+        for number, row in enumerate(opened.iter_rows(), 1):  # also what is not in the file
+            if number > LAST_ROW:
+                raise TableError(
+                    f"{remarks.table}: has a row below {LAST_ROW}, Excel's last; not an Excel "
+                    "workbook that can be read"
+                )
             cells = [_text(cell) for cell in row]
             if any(cells):
                 yield number, cells
+    except TableError:
+        raise
     except Exception as error:  # as in _open
         raise TableError(f"{remarks.table}: not an Excel workbook that can be read") from error
 

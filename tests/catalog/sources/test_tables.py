@@ -472,8 +472,36 @@ def test_an_atom_feed_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "encoding", "title"),
+    [
+        ("GB2312", "gb18030", "水杯 喆"),  # the last is not in GB2312 itself
+        ("gb18030", "gb18030", "水杯"),
+        ("Big5", "big5", "水杯"),
+        ("Shift_JIS", "cp932", "カップ①"),
+        ("euc-jp", "euc-jp", "カップ"),
+        ("EUC-KR", "cp949", "머그컵"),
+        ("windows-1252", "cp1252", "Größe"),
+        ("UTF-8", "utf-8", "Größe"),
+        ("gb2312", "utf-8-sig", "水杯"),
+    ],
+)
+def test_a_feed_in_the_encoding_that_it_declares_is_read(
+    tmp_path: Path, declared: str, encoding: str, title: str
+) -> None:
+    feed = (
+        f'<?xml version="1.0" encoding="{declared}"?>\n<rss><item><id>1</id><title>{title}</title>'
+        "<image_link>https://shop.example/1.jpg</image_link></item></rss>"
+    )
+    (entry,) = read(tmp_path, feed.encode(encoding), "items.xml").items
+    assert entry.item.title == title
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
+        ('<?xml version="1.0" encoding="foo"?><rss/>', "not XML .*: unknown encoding: foo"),
+        ('<?xml version="1.0" encoding="hex"?><rss/>', "not XML .*: 'hex' is not a text encoding"),
+        ('<?xml version="1.0" encoding="big5"?><rss>€</rss>', "not XML .*: 'big5' codec can't"),
         ("<rss><item></rss>", r"items\.xml: not XML that can be read: mismatched tag: line 1"),
         ("", r"items\.xml: not XML that can be read: no element found"),
         ("<rss><channel/></rss>", r"items\.xml: no items in it"),
@@ -559,6 +587,18 @@ def test_a_workbook_without_usable_columns_is_refused_by_its_row(tmp_path: Path)
 def test_what_is_no_workbook_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(TableError, match=rf"items\.xlsx: {message}"):
         read(tmp_path, content, "items.xlsx")
+
+
+def test_a_workbook_with_a_row_beyond_the_last_one_is_refused(tmp_path: Path) -> None:
+    """Every missing row before it would be gone through."""
+    content = workbook([["sku", "photo"], ["A", "a.jpg"]])
+    copy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(copy, "w") as changed:
+        for name in archive.namelist():
+            part = archive.read(name).replace(b'r="2"', b'r="2000000"')
+            changed.writestr(name, part.replace(b'r="A2"', b'r="A2000000"'))
+    with pytest.raises(TableError, match=r"items\.xlsx: has a row below 1048576, Excel's last"):
+        read(tmp_path, copy.getvalue(), "items.xlsx")
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(
