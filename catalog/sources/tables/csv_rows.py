@@ -13,6 +13,7 @@ from catalog.sources.source import ColumnMap, Remarks
 from catalog.sources.tables.header import SEARCHED, find_header, known_names
 
 DELIMITERS = ",;\t|"
+LONGEST_CELL = 1 << 20  # characters
 SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)  # how Excel is told the delimiter
 
 
@@ -22,6 +23,7 @@ def read_csv(text: str, chosen: ColumnMap, remarks: Remarks) -> Table:
     Raises:
         TableError: It has no first line, or the quotes in that do not match.
     """
+    csv.field_size_limit(LONGEST_CELL)
     lines = list(io.StringIO(text))
     first, delimiters = 0, DELIMITERS
     if lines and (separator := SEPARATOR_LINE.match(lines[0].rstrip("\n"))):
@@ -41,9 +43,8 @@ def read_csv(text: str, chosen: ColumnMap, remarks: Remarks) -> Table:
     try:
         cells = next(csv.reader(lines[first:], delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise TableError(
-            f"{remarks.table}, line {first + 1}: {error}: its quotes do not match"
-        ) from error
+        fault = _fault(error, lines[first])
+        raise TableError(f"{remarks.table}, line {first + 1}: {fault}") from error
     names = distinct_names(cells)
     rest = first + 1 + sum(cell.count("\n") for cell in cells)
     return Table(names, _rows(lines, rest, names, delimiter, remarks), f"line {first + 1}")
@@ -67,7 +68,7 @@ def _fitness(line: str, delimiter: str, chosen: ColumnMap) -> tuple[int, int]:
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:  # a cell of more than 128 KiB
+    except csv.Error:  # a cell that is too long
         return []
 
 
@@ -119,8 +120,15 @@ def _records(
                 begin = end
             return
         except csv.Error as error:
-            remarks.leave_out(f"line {begin + 1}", f"{error}: its quotes do not match")
+            remarks.leave_out(f"line {begin + 1}", _fault(error, lines[begin]))
             begin += 1
+
+
+def _fault(error: csv.Error, line: str) -> str:
+    """Return what is wrong with a row that begins with this line."""
+    if "field limit" in str(error) and len(line) > LONGEST_CELL:
+        return f"a cell of more than {LONGEST_CELL} characters"
+    return f"{error}: its quotes do not match"
 
 
 def _are_rows(lines: Sequence[str], width: int, delimiter: str) -> bool:

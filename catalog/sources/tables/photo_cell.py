@@ -23,7 +23,7 @@ def photo_places(cell: object, folder: Path) -> list[str]:
     name of one file.
 
     Raises:
-        ValueError: It begins as a JSON list and is none.
+        ValueError: It begins as a JSON list and is none, or it holds what is no text.
     """
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         try:
@@ -31,6 +31,9 @@ def photo_places(cell: object, folder: Path) -> list[str]:
             json.dumps(cell, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ValueError(f"photo is no JSON list: {error}") from error
+    texts = cell if isinstance(cell, list) else [cell]
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError("photo is neither text nor a list of texts")
     if isinstance(cell, list):
         places = [as_text(place) for place in cell]
     else:

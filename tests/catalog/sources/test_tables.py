@@ -300,6 +300,13 @@ def test_one_odd_row_is_left_out_with_its_line(tmp_path: Path, row: str, reason:
     assert line.startswith(f"line 4: {reason}")
 
 
+def test_a_long_cell_is_read_and_one_too_long_is_left_out(tmp_path: Path) -> None:
+    text = "sku,title,photo,text\n1,a,a.jpg,{}\n2,b,b.jpg,{}\n3,c,c.jpg,\n"
+    source = read(tmp_path, text.format("x" * 140_000, "x" * 1_100_000))
+    assert photos_of(source) == {"1": ["a.jpg"], "3": ["c.jpg"]}
+    assert left_out(source) == ["line 3: a cell of more than 1048576 characters"]
+
+
 def test_an_open_quote_that_a_later_row_closes_swallows_no_row(tmp_path: Path) -> None:
     text = 'sku,title,photo\n1,"a,a.jpg\n2,b,b.jpg\n3,5",c.jpg\n4,"d, ""e""",d.jpg\n'
     source = read(tmp_path, text)
@@ -377,6 +384,19 @@ def test_a_cell_is_split_into_its_photos(tmp_path: Path, cell: str, places: list
     assert entry.photos == tuple(
         place if "://" in place else str(tmp_path / place) for place in places
     )
+
+
+@pytest.mark.parametrize(
+    "photo", [{"a": "b.jpg"}, [{"src": "b.jpg"}], 3, ["a.jpg", 3], [["a.jpg"]]]
+)
+def test_a_photo_that_is_no_text_is_left_out(tmp_path: Path, photo: object) -> None:
+    rows = ({"sku": "A", "photo": photo}, {"sku": "B", "photo": json.dumps([{}])}, {"sku": "C"})
+    source = read(tmp_path, "\n".join(map(json.dumps, rows)), "items.jsonl")
+    assert [entry.item.sku for entry in source.items] == ["C"]
+    assert [line.partition("items.jsonl, ")[2] for line in source.left_out] == [
+        "line 1: photo is neither text nor a list of texts",
+        "line 2: photo is neither text nor a list of texts",
+    ]
 
 
 @pytest.mark.parametrize("cell", [f"{'x' * 5000};a.jpg", f"a\\{'x' * 5000}.jpg", "a\\0;a.jpg"])
@@ -665,8 +685,11 @@ def test_the_words_of_each_refusal_are_documented() -> None:
         "a row of totals",
         "the sku is longer than 200 characters",
         "its quotes do not match",
+        "a cell of more than 1048576 characters",
+        "has a row below 1048576, Excel's last",
         "5 columns, the first line names 3",
         "not JSON",
+        "photo is neither text nor a list of texts",
         "have the same sku",
         "a spreadsheet program shortened",
         "a spreadsheet program took the leading zeros",
