@@ -113,6 +113,7 @@ setup(
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
         "zeroconf>=0.147,<1",
+        "zxing-cpp>=2.2,<4",  # 2.2 where the C library is too old for the wheels of 3
     ],
     extras_require={
         "onnxruntime": ONNXRUNTIME,

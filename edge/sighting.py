@@ -66,6 +66,7 @@ class Timings:
         search: Searching a catalogue without local features.
         verify: Searching one with them: reading the crop's local features, searching by these
             and by vector, and weighing all evidence.
+        code: Reading its QR codes and barcodes.
         show: Making the sighting.
     """
 
@@ -75,6 +76,10 @@ class Timings:
     search: float = 0.0
     show: float = 0.0
     verify: float = 0.0
+    code: float = 0.0
+
+    def __add__(self, other: Timings) -> Timings:
+        return Timings(**{stage: ms + vars(other)[stage] for stage, ms in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ class Sighting:
         crop_jpeg: The crop that was searched; empty where none was.
         things: How many things lie there; the verdict is about the largest.
         code: The text of the code that named the item; empty where no code did.
+        unknown_gtin: The product number that was read and that no item has; empty where there
+            is none.
     """
 
     id: str
@@ -123,3 +130,4 @@ class Sighting:
     crop_jpeg: bytes = b""
     things: int = 1
     code: str = ""
+    unknown_gtin: str = ""

@@ -6,11 +6,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from catalog.bundles.database import create, open_read_only
 from catalog.bundles.text_search import FILE as WORDS_FILE
 from catalog.bundles.text_search import TextSearch, write_text_search
+
+# Columns of tables that hold codes, in lower case. What stands in them is kept as it is written.
+CODE_ATTRIBUTES = (
+    *("code", "codes", "gtin", "ean", "ean13", "ean 13", "upc", "barcode", "barcodes", "bar code"),
+    *("variant barcode", "ean code", "upc code", "gtin ean", "isbn", "gtin upc ean or isbn"),
+    *("strichcode", "code barres", "codigo de barras", "código de barras", "条码", "条形码"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,6 @@ class Items:
         self._items = open_read_only(path)
         self._pictures = open_read_only(pictures)
         self._text_search = TextSearch.open(words) if words is not None else None
-        self._codes: dict[str, str] | None = None
         self._skus: tuple[str, ...] = tuple(
             sku for (sku,) in self._items.execute("select sku from photos order by number")
         )
@@ -63,19 +70,36 @@ class Items:
         rows = self._items.query("select * from items where sku = ?", [sku])
         return next((_item(row) for row in rows), None)
 
+    @cached_property
+    def may_have_codes(self) -> bool:
+        """Whether a code may name an item: items have codes, or skus that may stand in a code.
+
+        Such a sku has digits and no space.
+        """
+        sql = "select 1 from items where sku glob '*[0-9]*' and sku not glob '* *' limit 1"
+        return self._items.execute(sql).fetchone() is not None or bool(self._codes)
+
     def with_code(self, spellings: Iterable[str]) -> Item | None:
-        """Return the item whose sku, or a word of whose attribute "code", is among `spellings`."""
-        if self._codes is None:
-            rows = self._items.execute(
-                "select sku, json_extract(attributes, '$.code') from items "
-                "where json_extract(attributes, '$.code') is not null order by sku desc"
-            )
-            self._codes = {code: sku for sku, codes in rows for code in str(codes).split()}
+        """Return the item whose sku, or one of whose codes, is among `spellings`.
+
+        An item's codes are the words of its attributes that `CODE_ATTRIBUTES` names.
+        """
         for text in spellings:
             item = self.get(text) or self.get(self._codes.get(text, ""))
             if item is not None:
                 return item
         return None
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        """The sku of the item that has each code; of several, the first one's."""
+        rows = self._items.execute(
+            "select sku, attribute.value from items, json_each(attributes) attribute "
+            "where lower(replace(replace(replace(key, 'g:', ''), '_', ' '), ',', '')) in "
+            "(select value from json_each(?)) order by sku desc",
+            [json.dumps(CODE_ATTRIBUTES)],
+        )
+        return {code: sku for sku, text in rows for code in _codes_in(str(text))}
 
     def all_items(self) -> Iterator[Item]:
         """Yield every item.
@@ -176,6 +200,15 @@ def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> Non
         ({"number": number, "jpeg": jpeg} for number, jpeg in thumbnails), pk="number"
     )
     database.close()
+
+
+def _codes_in(text: str) -> Iterator[str]:
+    """The codes in an attribute: its words, and a number written in groups, as on an ISBN."""
+    yield from text.split()
+    yield from re.split(r"[\s,;|]+", text)
+    digits = re.sub(r"[\s-]", "", text)
+    if re.fullmatch(r"[0-9]{8,14}", digits):
+        yield digits
 
 
 def _item(row: dict[str, object]) -> Item:

@@ -164,7 +164,9 @@ class Appliance:
             "catalogue": _description(bundle) if bundle is not None else None,
             "sync": self._sync_status(),
             "verdict": observation.decision.verdict.value if observation else None,
-            "timings_ms": {stage: round(ms, 2) for stage, ms in vars(observation.timings).items()}
+            "timings_ms": {
+                stage: round(ms, 2) for stage, ms in vars(observation.answer_timings).items()
+            }
             if observation
             else None,
             "outbox": self._outbox_status(),

@@ -170,6 +170,7 @@ class EventRecorder:
             others=tuple(_item(match) for match in sighting.matches[1 : 1 + OTHERS]),
             things=sighting.things,
             code=sighting.code[:LONGEST_CODE] or None,
+            unknown_gtin=sighting.unknown_gtin or None,
             bundle=sighting.bundle,
             timings_ms=events.Timings(**timings),
             thumbnail=thumbnail(sighting.crop_jpeg) if self._settings.report_thumbnails else None,

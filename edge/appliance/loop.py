@@ -210,10 +210,11 @@ def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:
         verdict=decision.verdict,
         matches=_candidates(bundle, decision.matches[:MOST_MATCHES]),
         bundle=bundle.id,
-        timings=observation.timings,
+        timings=observation.answer_timings,
         crop_jpeg=crop_jpeg,
         things=observation.scene.things if observation.scene is not None else 1,
         code=observation.code,
+        unknown_gtin=observation.unknown_gtin,
     )
 
 

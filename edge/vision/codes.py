@@ -1,110 +1,172 @@
-"""Read QR codes and product barcodes on a thing at rest, with OpenCV.
+"""Read the codes on a thing: matrix codes and barcodes, with zxing-cpp.
 
-A QR code corrects its own errors, so one reading of it is enough. A product barcode has a
-single check digit, so two frames must give the same reading.
+A matrix code corrects its own errors, so one look at it is enough. A barcode has one check digit
+or none, so two looks must read the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
+import zxingcpp
 
 from edge.sighting import Image
+from edge.vision.bars import averaged_bars, bar_places, upright
 
-PRODUCT_DIGITS = {"EAN_13": 13, "UPC_A": 12, "EAN_8": 8}  # by OpenCV's names of the kinds
-SCALES = (2.0, 1.0, 0.5)  # most codes are read best at twice the size, large ones at half of it
-LONGEST_SIDE = 1400  # pixels; a frame is not enlarged beyond it
+MATRIX = "QRCode,MicroQRCode,DataMatrix,Aztec"
+DATABAR = "DataBar,DataBarExpanded"
+STACKED = f"{DATABAR},PDF417"  # whose rows differ
+LINEAR = f"EAN13,EAN8,UPCA,UPCE,Code128,Code93,{DATABAR},Code39,ITF,Codabar"
+LONGEST_SIDE = 1400  # pixels; larger pictures are shrunk
+EMPTY_FRAMES = 2  # without a code, after which no more are looked at
 LONGEST_TEXT = 200  # characters
+PRODUCT_NUMBERS = ("EAN13", "EAN8", "UPCA", "UPCE")
+ALSO_GTINS = ("ITF", "DataBar")  # where they are 14 digits long
+GTIN_DIGITS = (8, 12, 13, 14)
+_ELEMENT = re.compile(r"\(01\)([0-9]{14})(?![0-9])")  # of a GS1 element string
+_DIGITAL_LINK = re.compile(r"/(?:01|gtin)/([0-9]{8,14})(?=/|$)")  # of a web address's path
 
 
 @dataclass(frozen=True)
 class Code:
-    """The text of a code; `kind` is "qr", or OpenCV's name for the kind of product barcode."""
+    """A code that was read.
+
+    Attributes:
+        kind: zxing-cpp's name of its symbology.
+        text: What it says; element strings of GS1 with their identifiers in brackets.
+    """
 
     kind: str
     text: str
 
+    @property
+    def gtin(self) -> str:
+        """The product number that the code holds, without needless zeros; empty where it has none.
 
-class CodeReader:
-    """Reads codes. One thread at a time may use it."""
-
-    def __init__(self) -> None:
-        self._qr = cv2.QRCodeDetector()
-        self._barcodes = cv2.barcode.BarcodeDetector()
-
-    def read(self, frames: Iterable[Image], known: Callable[[Code], bool]) -> Code | None:
-        """Read the code on a thing.
-
-        Args:
-            frames: Pictures (h, w, 3) of one thing, the newest last.
-            known: Says whether the catalogue knows a code. Others are passed over: a package
-                may carry a QR code that leads to a web page beside its barcode.
-
-        Returns:
-            The code; None where there is no known one, or where barcodes do not agree.
+        It has 8, 12, 13 or 14 digits.
         """
-        barcodes: list[Code] = []
-        for number, frame in enumerate(reversed(list(frames))):
-            for code in self._codes(frame):
-                if not known(code):
-                    continue
-                if code.kind == "qr" or code in barcodes:
-                    return code
-                barcodes.append(code)
-                break
-            if number and not barcodes:
-                return None  # neither of two frames has one
-        return None
+        number = ""
+        if self.kind in PRODUCT_NUMBERS or (self.kind in ALSO_GTINS and len(self.text) == 14):
+            number = self.text
+        elif found := _ELEMENT.search(self.text):
+            number = found[1]
+        elif self.text.lower().startswith(("http://", "https://")):
+            found = _DIGITAL_LINK.search(_path(self.text))
+            number = found[1] if found else ""
+        return _shortest(number) if has_check_digit(number) else ""
 
-    def _codes(self, frame: Image) -> Iterator[Code]:
-        """The codes that are found in a frame at each scale."""
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        for scale in SCALES:
-            if scale > 1 and max(grey.shape) * scale > LONGEST_SIDE:
-                continue
-            size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-            interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-            picture = grey if scale == 1 else cv2.resize(grey, size, interpolation=interpolation)
-            qr_code = self._qr_code(picture) if scale >= 1 else None
-            yield from (code for code in (qr_code, self._barcode(picture)) if code is not None)
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The ways to write the code in a catalogue: as it is, and as its product number."""
+        numbers = spellings(self.gtin) if self.gtin else ()
+        return tuple(dict.fromkeys((*spellings(self.text), *numbers)))
 
-    def _qr_code(self, picture: cv2.typing.MatLike) -> Code | None:
-        try:
-            text, _, _ = self._qr.detectAndDecode(picture)
-        except (cv2.error, UnicodeDecodeError):  # it only looked like a code
-            return None
-        text = text.strip()
-        return Code("qr", text) if 0 < len(text) <= LONGEST_TEXT and text.isprintable() else None
 
-    def _barcode(self, picture: cv2.typing.MatLike) -> Code | None:
-        try:
-            _, texts, kinds, _ = self._barcodes.detectAndDecodeWithType(picture)
-        except cv2.error:
-            return None
-        for text, kind in zip(texts, kinds, strict=True):
-            if len(text) == PRODUCT_DIGITS.get(kind) and has_check_digit(text):
-                return Code(kind, text)
-        return None
+def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
+    """Read the codes on a thing, each once, as soon as it can be believed.
+
+    Args:
+        frames: Pictures (h, w, 3) of one thing, BGR uint8, the newest last.
+    """
+    seen: set[Code] = set()  # barcodes at which there was one look
+    believed: set[Code] = set()
+    for number, frame in enumerate(reversed(list(frames)), 1):
+        grey = _grey(frame)
+        if not seen:
+            for code in _read(grey, MATRIX):
+                if code not in believed:
+                    believed.add(code)
+                    yield code
+        places = bar_places(grey)
+        linear = {
+            code
+            for place in places
+            for code in _read(averaged_bars(grey, place), LINEAR, rotate=False)
+        }
+        if places and not linear and (number == 1 or seen):
+            linear = set(_read(upright(grey, places[0]), STACKED, rotate=False))
+        for code in sorted(linear - believed, key=lambda code: code.kind):
+            if code in seen or code.kind == "PDF417":
+                believed.add(code)
+                yield code
+        seen |= linear
+        if not seen and (not places or number >= EMPTY_FRAMES):
+            return
+
+
+def two_looks(picture: Image) -> list[Image]:
+    """A single picture (h, w, 3), and a smaller copy of it, whose pixels lie elsewhere."""
+    smaller = cv2.resize(picture, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    return [np.asarray(smaller, np.uint8), picture] if min(picture.shape[:2]) > 1 else [picture]
+
+
+def _read(grey: Image, formats: str, *, rotate: bool = True) -> list[Code]:
+    found = zxingcpp.read_barcodes(grey, formats=_formats(formats), try_rotate=rotate)
+    codes = (Code(result.format.name, result.text.strip()) for result in found)
+    return list(dict.fromkeys(map(_without_frame, filter(_is_sound, codes))))
+
+
+@cache
+def _formats(names: str) -> zxingcpp.BarcodeFormats:
+    return zxingcpp.barcode_formats_from_str(names)
+
+
+def _is_sound(code: Code) -> bool:
+    if not (0 < len(code.text) <= LONGEST_TEXT and code.text.isprintable()):
+        return False
+    # zxing-cpp 2 does not write a UPC-E out as the UPC-A that it stands for.
+    return code.kind not in PRODUCT_NUMBERS or (
+        has_check_digit(code.text) and not (code.kind == "UPCE" and len(code.text) == 8)
+    )
+
+
+def _without_frame(code: Code) -> Code:
+    """A Codabar without the letters that begin and end it, as catalogues write it."""
+    return Code(code.kind, code.text.strip("ABCDabcd")) if code.kind == "Codabar" else code
+
+
+def _grey(frame: Image) -> Image:
+    """A picture without colours, shrunk where it is large."""
+    grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+    scale = LONGEST_SIDE / max(grey.shape)
+    if scale < 1:
+        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return ""
 
 
 def has_check_digit(text: str) -> bool:
-    """Whether the last digit of an EAN or UPC is right (GS1 General Specifications, 7.9)."""
+    """Whether the last digit of a product number is right (GS1 General Specifications, 7.9)."""
     if not (text.isascii() and text.isdigit()):
         return False
-    digits = np.array([int(digit) for digit in reversed(text)])
-    return bool((digits[::2].sum() + 3 * digits[1::2].sum()) % 10 == 0)
+    digits = [int(digit) for digit in reversed(text)]
+    return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """The ways to write a code in a catalogue: a UPC-A is also an EAN-13 that begins with 0.
+    """The ways to write a text in a catalogue: GTINs of 8, 12, 13 and 14 digits are one number.
 
     The text itself comes first; a text that is no product number has only that spelling.
     """
     if not re.fullmatch(r"[0-9]{8,14}", text):
         return (text,)
     stripped = text.lstrip("0")
-    return tuple(dict.fromkeys([text, *(stripped.zfill(digits) for digits in (8, 12, 13, 14, 0))]))
+    return tuple(dict.fromkeys([text, *(stripped.zfill(digits) for digits in (*GTIN_DIGITS, 0))]))
+
+
+def _shortest(number: str) -> str:
+    stripped = number.lstrip("0")
+    return stripped.zfill(next(digits for digits in GTIN_DIGITS if digits >= len(stripped)))

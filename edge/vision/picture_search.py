@@ -14,7 +14,7 @@ from catalog.core.photos import shrink
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.decision import Verdict
 from edge.sighting import Box, Crop, Image, Timings
-from edge.vision.codes import Code, CodeReader, spellings
+from edge.vision.codes import Code, read_codes, two_looks
 from edge.vision.images import cut, on_light_background, sharpness
 from edge.vision.scene import SceneState
 from edge.vision.verdict import Decision, decide
@@ -34,10 +34,13 @@ class Observation:
         crop: The part of the frame that was searched; None where none was.
         found: The items found, the likeliest first.
         timings: What each stage took.
-        thing_unchanged: Whether the thing is still the one that was decided about, so that
-            nothing was computed.
+        earlier: What the first answer took, where this observation refines it.
+        thing_unchanged: Whether the thing is still the one that was decided about, and nothing
+            new is known of it.
         scene: What the scene knows; None where there is no scene.
         code: The text of the code that named the item; empty where no code did.
+        unknown_gtin: The product number that was read and that no item has; empty where there
+            is none.
         features: The network's own output, float32 (d,), for the newest sharp crop; None
             where it did not run.
     """
@@ -48,10 +51,33 @@ class Observation:
     crop: Crop | None = None
     found: tuple[Match, ...] = ()
     timings: Timings = field(default_factory=Timings)
+    earlier: Timings = field(default_factory=Timings)
     thing_unchanged: bool = False
     scene: SceneState | None = None
     code: str = ""
+    unknown_gtin: str = ""
     features: NDArray[np.float32] | None = None
+
+    @property
+    def answer_timings(self) -> Timings:
+        """What each stage of the whole answer took."""
+        return self.earlier + self.timings
+
+
+@dataclass(frozen=True)
+class CodeReading:
+    """What the codes on a thing say.
+
+    Attributes:
+        text: The text of the code that names an item; empty where none does.
+        match: A certain match with that item; None where no code names one.
+        unknown_gtin: The product number that was read, where no code names an item; empty where
+            there is none.
+    """
+
+    text: str = ""
+    match: Match | None = None
+    unknown_gtin: str = ""
 
 
 def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool) -> Observation:
@@ -68,11 +94,11 @@ def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool
     found = bundle.identify(vector, query, CANDIDATES, exact=exact)
     timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
     decision = decide(found, bundle.manifest.calibration)
-    # Only a QR code can be found here: a barcode takes two pictures.
-    part = image if box is None else cut(image, box)
-    code, named = match_by_code(bundle, CodeReader(), [part])
-    if named is not None:
-        decision, found = Decision(Verdict.MATCH, (named,)), [named]
+    start = time.perf_counter()
+    reading = read_thing(bundle, two_looks(image if box is None else cut(image, box)))
+    timings = replace(timings, code=elapsed_ms(start))
+    if reading.match is not None:
+        decision, found = Decision(Verdict.MATCH, (reading.match,)), [reading.match]
     return Observation(
         bundle,
         decision,
@@ -80,31 +106,34 @@ def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool
         crop=crop,
         found=tuple(found),
         timings=timings,
-        code=code,
+        code=reading.text,
+        unknown_gtin=reading.unknown_gtin,
     )
 
 
-def match_by_code(
-    bundle: Bundle, reader: CodeReader, images: Iterable[Image]
-) -> tuple[str, Match | None]:
-    """Read the code on a thing, and look up the item that it names.
+def read_thing(bundle: Bundle, images: Iterable[Image]) -> CodeReading:
+    """Read the codes on a thing, where the catalogue has items that a code may name.
+
+    A package may carry a QR code that leads to a web page beside its barcode, so codes that
+    name no item are passed over.
 
     Args:
         bundle: The bundle.
-        reader: Reads the codes.
-        images: Pictures (h, w, 3) of the thing, the newest last.
-
-    Returns:
-        The code's text and a certain match; an empty text and None where no code names an item.
+        images: Pictures (h, w, 3) of the thing, BGR uint8, the newest last.
     """
+    unknown_gtin = ""
+    for code in read_codes(images) if bundle.items.may_have_codes else ():
+        match = _match_by_code(bundle, code)
+        if match is not None:
+            return CodeReading(code.text, match)
+        unknown_gtin = unknown_gtin or code.gtin
+    return CodeReading(unknown_gtin=unknown_gtin)
 
-    def named(code: Code) -> Match | None:
-        item = bundle.items.with_code(spellings(code.text))
-        photos = [] if item is None else bundle.photos(item.sku)
-        return Match(photos[0].sku, photos[0].number, 1.0, 1.0) if photos else None
 
-    code = reader.read(images, lambda code: named(code) is not None)
-    return ("", None) if code is None else (code.text, named(code))
+def _match_by_code(bundle: Bundle, code: Code) -> Match | None:
+    item = bundle.items.with_code(code.spellings)
+    photos = [] if item is None else bundle.photos(item.sku)
+    return Match(photos[0].sku, photos[0].number, 1.0, 1.0) if photos else None
 
 
 def make_crop(

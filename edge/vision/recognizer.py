@@ -1,7 +1,8 @@
 """From frame to decision: find the thing, embed it, search the catalogue, and decide.
 
-The vectors of several crops are averaged. Local features and codes are read once, when the thing
-is at rest and in focus: local features from the sharpest crop, codes from the newest ones.
+The vectors of several crops are averaged. Local features are read once, when the thing is at rest
+and in focus, from the sharpest crop. Codes are read once, in the frame after the first answer, so
+that it does not wait for them; they may refine it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from catalog.recognition.decision import Verdict
 from edge.errors import NoCatalogueError
 from edge.sighting import Box, Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
-from edge.vision.codes import CodeReader
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.images import cut
 from edge.vision.picture_search import (
     CANDIDATES,
+    CodeReading,
     Observation,
     elapsed_ms,
     make_crop,
-    match_by_code,
+    read_thing,
     search_picture,
     with_search_time,
 )
@@ -62,7 +63,8 @@ class Recognizer:
         self._scene: Scene = FixedScene()
         self._decision, self._several_things = NOTHING, False
         self._decided_visit = -1  # the scene's visit that the decision is about
-        self._code_reader = CodeReader()
+        self._reading = CodeReading()  # that the decision takes into account
+        self._answer: Observation | None = None  # to this rest, until the codes have been read
         self._thing_seen_at = 0.0  # by the scene's clock
         self._crops: deque[Crop] = deque(maxlen=AVERAGED_CROPS)
         self._crop_count = 0  # of this thing
@@ -96,7 +98,7 @@ class Recognizer:
     def reset(self) -> None:
         """Forget the crops and the decision, as after the camera was away."""
         self._forget_thing()
-        self._decision, self._several_things = NOTHING, False
+        self._decision, self._several_things, self._reading = NOTHING, False, CodeReading()
         self.active = True
 
     def next_interval_s(self, interval_s: float) -> float:
@@ -118,8 +120,10 @@ class Recognizer:
         self.active = scene.activity is Activity.MOVING
         if scene.activity is Activity.EMPTY or self._is_absent(scene):
             self._forget_thing()
-            return self._conclude(NOTHING, scene, _timed(frame, start))
+            return self._conclude(NOTHING, CodeReading(), scene, _timed(frame, start))
         unchanged = scene.activity is Activity.REST and scene.change == self._decided_change
+        if unchanged and self._answer is not None:
+            return self._refine(self._answer, frame, scene, _timed(frame, start))
         if unchanged or (scene.thing_box is None and self._scene.learns_background):
             return Observation(
                 self.bundle,
@@ -183,16 +187,36 @@ class Recognizer:
         found = self.bundle.identify(vector, query, CANDIDATES, exact=self._exact)
         timings = with_search_time(timings, query, start)
         decision = decide(found, self.bundle.manifest.calibration, self._decision)
-        if scene.visit == self._decided_visit and (
-            _confidence(decision) < _confidence(self._decision)
-        ):
+        same_visit = scene.visit == self._decided_visit
+        reading = self._reading if same_visit else CodeReading()
+        if same_visit and (reading.match or _confidence(decision) < _confidence(self._decision)):
             decision = self._decision  # it was only turned, or lit in another way
         self._decided_visit = scene.visit
-        code, named = match_by_code(self.bundle, self._code_reader, self._code_images)
-        if named is not None:
-            decision, found = Decision(Verdict.MATCH, (named,)), [named]
-        observation = self._conclude(decision, scene, timings)
-        return replace(observation, crop=crop, found=tuple(found), code=code, features=features[-1])
+        observation = self._conclude(decision, reading, scene, timings)
+        observation = replace(observation, crop=crop, found=tuple(found), features=features[-1])
+        if self.bundle.items.may_have_codes:
+            self._answer, self.active = observation, True
+        return observation
+
+    def _refine(
+        self, answer: Observation, frame: Frame, scene: SceneState, timings: Timings
+    ) -> Observation:
+        """Read the codes on a thing at rest, and refine the first answer by what they say."""
+        self._answer = None
+        start = time.perf_counter()
+        self._code_images.append(cut(frame.image, scene.box))
+        reading = read_thing(self.bundle, self._code_images)
+        self._code_images.clear()
+        timings = replace(timings, code=elapsed_ms(start))
+        decision, found = self._decision, answer.found
+        if reading.match is not None:
+            decision, found = Decision(Verdict.MATCH, (reading.match,)), (reading.match,)
+        elif self._reading.match is not None or not reading.unknown_gtin:
+            reading = self._reading  # of another side of this thing
+        observation = self._conclude(decision, reading, scene, timings)
+        if not observation.decision_changed:
+            return replace(observation, thing_unchanged=True)
+        return replace(observation, earlier=answer.timings, crop=answer.crop, found=found)
 
     def _in_focus(self) -> bool:
         """Whether there are enough crops, and the newest is not by far the sharpest."""
@@ -206,11 +230,15 @@ class Recognizer:
         sharpest = max(crop.sharpness for crop in self._crops)
         return [crop.image for crop in self._crops if crop.sharpness >= LEAST_SHARPNESS * sharpest]
 
-    def _conclude(self, decision: Decision, scene: SceneState, timings: Timings) -> Observation:
-        """Replace the decision, unless the new one is about the same subject."""
+    def _conclude(
+        self, decision: Decision, reading: CodeReading, scene: SceneState, timings: Timings
+    ) -> Observation:
+        """Replace the decision, unless the new one is about the same subject and no new code."""
         several = scene.things > 1
         before = self._decision.subject, self._several_things
-        changed = (decision.subject, several) != before
+        new_code = reading not in (self._reading, CodeReading())
+        changed = new_code or (decision.subject, several) != before
+        self._reading = reading
         if changed:
             self._decision, self._several_things = decision, several
         return Observation(
@@ -219,12 +247,15 @@ class Recognizer:
             decision_changed=changed,
             timings=timings,
             scene=scene,
+            code=self._reading.text,
+            unknown_gtin=self._reading.unknown_gtin,
         )
 
     def _forget_thing(self) -> None:
         self._crops.clear()
         self._crop_count = 0
         self._code_images.clear()
+        self._answer = None
         self._decided_change = self._change = -1
 
 

@@ -66,6 +66,7 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
         "matches": [_match_document(match, sighting.bundle, root) for match in sighting.matches],
         "things": sighting.things,
         "code": sighting.code or None,
+        "unknown_gtin": sighting.unknown_gtin or None,
         "look": f"{root}/api/sightings/{sighting.id}/look.jpg" if sighting.crop_jpeg else None,
         "timings": {
             "capture": round(timings.capture, 2),
@@ -73,6 +74,7 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
             "embed": round(timings.embed, 2),
             "search": round(timings.search, 2),
             "verify": round(timings.verify, 2),
+            "code": round(timings.code, 2),
             "show": round(timings.show, 2),
         },
         "bundle": sighting.bundle,

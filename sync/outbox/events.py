@@ -62,6 +62,7 @@ class Timings(_Part):
     embed: float = 0.0
     search: float = 0.0
     verify: float = 0.0
+    code: float = 0.0
     show: float = 0.0
 
 
@@ -73,6 +74,9 @@ class Sighting(_Part):
     others: tuple[Item, ...] = Field(default=(), max_length=4)
     things: int = Field(default=1, ge=0, description="that lie there; the largest is meant")
     code: str | None = Field(default=None, max_length=200, description="that named the item")
+    unknown_gtin: str | None = Field(
+        default=None, max_length=14, description="that was read, and that no item has"
+    )
     bundle: str
     timings_ms: Timings
     thumbnail: str | None = Field(

@@ -32,6 +32,8 @@ export class Panel {
 // wants to search by name.
 export function sightingView(sighting, open, name) {
   const view = verdictView(sighting, open, name);
+  if (sighting?.unknown_gtin && sighting.verdict !== "nothing")
+    view.append(make("p", "also", `Read ${sighting.unknown_gtin}, not in this catalogue.`));
   if (sighting?.things > 1 && sighting.verdict !== "nothing")
     view.append(make("p", "also", "There is more than one thing; this is about the largest."));
   return view;
