@@ -3,7 +3,8 @@
 A stage is timed where the appliance times it. Capture reaches from the camera's read to
 the loop's having the frame; show from the finished search to the event in a viewer's
 hands, including the viewer's own reading. Embed is of all the crops that an answer is made of.
-Search is of the vector alone; `bench.verify` measures the rest of an answer.
+Search is of the vector alone; `bench.verify` measures the rest of an answer. Code is of the frame
+after the answer.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from edge.web.server import Server
 
 SEED = 80_001
 SHOWINGS = 60
-FRAMES_A_SHOWING = 4  # so few that each thing is answered once, and then another one comes
+FRAMES_A_SHOWING = 5  # so few that each thing is answered once, and then another one comes
 FRAME_S = 0.25  # between two frames
-STAGES = ("capture", "look", "embed", "search", "show")
+STAGES = ("capture", "look", "embed", "search", "code", "show")
 
 
 def rendered_frames(width: int, height: int) -> list[Image]:
@@ -63,6 +64,9 @@ def stage_times(bundle: Bundle, frames: list[Image], *, watched: bool) -> dict[s
         "look": statistics.median(observation.timings.look for observation in searched),
         "embed": statistics.median(observation.timings.embed for observation in searched),
         "search": search_ms(bundle, searched),
+        "code": statistics.median(
+            observation.timings.code for observation in observations if observation.timings.code
+        ),
         "show": show_ms(bundle, searched[:100], frames, watched=watched),
     }
 

@@ -57,5 +57,6 @@ export const STAGES = {
   embed: "Describe it",
   search: "Search",
   verify: "Verify",
+  code: "Read codes",
   show: "Show",
 };
