@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--showings", type=int, default=40, help="packages of each kind")
     parser.add_argument("--small", type=int, default=100, help="EAN-13 of each width")
     parser.add_argument("--symbols", type=int, default=20, help="codes of each symbology")
-    parser.add_argument("--looks", type=int, default=2000, help="at things without a code, three a rest")
+    parser.add_argument("--looks", type=int, default=2000, help="at things without codes")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     names = (*WORDS, *DIGITS, *NUMBERS, "UPCE", *DATABARS)

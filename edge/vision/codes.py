@@ -26,6 +26,8 @@ LINEAR = f"EAN13,EAN8,UPCA,UPCE,Code128,Code93,{DATABAR},Code39,ITF,Codabar"
 LONGEST_SIDE = 1400  # pixels; larger pictures are shrunk
 EMPTY_FRAMES = 2  # without a code, after which no more are looked at
 LONGEST_TEXT = 200  # characters
+UNCHECKED = ("Code39", "ITF", "Codabar")  # barcodes without a check digit
+LEAST_UNCHECKED = 3  # characters; shorter ones are easily seen where there are none
 PRODUCT_NUMBERS = ("EAN13", "EAN8", "UPCA", "UPCE")
 ALSO_GTINS = ("ITF", "DataBar")  # where they are 14 digits long
 GTIN_DIGITS = (8, 12, 13, 14)
@@ -109,7 +111,7 @@ def two_looks(picture: Image) -> list[Image]:
 def _read(grey: Image, formats: str, *, rotate: bool = True) -> list[Code]:
     found = zxingcpp.read_barcodes(grey, formats=_formats(formats), try_rotate=rotate)
     codes = (Code(result.format.name, result.text.strip()) for result in found)
-    return list(dict.fromkeys(map(_without_frame, filter(_is_sound, codes))))
+    return list(dict.fromkeys(filter(_is_sound, map(_without_frame, codes))))
 
 
 @cache
@@ -118,7 +120,8 @@ def _formats(names: str) -> zxingcpp.BarcodeFormats:
 
 
 def _is_sound(code: Code) -> bool:
-    if not (0 < len(code.text) <= LONGEST_TEXT and code.text.isprintable()):
+    least = LEAST_UNCHECKED if code.kind in UNCHECKED else 1
+    if not (least <= len(code.text) <= LONGEST_TEXT and code.text.isprintable()):
         return False
     # zxing-cpp 2 does not write a UPC-E out as the UPC-A that it stands for.
     return code.kind not in PRODUCT_NUMBERS or (

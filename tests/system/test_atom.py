@@ -138,3 +138,16 @@ def test_the_native_wheel_dies_there_where_it_was_built_for_avx(
         assert done.stdout == ""
     else:  # this machine is no more than an Atom: what it builds runs there
         assert_equal(answers(done), answers(run(wheels["portable"], *search(bundle, photos))))
+
+
+def test_codes_are_read_on_an_atom(wheels: dict[str, Path]) -> None:
+    reading = (
+        "import numpy as np\n"
+        "from edge.simulator.codes import drawn_code\n"
+        "from edge.vision.codes import read_codes\n"
+        "picture = np.pad(drawn_code('ean13', '4006381333931'), ((40, 40), (40, 40), (0, 0)),\n"
+        "                 constant_values=255)[::2, ::2].copy()\n"
+        "print([code.text for code in read_codes([picture, picture])])\n"
+    )
+    done = run(wheels["portable"], "-c", reading)
+    assert done.stdout.split() == ["['4006381333931']"], done.stderr
