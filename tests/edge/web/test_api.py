@@ -175,6 +175,7 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
         ],
         "things": 1,
         "code": None,
+        "unknown_gtin": None,
         "look": f"/api/sightings/{pushed.id}/look.jpg",
         "timings": {
             "capture": 4.1,
@@ -182,6 +183,7 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
             "embed": 14.8,
             "search": 0.6,
             "verify": 0.0,
+            "code": 0.0,
             "show": 1.2,
         },
         "bundle": BUNDLE,
