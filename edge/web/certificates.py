@@ -13,11 +13,11 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from catalog.core import durable
@@ -29,6 +29,8 @@ from edge.web.signing import (
     Key,
     as_pem,
     hosts_of,
+    is_narrow,
+    is_signable,
     make_authority,
     make_page_certificate,
     may_sign,
@@ -76,7 +78,7 @@ class OwnCertificate:
             Whether there is a new one; then `context` must be called again.
         """
         now = max(now, FIRST_DAY)
-        wanted = {*ALWAYS, *self._hosts()}
+        wanted = {*ALWAYS, *filter(is_signable, self._hosts())}
         if self._page is not None:
             start, end = self._page.not_valid_before_utc, self._page.not_valid_after_utc
             if start <= now < end - RENEWED and wanted <= hosts_of(self._page):
@@ -105,12 +107,16 @@ class OwnCertificate:
             certificate = x509.load_pem_x509_certificate(data)
             if not isinstance(key, Key):
                 raise TypeError("its key is of another kind")
-        except (ValueError, TypeError) as error:
+            is_kept = is_narrow(certificate)
+        except Exception as error:  # each part of a certificate fails in its own way
             raise ShelfError(
                 f"{file}: the authority of the page's certificate is damaged; remove the file, "
                 "and let the phones trust the new one"
             ) from error
-        return key, certificate
+        if is_kept:
+            return key, certificate
+        log.warning("the old authority could sign for other websites; phones must trust a new one")
+        return self._make_authority(self._hosts())
 
     def _make_authority(self, hosts: Iterable[str]) -> tuple[Key, x509.Certificate]:
         made = make_authority(f"visual-search of {socket.gethostname()[:40]}", hosts)
@@ -122,8 +128,9 @@ class OwnCertificate:
         try:
             page = x509.load_pem_x509_certificate(self._file.read_bytes())
             page.verify_directly_issued_by(self._authority[1])
+            hosts_of(page)
             self.context()
-        except (OSError, ValueError, TypeError, InvalidSignature, SettingsError):
+        except Exception:  # each part of a certificate fails in its own way
             return None
         return page
 
@@ -143,21 +150,25 @@ class GivenCertificate:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = (certificate, key)
+        self._seen = self._state()
         self.context()
-        self._read = self._state()
 
     def renew(self, now: datetime) -> bool:
         """Whether the files are others than when they were last looked at."""
-        before, self._read = self._read, self._state()
-        return before != self._read
+        before, self._seen = self._seen, self._state()
+        return before != self._seen
 
     def context(self) -> ssl.SSLContext:
         """What the server answers TLS with."""
         return server_context(*self._files)
 
     def _state(self) -> list[tuple[int, int]]:
-        found = [file.stat() for file in self._files if file.exists()]
-        return [(status.st_mtime_ns, status.st_ino) for status in found]
+        found = []
+        for file in self._files:
+            with suppress(OSError):  # `context` says what is wrong
+                status = file.stat()
+                found.append((status.st_mtime_ns, status.st_ino))
+        return found
 
 
 def server_context(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
@@ -190,7 +201,7 @@ def own_names(settings: EdgeSettings) -> list[str]:
     A public address, which the authority may not sign and which may change, must be in `names`.
     """
     machine = socket.gethostname().lower()
-    names = [machine, machine.partition(".")[0], f"{settings.network_name}.local", *settings.names]
+    names = [machine, f"{settings.network_name}.local", *settings.names]
     usable = [name for name in names if HOST_NAME.fullmatch(name) or ":" in name]
     addresses = lan_addresses() if settings.lan else []
     return usable + [each for each in addresses if ipaddress.ip_address(each).is_private]

@@ -136,6 +136,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     """
 
     channel_class = Channel
+    next_channel_cleanup: float  # waitress', by the device's clock
 
     def __init__(
         self,
@@ -171,6 +172,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 connection.close()
                 return None
         return connection, address
+
+    def readable(self) -> bool:
+        """Whether to accept; waitress calls `maintenance` here, by a clock that may be set back."""
+        latest = time.time() + self.adj.cleanup_interval
+        self.next_channel_cleanup = min(self.next_channel_cleanup, latest)
+        accepts: bool = super().readable()
+        return accepts
 
     def maintenance(self, now: float) -> None:
         """Close the connections of clients that are late."""

@@ -27,13 +27,13 @@ Key = ec.EllipticCurvePrivateKey
 
 
 def make_authority(name: str, hosts: Iterable[str]) -> tuple[Key, x509.Certificate]:
-    """An authority for local names and private addresses, and for `hosts`."""
+    """An authority for local names and private addresses, and for those of `hosts` it may have."""
     key = ec.generate_private_key(ec.SECP256R1())
     permitted: list[x509.GeneralName] = [
         *(x509.DNSName(local) for local in LOCAL_NAMES),
         *(x509.IPAddress(ipaddress.ip_network(network)) for network in LOCAL_NETWORKS),
     ]
-    for host in sorted(set(hosts)):
+    for host in sorted(set(filter(is_signable, hosts))):
         address = _address(host)
         is_name = address is None
         permitted.append(
@@ -54,15 +54,29 @@ def make_authority(name: str, hosts: Iterable[str]) -> tuple[Key, x509.Certifica
     return key, made
 
 
+def is_signable(host: str) -> bool:
+    """Whether an authority may be made for a host: an address, `localhost` or a name with a dot.
+
+    Who may sign for a name may sign for all names below it: with `shop` for every website in .shop.
+    """
+    return "." in host or host == "localhost" or _address(host) is not None
+
+
+def is_narrow(authority: x509.Certificate) -> bool:
+    """Whether an authority can sign for no more than `make_authority` allows; older ones could.
+
+    Raises:
+        ExtensionNotFound: It can sign for everything.
+    """
+    return all(name in LOCAL_NAMES or is_signable(name) for name in _permitted_names(authority))
+
+
 def may_sign(authority: x509.Certificate, host: str) -> bool:
     """Whether an authority may speak for a host."""
-    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    permitted = constraints.permitted_subtrees or ()
     address = _address(host)
     if address is None:
-        names = [entry.value for entry in permitted if isinstance(entry, x509.DNSName)]
-        return any(f".{host}".endswith(f".{name}") for name in names)
-    networks = [entry.value for entry in permitted if isinstance(entry, x509.IPAddress)]
+        return any(f".{host}".endswith(f".{name}") for name in _permitted_names(authority))
+    networks = [entry.value for entry in _permitted(authority) if isinstance(entry, x509.IPAddress)]
     return is_in(address, (ipaddress.ip_network(network) for network in networks))
 
 
@@ -106,6 +120,15 @@ def as_pem(key: Key, *certificates: x509.Certificate) -> bytes:
     )
     chain = [each.public_bytes(serialization.Encoding.PEM) for each in certificates]
     return b"".join([private, *chain])
+
+
+def _permitted(authority: x509.Certificate) -> list[x509.GeneralName]:
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    return list(constraints.permitted_subtrees or ())
+
+
+def _permitted_names(authority: x509.Certificate) -> list[str]:
+    return [entry.value for entry in _permitted(authority) if isinstance(entry, x509.DNSName)]
 
 
 def _named(name: str) -> x509.Name:

@@ -60,6 +60,7 @@ class Tls:
         self.certificate = certificate
         self.context = certificate.context()
         self._next_look = time.monotonic() + LOOK_SECONDS
+        self._is_due = False
         self._complaint = ""
 
     def look(self) -> None:
@@ -68,12 +69,16 @@ class Tls:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
         try:
-            if self.certificate.renew(datetime.now(UTC)):
+            self._is_due |= self.certificate.renew(datetime.now(UTC))
+            if self._is_due:
                 self.context = self.certificate.context()
-            self._complaint = ""
-        except (OSError, VisualSearchError) as error:  # the old one is used as long as it is valid
+            self._is_due, self._complaint = False, ""
+        except Exception as error:  # the old one is used on, and the server's loop must not end
             if str(error) != self._complaint:
-                log.warning("the page's certificate cannot be renewed: %s", error)
+                expected = isinstance(error, OSError | VisualSearchError)
+                log.warning(
+                    "the page's certificate cannot be renewed: %s", error, exc_info=not expected
+                )
             self._complaint = str(error)
 
 
@@ -162,6 +167,8 @@ class TlsChannel(Channel):
                     self.socket, server_side=True, do_handshake_on_connect=False
                 )
                 self.scheme = "https"
+                # Of what is sent at once nothing counts before a client has taken nearly all of it.
+                self.sendbuf_len = LONGEST_RECORD
         except BlockingIOError:
             return False
         except OSError:

@@ -90,6 +90,16 @@ def test_idle_connection_is_closed(web: Web, monkeypatch: pytest.MonkeyPatch, se
         eventually(lambda: not trickles(idle, sent) and not trickles(asked, sent))
 
 
+def test_late_clients_are_closed_after_the_clock_was_set_back(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next look for them was due at a time that has become an hour away."""
+    with connect(web) as idle:
+        web.server._waitress.next_channel_cleanup = time.time() + 3600
+        monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
+        eventually(lambda: not trickles(idle, b""))
+
+
 def test_body_must_come(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """A photo that comes steadily has more time the more of it is there; drops have not."""
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.2)

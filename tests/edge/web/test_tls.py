@@ -16,7 +16,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from playwright.sync_api import Browser, expect
 from pydantic import ValidationError
 
@@ -24,12 +27,21 @@ from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
 from catalog.recognition.decision import Verdict
 from edge.settings import EdgeSettings
-from edge.web import certificates, connections, tls
+from edge.web import certificates, connections, signing, tls
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.certificates import GivenCertificate, OwnCertificate, own_names
 from edge.web.server import Server
-from edge.web.signing import FIRST_DAY, VALID, as_pem, make_page_certificate
+from edge.web.signing import (
+    FIRST_DAY,
+    VALID,
+    Key,
+    as_pem,
+    hosts_of,
+    make_authority,
+    make_page_certificate,
+    may_sign,
+)
 from edge.web.tls import Tls, open_tls
 from tests.edge.web.test_api import WAIT, Web, eventually, read_events, read_part, serving
 from tests.edge.web.test_page import browser
@@ -119,6 +131,32 @@ def test_large_bodies_both_ways_and_at_once(web: Web, own: OwnCertificate) -> No
         answers = list(visitors.map(visit, range(12)))
     assert {whole for whole, _ in answers} == {True}
     assert {status for _, status in answers} <= {422, 503}  # no picture; others are searching
+
+
+def test_what_a_slow_client_takes_counts_at_once(web: Web, own: OwnCertificate) -> None:
+    """A client that takes a large answer slowly would else be closed as if it took nothing."""
+
+    class Catalogue:
+        id = BUNDLE
+
+        def thumbnail(self, number: int) -> bytes:
+            return bytes(3_000_000)
+
+    web.device.opened = Catalogue()  # type: ignore[assignment]
+    with socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        plain.settimeout(WAIT)
+        plain.connect(("127.0.0.1", web.server.port))
+        visitor = trusting(own).wrap_socket(plain, server_hostname="localhost")
+        visitor.sendall(f"GET /photos/{BUNDLE}/0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        (channel,) = web.server._waitress.active_channels.values()
+        eventually(lambda: channel.total_outbufs_len > 1_000_000)
+        before, taken = channel.total_outbufs_len, 0
+        while taken < 200_000:
+            taken += len(visitor.recv(16_384))
+        eventually(lambda: channel.total_outbufs_len < before)
+        assert channel.connected
+        visitor.close()
 
 
 def test_end_of_a_connection_is_said(web: Web, own: OwnCertificate) -> None:
@@ -282,6 +320,39 @@ def test_stolen_authority_speaks_for_no_other_website(own: OwnCertificate, tmp_p
         pass
 
 
+def test_host_name_without_a_dot_gives_no_power_over_websites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may sign for `shop` may sign for every website in .shop."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "shop")
+    settings = EdgeSettings.model_validate({"names": ["kiosk", "kiosk.shop"]})
+    own = OwnCertificate(tmp_path, lambda: own_names(settings))
+    assert not own.renew(datetime.now(UTC))
+    assert own._page is not None
+    assert hosts_of(own._page) == {"localhost", "127.0.0.1", "::1", "shop.local", "kiosk.shop"}
+    forged = make_page_certificate(*own._authority, ["www.bank.shop"], datetime.now(UTC))
+    (tmp_path / "page.pem").write_bytes(as_pem(*forged, own._authority[1]))
+    with (
+        serving(StandInDevice(), tls=Tls(own)) as web,
+        pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"),
+        visiting(web, own, "www.bank.shop"),
+    ):
+        pass
+
+
+def test_authority_with_too_much_power_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(signing, "is_signable", lambda host: True)
+        made = make_authority("of a former version", ["shop"])
+    (tmp_path / "authority.pem").write_bytes(as_pem(*made))
+    own = OwnCertificate(tmp_path, lambda: ["shop.local"])
+    assert "could sign for other websites; phones must trust a new one" in caplog.text
+    assert not may_sign(own._authority[1], "www.bank.shop")
+    assert OwnCertificate(tmp_path, lambda: ["shop.local"]).authority == own.authority
+
+
 def test_name_of_the_shop_needs_an_authority_for_it(
     own: OwnCertificate, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -301,9 +372,20 @@ def test_damaged_files(own: OwnCertificate, tmp_path: Path) -> None:
         again = OwnCertificate(tmp_path / "tls", lambda: ["kiosk.local"])
         assert again.authority == own.authority
         assert b"CERTIFICATE" in page.read_bytes()
-    authority.write_bytes(b"nothing")
-    with pytest.raises(ShelfError, match="remove the file, and let the phones trust the new one"):
-        OwnCertificate(tmp_path / "tls", list)
+    page.write_bytes(as_pem(*bare_certificate(own._authority[0])))
+    assert OwnCertificate(tmp_path / "tls", list).authority == own.authority
+    for damage in (b"nothing", page.read_bytes()[:-300], as_pem(*bare_certificate())):
+        authority.write_bytes(damage)
+        with pytest.raises(ShelfError, match="remove the file, and let the phones trust the new"):
+            OwnCertificate(tmp_path / "tls", list)
+
+
+def bare_certificate(issuer: Key | None = None) -> tuple[Key, x509.Certificate]:
+    """A certificate without names and limits, signed by `issuer` or by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bare")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, FIRST_DAY, LATER)
+    return key, builder.sign(issuer or key, hashes.SHA256())
 
 
 def test_full_disk_delays_a_renewal(
@@ -322,6 +404,19 @@ def test_full_disk_delays_a_renewal(
     assert caplog.text.count("cannot be renewed: [Errno 28]") == 1
     used.look()
     assert used.context is not before
+
+
+def test_unforeseen_fault_of_a_renewal_does_not_end_the_server(
+    web: Web, own: OwnCertificate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once, with its traceback."""
+    monkeypatch.setattr(tls, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(own, "renew", lambda now: [][1])
+    monkeypatch.setattr(web.server._waitress.tls, "_next_look", 0.0)
+    eventually(lambda: "IndexError" in caplog.text)
+    with visiting(web, own) as visitor:
+        assert visitor.version()
+    assert web.get("/api/latest").status_code == 200
 
 
 def raise_full(*given: object) -> None:
@@ -380,6 +475,23 @@ def test_given_certificate_is_used_and_followed(
         key.write_text("nothing")
         eventually(lambda: "the page's certificate cannot be renewed" in caplog.text)
         assert serial() == second
+
+
+def test_given_certificate_that_failed_once_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one whose owner is changed after it was put there: that leaves no trace in its files."""
+    monkeypatch.setattr(tls, "LOOK_SECONDS", 0.0)
+    authority = Authority(tmp_path)
+    given = Tls(GivenCertificate(*authority.issue("localhost")))
+    before = given.context
+    authority.issue("localhost")
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(certificates, "server_context", raise_full)
+        given.look()
+    assert given.context is before
+    given.look()
+    assert given.context is not before
 
 
 def test_given_files_that_cannot_be_used(tmp_path: Path) -> None:
