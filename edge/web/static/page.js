@@ -26,6 +26,7 @@ let searching = false; // a visitor's result is in the panel
 let asked = new AbortController();
 let typing = 0;
 let leaving = 0;
+let looking = null; // the question with a photo that has no answer yet
 
 // the camera's picture
 
@@ -185,7 +186,7 @@ function askForName() {
 
 function waitForLeaving() {
   clearTimeout(leaving);
-  if (searching) leaving = setTimeout(backToLive, BACK_AFTER);
+  if (searching && looking !== asked.signal) leaving = setTimeout(backToLive, BACK_AFTER);
 }
 
 function newQuestion() {
@@ -230,10 +231,12 @@ async function openItem(item, words = "From the catalogue") {
 
 async function searchWith(file) {
   const signal = newQuestion();
+  looking = signal;
   showResult("Your photo", sentenceView("hold", "Looking…"));
   try {
     const sighting = await searchPhoto(file);
     if (signal.aborted) return;
+    looking = null;
     const nothing = ["I see nothing in this photo", "Take it closer, on a plain ground."];
     const view =
       sighting.verdict === "nothing"
@@ -243,7 +246,9 @@ async function searchWith(file) {
     showLook(sighting);
     showTimings(sighting);
   } catch (error) {
-    if (!signal.aborted) showFailure(error);
+    if (signal.aborted) return;
+    looking = null;
+    showFailure(error);
   }
 }
 

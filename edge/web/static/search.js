@@ -4,7 +4,8 @@ import { timeLimit } from "./dom.js";
 
 const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
 export const MOST_FOUND = 24;
-const PATIENCE = 30_000;
+const PATIENCE = 30_000; // milliseconds
+const SLOW_UPLOAD = 32; // bytes a millisecond: a phone at the edge of the network
 
 export function findItems(text, signal) {
   return ask(`api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
@@ -24,7 +25,8 @@ export function searchPhoto(file) {
   }
   const form = new FormData();
   form.append("photo", file, file.name || "photo.jpg");
-  return ask("api/search", { method: "POST", body: form, signal: timeLimit(PATIENCE) });
+  const signal = timeLimit(PATIENCE + file.size / SLOW_UPLOAD);
+  return ask("api/search", { method: "POST", body: form, signal });
 }
 
 // The answer's JSON; where there is none, an Error with a text for visitors is thrown.

@@ -507,6 +507,23 @@ def test_search_with_a_photo(page: Page, device: StandInDevice) -> None:
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
 
 
+def test_large_photo_has_time_to_arrive(page: Page, device: StandInDevice) -> None:
+    """Two minutes for 4 MB are no reason to give up, nor to show the camera's answer again."""
+    device.answer = GEAR
+    underway: list[Route] = []
+    page.clock.install()
+    page.route("**/api/search", lambda route: underway.append(route))
+    photo = draw_look(GEAR) + bytes(4_000_000)
+    with page.expect_request("**/api/search"):
+        page.locator("#photo").set_input_files(
+            FilePayload(name="gear.jpg", mimeType="image/jpeg", buffer=photo)
+        )
+    page.clock.fast_forward(120 * SECONDS)
+    underway[0].continue_()
+    expect(page.locator("#result-words")).to_have_text("Your photo")
+    expect(page.locator(".title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+
+
 @pytest.mark.parametrize("size", [PHONE, TABLET], ids=["phone", "tablet"])
 def test_phone_takes_or_chooses_a_photo(
     browser: Browser, device: StandInDevice, size: tuple[int, int]
