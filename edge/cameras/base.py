@@ -13,6 +13,7 @@ from catalog.core.errors import SettingsError
 from edge.sighting import Box, Image
 
 TURNS = (0, 90, 180, 270)  # degrees clockwise
+MOST_PIXELS = 40_000_000  # of a picture; 8K has 33 million
 PIXEL_FORMATS = ("", "MJPG", "YUYV")
 
 

@@ -75,8 +75,8 @@ def _open_address(source: str, settings: CameraSettings) -> Camera:
 
         try:
             return HttpCamera(address, settings, name)
-        except NoJpegError:
-            pass  # it may be a video
+        except NoJpegError as other:
+            address = other.address  # it may be a video
     from edge.cameras.stream import StreamCamera
 
     return StreamCamera(address, settings, name)

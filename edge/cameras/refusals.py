@@ -15,6 +15,10 @@ REFUSES_USER = "it refuses the user and password of its address; check both in t
 ASKS_FOR_USER = (
     "it asks for a user and password; write them before the host, as in http://USER:PASSWORD@HOST/"
 )
+UNKNOWN_CHALLENGE = (
+    "it asks for a password in a way that is not supported; choose Digest with MD5 or SHA-256, or "
+    "Basic, in its settings"
+)
 FORBIDDEN = "it does not let this user see its pictures (403); change the user's rights there"
 NOT_FOUND = "it has nothing at this path (404); look the path up in its manual"
 WEB_PAGE = (
@@ -22,6 +26,13 @@ WEB_PAGE = (
     "which its manual names"
 )
 NO_STREAM = "what answers there sends no video and no pictures; check scheme, port and path"
+PACKED = "it sends compressed data that was not asked for; switch its compression off"
+ELSEWHERE = "it sends to another address; write that one where you trust it"
+PLAYLIST = "it sends a list of videos (as HLS does) or an unknown format; use its RTSP address"
+UNDECODABLE = (  # follows the camera's name
+    "sends video that cannot be decoded, perhaps of more than 40 megapixels; choose another size "
+    "or H.264 in its settings"
+)
 UNKNOWN_CODEC = "its video cannot be decoded here (missing codec); choose H.264 in its settings"
 NO_VIDEO = "it sends sound or data, but no video; choose its video stream"
 REFUSED = "nothing listens at this port (connection refused); check the port and its power"

@@ -6,6 +6,7 @@ stream has changed its size, and does not say why a stream cannot be opened.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -14,16 +15,19 @@ from collections.abc import Iterator
 import av
 import av.error
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from catalog.core.local_network import is_local
 from edge.cameras.address import CameraAddress
-from edge.cameras.base import CameraSettings, as_image
+from edge.cameras.base import MOST_PIXELS, CameraSettings, as_image
 from edge.cameras.refusals import (
     FORBIDDEN,
     NO_STREAM,
     NO_VIDEO,
     NOT_FOUND,
+    PLAYLIST,
+    UNDECODABLE,
     UNKNOWN_CODEC,
     UNKNOWN_HOST,
     cannot_open,
@@ -34,6 +38,12 @@ from edge.cameras.refusals import (
 from edge.errors import CameraError
 from edge.sighting import Image
 
+# Not those that name other addresses or files, as the playlists of HLS, DASH and concat do.
+FORMATS = (
+    "rtsp,asf,av1,avi,dhav,flv,gif,h261,h263,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mjpeg_2000,"
+    "mov,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,obu,ogg,vc1,vvc,webp_pipe,jpeg_pipe,png_pipe,bmp_pipe"
+)
+LIMITS = {"max_pixels": str(MOST_PIXELS)}  # of FFmpeg's decoders
 OPEN_SHARE = 0.9  # of the time for opening, so that the reason is known before it is over
 
 
@@ -65,12 +75,15 @@ class StreamCamera:
             self.close()
             raise cannot_open(name, UNKNOWN_CODEC if videos else NO_VIDEO)
         videos[0].thread_type = "AUTO"  # else most streams are decoded on one core
+        videos[0].codec_context.options = LIMITS
         self._images = self._decode(videos[0])
 
     def read(self) -> Image:
         """Wait for the next picture; CameraError when the stream ends or stands still."""
         try:
             image = next(self._images, None)
+        except av.error.ArgumentError:
+            raise CameraError(f"camera {self.name} {UNDECODABLE}") from None
         except av.error.FFmpegError:
             image = None
         if image is None:
@@ -87,11 +100,12 @@ class StreamCamera:
     def _decode(self, video: VideoStream) -> Iterator[Image]:
         """The stream's pictures, each in its own size; damaged ones are left out."""
         decoded_at = time.monotonic()
-        for packet in self._container.demux(video):
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                frames = []
+        # Of the video alone, PyAV would wait without end in a stream whose sound goes on.
+        for packet in self._container.demux():
+            frames: list[VideoFrame] = []
+            with contextlib.suppress(av.error.InvalidDataError):
+                if packet.stream_index == video.index:
+                    frames = video.decode(packet)
             for frame in frames:
                 decoded_at = time.monotonic()
                 yield as_image(frame.to_ndarray(format="bgr24"))
@@ -103,13 +117,17 @@ class StreamCamera:
 def _open(address: CameraAddress | str, settings: CameraSettings) -> InputContainer:
     timeout = settings.open_timeout_s * OPEN_SHARE, settings.read_timeout_s
     if isinstance(address, str):
-        return av.open(address, format="mjpeg", timeout=timeout)
+        return av.open(address, format="mjpeg", options=LIMITS, timeout=timeout)
     if os.environ.get("http_proxy") and is_local(address.host):
         # FFmpeg itself obeys the variable; it matches hosts by this one.
         others = os.environ.get("no_proxy", "")
         if address.host not in others.split(","):
             os.environ["no_proxy"] = f"{others},{address.host}".lstrip(",")
-    options = {"rtsp_transport": "tcp"} if address.scheme.startswith("rtsp") else {}
+    options = {**LIMITS, "format_whitelist": FORMATS}
+    if address.scheme.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
+    else:
+        options["max_redirects"] = "0"  # what answered before did not send on, or at its own host
     return av.open(address.url_with_password(), options=options, timeout=timeout)
 
 
@@ -123,6 +141,8 @@ def _reason(error: av.error.FFmpegError, address: CameraAddress | str) -> str:
         return FORBIDDEN
     if isinstance(error, av.error.HTTPNotFoundError):
         return NOT_FOUND
+    if isinstance(error, av.error.ArgumentError):
+        return PLAYLIST
     if isinstance(error, av.error.DecoderNotFoundError):
         return UNKNOWN_CODEC
     if not _is_known(address.host):  # FFmpeg only says "Input/output error"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,48 +33,45 @@ def check_camera(
     """
     is_chosen = "camera" in settings.model_fields_set
     with CameraReader(settings.camera, settings.camera_settings(), opener=opener) as reader:
-        frames = _frames(reader)
-        message = reader.state.message
-    if not frames:
-        is_wrong = is_chosen and IN_USE not in message
+        found = _measure(reader)
+    if isinstance(found, str):
+        is_wrong = is_chosen and IN_USE not in found
         return Finding(
             "camera",
             "wrong" if is_wrong else "note",
-            message or f"camera {reader.name} gives no picture",
+            found or f"camera {reader.name} gives no picture",
             "mend it, or set another [edge] camera; docs/cameras.md lists the kinds",
         )
-    first, last = frames[0], frames[-1]
+    first, last = found
     height, width = last.image.shape[:2]
-    seconds = last.at - first.at
-    rate = f"{(last.sequence - first.sequence) / seconds:.1f}" if seconds > 0 else "less than one"
+    rate = (last.sequence - first.sequence) / (last.at - first.at)
     return Finding(
         "camera",
         "ok",
-        f"{reader.name}: {width}x{height}, {rate} pictures a second; {_keep(last, folder)}",
+        f"{reader.name}: {width}x{height}, {rate:.1f} pictures a second; {_keep(last, folder)}",
     )
 
 
-def _frames(reader: CameraReader) -> list[Frame]:
-    """The first frame and the newest one some seconds later; empty where none comes."""
+def _measure(reader: CameraReader) -> tuple[Frame, Frame] | str:
+    """The first frame and the newest one some seconds later, or why the camera is offline."""
     first: Frame | None = None
     newest: Frame | None = None
-    while reader.state.status != "offline":
+    while (state := reader.state).status != "offline":
         frame = reader.frame(newest.sequence if newest else 0, FRAME_TIMEOUT_S)
         if frame is None:
             continue
         first, newest = first or frame, frame
         if newest.at - first.at >= MEASURED_S:
-            break
-    return [frame for frame in (first, newest) if frame is not None]
+            return first, newest
+    return state.message
 
 
 def _keep(frame: Frame, folder: Path) -> str:
     """Write a picture that only this user may read, and say where."""
     path = folder / PICTURE
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        durable.write(path, cv2.imencode(".jpg", frame.image)[1].tobytes())
-        os.chmod(path, 0o600)
+        durable.make_private_folder(path.parent)
+        durable.write(path, cv2.imencode(".jpg", frame.image)[1].tobytes(), durable.PRIVATE)
     except OSError as error:
         return f"no picture could be kept in {path.parent}: {error.strerror}"
     return f"one is kept in {path}"

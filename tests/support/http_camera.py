@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import http.server
+import io
 import re
 import threading
 from collections.abc import Callable, Iterator
+from typing import cast
 
+import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 USER, PASSWORD = "admin", "p@ss/w#rd!%41"
 BETWEEN_S = 0.01  # two pictures
@@ -65,6 +70,43 @@ def _garbage() -> Iterator[bytes]:
         yield b"\0" * (1 << 20)
 
 
+def _sound_goes_on() -> Iterator[bytes]:
+    with_video, sound = _film_that_turns_into_sound()
+    yield with_video
+    while True:
+        for start in range(0, len(sound), 1880):  # ten packets of MPEG-TS
+            yield sound[start : start + 1880]
+
+
+def _film_that_turns_into_sound() -> tuple[bytes, bytes]:
+    """MPEG-TS of video and sound, and how it goes on with sound alone."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts") as container:
+        video = cast(VideoStream, container.add_stream("mpeg2video", rate=25))
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("mp2", rate=48_000)
+        at = 0
+        for picture in range(50):
+            grey = np.full((48, 64, 3), picture, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+            for at in range(2 * picture, 2 * picture + 2):
+                container.mux(audio.encode(_silence(at)))
+        container.mux(video.encode())
+        end = file.tell()
+        for later in range(at + 1, at + 500):
+            container.mux(audio.encode(_silence(later)))
+    data = file.getvalue()
+    return data[:end], data[end:]
+
+
+def _silence(number: int) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(
+        np.zeros((1, 1152 * 2), np.int16), format="s16", layout="stereo"
+    )
+    frame.sample_rate, frame.pts = 48_000, number * 1152
+    return frame
+
+
 MULTIPART = "multipart/x-mixed-replace"
 STREAMS: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {
     "/live": (f"{MULTIPART}; boundary=frame", lambda: (part(jpeg(at)) for at in levels())),
@@ -96,16 +138,22 @@ STREAMS: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {
         f"{MULTIPART}; boundary=frame",
         lambda: (bytes([byte]) for byte in jpeg(90)[:-2]),
     ),
+    "/sound-goes-on": ("video/mp2t", _sound_goes_on),
     "/garbage": (f"{MULTIPART}; boundary=frame", _garbage),
 }
 WHOLE = {
     "/login": ("text/html", b"<html><form>user, password</form></html>"),
     "/login-untold": ("", b"\n <!DOCTYPE html><title>Camera</title>"),
+    "/one": ("application/octet-stream", jpeg(90)),
+    "/one-untold": ("", jpeg(90)),
+    "/one-part": (f"{MULTIPART}; boundary=frame", part(jpeg(90))),
+    "/two-parts": (f"{MULTIPART}; boundary=frame", part(jpeg(90)) * 2),
     "/settings.json": ("application/json", b'{"model": "X1"}'),
 }
 HEADS = {
     "/moved": (302, {"Location": "/live"}),
     "/in-circles": (302, {"Location": "/in-circles"}),
+    "/moved-to-digest": (302, {"Location": "/digest"}),
     "/basic": (401, {"WWW-Authenticate": 'Basic realm="camera"'}),
     "/digest": (
         401,
@@ -124,8 +172,9 @@ class HttpCamera:
         self.over = threading.Event()
         self.requests: list[str] = []
         self.passwords: list[str] = []
-        self.elsewhere = ""  # where /elsewhere redirects to
-        self.video = b""
+        self.elsewhere = ""  # where /elsewhere redirects to, and /turncoat from the second time
+        self.video, self.kind_of_video = b"", "video/mpeg"
+        self.challenges: list[str] = []  # of /asks, which any password opens
         self.snapshots = levels()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.camera = self
@@ -162,7 +211,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.camera.requests.append(path)
         given = self.headers.get("Authorization", "")
         self.server.camera.passwords += [given] if given else []
-        if (path == "/basic" and _basic(given)) or (path == "/digest" and _digest(given)):
+        opens: dict[str, Callable[[str], bool]] = {
+            "/basic": _basic,
+            "/digest": _digest,
+            "/asks": bool,
+        }
+        if path in opens and opens[path](given):
             path = "/live"
         with contextlib.suppress(OSError):
             if path in STREAMS:
@@ -180,15 +234,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 suffix = path.removeprefix("/snapshot")
                 kind = {".jpg": "image/jpeg", ".png": "image/png"}[suffix]
                 self._whole(kind, cv2.imencode(suffix, grey)[1].tobytes())
-            elif path == "/elsewhere":
-                self._head(302, "text/plain", Location=self.server.camera.elsewhere)
-            elif path == "/video":
-                self._whole("video/mpeg", self.server.camera.video)
-            elif path == "/hang-up.jpg":  # without a word
-                self._whole("image/jpeg", jpeg(next(self.server.camera.snapshots)))
-                self.close_connection = True
             else:
-                self._head(404, "text/html")
+                self._special(path)
+
+    def _special(self, path: str) -> None:
+        camera = self.server.camera
+        if path == "/elsewhere" or (path == "/turncoat" and camera.requests.count(path) > 1):
+            self._head(302, "text/plain", Location=camera.elsewhere)
+        elif path in ("/video", "/turncoat"):
+            self._whole(camera.kind_of_video, camera.video)
+        elif path == "/packed.jpg":
+            packed = gzip.compress(gzip.compress(jpeg(90)))
+            self._whole("image/jpeg", packed, **{"Content-Encoding": "gzip, gzip"})
+        elif path == "/asks":
+            self.send_response(401)
+            for challenge in camera.challenges:
+                self.send_header("WWW-Authenticate", challenge)
+            self.send_header("Transfer-Encoding", "chunked")  # of a body that never comes
+            self.end_headers()
+        elif path == "/hang-up.jpg":  # without a word
+            self._whole("image/jpeg", jpeg(next(camera.snapshots)))
+            self.close_connection = True
+        else:
+            self._head(404, "text/html")
 
     def _stream(self, kind: str, pieces: Iterator[bytes], between_s: float) -> None:
         self._head(200, kind)
@@ -207,8 +275,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
 
-    def _whole(self, kind: str, content: bytes) -> None:
-        self._head(200, kind, **{"Content-Length": str(len(content))})
+    def _whole(self, kind: str, content: bytes, **headers: str) -> None:
+        self._head(200, kind, **{"Content-Length": str(len(content))}, **headers)
         self.wfile.write(content)
 
 

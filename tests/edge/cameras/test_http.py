@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -74,7 +75,37 @@ def test_a_single_picture_is_asked_for_again_and_again_at_fps(
     assert served.requests == [path] * 4
 
 
-@pytest.mark.parametrize("path", ["/basic", "/digest"])
+@pytest.mark.parametrize("path", ["/one", "/one-untold", "/one-part"])
+def test_a_single_picture_is_known_without_being_called_one(served: HttpCamera, path: str) -> None:
+    settings = CameraSettings(fps=100, read_timeout_s=PATIENCE)
+    assert levels(open_camera(served.address(path), settings), 4) == [90] * 4
+    assert served.requests == [path] * 4
+
+
+def test_a_stream_that_ends_is_not_asked_for_again(served: HttpCamera) -> None:
+    with pytest.raises(CameraError, match="ended its stream"):
+        levels(open_camera(served.address("/two-parts"), SETTINGS), 3)
+    assert served.requests == ["/two-parts"]
+
+
+def test_more_pixels_than_any_camera_has_are_not_decoded(
+    served: HttpCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.cameras.http.MOST_PIXELS", 64 * 48 - 1)
+    camera = open_camera(served.address("/live"), SETTINGS)
+    assert camera.read().shape == (24, 32, 3)
+    camera.close()
+    camera = open_camera(served.address("/snapshot.png"), SETTINGS)
+    with pytest.raises(CameraError, match="64 x 48 pixels are too many"):
+        levels(camera, 1)
+    monkeypatch.setattr("edge.cameras.stream.LIMITS", {"max_pixels": str(64 * 48 - 1)})
+    served.video = b"".join(film([((64, 48), [50] * 30)]))
+    camera = open_camera(served.address("/video"), SETTINGS)
+    with pytest.raises(CameraError, match="more than 40 megapixels"):
+        levels(camera, 1)
+
+
+@pytest.mark.parametrize("path", ["/basic", "/digest", "/moved-to-digest"])
 @pytest.mark.parametrize("credentials", [AS_WRITTEN, ENCODED])
 def test_a_password_of_any_characters_opens_raw_and_encoded(
     served: HttpCamera, path: str, credentials: str
@@ -91,6 +122,65 @@ def test_the_password_is_sent_when_asked_for_and_never_to_another_host(served: H
     other.close()
     assert other.requests
     assert other.passwords == []
+
+
+def test_a_camera_sends_on_to_no_other_host(served: HttpCamera) -> None:
+    other = HttpCamera()
+    served.elsewhere = other.address("/live").replace("127.0.0.1", "localhost")
+    with pytest.raises(CameraError, match="it sends to another address"):
+        open_camera(served.address("/elsewhere"), SETTINGS)
+    with pytest.raises(CameraError, match="sends no video and no pictures"):
+        open_camera(served.address("/turncoat"), SETTINGS)  # it sends on FFmpeg
+    served.kind_of_video = "application/vnd.apple.mpegurl"
+    served.video = b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n%s\n#EXT-X-ENDLIST\n" % (
+        other.address("/video.ts").encode()
+    )
+    with pytest.raises(CameraError, match="it sends a list of videos"):
+        open_camera(served.address("/video"), SETTINGS)
+    other.close()
+    assert other.requests == []
+
+
+NEW_DIGEST = 'Digest realm="a", nonce="b", algorithm=SHA-512-256, qop="auth"'
+OLD_DIGEST = 'Digest Realm="a, b", nonce="b=", opaque=, algorithm=md5, qop="auth-int, auth"'
+
+
+@pytest.mark.parametrize(
+    ("challenges", "answer"),
+    [
+        ([NEW_DIGEST, OLD_DIGEST, 'Basic realm="a"'], 'Digest .*realm="a, b".*qop=auth,'),
+        ([f'Basic realm="a", {NEW_DIGEST}, {OLD_DIGEST}'], "Digest .*algorithm=md5"),
+        (["Negotiate", 'BASIC realm = "a"'], "Basic "),
+        (["Basic"], "Basic "),
+    ],
+)
+def test_the_password_is_sent_by_the_best_way_that_is_known(
+    served: HttpCamera, challenges: list[str], answer: str
+) -> None:
+    served.challenges = challenges
+    assert levels(open_camera(served.address("/asks", AS_WRITTEN), SETTINGS), 1) == [0]
+    (sent,) = served.passwords
+    assert re.match(answer, sent)
+
+
+@pytest.mark.parametrize(
+    "challenges",
+    [
+        [NEW_DIGEST],
+        [NEW_DIGEST, 'Basic realm="a"'],
+        ['Digest realm="a", nonce="b", qop="auth-int"'],
+        ['Digest realm="a"'],
+        ["Negotiate", "Bearer abc=="],
+        [],
+    ],
+)
+def test_no_password_is_sent_in_a_way_that_was_not_asked_for(
+    served: HttpCamera, challenges: list[str]
+) -> None:
+    served.challenges = challenges
+    with pytest.raises(CameraError, match="in a way that is not supported"):
+        open_camera(served.address("/asks", AS_WRITTEN), SETTINGS)
+    assert served.passwords == []
 
 
 def test_a_video_over_http_is_decoded_by_ffmpeg(served: HttpCamera) -> None:
@@ -116,6 +206,7 @@ def test_a_video_over_http_is_decoded_by_ffmpeg(served: HttpCamera) -> None:
         ("/login-untold", "", "a web page answers"),
         ("/settings.json", "", "sends no video and no pictures"),
         ("/in-circles", "", "from one address to the next"),
+        ("/packed.jpg", "", "it sends compressed data"),
     ],
 )
 def test_each_refusal_has_a_sentence_of_its_own(
@@ -157,6 +248,14 @@ def test_a_stream_without_pictures_is_an_error_within_its_limit(
     with Stopwatch() as reading, pytest.raises(CameraError, match=r"sent nothing|no JPEG"):
         levels(camera, 6)
     assert reading.seconds < 2.5
+
+
+def test_a_video_that_stops_while_its_sound_goes_on_is_an_error(served: HttpCamera) -> None:
+    settings = CameraSettings(open_timeout_s=PATIENCE, read_timeout_s=0.6)
+    camera = open_camera(served.address("/sound-goes-on"), settings)
+    with Stopwatch() as reading, pytest.raises(CameraError, match="sent nothing"):
+        levels(camera, 60)
+    assert reading.seconds < 5
 
 
 class _Proxy:

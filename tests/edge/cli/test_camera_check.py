@@ -51,6 +51,7 @@ def test_its_size_and_rate_are_told_and_a_picture_is_kept(
     assert cv2.imread(str(picture)).shape == (48, 64, 3)
     assert stat.S_IMODE(picture.stat().st_mode) == 0o600
     assert stat.S_IMODE(picture.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(picture.parent.parent.stat().st_mode) == 0o700
 
 
 def test_a_picture_that_cannot_be_kept_is_told(served: HttpCamera, tmp_path: Path) -> None:
@@ -67,6 +68,15 @@ def test_a_camera_that_was_chosen_and_does_not_open_is_wrong(
     assert found.state == "wrong"
     assert "a web page answers" in found.message
     assert "geheim" not in str(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_camera_that_goes_away_after_some_pictures_is_wrong(
+    served: HttpCamera, tmp_path: Path
+) -> None:
+    found = check_camera(chosen(served.address("/two-parts")), tmp_path)
+    assert found.state == "wrong"
+    assert "ended its stream" in found.message
     assert list(tmp_path.iterdir()) == []
 
 
