@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 LONGEST_CODE = 40  # characters
+LONGEST_KEPT = 32  # characters of a word that is kept for when it comes again
 LONGEST_UNIT = 3  # letters of a unit that may follow its number: "300 ml" is "300ml", too
 
 # Format characters, selectors of a glyph, the Arabic tatweel, and halves of characters.
@@ -47,19 +48,6 @@ _ONE_LETTER = str.maketrans(
         **{chr(code): chr(code - 0x60) for code in range(0x30A1, 0x30F7)},  # katakana
     }
 )
-
-
-class _Kinds(dict[int, str]):
-    """What a character is to `_CHUNK`: of a word (w), a joiner (j), or neither."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        of_a_word = character.isalnum() or unicodedata.category(character)[0] == "M"
-        self[code] = "w" if of_a_word else "j" if character in _JOINERS else " "
-        return self[code]
-
-
-_KINDS = _Kinds()
 
 
 @dataclass(frozen=True)
@@ -132,20 +120,32 @@ def symbols(text: str) -> set[str]:
 def _chunks(text: str) -> Iterator[str]:
     text = unicodedata.normalize("NFKC", text.translate(_TRADE_MARKS)).casefold()
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("×", "x")  # noqa: RUF001
-    for chunk in _CHUNK.finditer(text.translate(_KINDS)):
+    for chunk in _CHUNK.finditer("".join(map(_kind, text))):
         yield text[chunk.start() : chunk.end()]
+
+
+@lru_cache(maxsize=4096)
+def _kind(character: str) -> str:
+    """Return what a character is to `_CHUNK`: of a word (w), a joiner (j), or neither."""
+    if character.isalnum() or unicodedata.category(character)[0] == "M":
+        return "w"
+    return "j" if character in _JOINERS else " "
 
 
 def _split(chunk: str) -> list[str]:
     """Split a chunk where it has a joiner, or where scripts that differ meet."""
     pieces = "".join(
-        character if _KINDS[ord(character)] == "w" else " " for character in chunk
+        character if _kind(character) == "w" else " " for character in chunk
     ).split(" ")
     return [part for piece in pieces for part in _PARTS.findall(piece)]
 
 
-@lru_cache(maxsize=8192)
 def _word(chunk: str) -> Word:
+    """Return a chunk's word; what strangers send at length does not stay in memory."""
+    return _kept_word(chunk) if len(chunk) <= LONGEST_KEPT else _new_word(chunk)
+
+
+def _new_word(chunk: str) -> Word:
     parts = _split(chunk)
     if any(is_run(part) for part in parts):
         if len(parts) == 1:
@@ -154,6 +154,9 @@ def _word(chunk: str) -> Word:
     smaller = [piece for part in parts for piece in _LETTERS_OR_DIGITS.findall(part)]
     whole = _spellings("".join(parts))
     return Word(whole, _all_spellings(smaller) if len(smaller) > 1 else ())
+
+
+_kept_word = lru_cache(maxsize=4096)(_new_word)
 
 
 def _all_spellings(parts: Sequence[str]) -> tuple[tuple[str, ...], ...]:

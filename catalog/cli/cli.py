@@ -19,7 +19,7 @@ from catalog.cli.evaluate import confusions, evaluate, in_words
 from catalog.cli.export import export
 from catalog.cli.model import model
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
-from catalog.core.terminal import as_json, print_json
+from catalog.core.terminal import as_json, one_line, print_json
 
 if TYPE_CHECKING:
     from catalog.catalogue import ItemMatch
@@ -163,7 +163,8 @@ def find(bundle: Path, words: tuple[str, ...], limit: int, *, as_json: bool) -> 
     for name in ("sku", "title", "price", "location"):
         table.add_column(name)
     for item in found:
-        table.add_row(*(Text(text) for text in (item.sku, item.title, item.price, item.location)))
+        cells = (item.sku, item.title, item.price, item.location)
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
     Console().print(table)
 
 
@@ -178,14 +179,14 @@ def _document(match: ItemMatch) -> dict[str, Any]:
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
-    table = Table(title=Text(answer["photo"]), title_justify="left")
+    table = Table(title=Text(one_line(answer["photo"])), title_justify="left")
     sure = "answer" in answer
     for column in ("sku", "title", "similarity", *(["sure"] if sure else [])):
         numeric = column in ("similarity", "sure")
         table.add_column(column, justify="right" if numeric else "left")
     for match in answer["matches"]:
         numbers = [f"{match['similarity']:.3f}", *([f"{match['sure']:.1%}"] if sure else [])]
-        table.add_row(Text(match["sku"]), Text(match["title"]), *numbers)
+        table.add_row(Text(one_line(match["sku"])), Text(one_line(match["title"])), *numbers)
     Console().print(table)
     if answer.get("answer") == "one_of":
         click.echo(f"one of the first {answer['named']}")
@@ -251,5 +252,5 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
     }
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(one_line(value)))
     Console().print(table)

@@ -15,7 +15,7 @@ from rich.text import Text
 from catalog.cli.sources import items_option, print_source
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, names, print_json
+from catalog.core.terminal import as_json, names, one_line, print_json
 
 if TYPE_CHECKING:
     from catalog.evaluation.compare import NetworkResult
@@ -136,4 +136,4 @@ def _print_results(results: list[NetworkResult]) -> None:
             "which are found more easily than new photos: the figures flatter the networks"
         )
     for skipped in results[0].skipped:
-        click.echo(f"left out: {skipped.name}: {skipped.reason}")
+        click.echo(one_line(f"left out: {skipped.name}: {skipped.reason}"))

@@ -14,7 +14,7 @@ from rich.console import Console
 from catalog.cli.network_options import model_options, open_model
 from catalog.core.errors import ContentError, SurroundingsError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, print_json, progress_bars
+from catalog.core.terminal import as_json, one_line, print_json, progress_bars
 
 
 @click.command()
@@ -79,6 +79,6 @@ def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **
     else:
         click.echo(f"{out}: {len(used)} vectors of {featurizer.dimensions} numbers")
     for photo in skipped:
-        click.echo(f"left out: {photo.name}: {photo.reason}", err=True)
+        click.echo(one_line(f"left out: {photo.name}: {photo.reason}"), err=True)
     if skipped:
         raise click.exceptions.Exit(1)

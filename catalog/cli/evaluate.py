@@ -14,7 +14,7 @@ from rich.text import Text
 from catalog.cli.sources import items_option
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, names, print_json, progress_bars
+from catalog.core.terminal import as_json, names, one_line, print_json, progress_bars
 from catalog.recognition.calibration import Calibration, OutcomeShares
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
         f"{result.top5:.1%} among the first five{unknown}"
     )
     for photo in result.skipped:
-        click.echo(f"left out: {photo.name}: {photo.reason}")
+        click.echo(one_line(f"left out: {photo.name}: {photo.reason}"))
     if result.copies:
         click.echo(
             f"{result.copies} of the photos are copies of the catalogue's own, which are found "
@@ -198,7 +198,7 @@ def confusions(
     for column in ("shown", "taken for", "how likely"):
         table.add_column(column, justify="right" if column == "how likely" else "left")
     for pair in pairs:
-        table.add_row(Text(pair.sku), Text(pair.other), f"{pair.likely:.1%}")
+        table.add_row(Text(one_line(pair.sku)), Text(one_line(pair.other)), f"{pair.likely:.1%}")
     Console().print(table)
     if out is not None:
         click.echo(f"with pictures: {out}")

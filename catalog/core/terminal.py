@@ -37,13 +37,13 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
 
 
 def names(skus: Sequence[str], most: int = 12) -> str:
-    """Return the first skus, and how many more there are."""
+    """Return the first skus, as `one_line` shows them, and how many more there are."""
     more = f" and {len(skus) - most} more" if len(skus) > most else ""
-    return ", ".join(skus[:most]) + more
+    return ", ".join(map(one_line, skus[:most])) + more
 
 
 def one_line(text: str) -> str:
-    """Return a text that may hold a file's name with what a terminal would obey made visible."""
+    """Return what a file or a table says, with what a terminal would obey made visible."""
     return "".join(
         letter.encode("unicode_escape").decode()
         if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")

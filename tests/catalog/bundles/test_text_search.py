@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -288,3 +289,17 @@ def test_an_old_sqlite_builds_and_opens_without_the_words(
     (tmp_path / "old").mkdir()
     write(tmp_path / "old", [Item("a", "Apple juice")])
     assert not (tmp_path / "old" / "words.db").exists()
+
+
+def test_what_strangers_ask_for_does_not_stay_in_memory() -> None:
+    """Long words, and very many characters."""
+    many = "".join(filter(str.isalnum, map(chr, range(0x10000))))
+    tracemalloc.start()
+    try:
+        for number in range(250):
+            words(f"{number:05}" + "ö1" * 97)
+        words(many)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 << 20

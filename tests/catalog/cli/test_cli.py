@@ -302,6 +302,23 @@ def test_search_names_a_photo_that_cannot_be_used(
     assert message.startswith(f"error: {name}: ")
 
 
+def test_what_a_table_says_cannot_command_the_terminal(
+    surroundings: Surroundings, things: Path, featurizer_folder: Path
+) -> None:
+    rows = [{"sku": "A\x1b[31m", "title": "cup\x1b[2J", "photo": str(things / "thing-01/0.png")}]
+    rows += [{"sku": "B", "photo": str(things / "thing-02/0.png")}]
+    table = surroundings.folder / "items.jsonl"
+    table.write_text("\n".join(map(json.dumps, rows)))
+    done = surroundings.run(
+        "catalog", "build", table, "--out", "shop", "--model", featurizer_folder
+    )
+    assert done.returncode == 0, done.stderr
+    found = surroundings.run("catalog", "find", "shop", "cup")
+    assert r"A\x1b[31m" in found.stdout
+    assert r"A\x1b[31m" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr + found.stdout
+
+
 def test_titles_with_brackets_are_shown_as_they_are(
     surroundings: Surroundings, things: Path, featurizer_folder: Path
 ) -> None:
