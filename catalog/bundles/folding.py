@@ -134,10 +134,8 @@ def _kind(character: str) -> str:
 
 def _split(chunk: str) -> list[str]:
     """Split a chunk where it has a joiner, or where scripts that differ meet."""
-    pieces = "".join(
-        character if _kind(character) == "w" else " " for character in chunk
-    ).split(" ")
-    return [part for piece in pieces for part in _PARTS.findall(piece)]
+    apart = "".join(character if _kind(character) == "w" else " " for character in chunk)
+    return [part for piece in apart.split(" ") for part in _PARTS.findall(piece)]
 
 
 def _word(chunk: str) -> Word:
