@@ -103,7 +103,7 @@ class OutboxDatabase:
             self._lock = None
 
     def _run(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
-        for _ in range(3):  # a damaged database, its successor, and one damaged meanwhile
+        for attempt in range(3):  # a damaged database, its successor, and one damaged meanwhile
             try:
                 self._check_log()
                 with self._locked(fcntl.LOCK_SH):
@@ -121,6 +121,10 @@ class OutboxDatabase:
                 self._replace(str(error))
             except OSError as error:
                 raise OutboxError(f"{self.path}: {error}") from error
+            except Exception:
+                self._disconnect(keep_identity=True)  # damage may be why: connecting looks for it
+                if attempt > 0:
+                    raise
             except BaseException:
                 self._roll_back()
                 raise

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from sync.outbox.clock import Moment
+from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event, message, status
 from sync.outbox.outbox import FILE, Outbox
-from sync.outbox.rows import expire, shrink
+from sync.outbox.rows import expire, newest_sequence, shrink, unreported_drops
 from sync.outbox.wal import FRAME, HEADER, read_log
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -140,6 +141,42 @@ def test_a_damaged_id_or_count_costs_no_event(tmp_path: Path, change: str) -> No
     assert "3 events of the old one were carried over, 0 were lost" in reported["message"]
     assert again.counters().dropped == {}
     again.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["INSERT OR REPLACE INTO counters VALUES ('drops_told_at', 'x')", "DELETE FROM about"],
+)
+def test_damage_under_an_open_outbox_costs_no_event(tmp_path: Path, change: str) -> None:
+    """No error of SQLite tells of such damage."""
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    put(outbox, status("started", "0"))
+    assert len(outbox.oldest(1)) == 1
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+        database.execute(change)
+    put(outbox, status("started", "1"))
+    found = documents(outbox)
+    assert [document["message"] for document in found if document["what"] == "started"] == [
+        "0",
+        "1",
+    ]
+    assert len(reports_of(outbox, "outbox_damaged")) == 1
+    outbox.close()
+
+
+def test_a_fault_that_is_no_damage_is_raised_and_the_outbox_stays(tmp_path: Path) -> None:
+    database = OutboxDatabase(tmp_path / FILE)
+    before = database.read(newest_sequence)
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO drops VALUES ('space', 'status', 1, 0)")
+        raise TypeError("a fault of the program")
+
+    with pytest.raises(TypeError, match="a fault of the program"):
+        database.write(fail)
+    assert database.read(newest_sequence) == before
+    assert database.read(unreported_drops) == {}
+    database.close()
 
 
 def test_counts_of_drops_are_carried_over(tmp_path: Path) -> None:
