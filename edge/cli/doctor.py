@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from catalog.core.errors import VisualSearchError
+from catalog.core.access import require_access
+from catalog.core.errors import SurroundingsError, VisualSearchError
 from catalog.core.findings import Finding, show
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
 from catalog.core.terminal import as_json
@@ -205,6 +206,10 @@ def _catalogue(device: DeviceSettings) -> Finding:
     from catalog.bundles.manifest import verify
     from catalog.bundles.shelf import Shelf
 
+    try:
+        require_access(device.shelf)
+    except SurroundingsError as error:
+        return Finding("catalogue", "wrong", str(error))
     active = Shelf(device.shelf).active()
     if active is None:
         return Finding(
@@ -224,6 +229,10 @@ def _catalogue(device: DeviceSettings) -> Finding:
 def _sync(device: DeviceSettings) -> Finding:
     from catalog.core.state import read_sync_state
 
+    try:
+        require_access(device.state)
+    except SurroundingsError as error:
+        return Finding("sync", "wrong", str(error))
     state = read_sync_state(device.state)
     if state.checked_at is None:
         return Finding("sync", "ok", "never ran (optional)")

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from catalog.core.access import require_access
 from catalog.core.allocator import bound_memory
 from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
+from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from sync.trust.renewal import warning
 
@@ -122,6 +124,9 @@ def status(config: Path | None, *, as_json: bool) -> None:
     from sync.catalogues.run import is_running
 
     follower = _follower(config)
+    device = load("device", DeviceSettings, config)
+    require_access(device.state)
+    require_access(device.shelf)
     state, running, counters = follower.state(), is_running(follower), _counters(config)
     if as_json:
         outbox = None if counters is None else asdict(counters)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.core import durable
+from catalog.core.access import require_access
 from catalog.core.errors import SurroundingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, load
@@ -115,6 +117,7 @@ def outbox_findings(config: Path | None) -> Iterator[Finding]:
 @contextmanager
 def _opened(config: Path | None) -> Iterator[OutboxDatabase]:
     folder = load("device", DeviceSettings, config).folder
+    require_access(folder)
     if not (folder / FILE).exists():
         raise NoOutboxError(
             f"{folder / FILE}: there is no outbox yet; 'visual-search edge run' makes it"
@@ -131,23 +134,33 @@ def _export(database: OutboxDatabase, file: Path, *, remove: bool) -> int:
     number = 0
     written: list[StoredEvent] = []
     try:
-        with file.open("xb") as out:
+        with _new_file(file) as out:
             for event in _all(database):
                 out.write(_line(event))
                 number += 1
                 if remove:
                     written.append(replace(event, payload=b""))
-            out.flush()
-            os.fsync(out.fileno())
-        durable.flush_folder(file.absolute().parent)
     except FileExistsError as error:
         raise SurroundingsError(f"{file}: is there already; name another file") from error
     except OSError as error:
-        file.unlink(missing_ok=True)
         raise SurroundingsError(f"{file}: cannot be written: {error.strerror}") from error
     if written:
         database.write(lambda connection: rows.acknowledge(connection, written))
     return number
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """Make a file, and flush it at the end; it is removed where it was not written completely."""
+    with path.open("xb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            durable.flush_folder(path.absolute().parent)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _all(database: OutboxDatabase) -> Iterator[StoredEvent]:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from catalog.core import durable
+from catalog.core.access import no_access
 from sync.errors import OutboxError
 from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
@@ -119,6 +120,8 @@ class OutboxDatabase:
                     raise OutboxError(f"{self.path}: {error}") from error
                 log.error("%s: damaged: %s", self.path, error)
                 self._replace(str(error))
+            except PermissionError as error:
+                raise OutboxError(no_access(self.path)) from error
             except OSError as error:
                 raise OutboxError(f"{self.path}: {error}") from error
             except Exception:

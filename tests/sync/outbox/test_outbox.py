@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import sync.outbox.writer
+from sync.cli.outbox import _export
 from sync.errors import OutboxError
 from sync.outbox.clock import Moment
 from sync.outbox.database import OutboxDatabase
@@ -35,7 +36,8 @@ from sync.outbox.events import (
     status,
 )
 from sync.outbox.outbox import REASONS, Outbox
-from sync.outbox.rows import ROW_BYTES, count_drops, newest_sequence
+from sync.outbox.reading import read_oldest
+from sync.outbox.rows import ROW_BYTES, Batch, count_drops, newest_sequence
 from sync.outbox.writer import MAX_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -560,6 +562,28 @@ def test_an_export_that_cannot_be_written_removes_nothing(surroundings: Surround
     assert "cannot be written" in absent.stderr
     assert outbox.counters().length == 100
     outbox.close()
+
+
+def test_an_export_that_fails_in_the_middle_leaves_no_file(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(outbox, status("started"))
+    database, out = OutboxDatabase(outbox.file), tmp_path / "all.jsonl"
+    batches = iter([read_oldest(database, 1, None)])
+
+    def read(*_: object) -> Batch:
+        for batch in batches:
+            return batch
+        raise OutboxError("the disk does not answer")
+
+    monkeypatch.setattr("sync.cli.outbox.read_oldest", read)
+    with pytest.raises(OutboxError):
+        _export(database, out, remove=True)
+    assert not out.exists()
+    monkeypatch.undo()
+    assert _export(database, out, remove=True) == 1
+    assert len(out.read_bytes().splitlines()) == 1
+    database.close()
 
 
 @pytest.mark.slow
