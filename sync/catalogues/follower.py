@@ -175,7 +175,7 @@ class ChannelFollower:
         return self._save_state()
 
     def store(self) -> Store:
-        """Open the store that the settings name; no request is sent yet.
+        """Open the store that the settings name, as `open_store` does.
 
         Raises:
             SettingsError: No store is set, or a setting for it is wrong.

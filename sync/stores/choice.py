@@ -23,7 +23,7 @@ def open_store(
     region: str = "",
     session: boto3.Session | None = None,
 ) -> Store:
-    """Open a store; no request is sent yet.
+    """Open a store; nothing is sent to it yet, but its name may be looked up, see `S3Store`.
 
     Args:
         source: ``s3://bucket/prefix``, or ``file:///folder`` with %20 for a space. A ``#`` or

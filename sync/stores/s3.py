@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from catalog.core.errors import MissingExtraError, SettingsError
-from catalog.core.local_network import is_local
+from catalog.core.local_network import proxy_for
 from sync.errors import (
     NotInStoreError,
     StoreBusyError,
@@ -36,6 +36,9 @@ PART_BYTES = 8 << 20  # boto3 holds ten parts in memory
 
 class S3Store(Store):
     """The objects below `prefix` in `bucket`.
+
+    A store in the local network goes through no proxy; where the environment names one, the
+    endpoint's name is looked up to tell.
 
     Args:
         bucket: Its name.
@@ -68,9 +71,9 @@ class S3Store(Store):
         self._prefix = f"{prefix}/" if prefix else ""
         self._service = endpoint_url or "S3"
         try:
-            host = urlsplit(endpoint_url).hostname
-            # None: as the environment says; a store in the local network goes through no proxy
-            proxies: dict[str, str] | None = {} if host and is_local(host) else None
+            endpoint = urlsplit(endpoint_url)
+            direct = endpoint.hostname and proxy_for(endpoint.scheme, endpoint.hostname) is None
+            proxies: dict[str, str] | None = {} if direct else None  # None: as the environment says
             config = Config(
                 connect_timeout=CONNECT_TIMEOUT_S,
                 read_timeout=READ_TIMEOUT_S,

@@ -67,6 +67,26 @@ def test_a_store_in_the_local_network_goes_through_no_proxy(
     assert store.head("files/a") is not None
 
 
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:1"])
+def test_a_name_is_looked_up_only_where_a_proxy_is_named(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        looked_up.append(host)
+        raise socket.gaierror("no network yet")
+
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    if proxy:
+        monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    open_store("s3://bucket", endpoint_url="https://store.shop.example", region="eu-central-1")
+    assert ("store.shop.example" in looked_up) is bool(proxy)
+
+
 def test_what_is_written_is_read(store: Store) -> None:
     assert store.head("files/a") is None
     written = store.write("files/a", b"hello")
