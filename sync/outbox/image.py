@@ -6,45 +6,41 @@ SQLite itself would leave out what comes behind damage in the log, and write to 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from sync.outbox.integrity import lenient_text
 from sync.outbox.wal import PAGE, read_log
 
-MAX_BYTES = 512 << 20  # of memory
+MAX_BYTES = 128 << 20  # of a database
 MODES = slice(18, 20)  # in the header: how the database is written and read
 NO_LOG = b"\1\1"  # there is no log beside an image
 LENGTH, FREE_LIST = slice(28, 32), slice(32, 40)  # in the header
 
 
-@contextmanager
-def images(database: Path, schema: str) -> Iterator[list[sqlite3.Connection]]:
-    """Open the image, and a second one whose first page is as a new database's.
+def open_image(database: Path, new_first_page: str = "") -> sqlite3.Connection:
+    """Open the image; it takes twice its size in memory while it is opened, then once.
 
-    The first page holds the header and the schema: without it nothing else can be read. Of a
-    database that is larger than `MAX_BYTES` there is no image; it is opened as it is.
+    A database that is larger than `MAX_BYTES` is opened as it is.
 
     Args:
         database: The file.
-        schema: The SQL that the database was made with.
+        new_first_page: The SQL that the database was made with: its first page, which holds the
+            header and the schema, is then as a new database's. Without it nothing else can be read.
 
     Raises:
         OSError: It cannot be read.
     """
-    opened = [sqlite3.connect(database, isolation_level=None)]
-    if database.stat().st_size <= MAX_BYTES:
-        opened[0].close()
+    if database.stat().st_size > MAX_BYTES:
+        connection = sqlite3.connect(database, isolation_level=None)
+    else:
         image = _image(database)
-        opened = [_open(image), _open(_with_new_first_page(image, schema))]
-    try:
-        for connection in opened:
-            connection.text_factory = lenient_text
-        yield opened
-    finally:
-        for connection in opened:
-            connection.close()
+        if new_first_page:
+            image[:PAGE] = _first_page(new_first_page, len(image) // PAGE)
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.deserialize(image)
+    connection.text_factory = lenient_text
+    return connection
 
 
 def _image(database: Path) -> bytearray:
@@ -59,16 +55,11 @@ def _image(database: Path) -> bytearray:
     return image
 
 
-def _with_new_first_page(image: bytearray, schema: str) -> bytearray:
+def _first_page(schema: str, pages: int) -> bytearray:
+    """The first page of a new database, for one of so many pages."""
     with closing(sqlite3.connect(":memory:")) as new:
         new.executescript(schema)
         first = bytearray(new.serialize()[:PAGE])
-    first[LENGTH] = (len(image) // PAGE).to_bytes(4, "big")
+    first[LENGTH] = pages.to_bytes(4, "big")
     first[FREE_LIST] = bytes(8)
-    return first + image[PAGE:]
-
-
-def _open(image: bytearray) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.deserialize(bytes(image))
-    return connection
+    return first

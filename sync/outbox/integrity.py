@@ -81,6 +81,16 @@ def is_drop(reason: object, kind: object, count: object, told: object) -> bool:
     )
 
 
+def is_aside(kind: object, at: object, reason: object, payload: object) -> bool:
+    """Whether what can be read of a row of the table ``aside`` has the types that it was given."""
+    return (
+        kind_or_unknown(kind) == kind
+        and isinstance(at, float)
+        and isinstance(reason, str)
+        and isinstance(payload, bytes)
+    )
+
+
 def is_number(value: object) -> bool:
     """Whether the value of a counter can be one."""
     return isinstance(value, int | float) and math.isfinite(value) and value >= 0

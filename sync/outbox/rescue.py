@@ -5,20 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sync.outbox import rows
 from sync.outbox.clock import Moment
 from sync.outbox.events import PRIORITY
-from sync.outbox.image import images
-from sync.outbox.integrity import UNKNOWN_KIND, is_drop, row_problem
+from sync.outbox.image import open_image
+from sync.outbox.integrity import UNKNOWN_KIND, is_aside, is_drop, row_problem
 from sync.outbox.rows import RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
 MAX_HOLES = 10_000  # ranges that cannot be read; then no further ones are tried
 MAX_SEQUENCE = 1 << 40  # above any sequence number, and any number of events
+ASIDE = "SELECT kind, at, reason, payload FROM aside ORDER BY sequence DESC LIMIT ?"
 
 
 @dataclass
@@ -31,6 +32,8 @@ class _Findings:
         counted: How many there were, as the outbox had counted them; None where that is unknown.
         indexed: How many there are in the index of their ids; None likewise.
         drops: Rows of the table ``drops``.
+        aside: Kind, time, reason and payload of each message in the table ``aside``, the newest
+            first.
     """
 
     events: dict[int, RenderedEvent] = field(default_factory=dict)
@@ -38,6 +41,7 @@ class _Findings:
     counted: int | None = None
     indexed: int | None = None
     drops: list[tuple[str, str, int, int]] = field(default_factory=list)
+    aside: list[tuple[str, float, str, bytes]] = field(default_factory=list)
 
     @property
     def length(self) -> int | None:
@@ -70,12 +74,12 @@ def rescue(
     Returns:
         How many events were copied and lost, in words.
     """
-    found = _Findings()
-    with suppress(OSError, MemoryError, sqlite3.Error), images(damaged, schema) as opened:
-        found = max((_read(old) for old in opened), key=lambda each: len(each.events))
+    found = _read_best(damaged, schema)
     events = [found.events[number] for number in sorted(found.events)] if copied else []
     rows.append(successor, events)
     successor.executemany("INSERT OR IGNORE INTO drops VALUES (?, ?, ?, ?)", found.drops)
+    if copied:
+        rows.carry_aside_over(successor, found.aside)
     said = f"{len(events)} events of the old one were carried over"
     if found.length is None:
         return f"{said}; how many were lost cannot be told"
@@ -85,6 +89,20 @@ def rescue(
     return f"{said}, {lost} were lost"
 
 
+def _read_best(damaged: Path, schema: str) -> _Findings:
+    """Read the database as it is, and with a new first page unless that can bring no more."""
+    best: _Findings | None = None
+    for new_first_page in ("", schema):
+        with suppress(OSError, MemoryError, sqlite3.Error):
+            with closing(open_image(damaged, new_first_page)) as old:
+                found = _read(old)
+            if best is None or len(found.events) > len(best.events):
+                best = found
+            if best.events and len(best.events) == best.length:
+                break
+    return best or _Findings()
+
+
 def _read(old: sqlite3.Connection) -> _Findings:
     found = _Findings()
     _read_events(old, found)
@@ -92,6 +110,10 @@ def _read(old: sqlite3.Connection) -> _Findings:
     found.indexed = _number(old, "SELECT count(*) FROM events")  # SQLite counts the index's entries
     with suppress(sqlite3.Error):
         found.drops += [row for row in old.execute("SELECT * FROM drops") if is_drop(*row)]
+    with suppress(sqlite3.Error):
+        for row in old.execute(ASIDE, (rows.MAX_ASIDE,)):
+            if is_aside(*row):
+                found.aside.append(row)
     return found
 
 

@@ -218,6 +218,19 @@ def set_damaged_aside(database: sqlite3.Connection, rows: Iterable[DamagedRow]) 
             count_drops(database, {("damage", row.kind): 1})
 
 
+def carry_aside_over(
+    database: sqlite3.Connection, messages: Iterable[tuple[str, float, str, bytes]]
+) -> None:
+    """Add what a former database had set aside, the newest first: kind, time, reason, payload.
+
+    Their numbers are below 1, so they are older than all that this one sets aside.
+    """
+    database.executemany(
+        "INSERT INTO aside VALUES (?, ?, ?, ?, ?)",
+        [(-index, *message) for index, message in enumerate(messages)],
+    )
+
+
 def shrink(database: sqlite3.Connection, max_bytes: int) -> None:
     """Drop events while they take more than `max_bytes`: lowest priority first, then oldest."""
     excess = counter(database, "bytes") - max_bytes

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +18,14 @@ from sync.outbox.clock import Moment
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event, message, status
 from sync.outbox.outbox import FILE, Outbox
-from sync.outbox.rows import expire, newest_sequence, shrink, unreported_drops
+from sync.outbox.rows import (
+    RenderedEvent,
+    append,
+    expire,
+    newest_sequence,
+    shrink,
+    unreported_drops,
+)
 from sync.outbox.wal import FRAME, HEADER, read_log
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
@@ -189,6 +198,53 @@ def test_counts_of_drops_are_carried_over(tmp_path: Path) -> None:
     again = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
     assert again.counters().dropped == {"refused": 1}
     again.close()
+
+
+def test_what_was_set_aside_is_carried_over_in_order(tmp_path: Path) -> None:
+    for number in range(3):
+        outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+        put(outbox, status("started"), status("stopped"))
+        outbox.set_aside(outbox.oldest(1)[0], f"too long {number}")
+        outbox.close()
+        with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+            database.execute("UPDATE counters SET value = 17 WHERE name = 'length'")
+    again = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    assert again.counters().aside == 3
+    again.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        found = database.execute("SELECT reason FROM aside ORDER BY sequence").fetchall()
+    assert found == [("too long 0",), ("too long 1",), ("too long 2",)]
+
+
+MEMORY = """
+import re, sys
+from pathlib import Path
+from sync.outbox.database import OutboxDatabase
+from sync.outbox.rows import counters
+from sync.outbox.clock import now
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+before = peak()
+length = OutboxDatabase(Path(sys.argv[1])).read(lambda database: counters(database, now())).length
+print(length, (peak() - before) * 1024)
+"""
+
+
+def test_a_large_damaged_outbox_is_replaced_in_bounded_memory(tmp_path: Path) -> None:
+    number, size = 3000, 10_000
+    database = OutboxDatabase(tmp_path / FILE)
+    events = [
+        RenderedEvent(f"{index}", "message", 1, Moment(1.0, trusted=True), b"x" * size)
+        for index in range(number)
+    ]
+    database.write(lambda connection: append(connection, events))
+    database.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("UPDATE counters SET value = 17 WHERE name = 'length'")
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / FILE)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    length, taken = map(int, printed.split())
+    assert length == number
+    assert taken < 3 * number * size
 
 
 @pytest.mark.parametrize("seed", range(TRIALS))
