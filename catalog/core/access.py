@@ -1,4 +1,4 @@
-"""Say in a sentence that this user may not look into the device's folders."""
+"""Say in a sentence that this user may not use the device's folders."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def no_access(path: Path) -> str:
     return f"{path}: belongs to another user; run this as the device's user, with sudo -u"
 
 
-def require_access(folder: Path) -> None:
-    """Check that this user may look into a folder; one that is missing is no error.
+def require_access(path: Path) -> None:
+    """Check that this user may enter a folder or read a file; a missing one is no error.
 
     Raises:
-        SurroundingsError: The folder, or one above it, is closed to this user.
+        SurroundingsError: It, or a folder above it, is closed to this user.
     """
     try:
-        os.stat(f"{folder}/.")
-    except PermissionError as error:
-        raise SurroundingsError(no_access(folder)) from error
-    except OSError:
-        return
+        is_open = os.access(path, os.X_OK if path.is_dir() else os.R_OK) or not path.exists()
+    except PermissionError:
+        is_open = False
+    if not is_open:
+        raise SurroundingsError(no_access(path))

@@ -12,7 +12,7 @@ import click
 from catalog.core.access import require_access
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json
-from sync.reports.journal import JournalEntry, follow
+from sync.reports.journal import FILE, JournalEntry, follow
 
 
 @click.command()
@@ -33,7 +33,7 @@ def tail(config: Path | None, lines: int, *, no_follow: bool, as_json: bool) -> 
       visual-search sync tail --lines 1000 --no-follow --json
     """
     device = load("device", DeviceSettings, config)
-    require_access(device.state)
+    require_access(device.state / FILE)
     with suppress(KeyboardInterrupt, BrokenPipeError):
         for entry in follow(device.state, lines, wait=not no_follow):
             click.echo(json.dumps(asdict(entry), ensure_ascii=False) if as_json else _line(entry))

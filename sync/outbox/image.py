@@ -18,10 +18,19 @@ NO_LOG = b"\1\1"  # there is no log beside an image
 LENGTH, FREE_LIST = slice(28, 32), slice(32, 40)  # in the header
 
 
+def fits_into_memory(database: Path) -> bool:
+    """Whether `open_image` makes an image of a database.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return database.stat().st_size <= MAX_BYTES
+
+
 def open_image(database: Path, new_first_page: str = "") -> sqlite3.Connection:
     """Open the image; it takes twice its size in memory while it is opened, then once.
 
-    A database that is larger than `MAX_BYTES` is opened as it is.
+    A database that does not fit into memory is opened as it is.
 
     Args:
         database: The file.
@@ -31,14 +40,14 @@ def open_image(database: Path, new_first_page: str = "") -> sqlite3.Connection:
     Raises:
         OSError: It cannot be read.
     """
-    if database.stat().st_size > MAX_BYTES:
-        connection = sqlite3.connect(database, isolation_level=None)
-    else:
+    if fits_into_memory(database):
         image = _image(database)
         if new_first_page:
             image[:PAGE] = _first_page(new_first_page, len(image) // PAGE)
         connection = sqlite3.connect(":memory:", isolation_level=None)
         connection.deserialize(image)
+    else:
+        connection = sqlite3.connect(database, isolation_level=None)
     connection.text_factory = lenient_text
     return connection
 

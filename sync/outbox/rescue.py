@@ -12,7 +12,7 @@ from pathlib import Path
 from sync.outbox import rows
 from sync.outbox.clock import Moment
 from sync.outbox.events import PRIORITY
-from sync.outbox.image import open_image
+from sync.outbox.image import fits_into_memory, open_image
 from sync.outbox.integrity import UNKNOWN_KIND, is_aside, is_drop, row_problem
 from sync.outbox.rows import RenderedEvent
 
@@ -42,6 +42,11 @@ class _Findings:
     indexed: int | None = None
     drops: list[tuple[str, str, int, int]] = field(default_factory=list)
     aside: list[tuple[str, float, str, bytes]] = field(default_factory=list)
+
+    @property
+    def amount(self) -> tuple[int, int]:
+        """How much was read: events first, then rows of the other tables."""
+        return len(self.events), len(self.drops) + len(self.aside)
 
     @property
     def length(self) -> int | None:
@@ -96,9 +101,10 @@ def _read_best(damaged: Path, schema: str) -> _Findings:
         with suppress(OSError, MemoryError, sqlite3.Error):
             with closing(open_image(damaged, new_first_page)) as old:
                 found = _read(old)
-            if best is None or len(found.events) > len(best.events):
+            if best is None or found.amount > best.amount:
                 best = found
-            if best.events and len(best.events) == best.length:
+            is_whole = best.events and len(best.events) == best.length
+            if is_whole or not fits_into_memory(damaged):
                 break
     return best or _Findings()
 

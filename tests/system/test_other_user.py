@@ -18,7 +18,7 @@ from tests.conftest import COMMAND
 NO_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]  # else root may do all
 
 
-@pytest.fixture(params=["the data folder", "the folders and files in it"])
+@pytest.fixture(params=["the data folder", "what is in it"])
 def closed(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
@@ -30,7 +30,11 @@ def closed(
     outbox.close()
     for name in ("state", "shelf"):
         (data / name).mkdir()
-    paths = [data] if request.param == "the data folder" else list(data.iterdir())
+    journal = data / "state" / "reported.jsonl"
+    journal.write_text("")
+    paths = [*data.glob("outbox*"), data / "shelf", journal]
+    if request.param == "the data folder":
+        paths = [data]
     for path in paths:
         path.chmod(0)
     yield data

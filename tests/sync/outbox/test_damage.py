@@ -216,6 +216,32 @@ def test_what_was_set_aside_is_carried_over_in_order(tmp_path: Path) -> None:
     assert found == [("too long 0",), ("too long 1",), ("too long 2",)]
 
 
+def test_what_was_set_aside_is_carried_over_where_the_header_is_lost(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    put(outbox, status("started"))
+    outbox.set_aside(outbox.oldest(1)[0], "too long")
+    outbox.close()
+    with (tmp_path / FILE).open("r+b") as file:
+        file.write(bytes(4096))
+    again = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    assert again.counters().aside == 1
+    again.close()
+
+
+def test_a_database_that_does_not_fit_into_memory_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    put(outbox, status("started"))
+    outbox.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+        database.execute("UPDATE counters SET value = 17 WHERE name = 'length'")
+    monkeypatch.setattr("sync.outbox.image.MAX_BYTES", 0)
+    again = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    assert len(reports_of(again, "started")) == 1
+    again.close()
+
+
 MEMORY = """
 import re, sys
 from pathlib import Path
