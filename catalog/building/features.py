@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 
 from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache, PhotoFeature
+from catalog.bundles.content_check import LARGEST_SIDE
 from catalog.core.errors import NetworkError, PhotoError
-from catalog.core.photo_header import read_header
+from catalog.core.photo_header import LEAST_SIDE, read_header
 from catalog.core.photos import decode, encode_jpeg, is_address
 from catalog.core.vectors import Tensor
 from catalog.networks.featurizer import Featurizer
@@ -28,6 +31,7 @@ WORKERS = 2
 AHEAD = 64  # photos decoded before the network has asked for them
 THUMBNAIL = 400  # pixels, longer side
 LARGEST_FILE = 128 << 20  # bytes
+MOST_TIMES_AS_LONG = THUMBNAIL // LEAST_SIDE  # else the thumbnail is too thin to be read
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ def _prepare(
     data = read_place(place, cache.addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
     feature = cache.get(sha256, featurizer.network_id)
+    width, height = feature.size if feature else read_header(data, place).upright_size
+    check_shape(place, width, height)
     descriptors = None
     if local_features is not None:
         descriptors = cache.get_descriptors(sha256, local_features)
@@ -162,7 +168,6 @@ def _prepare(
         cache.put_descriptors(sha256, local_features, descriptors)
     if feature is not None:
         return _Prepared(place, feature, None, descriptors)
-    width, height = read_header(data, place).upright_size
     thumbnail = encode_jpeg(image, THUMBNAIL)
     feature = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
     return _Prepared(place, feature, featurizer.preprocess([image])[0], descriptors)
@@ -174,15 +179,39 @@ def read_place(
     """Read the bytes of a photo by its path or http(s) address."""
     if is_address(place):
         return addresses.fetch(place, stopped)
-    path = Path(place)
-    check_size(place, path.stat().st_size)
-    return path.read_bytes()
+    with open_photo(place) as (file, size):
+        return file.read(size)
 
 
-def check_size(place: str, size: int) -> None:
-    """Check the size of a photo's file, in bytes; PhotoError where it is too large."""
-    if size > LARGEST_FILE:
-        raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")
+@contextmanager
+def open_photo(place: str) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a photo's file, and tell its size in bytes.
+
+    Raises:
+        PhotoError: It is a pipe or a device, which may never end, or it is too large.
+    """
+    with open(place, "rb", opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise PhotoError(f"{place}: not a file")
+        if status.st_size > LARGEST_FILE:
+            raise PhotoError(f"{place}: larger than {LARGEST_FILE >> 20} MiB")
+        yield file, status.st_size
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting until somebody writes to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def check_shape(place: str, width: int, height: int) -> None:
+    """Check the width and height of a photo; PhotoError where it is too long and thin."""
+    longer, shorter = max(width, height), min(width, height)
+    if longer > MOST_TIMES_AS_LONG * shorter or longer > LARGEST_SIDE:
+        raise PhotoError(
+            f"{place}: {width} x {height} pixels are too long and thin "
+            f"(at most {MOST_TIMES_AS_LONG} times as long, and {LARGEST_SIDE} pixels)"
+        )
 
 
 def reason_of(place: str, error: Exception) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from catalog.building.build import FEW_PHOTOS
-from catalog.building.features import SkippedPhoto, check_size, reason_of
+from catalog.building.features import (
+    SkippedPhoto,
+    check_shape,
+    open_photo,
+    reason_of,
+)
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import read_header
 from catalog.core.photos import is_address
@@ -77,15 +80,15 @@ def _check(place: str) -> SkippedPhoto | None:
     if is_address(place):
         return None
     try:
-        with Path(place).open("rb") as file:
-            check_size(place, os.fstat(file.fileno()).st_size)
+        with open_photo(place) as (file, size):
             start = file.read(HEADER)
             try:
-                read_header(start, place)
+                header = read_header(start, place)
             except PhotoError:
                 if len(start) < HEADER:
                     raise
-                read_header(start + file.read(), place)
+                header = read_header(start + file.read(size), place)
+        check_shape(place, *header.upright_size)
     except (PhotoError, OSError, ValueError) as error:
         return SkippedPhoto(place, reason_of(place, error))
     return None

@@ -82,11 +82,17 @@ def test_unusable_photos_are_left_out_by_name_and_reason(make: Builder, tmp_path
     (photos / "thing-00" / "notes.txt").write_text("hello")
     (photos / "thing-01" / "1.png").write_bytes(b"")
     (photos / "thing-01" / "2.png").write_bytes(png(draw_thing(1))[:2000])
+    thin = cv2.imencode(".png", np.zeros((12, 1500, 3), np.uint8))[1].tobytes()
+    (photos / "thing-01" / "3.png").write_bytes(thin)
     (photos / "thing-02" / "link.png").symlink_to("absent.png")
     report = make(photos, tmp_path / "out")
     assert [(Path(photo.name).name, photo.reason) for photo in report.skipped] == [
         ("1.png", "the file is empty"),
         ("2.png", "the picture is damaged or cut short"),
+        (
+            "3.png",
+            "1500 x 12 pixels are too long and thin (at most 50 times as long, and 65536 pixels)",
+        ),
     ]
     assert report.photos == 7
     assert report.few_photos == ("thing-01",)

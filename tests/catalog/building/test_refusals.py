@@ -52,15 +52,22 @@ BAD = {
     ),
     "another format that is too large": png_that_claims(40_000, 20_000),
     "a picture of a few pixels": png(np.zeros((4, 4, 3), np.uint8)),
+    "a picture that is too long and thin": png(np.zeros((12, 1500, 3), np.uint8)),
+    "a pipe": b"",
     "a huge file": b"\xff\xd8\xff",
 }
 NETWORK_ALONE = "a photo of one colour"  # the embedded network never answers so
 
 
-def reason(folder: Path, content: bytes, size: int | None = None) -> str:
+def reason(
+    folder: Path, content: bytes, size: int | None = None, *, named_pipe: bool = False
+) -> str:
     """Why a build leaves a photo out; empty where it does not. Zeros fill it up to `size`."""
     file = folder / "IMG_0001"
-    file.write_bytes(content)
+    if named_pipe:
+        os.mkfifo(file)
+    else:
+        file.write_bytes(content)
     if size is not None:
         os.truncate(file, size)
     with closing(FeatureCache(folder / "cache")) as cache:
@@ -76,7 +83,8 @@ def test_a_refusal_has_the_words_of_the_table(
     (words,) = (words for named, words in REFUSED if named.startswith(photo))
     if "system" in photo:
         monkeypatch.setitem(sys.modules, "pi_heif", None)
-    said = reason(tmp_path, BAD[photo], LARGEST_FILE + 1 if "huge" in photo else None)
+    size = LARGEST_FILE + 1 if "huge" in photo else None
+    said = reason(tmp_path, BAD[photo], size, named_pipe="pipe" in photo)
     assert f"`{re.sub('[0-9]+', 'N', said)}`" == words
 
 

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
+
 from catalog.building.features import LARGEST_FILE
 from catalog.building.preview import preview
 from catalog.sources.read import read_source
@@ -144,13 +146,18 @@ def test_files_that_a_build_would_not_open_are_left_out_for_its_reasons(tmp_path
     (tmp_path / "large.png").write_bytes(png(draw_thing(1)))
     os.truncate(tmp_path / "large.png", LARGEST_FILE + 1)
     (tmp_path / "folder.png").mkdir()
-    lines = [{"sku": name, "photo": f"{name}.png"} for name in ("large", "folder", "zero\0")]
+    (tmp_path / "thin.png").write_bytes(png(np.zeros((1500, 12, 3), np.uint8)))
+    os.mkfifo(tmp_path / "pipe.png")
+    skus = ("large", "folder", "zero\0", "thin", "pipe")
+    lines = [{"sku": name, "photo": f"{name}.png"} for name in skus]
     table = tmp_path / "items.jsonl"
     table.write_text("\n".join(map(json.dumps, lines)))
     assert [photo.reason for photo in preview(read_source(table)).skipped] == [
         "larger than 128 MiB",
         "Is a directory",
         "embedded null byte",
+        "12 x 1500 pixels are too long and thin (at most 50 times as long, and 65536 pixels)",
+        "not a file",
     ]
 
 

@@ -247,7 +247,7 @@ def test_a_gif_is_converted_in_strips(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error",
     [cv2.error("x"), ImageCms.PyCMSError("x"), TypeError("x")],
-    ids=lambda e: type(e).__name__,
+    ids=["cv2", "colours", "type"],
 )
 def test_whatever_a_decoder_raises_the_photo_is_refused_by_its_name(
     error: Exception, monkeypatch: pytest.MonkeyPatch
