@@ -69,7 +69,7 @@ class PhotoHeader:
 
     @property
     def heavy(self) -> bool:
-        """Whether decoding takes up to 20 bytes for each pixel; else it takes at most 7."""
+        """Whether decoding takes up to 21 bytes for each pixel; else it takes at most 10."""
         return self.transparent or self.format in HEAVY
 
     def reduction(self, enough: int | None, most_pixels: int) -> int:
