@@ -18,6 +18,7 @@ ANY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the L
 NAME = re.compile("[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?")  # a DNS label, with room for a number
 FALLBACK_NAME = "visual-search"
 HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+LARGEST_PRIVATE = {4: 8, 6: 7}  # bits of 10.0.0.0/8 and fc00::/7, by the version of IP
 PREFIX = re.compile("(/[A-Za-z0-9._~-]+)*")
 
 
@@ -59,12 +60,18 @@ def _check_prefix(path: str) -> str:
 
 def _check_network(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text))
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise ValueError(
             f"{text!r} is not the address or network of a proxy, as 127.0.0.1 or 172.16.0.0/12: "
             f"{error}"
         ) from error
+    if network.prefixlen < LARGEST_PRIVATE[network.version]:
+        raise ValueError(
+            f"{text!r} holds more than any private network: everybody in it could say in a header "
+            "who they are and be believed; name the proxy alone, as 127.0.0.1 or 172.16.0.0/12"
+        )
+    return str(network)
 
 
 def _listed(value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -117,7 +118,8 @@ def load(section: str, model: type[Settings], config: Path | None = None) -> Set
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else section
-        raise SettingsError(f"{origin.get(key, section)}: {first['msg']}") from error
+        reason = first["msg"].removeprefix("Value error, ")  # pydantic's words before ours
+        raise SettingsError(f"{origin.get(key, section)}: {reason}") from error
 
 
 def config_file(config: Path | None = None) -> Path | None:
@@ -154,14 +156,29 @@ def _read(file: Path) -> dict[str, Any]:
             content = tomllib.load(opened)
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: not TOML: {error}{_toml_hint(file, str(error))}") from error
     for name, values in content.items():
         if name not in SECTIONS:
             raise SettingsError(f"{file}: no section [{name}]{_nearest(name, list(SECTIONS))}")
         if not isinstance(values, dict):
             raise SettingsError(f"{file}: {name} must be a section, [{name}]")
     return content
+
+
+def _toml_hint(file: Path, reason: str) -> str:
+    """Name the key on the line that `reason` names, and the usual mistake; no value is shown."""
+    line = re.search(r"\(at line (\d+)", reason)
+    lines = file.read_text(encoding="utf-8").split("\n")
+    key, equals, _ = lines[int(line[1]) - 1].partition("=") if line else ("", "", "")
+    named = f"; look at {key.strip()}" if equals else ""
+    if reason.startswith("Cannot overwrite a value"):
+        return f"{named}: each key may stand once in its section"
+    if reason.startswith("Invalid value"):
+        return f"{named}: text stands in quotes"
+    return named
 
 
 def _variables(section: str) -> dict[str, str]:

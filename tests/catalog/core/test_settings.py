@@ -90,7 +90,20 @@ def test_a_home_folder_is_spelt_with_a_tilde(monkeypatch: pytest.MonkeyPatch) ->
         ("[edge]\nlan = 7\n", r"settings\.toml, \[edge\] lan: "),
         ("edge = 1\n", r"settings\.toml: edge must be a section"),
         ("[edge\n", r"settings\.toml: not TOML"),
-        ("[edge]\nport = 1\nport = 2\n", r"settings\.toml: not TOML"),
+        (
+            "[edge]\nport = 1\nport = 2\n",
+            r"settings\.toml: not TOML.* port: each key may stand once",
+        ),
+        (
+            "[edge]\nlan = true\nnames = [kiosk]\n",
+            r"not TOML.* look at names: text stands in quotes",
+        ),
+        ("[edge]\ncamera = simulated\n", r"not TOML.* look at camera: text stands in quotes"),
+        (
+            '[edge]\nnames = ["http://kiosk"]\n',
+            r"\[edge\] names: 'http://kiosk' is not a host name",
+        ),
+        ('[edge]\ncertificate = "a.pem"\n', r"edge: certificate and key go together"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, message: str) -> None:
