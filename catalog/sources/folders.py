@@ -59,9 +59,21 @@ def _source_item(found: ItemFolder) -> SourceItem:
     try:
         more = json.loads(file.read_text(encoding="utf-8-sig"))
         json.dumps(more, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
-        return SourceItem(item_of(fields | more | {"sku": _sku(name)}), photos)
-    except (ValueError, TypeError, OSError, RecursionError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ContentError(f"{file}: not a JSON object in UTF-8: {error}") from error
+    if not isinstance(more, dict):
+        raise ContentError(
+            f"{file}: not a JSON object, but {_kind(more)}; wanted is "
+            f'{{"title": {json.dumps(as_title(name), ensure_ascii=False)}}}, or more fields'
+        )
+    return SourceItem(item_of(fields | more | {"sku": _sku(name)}), photos)
+
+
+def _kind(value: object) -> str:
+    """Return what a JSON value is that is no object."""
+    if isinstance(value, list):
+        return "a list"
+    return "text" if isinstance(value, str) else json.dumps(value)
 
 
 def _sku(name: str) -> str:

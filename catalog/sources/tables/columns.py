@@ -46,7 +46,10 @@ class Columns:
 
 
 def take(names: Sequence[str], chosen: ColumnMap) -> Columns:
-    """Take each column for what its name means, or for what `chosen` says.
+    """Take each column for what `chosen` says, or else for what its name means.
+
+    A column may be chosen for several fields. One that is chosen still counts by its name for the
+    sku or the photos where no other column does, since no table can do without these.
 
     Raises:
         TableError: `chosen` names a column that the table does not have.
@@ -63,14 +66,13 @@ def take(names: Sequence[str], chosen: ColumnMap) -> Columns:
             fields[field] = rank, name
     taken = {field: name for field, (_, name) in fields.items()}
     photos = photos or files
-    for field in chosen:
-        found = [_column(column, names) for column in columns_for(field, chosen)]
-        taken = {other: name for other, name in taken.items() if name not in found}
-        if field == "photo":
-            photos = found
-        else:
-            taken[field] = found[0]
-            photos = [name for name in photos if name not in found]
+    found = {
+        field: [_column(column, names) for column in columns_for(field, chosen)] for field in chosen
+    }
+    gone = {name for columns in found.values() for name in columns}
+    taken = {field: name for field, name in taken.items() if field == "sku" or name not in gone}
+    taken |= {field: columns[0] for field, columns in found.items() if field != "photo"}
+    photos = found.get("photo") or [name for name in photos if name not in gone] or photos
     used = {*taken.values(), *photos}
     return Columns(taken, tuple(photos), tuple(name for name in names if name not in used))
 

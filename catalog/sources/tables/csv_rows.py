@@ -82,6 +82,9 @@ def _rows(
         if any(cell.strip() for cell in surplus):
             remarks.leave_out(where, f"{len(cells)} columns, the first line names {len(names)}")
             continue
+        if len(cells) == 1 < len(names) and cells[0].strip():
+            remarks.leave_out(where, f"1 column, the first line names {len(names)}")
+            continue
         if surplus:
             longer.append(where)
         row: dict[str, object] = {

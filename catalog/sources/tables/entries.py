@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,16 +42,18 @@ class Entry:
 
 def read_entries(table: Table, columns: Columns, folder: Path, remarks: Remarks) -> Iterator[Entry]:
     """Yield the entries of a table; leave out a row whose photos cannot be told."""
-    names = {name: field for field, name in columns.fields.items()}
+    fields_of = defaultdict(list)
+    for field, name in columns.fields.items():
+        fields_of[name].append(field)
     for name in columns.others:
         small = name.lower()
-        names[name] = f"{small} (2)" if small in FIELDS else small
+        fields_of[name].append(f"{small} (2)" if small in FIELDS else small)
     for where, row in table.rows:
         fields = {}
         for name, value in row.items():
-            if field := names.get(name):
-                text = _unguarded(as_text(value))
-                if text:
+            text = _unguarded(as_text(value)) if name in fields_of else ""
+            if text:
+                for field in fields_of[name]:
                     fields[field] = text if field in AS_THEY_ARE else plain_text(text)
         try:
             photos = {

@@ -69,6 +69,14 @@ def test_a_wrong_item_json_is_refused_by_its_path(tmp_path: Path, content: bytes
         read_source(tmp_path)
 
 
+def test_an_item_json_of_another_kind_is_told_what_is_wanted(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    for content, kind in (("[]", "a list"), ('"cup"', "text"), ("null", "null"), ("1.5", "1.5")):
+        (tmp_path / "thing-00" / "item.json").write_text(content)
+        with pytest.raises(ContentError, match=f"not a JSON object, but {kind}; wanted is .*thing"):
+            read_source(tmp_path)
+
+
 def test_item_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     write_things(tmp_path, 1, 1)
     (tmp_path / "thing-00" / "item.json").write_bytes(b'\xef\xbb\xbf{"title": "T"}')

@@ -289,6 +289,7 @@ def test_what_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
         ('3,"c,c.jpg', "unexpected end of data: its quotes do not match"),
         ('3,"c" d,c.jpg', "',' expected after '\"': its quotes do not match"),
         ("3,c,c.jpg,d,", "5 columns, the first line names 3"),
+        ("3;c;c.jpg", "1 column, the first line names 3"),
         ('3,c,"[""c.jpg"', "photo is no JSON list: "),
         (f"{'3' * 201},c,c.jpg", "the sku is longer than 200 characters"),
     ],
@@ -324,6 +325,12 @@ def test_empty_cells_after_the_last_column_are_no_fault(tmp_path: Path) -> None:
         "items.csv: 1 rows end with empty cells that the first line does not name "
         "(line 2 is the first); they were read without these"
     )
+
+
+def test_a_row_may_lack_its_last_cells(tmp_path: Path) -> None:
+    source = read(tmp_path, "sku,title,photo\n1,a,a.jpg\n2,b\n\n")
+    assert photos_of(source) == {"1": ["a.jpg"], "2": []}
+    assert source.left_out == ()
 
 
 def test_a_wrong_json_line_is_left_out(tmp_path: Path) -> None:
@@ -432,6 +439,26 @@ def test_any_other_column_is_taken_by_its_name(tmp_path: Path) -> None:
     assert source.items[0].item == Item(
         "9", "Tasse", attributes={"title (2)": "x", "bild": "b.jpg"}
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "choice", "photo", "title"),
+    [
+        ("thing,pic", "sku=thing,title=thing", "b.jpg", "a.jpg"),
+        ("photo,pic", "sku=photo,photo=photo", "a.jpg", "a.jpg"),
+        ("photo,price", "sku=photo", "a.jpg", "a.jpg"),
+        ("sku,pic", "title=sku", "b.jpg", "a.jpg"),
+        ("photo,pic", "sku=photo", "b.jpg", "a.jpg"),
+    ],
+)
+def test_a_column_may_be_several_fields(
+    tmp_path: Path, names: str, choice: str, photo: str, title: str
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text(f"{names}\na.jpg,b.jpg\n")
+    source = read_source(path, ReadOptions(columns=parse_column_map([choice])))
+    assert photos_of(source) == {"a.jpg": [photo]}
+    assert source.items[0].item.title == title
 
 
 def test_a_wrong_choice_of_columns_is_refused(tmp_path: Path) -> None:
@@ -688,6 +715,7 @@ def test_the_words_of_each_refusal_are_documented() -> None:
         "a cell of more than 1048576 characters",
         "has a row below 1048576, Excel's last",
         "5 columns, the first line names 3",
+        "1 column, the first line names 3",
         "not JSON",
         "photo is neither text nor a list of texts",
         "have the same sku",
