@@ -44,16 +44,19 @@ class HttpConnection:
         name: The camera's public name.
 
     Raises:
-        CameraError: The environment names a proxy that cannot be used.
+        CameraError: The address, or the proxy that the environment names, cannot be used.
     """
 
     def __init__(self, address: CameraAddress, settings: CameraSettings, name: str) -> None:
         self._name = name
         self._address = address
-        self._url = httpx.URL(address.url())
         self._settings = settings
         self._auth = ChallengeAuth(address.user, address.password)
         self._proxy = proxy_for(address.scheme, address.host)
+        try:
+            self._url = httpx.URL(address.url())
+        except httpx.InvalidURL:
+            raise cannot_open(name, NO_STREAM) from None
         # FFmpeg checks no certificate either; cameras sign their own.
         verify = not is_surely_local(address.host)
         try:

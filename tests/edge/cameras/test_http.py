@@ -217,6 +217,11 @@ def test_each_refusal_has_a_sentence_of_its_own(
     assert "geheim" not in str(caught.value)
 
 
+def test_an_address_that_no_client_can_send_is_told() -> None:
+    with pytest.raises(CameraError, match=r"cannot be opened: .*check scheme, port and path"):
+        open_camera("http://127.0.0.1/\x01", SETTINGS)
+
+
 @pytest.mark.parametrize("scheme", ["http", "https", "rtsp", "rtsps"])
 def test_a_host_that_refuses_or_is_unknown_is_told_apart(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
