@@ -216,7 +216,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "/digest": _digest,
             "/asks": bool,
         }
-        if path in opens and opens[path](given):
+        is_for_this = "Digest" not in given or f'uri="{self.path}"' in given
+        if path in opens and opens[path](given) and is_for_this:
             path = "/live"
         with contextlib.suppress(OSError):
             if path in STREAMS:
