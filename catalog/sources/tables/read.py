@@ -14,6 +14,7 @@ from catalog.sources.tables.encoding import decode
 from catalog.sources.tables.entries import read_entries
 from catalog.sources.tables.exports import find_export
 from catalog.sources.tables.feed import read_feed
+from catalog.sources.tables.header import place_among
 from catalog.sources.tables.items import merge
 from catalog.sources.tables.json_rows import read_json_lines, read_json_list
 from catalog.sources.tables.products import put_together
@@ -84,6 +85,11 @@ def _columns(table: Table, chosen: ColumnMap, remarks: Remarks) -> Columns:
         raise TableError(f"{remarks.table}: {error}") from error
     if table.header is None:
         return columns
+    if (place := place_among(names)) is not None:
+        raise TableError(
+            f"{remarks.table}, {table.header}: looks like a product, not like names of columns "
+            f"({place!r}); add a line above it with names, such as sku, title, photo"
+        )
     for field, found in (("sku", "sku" in columns.fields), ("photo", bool(columns.photos))):
         if not found:
             raise TableError(

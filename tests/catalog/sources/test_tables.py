@@ -667,6 +667,22 @@ def test_without_openpyxl_the_command_that_helps_is_named(
         read(tmp_path, b"PK\x03\x04", "items.xlsx")
 
 
+@pytest.mark.parametrize("choice", [[], ["sku=1,title=Avo,photo=PHOTO"]])
+@pytest.mark.parametrize("photo", ["a.JPG", f"{SHOP}/1?size=2"])
+def test_a_product_is_not_taken_for_the_names_of_columns(
+    tmp_path: Path, photo: str, choice: list[str]
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text(f"1,{photo},Avo\n2,b.jpg,Aub\n")
+    options = ReadOptions(
+        columns=parse_column_map([word.replace("PHOTO", photo) for word in choice])
+    )
+    with pytest.raises(
+        TableError, match=r"items\.csv, line 1: looks like a product, not like names"
+    ):
+        read_source(path, options)
+
+
 def test_a_title_above_the_names_of_columns_is_passed_over_and_said(tmp_path: Path) -> None:
     source = read(tmp_path, "Price list;;\n\nItem No.;Name;Image\nA;a;a.jpg\n")
     assert photos_of(source) == {"A": ["a.jpg"]}
@@ -722,6 +738,7 @@ def test_the_words_of_each_refusal_are_documented() -> None:
         "a spreadsheet program shortened",
         "a spreadsheet program took the leading zeros",
         "no column named sku; wanted are sku, title, price, url, location, photo, or their usual",
+        "looks like a product, not like names of columns ('a.jpg'); add a line above it",
         "no column is named",
         "more rows cannot be used either",
         "no rows below the first line",
