@@ -20,7 +20,7 @@ import numpy as np
 
 from catalog.bundles.bundle import Bundle, Match
 from catalog.bundles.items import Item, Photo
-from catalog.core.errors import BundleError, ContentError
+from catalog.core.errors import BundleError, ContentError, PhotoError
 from catalog.core.photos import Picture, decode
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Vectors, normalised
@@ -338,4 +338,4 @@ def _read(picture: PictureSource | Vectors, enough: int) -> Picture:
     try:
         return decode(path.read_bytes(), str(path), enough)
     except OSError as error:
-        raise ContentError(f"{path}: {error.strerror}") from error
+        raise PhotoError(f"{path}: {error.strerror}") from error

@@ -18,6 +18,7 @@ from catalog.cli.embed import embed
 from catalog.cli.evaluate import confusions, evaluate, in_words
 from catalog.cli.export import export
 from catalog.cli.model import model
+from catalog.core.errors import PhotoError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, one_line, print_json
 
@@ -94,6 +95,8 @@ def search(
 ) -> None:
     """Search BUNDLE with PHOTOS and say how sure each answer is.
 
+    Photos that cannot be used are named, and the others are answered; then it exits with 1.
+
     \b
     Examples:
       visual-search catalog search shop.bundle unknown-part.jpg
@@ -102,26 +105,33 @@ def search(
     from catalog.catalogue import Catalogue
 
     engine = load("catalog", CatalogSettings, config).engine
-    answers = []
+    answers, errors = [], []
     with Catalogue.open(bundle, engine=engine) as catalogue:
         for photo in photos:
             document: dict[str, Any] = {"photo": str(photo)}
-            if vectors_only:
-                matches = catalogue.search(photo, limit=limit, exact=exact)
-            else:
-                answer = catalogue.identify(photo, limit=limit, exact=exact)
-                matches, named = answer.matches, len(answer.named)
-                document |= {
-                    "answer": answer.verdict.value,
-                    "named": named,
-                    "unknown": named == 0,
-                }
+            try:
+                if vectors_only:
+                    matches = catalogue.search(photo, limit=limit, exact=exact)
+                else:
+                    answer = catalogue.identify(photo, limit=limit, exact=exact)
+                    matches, named = answer.matches, len(answer.named)
+                    document |= {
+                        "answer": answer.verdict.value,
+                        "named": named,
+                        "unknown": named == 0,
+                    }
+            except PhotoError as error:
+                click.echo(one_line(f"error: {error}"), err=True)
+                errors.append(document | {"error": str(error)})
+                continue
             answers.append(document | {"matches": [_document(match) for match in matches]})
     if as_json:
-        print_json({"bundle": catalogue.id, "answers": answers})
-        return
-    for document in answers:
-        _print_answer(document)
+        print_json({"bundle": catalogue.id, "answers": answers, "errors": errors})
+    else:
+        for document in answers:
+            _print_answer(document)
+    if errors:
+        raise click.exceptions.Exit(1)
 
 
 @catalog.command()

@@ -152,14 +152,14 @@ def device_id(folder: Path) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        with file.open("rb") as opened:
-            content = tomllib.load(opened)
+        text = file.read_bytes().decode()
+        content = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file}: not TOML: {error}{_toml_hint(file, str(error))}") from error
+        raise SettingsError(f"{file}: not TOML: {error}{_toml_hint(text, str(error))}") from error
     for name, values in content.items():
         if name not in SECTIONS:
             raise SettingsError(f"{file}: no section [{name}]{_nearest(name, list(SECTIONS))}")
@@ -168,11 +168,10 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _toml_hint(file: Path, reason: str) -> str:
+def _toml_hint(text: str, reason: str) -> str:
     """Name the key on the line that `reason` names, and the usual mistake; no value is shown."""
     line = re.search(r"\(at line (\d+)", reason)
-    lines = file.read_text(encoding="utf-8").split("\n")
-    key, equals, _ = lines[int(line[1]) - 1].partition("=") if line else ("", "", "")
+    key, equals, _ = text.split("\n")[int(line[1]) - 1].partition("=") if line else ("", "", "")
     named = f"; look at {key.strip()}" if equals else ""
     if reason.startswith("Cannot overwrite a value"):
         return f"{named}: each key may stand once in its section"

@@ -13,6 +13,7 @@ from catalog.core.errors import ShelfError
 
 Phase = Literal["waiting", "opening", "open", "unable", "failed", "stopped"]
 GOOD = ("never", "up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure
+UNPINNED = "unpinned; the next check follows the channel"  # a message
 State = TypeVar("State", bound="_State")
 
 

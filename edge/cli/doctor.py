@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from catalog.core.access import require_access
-from catalog.core.errors import SurroundingsError, VisualSearchError
+from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError
 from catalog.core.findings import Finding, show
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
 from catalog.core.terminal import as_json
@@ -33,7 +33,7 @@ LEAST_ROOM = 1 << 30  # bytes
 @as_json
 @click.pass_obj
 def doctor(config: Path | None, *, as_json: bool) -> None:
-    """Check this machine: packages, engines, settings, disk, catalogue, cameras, port.
+    """Check this machine: packages, engines, settings, disk, catalogue, cameras, port, certificate.
 
     Opens the camera that is set, says how large its pictures are and how many come, and keeps
     one of them in the data folder. Exits 1 when something is wrong.
@@ -64,6 +64,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield from _cameras()
     yield check_camera(edge, device.folder)
     yield _port(edge)
+    yield from _certificate(edge)
 
 
 def _python() -> Finding:
@@ -286,3 +287,21 @@ def _port(settings: EdgeSettings) -> Finding:
             "perhaps the appliance is running already; else set [edge] port",
         )
     return Finding("port", "ok", f"port {settings.port} is free")
+
+
+def _certificate(settings: EdgeSettings) -> Iterator[Finding]:
+    """Check the certificate that the owner gives; the device's own is made when the page starts."""
+    if not settings.tls or settings.certificate is None or settings.key is None:
+        return
+    from edge.web.certificates import server_context
+
+    certificate = settings.certificate.expanduser()
+    try:
+        server_context(certificate, settings.key.expanduser())
+    except SettingsError as error:
+        yield Finding(
+            "certificate", "wrong", str(error),
+            "set [edge] certificate and key to PEM files that belong together; see docs/lan.md",
+        )  # fmt: skip
+    else:
+        yield Finding("certificate", "ok", f"{certificate} and its key can be used for the page")

@@ -16,6 +16,7 @@ from catalog.core.errors import SettingsError, ShelfBusyError, ShelfError, Visua
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.state import (
+    UNPINNED,
     Fetching,
     SyncState,
     Version,
@@ -172,6 +173,8 @@ class ChannelFollower:
         """See `overrides.unpin`."""
         newest = read_sync_state(self._device.state).newest
         overrides.unpin(self.shelf, newest.bundle if newest else None)
+        if self.state().outcome in ("pinned", "declined"):
+            return self._save_state(message=UNPINNED)
         return self._save_state()
 
     def store(self) -> Store:

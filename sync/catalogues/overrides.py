@@ -56,9 +56,15 @@ def pin(shelf: Shelf, version: str) -> str:
             found = [name for name in names if name.startswith(version)]
         if len(found) != 1 or not version:
             known = [_with_release(name, state.releases.get(name)) for name in names]
+            here = f"there are: {', '.join(known) or 'none'}"
+            if version.isdecimal() and not found:
+                raise ShelfError(
+                    f"no release {version} on this device; {here}; the newest is fetched by: "
+                    "visual-search sync once"
+                )
             raise ShelfError(
                 f"{version!r}: {'several versions' if found else 'no version'} of that name on "
-                f"this device; there are: {', '.join(known) or 'none'}"
+                f"this device; {here}"
             )
         shelf.save_state(state.model_copy(update={"pinned": found[0], "trial": None}))
         active = shelf.active()

@@ -18,6 +18,7 @@ from catalog.core.access import require_access
 from catalog.core.allocator import bound_memory
 from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.settings import DeviceSettings, load
+from catalog.core.state import UNPINNED
 from catalog.core.terminal import as_json, print_json
 from sync.trust.renewal import warning
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sync.catalogues.follower import ChannelFollower
     from sync.catalogues.probation import ProbationStatus
     from sync.outbox.outbox import Counters
+    from sync.settings import SyncSettings
 
 PROBATION_CHECK_S = 0.5  # between two checks of the appliance
 DRAIN_S = 60.0  # for reporting what waits in the outbox
@@ -135,7 +137,7 @@ def status(config: Path | None, *, as_json: bool) -> None:
         print_json(state.model_dump(mode="json") | more)
         return
     table = Table(box=None, show_header=False)
-    for name, value in _rows(state, datetime.now(UTC), running=running):
+    for name, value in _rows(state, follower.settings, datetime.now(UTC), running=running):
         table.add_row(name, escape(value))
     if counters is not None:
         table.add_row("reports", f"{counters.length} wait, {counters.acknowledged} acknowledged")
@@ -277,19 +279,22 @@ def _show(state: SyncState, *, as_json: bool) -> None:
             click.echo(f"pinned: {state.pinned}")
 
 
-def _rows(state: SyncState, now: datetime, *, running: bool) -> list[tuple[str, str]]:
+def _rows(
+    state: SyncState, settings: SyncSettings, now: datetime, *, running: bool
+) -> list[tuple[str, str]]:
     rows = [
         ("active", _version(state.active)),
         ("previous", _version(state.previous)),
         ("pinned", state.pinned or "none"),
-        ("source", f"{state.source or 'none'}, channel {state.channel or 'none'}"),
+        ("source", _source(state, settings)),
         ("newest", _version(state.newest)),
     ]
     if state.checked_at is None:
         rows.append(("last check", "never"))
     else:
         rows.append(("last check", f"{_time(state.checked_at)}, {_megabytes(state.bytes_fetched)}"))
-        rows.append(("outcome", f"{state.outcome}: {state.message}"))
+        is_unpinned = state.message == UNPINNED
+        rows.append(("outcome", UNPINNED if is_unpinned else f"{state.outcome}: {state.message}"))
     rows.append(("fetched", f"{_megabytes(state.bytes_fetched_ever)} in all"))
     if running and state.next_check_at is not None:
         rows.append(("next check", _time(state.next_check_at)))
@@ -302,6 +307,15 @@ def _rows(state: SyncState, now: datetime, *, running: bool) -> list[tuple[str, 
     if state.clock:
         rows.append(("clock", state.clock))
     return rows
+
+
+def _source(state: SyncState, settings: SyncSettings) -> str:
+    """Where the last check looked; before the first one, where the settings say."""
+    if state.source:
+        return f"{state.source}, channel {state.channel}"
+    if settings.source:
+        return f"{settings.source}, channel {settings.channel}, not checked yet"
+    return "none: [sync] source is not set"
 
 
 def _version(version: Version | None) -> str:

@@ -302,6 +302,24 @@ def test_search_names_a_photo_that_cannot_be_used(
     assert message.startswith(f"error: {name}: ")
 
 
+def test_search_answers_the_photos_beside_those_that_cannot_be_used(
+    surroundings: Surroundings, small_bundle: Path
+) -> None:
+    (surroundings.folder / "notes.jpg").write_text("hello")
+    (surroundings.folder / "good.png").write_bytes(png(draw_thing(1, view=8)))
+    names = ("notes.jpg", "good.png", "absent.png")
+    done = surroundings.run("catalog", "search", small_bundle, *names, "--json")
+    printed = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [document["photo"] for document in printed["answers"]] == ["good.png"]
+    assert [document["photo"] for document in printed["errors"]] == ["notes.jpg", "absent.png"]
+    assert printed["errors"][1]["error"] == "absent.png: No such file or directory"
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["error", "notes.jpg"], ["error", "absent.png"]
+    ]  # fmt: skip
+
+
 def test_what_a_table_says_cannot_command_the_terminal(
     surroundings: Surroundings, things: Path, featurizer_folder: Path
 ) -> None:

@@ -16,6 +16,7 @@ from edge.cli.doctor import examine
 from tests.catalog.networks.test_awscam import NAMES, STAND_INS
 from tests.conftest import Surroundings
 from tests.support import greengrass_core
+from tests.support.certificates import Authority
 
 
 def findings(subject: str) -> list[Finding]:
@@ -142,3 +143,21 @@ def test_an_mxnet_that_cannot_be_imported_is_told(
     assert broken.state == "note"
     assert "libgomp.so.1" in broken.message
     assert "libgomp1" in broken.remedy
+
+
+def test_the_given_certificate_of_the_page_is_checked(
+    surroundings: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Doctor says what the page would, and nothing where the page needs no given certificate."""
+    certificate, key = Authority(tmp_path).issue("localhost")
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__CERTIFICATE", str(certificate))
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__KEY", str(key))
+    assert findings("certificate") == []
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__TLS", "true")
+    assert [finding.state for finding in findings("certificate")] == ["ok"]
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__KEY", str(certificate))
+    (wrong,) = findings("certificate")
+    assert (wrong.state, "is not its key" in wrong.message) == ("wrong", True)
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__CERTIFICATE", "nope.pem")
+    (absent,) = findings("certificate")
+    assert absent.message == "nope.pem: cannot be read: No such file or directory"

@@ -532,7 +532,9 @@ def test_a_number_to_pin_is_a_release_never_the_beginning_of_an_id(
     following: Following, wanted: str
 ) -> None:
     assert following.active().startswith("20")
-    with pytest.raises(ShelfError, match=rf"no version .* {following.active()} \(release 1\)"):
+    with pytest.raises(
+        ShelfError, match=rf"no release {wanted} .* {following.active()} \(release 1\)"
+    ):
         following.device().pin(wanted)
     assert following.device().pin(following.active()[:9]).pinned == following.active()
 

@@ -28,13 +28,15 @@ from sync.cli.doctor import examine
 from sync.errors import StoreUnreachableError
 from sync.outbox.events import status
 from sync.outbox.outbox import Outbox
-from sync.settings import OutboxSettings
+from sync.settings import OutboxSettings, SyncSettings
 from tests.catalog.cli.test_cli import answer, failed
 from tests.conftest import COMMAND, Surroundings
 from tests.support.following import PASSPHRASE, Following, variant
 from tests.support.s3_server import S3Server
 from tests.support.stopwatch import Stopwatch
 from visual_search.command import command
+
+SETTINGS = SyncSettings.model_validate({})  # as delivered
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,7 @@ def test_once_status_and_unpin_as_a_person_does(
 ) -> None:
     done = ask("sync", "status")
     assert "last check  never" in done.stdout
+    assert "channel stable, not checked yet" in " ".join(done.stdout.split())
     assert answer(ask("sync", "status", "--json"))["outcome"] == "never"
     done = surroundings.run("sync", "once")
     assert done.returncode == 0, done.stderr
@@ -96,9 +99,13 @@ def test_once_status_and_unpin_as_a_person_does(
     for word in (following.active(), "release 1", "up-to-date", "is not running", "until 20"):
         assert word in said
     assert f"pinned: {following.active()}" in ask("sync", "pin", "1").stdout
+    assert "outcome     pinned: " in ask("sync", "status").stdout
     assert answer(ask("sync", "unpin", "--json"))["pinned"] is None
+    said = ask("sync", "status").stdout
+    assert "outcome     unpinned; the next check follows the channel" in said
     assert "no version to go back to" in failed(ask("sync", "rollback"))
-    assert "no version of that name" in failed(ask("sync", "pin", "9"))
+    assert "no version of that name" in failed(ask("sync", "pin", "absent"))
+    assert "no release 9 on this device" in failed(ask("sync", "pin", "9"))
 
 
 def test_a_failure_is_one_sentence_and_exits_1(
@@ -408,7 +415,7 @@ def test_the_role_that_ends_first_is_named_a_month_before_with_its_command(
 
     def said(days: float, ends: str = "timestamp") -> str:
         state = SyncState(expires_at=now + timedelta(days=days), ends=ends)
-        return dict(_rows(state, now, running=False))["signatures"]
+        return dict(_rows(state, SETTINGS, now, running=False))["signatures"]
 
     assert "ahead" not in said(31)
     assert "29 days ahead: the owner should run visual-search sync refresh" in said(29.5)
@@ -426,7 +433,8 @@ def test_the_role_that_ends_first_is_named_a_month_before_with_its_command(
 
 
 def test_status_says_what_is_wrong_with_the_clock(following: Following) -> None:
-    rows = dict(_rows(SyncState(clock="it stands still"), following.clock(), running=True))
+    state = SyncState(clock="it stands still")
+    rows = dict(_rows(state, SETTINGS, following.clock(), running=True))
     assert rows["clock"] == "it stands still"
 
 
