@@ -45,11 +45,12 @@ class Columns:
         return sentence
 
 
-def take(names: Sequence[str], chosen: ColumnMap) -> Columns:
+def take(names: Sequence[str], chosen: ColumnMap, counts: Sequence[str] = ()) -> Columns:
     """Take each column for what `chosen` says, or else for what its name means.
 
     A column may be chosen for several fields. One that is chosen still counts by its name for the
-    sku or the photos where no other column does, since no table can do without these.
+    sku or the photos where no other column does, since no table can do without these. `counts`
+    are columns whose names say photo, and which hold none.
 
     Raises:
         TableError: `chosen` names a column that the table does not have.
@@ -57,7 +58,7 @@ def take(names: Sequence[str], chosen: ColumnMap) -> Columns:
     fields: dict[str, tuple[int, str]] = {}
     photos, files = [], []
     for name in names:
-        field, rank = field_of(name) or ("", 0)
+        field, rank = ("", 0) if name in counts else field_of(name) or ("", 0)
         if field == "photo":
             photos.append(name)
         elif field == "file":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from catalog.core.errors import TableError
@@ -9,6 +10,7 @@ from catalog.sources.rows import Table
 from catalog.sources.sample_files import is_title_line, metadata, title_lines
 from catalog.sources.source import FIELDS, ColumnMap, Remarks, Source
 from catalog.sources.tables.columns import Columns, take
+from catalog.sources.tables.counts import find_counts
 from catalog.sources.tables.csv_rows import read_csv
 from catalog.sources.tables.encoding import decode
 from catalog.sources.tables.entries import read_entries
@@ -38,7 +40,8 @@ def read_table(path: Path, chosen: ColumnMap) -> Source:
     """
     remarks = Remarks(path)
     table = _open(path, chosen, remarks)
-    columns = _columns(table, chosen, remarks)
+    table, counts = find_counts(table, chosen, path.parent)
+    columns = _columns(table, chosen, counts, remarks)
     entries = watch(read_entries(table, columns, path.parent, remarks), remarks)
     export = find_export(table.columns)
     if export is not None:
@@ -72,7 +75,7 @@ def _open(path: Path, chosen: ColumnMap, remarks: Remarks) -> Table:
     return read_csv(text, chosen, remarks)
 
 
-def _columns(table: Table, chosen: ColumnMap, remarks: Remarks) -> Columns:
+def _columns(table: Table, chosen: ColumnMap, counts: Sequence[str], remarks: Remarks) -> Columns:
     """Return what the columns are taken for.
 
     Raises:
@@ -80,7 +83,7 @@ def _columns(table: Table, chosen: ColumnMap, remarks: Remarks) -> Columns:
     """
     names = [name for name in table.columns if name]
     try:
-        columns = take(names, chosen)
+        columns = take(names, chosen, counts)
     except TableError as error:
         raise TableError(f"{remarks.table}: {error}") from error
     if table.header is None:
@@ -90,10 +93,18 @@ def _columns(table: Table, chosen: ColumnMap, remarks: Remarks) -> Columns:
             f"{remarks.table}, {table.header}: looks like a product, not like names of columns "
             f"({place!r}); add a line above it with names, such as sku, title, photo"
         )
+    for name in counts:
+        remarks.note(
+            f"{name!r} holds numbers, no files; where they are names of files, say so by "
+            f'--map photo="{name}"'
+        )
     for field, found in (("sku", "sku" in columns.fields), ("photo", bool(columns.photos))):
         if not found:
+            numbers = (
+                f" ({counts[0]!r} holds numbers, no files)" if counts and field == "photo" else ""
+            )
             raise TableError(
-                f"{remarks.table}, {table.header}: no column named {field}; wanted are "
+                f"{remarks.table}, {table.header}: no column named {field}{numbers}; wanted are "
                 f"{', '.join(FIELDS)}, or their usual names; say which column it is by "
                 f'--map {field}="COLUMN"; the columns are {", ".join(map(repr, names))}'
             )

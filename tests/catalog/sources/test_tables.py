@@ -683,6 +683,28 @@ def test_a_product_is_not_taken_for_the_names_of_columns(
         read_source(path, options)
 
 
+def test_a_column_that_counts_the_photos_holds_none(tmp_path: Path) -> None:
+    with pytest.raises(
+        TableError,
+        match=r"line 1: no column named photo \('photos' holds numbers, no files\); want",
+    ):
+        read(tmp_path, "sku,photos\nA,45\nB,\nC,7\n")
+    source = read(tmp_path, "sku,image,photos\nA,a.jpg,45\nB,,\nC,c.jpg,7\n")
+    assert photos_of(source) == {"A": ["a.jpg"], "B": [], "C": ["c.jpg"]}
+    assert source.items[0].item.attributes == {"photos": "45"}
+    assert "'photos' holds numbers, no files" in source.notes[0]
+
+
+@pytest.mark.parametrize("file", ["46", "other"])
+def test_a_number_may_be_the_name_of_a_file(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).touch()
+    path = tmp_path / "items.csv"
+    path.write_text("sku,photos\nA,45\nB,46\n")
+    chosen = {} if file == "46" else {"photo": "photos"}
+    source = read_source(path, ReadOptions(columns=chosen))
+    assert photos_of(source) == {"A": ["45"], "B": ["46"]}
+
+
 def test_a_title_above_the_names_of_columns_is_passed_over_and_said(tmp_path: Path) -> None:
     source = read(tmp_path, "Price list;;\n\nItem No.;Name;Image\nA;a;a.jpg\n")
     assert photos_of(source) == {"A": ["a.jpg"]}
@@ -739,6 +761,7 @@ def test_the_words_of_each_refusal_are_documented() -> None:
         "a spreadsheet program took the leading zeros",
         "no column named sku; wanted are sku, title, price, url, location, photo, or their usual",
         "looks like a product, not like names of columns ('a.jpg'); add a line above it",
+        "no column named photo ('photos' holds numbers, no files)",
         "no column is named",
         "more rows cannot be used either",
         "no rows below the first line",
