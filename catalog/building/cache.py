@@ -22,6 +22,8 @@ from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 
 DECODING = 2  # raise it when photos are decoded to other pixels; all is then computed anew
+# A full disk, a lock, and use by a thread that did not yet notice that the build was stopped.
+NO_DAMAGE = (sqlite3.OperationalError, sqlite3.ProgrammingError)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class FeatureCache:
             self._database.conn.execute("insert or replace into details values (?, ?)", row)
 
     def _heal(self, error: sqlite3.DatabaseError) -> None:
-        if not isinstance(error, sqlite3.OperationalError):
+        if not isinstance(error, NO_DAMAGE):
             self._database.close()
         self._database = _begin_anew(self._path, error)
 
@@ -165,8 +167,8 @@ def _open(path: Path) -> sqlite_utils.Database:
 
 
 def _begin_anew(path: Path, error: sqlite3.DatabaseError) -> sqlite_utils.Database:
-    """Put a damaged file aside and open a new one; a full disk or a lock is no damage."""
-    if isinstance(error, sqlite3.OperationalError):
+    """Put a damaged file aside and open a new one."""
+    if isinstance(error, NO_DAMAGE):
         raise error
     path.replace(path.with_suffix(".damaged"))
     for suffix in ("-wal", "-shm"):

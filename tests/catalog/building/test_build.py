@@ -350,6 +350,14 @@ def test_a_cache_that_is_busy_is_not_put_aside(tmp_path: Path) -> None:
     assert not (tmp_path / "features.damaged").exists()
 
 
+def test_a_cache_that_a_stopped_build_has_closed_is_not_put_aside(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    cache.close()
+    with pytest.raises(sqlite3.ProgrammingError):  # in a worker that was still at a photo
+        cache.get("0", "network")
+    assert not (tmp_path / "features.damaged").exists()
+
+
 @pytest.mark.slow
 def test_thumbnails_do_not_gather_in_memory(
     make: Builder, many: Path, cache: Path, colour_grid: Featurizer, tmp_path: Path

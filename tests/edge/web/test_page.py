@@ -169,7 +169,7 @@ def test_own_screen_shows_the_address_while_idle(browser: Browser, device: Stand
         with visiting(browser, address, KIOSK) as page:
             expect(page.locator("#address-words")).to_have_text("shop.local:8080")
             expect(page.locator("#address")).to_be_visible()
-            page.wait_for_function("document.getElementById('address-code').naturalWidth > 0")
+            page.wait_for_function("() => document.getElementById('address-code').naturalWidth > 0")
             picture = np.frombuffer(page.locator("#address").screenshot(), np.uint8)
             read = cv2.QRCodeDetector().detectAndDecode(cv2.imdecode(picture, cv2.IMREAD_COLOR))
             assert read[0] == "http://10.9.0.2:8080/"
