@@ -19,6 +19,8 @@ from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, png
 from tests.support.picture_server import Picture, PictureServer, serving
 
+pytestmark = pytest.mark.slow  # servers of photos
+
 OLD, NEW = png(draw_thing(1)), png(draw_thing(2))
 CHANGED = "Sun, 29 Nov 2026 10:00:00 GMT"
 

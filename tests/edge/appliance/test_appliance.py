@@ -331,6 +331,13 @@ def test_a_catalogue_that_is_lost_while_it_runs_is_said_and_the_next_one_taken(
         until(lambda: health(port) == "")
 
 
+def said(folder: Path) -> tuple[str, str]:
+    """The phase that a device writes, and the bundle that it is about."""
+    state = read_edge_state(folder / "state")
+    assert state is not None
+    return state.phase, state.bundle
+
+
 def test_a_damaged_catalogue_at_the_start_is_said_and_waited_for(demonstration: Path) -> None:
     folder, port = Path(os.environ["VISUAL_SEARCH_DEVICE__DATA_DIR"]), free_port()
     shelf = Shelf(folder / "shelf")
@@ -340,9 +347,7 @@ def test_a_damaged_catalogue_at_the_start_is_said_and_waited_for(demonstration: 
     (active / "items.db").unlink()
     with running("--camera", "simulated", port=port):
         assert "items.db" in until(lambda: health(port))
-        state = read_edge_state(folder / "state")
-        assert state is not None
-        assert (state.phase, state.bundle) == ("failed", active.name), "sync fetches it again"
+        until(lambda: said(folder) == ("failed", active.name))  # so sync fetches it again
         shelf.activate(demonstration)
         until(lambda: health(port) == "")
 

@@ -19,6 +19,8 @@ from tests.support.http_camera import EACH_SIZE, SIZES, HttpCamera
 from tests.support.rtsp_camera import film
 from tests.support.stopwatch import Stopwatch
 
+pytestmark = pytest.mark.slow  # servers of cameras that misbehave
+
 PATIENCE = 60.0  # real seconds until a test gives up
 SETTINGS = CameraSettings(open_timeout_s=PATIENCE, read_timeout_s=PATIENCE)
 SHORT = CameraSettings(open_timeout_s=0.6, read_timeout_s=0.6)

@@ -11,6 +11,8 @@ from edge.errors import CameraError
 from tests.support.http_camera import HttpCamera
 from tests.support.rtsp_camera import RtspCamera, film
 
+pytestmark = pytest.mark.slow  # servers of cameras that misbehave
+
 SETTINGS = CameraSettings(open_timeout_s=60, read_timeout_s=60)
 SIZES = ((64, 48), (96, 80), (64, 48))
 LEVELS = (50, 100, 200)

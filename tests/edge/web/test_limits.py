@@ -18,6 +18,8 @@ from edge.web.streams import MOST_OF_CLIENT as MOST_STREAMS
 from tests.edge.web.test_api import WAIT, Web, eventually, serving
 from tests.support.web_stand_in import CUP, StandInDevice, draw_look
 
+pytestmark = pytest.mark.slow  # clients that wait until they are closed
+
 VISITOR = "127.0.0.2"  # another client than 127.0.0.1
 EVENTS = b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

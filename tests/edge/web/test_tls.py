@@ -48,6 +48,8 @@ from tests.edge.web.test_page import browser
 from tests.support.certificates import Authority
 from tests.support.web_stand_in import BUNDLE, CUP, StandInDevice, draw_look
 
+pytestmark = pytest.mark.slow  # certificates, and servers with TLS
+
 __all__ = ["browser"]  # the fixture
 
 LATER = datetime(2040, 5, 1, tzinfo=UTC)
