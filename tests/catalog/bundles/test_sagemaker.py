@@ -26,6 +26,8 @@ from sync.outbox.events import features
 from tests.conftest import Surroundings, sign_again
 from tests.support.sagemaker_records import read_records
 
+pytestmark = pytest.mark.slow  # a bundle of its own
+
 HARD_TITLE = "O'Neill's \"gasket\" 5\u00a0mm, Größe\tL \\ 螺丝刀"
 PLAIN_TITLE = "O\u2019Neill\u2019s \u201dgasket\u201d 5 mm, Größe L \\ 螺丝刀"
 

@@ -35,6 +35,8 @@ from edge.sighting import Box, Image
 from tests.support.brokers import until
 from tests.support.stopwatch import Stopwatch, slowness
 
+pytestmark = pytest.mark.slow  # servers of cameras that misbehave
+
 SECRET = "geheim"
 PATIENCE = 60.0  # real seconds until a test gives up
 

@@ -32,6 +32,8 @@ from tests.conftest import Surroundings
 from tests.proofs.damage.run import Written, flip, identity, report, write
 from tests.sync.outbox.test_outbox import documents, put, reports_of
 
+pytestmark = pytest.mark.slow  # many trials
+
 TRIALS = 16
 
 
