@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +34,14 @@ session.run(None, {session.get_inputs()[0].name: numpy.zeros((1, 3, side, side),
 """
 
 
-def process_figures(bundle: Path, thing: Path) -> dict[str, float]:
-    """Run the appliance on a folder with one picture, `thing`, and measure it."""
+@contextmanager
+def device(bundle: Path, picture: Path) -> Iterator[tuple[int, psutil.Process]]:
+    """Run the appliance on a folder with one picture; its port and process, once it answers."""
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder, "pictures")
         pictures.mkdir()
-        (pictures / thing.name).write_bytes(thing.read_bytes())
+        shutil.copy(picture, pictures)
         port = free_port()
-        start = time.perf_counter()
         process = subprocess.Popen(
             [PROGRAM, "edge", "run", "--bundle", bundle, "--camera", pictures, "--port", str(port)],
             stdout=subprocess.DEVNULL,
@@ -48,18 +50,24 @@ def process_figures(bundle: Path, thing: Path) -> dict[str, float]:
         )
         try:
             until(lambda: newest(port).get("verdict") in ("match", "one_of", "unknown"))
-            first_match = time.perf_counter() - start
-            watched = psutil.Process(process.pid)
-            time.sleep(SETTLE)
-            before, began = sum(watched.cpu_times()[:2]), time.perf_counter()
-            time.sleep(REST)
-            at_rest = (sum(watched.cpu_times()[:2]) - before) / (time.perf_counter() - began)
-            memory = watched.memory_info().rss / 1e6
+            yield port, psutil.Process(process.pid)
         finally:
-            asked = time.perf_counter()
             process.send_signal(signal.SIGINT)
             process.wait(10)
-        exit_seconds = time.perf_counter() - asked
+
+
+def process_figures(bundle: Path, thing: Path) -> dict[str, float]:
+    """Run the appliance on a folder with one picture, `thing`, and measure it."""
+    start = time.perf_counter()
+    with device(bundle, thing) as (_, watched):
+        first_match = time.perf_counter() - start
+        time.sleep(SETTLE)
+        before, began = sum(watched.cpu_times()[:2]), time.perf_counter()
+        time.sleep(REST)
+        at_rest = (sum(watched.cpu_times()[:2]) - before) / (time.perf_counter() - began)
+        memory = watched.memory_info().rss / 1e6
+        asked = time.perf_counter()
+    exit_seconds = time.perf_counter() - asked
     bare = bare_start()
     return {
         "cold start to first match, s": first_match,

@@ -15,11 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import signal
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
@@ -37,7 +33,7 @@ from flask import Request
 from numpy.typing import NDArray
 from werkzeug.test import EnvironBuilder
 
-from bench.process import PROGRAM, free_port, newest, until
+from bench.process import device
 from catalog.bundles.bundle import Bundle
 from catalog.core.settings import CatalogSettings
 from edge.cli.demo import prepare
@@ -98,7 +94,7 @@ def processor_seconds(bundle: Path, photos: dict[int, bytes], times: int) -> dic
 
 def measure(bundle: Path, source: Path, size: int, photo: bytes, times: int) -> Figures:
     """Start the page, send it a photo of one size, and measure."""
-    with _page(bundle, source) as (port, process):
+    with device(bundle, source) as (port, process):
         before = process.memory_info().rss
         _search(port, photo)  # loads what the first search needs
         with _peak(process) as peak:
@@ -124,27 +120,6 @@ def measure(bundle: Path, source: Path, size: int, photo: bytes, times: int) -> 
         ten_answers={str(code): answers.count(code) for code in sorted(set(answers))},
         page_longest_s=round(max(page), 3),
     )
-
-
-@contextmanager
-def _page(bundle: Path, picture: Path) -> Iterator[tuple[int, psutil.Process]]:
-    with tempfile.TemporaryDirectory() as folder:
-        pictures = Path(folder, "pictures")
-        pictures.mkdir()
-        shutil.copy(picture, pictures)
-        port = free_port()
-        process = subprocess.Popen(
-            [PROGRAM, "edge", "run", "--bundle", bundle, "--camera", pictures, "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "VISUAL_SEARCH_DEVICE__DATA_DIR": folder},
-        )
-        try:
-            until(lambda: newest(port).get("verdict") in ("match", "one_of", "unknown"))
-            yield port, psutil.Process(process.pid)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(10)
 
 
 @contextmanager
