@@ -92,7 +92,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     grocery, featurizer = root / "data" / "grocery", Featurizer.open()
     skus = sorted(folder.name for folder in (grocery / "photos").iterdir())
-    table = Table(title="right, one of these, unknown, wrong: per cent")
+    table = Table(title="right, one of these, among the guesses, unknown, wrong: per cent")
     for column in ("items", "catalogue", "photos", "queries", "promised", "came"):
         table.add_column(column, justify="left" if column == "catalogue" else "right")
     found, largest = [], 0.0

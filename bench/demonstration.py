@@ -88,7 +88,7 @@ def _count(rest: Rest, counts: Counter[str], histogram: HistogramBaseline, bundl
     counts["first"] += rest.first == rest.sku
     counts["right"] += named == rest.sku
     counts["one_of"] += verdict is Verdict.ONE_OF
-    counts["unknown"] += verdict is Verdict.UNKNOWN
+    counts["unknown"] += verdict.claim == "unknown"
     counts["unsettled"] += verdict is Verdict.NOTHING
     if rest.crop is not None:
         counts["histogram"] += histogram.first(rest.crop) == rest.sku

@@ -110,7 +110,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     found = of_all(networks(root)[NETWORK], root / "data")
     (RESULTS / "predictions.json").write_text(json.dumps(found, indent=1))
-    table = Table(title="right, one of these, unknown, wrong: per cent")
+    table = Table(title="right, one of these, among the guesses, unknown, wrong: per cent")
     columns = ("photos", "own, expected", "own, came", "relatives, expected", "relatives, came")
     for column in ("catalogue", *columns):
         table.add_column(column, justify="left" if column == "catalogue" else "right")

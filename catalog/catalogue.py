@@ -60,15 +60,18 @@ class Answer:
     """What a catalogue says about a picture.
 
     Attributes:
-        verdict: "match", "one_of" (one of a few) or "unknown".
+        verdict: "match", "one_of" (one of a few) or "unknown". An unknown thing may have guesses.
         matches: The items found, the likeliest first, also where the verdict is unknown.
         named: The items that the verdict is about, the likeliest first: one for a match, two or
             three for one of a few, none for unknown.
+        guesses: What an unknown thing perhaps is, the likeliest first, at most three: together at
+            least 30 % likely, and not likely enough to be named.
     """
 
     verdict: Verdict
     matches: tuple[ItemMatch, ...]
     named: tuple[ItemMatch, ...]
+    guesses: tuple[ItemMatch, ...] = ()
 
 
 class Catalogue:
@@ -195,13 +198,14 @@ class Catalogue:
         query = bundle.describe(image)
         matches = bundle.identify(vector, query, max(limit, MOST_NAMED), exact=exact)
         calibration = bundle.manifest.calibration
-        verdict, named = decide(
+        verdict, count = decide(
             [match.confidence or 0.0 for match in matches],
             calibration.rejection_threshold,
             calibration.ambiguity_ratio,
         )
         found = self._with_items(matches)
-        return Answer(verdict, found[:limit], found[:named])
+        named, guesses = ((), found[:count]) if verdict is Verdict.PERHAPS else (found[:count], ())
+        return Answer(Verdict(verdict.claim), found[:limit], named, guesses)
 
     def search(
         self, query: PictureSource | Vectors, *, limit: int = 10, exact: bool = False

@@ -109,7 +109,7 @@ class Sighting:
         at: Since when, in Unix seconds.
         seen_until: Until when it was seen, in Unix seconds.
         verdict: The verdict.
-        matches: The items that it names, best first; none for unknown and nothing.
+        matches: The items that it names, best first; none where nothing is claimed.
         bundle: The id of the bundle that was searched.
         timings: What each stage took.
         crop_jpeg: The crop that was searched; empty where none was.
@@ -117,6 +117,7 @@ class Sighting:
         code: The text of the code that named the item; empty where no code did.
         unknown_gtin: The product number that was read and that no item has; empty where there
             is none.
+        guesses: The items that it perhaps is, best first; only where the verdict is PERHAPS.
     """
 
     id: str
@@ -131,3 +132,4 @@ class Sighting:
     things: int = 1
     code: str = ""
     unknown_gtin: str = ""
+    guesses: tuple[Candidate, ...] = ()

@@ -120,6 +120,8 @@ def search(
                         "named": named,
                         "unknown": named == 0,
                     }
+                    if answer.guesses:
+                        document["guesses"] = len(answer.guesses)
             except PhotoError as error:
                 click.echo(one_line(f"error: {error}"), err=True)
                 errors.append(document | {"error": str(error)})
@@ -201,7 +203,14 @@ def _print_answer(answer: dict[str, Any]) -> None:
     if answer.get("answer") == "one_of":
         click.echo(f"one of the first {answer['named']}")
     if answer.get("unknown"):
-        click.echo("unknown: not sure enough that it is any of these")
+        click.echo(_guesses(answer.get("guesses", 0)))
+
+
+def _guesses(number: int) -> str:
+    if not number:
+        return "unknown: not sure enough that it is any of these"
+    of = "the first" if number == 1 else f"one of the first {number}"
+    return f"perhaps {of}: not sure enough to name it"
 
 
 @catalog.command()

@@ -93,6 +93,8 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
         print_json(_document(result))
         return
     unknown = "" if result.unknown is None else f", {result.unknown:.1%} called unknown"
+    if result.known is not None and result.known.perhaps:
+        unknown += f"; of its own things {result.known.perhaps:.1%} have it among the guesses"
     click.echo(
         f"{result.queries} photos: {result.top1:.1%} right first, "
         f"{result.top5:.1%} among the first five{unknown}"
@@ -130,7 +132,8 @@ def _document(result: Evaluation) -> dict[str, object]:
 
 def _print_expected(result: Evaluation, calibration: Calibration) -> None:
     table = Table(box=None)
-    for column in ("of 100 looks at", "right", "one of these", "unknown", "wrong"):
+    columns = ("of 100 looks at", "right", "one of these", "perhaps", "unknown", "wrong")
+    for column in columns:
         table.add_column(column, justify="left" if column.startswith("of") else "right")
     rows: list[tuple[str, OutcomeShares | None]] = [("its own things, measured", result.known)]
     rows.append(("  expected", calibration.expected_in_catalogue if result.known else None))
@@ -140,7 +143,7 @@ def _print_expected(result: Evaluation, calibration: Calibration) -> None:
         rows.append(("  expected of shipped ones", calibration.expected_distractors))
     for name, shares in rows:
         if shares is not None:
-            cells = (shares.right, shares.one_of, shares.unknown, shares.wrong)
+            cells = (shares.right, shares.one_of, shares.perhaps, shares.unknown, shares.wrong)
             table.add_row(name, *(f"{100 * share:.1f}" for share in cells))
     Console().print(table)
     if result.held is not None:
@@ -208,5 +211,6 @@ def in_words(shares: OutcomeShares) -> str:
     """Return the end of a sentence that begins with "of 100"."""
     return (
         f"{100 * shares.right:.0f} right, {100 * shares.one_of:.0f} one of these, "
-        f"{100 * shares.unknown:.0f} unknown, {100 * shares.wrong:.0f} wrong"
+        f"{100 * shares.perhaps:.0f} among the guesses, {100 * shares.unknown:.0f} unknown, "
+        f"{100 * shares.wrong:.0f} wrong"
     )

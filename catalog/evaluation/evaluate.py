@@ -23,6 +23,7 @@ from catalog.sources.source import DEFAULT_READING, ReadOptions
 from catalog.sources.walk import pictures_below
 
 TOLERANCE = 0.05  # by how much a measured share may differ from the predicted one
+NOTHING_CLAIMED = ("unknown", "perhaps")  # fields of `OutcomeShares`
 LIKE_A_COPY = 0.8  # cosine similarity of the nearest photo from which it may be the same photo
 
 PhotoProgress = Callable[[int, int], None]  # photos done, of how many
@@ -59,7 +60,8 @@ class Evaluation:
         top1: Share of them whose item came first; a sku that the bundle does not hold is never
             right.
         top5: Share of them whose item was among the first five.
-        unknown: Share of them whose verdict was unknown; None where only vectors were compared.
+        unknown: Share of them whose verdict was unknown, with guesses or without; None where only
+            vectors were compared.
         known: Outcomes for photos of things in the catalogue.
         foreign: Outcomes for photos of other things, those of the foreign folder included.
         foreign_asked: Number of photos of other things.
@@ -163,7 +165,7 @@ def evaluate(
         first_skipped = f"{skipped[0].name}: {skipped[0].reason}"
         raise ContentError(f"{folder}: none of its photos could be used; {first_skipped}")
     summary = _Summary() if vectors_only else _summary(bundle, answers)
-    unknown = [_outcome(bundle, answer) == "unknown" for answer in answers[:queries]]
+    unknown = [_outcome(bundle, answer) in NOTHING_CLAIMED for answer in answers[:queries]]
     labels = {photo.label for photo in photos if photo.label is not None}
     return Evaluation(
         queries=queries,

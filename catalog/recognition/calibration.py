@@ -25,13 +25,15 @@ class _Strict(BaseModel):
 
 
 class OutcomeShares(_Strict):
-    """Shares of answers: right, the right item among a few, unknown, wrong.
+    """Shares of answers: right, the right item among a few, among the guesses, unknown, wrong.
 
-    For things that are not in the catalogue `right` is 0, because no named item is right.
+    Guesses without the right item count as unknown, because they claim nothing. For things that
+    are not in the catalogue `right` and `perhaps` are 0, because no item is right.
     """
 
     right: Probability
     one_of: Probability
+    perhaps: Probability = 0.0
     unknown: Probability
     wrong: Probability
 
@@ -105,6 +107,8 @@ def outcome(
     catalogue (`right` is None) it counts as itself, because a person is asked to choose.
     """
     verdict, named = decide(confidences, rejection_threshold, ambiguity_ratio)
+    if verdict is Verdict.PERHAPS:
+        return "perhaps" if right is not None and right in found[:named] else "unknown"
     if verdict is Verdict.UNKNOWN:
         return "unknown"
     if verdict is Verdict.ONE_OF:

@@ -163,7 +163,7 @@ class Appliance:
             "engine": bundle.featurizer.engine if bundle is not None else None,
             "catalogue": _description(bundle) if bundle is not None else None,
             "sync": self._sync_status(),
-            "verdict": observation.decision.verdict.value if observation else None,
+            "verdict": observation.decision.verdict.claim if observation else None,
             "timings_ms": {
                 stage: round(ms, 2) for stage, ms in vars(observation.answer_timings).items()
             }

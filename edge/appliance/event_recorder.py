@@ -165,9 +165,10 @@ class EventRecorder:
     def _put_sighting(self, sighting: Sighting, moment: Moment) -> None:
         timings = {name: round(ms, 2) for name, ms in vars(sighting.timings).items()}
         body = events.Sighting(
-            verdict=sighting.verdict.value,
+            verdict=sighting.verdict.claim,
             item=_item(sighting.matches[0]) if sighting.matches else None,
             others=tuple(_item(match) for match in sighting.matches[1 : 1 + OTHERS]),
+            guesses=tuple(_item(guess) for guess in sighting.guesses) or None,
             things=sighting.things,
             code=sighting.code[:LONGEST_CODE] or None,
             unknown_gtin=sighting.unknown_gtin or None,

@@ -191,7 +191,7 @@ class RecognitionLoop:
             self.latest.extend(frame.at)
             return observation.features is not None
         sighting = self.publish(observation, frame.at)
-        named = ", ".join(match.item.sku for match in sighting.matches[:3])
+        named = ", ".join(match.item.sku for match in (sighting.matches or sighting.guesses)[:3])
         log.info("%s %s", sighting.verdict.value, named)
         return observation.features is not None
 
@@ -209,6 +209,7 @@ def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:
         seen_until=at,
         verdict=decision.verdict,
         matches=_candidates(bundle, decision.matches[:MOST_MATCHES]),
+        guesses=_candidates(bundle, decision.guesses),
         bundle=bundle.id,
         timings=observation.answer_timings,
         crop_jpeg=crop_jpeg,

@@ -189,7 +189,7 @@ class Recognizer:
         decision = decide(found, self.bundle.manifest.calibration, self._decision)
         same_visit = scene.visit == self._decided_visit
         reading = self._reading if same_visit else CodeReading()
-        if same_visit and (reading.match or _confidence(decision) < _confidence(self._decision)):
+        if same_visit and (reading.match or decision.strength < self._decision.strength):
             decision = self._decision  # it was only turned, or lit in another way
         self._decided_visit = scene.visit
         observation = self._conclude(decision, reading, scene, timings)
@@ -257,11 +257,6 @@ class Recognizer:
         self._code_images.clear()
         self._answer = None
         self._decided_change = self._change = -1
-
-
-def _confidence(decision: Decision) -> float:
-    """The probability of the first item that a decision names; 0 where it names none."""
-    return (decision.matches[0].confidence or 0.0) if decision.matches else 0.0
 
 
 def _timed(frame: Frame, start: float) -> Timings:

@@ -1,4 +1,4 @@
-"""Decide what the device says: this item, one of these, unknown, or nothing."""
+"""Decide what the device says: this item, (perhaps) one of these, unknown, or nothing."""
 
 from __future__ import annotations
 
@@ -8,25 +8,38 @@ from dataclasses import dataclass
 from catalog.bundles.bundle import Match
 from catalog.recognition import decision
 from catalog.recognition.calibration import Calibration
-from catalog.recognition.decision import Verdict
+from catalog.recognition.decision import GUESS_THRESHOLD, LEAST_GUESS, Verdict
 
-POSSIBLE = 0.01  # probability from which an item is shown beside a match
 HYSTERESIS = 0.05  # probability; how much more it takes to leave a verdict than to keep it
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict and the items that it names, best first (none for unknown and nothing)."""
+    """A verdict and its items, best first.
+
+    Attributes:
+        verdict: The verdict.
+        matches: The items that it names; none where nothing is claimed.
+        guesses: The items that it perhaps is; only where the verdict is PERHAPS.
+    """
 
     verdict: Verdict
     matches: tuple[Match, ...] = ()
+    guesses: tuple[Match, ...] = ()
 
     @property
     def subject(self) -> object:
         """What the decision is about; two decisions with equal subjects say the same."""
         if self.verdict is Verdict.MATCH:
             return self.verdict, self.matches[0].sku
-        return self.verdict, frozenset(match.sku for match in self.matches[:2])
+        likeliest = (self.matches or self.guesses)[:2]
+        return self.verdict, frozenset(match.sku for match in likeliest)
+
+    @property
+    def strength(self) -> tuple[bool, float]:
+        """How much it says: whether it names an item, then the probability of its first item."""
+        items = self.matches or self.guesses
+        return bool(self.matches), (items[0].confidence or 0.0) if items else 0.0
 
 
 NOTHING = Decision(Verdict.NOTHING)
@@ -35,7 +48,7 @@ NOTHING = Decision(Verdict.NOTHING)
 def decide(
     found: Sequence[Match], calibration: Calibration, current: Decision = NOTHING
 ) -> Decision:
-    """Decide which of the items found to name.
+    """Decide which of the items found to name, or to guess.
 
     A match is followed by the other items that the thing may be after all.
 
@@ -46,19 +59,26 @@ def decide(
             flicker between two that are equally likely.
     """
     threshold, ratio = calibration.rejection_threshold, calibration.ambiguity_ratio
-    if current.verdict is Verdict.UNKNOWN:
+    guess = GUESS_THRESHOLD
+    if current.verdict in (Verdict.UNKNOWN, Verdict.PERHAPS):
         threshold = min(threshold + HYSTERESIS, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):
         threshold = max(threshold - HYSTERESIS, threshold / 2)
+    if current.verdict is Verdict.UNKNOWN:
+        guess += HYSTERESIS
+    elif current.verdict is not Verdict.NOTHING:
+        guess -= HYSTERESIS
     if current.verdict is Verdict.ONE_OF:
         ratio += HYSTERESIS
     elif current.verdict is Verdict.MATCH and found and current.matches[0].sku == found[0].sku:
         ratio -= HYSTERESIS
     probabilities = [match.confidence or 0.0 for match in found]
-    answer, count = decision.decide(probabilities, threshold, ratio)
+    answer, count = decision.decide(probabilities, threshold, ratio, guess)
     if answer is Verdict.UNKNOWN:
         return Decision(Verdict.UNKNOWN)
+    if answer is Verdict.PERHAPS:
+        return Decision(Verdict.PERHAPS, guesses=tuple(found[:count]))
     if answer is Verdict.ONE_OF:
         return Decision(Verdict.ONE_OF, tuple(found[:count]))
-    others = (match for match in found[1:] if (match.confidence or 0.0) >= POSSIBLE)
+    others = (match for match in found[1:] if (match.confidence or 0.0) >= LEAST_GUESS)
     return Decision(Verdict.MATCH, (found[0], *others))

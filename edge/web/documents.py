@@ -55,14 +55,18 @@ def whole_item_document(item: Item, catalogue: ServedCatalogue, root: str) -> Do
 
 
 def sighting_document(sighting: Sighting, root: str) -> Document:
-    """A sighting: similarity is a cosine, "sure" a probability, timings are in milliseconds."""
+    """A sighting: similarity is a cosine, "sure" a probability, timings are in milliseconds.
+
+    It has guesses only where there are some; its verdict is then "unknown".
+    """
     timings = sighting.timings
+    guesses = [_match_document(guess, sighting.bundle, root) for guess in sighting.guesses]
     return {
         "id": sighting.id,
         "sequence": sighting.sequence,
         "at": timestamp(sighting.at),
         "seen_until": timestamp(sighting.seen_until),
-        "verdict": str(sighting.verdict),
+        "verdict": sighting.verdict.claim,
         "matches": [_match_document(match, sighting.bundle, root) for match in sighting.matches],
         "things": sighting.things,
         "code": sighting.code or None,
@@ -78,7 +82,7 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
             "show": round(timings.show, 2),
         },
         "bundle": sighting.bundle,
-    }
+    } | ({"guesses": guesses} if guesses else {})
 
 
 def state_document(appliance: ServedAppliance, page: str, root: str) -> Document:

@@ -12,6 +12,7 @@ from edge.web.interfaces import ServedAppliance
 RENEWED_SECONDS = 3
 TURNS = 100  # so often it renews itself, then it tries the page: a kiosk is never left here
 CLEAR = 0.95  # probability from which a match counts as clear; as in words.js
+CERTAINTY = ((0.9, "Very likely"), (0.6, "Probably"), (0.0, "Perhaps"))  # each from; as there
 NEXT_BEST = 3
 
 
@@ -41,5 +42,14 @@ def _confidence(sighting: Sighting) -> str:
     """How confident the answer is, in a visitor's words."""
     if sighting.code:
         return "Read from its code"
+    if sighting.guesses:
+        return "Perhaps this one" if len(sighting.guesses) == 1 else "Perhaps one of these"
+    if sighting.verdict is Verdict.ONE_OF:
+        together = sum(match.confidence for match in sighting.matches)
+        return f"{_certainty(together)} one of these"
     sure = sighting.matches[0].confidence if sighting.matches else 0.0
-    return "A clear match" if sure >= CLEAR else "Very likely this one"
+    return "A clear match" if sure >= CLEAR else f"{_certainty(sure)} this one"
+
+
+def _certainty(probability: float) -> str:
+    return next(words for least, words in CERTAINTY if probability >= least)

@@ -24,6 +24,7 @@ from sync.outbox.clock import Moment, now
 Kind = Literal["sighting", "status", "heartbeat", "features", "message"]
 
 VERSION = 1
+SCHEMA_VERSION = "1.1"  # the second number grows with each new field
 MAX_BYTES = 5000  # of a document, with its position in the stream; IoT Core bills by 5 KB
 MAX_FEATURES_BYTES = 40_000  # 2,048 numbers need about 20,000
 MAX_THUMBNAIL_BYTES = 3000  # of JPEG; a third more as base64
@@ -67,11 +68,20 @@ class Timings(_Part):
 
 
 class Sighting(_Part):
-    """A changed verdict; `item` is the best one, `others` come next."""
+    """A changed verdict; `item` is the best one, `others` come next.
+
+    An unknown thing may have guesses, which claim nothing.
+    """
 
     verdict: Literal["match", "one_of", "unknown", "nothing"]
     item: Item | None = None
     others: tuple[Item, ...] = Field(default=(), max_length=4)
+    guesses: tuple[Item, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=3,
+        description="what an unknown thing perhaps is, best first; missing where there are none",
+    )
     things: int = Field(default=1, ge=0, description="that lie there; the largest is meant")
     code: str | None = Field(default=None, max_length=200, description="that named the item")
     unknown_gtin: str | None = Field(
@@ -228,6 +238,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of all documents."""
     title = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:visual-search:event:{SCHEMA_VERSION}",
         "title": "visual-search event",
     }
     return title | DOCUMENT.json_schema()
@@ -241,7 +252,7 @@ def _shorter(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield _cut(body, max_length) | ({"thumbnail": thumbnail} if thumbnail else {})
     for max_length in (400, 200, 100):
         yield _cut(body, max_length)
-    yield _cut({key: body[key] for key in body if key not in ("others", "details")}, 100)
+    yield _cut({key: body[key] for key in body if key not in ("others", "guesses", "details")}, 100)
 
 
 def _cut(value: Any, max_length: int) -> Any:

@@ -201,9 +201,10 @@ class StandInDevice:
         """A sighting of the numbered things."""
         number = next(self.numbers)
         gap = found[0][1] - found[1][1] if len(found) > 1 else 1.0
-        sure = min(0.99, 0.5 + 2 * gap)
-        matches = tuple(
-            Candidate(ITEMS[thing], thing, similarity, sure if place == 0 else (1 - sure) / 2)
+        is_guess = verdict is Verdict.PERHAPS
+        sure = min(0.99, 0.5 + 2 * gap) * (0.5 if is_guess else 1)
+        candidates = tuple(
+            Candidate(ITEMS[thing], thing, similarity, sure if place == 0 else (1 - sure) / 4)
             for place, (thing, similarity) in enumerate(found)
         )
         shown = look if look is not None else (found[0][0] if found else None)
@@ -213,7 +214,8 @@ class StandInDevice:
             at=time.time(),
             seen_until=time.time(),
             verdict=verdict,
-            matches=matches,
+            matches=() if is_guess else candidates,
+            guesses=candidates if is_guess else (),
             bundle=BUNDLE,
             timings=Timings(4.1, 2.3, 14.8, 0.6, 1.2),
             crop_jpeg=b"" if shown is None else draw_look(shown),
@@ -270,6 +272,8 @@ def show_state(device: StandInDevice, state: str) -> None:
         device.show(Verdict.MATCH, [(CUP, 0.91), (LAMP, 0.52), (SHELL, 0.47), (GEAR, 0.41)])
     elif state == "one_of":
         device.show(Verdict.ONE_OF, [(GEAR, 0.74), (WRENCH, 0.72), (SHELL, 0.7)])
+    elif state == "perhaps":
+        device.show(Verdict.PERHAPS, [(GEAR, 0.6), (LONG, 0.59), (SHELL, 0.58)], look=HOSTILE)
     elif state == "unknown":
         device.show(Verdict.UNKNOWN, [], look=HOSTILE)
     elif state == "long":

@@ -1,7 +1,7 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
 import { icon, isOwnScreen, make } from "./dom.js";
-import { capitalized, confidenceWords, unbroken } from "./words.js";
+import { capitalized, choiceWords, confidenceWords, guessWords, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
 const LONG_TITLE = 48; // letters; longer ones are set smaller
@@ -44,8 +44,9 @@ function verdictView(sighting, open, name) {
     case "match":
       return matchView(sighting.matches, open, sighting.code);
     case "one_of":
-      return choiceView("Probably one of these", sighting.matches.slice(0, NEXT_BEST), open);
+      return choiceView(choiceWords(sighting.matches), sighting.matches.slice(0, NEXT_BEST), open);
     case "unknown":
+      if (sighting.guesses) return guessView(sighting.guesses, open, name);
       return sentenceView(
         "turn",
         "I don’t know this one.",
@@ -60,7 +61,7 @@ function verdictView(sighting, open, name) {
 
 function matchView(matches, open, code) {
   const [best, ...others] = matches;
-  const confidence = code ? "Read from its code" : confidenceWords(matches);
+  const confidence = code ? "Read from its code" : confidenceWords(best);
   const view = make("article", "match", make("p", "sure", confidence), thing(best));
   if (others.length) {
     const next = make("section", "others", make("h3", "also", "Not it? Perhaps one of these"));
@@ -104,6 +105,15 @@ export function choiceView(heading, items, open) {
     list.append(make("li", "", card));
   }
   return make("article", "choice", make("h2", "heading", heading), list);
+}
+
+// What an unknown thing perhaps is, plainly as guesses.
+function guessView(guesses, open, name) {
+  const view = choiceView(guessWords(guesses), guesses, open);
+  view.classList.add("guess");
+  const advice = ["I am not sure. Try turning it, or ", textButton("search by name", name), "."];
+  view.querySelector(".heading").after(make("p", "advice", ...advice));
+  return view;
 }
 
 export function foundView(items, open) {

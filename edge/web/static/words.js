@@ -1,10 +1,29 @@
 // The page's texts, in a visitor's words.
 
 const CLEAR = 0.95; // probability from which a match counts as clear
+const CERTAINTY = [ // the probability from which each word is used
+  [0.9, "Very likely"],
+  [0.6, "Probably"],
+  [0, "Perhaps"],
+];
 
 // The device's confidence in words: visitors cannot judge a number.
-export function confidenceWords(matches) {
-  return matches[0].sure >= CLEAR ? "A clear match" : "Very likely this one";
+export function confidenceWords(match) {
+  return match.sure >= CLEAR ? "A clear match" : `${certainty(match.sure)} this one`;
+}
+
+// The heading of items of which one is likely to be the right one.
+export function choiceWords(items) {
+  return `${certainty(items.reduce((sum, item) => sum + item.sure, 0))} one of these`;
+}
+
+// The heading of guesses, which claim nothing, however likely they are.
+export function guessWords(guesses) {
+  return guesses.length === 1 ? "Perhaps this one" : "Perhaps one of these";
+}
+
+function certainty(probability) {
+  return CERTAINTY.find(([least]) => probability >= least)[1];
 }
 
 // One sentence for screen readers.
@@ -18,7 +37,9 @@ export function spokenVerdict(sighting) {
     case "one_of":
       return `One of these: ${titles.join("; ")}`;
     case "unknown":
-      return "I don’t know this one. Try turning it, or search by name.";
+      return sighting.guesses
+        ? `I am not sure. ${guessWords(sighting.guesses)}: ${sighting.guesses.map((guess) => guess.title).join("; ")}`
+        : "I don’t know this one. Try turning it, or search by name.";
     default:
       return "";
   }

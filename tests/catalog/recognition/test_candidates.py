@@ -257,7 +257,9 @@ def test_no_measure_counts_against_its_item_and_the_same_cases_give_the_same_wei
         ([0.9, 0.05], (Verdict.MATCH, 1)),
         ([0.5, 0.4, 0.02], (Verdict.ONE_OF, 2)),
         ([0.3, 0.25, 0.23], (Verdict.ONE_OF, 3)),
-        ([0.3, 0.1], (Verdict.UNKNOWN, 0)),
+        ([0.3, 0.1], (Verdict.PERHAPS, 2)),
+        ([0.3, 0.1, 0.009], (Verdict.PERHAPS, 2)),
+        ([0.15, 0.1, 0.04], (Verdict.UNKNOWN, 0)),
         ([], (Verdict.UNKNOWN, 0)),
     ],
 )

@@ -257,6 +257,19 @@ def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Pa
         assert [event["sku"] for event in found["others"]] == ["WR-17"]
 
 
+def test_guesses_are_reported_as_such_of_an_unknown_thing(tmp_path: Path) -> None:
+    recorder = opened(tmp_path)
+    recorder._thread.start()
+    recorder.sighting(StandInDevice().sighting(Verdict.PERHAPS, [(CUP, 0.6), (WRENCH, 0.5)]))
+    recorder.sighting(StandInDevice().sighting(Verdict.UNKNOWN, []))
+    recorder.stop()
+    guessed, unknown = [event for event in read_events(tmp_path) if event["kind"] == "sighting"]
+    assert guessed["verdict"] == unknown["verdict"] == "unknown"
+    assert [guess["sku"] for guess in guessed["guesses"]] == ["CUP-01", "WR-17"]
+    assert "item" not in guessed
+    assert "guesses" not in unknown
+
+
 def test_features_are_limited_in_rate(small_bundle: Path, tmp_path: Path) -> None:
     recorder = opened(tmp_path, report_features=True, features_interval_s=3600)
     recorder.start(Bundle.open(small_bundle), CounterSnapshot)

@@ -55,9 +55,42 @@ def test_one_of_these_has_at_most_three_cards() -> None:
     assert [match.sku for match in decision.matches] == ["a", "b", "c"]
 
 
-def test_below_the_threshold_it_is_unknown_and_names_nothing() -> None:
-    decision = decide(found(apple=0.55, pear=0.02), CALIBRATION)
-    assert decision == Decision(Verdict.UNKNOWN)
+def test_below_the_threshold_it_names_nothing_and_guesses() -> None:
+    decision = decide(found(apple=0.55, pear=0.02, plum=0.002), CALIBRATION)
+    assert decision.verdict is Verdict.PERHAPS
+    assert decision.matches == ()
+    assert [guess.sku for guess in decision.guesses] == ["apple", "pear"]
+
+
+def test_what_is_not_worth_a_guess_is_unknown() -> None:
+    assert decide(found(apple=0.2, pear=0.05), CALIBRATION) == Decision(Verdict.UNKNOWN)
+
+
+def test_a_low_threshold_names_nothing_that_would_not_be_a_guess() -> None:
+    low = CALIBRATION.model_copy(update={"rejection_threshold": 0.01})
+    assert decide(found(apple=0.012), low).verdict is Verdict.UNKNOWN
+    assert decide(found(apple=0.29, pear=0.05), low).verdict is Verdict.ONE_OF
+    assert decide(found(apple=0.31, pear=0.05), low).verdict is Verdict.MATCH
+
+
+def test_guesses_do_not_flicker() -> None:
+    guess = decide(found(apple=0.32), CALIBRATION)
+    assert guess.verdict is Verdict.PERHAPS
+    assert decide(found(apple=0.27), CALIBRATION, guess).verdict is Verdict.PERHAPS
+    assert decide(found(apple=0.24), CALIBRATION, guess).verdict is Verdict.UNKNOWN
+    unknown = Decision(Verdict.UNKNOWN)
+    assert decide(found(apple=0.32), CALIBRATION, unknown) == unknown
+    assert decide(found(apple=0.36), CALIBRATION, unknown).verdict is Verdict.PERHAPS
+    assert decide(found(apple=0.62), CALIBRATION, guess).verdict is Verdict.PERHAPS
+    assert decide(found(apple=0.66), CALIBRATION, guess).verdict is Verdict.MATCH
+
+
+def test_a_guess_says_more_than_nothing_and_less_than_a_name() -> None:
+    match, guess = (
+        Decision(Verdict.MATCH, tuple(found(apple=0.5))),
+        Decision(Verdict.PERHAPS, guesses=tuple(found(apple=0.55))),
+    )
+    assert Decision(Verdict.UNKNOWN).strength < guess.strength < match.strength
 
 
 def test_likely_one_of_three_is_not_unknown_though_none_alone_is_likely() -> None:
@@ -71,9 +104,9 @@ def test_nothing_found_is_unknown() -> None:
 def test_the_current_decision_is_a_little_favoured() -> None:
     current = decide(found(apple=0.9, pear=0.05), CALIBRATION)
     assert decide(found(apple=0.57, pear=0.01), CALIBRATION, current).verdict is Verdict.MATCH
-    assert decide(found(apple=0.52, pear=0.01), CALIBRATION, current).verdict is Verdict.UNKNOWN
+    assert decide(found(apple=0.52, pear=0.01), CALIBRATION, current).verdict is Verdict.PERHAPS
     unknown = Decision(Verdict.UNKNOWN)
-    assert decide(found(apple=0.62, pear=0.01), CALIBRATION, unknown).verdict is Verdict.UNKNOWN
+    assert decide(found(apple=0.62, pear=0.01), CALIBRATION, unknown).verdict is Verdict.PERHAPS
 
 
 def test_two_of_these_in_another_order_say_the_same() -> None:

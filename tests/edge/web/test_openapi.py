@@ -85,6 +85,16 @@ def test_answers_fit_their_schemas(path: str, address: str) -> None:
     check(answer.get_json(), path, "get", "200")
 
 
+def test_guesses_fit() -> None:
+    """An unknown thing may have some."""
+    device = StandInDevice()
+    device.show(Verdict.PERHAPS, [(CUP, 0.6), (WRENCH, 0.5)])
+    document = create_app(device).test_client().get("/api/latest").get_json()
+    assert document["sighting"]["verdict"] == "unknown"
+    assert [guess["sku"] for guess in document["sighting"]["guesses"]] == ["CUP-01", "WR-17"]
+    check(document, "/api/latest")
+
+
 def test_empty_state_fits() -> None:
     """That holds before the first sighting and without a catalogue."""
     device = StandInDevice(opened=None)

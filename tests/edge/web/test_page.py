@@ -57,7 +57,7 @@ FLAGS = (
 ).split()
 KIOSK, WIDE, PHONE, TABLET = (800, 480), (1920, 1080), (390, 844), (768, 1024)
 SIZES = {"kiosk": KIOSK, "wide": WIDE, "phone": PHONE}
-STATES = ("match", "one_of", "unknown", "nothing", "long", "hostile", "offline")
+STATES = ("match", "one_of", "perhaps", "unknown", "nothing", "long", "hostile", "offline")
 SECONDS = 1000  # Playwright counts milliseconds
 CLOCK_AHEAD = """const Here = Date; globalThis.Date = class extends Here {
   constructor(...of) { of.length ? super(...of) : super(Date.now()); }
@@ -229,10 +229,40 @@ def test_match_appears_then_the_next(page: Page, device: StandInDevice) -> None:
     expect(page.locator("#spoken")).to_have_text("Blue stoneware cup. Shelf A 3")
     assert "0.9" not in page.locator("#answer").inner_text()
     assert all_pictures_are_there(page)
-    device.show(Verdict.MATCH, [(SHELL, 0.7), (CUP, 0.68)])
+    device.show(Verdict.MATCH, [(SHELL, 0.7), (CUP, 0.48)])
     expect(label.locator(".title")).to_have_text("Nautilus shell, polished")
     expect(label.locator(".sure")).to_have_text("Very likely this one")
     expect(label.locator(".price")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [(0.45, "A clear match"), (0.48, "Very likely"), (0.6, "Probably"), (0.69, "Perhaps")],
+)
+def test_words_follow_the_number(
+    page: Page, device: StandInDevice, second: float, words: str
+) -> None:
+    """No match is shown with words that its confidence does not bear."""
+    device.show(Verdict.MATCH, [(SHELL, 0.7), (CUP, second)])
+    expect(page.locator(".match .sure")).to_contain_text(words)
+
+
+def test_guesses_are_plainly_guesses(page: Page, device: StandInDevice) -> None:
+    """They claim nothing, say what to do, and open their items."""
+    device.show(Verdict.PERHAPS, [(GEAR, 0.6), (CUP, 0.59)], look=HOSTILE)
+    expect(page.locator(".guess .heading")).to_have_text("Perhaps one of these")
+    expect(page.locator(".guess .advice")).to_contain_text(
+        "I am not sure. Try turning it, or search by name."
+    )
+    expect(page.locator(".guess .card .name")).to_have_text(
+        ["Spur gear, 24 teeth, module 1.5", "Blue stoneware cup"]
+    )
+    expect(page.locator("#spoken")).to_contain_text("I am not sure. Perhaps one of these: Spur")
+    page.locator(".guess .card").first.click()
+    expect(page.locator(".item .title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+    page.keyboard.press("Escape")
+    device.show(Verdict.PERHAPS, [(CUP, 0.6)], look=HOSTILE)
+    expect(page.locator(".guess .heading")).to_have_text("Perhaps this one")
 
 
 def test_one_of_these_then_unknown_then_nothing(page: Page, device: StandInDevice) -> None:
@@ -696,6 +726,7 @@ def test_landmarks_are_named(page: Page) -> None:
 FIRST_WORDS = {
     "match": "Blue stoneware cup",
     "one_of": "Probably one of these",
+    "perhaps": "Perhaps one of these",
     "unknown": "I don\u2019t know this one.",
     "nothing": "Hold something in front of the camera",
     "long": "Stainless steel",

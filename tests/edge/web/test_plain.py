@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+import edge.web
 from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
+from edge.web.plain import CERTAINTY, CLEAR
 from edge.web.security import CONTENT_SECURITY_POLICY
 from tests.edge.web.test_page import CHROMIUM, browser, visiting, within
 from tests.support.web_stand_in import (
@@ -43,6 +46,7 @@ def read(device: StandInDevice, path: str = "/plain") -> str:
     [
         ("match", "A clear match Blue stoneware cup Shelf A 3 € 14.50 Material Stoneware"),
         ("one_of", "Probably one of these Spur gear, 24 teeth, module 1.5 Rack 4, bin 7 · € 23.00"),
+        ("perhaps", "Perhaps one of these I am not sure. Try turning it. Spur gear, 24 teeth"),
         ("unknown", "I don\u2019t know this one. Try turning it."),
         ("nothing", "Hold something in front of the camera I will tell you what it is."),
         ("offline", "The camera was unplugged. No picture from the camera"),
@@ -53,6 +57,14 @@ def test_each_answer_in_words(state: str, words: str) -> None:
     device = StandInDevice()
     show_state(device, state)
     assert words in read(device)
+
+
+def test_words_are_those_of_the_page() -> None:
+    """Both pages use each word from the same probability on."""
+    script = (Path(edge.web.__path__[0]) / "static" / "words.js").read_text(encoding="utf-8")
+    table = re.findall(r'\[([0-9.]+), "([A-Z][a-z ]+)"\],', script)
+    assert [(float(least), words) for least, words in table] == list(CERTAINTY)
+    assert f"const CLEAR = {CLEAR};" in script
 
 
 def test_before_the_first_answer_and_without_a_catalogue() -> None:
