@@ -24,7 +24,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.errors import VisualSearchError
 from catalog.core.photos import encode_jpeg
 from catalog.core.settings import DeviceSettings, device_id
-from edge.appliance import health
+from edge import health
 from edge.appliance.camera_reports import CameraReports
 from edge.cameras.reader import CameraState
 from edge.counters import CounterSnapshot

@@ -18,6 +18,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 WsgiApp = Callable[..., Iterable[bytes]]
 
 HOST_OF_PROXY = "visual_search.host_of_proxy"  # in a request's environment
+WAS_FORWARDED = "visual_search.was_forwarded"  # there, whether a proxy, or a client, says so
 FORWARDED = frozenset(("forwarded",))
 X_FORWARDED = frozenset(
     ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port")
@@ -46,6 +47,7 @@ class TrustedProxies:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
+        environ[WAS_FORWARDED] = any(f"HTTP_{header}" in environ for header in PROXY_HEADERS)
         if not is_in(client_address(environ["REMOTE_ADDR"]), self._networks):
             for header in PROXY_HEADERS:
                 environ.pop(f"HTTP_{header}", None)

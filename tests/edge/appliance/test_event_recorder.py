@@ -23,7 +23,7 @@ from catalog.bundles.shelf import Shelf
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, load
 from catalog.recognition.decision import Verdict
-from edge.appliance import health
+from edge import health
 from edge.appliance.appliance import Appliance
 from edge.appliance.event_recorder import MOST_TASKS, EventRecorder, open_recorder, thumbnail
 from edge.appliance.opening import open_bundle
