@@ -58,6 +58,7 @@ setup(
         "edge.simulator",
         "edge.vision",
         "edge.web",
+        "edge.web.staff",
         "sync",
         "sync.catalogues",
         "sync.cli",
@@ -89,6 +90,7 @@ setup(
     },
     install_requires=[
         "annoy>=1.17.3,<2",
+        "argon2-cffi>=23.1,<26",
         "av>=14,<18",  # 17, where the C library is new enough for its wheels
         "click>=8.1,<9",
         "cryptography>=43",

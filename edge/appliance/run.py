@@ -102,6 +102,7 @@ def run(
         trusted=settings.trusted_networks,
         tls=tls,
         show_address=settings.show_address,
+        state_folder=state_folder,
     )
     server = Server(
         app,

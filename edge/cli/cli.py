@@ -177,6 +177,31 @@ def capture(
         click.echo(f"{len(paths)} photos in {photos / sku}")
 
 
+@edge.command()
+@click.option("--choose", is_flag=True, help="Ask for the PIN instead of making one up.")
+@click.pass_obj
+def pin(config: Path | None, *, choose: bool) -> None:
+    """Set a new PIN for the staff's area of the page, /staff.
+
+    Prints it once; the device keeps only a hash of it. Whoever is signed in there is signed out,
+    and a lock-out after wrong PINs ends.
+
+    \b
+    Examples:
+      visual-search edge pin
+      visual-search edge pin --choose
+    """
+    from edge.web.staff.pin import StaffPin, new_pin
+
+    device = load("device", DeviceSettings, config)
+    chosen = click.prompt("PIN", hide_input=True, confirmation_prompt=True) if choose else new_pin()
+    StaffPin(device.state).set(chosen, replace=True)
+    if choose:
+        click.echo("the staff's PIN is set")
+    else:
+        click.echo(f"the staff's PIN is now {chosen}; it is shown only here")
+
+
 def print_addresses(addresses: list[str]) -> None:
     """Print where the page is."""
     click.echo(f"the page: {'   '.join(addresses)}   (Ctrl-C stops)")

@@ -19,6 +19,9 @@ from edge.web.problems import answer_with_problems
 from edge.web.proxies import Network, TrustedProxies
 from edge.web.searches import Searches
 from edge.web.security import protect
+from edge.web.staff.access import Access
+from edge.web.staff.pin import StaffPin
+from edge.web.staff.status import add_status
 from edge.web.streams import Streams, add_streams
 from edge.web.tls import Tls, add_authority, require_tls
 from edge.web.uploads import MOST_BYTES
@@ -37,6 +40,7 @@ def create_app(
     tls: Tls | None = None,
     *,
     show_address: bool = True,
+    state_folder: Path | None = None,
 ) -> Flask:
     """Make the application that shows an appliance.
 
@@ -48,6 +52,7 @@ def create_app(
         trusted: Where reverse proxies are that are believed who asks, and for which name.
         tls: What connections are encrypted with; None for plain HTTP.
         show_address: Whether the device's own screen shows the page's address in that network.
+        state_folder: Where the staff's PIN is kept; None where nobody can enter the staff's area.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
@@ -60,6 +65,7 @@ def create_app(
     if tls is not None:
         require_tls(app)
     answer_with_problems(app)
+    Access(StaffPin(state_folder) if state_folder is not None else None).add_to(app)
     Api(appliance, searches, streams, page).add_to(app)
     Metrics(appliance).add_to(app)
     searches.add_to(app)
@@ -68,6 +74,7 @@ def create_app(
     add_plain(app, appliance)
     add_authority(app, tls)
     add_own_address(app, announcement, show=show_address)
+    add_status(app, appliance, state_folder)
 
     def add_last_slash() -> Response | None:
         """Send /search to /search/, which the page's relative addresses need."""
@@ -78,9 +85,13 @@ def create_app(
     def show_page() -> str:
         return render_template("page.html", page=page, root=request.script_root)
 
+    def staff() -> str:
+        return render_template("staff.html", root=request.script_root)
+
     app.before_request(add_last_slash)
 
     app.add_url_rule("/", view_func=show_page)
+    app.add_url_rule("/staff", view_func=staff)
     app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     return app
 

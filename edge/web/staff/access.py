@@ -1,0 +1,155 @@
+"""Let nobody change anything who has not entered the staff's PIN."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, jsonify, request
+
+from catalog.core.errors import ContentError
+from edge.web.problems import ProblemError
+from edge.web.proxies import WAS_FORWARDED, client_address
+from edge.web.security import HARMLESS_METHODS, host_name
+from edge.web.staff.body import body
+from edge.web.staff.pin import LockedOutError, StaffPin, WrongPinError
+from edge.web.staff.sessions import Session, Sessions
+
+COOKIE = "visual-search-staff"
+TOKEN_HEADER = "X-Staff-Token"  # noqa: S105 - the header's name
+STAFF_PATH = "/api/staff/"
+OPEN_VIEWS = frozenset(
+    # these two only read; the others are the way in
+    ("matches", "search", "staff_session", "enter_pin", "set_pin")
+)
+ENTER = "Enter the staff's PIN at /staff first."
+
+
+class Access:
+    """Guards every route that changes something, and those below `STAFF_PATH`.
+
+    A route is guarded unless it is named here: who adds one cannot forget the guard.
+
+    Args:
+        pin: The staff's PIN; None where the device has no place to keep one: then nobody enters.
+    """
+
+    def __init__(self, pin: StaffPin | None) -> None:
+        self._pin = pin
+        self._sessions = Sessions()
+
+    def add_to(self, app: Flask) -> None:
+        """Guard the routes of `app`, and serve the way in."""
+        app.before_request(self._guard)
+        path = f"{STAFF_PATH}session"
+        app.add_url_rule(path, "staff_session", self.session)
+        app.add_url_rule(path, "enter_pin", self.enter_pin, methods=["POST"])
+        app.add_url_rule(path, "leave", self.leave, methods=["DELETE"])
+        app.add_url_rule(f"{STAFF_PATH}pin", "set_pin", self.set_pin, methods=["POST"])
+
+    def session(self) -> Response:
+        """Whether a PIN is set, may be set from here, and was entered."""
+        return self._answer(self._session())
+
+    def enter_pin(self) -> Response:
+        """Begin a session with the PIN of the request."""
+        pin = self._the_pin()
+        try:
+            mark = pin.check(_pin_of_request(), here=_is_here())
+        except WrongPinError as error:
+            raise ProblemError(403, str(error)) from error
+        except LockedOutError as error:
+            headers = {"Retry-After": str(max(1, round(error.seconds)))}
+            raise ProblemError(429, str(error), headers) from error
+        return self._begin(mark)
+
+    def set_pin(self) -> Response:
+        """Set the first PIN, at the device itself, and begin a session."""
+        pin = self._the_pin()
+        if not _is_here():
+            raise ProblemError(
+                403,
+                "The first PIN is set on the device itself: open http://localhost there, "
+                "or run 'visual-search edge pin'.",
+            )
+        try:
+            done = pin.set(_pin_of_request(), replace=False)
+        except ContentError as error:
+            raise ProblemError(400, str(error)) from error
+        if not done:
+            raise ProblemError(
+                409, "There is a PIN already; 'visual-search edge pin' on the device sets another."
+            )
+        return self._begin(pin.mark)
+
+    def leave(self) -> Response:
+        """End the session."""
+        self._sessions.end(request.cookies.get(COOKIE, ""))
+        response = self._answer(None)
+        response.delete_cookie(COOKIE, path=request.script_root or "/")
+        return response
+
+    def _guard(self) -> None:
+        """Refuse the request unless it only reads, or comes with a session and its token."""
+        changes = request.method not in HARMLESS_METHODS
+        if request.endpoint is None or request.endpoint in OPEN_VIEWS:
+            return
+        if not changes and not request.path.startswith(STAFF_PATH):
+            return
+        session = self._session()
+        if session is None:
+            raise ProblemError(401, ENTER)
+        token = request.headers.get(TOKEN_HEADER, "")
+        if changes and not secrets.compare_digest(token.encode(), session.token.encode()):
+            raise ProblemError(403, f"The header {TOKEN_HEADER} is not this session's.")
+
+    def _session(self) -> Session | None:
+        cookie = request.cookies.get(COOKIE)
+        if not cookie or self._pin is None:
+            return None
+        return self._sessions.find(cookie, self._pin.mark)
+
+    def _the_pin(self) -> StaffPin:
+        if self._pin is None:
+            raise ProblemError(403, "This device has no folder to keep a PIN in.")
+        return self._pin
+
+    def _begin(self, mark: str) -> Response:
+        cookie, session = self._sessions.begin(mark)
+        response = self._answer(session)
+        response.set_cookie(
+            COOKIE,
+            cookie,
+            path=request.script_root or "/",
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
+
+    def _answer(self, session: Session | None) -> Response:
+        is_set = self._pin is not None and bool(self._pin.mark)
+        return jsonify(
+            {
+                "pin_set": is_set,
+                "may_set_pin": not is_set and self._pin is not None and _is_here(),
+                "encrypted": request.is_secure or _is_here(),
+                "token": session.token if session else None,
+            }
+        )
+
+
+def _is_here() -> bool:
+    """Whether the request comes from a browser on the device itself."""
+    address = client_address(request.remote_addr or "")
+    name = host_name(request.headers.get("Host", ""))
+    host = client_address(name)
+    at_localhost = name == "localhost" or (host is not None and host.is_loopback)
+    forwarded = bool(request.environ.get(WAS_FORWARDED))
+    return address is not None and address.is_loopback and at_localhost and not forwarded
+
+
+def _pin_of_request() -> str:
+    pin = body().get("pin")
+    if not isinstance(pin, str):
+        raise ProblemError(400, 'Send a JSON object with the PIN, as {"pin": "..."}.')
+    return pin

@@ -1,0 +1,129 @@
+"""How the device is, each point in a sentence, and what to do where it is not well."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from flask import Flask, Response, jsonify
+
+from catalog.core.errors import VisualSearchError
+from catalog.core.findings import Finding
+from catalog.core.state import read_sync_state
+from edge.health import free_bytes, temperature_c
+from edge.web.interfaces import ServedAppliance
+from edge.web.staff.access import STAFF_PATH
+
+LEAST_ROOM = 1 << 30  # bytes; a new catalogue needs it beside the old
+HOT_C = 80.0
+LONG_QUEUE = 1000  # events
+
+
+def add_status(app: Flask, appliance: ServedAppliance, folder: Path | None) -> None:
+    """Serve the findings about the device.
+
+    Args:
+        app: The application.
+        appliance: The appliance.
+        folder: The state folder; None where there is none.
+    """
+
+    def staff_status() -> Response:
+        found = [asdict(finding) for finding in examine(appliance, folder)]
+        return jsonify({"findings": found})
+
+    app.add_url_rule(f"{STAFF_PATH}status", view_func=staff_status)
+
+
+def examine(appliance: ServedAppliance, folder: Path | None) -> Iterator[Finding]:
+    """Look at every part of a running device."""
+    yield _camera(appliance)
+    yield _catalogue(appliance)
+    if folder is not None:
+        yield _sync(folder)
+    yield _outbox(appliance)
+    if folder is not None:
+        yield _disk(folder)
+    if (temperature := temperature_c()) is not None:
+        yield _temperature(temperature)
+    engine = appliance.status().get("engine") or "no network runs"
+    yield Finding(
+        "versions",
+        "ok",
+        f"visual-search {version('visual-search')}, Python {platform.python_version()}, {engine}",
+    )
+
+
+def _camera(appliance: ServedAppliance) -> Finding:
+    camera = appliance.camera()
+    if camera.state == "online":
+        return Finding("camera", "ok", f"{camera.name} sends pictures")
+    if camera.state == "starting":
+        return Finding("camera", "note", f"{camera.name} is starting", "wait for a moment")
+    remedy = "look at its plug and its power; 'visual-search doctor' on the device says more"
+    return Finding("camera", "wrong", camera.message or f"{camera.name} is away", remedy)
+
+
+def _catalogue(appliance: ServedAppliance) -> Finding:
+    try:
+        bundle = appliance.catalogue.id
+    except VisualSearchError as error:
+        return Finding("catalogue", "wrong", str(error))
+    if trouble := appliance.trouble():
+        remedy = "start the device again; where that does not help, go back to the catalogue before"
+        return Finding("catalogue", "wrong", f"the device {trouble}", remedy)
+    described = appliance.status().get("catalogue")
+    fields = described if isinstance(described, dict) else {}
+    name = f"{fields.get('title') or 'a catalogue'}, {bundle}"
+    counted = f": {fields['items']:,} items" if isinstance(fields.get("items"), int) else ""
+    return Finding("catalogue", "ok", f"{name}{counted}")
+
+
+def _sync(folder: Path) -> Finding:
+    state = read_sync_state(folder)
+    if state.checked_at is None:
+        return Finding("sync", "ok", "never ran; it is needed only where catalogues are fetched")
+    last = f"{_ago(state.checked_at)}: {state.message or state.outcome}"
+    if state.failed:
+        return Finding("sync", "wrong", last, "'visual-search sync doctor' on the device says more")
+    return Finding("sync", "ok", last)
+
+
+def _outbox(appliance: ServedAppliance) -> Finding:
+    counters = appliance.counters()
+    if counters.outbox_trouble:
+        remedy = "'visual-search doctor' on the device says more"
+        return Finding("outbox", "wrong", counters.outbox_trouble, remedy)
+    if counters.outbox is None:
+        return Finding("outbox", "ok", "nothing is reported")
+    waiting = counters.outbox.length
+    if waiting > LONG_QUEUE:
+        remedy = "look whether the device is in its network, and whether 'sync run' runs"
+        return Finding("outbox", "note", f"{waiting:,} events wait to be sent", remedy)
+    return Finding("outbox", "ok", f"{waiting:,} events wait to be sent")
+
+
+def _disk(folder: Path) -> Finding:
+    free = free_bytes(folder)
+    room = f"{free / (1 << 30):,.1f} GiB are free"
+    if free < LEAST_ROOM:
+        return Finding("disk", "wrong", room, "make room; a new catalogue needs a GiB")
+    return Finding("disk", "ok", room)
+
+
+def _temperature(celsius: float) -> Finding:
+    measured = f"{celsius:.0f} °C"
+    if celsius > HOT_C:
+        return Finding("temperature", "note", measured, "give the device air; it slows down")
+    return Finding("temperature", "ok", measured)
+
+
+def _ago(moment: datetime) -> str:
+    minutes = round((datetime.now(UTC) - moment).total_seconds() / 60)
+    if minutes < 2:
+        return "just now"
+    return f"{minutes} minutes ago" if minutes < 120 else f"{minutes // 60} hours ago"

@@ -1,0 +1,57 @@
+// Requests of the staff's area: each carries the session's token, and an end of the session is told.
+
+import { timeLimit } from "./dom.js";
+
+const PATIENCE = 30_000; // ms
+
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+export class StaffLink {
+  #token = null;
+
+  // onLeft() is called when the device no longer knows the session.
+  constructor({ onLeft }) {
+    this.onLeft = onLeft;
+  }
+
+  get entered() {
+    return this.#token !== null;
+  }
+
+  // The answer to a request as an object; Refused with the device's own sentence where there is one.
+  async ask(method, path, content = undefined) {
+    const headers = {};
+    if (this.#token) headers["X-Staff-Token"] = this.#token;
+    if (content !== undefined) headers["Content-Type"] = "application/json";
+    let answer;
+    try {
+      answer = await fetch(path, {
+        method,
+        headers,
+        body: content === undefined ? undefined : JSON.stringify(content),
+        cache: "no-store",
+        signal: timeLimit(PATIENCE),
+      });
+    } catch {
+      throw new Refused(0, "The device does not answer. Look whether it is on and in this network.");
+    }
+    const found = await answer.json().catch(() => ({}));
+    if (answer.ok) return found;
+    if (answer.status === 401 && this.entered) {
+      this.#token = null;
+      this.onLeft();
+    }
+    throw new Refused(answer.status, found.detail || `The device answered ${answer.status}.`);
+  }
+
+  async session(method, path, content = undefined) {
+    const found = await this.ask(method, path, content);
+    this.#token = found.token;
+    return found;
+  }
+}

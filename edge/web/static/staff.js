@@ -1,0 +1,55 @@
+// The staff's area: the way in, and the cards behind it.
+
+import { byId } from "./dom.js";
+import { DeviceCard } from "./staff-device.js";
+import { StaffLink } from "./staff-link.js";
+
+const SESSION = "api/staff/session";
+
+const link = new StaffLink({ onLeft: () => show({ pin_set: true, token: null, encrypted: true }) });
+const cards = [new DeviceCard(link)];
+let setsPin = false;
+
+function complain(error) {
+  byId("trouble").textContent = error.message;
+  byId("trouble").hidden = false;
+}
+
+// Show what the session allows: the way in, or the cards.
+function show(session) {
+  const entered = session.token !== null;
+  setsPin = !session.pin_set && session.may_set_pin;
+  byId("trouble").hidden = true;
+  byId("leave").hidden = !entered;
+  byId("enter").hidden = entered;
+  byId("enter-plain").hidden = session.encrypted;
+  byId("enter-title").textContent = setsPin ? "Choose a PIN" : "Enter the PIN";
+  byId("enter-words").textContent = enterWords(session);
+  byId("pin").autocomplete = setsPin ? "new-password" : "current-password";
+  for (const card of cards) card.show(entered);
+  if (!entered) byId("pin").focus();
+}
+
+function enterWords(session) {
+  if (setsPin) return "Six to twelve digits. With it the staff teach this device and look after it.";
+  if (session.pin_set) return "With it the staff teach this device and look after it.";
+  return "No PIN is set yet. Set it on the device itself: open http://localhost there, or run “visual-search edge pin”.";
+}
+
+byId("enter").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const wrong = byId("enter-wrong");
+  wrong.hidden = true;
+  try {
+    const pin = byId("pin").value;
+    show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, { pin }));
+  } catch (error) {
+    wrong.textContent = error.message;
+    wrong.hidden = false;
+  }
+  byId("pin").value = "";
+});
+
+byId("leave").addEventListener("click", () => link.session("DELETE", SESSION).then(show, complain));
+
+link.session("GET", SESSION).then(show, complain);
