@@ -23,13 +23,14 @@ DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
 def routed() -> dict[str, set[str]]:
     """The app's paths in the document's notation, with their methods."""
-    paths = {}
+    paths: dict[str, set[str]] = {}
     for rule in create_app(StandInDevice()).url_map.iter_rules():
         assert isinstance(rule, Rule)
         if rule.endpoint == "static":
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-        paths[path] = {method.lower() for method in rule.methods or ()} - {"head", "options"}
+        methods = {method.lower() for method in rule.methods or ()} - {"head", "options"}
+        paths[path] = paths.get(path, set()) | methods
     return paths
 
 
