@@ -52,7 +52,7 @@ PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$
   crash-test damage-test tuf-conformance device-wheels loss-test deeplens-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
-demo: $(VENV)/demo $(if $(filter efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
+demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
 	@export VISUAL_SEARCH_DEVICE__DATA_DIR=$${VISUAL_SEARCH_DEVICE__DATA_DIR:-.demo}; \
 	 [ -e "$$VISUAL_SEARCH_DEVICE__DATA_DIR/demo/catalogue.bundle" ] || \
 	   echo "Drawing a catalogue and building its index (a minute, once) ..."; \

@@ -80,6 +80,7 @@ setup(
             "negatives.npz",
             "network.onnx",
         ],
+        "catalog.networks.pretrained": ["drawn.npz", "negatives.npz"],
         "catalog.evaluation": ["confusions.html"],
         "catalog.recognition.local_features": ["basis.npz"],
         "edge": ["py.typed"],

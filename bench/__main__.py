@@ -24,7 +24,8 @@ from bench.stages import STAGES, rendered_frames, stage_times
 from bench.timing import network_ms
 from bench.verify import memory_figures, thousand_items, verify_figures
 from catalog.bundles.bundle import Bundle
-from catalog.networks.featurizer import Descriptor, Featurizer
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.network import Descriptor, Network
 
 RESULTS = Path("bench-results")
 CASES = (("640x480", 640, 480, False), ("640x480, a viewer", 640, 480, True),
@@ -41,7 +42,7 @@ def main() -> None:
     root = materials()
     if root is not None:
         descriptor = Descriptor("mobilenet_v2", "mobilenet_v2_1.0_224.onnx", None, 224)
-        networks["MobileNetV2-224"] = Featurizer(root / "models", descriptor)
+        networks["MobileNetV2-224"] = Featurizer(Network(root / "models", descriptor))
     results: dict[str, dict[str, float]] = {}
 
     with console.status("building a catalogue of 10,000 photos"):

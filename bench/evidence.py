@@ -26,7 +26,8 @@ from bench.materials import materials
 from catalog.building.build import build
 from catalog.bundles.bundle import Bundle
 from catalog.evaluation.evaluate import Evaluation, evaluate
-from catalog.networks.featurizer import Descriptor, Featurizer
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.network import Descriptor, Network
 from catalog.recognition.calibration import OutcomeShares
 from catalog.sources.read import read_source
 
@@ -48,9 +49,9 @@ def networks(root: Path) -> dict[str, Featurizer]:
     )
     return {
         "embedded": Featurizer.open(),
-        "efficientnet_lite0": Featurizer(models, lite),
+        "efficientnet_lite0": Featurizer(Network(models, lite)),
         "mobilenet_v2": Featurizer(
-            models, Descriptor("mobilenet_v2", "mobilenet_v2_1.0_224.onnx", None, 224)
+            Network(models, Descriptor("mobilenet_v2", "mobilenet_v2_1.0_224.onnx", None, 224))
         ),
     }
 

@@ -81,8 +81,8 @@ def process_figures(bundle: Path, thing: Path) -> dict[str, float]:
 
 def bare_start() -> float:
     """Seconds to start Python, open the embedded network in onnxruntime and run it once."""
-    featurizer = Featurizer.open()
-    command = [sys.executable, "-c", BARE, str(featurizer.path), str(featurizer.descriptor.size)]
+    (network,) = Featurizer.open().networks
+    command = [sys.executable, "-c", BARE, str(network.path), str(network.descriptor.size)]
     return median_ms(lambda: subprocess.run(command, check=True), 5) / 1000
 
 

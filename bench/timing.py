@@ -24,6 +24,7 @@ def median_ms(work: Callable[[], object], times: int) -> float:
 
 def network_ms(featurizer: Featurizer, batch: int = 1) -> float:
     """Milliseconds of the bare network for each picture of a batch in memory, on one thread."""
-    side = featurizer.descriptor.size
+    (network,) = featurizer.networks
+    side = network.descriptor.size
     tensor = np.random.default_rng(0).normal(size=(batch, 3, side, side)).astype(np.float32)
-    return median_ms(lambda: featurizer.run(tensor), 200 // batch) / batch
+    return median_ms(lambda: network.run(tensor), 200 // batch) / batch

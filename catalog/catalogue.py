@@ -24,7 +24,7 @@ from catalog.core.errors import BundleError, ContentError, PhotoError
 from catalog.core.photos import Picture, decode
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Vectors, normalised
-from catalog.networks.models import open_model
+from catalog.networks.models import default_models, open_models
 from catalog.recognition.decision import MOST_NAMED, Verdict, decide
 from catalog.sources.source import DEFAULT_READING, ReadOptions, default_title
 
@@ -111,7 +111,7 @@ class Catalogue:
         out: str | os.PathLike[str],
         *,
         title: str | None = None,
-        model: str = "embedded",
+        model: str | Sequence[str] | None = None,
         reading: ReadOptions = DEFAULT_READING,
         options: BuildOptions | None = None,
         settings: CatalogSettings | None = None,
@@ -126,7 +126,8 @@ class Catalogue:
                 export of a shop).
             out: The bundle's folder; a bundle that is there is exchanged in one step.
             title: What to call the catalogue; by default the name of `photos`.
-            model: "embedded", a featurizer folder, an ONNX file, or a network's name.
+            model: "embedded", a featurizer folder, an ONNX file, or a network's name; or two of
+                them, which answer together. None: as the command chooses.
             reading: How to understand `photos` where they do not tell so themselves.
             options: What an owner may choose.
             settings: Where the build cache is and which engine runs the network; by default as
@@ -150,7 +151,9 @@ class Catalogue:
         from catalog.sources.read import read_source
 
         source, settings = Path(photos), settings or load("catalog", CatalogSettings)
-        featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
+        engine, cache = settings.engine, settings.cache
+        models = [model] if isinstance(model, str) else model or default_models(engine, cache)
+        featurizer = open_models(models, engine=engine, cache=cache)
         return build_source(
             read_source(source, reading),
             Path(out),
@@ -296,7 +299,7 @@ class Catalogue:
     @property
     def _enough(self) -> int:
         """The shorter side in pixels that suffices of a photo."""
-        return max(self.bundle.featurizer.descriptor.enough, ENOUGH)
+        return max(self.bundle.featurizer.enough, ENOUGH)
 
     def _vector(self, query: PictureSource | Vectors) -> Vectors:
         if not isinstance(query, np.ndarray) or query.ndim != 1:

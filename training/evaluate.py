@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from catalog.core.photos import Picture, decode
-from catalog.networks.featurizer import Descriptor, Featurizer, read_descriptor
+from catalog.core.vectors import normalised
+from catalog.networks.network import Descriptor, Network, read_descriptor
 from training.data import Floats
 from training.drawn import MODES
 from training.errors import plain_errors
@@ -32,18 +33,18 @@ ENGINE = "onnxruntime"
 AT_ONCE = 32
 
 
-def opened(folder: Path, resize: Resize | None = None, short_side: int | None = None) -> Featurizer:
-    """Open a featurizer folder's network, perhaps with another way to resize pictures."""
+def opened(folder: Path, resize: Resize | None = None, short_side: int | None = None) -> Network:
+    """Open the network of a featurizer folder, perhaps with another way to resize pictures."""
     descriptor = read_descriptor(folder)
     if resize is not None:
         short = short_side or round(descriptor.size * 8 / 7)
         descriptor = replace(
             descriptor, resize=resize, short_side=short if resize == "crop" else None
         )
-    return Featurizer(folder, descriptor, ENGINE)
+    return Network(folder, descriptor, ENGINE)
 
 
-def as_featurizer(teacher: Teacher, models: Path, size: int = TEACHER_SIZE) -> Featurizer:
+def as_featurizer(teacher: Teacher, models: Path, size: int = TEACHER_SIZE) -> Network:
     """A pretrained network with its usual preprocessing, at `size` pixels."""
     descriptor = Descriptor(
         name=teacher.name,
@@ -54,21 +55,21 @@ def as_featurizer(teacher: Teacher, models: Path, size: int = TEACHER_SIZE) -> F
         std=(teacher.std,) * 3,
         short_side=size * 8 // 7,
     )
-    return Featurizer(models, descriptor, ENGINE)
+    return Network(models, descriptor, ENGINE)
 
 
-def vectors_of(featurizer: Featurizer, pictures: Iterable[Picture]) -> Floats:
+def vectors_of(network: Network, pictures: Iterable[Picture]) -> Floats:
     """Unit vectors (n, d) of BGR pictures, a few at a time."""
     rest, found = iter(pictures), []
     while some := list(islice(rest, AT_ONCE)):
-        found.append(featurizer.embed(some))
+        found.append(normalised(network.raw(some)))
     return np.concatenate(found)
 
 
-def photo_vectors(featurizer: Featurizer, paths: Sequence[Path]) -> Floats:
+def photo_vectors(network: Network, paths: Sequence[Path]) -> Floats:
     """Unit vectors (n, d) of picture files."""
-    enough = featurizer.descriptor.enough
-    return vectors_of(featurizer, (decode(p.read_bytes(), str(p), enough) for p in paths))
+    enough = network.descriptor.enough
+    return vectors_of(network, (decode(p.read_bytes(), str(p), enough) for p in paths))
 
 
 def recall(
@@ -96,50 +97,48 @@ def leave_one_out(
     return 100.0 * float(right.mean() if asking is None else right[asking].mean())
 
 
-def labelled(
-    featurizer: Featurizer, root: Path, starts: Sequence[str] = ("",)
-) -> tuple[Floats, Labels]:
+def labelled(network: Network, root: Path, starts: Sequence[str] = ("",)) -> tuple[Floats, Labels]:
     """Vectors and labels of a folder-per-class set."""
     pairs = sorted(p for start in starts for p in folder_per_class(root, start))
-    return photo_vectors(featurizer, [p for p, _ in pairs]), np.array([label for _, label in pairs])
+    return photo_vectors(network, [p for p, _ in pairs]), np.array([label for _, label in pairs])
 
 
-def photo_figures(featurizer: Featurizer, data: Path, aside: int, *, dev: bool) -> dict[str, float]:
+def photo_figures(network: Network, data: Path, aside: int, *, dev: bool) -> dict[str, float]:
     """Measure on the photo sets; with `dev` only on those that settings may be chosen by.
 
     aside: number of Caltech pool classes that were left out of training.
     """
-    known, known_labels = labelled(featurizer, data / "grocery" / "photos")
+    known, known_labels = labelled(network, data / "grocery" / "photos")
     clean = sorted((data / "grocery" / "iconic").glob("*.webp"))
-    icons, icon_labels = photo_vectors(featurizer, clean), np.array([p.stem for p in clean])
-    asked, asked_labels = labelled(featurizer, data / "grocery" / ("dev" if dev else "queries"))
+    icons, icon_labels = photo_vectors(network, clean), np.array([p.stem for p in clean])
+    asked, asked_labels = labelled(network, data / "grocery" / ("dev" if dev else "queries"))
     start = "dev " if dev else ""
     figures = {
         start + "photos@1": recall(known, known_labels, asked, asked_labels),
         start + "iconic@1": recall(icons, icon_labels, asked, asked_labels),
         start + "iconic@5": recall(icons, icon_labels, asked, asked_labels, 5),
         start + "clothing@1": leave_one_out(
-            *labelled(featurizer, data / "clothing", ("dev-",) if dev else ("dev-", "test-"))
+            *labelled(network, data / "clothing", ("dev-",) if dev else ("dev-", "test-"))
         ),
     }
     if dev and aside:
-        vectors, names = labelled(featurizer, data / "pool" / "caltech")
+        vectors, names = labelled(network, data / "pool" / "caltech")
         asking = np.isin(names, sorted(held_back(data, aside)))
         figures["dev unseen@1"] = leave_one_out(vectors, names, asking)
     if not dev:
-        figures["unseen@1"] = leave_one_out(*labelled(featurizer, data / "caltech-unseen"))
+        figures["unseen@1"] = leave_one_out(*labelled(network, data / "caltech-unseen"))
     return figures
 
 
-def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, float]:
+def drawn_figures(network: Network, held: Any, mode: str) -> dict[str, float]:
     """Measure on held-out drawn products: recall, also among look-alikes, and unknown products."""
     if mode != "crop":  # the stored views are already squashed or letterboxed
-        featurizer = copy.copy(featurizer)
-        featurizer.descriptor = replace(featurizer.descriptor, resize="squash", short_side=None)
+        network = copy.copy(network)
+        network.descriptor = replace(network.descriptor, resize="squash", short_side=None)
     sets = {name: held[f"{mode}-{name}"] for name in ("catalogue", "queries", "outside")}
     things, views = sets["catalogue"].shape[:2]
     known, asked, unknown = (
-        vectors_of(featurizer, pictures.reshape(-1, *pictures.shape[2:])[..., ::-1])
+        vectors_of(network, pictures.reshape(-1, *pictures.shape[2:])[..., ::-1])
         for pictures in sets.values()
     )
     owner, truth = (
@@ -163,7 +162,7 @@ def drawn_figures(featurizer: Featurizer, held: Any, mode: str) -> dict[str, flo
     }
 
 
-def milliseconds(own: Featurizer, other: Featurizer, rounds: int = 200) -> tuple[float, float]:
+def milliseconds(own: Network, other: Network, rounds: int = 200) -> tuple[float, float]:
     """Median milliseconds of two networks, in turn, so that both run on an equally busy machine."""
     rng = np.random.default_rng(0)
     both = [
@@ -206,15 +205,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{own:.2f} ms, beside MobileNetV2 at 160 pixels: {other:.2f} ms")
     held = None if options.cache is None else np.load(options.cache / "held.npz")
     for chosen in options.modes or [None]:
-        featurizer = opened(options.folder, chosen, options.short_side)
-        mode = featurizer.descriptor.resize
+        network = opened(options.folder, chosen, options.short_side)
+        mode = network.descriptor.resize
         figures: dict[str, float] = {}
         if not options.no_photos:
-            figures |= photo_figures(
-                featurizer, folder / "data", options.held_back, dev=options.dev
-            )
+            figures |= photo_figures(network, folder / "data", options.held_back, dev=options.dev)
         if held is not None:
-            figures |= drawn_figures(featurizer, held, mode)
+            figures |= drawn_figures(network, held, mode)
         print(f"{mode}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
 
 

@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from catalog.core.errors import FeaturizerError
-from catalog.networks.featurizer import Descriptor, write_descriptor
+from catalog.networks.network import Descriptor, write_descriptor
 from training.checkpoint import write_checkpoint
 from training.errors import plain_errors
 from training.network import Network, folded

@@ -21,8 +21,8 @@ from catalog.cli.sources import items_option, print_source
 from catalog.core.errors import ContentError, FeaturizerError, MissingExtraError
 from catalog.core.terminal import as_json, print_json, progress_bars
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
-from catalog.networks.featurizer import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
 from catalog.networks.folder import written_whole
+from catalog.networks.network import DESCRIPTOR, EMBEDDED, Descriptor, read_descriptor
 from catalog.sources.read import read_source
 from catalog.sources.source import ItemFolders, ReadOptions, SourceItem
 from training.errors import plain_errors

@@ -1,10 +1,10 @@
-"""Embed the foreign photos that calibration uses with the embedded network.
+"""Embed the foreign photos that calibration uses with the networks whose vectors are shipped.
 
     python -m training.negatives
 
-Writes ``catalog/networks/embedded/negatives.npz``; make it again
-with all new weights. It has three photos of each kind of thing in the Caltech pool. The network
-was trained on these photos, without labels.
+Writes ``negatives.npz`` into ``catalog/networks/embedded`` and ``catalog/networks/pretrained``;
+make them again with all new weights. They hold three photos of each kind of thing in the Caltech
+pool. The embedded network was trained on these photos, without labels.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from bench.materials import materials
 from catalog.building import distractors
 from catalog.core.photos import decode
-from catalog.networks.featurizer import Featurizer
-from catalog.recognition.colours import colours
+from catalog.core.settings import CatalogSettings
 
 OF_EACH_KIND = 3
 
@@ -29,12 +26,9 @@ def main() -> None:
     if root is None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
     places = [place for kind in _kinds(root) for place in kind]
-    featurizer = Featurizer.open()
     photos = [decode(place.read_bytes(), place.name) for place in places]
-    raw = np.concatenate([featurizer.raw([photo]) for photo in photos])
-    coloured = np.stack([colours(photo) for photo in photos])
-    distractors.write_photos(raw, coloured, featurizer.network_id)
-    print(f"{distractors.PHOTOS}: {len(raw)} photos")
+    distractors.write_photos(photos, distractors.shipped_networks(CatalogSettings().cache))
+    print(f"{distractors.PHOTOS}: {len(photos)} photos")
 
 
 def _kinds(root: Path) -> list[list[Path]]:

@@ -21,8 +21,9 @@ from catalog.bundles.bundle import Bundle
 from catalog.cli.cli import catalog
 from catalog.core.errors import ContentError, FeaturizerError
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE
-from catalog.networks.featurizer import EMBEDDED, Descriptor, Featurizer
+from catalog.networks.featurizer import Featurizer
 from catalog.networks.importing.params import read_arrays, read_parameters, write_arrays
+from catalog.networks.network import EMBEDDED, Descriptor
 from training.bank import Maker
 from training.cutouts import read_cutout
 from training.drawn import PART_THINGS
@@ -62,11 +63,11 @@ def described(size: int) -> Descriptor:
 
 def test_the_shipped_weights_are_read_back_as_they_are_run() -> None:
     network = read_network(EMBEDDED, SETTINGS.network).eval()
-    featurizer = Featurizer.open(EMBEDDED)
+    (embedded,) = Featurizer.open(EMBEDDED).networks
     pixels = np.random.default_rng(0).normal(size=(2, 3, 160, 160)).astype(np.float32)
     with torch.no_grad():
         found = network(torch.from_numpy(pixels)).numpy()
-    assert np.abs(found - featurizer.run(pixels)).max() < 1e-3
+    assert np.abs(found - embedded.run(pixels)).max() < 1e-3
 
 
 def test_a_network_is_written_as_a_featurizer_that_says_the_same(tmp_path: Path) -> None:
@@ -75,7 +76,8 @@ def test_a_network_is_written_as_a_featurizer_that_says_the_same(tmp_path: Path)
     pixels = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
     with torch.no_grad():
         wanted = network(torch.from_numpy(pixels)).numpy()
-    assert np.abs(wanted - Featurizer.open(tmp_path, "onnxruntime").run(pixels)).max() < 0.01
+    (written,) = Featurizer.open(tmp_path, "onnxruntime").networks
+    assert np.abs(wanted - written.run(pixels)).max() < 0.01
     again = read_network(tmp_path, SETTINGS.network).eval()
     with torch.no_grad():
         assert np.abs(wanted - again(torch.from_numpy(pixels)).numpy()).max() < 0.01
@@ -123,7 +125,7 @@ def test_fine_tuning_draws_items_apart_on_photos_that_it_held_back(tmp_path: Pat
     assert [one["asked"] for one in json.loads(compare.stdout)] == [12, 12]
     words = ["build", str(tmp_path / "photos"), "--out", str(bundle), "--model", str(out)]
     assert product.invoke(catalog, words).exit_code == 0
-    assert Bundle.open(bundle).featurizer.descriptor.name == "own"
+    assert Bundle.open(bundle).featurizer.name == "own"
 
 
 def test_fine_tuning_says_of_a_foreign_network_that_it_is_one(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from catalog.networks.featurizer import Descriptor
+from catalog.networks.network import Descriptor
 from training.augment import augmented, recoloured
 from training.data import Image, random_crop, resized
 from training.loss import pairs

@@ -19,6 +19,7 @@ from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import CollectedPhotos, PhotoCopy, StageProgress, collect
 from catalog.building.distractors import drawn_distractors, photo_distractors
 from catalog.building.features import SkippedPhoto
+from catalog.building.weights import former_weights, weigh
 from catalog.building.workspace import publish, workspace
 from catalog.bundles.manifest import IndexEntry, is_bundle
 from catalog.core.errors import BundleError, ContentError, FeaturizerError
@@ -42,8 +43,8 @@ class BuildOptions:
     """What an owner may choose.
 
     Attributes:
-        refit_projection: Fit the projection of long vectors anew, even where the bundle that is
-            replaced has one.
+        refit_projection: Learn the weights of two networks and the projection of long vectors
+            anew, even where the bundle that is replaced has them.
         false_accept_rate: Share of the shipped distractors that may be named.
         strict: Build nothing when a photo, row or file cannot be used, an item has no photo, or
             the source is warned of.
@@ -67,6 +68,7 @@ class BuildReport:
         unconfirmed: How many photos by address are as fetched earlier, because their servers did
             not answer or no longer have them.
         copies: The photos that are copies of others of their item, and are not in the bundle.
+        weights: The names of two networks and how much each counts; empty where there is one.
         same_picture: The skus of different items that show the same picture, in groups.
         left_out: The rows and files of the source that were not used, as "PLACE: REASON".
         notes: What was taken for what in the source, in sentences.
@@ -90,6 +92,7 @@ class BuildReport:
     photos_per_second: float
     seconds: float
     unconfirmed: int = 0
+    weights: tuple[tuple[str, float], ...] = ()
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -135,8 +138,8 @@ def build(
     """Build a bundle of `items` at `out`.
 
     `out` must be absent or a bundle, which then is exchanged in one step. An interruption at any
-    time leaves it as it was; the next build reuses finished features. Vectors that are too long
-    for Annoy are projected as in the bundle that is replaced.
+    time leaves it as it was; the next build reuses finished features. Two networks are weighed, and
+    vectors that are too long for Annoy are projected, as in the bundle that is replaced.
 
     Raises:
         BundleError: `out` is something else.
@@ -154,6 +157,8 @@ def build(
         collected, raw = collect(items, featurizer, cache, folder, progress, on_skip)
         without_photos = _check_photos(items, collected, options)
         collecting = time.monotonic() - start
+        former = None if options.refit_projection else former_weights(target, featurizer)
+        featurizer = weigh(featurizer, raw, collected, former, cache, progress)
         featurizer = _with_projection(featurizer, raw, target, options)
         stored, loss = _embed(featurizer, raw, collected.skus)
         unprojected = raw if featurizer.projection else None
@@ -176,7 +181,7 @@ def build(
         index = write.write_vectors(folder, stored, featurizer, collected.photos, cache.addresses)
         progress("index", 1, 1)
         write.write_metadata(folder, items, collected.photos)
-        write.write_featurizer(folder, featurizer)
+        featurizer.write(folder / "featurizer")
         manifest, identity = write.write_manifest(
             folder, title, collected.skus, featurizer, loss, index, learned.calibration
         )
@@ -201,6 +206,7 @@ def build(
         photos_per_second=round(given / collecting, 1),
         seconds=round(time.monotonic() - start, 2),
         unconfirmed=cache.addresses.unconfirmed,
+        weights=featurizer.shares if len(featurizer.networks) > 1 else (),
     )
 
 
@@ -260,8 +266,7 @@ def _embed(
 def _photo_vectors(
     stored: NDArray[np.float16], collected: CollectedPhotos, raw: Vectors | None, folder: Path
 ) -> PhotoVectors:
-    owners = np.unique(np.array(collected.skus, object), return_inverse=True)[1].astype(np.int64)
     local_features = (
         LocalFeatureStore(folder, len(collected.photos)) if collected.local_features else None
     )
-    return PhotoVectors(stored, owners, collected.colours, local_features, raw)
+    return PhotoVectors(stored, collected.owners, collected.colours, local_features, raw)

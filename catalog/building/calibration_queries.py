@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.collect import BundlePhoto, StageProgress
 from catalog.building.features import read_place
+from catalog.building.raw_vectors import cached_raw
 from catalog.core.errors import ContentError
 from catalog.core.photos import Picture, decode
 from catalog.core.vectors import normalised
@@ -25,6 +28,24 @@ from catalog.recognition.local_features.extract import PER_QUERY
 
 LONGER_SIDE = 256  # pixels, of the pictures that are queries
 ENOUGH = 3  # photos of an item: its burst is excluded, so a photo may be a query as it is
+
+
+@dataclass(frozen=True)
+class _QueryPicture:
+    """A picture that is made when it is first needed."""
+
+    photo: BundlePhoto
+    behind: BundlePhoto | None
+    addresses: AddressCache
+    augmented: bool
+
+    @cached_property
+    def picture(self) -> Picture:
+        image = read_picture(self.photo, self.addresses)
+        if not self.augmented:
+            return image
+        background = None if self.behind is None else read_picture(self.behind, self.addresses)
+        return augment(image, SEED + int(self.photo.sha256[:6], 16), background)
 
 
 def photo_queries(
@@ -55,21 +76,23 @@ def photo_queries(
             key += f"-of-{count}"
         if behind is not None:
             key += f"-{behind.sha256}"
-        feature = cache.get(key, featurizer.network_id)
-        descriptors = cache.get_descriptors(key, PER_QUERY)
-        if feature is None or descriptors is None:
-            image = read_picture(photo, cache.addresses)
-            if augmented:
-                image = _augmented(image, photo, behind, cache.addresses)
-            feature = PhotoFeature(key, featurizer.raw([image])[0], 0, 0, b"")
-            descriptors = extract_descriptors(image, PER_QUERY)
-            cache.put([feature], featurizer.network_id)
-            cache.put_descriptors(key, PER_QUERY, descriptors)
-        raw = normalised(feature.vector[None])[0] if featurizer.projection else None
-        vector = featurizer.vectors(feature.vector[None])[0]
-        queries.append(CalibrationQuery(vector, descriptors, number, raw))
+        source = _QueryPicture(photo, behind, cache.addresses, augmented)
+        queries.append(_query(number, key, source, featurizer, cache))
         progress("as seen", done, len(numbers))
     return queries
+
+
+def _query(
+    number: int, key: str, source: _QueryPicture, featurizer: Featurizer, cache: FeatureCache
+) -> CalibrationQuery:
+    """Make the query that is called `key` in the cache, of the photo with this number."""
+    raw = cached_raw(key, featurizer, cache, lambda: [source.picture])
+    descriptors = cache.get_descriptors(key, PER_QUERY)
+    if descriptors is None:
+        descriptors = extract_descriptors(source.picture, PER_QUERY)
+        cache.put_descriptors(key, PER_QUERY, descriptors)
+    own = normalised(raw)[0] if featurizer.projection else None
+    return CalibrationQuery(featurizer.vectors(raw)[0], descriptors, number, own)
 
 
 def read_picture(photo: BundlePhoto, addresses: AddressCache) -> Picture:
@@ -89,13 +112,6 @@ def read_picture(photo: BundlePhoto, addresses: AddressCache) -> Picture:
 def evenly_spread(total: int, count: int) -> list[int]:
     """Return at most `count` numbers below `total`, evenly spread."""
     return sorted({int(number) for number in np.linspace(0, total - 1, min(count, total))})
-
-
-def _augmented(
-    image: Picture, photo: BundlePhoto, behind: BundlePhoto | None, addresses: AddressCache
-) -> Picture:
-    background = None if behind is None else read_picture(behind, addresses)
-    return augment(image, SEED + int(photo.sha256[:6], 16), background)
 
 
 def _neighbours(photos: Sequence[BundlePhoto]) -> dict[int, int]:

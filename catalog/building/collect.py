@@ -14,7 +14,7 @@ from catalog.building.cache import FeatureCache
 from catalog.building.copies import Fingerprint, fingerprint, originals
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.bundles.items import Item, write_thumbnails
-from catalog.core.vectors import Vectors
+from catalog.core.vectors import Rows, Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.local_features.extract import PER_PHOTO
@@ -73,6 +73,12 @@ class CollectedPhotos:
     def skus(self) -> list[str]:
         """The sku of each photo."""
         return [photo.item.sku for photo in self.photos]
+
+    @property
+    def owners(self) -> Rows:
+        """The item number of each photo, int64 (n,); items are numbered by their skus' order."""
+        numbers = np.unique(np.array(self.skus, object), return_inverse=True)[1]
+        return np.asarray(numbers, np.int64)
 
 
 def collect(

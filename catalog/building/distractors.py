@@ -1,8 +1,9 @@
 """Distractors: pictures of things that hardly any catalogue holds.
 
 A build learns from them what an unknown thing looks like. There are drawn things and photos of
-things of many kinds. The vectors of both are shipped for the embedded network, so that no build
-has to draw; the descriptors of the drawn ones are shipped for every network.
+things of many kinds. The vectors of both are shipped for the embedded network and for
+EfficientNet-Lite0, so that no build has to draw; the descriptors of the drawn ones are shipped for
+every network.
 
     python -m catalog.building.distractors   computes those of the drawn ones anew
 
@@ -11,23 +12,32 @@ has to draw; the descriptors of the drawn ones are shipped for every network.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cache as cached
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.building.cache import FeatureCache, PhotoFeature
+from catalog.building.cache import FeatureCache
 from catalog.building.collect import StageProgress
+from catalog.building.raw_vectors import cached_raw
+from catalog.core.photos import Picture
+from catalog.core.settings import CatalogSettings
 from catalog.core.vectors import Vectors, normalised
-from catalog.networks.featurizer import EMBEDDED, Featurizer
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.models import open_model
+from catalog.networks.network import EMBEDDED, Network
+from catalog.networks.zoo import EFFICIENTNET
 from catalog.recognition.calibrate import SEED, VERSION, CalibrationQuery
+from catalog.recognition.colours import colours as colour_histogram
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.synthetic.foreign import foreign_photos
 
-DRAWN = EMBEDDED / "drawn.npz"
-PHOTOS = EMBEDDED / "negatives.npz"
+SHIPPED = (EMBEDDED, EMBEDDED.with_name("pretrained"))  # with files of each network's outputs
+DRAWN, PHOTOS = "drawn.npz", "negatives.npz"
 COUNT = 120  # drawn ones
 
 
@@ -36,80 +46,97 @@ def drawn_distractors(
 ) -> list[CalibrationQuery]:
     """Return queries at drawn things, hands and empty counters.
 
-    For another network than the embedded one they are drawn in the first build; their vectors
-    are cached as one long vector.
+    For a network whose vectors are not shipped they are drawn in the first build, and cached.
     """
-    network_id, raw, descriptors = _shipped()
-    if featurizer.network_id != network_id:
-        key = f"foreign-{VERSION}-{SEED}-{COUNT}"
-        feature = cache.get(key, featurizer.network_id)
-        if feature is None:
-            vectors = []
-            for done, picture in enumerate(foreign_photos(SEED, COUNT), 1):
-                vectors.append(featurizer.raw([picture])[0])
-                progress("foreign things", done, COUNT)
-            feature = PhotoFeature(key, np.concatenate(vectors), 0, 0, b"")
-            cache.put([feature], featurizer.network_id)
-        raw = feature.vector.reshape(COUNT, -1)
+
+    def drawn() -> Iterator[Picture]:
+        for done, picture in enumerate(foreign_photos(SEED, COUNT), 1):
+            yield picture
+            progress("foreign things", done, COUNT)
+
+    key = f"foreign-{VERSION}-{SEED}-{COUNT}"
+    raw = cached_raw(key, featurizer, cache, drawn, _shipped(DRAWN))
     unprojected = list(normalised(raw)) if featurizer.projection else [None] * COUNT
     return [
         CalibrationQuery(vector, described, raw=own)
         for vector, described, own in zip(
-            featurizer.vectors(raw), descriptors, unprojected, strict=True
+            featurizer.vectors(raw), _descriptors(), unprojected, strict=True
         )
     ]
 
 
 def photo_distractors(featurizer: Featurizer) -> list[CalibrationQuery]:
-    """Return queries at photos, without local features; none for another network."""
-    with np.load(PHOTOS, allow_pickle=False) as data:
-        if str(data["network_id"]) != featurizer.network_id:
-            return []
-        raw, colours = data["raw"].astype(np.float32), data["colours"]
+    """Return queries at photos, without local features; none for networks without shipped ones."""
+    outputs = _shipped(PHOTOS)
+    if not all(network.id in outputs for network in featurizer.networks):
+        return []
+    raw = featurizer.join([outputs[network.id] for network in featurizer.networks])
     return [
         CalibrationQuery(vector, Descriptors(histogram))
-        for vector, histogram in zip(featurizer.vectors(raw), colours, strict=True)
+        for vector, histogram in zip(featurizer.vectors(raw), _colours(), strict=True)
     ]
 
 
-def write_photos(raw: Vectors, colours: NDArray[np.uint8], network_id: str) -> None:
-    """Write the network's own vectors (n, k) of photos, and their colours (n, 256)."""
-    np.savez_compressed(
-        PHOTOS, raw=raw.astype(np.float16), colours=colours, network_id=np.array(network_id)
-    )
+def write_photos(pictures: Sequence[Picture], networks: Sequence[Network]) -> None:
+    """Write the outputs of `SHIPPED` networks for photos, and the colours of the photos."""
+    colours = np.stack([colour_histogram(picture) for picture in pictures])
+    for folder, network in zip(SHIPPED, networks, strict=True):
+        own = {"colours": colours} if folder == EMBEDDED else {}
+        raw = _outputs(network, pictures).astype(np.float16)
+        np.savez_compressed(folder / PHOTOS, raw=raw, network_id=np.array(network.id), **own)
 
 
-def write_drawn() -> None:
-    """Draw the distractors; write the embedded network's vectors and the descriptors."""
-    featurizer = Featurizer.open(EMBEDDED)
+def write_drawn(networks: Sequence[Network]) -> None:
+    """Draw the distractors; write the outputs of `SHIPPED` networks, and the descriptors."""
     pictures = list(foreign_photos(SEED, COUNT))
     packed = [extract_descriptors(picture, PER_QUERY).to_bytes() for picture in pictures]
-    np.savez_compressed(
-        DRAWN,
-        network_id=np.array(featurizer.network_id),
-        raw=np.concatenate([featurizer.raw([picture]) for picture in pictures]),
-        descriptors=np.frombuffer(b"".join(packed), np.uint8),
-        begins=np.cumsum([0, *map(len, packed)]),
-    )
+    for folder, network in zip(SHIPPED, networks, strict=True):
+        raw, own = _outputs(network, pictures), {}
+        if folder == EMBEDDED:
+            own["descriptors"] = np.frombuffer(b"".join(packed), np.uint8)
+            own["begins"] = np.cumsum([0, *map(len, packed)])
+        else:
+            raw = raw.astype(np.float16)
+        np.savez_compressed(folder / DRAWN, raw=raw, network_id=np.array(network.id), **own)
+
+
+def _outputs(network: Network, pictures: Sequence[Picture]) -> Vectors:
+    return np.concatenate([network.raw([picture]) for picture in pictures])
 
 
 @cached
-def _shipped() -> tuple[str, Vectors, list[Descriptors]]:
-    """Read the embedded network's id and vectors of the drawn distractors; their descriptors."""
-    with np.load(DRAWN, allow_pickle=False) as data:
-        network_id, raw = str(data["network_id"]), data["raw"].astype(np.float32)
+def _shipped(file: str) -> dict[str, Vectors]:
+    """Read the outputs (n, d) of the networks by their ids."""
+    outputs = {}
+    for folder in SHIPPED:
+        with np.load(folder / file, allow_pickle=False) as data:
+            outputs[str(data["network_id"])] = data["raw"].astype(np.float32)
+    return outputs
+
+
+@cached
+def _descriptors() -> list[Descriptors]:
+    """Read the descriptors of the drawn distractors."""
+    with np.load(EMBEDDED / DRAWN, allow_pickle=False) as data:
         packed = data["descriptors"].tobytes()
         spans = list(pairwise(data["begins"].tolist()))
-    return (
-        network_id,
-        raw,
-        [
-            Descriptors.from_bytes(packed[begin:end], with_local_features=True)
-            for begin, end in spans
-        ],
-    )
+    return [
+        Descriptors.from_bytes(packed[begin:end], with_local_features=True) for begin, end in spans
+    ]
+
+
+@cached
+def _colours() -> NDArray[np.uint8]:
+    """Read the colours (n, 256) of the photos."""
+    with np.load(EMBEDDED / PHOTOS, allow_pickle=False) as data:
+        return np.asarray(data["colours"])
+
+
+def shipped_networks(cache: Path) -> list[Network]:
+    """Open the networks whose outputs are shipped, in the order of `SHIPPED`."""
+    return [*Featurizer.open().networks, *open_model(EFFICIENTNET, cache=cache).networks]
 
 
 if __name__ == "__main__":
-    write_drawn()
-    print(DRAWN)
+    write_drawn(shipped_networks(CatalogSettings().cache))
+    print(*(folder / DRAWN for folder in SHIPPED))

@@ -7,10 +7,10 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import cv2
@@ -22,7 +22,7 @@ from catalog.bundles.content_check import LARGEST_SIDE
 from catalog.core.errors import NetworkError, PhotoError
 from catalog.core.photo_header import LEAST_SIDE, read_header
 from catalog.core.photos import decode, encode_jpeg, is_address
-from catalog.core.vectors import Tensor
+from catalog.core.vectors import Tensor, Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 
@@ -53,11 +53,19 @@ class FeaturizedPhoto:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A photo as a worker hands it over: a cached feature, or a tensor for the network."""
+    """A photo as a worker hands it over.
+
+    Attributes:
+        bare: Its feature without a vector.
+        outputs: The output of each network (d,), where the cache has it.
+        tensors: The input of each other network (3, size, size).
+        descriptors: Its descriptors, if asked for.
+    """
 
     place: str
-    feature: PhotoFeature
-    tensor: Tensor | None
+    bare: PhotoFeature
+    outputs: tuple[Vectors | None, ...]
+    tensors: tuple[Tensor | None, ...]
     descriptors: Descriptors | None
 
 
@@ -120,28 +128,45 @@ def _yield_to_network() -> None:
 def _finish(
     batch: list[_Prepared | SkippedPhoto], featurizer: Featurizer, cache: FeatureCache
 ) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
-    """Run the network on a batch and store its results."""
-    tensors = [
-        photo.tensor for photo in batch if isinstance(photo, _Prepared) and photo.tensor is not None
-    ]
-    vectors = iter(featurizer.run(np.stack(tensors))) if tensors else iter(())
-    new = []
-    results: list[FeaturizedPhoto | SkippedPhoto] = []
-    for photo in batch:
-        if isinstance(photo, SkippedPhoto):
-            results.append(photo)
-        elif photo.tensor is None:
-            results.append(FeaturizedPhoto(photo.feature, photo.descriptors, reused=True))
-        elif not (vector := next(vectors)).any():
-            results.append(SkippedPhoto(photo.place, "the network sees nothing in it (all zeros)"))
-        else:
-            bare = photo.feature
-            feature = PhotoFeature(bare.sha256, vector, bare.width, bare.height, bare.thumbnail)
-            new.append(feature)
-            results.append(FeaturizedPhoto(feature, photo.descriptors, reused=False))
-    if new:
-        cache.put(new, featurizer.network_id)
-    yield from results
+    """Run the networks on a batch, as far as the cache lacks their outputs, and store these."""
+    prepared = [photo for photo in batch if isinstance(photo, _Prepared)]
+    outputs = [list(photo.outputs) for photo in prepared]
+    for number, network in enumerate(featurizer.networks):
+        tensors = {
+            place: tensor
+            for place, photo in enumerate(prepared)
+            if (tensor := photo.tensors[number]) is not None
+        }
+        if not tensors:
+            continue
+        found = network.run(np.stack(list(tensors.values())))
+        for place, vector in zip(tensors, found, strict=True):
+            outputs[place][number] = vector
+        new = [
+            replace(prepared[place].bare, vector=vector)
+            for place, vector in zip(tensors, found, strict=True)
+            if vector.any()
+        ]
+        if new:
+            cache.put(new, network.id)
+    finished = iter(zip(prepared, outputs, strict=True))
+    for result in batch:
+        if isinstance(result, SkippedPhoto):
+            yield result
+            continue
+        photo, own = next(finished)
+        yield _joined(photo, [vector for vector in own if vector is not None], featurizer)
+
+
+def _joined(
+    photo: _Prepared, outputs: Sequence[Vectors], featurizer: Featurizer
+) -> FeaturizedPhoto | SkippedPhoto:
+    """Join the outputs (d,) of all networks."""
+    if not all(vector.any() for vector in outputs):
+        return SkippedPhoto(photo.place, "the network sees nothing in it (all zeros)")
+    raw = featurizer.join([vector[None] for vector in outputs])[0]
+    reused = all(output is not None for output in photo.outputs)
+    return FeaturizedPhoto(replace(photo.bare, vector=raw), photo.descriptors, reused)
 
 
 def _prepare(
@@ -154,23 +179,28 @@ def _prepare(
     """Read and decode a photo, as far as the cache does not have its features."""
     data = read_place(place, cache.addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
-    feature = cache.get(sha256, featurizer.network_id)
-    width, height = feature.size if feature else read_header(data, place).upright_size
+    known = [cache.get(sha256, network.id) for network in featurizer.networks]
+    found = next((feature for feature in known if feature is not None), None)
+    width, height = found.size if found else read_header(data, place).upright_size
     check_shape(place, width, height)
     descriptors = None
     if local_features is not None:
         descriptors = cache.get_descriptors(sha256, local_features)
-    if feature is not None and (descriptors is not None or local_features is None):
-        return _Prepared(place, feature, None, descriptors)
-    image = decode(data, place, enough=max(featurizer.descriptor.enough, THUMBNAIL))
+    outputs = tuple(None if feature is None else feature.vector for feature in known)
+    if found is not None and None not in known and (local_features is None or descriptors):
+        return _Prepared(place, found, outputs, (None,) * len(outputs), descriptors)
+    image = decode(data, place, enough=max(featurizer.enough, THUMBNAIL))
     if local_features is not None and descriptors is None:
         descriptors = extract_descriptors(image, local_features)
         cache.put_descriptors(sha256, local_features, descriptors)
-    if feature is not None:
-        return _Prepared(place, feature, None, descriptors)
-    thumbnail = encode_jpeg(image, THUMBNAIL)
-    feature = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
-    return _Prepared(place, feature, featurizer.preprocess([image])[0], descriptors)
+    if found is None:
+        thumbnail = encode_jpeg(image, THUMBNAIL)
+        found = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
+    tensors = tuple(
+        network.preprocess([image])[0] if feature is None else None
+        for network, feature in zip(featurizer.networks, known, strict=True)
+    )
+    return _Prepared(place, found, outputs, tensors, descriptors)
 
 
 def read_place(

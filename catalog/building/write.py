@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -32,7 +31,7 @@ from catalog.bundles.manifest import (
 )
 from catalog.core import durable
 from catalog.core.photos import shrink
-from catalog.networks.featurizer import Featurizer, write_descriptor
+from catalog.networks.featurizer import Featurizer
 from catalog.networks.projection import Loss
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.index import Annoy, Exact, Index, choose_index
@@ -84,17 +83,6 @@ def write_metadata(
     write_items(folder, (source.item for source in items if source.item.sku in present), rows)
 
 
-def write_featurizer(folder: Path, featurizer: Featurizer) -> None:
-    """Write the network, its descriptor and its projection into ``featurizer/``."""
-    target = folder / "featurizer"
-    target.mkdir()
-    for file in featurizer.files:
-        shutil.copyfile(file, target / file.name)
-    write_descriptor(featurizer.descriptor, target)
-    if featurizer.projection is not None:
-        featurizer.projection.write(target)
-
-
 def write_manifest(
     folder: Path,
     title: str,
@@ -106,7 +94,7 @@ def write_manifest(
 ) -> tuple[Manifest, str]:
     """Write ``manifest.json``, the last of the files; return it and the bundle's id."""
     manifest = Manifest(
-        format=1,
+        format=1 if len(featurizer.networks) == 1 else 2,
         created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
         title=title,
         items=len(set(skus)),
@@ -114,9 +102,9 @@ def write_manifest(
         featurizer=FeaturizerEntry(
             id=featurizer.id,
             network=featurizer.network_id,
-            name=featurizer.descriptor.name,
+            name=featurizer.name,
             dimensions=featurizer.dimensions,
-            size=featurizer.descriptor.size,
+            size=featurizer.size,
             projection=ProjectionEntry(**asdict(loss)) if loss else None,
         ),
         index=index,

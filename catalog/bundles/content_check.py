@@ -44,9 +44,9 @@ def check_content(bundle: Bundle) -> None:
 
 def _check_network(bundle: Bundle) -> None:
     """Check that the manifest names all that the network is read from: only that is copied."""
-    folder = bundle.path / "featurizer"
-    for file in (*bundle.featurizer.files, folder / projection.FILE):
-        name = f"featurizer/{file.name}" if file.parent == folder else str(file)
+    own = bundle.path / "featurizer" / projection.FILE
+    for file in (*bundle.featurizer.files, own):
+        name = file.relative_to(bundle.path).as_posix()
         if name not in bundle.manifest.files and file.exists():
             raise BundleError(f"{bundle.path}: the manifest lists no {name}; build it again")
 

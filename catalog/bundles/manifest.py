@@ -16,7 +16,7 @@ from catalog.core.errors import BundleError
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.local_features.store import FILES as LOCAL_FEATURE_FILES
 
-FORMAT = 1
+FORMATS = (1, 2)  # 2 where two networks made the vectors, which earlier versions do not know
 MANIFEST = "manifest.json"
 FILES = (
     "vectors.npy",
@@ -89,7 +89,7 @@ class LocalFeaturesEntry(_Strict):
 class Manifest(_Strict):
     """The content of ``manifest.json``."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     created: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")  # becomes part of a folder's name
     title: str
     items: Count
@@ -135,7 +135,7 @@ def parse_manifest(data: bytes, source: str) -> Manifest:
     """
     try:
         content = json.loads(data)
-        if isinstance(content, dict) and content.get("format") != FORMAT:
+        if isinstance(content, dict) and content.get("format") not in FORMATS:
             raise BundleError(f"{source}: format {content.get('format')!r} is not known; update")
         manifest = Manifest.model_validate(content)
     except ValidationError as error:

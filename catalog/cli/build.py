@@ -55,7 +55,11 @@ MOST_COPIES = 5  # named in the output
     is_flag=True,
     help="Fetch photos by address again, also from servers that do not tell what has changed.",
 )
-@click.option("--refit-projection", is_flag=True, help="Learn again how to shorten long vectors.")
+@click.option(
+    "--refit-projection",
+    is_flag=True,
+    help="Learn again how to weigh two networks and how to shorten long vectors.",
+)
 @click.option(
     "--foreign-named",
     type=click.FloatRange(0, 100),
@@ -66,7 +70,7 @@ MOST_COPIES = 5  # named in the output
     'below which an answer is "unknown". Above 1, things are also named that are more likely '
     "not in the catalogue.",
 )
-@model_options
+@model_options("embedded, with efficientnet-lite0 where the extra pretrained is installed")
 @as_json
 @click.pass_obj
 def build(  # noqa: PLR0913  # click passes each option of the command
@@ -103,8 +107,10 @@ def build(  # noqa: PLR0913  # click passes each option of the command
       visual-search catalog build list.csv --map sku=Number,photo="Photo A" --out shop.bundle
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
+      visual-search catalog build photos/ --out shop.bundle --model embedded --model my-net
     """
     from catalog.building.build import BuildOptions, build_source
+    from catalog.networks.models import default_models
     from catalog.sources.read import photos_in, read_source
     from catalog.sources.source import ReadOptions, default_title
     from catalog.sources.tables.columns import parse_column_map
@@ -121,7 +127,8 @@ def build(  # noqa: PLR0913  # click passes each option of the command
         print_preview(console, source, strict=strict, as_json=as_json)
         return
     assert out is not None
-    featurizer = open_model(model, settings)
+    default = default_models(settings.engine, settings.cache)
+    featurizer = open_model(model, settings, default)
     with progress_bars(console) as show:
         report = build_source(
             source,
@@ -152,6 +159,9 @@ def _print_build(report: BuildReport) -> None:
         f"{report.path}: {report.items} items, {report.photos} photos "
         f"({report.reused} reused) in {report.seconds} s"
     )
+    if report.weights:
+        shares = " and ".join(f"{name} counts {weight:.0%}" for name, weight in report.weights)
+        click.echo(f"two networks look at each picture: {shares}")
     if report.projection:
         click.echo(_projection(report.projection))
     click.echo(

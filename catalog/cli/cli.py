@@ -228,6 +228,7 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
       visual-search catalog inspect shop.bundle
     """
     from catalog.bundles.manifest import verify
+    from catalog.networks.pair import read_pair
 
     manifest, identity = verify(bundle)
     if as_json:
@@ -235,6 +236,7 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         return
     index, calibration = manifest.index, manifest.calibration
     projection = manifest.featurizer.projection
+    pair = read_pair(bundle / "featurizer")
     size = sum(entry.bytes for entry in manifest.files.values())
     how = (
         "every vector compared"
@@ -251,7 +253,8 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         "photos": f"{manifest.photos:,}",
         "network": f"{manifest.featurizer.name}, {manifest.featurizer.dimensions} dimensions, "
         f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
-        + (f", shortened from {projection.dimensions}" if projection else ""),
+        + (f", shortened from {projection.dimensions}" if projection else "")
+        + (", which count {:.0%} and {:.0%}".format(*pair.weights) if pair else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
         "local features": f"{manifest.local_features.features:,}"
         if manifest.local_features

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="MODEL",
-    help="embedded, a featurizer folder, or a name of `model list`; give it once for each.",
+    help="embedded, a featurizer folder, or a name of `model list`; give it once for each. "
+    "Two with a plus sign between them are measured together.",
 )
 @click.option(
     "--queries",
@@ -55,8 +56,9 @@ def compare(
     classifier is not always the best matcher, so this measures with your own things.
 
     \b
-    Example:
+    Examples:
       visual-search catalog compare photos/ --model embedded --model efficientnet-lite0
+      visual-search catalog compare photos/ --model embedded+efficientnet-lite0
     """
     from catalog.evaluation.compare import compare as compare_network
     from catalog.networks.models import open_model

@@ -26,7 +26,7 @@ from catalog.core.terminal import as_json, one_line, print_json, progress_bars
     help="A text file with the path of one photo on each line.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz to write.")
-@model_options
+@model_options("embedded")
 @as_json
 @click.pass_obj
 def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **model: Any) -> None:
@@ -45,7 +45,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **
     except (OSError, UnicodeDecodeError) as error:
         raise ContentError(f"{listing}: cannot be read as UTF-8 text: {error}") from error
     paths = [line for line in lines if line.strip()]
-    featurizer = open_model(model, settings)
+    featurizer = open_model(model, settings, ["embedded"])
     used, vectors, skipped = [], [], []
     with (
         closing(FeatureCache(settings.cache)) as cache,

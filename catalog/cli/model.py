@@ -88,7 +88,7 @@ def list_(config: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from catalog.networks.zoo import is_installed, zoo_networks
+    from catalog.networks.zoo import is_here, zoo_networks
 
     folder = load("catalog", CatalogSettings, config).cache
     rows = [
@@ -101,8 +101,7 @@ def list_(config: Path | None, *, as_json: bool) -> None:
             "from": f"pip install 'visual-search[{network.extra}]'"
             if network.extra
             else "model pull",
-            "installed": is_installed(network.name, folder)
-            or (network.extra is not None and _package_installed()),
+            "installed": is_here(network.name, folder),
         }
         for network in zoo_networks().values()
     ]
@@ -154,12 +153,3 @@ def pull(config: Path | None, name: str, *, as_json: bool) -> None:
         return
     click.echo(f"{name}: {folder}")
     click.echo(f"next: visual-search catalog build PHOTOS --out BUNDLE --model {name}")
-
-
-def _package_installed() -> bool:
-    """Whether the package of the extra ``pretrained`` is installed."""
-    from importlib.util import find_spec
-
-    from catalog.networks.pretrained.efficientnet_lite0 import PACKAGE
-
-    return find_spec(PACKAGE) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,39 +14,26 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def model_options(command: Command) -> Command:
-    """Add the options that choose a network."""
-    for option in reversed(
-        [
-            click.option(
-                "--model",
-                default="embedded",
-                show_default=True,
-                metavar="MODEL",
-                help="embedded, a featurizer folder, an ONNX file, or a name of `model list`.",
-            ),
-            click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
-            click.option(
-                "--channels", type=click.Choice(["rgb", "bgr"]), help="ONNX: colour order [rgb]."
-            ),
-            click.option("--mean", metavar="M[,M,M]", help="ONNX: subtracted, 0..255 [127.5]."),
-            click.option("--std", metavar="S[,S,S]", help="ONNX: divided by [127.5]."),
-            click.option(
-                "--resize",
-                metavar="HOW",
-                help="ONNX: crop[:SHORT_SIDE], letterbox or squash [crop].",
-            ),
-            click.option("--output", help="ONNX: output to take [embedding, else the last]."),
-        ]
-    ):
-        command = option(command)
-    return command
+def model_options(default: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options that choose a network.
+
+    Args:
+        default: What the command takes where no network is named, in words.
+    """
+
+    def add(command: Command) -> Command:
+        for option in reversed(_options(default)):
+            command = option(command)
+        return command
+
+    return add
 
 
-def open_model(options: dict[str, Any], settings: CatalogSettings) -> Featurizer:
-    """Open the network that the options of `model_options` choose."""
-    from catalog.networks.models import Preprocessing
-    from catalog.networks.models import open_model as open_network
+def open_model(
+    options: dict[str, Any], settings: CatalogSettings, default: Sequence[str]
+) -> Featurizer:
+    """Open the network that the options of `model_options` choose, or the default."""
+    from catalog.networks.models import Preprocessing, open_models
 
     given = {
         name: options[name]
@@ -54,4 +41,29 @@ def open_model(options: dict[str, Any], settings: CatalogSettings) -> Featurizer
         if options[name] is not None
     }
     preprocessing = Preprocessing(**given) if given else None
-    return open_network(options["model"], preprocessing, settings.engine, settings.cache)
+    models = options["model"] or default
+    return open_models(models, preprocessing, settings.engine, settings.cache)
+
+
+def _options(default: str) -> list[Callable[[Command], Command]]:
+    return [
+        click.option(
+            "--model",
+            multiple=True,
+            metavar="MODEL",
+            help="embedded, a featurizer folder, an ONNX file, or a name of `model list`; give it "
+            f"twice to use two networks together [{default}].",
+        ),
+        click.option("--size", type=click.IntRange(8, 2048), help="ONNX: input side [224]."),
+        click.option(
+            "--channels", type=click.Choice(["rgb", "bgr"]), help="ONNX: colour order [rgb]."
+        ),
+        click.option("--mean", metavar="M[,M,M]", help="ONNX: subtracted, 0..255 [127.5]."),
+        click.option("--std", metavar="S[,S,S]", help="ONNX: divided by [127.5]."),
+        click.option(
+            "--resize",
+            metavar="HOW",
+            help="ONNX: crop[:SHORT_SIDE], letterbox or squash [crop].",
+        ),
+        click.option("--output", help="ONNX: output to take [embedding, else the last]."),
+    ]

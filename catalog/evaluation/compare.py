@@ -156,7 +156,7 @@ def compare(
         top1=round(float((ranks < 1).mean()), 4),
         top5=round(float((ranks < AMONG).mean()), 4),
         milliseconds=_milliseconds(featurizer, asked.places, cache.addresses),
-        megabytes=round(featurizer.path.stat().st_size / 1e6, 1),
+        megabytes=round(featurizer.megabytes, 1),
         dimensions=featurizer.dimensions,
         network_dimensions=featurizer.network_dimensions,
         skipped=tuple(skipped),
@@ -208,7 +208,7 @@ def _milliseconds(featurizer: Featurizer, places: list[str], addresses: AddressC
     chosen = places[:: max(1, len(places) // TIMED)][:TIMED]
     times = []
     for place in chosen[:1] + chosen:  # the first is to warm up
-        picture = decode(read_place(place, addresses), place, enough=featurizer.descriptor.enough)
+        picture = decode(read_place(place, addresses), place, enough=featurizer.enough)
         start = time.perf_counter()
         featurizer.embed([picture])
         times.append(time.perf_counter() - start)

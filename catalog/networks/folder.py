@@ -9,7 +9,7 @@ from pathlib import Path
 
 from catalog.core import durable
 from catalog.core.errors import FeaturizerError, ShelfError
-from catalog.networks.featurizer import DESCRIPTOR
+from catalog.networks.network import DESCRIPTOR
 
 
 @contextmanager

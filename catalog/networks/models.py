@@ -1,16 +1,22 @@
-"""Open a network: the embedded one, a featurizer folder, an ONNX file, or one of the zoo."""
+"""Open networks: the embedded one, a featurizer folder, an ONNX file, or one of the zoo."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings
-from catalog.networks.featurizer import EMBEDDED, Descriptor, Featurizer
-from catalog.networks.zoo import ensure_installed, zoo_networks
+from catalog.networks.engines.choice import CHECKPOINT_ENGINES, CHOICES
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.network import EMBEDDED, Descriptor, Network
+from catalog.networks.zoo import EFFICIENTNET, ensure_installed, is_here, zoo_networks
 
 Triple = tuple[float, float, float]
+
+EMBEDDED_MODEL = "embedded"
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,27 @@ class Preprocessing:
     output: str | None = None
 
 
+def default_models(engine: str, cache: Path) -> tuple[str, ...]:
+    """Return the networks that a build uses where the owner names none.
+
+    They are the embedded network and EfficientNet-Lite0, where that one can be used.
+    """
+    if engine in CHECKPOINT_ENGINES or not any(map(find_spec, CHOICES)):
+        return (EMBEDDED_MODEL,)
+    return (EMBEDDED_MODEL, EFFICIENTNET) if is_here(EFFICIENTNET, cache) else (EMBEDDED_MODEL,)
+
+
 def open_model(
     model: str,
     preprocessing: Preprocessing | None = None,
     engine: str = "auto",
     cache: Path | None = None,
 ) -> Featurizer:
-    """Open the network that ``--model`` names.
+    """Open the network that ``--model`` names, or two with a plus sign between their names.
 
     Args:
-        model: "embedded", a featurizer folder, an ONNX file, or a name of `zoo.zoo_networks`.
+        model: "embedded", a featurizer folder, an ONNX file, or a name of `zoo.zoo_networks`; or
+            two of them, as in "embedded+efficientnet-lite0".
         preprocessing: For an ONNX file only.
         engine: Which engine runs it.
         cache: The build cache, where networks of the zoo are installed.
@@ -43,9 +60,32 @@ def open_model(
         FeaturizerError: There is no such network, or it cannot be used.
         MissingExtraError: No engine, or not the package of a network of the zoo, is installed.
     """
+    models = [model] if Path(model).exists() else model.split("+")
+    return open_models(models, preprocessing, engine, cache)
+
+
+def open_models(
+    models: Sequence[str],
+    preprocessing: Preprocessing | None = None,
+    engine: str = "auto",
+    cache: Path | None = None,
+) -> Featurizer:
+    """Open one network, or two that answer together; see `open_model`."""
+    opened = [_open(model, preprocessing, engine, cache) for model in models]
+    if len(opened) == 1:
+        return opened[0]
+    for model, featurizer in zip(models, opened, strict=True):
+        if len(featurizer.networks) > 1:
+            raise FeaturizerError(f"{model}: holds two networks already; name it alone")
+    return Featurizer(*(featurizer.networks[0] for featurizer in opened))
+
+
+def _open(
+    model: str, preprocessing: Preprocessing | None, engine: str, cache: Path | None
+) -> Featurizer:
     path = Path(model)
     in_zoo = not path.exists() and model in zoo_networks()
-    if model == "embedded" or path.is_dir() or in_zoo:
+    if model == EMBEDDED_MODEL or path.is_dir() or in_zoo:
         if preprocessing is not None:
             raise FeaturizerError(
                 f"{model}: its preprocessing is fixed; --size, --mean and the like "
@@ -53,13 +93,14 @@ def open_model(
             )
         if in_zoo:
             path = ensure_installed(model, cache or CatalogSettings().cache)
-        return Featurizer.open(EMBEDDED if model == "embedded" else path, engine)
+        return Featurizer.open(EMBEDDED if model == EMBEDDED_MODEL else path, engine)
     if not path.is_file():
         raise FeaturizerError(
             f"{model}: no such ONNX file or featurizer folder, and no network by that name "
             "(see: visual-search catalog model list)"
         )
-    return Featurizer(path.parent, describe(path, preprocessing or Preprocessing()), engine)
+    described = describe(path, preprocessing or Preprocessing())
+    return Featurizer(Network(path.parent, described, engine))
 
 
 def describe(network: Path, preprocessing: Preprocessing) -> Descriptor:

@@ -1,8 +1,7 @@
-"""Turn pictures into vectors, with the same preprocessing for catalogue photos and frames."""
+"""Run a network on pictures, with the same preprocessing for catalogue photos and frames."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,8 +16,7 @@ from pydantic import TypeAdapter
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.photos import Picture
-from catalog.core.vectors import Tensor, normalised
-from catalog.networks import projection
+from catalog.core.vectors import Tensor
 from catalog.networks.engines.base import Engine
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
 from catalog.networks.engines.choice import open_engine
@@ -69,18 +67,14 @@ class Descriptor:
         return max(self.short_side or 0, self.size)
 
 
-class Featurizer:
-    """A network with its preprocessing.
+class Network:
+    """An open network with its preprocessing.
 
     Attributes:
         descriptor: How the network is fed.
         path: The network's file.
-        network_id: 16 hex digits of the digest of network, output and preprocessing.
-        id: `network_id`, or a digest of it and of the projection. Only vectors of the same id can
-            be compared.
-        projection: The projection that shortens the network's output, or None.
-        dimensions: Length d of a vector.
-        network_dimensions: Length of the network's own output.
+        id: 16 hex digits of the digest of network, output and preprocessing.
+        dimensions: Length of the network's output.
     """
 
     def __init__(self, folder: Path, descriptor: Descriptor, engine: str = "auto") -> None:
@@ -96,54 +90,24 @@ class Featurizer:
             )
         digest = hashlib.sha256(network)
         digest.update(json.dumps(_identity(descriptor), sort_keys=True).encode())
-        self.network_id = digest.hexdigest()[:16]
+        self.id = digest.hexdigest()[:16]
         self._engine: Engine = open_engine(self.path, descriptor.output, engine)
         self._scale = [1 / value for value in descriptor.std]
         self._shift = [
             mean / std for mean, std in zip(descriptor.mean, descriptor.std, strict=True)
         ]
         grey = np.full((descriptor.size, descriptor.size, 3), GREY, np.uint8)
-        self.network_dimensions = self.raw([grey]).shape[1]
-        if descriptor.dimensions not in (None, self.network_dimensions):
+        self.dimensions = self.raw([grey]).shape[1]
+        if descriptor.dimensions not in (None, self.dimensions):
             raise FeaturizerError(
-                f"{self.path}: gives {self.network_dimensions} numbers, "
+                f"{self.path}: gives {self.dimensions} numbers, "
                 f"its descriptor says {descriptor.dimensions}"
             )
-        self.projection = projection.read(folder, self.network_id)
-
-    @classmethod
-    def open(cls, folder: Path = EMBEDDED, engine: str = "auto") -> Featurizer:
-        """Open a featurizer folder, which holds a network and its ``descriptor.json``.
-
-        Raises:
-            FeaturizerError: Something in the folder is missing or wrong.
-            MissingExtraError: No engine is installed.
-        """
-        return cls(folder, read_descriptor(folder), engine)
 
     @property
     def engine(self) -> str:
         """Return the name of the engine that runs the network."""
         return self._engine.name
-
-    @property
-    def id(self) -> str:
-        """Return the id of its vectors; see the class."""
-        if self.projection is None:
-            return self.network_id
-        both = f"{self.network_id}-{self.projection.digest}"
-        return hashlib.sha256(both.encode()).hexdigest()[:16]
-
-    @property
-    def dimensions(self) -> int:
-        """Return the length of a vector."""
-        return self.projection.dimensions if self.projection else self.network_dimensions
-
-    def projected(self, by: projection.Projection) -> Featurizer:
-        """Return a copy of the featurizer whose vectors are shortened."""
-        featurizer = copy.copy(self)
-        featurizer.projection = by
-        return featurizer
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -188,15 +152,6 @@ class Featurizer:
         if not np.isfinite(vectors).all():
             raise FeaturizerError(f"{self.path}: the network gave NaN or infinity")
         return vectors
-
-    def embed(self, images: Sequence[Picture]) -> Tensor:
-        """Return the embeddings of BGR uint8 pictures: float32 (n, d), each of length 1."""
-        return self.vectors(self.raw(images))
-
-    def vectors(self, raw: Tensor) -> Tensor:
-        """Turn the network's own outputs, float32 (n, network_dimensions), into embeddings."""
-        vectors = normalised(raw)
-        return vectors if self.projection is None else normalised(self.projection.apply(vectors))
 
 
 def fit(image: Picture, descriptor: Descriptor) -> Picture:

@@ -10,6 +10,7 @@ import csv
 import difflib
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from catalog.core.errors import FeaturizerError
@@ -97,6 +98,15 @@ def folder_of(name: str, cache_folder: Path) -> Path:
 def is_installed(name: str, cache_folder: Path) -> bool:
     """Return whether the featurizer folder of a network exists."""
     return (folder_of(name, cache_folder) / "descriptor.json").is_file()
+
+
+def is_here(name: str, cache_folder: Path) -> bool:
+    """Return whether a network can be used: its folder or the package it comes from is here."""
+    if is_installed(name, cache_folder) or find(name).extra is None:
+        return is_installed(name, cache_folder)
+    from catalog.networks.pretrained import efficientnet_lite0
+
+    return all(find_spec(package) for package in (efficientnet_lite0.PACKAGE, "onnx"))
 
 
 def ensure_installed(name: str, cache_folder: Path) -> Path:

@@ -253,7 +253,7 @@ def _model(bundle: Bundle) -> dict[str, events.Detail]:
     """What is recorded of a bundle's network."""
     featurizer = bundle.featurizer
     return {
-        "network": featurizer.descriptor.name,
+        "network": featurizer.name,
         "engine": featurizer.engine,
         "bundle": bundle.id,
     }

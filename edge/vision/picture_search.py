@@ -148,7 +148,7 @@ def make_crop(
         alpha: How much of each pixel is the thing, as in `SceneState`; None to keep what lies
             around the thing.
     """
-    side = max(CROP_SIDE, bundle.featurizer.descriptor.enough)
+    side = max(CROP_SIDE, bundle.featurizer.enough)
     part = shrink(cut(image, box), side)
     sharp = sharpness(part)
     return Crop(part if alpha is None else on_light_background(part, alpha), box, sharp)

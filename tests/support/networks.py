@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from catalog.networks.featurizer import Descriptor, write_descriptor
+from catalog.networks.network import Descriptor, write_descriptor
 
 SIDE = 32
 GRID = 4

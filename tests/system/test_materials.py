@@ -22,10 +22,11 @@ from catalog.core.photos import decode
 from catalog.core.vectors import normalised
 from catalog.evaluation.evaluate import evaluate
 from catalog.networks.engines.choice import CHOICES
-from catalog.networks.featurizer import EMBEDDED, Featurizer
+from catalog.networks.featurizer import Featurizer
 from catalog.networks.importing.convert import convert, find_checkpoint
 from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing, open_model
+from catalog.networks.network import EMBEDDED
 from catalog.recognition.index import noisy_queries
 from catalog.sources.read import read_source
 from tests.conftest import Fill

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from catalog.core.errors import ContentError, SurroundingsError
-from catalog.networks.featurizer import EMBEDDED
+from catalog.networks.network import EMBEDDED
 from catalog.sources.read import read_source
 from training import finetune
 from training.shop import (

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from catalog.core.errors import FeaturizerError, MissingExtraError
-from catalog.networks.featurizer import Featurizer, write_descriptor
+from catalog.networks.featurizer import Featurizer
 from catalog.networks.folder import written_whole
 from catalog.networks.models import Preprocessing, describe
+from catalog.networks.network import write_descriptor
 
 NETWORK = "network.onnx"
 PRESETS = {
@@ -121,12 +122,12 @@ def _write(
 
 def _check_batches(featurizer: Featurizer) -> None:
     """Check that two pictures at once give the same vectors as each alone."""
-    size = featurizer.descriptor.size
+    size = featurizer.size
     pictures = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
     together = featurizer.raw(list(pictures))
     alone = np.concatenate([featurizer.raw([picture]) for picture in pictures])
     if not np.allclose(together, alone, rtol=1e-3, atol=1e-3 * float(np.abs(alone).max())):
         raise FeaturizerError(
-            f"{featurizer.descriptor.name}: two pictures at once give other vectors than each "
+            f"{featurizer.name}: two pictures at once give other vectors than each "
             "alone; export it with a free number of pictures"
         )

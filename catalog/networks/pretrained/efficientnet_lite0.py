@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.errors import FeaturizerError, MissingExtraError
-from catalog.networks.featurizer import Descriptor, write_descriptor
 from catalog.networks.folder import written_whole
+from catalog.networks.network import Descriptor, write_descriptor
 from catalog.networks.pretrained.torch_file import read_tensors
 
 NAME = "efficientnet-lite0"

@@ -22,7 +22,7 @@ from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.core.vectors import Rows, Vectors
 from catalog.networks.engines.choice import CHOICES
-from catalog.networks.featurizer import Featurizer, read_descriptor
+from catalog.networks.network import Network, read_descriptor
 from catalog.recognition.index import build_annoy
 from tests.conftest import sign_again
 from tests.support import networks
@@ -126,7 +126,7 @@ def test_a_slightly_wrong_mean_is_refused_by_the_golden_pictures(own_bundle: Pat
 
 def sign_with_this_featurizer(bundle: Path) -> None:
     """Sign again, the featurizer's id put right as well."""
-    featurizer = Featurizer(bundle / "featurizer", read_descriptor(bundle / "featurizer"))
+    featurizer = Network(bundle / "featurizer", read_descriptor(bundle / "featurizer"))
     entry = json.loads((bundle / "manifest.json").read_bytes())["featurizer"]
     sign_again(bundle, featurizer=entry | {"id": featurizer.id})
 

@@ -16,15 +16,16 @@ from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.core.errors import FeaturizerError
 from catalog.core.photos import Picture
 from catalog.core.vectors import normalised
-from catalog.networks.featurizer import (
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.models import Preprocessing, describe, open_model
+from catalog.networks.network import (
     GREY,
     Descriptor,
-    Featurizer,
+    Network,
     fit,
     read_descriptor,
     write_descriptor,
 )
-from catalog.networks.models import Preprocessing, describe, open_model
 from tests.support import networks
 from tests.support.drawing import draw_thing, pillow, quarters
 from tests.support.networks import SIDE, write_featurizer, write_network
@@ -35,7 +36,7 @@ PLAIN = Descriptor(name="plain", network="network.onnx", output=None, size=SIDE,
 def grid(folder: Path, **changes: Any) -> Featurizer:
     """The colour grid with a changed descriptor."""
     write_network(networks.colour_grid(), folder / PLAIN.network)
-    return Featurizer(folder, replace(PLAIN, **changes))
+    return Featurizer(Network(folder, replace(PLAIN, **changes)))
 
 
 def corner_colours(vector: np.ndarray[Any, Any]) -> list[list[float]]:
@@ -163,7 +164,7 @@ def test_a_view_into_a_larger_picture_is_read_right(colour_grid: Featurizer) -> 
 
 def test_a_network_that_answers_nan_is_refused(tmp_path: Path) -> None:
     write_network(networks.logarithm(), tmp_path / PLAIN.network)
-    featurizer = Featurizer(tmp_path, PLAIN)
+    featurizer = Featurizer(Network(tmp_path, PLAIN))
     with pytest.raises(FeaturizerError, match="gave NaN or infinity"):
         featurizer.raw([np.zeros((40, 40, 3), np.uint8)])
 
@@ -176,7 +177,7 @@ def test_a_vector_of_zeros_is_refused() -> None:
 def test_an_output_that_is_no_vector_is_refused(tmp_path: Path) -> None:
     write_network(networks.feature_map(), tmp_path / PLAIN.network)
     with pytest.raises(FeaturizerError, match=r"shape \(3, 4, 4\), a vector is wanted"):
-        Featurizer(tmp_path, PLAIN)
+        Network(tmp_path, PLAIN)
 
 
 def test_the_id_tells_apart_all_that_changes_the_numbers(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_the_id_tells_apart_all_that_changes_the_numbers(tmp_path: Path) -> None
 
 def test_another_network_has_another_id(tmp_path: Path) -> None:
     write_network(networks.convolution(), tmp_path / PLAIN.network)
-    other = Featurizer(tmp_path, PLAIN).id
+    other = Network(tmp_path, PLAIN).id
     assert other != grid(tmp_path).id
 
 
@@ -211,7 +212,7 @@ def test_a_descriptor_comes_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format 2 is not known; update"),
+        ({"format": 3}, "format 3 is not known; update"),
         ({"size": 4}, "input size 4 is not between"),
         ({"size": "large"}, "not a featurizer's descriptor"),
         ({"std": [1, 0, 1]}, "std must be above 0"),
@@ -244,7 +245,7 @@ def test_a_file_that_is_no_descriptor_is_refused(tmp_path: Path, content: bytes)
 def test_an_onnx_file_is_fed_as_the_command_line_says(tmp_path: Path) -> None:
     network = write_network(networks.colour_grid(), tmp_path / "net.onnx")
     given = Preprocessing(32, "bgr", "104,117,123", "2", "crop:40", "embedding")
-    assert open_model(str(network), given).descriptor == Descriptor(
+    assert open_model(str(network), given).networks[0].descriptor == Descriptor(
         name="net",
         network="net.onnx",
         output="embedding",

@@ -14,9 +14,10 @@ from catalog.building.build import build
 from catalog.bundles.bundle import Bundle
 from catalog.core.errors import FeaturizerError, MissingExtraError
 from catalog.networks.engines.choice import CHOICES
-from catalog.networks.featurizer import Featurizer, read_descriptor
+from catalog.networks.featurizer import Featurizer
 from catalog.networks.importing.importer import PRESETS, import_model, plain_name
 from catalog.networks.models import Preprocessing, open_model
+from catalog.networks.network import read_descriptor
 from catalog.sources.read import read_source
 from tests.conftest import Surroundings
 from tests.support import mxnet_networks, networks
@@ -50,17 +51,18 @@ def test_a_checkpoint_becomes_a_featurizer_that_every_engine_runs_alike(
         again = np.concatenate([featurizer.embed([picture]) for picture in pictures])
         assert np.abs(again - answers[-1]).max() < 1e-4
     assert max(np.abs(answer - answers[0]).max() for answer in answers) < 1e-4
-    tensors = featurizer.preprocess(pictures)
+    (network,) = featurizer.networks
+    tensors = network.preprocess(pictures)
     theirs = saved.answer(tensors, "flatten0_output")
-    assert np.abs(featurizer.run(tensors) - theirs).max() < 1e-4
+    assert np.abs(network.run(tensors) - theirs).max() < 1e-4
 
 
 def test_the_preset_feeds_it_as_the_references_were_made(saved: Saved, tmp_path: Path) -> None:
     import_model(saved.symbol_file, tmp_path / "own", PRESETS["deeplens-v1"])
-    featurizer = Featurizer.open(tmp_path / "own")
+    (network,) = Featurizer.open(tmp_path / "own").networks
     picture = np.zeros((100, 300, 3), np.uint8)
     picture[:, :] = (10, 20, 30)  # BGR
-    tensor = featurizer.preprocess([picture])
+    tensor = network.preprocess([picture])
     assert tensor.shape == (1, 3, 224, 224)
     assert [float(plane.mean()) for plane in tensor[0]] == [30, 20, 10]
 

@@ -72,7 +72,7 @@ def test_a_network_is_fetched_imported_and_opened_by_name(tiny: FileServer, tmp_
     assert reported[-1] == zoo_networks()["tiny"].bytes
     assert [path for path, _ in tiny.requests] == ["/gone", "/here", "/here"]
     featurizer = open_model("tiny", cache=tmp_path / "cache")
-    assert (featurizer.dimensions, featurizer.descriptor.licence) == (64, "MIT")
+    assert (featurizer.dimensions, featurizer.networks[0].descriptor.licence) == (64, "MIT")
     direct = networks.write_network(networks.convolution(), tmp_path / "net.onnx")
     expected = open_model(str(direct), Preprocessing(size=32, mean="127.5", std="64"))
     pictures = [draw_thing(1), draw_thing(2)]
