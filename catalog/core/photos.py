@@ -37,11 +37,13 @@ TIFF_SIGNATURE = re.compile(rb"II[*+]\0|MM\0[*+]")
 SIGNATURE_BYTES = 64
 set_log_level(SILENT)  # a damaged picture raises an error of its own
 BY_PILLOW = ("GIF", "AVIF")  # OpenCV's wheels cannot read them
+# Not turned by the EXIF: in which formats OpenCV does that depends on its version.
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
+    1: AS_STORED,
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
 }
 STRIP = 256  # rows blended at a time: a small file may hold fifty million pixels
 
@@ -135,19 +137,17 @@ def _decode(
     if header.format in BY_PILLOW:
         return _upright(_decode_by_pillow(data), header.orientation)
     if not header.transparent:
-        image = _decode_by_opencv(data, cv2.IMREAD_COLOR)
+        image = _decode_by_opencv(data, AS_STORED)
     else:
         image = _on_white(_decode_by_opencv(data, cv2.IMREAD_UNCHANGED))
-    # OpenCV itself applies the orientation in JPEG, TIFF and opaque PNG.
-    if header.format == "WEBP" or (header.format == "PNG" and header.transparent):
-        return _upright(image, header.orientation)
-    return image
+    # A TIFF comes upright from OpenCV whatever the flags are.
+    return image if header.format == "TIFF" else _upright(image, header.orientation)
 
 
 def _decode_jpeg(data: bytes, name: str, header: PhotoHeader, reduction: int) -> Picture:
     data = with_end(data, name, progressive=header.progressive)
     if header.mode != "CMYK":
-        return _decode_by_opencv(data, REDUCED[reduction])
+        return _upright(_decode_by_opencv(data, REDUCED[reduction]), header.orientation)
     with JpegImageFile(io.BytesIO(data)) as picture:
         picture.draft("CMYK", (header.width // reduction, header.height // reduction))
         printed = np.asarray(printed_to_srgb(picture, header.profile))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 from contextlib import nullcontext
 
 from flask import Request
 
 from catalog.core.errors import PhotoError
+from catalog.core.heic import is_heic
 from catalog.core.photo_header import PhotoHeader, read_header
 from catalog.core.photos import decode, shrink
 from edge.sighting import Box, Image
@@ -24,6 +26,8 @@ ENOUGH = (
 LARGE = 12_500_000  # pixels, or as much memory; decoded one at a time
 RAW_TYPES = ("image/", "application/octet-stream")
 SEND = "Send a JPEG, PNG, WebP or HEIC."
+# Decoders of other formats have more faults than visitors have such photos. An MPO begins as a JPEG.
+ACCEPTED = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP", re.DOTALL)
 
 _one_large = threading.Lock()
 
@@ -48,6 +52,8 @@ def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
     name, data = _photo_bytes(request)
     if not data:
         raise ProblemError(400, f"{name} is empty; {SEND[0].lower()}{SEND[1:]}")
+    if not (ACCEPTED.match(data) or is_heic(data)):
+        raise ProblemError(415, f"{name} is not in one of the accepted formats. {SEND}")
     text = request.args.get("box") or request.form.get("box")
     try:
         header = read_header(data, name, MOST_PIXELS, MOST_HEAVY_PIXELS)

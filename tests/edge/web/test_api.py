@@ -541,13 +541,58 @@ def test_bad_boxes_are_problems(web: Web, box: str) -> None:
 
 def test_uploads_that_are_no_photo(web: Web) -> None:
     """The answer says what is wrong."""
-    for data in (b"not a picture", b"\xff\xd8\xff\xe0 cut", png(50, 40)[:60]):
+    for data in (b"\xff\xd8\xff\xe0 cut", png(50, 40)[:60]):
         is_problem(search(web, data), 422)
     assert "empty" in is_problem(search(web, b""), 400)
     assert "'photo'" in is_problem(web.post("/api/search", files={"other": b"x"}), 400)
     assert "JSON" in is_problem(web.post("/api/search", json={}), 415).replace("json", "JSON")
     is_problem(web.post("/api/search", content=b"x"), 415)
     assert web.device.searched == []
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG2000", "BMP", "GIF", "AVIF", "PPM"])
+def test_other_pictures_are_refused_by_their_content(
+    web: Web, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Neither the name nor the content type brings them to a decoder."""
+    refuse_to_decode(monkeypatch)
+    refused_as_a_photo(web, pillow(np.full((40, 50, 3), 90, np.uint8), kind))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"v/1\x01\x02\0\0\0", b"RIFF\x10\0\0\0AVI LIST", b"<svg xmlns=", b"II+\0\x08\0\0\0",
+     b"\0\0\0\x20ftypisom", b"%PDF-1.7", b"not a picture", b" \xff\xd8\xff"],
+    ids=["EXR", "AVI", "SVG", "BigTIFF", "MP4", "PDF", "text", "JPEG after a space"],
+)  # fmt: skip
+def test_what_is_no_accepted_picture_is_refused_by_its_content(
+    web: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    """Neither the name nor the content type brings it to a decoder."""
+    refuse_to_decode(monkeypatch)
+    refused_as_a_photo(web, start + bytes(1000))
+
+
+def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reader in ("read_header", "decode"):
+        monkeypatch.setattr(uploads, reader, lambda *_: pytest.fail("a decoder saw it"))
+
+
+def refused_as_a_photo(web: Web, data: bytes) -> None:
+    for answer in (
+        search(web, data),
+        web.post("/api/search", files={"photo": ("photo.jpg", data, "image/jpeg")}),
+    ):
+        assert "Send a JPEG, PNG, WebP or HEIC." in is_problem(answer, 415)
+    assert web.device.searched == []
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "HEIF"])
+def test_accepted_pictures_are_searched_whatever_their_name_says(web: Web, kind: str) -> None:
+    photo = pillow(np.full((64, 96, 3), 90, np.uint8), kind)
+    sent = {"photo": ("photo.tif", photo, "application/octet-stream")}
+    assert web.post("/api/search", files=sent).status_code == 200
+    assert web.device.searched == [((64, 96, 3), None)]
 
 
 def test_bomb_is_refused_by_its_header(web: Web) -> None:
