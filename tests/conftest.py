@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -61,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
         if fixtures or item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker("slow")
+    if importlib.util.find_spec("mxnet") is None:
+        _deselect(config, items, "mxnet")
     if materials() is not None:
         return
     absent = [item for item in items if item.get_closest_marker("materials")]
@@ -68,8 +71,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[left_out] = [item.nodeid for item in absent]
         if hasattr(config, "workeroutput"):
             config.workeroutput["left_out"] = config.stash[left_out]
-        config.hook.pytest_deselected(items=absent)
-        items[:] = [item for item in items if item not in absent]
+        _deselect(config, items, "materials")
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
+    absent = [item for item in items if item.get_closest_marker(marker)]
+    config.hook.pytest_deselected(items=absent)
+    items[:] = [item for item in items if item not in absent]
 
 
 class _Order:

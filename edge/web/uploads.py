@@ -26,7 +26,7 @@ ENOUGH = (
 LARGE = 12_500_000  # pixels, or as much memory; decoded one at a time
 RAW_TYPES = ("image/", "application/octet-stream")
 SEND = "Send a JPEG, PNG, WebP or HEIC."
-# Decoders of other formats have more faults than visitors have such photos. An MPO begins as a JPEG.
+# The decoders of other formats had many faults, and no visitor needs them. An MPO begins as a JPEG.
 ACCEPTED = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP", re.DOTALL)
 
 _one_large = threading.Lock()

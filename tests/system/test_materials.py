@@ -144,6 +144,7 @@ def test_a_real_checkpoint_answers_as_mxnet_did(
     assert np.abs(_run(made.model, data) - wanted).max() < 1e-5 * np.abs(wanted).max()
 
 
+@pytest.mark.mxnet
 def test_engines_agree_on_a_real_checkpoint(folder: Path, tmp_path: Path) -> None:
     preprocessing = Preprocessing(size=227, channels="bgr", mean="104,117,123", std="1")
     checkpoint = folder / "models" / "mxnet" / "squeezenet_v1.0-symbol.json"

@@ -19,6 +19,8 @@ from tests.support import mxnet_networks
 from tests.support.drawing import draw_thing
 from tests.support.mxnet_networks import SIDE, save
 
+pytestmark = pytest.mark.mxnet
+
 STAND_INS = Path(__file__).parents[2] / "support" / "deeplens"
 NAMES = ("awscam", "mo", "catalog.networks.engines.awscam")
 

@@ -25,6 +25,8 @@ from tests.support.drawing import draw_thing
 from tests.support.mxnet_networks import SIDE, Saved, save
 from tests.support.networks import write_network
 
+pytestmark = pytest.mark.mxnet
+
 SQUASHED = Preprocessing(size=SIDE, mean="0", std="255", resize="squash")
 ENGINES = (*CHOICES, "mxnet")
 

@@ -12,6 +12,8 @@ from catalog.core.errors import FeaturizerError
 from catalog.networks.importing.params import V1, read_arrays, read_parameters, write_arrays
 from tests.support.mxnet_networks import mx
 
+pytestmark = pytest.mark.mxnet
+
 KINDS = ["float32", "float64", "float16", "uint8", "int32", "int8", "int64"]
 
 

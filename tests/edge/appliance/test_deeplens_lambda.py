@@ -32,6 +32,8 @@ from tests.support import greengrass_core, mxnet_networks
 from tests.support.drawing import draw_thing
 from tests.support.greengrass_core import Core
 
+pytestmark = pytest.mark.mxnet
+
 FEATURES = 2048
 SECONDS = 30.0  # until an awaited thing counts as missing
 FRAMES = [draw_thing(1, side=96), draw_thing(2, side=96)]

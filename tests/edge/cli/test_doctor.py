@@ -85,6 +85,7 @@ def deeplens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     greengrass_core.forget()
 
 
+@pytest.mark.mxnet
 def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
     states = {finding.message: finding.state for finding in findings("engines")}
     assert states["mxnet runs imported checkpoints"] == "ok"
@@ -92,6 +93,7 @@ def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
     assert findings("deeplens") == findings("greengrass") == []
 
 
+@pytest.mark.mxnet
 def test_mxnet_alone_is_no_fault(
     surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,6 @@ What ``mo.optimize`` wrote is a file that names the checkpoint; MXNet answers in
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 from pathlib import Path
@@ -13,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import catalog.networks.engines.mxnet  # noqa: F401  # puts back what MXNet misses in numpy
-
-mx: Any = importlib.import_module("mxnet")
+from tests.support.mxnet_networks import mx
 
 frames: list[np.ndarray[Any, Any]] = []  # what the camera shows, one after the other, over again
 _shown = itertools.count()
