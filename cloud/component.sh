@@ -29,7 +29,7 @@ case $step in
     rm -rf "$work/venv"
     "$python" -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-index \
-      --find-links "$here/wheels" 'visual-search[onnxruntime,greengrass,s3]'
+      --find-links "$here/wheels" "$(echo "$here"/wheels/visual_search-*.whl)[onnxruntime,greengrass,s3]"
     "$program" --version
     ;;
   run)

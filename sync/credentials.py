@@ -124,10 +124,17 @@ def boto3_session(settings: SyncSettings, device: DeviceSettings) -> boto3.Sessi
             "expiry_time": keys.expiration,
         }
 
+    class Provider(botocore.credentials.CredentialProvider):
+        METHOD = "iot-credentials-endpoint"
+
+        def load(self) -> Any:
+            return botocore.credentials.DeferredRefreshableCredentials(
+                refresh_using=fetch, method=self.METHOD
+            )
+
     core: Any = botocore.session.get_session()
-    core._credentials = botocore.credentials.DeferredRefreshableCredentials(
-        refresh_using=fetch, method="iot-credentials-endpoint"
-    )
+    resolver = botocore.credentials.CredentialResolver([Provider()])
+    core.register_component("credential_provider", resolver)
     return boto3.Session(botocore_session=core)
 
 

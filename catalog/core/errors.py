@@ -60,6 +60,14 @@ class SurroundingsError(VisualSearchError):
     """The machine lacks something."""
 
 
+def extra_command(extra: str) -> str:
+    """Return the command that installs an extra, for the folder that this program came in.
+
+    It names a folder, never the program's name: an index would give whatever has that name there.
+    """
+    return f"pip install '.[{extra}]'"
+
+
 class MissingExtraError(SurroundingsError):
     """An optional package is not installed.
 
@@ -70,8 +78,8 @@ class MissingExtraError(SurroundingsError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs a package that is not installed; "
-            f"install it with: pip install 'visual-search[{extra}]'"
+            f"{purpose} needs a package that is not installed; install it with: "
+            f"{extra_command(extra)} in this program's folder"
         )
         self.extra = extra
 

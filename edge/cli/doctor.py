@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from catalog.core.access import require_access
-from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError
+from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError, extra_command
 from catalog.core.findings import Finding, show
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
 from catalog.core.terminal import as_json
@@ -125,7 +125,7 @@ def _engines() -> Iterator[Finding]:
             "engines",
             "wrong",
             "none is installed; no network can run",
-            "pip install 'visual-search[onnxruntime]'",
+            f"{extra_command('onnxruntime')} in this program's folder",
         )
     for name in found:
         try:
@@ -164,7 +164,7 @@ def _deeplens() -> Iterator[Finding]:
             "greengrass",
             "note",
             "the modules of a Greengrass V1 core are here, its SDK is not",
-            "pip install 'visual-search[deeplens]'",
+            f"{extra_command('deeplens')} in this program's folder",
         )
     else:
         yield Finding(

@@ -195,7 +195,7 @@ def test_without_the_package_onnx_the_error_names_the_pip_command(
     saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[models\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[models\]'"):
         import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
     assert not (tmp_path / "own").exists()
 

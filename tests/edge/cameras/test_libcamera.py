@@ -73,5 +73,5 @@ def test_a_module_that_fails_is_an_error() -> None:
 
 def test_without_picamera2_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
-    with pytest.raises(MissingExtraError, match=r"visual-search\[libcamera\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[libcamera\]'"):
         open_camera("libcamera", CameraSettings())

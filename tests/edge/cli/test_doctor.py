@@ -128,7 +128,7 @@ def test_a_core_without_the_sdk_names_the_extra(
     )
     (core,) = findings("greengrass")
     assert core.state == "note"
-    assert core.remedy == "pip install 'visual-search[deeplens]'"
+    assert core.remedy == "pip install '.[deeplens]' in this program's folder"
 
 
 def test_an_mxnet_that_cannot_be_imported_is_told(

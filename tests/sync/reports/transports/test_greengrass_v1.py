@@ -222,5 +222,5 @@ def test_without_the_sdk_the_extra_is_named(
 ) -> None:
     greengrass_core.forget()
     monkeypatch.setitem(sys.modules, "greengrasssdk", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'visual-search\[greengrass\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[greengrass\]'"):
         GreengrassV1Transport().open(recorded)
