@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from catalog.core.lazy_group import LazyGroup
 from catalog.core.settings import SECTIONS, CatalogSettings, DeviceSettings, Section
 from docs.site.commands import commands, reference
 from edge.settings import EdgeSettings
@@ -80,6 +83,32 @@ def test_a_command_is_shown_in_the_docs(name: str) -> None:
     lines = [line for page in PAGES for line in named_in_code(text_of(page))]
     words = name.removeprefix("visual-search ")
     assert any(re.search(rf"(^|visual-search (--\S+ )?){words}\b", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, found in COMMANDS.items() if isinstance(found, LazyGroup)]
+)
+def test_the_help_of_a_group_says_what_each_command_says_of_itself(name: str) -> None:
+    """The group says it without importing the command."""
+    group = COMMANDS[name]
+    assert isinstance(group, LazyGroup)
+    own = {}
+    for word in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), word)
+        assert found is not None
+        own[word] = found.get_short_help_str(1000)
+    assert group.summaries == own
+
+
+def test_the_help_imports_no_command() -> None:
+    program = (
+        "import sys; from visual_search.command import command; "
+        "command(['--help'], standalone_mode=False); "
+        "print([name for name in ('numpy', 'pydantic', 'rich', 'flask') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert "  demo " in done.stdout
 
 
 def test_the_reference_has_every_command_and_option() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,11 +94,19 @@ def test_an_open_catalogue_cannot_be_written(metadata: Items) -> None:
 
 
 def test_threads_read_at_once(metadata: Items) -> None:
-    def read(_: int) -> bool:
-        return all(metadata.get("KAF") == ITEMS[2] and metadata.find("cup") for _ in range(100))
+    together = threading.Barrier(8)
+
+    def read(_: int) -> list[tuple[Item | None, list[Item], list[Photo], bytes | None]]:
+        together.wait(30)
+        return [
+            (metadata.get("KAF"), metadata.find("cup"), metadata.photos("WR/17"),
+             metadata.thumbnail(2))
+            for _ in range(50)
+        ]  # fmt: skip
 
     with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(read, range(8)))
+        answers = list(threads.map(read, range(8)))
+    assert answers == [[(ITEMS[2], [ITEMS[0]], [PHOTOS[2]], b"jpeg 2")] * 50] * 8
 
 
 def test_a_file_that_is_no_database_is_refused_by_its_path(tmp_path: Path) -> None:

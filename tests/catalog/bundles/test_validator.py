@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +21,8 @@ from catalog.bundles.golden_queries import (
     read_golden_queries,
 )
 from catalog.bundles.manifest import verify
-from catalog.bundles.validator import validate
-from catalog.core.errors import BundleError, SurroundingsError
+from catalog.bundles.validator import BEGAN, MEMORY, PRINTED, SECONDS, _answer, validate
+from catalog.core.errors import BundleError, SlowBundleError, SurroundingsError
 from catalog.core.vectors import Rows, Vectors
 from catalog.networks.engines.choice import CHOICES
 from catalog.networks.network import Network, read_descriptor
@@ -263,3 +266,37 @@ def test_an_instruction_that_the_processor_lacks_is_no_verdict(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(SurroundingsError, match="lacks an instruction"):
         validate(own_bundle)
+
+
+CHILD = """
+import json, resource
+from pathlib import Path
+from catalog.bundles import validator
+
+def without_memory(*_, **__):
+    raise MemoryError
+
+validator.Bundle.open = without_memory
+answer = validator._child(Path("shop.bundle"), "auto")
+names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
+print(json.dumps([answer, *(resource.getrlimit(getattr(resource, name)) for name in names)]))
+"""
+
+
+def test_the_child_has_limits_and_says_where_memory_was_too_little() -> None:
+    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
+    answer, memory, processor, core, printed = json.loads(done.stdout)
+    assert answer == {"error": "shop.bundle: the bundle wants more than 6 GiB of memory"}
+    assert memory == [MEMORY, MEMORY]
+    assert processor[0] == SECONDS
+    assert SECONDS < processor[1] <= SECONDS + 10  # SIGXCPU comes first, and can be told
+    assert core == [0, 0]  # of gigabytes, for each bundle that crashes
+    assert printed == [PRINTED, PRINTED]
+
+
+def test_a_child_without_processor_time_is_slow_and_not_damaged() -> None:
+    with pytest.raises(SlowBundleError, match="did not answer within 120 s"):
+        _answer(-signal.SIGXCPU, f"{BEGAN}\n", "", Path("shop.bundle"))
+    with pytest.raises(BundleError, match=r"crashes whoever opens it \(SIGSEGV\)") as crash:
+        _answer(-signal.SIGSEGV, f"{BEGAN}\n", "", Path("shop.bundle"))
+    assert not isinstance(crash.value, SlowBundleError)

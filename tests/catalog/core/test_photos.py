@@ -277,11 +277,15 @@ def test_every_byte_turned_over_is_a_picture_or_a_photo_error() -> None:
     for kind in KINDS:
         data = pillow(quarters(16, 16), kind)
         random = np.random.default_rng(1)
+        decoded = 0
         for place in random.integers(0, len(data), 60):
             spoilt = bytearray(data)
             spoilt[place] ^= 0xFF
             with suppress(PhotoError):
                 assert decode(bytes(spoilt), "x").dtype == np.uint8
+                decoded += 1
+        assert decoded or kind == "PNG", kind  # whose checksums may find every change
+        assert decoded < 60 or kind == "PPM", kind  # whose bytes nearly all are pixels
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_without_any_engine_the_error_names_the_pip_command(featurizer_folder: P
     assert run_without(CHOICES, featurizer_folder, "auto") == [
         "",
         "running a network needs a package that is not installed; "
-        "install it with: pip install '.[onnxruntime]'",
+        "install it with: pip install '.[onnxruntime]' in this program's folder",
     ]
 
 
@@ -151,7 +151,7 @@ def test_without_the_chosen_engine_the_error_names_its_pip_command(
     assert run_without(("openvino",), featurizer_folder, "openvino") == [
         "onnxruntime",
         "the engine openvino needs a package that is not installed; "
-        "install it with: pip install '.[openvino]'",
+        "install it with: pip install '.[openvino]' in this program's folder",
     ]
 
 

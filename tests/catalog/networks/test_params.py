@@ -63,7 +63,9 @@ def test_what_is_written_mxnet_reads(tmp_path: Path) -> None:
     random = np.random.default_rng(4)
     arrays = {f"arg:{kind}": np.asarray(random.normal(0, 9, (2, 3)).astype(kind)) for kind in KINDS}
     write_arrays(tmp_path / "own.params", arrays)
-    for name, found in mx.nd.load(str(tmp_path / "own.params")).items():
+    read = mx.nd.load(str(tmp_path / "own.params"))
+    assert set(read) == set(arrays)
+    for name, found in read.items():
         assert found.asnumpy().tobytes() == arrays[name].tobytes()
 
 

@@ -987,7 +987,10 @@ def test_close_before_serving_frees_the_port() -> None:
     server.close()
     server.close()
     again = Server(create_app(StandInDevice()), "127.0.0.1", server.port, threading.Event())
+    assert again.port == server.port != 0
     again.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), WAIT)
 
 
 def test_addresses_can_be_opened() -> None:

@@ -249,12 +249,19 @@ def test_a_repository_without_a_time_of_issue_is_trusted(world: World) -> None:
 
 
 @pytest.mark.parametrize("said", ["yesterday", 5, None, ["2026-11-22T12:00:00Z"], "1"])
-def test_a_wrong_time_of_issue_is_refused(said: object, world: World) -> None:
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_a_wrong_time_of_issue_is_refused(said: object, looked_before: bool, world: World) -> None:
+    """Also at the first look, where there is no other time to compare it with."""
     world.publish()
-    world.look()
-    world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued=said))
-    with pytest.raises(TrustError):
+    if looked_before:
         world.look()
+    world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued=said))
+    if said is None and not looked_before:
+        assert world.look() == 1  # as if it were not there
+        return
+    with pytest.raises(TrustError) as refused:
+        world.look()
+    assert type(refused.value) is (RolledBackError if said is None else ForgedError)
 
 
 # forged, mixed and swapped
@@ -560,6 +567,20 @@ def test_the_errors_of_a_store_pass_through(
         world.look()
     world.store.failing.clear()
     assert world.look() == 2
+
+
+def test_after_a_refresh_that_failed_there_is_no_state(world: World) -> None:
+    """The state of the refresh before it is not served as if it were the newest."""
+    world.publish()
+    device = world.device()
+    device.refresh()
+    assert device.newest("stable").number == 1
+    world.store.failing["timestamp"] = StoreBusyError("500")
+    with pytest.raises(StoreBusyError):
+        device.refresh()
+    for ask in (lambda: device.targets, lambda: device.newest("stable"), lambda: device.issued):
+        with pytest.raises(RuntimeError, match="call `refresh` first"):
+            ask()
 
 
 def test_a_store_that_answers_403_for_an_absent_object_is_understood(world: World) -> None:
