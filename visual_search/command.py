@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -21,12 +20,23 @@ COMMANDS = {
     "edge": "edge.cli.cli:edge",
     "sync": "sync.cli.cli:sync",
 }
+SUMMARIES = {
+    "catalog": "Build a catalogue from photos, inspect it and put it on this device.",
+    "demo": "Draw a catalogue, build it, and show it with a simulated camera.",
+    "doctor": "Check this machine: packages, engines, settings, disk, catalogue, cameras, port, "
+    "certificate.",
+    "edge": "The device: look, recognize, show.",
+    "sync": "Pull signed catalogues, and report what was seen, whenever there is a network.",
+}
 
 
 @click.group(
-    cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    modules=COMMANDS,
+    summaries=SUMMARIES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(version("visual-search"), prog_name="visual-search")
+@click.version_option(package_name="visual-search", prog_name="visual-search")
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
