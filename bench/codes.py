@@ -2,10 +2,11 @@
 
     python -m bench.codes [--showings 40] [--small 100] [--symbols 20] [--looks 2000]
 
-Four tables: drawn packages before the simulated camera (a QR code is 100 to 200 pixels a side in
+Five tables: drawn packages before the simulated camera (a QR code is 100 to 200 pixels a side in
 the camera's frame, an EAN-13 or UPC-A 200 to 320 wide, an EAN-8 160 to 260); EAN-13 that are small,
 blurred by 0.4 to 1 pixel and tilted by up to 25 degrees each way, with noise of 4 grey levels;
-every symbology, three pixels a module; and rests of things without any code.
+every symbology, three pixels a module; rests of drawn things without any code; and, where
+``VISUAL_SEARCH_MATERIALS`` names their folder, photos of things and of shelves, whole and in crops.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,6 +25,8 @@ import zxingcpp
 from numpy.random import Generator
 
 from bench.demonstration import RESULTS
+from bench.materials import materials
+from catalog.core.photos import decode
 from catalog.synthetic.render import View
 from edge.sighting import Image
 from edge.simulator.codes import CodeKind, drawn_code, package, random_text
@@ -43,6 +47,8 @@ SIZES: dict[CodeKind, tuple[float, float]] = {
 }
 SMALL = (140, 170, 200, 260)  # pixels
 FRAMES = 3
+PHOTOS = ("grocery/photos", "pool")  # folders of development photos, in which no code is legible
+BLUR = 0.5  # pixels, of a doubled photo
 NOISE = 4.0  # grey levels
 WORDS = ("QRCode", "DataMatrix", "Aztec", "PDF417", "Code128", "Code39", "Code93")
 DIGITS = {"MicroQRCode": 6, "ITF": 8, "Codabar": 9}
@@ -133,6 +139,20 @@ def things_without_codes(count: int) -> Iterator[Rest]:
         yield "", [cut(frame, box) for frame in frames]
 
 
+def photos_without_codes(root: Path, count: int) -> Iterator[Rest]:
+    """Photos of the development sets, doubled: each whole, and a random half of it."""
+    files = [file for folder in PHOTOS for file in sorted((root / "data" / folder).rglob("*.webp"))]
+    random = np.random.default_rng(SEED)
+    chosen = random.choice(len(files), min(-(-count // 2), len(files)), replace=False)
+    for number in chosen.tolist():
+        photo = decode(files[number].read_bytes(), files[number].name)
+        height, width = photo.shape[:2]
+        y, x = (int(random.integers(0, side // 2)) for side in (height, width))
+        for part in (photo, photo[y : y + height // 2, x : x + width // 2]):
+            doubled = cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+            yield "", _noisy(np.asarray(doubled, np.uint8), BLUR, random)
+
+
 def measure(rests: Iterable[Rest]) -> dict[str, float]:
     """Read some rests; the time is until the first code, or until there is none."""
     read = wrong = shown = 0
@@ -193,7 +213,12 @@ def main() -> None:
     parser.add_argument("--showings", type=int, default=40, help="packages of each kind")
     parser.add_argument("--small", type=int, default=100, help="EAN-13 of each width")
     parser.add_argument("--symbols", type=int, default=20, help="codes of each symbology")
-    parser.add_argument("--looks", type=int, default=2000, help="at things without codes")
+    parser.add_argument(
+        "--looks",
+        type=int,
+        default=2000,
+        help="at drawn things without codes, and so many photos and crops",
+    )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     names = (*WORDS, *DIGITS, *NUMBERS, "UPCE", *DATABARS)
@@ -201,8 +226,11 @@ def main() -> None:
         **{f"package, {kind}": partial(packages, kind, arguments.showings) for kind in SIZES},
         **{f"EAN-13, {width} px": partial(small_codes, width, arguments.small) for width in SMALL},
         **{f"symbol, {name}": partial(symbols, name, arguments.symbols) for name in names},
-        "things without a code": partial(things_without_codes, -(-arguments.looks // FRAMES)),
+        "drawn things without a code": partial(things_without_codes, -(-arguments.looks // FRAMES)),
     }
+    root = materials()
+    if root is not None:
+        tables["photos without a code"] = partial(photos_without_codes, root, arguments.looks)
     print("codes                          read          wrong (0)   CPU, ms")
     results = {}
     for name, make in tables.items():

@@ -17,7 +17,7 @@ import numpy as np
 import zxingcpp
 
 from edge.sighting import Image
-from edge.vision.bars import averaged_bars, bar_places, upright
+from edge.vision.bars import Place, averaged_bars, bar_places, upright
 
 MATRIX = "QRCode,MicroQRCode,DataMatrix,Aztec"
 DATABAR = "DataBar,DataBarExpanded"
@@ -78,6 +78,8 @@ def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
     """
     seen: set[Code] = set()  # barcodes at which there was one look
     believed: set[Code] = set()
+    where: list[Place] = []  # of these barcodes, where the thing did not move
+    shape: tuple[int, ...] = ()
     for number, frame in enumerate(reversed(list(frames)), 1):
         grey = _grey(frame)
         if not seen:
@@ -85,21 +87,29 @@ def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
                 if code not in believed:
                     believed.add(code)
                     yield code
-        places = bar_places(grey)
-        linear = {
-            code
-            for place in places
-            for code in _read(averaged_bars(grey, place), LINEAR, rotate=False)
-        }
+        linear = _read_places(grey, where) if grey.shape == shape else {}
+        places = where if linear else bar_places(grey)
+        linear = linear or _read_places(grey, places)
+        where, shape = list(linear.values()), grey.shape
         if places and not linear and (number == 1 or seen):
-            linear = set(_read(upright(grey, places[0]), STACKED, rotate=False))
-        for code in sorted(linear - believed, key=lambda code: code.kind):
+            whole = _read(upright(grey, places[0]), STACKED, rotate=False)
+            linear = dict.fromkeys(whole, places[0])
+        for code in sorted(linear.keys() - believed, key=lambda code: code.kind):
             if code in seen or code.kind == "PDF417":
                 believed.add(code)
                 yield code
-        seen |= linear
+        seen |= linear.keys()
         if not seen and (not places or number >= EMPTY_FRAMES):
             return
+
+
+def _read_places(grey: Image, places: Iterable[Place]) -> dict[Code, Place]:
+    """Read the barcodes at some places of a picture, uint8 (h, w); each code with its place."""
+    return {
+        code: place
+        for place in places
+        for code in _read(averaged_bars(grey, place), LINEAR, rotate=False)
+    }
 
 
 def two_looks(picture: Image) -> list[Image]:
