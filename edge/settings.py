@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -113,6 +113,7 @@ class EdgeSettings(Section):
     certificate: UserPath | None = None  # with tls, PEM; the device makes one where it is absent
     key: UserPath | None = None
     show_address: bool = True  # on the device's own screen, with `lan`
+    read_text: Literal["off", "when unsure", "always"] = "when unsure"  # with the extra `text`
     exact: bool = False  # search every vector instead of the Annoy index
 
     @model_validator(mode="after")

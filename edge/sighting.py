@@ -67,6 +67,7 @@ class Timings:
         verify: Searching one with them: reading the crop's local features, searching by these
             and by vector, and weighing all evidence.
         code: Reading its QR codes and barcodes.
+        text: Reading the words on it, on a thread of its own.
         show: Making the sighting.
     """
 
@@ -77,6 +78,7 @@ class Timings:
     show: float = 0.0
     verify: float = 0.0
     code: float = 0.0
+    text: float = 0.0
 
     def __add__(self, other: Timings) -> Timings:
         return Timings(**{stage: ms + vars(other)[stage] for stage, ms in vars(self).items()})
@@ -88,13 +90,13 @@ class Candidate:
 
     Attributes:
         item: The item.
-        photo: The number of its most similar photo.
+        photo: The number of its most similar photo; None where it has none.
         similarity: The cosine similarity to that photo.
         confidence: The probability that the thing is this item.
     """
 
     item: Item
-    photo: int
+    photo: int | None
     similarity: float
     confidence: float = 0.0
 
@@ -118,6 +120,7 @@ class Sighting:
         unknown_gtin: The product number that was read and that no item has; empty where there
             is none.
         guesses: The items that it perhaps is, best first; only where the verdict is PERHAPS.
+        text: The lines that were read on the thing; empty where nobody asked to report them.
     """
 
     id: str
@@ -133,3 +136,4 @@ class Sighting:
     code: str = ""
     unknown_gtin: str = ""
     guesses: tuple[Candidate, ...] = ()
+    text: tuple[str, ...] = ()

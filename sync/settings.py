@@ -32,6 +32,7 @@ class OutboxSettings(Section):
     max_age_days: float = Field(default=30.0, gt=0, le=3650)
     heartbeat_s: float = Field(default=300.0, ge=10)
     report_thumbnails: bool = False
+    report_text: bool = False  # the words that were read on things
     report_features: bool = False  # the AWS sample's messages; billed each by 5 KB
     features_interval_s: float = Field(default=10.0, ge=1)
     features_topic: str = "$aws/things/{thing}/infer"  # of those messages; the sample's own

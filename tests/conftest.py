@@ -188,6 +188,9 @@ def untouched_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 patch.delenv(variable)
         patch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(folder / "data"))
         patch.setenv("VISUAL_SEARCH_CATALOG__CACHE_DIR", str(folder / "cache"))
+        # Reading takes time and memory; the tests that are about it switch it on.
+        patch.setenv("VISUAL_SEARCH_CATALOG__READ_TEXT", "false")
+        patch.setenv("VISUAL_SEARCH_EDGE__READ_TEXT", "off")
         for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             patch.delenv(variable, raising=False)
             patch.delenv(variable.lower(), raising=False)

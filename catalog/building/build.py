@@ -19,13 +19,16 @@ from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import CollectedPhotos, PhotoCopy, StageProgress, collect
 from catalog.building.distractors import drawn_distractors, photo_distractors
 from catalog.building.features import SkippedPhoto
+from catalog.building.reading import read_photos
 from catalog.building.weights import former_weights, weigh
 from catalog.building.workspace import publish, workspace
+from catalog.bundles.items import can_be_read
 from catalog.bundles.manifest import IndexEntry, is_bundle
 from catalog.core.errors import BundleError, ContentError, FeaturizerError
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
+from catalog.networks.text_reader import open_reader
 from catalog.recognition.calibrate import FALSE_ACCEPT_RATE, calibrate
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.colours import FILE as COLOURS
@@ -48,6 +51,7 @@ class BuildOptions:
         false_accept_rate: Share of the shipped distractors that may be named.
         strict: Build nothing when a photo, row or file cannot be used, an item has no photo, or
             the source is warned of.
+        read_text: Read what is printed on the photos, where the extra `text` is installed.
         refetch: Fetch photos by address again, also where their servers did not say what tells
             whether they have changed.
     """
@@ -56,6 +60,7 @@ class BuildOptions:
     false_accept_rate: float = FALSE_ACCEPT_RATE
     strict: bool = False
     refetch: bool = False
+    read_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class BuildReport:
         copies: The photos that are copies of others of their item, and are not in the bundle.
         weights: The names of two networks and how much each counts; empty where there is one.
         same_picture: The skus of different items that show the same picture, in groups.
+        without_photos: The skus of the items that are left out, because they have no photo and
+            neither a title of their own nor a code.
+        only_by_reading: The skus of the items without a photo that are in the bundle; only a code
+            or the words on a thing can find them.
+        read: How many items have photos on which words were looked for.
         left_out: The rows and files of the source that were not used, as "PLACE: REASON".
         notes: What was taken for what in the source, in sentences.
         warnings: What is likely wrong with the source, in sentences.
@@ -92,6 +102,8 @@ class BuildReport:
     photos_per_second: float
     seconds: float
     unconfirmed: int = 0
+    only_by_reading: tuple[str, ...] = ()
+    read: int = 0
     weights: tuple[tuple[str, float], ...] = ()
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -180,13 +192,29 @@ def build(
         progress("index", 0, 1)
         index = write.write_vectors(folder, stored, featurizer, collected.photos, cache.addresses)
         progress("index", 1, 1)
-        write.write_metadata(folder, items, collected.photos)
+        reader = open_reader() if options.read_text else None
+        lines = read_photos(collected.photos, reader, cache, progress) if reader else {}
+        present = set(collected.skus)
+        unpictured = [
+            source.item
+            for source in items
+            if source.item.sku not in present and can_be_read(source.item)
+        ]
+        write.write_metadata(folder, items, collected.photos, unpictured, lines)
         featurizer.write(folder / "featurizer")
         manifest, identity = write.write_manifest(
-            folder, title, collected.skus, featurizer, loss, index, learned.calibration
+            folder,
+            title,
+            collected.skus,
+            len(unpictured),
+            featurizer,
+            loss,
+            index,
+            learned.calibration,
         )
         publish(folder, target)
     counts = Counter(collected.skus)
+    readable = {item.sku: None for item in unpictured}
     given = sum(len(source.photos) for source in items)
     return BuildReport(
         bundle=identity,
@@ -197,7 +225,9 @@ def build(
         skipped=tuple(collected.skipped),
         copies=tuple(collected.copies),
         same_picture=tuple(collected.same_picture),
-        without_photos=without_photos,
+        without_photos=tuple(sku for sku in without_photos if sku not in readable),
+        only_by_reading=tuple(readable),
+        read=len(lines),
         few_photos=tuple(sku for sku, count in counts.items() if count < FEW_PHOTOS),
         index=index,
         projection=loss,

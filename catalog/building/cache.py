@@ -1,4 +1,4 @@
-"""The build cache: features by photo content and network, descriptors, fetched addresses.
+"""The build cache: features by photo content and network, descriptors, printed words, addresses.
 
 Everything in it can be computed again. A damaged cache is put aside; it is neither trusted nor
 fatal.
@@ -6,9 +6,10 @@ fatal.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,28 @@ class FeatureCache:
                 self._heal(error)
                 self._insert_descriptors(row)
 
+    def get_lines(self, key: str) -> tuple[str, ...] | None:
+        """The lines that were read on a photo, by its sha256 and the reader's version, or None."""
+        with self._lock:
+            try:
+                row = self._database.execute(
+                    "select lines from printed where key = ?", [f"{key}-{DECODING}"]
+                ).fetchone()
+            except sqlite3.DatabaseError as error:
+                self._heal(error)
+                row = None
+        return None if row is None else tuple(json.loads(row[0]))
+
+    def put_lines(self, key: str, lines: Sequence[str]) -> None:
+        """Store the lines that were read on a photo."""
+        row = (f"{key}-{DECODING}", json.dumps(lines, ensure_ascii=False))
+        with self._lock:
+            try:
+                self._insert_lines(row)
+            except sqlite3.DatabaseError as error:
+                self._heal(error)
+                self._insert_lines(row)
+
     def close(self) -> None:
         """Close the file and the connections."""
         self._database.close()
@@ -137,6 +160,10 @@ class FeatureCache:
     def _insert_descriptors(self, row: tuple[str, bytes]) -> None:
         with self._database.conn:
             self._database.conn.execute("insert or replace into details values (?, ?)", row)
+
+    def _insert_lines(self, row: tuple[str, str]) -> None:
+        with self._database.conn:
+            self._database.conn.execute("insert or replace into printed values (?, ?)", row)
 
     def _heal(self, error: sqlite3.DatabaseError) -> None:
         if not isinstance(error, NO_DAMAGE):
@@ -157,6 +184,7 @@ def _open(path: Path) -> sqlite_utils.Database:
         connection.execute(
             "create table if not exists details (key text primary key, details blob)"
         )
+        connection.execute("create table if not exists printed (key text primary key, lines text)")
         connection.execute("drop table if exists described")  # of earlier versions: gigabytes
         connection.commit()
         connection.execute("select 1 from features limit 1").fetchone()

@@ -12,6 +12,7 @@ from catalog.building.features import (
     open_photo,
     reason_of,
 )
+from catalog.bundles.items import can_be_read
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import read_header
 from catalog.core.photos import is_address
@@ -30,7 +31,9 @@ class Preview:
         photos: The number of photos.
         to_fetch: How many of them have an address, and so are not looked at.
         skipped: The photos whose headers cannot be read.
-        without_photos: The skus of the items that have no photo.
+        without_photos: The skus of the items that would be left out, because they have no photo
+            and neither a title of their own nor a code.
+        only_by_reading: The skus of the items without a photo that would be in the bundle.
         few_photos: The skus of the items with fewer than three photos.
         left_out: The rows and files of the source that are not used, as "PLACE: REASON".
         notes: What was taken for what in the source, in sentences.
@@ -43,6 +46,7 @@ class Preview:
     to_fetch: int
     skipped: tuple[SkippedPhoto, ...]
     without_photos: tuple[str, ...]
+    only_by_reading: tuple[str, ...]
     few_photos: tuple[str, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -61,12 +65,14 @@ def preview(source: Source) -> Preview:
         for item in source.items
     )
     counts = {item.item.sku: len(item.photos) for item in contents}
+    unpictured = [item.item for item in contents if not item.photos]
     return Preview(
         items=sum(count > 0 for count in counts.values()),
         photos=sum(counts.values()),
         to_fetch=sum(map(is_address, places)),
         skipped=skipped,
-        without_photos=tuple(sku for sku, count in counts.items() if not count),
+        without_photos=tuple(item.sku for item in unpictured if not can_be_read(item)),
+        only_by_reading=tuple(item.sku for item in unpictured if can_be_read(item)),
         few_photos=tuple(sku for sku, count in counts.items() if 0 < count < FEW_PHOTOS),
         left_out=source.left_out,
         notes=source.notes,

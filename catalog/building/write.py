@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from catalog.bundles.golden_queries import (
     make_golden_queries,
     write_golden_queries,
 )
-from catalog.bundles.items import Photo, write_items
+from catalog.bundles.items import Item, Photo, write_items
 from catalog.bundles.manifest import (
     MANIFEST,
     FeaturizerEntry,
@@ -65,9 +65,21 @@ def write_vectors(
 
 
 def write_metadata(
-    folder: Path, items: Sequence[SourceItem], photos: Sequence[BundlePhoto]
+    folder: Path,
+    items: Sequence[SourceItem],
+    photos: Sequence[BundlePhoto],
+    unpictured: Sequence[Item],
+    lines: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write ``items.db`` and ``words.db``: the items that have photos, and the photos."""
+    """Write ``items.db`` and ``words.db``.
+
+    Args:
+        folder: The workspace.
+        items: All items of the source; those that have photos are written.
+        photos: The photos.
+        unpictured: The items without a photo that are written, too.
+        lines: The lines that were read on the photos of each item, by its sku.
+    """
     present = {photo.item.sku for photo in photos}
     rows = (
         Photo(
@@ -80,13 +92,15 @@ def write_metadata(
         )
         for number, photo in enumerate(photos)
     )
-    write_items(folder, (source.item for source in items if source.item.sku in present), rows)
+    pictured = [source.item for source in items if source.item.sku in present]
+    write_items(folder, [*pictured, *unpictured], rows, lines)
 
 
 def write_manifest(
     folder: Path,
     title: str,
     skus: Sequence[str],
+    unpictured: int,
     featurizer: Featurizer,
     loss: Loss | None,
     index: IndexEntry,
@@ -97,7 +111,7 @@ def write_manifest(
         format=1 if len(featurizer.networks) == 1 else 2,
         created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
         title=title,
-        items=len(set(skus)),
+        items=len(set(skus)) + unpictured,
         photos=len(skus),
         featurizer=FeaturizerEntry(
             id=featurizer.id,

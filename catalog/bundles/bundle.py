@@ -22,7 +22,6 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -32,7 +31,9 @@ from numpy.typing import NDArray
 
 from catalog.bundles.items import Item, Items, Photo
 from catalog.bundles.manifest import MANIFEST, Manifest, read_manifest, verify
+from catalog.bundles.match import Match
 from catalog.bundles.text_search import FILE as WORDS_FILE
+from catalog.bundles.word_evidence import weigh_words
 from catalog.core import arrays
 from catalog.core.errors import BundleError
 from catalog.core.photos import Picture, decode
@@ -48,19 +49,6 @@ from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.index import Annoy, Exact, Index
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
-
-
-@dataclass(frozen=True)
-class Match:
-    """An item found: its best photo's number and cosine similarity in [-1, 1].
-
-    `confidence` is the probability that it is this item; None where only vectors were compared.
-    """
-
-    sku: str
-    photo: int
-    similarity: float
-    confidence: float | None = None
 
 
 class Bundle:
@@ -160,7 +148,7 @@ class Bundle:
 
         An item is as similar as its best photo.
         """
-        enough = min(count, self.manifest.items)
+        enough = min(count, len(self._names))
         wanted = count * 4
         while True:
             rows, similarities = self.index(exact=exact).nearest(vector, wanted)
@@ -202,6 +190,18 @@ class Bundle:
             )
             for place in np.argsort(-confidences, kind="stable")[:count].tolist()
         ]
+
+    def weigh_words(self, found: Sequence[Match], lines: Sequence[str]) -> list[Match]:
+        """Change the confidence in each item by the words that were read on the thing.
+
+        Args:
+            found: The items that `identify` found.
+            lines: The lines of text on the thing.
+
+        Returns:
+            These items and others that have the words, the likeliest first.
+        """
+        return weigh_words(self.items, found, lines)
 
     def confidences_of_photo(self, photo: int) -> dict[str, float]:
         """Return the confidence in each item if a stored photo were a new query.

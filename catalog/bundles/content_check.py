@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.items import Item
+from catalog.bundles.items import Item, can_be_read
 from catalog.core.errors import BundleError, PhotoError
 from catalog.core.photos import decode
 from catalog.networks import projection
@@ -35,7 +35,7 @@ def check_content(bundle: Bundle) -> None:
     try:
         _check_network(bundle)
         items = _check_items(bundle)
-        _check_photos(bundle, {item.sku for item in items})
+        _check_photos(bundle, items)
         _check_thumbnails(bundle)
         _check_searches(bundle, items)
     except sqlite3.Error as error:
@@ -73,7 +73,8 @@ def _is_usable(item: Item) -> bool:
     return all(isinstance(text, str) for text in texts) and sum(map(len, texts)) <= LONGEST_ITEM
 
 
-def _check_photos(bundle: Bundle, skus: set[str]) -> None:
+def _check_photos(bundle: Bundle, items: Sequence[Item]) -> None:
+    skus = {item.sku for item in items}
     shown = set()
     try:
         for place, photo in enumerate(bundle.items.all_photos()):
@@ -85,8 +86,11 @@ def _check_photos(bundle: Bundle, skus: set[str]) -> None:
             shown.add(photo.sku)
     except TypeError as error:
         raise BundleError(f"{bundle.path}: its photos are not described: {error}") from error
-    if missing := skus - shown:
-        raise BundleError(f"{bundle.path}: item {min(missing)[:100]!r} has no photo")
+    for item in items:
+        if item.sku not in shown and not can_be_read(item):
+            raise BundleError(
+                f"{bundle.path}: item {item.sku[:100]!r} has no photo, and no title or code to read"
+            )
 
 
 def _check_thumbnails(bundle: Bundle) -> None:

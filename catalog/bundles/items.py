@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from catalog.bundles.database import create, open_read_only
+from catalog.bundles.printed_words import FoundWord, printed_forms
 from catalog.bundles.text_search import FILE as WORDS_FILE
-from catalog.bundles.text_search import TextSearch, write_text_search
+from catalog.bundles.text_search import ItemTexts, TextSearch, write_text_search
 
 # Columns of tables that hold codes, in lower case. What stands in them is kept as it is written.
 CODE_ATTRIBUTES = (
@@ -101,6 +102,20 @@ class Items:
         )
         return {code: sku for sku, text in rows for code in _codes_in(str(text))}
 
+    def row(self, sku: str) -> int:
+        """Return the row number of an item, by which the text search knows it; 0 for none."""
+        found = self._items.execute("select rowid from items where sku = ?", [sku]).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def in_row(self, row: int) -> Item | None:
+        """Return the item in a row, or None."""
+        rows = self._items.query("select * from items where rowid = ?", [row])
+        return next((_item(row) for row in rows), None)
+
+    def with_words(self, lines: Sequence[str]) -> list[FoundWord]:
+        """Find the items that have the words of `lines`, as they were read on a thing."""
+        return [] if self._text_search is None else self._text_search.printed.find(lines)
+
     def all_items(self) -> Iterator[Item]:
         """Yield every item.
 
@@ -129,11 +144,8 @@ class Items:
             return [_item(row) for row in rows]
         if self._text_search is None:
             return self._find_beginnings(text, limit)
-        items = (
-            next(self._items.query("select * from items where rowid = ?", [row]), None)
-            for row in self._text_search.find(text, limit)
-        )
-        return [_item(row) for row in items if row is not None]
+        items = map(self.in_row, self._text_search.find(text, limit))
+        return [item for item in items if item is not None]
 
     def _find_beginnings(self, text: str, limit: int) -> list[Item]:
         """Find items with words that begin with the words of `text`, in an earlier bundle."""
@@ -162,8 +174,20 @@ class Items:
         self._pictures.close()
 
 
-def write_items(folder: Path, items: Iterable[Item], photos: Iterable[Photo]) -> None:
-    """Write ``items.db`` and ``words.db``, the items with the shortest titles first."""
+def write_items(
+    folder: Path,
+    items: Iterable[Item],
+    photos: Iterable[Photo],
+    printed: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write ``items.db`` and ``words.db``, the items with the shortest titles first.
+
+    Args:
+        folder: The bundle's folder.
+        items: The items.
+        photos: Their photos, by number.
+        printed: The lines that were read on the photos of each item, by its sku.
+    """
     database = create(folder / "items.db")
     ordered = sorted(items, key=lambda item: (len(item.title), item.title, item.sku))
     rows = (
@@ -187,10 +211,16 @@ def write_items(folder: Path, items: Iterable[Item], photos: Iterable[Photo]) ->
     database["photos"].create_index(["sku"])  # type: ignore[union-attr]
     database.vacuum()
     database.close()
+    read = printed or {}
     write_text_search(
-        folder / WORDS_FILE,
-        ((item.title, item.sku, [item.location, *item.attributes.values()]) for item in ordered),
+        folder / WORDS_FILE, (_texts(item, read.get(item.sku, ())) for item in ordered)
     )
+
+
+def _texts(item: Item, lines: Sequence[str]) -> ItemTexts:
+    rest = [item.location, *item.attributes.values()]
+    printed = printed_forms([item.title, *item.attributes.values()], lines)
+    return ItemTexts(item.title, item.sku, rest, printed)
 
 
 def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> None:
@@ -200,6 +230,13 @@ def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> Non
         ({"number": number, "jpeg": jpeg} for number, jpeg in thumbnails), pk="number"
     )
     database.close()
+
+
+def can_be_read(item: Item) -> bool:
+    """Return whether an item can be found without a photo: it has a title of its own, or a code."""
+    names = {item.sku, item.sku.replace("_", " ").replace("-", " ").strip()}
+    codes = (key.removeprefix("g:").replace("_", " ") for key in item.attributes)
+    return item.title not in names or any(key.replace(",", "") in CODE_ATTRIBUTES for key in codes)
 
 
 def _codes_in(text: str) -> Iterator[str]:

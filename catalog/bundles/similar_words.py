@@ -1,7 +1,8 @@
 """Find the words of a catalogue that a mistyped word may mean.
 
 Each row of the table ``spellings`` of ``words.db`` holds all words of one length, one behind the
-other, those with digits and those without apart. So a search reads the few rows with words of
+other, those with digits and those without apart. ``printed_spellings`` holds the words that are
+printed on the things in the same way. So a search reads the few rows with words of
 about its length, and keeps nothing in memory.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +22,20 @@ IDEOGRAPHS = "\u2e80"  # from here on a character says more than a letter: Chine
 SHORTEST_INSIDE = 6  # letters of a word that is compared with parts of longer ones
 
 Letters = NDArray[np.uint32]
+SpellingTable = Literal["spellings", "printed_spellings"]
 
 
 class SimilarWords:
-    """The words of an open ``words.db``; safe to use from many threads."""
+    """The words of an open ``words.db``; safe to use from many threads.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Args:
+        connection: The open file.
+        table: The words to search: those that people wrote, or those that are printed on things.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, table: SpellingTable = "spellings") -> None:
         self._connection = connection
+        self._sql = f"select length, words from {table} where digits = ? and length between ? and ?"  # noqa: S608
 
     def find(self, word: str, errors: int, *, inside: bool = False) -> list[str]:
         """Return words that `word` may mean, the fewest typing errors first.
@@ -44,10 +53,7 @@ class SimilarWords:
         lengths = (len(word) - errors, len(word) + errors)
         if inside:
             lengths = (len(word) + 1, LONGEST)
-        rows = self._connection.execute(
-            "select length, words from spellings where digits = ? and length between ? and ?",
-            (has_digits(word), *lengths),
-        )
+        rows = self._connection.execute(self._sql, (has_digits(word), *lengths))
         letters = _letters(word)
         likely: list[str] = []
         for length, text in rows:
@@ -126,17 +132,19 @@ def _letters(text: str) -> Letters:
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
-def write_spellings(connection: sqlite3.Connection, words: Iterable[str]) -> None:
-    """Write the table from the distinct `words` of a catalogue."""
+def write_spellings(
+    connection: sqlite3.Connection, words: Iterable[str], table: SpellingTable = "spellings"
+) -> None:
+    """Write a table from distinct `words` of a catalogue."""
     groups: dict[tuple[bool, int], list[str]] = {}
     for word in words:
         if SHORTEST - 1 <= len(word) <= LONGEST:
             groups.setdefault((has_digits(word), len(word)), []).append(word)
     connection.execute(
-        "create table spellings (digits integer, length integer, words text, "
+        f"create table {table} (digits integer, length integer, words text, "
         "primary key (digits, length))"
     )
     connection.executemany(
-        "insert into spellings values (?, ?, ?)",
+        f"insert into {table} values (?, ?, ?)",  # noqa: S608
         ((*kind, "".join(sorted(group))) for kind, group in sorted(groups.items())),
     )

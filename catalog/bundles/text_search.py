@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations, compress
 from pathlib import Path
 from typing import Self
@@ -31,6 +32,7 @@ from catalog.bundles.phrases import (
     phrase,
     word_phrases,
 )
+from catalog.bundles.printed_words import PrintedWordSearch
 from catalog.bundles.similar_words import SimilarWords, write_spellings
 from catalog.core.errors import BundleError
 
@@ -45,7 +47,11 @@ ANYWHERE = "{title sku rest}"
 
 
 class TextSearch:
-    """The text search of an open bundle; safe to use from many threads."""
+    """The text search of an open bundle; safe to use from many threads.
+
+    Attributes:
+        printed: Finds items by the words that were read on a thing.
+    """
 
     def __init__(self, path: Path) -> None:
         self._database = open_read_only(path)
@@ -56,6 +62,7 @@ class TextSearch:
             self.close()
             raise BundleError(f"{path}: cannot be searched: {error}") from error
         self._similar = SimilarWords(self._connection)
+        self.printed = PrintedWordSearch(self._connection)
 
     @classmethod
     def open(cls, path: Path) -> Self | None:
@@ -186,35 +193,44 @@ def _forms_and_code(text: str) -> list[str]:
     return [*forms(found), joined(found)]
 
 
-def write_text_search(path: Path, texts: Iterable[tuple[str, str, Sequence[str]]]) -> None:
-    """Write ``words.db``, unless this machine's SQLite is too old for it.
+@dataclass(frozen=True)
+class ItemTexts:
+    """The texts of an item: title, sku, further texts, and the words that are printed on it."""
 
-    Args:
-        path: The file.
-        texts: Title, sku and further texts of each item, in the order of their row numbers.
-    """
+    title: str
+    sku: str
+    rest: Sequence[str]
+    printed: Sequence[str] = ()
+
+
+def write_text_search(path: Path, items: Iterable[ItemTexts]) -> None:
+    """Write ``words.db`` of `items`, in their order, unless this SQLite is too old for it."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         return
     database = create(path)
     with database.conn as connection:
         connection.execute(
-            "create virtual table item_words using fts5(title, sku, rest, symbols, content='', "
-            "columnsize=0, tokenize='trigram case_sensitive 1')"
+            "create virtual table item_words using fts5(title, sku, rest, symbols, printed, "
+            "content='', columnsize=0, tokenize='trigram case_sensitive 1')"
         )
         known: set[str] = set()
-        for number, (title, sku, rest) in enumerate(texts, 1):
+        known_printed: set[str] = set()
+        for number, item in enumerate(items, 1):
             columns = [
-                [*forms(words(title))],
-                _forms_and_code(sku),
-                [form for text in rest for form in _forms_and_code(text)],
+                [*forms(words(item.title))],
+                _forms_and_code(item.sku),
+                [form for text in item.rest for form in _forms_and_code(text)],
             ]
             known.update(*columns)
-            signs = sorted(symbols("".join([title, sku, *rest])))
+            known_printed.update(item.printed)
+            signs = sorted(symbols("".join([item.title, item.sku, *item.rest])))
             connection.execute(
-                "insert into item_words(rowid, title, sku, rest, symbols) values (?, ?, ?, ?, ?)",
-                (number, *(column(texts) for texts in (*columns, signs))),
+                "insert into item_words(rowid, title, sku, rest, symbols, printed) "
+                "values (?, ?, ?, ?, ?, ?)",
+                (number, *(column(texts) for texts in (*columns, signs, item.printed))),
             )
         connection.execute("insert into item_words(item_words) values ('optimize')")
         write_spellings(connection, known)
+        write_spellings(connection, known_printed, "printed_spellings")
     database.vacuum()
     database.close()

@@ -56,6 +56,11 @@ MOST_COPIES = 5  # named in the output
     help="Fetch photos by address again, also from servers that do not tell what has changed.",
 )
 @click.option(
+    "--no-read",
+    is_flag=True,
+    help="Do not read what is printed on the photos; it is read where the extra text is installed.",
+)
+@click.option(
     "--refit-projection",
     is_flag=True,
     help="Learn again how to weigh two networks and how to shorten long vectors.",
@@ -86,6 +91,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     dry_run: bool,
     strict: bool,
     refetch: bool,
+    no_read: bool,
     refit_projection: bool,
     foreign_named: float,
     as_json: bool,
@@ -141,6 +147,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
                 false_accept_rate=foreign_named / 100,
                 strict=strict,
                 refetch=refetch,
+                read_text=settings.read_text and not no_read,
             ),
             show,
             lambda photo: print_left_out(console, f"{photo.name}: {photo.reason}"),
@@ -169,6 +176,8 @@ def _print_build(report: BuildReport) -> None:
         if report.printed
         else "local features would not help with these things, and are not in the bundle"
     )
+    if report.read:
+        click.echo(f"what is printed on the photos of {report.read} items was read")
     expected = in_words(report.calibration.expected_in_catalogue)
     click.echo(f"to expect of 100 looks at its own things: {expected}")
     if report.index.kind == "exact":
@@ -193,6 +202,11 @@ def _print_build(report: BuildReport) -> None:
         click.echo(
             "these items show the very same picture, so only other photos or a code can tell them "
             f"apart: {names(groups)}"
+        )
+    if report.only_by_reading:
+        click.echo(
+            f"{len(report.only_by_reading)} items have no photo: only a code or the words on a "
+            f"thing can find them: {names(report.only_by_reading)}"
         )
     if report.without_photos:
         click.echo(f"left without a photo: {names(report.without_photos)}")

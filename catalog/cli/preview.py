@@ -38,10 +38,11 @@ def print_preview(console: Console, source: Source, *, strict: bool, as_json: bo
         _print(seen)
     if not seen.photos:
         raise ContentError("none of the photos could be used; nothing would be built")
-    if strict and (seen.skipped or seen.without_photos or seen.left_out):
+    without = (*seen.without_photos, *seen.only_by_reading)
+    if strict and (seen.skipped or without or seen.left_out):
         raise ContentError(
             f"nothing would be built, as --strict says: {len(seen.skipped)} photos cannot be "
-            f"used, {len(seen.without_photos)} items have none, and {len(seen.left_out)} rows or "
+            f"used, {len(without)} items have none, and {len(seen.left_out)} rows or "
             "files were left out"
         )
     if strict and seen.warnings:
@@ -72,6 +73,11 @@ def _print(seen: Preview) -> None:
         click.echo(f"{len(seen.left_out)} rows or files would be left out, named above")
     if seen.skipped:
         click.echo(f"{len(seen.skipped)} photos would be left out, named above")
+    if seen.only_by_reading:
+        click.echo(
+            f"{len(seen.only_by_reading)} items have no photo: only a code or the words on a thing "
+            f"could find them: {names(seen.only_by_reading)}"
+        )
     if seen.without_photos:
         click.echo(f"left without a photo: {names(seen.without_photos)}")
     if seen.few_photos:

@@ -80,6 +80,7 @@ class CatalogSettings(Section):
     cache_dir: UserPath = Path("~/.cache/visual-search")
     engine: Literal["auto", "onnxruntime", "openvino", "openvino:GPU", "mxnet", "awscam"] = "auto"
     device: Literal["CPU", "GPU"] = "CPU"  # of openvino
+    read_text: bool = True  # what is printed on photos, at build, with the extra `text`
 
     @model_validator(mode="before")
     @classmethod

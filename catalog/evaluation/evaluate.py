@@ -12,7 +12,8 @@ import numpy as np
 from catalog.building.cache import FeatureCache
 from catalog.building.copies import are_copies, fingerprint
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
-from catalog.bundles.bundle import Bundle, Match
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.match import Match
 from catalog.core.errors import ContentError
 from catalog.evaluation.metrics import Numbers, auroc, calibration_error
 from catalog.recognition.calibration import OutcomeShares, outcome
@@ -204,7 +205,7 @@ def _answer(
 def _is_copy(bundle: Bundle, result: FeaturizedPhoto, matches: Sequence[Match]) -> bool:
     """Return whether a photo is a copy of the catalogue's photo that its vector is nearest to."""
     nearest = max(matches, key=lambda match: match.similarity, default=None)
-    if nearest is None or nearest.similarity < LIKE_A_COPY:
+    if nearest is None or nearest.photo is None or nearest.similarity < LIKE_A_COPY:
         return False
     thumbnail = bundle.items.thumbnail(nearest.photo)
     photo = next(

@@ -25,6 +25,7 @@ from edge.errors import NoCatalogueError
 from edge.settings import EdgeSettings
 from edge.sighting import Box, Image, Sighting
 from edge.vision.picture_search import Observation
+from edge.vision.text_reading import NO_READING, TextReading
 from edge.web.interfaces import CameraStatus
 from sync.errors import OutboxError
 
@@ -43,6 +44,7 @@ class Appliance:
         state_folder: Where the process writes its state; None to write none.
         recorder: Records events; None to record nothing.
         opener: Opens the camera.
+        text: Reads the words on things.
         failure: Why the active bundle of the shelf is not open; empty where it is.
     """
 
@@ -54,6 +56,7 @@ class Appliance:
         state_folder: Path | None = None,
         recorder: EventRecorder | None = None,
         opener: Callable[[str, CameraSettings], Camera] = open_camera,
+        text: TextReading = NO_READING,
         failure: str = "",
     ) -> None:
         self.stopping = threading.Event()
@@ -65,7 +68,7 @@ class Appliance:
         self._reader = CameraReader(
             settings.camera, settings.camera_settings(), self._on_camera_change, opener
         )
-        self._loop = RecognitionLoop(settings, self._reader, bundle, recorder)
+        self._loop = RecognitionLoop(settings, self._reader, bundle, recorder, text)
         self.latest = self._loop.latest
         self.picture = self._loop.picture
         self._thread = threading.Thread(

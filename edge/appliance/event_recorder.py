@@ -100,6 +100,11 @@ class EventRecorder:
         """
         return self._outbox.counters()
 
+    @property
+    def reports_text(self) -> bool:
+        """Whether the words that are read on things are reported."""
+        return self._settings.report_text
+
     # Called by the loop and the camera's thread.
 
     def sighting(self, sighting: Sighting) -> None:
@@ -172,6 +177,7 @@ class EventRecorder:
             things=sighting.things,
             code=sighting.code[:LONGEST_CODE] or None,
             unknown_gtin=sighting.unknown_gtin or None,
+            text=" / ".join(sighting.text)[: events.LONGEST_TEXT] or None,
             bundle=sighting.bundle,
             timings_ms=events.Timings(**timings),
             thumbnail=thumbnail(sighting.crop_jpeg) if self._settings.report_thumbnails else None,

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import uuid6
 
-from catalog.bundles.bundle import Bundle, Match
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.match import Match
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge.appliance.event_recorder import EventRecorder
@@ -22,6 +23,7 @@ from edge.settings import EdgeSettings
 from edge.sighting import Box, Candidate, Frame, Image, Sighting
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
+from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.verdict import NOTHING
 
 CROP_JPEG_SIDE = 480  # pixels, longer side of a sighting's crop
@@ -47,6 +49,7 @@ class RecognitionLoop:
         reader: Gives the newest frame.
         bundle: The open bundle to begin with; None to show the picture alone.
         recorder: Records each sighting and the network's output; None to record nothing.
+        text: Reads the words on things.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class RecognitionLoop:
         reader: CameraReader,
         bundle: Bundle | None,
         recorder: EventRecorder | None = None,
+        text: TextReading = NO_READING,
     ) -> None:
         self.latest = Latest()
         self.picture = LivePicture()
@@ -63,7 +67,7 @@ class RecognitionLoop:
         self._interval_s = settings.interval_ms / 1000
         self._may_learn_background = settings.background
         self._reader = reader
-        self._recognizer = Recognizer(bundle, exact=settings.exact)
+        self._recognizer = Recognizer(bundle, text, exact=settings.exact)
         self._recorder = recorder
         self._sequence = 0
         self._failure = ""
@@ -162,7 +166,12 @@ class RecognitionLoop:
         self._sequence += 1
         sighting = _sighting(observation, at, self._sequence)
         show_ms = (time.perf_counter() - start) * 1000
-        sighting = replace(sighting, timings=replace(sighting.timings, show=show_ms))
+        reported = self._recorder is not None and self._recorder.reports_text
+        sighting = replace(
+            sighting,
+            timings=replace(sighting.timings, show=show_ms),
+            text=observation.lines if reported else (),  # else nobody keeps a customer's letter
+        )
         self.latest.publish(sighting)
         self.counters.count_sighting(sighting.verdict, show_ms)
         if self._recorder is not None:

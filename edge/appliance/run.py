@@ -19,6 +19,7 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.opening import Opened
 from edge.appliance.shelf_watcher import FollowedShelf
 from edge.settings import EdgeSettings
+from edge.vision.text_reading import TextReading
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.server import Server, check_port
@@ -92,8 +93,15 @@ def run(
         tls_folder,
         lambda: [announcement.host] if announcement and announcement.host else [],
     )
+    text = TextReading.open(settings.read_text)
     appliance = Appliance(
-        settings, opened.hand_over(), followed, state_folder, recorder, failure=opened.failure
+        settings,
+        opened.hand_over(),
+        followed,
+        state_folder,
+        recorder,
+        text=text,
+        failure=opened.failure,
     )
     app = create_app(
         appliance,
@@ -130,6 +138,7 @@ def run(
         if announcement is not None:
             announcement.stop()
         appliance.stop()
+        text.close()
         server.close()
         if announcement is not None:
             announcement.join(ANNOUNCEMENT_GRACE_SECONDS)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundles.bundle import Bundle, Match
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.match import Match
 from catalog.core.photos import shrink
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.decision import Verdict
@@ -17,6 +18,7 @@ from edge.sighting import Box, Crop, Image, Timings
 from edge.vision.codes import Code, read_codes, two_looks
 from edge.vision.images import cut, on_light_background, sharpness
 from edge.vision.scene import SceneState
+from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.verdict import Decision, decide
 
 CANDIDATES = 6
@@ -41,6 +43,7 @@ class Observation:
         code: The text of the code that named the item; empty where no code did.
         unknown_gtin: The product number that was read and that no item has; empty where there
             is none.
+        lines: The lines of text that were read on the thing.
         features: The network's own output, float32 (d,), for the newest sharp crop; None
             where it did not run.
     """
@@ -56,6 +59,7 @@ class Observation:
     scene: SceneState | None = None
     code: str = ""
     unknown_gtin: str = ""
+    lines: tuple[str, ...] = ()
     features: NDArray[np.float32] | None = None
 
     @property
@@ -80,7 +84,14 @@ class CodeReading:
     unknown_gtin: str = ""
 
 
-def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool) -> Observation:
+def search_picture(
+    bundle: Bundle,
+    image: Image,
+    box: Box | None,
+    text: TextReading = NO_READING,
+    *,
+    exact: bool = False,
+) -> Observation:
     """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
     start = time.perf_counter()
     height, width = image.shape[:2]
@@ -95,10 +106,17 @@ def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool
     timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
     decision = decide(found, bundle.manifest.calibration)
     start = time.perf_counter()
-    reading = read_thing(bundle, two_looks(image if box is None else cut(image, box)))
+    part = image if box is None else cut(image, box)
+    codes = read_thing(bundle, two_looks(part))
     timings = replace(timings, code=elapsed_ms(start))
-    if reading.match is not None:
-        decision, found = Decision(Verdict.MATCH, (reading.match,)), [reading.match]
+    lines: tuple[str, ...] = ()
+    if codes.match is not None:
+        decision, found = Decision(Verdict.MATCH, (codes.match,)), [codes.match]
+    elif text.wanted(decision):
+        words = text.read(bundle, found, part)
+        lines, found = words.lines, list(words.found[:CANDIDATES])
+        decision = decide(found, bundle.manifest.calibration)
+        timings = replace(timings, text=words.ms)
     return Observation(
         bundle,
         decision,
@@ -106,8 +124,9 @@ def search_picture(bundle: Bundle, image: Image, box: Box | None, *, exact: bool
         crop=crop,
         found=tuple(found),
         timings=timings,
-        code=reading.text,
-        unknown_gtin=reading.unknown_gtin,
+        code=codes.text,
+        unknown_gtin=codes.unknown_gtin,
+        lines=lines,
     )
 
 
@@ -132,8 +151,10 @@ def read_thing(bundle: Bundle, images: Iterable[Image]) -> CodeReading:
 
 def _match_by_code(bundle: Bundle, code: Code) -> Match | None:
     item = bundle.items.with_code(code.spellings)
-    photos = [] if item is None else bundle.photos(item.sku)
-    return Match(photos[0].sku, photos[0].number, 1.0, 1.0) if photos else None
+    if item is None:
+        return None
+    photos = bundle.photos(item.sku)
+    return Match(item.sku, photos[0].number if photos else None, 1.0, 1.0)
 
 
 def make_crop(

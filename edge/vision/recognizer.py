@@ -2,13 +2,15 @@
 
 The vectors of several crops are averaged. Local features are read once, when the thing is at rest
 and in focus, from the sharpest crop. Codes are read once, in the frame after the first answer, so
-that it does not wait for them; they may refine it.
+that it does not wait for them. If no code names an item, the words on the thing are read on another
+thread. Both together may refine the answer once.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +22,7 @@ from edge.errors import NoCatalogueError
 from edge.sighting import Box, Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import cut
+from edge.vision.images import cut, sharpness
 from edge.vision.picture_search import (
     CANDIDATES,
     CodeReading,
@@ -32,6 +34,7 @@ from edge.vision.picture_search import (
     with_search_time,
 )
 from edge.vision.scene import Activity, Scene, SceneState
+from edge.vision.text_reading import NO_READING, TextReading, WordReading
 from edge.vision.verdict import NOTHING, Decision, decide
 
 AVERAGED_CROPS = 5  # the newest ones
@@ -53,18 +56,24 @@ class Recognizer:
 
     Args:
         bundle: The open bundle; None to learn the background alone until there is one.
+        text: Reads the words on a thing.
         exact: Compare with every vector instead of asking the index.
     """
 
-    def __init__(self, bundle: Bundle | None, *, exact: bool = False) -> None:
+    def __init__(
+        self, bundle: Bundle | None, text: TextReading = NO_READING, *, exact: bool = False
+    ) -> None:
         self.open_bundle = bundle
         self.active = True  # whether something goes on, so that the next frame should come soon
+        self._text = text
         self._exact = exact
         self._scene: Scene = FixedScene()
         self._decision, self._several_things = NOTHING, False
         self._decided_visit = -1  # the scene's visit that the decision is about
         self._reading = CodeReading()  # that the decision takes into account
-        self._answer: Observation | None = None  # to this rest, until the codes have been read
+        self._answer: Observation | None = None  # to this rest, as long as it may be refined
+        self._codes = CodeReading()  # of this rest, until the words have been read
+        self._words: Future[WordReading] | None = None
         self._thing_seen_at = 0.0  # by the scene's clock
         self._crops: deque[Crop] = deque(maxlen=AVERAGED_CROPS)
         self._crop_count = 0  # of this thing
@@ -150,7 +159,7 @@ class Recognizer:
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
-        return search_picture(self.bundle, image, box, exact=self._exact)
+        return search_picture(self.bundle, image, box, self._text, exact=self._exact)
 
     def _is_absent(self, scene: SceneState) -> bool:
         """Whether no thing has been found for a while, though the scene is not empty.
@@ -194,29 +203,72 @@ class Recognizer:
         self._decided_visit = scene.visit
         observation = self._conclude(decision, reading, scene, timings)
         observation = replace(observation, crop=crop, found=tuple(found), features=features[-1])
-        if self.bundle.items.may_have_codes:
+        if self.bundle.items.may_have_codes or self._text.wanted(decision):
             self._answer, self.active = observation, True
         return observation
 
     def _refine(
         self, answer: Observation, frame: Frame, scene: SceneState, timings: Timings
     ) -> Observation:
-        """Read the codes on a thing at rest, and refine the first answer by what they say."""
-        self._answer = None
-        start = time.perf_counter()
-        self._code_images.append(cut(frame.image, scene.box))
-        reading = read_thing(self.bundle, self._code_images)
+        """Read the codes on a thing at rest, else its words; then refine the first answer once."""
+        self.active = True
+        if self._words is None:
+            start = time.perf_counter()
+            self._code_images.append(cut(frame.image, scene.box))
+            codes = read_thing(self.bundle, self._code_images)
+            if self.bundle.items.may_have_codes:
+                timings = replace(timings, code=elapsed_ms(start))
+            if codes.match is None and self._text.wanted(self._decision):
+                sharpest = max(self._code_images, key=sharpness)
+                self._codes = codes
+                self._words = self._text.start(self.bundle, answer.found, sharpest)
+                self._answer = replace(answer, timings=answer.timings + timings)
+                return self._unchanged(scene, timings)
+            return self._conclude_refined(answer, codes, scene, timings)
+        if not self._words.done():
+            return self._unchanged(scene, timings)
+        words = self._words.result()
+        timings = replace(timings, text=words.ms)
+        return self._conclude_refined(answer, self._codes, scene, timings, words)
+
+    def _conclude_refined(
+        self,
+        answer: Observation,
+        codes: CodeReading,
+        scene: SceneState,
+        timings: Timings,
+        words: WordReading | None = None,
+    ) -> Observation:
+        """Refine the first answer by a code, or by words, and look for nothing more."""
+        self._answer, self._words, self.active = None, None, False
         self._code_images.clear()
-        timings = replace(timings, code=elapsed_ms(start))
         decision, found = self._decision, answer.found
-        if reading.match is not None:
-            decision, found = Decision(Verdict.MATCH, (reading.match,)), (reading.match,)
-        elif self._reading.match is not None or not reading.unknown_gtin:
-            reading = self._reading  # of another side of this thing
-        observation = self._conclude(decision, reading, scene, timings)
+        if words is not None:
+            found = words.found[:CANDIDATES]
+            decision = decide(found, self.bundle.manifest.calibration, self._decision)
+        if codes.match is not None:
+            decision, found = Decision(Verdict.MATCH, (codes.match,)), (codes.match,)
+        elif self._reading.match is not None or not codes.unknown_gtin:
+            codes = self._reading  # of another side of this thing
+        if codes.match is not None:
+            decision = Decision(Verdict.MATCH, (codes.match,))
+        observation = self._conclude(decision, codes, scene, timings)
         if not observation.decision_changed:
             return replace(observation, thing_unchanged=True)
-        return replace(observation, earlier=answer.timings, crop=answer.crop, found=found)
+        lines = words.lines if words is not None else ()
+        return replace(
+            observation, earlier=answer.timings, crop=answer.crop, found=found, lines=lines
+        )
+
+    def _unchanged(self, scene: SceneState, timings: Timings) -> Observation:
+        return Observation(
+            self.bundle,
+            self._decision,
+            decision_changed=False,
+            timings=timings,
+            thing_unchanged=True,
+            scene=scene,
+        )
 
     def _in_focus(self) -> bool:
         """Whether there are enough crops, and the newest is not by far the sharpest."""
@@ -255,7 +307,7 @@ class Recognizer:
         self._crops.clear()
         self._crop_count = 0
         self._code_images.clear()
-        self._answer = None
+        self._answer, self._words = None, None
         self._decided_change = self._change = -1
 
 

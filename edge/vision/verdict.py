@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catalog.bundles.bundle import Match
+from catalog.bundles.match import Match
 from catalog.recognition import decision
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.decision import GUESS_THRESHOLD, LEAST_GUESS, Verdict

@@ -79,6 +79,7 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
             "search": round(timings.search, 2),
             "verify": round(timings.verify, 2),
             "code": round(timings.code, 2),
+            "text": round(timings.text, 2),
             "show": round(timings.show, 2),
         },
         "bundle": sighting.bundle,
@@ -111,7 +112,7 @@ def state_document(appliance: ServedAppliance, page: str, root: str) -> Document
 
 def _match_document(match: Candidate, bundle: str, root: str) -> Document:
     return item_document(match.item) | {
-        "photo": photo_address(bundle, match.photo, root),
+        "photo": None if match.photo is None else photo_address(bundle, match.photo, root),
         "similarity": round(float(match.similarity), 3),
         "sure": round(float(match.confidence), 3),
     }

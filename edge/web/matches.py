@@ -71,5 +71,6 @@ def _matches(appliance: ServedAppliance) -> list[Document]:
                 ),
             }
             for match in newest.matches[:ANSWERED]
+            if match.photo is not None
         ]
     return found + [BLANK] * (ANSWERED - len(found))

@@ -26,6 +26,7 @@ Kind = Literal["sighting", "status", "heartbeat", "features", "message"]
 VERSION = 1
 SCHEMA_VERSION = "1.1"  # the second number grows with each new field
 MAX_BYTES = 5000  # of a document, with its position in the stream; IoT Core bills by 5 KB
+LONGEST_TEXT = 500  # characters of the words on a thing
 MAX_FEATURES_BYTES = 40_000  # 2,048 numbers need about 20,000
 MAX_THUMBNAIL_BYTES = 3000  # of JPEG; a third more as base64
 POSITION_BYTES = 100  # reserved for stream and sequence
@@ -64,6 +65,7 @@ class Timings(_Part):
     search: float = 0.0
     verify: float = 0.0
     code: float = 0.0
+    text: float = 0.0
     show: float = 0.0
 
 
@@ -86,6 +88,11 @@ class Sighting(_Part):
     code: str | None = Field(default=None, max_length=200, description="that named the item")
     unknown_gtin: str | None = Field(
         default=None, max_length=14, description="that was read, and that no item has"
+    )
+    text: str | None = Field(
+        default=None,
+        max_length=LONGEST_TEXT,
+        description="that was read on the thing; only where that is asked for",
     )
     bundle: str
     timings_ms: Timings

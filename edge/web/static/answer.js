@@ -183,7 +183,7 @@ function rows(items, open) {
 }
 
 function mat(address) {
-  if (!address) return make("span", "mat");
+  if (!address) return make("span", "mat", make("span", "no-photo", "No photo yet"));
   const image = make("img", "mat");
   image.src = address;
   image.alt = "";

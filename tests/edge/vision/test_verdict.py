@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog.bundles.bundle import Match
+from catalog.bundles.match import Match
 from catalog.recognition.calibration import (
     Calibration,
     CandidateWeights,

@@ -1,0 +1,234 @@
+"""Measure what reading the words on things gains, and what it costs.
+
+    python -m bench.text [--pairs 50] [--showings 5] [--unpictured 200] [--foreign 50] [--photos]
+
+Near twins: ten pairs of the demonstration and drawn pairs that differ by the words on their labels
+only, each item with three photos, before the simulated camera. Items without a photo: drawn
+packages that the catalogue knows by their titles only; the foreign ones are in no catalogue.
+``--photos`` also asks for the cartons and the produce of the grocery photos, with one clean picture
+of each item in the catalogue (`VISUAL_SEARCH_MATERIALS`). Times are of the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+
+from bench.materials import materials
+from catalog.building.build import BuildOptions, build
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
+from catalog.core.photos import decode
+from catalog.core.settings import CatalogSettings
+from catalog.networks.models import open_model
+from catalog.recognition.decision import Verdict
+from catalog.sources.source import SourceItem
+from catalog.synthetic.assortment import LINES
+from catalog.synthetic.drawing import DrawnItem
+from catalog.synthetic.items import drawn_items, twins
+from catalog.synthetic.photos import photograph
+from edge.sighting import Box, Image
+from edge.simulator.simulator import showings
+from edge.vision.fixed_scene import FixedScene
+from edge.vision.picture_search import search_picture
+from edge.vision.text_reading import NO_READING, TextReading
+
+RESULTS = Path("bench-results")
+SEED = 93_001
+PHOTOS = 3  # of each twin
+DEMONSTRATION_PAIRS = 10
+SYLLABLES = "ba ke lo mi nu ra se ti vo za dri fel gan hol pra sten".split()
+VARIETIES = (
+    "Mild Strong Dark Light Sweet Salted Natural Organic Classic Special Summer Winter Vanilla "
+    "Cinnamon Ginger Honey Almond Hazelnut Coconut Cherry Raspberry Peach Melon Papaya Garlic "
+    "Onion Pepper Basil Tomato Mustard Family Extra Sensitive Fresh Intense Herbal Rye Spelt"
+).split()
+Look = tuple[str, Image, Box | None]  # the right sku, empty for a foreign thing; picture; place
+
+
+def drawn_pair(number: int) -> tuple[DrawnItem, DrawnItem]:
+    """Two packages that differ by one word on their labels."""
+    random = np.random.default_rng([SEED, number])
+    line = LINES[number % len(LINES)]
+    like = next(item for item in drawn_items() if item.title.startswith(_brand(line.brand)))
+    brand = "".join(random.choice(SYLLABLES, 3)).title()
+    some, other = (str(name) for name in random.choice(VARIETIES, 2, replace=False))
+    return _variety(like, brand, some, number), _variety(like, brand, other, number)
+
+
+def _brand(brand: str) -> str:
+    return brand.title() if brand.isupper() else brand
+
+
+def _variety(like: DrawnItem, brand: str, name: str, number: int) -> DrawnItem:
+    label = like.drawing.label
+    assert label is not None, "packages have labels"
+    drawing = replace(like.drawing, label=replace(label, brand=brand, name=name))
+    title = f"{brand} {like.kind} {name}, {label.detail}"
+    sku = f"{brand}-{name}-{number}".lower()
+    return DrawnItem(sku, title, drawing, kind=like.kind)
+
+
+def looks(items: Sequence[DrawnItem], count: int, seed: int) -> Iterator[Look]:
+    """Showings of drawn things at rest, each with the place where the scene sees the thing."""
+    for truth, image, empty in showings(seed, count, ("item",), items):
+        scene = FixedScene()
+        scene.learn(empty)
+        yield truth.sku or "", image, scene.update(image).box
+
+
+def photos_of(folder: Path, known: set[str], skus: set[str]) -> Iterator[Look]:
+    """The photos of some items in a folder for each; those that are not known are foreign."""
+    for file in sorted(folder.glob("*/*.webp")):
+        if file.parent.name in skus:
+            picture = decode(file.read_bytes(), file.name)
+            yield file.parent.name if file.parent.name in known else "", picture, None
+
+
+def ask(bundle: Bundle, shown: Iterable[Look], text: TextReading) -> dict[str, float]:
+    """Ask for some looks, and count the answers."""
+    counts: Counter[str] = Counter()
+    took = []
+    for sku, image, box in shown:
+        start = time.process_time()
+        observation = search_picture(bundle, image, box, text)
+        took.append(time.process_time() - start)
+        matches, verdict = observation.decision.matches, observation.decision.verdict
+        named = matches[0].sku if verdict is Verdict.MATCH else None
+        counts["shown"] += 1
+        counts["first"] += bool(sku) and bool(observation.found) and observation.found[0].sku == sku
+        counts["right"] += named is not None and named == sku
+        counts["wrong"] += named is not None and named != sku
+        counts["one_of"] += verdict is Verdict.ONE_OF
+    return {**counts, "ms": float(np.median(took)) * 1000 if took else 0.0}
+
+
+def make(folder: Path, sources: Sequence[SourceItem], model: str, *, read: bool) -> Bundle:
+    """Build and open a catalogue."""
+    settings = CatalogSettings()
+    featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
+    options = BuildOptions(read_text=read)
+    build(sources, folder / "b", featurizer, settings.cache, "Words", options, show)
+    return Bundle.open(folder / "b")
+
+
+def show(stage: str, done: int, total: int) -> None:
+    """Say how far a build is, on a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r{stage}: {done} of {total}    ", end="", file=sys.stderr)
+
+
+def photographed(folder: Path, items: Iterable[DrawnItem]) -> list[SourceItem]:
+    """Write the photos of drawn items."""
+    sources = []
+    for item in items:
+        places = []
+        for number in range(PHOTOS):
+            place = folder / f"{item.sku}-{number}.png"
+            cv2.imwrite(str(place), photograph(item, number))
+            places.append(str(place))
+        sources.append(SourceItem(_item(item), tuple(places)))
+    return sources
+
+
+def _item(drawn: DrawnItem) -> Item:
+    return Item(drawn.sku, drawn.title, attributes=dict(drawn.attributes))
+
+
+def near_twins(folder: Path, pairs: int, shown: int, reading: TextReading) -> dict[str, object]:
+    """Tell near twins apart, without and with reading."""
+    chosen = twins()[:DEMONSTRATION_PAIRS][:pairs]
+    chosen += [drawn_pair(number) for number in range(pairs - len(chosen))]
+    items = [item for pair in chosen for item in pair]
+    sources = photographed(folder, items)
+    with make(folder, sources, "embedded", read=True) as bundle:
+        asked = list(looks(items, shown * len(items), SEED))
+        return {
+            "near twins, not read": ask(bundle, asked, NO_READING),
+            "near twins, read": ask(bundle, asked, reading),
+        }
+
+
+def without_photos(
+    folder: Path, count: int, foreign: int, reading: TextReading
+) -> dict[str, object]:
+    """Find drawn packages by their words alone, beside the demonstration's pictured ones."""
+    hidden = [item for number in range(count // 2) for item in drawn_pair(10_000 + number)]
+    strangers = [drawn_pair(20_000 + number)[0] for number in range(foreign)]
+    sources = photographed(folder, drawn_items()[:20])
+    sources += [SourceItem(_item(item), ()) for item in hidden]
+    with make(folder, sources, "embedded", read=True) as bundle:
+        return {
+            "without photo": ask(bundle, looks(hidden, count, SEED + 1), reading),
+            "foreign to these": ask(
+                bundle, ((("", *look[1:])) for look in looks(strangers, foreign, SEED + 2)), reading
+            ),
+        }
+
+
+def groceries(folder: Path, root: Path, model: str, reading: TextReading) -> dict[str, object]:
+    """Ask for the development photos of groceries, with one clean picture of each known."""
+    grocery = root / "data" / "grocery"
+    rows = list(csv.DictReader((grocery / "items.csv").open(encoding="utf-8")))
+    sources = [
+        SourceItem(Item(row["sku"], row["title"]), (str(grocery / f"iconic/{row['sku']}.webp"),))
+        for row in rows
+    ]
+    known = {row["sku"] for row in rows}
+    kinds = {
+        "cartons": {row["sku"] for row in rows if row["super"] == "Packages"},
+        "produce": {row["sku"] for row in rows if row["super"] != "Packages"},
+    }
+    results: dict[str, object] = {}
+    with make(folder, sources, model, read=True) as bundle:
+        for kind, skus in kinds.items():
+            for name, how in (("not read", NO_READING), ("read", reading)):
+                asked = photos_of(grocery / "dev", known, skus)
+                results[f"{kind}, {model}, {name}"] = ask(bundle, asked, how)
+    return results
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--pairs", type=int, default=50, help="of near twins")
+    parser.add_argument("--showings", type=int, default=5, help="of each of them")
+    parser.add_argument("--unpictured", type=int, default=200, help="items without a photo")
+    parser.add_argument("--foreign", type=int, default=50, help="packages of no catalogue")
+    parser.add_argument("--photos", action="store_true", help="ask for groceries, too")
+    parser.add_argument("--model", default="embedded", help="for the groceries")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    reading = TextReading.open("when unsure")
+    root = materials() if arguments.photos else None
+    results: dict[str, object] = {}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.pairs:
+            results |= near_twins(folder, arguments.pairs, arguments.showings, reading)
+        if arguments.unpictured:
+            results |= without_photos(folder, arguments.unpictured, arguments.foreign, reading)
+        if root is not None:
+            results |= groceries(folder, root, arguments.model, reading)
+    for what, counts in results.items():
+        print(f"{what:40} {json.dumps(counts)}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"largest memory of this process: {peak:.0f} MB")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "text.json").write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

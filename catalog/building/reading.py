@@ -1,0 +1,50 @@
+"""Read what is printed on the photos of the catalogue; what was read is kept in the build cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from catalog.building.addresses import AddressCache
+from catalog.building.cache import FeatureCache
+from catalog.building.calibration_queries import evenly_spread
+from catalog.building.collect import BundlePhoto, StageProgress
+from catalog.building.features import read_place
+from catalog.core.errors import ContentError, NetworkError
+from catalog.core.photos import decode
+from catalog.networks.text_reader import VERSION, Reader
+
+PER_ITEM = 4  # photos that are read of each item, evenly spread: more show little else
+ENOUGH = 640  # pixels of a photo's shorter side
+
+
+def read_photos(
+    photos: Sequence[BundlePhoto], reader: Reader, cache: FeatureCache, progress: StageProgress
+) -> dict[str, list[str]]:
+    """Return the lines on the photos of each item, by its sku."""
+    by_item: dict[str, list[BundlePhoto]] = {}
+    for photo in photos:
+        by_item.setdefault(photo.item.sku, []).append(photo)
+    chosen = [
+        group[number]
+        for group in by_item.values()
+        for number in evenly_spread(len(group), PER_ITEM)
+    ]
+    lines: dict[str, list[str]] = {}
+    for done, photo in enumerate(chosen, 1):
+        key = f"{photo.sha256}-{VERSION}"
+        read = cache.get_lines(key)
+        if read is None:
+            read = _read(photo.place, reader, cache.addresses)
+            cache.put_lines(key, read)
+        lines.setdefault(photo.item.sku, []).extend(read)
+        progress("words", done, len(chosen))
+    return lines
+
+
+def _read(place: str, reader: Reader, addresses: AddressCache) -> tuple[str, ...]:
+    """Read one photo; nothing where it went away meanwhile, because its features are there."""
+    try:
+        picture = decode(read_place(place, addresses), place, enough=ENOUGH)
+    except (ContentError, NetworkError, OSError):
+        return ()
+    return reader.read(picture)

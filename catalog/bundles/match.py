@@ -1,0 +1,23 @@
+"""The match of a query with an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Match:
+    """An item found.
+
+    Attributes:
+        sku: The item's.
+        photo: The number of its best photo; None where it has none.
+        similarity: The cosine similarity of that photo, in [-1, 1]; 0 where it was not measured,
+            because the words or a code on the thing named the item.
+        confidence: The probability that it is this item; None where only vectors were compared.
+    """
+
+    sku: str
+    photo: int | None
+    similarity: float
+    confidence: float | None = None

@@ -1,0 +1,114 @@
+"""Find the items that have the words that were read on a thing, allowing for misread letters."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from catalog.bundles.folding import Word, forms, is_run, words
+from catalog.bundles.phrases import Closeness, any_of, in_two, phrase
+from catalog.bundles.similar_words import SimilarWords, errors_allowed
+from catalog.recognition.amounts import amounts
+
+MOST_WORDS = 30  # of a thing; further ones are not looked for
+MOST_ITEMS = 2000  # with a word; one that more items have says little
+SHORTEST = 2  # characters of a word that is looked for
+SHORTEST_NUMBER = 4  # digits of a number without a unit; shorter ones are on every package
+READ_RIGHT = 0.9  # the probability that a word is read without an error
+MISREAD = (0.1, 0.03)  # that it is read with one, with two errors
+_ANYWHERE = "{title sku rest printed}"
+
+
+@dataclass(frozen=True)
+class FoundWord:
+    """A word that was read, and the rows of the items that have it, each with how surely."""
+
+    text: str
+    rows: dict[int, float]
+
+
+class PrintedWordSearch:
+    """Finds items by printed words in an open ``words.db``; safe to use from many threads."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        columns = connection.execute("select name from pragma_table_info('item_words')")
+        has_printed = "printed" in {name for (name,) in columns}  # bundles of before have not
+        self._columns = _ANYWHERE if has_printed else "{title sku rest}"
+        self._spellings = [SimilarWords(connection)]
+        if has_printed:
+            self._spellings.append(SimilarWords(connection, "printed_spellings"))
+
+    def find(self, lines: Sequence[str]) -> list[FoundWord]:
+        """Return the words of some lines that items have."""
+        found = []
+        for text in read_words(lines):
+            rows: dict[int, float] = {}
+            for sure, expression in self._expressions(text):
+                for row in self._rows(expression):
+                    rows.setdefault(row, sure)
+            if rows:
+                found.append(FoundWord(text, rows))
+        return found
+
+    def _expressions(self, text: str) -> Iterator[tuple[float, str]]:
+        """Yield how a word may stand in the index, the likeliest first."""
+        if is_run(text):
+            yield READ_RIGHT, phrase(text, Closeness.INSIDE)
+            return
+        yield READ_RIGHT, phrase(text, Closeness.WHOLE)
+        apart = in_two(Word((text,)))
+        if apart:
+            yield MISREAD[0], any_of(apart)
+        allowed = 0 if text[0].isdigit() else errors_allowed(text)  # 500 ml is not 300 ml
+        for errors, sure in enumerate(MISREAD[:allowed], 1):
+            similar = [word for known in self._spellings for word in known.find(text, errors)]
+            if similar:
+                yield sure, any_of(phrase(word, Closeness.WHOLE) for word in similar)
+
+    def _rows(self, expression: str) -> Iterator[int]:
+        rows = self._connection.execute(
+            "select rowid from item_words where item_words match ? limit ?",
+            (f"{self._columns} : {expression}", MOST_ITEMS),
+        )
+        return (row for (row,) in rows)
+
+
+def printed_forms(texts: Iterable[str], lines: Iterable[str]) -> list[str]:
+    """Return the words to keep of an item: its amounts, and what was read on its photos.
+
+    Args:
+        texts: What its owner wrote.
+        lines: The lines that were read on its photos.
+    """
+    read = tuple(lines)
+    found = [form for line in read for form in forms(words(line)) if _says_something(form)]
+    named = [amount.word for amount in amounts((*texts, *read))]
+    return list(dict.fromkeys((*sorted(named), *found)))
+
+
+def read_words(lines: Sequence[str]) -> list[str]:
+    """Return the words of some lines, each once; runs of ideographs in pairs; and the amounts."""
+    found: dict[str, None] = {amount.word: None for amount in sorted(amounts(lines), key=str)}
+    for line in lines:
+        found |= dict.fromkeys(plain_words(line))
+    return list(found)[:MOST_WORDS]
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text in one spelling each; runs of ideographs in pairs."""
+    found: dict[str, None] = {}
+    for word in words(text):
+        for spelling in word.spellings[:1] or [part[0] for part in word.parts]:
+            pieces = _pairs(spelling) if is_run(spelling) else [spelling]
+            found |= dict.fromkeys(filter(_says_something, pieces))
+    return list(found)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[place : place + 2] for place in range(len(run) - 1)]
+
+
+def _says_something(word: str) -> bool:
+    return len(word) >= (SHORTEST_NUMBER if word.isdecimal() else SHORTEST)

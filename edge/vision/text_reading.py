@@ -1,0 +1,95 @@
+"""Read the words on a thing, when that may make the answer surer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.match import Match
+from catalog.networks.text_reader import Reader, open_reader
+from catalog.recognition.decision import Verdict
+from edge.sighting import Image
+from edge.vision.verdict import Decision
+
+ReadText = Literal["off", "when unsure", "always"]
+SURE = 0.95  # confidence from which an item is named without reading
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WordReading:
+    """What reading the words on a thing gave.
+
+    Attributes:
+        lines: The lines of text.
+        found: The items found by sight and words, the likeliest first.
+        ms: How long it took, in milliseconds.
+    """
+
+    lines: tuple[str, ...]
+    found: tuple[Match, ...]
+    ms: float
+
+
+class TextReading:
+    """Reads text on a thread of its own, so that it delays no frame.
+
+    Args:
+        when: When to read.
+        reader: Reads text; None where nothing can.
+    """
+
+    def __init__(self, when: ReadText = "off", reader: Reader | None = None) -> None:
+        self._when: ReadText = when if reader is not None else "off"
+        self._reader = reader
+        self._threads = ThreadPoolExecutor(1, "text") if self._when != "off" else None
+
+    @classmethod
+    def open(cls, when: ReadText) -> TextReading:
+        """Open the reader, where the extra `text` is installed and reading is not off."""
+        return cls(when, None if when == "off" else open_reader())
+
+    def wanted(self, decision: Decision) -> bool:
+        """Whether the words on a thing should be read, after this decision about it."""
+        if self._when != "when unsure":
+            return self._when == "always"
+        first = decision.matches[0].confidence if decision.matches else None
+        return decision.verdict is not Verdict.MATCH or (first or 0.0) < SURE
+
+    def read(self, bundle: Bundle, found: Sequence[Match], image: Image) -> WordReading:
+        """Read the words on a thing and weigh them; where that fails, nothing is changed.
+
+        Args:
+            bundle: The bundle.
+            found: The items found by sight, the likeliest first.
+            image: The thing, BGR uint8 (h, w, 3).
+        """
+        start = time.perf_counter()
+        lines: tuple[str, ...] = ()
+        weighed = list(found)
+        try:
+            if self._reader is not None:
+                lines = self._reader.read(image)
+                weighed = bundle.weigh_words(found, lines)
+        except Exception:  # a failure of the library must not end the recognition
+            log.exception("the words on the thing could not be read")
+        return WordReading(lines, tuple(weighed), (time.perf_counter() - start) * 1000)
+
+    def start(self, bundle: Bundle, found: Sequence[Match], image: Image) -> Future[WordReading]:
+        """Begin to read, as `read` does."""
+        assert self._threads is not None, "reading is off"
+        return self._threads.submit(self.read, bundle, found, image)
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+NO_READING = TextReading()
