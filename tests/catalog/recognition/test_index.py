@@ -130,6 +130,7 @@ def test_matches_are_items_by_their_best_photo_best_first(small_bundle: Path, ex
     assert [match.sku for match in matches] == sorted(best, key=lambda sku: -best[sku])
     assert matches[0].sku == "thing-02"
     for match in matches:
+        assert match.photo is not None
         assert match.similarity == pytest.approx(best[match.sku], abs=1e-3)
         assert match.similarity == pytest.approx(similarities[match.photo], abs=1e-3)
         assert bundle.items.skus[match.photo] == match.sku

@@ -1,0 +1,56 @@
+"""What is printed on the photos is read at build, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from catalog.bundles.bundle import Bundle
+from catalog.networks.text_reader import is_installed
+from catalog.synthetic.drawing import Label
+from catalog.synthetic.labels import front
+from tests.conftest import Surroundings
+
+TABLE = """sku,title,photo
+4711,4711,label.png
+4712,4712,plain.png
+almond,Kombrado coffee Almond,
+4713,,
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of four items: two have a photo, one of the others has a title."""
+    cv2.imwrite(str(tmp_path / "label.png"), front(Label("Zarrovel", "Ginger"), 300, 400))
+    cv2.imwrite(str(tmp_path / "plain.png"), front(Label("", "", accent="#2244aa"), 300, 400))
+    (tmp_path / "items.csv").write_text(TABLE)
+    return tmp_path / "items.csv"
+
+
+@pytest.mark.slow
+def test_photos_are_read_and_items_without_a_photo_kept(
+    surroundings: Surroundings, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_installed()
+    monkeypatch.setenv("VISUAL_SEARCH_CATALOG__READ_TEXT", "true")
+    build = ("catalog", "build", table, "--out", tmp_path / "b", "--json")
+    report = json.loads(surroundings.run(*build).stdout)
+    assert report["only_by_reading"] == ["almond"]
+    assert report["without_photos"] == ["4713"]
+    assert report["items"] == 3
+    assert report["read"] == 2
+    with Bundle.open(tmp_path / "b") as bundle:
+        (match, *_) = bundle.weigh_words([], ["ZARROVEL", "ginger"])
+        assert match.sku == "4711", "by the words on its photo"
+        assert bundle.weigh_words([], ["Kombrado", "almond"])[0].sku == "almond"
+        assert bundle.item("4713") is None
+    report = json.loads(surroundings.run(*build, "--no-read").stdout)
+    assert report["read"] == 0
+    with Bundle.open(tmp_path / "b") as bundle:
+        assert bundle.weigh_words([], ["ZARROVEL", "ginger"]) == []
+    checked = surroundings.run("catalog", "activate", tmp_path / "b")
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,74 @@
+"""Items found by the words that were read on a thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from catalog.bundles.items import Item, Items, Photo, can_be_read, write_items, write_thumbnails
+from catalog.bundles.match import Match
+from catalog.bundles.printed_words import read_words
+from catalog.bundles.word_evidence import weigh_words
+
+ITEMS = [
+    Item("milk-05", "Meadow milk, 0,5 l"),
+    Item("milk-15", "Meadow milk, 1,5 l"),
+    Item("tea", "Kolibrio iced tea Peach", attributes={"gtin": "4006381333931"}),
+    Item("soy", "酱油 老抽 500 毫升"),
+    Item("seen", "4711"),
+    *(Item(f"filler-{number}", f"Washer number{number:03}") for number in range(40)),
+]
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> Items:
+    """The opened metadata; two items have photos, on one of which words were read."""
+    photos = [Photo(number, sku, "1.jpg", 9, 9, "") for number, sku in enumerate(("tea", "seen"))]
+    write_items(tmp_path, ITEMS, photos, {"seen": ["BRAVURA", "Dark roast"]})
+    write_thumbnails(tmp_path / "pictures.db", [(0, b""), (1, b"")])
+    return Items(tmp_path / "items.db", tmp_path / "pictures.db", tmp_path / "words.db")
+
+
+def best(items: Items, *lines: str) -> str:
+    """The sku of the item that the words speak for most."""
+    return weigh_words(items, [], lines)[0].sku
+
+
+def test_items_are_found_by_the_words_of_their_titles(items: Items) -> None:
+    assert best(items, "KOLIBRIO", "Peach") == "tea"
+    assert best(items, "K0LIBRIO", "Reach") == "tea", "letters may be misread"
+    assert best(items, "ICEDTEA", "KOLIBRIO") == "tea"
+    assert best(items, "厨邦", "酱油", "老抽王") == "soy", "words run together"
+
+
+def test_items_are_found_by_the_words_on_their_photos(items: Items) -> None:
+    (match, *_) = weigh_words(items, [], ["bravura", "dark"])
+    assert (match.sku, match.photo) == ("seen", 1)
+
+
+def test_an_amount_tells_sizes_apart(items: Items) -> None:
+    assert best(items, "Meadow", "MILK", "1.5 L") == "milk-15"
+    assert best(items, "Meadow", "MILK", "500 ml") == "milk-05"
+
+
+def test_words_change_the_confidence_of_what_was_seen(items: Items) -> None:
+    found = [Match("milk-05", 0, 0.9, 0.48), Match("milk-15", 1, 0.9, 0.47)]
+    (first, second, *_) = weigh_words(items, found, ["Meadow 1,5 l"])
+    assert (first.sku, first.similarity) == ("milk-15", 0.9)
+    assert first.confidence is not None
+    assert second.confidence is not None
+    assert first.confidence > 0.9 > 0.1 > second.confidence
+    assert weigh_words(items, found, ["nothing", "known", "%&§ \x00"]) == found
+    assert weigh_words(items, found, []) == found
+
+
+def test_an_item_without_a_photo_needs_a_title_or_a_code(items: Items) -> None:
+    assert weigh_words(items, [], ["Meadow", "milk"])[0].photo is None
+    assert [can_be_read(item) for item in ITEMS[:5]] == [True] * 5
+    assert not can_be_read(Item("hex-bolt", "hex bolt")), "its title is its sku"
+    assert can_be_read(Item("hex-bolt", "hex bolt", attributes={"g:ean": "4006381333931"}))
+
+
+def test_much_text_is_cut() -> None:
+    assert len(read_words([" ".join(f"word{number}" for number in range(5000))])) == 30
