@@ -9,7 +9,7 @@
     metric.npy      float32 (d, d): the WCCN transform, where it could be learned
     printed/        the photos' local features, where they help
     items.db        SQLite: items, photos
-    words.db        SQLite: the words of the items, for the text search
+    words.db        SQLite: the words of the items and those printed on them, for the text search
     pictures.db     SQLite: thumbnails
     featurizer/     descriptor.json, the network, and the projection of its vectors, if any
     probes.npz      golden queries: pictures and vectors with the answers that were right at build

@@ -13,6 +13,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
+import numpy as np
 
 from catalog.core.access import require_access
 from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError, extra_command
@@ -50,6 +51,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield _python()
     yield from _packages()
     yield from _engines()
+    yield _text()
     yield from _deeplens()
     yield _settings(config)
     try:
@@ -136,6 +138,28 @@ def _engines() -> Iterator[Finding]:
     for name in CHOICES:
         if found and name not in found:
             yield Finding("engines", "ok", f"{name} is not installed (optional)")
+
+
+def _text() -> Finding:
+    """Say whether the words on things are read."""
+    from catalog.networks.text_reader import open_reader
+
+    try:
+        reader = open_reader()
+        if reader is not None:
+            reader.read(np.full((32, 96, 3), 255, np.uint8))
+            return Finding("text", "ok", "the words on things are read")
+    except Exception as error:  # a library that it needs may be missing or too new
+        return Finding(
+            "text", "note", f"the words on things cannot be read: {error}",
+            "pip install --force-reinstall 'visual-search[text]'",
+        )  # fmt: skip
+    return Finding(
+        "text",
+        "ok",
+        "the words on things are not read (optional): they would tell apart what only its label "
+        "tells apart, and find items without a photo: pip install 'visual-search[text]'",
+    )
 
 
 def _checkpoint_engines() -> Iterator[Finding]:
