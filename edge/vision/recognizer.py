@@ -242,16 +242,14 @@ class Recognizer:
         """Refine the first answer by a code, or by words, and look for nothing more."""
         self._answer, self._words, self.active = None, None, False
         self._code_images.clear()
+        if codes.match is None and (self._reading.match is not None or not codes.unknown_gtin):
+            codes = self._reading  # of another side of this thing
         decision, found = self._decision, answer.found
-        if words is not None:
-            found = words.found[:CANDIDATES]
-            decision = decide(found, self.bundle.manifest.calibration, self._decision)
         if codes.match is not None:
             decision, found = Decision(Verdict.MATCH, (codes.match,)), (codes.match,)
-        elif self._reading.match is not None or not codes.unknown_gtin:
-            codes = self._reading  # of another side of this thing
-        if codes.match is not None:
-            decision = Decision(Verdict.MATCH, (codes.match,))
+        elif words is not None and words.found != found:
+            found = words.found[:CANDIDATES]
+            decision = decide(found, self.bundle.manifest.calibration, self._decision)
         observation = self._conclude(decision, codes, scene, timings)
         if not observation.decision_changed:
             return replace(observation, thing_unchanged=True)

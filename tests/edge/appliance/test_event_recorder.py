@@ -31,7 +31,10 @@ from edge.cameras.reader import CameraState
 from edge.counters import ApplianceCounters, CounterSnapshot
 from edge.settings import EdgeSettings
 from edge.sighting import Timings
+from edge.vision.picture_search import Observation
+from edge.vision.verdict import Decision
 from edge.web.app import create_app
+from edge.web.documents import sighting_document
 from sync.outbox.events import VERBATIM
 from sync.outbox.outbox import FILE, Counters, Outbox
 from sync.settings import OutboxSettings
@@ -255,6 +258,29 @@ def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Pa
             "sku": "CUP-01", "title": "Blue stoneware cup", "similarity": 0.9, "sure": 0.99,
         }  # fmt: skip
         assert [event["sku"] for event in found["others"]] == ["WR-17"]
+
+
+def test_the_words_on_a_thing_are_reported_only_where_that_is_asked_for(
+    small_bundle: Path, camera: str, tmp_path: Path
+) -> None:
+    settings = EdgeSettings.model_validate({"camera": camera})
+    observation = Observation(
+        Bundle.open(small_bundle),
+        Decision(Verdict.UNKNOWN),
+        decision_changed=True,
+        lines=("Dear Mary,", "9 p.m."),
+    )
+    for wanted in (False, True):
+        folder = tmp_path / str(wanted)
+        recorder = opened(folder, report_text=wanted)
+        recorder._thread.start()
+        appliance = Appliance(settings, observation.bundle, recorder=recorder)
+        shown = appliance.publish(observation, 1.0)
+        assert shown.text == (("Dear Mary,", "9 p.m.") if wanted else ())
+        assert "Mary" not in json.dumps(sighting_document(shown, ""))
+        recorder.stop()
+        (found,) = [event for event in read_events(folder) if event["kind"] == "sighting"]
+        assert found.get("text") == ("Dear Mary, / 9 p.m." if wanted else None)
 
 
 def test_guesses_are_reported_as_such_of_an_unknown_thing(tmp_path: Path) -> None:
