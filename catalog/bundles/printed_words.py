@@ -16,7 +16,7 @@ MOST_ITEMS = 2000  # with a word; one that more items have says little
 SHORTEST = 2  # characters of a word that is looked for
 SHORTEST_NUMBER = 4  # digits of a number without a unit; shorter ones are on every package
 READ_RIGHT = 0.9  # the probability that a word is read without an error
-MISREAD = (0.1, 0.03)  # that it is read with one, with two errors
+MISREAD = (0.2, 0.05)  # that it is read with one, with two errors
 _ANYWHERE = "{title sku rest printed}"
 
 

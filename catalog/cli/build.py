@@ -182,6 +182,13 @@ def _print_build(report: BuildReport) -> None:
     click.echo(f"to expect of 100 looks at its own things: {expected}")
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
+    _print_photos(report)
+    _print_unpictured(report)
+    click.echo(f"next: visual-search catalog activate {report.path}")
+
+
+def _print_photos(report: BuildReport) -> None:
+    """Print which rows and photos were left out, and which photos are copies of others."""
     if report.left_out:
         click.echo(f"{len(report.left_out)} rows or files were left out, named above")
     if report.skipped:
@@ -203,6 +210,10 @@ def _print_build(report: BuildReport) -> None:
             "these items show the very same picture, so only other photos or a code can tell them "
             f"apart: {names(groups)}"
         )
+
+
+def _print_unpictured(report: BuildReport) -> None:
+    """Print which items have no photo, or few."""
     if report.only_by_reading:
         click.echo(
             f"{len(report.only_by_reading)} items have no photo: only a code or the words on a "
@@ -216,7 +227,6 @@ def _print_build(report: BuildReport) -> None:
             f"often for it: {names(report.few_photos)}\n"
             "  add some with: visual-search edge capture PHOTOS --sku SKU"
         )
-    click.echo(f"next: visual-search catalog activate {report.path}")
 
 
 def _projection(loss: Loss) -> str:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LISTED = 0.4  # share of the words on a thing that its item's texts or photos have, too
+LISTED = 0.5  # share of the words on a thing that its item's texts or photos have, too
 WORLD = 50  # things of no catalogue, without the word, beside those of the catalogue
-MISSING = 2.0  # how much it says against an item that no word of its title was read
+MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
-MOST = 8.0  # of a log ratio
+MOST = 8.0  # of the largest log ratio; the others keep their distance to it
 UNSEEN = 0.5  # share of the things not recognized by sight that the items without a photo are
 OVERLOOKED = 0.05  # the same share of items that have photos, and yet were not candidates
 
@@ -39,7 +39,7 @@ class WordEvidence:
 
 
 def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
-    """Return the logarithm of an item's likelihood ratio, between -2.5 and 8.
+    """Return the logarithm of an item's likelihood ratio, at least -2.5.
 
     Args:
         evidence: What the words say about the item.
@@ -47,7 +47,7 @@ def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
     """
     gained = sum(gain(sure, rarity[word]) for word, sure in evidence.found.items())
     spoken_for = max(0.0, gained - MISSING * (1 - evidence.title_share))
-    return min(spoken_for, MOST) - CONTRADICTION * evidence.contradicted
+    return spoken_for - CONTRADICTION * evidence.contradicted
 
 
 def gain(sure: float, probability: float) -> float:
@@ -86,7 +86,8 @@ def with_words(
     rest = max(0.0, 1 - float(before.sum()))  # the probability that it is none of them
     share = np.where(np.array(pictured, bool), OVERLOOKED, UNSEEN)
     prior = np.where(known, before, rest * share / max(1, items))
-    weights = prior * np.exp(np.array(log_ratios, float))
+    ratios = np.array(log_ratios, float)
+    weights = prior * np.exp(ratios - max(0.0, float(ratios.max(initial=0.0)) - MOST))
     none = max(0.0, 1 - float(prior.sum()))
     after: list[float] = (weights / max(float(weights.sum()) + none, 1e-12)).tolist()
     return after
