@@ -63,7 +63,7 @@ def catalogue_photos(folder: Path) -> Path:
     return drawn
 
 
-def large_bundle(folder: Path, featurizer: Featurizer) -> Path:
+def large_bundle(folder: Path, featurizer: Featurizer, name: str = "bundle") -> Path:
     """A bundle of 10,000 different photos made from drawn ones."""
     photos = folder / "ten-thousand"
     originals = sorted(catalogue_photos(folder).rglob("*.jpg"))
@@ -74,5 +74,5 @@ def large_bundle(folder: Path, featurizer: Featurizer) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             small = cv2.resize(cv2.imread(str(original)), (320, 320), interpolation=cv2.INTER_AREA)
             cv2.imwrite(str(target), augment(np.asarray(small, np.uint8), number))
-    build(read_source(photos).items, folder / "bundle", featurizer, folder / "cache", "bench")
-    return folder / "bundle"
+    build(read_source(photos).items, folder / name, featurizer, folder / "cache", "bench")
+    return folder / name

@@ -32,7 +32,7 @@ from bench.process import PROGRAM, free_port, newest, until
 from bench.use import Client, Use, using, write_video
 from bench.versions import two_versions, without_local_features
 from catalog.core.settings import CatalogSettings
-from catalog.networks.featurizer import Featurizer
+from catalog.networks.models import open_model
 from edge.cli.demo import prepare
 
 RESULTS = Path("bench-results")
@@ -165,13 +165,16 @@ def main() -> None:
         help="the demonstration, or 10,000 photos with or without local features",
     )
     parser.add_argument(
+        "--model", default="embedded", help="as for 'catalog build'; two with a plus sign between"
+    )
+    parser.add_argument(
         "--environment", nargs="*", default=[], metavar="NAME=VALUE", help="for the device"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     RESULTS.mkdir(exist_ok=True)
-    bundle = catalogue(arguments.catalogue)
+    bundle = catalogue(arguments.catalogue, arguments.model)
     use = Use(arguments.uploads, arguments.viewers, arguments.showings, arguments.changes)
     found = measure(bundle, use, dict(pair.split("=", 1) for pair in arguments.environment))
     say(f"{DESCRIPTOR_CHANGES} changes of the catalogue")
@@ -203,14 +206,16 @@ def show(found: dict[str, Any]) -> None:
         print(f"files open {name} changes of the catalogue: {files} (target: equal)")
 
 
-def catalogue(name: str) -> Path:
-    """The bundle of a name; made at its first use."""
+def catalogue(name: str, model: str) -> Path:
+    """The bundle of a name, by the networks of `model`; made at its first use."""
     if name == "demonstration":
-        return prepare(RESULTS / "demonstration", CatalogSettings(), "embedded")
-    large = RESULTS / "bundle"
+        return prepare(RESULTS / "demonstration", CatalogSettings(), model)
+    large = RESULTS / ("bundle" if model == "embedded" else f"bundle-{model}")
     if not large.exists():
-        large = large_bundle(RESULTS, Featurizer.open())
-    return large if name == "large" else without_local_features(large, RESULTS / "plain.bundle")
+        large = large_bundle(RESULTS, open_model(model), large.name)
+    if name == "large":
+        return large
+    return without_local_features(large, large.with_name(f"plain-{large.name}"))
 
 
 if __name__ == "__main__":
