@@ -186,13 +186,15 @@ class Recognizer:
     def _recognize(self, scene: SceneState, crop: Crop, timings: Timings) -> Observation:
         """Search the catalogue with the crops of a thing at rest, and decide."""
         start = time.perf_counter()
-        features = self.bundle.featurizer.raw(self._sharp_images())
+        crops = self._sharp_crops()
+        sharpest = max(range(len(crops)), key=lambda number: crops[number].sharpness)
+        images = [crop.image for crop in crops]
+        features = self.bundle.featurizer.raw_views(images, sharpest)
         vector = _mean(self.bundle.featurizer.vectors(features))
         timings = replace(timings, embed=elapsed_ms(start))
 
         start = time.perf_counter()
-        sharpest = max(self._crops, key=lambda crop: crop.sharpness)
-        query = self.bundle.describe(sharpest.image)
+        query = self.bundle.describe(images[sharpest])
         found = self.bundle.identify(vector, query, CANDIDATES, exact=self._exact)
         timings = with_search_time(timings, query, start)
         decision = decide(found, self.bundle.manifest.calibration, self._decision)
@@ -275,10 +277,10 @@ class Recognizer:
             return False
         return newest <= FOCUSING * max(before) or self._crop_count >= MOST_CROPS
 
-    def _sharp_images(self) -> list[Image]:
+    def _sharp_crops(self) -> list[Crop]:
         """The newest crops of this thing, without the blurred ones."""
         sharpest = max(crop.sharpness for crop in self._crops)
-        return [crop.image for crop in self._crops if crop.sharpness >= LEAST_SHARPNESS * sharpest]
+        return [crop for crop in self._crops if crop.sharpness >= LEAST_SHARPNESS * sharpest]
 
     def _conclude(
         self, decision: Decision, reading: CodeReading, scene: SceneState, timings: Timings
