@@ -1,8 +1,8 @@
 """Learn how much each of two networks counts, from a catalogue's own photos.
 
 Which network tells its items apart depends on the catalogue. So some of its photos search among
-the others with several weights, and the weights count by the likelihood that they give to the
-right items. A few photos say little, so their likelihood competes with a prior for equal weights.
+the others with several weights, and the weight is taken that makes the right items likeliest. A few
+photos say little, so the likelihood competes with a prior for equal weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from catalog.core.vectors import Rows, Vectors
 from catalog.recognition.bursts import burst_masks
 
 GRID = np.arange(1, 10) / 10  # weights of the first network
-PRIOR = 30.0  # nats, times the squared distance from equal weights: what a weight must gain
+SPREAD = 0.2  # of the weights that were best for the catalogues of development, around 0.5
 SHARPNESS = np.geomspace(4, 120, 16)  # of the softmax over similarities
 RIVALS = 10  # items beside the right one that a query is compared with
 
@@ -69,7 +69,7 @@ def learn_weight(
         margins.append(_margins(by_network[:, by_item], begins, item))
     table = np.stack(margins, 1)
     likelihood = np.array([_log_likelihood(values) for values in table])
-    return float(GRID[np.argmax(likelihood - PRIOR * np.square(GRID - 0.5))])
+    return float(GRID[np.argmax(likelihood - np.square((GRID - 0.5) / SPREAD) / 2)])
 
 
 def _margins(similarities: Vectors, begins: Rows, item: int) -> Numbers:
