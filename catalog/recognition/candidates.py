@@ -23,7 +23,6 @@ from catalog.recognition.local_features.store import LocalFeatureStore, Votes
 BY_VECTOR, BY_VOTES = 10, 6  # items that become candidates
 TOP_K = 5  # nearest photos of an item whose mean similarity counts beside the best photo's
 FEATURES = ("cosine", "top_mean", "wccn", "colour", "inliers", "votes")
-MARGINS = 5  # the first of FEATURES are margins over the mean of the other candidates
 CHANCE_INLIERS = 8  # inliers that two pictures with nothing in common may have
 COLOUR = FEATURES.index("colour")
 WCCN = FEATURES.index("wccn")
@@ -42,18 +41,13 @@ class MatchFeatures:
         values: Float64 (c, 6), as `FEATURES` names them: the cosine of the nearest photo, the
             mean cosine of the top k photos, the same mean after the WCCN transform, the mean
             colour similarity of the top k, the log of one plus the scaled inliers, and the share
-            of the votes. All but the votes are margins over the mean of the other candidates,
-            because in a poor picture every similarity is lower.
-        wccn: The mean similarity of the top k after the WCCN transform, float64 (c,), no margin.
-        colour: The mean colour similarity of the top k, float64 (c,), no margin.
+            of the votes.
     """
 
     items: Rows
     photos: Rows
     cosines: Vectors
     values: NDArray[np.float64]
-    wccn: NDArray[np.float64]
-    colour: NDArray[np.float64]
 
 
 class QueryDescriptors:
@@ -141,11 +135,7 @@ class CandidateScorer:
             if self._store is not None and votes is not None:
                 table[place, -2:] = self._local(item, rows, cosines, query, votes, unread)
         nearest = table[:, 0].astype(np.float32)
-        similarity, colour = table[:, WCCN].copy(), table[:, COLOUR].copy()
-        if len(items) > 1:
-            plain = table[:, :MARGINS]
-            table[:, :MARGINS] = plain - (plain.sum(0) - plain) / (len(items) - 1)
-        return MatchFeatures(np.array(items, np.int64), photos, nearest, table, similarity, colour)
+        return MatchFeatures(np.array(items, np.int64), photos, nearest, table)
 
     def rows(self, item: int, excluded: Mask | None = None) -> Rows:
         """Return the photo numbers of an item."""

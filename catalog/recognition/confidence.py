@@ -1,28 +1,44 @@
 """Turn match features into confidence: the probability that a query shows an item.
 
-Two models answer two questions and are fitted apart. Which of the candidates is it, if any? A
-conditional logit (McFadden 1974), so that what speaks for one item speaks against all others.
-Is it any of them at all? A logistic regression on how far ahead the likeliest candidate is. The
-confidence in an item is the product of both probabilities.
+Two models answer two questions. Which of the candidates is it, if any? A conditional logit
+(McFadden 1974), so that what speaks for one item speaks against all others. Is it any of them at
+all? A logistic regression on monotone piecewise linear functions of the likeliest candidate's
+features. The confidence in an item is the product of both probabilities.
+
+Many catalogues taught both models (`catalog.recognition.prior`). A catalogue's own photos change
+the second one a little (`refit`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.recognition.candidates import FEATURES, MatchFeatures
 
-# Of the likeliest candidate: two margins, then the two plain similarities.
-IN_CATALOGUE_FEATURES = ("wccn_margin", "inliers_margin", "wccn", "colour")
-MARGIN_COLUMNS = [FEATURES.index("wccn"), FEATURES.index("inliers")]
+IN_CATALOGUE_FEATURES = (
+    "lead",
+    "wccn",
+    "wccn_margin",
+    "cosine",
+    "inliers",
+    "inliers_margin",
+    "votes",
+    "colour",
+    "colour_margin",
+)
+VECTOR_FEATURES = 3  # the first of FEATURES compare vectors
+COSINE, WCCN, COLOUR, INLIERS, VOTES = (
+    FEATURES.index(name) for name in ("cosine", "wccn", "colour", "inliers", "votes")
+)
+LEAD = (-3.0, 7.0)  # log odds; beyond them a lead says no more
+LEAST_SHARE = 1e-4
 STEPS = 60
-RIDGE = 2e-3  # on the weights of features scaled to unit spread
-CONVERGED = 1e-9
 SMALLEST_SPREAD = 1e-6  # a feature with less says nothing
+CONVERGED = 1e-9
 
 Numbers = NDArray[np.float64]
 # The mean log-likelihood, its gradient and its negative Hessian, of a table and its weights.
@@ -40,126 +56,178 @@ class LabelledFeatures:
 
 @dataclass(frozen=True)
 class ConfidenceModel:
-    """The fitted weights.
+    """The weights of both models.
 
     Attributes:
+        unlike: The mean cosine similarity that the network gives to things that differ. The
+            vectors' features count from there: 0 is as unlike as any two things, 1 is equal.
         candidate: A weight for each of `FEATURES`.
-        in_catalogue: A weight for each of `IN_CATALOGUE_FEATURES`.
-        rejection_bias: What the weighted in-catalogue features have to outweigh.
+        knots: For each of `IN_CATALOGUE_FEATURES` the values, ascending, between which its
+            function is linear, float64 (9, k + 1).
+        gains: By how much each function grows from knot to knot, none below 0, float64 (9, k).
+        bias: The log odds of a thing for which nothing speaks.
     """
 
-    candidate: tuple[float, ...]
-    in_catalogue: tuple[float, ...]
-    rejection_bias: float
+    unlike: float
+    candidate: Numbers
+    knots: Numbers
+    gains: Numbers
+    bias: float
 
     def confidences(self, features: MatchFeatures) -> Numbers:
         """Return the probability of each candidate, float64 (c,).
 
         They add up to at most 1; the rest is the probability that it is none of them.
         """
-        shares = _softmax(features.values @ np.array(self.candidate))
-        likeliest = _in_catalogue_features(features, int(shares.argmax()))
-        score = float(likeliest @ np.array(self.in_catalogue))
-        return np.asarray(1 / (1 + np.exp(self.rejection_bias - score)) * shares)
+        shares, evidence = self.evidence(features)
+        odds = self.bias + float((ramps(evidence[None], self.knots)[0] * self.gains).sum())
+        return np.asarray(shares / (1 + np.exp(-odds)))
+
+    def evidence(self, features: MatchFeatures) -> tuple[Numbers, Numbers]:
+        """Return each candidate's share, (c,), and the `IN_CATALOGUE_FEATURES`, (9,)."""
+        values = relative(features.values, self.unlike)
+        shares = _softmax(values @ self.candidate)
+        first = int(shares.argmax())
+        others = np.delete(values, first, 0) if len(values) > 1 else values
+        share = shares[first]
+        lead = np.clip(np.log(share / max(1 - share, LEAST_SHARE)), *LEAD)
+        margins = values[first] - others.mean(0)
+        own = values[first]
+        evidence = (
+            lead,
+            own[WCCN],
+            margins[WCCN],
+            own[COSINE],
+            own[INLIERS],
+            own[INLIERS] - others[:, INLIERS].max(),
+            own[VOTES],
+            own[COLOUR],
+            margins[COLOUR],
+        )
+        return shares, np.array(evidence, np.float64)
 
 
-def fit(labelled: Sequence[LabelledFeatures]) -> ConfidenceModel:
-    """Fit the model of maximum likelihood in which no feature speaks against its item.
+def relative(values: Numbers, unlike: float) -> Numbers:
+    """Count the vectors' similarities in match features (c, 6) from that of unlike things."""
+    counted = values.copy()
+    counted[:, :VECTOR_FEATURES] = (counted[:, :VECTOR_FEATURES] - unlike) / (1 - unlike)
+    return counted
 
-    Newton's method on two concave likelihoods: equal input gives equal weights.
+
+def ramps(evidence: Numbers, knots: Numbers) -> Numbers:
+    """Return how far each feature has come from each knot to the next, 0 to 1.
+
+    Args:
+        evidence: Float64 (n, f).
+        knots: Float64 (f, k + 1), ascending.
+
+    Returns:
+        Float64 (n, f, k).
     """
-    candidate = _fit_candidate([case for case in labelled if case.right is not None])
-    likeliest = [
-        _in_catalogue_features(case.features, int((case.features.values @ candidate).argmax()))
-        for case in labelled
-    ]
-    in_catalogue = _fit_in_catalogue(
-        np.array(likeliest),
-        np.array([case.right is not None for case in labelled], float),
-        np.array([case.weight for case in labelled]),
-    )
-    bias = round(-float(in_catalogue[-1]), 5)
-    return ConfidenceModel(_rounded(candidate), _rounded(in_catalogue[:-1]), bias)
+    way = (evidence[:, :, None] - knots[:, :-1]) / np.diff(knots)
+    return np.asarray(np.clip(way, 0, 1))
 
 
-def _in_catalogue_features(features: MatchFeatures, place: int) -> Numbers:
-    """Return the `IN_CATALOGUE_FEATURES` of the candidate at `place`, (4,)."""
-    plain = features.wccn[place], features.colour[place]
-    return np.append(features.values[place, MARGIN_COLUMNS], plain)
+def refit(
+    model: ConfidenceModel, labelled: Sequence[LabelledFeatures], loyalty: float
+) -> ConfidenceModel:
+    """Move gains and bias towards what a catalogue's own photos say.
 
+    The model of maximum posterior probability, where the gains and the bias were normally
+    distributed around those of `model`.
 
-def _fit_candidate(labelled: Sequence[LabelledFeatures]) -> Numbers:
-    """Fit the conditional logit: a weight for each feature, (6,), none below 0."""
-    if not labelled:
-        return np.ones(len(FEATURES))
-    width = max(len(case.features.items) for case in labelled)
-    table = np.zeros((len(labelled), width, len(FEATURES)))
-    present = np.zeros((len(labelled), width), bool)
-    for number, case in enumerate(labelled):
-        count = len(case.features.items)
-        table[number, :count], present[number, :count] = case.features.values, True
-    right = np.array([case.right for case in labelled])
+    Args:
+        model: The model to start with.
+        labelled: The catalogue's own queries; their weights add up to how many they count for.
+        loyalty: The precision of that distribution; the higher, the less is moved.
+    """
+    evidence = np.array([model.evidence(case.features)[1] for case in labelled])
+    table = ramps(evidence, model.knots).reshape(len(labelled), -1)
+    truth = np.array([case.right is not None for case in labelled], float)
     weight = np.array([case.weight for case in labelled])
-    weight = weight / weight.sum()
-    spread = _spread(table[present])
+    total = float(weight.sum())
+    start = np.append(model.gains.ravel(), model.bias)
+    precision = np.full(len(start), loyalty / total)
+    weights = fit_logistic(table, truth, weight / total, start, precision)
+    return replace(
+        model, gains=weights[:-1].reshape(model.gains.shape).round(5), bias=round(weights[-1], 5)
+    )
+
+
+def fit_candidate(
+    labelled: Sequence[tuple[Numbers, int, float]], start: Numbers, precision: float
+) -> Numbers:
+    """Fit the conditional logit: a weight for each column of the candidates' tables.
+
+    Args:
+        labelled: For each query the table of its candidates, float64 (c, f), the right one's
+            place, and its weight. The weights add up to 1.
+        start: The weights to stay near to, (f,).
+        precision: How near, in features of unit spread.
+    """
+    width = max(len(table) for table, _, _ in labelled)
+    tables = np.zeros((len(labelled), width, len(start)))
+    present = np.zeros((len(labelled), width), bool)
+    for number, (table, right, _) in enumerate(labelled):
+        tables[number, : len(table)] = table - table[right]
+        present[number, : len(table)] = True
+    weight = np.array([weight for _, _, weight in labelled])
+    right = np.array([right for _, right, _ in labelled])
+    spread = np.sqrt(np.square(tables[present]).mean(0))
+    spread = np.where(spread > SMALLEST_SPREAD, spread, 1.0)
 
     def likelihood(table: Numbers, weights: Numbers) -> tuple[float, Numbers, Numbers]:
         shares = _softmax(np.where(present, table @ weights, -np.inf))
         chosen = np.take_along_axis(shares, right[:, None], 1)[:, 0]
         expected = np.einsum("nc,ncf->nf", shares, table)
-        truth = np.take_along_axis(table, right[:, None, None], 1)[:, 0]
         second = np.einsum("n,nc,ncf,ncg->fg", weight, shares, table, table, optimize=True)
         curvature = second - np.einsum("n,nf,ng->fg", weight, expected, expected)
-        return float(weight @ _log(chosen)), weight @ (truth - expected), curvature
+        return float(weight @ _log(chosen)), -(weight @ expected), curvature
 
-    return np.asarray(_fit_non_negative(table / spread, likelihood, len(FEATURES)) / spread)
+    found = _newton(tables / spread, likelihood, start * spread, np.full(len(start), precision))
+    return np.asarray(found / spread)
 
 
-def _fit_in_catalogue(likeliest: Numbers, in_catalogue: Numbers, weight: Numbers) -> Numbers:
-    """Fit the logistic regression: a weight for each feature, none below 0, and a constant, (5,).
+def fit_logistic(
+    table: Numbers, truth: Numbers, weight: Numbers, start: Numbers, precision: Numbers
+) -> Numbers:
+    """Fit a logistic regression: a weight for each column, none below 0, and a constant.
 
     Args:
-        likeliest: The features of the likeliest candidate of n queries, float64 (n, 4).
-        in_catalogue: 1 for a query that shows an item of the catalogue, else 0, float64 (n,).
-        weight: The weight of each query, float64 (n,).
+        table: Float64 (n, f).
+        truth: 1 where it is true, else 0, float64 (n,).
+        weight: The weight of each row, float64 (n,); they add up to 1.
+        start: The weights and the constant to stay near to, (f + 1,).
+        precision: How near, for each, (f + 1,).
     """
-    middle, spread = likeliest.mean(0), _spread(likeliest - likeliest.mean(0))
-    # Centred: else the ridge would hold down a feature that is never near 0, such as a cosine.
-    table = np.column_stack([(likeliest - middle) / spread, np.ones(len(likeliest))])
-    weight = weight / weight.sum()
+    table = np.column_stack([table, np.ones(len(table))])
 
     def likelihood(table: Numbers, weights: Numbers) -> tuple[float, Numbers, Numbers]:
         chance = 1 / (1 + np.exp(-(table @ weights)))
-        value = float(weight @ _log(np.where(in_catalogue > 0, chance, 1 - chance)))
+        value = float(weight @ _log(np.where(truth > 0, chance, 1 - chance)))
         curvature = (table * (weight * chance * (1 - chance))[:, None]).T @ table
-        return value, table.T @ (weight * (in_catalogue - chance)), curvature
+        return value, table.T @ (weight * (truth - chance)), curvature
 
-    found = _fit_non_negative(table, likelihood, len(IN_CATALOGUE_FEATURES))
-    weights = found[:-1] / spread
-    return np.append(weights, found[-1] - weights @ middle)
-
-
-def _fit_non_negative(table: Numbers, likelihood: Likelihood, non_negative: int) -> Numbers:
-    """Fit weights to a table's columns, of which the first `non_negative` stay at 0 or above."""
-    free = np.ones(table.shape[-1], bool)
+    free = np.ones(len(start), bool)
     while True:
-        weights = np.zeros(len(free))
-        weights[free] = _newton(table[..., free], likelihood)
-        rest = np.zeros(len(free) - non_negative, bool)
-        negative = np.append(weights[:non_negative] < 0, rest)
+        weights = np.zeros(len(start))
+        weights[free] = _newton(table[:, free], likelihood, start[free], precision[free])
+        negative = weights < 0
+        negative[-1] = False
         if not negative.any():
             return weights
         free &= ~negative
 
 
-def _newton(table: Numbers, likelihood: Likelihood) -> Numbers:
-    """Maximise a concave likelihood, less the ridge, by Newton's method with step halving."""
-    weights = np.zeros(table.shape[-1])
-    ridge = RIDGE * np.eye(len(weights))
+def _newton(table: Numbers, likelihood: Likelihood, start: Numbers, precision: Numbers) -> Numbers:
+    """Maximise a concave likelihood, less the distance from the start, with step halving."""
+    weights = start.copy()
+    ridge = np.diag(precision)
     step, best = np.zeros(len(weights)), -np.inf
     for _ in range(STEPS):
         value, gradient, curvature = likelihood(table, weights)
-        value -= float(weights @ ridge @ weights) / 2
+        away = weights - start
+        value -= float(away @ ridge @ away) / 2
         if value < best - CONVERGED:  # too far: half the way back
             step = step / 2
             weights = weights - step
@@ -167,7 +235,7 @@ def _newton(table: Numbers, likelihood: Likelihood) -> Numbers:
         if value - best < CONVERGED:
             break
         best = value
-        step = np.linalg.solve(curvature + ridge, gradient - ridge @ weights)
+        step = np.linalg.solve(curvature + ridge, gradient - ridge @ away)
         weights = weights + step
     return weights
 
@@ -179,13 +247,3 @@ def _softmax(scores: Numbers) -> Numbers:
 
 def _log(chance: Numbers) -> Numbers:
     return np.asarray(np.log(np.maximum(chance, 1e-300)))
-
-
-def _spread(features: Numbers) -> Numbers:
-    """Return the spread of each feature; 1 for one that says nothing."""
-    spread = np.sqrt(np.square(features).mean(0))
-    return np.where(spread > SMALLEST_SPREAD, spread, 1.0)
-
-
-def _rounded(weights: Numbers) -> tuple[float, ...]:
-    return tuple(round(float(weight), 5) for weight in weights)
