@@ -92,7 +92,8 @@ def _query(
         descriptors = extract_descriptors(source.picture, PER_QUERY)
         cache.put_descriptors(key, PER_QUERY, descriptors)
     own = normalised(raw)[0] if featurizer.projection else None
-    return CalibrationQuery(featurizer.vectors(raw)[0], descriptors, number, own)
+    vector = featurizer.vectors(raw)[0]
+    return CalibrationQuery(vector, descriptors, number, own, source.augmented)
 
 
 def read_picture(photo: BundlePhoto, addresses: AddressCache) -> Picture:

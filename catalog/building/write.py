@@ -20,6 +20,7 @@ from catalog.bundles.golden_queries import (
 )
 from catalog.bundles.items import Item, Photo, write_items
 from catalog.bundles.manifest import (
+    FORMAT,
     MANIFEST,
     FeaturizerEntry,
     IndexEntry,
@@ -108,7 +109,7 @@ def write_manifest(
 ) -> tuple[Manifest, str]:
     """Write ``manifest.json``, the last of the files; return it and the bundle's id."""
     manifest = Manifest(
-        format=1 if len(featurizer.networks) == 1 else 2,
+        format=FORMAT,
         created=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
         title=title,
         items=len(set(skus)) + unpictured,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +16,8 @@ from catalog.core.errors import BundleError
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.local_features.store import FILES as LOCAL_FEATURE_FILES
 
-FORMATS = (1, 2)  # 2 where two networks made the vectors, which earlier versions do not know
+FORMAT: Final = 2  # 1 had a calibration of its own photos alone
+FORMATS = (1, FORMAT)
 MANIFEST = "manifest.json"
 FILES = (
     "vectors.npy",

@@ -36,6 +36,11 @@ def burst_similarity(embeddings: Vectors) -> float:
     return round(float(unlike + BURST * (1 - unlike)), 4)
 
 
+def unlike_of(similarity: float) -> float:
+    """Return the mean similarity of unlike things that `burst_similarity` was computed from."""
+    return (similarity - BURST) / (1 - BURST)
+
+
 def grow_burst(photos: Vectors, seed: int, similarity: float, most: int) -> list[int]:
     """Return a photo of an item and the photos of its burst.
 

@@ -1,4 +1,4 @@
-"""Learn a catalogue's calibration from its own photos and from distractors.
+"""Calibrate a catalogue: what many catalogues taught, moved a little by its own photos.
 
 Three kinds of queries are scored. In-catalogue: photos of the catalogue, with their burst
 excluded; an item's only photo stays in and is augmented as a camera might see it. Held-out: the
@@ -15,32 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.vectors import Rows, Vectors, normalised
-from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity
-from catalog.recognition.calibration import (
-    Calibration,
-    CandidateWeights,
-    InCatalogueWeights,
-    OutcomeShares,
-    outcome,
-)
-from catalog.recognition.candidates import FEATURES, MatchFeatures, QueryDescriptors
-from catalog.recognition.confidence import (
-    IN_CATALOGUE_FEATURES,
-    ConfidenceModel,
-    LabelledFeatures,
-    fit,
-)
+from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity, unlike_of
+from catalog.recognition.calibration import Calibration, ModelEntry, OutcomeShares, outcome
+from catalog.recognition.candidates import UNREAD, MatchFeatures, QueryDescriptors
+from catalog.recognition.confidence import ConfidenceModel, LabelledFeatures, refit
 from catalog.recognition.cross_fitting import FittedScorer, PhotoVectors
-from catalog.recognition.decision import AMBIGUITY_RATIO, MOST_NAMED
+from catalog.recognition.decision import AMBIGUITY_RATIO, MOST_NAMED, REJECTION_THRESHOLD
 from catalog.recognition.descriptors import Descriptors
+from catalog.recognition.prior import FOREIGN_SHARE, UNCERTAINTY, prior, usual_outcomes
 
 PHOTO_QUERIES = 480
 SEED = 4713
 VERSION = 6  # raise it when the calibration queries or the drawn distractors change
 FOLDS = 4  # of photos, and of items
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one item is held out
-DISTRACTOR_WEIGHT = 0.1  # beside in-catalogue and held-out queries, which weigh 1 each
-LEAST_THRESHOLD = 0.5  # below it, none of the items is the likeliest answer
+MOST_TAUGHT = 120  # own photos that count; more show what is like them, not what will be shown
+CANDIDATE_LOYALTY, LOYALTY = 3.0, 100.0  # to the prior; chosen with whole data sources left out
+OWN_SHARE = {False: 0.7, True: 0.15}  # of what is expected, by whether most items have one photo
 FALSE_ACCEPT_RATE = 0.01  # share of the distractors that may be named
 LOCAL_FEATURES_GAIN = 0.01  # nats a query by which local features must help to be stored
 
@@ -55,6 +46,7 @@ class CalibrationQuery:
         vector: Its embedding (d,).
         descriptors: Its colours and local features.
         photo: The number of the photo it was made of; None for a distractor.
+        augmented: Whether the photo was changed; then it teaches nothing.
         raw: The network's own vector (k,), of length 1, where embeddings are projected.
     """
 
@@ -62,6 +54,7 @@ class CalibrationQuery:
     descriptors: Descriptors
     photo: int | None = None
     raw: Vectors | None = None
+    augmented: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,14 +75,14 @@ class _Scored:
         features: The match features.
         item: The number of the right item; None where it is not in the catalogue.
         group: The group of a distractor.
-        has_local_features: Whether local features were extracted from the query.
+        teaches: Whether it is a photo of the catalogue as it was taken.
     """
 
     kind: str
     features: MatchFeatures
     item: int | None
     group: int = 0
-    has_local_features: bool = True
+    teaches: bool = False
 
     @property
     def right(self) -> int | None:
@@ -131,13 +124,12 @@ def calibrate(
             first tells how similar the network finds unlike things.
         progress: Called with the number of queries scored, and of how many.
         false_accept_rate: Share of each group of distractors that may be named. Above
-            `FALSE_ACCEPT_RATE`, things are named even where none of the items is likelier.
+            `FALSE_ACCEPT_RATE`, things are named even where a wrong name would cost more.
     """
-    has_several = np.bincount(photos.owners) > 1
     # By unprojected vectors: a projection fits the photos, and distractors would look too alike.
     unlike = [query.vector if query.raw is None else query.raw for query in distractors[0]]
     similarity = burst_similarity(np.array(unlike))
-    kinds = KINDS[:2] if len(has_several) >= FEWEST_ITEMS else KINDS[:1]
+    kinds = KINDS[:2] if len(np.unique(photos.owners)) >= FEWEST_ITEMS else KINDS[:1]
     total = len(kinds) * len(photo_queries) + sum(map(len, distractors))
     scored: list[_Scored] = []
 
@@ -160,14 +152,11 @@ def calibrate(
     # The transform is used only if every fold had photos enough to fit and test one.
     final = photos.fit_on(np.full(len(photos.owners), every_fold_has_transform))
     add(_score_distractors(distractors, final))
-    mostly_several = bool(has_several.mean() > 0.5)
-    labelled = _label(scored, photos, use_colour=mostly_several)
-    model, local_features_help = _fit_model(labelled, photos)
-    # Augmented copies alone do not tell which answer is likelier; a higher rate asks for more.
-    strict = mostly_several and false_accept_rate <= FALSE_ACCEPT_RATE
-    least = LEAST_THRESHOLD if strict else 0.0
+    model, local_features_help = _choose_model(scored, photos, unlike_of(similarity))
+    least = REJECTION_THRESHOLD if false_accept_rate <= FALSE_ACCEPT_RATE else 0.0
     threshold = _rejection_threshold(scored, model, false_accept_rate, least)
-    calibration = _calibration(scored, model, threshold, similarity)
+    single = bool(np.median(np.bincount(photos.owners)) < 2)
+    calibration = _calibration(scored, model, threshold, similarity, single=single)
     return CalibrationResult(calibration, final.scorer.transform, local_features_help)
 
 
@@ -200,7 +189,8 @@ def _score_photo_queries(
         elif len(rows := scorer.rows(item)) > 1:
             excluded, unread = burst_masks(photos.vectors, rows, query.photo, similarity)
         features = scorer.score(query.vector(fitted), query.descriptors, excluded, unread)
-        yield _Scored(kind, features, item if kind == IN_CATALOGUE else None)
+        right = item if kind == IN_CATALOGUE else None
+        yield _Scored(kind, features, right, teaches=not query.query.augmented)
 
 
 def _score_distractors(
@@ -210,59 +200,70 @@ def _score_distractors(
         for query in queries:
             descriptors = QueryDescriptors(query.descriptors)
             features = fitted.scorer.score(query.vector, descriptors)
-            has_local_features = descriptors.local_features is not None
-            yield _Scored(DISTRACTOR, features, None, group, has_local_features)
+            yield _Scored(DISTRACTOR, features, None, group)
 
 
-def _label(
-    scored: Sequence[_Scored], photos: PhotoVectors, *, use_colour: bool
-) -> list[LabelledFeatures]:
-    """Label the scored queries and weigh the kinds.
-
-    Without colour where most items have one photo: the copy's colours are the photo's own and do
-    not tell how the thing's colours differ from picture to picture.
-    """
-    # A query without local features tells nothing about them.
-    usable = [query for query in scored if query.has_local_features or photos.store is None]
-    counts = {kind: sum(query.kind == kind for query in usable) for kind in KINDS}
-    weights = dict.fromkeys(KINDS, 1.0)
-    weights[DISTRACTOR] = DISTRACTOR_WEIGHT if counts[HELD_OUT] else 1.0
-    labelled = [
-        LabelledFeatures(query.features, query.right, weights[query.kind] / counts[query.kind])
-        for query in usable
-    ]
-    return labelled if use_colour else [_without(case, "colour") for case in labelled]
-
-
-def _fit_model(
-    labelled: Sequence[LabelledFeatures], photos: PhotoVectors
+def _choose_model(
+    scored: Sequence[_Scored], photos: PhotoVectors, unlike: float
 ) -> tuple[ConfidenceModel, bool]:
-    """Fit the confidence model, and tell whether local features gain enough to be stored."""
-    model = fit(labelled)
+    """Return the catalogue's model, and whether local features gain enough to be stored."""
+    with_local_features = _taught(prior(unlike), _label(scored))
     if photos.store is None:
-        return model, False
-    plain = fit([_without(case, "inliers", "votes") for case in labelled])
-    gain = _log_likelihood(labelled, model) - _log_likelihood(labelled, plain)
-    return (model, True) if gain >= LOCAL_FEATURES_GAIN else (plain, False)
+        return with_local_features, False
+    unread = [replace(query, features=_unread(query.features)) for query in scored]
+    without = _taught(prior(unlike), _label(unread))
+    gain = _log_likelihood(_label(scored), with_local_features)
+    gain -= _log_likelihood(_label(unread), without)
+    return (with_local_features, True) if gain >= LOCAL_FEATURES_GAIN else (without, False)
 
 
-def _without(case: LabelledFeatures, *names: str) -> LabelledFeatures:
-    """Blank match features, so that the fit gives them no weight."""
-    features = case.features
+def _label(scored: Sequence[_Scored]) -> list[tuple[LabelledFeatures, bool]]:
+    """Label the catalogue's own queries, and tell which may teach.
+
+    They weigh as if things were shown as often as the prior says; all together 1.
+    """
+    shares = {IN_CATALOGUE: 1 - FOREIGN_SHARE, HELD_OUT: FOREIGN_SHARE}
+    counts = {kind: sum(query.kind == kind for query in scored) for kind in shares}
+    return [
+        (
+            LabelledFeatures(query.features, query.right, shares[query.kind] / counts[query.kind]),
+            query.teaches,
+        )
+        for query in scored
+        if query.kind in shares
+    ]
+
+
+def _taught(
+    model: ConfidenceModel, labelled: Sequence[tuple[LabelledFeatures, bool]]
+) -> ConfidenceModel:
+    """Return a model moved by the queries that may teach."""
+    teaching = [case for case, teaches in labelled if teaches]
+    count = sum(case.right is not None for case in teaching)
+    if count == 0 or count == len(teaching):  # nothing to tell apart
+        return model
+    scale = min(count, MOST_TAUGHT) / sum(case.weight for case in teaching)
+    weighted = [replace(case, weight=scale * case.weight) for case in teaching]
+    return refit(model, weighted, CANDIDATE_LOYALTY, LOYALTY)
+
+
+def _unread(features: MatchFeatures) -> MatchFeatures:
+    """Return match features as if no local features had been read."""
     values = features.values.copy()
-    values[:, [FEATURES.index(name) for name in names]] = 0
-    colour = features.colour * ("colour" not in names)
-    return replace(case, features=replace(features, values=values, colour=colour))
+    values[:, -len(UNREAD) :] = UNREAD
+    return replace(features, values=values)
 
 
-def _log_likelihood(labelled: Sequence[LabelledFeatures], model: ConfidenceModel) -> float:
+def _log_likelihood(
+    labelled: Sequence[tuple[LabelledFeatures, bool]], model: ConfidenceModel
+) -> float:
     """Return the mean logarithm of the probability that the model gave to the truth."""
     total = 0.0
-    for case in labelled:
+    for case, _ in labelled:
         confidences = model.confidences(case.features)
         chance = 1 - confidences.sum() if case.right is None else confidences[case.right]
         total += case.weight * float(np.log(max(float(chance), 1e-9)))
-    return total / sum(case.weight for case in labelled)
+    return total / sum(case.weight for case, _ in labelled)
 
 
 def _descending(model: ConfidenceModel, query: _Scored) -> NDArray[np.float64]:
@@ -288,24 +289,41 @@ def _rejection_threshold(
 
 
 def _calibration(
-    scored: Sequence[_Scored], model: ConfidenceModel, threshold: float, similarity: float
+    scored: Sequence[_Scored],
+    model: ConfidenceModel,
+    threshold: float,
+    similarity: float,
+    *,
+    single: bool,
 ) -> Calibration:
     expected = {kind: _expected(scored, kind, model, threshold) for kind in KINDS}
     in_catalogue, distractors = expected[IN_CATALOGUE], expected[DISTRACTOR]
     assert in_catalogue is not None
     assert distractors is not None
-    candidate = dict(zip(FEATURES, model.candidate, strict=True))
-    weights = dict(zip(IN_CATALOGUE_FEATURES, model.in_catalogue, strict=True))
     return Calibration(
-        measures=CandidateWeights.model_validate(candidate, by_name=True, by_alias=False),
-        held=InCatalogueWeights.model_validate(weights, by_name=True, by_alias=False),
-        none=model.rejection_bias,
+        model=ModelEntry.of(model),
+        foreign_share=FOREIGN_SHARE,
         unknown_below=threshold,
         alone_from=AMBIGUITY_RATIO,
         one_go=similarity,
-        own=in_catalogue,
+        own=_tempered(in_catalogue, single=single),
+        uncertainty=UNCERTAINTY[single],
         relatives=expected[HELD_OUT],
         shipped=distractors,
+    )
+
+
+def _tempered(own: OutcomeShares, *, single: bool) -> OutcomeShares:
+    """Mix what a catalogue's own photos promise with what came true for other catalogues.
+
+    Looks at a thing differ from its photos, and more than an only photo can tell.
+    """
+    usual, share = usual_outcomes(single=single), OWN_SHARE[single]
+    return OutcomeShares(
+        **{
+            name: round(share * value + (1 - share) * usual[name], 4)
+            for name, value in own.model_dump().items()
+        }
     )
 
 

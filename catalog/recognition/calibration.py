@@ -1,18 +1,30 @@
-"""The calibration of a bundle: fitted weights, thresholds, and what to expect of its answers.
+"""The calibration of a bundle: the confidence model, thresholds, and what to expect of its answers.
 
-The keys of ``manifest.json`` are those of format 1 and given as aliases.
+The keys of ``manifest.json`` are given as aliases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from catalog.recognition.bursts import unlike_of
 from catalog.recognition.candidates import FEATURES
-from catalog.recognition.confidence import IN_CATALOGUE_FEATURES, ConfidenceModel
-from catalog.recognition.decision import AMBIGUITY_RATIO, Verdict, decide
+from catalog.recognition.confidence import IN_CATALOGUE_FEATURES, KNOTS, ConfidenceModel
+from catalog.recognition.decision import (
+    AMBIGUITY_RATIO,
+    REJECTION_THRESHOLD,
+    Verdict,
+    decide,
+)
+from catalog.recognition.prior import FOREIGN_SHARE, UNCERTAINTY, prior
+
+FORMAT_1 = {"measures", "held", "none"}  # keys of a calibration in a bundle of format 1
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Similarity = Annotated[float, Field(ge=-1, le=1)]
@@ -42,56 +54,110 @@ class CandidateWeights(_Strict):
     """A weight for each of `candidates.FEATURES`."""
 
     cosine: float
-    top_mean: float = Field(alias="several")
-    wccn: float = Field(alias="distinct")
-    colour: float = Field(alias="coloured")
-    inliers: float = Field(alias="agreeing")
+    top_mean: float
+    wccn: float
+    colour: float
+    inliers: float
     votes: float
 
 
-class InCatalogueWeights(_Strict):
-    """A weight for each of `confidence.IN_CATALOGUE_FEATURES`."""
+class FeatureGains(_Strict):
+    """The function of one in-catalogue feature; see `confidence.ConfidenceModel`."""
 
-    wccn_margin: float = Field(alias="distinct")
-    inliers_margin: float = Field(alias="agreeing")
-    wccn: float = Field(alias="alike")
-    colour: float = Field(alias="coloured")
+    knots: tuple[float, ...]
+    gains: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> FeatureGains:
+        if len(self.knots) != KNOTS or len(self.gains) != KNOTS - 1:
+            raise ValueError(f"{KNOTS} knots and {KNOTS - 1} gains are wanted")
+        if any(after <= before for before, after in pairwise(self.knots)):
+            raise ValueError("the knots do not ascend")
+        return self
+
+
+class ModelEntry(_Strict):
+    """The numbers of a `confidence.ConfidenceModel`."""
+
+    unlike: float = Field(ge=-1, lt=1)
+    candidate: CandidateWeights
+    in_catalogue: dict[str, FeatureGains]
+    bias: float
+
+    @field_validator("in_catalogue")
+    @classmethod
+    def _names_each_feature(cls, rows: dict[str, FeatureGains]) -> dict[str, FeatureGains]:
+        if set(rows) != set(IN_CATALOGUE_FEATURES):
+            raise ValueError(f"wanted are {', '.join(IN_CATALOGUE_FEATURES)}")
+        return rows
+
+    @classmethod
+    def of(cls, model: ConfidenceModel) -> Self:
+        """Return the numbers of a model."""
+        rows = zip(IN_CATALOGUE_FEATURES, model.knots, model.gains, strict=True)
+        return cls(
+            unlike=model.unlike,
+            candidate=CandidateWeights(**dict(zip(FEATURES, model.candidate, strict=True))),
+            in_catalogue={
+                name: FeatureGains(knots=tuple(knots), gains=tuple(gains))
+                for name, knots, gains in rows
+            },
+            bias=model.bias,
+        )
+
+    def model(self) -> ConfidenceModel:
+        """Return the model with these numbers."""
+        rows = [self.in_catalogue[name] for name in IN_CATALOGUE_FEATURES]
+        return ConfidenceModel(
+            self.unlike,
+            np.array([getattr(self.candidate, name) for name in FEATURES]),
+            np.array([row.knots for row in rows]),
+            np.array([row.gains for row in rows]),
+            self.bias,
+        )
 
 
 class Calibration(_Strict):
-    """What a build learned about its own answers.
+    """What a build knows about its own answers.
 
     Attributes:
-        candidate: What each match feature weighs for one item against the others.
-        in_catalogue: What each feature weighs for the thing being in the catalogue at all.
-        rejection_bias: What the in-catalogue features have to outweigh.
+        entry: The confidence model.
+        foreign_share: The share of looks at foreign things for which the confidence holds.
         rejection_threshold: The probability that it is any of the items to be named, below which
-            the verdict is unknown.
+            the items are guesses at most.
         ambiguity_ratio: Share of that probability from which the first item is named alone.
         burst_similarity: The mean similarity from which photos of one item are one burst.
         expected_in_catalogue: Outcomes to expect for things of the catalogue.
         expected_held_out: Outcomes to expect for things like its items that it does not hold.
         expected_distractors: Outcomes to expect for other things, hands and empty counters.
+        uncertainty: By how much the share of right answers may differ from what is expected, in
+            nine of ten catalogues.
     """
 
-    candidate: CandidateWeights = Field(alias="measures")
-    in_catalogue: InCatalogueWeights = Field(alias="held")
-    rejection_bias: float = Field(alias="none")
+    entry: ModelEntry = Field(alias="model")
+    foreign_share: Probability = FOREIGN_SHARE
     rejection_threshold: Probability = Field(alias="unknown_below")
     ambiguity_ratio: Probability = Field(alias="alone_from")
     burst_similarity: Similarity = Field(alias="one_go")
     expected_in_catalogue: OutcomeShares = Field(alias="own")
     expected_held_out: OutcomeShares | None = Field(alias="relatives")
     expected_distractors: OutcomeShares = Field(alias="shipped")
+    uncertainty: Probability = UNCERTAINTY[True]
 
-    @property
+    @model_validator(mode="before")
+    @classmethod
+    def _of_format_1(cls, content: object) -> object:
+        """Give a bundle of format 1, which learned from its own photos alone, the prior."""
+        if not isinstance(content, dict) or not content.keys() >= FORMAT_1:
+            return content
+        kept = {name: value for name, value in content.items() if name not in FORMAT_1}
+        unlike = unlike_of(float(content["one_go"]))
+        return kept | {"model": ModelEntry.of(prior(unlike)), "unknown_below": REJECTION_THRESHOLD}
+
+    @cached_property
     def model(self) -> ConfidenceModel:
-        """The confidence model with these weights."""
-        return ConfidenceModel(
-            tuple(getattr(self.candidate, name) for name in FEATURES),
-            tuple(getattr(self.in_catalogue, name) for name in IN_CATALOGUE_FEATURES),
-            self.rejection_bias,
-        )
+        """The confidence model."""
+        return self.entry.model()
 
 
 def outcome(

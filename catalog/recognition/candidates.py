@@ -23,6 +23,7 @@ from catalog.recognition.local_features.store import LocalFeatureStore, Votes
 BY_VECTOR, BY_VOTES = 10, 6  # items that become candidates
 TOP_K = 5  # nearest photos of an item whose mean similarity counts beside the best photo's
 FEATURES = ("cosine", "top_mean", "wccn", "colour", "inliers", "votes")
+UNREAD = (0.1, 0.15)  # inliers and votes where nothing was read: what unlike pictures have
 CHANCE_INLIERS = 8  # inliers that two pictures with nothing in common may have
 COLOUR = FEATURES.index("colour")
 WCCN = FEATURES.index("wccn")
@@ -120,6 +121,7 @@ class CandidateScorer:
             items += _most_voted(votes[0])
         items = list(dict.fromkeys(items))
         table = np.zeros((len(items), len(FEATURES)))
+        table[:, -len(UNREAD) :] = UNREAD
         photos = np.zeros(len(items), np.int64)
         transformed = None if self.transform is None else wccn.apply(self.transform, vector)
         for place, item in enumerate(items):

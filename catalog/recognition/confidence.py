@@ -5,8 +5,8 @@ Two models answer two questions. Which of the candidates is it, if any? A condit
 all? A logistic regression on monotone piecewise linear functions of the likeliest candidate's
 features. The confidence in an item is the product of both probabilities.
 
-Many catalogues taught both models (`catalog.recognition.prior`). A catalogue's own photos change
-the second one a little (`refit`).
+Many catalogues taught both models (`catalog.recognition.prior`). A catalogue's own photos move them
+a little (`refit`).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ VECTOR_FEATURES = 3  # the first of FEATURES compare vectors
 COSINE, WCCN, COLOUR, INLIERS, VOTES = (
     FEATURES.index(name) for name in ("cosine", "wccn", "colour", "inliers", "votes")
 )
+KNOTS = 3  # of each in-catalogue feature; more fit the catalogues that taught, not others
 LEAD = (-3.0, 7.0)  # log odds; beyond them a lead says no more
 LEAST_SHARE = 1e-4
 STEPS = 60
@@ -129,35 +130,47 @@ def ramps(evidence: Numbers, knots: Numbers) -> Numbers:
 
 
 def refit(
-    model: ConfidenceModel, labelled: Sequence[LabelledFeatures], loyalty: float
+    model: ConfidenceModel,
+    labelled: Sequence[LabelledFeatures],
+    candidate_loyalty: float,
+    loyalty: float,
 ) -> ConfidenceModel:
-    """Move gains and bias towards what a catalogue's own photos say.
+    """Move a model towards what a catalogue's own photos say.
 
-    The model of maximum posterior probability, where the gains and the bias were normally
-    distributed around those of `model`.
+    The model of maximum posterior probability, where the numbers were normally distributed around
+    those of `model`.
 
     Args:
         model: The model to start with.
         labelled: The catalogue's own queries; their weights add up to how many they count for.
-        loyalty: The precision of that distribution; the higher, the less is moved.
+        candidate_loyalty: The precision of the candidate's weights, for features of unit spread;
+            the higher, the less they are moved.
+        loyalty: The precision of the gains and the bias.
     """
+    found = [case for case in labelled if case.right is not None]
+    total = sum(case.weight for case in found)
+    tables = [
+        (relative(case.features.values, model.unlike), case.right, case.weight / total)
+        for case in found
+        if case.right is not None
+    ]
+    candidate = fit_candidate(tables, model.candidate, candidate_loyalty / total)
+    model = replace(model, candidate=candidate.round(5))
     evidence = np.array([model.evidence(case.features)[1] for case in labelled])
     table = ramps(evidence, model.knots).reshape(len(labelled), -1)
     truth = np.array([case.right is not None for case in labelled], float)
     weight = np.array([case.weight for case in labelled])
-    total = float(weight.sum())
     start = np.append(model.gains.ravel(), model.bias)
-    precision = np.full(len(start), loyalty / total)
-    weights = fit_logistic(table, truth, weight / total, start, precision)
-    return replace(
-        model, gains=weights[:-1].reshape(model.gains.shape).round(5), bias=round(weights[-1], 5)
-    )
+    precision = np.full(len(start), loyalty / weight.sum())
+    weights = fit_logistic(table, truth, weight / weight.sum(), start, precision)
+    gains = weights[:-1].reshape(model.gains.shape)
+    return replace(model, gains=gains.round(5), bias=round(float(weights[-1]), 5))
 
 
 def fit_candidate(
     labelled: Sequence[tuple[Numbers, int, float]], start: Numbers, precision: float
 ) -> Numbers:
-    """Fit the conditional logit: a weight for each column of the candidates' tables.
+    """Fit the conditional logit: a weight for each column of the candidates' tables, none below 0.
 
     Args:
         labelled: For each query the table of its candidates, float64 (c, f), the right one's
@@ -172,19 +185,21 @@ def fit_candidate(
         tables[number, : len(table)] = table - table[right]
         present[number, : len(table)] = True
     weight = np.array([weight for _, _, weight in labelled])
-    right = np.array([right for _, right, _ in labelled])
+    rights = np.array([right for _, right, _ in labelled])
     spread = np.sqrt(np.square(tables[present]).mean(0))
     spread = np.where(spread > SMALLEST_SPREAD, spread, 1.0)
 
     def likelihood(table: Numbers, weights: Numbers) -> tuple[float, Numbers, Numbers]:
         shares = _softmax(np.where(present, table @ weights, -np.inf))
-        chosen = np.take_along_axis(shares, right[:, None], 1)[:, 0]
+        chosen = np.take_along_axis(shares, rights[:, None], 1)[:, 0]
         expected = np.einsum("nc,ncf->nf", shares, table)
         second = np.einsum("n,nc,ncf,ncg->fg", weight, shares, table, table, optimize=True)
         curvature = second - np.einsum("n,nf,ng->fg", weight, expected, expected)
         return float(weight @ _log(chosen)), -(weight @ expected), curvature
 
-    found = _newton(tables / spread, likelihood, start * spread, np.full(len(start), precision))
+    found = _non_negative(
+        tables / spread, likelihood, start * spread, np.full(len(start), precision), len(start)
+    )
     return np.asarray(found / spread)
 
 
@@ -208,15 +223,21 @@ def fit_logistic(
         curvature = (table * (weight * chance * (1 - chance))[:, None]).T @ table
         return value, table.T @ (weight * (truth - chance)), curvature
 
+    return _non_negative(table, likelihood, start, precision, len(start) - 1)
+
+
+def _non_negative(
+    table: Numbers, likelihood: Likelihood, start: Numbers, precision: Numbers, count: int
+) -> Numbers:
+    """Maximise as `_newton` does, with the first `count` weights at 0 or above."""
     free = np.ones(len(start), bool)
     while True:
         weights = np.zeros(len(start))
-        weights[free] = _newton(table[:, free], likelihood, start[free], precision[free])
-        negative = weights < 0
-        negative[-1] = False
+        weights[free] = _newton(table[..., free], likelihood, start[free], precision[free])
+        negative = weights[:count] < 0
         if not negative.any():
             return weights
-        free &= ~negative
+        free[:count] &= ~negative
 
 
 def _newton(table: Numbers, likelihood: Likelihood, start: Numbers, precision: Numbers) -> Numbers:

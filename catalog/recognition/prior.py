@@ -20,6 +20,10 @@ from catalog.recognition.confidence import IN_CATALOGUE_FEATURES, ConfidenceMode
 FILE = Path(__file__).with_name("prior.json")
 FOREIGN_SHARE = 0.2  # of the looks, for which the prior's confidence holds
 
+# By how much the share of right answers differed from what was expected in nine of ten catalogues
+# of a source left out; for catalogues of mostly several photos an item, and of one.
+UNCERTAINTY = {False: 0.25, True: 0.3}
+
 
 def prior(unlike: float) -> ConfidenceModel:
     """Return the model for a network that gives unlike things this mean cosine similarity."""
@@ -39,8 +43,20 @@ def read(path: Path, unlike: float) -> ConfidenceModel:
     )
 
 
-def write(model: ConfidenceModel, path: Path) -> None:
-    """Write a model without its network's similarity of unlike things."""
+def usual_outcomes(*, single: bool) -> dict[str, float]:
+    """Return the mean outcome shares of the catalogues that taught, each without its source.
+
+    Args:
+        single: Of those of one photo an item; else of those of several.
+    """
+    outcomes: dict[str, float] = _content(FILE)["single" if single else "several"]
+    return outcomes
+
+
+def write(
+    model: ConfidenceModel, single: dict[str, float], several: dict[str, float], path: Path
+) -> None:
+    """Write a model without its network's similarity of unlike things, and usual outcomes."""
     rows = zip(IN_CATALOGUE_FEATURES, model.knots, model.gains, strict=True)
     content = {
         "candidate": dict(zip(FEATURES, model.candidate.tolist(), strict=True)),
@@ -48,6 +64,8 @@ def write(model: ConfidenceModel, path: Path) -> None:
             name: {"knots": knots.tolist(), "gains": gains.tolist()} for name, knots, gains in rows
         },
         "bias": model.bias,
+        "single": single,
+        "several": several,
     }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -1,0 +1,1 @@
+"""Teach the confidence model with many catalogues; see `catalog.recognition.prior`."""
