@@ -105,7 +105,9 @@ def test_no_feature_speaks_against_its_item_and_the_same_photos_give_the_same_mo
 def test_the_logistic_regression_finds_what_a_library_finds() -> None:
     random = np.random.default_rng(6)
     table = random.random((2000, 5))
-    truth = (random.random(2000) < 1 / (1 + np.exp(3.5 - table @ [3, 1, 0.8, 2, 1.2]))).astype(float)
+    truth = (random.random(2000) < 1 / (1 + np.exp(3.5 - table @ [3, 1, 0.8, 2, 1.2]))).astype(
+        float
+    )
     weight = random.uniform(0.2, 3, 2000)
     precision = 1e-3
     found = fit_logistic(
