@@ -69,7 +69,8 @@ class Evaluation:
         held: Whether `known` and `foreign` are within 5 points of the bundle's prediction. The
             bundle predicts for two kinds of other things; `foreign` has to agree with one of them.
         auroc: Probability that a thing in the catalogue gets a higher confidence than another.
-        calibration_error: Expected calibration error of the confidence, over all photos.
+        calibration_error: Expected calibration error of the confidence. Photos of other things
+            count for the share of looks that the bundle supposes.
         skipped: Photos that could not be used.
         copies: Number of labelled photos that are copies of the catalogue's own photos. They are
             found more easily than new photos, so they flatter the bundle.
@@ -247,8 +248,22 @@ def _summary(bundle: Bundle, answers: Sequence[PhotoAnswer]) -> _Summary:
         foreign=foreign_shares,
         held=all(value <= TOLERANCE for value in distances),
         auroc=auroc(_confidences(known), _confidences(foreign)) if known and foreign else None,
-        calibration_error=calibration_error(_confidences(answers), right),
+        calibration_error=calibration_error(
+            _confidences(answers), right, _weights(answers, predicted.foreign_share)
+        ),
     )
+
+
+def _weights(answers: Sequence[PhotoAnswer], foreign_share: float) -> Numbers | None:
+    """Weigh answers as if things were shown as often as the confidence supposes.
+
+    None where all photos are of one kind: then nothing can be weighed.
+    """
+    foreign = np.array([answer.sku is None for answer in answers])
+    if foreign.all() or not foreign.any():
+        return None
+    shares = (1 - foreign_share) / (~foreign).sum(), foreign_share / foreign.sum()
+    return np.where(foreign, shares[1], shares[0])
 
 
 def _confidences(answers: Sequence[PhotoAnswer]) -> Numbers:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from catalog.core.vectors import Rows, Vectors, normalised
 from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity, unlike_of
 from catalog.recognition.calibration import Calibration, ModelEntry, OutcomeShares, outcome
-from catalog.recognition.candidates import UNREAD, MatchFeatures, QueryDescriptors
+from catalog.recognition.candidates import FEATURES, UNREAD, MatchFeatures, QueryDescriptors
 from catalog.recognition.confidence import ConfidenceModel, LabelledFeatures, refit
 from catalog.recognition.cross_fitting import FittedScorer, PhotoVectors
 from catalog.recognition.decision import AMBIGUITY_RATIO, MOST_NAMED, REJECTION_THRESHOLD
@@ -27,12 +27,14 @@ from catalog.recognition.prior import FOREIGN_SHARE, UNCERTAINTY, prior, usual_o
 PHOTO_QUERIES = 480
 SEED = 4713
 VERSION = 6  # raise it when the calibration queries or the drawn distractors change
+INLIERS = FEATURES.index("inliers")
 FOLDS = 4  # of photos, and of items
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one item is held out
 CANDIDATE_LOYALTY, LOYALTY = 1.0, 400.0  # to the prior; chosen with whole data sources left out
 OWN_SHARE = {False: 0.7, True: 0.15}  # of what is expected, by whether most items have one photo
 FALSE_ACCEPT_RATE = 0.01  # share of the distractors that may be named
-LOCAL_FEATURES_GAIN = 0.01  # nats a query by which local features must help to be stored
+PRINTED = 0.02  # share of own queries that local features must recognise to be stored
+RECOGNISED = 0.8  # feature of 16 inliers, twice as many as chance gives
 
 IN_CATALOGUE, HELD_OUT, DISTRACTOR = KINDS = ("in-catalogue", "held-out", "distractor")
 
@@ -205,45 +207,43 @@ def _score_distractors(
 def _choose_model(
     scored: Sequence[_Scored], photos: PhotoVectors, unlike: float
 ) -> tuple[ConfidenceModel, bool]:
-    """Return the catalogue's model, and whether local features gain enough to be stored."""
-    with_local_features = _taught(prior(unlike), _label(scored))
-    if photos.store is None:
-        return with_local_features, False
-    unread = [replace(query, features=_unread(query.features)) for query in scored]
-    without = _taught(prior(unlike), _label(unread))
-    gain = _log_likelihood(_label(scored), with_local_features)
-    gain -= _log_likelihood(_label(unread), without)
-    return (with_local_features, True) if gain >= LOCAL_FEATURES_GAIN else (without, False)
+    """Return the catalogue's model, and whether its local features are worth storing."""
+    own = [query for query in scored if query.kind == IN_CATALOGUE]
+    recognised = sum(
+        query.right is not None and query.features.values[query.right, INLIERS] >= RECOGNISED
+        for query in own
+    )
+    if photos.store is None or recognised < PRINTED * len(own):
+        unread = [replace(query, features=_unread(query.features)) for query in scored]
+        return _taught(prior(unlike), _label(unread)), False
+    return _taught(prior(unlike), _label(scored)), True
 
 
-def _label(scored: Sequence[_Scored]) -> list[tuple[LabelledFeatures, bool]]:
-    """Label the catalogue's own queries, and tell which may teach.
+def _label(scored: Sequence[_Scored]) -> list[LabelledFeatures]:
+    """Label the photos that may teach.
 
-    They weigh as if things were shown as often as the prior says; all together 1.
+    They weigh as if things were shown as often as the prior says, and as much as there are
+    photos.
     """
     shares = {IN_CATALOGUE: 1 - FOREIGN_SHARE, HELD_OUT: FOREIGN_SHARE}
-    counts = {kind: sum(query.kind == kind for query in scored) for kind in shares}
+    teaching = [query for query in scored if query.teaches]
+    counts = {kind: sum(query.kind == kind for query in teaching) for kind in shares}
     return [
-        (
-            LabelledFeatures(query.features, query.right, shares[query.kind] / counts[query.kind]),
-            query.teaches,
+        LabelledFeatures(
+            query.features,
+            query.right,
+            counts[IN_CATALOGUE] * shares[query.kind] / counts[query.kind],
         )
-        for query in scored
-        if query.kind in shares
+        for query in teaching
     ]
 
 
-def _taught(
-    model: ConfidenceModel, labelled: Sequence[tuple[LabelledFeatures, bool]]
-) -> ConfidenceModel:
-    """Return a model moved by the queries that may teach."""
-    teaching = [case for case, teaches in labelled if teaches]
-    count = sum(case.right is not None for case in teaching)
-    if count == 0 or count == len(teaching):  # nothing to tell apart
+def _taught(model: ConfidenceModel, labelled: Sequence[LabelledFeatures]) -> ConfidenceModel:
+    """Return a model moved by a catalogue's own photos."""
+    found = sum(case.right is not None for case in labelled)
+    if found in (0, len(labelled)):  # nothing to tell apart
         return model
-    scale = count / sum(case.weight for case in teaching)
-    weighted = [replace(case, weight=scale * case.weight) for case in teaching]
-    return refit(model, weighted, CANDIDATE_LOYALTY, LOYALTY)
+    return refit(model, labelled, CANDIDATE_LOYALTY, LOYALTY)
 
 
 def _unread(features: MatchFeatures) -> MatchFeatures:
@@ -251,18 +251,6 @@ def _unread(features: MatchFeatures) -> MatchFeatures:
     values = features.values.copy()
     values[:, -len(UNREAD) :] = UNREAD
     return replace(features, values=values)
-
-
-def _log_likelihood(
-    labelled: Sequence[tuple[LabelledFeatures, bool]], model: ConfidenceModel
-) -> float:
-    """Return the mean logarithm of the probability that the model gave to the truth."""
-    total = 0.0
-    for case, _ in labelled:
-        confidences = model.confidences(case.features)
-        chance = 1 - confidences.sum() if case.right is None else confidences[case.right]
-        total += case.weight * float(np.log(max(float(chance), 1e-9)))
-    return total / sum(case.weight for case, _ in labelled)
 
 
 def _descending(model: ConfidenceModel, query: _Scored) -> NDArray[np.float64]:

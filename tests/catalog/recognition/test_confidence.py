@@ -172,10 +172,10 @@ def test_an_only_candidate_has_the_whole_share() -> None:
 
 def test_the_prior_survives_its_file(tmp_path: Path) -> None:
     model = prior(0.3)
-    outcomes = [usual_outcomes(single=single) for single in (True, False)]
-    for shares in outcomes:
+    single, several = (usual_outcomes(single=only) for only in (True, False))
+    for shares in (single, several):
         assert sum(shares.values()) == pytest.approx(1, abs=0.001)
-    write(model, *outcomes, tmp_path / "prior.json")
+    write(model, single, several, tmp_path / "prior.json")
     again = read(tmp_path / "prior.json", 0.3)
     assert np.array_equal(model.candidate, again.candidate)
     assert np.array_equal(model.knots, again.knots)

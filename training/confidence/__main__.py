@@ -1,0 +1,69 @@
+"""Teach the confidence model that every catalogue starts from.
+
+    python -m training.confidence
+
+Searches some two hundred catalogues with looks at things, by each network alone and by both, and
+writes ``catalog/recognition/prior.json``. It takes an hour on two cores the first time, minutes
+after that: features of photos and the looks are kept in the folder of ``--cache``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from catalog.building.cache import FeatureCache
+from catalog.networks.models import open_model
+from catalog.recognition import prior
+from training.confidence import drawn, looks
+from training.confidence.designs import designs
+from training.confidence.fit import fit, usual_outcomes
+from training.confidence.searching import search
+from training.errors import plain_errors
+from training.photos import chosen_materials
+
+CACHE = Path("bench-results/confidence")
+NETWORKS = ("embedded", "efficientnet-lite0", "embedded+efficientnet-lite0")
+
+
+def catalogues(materials: Path, cache: Path) -> list[looks.Catalogue]:
+    """Return the looks at all catalogues by all networks; those in the cache are read there."""
+    cache.mkdir(parents=True, exist_ok=True)
+    drawn.draw(cache / "drawn", materials)
+    found = []
+    for name in NETWORKS:
+        path = cache / f"looks-{name}.npz"
+        if not path.exists():
+            made = []
+            featurizer = open_model(name, cache=cache)
+            with closing(FeatureCache(cache / "features")) as features:
+                wanted = designs(materials / "data", cache / "drawn")
+                for done, catalogue in enumerate(search(wanted, name, featurizer, features), 1):
+                    made.append(catalogue)
+                    print(f"{name}: {done} of {len(wanted)} catalogues", flush=True)
+            looks.write(made, path)
+        found += looks.read(path)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
+    parser.add_argument("--cache", type=Path, default=CACHE, help=f"default: {CACHE}")
+    parser.add_argument("--without", metavar="SOURCE", help="leave out what comes of this source")
+    parser.add_argument("--out", type=Path, default=prior.FILE, help="default: the shipped file")
+    options = parser.parse_args(arguments)
+    found = catalogues(chosen_materials(options.materials), options.cache)
+    if options.without:
+        found = [catalogue for catalogue in found if catalogue.source != options.without]
+    single, several = (usual_outcomes(found, single=only) for only in (True, False))
+    prior.write(fit(found), single, several, options.out)
+    print(f"{options.out}: taught by {len(found)} catalogues")
+
+
+if __name__ == "__main__":
+    with plain_errors():
+        main()
