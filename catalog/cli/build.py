@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from catalog.cli.evaluate import in_words
+from catalog.cli.evaluate import expectation
 from catalog.cli.network_options import model_options, open_model
 from catalog.cli.preview import print_preview
 from catalog.cli.sources import items_option, print_left_out, print_source
@@ -19,7 +19,8 @@ from catalog.core.terminal import as_json, names, print_json, progress_bars
 if TYPE_CHECKING:
     from catalog.building.build import BuildReport
     from catalog.networks.projection import Loss
-    from catalog.sources.source import ItemFolders
+    from catalog.recognition.calibrate import FALSE_ACCEPT_RATE
+from catalog.sources.source import ItemFolders
 
 MOST_COPIES = 5  # named in the output
 
@@ -68,12 +69,12 @@ MOST_COPIES = 5  # named in the output
 @click.option(
     "--foreign-named",
     type=click.FloatRange(0, 100),
-    default=1.0,
+    default=100 * FALSE_ACCEPT_RATE,
     show_default=True,
     metavar="PERCENT",
     help="How many of the shipped foreign things may be named at most; this sets the confidence "
-    'below which an answer is "unknown". Above 1, things are also named that are more likely '
-    "not in the catalogue.",
+    "below which nothing is named. Above the default, things are also named where a wrong name "
+    "would cost more than a right one gains.",
 )
 @model_options("embedded, with efficientnet-lite0 where the extra pretrained is installed")
 @as_json
@@ -178,8 +179,12 @@ def _print_build(report: BuildReport) -> None:
     )
     if report.read:
         click.echo(f"what is printed on the photos of {report.read} items was read")
-    expected = in_words(report.calibration.expected_in_catalogue)
-    click.echo(f"to expect of 100 looks at its own things: {expected}")
+    click.echo(f"to expect of 100 looks at its own things: {expectation(report.calibration)}")
+    if report.photos < 2 * report.items:
+        click.echo(
+            "most items have a single photo, so it is open how other pictures of them will look; "
+            "more photos make that surer, and more of them found"
+        )
     if report.index.kind == "exact":
         click.echo(f"searched exactly: {report.index.reason}")
     _print_photos(report)

@@ -15,7 +15,7 @@ from rich.text import Text
 from catalog.cli.build import build
 from catalog.cli.compare import compare
 from catalog.cli.embed import embed
-from catalog.cli.evaluate import confusions, evaluate, in_words
+from catalog.cli.evaluate import confusions, evaluate, expectation, in_words
 from catalog.cli.export import export
 from catalog.cli.model import model
 from catalog.core.errors import PhotoError
@@ -259,13 +259,13 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         "local features": f"{manifest.local_features.features:,}"
         if manifest.local_features
         else "none, because they would not help",
-        "how sure": "learned from its own photos and foreign things; 80% means that 80 of "
-        "100 such answers are right, of things shown as often as things like them that it "
-        "does not hold",
+        "how sure": "taught by many catalogues, and moved by its own photos; 80% means that 80 of "
+        f"100 such answers are right, where {calibration.foreign_share:.0%} of the looks are at "
+        "things that it does not hold",
         "unknown": f"below {calibration.rejection_threshold:.1%} "
         "for all that would be named together",
         "one of these": f"where the first has less than {calibration.ambiguity_ratio:.0%} of that",
-        "of 100 own": in_words(calibration.expected_in_catalogue),
+        "of 100 own": expectation(calibration),
         "of 100 alike": in_words(calibration.expected_held_out)
         if calibration.expected_held_out
         else "too few items to tell",

@@ -207,6 +207,16 @@ def confusions(
         click.echo(f"with pictures: {out}")
 
 
+def expectation(calibration: Calibration) -> str:
+    """Return what to expect of 100 looks at own things, and how far off that may be."""
+    expected = calibration.expected_in_catalogue
+    low, high = (
+        100 * min(max(expected.right + by, 0), 1)
+        for by in (-calibration.uncertainty, calibration.uncertainty)
+    )
+    return f"{in_words(expected)}; in nine of ten catalogues {low:.0f} to {high:.0f} were right"
+
+
 def in_words(shares: OutcomeShares) -> str:
     """Return the end of a sentence that begins with "of 100"."""
     return (
