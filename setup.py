@@ -84,6 +84,7 @@ setup(
         ],
         "catalog.networks.pretrained": ["drawn.npz", "negatives.npz"],
         "catalog.evaluation": ["confusions.html"],
+        "catalog.recognition": ["prior.json"],
         "catalog.recognition.local_features": ["basis.npz"],
         "edge": ["py.typed"],
         "edge.web": ["openapi.json", "static/*", "templates/*"],

@@ -19,8 +19,7 @@ from catalog.core.terminal import as_json, names, print_json, progress_bars
 if TYPE_CHECKING:
     from catalog.building.build import BuildReport
     from catalog.networks.projection import Loss
-    from catalog.recognition.calibrate import FALSE_ACCEPT_RATE
-from catalog.sources.source import ItemFolders
+    from catalog.sources.source import ItemFolders
 
 MOST_COPIES = 5  # named in the output
 
@@ -69,7 +68,7 @@ MOST_COPIES = 5  # named in the output
 @click.option(
     "--foreign-named",
     type=click.FloatRange(0, 100),
-    default=100 * FALSE_ACCEPT_RATE,
+    default=2.0,
     show_default=True,
     metavar="PERCENT",
     help="How many of the shipped foreign things may be named at most; this sets the confidence "

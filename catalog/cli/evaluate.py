@@ -15,10 +15,10 @@ from catalog.cli.sources import items_option
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, one_line, print_json, progress_bars
-from catalog.recognition.calibration import Calibration, OutcomeShares
 
 if TYPE_CHECKING:
     from catalog.evaluation.evaluate import Evaluation, PhotoAnswer
+    from catalog.recognition.calibration import Calibration, OutcomeShares
     from catalog.sources.source import ItemFolders
 
 

@@ -284,7 +284,7 @@ def test_a_field_too_many_or_too_few_is_refused(own_bundle: Path) -> None:
         (("index", "recall"), float("nan")),
         (("index", "recall"), 1.5),
         (("files", "items.db", "bytes"), 1 << 62),
-        (("calibration", "none"), float("inf")),
+        (("calibration", "model", "bias"), float("inf")),
     ],
     ids=str,
 )

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from catalog.bundles.match import Match
-from catalog.recognition.calibration import (
-    Calibration,
-    CandidateWeights,
-    InCatalogueWeights,
-    OutcomeShares,
-)
+from catalog.recognition.calibration import Calibration, ModelEntry, OutcomeShares
 from catalog.recognition.decision import Verdict
+from catalog.recognition.prior import prior
 from edge.vision.verdict import Decision, decide
 
 EXPECTED = OutcomeShares(right=0.9, one_of=0.05, unknown=0.04, wrong=0.01)
 CALIBRATION = Calibration(
-    measures=CandidateWeights(cosine=1, several=1, distinct=1, coloured=1, agreeing=1, votes=1),
-    held=InCatalogueWeights(distinct=1, agreeing=1, alike=1, coloured=1),
-    none=1,
+    model=ModelEntry.of(prior(0.3)),
     unknown_below=0.6,
     alone_from=0.8,
     one_go=0.7,
