@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 
 from catalog.core.photos import encode_jpeg
 from edge.sighting import Frame
@@ -15,8 +16,30 @@ LIVE_S = 3.0  # an older frame is not live; the page waits for as long
 SIZES = (960, 640, 480, 320)  # pixels of the longer side; the first is enough for a kiosk's screen
 
 
+@dataclass(frozen=True)
+class Outline:
+    """Where the thing lies in the picture.
+
+    Attributes:
+        left, top, width, height: Its bounding box, as shares of the picture's size.
+        is_looking: Whether it is still being looked at; False once the answer is about it.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    is_looking: bool
+
+
 class LivePicture:
-    """Holds the newest frame and encodes it when somebody asks. Any thread may use it."""
+    """Holds the newest frame and encodes it when somebody asks. Any thread may use it.
+
+    Attributes:
+        outline: Where the thing lay in the last analysed frame; None where none was found.
+    """
+
+    outline: Outline | None = None
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -30,6 +53,8 @@ class LivePicture:
         """Make `frame` the newest; None when the camera is offline."""
         with self._changed:
             self._frame, self._shown_at = frame, time.monotonic()
+            if frame is None:
+                self.outline = None
             self._changed.notify_all()
 
     def jpeg(

@@ -163,6 +163,16 @@ class Bundle:
                 return self.search(vector, count, exact=True)
             wanted *= 4  # the many photos of one item filled the list
 
+    def similar(self, sku: str, count: int) -> list[Item]:
+        """Find the `count` items whose photos are most like those of an item, best first."""
+        rows = [photo.number for photo in self.photos(sku)]
+        if not rows:
+            return []
+        mean = self._vectors[rows].astype(np.float32).mean(axis=0)
+        vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        found = (self.item(match.sku) for match in self.search(vector, count + 1))
+        return [item for item in found if item is not None and item.sku != sku][:count]
+
     def describe(self, image: Picture) -> QueryDescriptors:
         """Extract the descriptors of a query, BGR uint8 (h, w, 3), that this bundle can use."""
         most = PER_QUERY if self._local_features is not None else 0

@@ -18,11 +18,12 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.cameras import CameraReader
 from edge.counters import ApplianceCounters
 from edge.latest import Latest
-from edge.live import LivePicture
+from edge.live import LivePicture, Outline
 from edge.settings import EdgeSettings
 from edge.sighting import Box, Candidate, Frame, Image, Sighting
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
+from edge.vision.scene import Activity
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.verdict import NOTHING
 
@@ -153,6 +154,7 @@ class RecognitionLoop:
     def forget(self) -> None:
         """End the current sighting, because the camera is offline or the catalogue has changed."""
         self._recognizer.reset()
+        self.picture.outline = None
         if self.open_bundle is None:
             return
         newest = self.latest.newest()
@@ -191,6 +193,7 @@ class RecognitionLoop:
             return False
         observation = self._recognizer.observe(frame)
         self.counters.count_analysis(observation.timings)
+        self.picture.outline = _outline(observation, frame)
         if not observation.thing_unchanged:
             self.observation = observation
         if observation.features is not None and self._recorder is not None:
@@ -203,6 +206,19 @@ class RecognitionLoop:
         named = ", ".join(match.item.sku for match in (sighting.matches or sighting.guesses)[:3])
         log.info("%s %s", sighting.verdict.value, named)
         return observation.features is not None
+
+
+def _outline(observation: Observation, frame: Frame) -> Outline | None:
+    """Where the thing lies in the frame; None where none is, or its place is not known."""
+    scene = observation.scene
+    if scene is None or scene.thing_box is None or scene.activity is Activity.EMPTY:
+        return None
+    height, width = frame.image.shape[:2]
+    box = scene.thing_box
+    is_answered = observation.thing_unchanged or observation.features is not None
+    return Outline(
+        box.x / width, box.y / height, box.width / width, box.height / height, not is_answered
+    )
 
 
 def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
 
+from catalog.bundles.items import Item
 from catalog.core.errors import VisualSearchError
 from edge.live import SIZES
 from edge.web.documents import (
@@ -46,15 +48,22 @@ class Api:
         searches: Holds the crops of visitors' searches.
         streams: The open streams, for the status.
         page: The digest of the page's files; an open page that has another one reloads itself.
+        item_address: Gives an item's address for phones; empty where it has none.
     """
 
     def __init__(
-        self, appliance: ServedAppliance, searches: Searches, streams: Streams, page: str
+        self,
+        appliance: ServedAppliance,
+        searches: Searches,
+        streams: Streams,
+        page: str,
+        item_address: Callable[[Item], str],
     ) -> None:
         self._appliance = appliance
         self._searches = searches
         self._streams = streams
         self._page = page
+        self._item_address = item_address
         self._turns = Turns("find", FINDING_AT_ONCE, MOST_FINDING, MOST_FINDING_OF_CLIENT)
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._openapi = json.loads(OPENAPI_FILE.read_text(encoding="utf-8"))
@@ -120,7 +129,9 @@ class Api:
         item = catalogue.item(sku)
         if item is None:
             raise ProblemError(404, f"The catalogue has no item {sku[:100]}; search by its name.")
-        return jsonify(whole_item_document(item, catalogue, request.script_root))
+        return jsonify(
+            whole_item_document(item, catalogue, request.script_root, self._item_address(item))
+        )
 
     def photo(self, bundle: str, number: int) -> Response:
         """The thumbnail of a photo; a bundle never changes, so browsers may cache it for ever."""
@@ -142,12 +153,21 @@ class Api:
         newest = self._newest(_number("after", -1), _size(), wait=asked)
         if newest is not None:
             sequence, jpeg = newest
-            headers = {"X-Sequence": str(sequence), "Vary": "Save-Data"}
+            headers = {"X-Sequence": str(sequence), "Vary": "Save-Data", **self._thing()}
             return Response(jpeg, content_type="image/jpeg", headers=headers)
         if asked:
-            return Response(status=204)
+            return Response(status=204, headers=self._thing())
         message = self._appliance.camera().message
         raise ProblemError(503, message or "The camera has no picture.", {"Retry-After": "5"})
+
+    def _thing(self) -> dict[str, str]:
+        """The header that says where the thing lies, in shares of the picture's size."""
+        outline = self._appliance.picture.outline
+        if outline is None:
+            return {}
+        box = (outline.left, outline.top, outline.width, outline.height)
+        stage = "looking" if outline.is_looking else "known"
+        return {"X-Thing": " ".join([*(f"{share:.4f}" for share in box), stage])}
 
     def _newest(self, after: int, size: int, *, wait: bool) -> tuple[int, bytes] | None:
         """Sequence and JPEG; only a few viewers wait, so that threads stay free for others."""

@@ -14,6 +14,7 @@ from edge.web.interfaces import ServedAppliance
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
+from edge.web.phones import add_item_codes, item_addresses
 from edge.web.plain import add_plain
 from edge.web.problems import answer_with_problems
 from edge.web.proxies import Network, TrustedProxies
@@ -66,13 +67,15 @@ def create_app(
         require_tls(app)
     answer_with_problems(app)
     Access(StaffPin(state_folder) if state_folder is not None else None).add_to(app)
-    Api(appliance, searches, streams, page).add_to(app)
+    item_address = item_addresses(announcement)
+    Api(appliance, searches, streams, page, item_address).add_to(app)
     Metrics(appliance).add_to(app)
     searches.add_to(app)
     add_streams(app, appliance, streams, page)
     add_matches(app, appliance)
     add_plain(app, appliance)
     add_authority(app, tls)
+    add_item_codes(app, appliance, item_address)
     add_own_address(app, announcement, show=show_address)
     add_status(app, appliance, state_folder)
 

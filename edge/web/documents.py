@@ -14,6 +14,7 @@ from edge.web.interfaces import ServedAppliance, ServedCatalogue
 from sync.outbox.clock import timestamp
 
 Document = dict[str, object]
+MOST_SIMILAR = 6
 
 
 def catalogue_document(appliance: ServedAppliance) -> Document:
@@ -48,10 +49,18 @@ def listed_item_document(item: Item, catalogue: ServedCatalogue, root: str) -> D
     return item_document(item) | {"photo": address}
 
 
-def whole_item_document(item: Item, catalogue: ServedCatalogue, root: str) -> Document:
-    """An item with all its pictures."""
+def whole_item_document(
+    item: Item, catalogue: ServedCatalogue, root: str, phone_address: str
+) -> Document:
+    """An item with all its pictures, similar items, and where a phone can open it."""
     photos = [_photo_document(photo, catalogue.id, root) for photo in catalogue.photos(item.sku)]
-    return listed_item_document(item, catalogue, root) | {"photos": photos, "bundle": catalogue.id}
+    similar = catalogue.similar(item.sku, MOST_SIMILAR)
+    return listed_item_document(item, catalogue, root) | {
+        "photos": photos,
+        "similar": [listed_item_document(other, catalogue, root) for other in similar],
+        "phone": phone_address or None,
+        "bundle": catalogue.id,
+    }
 
 
 def sighting_document(sighting: Sighting, root: str) -> Document:

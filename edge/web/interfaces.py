@@ -47,6 +47,10 @@ class ServedCatalogue(Protocol):
         """The photos of an item; none where the catalogue has no such item."""
         ...
 
+    def similar(self, sku: str, count: int) -> list[Item]:
+        """The items whose photos are most like those of an item, best first."""
+        ...
+
     def thumbnail(self, number: int) -> bytes | None:
         """The JPEG of a photo's thumbnail, or None."""
         ...

@@ -40,7 +40,7 @@ def add_own_address(app: Flask, announcement: Announcement | None, *, show: bool
     app.add_url_rule("/address.svg", view_func=own_address_code)
 
 
-@lru_cache(4)  # it stays the same until the network changes
+@lru_cache(16)  # the page's own stays the same until the network changes
 def code_picture(text: str) -> bytes:
     """A QR code as an SVG picture, with the margin that readers need."""
     import segno  # here, because only a page for the LAN needs it

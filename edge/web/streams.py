@@ -16,7 +16,7 @@ from edge.web.proxies import client_name
 from sync.outbox.clock import timestamp
 
 WAIT_SECONDS = 0.25  # how late a stream notices that the device stops or its client left
-HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 1.0  # a page notices within three seconds that the device is away
 PICTURELESS_SECONDS = 30.0  # a picture stream without pictures ends, to free its thread
 MOST_OF_CLIENT = 12  # streams; the pages of one browser share one
 TAKEN = "visual_search.taken"  # in a request's environment; see `edge.web.server`
@@ -98,7 +98,7 @@ def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: 
 def event_parts(
     appliance: ServedAppliance, page: str, root: str, left: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """Server-sent events: `state` at once and at each change, `heartbeat` every 5 seconds."""
+    """Server-sent events: `state` at once and at each change, `heartbeat` every second."""
     sent: object = None
     next_beat = time.monotonic() + HEARTBEAT_SECONDS
     yield b"retry: 1000\n\n"

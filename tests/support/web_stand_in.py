@@ -30,7 +30,7 @@ from edge.web.server import Server
 
 BUNDLE = "20261122T090000Z-0123456789ab"
 VERSION = "1.2.3"
-CUP, WRENCH, GEAR, LAMP, SHELL, HOSTILE, LONG = range(7)
+CUP, WRENCH, GEAR, LAMP, SHELL, HOSTILE, LONG, ARABIC = range(8)
 LONG_TITLE = (
     "Stainless steel counter-rotating double bearing assembly with reinforced flange, "
     "left-handed thread, replacement for the models 4711-A to 4711-K and all later revisions, "
@@ -50,6 +50,8 @@ ITEMS = (
     Item("LONG-1", LONG_TITLE, "€ 1,249.00", "", "Hall 3, aisle 14, rack 22, level 5, bin 118",
          {"Weight": "12.4 kg", "Material": "Stainless steel 1.4301", "Thread": "Left-handed",
           "Replaces": "4711-A to 4711-K and all later revisions"}),
+    Item("ARABIC", "كوب خزفي أزرق 280 ml", "12,50 € per piece, 11,90 € from ten on", "",
+         "الرف A 3", {"مادة": "خزف"}),
 )  # fmt: skip
 
 
@@ -142,6 +144,9 @@ class StandInCatalogue:
         at = next((place for place, item in enumerate(self.items) if item.sku == sku), None)
         numbers = () if at is None else (at, at + len(self.items))
         return [Photo(number, sku, f"{sku}.jpg", 320, 320, "0" * 64) for number in numbers]
+
+    def similar(self, sku: str, count: int) -> list[Item]:
+        return [item for item in self.items if item.sku != sku][:count]
 
     def thumbnail(self, number: int) -> bytes | None:
         if not 0 <= number < 2 * len(self.items):
@@ -320,10 +325,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--state", default="match")
+    parser.add_argument("--streams", type=int, default=48)
     given = parser.parse_args()
     device = StandInDevice(lan=given.host != "127.0.0.1")
     threading.Thread(target=device.run_camera, daemon=True).start()
-    server = Server(create_app(device), given.host, given.port, device.stopping)
+    server = Server(create_app(device, given.streams), given.host, given.port, device.stopping)
     show_state(device, given.state)
     print(*server.addresses(lan=device.lan), flush=True)
     server.serve()

@@ -1,41 +1,20 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
-import { icon, isOwnScreen, make } from "./dom.js";
-import { capitalized, choiceWords, confidenceWords, guessWords, unbroken } from "./words.js";
+import { icon, isOwnScreen, make, text } from "./dom.js";
+import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
 const LONG_TITLE = 48; // letters; longer ones are set smaller
 const MOST_ATTRIBUTES = 4;
-const PICTURE_PATIENCE = 400; // ms until a panel is shown although its pictures are not there
-
-// Shows views in the panel. A view's pictures are loaded first, so that nothing jumps.
-export class Panel {
-  #panel;
-  #turn = 0;
-
-  constructor(panel) {
-    this.#panel = panel;
-  }
-
-  async show(view) {
-    const turn = ++this.#turn;
-    const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
-    await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
-    if (turn !== this.#turn) return;
-    const focused = this.#panel.contains(document.activeElement);
-    this.#panel.replaceChildren(view);
-    if (focused) this.#panel.parentElement.focus(); // the focused element is gone
-  }
-}
 
 // The view of a sighting. open(item) is called when a visitor picks an item, name() when a visitor
 // wants to search by name.
 export function sightingView(sighting, open, name) {
   const view = verdictView(sighting, open, name);
   if (sighting?.unknown_gtin && sighting.verdict !== "nothing")
-    view.append(make("p", "also", `Read ${sighting.unknown_gtin}, not in this catalogue.`));
+    view.append(make("p", "also", say("Read {code}, not in this catalogue.", { code: sighting.unknown_gtin })));
   if (sighting?.things > 1 && sighting.verdict !== "nothing")
-    view.append(make("p", "also", "There is more than one thing; this is about the largest."));
+    view.append(make("p", "also", say("There is more than one thing; this is about the largest.")));
   return view;
 }
 
@@ -49,22 +28,20 @@ function verdictView(sighting, open, name) {
       if (sighting.guesses) return guessView(sighting.guesses, open, name);
       return sentenceView(
         "turn",
-        "I don’t know this one.",
-        "Try turning it, or ",
-        textButton("search by name", name),
-        ".",
+        say("I don’t know this one."),
+        ...sayParts("Try turning it, or {search}.", { search: textButton(say("search by name"), name) }),
       );
     default:
-      return sentenceView("hold", "Hold something in front of the camera", "I will tell you what it is.");
+      return sentenceView("hold", say("Hold something in front of the camera"), say("I will tell you what it is."));
   }
 }
 
 function matchView(matches, open, code) {
   const [best, ...others] = matches;
-  const confidence = code ? "Read from its code" : confidenceWords(best);
-  const view = make("article", "match", make("p", "sure", confidence), thing(best));
+  const confidence = code ? say("Read from its code") : confidenceWords(best);
+  const view = make("article", "match", make("p", "sure", confidence), thing(best, open));
   if (others.length) {
-    const next = make("section", "others", make("h3", "also", "Not it? Perhaps one of these"));
+    const next = make("section", "others", make("h3", "also", say("Not it? Perhaps one of these")));
     const list = rows(others.slice(0, NEXT_BEST), open);
     list.classList.add("next");
     next.append(list);
@@ -73,36 +50,13 @@ function matchView(matches, open, code) {
   return view;
 }
 
-// One item with all details and pictures.
-export function itemView(item) {
-  const view = make("article", "match item", thing(item));
-  const more = (item.photos ?? []).slice(1, 7);
-  if (more.length) {
-    const list = make("ul", "more-photos");
-    for (const photo of more) list.append(make("li", "", mat(photo.address)));
-    view.append(list);
-  }
-  return view;
-}
-
 export function choiceView(heading, items, open) {
   const list = make("ul", "cards");
   for (const item of items) {
-    const card = make(
-      "button",
-      "card",
-      mat(item.photo),
-      make(
-        "span",
-        "card-label",
-        make("span", "name", unbroken(item.title)),
-        item.location ? make("span", "where", unbroken(item.location)) : null,
-        item.price ? make("span", "cost", unbroken(item.price)) : null,
-      ),
-    );
-    card.type = "button";
-    card.addEventListener("click", () => open(item));
-    list.append(make("li", "", card));
+    const label = make("span", "card-label", text("span", "name", unbroken(item.title)));
+    if (item.location) label.append(text("span", "where", unbroken(item.location)));
+    if (item.price) label.append(text("span", "cost", unbroken(item.price)));
+    list.append(make("li", "", openButton("card", item, open, mat(item.photo), label)));
   }
   return make("article", "choice", make("h2", "heading", heading), list);
 }
@@ -111,15 +65,14 @@ export function choiceView(heading, items, open) {
 function guessView(guesses, open, name) {
   const view = choiceView(guessWords(guesses), guesses, open);
   view.classList.add("guess");
-  const advice = ["I am not sure. Try turning it, or ", textButton("search by name", name), "."];
+  const search = textButton(say("search by name"), name);
+  const advice = sayParts("I am not sure. Try turning it, or {search}.", { search });
   view.querySelector(".heading").after(make("p", "advice", ...advice));
   return view;
 }
 
 export function foundView(items, open) {
-  const view = make("article", "found");
-  view.append(rows(items, open));
-  return view;
+  return make("article", "found", rows(items, open));
 }
 
 export function sentenceView(drawing, words, ...advice) {
@@ -139,51 +92,62 @@ export function textButton(words, act) {
   return button;
 }
 
-function thing(item) {
-  const label = make("div", "label", make("h2", item.title.length > LONG_TITLE ? "title long" : "title", unbroken(item.title)));
+// The item as a label. With `open` a button lies over all of it.
+export function thing(item, open = null, mostAttributes = MOST_ATTRIBUTES) {
+  const title = text("h2", item.title.length > LONG_TITLE ? "title long" : "title", unbroken(item.title));
+  const label = make("div", "label", title);
   if (item.location) {
-    label.append(make("p", "location", icon("place"), make("span", "clamp", unbroken(item.location))));
+    label.append(make("p", "location", icon("place"), text("span", "clamp", unbroken(item.location))));
   }
-  if (item.price) label.append(make("p", "price", unbroken(item.price)));
-  const attributes = Object.entries(item.attributes ?? {}).slice(0, MOST_ATTRIBUTES);
+  if (item.price) label.append(text("p", "price", unbroken(item.price)));
+  const attributes = Object.entries(item.attributes ?? {}).slice(0, mostAttributes);
   if (attributes.length) {
     const list = make("dl", "attributes");
     for (const [name, value] of attributes) {
-      list.append(make("dt", "clamp", capitalized(name)), make("dd", "clamp", unbroken(value)));
+      list.append(text("dt", "clamp", capitalized(name)), text("dd", "clamp", unbroken(value)));
     }
     label.append(list);
   }
   const address = shopAddress(item.url);
   if (address) {
-    const link = make("a", "more", "More about it");
+    const link = make("a", "more", say("More about it"));
     link.href = address;
     link.target = "_blank";
     link.rel = "noopener noreferrer";
     label.append(link);
   }
-  return make("div", "thing", mat(item.photo), label);
+  const whole = make("div", "thing", mat(item.photo), label);
+  if (open) {
+    const button = openButton("open", item, open);
+    button.setAttribute("aria-label", say("Open {title}", { title: item.title }));
+    whole.append(button);
+  }
+  return whole;
 }
 
 function rows(items, open) {
   const list = make("ul", "rows");
   for (const item of items) {
-    const row = make(
-      "button",
-      "row",
+    const parts = [
       mat(item.photo),
-      make("span", "name", unbroken(item.title)),
-      make("span", "where", unbroken(item.location) || " "),
-      make("span", "cost", unbroken(item.price)),
-    );
-    row.type = "button";
-    row.addEventListener("click", () => open(item));
-    list.append(make("li", "", row));
+      text("span", "name", unbroken(item.title)),
+      text("span", "where", unbroken(item.location) || " "),
+      text("span", "cost", unbroken(item.price)),
+    ];
+    list.append(make("li", "", openButton("row", item, open, ...parts)));
   }
   return list;
 }
 
-function mat(address) {
-  if (!address) return make("span", "mat", make("span", "no-photo", "No photo yet"));
+export function openButton(className, item, open, ...children) {
+  const button = make("button", className, ...children);
+  button.type = "button";
+  button.addEventListener("click", () => open(item));
+  return button;
+}
+
+export function mat(address) {
+  if (!address) return make("span", "mat", make("span", "no-photo", say("No photo yet")));
   const image = make("img", "mat");
   image.src = address;
   image.alt = "";

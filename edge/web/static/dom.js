@@ -15,10 +15,18 @@ export function make(tag, className = "", ...children) {
   return element;
 }
 
+// The same for words of the catalogue, which may be written from the right to the left.
+export function text(tag, className, words) {
+  const element = make(tag, className, words);
+  element.dir = "auto";
+  return element;
+}
+
 const DRAWINGS = {
   place: ["M12 21s7-6.500 7-11.500a7 7 0 0 0-14 0C5 14.500 12 21 12 21z", "M12 7.200v0a2.300 2.300 0 1 0 .01 0z"],
   hold: ["M4 8V5a1 1 0 0 1 1-1h3M16 4h3a1 1 0 0 1 1 1v3M20 16v3a1 1 0 0 1-1 1h-3M8 20H5a1 1 0 0 1-1-1v-3", "M12 8.500v0a3.500 3.500 0 1 0 .01 0z"],
   turn: ["M5 12a7 7 0 0 1 12-4.900L19 9M19 4.500V9h-4.500", "M19 12a7 7 0 0 1-12 4.900L5 15M5 19.500V15h4.500"],
+  link: ["M9.500 14.500l5-5M8 11l-2.500 2.500a3.500 3.500 0 0 0 5 5L13 16M16 13l2.500-2.500a3.500 3.500 0 0 0-5-5L11 8", "M3 3l18 18"],
   away: ["M4 8h3.200l1.600-2.400h6.400L16.800 8H20a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H8M5 19H4a1 1 0 0 1-1-1V9a1 1 0 0 1 .5-.9", "M3 3l18 18"],
 };
 

@@ -2,10 +2,12 @@
 
 import { jitter, timeLimit } from "./dom.js";
 
-const QUIET_LIMIT = 12_000; // more than two heartbeats
+// A device that no longer answers is noticed within three seconds: QUIET_LIMIT and FIRST_LIMIT.
+const QUIET_LIMIT = 1_800; // ms; more than a heartbeat and its delay
+const FIRST_LIMIT = 1_100; // for an answer, while the device counts as reached
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 8_000;
-const POLL_PAUSE = 2_000;
+const POLL_PAUSE = 1_000;
 const POLL_LIMIT = 4_000;
 
 export class Link {
@@ -99,7 +101,7 @@ export class Link {
     try {
       const answer = await fetch("api/latest", {
         cache: "no-store",
-        signal: timeLimit(POLL_LIMIT),
+        signal: timeLimit(this.#reached ? FIRST_LIMIT : POLL_LIMIT),
       });
       if (answer.ok) state = await answer.json();
     } catch {

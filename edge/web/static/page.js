@@ -1,56 +1,95 @@
-// Connects the page with the device's state and with a visitor's searches.
+// Connects the page with the device's state and with a visitor's wishes.
 
 import { OwnAddress } from "./address.js";
-import { Panel, foundView, itemView, sentenceView, sightingView, textButton } from "./answer.js";
 import { stayAwake } from "./awake.js";
 import { byId, isOwnScreen, make } from "./dom.js";
+import { LiveAnswer } from "./live.js";
+import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
-import { MOST_FOUND, fetchItem, fetchStatus, findItems, searchPhoto } from "./search.js";
+import { fetchStatus } from "./search.js";
+import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { STAGES, capitalized, catalogueName, clock, spokenVerdict } from "./words.js";
+import { STAGES, catalogueName, clock, say } from "./words.js";
 
-const BACK_AFTER = 90_000; // ms without input until the page shows the camera's answer again
 const TYPING_PAUSE = 250;
-const HINTS = {
-  online: "Hold one thing at a time, a hand’s breadth away, and keep it still for a moment.",
-  offline: "Check its cable. The picture returns by itself.",
-};
+const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
 const address = new OwnAddress();
+const visit = new Visit({
+  panel,
+  askForName,
+  onShow(spoken, sighting) {
+    address.show(false);
+    showLook(sighting);
+    if (sighting) showTimings(sighting);
+    speak(spoken);
+  },
+  onBack() {
+    live.leave();
+    live.show();
+  },
+});
+const live = new LiveAnswer({
+  panel,
+  open: visit.open,
+  askForName,
+  onShow(situation, sighting, spoken) {
+    address.show(situation === "idle");
+    showLook(sighting);
+    if (sighting) showTimings(sighting);
+    speak(spoken);
+  },
+});
+
 let state = null;
+let isReached = true;
 let clockDifference = 0;
 let named; // the bundle whose name the status line shows
-let shown = ""; // identifies the state that the panel shows
-let searching = false; // a visitor's result is in the panel
-let asked = new AbortController();
 let typing = 0;
-let leaving = 0;
-let looking = null; // the question with a photo that has no answer yet
+let pictureDue = 0;
+let isPictureLate = false;
 
 // the camera's picture
 
 const picture = new LivePicture(byId("picture"), {
-  onLive(live) {
-    byId("picture").hidden = !live;
-    byId("frame-note").hidden = live;
+  onLive(isLive) {
+    byId("picture").hidden = !isLive;
+    byId("frame-note").hidden = isLive;
+    if (isLive) clearTimeout(pictureDue);
+    if (isLive) pictureDue = 0;
+    else if (!pictureDue) pictureDue = setTimeout(() => showPictureLate(true), PICTURE_DUE);
+    if (isLive && isPictureLate) showPictureLate(false);
   },
   onSize(width, height) {
     byId("frame").style.aspectRatio = `${width} / ${height}`;
   },
+  onThing(thing) {
+    byId("looking").hidden = !thing?.isLooking;
+    byId("answer").classList.toggle("is-looking", thing?.isLooking ?? false);
+    live.look(thing?.isLooking ?? false);
+    if (!visit.isActive) live.show();
+  },
 });
+
+function showPictureLate(isLate) {
+  isPictureLate = isLate;
+  if (state && isReached) showCamera(state.camera);
+}
 
 function showCamera(camera) {
   const words = {
-    offline: `Camera offline since ${clock(deviceTime(camera.since))}`,
-    starting: "The camera is starting…",
-    online: "Waiting for the picture…",
+    offline: say("Camera offline since {time}", { time: clock(deviceTime(camera.since)) }),
+    starting: say("The camera is starting…"),
+    online: say("Waiting for the picture…"),
   };
   const note = [words[camera.state]];
   if (camera.state === "offline" && camera.message) note.push(make("small", "", camera.message));
   byId("frame-note").replaceChildren(...note);
-  byId("status-camera").textContent = { online: "Camera on", offline: "Camera offline" }[camera.state] ?? words[camera.state];
-  byId("light").classList.toggle("on", camera.state === "online");
+  const isOn = camera.state === "online" && !isPictureLate;
+  const short = { online: isOn ? say("Camera on") : words.online, offline: say("Camera offline") };
+  byId("status-camera").textContent = short[camera.state] ?? words[camera.state];
+  byId("light").classList.toggle("on", isOn);
   if (camera.state === "online" && !document.hidden) picture.start();
   else picture.stop();
 }
@@ -64,29 +103,35 @@ function deviceTime(text) {
 
 const link = new SharedLink({
   onReach(reached) {
+    isReached = reached;
+    live.reach(reached);
     byId("banner").hidden = reached;
     if (reached) {
       picture.stop(); // the next state starts it at once, without a pause
     } else {
       byId("light").classList.remove("on");
-      byId("status-camera").textContent = "Not connected";
+      byId("status-camera").textContent = say("Not connected");
+      byId("status-when").textContent = "";
+      if (!visit.isActive) live.show();
     }
   },
   onState(next) {
     state = next;
     clockDifference = Date.now() - Date.parse(next.now);
     if (reloadForUpdate(next.page)) return;
+    live.take(next);
     showCamera(next.camera);
     showStatus();
-    if (!searching) showLive();
+    showHint();
+    visit.hear(live.situation === "seen" ? next.sighting : null);
+    if (!visit.isActive) live.show();
   },
 });
 
 function showStatus() {
   if (state.bundle !== named) nameCatalogue(state.bundle);
-  const live = state.camera.state === "online";
-  const seen = live && state.sighting && state.sighting.verdict !== "nothing";
-  byId("status-when").textContent = seen ? `Seen ${clock(deviceTime(state.sighting.at))}` : "";
+  const time = live.situation === "seen" ? clock(deviceTime(state.sighting.at)) : "";
+  byId("status-when").textContent = time ? say("Seen {time}", { time }) : "";
 }
 
 async function nameCatalogue(bundle) {
@@ -100,38 +145,21 @@ async function nameCatalogue(bundle) {
   if (named === bundle) byId("status-catalogue").textContent = catalogueName(bundle, title);
 }
 
-function showLive() {
-  const { camera, sighting, waiting } = state;
-  const key = `${camera.state === "offline"} ${sighting?.id} ${waiting}`;
-  if (key === shown) return;
-  shown = key;
-  address.show(!waiting && camera.state !== "offline" && (sighting?.verdict ?? "nothing") === "nothing");
-  if (waiting) {
-    panel.show(sentenceView("turn", "Waiting for a catalogue", `${capitalized(waiting)}.`));
-    showLook(null);
-    speak(waiting.replace(/\d+ %/, "")); // not each percent
-    return;
-  }
-  if (camera.state === "offline") {
-    const advice = ["You can still ", textButton("search by name", askForName), "."];
-    panel.show(sentenceView("away", "No picture from the camera", ...advice));
-    showLook(null);
-    speak("The camera is offline.");
-    return;
-  }
-  panel.show(sightingView(sighting, openItem, askForName));
-  showLook(sighting);
-  showTimings(sighting);
-  speak(sighting ? spokenVerdict(sighting) : "");
-}
-
 function showLook(sighting) {
   const figure = byId("look");
   if (sighting?.look) byId("look-picture").src = sighting.look;
   figure.hidden = !sighting?.look;
-  const hint = HINTS[state?.camera.state];
+  showHint();
+}
+
+function showHint() {
+  const hints = {
+    online: say("Hold one thing at a time, a hand’s breadth away, and keep it still for a moment."),
+    offline: say("Check its cable. The picture returns by itself."),
+  };
+  const hint = hints[state?.camera.state];
   byId("hint").textContent = hint ?? "";
-  byId("hint").hidden = !figure.hidden || !hint;
+  byId("hint").hidden = !byId("look").hidden || !hint;
 }
 
 function showTimings(sighting) {
@@ -150,150 +178,56 @@ function speak(words) {
 // After an update of the device an open page fetches its new files, once.
 function reloadForUpdate(page) {
   const own = document.documentElement.dataset.page;
-  if (!page || page === own || searching) return false;
+  if (!page || page === own || visit.isActive) return false;
   if (sessionStorage.getItem("reloaded-for") === page) return false;
   sessionStorage.setItem("reloaded-for", page);
   location.reload();
   return true;
 }
 
-// a visitor's searches
-
-function showResult(words, view, spoken) {
-  searching = true;
-  address.show(false);
-  byId("result-words").textContent = words;
-  byId("result-bar").hidden = false;
-  panel.show(view);
-  speak(spoken ?? words);
-  waitForLeaving();
-}
-
-function backToLive() {
-  if (!searching) return;
-  asked.abort();
-  searching = false;
-  shown = "";
-  byId("result-bar").hidden = true;
-  byId("words").value = "";
-  if (state) showLive();
-  else panel.show(sightingView(null, openItem, askForName));
-}
+// a visitor's wishes
 
 function askForName() {
   byId("words").focus();
 }
 
-function waitForLeaving() {
-  clearTimeout(leaving);
-  if (searching && looking !== asked.signal) leaving = setTimeout(backToLive, BACK_AFTER);
-}
-
-function newQuestion() {
-  asked.abort();
-  asked = new AbortController();
-  return asked.signal;
-}
-
-async function findByName(text) {
-  const signal = newQuestion();
-  if (!text) {
-    backToLive();
-    return;
-  }
-  try {
-    const { items } = await findItems(text, signal);
-    if (signal.aborted) return;
-    showLook(null);
-    if (items.length === 1) await openItem(items[0], `Found for “${text}”`);
-    else if (items.length) {
-      const words = items.length < MOST_FOUND ? `${items.length} found` : `The first ${MOST_FOUND}`;
-      showResult(`${words} for “${text}”`, foundView(items, openItem));
-    } else {
-      const view = sentenceView("turn", "Nothing by that name", "Try another word, or fewer.");
-      showResult(`Nothing found for “${text}”`, view);
-    }
-  } catch (error) {
-    if (!signal.aborted) showFailure(error);
-  }
-}
-
-async function openItem(item, words = "From the catalogue") {
-  const signal = newQuestion();
-  let whole = item;
-  try {
-    whole = await fetchItem(item.sku);
-  } catch {
-    // the fields that are already known are shown
-  }
-  if (!signal.aborted) showResult(words, itemView(whole), whole.title);
-}
-
-async function searchWith(file) {
-  const signal = newQuestion();
-  looking = signal;
-  showResult("Your photo", sentenceView("hold", "Looking…"));
-  try {
-    const sighting = await searchPhoto(file);
-    if (signal.aborted) return;
-    looking = null;
-    const nothing = ["I see nothing in this photo", "Take it closer, on a plain ground."];
-    const view =
-      sighting.verdict === "nothing"
-        ? sentenceView("turn", ...nothing)
-        : sightingView(sighting, openItem, askForName);
-    showResult("Your photo", view, spokenVerdict(sighting));
-    showLook(sighting);
-    showTimings(sighting);
-  } catch (error) {
-    if (signal.aborted) return;
-    looking = null;
-    showFailure(error);
-  }
-}
-
-function showFailure(error) {
-  showResult("No result", sentenceView("turn", "That did not work", error.message), error.message);
+function findByName() {
+  clearTimeout(typing);
+  visit.find(byId("words").value.trim());
 }
 
 byId("look-picture").addEventListener("error", () => showLook(null));
 
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  clearTimeout(typing);
-  findByName(byId("words").value.trim());
+  findByName();
 });
 
 byId("words").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => findByName(byId("words").value.trim()), TYPING_PAUSE);
+  typing = setTimeout(findByName, TYPING_PAUSE);
 });
 
 for (const input of ["photo", "taken"]) {
   byId(input).addEventListener("change", (event) => {
     const [file] = event.target.files;
     event.target.value = ""; // the same photo may be chosen again
-    if (file) searchWith(file);
+    if (file) visit.searchWith(file);
   });
 }
 
 // A phone can take a photo, too.
 if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {
   byId("take-button").hidden = false;
-  byId("choose-words").textContent = "Choose a photo";
+  byId("choose-words").textContent = say("Choose a photo");
 }
 
-byId("back").addEventListener("click", () => {
-  backToLive();
-  byId("answer").focus();
-});
-
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") backToLive();
+  if (event.key === "Escape") visit.back();
 });
 
-for (const sign of ["pointerdown", "keydown", "wheel"]) {
-  document.addEventListener(sign, waitForLeaving, { passive: true });
+for (const sign of ["pointerdown", "keydown", "input", "wheel"]) {
+  document.addEventListener(sign, () => visit.stay(), { passive: true });
 }
 
 // A hidden page closes its streams, because a browser has only six connections to one device.
@@ -314,8 +248,10 @@ window.addEventListener("pagehide", () => {
 });
 window.addEventListener("pageshow", followVisibility);
 
-panel.show(sightingView(null, openItem, askForName));
+live.show();
 showTimings(null);
+const wanted = new URLSearchParams(location.search).get("item"); // by an item's QR code
+if (wanted) visit.open({ sku: wanted }, say("From the catalogue"));
 address.start();
 followVisibility();
 document.documentElement.dataset.started = ""; // see outdated.js

@@ -25,14 +25,18 @@ export class LivePicture {
   #step = 1; // the width that the link bears, as a place in WIDTHS
   #caution = 0; // the first pictures find the link's width quickly
   #quickSince = 0;
+  #colour;
 
   // onLive(boolean) is called with whether the canvas shows what the camera sees now.
   // onSize(width, height) is called when the camera's picture has other proportions.
-  constructor(canvas, { onLive, onSize }) {
+  // onThing(outline) is called with where the thing lies in the picture; null where none is.
+  constructor(canvas, { onLive, onSize, onThing }) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d", { alpha: false });
+    this.#colour = getComputedStyle(canvas).color;
     this.onLive = onLive;
     this.onSize = onSize;
+    this.onThing = onThing;
   }
 
   start() {
@@ -49,6 +53,7 @@ export class LivePicture {
     clearInterval(this.#watchdog);
     this.#controller?.abort();
     this.#lastPicture = 0;
+    this.onThing(null);
     this.onLive(false);
   }
 
@@ -83,6 +88,8 @@ export class LivePicture {
         signal: controller.signal,
       });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
+      const thing = parseOutline(answer.headers.get("X-Thing"));
+      if (run === this.#run) this.onThing(thing);
       if (answer.status === 204) return; // there is no newer picture yet
       const arriving = performance.now();
       const jpeg = await answer.blob();
@@ -90,7 +97,7 @@ export class LivePicture {
       const bitmap = await createImageBitmap(jpeg);
       if (run === this.#run) {
         this.#sequence = Number(answer.headers.get("X-Sequence"));
-        this.#draw(bitmap);
+        this.#draw(bitmap, thing);
       }
       bitmap.close();
     } finally {
@@ -119,7 +126,7 @@ export class LivePicture {
     }
   }
 
-  #draw(bitmap) {
+  #draw(bitmap, thing) {
     const { width, height } = bitmap;
     const proportion = width / height;
     if (Math.abs(proportion / this.#proportion - 1) > 0.01) {
@@ -131,11 +138,46 @@ export class LivePicture {
       this.#canvas.height = height;
     }
     this.#context.drawImage(bitmap, 0, 0);
+    if (thing) drawOutline(this.#context, thing, this.#colour);
     this.#lastPicture = performance.now();
     this.onLive(true);
   }
 
   #check() {
     if (performance.now() - this.#lastPicture >= STALE_AFTER) this.onLive(false);
+  }
+}
+
+// "0.31 0.22 0.2 0.4 looking": left, top, width and height as shares of the picture, and whether
+// the thing is still being looked at or known.
+function parseOutline(words) {
+  const [left, top, width, height, stage] = (words ?? "").split(" ");
+  if (!stage) return null;
+  return { box: [left, top, width, height].map(Number), isLooking: stage === "looking" };
+}
+
+// Four corners around the thing, light below the colour, so that they are seen on any ground.
+function drawOutline(context, { box }, colour) {
+  const { width, height } = context.canvas;
+  const unit = width / 100;
+  const [left, top] = [box[0] * width - 2 * unit, box[1] * height - 2 * unit];
+  const [right, bottom] = [left + box[2] * width + 4 * unit, top + box[3] * height + 4 * unit];
+  const arm = Math.min(6 * unit, (right - left) / 3, (bottom - top) / 3);
+  context.beginPath();
+  for (const [x, y, across, down] of [
+    [left, top, arm, arm],
+    [right, top, -arm, arm],
+    [right, bottom, -arm, -arm],
+    [left, bottom, arm, -arm],
+  ]) {
+    context.moveTo(x + across, y);
+    context.lineTo(x, y);
+    context.lineTo(x, y + down);
+  }
+  context.lineCap = context.lineJoin = "round";
+  for (const [thickness, tone] of [[1.6, "#fffc"], [0.9, colour]]) {
+    context.lineWidth = thickness * unit;
+    context.strokeStyle = tone;
+    context.stroke();
   }
 }

@@ -1,6 +1,7 @@
 // Requests to the device: items by text, one item, a search with a photo.
 
 import { timeLimit } from "./dom.js";
+import { say } from "./words.js";
 
 const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
 export const MOST_FOUND = 24;
@@ -21,7 +22,7 @@ export function fetchStatus() {
 
 export function searchPhoto(file) {
   if (file.size > LARGEST_PHOTO) {
-    throw new Error("This photo is larger than 64 MiB. Choose a smaller one.");
+    throw new Error(say("This photo is larger than 64 MiB. Choose a smaller one."));
   }
   const form = new FormData();
   form.append("photo", file, file.name || "photo.jpg");
@@ -35,9 +36,9 @@ async function ask(address, options) {
   try {
     answer = await fetch(address, options);
   } catch {
-    throw new Error("The device does not answer. Try again in a moment.");
+    throw new Error(say("The device does not answer. Try again in a moment."));
   }
   const document = await answer.json().catch(() => null);
   if (answer.ok && document) return document;
-  throw new Error(document?.detail ?? "That did not work. Try again.");
+  throw new Error(document?.detail ?? say("That did not work. Try again."));
 }

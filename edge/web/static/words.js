@@ -1,48 +1,72 @@
-// The page's texts, in a visitor's words.
+// The page's sentences, in the visitor's language. English is the text in the scripts; the page
+// brings the sentences of another language along (see edge/web/languages.py).
 
 const CLEAR = 0.95; // probability from which a match counts as clear
-const CERTAINTY = [ // the probability from which each word is used
-  [0.9, "Very likely"],
-  [0.6, "Probably"],
-  [0, "Perhaps"],
+const brought = document.getElementById("sentences")?.textContent;
+const SENTENCES = brought ? JSON.parse(brought) : {};
+export const LANGUAGE = document.documentElement.lang;
+
+// A sentence in the visitor's language, with values in place of {names}.
+export function say(text, values = {}) {
+  return (SENTENCES[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+// The same as parts, where a value may be an element.
+export function sayParts(text, values) {
+  return (SENTENCES[text] ?? text)
+    .split(/(\{\w+\})/)
+    .map((part) => (part.startsWith("{") ? values[part.slice(1, -1)] : part))
+    .filter((part) => part !== "");
+}
+
+const CERTAINTY = [ // the probability from which each pair of sentences is used
+  [0.9, say("Very likely this one"), say("Very likely one of these")],
+  [0.6, say("Probably this one"), say("Probably one of these")],
+  [0, say("Perhaps this one"), say("Perhaps one of these")],
 ];
 
 // The device's confidence in words: visitors cannot judge a number.
 export function confidenceWords(match) {
-  return match.sure >= CLEAR ? "A clear match" : `${certainty(match.sure)} this one`;
+  return match.sure >= CLEAR ? say("A clear match") : certainty(match.sure)[1];
 }
 
 // The heading of items of which one is likely to be the right one.
 export function choiceWords(items) {
-  return `${certainty(items.reduce((sum, item) => sum + item.sure, 0))} one of these`;
+  return certainty(items.reduce((sum, item) => sum + item.sure, 0))[2];
 }
 
 // The heading of guesses, which claim nothing, however likely they are.
 export function guessWords(guesses) {
-  return guesses.length === 1 ? "Perhaps this one" : "Perhaps one of these";
+  return certainty(0)[guesses.length === 1 ? 1 : 2];
 }
 
 function certainty(probability) {
-  return CERTAINTY.find(([least]) => probability >= least)[1];
+  return CERTAINTY.find(([least]) => probability >= least);
 }
 
 // One sentence for screen readers.
 export function spokenVerdict(sighting) {
-  const titles = sighting.matches.map((match) => match.title);
   switch (sighting.verdict) {
-    case "match": {
-      const { title, location } = sighting.matches[0];
-      return location ? `${title}. ${location}` : title;
-    }
+    case "match":
+      return spokenMatch(sighting);
     case "one_of":
-      return `One of these: ${titles.join("; ")}`;
+      return say("One of these: {titles}", { titles: titles(sighting.matches) });
     case "unknown":
       return sighting.guesses
-        ? `I am not sure. ${guessWords(sighting.guesses)}: ${sighting.guesses.map((guess) => guess.title).join("; ")}`
-        : "I don’t know this one. Try turning it, or search by name.";
+        ? `${say("I am not sure.")} ${guessWords(sighting.guesses)}: ${titles(sighting.guesses)}`
+        : say("I don’t know this one. Try turning it, or search by name.");
     default:
       return "";
   }
+}
+
+function titles(items) {
+  return items.map((item) => item.title).join("; ");
+}
+
+function spokenMatch({ matches: [best], code }) {
+  const sureness = code ? say("Read from its code") : confidenceWords(best);
+  return [best.title, best.location, best.price, sureness].filter(Boolean).join(". ");
 }
 
 // Text in which a number stays in one line with its unit, and a currency with its amount.
@@ -51,7 +75,7 @@ export function unbroken(text) {
 }
 
 export function capitalized(text) {
-  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
+  return text.charAt(0).toLocaleUpperCase(LANGUAGE) + text.slice(1);
 }
 
 export function clock(milliseconds) {
@@ -64,20 +88,20 @@ export function clock(milliseconds) {
 // A catalogue's title, where it has one, and the day on which it was built. Its id begins with
 // that day.
 export function catalogueName(bundle, title) {
-  if (!bundle) return "No catalogue";
+  if (!bundle) return say("No catalogue");
   const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
-  if (!digits) return title || `Catalogue ${bundle}`;
+  if (!digits) return title || say("Catalogue {id}", { id: bundle });
   const date = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
   const day = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
-  return `${title || "Catalogue"} of ${day}`;
+  return title ? say("{title} of {day}", { title, day }) : say("Catalogue of {day}", { day });
 }
 
 export const STAGES = {
-  capture: "Take the picture",
-  look: "Find the thing",
-  embed: "Describe it",
-  search: "Search",
-  verify: "Verify",
-  code: "Read codes",
-  show: "Show",
+  capture: say("Take the picture"),
+  look: say("Find the thing"),
+  embed: say("Describe it"),
+  search: say("Search"),
+  verify: say("Verify"),
+  code: say("Read codes"),
+  show: say("Show"),
 };

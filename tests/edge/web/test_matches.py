@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
 from edge.web.matches import BLANK, BLANK_PICTURE
-from tests.edge.web.test_page import CHROMIUM, browser, visiting, within
+from tests.support.browsing import CHROMIUM, visiting, within
 from tests.support.web_stand_in import (
     BUNDLE,
     CUP,
@@ -34,8 +34,6 @@ from tests.support.web_stand_in import (
     StandInDevice,
     serving,
 )
-
-__all__ = ["browser"]  # a fixture
 
 ANOTHER_SITE = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
 

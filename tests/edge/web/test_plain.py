@@ -15,7 +15,7 @@ from catalog.recognition.decision import Verdict
 from edge.web.app import create_app
 from edge.web.plain import CERTAINTY, CLEAR
 from edge.web.security import CONTENT_SECURITY_POLICY
-from tests.edge.web.test_page import CHROMIUM, browser, visiting, within
+from tests.support.browsing import CHROMIUM, visiting, within
 from tests.support.web_stand_in import (
     CUP,
     GEAR,
@@ -26,8 +26,6 @@ from tests.support.web_stand_in import (
     serving,
     show_state,
 )
-
-__all__ = ["browser"]  # the fixture
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 

@@ -19,11 +19,9 @@ from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.proxies import client_address
 from edge.web.streams import MOST_OF_CLIENT
-from tests.edge.web.test_page import browser, visiting
+from tests.support.browsing import visiting
 from tests.support.nginx import nginx
 from tests.support.web_stand_in import CUP, StandInDevice, draw_look, serving
-
-__all__ = ["browser"]  # the fixture
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 X_FORWARDED = """

@@ -44,13 +44,11 @@ from edge.web.signing import (
 )
 from edge.web.tls import Tls, open_tls
 from tests.edge.web.test_api import WAIT, Web, eventually, read_events, read_part, serving
-from tests.edge.web.test_page import browser
 from tests.support.certificates import Authority
 from tests.support.web_stand_in import BUNDLE, CUP, StandInDevice, draw_look
 
 pytestmark = pytest.mark.slow  # certificates, and servers with TLS
 
-__all__ = ["browser"]  # the fixture
 
 LATER = datetime(2040, 5, 1, tzinfo=UTC)
 

@@ -9,11 +9,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from catalog.recognition.decision import Verdict
-from tests.edge.web.test_page import CHROMIUM, browser, hide
+from tests.support.browsing import CHROMIUM, hide
 from tests.support.nginx import free_port
 from tests.support.web_stand_in import CUP, GEAR, WRENCH, StandInDevice, serving
-
-__all__ = ["browser"]  # the fixture
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 

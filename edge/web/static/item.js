@@ -1,0 +1,49 @@
+// The view of one item: all photos and attributes, similar items, and the way to a phone.
+
+import { mat, openButton, thing } from "./answer.js";
+import { isOwnScreen, make, text } from "./dom.js";
+import { say, unbroken } from "./words.js";
+
+export function itemView(item, open) {
+  const whole = thing(item, null, Infinity);
+  const view = make("article", "match item", whole);
+  const [, ...more] = item.photos ?? [];
+  if (more.length) whole.firstChild.replaceWith(gallery(item.photos));
+  const code = isOwnScreen && item.phone ? phoneCode(item) : null;
+  if (code) whole.querySelector(".label").append(code);
+  if (item.similar?.length) view.append(similarItems(item.similar, open));
+  return view;
+}
+
+// All photos side by side: one is seen, a swipe or a touch below shows another.
+function gallery(photos) {
+  const strip = make("ul", "strip");
+  const choices = make("ul", "more-photos");
+  photos.forEach((photo, number) => {
+    const place = make("li", "", mat(photo.address));
+    strip.append(place);
+    const choice = make("button", "choose-photo", mat(photo.address));
+    choice.type = "button";
+    choice.setAttribute("aria-label", say("Photo {number} of {count}", { number: number + 1, count: photos.length }));
+    choice.addEventListener("click", () => strip.scrollTo({ left: place.offsetLeft - strip.offsetLeft, behavior: "smooth" }));
+    choices.append(make("li", "", choice));
+  });
+  return make("div", "gallery", strip, choices);
+}
+
+function phoneCode(item) {
+  const image = make("img", "");
+  image.src = `item.svg?sku=${encodeURIComponent(item.sku)}`;
+  image.alt = say("QR code that opens this item on a phone");
+  return make("figure", "phone-code", image, make("figcaption", "", say("Take it along on your phone")));
+}
+
+function similarItems(items, open) {
+  const list = make("ul", "similar");
+  for (const item of items) {
+    const parts = [mat(item.photo), text("span", "name", unbroken(item.title))];
+    if (item.price) parts.push(text("span", "cost", unbroken(item.price)));
+    list.append(make("li", "", openButton("similar-item", item, open, ...parts)));
+  }
+  return make("section", "", make("h3", "also", say("Similar items")), list);
+}

@@ -1,0 +1,90 @@
+// The panel while it shows what the device sees: the answer, or why there is none.
+
+import { sentenceView, sightingView, textButton } from "./answer.js";
+import { capitalized, say, sayParts, spokenVerdict } from "./words.js";
+
+export class LiveAnswer {
+  #panel;
+  #open;
+  #askForName;
+  #onShow;
+  #state = null;
+  #isReached = true;
+  #isLooking = false;
+  #shown = "";
+
+  // open(item) and askForName() are a visitor's wishes. onShow(situation, sighting) is called when
+  // another answer is shown; the sighting is null where none is.
+  constructor({ panel, open, askForName, onShow }) {
+    this.#panel = panel;
+    this.#open = open;
+    this.#askForName = askForName;
+    this.#onShow = onShow;
+  }
+
+  get sighting() {
+    return this.#state?.sighting ?? null;
+  }
+
+  // Where the device is away, the camera is, or nothing lies before it, no sighting is shown.
+  get situation() {
+    if (!this.#isReached) return "unreached";
+    if (this.#state?.waiting) return "waiting";
+    if (this.#state?.camera.state === "offline") return "offline";
+    if ((this.sighting?.verdict ?? "nothing") !== "nothing") return "seen";
+    return this.#isLooking ? "looking" : "idle";
+  }
+
+  take(state) {
+    this.#state = state;
+  }
+
+  reach(isReached) {
+    this.#isReached = isReached;
+  }
+
+  look(isLooking) {
+    this.#isLooking = isLooking;
+  }
+
+  // Show the answer, where it is another one than the panel has.
+  show() {
+    const { situation } = this;
+    const key = [situation, situation === "seen" ? this.sighting.id : "", this.#state?.waiting].join(" ");
+    if (key === this.#shown) return;
+    this.#shown = key;
+    const sighting = situation === "seen" ? this.sighting : null;
+    const [view, spoken] = this.#view(situation, sighting);
+    this.#panel.show(view);
+    this.#onShow(situation, sighting, spoken);
+  }
+
+  // Something else is in the panel now.
+  leave() {
+    this.#shown = "";
+  }
+
+  #view(situation, sighting) {
+    switch (situation) {
+      case "unreached":
+        return [
+          sentenceView("link", say("No connection to the device"), say("The page goes on by itself when it is back.")),
+          say("No connection to the device"),
+        ];
+      case "waiting": {
+        const { waiting } = this.#state;
+        const spoken = waiting.replace(/\d+ %/, ""); // not each percent
+        return [sentenceView("turn", say("Waiting for a catalogue"), `${capitalized(waiting)}.`), spoken];
+      }
+      case "offline": {
+        const search = textButton(say("search by name"), this.#askForName);
+        const advice = sayParts("You can still {search}.", { search });
+        return [sentenceView("away", say("No picture from the camera"), ...advice), say("The camera is offline.")];
+      }
+      case "looking":
+        return [sentenceView("hold", say("Looking…"), say("Keep it still for a moment.")), ""];
+      default:
+        return [sightingView(sighting, this.#open, this.#askForName), sighting ? spokenVerdict(sighting) : ""];
+    }
+  }
+}

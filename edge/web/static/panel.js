@@ -1,0 +1,43 @@
+// The panel that shows one view after the other, each as large as there is room for.
+
+const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
+const SMALLEST = 5; // the last step of [data-fit] in answer.css
+
+export class Panel {
+  #panel;
+  #turn = 0;
+
+  constructor(panel) {
+    this.#panel = panel;
+    new ResizeObserver(() => this.#fit()).observe(panel);
+    document.fonts?.addEventListener("loadingdone", () => this.#fit());
+  }
+
+  // A view's pictures are loaded first, so that nothing jumps.
+  async show(view) {
+    const turn = ++this.#turn;
+    const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
+    await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
+    if (turn !== this.#turn) return;
+    const focused = this.#panel.contains(document.activeElement);
+    this.#panel.replaceChildren(view);
+    this.#fit();
+    if (focused) this.#panel.parentElement.focus(); // the focused element is gone
+  }
+
+  // Leave out and shrink, step by step, what matters least, until the rest fits.
+  #fit() {
+    const view = this.#panel.firstElementChild;
+    if (!view) return;
+    for (let step = 0; step <= SMALLEST; step += 1) {
+      view.dataset.fit = step;
+      if (!isCut(view)) return;
+    }
+  }
+}
+
+function isCut(view) {
+  if (view.matches(".item, .found")) return false; // these scroll
+  const parts = [view, ...view.querySelectorAll(".thing, .card, .card-label, .others")];
+  return parts.some((part) => part.scrollHeight > part.clientHeight + 1);
+}

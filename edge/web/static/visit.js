@@ -1,0 +1,160 @@
+// What a visitor asks for by hand: items by name, an item, a search with a photo. The result stays
+// in the panel until the visitor goes back, or until something new lies before the camera.
+
+import { foundView, sentenceView, sightingView } from "./answer.js";
+import { byId, isOwnScreen } from "./dom.js";
+import { itemView } from "./item.js";
+import { MOST_FOUND, fetchItem, findItems, searchPhoto } from "./search.js";
+import { say, spokenVerdict } from "./words.js";
+
+const BACK_AFTER = isOwnScreen ? 30_000 : 600_000; // ms without input
+const OFFERED = 8_000; // ms without input until something new takes over on the device's own screen
+
+export class Visit {
+  #panel;
+  #askForName;
+  #onShow;
+  #onBack;
+  #isActive = false;
+  #question = new AbortController();
+  #waiting = null; // the question with a photo that has no answer yet
+  #before = null; // the id of the sighting that was there when the result was shown
+  #offered = null;
+  #timer = 0;
+
+  // askForName() is a visitor's wish. onShow(spoken, sighting) is called when a result is shown, with
+  // a photo's sighting or null. onBack() is called when the camera's answer is wanted again.
+  constructor({ panel, askForName, onShow, onBack }) {
+    this.#panel = panel;
+    this.#askForName = askForName;
+    this.#onShow = onShow;
+    this.#onBack = onBack;
+    byId("back").addEventListener("click", () => this.#return());
+    byId("offer").addEventListener("click", () => this.#return());
+  }
+
+  get isActive() {
+    return this.#isActive;
+  }
+
+  // A new sighting offers itself at once, and takes over when nobody touches the screen.
+  hear(sighting) {
+    if (!this.#isActive) {
+      this.#before = sighting?.id ?? null;
+      return;
+    }
+    const isNew = sighting && sighting.id !== this.#before && sighting.verdict !== "nothing";
+    const id = isNew ? sighting.id : null;
+    if (id === this.#offered) return;
+    this.#offered = id;
+    byId("offer").hidden = !isNew;
+    if (isNew) byId("offer-words").textContent = offerWords(sighting);
+    this.stay();
+  }
+
+  // Somebody is there: wait before the camera's answer is shown again.
+  stay() {
+    clearTimeout(this.#timer);
+    if (!this.#isActive || this.#waiting === this.#question.signal) return;
+    const takesOver = this.#offered && isOwnScreen;
+    this.#timer = setTimeout(() => this.back(), takesOver ? OFFERED : BACK_AFTER);
+  }
+
+  back() {
+    if (!this.#isActive) return;
+    this.#question.abort();
+    clearTimeout(this.#timer);
+    this.#isActive = false;
+    this.#offered = null;
+    byId("result-bar").hidden = true;
+    byId("offer").hidden = true;
+    byId("words").value = "";
+    this.#onBack();
+  }
+
+  async find(text) {
+    const signal = this.#ask();
+    if (!text) return this.back();
+    try {
+      const { items } = await findItems(text, signal);
+      if (signal.aborted) return;
+      if (items.length === 1) {
+        await this.open(items[0], say("Found for “{text}”", { text }));
+      } else if (items.length) {
+        const count = items.length;
+        const words =
+          count < MOST_FOUND
+            ? say("{count} found for “{text}”", { count, text })
+            : say("The first {count} for “{text}”", { count, text });
+        this.#show(words, foundView(items, this.open));
+      } else {
+        const view = sentenceView("turn", say("Nothing by that name"), say("Try another word, or fewer."));
+        this.#show(say("Nothing found for “{text}”", { text }), view);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error);
+    }
+  }
+
+  open = async (item, words = say("Chosen by you")) => {
+    const signal = this.#ask();
+    let whole = item;
+    try {
+      whole = await fetchItem(item.sku);
+    } catch (error) {
+      if (!item.title) return this.#fail(error);
+      // the fields that are already known are shown
+    }
+    if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
+  };
+
+  async searchWith(file) {
+    const signal = this.#ask();
+    this.#waiting = signal;
+    this.#show(say("Your photo"), sentenceView("hold", say("Looking…")));
+    try {
+      const sighting = await searchPhoto(file);
+      if (signal.aborted) return;
+      this.#waiting = null;
+      const view =
+        sighting.verdict === "nothing"
+          ? sentenceView("turn", say("I see nothing in this photo"), say("Take it closer, on a plain ground."))
+          : sightingView(sighting, this.open, this.#askForName);
+      this.#show(say("Your photo"), view, spokenVerdict(sighting), sighting);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#waiting = null;
+      this.#fail(error);
+    }
+  }
+
+  #ask() {
+    this.#question.abort();
+    this.#question = new AbortController();
+    return this.#question.signal;
+  }
+
+  #show(words, view, spoken = words, sighting = null) {
+    this.#isActive = true;
+    byId("result-words").textContent = words;
+    byId("result-bar").hidden = false;
+    this.#panel.show(view);
+    this.#onShow(spoken, sighting);
+    this.stay();
+  }
+
+  #fail(error) {
+    this.#show(say("No result"), sentenceView("turn", say("That did not work"), error.message), error.message);
+  }
+
+  #return() {
+    this.back();
+    byId("answer").focus();
+  }
+}
+
+function offerWords(sighting) {
+  return sighting.verdict === "match"
+    ? say("Now before the camera: {title}", { title: sighting.matches[0].title })
+    : say("Something else lies before the camera");
+}

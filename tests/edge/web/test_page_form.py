@@ -1,0 +1,183 @@
+"""The page fits its screen, is legible, and is reached by the keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    Page,
+    expect,
+)
+
+from catalog.recognition.decision import Verdict
+from tests.support.browsing import (
+    CHROMIUM,
+    FAINT_TEXT,
+    FIRST_WORDS,
+    KIOSK,
+    SIZES,
+    STATES,
+    overflowing,
+    visiting,
+)
+from tests.support.web_stand_in import (
+    ARABIC,
+    CUP,
+    GEAR,
+    LONG,
+    LONG_TITLE,
+    WRENCH,
+    StandInDevice,
+    serving,
+    show_state,
+)
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_state_fits_its_screen(browser: Browser, size: str) -> None:
+    """Nothing scrolls sideways, a kiosk does not scroll, and nothing changes its place."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
+        expect(page.locator("#picture")).to_be_visible()
+        places = set()
+        for state in STATES:
+            show_state(device, state)
+            shown = page.locator("#panel > *")
+            expect(shown).to_contain_text(FIRST_WORDS[state])
+            box = page.evaluate("""() => ({
+                sideways: document.documentElement.scrollWidth - innerWidth,
+                down: document.documentElement.scrollHeight - innerHeight,
+                frame: document.querySelector('#frame').getBoundingClientRect().toJSON(),
+                answer: document.querySelector('#answer').getBoundingClientRect().toJSON(),
+            })""")
+            assert box["sideways"] <= 0, state
+            assert size == "phone" or box["down"] <= 0, state
+            frame, answer = box["frame"], box["answer"]
+            places.add((frame["width"], frame["height"], answer["left"], answer["top"]))
+            assert overflowing(page) == [], state
+            assert answer["top"] < SIZES[size][1] / 2, "the answer is seen with the picture"
+        assert len(places) == 1, "picture and answer jumped"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_legible(browser: Browser, scheme: str) -> None:
+    """The contrast of all text is at least 4.5 to 1."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, KIOSK, scheme) as page:
+        page.emulate_media(reduced_motion="reduce")
+        page.locator("#timings summary").click()
+        for state in STATES:
+            show_state(device, state)
+            expect(page.locator("#panel > *")).to_contain_text(FIRST_WORDS[state])
+            assert page.evaluate(FAINT_TEXT) == [], state
+        page.get_by_label("Search by name").fill("e")
+        expect(page.locator(".found .row")).to_have_count(7)
+        assert page.evaluate(FAINT_TEXT) == []
+
+
+def test_long_title_is_cut_in_sight_and_whole_for_listeners(
+    page: Page, device: StandInDevice
+) -> None:
+    """The element has the whole text; the screen shows its first lines."""
+    device.show(Verdict.MATCH, [(LONG, 0.93), (LONG, 0.5), (LONG, 0.4), (LONG, 0.3)])
+    expect(page.locator(".title")).to_have_text(LONG_TITLE)
+    for name in page.locator(".next .name").all():
+        expect(name).to_have_text(LONG_TITLE)
+
+
+def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
+    """The order is that on the screen, and the focus is always visible."""
+    device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
+    expect(page.locator(".next .row")).to_be_visible()
+    reached = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.id || document.activeElement.className")
+        )
+    assert reached[:5] == ["skip", "words", "photo", "open", "row"]
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Shift+Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    expect(page.locator(".item .title")).to_have_text("Spur gear, 24 teeth, module 1.5")
+    expect(page.locator("#answer")).to_be_focused()
+
+
+def test_landmarks_are_named(page: Page) -> None:
+    """Screen readers jump from one to the next."""
+    for role in ("banner", "main", "search", "contentinfo"):
+        expect(page.get_by_role(role)).to_have_count(1)
+    expect(page.get_by_role("region", name="Camera")).to_have_count(1)
+    expect(page.get_by_role("region", name="Answer")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Visual search")
+
+
+@pytest.mark.parametrize("size", ["kiosk", "small", "portrait", "wide"])
+def test_answer_is_read_from_two_metres(browser: Browser, size: str) -> None:
+    """On a kiosk name, price, place and the other items have a size for two metres."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
+        show_state(device, "match")
+        expect(page.locator(".title")).to_be_visible()
+        sizes = page.evaluate(TEXT_SIZES, [".title", ".price", ".location", ".next .name"])
+        assert [size >= least for size, least in zip(sizes, (28, 28, 24, 20), strict=True)] == [
+            True
+        ] * 4, sizes
+        assert min(page.evaluate(TEXT_SIZES, [".next .where", ".next .cost", ".sure"])) >= 16
+        assert page.evaluate(SMALL_TARGETS) == []
+
+
+def test_names_are_whole_where_there_is_room(browser: Browser) -> None:
+    """Neither the name of the item nor those of the others end in an ellipsis."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, KIOSK) as page:
+        device.show(Verdict.MATCH, [(GEAR, 0.91), (WRENCH, 0.5), (GEAR, 0.4)])
+        expect(page.locator(".title")).to_be_visible()
+        cut = "(e) => e.scrollHeight > e.clientHeight + 1"
+        for name in page.locator(".title, .next li:nth-child(-n + 2) .name").all():
+            assert not name.evaluate(cut)
+
+
+def test_attributes_are_shown_where_there_is_room(browser: Browser) -> None:
+    """A kiosk with little height shows them, too, if nothing else needs the room."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, (1024, 600)) as page:
+        device.show(Verdict.MATCH, [(CUP, 0.91)])
+        expect(page.locator(".attributes")).to_be_visible()
+
+
+def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
+    """Each text has its own direction; a long price is whole, and pushes nothing out."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, KIOSK) as page:
+        device.show(Verdict.MATCH, [(ARABIC, 0.91), (ARABIC, 0.5), (GEAR, 0.4)])
+        expect(page.locator(".title")).to_contain_text("280")
+        directions = page.evaluate("""() => [".title", ".location .clamp", ".next .name", ".price"]
+            .map((at) => getComputedStyle(document.querySelector(at)).direction)""")
+        assert directions == ["rtl", "rtl", "rtl", "ltr"]
+        assert overflowing(page) == []
+        for price in page.locator(".price, .next .cost").all():
+            assert price.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
+        assert page.locator(".next .name").first.evaluate("(e) => e.clientWidth") > 100
+
+
+def test_what_scrolls_shows_that_there_is_more(browser: Browser, device: StandInDevice) -> None:
+    """A shadow lies at the end of a list that goes on."""
+    with serving(device) as address, visiting(browser, address, KIOSK) as page:
+        page.get_by_label("Search by name").fill("e")
+        found = page.locator(".found")
+        expect(found).to_be_visible()
+        assert found.evaluate("(e) => e.scrollHeight > e.clientHeight")
+        assert "gradient" in found.evaluate("(e) => getComputedStyle(e).backgroundImage")
+
+
+TEXT_SIZES = """(selectors) => selectors.map((selector) =>
+  parseFloat(getComputedStyle(document.querySelector(selector)).fontSize))"""
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, input:not(.unseen), label.button")]
+  .filter((each) => each.checkVisibility())
+  .map((each) => [each.className || each.id, each.getBoundingClientRect().height])
+  .filter(([, height]) => height < 48)"""
