@@ -87,13 +87,14 @@ setup(
         "catalog.recognition": ["prior.json"],
         "catalog.recognition.local_features": ["basis.npz"],
         "edge": ["py.typed"],
-        "edge.web": ["openapi.json", "static/*", "templates/*"],
+        "edge.web": ["openapi.json", "locale/*", "static/*", "templates/*"],
         "sync": ["py.typed"],
         "sync.outbox": ["event.schema.json"],
         "visual_search": ["py.typed"],
     },
     install_requires=[
         "annoy>=1.17.3,<2",
+        "babel>=2.14,<3",
         "argon2-cffi>=23.1,<26",
         "av>=14,<18",  # 17, where the C library is new enough for its wheels
         "click>=8.1,<9",

@@ -112,6 +112,7 @@ class EdgeSettings(Section):
     tls: bool = False  # the page by https; on this machine by http, too
     certificate: UserPath | None = None  # with tls, PEM; the device makes one where it is absent
     key: UserPath | None = None
+    kiosk: bool = False  # the device's own screen offers visitors no way out of the page
     show_address: bool = True  # on the device's own screen, with `lan`
     read_text: Literal["off", "when unsure", "always"] = "when unsure"  # with the extra `text`
     exact: bool = False  # search every vector instead of the Annoy index

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -22,12 +23,28 @@ from edge.settings import EdgeSettings
 from edge.vision.text_reading import TextReading
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
+from edge.web.branding import Appearance
+from edge.web.page_settings import PageSettings
 from edge.web.server import Server, check_port
 from edge.web.tls import open_tls
 
 ANNOUNCEMENT_GRACE_SECONDS = 0.5  # it began to stop before camera and server did
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OnAddresses:
+    """Whom to tell the page's addresses.
+
+    Attributes:
+        ready: Called with those on this machine when the page is served.
+        announced: Called with those in the local network when it is announced there, and when they
+            change; from another thread.
+    """
+
+    ready: Callable[[list[str]], None]
+    announced: Callable[[list[str]], None] = lambda addresses: None
 
 
 @contextmanager
@@ -61,9 +78,9 @@ def run(
     followed: FollowedShelf | None,
     state_folder: Path | None,
     tls_folder: Path,
-    on_ready: Callable[[list[str]], None],
+    on_addresses: OnAddresses,
     recorder: EventRecorder | None = None,
-    on_announced: Callable[[list[str]], None] = lambda addresses: None,
+    look: PageSettings | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -73,20 +90,20 @@ def run(
         followed: The shelf that is watched for a newer active bundle; None to stay with that one.
         state_folder: Where the process writes its state; None to write none.
         tls_folder: Where the page's own certificate is kept, with `tls`.
-        on_ready: Called with the page's addresses.
+        on_addresses: Whom to tell the page's addresses.
         recorder: Records events; None to record nothing.
-        on_announced: Called with the page's addresses in the local network when it is announced
-            there, and when they change; from another thread.
-
+        look: ``[page]``; None for the page's own look.
 
     Raises:
         PortError: The port cannot be listened on.
-        SettingsError: The given certificate cannot be used.
+        SettingsError: The given certificate or logo cannot be used.
         ShelfError: The own certificate cannot be kept.
     """
     scheme = "https" if settings.tls else "http"
     announcement = (
-        Announcement(settings.network_name, on_announced, scheme) if settings.lan else None
+        Announcement(settings.network_name, on_addresses.announced, scheme)
+        if settings.lan
+        else None
     )
     tls = open_tls(
         settings,
@@ -109,7 +126,7 @@ def run(
         announcement=announcement,
         trusted=settings.trusted_networks,
         tls=tls,
-        show_address=settings.show_address,
+        appearance=Appearance(look or PageSettings(), settings.kiosk, settings.show_address),
         state_folder=state_folder,
     )
     server = Server(
@@ -130,7 +147,7 @@ def run(
     signal.signal(signal.SIGTERM, stop)
     try:
         appliance.start()
-        on_ready(server.addresses(lan=settings.lan))
+        on_addresses.ready(server.addresses(lan=settings.lan))
         if announcement is not None:
             announcement.start(server.address, server.port)
         server.serve()

@@ -13,6 +13,7 @@ from catalog.core.errors import VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from edge.settings import EdgeSettings
+from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, SyncSettings
 
 camera_option = click.option(
@@ -78,12 +79,13 @@ def run(
     from catalog.bundles.shelf import Shelf
     from edge.appliance.event_recorder import open_recorder
     from edge.appliance.opening import open_bundle
+    from edge.appliance.run import OnAddresses, starting
     from edge.appliance.run import run as run_appliance
-    from edge.appliance.run import starting
     from edge.appliance.shelf_watcher import FollowedShelf
 
     settings = edge_settings(config, camera=camera, port=port, lan=lan, tls=tls)
     device = load("device", DeviceSettings, config)
+    look = load("page", PageSettings, config)
     outbox = load("outbox", OutboxSettings, config)
     source = load("sync", SyncSettings, config).source
     engine = load("catalog", CatalogSettings, config).engine
@@ -102,9 +104,9 @@ def run(
             followed if bundle is None else None,
             device.state,
             device.folder / "tls",
-            print_addresses,
+            OnAddresses(print_addresses, print_announced),
             recorder,
-            print_announced,
+            look,
         )
 
 

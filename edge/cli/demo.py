@@ -48,7 +48,8 @@ def demo(
     bound_memory()
     from catalog.bundles.bundle import Bundle
     from edge.appliance.opening import Opened
-    from edge.appliance.run import run
+    from edge.appliance.run import OnAddresses, run
+    from edge.web.page_settings import PageSettings
     from edge.web.server import check_port
 
     settings = edge_settings(config, camera=camera or "simulated:6", port=port, lan=lan, tls=tls)
@@ -64,8 +65,8 @@ def demo(
         None,
         folder / "state",
         data / "tls",
-        print_addresses,
-        on_announced=print_announced,
+        OnAddresses(print_addresses, print_announced),
+        look=load("page", PageSettings, config),
     )
 
 

@@ -25,6 +25,7 @@ from edge.cameras.deeplens import STREAM
 from edge.cli.camera_check import check_camera
 from edge.errors import PortError
 from edge.settings import EdgeSettings
+from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, SyncSettings
 
 LEAST_ROOM = 1 << 30  # bytes
@@ -57,6 +58,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     try:
         device = load("device", DeviceSettings, config)
         edge = load("edge", EdgeSettings, config)
+        load("page", PageSettings, config)
     except VisualSearchError:
         return  # the finding about the settings says what is wrong
     yield _disk(device.folder)
@@ -67,6 +69,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield check_camera(edge, device.folder)
     yield _port(edge)
     yield from _certificate(edge)
+    yield from _look(load("page", PageSettings, config))
 
 
 def _python() -> Finding:
@@ -202,6 +205,7 @@ def _settings(config: Path | None) -> Finding:
         load("device", DeviceSettings, config)
         load("catalog", CatalogSettings, config)
         load("edge", EdgeSettings, config).camera_settings()
+        load("page", PageSettings, config)
         load("outbox", OutboxSettings, config)
         load("sync", SyncSettings, config)
     except VisualSearchError as error:
@@ -329,3 +333,33 @@ def _certificate(settings: EdgeSettings) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding("certificate", "ok", f"{certificate} and its key can be used for the page")
+
+
+def _look(settings: PageSettings) -> Iterator[Finding]:
+    """Check the shop's own colours and logo, where the owner gives them."""
+    from edge.web.branding import read_logo
+    from edge.web.colours import DARK_SURFACES, LEAST_CONTRAST, LIGHT_SURFACES, least_contrast
+
+    for name, colour, surfaces in (
+        ("accent", settings.accent, LIGHT_SURFACES),
+        ("accent_dark", settings.accent_dark, DARK_SURFACES),
+    ):
+        if not colour:
+            continue
+        ratio = least_contrast(colour, surfaces)
+        words = f"[page] {name} {colour} has a contrast of {ratio:.1f} to 1 to its ground"
+        if ratio < LEAST_CONTRAST:
+            yield Finding(
+                "page", "wrong", f"{words}; words in it are hard to read",
+                f"take a {'lighter' if name == 'accent_dark' else 'darker'} colour: at least "
+                f"{LEAST_CONTRAST:g} to 1",
+            )  # fmt: skip
+        else:
+            yield Finding("page", "ok", words)
+    if settings.logo is not None:
+        try:
+            read_logo(settings.logo)
+        except SettingsError as error:
+            yield Finding("page", "wrong", str(error), "set [page] logo to a small SVG or PNG")
+        else:
+            yield Finding("page", "ok", f"{settings.logo} can be shown as the logo")

@@ -28,6 +28,7 @@ from edge.web.streams import Streams
 from edge.web.turns import Turns
 
 OPENAPI_FILE = Path(__file__).with_name("openapi.json")
+MOST_SHOWN = 24  # items in the showcase
 LONGEST_QUERY = 200
 MOST_ITEMS = 100
 FINDING_AT_ONCE = 2  # texts that are looked for; odd words take most of a second
@@ -75,6 +76,7 @@ class Api:
         app.add_url_rule("/api/sightings/<sighting_id>/look.jpg", view_func=self.look)
         app.add_url_rule("/api/items", view_func=self.items)
         app.add_url_rule("/api/items/<path:sku>", view_func=self.item)
+        app.add_url_rule("/api/showcase", view_func=self.showcase)
         app.add_url_rule("/api/status", view_func=self.status)
         app.add_url_rule("/photos/<bundle>/<int:number>", view_func=self.photo)
         app.add_url_rule("/camera.jpg", view_func=self.camera_picture)
@@ -132,6 +134,12 @@ class Api:
         return jsonify(
             whole_item_document(item, catalogue, request.script_root, self._item_address(item))
         )
+
+    def showcase(self) -> Response:
+        """Some items to show while nobody is there: the first ones by title."""
+        catalogue, root = self._appliance.catalogue, request.script_root
+        items = catalogue.find("", MOST_SHOWN)
+        return jsonify({"items": [listed_item_document(item, catalogue, root) for item in items]})
 
     def photo(self, bundle: str, number: int) -> Response:
         """The thumbnail of a photo; a bundle never changes, so browsers may cache it for ever."""

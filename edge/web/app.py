@@ -10,10 +10,12 @@ from flask import Flask, Response, render_template, request
 
 from edge.web.announcement import Announcement
 from edge.web.api import Api
+from edge.web.branding import Appearance, add_branding
 from edge.web.interfaces import ServedAppliance
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
+from edge.web.page import add_page
 from edge.web.phones import add_item_codes, item_addresses
 from edge.web.plain import add_plain
 from edge.web.problems import answer_with_problems
@@ -40,7 +42,7 @@ def create_app(
     trusted: Iterable[Network] = (),
     tls: Tls | None = None,
     *,
-    show_address: bool = True,
+    appearance: Appearance | None = None,
     state_folder: Path | None = None,
 ) -> Flask:
     """Make the application that shows an appliance.
@@ -52,14 +54,14 @@ def create_app(
         announcement: Announces the page in the local network; None to stay unannounced.
         trusted: Where reverse proxies are that are believed who asks, and for which name.
         tls: What connections are encrypted with; None for plain HTTP.
-        show_address: Whether the device's own screen shows the page's address in that network.
+        appearance: How the page looks; None for its own look.
         state_folder: Where the staff's PIN is kept; None where nobody can enter the staff's area.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # attributes keep their order
     app.url_map.merge_slashes = False  # a stock keeping unit may contain two slashes
-    page = page_files_digest()
+    page, appearance = page_files_digest(), appearance or Appearance()
     streams = Streams(most_streams)
     searches = Searches(appliance)
     protect(app, names, lambda: announcement.host if announcement else "", lan=appliance.lan)
@@ -74,9 +76,11 @@ def create_app(
     add_streams(app, appliance, streams, page)
     add_matches(app, appliance)
     add_plain(app, appliance)
+    add_branding(app, appearance.look)
+    add_page(app, appearance, page)
     add_authority(app, tls)
     add_item_codes(app, appliance, item_address)
-    add_own_address(app, announcement, show=show_address)
+    add_own_address(app, announcement, show=appearance.show_address)
     add_status(app, appliance, state_folder)
 
     def add_last_slash() -> Response | None:
@@ -85,15 +89,11 @@ def create_app(
             return None
         return Response(status=308, headers={"Location": f"{request.script_root}/"})
 
-    def show_page() -> str:
-        return render_template("page.html", page=page, root=request.script_root)
-
     def staff() -> str:
         return render_template("staff.html", root=request.script_root)
 
     app.before_request(add_last_slash)
 
-    app.add_url_rule("/", view_func=show_page)
     app.add_url_rule("/staff", view_func=staff)
     app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     return app
@@ -102,7 +102,7 @@ def create_app(
 def page_files_digest() -> str:
     """Twelve hex digits that change whenever one of the page's files changes."""
     digest = hashlib.sha256()
-    for folder in ("templates", "static"):
+    for folder in ("templates", "static", "locale"):
         for file in sorted((HERE / folder).iterdir()):
             if file.is_file():
                 digest.update(file.name.encode() + b"\0" + file.read_bytes())

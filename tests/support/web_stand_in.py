@@ -24,6 +24,7 @@ from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
+from edge.web.branding import Appearance
 from edge.web.interfaces import CameraStatus, ServedCatalogue
 from edge.web.proxies import Network
 from edge.web.server import Server
@@ -252,7 +253,7 @@ class StandInDevice:
         self.camera_now = CameraStatus("online", time.time(), "drawn camera")
         self.latest.notify()
 
-    def run_camera(self, frames_a_second: float = 12) -> None:
+    def run_camera(self, frames_a_second: float = 6) -> None:
         """Take frames while the camera is online, until `stopping`."""
         while not self.stopping.wait(1 / frames_a_second):
             if self.camera_now.state == "online" and not self.frozen:
@@ -301,9 +302,10 @@ def serving(
     names: Iterable[str] = (),
     trusted: Iterable[Network] = (),
     prefix: str = "",
+    appearance: Appearance | None = None,
 ) -> Iterator[str]:
     """Serve a page that shows `device`, with its camera running; gives the address."""
-    app = create_app(device, most_streams, names, announcement, trusted)
+    app = create_app(device, most_streams, names, announcement, trusted, appearance=appearance)
     server = Server(app, "127.0.0.1", port, device.stopping, prefix=prefix, trusted=trusted)
     threads = [
         threading.Thread(target=server.serve),

@@ -18,6 +18,7 @@ from catalog.core.lazy_group import LazyGroup
 from catalog.core.settings import SECTIONS, CatalogSettings, DeviceSettings, Section
 from docs.site.commands import commands, reference
 from edge.settings import EdgeSettings
+from edge.web.page_settings import PageSettings
 from sync.outbox.outbox import REASONS
 from sync.settings import OutboxSettings, SyncSettings
 from visual_search.command import command
@@ -32,6 +33,7 @@ SETTINGS: dict[str, type[Section]] = {
     "device": DeviceSettings,
     "catalog": CatalogSettings,
     "edge": EdgeSettings,
+    "page": PageSettings,
     "sync": SyncSettings,
     "outbox": OutboxSettings,
 }

@@ -1,6 +1,6 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
-import { icon, isOwnScreen, make, text } from "./dom.js";
+import { icon, isKiosk, isOwnScreen, make, text } from "./dom.js";
 import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
@@ -42,7 +42,7 @@ function matchView(matches, open, code) {
   const view = make("article", "match", make("p", "sure", confidence), thing(best, open));
   if (others.length) {
     const next = make("section", "others", make("h3", "also", say("Not it? Perhaps one of these")));
-    const list = rows(others.slice(0, NEXT_BEST), open);
+    const list = itemRows(others.slice(0, NEXT_BEST), open);
     list.classList.add("next");
     next.append(list);
     view.append(next);
@@ -72,7 +72,7 @@ function guessView(guesses, open, name) {
 }
 
 export function foundView(items, open) {
-  return make("article", "found", rows(items, open));
+  return make("article", "found", itemRows(items, open));
 }
 
 export function sentenceView(drawing, words, ...advice) {
@@ -125,7 +125,7 @@ export function thing(item, open = null, mostAttributes = MOST_ATTRIBUTES) {
   return whole;
 }
 
-function rows(items, open) {
+export function itemRows(items, open) {
   const list = make("ul", "rows");
   for (const item of items) {
     const parts = [
@@ -160,5 +160,5 @@ export function mat(address) {
 
 // A kiosk's own screen shows no links: a visitor could not come back from a shop's website.
 function shopAddress(url) {
-  return !isOwnScreen && /^https?:\/\//i.test(url ?? "") ? url : null;
+  return !isOwnScreen && !isKiosk && /^https?:\/\//i.test(url ?? "") ? url : null;
 }

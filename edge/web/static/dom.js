@@ -7,6 +7,10 @@ export function byId(id) {
 // Whether the page is on the device's own screen, a kiosk's, and not in a visitor's browser.
 export const isOwnScreen = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
 
+// Whether visitors must not leave the page: everywhere, or on the device's own screen.
+const { kiosk } = document.documentElement.dataset;
+export const isKiosk = kiosk === "everywhere" || (kiosk === "own-screen" && isOwnScreen);
+
 // An element with a class and children; strings among the children become text.
 export function make(tag, className = "", ...children) {
   const element = document.createElement(tag);

@@ -11,6 +11,7 @@ export class LiveAnswer {
   #state = null;
   #isReached = true;
   #isLooking = false;
+  #attract = null; // the view's maker, while nobody is there
   #shown = "";
 
   // open(item) and askForName() are a visitor's wishes. onShow(situation, sighting) is called when
@@ -32,7 +33,8 @@ export class LiveAnswer {
     if (this.#state?.waiting) return "waiting";
     if (this.#state?.camera.state === "offline") return "offline";
     if ((this.sighting?.verdict ?? "nothing") !== "nothing") return "seen";
-    return this.#isLooking ? "looking" : "idle";
+    if (this.#isLooking) return "looking";
+    return this.#attract ? "attract" : "idle";
   }
 
   take(state) {
@@ -45,6 +47,11 @@ export class LiveAnswer {
 
   look(isLooking) {
     this.#isLooking = isLooking;
+  }
+
+  // Nobody is there: show what `view` makes; null when somebody is.
+  attract(view) {
+    this.#attract = view;
   }
 
   // Show the answer, where it is another one than the panel has.
@@ -81,6 +88,8 @@ export class LiveAnswer {
         const advice = sayParts("You can still {search}.", { search });
         return [sentenceView("away", say("No picture from the camera"), ...advice), say("The camera is offline.")];
       }
+      case "attract":
+        return [this.#attract(), ""];
       case "looking":
         return [sentenceView("hold", say("Looking…"), say("Keep it still for a moment.")), ""];
       default:

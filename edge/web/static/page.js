@@ -1,15 +1,17 @@
 // Connects the page with the device's state and with a visitor's wishes.
 
 import { OwnAddress } from "./address.js";
+import { Attract } from "./attract.js";
 import { stayAwake } from "./awake.js";
 import { byId, isOwnScreen, make } from "./dom.js";
+import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
 import { fetchStatus } from "./search.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { STAGES, catalogueName, clock, say } from "./words.js";
+import { STAGES, catalogueName, clock, localSighting, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
@@ -24,10 +26,12 @@ const visit = new Visit({
     showLook(sighting);
     if (sighting) showTimings(sighting);
     speak(spoken);
+    followVisitor();
   },
   onBack() {
     live.leave();
     live.show();
+    followVisitor();
   },
 });
 const live = new LiveAnswer({
@@ -36,9 +40,19 @@ const live = new LiveAnswer({
   askForName,
   onShow(situation, sighting, spoken) {
     address.show(situation === "idle");
+    followVisitor();
     showLook(sighting);
     if (sighting) showTimings(sighting);
     speak(spoken);
+  },
+});
+
+const attract = new Attract({
+  open: visit.open,
+  onChange(isDue) {
+    if (isDue && forgetLanguage()) return;
+    live.attract(isDue ? () => attract.view() : null);
+    if (!visit.isActive) live.show();
   },
 });
 
@@ -49,6 +63,21 @@ let named; // the bundle whose name the status line shows
 let typing = 0;
 let pictureDue = 0;
 let isPictureLate = false;
+
+// Only the device's own screen is left alone.
+function followVisitor() {
+  const isIdle = !visit.isActive && ["idle", "attract"].includes(live.situation);
+  attract.follow(isOwnScreen && isIdle);
+}
+
+// The next visitor finds the page in its own language again.
+function forgetLanguage() {
+  const own = new URL(location.href);
+  if (!own.searchParams.has("lang")) return false;
+  own.searchParams.delete("lang");
+  location.replace(own);
+  return true;
+}
 
 // the camera's picture
 
@@ -115,7 +144,8 @@ const link = new SharedLink({
       if (!visit.isActive) live.show();
     }
   },
-  onState(next) {
+  onState(arrived) {
+    const next = { ...arrived, sighting: arrived.sighting && localSighting(arrived.sighting) };
     state = next;
     clockDifference = Date.now() - Date.parse(next.now);
     if (reloadForUpdate(next.page)) return;
@@ -216,6 +246,17 @@ for (const input of ["photo", "taken"]) {
   });
 }
 
+function somebodyIsThere() {
+  visit.stay();
+  attract.stay();
+}
+
+byId("language").addEventListener("change", (event) => {
+  const own = new URL(location.href);
+  own.searchParams.set("lang", event.target.value);
+  location.assign(own);
+});
+
 // A phone can take a photo, too.
 if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {
   byId("take-button").hidden = false;
@@ -227,7 +268,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 for (const sign of ["pointerdown", "keydown", "input", "wheel"]) {
-  document.addEventListener(sign, () => visit.stay(), { passive: true });
+  document.addEventListener(sign, somebodyIsThere, { passive: true });
 }
 
 // A hidden page closes its streams, because a browser has only six connections to one device.
@@ -248,6 +289,7 @@ window.addEventListener("pagehide", () => {
 });
 window.addEventListener("pageshow", followVisibility);
 
+lockDown();
 live.show();
 showTimings(null);
 const wanted = new URLSearchParams(location.search).get("item"); // by an item's QR code

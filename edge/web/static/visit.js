@@ -76,7 +76,7 @@ export class Visit {
     const signal = this.#ask();
     if (!text) return this.back();
     try {
-      const { items } = await findItems(text, signal);
+      const items = await findItems(text, signal);
       if (signal.aborted) return;
       if (items.length === 1) {
         await this.open(items[0], say("Found for “{text}”", { text }));

@@ -5,6 +5,10 @@ const CLEAR = 0.95; // probability from which a match counts as clear
 const brought = document.getElementById("sentences")?.textContent;
 const SENTENCES = brought ? JSON.parse(brought) : {};
 export const LANGUAGE = document.documentElement.lang;
+// The visitor's own kind of the language, as en-GB, writes times and numbers.
+const LOCALE = navigator.languages.find((name) => name.split("-")[0] === LANGUAGE) ?? LANGUAGE;
+const FIELDS = ["title", "price", "location"];
+const PRICE = /^(\D*)(\d{1,3}(?:[.,'’\u00a0\u202f ]?\d{3})*)[.,](\d{2})(\D*)$/;
 
 // A sentence in the visitor's language, with values in place of {names}.
 export function say(text, values = {}) {
@@ -74,15 +78,44 @@ export function unbroken(text) {
   return text.replace(/(\d) (?=[\p{L}%°€$£¥]{1,4}(?!\p{L}))/gu, "$1\u00a0").replace(/([€$£¥]) (?=\d)/g, "$1\u00a0");
 }
 
+// A price with its number as the visitor writes it; a text that is more than one number stays.
+export function localPrice(text) {
+  const found = PRICE.exec(text);
+  if (!found) return text;
+  const [, before, whole, hundredths, after] = found;
+  const number = Number(`${whole.replace(/\D/g, "")}.${hundredths}`);
+  return before + number.toLocaleString(LOCALE, { minimumFractionDigits: 2 }) + after;
+}
+
+// An item in the visitor's language, as far as the catalogue has it: "title:de" goes before "title".
+export function localItem(item) {
+  const all = item.attributes ?? {};
+  const own = (name) => all[`${name}:${LANGUAGE}`];
+  const local = { ...item, attributes: {} };
+  for (const name of FIELDS) if (own(name)) local[name] = own(name);
+  local.price = localPrice(local.price ?? "");
+  for (const [name, value] of Object.entries(all)) {
+    if (!/:[a-z]{2}$/.test(name)) local.attributes[name] = own(name) ?? value;
+  }
+  if (item.similar) local.similar = item.similar.map(localItem);
+  return local;
+}
+
+export function localSighting(sighting) {
+  const local = { ...sighting, matches: sighting.matches.map(localItem) };
+  if (sighting.guesses) local.guesses = sighting.guesses.map(localItem);
+  return local;
+}
+
 export function capitalized(text) {
   return text.charAt(0).toLocaleUpperCase(LANGUAGE) + text.slice(1);
 }
 
 export function clock(milliseconds) {
   const moment = new Date(milliseconds);
-  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = moment.toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit" });
   const today = new Date().toDateString() === moment.toDateString();
-  return today ? time : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+  return today ? time : `${moment.toLocaleDateString(LOCALE, { day: "numeric", month: "short" })}, ${time}`;
 }
 
 // A catalogue's title, where it has one, and the day on which it was built. Its id begins with
@@ -92,7 +125,7 @@ export function catalogueName(bundle, title) {
   const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
   if (!digits) return title || say("Catalogue {id}", { id: bundle });
   const date = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
-  const day = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+  const day = date.toLocaleDateString(LOCALE, { day: "numeric", month: "short", year: "numeric" });
   return title ? say("{title} of {day}", { title, day }) : say("Catalogue of {day}", { day });
 }
 

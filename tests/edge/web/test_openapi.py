@@ -72,6 +72,7 @@ def test_operation_ids_are_the_views_names() -> None:
         ("/api/sightings", "/api/sightings"),
         ("/api/items", "/api/items?q=cup"),
         ("/api/items/{sku}", "/api/items/GEAR%2F24"),
+        ("/api/showcase", "/api/showcase"),
         ("/api/status", "/api/status"),
         ("/api/staff/session", "/api/staff/session"),
         ("/healthz", "/healthz"),

@@ -26,6 +26,7 @@ from edge.web import addresses
 from edge.web.addresses import Address, address_for_phones, in_url
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
+from edge.web.branding import Appearance
 from edge.web.own_address import code_for_terminal, code_picture
 from edge.web.security import CONTENT_SECURITY_POLICY
 from tests.edge.web.test_openapi import check
@@ -47,7 +48,9 @@ def test_nothing_is_told_without_lan() -> None:
 def test_addresses_are_told_with_lan(show: bool) -> None:
     """The setting decides whether the device's own screen shows them."""
     app = create_app(
-        StandInDevice(lan=True), announcement=StandInAnnouncement(ADDRESSES), show_address=show
+        StandInDevice(lan=True),
+        announcement=StandInAnnouncement(ADDRESSES),
+        appearance=Appearance(show_address=show),
     )
     answer = app.test_client().get("/api/address")
     assert answer.get_json() == {"addresses": ADDRESSES, "show": show}

@@ -92,12 +92,12 @@ def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
     device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
     expect(page.locator(".next .row")).to_be_visible()
     reached = []
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate("document.activeElement.id || document.activeElement.className")
         )
-    assert reached[:5] == ["skip", "words", "photo", "open", "row"]
+    assert reached[:6] == ["skip", "words", "photo", "language", "open", "row"]
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     page.keyboard.press("Shift+Tab")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

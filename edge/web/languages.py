@@ -1,0 +1,52 @@
+"""The languages that the page speaks, and the sentences of each.
+
+The sentences are gettext files, `locale/de.po` and the like, which translators edit; the English
+sentence is the key. `python -m tests.support.sentences` brings them up to date with the page.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import LanguageAccept
+
+ENGLISH = "en"
+LANGUAGES = {  # as their speakers call them
+    ENGLISH: "English",
+    "de": "Deutsch",
+    "fr": "Français",
+    "es": "Español",
+    "zh": "中文",
+    "ja": "日本語",
+    "ar": "العربية",
+}
+FROM_RIGHT_TO_LEFT = frozenset(["ar"])
+FOLDER = Path(__file__).with_name("locale")
+
+
+def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
+    """The language of a page.
+
+    Args:
+        asked: What the visitor chose on the page; empty or another text where nothing.
+        accepted: What the visitor's browser wants.
+        own: The language of the settings, which goes before the browser's; empty for none.
+    """
+    if asked in LANGUAGES:
+        return asked
+    return own or accepted.best_match(LANGUAGES) or ENGLISH
+
+
+@cache
+def sentences(language: str) -> dict[str, str]:
+    """The page's sentences in a language, by the English ones; none for English."""
+    if language == ENGLISH:
+        return {}
+    from babel.messages.pofile import read_po  # here, because the settings are read without it
+
+    with (FOLDER / f"{language}.po").open("rb") as file:
+        messages = read_po(file, locale=language)
+    return {str(message.id): str(message.string) for message in messages if message.id}

@@ -1,0 +1,44 @@
+"""The visitor's page, in the visitor's language."""
+
+from __future__ import annotations
+
+from flask import Flask, render_template, request
+
+from edge.web.branding import Appearance
+from edge.web.languages import FROM_RIGHT_TO_LEFT, LANGUAGES, choose_language, sentences
+
+
+def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
+    """Serve the page.
+
+    Args:
+        app: The application.
+        appearance: How the page looks.
+        digest: That of the page's files; an open page that has another one reloads itself.
+    """
+    look = appearance.look
+
+    def show_page() -> str:
+        asked, accepted = request.args.get("lang", ""), request.accept_languages
+        language = choose_language(asked, accepted, look.language)
+        known = sentences(language)
+        return render_template(
+            "page.html",
+            page=digest,
+            root=request.script_root,
+            look=look,
+            kiosk=_kiosk(),
+            language=language,
+            languages=LANGUAGES,
+            direction="rtl" if language in FROM_RIGHT_TO_LEFT else "ltr",
+            sentences=known,
+            say=lambda text: known.get(text, text),
+        )
+
+    def _kiosk() -> str:
+        """Where visitors must not leave the page; as dom.js reads it."""
+        if "kiosk" in request.args:
+            return "everywhere"
+        return "own-screen" if appearance.kiosk else ""
+
+    app.add_url_rule("/", view_func=show_page)

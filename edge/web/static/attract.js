@@ -1,0 +1,76 @@
+// What the device's own screen shows while nobody is there: a welcome, and items by turns.
+
+import { itemRows } from "./answer.js";
+import { make } from "./dom.js";
+import { fetchShowcase } from "./search.js";
+import { say } from "./words.js";
+
+const AFTER = 60_000; // ms without a thing and without a touch
+const TURN = 8_000;
+const AT_ONCE = 3;
+
+export class Attract {
+  #open;
+  #onChange;
+  #timer = 0;
+  #turn = 0;
+  #isIdle = false;
+  #items = [];
+  #first = 0;
+  #list = null;
+
+  // open(item) is called when a visitor picks an item. onChange(boolean) is called when the welcome
+  // is due, and when somebody is there again.
+  constructor({ open, onChange }) {
+    this.#open = open;
+    this.#onChange = onChange;
+  }
+
+  // Tell whether nothing lies before the camera and nobody has asked for anything.
+  follow(isIdle) {
+    if (isIdle === this.#isIdle) return;
+    this.#isIdle = isIdle;
+    this.stay();
+  }
+
+  // Somebody is there.
+  stay() {
+    clearTimeout(this.#timer);
+    clearInterval(this.#turn);
+    if (this.#list) {
+      this.#list = null;
+      this.#onChange(false);
+    }
+    if (this.#isIdle) this.#timer = setTimeout(() => this.#begin(), AFTER);
+  }
+
+  view() {
+    this.#list = make("div", "showcase");
+    this.#showItems();
+    const words = document.body.dataset.welcome || say("Hold something in front of the camera");
+    const advice = document.body.dataset.welcome ? say("Hold something in front of the camera") : say("I will tell you what it is.");
+    const heading = make("h2", "words", words);
+    heading.dir = "auto";
+    return make("article", "sentence attract", heading, make("p", "advice", advice), this.#list);
+  }
+
+  async #begin() {
+    try {
+      this.#items = await fetchShowcase();
+    } catch {
+      this.#items = []; // the welcome alone is shown
+    }
+    if (!this.#isIdle) return;
+    this.#onChange(true);
+    this.#turn = setInterval(() => this.#showItems(), TURN);
+  }
+
+  #showItems() {
+    const shown = Array.from(
+      { length: Math.min(AT_ONCE, this.#items.length) },
+      (_, place) => this.#items[(this.#first + place) % this.#items.length],
+    );
+    this.#first += AT_ONCE;
+    this.#list?.replaceChildren(itemRows(shown, this.#open));
+  }
+}

@@ -1,0 +1,103 @@
+"""The page's languages: no sentence is missing, and browser, setting and visitor choose."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from catalog.bundles.items import Item
+from catalog.recognition.decision import Verdict
+from edge.sighting import Candidate
+from edge.web.app import create_app
+from edge.web.branding import Appearance
+from edge.web.languages import ENGLISH, LANGUAGES, sentences
+from edge.web.page_settings import PageSettings
+from tests.support.browsing import KIOSK, SECONDS, overflowing, visiting
+from tests.support.sentences import page_sentences
+from tests.support.web_stand_in import CUP, StandInDevice, serving
+
+OTHERS = [language for language in LANGUAGES if language != ENGLISH]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_sentence_is_missing(language: str) -> None:
+    """Each sentence of the page has a translation, with the same {names}; none is left over."""
+    wanted = {text for text, _ in page_sentences()}
+    known = sentences(language)
+    assert set(known) == wanted
+    for text, translated in known.items():
+        assert translated.strip(), text
+        assert sorted(re.findall(r"{\w+}", translated)) == sorted(re.findall(r"{\w+}", text)), text
+
+
+def test_all_sentences_of_the_page_are_marked() -> None:
+    """The page's template has no words outside of say(...)."""
+    assert len({text for text, _ in page_sentences()}) > 80
+    page = create_app(StandInDevice()).test_client().get("/?lang=ja").text
+    shown = re.sub(r"<(script|noscript|svg|option)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    assert not re.search("[A-Za-z]{2,}", shown), shown
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted", "own", "spoken"),
+    [
+        ("", "de-AT,de;q=0.9,en;q=0.8", "", "de"),
+        ("", "pt,fr;q=0.5", "", "fr"),
+        ("", "pt", "", "en"),
+        ("", "zh-CN", "", "zh"),
+        ("", "de", "es", "es"),
+        ("?lang=ar", "de", "es", "ar"),
+        ("?lang=tlh", "ja", "", "ja"),
+        ("?lang=../../de", "", "", "en"),
+    ],
+)
+def test_who_chooses_the_language(query: str, accepted: str, own: str, spoken: str) -> None:
+    """The visitor before the settings, and these before the browser."""
+    app = create_app(StandInDevice(), appearance=Appearance(PageSettings(language=own)))
+    answer = app.test_client().get(f"/{query}", headers={"Accept-Language": accepted})
+    direction = "rtl" if spoken == "ar" else "ltr"
+    assert f'<html lang="{spoken}" dir="{direction}"' in answer.text
+    found = re.search(r'<script type="application/json" id="sentences">(.*?)</script>', answer.text)
+    assert (json.loads(found[1]) if found else {}) == sentences(spoken)
+
+
+def test_arabic_page_runs_from_right_to_left(browser: Browser, device: StandInDevice) -> None:
+    """The whole layout is mirrored, and all fits."""
+    with serving(device) as address, visiting(browser, f"{address}?lang=ar", KIOSK) as page:
+        device.show(Verdict.MATCH, [(CUP, 0.91)])
+        expect(page.locator(".sure")).to_have_text("تطابق واضح")
+        places = page.evaluate("""() => ["#frame", "#answer"]
+            .map((at) => document.querySelector(at).getBoundingClientRect().left)""")
+        assert places[0] > places[1]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert overflowing(page) == []
+
+
+def test_visitor_chooses_and_the_next_one_does_not_inherit(
+    page: Page, device: StandInDevice
+) -> None:
+    """Items, prices and sentences change; the device's own screen changes back by itself."""
+    item = Item(
+        "CUP-01", "Blue cup", "€ 1,214.50", "", "Shelf A",
+        {"title:de": "Blaue Tasse", "location:de": "Regal A", "material": "Clay",
+         "material:de": "Ton", "title:fr": "Tasse bleue"},
+    )  # fmt: skip
+    page.clock.install()
+    with page.expect_navigation():
+        page.get_by_label("Language").select_option("de")
+    sighting = device.sighting(Verdict.MATCH, [(CUP, 0.91)])
+    device.latest.publish(replace(sighting, matches=(Candidate(item, 0, 0.91, 0.99),)))
+    expect(page.locator(".title")).to_have_text("Blaue Tasse")
+    expect(page.locator(".sure")).to_have_text("Eindeutig erkannt")
+    expect(page.locator(".location")).to_have_text("Regal A")
+    assert page.locator(".price").inner_text().replace("\xa0", " ") == "€ 1.214,50"
+    expect(page.locator(".attributes")).to_have_text("MaterialTon")
+    device.show(Verdict.NOTHING, [])
+    expect(page.locator(".sentence")).to_contain_text("Halten Sie etwas vor die Kamera")
+    with page.expect_navigation():
+        page.clock.run_for(61 * SECONDS)
+    expect(page.locator("html")).to_have_attribute("lang", "en")
