@@ -31,9 +31,9 @@ Colour = Annotated[str, AfterValidator(_check_colour)]
 class PageSettings(Section):
     """Settings of the page; see docs/settings.md."""
 
-    name: str = Field("", max_length=60)  # the shop's; "Visual search" where empty
+    name: Annotated[str, Field(max_length=60)] = ""  # the shop's; "Visual search" where empty
     logo: UserPath | None = None  # SVG, PNG, JPEG or WebP; in place of the name
-    welcome: str = Field("", max_length=120)  # the first sentence, while nobody is there
+    welcome: Annotated[str, Field(max_length=120)] = ""  # the first sentence, while nobody is there
     accent: Colour = ""  # the one colour, on light ground
     accent_dark: Colour = ""  # the same on dark ground; made from `accent` where empty
     language: Annotated[str, AfterValidator(_check_language)] = ""  # the browser's where empty

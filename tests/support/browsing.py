@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -77,6 +78,11 @@ def visiting(
         context.close()
 
 
+OTHER_DELAYS = """for (const kind of ["setTimeout", "setInterval"]) {
+  const begin = window[kind];
+  window[kind] = (act, ms, ...given) => begin(act, delays[ms] ?? ms, ...given);
+}"""
+
 FIRST_WORDS = {
     "match": "Blue stoneware cup",
     "one_of": "Probably one of these",
@@ -110,6 +116,12 @@ FAINT_TEXT = """() => {
     }
     return faint;
 }"""
+
+
+def hurry(page: Page, delays: dict[int, int]) -> None:
+    """Load the page anew, with other delays in place of some: milliseconds by milliseconds."""
+    page.add_init_script(f"const delays = {json.dumps(delays)}; {OTHER_DELAYS}")
+    page.reload(wait_until="domcontentloaded")
 
 
 def overflowing(page: Page) -> list[str]:

@@ -14,7 +14,7 @@ from edge.web.app import create_app
 from edge.web.branding import LARGEST_LOGO, Appearance, read_logo
 from edge.web.colours import DARK_SURFACES, contrast, dark_accent, least_contrast, light_accent
 from edge.web.page_settings import PageSettings
-from tests.support.browsing import KIOSK, SECONDS, visiting
+from tests.support.browsing import KIOSK, hurry, visiting
 from tests.support.web_stand_in import CUP, StandInDevice, serving
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle r="4"/></svg>'
@@ -113,24 +113,19 @@ def test_nobody_is_there(browser: Browser, device: StandInDevice) -> None:
     look = PageSettings(welcome="Welcome to the museum")
     with (
         serving(device, appearance=Appearance(look)) as address,
-        visiting(browser, "about:blank", KIOSK) as page,
+        visiting(browser, address, KIOSK) as page,
     ):
-        page.clock.install()
-        page.goto(address, wait_until="domcontentloaded")
-        expect(page.locator("#picture")).to_be_visible()
-        page.clock.run_for(61 * SECONDS)
+        hurry(page, {60_000: 1_000, 8_000: 1_000})
         welcome = page.locator(".attract")
         expect(welcome.locator(".words")).to_have_text("Welcome to the museum")
         expect(welcome).to_contain_text("Hold something in front of the camera")
         first = welcome.locator(".name").first.inner_text()
-        page.clock.run_for(9 * SECONDS)
         expect(welcome.locator(".name").first).not_to_have_text(first)
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         device.show(Verdict.MATCH, [(CUP, 0.91)])
         expect(page.locator(".title")).to_have_text("Blue stoneware cup")
         device.show(Verdict.NOTHING, [])
-        expect(page.locator(".sentence")).to_contain_text("Hold something")
-        expect(welcome).to_have_count(0)
+        expect(page.locator(".sentence:not(.attract)")).to_contain_text("Hold something")
 
 
 @pytest.mark.parametrize(("query", "kiosk"), [("?kiosk", False), ("", True)])
@@ -150,7 +145,7 @@ def test_kiosk_offers_no_way_out(
         assert page.evaluate("getComputedStyle(document.body).userSelect") == "none"
         page.locator(".open").click()
         expect(page.locator(".item")).to_be_visible()
-        assert page.locator("a[href]:visible").count() == 0
+        assert page.locator("a[href]:visible:not(.skip)").count() == 0
 
 
 def menus_are_refused(page: Page) -> bool:
