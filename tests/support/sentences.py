@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract, extract_javascript
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
-from jinja2.ext import babel_extract
 
 import edge.web.languages
 from edge.web.languages import ENGLISH, FOLDER, LANGUAGES
@@ -24,7 +23,7 @@ OTHERS = ("plain.html", "staff.html")  # templates that speak English alone
 
 def page_sentences() -> Iterator[tuple[str, str]]:
     """Each English sentence of the page, with the file in which it stands."""
-    for folder, method in (("templates", babel_extract), ("static", extract_javascript)):
+    for folder, method in (("templates", "jinja2.ext:babel_extract"), ("static", "javascript")):
         for file in sorted((WEB / folder).glob("*.html" if folder == "templates" else "*.js")):
             if file.name in OTHERS:
                 continue
@@ -47,7 +46,7 @@ def main() -> None:
         updated = Catalog(locale=language, project="visual-search", charset="utf-8")
         for text, name in page_sentences():
             old = known.get(text)
-            updated.add(text, old.string if old else "", locations=[(name, None)])
+            updated.add(text, old.string if old else "", locations=[(name, 1)])
         with path.open("wb") as file:
             write_po(file, updated, width=100, omit_header=True, include_lineno=False)
 

@@ -124,6 +124,7 @@ def test_the_right_item_appears_and_then_the_next_one(demonstration: Path, page:
             assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         ARTEFACTS.mkdir(exist_ok=True)
         page.screenshot(path=ARTEFACTS / "appliance.png")
+        expect(page.locator("#looking")).to_be_visible()  # while the next thing is looked at
 
 
 def test_page_and_picture_recover_when_the_appliance_is_killed_and_started_again(
