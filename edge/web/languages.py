@@ -41,12 +41,22 @@ def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
 
 
 @cache
-def sentences(language: str) -> dict[str, str]:
-    """The page's sentences in a language, by the English ones; none for English."""
+def sentences(language: str, *, of_scripts: bool = False) -> dict[str, str]:
+    """The page's sentences in a language, by the English ones; none for English.
+
+    Args:
+        language: One of `LANGUAGES`.
+        of_scripts: Leave out those that stand in the page's template alone.
+    """
     if language == ENGLISH:
         return {}
     from babel.messages.pofile import read_po  # here, because the settings are read without it
 
     with (FOLDER / f"{language}.po").open("rb") as file:
         messages = read_po(file, locale=language)
-    return {str(message.id): str(message.string) for message in messages if message.id}
+    return {
+        str(message.id): str(message.string)
+        for message in messages
+        if message.id
+        and (not of_scripts or any(file.endswith(".js") for file, _ in message.locations))
+    }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import Flask, render_template, request
+from markupsafe import Markup
 
 from edge.web.branding import Appearance
 from edge.web.languages import FROM_RIGHT_TO_LEFT, LANGUAGES, choose_language, sentences
@@ -31,7 +34,7 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             language=language,
             languages=LANGUAGES,
             direction="rtl" if language in FROM_RIGHT_TO_LEFT else "ltr",
-            sentences=known,
+            sentences=_json(sentences(language, of_scripts=True)),
             say=lambda text: known.get(text, text),
         )
 
@@ -42,3 +45,9 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
         return "own-screen" if appearance.kiosk else ""
 
     app.add_url_rule("/", view_func=show_page)
+
+
+def _json(known: dict[str, str]) -> Markup:
+    """Sentences as JSON that may stand in a script element; shorter than Flask's, all in ASCII."""
+    text = json.dumps(known, ensure_ascii=False, separators=(",", ":")) if known else ""
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - nothing in it ends the element

@@ -17,7 +17,7 @@ from edge.web.branding import Appearance
 from edge.web.languages import ENGLISH, LANGUAGES, sentences
 from edge.web.page_settings import PageSettings
 from tests.support.browsing import KIOSK, hurry, overflowing, visiting
-from tests.support.sentences import page_sentences
+from tests.support.sentences import WEB, page_sentences
 from tests.support.web_stand_in import CUP, StandInDevice, serving
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
@@ -42,6 +42,19 @@ def test_all_sentences_of_the_page_are_marked() -> None:
     assert not re.search("[A-Za-z]{2,}", shown), shown
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_first_load_is_small(language: str) -> None:
+    """Page, scripts and style sheets have at most 90 kB, whatever the language."""
+    client = create_app(StandInDevice()).test_client()
+    page = client.get(f"/?lang={language}").data
+    files = [
+        file
+        for file in (WEB / "static").iterdir()
+        if not file.name.startswith(("staff", "plain")) and file.is_file()
+    ]
+    assert len(page) + sum(file.stat().st_size for file in files) <= 90_000
+
+
 @pytest.mark.parametrize(
     ("query", "accepted", "own", "spoken"),
     [
@@ -62,7 +75,7 @@ def test_who_chooses_the_language(query: str, accepted: str, own: str, spoken: s
     direction = "rtl" if spoken == "ar" else "ltr"
     assert f'<html lang="{spoken}" dir="{direction}"' in answer.text
     found = re.search(r'<script type="application/json" id="sentences">(.*?)</script>', answer.text)
-    assert (json.loads(found[1]) if found else {}) == sentences(spoken)
+    assert (json.loads(found[1]) if found else {}) == sentences(spoken, of_scripts=True)
 
 
 def test_arabic_page_runs_from_right_to_left(browser: Browser, device: StandInDevice) -> None:
