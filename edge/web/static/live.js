@@ -37,7 +37,7 @@ export class LiveAnswer {
     return this.#attract ? "attract" : "idle";
   }
 
-  take(state) {
+  update(state) {
     this.#state = state;
   }
 

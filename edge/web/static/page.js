@@ -52,7 +52,7 @@ const attract = new Attract({
   onChange(isDue) {
     if (isDue && forgetLanguage()) return;
     live.attract(isDue ? () => attract.view() : null);
-    if (!visit.isActive) live.show();
+    if (!visit.hasResult) live.show();
   },
 });
 
@@ -66,7 +66,7 @@ let isPictureLate = false;
 
 // Only the device's own screen is left alone.
 function followVisitor() {
-  const isIdle = !visit.isActive && ["idle", "attract"].includes(live.situation);
+  const isIdle = !visit.hasResult && ["idle", "attract"].includes(live.situation);
   attract.follow(isOwnScreen && isIdle);
 }
 
@@ -97,7 +97,7 @@ const picture = new LivePicture(byId("picture"), {
     byId("looking").hidden = !thing?.isLooking;
     byId("answer").classList.toggle("is-looking", thing?.isLooking ?? false);
     live.look(thing?.isLooking ?? false);
-    if (!visit.isActive) live.show();
+    if (!visit.hasResult) live.show();
   },
 });
 
@@ -141,7 +141,7 @@ const link = new SharedLink({
       byId("light").classList.remove("on");
       byId("status-camera").textContent = say("Not connected");
       byId("status-when").textContent = "";
-      if (!visit.isActive) live.show();
+      if (!visit.hasResult) live.show();
     }
   },
   onState(arrived) {
@@ -149,12 +149,12 @@ const link = new SharedLink({
     state = next;
     clockDifference = Date.now() - Date.parse(next.now);
     if (reloadForUpdate(next.page)) return;
-    live.take(next);
+    live.update(next);
     showCamera(next.camera);
     showStatus();
     showHint();
     visit.hear(live.situation === "seen" ? next.sighting : null);
-    if (!visit.isActive) live.show();
+    if (!visit.hasResult) live.show();
   },
 });
 
@@ -208,7 +208,7 @@ function speak(words) {
 // After an update of the device an open page fetches its new files, once.
 function reloadForUpdate(page) {
   const own = document.documentElement.dataset.page;
-  if (!page || page === own || visit.isActive) return false;
+  if (!page || page === own || visit.hasResult) return false;
   if (sessionStorage.getItem("reloaded-for") === page) return false;
   sessionStorage.setItem("reloaded-for", page);
   location.reload();

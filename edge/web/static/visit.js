@@ -15,7 +15,7 @@ export class Visit {
   #askForName;
   #onShow;
   #onBack;
-  #isActive = false;
+  #hasResult = false;
   #question = new AbortController();
   #waiting = null; // the question with a photo that has no answer yet
   #before = null; // the id of the sighting that was there when the result was shown
@@ -33,13 +33,13 @@ export class Visit {
     byId("offer").addEventListener("click", () => this.#return());
   }
 
-  get isActive() {
-    return this.#isActive;
+  get hasResult() {
+    return this.#hasResult;
   }
 
   // A new sighting offers itself at once, and takes over when nobody touches the screen.
   hear(sighting) {
-    if (!this.#isActive) {
+    if (!this.#hasResult) {
       this.#before = sighting?.id ?? null;
       return;
     }
@@ -55,16 +55,16 @@ export class Visit {
   // Somebody is there: wait before the camera's answer is shown again.
   stay() {
     clearTimeout(this.#timer);
-    if (!this.#isActive || this.#waiting === this.#question.signal) return;
+    if (!this.#hasResult || this.#waiting === this.#question.signal) return;
     const takesOver = this.#offered && isOwnScreen;
     this.#timer = setTimeout(() => this.back(), takesOver ? OFFERED : BACK_AFTER);
   }
 
   back() {
-    if (!this.#isActive) return;
+    if (!this.#hasResult) return;
     this.#question.abort();
     clearTimeout(this.#timer);
-    this.#isActive = false;
+    this.#hasResult = false;
     this.#offered = null;
     byId("result-bar").hidden = true;
     byId("offer").hidden = true;
@@ -135,7 +135,7 @@ export class Visit {
   }
 
   #show(words, view, spoken = words, sighting = null) {
-    this.#isActive = true;
+    this.#hasResult = true;
     byId("result-words").textContent = words;
     byId("result-bar").hidden = false;
     this.#panel.show(view);

@@ -27,6 +27,11 @@ DISPENSABLE = {
     "text-wrap": "nicer line ends",
     "text-wrap balance": "nicer line ends",
     "text-wrap pretty": "nicer line ends",
+    "text-wrap wrap": "as above",
+    "scrollbar-width": "a bar below an item's photos",
+    "scrollbar-width none": "as above",
+    "user-select": "Safari knows it by its prefix, which stands beside it",
+    "user-select none": "as above",
     "color-scheme": "the colours of scroll bars; no page of ours depends on it",
     "color-scheme light": "as above",
     "color-scheme dark": "as above",
@@ -37,7 +42,7 @@ DISPENSABLE = {
     "justify-content start": "the default of a flex box",
 }
 # Names of the device's documents and of the page's own classes, which a newer browser has, too.
-OWN = {"address", "at", "camera", "session", "show", "token"}
+OWN = {"address", "at", "camera", "phone", "session", "show", "token"}
 # What MDN's data does not tell by a name.
 SYNTAX = {
     "a class's static block": r"\bstatic\s*\{",
