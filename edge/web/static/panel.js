@@ -3,6 +3,8 @@
 const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
 const SMALLEST = 5; // the last step of [data-fit] in answer.css
 
+const REFILLED = "is-refilled";
+
 export class Panel {
   #panel;
   #turn = 0;
@@ -29,10 +31,15 @@ export class Panel {
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
-    for (let step = 0; step <= SMALLEST; step += 1) {
+    view.classList.remove(REFILLED);
+    let step = 0;
+    view.dataset.fit = step;
+    while (isCut(view) && step < SMALLEST) {
+      step += 1;
       view.dataset.fit = step;
-      if (!isCut(view)) return;
     }
+    view.classList.toggle(REFILLED, step > 1); // a later step may have made room for some attributes
+    if (isCut(view)) view.classList.remove(REFILLED);
   }
 }
 
