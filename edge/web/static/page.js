@@ -153,7 +153,7 @@ const link = new SharedLink({
     showCamera(next.camera);
     showStatus();
     showHint();
-    visit.hear(live.situation === "seen" ? next.sighting : null);
+    if (next.camera.state === "online") visit.hear(live.situation === "seen" ? next.sighting : null);
     if (!visit.hasResult) live.show();
   },
 });
@@ -246,9 +246,9 @@ for (const input of ["photo", "taken"]) {
   });
 }
 
-function somebodyIsThere() {
+function somebodyIsThere({ type }) {
   visit.stay();
-  attract.stay();
+  if (type !== "pointerdown") attract.stay(); // else the item that is touched would be gone
 }
 
 byId("language").addEventListener("change", (event) => {
@@ -267,7 +267,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") visit.back();
 });
 
-for (const sign of ["pointerdown", "keydown", "input", "wheel"]) {
+for (const sign of ["pointerdown", "click", "keydown", "input", "wheel"]) {
   document.addEventListener(sign, somebodyIsThere, { passive: true });
 }
 

@@ -18,7 +18,8 @@ export class Visit {
   #hasResult = false;
   #question = new AbortController();
   #waiting = null; // the question with a photo that has no answer yet
-  #before = null; // the id of the sighting that was there when the result was shown
+  #latest = null; // what the last sighting is about
+  #before = null; // what it was about when the result was shown; null once that was taken away
   #offered = null;
   #timer = 0;
 
@@ -38,15 +39,15 @@ export class Visit {
   }
 
   // A new sighting offers itself at once, and takes over when nobody touches the screen.
+  // `sighting` is null where nothing lies before the camera.
   hear(sighting) {
-    if (!this.#hasResult) {
-      this.#before = sighting?.id ?? null;
-      return;
-    }
-    const isNew = sighting && sighting.id !== this.#before && sighting.verdict !== "nothing";
-    const id = isNew ? sighting.id : null;
-    if (id === this.#offered) return;
-    this.#offered = id;
+    this.#latest = sighting && subjectOf(sighting);
+    if (!this.#hasResult) return;
+    if (!sighting) this.#before = null;
+    const isNew = this.#latest !== this.#before;
+    const offered = isNew ? this.#latest : null;
+    if (offered === this.#offered) return;
+    this.#offered = offered;
     byId("offer").hidden = !isNew;
     if (isNew) byId("offer-words").textContent = offerWords(sighting);
     this.stay();
@@ -102,7 +103,8 @@ export class Visit {
     try {
       whole = await fetchItem(item.sku);
     } catch (error) {
-      if (!item.title) return this.#fail(error);
+      if (!item.title && !signal.aborted) this.#fail(error);
+      if (!item.title) return;
       // the fields that are already known are shown
     }
     if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
@@ -135,6 +137,7 @@ export class Visit {
   }
 
   #show(words, view, spoken = words, sighting = null) {
+    if (!this.#hasResult) this.#before = this.#latest;
     this.#hasResult = true;
     byId("result-words").textContent = words;
     byId("result-bar").hidden = false;
@@ -151,6 +154,11 @@ export class Visit {
     this.back();
     byId("answer").focus();
   }
+}
+
+// A thing that is only looked at once more is no new one.
+function subjectOf({ verdict, matches }) {
+  return [verdict, ...matches.map((match) => match.sku)].join(" ");
 }
 
 function offerWords(sighting) {

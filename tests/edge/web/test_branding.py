@@ -122,8 +122,11 @@ def test_nobody_is_there(browser: Browser, device: StandInDevice) -> None:
         first = welcome.locator(".name").first.inner_text()
         expect(welcome.locator(".name").first).not_to_have_text(first)
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        welcome.locator(".row .name").first.click()
+        expect(page.locator(".item .title")).to_be_visible()
         device.show(Verdict.MATCH, [(CUP, 0.91)])
-        expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+        page.locator("#offer").click()
+        expect(page.locator(".match:not(.item) .title")).to_have_text("Blue stoneware cup")
         device.show(Verdict.NOTHING, [])
         expect(page.locator(".sentence:not(.attract)")).to_contain_text("Hold something")
 
