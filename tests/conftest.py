@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from bench.materials import materials
 from catalog.building.build import build
@@ -42,6 +43,11 @@ SLOW_FOLDERS = ("tests/system/", "tests/training/")
 SLOW_FIXTURES = set(
     "browser crowded demonstration engine long_bundle s3_server surroundings".split()
 )
+
+# The same inputs in each run, so that nobody else's change fails by chance; no time limit, because
+# cores may be busy.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
 
 CHECKED = os.environ.get("CI") == "true"  # nothing may be left out then
 left_out = pytest.StashKey[list[str]]()
