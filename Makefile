@@ -4,6 +4,7 @@
 # make test-fast       the useful minute of them: no browser, broker, emulator or demonstration
 # make coverage        the same as make test, and which lines no test reaches
 # make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
+# make mutants         break changed modules on purpose, and list what no test noticed; ten minutes
 # make lock            renew locks/: the versions of all packages, and their files' hashes
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
@@ -39,6 +40,7 @@ CUTOUTS ?= $(TRAINING)/package/assets
 MINUTES ?= 440
 MEMORY ?=
 DAMAGE ?=
+MUTANTS ?=
 AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 SHELL := /bin/bash
@@ -60,7 +62,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test tuf-conformance lock wheelhouse device-wheels loss-test deeplens-check greengrass-component \
+  crash-test damage-test mutants tuf-conformance lock wheelhouse device-wheels loss-test deeplens-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -129,6 +131,9 @@ bench-slow-link: $(VENV)/test
 
 damage-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.damage $(DAMAGE)
+
+mutants: $(VENV)/test
+	$(BIN)/python -m tests.proofs.mutants $(MUTANTS)
 
 crash-test: $(VENV)/test
 	@tests/install/debian-packages
