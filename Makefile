@@ -19,6 +19,7 @@
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
+# make sbom            list what these wheels are made of, native libraries too, into build/sbom.cdx.json
 # make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
 # make greengrass-check   see that the packed component installs without a network
 # make deeplens-check  see that Annoy's wheel, and all others, suit a DeepLens
@@ -62,7 +63,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test mutants tuf-conformance lock wheelhouse device-wheels loss-test deeplens-check greengrass-component \
+  crash-test damage-test mutants tuf-conformance lock wheelhouse sbom device-wheels loss-test deeplens-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -92,7 +93,7 @@ test-clock: $(VENV)/test
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy catalog edge sync bench tests training visual_search
+	$(BIN)/mypy catalog edge sync bench release tests training visual_search
 	$(BIN)/lint-imports
 
 docs: $(VENV)/docs
@@ -188,6 +189,11 @@ wheelhouse: device-wheels
 	$(WHEEL) --wheel-dir $(WHEELHOUSE) --require-hashes -r <(locks/only --not annoy)
 	cp $(WHEELS)/*.whl $(WHEELHOUSE)
 	@du -sh $(WHEELHOUSE)
+
+sbom: wheelhouse
+	@mkdir -p build
+	$(BIN)/python -m release.sbom $(WHEELHOUSE) > build/sbom.cdx.json
+	@ls -sh build/sbom.cdx.json
 
 atom-test: $(VENV)/test
 	@tests/install/debian-packages

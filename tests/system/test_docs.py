@@ -28,7 +28,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "training" / "README.md"],
 )
-FOLDERS = "bench|catalog|cloud|docs|edge|sync|tests|training|visual_search"
+FOLDERS = "bench|catalog|cloud|docs|edge|release|sync|tests|training|visual_search"
 SETTINGS: dict[str, type[Section]] = {
     "device": DeviceSettings,
     "catalog": CatalogSettings,
