@@ -155,13 +155,14 @@ def _text() -> Finding:
     except Exception as error:  # a library that it needs may be missing or too new
         return Finding(
             "text", "note", f"the words on things cannot be read: {error}",
-            "pip install --force-reinstall 'visual-search[text]'",
+            f"{extra_command('text')} --force-reinstall in this program's folder",
         )  # fmt: skip
     return Finding(
         "text",
         "ok",
         "the words on things are not read (optional): they would tell apart what only its label "
-        "tells apart, and find items without a photo: pip install 'visual-search[text]'",
+        f"tells apart, and find items without a photo: {extra_command('text')} in this program's "
+        "folder",
     )
 
 

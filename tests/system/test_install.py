@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import setuptools
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 # As a requirement the name stands alone or with extras; in a path or a command it does not.
@@ -62,6 +67,35 @@ def test_each_package_of_a_lock_has_one_version_and_hashes(lock: Path) -> None:
     for entry in entries:
         assert re.match(r"[a-z0-9.-]+(\[[a-z,]+\])?==\S+( ;.*)?( \\)?\n", entry), entry
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def declared() -> dict[str, list[str]]:
+    """What setup.py declares, by extra; the base by the empty name."""
+    given: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setuptools, "setup", lambda **arguments: given.update(arguments))
+        runpy.run_path(str(ROOT / "setup.py"))
+    return {"": given["install_requires"], **given["extras_require"]}
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("test", "test"), ("demo", "onnxruntime demo"), ("docs", "docs"), ("mxnet", "mxnet"),
+     ("pretrained", "onnxruntime demo pretrained"), ("device", "onnxruntime greengrass s3 xlsx")],
+)  # fmt: skip
+def test_a_lock_has_what_is_declared(lock: str, extras: str) -> None:
+    """Else run `make lock`."""
+    text = (ROOT / "locks" / f"{lock}.txt").read_text()
+    pinned: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9-]+)(?:\[.*\])?==(\S+)", text, re.M):
+        pinned.setdefault(name, []).append(version)
+    named = declared()
+    base = [] if lock == "mxnet" else named[""]  # it lies over the packages of the tests
+    for line in [*base, *(line for extra in extras.split() for line in named[extra])]:
+        wanted = Requirement(line)
+        versions = pinned.get(canonicalize_name(wanted.name))
+        assert versions, f"{line} is not locked"
+        assert all(wanted.specifier.contains(version) for version in versions), line
 
 
 def write_wheel(folder: Path, content: bytes) -> Path:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.bundles.bundle import Match
+from catalog.bundles.match import Match
 from catalog.recognition.decision import Verdict
 from edge.vision.verdict import HYSTERESIS, NOTHING, Decision, decide
 from tests.catalog.recognition.test_decision import confidences
