@@ -10,6 +10,7 @@ from catalog.building.cache import FeatureCache
 from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import CollectedPhotos, StageProgress
 from catalog.building.distractors import drawn_distractors
+from catalog.bundles.manifest import verify
 from catalog.core.errors import FeaturizerError
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import EVEN, Featurizer
@@ -52,6 +53,18 @@ def former_weights(bundle: Path, featurizer: Featurizer) -> Weights | None:
     if former is None or former.ids != tuple(network.id for network in featurizer.networks):
         return None
     return former.weights
+
+
+def is_made_by(bundle: Path, featurizer: Featurizer) -> bool:
+    """Return whether the networks of a featurizer made a bundle's vectors, with any weights.
+
+    Raises:
+        BundleError: There is no bundle, or it is damaged.
+    """
+    manifest, _ = verify(bundle)
+    weights = former_weights(bundle, featurizer)
+    made = featurizer if weights is None else Featurizer(*featurizer.networks, weights=weights)
+    return manifest.featurizer.network == made.network_id
 
 
 def _learn(

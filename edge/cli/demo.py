@@ -77,7 +77,7 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
         The bundle.
     """
     from catalog.building.build import build
-    from catalog.bundles.manifest import verify
+    from catalog.building.weights import is_made_by
     from catalog.core.errors import BundleError
     from catalog.core.terminal import progress_bars
     from catalog.networks.models import open_model
@@ -89,7 +89,7 @@ def prepare(folder: Path, settings: CatalogSettings, model: str) -> Path:
     drawn = is_complete(photos, PHOTOS)
     if drawn:
         try:
-            if verify(bundle)[0].featurizer.network == featurizer.network_id:
+            if is_made_by(bundle, featurizer):
                 return bundle
         except BundleError:
             pass

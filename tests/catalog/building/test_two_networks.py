@@ -56,6 +56,15 @@ def test_the_bundle_holds_both_and_answers(
             assert opened.search(opened.vectors()[photo].astype("f4"), 1)[0].sku == sku
 
 
+def test_the_demonstration_is_not_built_again_for_its_learned_weights(
+    built: tuple[BuildReport, Path], both: Featurizer, colour_grid: Featurizer, small_bundle: Path
+) -> None:
+    assert weights.is_made_by(built[1], both)
+    assert not weights.is_made_by(built[1], colour_grid)
+    assert weights.is_made_by(small_bundle, colour_grid)
+    assert not weights.is_made_by(small_bundle, both)
+
+
 def test_a_version_that_knows_one_network_refuses_it_by_its_format(
     built: tuple[BuildReport, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
