@@ -47,7 +47,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """Per cent right first: either network alone, equal weights, learned ones; and the weight."""
+    """Per cent right first: either network alone, equal weights, learned ones.
+
+    `weight` is the learned weight of the first network, `best` the one that is right most often.
+    """
 
     name: str
     queries: int
@@ -56,6 +59,7 @@ class Row:
     equal: float
     learned: float
     weight: float
+    best: float
 
 
 def photos_below(folder: Path, start: str = "") -> Photos:
@@ -137,7 +141,17 @@ def measure(case: Case, both: Featurizer, cache: FeatureCache) -> Row:
         return 100 * float((owners[nearest] == wanted).mean())
 
     learned = weigh(both, raw.copy(), collected, None, cache, lambda *_: None).weights[0]
-    return Row(case.name, len(wanted), right(1), right(0), right(EVEN[0]), right(learned), learned)
+    weights = np.linspace(0, 1, 11).tolist()
+    return Row(
+        name=case.name,
+        queries=len(wanted),
+        first=right(1),
+        second=right(0),
+        equal=right(EVEN[0]),
+        learned=right(learned),
+        weight=learned,
+        best=max(weights, key=lambda first: (right(first), -abs(first - EVEN[0]))),
+    )
 
 
 def _raw(
@@ -167,7 +181,9 @@ def main() -> None:
     cv2.setNumThreads(1)
     known = networks(root)
     both = Featurizer(*known["embedded"].networks, *known["efficientnet_lite0"].networks)
-    print(f"{'right first, %':40} queries embedded   Lite0   equal learned  weight of embedded")
+    print(
+        f"{'right first, %':40} queries embedded   Lite0   equal learned  weight of embedded: learned, best"
+    )
     rows = []
     with closing(FeatureCache(CACHE)) as cache:
         for case in cases(root / "data", test=arguments.test):
@@ -175,7 +191,7 @@ def main() -> None:
             rows.append(row)
             print(
                 f"{row.name:40} {row.queries:7} {row.first:8.1f} {row.second:7.1f} "
-                f"{row.equal:7.1f} {row.learned:7.1f} {row.weight:7.1f}",
+                f"{row.equal:7.1f} {row.learned:7.1f} {row.weight:27.1f} {row.best:5.1f}",
                 flush=True,
             )
     better = np.array([max(row.first, row.second) for row in rows])
@@ -183,6 +199,8 @@ def main() -> None:
         gain = np.array([getattr(row, name) for row in rows]) - better
         print(f"{name} weights against the better network: {gain.mean():+.1f}", end="")
         print(f" on the average, {gain.min():+.1f} at least")
+    spread = np.sqrt(np.mean([(row.best - EVEN[0]) ** 2 for row in rows]))
+    print(f"spread of the best weights around {EVEN[0]}: {spread:.2f}")
 
 
 if __name__ == "__main__":
