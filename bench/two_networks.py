@@ -181,9 +181,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     known = networks(root)
     both = Featurizer(*known["embedded"].networks, *known["efficientnet_lite0"].networks)
-    print(
-        f"{'right first, %':40} queries embedded   Lite0   equal learned  weight of embedded: learned, best"
-    )
+    print(f"{'right first, %':40} queries embedded   Lite0   equal learned", end="")
+    print("  weight of embedded: learned, best")
     rows = []
     with closing(FeatureCache(CACHE)) as cache:
         for case in cases(root / "data", test=arguments.test):
