@@ -181,16 +181,25 @@ class Catalogue:
         """The number of items."""
         return self.bundle.manifest.items
 
-    def identify(self, picture: PictureSource, *, limit: int = 10, exact: bool = False) -> Answer:
+    def identify(
+        self,
+        picture: PictureSource,
+        *,
+        limit: int = 10,
+        exact: bool = False,
+        foreign_share: float | None = None,
+    ) -> Answer:
         """Say which item a picture shows, and with what confidence.
 
         Args:
             picture: A path, bytes, or BGR uint8 (h, w, 3).
             limit: How many items to return at most; a few more than ten are ever considered.
             exact: Compare every vector instead of using the index.
+            foreign_share: The share of pictures that show things which the catalogue does not
+                hold, above 0 and below 1; by default the one that its confidence is stated for.
 
         Raises:
-            ContentError: There is no such file, or it is not a picture.
+            ContentError: There is no such file, it is not a picture, or the share is no such one.
 
         Example:
             >>> answer = catalogue.identify("photo.jpg")
@@ -198,10 +207,14 @@ class Catalogue:
             ...     print(match.item.sku, f"{match.confidence:.0%}")
         """
         bundle = self._open(limit)
+        if foreign_share is not None and not 0 < foreign_share < 1:
+            raise ContentError(f"foreign_share {foreign_share}: it must be above 0 and below 1")
         image = _read(picture, self._enough)
         vector = bundle.featurizer.embed([image])[0]
         query = bundle.describe(image)
-        matches = bundle.identify(vector, query, max(limit, MOST_NAMED), exact=exact)
+        matches = bundle.identify(
+            vector, query, max(limit, MOST_NAMED), exact=exact, foreign_share=foreign_share
+        )
         calibration = bundle.manifest.calibration
         verdict, count = decide(
             [match.confidence or 0.0 for match in matches],

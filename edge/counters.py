@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from catalog.recognition.decision import Verdict
 from edge.sighting import Timings
@@ -20,6 +21,8 @@ class CounterSnapshot:
         frames: Camera frames.
         analysed: Frames that were analysed.
         sightings: Changed verdicts, by verdict.
+        judgements: What staff said about sightings, by verdict.
+        foreign_share: The share of foreign things that confidence is corrected to.
         stage_ms: Milliseconds that the analyses took together, by stage.
         outbox: The outbox's own counters; None where nothing is reported.
         outbox_trouble: Why the outbox's counters cannot be read; empty where they can.
@@ -28,6 +31,8 @@ class CounterSnapshot:
     frames: int = 0
     analysed: int = 0
     sightings: Mapping[str, int] = field(default_factory=dict)
+    judgements: Mapping[str, int] = field(default_factory=dict)
+    foreign_share: float = 0.0
     stage_ms: Mapping[str, float] = field(default_factory=dict)
     outbox: Counters | None = None
     outbox_trouble: str = ""
@@ -41,6 +46,7 @@ class ApplianceCounters:
         self._frames = 0
         self._analysed = 0
         self._sightings: Counter[str] = Counter({str(verdict): 0 for verdict in Verdict})
+        self._judgements = {"right": 0, "wrong": 0, "item": 0}
         self._stage_ms = dict.fromkeys(vars(Timings()), 0.0)
 
     def count_frame(self) -> None:
@@ -60,13 +66,22 @@ class ApplianceCounters:
             self._sightings[str(verdict)] += 1
             self._stage_ms["show"] += show_ms
 
-    def snapshot(self, outbox: Counters | None = None, trouble: str = "") -> CounterSnapshot:
-        """All counts now, with those of the outbox."""
+    def count_judgement(self, verdict: Literal["right", "wrong", "item"]) -> None:
+        """Count what staff said about a sighting."""
+        with self._lock:
+            self._judgements[verdict] += 1
+
+    def snapshot(
+        self, outbox: Counters | None = None, trouble: str = "", *, foreign_share: float = 0.0
+    ) -> CounterSnapshot:
+        """All counts now, with those of the outbox and the share of foreign things."""
         with self._lock:
             return CounterSnapshot(
                 frames=self._frames,
                 analysed=self._analysed,
                 sightings=dict(self._sightings),
+                judgements=dict(self._judgements),
+                foreign_share=foreign_share,
                 stage_ms=dict(self._stage_ms),
                 outbox=outbox,
                 outbox_trouble=trouble,

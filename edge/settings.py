@@ -115,6 +115,7 @@ class EdgeSettings(Section):
     kiosk: bool = False  # the device's own screen offers visitors no way out of the page
     show_address: bool = True  # on the device's own screen, with `lan`
     read_text: Literal["off", "when unsure", "always"] = "when unsure"  # with the extra `text`
+    foreign_share: float = Field(0.2, ge=0.01, le=0.9)  # of what is shown: not in the catalogue
     exact: bool = False  # search every vector instead of the Annoy index
 
     @model_validator(mode="after")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.items import Item
 from catalog.recognition.decision import Verdict
+from catalog.recognition.foreign_share import Evidence
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
 
@@ -121,6 +123,8 @@ class Sighting:
             is none.
         guesses: The items that it perhaps is, best first; only where the verdict is PERHAPS.
         text: The lines that were read on the thing; empty where nobody asked to report them.
+        evidence: What its looks say about the thing being in the catalogue; None where a code
+            named it, or nothing was compared.
     """
 
     id: str
@@ -137,3 +141,31 @@ class Sighting:
     unknown_gtin: str = ""
     guesses: tuple[Candidate, ...] = ()
     text: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What staff says about a sighting.
+
+    Attributes:
+        sighting: The sighting.
+        verdict: "right", "wrong", or "item" where they say which item it was.
+        sku: That item's stock keeping unit; empty for the others.
+    """
+
+    sighting: Sighting
+    verdict: Literal["right", "wrong", "item"]
+    sku: str = ""
+
+    @property
+    def in_catalogue(self) -> bool | None:
+        """Whether the thing is in the catalogue; None where only the items shown are ruled out.
+
+        "I don't know this one" is right about a foreign thing, and wrong about an own one.
+        """
+        if self.verdict == "item":
+            return True
+        if self.sighting.verdict is Verdict.UNKNOWN:
+            return self.verdict == "wrong"
+        return True if self.verdict == "right" else None

@@ -46,6 +46,7 @@ from catalog.recognition.candidates import CandidateScorer, QueryDescriptors
 from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.colours import FILE as COLOURS_FILE
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
+from catalog.recognition.foreign_share import at_foreign_share
 from catalog.recognition.index import Annoy, Exact, Index
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
@@ -179,7 +180,13 @@ class Bundle:
         return QueryDescriptors(extract_descriptors(image, most))
 
     def identify(
-        self, vector: Vectors, query: QueryDescriptors, count: int = 10, *, exact: bool = False
+        self,
+        vector: Vectors,
+        query: QueryDescriptors,
+        count: int = 10,
+        *,
+        exact: bool = False,
+        foreign_share: float | None = None,
     ) -> list[Match]:
         """Find the `count` likeliest items, each with its confidence, the likeliest first.
 
@@ -188,9 +195,14 @@ class Bundle:
             query: Its descriptors, by `describe`.
             count: How many at most; a few more than ten are ever considered.
             exact: Compare every vector instead of using the index.
+            foreign_share: The share of foreign things among the queries, above 0 and below 1; by
+                default the one that the calibration is stated for.
         """
         features = self._scorer(exact=exact).score(vector, query)
-        confidences = self.manifest.calibration.model.confidences(features)
+        calibration = self.manifest.calibration
+        confidences = calibration.model.confidences(features)
+        if foreign_share is not None:
+            confidences = at_foreign_share(confidences, calibration.foreign_share, foreign_share)
         return [
             Match(
                 self._names[features.items[place]],

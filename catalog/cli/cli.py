@@ -17,6 +17,7 @@ from catalog.cli.compare import compare
 from catalog.cli.embed import embed
 from catalog.cli.evaluate import confusions, evaluate, expectation, in_words
 from catalog.cli.export import export
+from catalog.cli.foreign_share import foreign_share_option
 from catalog.cli.model import model
 from catalog.core.errors import PhotoError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
@@ -81,6 +82,7 @@ def activate(config: Path | None, bundle: Path, *, as_json: bool) -> None:
 )
 @vectors_only
 @exact_search
+@foreign_share_option
 @as_json
 @click.pass_obj
 def search(
@@ -91,6 +93,7 @@ def search(
     *,
     vectors_only: bool,
     exact: bool,
+    foreign_share: float | None,
     as_json: bool,
 ) -> None:
     """Search BUNDLE with PHOTOS and say how sure each answer is.
@@ -113,7 +116,9 @@ def search(
                 if vectors_only:
                     matches = catalogue.search(photo, limit=limit, exact=exact)
                 else:
-                    answer = catalogue.identify(photo, limit=limit, exact=exact)
+                    answer = catalogue.identify(
+                        photo, limit=limit, exact=exact, foreign_share=foreign_share
+                    )
                     matches, named = answer.matches, len(answer.named)
                     document |= {
                         "answer": answer.verdict.value,

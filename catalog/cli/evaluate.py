@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from catalog.cli.foreign_share import foreign_share_option
 from catalog.cli.sources import items_option
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--vectors-only", is_flag=True, help="Search plain neighbours by their vectors.")
 @click.option("--exact", is_flag=True, help="Compare every vector instead of using the index.")
+@foreign_share_option
 @as_json
 @click.pass_obj
 def evaluate(  # noqa: PLR0913  # click passes each option of the command
@@ -52,6 +54,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
     *,
     vectors_only: bool,
     exact: bool,
+    foreign_share: float | None,
     as_json: bool,
 ) -> None:
     """Measure how often BUNDLE is right on LABELLED_PHOTOS, a folder for each sku.
@@ -84,6 +87,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
             reading=ReadOptions(items),
             exact=exact,
             vectors_only=vectors_only,
+            foreign_share=foreign_share,
             progress=lambda done, total: show("photos", done, total),
         )
     calibration = opened.manifest.calibration

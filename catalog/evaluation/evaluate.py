@@ -111,7 +111,7 @@ class _Summary:
     calibration_error: float | None = None
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # all but three are named where it is called
     bundle: Bundle,
     folder: Path,
     cache_folder: Path,
@@ -120,6 +120,7 @@ def evaluate(
     reading: ReadOptions = DEFAULT_READING,
     exact: bool = False,
     vectors_only: bool = False,
+    foreign_share: float | None = None,
     progress: PhotoProgress = lambda done, total: None,
 ) -> tuple[Evaluation, list[PhotoAnswer]]:
     """Use every photo below `folder`, which holds a folder for each sku, as a query.
@@ -132,6 +133,8 @@ def evaluate(
         reading: How to understand `folder`.
         exact: Compare every vector instead of using the index.
         vectors_only: Search plain neighbours, as `Bundle.search` does.
+        foreign_share: The share of foreign things that the confidence is corrected to; by default
+            the one that the bundle's calibration is stated for.
         progress: Called after each photo.
 
     Returns:
@@ -154,7 +157,13 @@ def evaluate(
             if isinstance(result, SkippedPhoto):
                 skipped.append(result)
                 continue
-            matches = _answer(bundle, result, exact=exact, vectors_only=vectors_only)
+            vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
+            if vectors_only:
+                matches = bundle.search(vector, 5, exact=exact)
+            else:
+                assert result.descriptors is not None
+                query = QueryDescriptors(result.descriptors)
+                matches = bundle.identify(vector, query, exact=exact, foreign_share=foreign_share)
             sku = photo.label if photo.label in catalogue else None
             answer = PhotoAnswer(photo.place, sku, tuple(matches))
             answers.append(answer)
@@ -166,7 +175,7 @@ def evaluate(
     if not queries:
         first_skipped = f"{skipped[0].name}: {skipped[0].reason}"
         raise ContentError(f"{folder}: none of its photos could be used; {first_skipped}")
-    summary = _Summary() if vectors_only else _summary(bundle, answers)
+    summary = _Summary() if vectors_only else _summary(bundle, answers, foreign_share)
     unknown = [_outcome(bundle, answer) in NOTHING_CLAIMED for answer in answers[:queries]]
     labels = {photo.label for photo in photos if photo.label is not None}
     return Evaluation(
@@ -191,16 +200,6 @@ def distance(left: OutcomeShares, right: OutcomeShares) -> float:
     return float(
         max(abs(getattr(left, name) - getattr(right, name)) for name in OutcomeShares.model_fields)
     )
-
-
-def _answer(
-    bundle: Bundle, result: FeaturizedPhoto, *, exact: bool, vectors_only: bool
-) -> list[Match]:
-    vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
-    if vectors_only:
-        return bundle.search(vector, 5, exact=exact)
-    assert result.descriptors is not None
-    return bundle.identify(vector, QueryDescriptors(result.descriptors), exact=exact)
 
 
 def _is_copy(bundle: Bundle, result: FeaturizedPhoto, matches: Sequence[Match]) -> bool:
@@ -229,7 +228,9 @@ def _outcome(bundle: Bundle, answer: PhotoAnswer) -> str:
     )
 
 
-def _summary(bundle: Bundle, answers: Sequence[PhotoAnswer]) -> _Summary:
+def _summary(
+    bundle: Bundle, answers: Sequence[PhotoAnswer], foreign_share: float | None
+) -> _Summary:
     """Compare the outcomes with the bundle's prediction; there is one answer at least."""
     known = [answer for answer in answers if answer.sku is not None]
     foreign = [answer for answer in answers if answer.sku is None]
@@ -249,7 +250,9 @@ def _summary(bundle: Bundle, answers: Sequence[PhotoAnswer]) -> _Summary:
         held=all(value <= TOLERANCE for value in distances),
         auroc=auroc(_confidences(known), _confidences(foreign)) if known and foreign else None,
         calibration_error=calibration_error(
-            _confidences(answers), right, _weights(answers, predicted.foreign_share)
+            _confidences(answers),
+            right,
+            _weights(answers, foreign_share or predicted.foreign_share),
         ),
     )
 

@@ -135,7 +135,7 @@ class Calibration(_Strict):
     """
 
     entry: ModelEntry = Field(alias="model")
-    foreign_share: Probability = FOREIGN_SHARE
+    foreign_share: float = Field(default=FOREIGN_SHARE, gt=0, lt=1)
     rejection_threshold: Probability = Field(alias="unknown_below")
     ambiguity_ratio: Probability = Field(alias="alone_from")
     burst_similarity: Similarity = Field(alias="one_go")

@@ -15,15 +15,17 @@ import cv2
 from catalog.bundles.bundle import Bundle
 from catalog.core.state import Phase, SyncState, read_sync_state
 from edge.appliance.event_recorder import EventRecorder
+from edge.appliance.judgements import Judgements
 from edge.appliance.loop import RecognitionLoop
 from edge.appliance.opening import write_phase
+from edge.appliance.share_learner import ShareLearner
 from edge.appliance.shelf_watcher import FollowedShelf, ShelfWatcher
 from edge.appliance.waiting import waiting_for
 from edge.cameras import Camera, CameraReader, CameraSettings, CameraState, open_camera
 from edge.counters import CounterSnapshot
 from edge.errors import NoCatalogueError
 from edge.settings import EdgeSettings
-from edge.sighting import Box, Image, Sighting
+from edge.sighting import Box, Image, Judgement, Sighting
 from edge.vision.picture_search import Observation
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.web.interfaces import CameraStatus
@@ -68,7 +70,9 @@ class Appliance:
         self._reader = CameraReader(
             settings.camera, settings.camera_settings(), self._on_camera_change, opener
         )
-        self._loop = RecognitionLoop(settings, self._reader, bundle, recorder, text)
+        self._learner = ShareLearner(state_folder, settings.foreign_share)
+        self._judgements = Judgements(state_folder) if state_folder is not None else None
+        self._loop = RecognitionLoop(settings, self._reader, bundle, recorder, text, self._learner)
         self.latest = self._loop.latest
         self.picture = self._loop.picture
         self._thread = threading.Thread(
@@ -113,6 +117,7 @@ class Appliance:
             self._recorder.start(bundle, self.counters)
         self._reader.start()
         self._thread.start()
+        threading.Thread(target=self._learner.keep, args=(self.stopping,), daemon=True).start()
         if self._watcher is not None:  # a daemon thread, because checking a bundle takes long
             threading.Thread(target=self._watcher.watch, args=(self.stopping,), daemon=True).start()
 
@@ -122,6 +127,7 @@ class Appliance:
         self.stopped_cleanly = self._reader.close()
         if self._thread.is_alive():
             self._thread.join(1.0)
+        self._learner.save()
         self._write_phase("stopped", self._bundle_id())
         if self._recorder is not None:
             self._recorder.stop()
@@ -133,13 +139,13 @@ class Appliance:
 
     def counters(self) -> CounterSnapshot:
         """Everything that is counted, the outbox included."""
-        counters = self._loop.counters
+        counters, share = self._loop.counters, self._learner.share
         if self._recorder is None:
-            return counters.snapshot()
+            return counters.snapshot(foreign_share=share)
         try:
-            return counters.snapshot(self._recorder.outbox_counters())
+            return counters.snapshot(self._recorder.outbox_counters(), foreign_share=share)
         except OutboxError as error:
-            return counters.snapshot(trouble=str(error))
+            return counters.snapshot(trouble=str(error), foreign_share=share)
 
     def trouble(self) -> str:
         """Why no frame is recognized now, to follow "the device"; empty where all is well."""
@@ -152,6 +158,17 @@ class Appliance:
             NoCatalogueError: No bundle is open.
         """
         return self._loop.search(image, box)
+
+    def judge(self, judgement: Judgement) -> None:
+        """Store what staff says about a sighting, and learn from it.
+
+        Raises:
+            SurroundingsError: It cannot be stored.
+        """
+        if self._judgements is not None:
+            self._judgements.add(judgement, time.time())
+        self._learner.judge(judgement)
+        self._loop.counters.count_judgement(judgement.verdict)
 
     def publish(self, observation: Observation, at: float) -> Sighting:
         """Show what was observed at `at` (Unix seconds) to everybody who watches."""
@@ -172,6 +189,7 @@ class Appliance:
             }
             if observation
             else None,
+            "foreign_share": asdict(self._learner.learned()),
             "outbox": self._outbox_status(),
         }
 

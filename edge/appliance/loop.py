@@ -15,6 +15,7 @@ from catalog.bundles.match import Match
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge.appliance.event_recorder import EventRecorder
+from edge.appliance.share_learner import ShareLearner, lineage
 from edge.cameras import CameraReader
 from edge.counters import ApplianceCounters
 from edge.latest import Latest
@@ -51,6 +52,7 @@ class RecognitionLoop:
         bundle: The open bundle to begin with; None to show the picture alone.
         recorder: Records each sighting and the network's output; None to record nothing.
         text: Reads the words on things.
+        learner: Learns the share of foreign things; by default one that keeps nothing.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class RecognitionLoop:
         bundle: Bundle | None,
         recorder: EventRecorder | None = None,
         text: TextReading = NO_READING,
+        learner: ShareLearner | None = None,
     ) -> None:
         self.latest = Latest()
         self.picture = LivePicture()
@@ -70,6 +73,9 @@ class RecognitionLoop:
         self._reader = reader
         self._recognizer = Recognizer(bundle, text, exact=settings.exact)
         self._recorder = recorder
+        self._learner = learner or ShareLearner(None, settings.foreign_share)
+        self._learner.use(lineage(bundle))
+        self._recognizer.foreign_share = self._learner.share
         self._sequence = 0
         self._failure = ""
         self._failed_searches, self._last_failure = 0, ""  # since the last one that was answered
@@ -143,6 +149,7 @@ class RecognitionLoop:
         self.observation = None  # it refers to the bundle before, which would stay open
         self._failed_searches, self._failure = 0, ""
         self._recognizer.use(bundle)
+        self._learner.use(lineage(bundle))
         self.forget()
 
     def stop_using(self) -> None:
@@ -174,6 +181,7 @@ class RecognitionLoop:
             timings=replace(sighting.timings, show=show_ms),
             text=observation.lines if reported else (),  # else nobody keeps a customer's letter
         )
+        self._learner.count(sighting)
         self.latest.publish(sighting)
         self.counters.count_sighting(sighting.verdict, show_ms)
         if self._recorder is not None:
@@ -191,6 +199,7 @@ class RecognitionLoop:
         if self.open_bundle is None:
             self._recognizer.watch(frame)
             return False
+        self._recognizer.foreign_share = self._learner.share
         observation = self._recognizer.observe(frame)
         self.counters.count_analysis(observation.timings)
         self.picture.outline = _outline(observation, frame)
@@ -241,6 +250,7 @@ def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:
         things=observation.scene.things if observation.scene is not None else 1,
         code=observation.code,
         unknown_gtin=observation.unknown_gtin,
+        evidence=observation.evidence,
     )
 
 

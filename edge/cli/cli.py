@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from catalog.core.allocator import bound_memory
-from catalog.core.errors import VisualSearchError
+from catalog.core.errors import SurroundingsError, VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from edge.settings import EdgeSettings
@@ -202,6 +202,35 @@ def pin(config: Path | None, *, choose: bool) -> None:
         click.echo("the staff's PIN is set")
     else:
         click.echo(f"the staff's PIN is now {chosen}; it is shown only here")
+
+
+@edge.command()
+@as_json
+@click.pass_obj
+def forget(config: Path | None, *, as_json: bool) -> None:
+    """Forget what this device has learned of the share of foreign things.
+
+    That is what it counted from what it saw, and what staff said about its answers. A running
+    device begins anew within seconds, with the share of the settings.
+
+    \b
+    Example:
+      visual-search edge forget
+    """
+    from edge.appliance.judgements import FILE as JUDGEMENTS
+    from edge.appliance.share_learner import FILE as SHARE
+
+    folder = load("device", DeviceSettings, config).state
+    files = [folder / name for name in (SHARE, JUDGEMENTS) if (folder / name).exists()]
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise SurroundingsError(f"{file}: cannot be removed: {error.strerror}") from error
+    if as_json:
+        print_json({"forgotten": [str(file) for file in files]})
+    else:
+        click.echo("\n".join(f"forgotten: {file}" for file in files) or "nothing was learned yet")
 
 
 def print_addresses(addresses: list[str]) -> None:

@@ -14,6 +14,7 @@ from catalog.bundles.match import Match
 from catalog.core.photos import shrink
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.decision import Verdict
+from catalog.recognition.foreign_share import Evidence
 from edge.sighting import Box, Crop, Image, Timings
 from edge.vision.codes import Code, read_codes, two_looks
 from edge.vision.images import cut, on_light_background, sharpness
@@ -21,7 +22,7 @@ from edge.vision.scene import SceneState
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.verdict import Decision, decide
 
-CANDIDATES = 6
+CANDIDATES = 100  # all that are considered: what is known of a look rests on their sum
 CROP_SIDE = 240  # pixels, longer side of a crop, unless the network wants more
 
 
@@ -44,6 +45,8 @@ class Observation:
         unknown_gtin: The product number that was read and that no item has; empty where there
             is none.
         lines: The lines of text that were read on the thing.
+        evidence: What the vectors, local features and colours say about the thing being in the
+            catalogue; None where they were not compared.
         features: The network's own output, float32 (d,), for the newest sharp crop; None
             where it did not run.
     """
@@ -60,6 +63,7 @@ class Observation:
     code: str = ""
     unknown_gtin: str = ""
     lines: tuple[str, ...] = ()
+    evidence: Evidence | None = None
     features: NDArray[np.float32] | None = None
 
     @property
@@ -91,6 +95,7 @@ def search_picture(
     text: TextReading = NO_READING,
     *,
     exact: bool = False,
+    foreign_share: float | None = None,
 ) -> Observation:
     """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
     start = time.perf_counter()
@@ -102,7 +107,7 @@ def search_picture(
     embed_ms = elapsed_ms(start)
     start = time.perf_counter()
     query = bundle.describe(crop.image)
-    found = bundle.identify(vector, query, CANDIDATES, exact=exact)
+    found = bundle.identify(vector, query, CANDIDATES, exact=exact, foreign_share=foreign_share)
     timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
     decision = decide(found, bundle.manifest.calibration)
     start = time.perf_counter()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.recognition.decision import Verdict
+from catalog.recognition.foreign_share import evidence
 from edge.errors import NoCatalogueError
 from edge.sighting import Box, Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
@@ -53,6 +54,8 @@ class Recognizer:
 
     Attributes:
         open_bundle: The open bundle; None where none is.
+        foreign_share: The share of foreign things that confidence is corrected to; None for the
+            one that the bundle's calibration is stated for.
 
     Args:
         bundle: The open bundle; None to learn the background alone until there is one.
@@ -64,6 +67,7 @@ class Recognizer:
         self, bundle: Bundle | None, text: TextReading = NO_READING, *, exact: bool = False
     ) -> None:
         self.open_bundle = bundle
+        self.foreign_share: float | None = None
         self.active = True  # whether something goes on, so that the next frame should come soon
         self._text = text
         self._exact = exact
@@ -159,7 +163,10 @@ class Recognizer:
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
-        return search_picture(self.bundle, image, box, self._text, exact=self._exact)
+        share = self.foreign_share
+        return search_picture(
+            self.bundle, image, box, self._text, exact=self._exact, foreign_share=share
+        )
 
     def _is_absent(self, scene: SceneState) -> bool:
         """Whether no thing has been found for a while, though the scene is not empty.
@@ -195,16 +202,27 @@ class Recognizer:
 
         start = time.perf_counter()
         query = self.bundle.describe(images[sharpest])
-        found = self.bundle.identify(vector, query, CANDIDATES, exact=self._exact)
+        share = self.foreign_share
+        found = self.bundle.identify(
+            vector, query, CANDIDATES, exact=self._exact, foreign_share=share
+        )
         timings = with_search_time(timings, query, start)
-        decision = decide(found, self.bundle.manifest.calibration, self._decision)
+        calibration = self.bundle.manifest.calibration
+        decision = decide(found, calibration, self._decision)
         same_visit = scene.visit == self._decided_visit
         reading = self._reading if same_visit else CodeReading()
         if same_visit and (reading.match or decision.strength < self._decision.strength):
             decision = self._decision  # it was only turned, or lit in another way
         self._decided_visit = scene.visit
         observation = self._conclude(decision, reading, scene, timings)
-        observation = replace(observation, crop=crop, found=tuple(found), features=features[-1])
+        said = evidence(
+            sum(match.confidence or 0.0 for match in found),
+            sum(match.confidence or 0.0 for match in found if match.sku in self._decision.answer),
+            calibration.foreign_share if share is None else share,
+        )
+        observation = replace(
+            observation, crop=crop, found=tuple(found), features=features[-1], evidence=said
+        )
         if self.bundle.items.may_have_codes or self._text.wanted(decision):
             self._answer, self.active = observation, True
         return observation

@@ -36,6 +36,12 @@ class Decision:
         return self.verdict, frozenset(match.sku for match in likeliest)
 
     @property
+    def answer(self) -> frozenset[str]:
+        """The skus of the items that the thing is said to be, or guessed to be."""
+        items = self.matches[:1] if self.verdict is Verdict.MATCH else self.matches or self.guesses
+        return frozenset(match.sku for match in items)
+
+    @property
     def strength(self) -> tuple[bool, float]:
         """How much it says: whether it names an item, then the probability of its first item."""
         items = self.matches or self.guesses

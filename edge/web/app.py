@@ -12,6 +12,7 @@ from edge.web.announcement import Announcement
 from edge.web.api import Api
 from edge.web.branding import Appearance, add_branding
 from edge.web.interfaces import ServedAppliance
+from edge.web.judging import add_judging
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
@@ -74,6 +75,7 @@ def create_app(
     Metrics(appliance).add_to(app)
     searches.add_to(app)
     add_streams(app, appliance, streams, page)
+    add_judging(app, appliance)
     add_matches(app, appliance)
     add_plain(app, appliance)
     add_branding(app, appearance.look)

@@ -10,7 +10,7 @@ from catalog.bundles.items import Item, Photo
 from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.sighting import Box, Image, Sighting
+from edge.sighting import Box, Image, Judgement, Sighting
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,13 @@ class ServedAppliance(Protocol):
         """Search with a picture, BGR uint8 (h, w, 3), or with its part in `box`.
 
         The sighting is not added to `latest`. Its `crop_jpeg` is set and its id is unique.
+        """
+        ...
+
+    def judge(self, judgement: Judgement) -> None:
+        """Store what staff says about a sighting, and learn from it.
+
+        Raises:
+            VisualSearchError: It cannot be stored.
         """
         ...

@@ -57,6 +57,17 @@ def _recognition(counters: CounterSnapshot) -> Iterator[Metric]:
     for verdict, number in sorted(counters.sightings.items()):
         sightings.add_metric([verdict], number)
     yield sightings
+    judgements = CounterMetricFamily(
+        PREFIX + "judgements", "What staff said about sightings, by verdict.", labels=["verdict"]
+    )
+    for verdict, number in counters.judgements.items():
+        judgements.add_metric([verdict], number)
+    yield judgements
+    yield _gauge(
+        "foreign_share",
+        "Share of foreign things that confidence is corrected to.",
+        counters.foreign_share,
+    )
     stages = SummaryMetricFamily(
         PREFIX + "stage_seconds", "Time spent on analysed frames, by stage.", labels=["stage"]
     )

@@ -184,6 +184,33 @@ def test_an_embedding_of_another_network_is_refused(small_bundle: Path) -> None:
         )
 
 
+def test_confidence_is_corrected_to_a_share_of_foreign_things(
+    small_bundle: Path, photo: Path, surroundings: Surroundings
+) -> None:
+    import json
+
+    with Catalogue.open(small_bundle) as catalogue:
+        stated = catalogue.bundle.manifest.calibration.foreign_share
+        plain, same, few = (
+            catalogue.identify(photo, foreign_share=share).matches[0]
+            for share in (None, stated, 0.05)
+        )
+        with pytest.raises(ContentError, match="foreign_share 1: it must be above 0 and below 1"):
+            catalogue.identify(photo, foreign_share=1)
+    assert plain.confidence == pytest.approx(same.confidence)
+    assert plain.confidence is not None
+    assert few.confidence is not None
+    assert few.item == plain.item
+    assert few.confidence > plain.confidence
+    command = ("catalog", "search", str(small_bundle), str(photo), "--json")
+    answered = surroundings.run(*command, "--foreign-share", "0.05")
+    printed = json.loads(answered.stdout)["answers"][0]["matches"][0]
+    assert printed["sure"] == pytest.approx(few.confidence, abs=1e-6)
+    refused = surroundings.run(*command, "--foreign-share", "0")
+    assert refused.returncode == 2
+    assert "0.01<=x<=0.9" in refused.stderr
+
+
 def test_the_limit_shortens_the_list_and_changes_no_verdict(small_bundle: Path) -> None:
     with Catalogue.open(small_bundle) as catalogue:
         for number in range(6):

@@ -21,7 +21,7 @@ from catalog.recognition.decision import Verdict
 from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.sighting import Box, Candidate, Frame, Image, Sighting, Timings
+from edge.sighting import Box, Candidate, Frame, Image, Judgement, Sighting, Timings
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.branding import Appearance
@@ -169,6 +169,7 @@ class StandInDevice:
         default_factory=lambda: CameraStatus("online", time.time(), "drawn camera")
     )
     searched: list[tuple[tuple[int, ...], Box | None]] = field(default_factory=list)
+    judged: list[Judgement] = field(default_factory=list)
     answer: int = CUP
     thing: int | None = None
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -194,6 +195,9 @@ class StandInDevice:
 
     def counters(self) -> CounterSnapshot:
         return self.counted
+
+    def judge(self, judgement: Judgement) -> None:
+        self.judged.append(judgement)
 
     def search(self, image: Image, box: Box | None) -> Sighting:
         self.searched.append((image.shape, box))

@@ -149,8 +149,10 @@ def test_metrics_name_reasons_verdicts_and_stages() -> None:
     counters.count_frame()
     counters.count_analysis(Timings(1, 2, 3, 4))
     counters.count_sighting(Verdict.MATCH, 5)
+    counters.count_judgement("right")
     device.counted = counters.snapshot(
-        Counters(length=7, oldest_s=12.5, dropped={"space": 3}, latency_s=1.5, latencies=3)
+        Counters(length=7, oldest_s=12.5, dropped={"space": 3}, latency_s=1.5, latencies=3),
+        foreign_share=0.15,
     )
     answer = create_app(device).test_client().get("/metrics")
     found = {
@@ -160,6 +162,9 @@ def test_metrics_name_reasons_verdicts_and_stages() -> None:
     }
     assert found["visual_search_sightings_total", "match"] == 1
     assert found["visual_search_sightings_total", "unknown"] == 0
+    assert found["visual_search_judgements_total", "right"] == 1
+    assert found["visual_search_judgements_total", "item"] == 0
+    assert found["visual_search_foreign_share",] == 0.15
     assert found["visual_search_stage_seconds_sum", "embed"] == pytest.approx(0.003)
     assert found["visual_search_stage_seconds_sum", "show"] == pytest.approx(0.005)
     assert found["visual_search_stage_seconds_count", "embed"] == 1

@@ -1,0 +1,226 @@
+"""Learn, from the looks that a device sees, how often it is shown a foreign thing.
+
+What was seen is kept in ``foreign-share.json`` in the state folder: for each catalogue how many
+looks had which evidence, no picture and no item. A thread of its own writes the file, because the
+loop that watches the camera never waits for a disk. Where the file is gone, another process has
+forgotten it, and the device begins anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from catalog.bundles.bundle import Bundle
+from catalog.core import durable
+from catalog.recognition.decision import Verdict
+from catalog.recognition.foreign_share import MOST_RATIO, Numbers, estimate
+from edge.sighting import Judgement, Sighting
+
+FILE = "foreign-share.json"
+STEP = 0.5  # nats of one bin of evidence
+RATIOS = np.arange(-MOST_RATIO, MOST_RATIO + STEP / 2, STEP)
+OWN, FOREIGN = len(RATIOS), len(RATIOS) + 1  # the places of looks of which staff said what it was
+MOST_LOOKS = 1000.0  # then all count half, so that the newest weigh most
+MOST_CATALOGUES = 8
+MOST_REMEMBERED = 200  # sightings of which staff may still say what they were
+CHECK_S = 2.0  # between two looks at the file
+SAVE_S = 60.0  # between two times that it is written, unless staff said something
+
+Count = Annotated[float, Field(ge=0, le=10 * MOST_LOOKS)]
+
+log = logging.getLogger(__name__)
+
+
+class _File(BaseModel):
+    """For each catalogue the looks with each of `RATIOS`, then those known as own, as foreign."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    catalogues: dict[
+        str, Annotated[list[Count], Field(min_length=FOREIGN + 1, max_length=FOREIGN + 1)]
+    ] = Field(default={}, max_length=MOST_CATALOGUES)
+
+
+@dataclass(frozen=True)
+class LearnedShare:
+    """What is known of the share of foreign things.
+
+    Attributes:
+        setting: The share that the settings say.
+        estimate: The share that confidence is corrected to.
+        looks: How many looks it rests on; old ones count less.
+        judged: Of how many of them staff said what it was.
+    """
+
+    setting: float
+    estimate: float
+    looks: float
+    judged: float
+
+
+class ShareLearner:
+    """Counts looks and estimates the share. Any thread may use it.
+
+    Args:
+        folder: The state folder; None to keep nothing.
+        setting: ``[edge] foreign_share``, where the estimate begins.
+    """
+
+    def __init__(self, folder: Path | None, setting: float) -> None:
+        self._path = folder / FILE if folder is not None else None
+        self._setting = setting
+        self._lock = threading.Lock()
+        self._catalogues = OrderedDict(self._read())
+        self._catalogue = ""
+        self._counted: OrderedDict[str, tuple[str, int]] = OrderedDict()  # place of each sighting
+        self._share = setting
+        self._saved, self._changed, self._urgent = self._exists(), False, False
+        self._saved_at = float("-inf")  # monotonic seconds
+
+    @property
+    def share(self) -> float:
+        """The share of foreign things, as far as it is known."""
+        return self._share
+
+    def use(self, catalogue: str) -> None:
+        """Go on with what was learned with a catalogue.
+
+        Args:
+            catalogue: Its `lineage`; empty where none is open.
+        """
+        with self._lock:
+            self._catalogue = catalogue
+            if self._catalogue in self._catalogues:
+                self._catalogues.move_to_end(self._catalogue)
+            self._estimate()
+
+    def count(self, sighting: Sighting) -> None:
+        """Count the look of a new sighting, unless nothing was there or a code named it."""
+        if sighting.evidence is None or sighting.verdict is Verdict.NOTHING:
+            return
+        with self._lock:
+            self._put(sighting.id, self._catalogue, _place(sighting.evidence.ratio))
+
+    def judge(self, judgement: Judgement) -> None:
+        """Count the look of a sighting as what staff says it was."""
+        evidence = judgement.sighting.evidence
+        with self._lock:
+            catalogue, before = self._counted.get(judgement.sighting.id, ("", 0))
+            if evidence is None or not catalogue:
+                return
+            self._looks(catalogue)[before] = max(0.0, self._looks(catalogue)[before] - 1)
+            if judgement.in_catalogue is None:
+                place = _place(evidence.ratio_of_others)
+            else:
+                place = OWN if judgement.in_catalogue else FOREIGN
+            self._put(judgement.sighting.id, catalogue, place)
+            self._urgent = True
+
+    def learned(self) -> LearnedShare:
+        """What is known now."""
+        with self._lock:
+            looks = self._catalogues.get(self._catalogue)
+            total = 0.0 if looks is None else float(looks.sum())
+            judged = 0.0 if looks is None else float(looks[OWN:].sum())
+        return LearnedShare(self._setting, round(self._share, 4), round(total, 1), round(judged, 1))
+
+    def keep(self, stopping: threading.Event) -> None:
+        """Keep the file until `stopping` is set."""
+        while not stopping.wait(CHECK_S):
+            self.save(at_once=False)
+
+    def save(self, *, at_once: bool = True) -> None:
+        """Write what was learned, where it has changed; forget it where the file was removed.
+
+        Args:
+            at_once: Whether to write although little has changed since the last time.
+        """
+        if self._path is None:
+            return
+        if self._saved and not self._exists():
+            self._forget()
+            return
+        with self._lock:
+            due = at_once or self._urgent or time.monotonic() - self._saved_at >= SAVE_S
+            if not (self._changed and due):
+                return
+            rounded = {name: looks.round(4).tolist() for name, looks in self._catalogues.items()}
+            content = _File(catalogues=rounded).model_dump_json() + "\n"
+            self._changed = self._urgent = False
+            self._saved_at = time.monotonic()
+        try:
+            durable.make_private_folder(self._path.parent)
+            durable.write(self._path, content.encode(), durable.PRIVATE)
+            self._saved = True
+        except OSError as error:  # a full disk; the device recognizes without it
+            log.warning("%s: cannot be written: %s", self._path, error.strerror)
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._catalogues.clear()
+            self._counted.clear()
+            self._saved = self._changed = self._urgent = False
+            self._estimate()
+        log.info("what was learned of the share of foreign things is forgotten")
+
+    def _put(self, sighting: str, catalogue: str, place: int) -> None:
+        looks = self._looks(catalogue)
+        looks[place] += 1
+        if looks.sum() > MOST_LOOKS:
+            looks /= 2
+        self._counted[sighting] = catalogue, place
+        while len(self._counted) > MOST_REMEMBERED:
+            self._counted.popitem(last=False)
+        self._changed = True
+        self._estimate()
+
+    def _looks(self, catalogue: str) -> Numbers:
+        if catalogue not in self._catalogues:
+            self._catalogues[catalogue] = np.zeros(FOREIGN + 1)
+            while len(self._catalogues) > MOST_CATALOGUES:
+                self._catalogues.popitem(last=False)
+        return self._catalogues[catalogue]
+
+    def _estimate(self) -> None:
+        looks = self._catalogues.get(self._catalogue)
+        if looks is None:
+            self._share = self._setting
+            return
+        own, foreign = float(looks[OWN]), float(looks[FOREIGN])
+        self._share = estimate(RATIOS, looks[:OWN], own, foreign, self._setting)
+
+    def _exists(self) -> bool:
+        return self._path is not None and self._path.exists()
+
+    def _read(self) -> dict[str, Numbers]:
+        if self._path is None:
+            return {}
+        try:
+            found = _File.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValidationError):
+            log.warning("%s: damaged; the share of foreign things is learned anew", self._path)
+            return {}
+        return {name: np.array(looks) for name, looks in found.catalogues.items()}
+
+
+def lineage(bundle: Bundle | None) -> str:
+    """What all builds of one catalogue have in common: its title, and the network's id."""
+    if bundle is None:
+        return ""
+    return f"{bundle.manifest.title} ({bundle.manifest.featurizer.id})"
+
+
+def _place(ratio: float) -> int:
+    """The number of the bin of a log-likelihood ratio."""
+    return round((min(max(ratio, -MOST_RATIO), MOST_RATIO) + MOST_RATIO) / STEP)

@@ -1,0 +1,67 @@
+"""``POST /api/sightings/{id}/verdict``: staff says whether an answer was right.
+
+As every route that changes something, it is guarded by `edge.web.staff.access`.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response, jsonify
+
+from catalog.recognition.decision import Verdict
+from edge.sighting import Judgement, Sighting
+from edge.web.interfaces import ServedAppliance
+from edge.web.problems import ProblemError
+from edge.web.staff.body import body
+
+LONGEST_SKU = 1000
+WANTED = (
+    'Send {"verdict": "right"}, {"verdict": "wrong"}, or {"verdict": "item", "sku": "4711"} '
+    "with the item that it was."
+)
+
+
+def add_judging(app: Flask, appliance: ServedAppliance) -> None:
+    """Serve the route."""
+
+    def judge(sighting_id: str) -> Response:
+        sighting = appliance.latest.find(sighting_id)
+        if sighting is None:
+            raise ProblemError(
+                404, f"There is no sighting {sighting_id[:60]} any more; only the last stay."
+            )
+        judgement = _judgement(sighting, body())
+        if judgement.sku and appliance.catalogue.item(judgement.sku) is None:
+            raise ProblemError(422, f"The catalogue has no item {judgement.sku[:100]}.")
+        appliance.judge(judgement)
+        return jsonify(
+            {
+                "sighting": sighting.id,
+                "verdict": judgement.verdict,
+                "sku": judgement.sku or None,
+            }
+        )
+
+    app.add_url_rule(
+        "/api/sightings/<sighting_id>/verdict",
+        view_func=judge,
+        methods=["POST"],
+        provide_automatic_options=False,
+    )
+
+
+def _judgement(sighting: Sighting, given: dict[str, object]) -> Judgement:
+    """Read a judgement.
+
+    Raises:
+        ProblemError: 400, it is none; 409, there was nothing to judge.
+    """
+    if sighting.verdict is Verdict.NOTHING:
+        raise ProblemError(409, "Nothing was there, so there is no answer to judge.")
+    match given:
+        case {"verdict": "right" | "wrong" as verdict, **rest} if not rest:
+            return Judgement(sighting, verdict)
+        case {"verdict": "item", "sku": str(sku), **rest} if not rest and sku:
+            if len(sku) > LONGEST_SKU:
+                raise ProblemError(400, f"The sku is longer than {LONGEST_SKU} letters.")
+            return Judgement(sighting, "item", sku)
+    raise ProblemError(400, f"That is no verdict. {WANTED}")
