@@ -151,10 +151,11 @@ def _print_expected(result: Evaluation, calibration: Calibration) -> None:
             table.add_row(name, *(f"{100 * share:.1f}" for share in cells))
     Console().print(table)
     if result.held is not None:
+        points = 100 * calibration.uncertainty
         click.echo(
-            "the prediction held: all within 5 points"
+            f"the prediction held: all within the {points:.0f} points that it left open"
             if result.held
-            else "the prediction did not hold: some are more than 5 points away"
+            else f"the prediction did not hold: some are more than {points:.0f} points away"
         )
     if result.auroc is not None:
         click.echo(f"known above foreign by how sure (AUROC): {result.auroc:.3f}")

@@ -23,7 +23,6 @@ from catalog.sources.folders import read_folder
 from catalog.sources.source import DEFAULT_READING, ReadOptions
 from catalog.sources.walk import pictures_below
 
-TOLERANCE = 0.05  # by how much a measured share may differ from the predicted one
 NOTHING_CLAIMED = ("unknown", "perhaps")  # fields of `OutcomeShares`
 LIKE_A_COPY = 0.8  # cosine similarity of the nearest photo from which it may be the same photo
 
@@ -66,7 +65,7 @@ class Evaluation:
         known: Outcomes for photos of things in the catalogue.
         foreign: Outcomes for photos of other things, those of the foreign folder included.
         foreign_asked: Number of photos of other things.
-        held: Whether `known` and `foreign` are within 5 points of the bundle's prediction. The
+        held: Whether `known` and `foreign` are as near to the bundle's prediction as it says. The
             bundle predicts for two kinds of other things; `foreign` has to agree with one of them.
         auroc: Probability that a thing in the catalogue gets a higher confidence than another.
         calibration_error: Expected calibration error of the confidence. Photos of other things
@@ -247,7 +246,7 @@ def _summary(
     return _Summary(
         known=known_shares,
         foreign=foreign_shares,
-        held=all(value <= TOLERANCE for value in distances),
+        held=all(value <= predicted.uncertainty for value in distances),
         auroc=auroc(_confidences(known), _confidences(foreign)) if known and foreign else None,
         calibration_error=calibration_error(
             _confidences(answers),
