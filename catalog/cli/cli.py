@@ -256,10 +256,11 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         "title": manifest.title,
         "items": f"{manifest.items:,}",
         "photos": f"{manifest.photos:,}",
-        "network": f"{manifest.featurizer.name}, {manifest.featurizer.dimensions} dimensions, "
+        "network": manifest.featurizer.name
+        + (", which count {:.0%} and {:.0%}".format(*pair.weights) if pair else "")
+        + f", {manifest.featurizer.dimensions} dimensions, "
         f"{manifest.featurizer.size} pixels (id {manifest.featurizer.id})"
-        + (f", shortened from {projection.dimensions}" if projection else "")
-        + (", which count {:.0%} and {:.0%}".format(*pair.weights) if pair else ""),
+        + (f", shortened from {projection.dimensions}" if projection else ""),
         "search": how + (f" ({index.reason})" if index.reason else ""),
         "local features": f"{manifest.local_features.features:,}"
         if manifest.local_features
