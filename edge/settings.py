@@ -19,6 +19,7 @@ NAME = re.compile("[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?")  # a DNS label, with roo
 FALLBACK_NAME = "visual-search"
 HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 LARGEST_PRIVATE = {4: 8, 6: 7}  # bits of 10.0.0.0/8 and fc00::/7, by the version of IP
+SITE = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 PREFIX = re.compile("(/[A-Za-z0-9._~-]+)*")
 
 
@@ -74,6 +75,15 @@ def _check_network(text: str) -> str:
     return str(network)
 
 
+def _check_site(site: str) -> str:
+    if not SITE.fullmatch(site):
+        raise ValueError(
+            f"{site!r} is not a site that may show the page in a frame; write it as "
+            "https://www.shop.example or http://192.168.1.5:8123, without a path"
+        )
+    return site
+
+
 def _listed(value: Any) -> Any:
     """A list; a text, as of an environment variable, holds its parts with commas between."""
     if isinstance(value, str):
@@ -87,6 +97,7 @@ HostNames = Annotated[
 Networks = Annotated[
     tuple[Annotated[str, AfterValidator(_check_network)], ...], BeforeValidator(_listed)
 ]
+Sites = Annotated[tuple[Annotated[str, AfterValidator(_check_site)], ...], BeforeValidator(_listed)]
 
 
 class EdgeSettings(Section):
@@ -113,6 +124,7 @@ class EdgeSettings(Section):
     certificate: UserPath | None = None  # with tls, PEM; the device makes one where it is absent
     key: UserPath | None = None
     kiosk: bool = False  # the device's own screen offers visitors no way out of the page
+    frame_ancestors: Sites = ()  # sites that may show the page in a frame
     show_address: bool = True  # on the device's own screen, with `lan`
     read_text: Literal["off", "when unsure", "always"] = "when unsure"  # with the extra `text`
     foreign_share: float = Field(0.2, ge=0.01, le=0.9)  # of what is shown: not in the catalogue

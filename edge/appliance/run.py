@@ -126,7 +126,12 @@ def run(
         announcement=announcement,
         trusted=settings.trusted_networks,
         tls=tls,
-        appearance=Appearance(look or PageSettings(), settings.kiosk, settings.show_address),
+        appearance=Appearance(
+            look or PageSettings(),
+            settings.kiosk,
+            settings.show_address,
+            settings.frame_ancestors,
+        ),
         state_folder=state_folder,
     )
     server = Server(

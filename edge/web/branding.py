@@ -30,11 +30,13 @@ class Appearance:
         look: The shop's own look and language.
         kiosk: Whether the device's own screen offers visitors no way out of the page.
         show_address: Whether the device's own screen shows the page's address in the network.
+        frame_ancestors: The sites that may show the page in a frame, as "https://shop.example".
     """
 
     look: PageSettings = field(default_factory=PageSettings)
     kiosk: bool = False
     show_address: bool = True
+    frame_ancestors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from flask import Flask, render_template, request
+from flask import Flask, Response, render_template, request
 from markupsafe import Markup
 
 from edge.web.branding import Appearance
 from edge.web.languages import FROM_RIGHT_TO_LEFT, LANGUAGES, choose_language, sentences
+from edge.web.security import CONTENT_SECURITY_POLICY
 
 
 def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
@@ -44,6 +45,17 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             return "everywhere"
         return "own-screen" if appearance.kiosk else ""
 
+    def allow_frames(response: Response) -> Response:
+        """Let the settings' sites show the page, and nothing else of this device, in a frame."""
+        if request.endpoint == "show_page" and appearance.frame_ancestors:
+            sites = " ".join(appearance.frame_ancestors)
+            policy = CONTENT_SECURITY_POLICY.replace(
+                "frame-ancestors 'none'", f"frame-ancestors {sites}"
+            )
+            response.headers["Content-Security-Policy"] = policy
+        return response
+
+    app.after_request(allow_frames)
     app.add_url_rule("/", view_func=show_page)
 
 

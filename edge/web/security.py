@@ -71,7 +71,10 @@ def protect(
             raise ProblemError(403, _foreign_site(origin))
 
     def add_headers(response: Response) -> Response:
+        has_own_policy = "Content-Security-Policy" in response.headers  # with its own frames
         for name, value in HEADERS:
+            if has_own_policy and name == "X-Frame-Options":
+                continue
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from catalog.core.errors import SettingsError
 from catalog.recognition.decision import Verdict
 from edge.cli.doctor import _look as look_findings
+from edge.settings import EdgeSettings
 from edge.web.app import create_app
 from edge.web.branding import LARGEST_LOGO, Appearance, read_logo
 from edge.web.colours import DARK_SURFACES, contrast, dark_accent, least_contrast, light_accent
@@ -157,3 +158,25 @@ def menus_are_refused(page: Page) -> bool:
         (way) => !document.querySelector(".title").dispatchEvent(
             new Event(way, { bubbles: true, cancelable: true })))""")
     return refused
+
+
+def test_only_named_sites_show_the_page_in_a_frame() -> None:
+    """That holds for the page alone: the staff's area is never in a frame."""
+    sites = EdgeSettings(frame_ancestors="https://a.example, http://192.168.1.5:8123")  # type: ignore[arg-type]  # as of an environment variable
+    appearance = Appearance(frame_ancestors=sites.frame_ancestors)
+    client = create_app(StandInDevice(), appearance=appearance).test_client()
+    headers = client.get("/").headers
+    allowed = "frame-ancestors https://a.example http://192.168.1.5:8123"
+    assert headers["Content-Security-Policy"].endswith(allowed)
+    assert "X-Frame-Options" not in headers
+    for path in ("/staff", "/plain", "/api/latest"):
+        headers = client.get(path).headers
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("site", ["*", "https://a.example/path", "a.example; script-src *", "null"])
+def test_sites_that_are_none(site: str) -> None:
+    """They are refused: the text stands in a header."""
+    with pytest.raises(ValueError, match="is not a site"):
+        EdgeSettings(frame_ancestors=(site,))
