@@ -1,7 +1,7 @@
 // The panel that shows one view after the other, each as large as there is room for.
 
 const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
-const SMALLEST = 5; // the last step of [data-fit] in answer.css
+const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5"]; // see answer.css
 
 const REFILLED = "is-refilled";
 
@@ -31,12 +31,11 @@ export class Panel {
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
-    view.classList.remove(REFILLED);
+    view.classList.remove(REFILLED, ...STEPS);
     let step = 0;
-    view.dataset.fit = step;
-    while (isCut(view) && step < SMALLEST) {
+    while (isCut(view) && step < STEPS.length) {
+      view.classList.add(STEPS[step]);
       step += 1;
-      view.dataset.fit = step;
     }
     view.classList.toggle(REFILLED, step > 1); // a later step may have made room for some attributes
     if (isCut(view)) view.classList.remove(REFILLED);
