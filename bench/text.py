@@ -1,6 +1,7 @@
 """Measure what reading the words on things gains, and what it costs.
 
-    python -m bench.text [--pairs 50] [--showings 5] [--unpictured 200] [--foreign 50] [--photos]
+    python -m bench.text [--pairs 50] [--showings 5] [--unpictured 200] [--foreign 50]
+                         [--items 10000] [--photos] [--model embedded]
 
 Near twins: ten pairs of the demonstration and drawn pairs that differ by the words on their labels
 only, each item with three photos, before the simulated camera. Items without a photo: drawn
@@ -27,9 +28,11 @@ import cv2
 import numpy as np
 
 from bench.materials import materials
+from bench.words import other_items, write_catalogue
 from catalog.building.build import BuildOptions, build
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.items import Item
+from catalog.bundles.items import Item, Items
+from catalog.bundles.word_evidence import weigh_words
 from catalog.core.photos import decode
 from catalog.core.settings import CatalogSettings
 from catalog.networks.models import open_model
@@ -49,6 +52,8 @@ RESULTS = Path("bench-results")
 SEED = 93_001
 PHOTOS = 3  # of each twin
 DEMONSTRATION_PAIRS = 10
+TITLES = 20  # that are weighed
+NOISE_LINES = ("ingredlents: water, sugar", "best before see lid", "xqzptlk", "0800 123456", "NEW")
 SYLLABLES = "ba ke lo mi nu ra se ti vo za dri fel gan hol pra sten".split()
 VARIETIES = (
     "Mild Strong Dark Light Sweet Salted Natural Organic Classic Special Summer Winter Vanilla "
@@ -200,6 +205,20 @@ def groceries(folder: Path, root: Path, model: str, reading: TextReading) -> dic
     return results
 
 
+def weighing(folder: Path, count: int) -> dict[str, object]:
+    """Time the weighing of words in a catalogue of many items."""
+    write_catalogue(folder, count)
+    items = Items(folder / "items.db", folder / "pictures.db", folder / "words.db")
+    took = []
+    for item in other_items(TITLES):
+        lines = [item.title, *item.attributes.values(), *NOISE_LINES]
+        start = time.thread_time()
+        weigh_words(items, [], lines)
+        took.append((time.thread_time() - start) * 1000)
+    items.close()
+    return {f"weighing, {count} items": {"ms": float(np.median(took)), "worst_ms": max(took)}}
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -207,6 +226,7 @@ def main() -> None:
     parser.add_argument("--showings", type=int, default=5, help="of each of them")
     parser.add_argument("--unpictured", type=int, default=200, help="items without a photo")
     parser.add_argument("--foreign", type=int, default=50, help="packages of no catalogue")
+    parser.add_argument("--items", type=int, default=10_000, help="to weigh words among")
     parser.add_argument("--photos", action="store_true", help="ask for groceries, too")
     parser.add_argument("--model", default="embedded", help="for the groceries")
     arguments = parser.parse_args()
@@ -220,6 +240,8 @@ def main() -> None:
             results |= near_twins(folder, arguments.pairs, arguments.showings, reading)
         if arguments.unpictured:
             results |= without_photos(folder, arguments.unpictured, arguments.foreign, reading)
+        if arguments.items:
+            results |= weighing(folder, arguments.items)
         if root is not None:
             results |= groceries(folder, root, arguments.model, reading)
     for what, counts in results.items():
