@@ -1,7 +1,7 @@
 """Measure what reading the words on things gains, and what it costs.
 
     python -m bench.text [--pairs 50] [--showings 5] [--unpictured 200] [--foreign 50]
-                         [--items 10000] [--photos] [--model embedded]
+                         [--read 20] [--items 10000] [--photos] [--model embedded]
 
 Near twins: ten pairs of the demonstration and drawn pairs that differ by the words on their labels
 only, each item with three photos, before the simulated camera. Items without a photo: drawn
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import ctypes
 import json
 import resource
 import sys
@@ -36,15 +37,18 @@ from catalog.bundles.word_evidence import weigh_words
 from catalog.core.photos import decode
 from catalog.core.settings import CatalogSettings
 from catalog.networks.models import open_model
+from catalog.networks.text_reader import TextReader
 from catalog.recognition.decision import Verdict
 from catalog.sources.source import SourceItem
 from catalog.synthetic.assortment import LINES
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.items import drawn_items, twins
 from catalog.synthetic.photos import photograph
+from edge.health import rss_bytes
 from edge.sighting import Box, Image
 from edge.simulator.simulator import showings
 from edge.vision.fixed_scene import FixedScene
+from edge.vision.images import cut
 from edge.vision.picture_search import search_picture
 from edge.vision.text_reading import NO_READING, TextReading
 
@@ -205,6 +209,23 @@ def groceries(folder: Path, root: Path, model: str, reading: TextReading) -> dic
     return results
 
 
+def reading_cost(count: int) -> dict[str, object]:
+    """Measure what reading some drawn things costs: processor time, and memory in MB."""
+    pictures = [
+        image if box is None else cut(image, box)
+        for _, image, box in looks([*drawn_pair(30_000), *drawn_pair(30_001)], count, SEED + 3)
+    ]
+    reader, before, took, most = TextReader(), rss_bytes(), [], 0
+    for picture in pictures:
+        start = time.thread_time()
+        reader.read(picture)
+        took.append((time.thread_time() - start) * 1000)
+        most = max(most, rss_bytes())
+    ctypes.CDLL(None).malloc_trim(0)  # as a device does every ten seconds
+    added = {"added_mb": (rss_bytes() - before) >> 20, "at_most_mb": (most - before) >> 20}
+    return {f"reading {count} things": {"ms": float(np.median(took)), **added}}
+
+
 def weighing(folder: Path, count: int) -> dict[str, object]:
     """Time the weighing of words in a catalogue of many items."""
     write_catalogue(folder, count)
@@ -226,6 +247,9 @@ def main() -> None:
     parser.add_argument("--showings", type=int, default=5, help="of each of them")
     parser.add_argument("--unpictured", type=int, default=200, help="items without a photo")
     parser.add_argument("--foreign", type=int, default=50, help="packages of no catalogue")
+    parser.add_argument(
+        "--read", type=int, default=20, help="things, to measure what reading costs"
+    )
     parser.add_argument("--items", type=int, default=10_000, help="to weigh words among")
     parser.add_argument("--photos", action="store_true", help="ask for groceries, too")
     parser.add_argument("--model", default="embedded", help="for the groceries")
@@ -240,6 +264,8 @@ def main() -> None:
             results |= near_twins(folder, arguments.pairs, arguments.showings, reading)
         if arguments.unpictured:
             results |= without_photos(folder, arguments.unpictured, arguments.foreign, reading)
+        if arguments.read:
+            results |= reading_cost(arguments.read)
         if arguments.items:
             results |= weighing(folder, arguments.items)
         if root is not None:
