@@ -22,6 +22,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from catalog.bundles.items import Item, Items, Photo
 from catalog.bundles.manifest import MANIFEST, Manifest, read_manifest, verify
 from catalog.bundles.match import Match
+from catalog.bundles.overlay import Additions, Overlay
 from catalog.bundles.text_search import FILE as WORDS_FILE
 from catalog.bundles.word_evidence import weigh_words
 from catalog.core import arrays
@@ -91,6 +93,7 @@ class Bundle:
                 wccn.read(path / wccn.FILE, dimensions) if wccn.FILE in manifest.files else None
             )
             self._scorers: dict[bool, CandidateScorer] = {}
+            self._overlay = Overlay(self._names, manifest.photos)
             self._making = threading.Lock()  # what is made at its first use is made once
             # Whoever forgets to close it does not keep the shelf from removing it for ever.
             self._close = weakref.finalize(self, opened.pop_all().close)
@@ -166,10 +169,12 @@ class Bundle:
 
     def similar(self, sku: str, count: int) -> list[Item]:
         """Find the `count` items whose photos are most like those of an item, best first."""
-        rows = [photo.number for photo in self.photos(sku)]
-        if not rows:
+        rows = [photo.number for photo in self.items.photos(sku)]
+        own = self._vectors[rows].astype(np.float32) if rows else ()
+        vectors = [*own, *self._overlay.vectors(sku)]
+        if not vectors:
             return []
-        mean = self._vectors[rows].astype(np.float32).mean(axis=0)
+        mean = np.mean(vectors, axis=0)
         vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
         found = (self.item(match.sku) for match in self.search(vector, count + 1))
         return [item for item in found if item is not None and item.sku != sku][:count]
@@ -198,15 +203,17 @@ class Bundle:
             foreign_share: The share of foreign things among the queries, above 0 and below 1; by
                 default the one that the calibration is stated for.
         """
-        features = self._scorer(exact=exact).score(vector, query)
+        overlay = self._overlay  # read once: another thread may replace it
+        scorer = overlay.scorer(self._scorer(exact=exact), exact=exact)
+        features = scorer.score(vector, query)
         calibration = self.manifest.calibration
         confidences = calibration.model.confidences(features)
         if foreign_share is not None:
             confidences = at_foreign_share(confidences, calibration.foreign_share, foreign_share)
         return [
             Match(
-                self._names[features.items[place]],
-                int(features.photos[place]),
+                overlay.names[features.items[place]],
+                overlay.number(int(features.photos[place])),
                 min(1.0, max(-1.0, float(features.cosines[place]))),
                 float(confidences[place]),
             )
@@ -221,9 +228,18 @@ class Bundle:
             lines: The lines of text on the thing.
 
         Returns:
-            These items and others that have the words, the likeliest first.
+            These items and others that have the words, the likeliest first. Added items keep
+            their confidence, but for what all need to be at most 1 together.
         """
-        return weigh_words(self.items, found, lines)
+        own = [match for match in found if self._overlay.item(match.sku) is not None]
+        known = [match for match in found if match not in own]
+        weighed = [*own, *weigh_words(self.items, known, lines)]
+        together = sum(match.confidence or 0.0 for match in weighed)
+        if own and together > 1:
+            weighed = [
+                replace(match, confidence=(match.confidence or 0.0) / together) for match in weighed
+            ]
+        return sorted(weighed, key=lambda match: -(match.confidence or 0.0))
 
     def confidences_of_photo(self, photo: int) -> dict[str, float]:
         """Return the confidence in each item if a stored photo were a new query.
@@ -267,21 +283,39 @@ class Bundle:
             if not all(value is not None and 0 <= value <= 1 for value in confidences):
                 raise BundleError(f"{self.path}: the confidence of its answers is no probability")
 
+    def add(self, additions: Additions) -> None:
+        """Answer with a device's own items and photos, too, in place of those added before."""
+        self._overlay = Overlay(self._names, self.manifest.photos, additions)
+
     def item(self, sku: str) -> Item | None:
         """Return the item with this sku, or None."""
-        return self.items.get(sku)
+        return self.items.get(sku) or self._overlay.item(sku)
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
-        """Find items by words of their title, sku or attributes; see `TextSearch.find`."""
-        return self.items.find(text, limit)
+        """Find items by words of their title, sku or attributes; see `TextSearch.find`.
+
+        Added items come first: they are few, and were added because somebody asks for them.
+        """
+        return [*self._overlay.find(text), *self.items.find(text, limit)][:limit]
 
     def photos(self, sku: str) -> list[Photo]:
-        """Return the photos of an item."""
-        return self.items.photos(sku)
+        """Return the photos of an item, those that were added last."""
+        return [*self.items.photos(sku), *self._overlay.photos(sku)]
 
     def thumbnail(self, number: int) -> bytes | None:
         """Return the JPEG thumbnail of a photo, or None."""
-        return self.items.thumbnail(number)
+        if number < self.manifest.photos:
+            return self.items.thumbnail(number)
+        return self._overlay.thumbnail(number)
+
+    def with_code(self, spellings: Sequence[str]) -> Item | None:
+        """Return the item whose sku, or one of whose codes, is among `spellings`, or None."""
+        return self.items.with_code(spellings) or self._overlay.with_code(spellings)
+
+    @property
+    def may_have_codes(self) -> bool:
+        """Whether a code may name an item."""
+        return self.items.may_have_codes or self._overlay.may_have_codes
 
     def _scorer(self, *, exact: bool) -> CandidateScorer:
         index = self.index(exact=exact)

@@ -239,6 +239,13 @@ def can_be_read(item: Item) -> bool:
     return item.title not in names or any(key.replace(",", "") in CODE_ATTRIBUTES for key in codes)
 
 
+def codes_of(item: Item) -> Iterator[str]:
+    """Yield the codes of an item that is in no database yet; see `Items.with_code`."""
+    for name, text in item.attributes.items():
+        if name.lower().replace("g:", "").replace("_", " ").replace(",", "") in CODE_ATTRIBUTES:
+            yield from _codes_in(text)
+
+
 def _codes_in(text: str) -> Iterator[str]:
     """The codes in an attribute: its words, and a number written in groups, as on an ISBN."""
     yield from text.split()

@@ -7,7 +7,9 @@ found it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from catalog.recognition import wccn
 from catalog.recognition.colours import similarity as colour_similarity
 from catalog.recognition.descriptors import Descriptors
 from catalog.recognition.index import Index
+from catalog.recognition.joined import NO_FEATURES, JoinedIndex, JoinedRows, JoinedStore
+from catalog.recognition.local_features.extract import LocalFeatures
 from catalog.recognition.local_features.geometric_verification import count_inliers
 from catalog.recognition.local_features.store import LocalFeatureStore, Votes
 
@@ -138,6 +142,34 @@ class CandidateScorer:
                 table[place, -2:] = self._local(item, rows, cosines, query, votes, unread)
         nearest = table[:, 0].astype(np.float32)
         return MatchFeatures(np.array(items, np.int64), photos, nearest, table)
+
+    def with_more(
+        self,
+        vectors: Vectors,
+        owners: Rows,
+        colours: NDArray[np.uint8],
+        local_features: Sequence[LocalFeatures | None],
+    ) -> CandidateScorer:
+        """Return a scorer over these photos and m further ones, which follow them.
+
+        Args:
+            vectors: Their embeddings, float32 (m, d).
+            owners: The item number of each, int64 (m,); new items' numbers follow these ones'.
+            colours: Their colour histograms, uint8 (m, 256).
+            local_features: Their local features; used where the catalogue has some.
+        """
+        stored, count = vectors.astype(np.float16), len(self._owners)
+        store = None
+        if self._store is not None:
+            store = JoinedStore(self._store, count, [own or NO_FEATURES for own in local_features])
+        return CandidateScorer(
+            cast(NDArray[np.float16], JoinedRows(self._vectors, stored)),
+            JoinedIndex(self._index, count, stored),
+            np.concatenate([self._owners, owners]),
+            cast(NDArray[np.uint8], JoinedRows(self._colours, colours)),
+            store,
+            self.transform,
+        )
 
     def rows(self, item: int, excluded: Mask | None = None) -> Rows:
         """Return the photo numbers of an item."""

@@ -49,6 +49,11 @@ class LocalFeatures:
         """Return the codes as float32 (n, 32), of length about 1."""
         return self.codes.astype(np.float32) / np.float32(SCALE)
 
+    @cached_property
+    def words(self) -> NDArray[np.int64]:
+        """Return the word (n,) of each code; see `store`."""
+        return words_of(self.codes)
+
     def to_bytes(self) -> bytes:
         """Return bytes for the build cache; see `from_bytes`."""
         return np.hstack([self.codes.view(np.uint8), self.places]).tobytes()
@@ -82,6 +87,26 @@ def basis() -> Basis:
     """Return the shipped basis."""
     with np.load(BASIS, allow_pickle=False) as data:
         return Basis(*(data[name].astype(np.float32) for name in ("mean", "axes", "words")))
+
+
+def words_of(codes: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Return the word (n,) of each code, int8 (n, 32)."""
+    first, second = (
+        half.argmin(1).astype(np.int64) for half in distances(codes.astype(np.float32) / SCALE)
+    )
+    return np.asarray(first * basis().words.shape[1] + second)
+
+
+def distances(codes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return the squared distances (n, k) of both halves of each code from the centres.
+
+    A constant for each code is left out.
+    """
+    centres = basis().words / SCALE
+    return [
+        np.square(words).sum(1) - 2 * half @ words.T
+        for half, words in zip(np.hsplit(codes, 2), centres, strict=True)
+    ]
 
 
 def extract_local_features(image: Picture, most: int) -> LocalFeatures:

@@ -24,7 +24,13 @@ from numpy.typing import NDArray
 from catalog.core.arrays import read
 from catalog.core.errors import BundleError
 from catalog.core.vectors import Rows
-from catalog.recognition.local_features.extract import DIMENSIONS, SCALE, LocalFeatures, basis
+from catalog.recognition.local_features.extract import (
+    DIMENSIONS,
+    LocalFeatures,
+    basis,
+    distances,
+    words_of,
+)
 
 FOLDER = "printed"
 FILES = tuple(
@@ -79,6 +85,19 @@ class LocalFeatureStore:
         rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
         return LocalFeatures(self.codes[rows], self._places[rows])
 
+    def stored_near(
+        self, code: NDArray[np.float32], words: Rows
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the features stored under some words: their photos, and their similarities.
+
+        Args:
+            code: The code that they are compared with, float32 (32,) of length 1.
+            words: The words (n,).
+        """
+        slices = [slice(*self._words[word : word + 2]) for word in words]
+        found = np.concatenate([self._photos[place] for place in slices])
+        return found, np.concatenate([self.codes[place] for place in slices]) @ code
+
     def votes(
         self, query: LocalFeatures, owners: Rows, excluded: NDArray[np.bool_] | None = None
     ) -> tuple[Votes, Votes]:
@@ -100,9 +119,7 @@ class LocalFeatureStore:
         voters = query.vectors[:VOTERS]
         voted_photos, weights, voter_numbers = [], [], []
         for number, (code, words) in enumerate(zip(voters, _nearest_words(voters), strict=True)):
-            slices = [slice(*self._words[word : word + 2]) for word in words]
-            found = np.concatenate([self._photos[place] for place in slices])
-            similarities = np.concatenate([self.codes[place] for place in slices]) @ code
+            found, similarities = self.stored_near(code, words)
             if excluded is not None:
                 present = ~excluded[found]
                 found, similarities = found[present], similarities[present]
@@ -154,7 +171,7 @@ class LocalFeatureWriter:
         words = np.empty(count, np.int32)
         for at in range(0, count, AT_ONCE):
             part = unordered[at : at + AT_ONCE]
-            words[at : at + AT_ONCE] = _words(LocalFeatures.from_bytes(part.tobytes()).codes)
+            words[at : at + AT_ONCE] = words_of(LocalFeatures.from_bytes(part.tobytes()).codes)
         order = np.argsort(words, kind="stable").astype(np.int32)
         photos = np.repeat(np.arange(len(self._counts), dtype=np.int32), self._counts)
         rows = np.empty(count, np.int32)
@@ -189,33 +206,10 @@ class LocalFeatureWriter:
 
 def _nearest_words(codes: NDArray[np.float32]) -> Rows:
     """Return the words (n, 9) nearest to each code, float32 (n, 32) of length 1."""
-    first, second = (
-        np.argpartition(distances, PROBES, 1)[:, :PROBES] for distances in _distances(codes)
-    )
+    first, second = (np.argpartition(half, PROBES, 1)[:, :PROBES] for half in distances(codes))
     size = basis().words.shape[1]
     pairs = first[:, :, None].astype(np.int64) * size + second[:, None, :]
     return pairs.reshape(len(codes), PROBES * PROBES)
-
-
-def _words(codes: NDArray[np.int8]) -> Rows:
-    """Return the word (n,) of each code, int8 (n, 32)."""
-    first, second = (
-        distances.argmin(1).astype(np.int64)
-        for distances in _distances(codes.astype(np.float32) / SCALE)
-    )
-    return np.asarray(first * basis().words.shape[1] + second)
-
-
-def _distances(codes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return the squared distances (n, k) of both halves of each code from the centres.
-
-    A constant for each code is left out.
-    """
-    centres = basis().words / SCALE
-    return [
-        np.square(words).sum(1) - 2 * half @ words.T
-        for half, words in zip(np.hsplit(codes, 2), centres, strict=True)
-    ]
 
 
 def _sum_votes(target: Rows, weight: Votes, voter: Rows, count: int) -> Votes:

@@ -1,0 +1,171 @@
+"""What a device adds to an open bundle: items of its own, and further photos of items.
+
+The bundle's files stay as they are. The additions are held in memory beside them, and answers are
+found among both, by the same match features and with the same confidence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from catalog.bundles.items import Item, Photo, codes_of
+from catalog.core.vectors import Vectors
+from catalog.recognition.candidates import CandidateScorer
+from catalog.recognition.descriptors import Descriptors
+
+
+@dataclass(frozen=True)
+class AddedPhoto:
+    """A photo that the device added.
+
+    Attributes:
+        id: Its number among all photos that the device ever added, from 0.
+        sku: Its item: one of the bundle's, or one that is added with it.
+        vector: Its embedding by the bundle's featurizer, float32 (d,).
+        descriptors: Its colours and local features.
+        width, height: Its size in pixels.
+        sha256: The digest of its file.
+        instead: The number of the bundle's photo that is shown in its place; None to show itself.
+    """
+
+    id: int
+    sku: str
+    vector: Vectors
+    descriptors: Descriptors
+    width: int
+    height: int
+    sha256: str
+    instead: int | None = None
+
+
+@dataclass(frozen=True)
+class Additions:
+    """Items and photos of a device's own.
+
+    Attributes:
+        items: Items that the bundle does not hold.
+        photos: Photos of these, and of the bundle's items.
+        thumbnail: Gives the JPEG of an added photo by its id; None where there is none any more.
+    """
+
+    items: tuple[Item, ...] = ()
+    photos: tuple[AddedPhoto, ...] = ()
+    thumbnail: Callable[[int], bytes | None] = field(default=lambda photo: None)
+
+
+NOTHING = Additions()
+
+
+class Overlay:
+    """A device's additions to a bundle. It never changes; another one replaces it.
+
+    Attributes:
+        names: The sku of each item by its number: the bundle's, then those that are added.
+
+    Args:
+        names: The skus of the bundle's items, by item number.
+        count: How many photos the bundle has.
+        additions: What is added. Photos of an item that is neither among `names` nor added are
+            left out, and so are items without photos.
+    """
+
+    def __init__(self, names: Sequence[str], count: int, additions: Additions = NOTHING) -> None:
+        self._count = count
+        self._thumbnail = additions.thumbnail
+        with_photos = {photo.sku for photo in additions.photos}
+        self._items = {item.sku: item for item in additions.items if item.sku in with_photos}
+        self.names = [*names, *self._items] if self._items else names
+        numbers = {sku: number for number, sku in enumerate(self.names)}
+        self._photos = [photo for photo in additions.photos if photo.sku in numbers]
+        self._owners = np.array([numbers[photo.sku] for photo in self._photos], np.int64)
+        self._codes = {code: sku for sku, item in self._items.items() for code in codes_of(item)}
+        self._scorers: dict[bool, CandidateScorer] = {}
+        self._making = threading.Lock()
+
+    def scorer(self, plain: CandidateScorer, *, exact: bool) -> CandidateScorer:
+        """Return the scorer over the bundle's photos and the added ones.
+
+        Args:
+            plain: The bundle's own scorer.
+            exact: Whether that one compares every vector.
+        """
+        if not self._photos:
+            return plain
+        with self._making:
+            if exact not in self._scorers:
+                photos = self._photos
+                self._scorers[exact] = plain.with_more(
+                    np.stack([photo.vector for photo in photos]),
+                    self._owners,
+                    np.stack([photo.descriptors.colours for photo in photos]),
+                    [photo.descriptors.local_features for photo in photos],
+                )
+            return self._scorers[exact]
+
+    def number(self, row: int) -> int:
+        """Return the number of the photo to show for a row of the scorer.
+
+        No other photo ever has the number of an added one.
+        """
+        if row < self._count:
+            return row
+        photo = self._photos[row - self._count]
+        return self._count + photo.id if photo.instead is None else photo.instead
+
+    def item(self, sku: str) -> Item | None:
+        """Return the added item with this sku, or None."""
+        return self._items.get(sku)
+
+    def find(self, text: str) -> list[Item]:
+        """Find added items whose words hold all words of a text."""
+        wanted = text.casefold().split()
+        return [
+            item
+            for item in self._items.values()
+            if all(word in _text(item) for word in wanted) and wanted
+        ]
+
+    def with_code(self, spellings: Iterable[str]) -> Item | None:
+        """Return the added item whose sku, or one of whose codes, is among `spellings`."""
+        for text in spellings:
+            item = self._items.get(text) or self._items.get(self._codes.get(text, ""))
+            if item is not None:
+                return item
+        return None
+
+    @property
+    def may_have_codes(self) -> bool:
+        """Whether a code may name an added item."""
+        return bool(self._codes)
+
+    def photos(self, sku: str) -> list[Photo]:
+        """Return the added photos of an item that are shown."""
+        return [
+            Photo(
+                self._count + photo.id,
+                sku,
+                f"own/{photo.id}.jpg",
+                photo.width,
+                photo.height,
+                photo.sha256,
+            )
+            for photo in self._photos
+            if photo.sku == sku and photo.instead is None
+        ]
+
+    def vectors(self, sku: str) -> list[Vectors]:
+        """Return the vectors of the added photos of an item, float32 (d,) each."""
+        return [photo.vector for photo in self._photos if photo.sku == sku]
+
+    def thumbnail(self, number: int) -> bytes | None:
+        """Return the JPEG of an added photo, or None."""
+        return None if number < self._count else self._thumbnail(number - self._count)
+
+
+def _text(item: Item) -> str:
+    parts = (item.title, item.sku, item.location, *item.attributes.values())
+    return " ".join(parts).casefold()
