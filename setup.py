@@ -58,6 +58,7 @@ setup(
         "edge.cameras",
         "edge.cli",
         "edge.simulator",
+        "edge.taught",
         "edge.vision",
         "edge.web",
         "edge.web.staff",

@@ -159,6 +159,14 @@ class Judgement:
     sku: str = ""
 
     @property
+    def named(self) -> str:
+        """The item that the thing is for sure; empty where that was not said."""
+        if self.verdict == "item":
+            return self.sku
+        right = self.verdict == "right" and self.sighting.verdict is Verdict.MATCH
+        return self.sighting.matches[0].item.sku if right else ""
+
+    @property
     def in_catalogue(self) -> bool | None:
         """Whether the thing is in the catalogue; None where only the items shown are ruled out.
 

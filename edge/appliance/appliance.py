@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 
 from catalog.bundles.bundle import Bundle
+from catalog.core.errors import VisualSearchError
 from catalog.core.state import Phase, SyncState, read_sync_state
 from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.judgements import Judgements
@@ -26,6 +27,7 @@ from edge.counters import CounterSnapshot
 from edge.errors import NoCatalogueError
 from edge.settings import EdgeSettings
 from edge.sighting import Box, Image, Judgement, Sighting
+from edge.taught.taught import open_taught
 from edge.vision.picture_search import Observation
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.web.interfaces import CameraStatus
@@ -72,7 +74,12 @@ class Appliance:
         )
         self._learner = ShareLearner(state_folder, settings.foreign_share)
         self._judgements = Judgements(state_folder) if state_folder is not None else None
-        self._loop = RecognitionLoop(settings, self._reader, bundle, recorder, text, self._learner)
+        self.taught = open_taught(state_folder)
+        hearing = (self.taught.collector.observed,) if self.taught is not None else ()
+        self._loop = RecognitionLoop(
+            settings, self._reader, bundle, recorder, text, self._learner, *hearing
+        )
+        self._join_taught(bundle)
         self.latest = self._loop.latest
         self.picture = self._loop.picture
         self._thread = threading.Thread(
@@ -169,6 +176,11 @@ class Appliance:
             self._judgements.add(judgement, time.time())
         self._learner.judge(judgement)
         self._loop.counters.count_judgement(judgement.verdict)
+        self._keep_look(judgement)
+
+    def look_again(self) -> None:
+        """Look anew at what lies before the camera."""
+        self._loop.look_again()
 
     def publish(self, observation: Observation, at: float) -> Sighting:
         """Show what was observed at `at` (Unix seconds) to everybody who watches."""
@@ -250,6 +262,7 @@ class Appliance:
         bundle = self._watcher.take()
         if bundle is None:
             return
+        self._join_taught(bundle)
         self._loop.use(bundle)
         self._failure = ""
         self._write_phase("open", bundle.id)
@@ -257,6 +270,28 @@ class Appliance:
         self.latest.notify()
         if self._recorder is not None:
             self._recorder.catalogue(bundle)
+
+    def _keep_look(self, judgement: Judgement) -> None:
+        """Keep a look as an own photo of the item that staff name, or none of this sighting."""
+        if self.taught is None:
+            return
+        sighting, sku = judgement.sighting, judgement.named
+        try:
+            if sku and sighting.crop_jpeg:
+                self.taught.confirm(sku, sighting.crop_jpeg, sighting.id)
+            else:
+                self.taught.withdraw(sighting.id)
+        except VisualSearchError as error:  # what was said is stored all the same
+            log.warning("the look is not kept: %s", error)
+
+    def _join_taught(self, bundle: Bundle | None) -> None:
+        """Let a bundle that is opened answer with what was taught, too."""
+        if self.taught is None or bundle is None:
+            return
+        try:
+            self.taught.use(bundle)
+        except Exception:  # nothing in that file may stop the device
+            log.exception("what was taught cannot be joined to the catalogue")
 
     def _on_shelf_change(self, phase: Phase, bundle: str, message: str) -> None:
         self._write_phase(phase, bundle, message)

@@ -53,6 +53,7 @@ class RecognitionLoop:
         recorder: Records each sighting and the network's output; None to record nothing.
         text: Reads the words on things.
         learner: Learns the share of foreign things; by default one that keeps nothing.
+        on_observation: Called with each analysed frame and what was observed, before that is told.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class RecognitionLoop:
         recorder: EventRecorder | None = None,
         text: TextReading = NO_READING,
         learner: ShareLearner | None = None,
+        on_observation: Callable[[Frame, Observation], None] = lambda frame, observation: None,
     ) -> None:
         self.latest = Latest()
         self.picture = LivePicture()
@@ -76,10 +78,12 @@ class RecognitionLoop:
         self._learner = learner or ShareLearner(None, settings.foreign_share)
         self._learner.use(lineage(bundle))
         self._recognizer.foreign_share = self._learner.share
+        self._on_observation = on_observation
         self._sequence = 0
         self._failure = ""
         self._failed_searches, self._last_failure = 0, ""  # since the last one that was answered
         self._analysed_at = time.monotonic()
+        self._looks_again = threading.Event()
 
     @property
     def bundle(self) -> Bundle:
@@ -94,6 +98,10 @@ class RecognitionLoop:
     def open_bundle(self) -> Bundle | None:
         """The bundle that is open now; None where none is."""
         return self._recognizer.open_bundle
+
+    def look_again(self) -> None:
+        """Look anew at what lies before the camera, from the next frame on; from any thread."""
+        self._looks_again.set()
 
     def run(self, stopping: threading.Event, before_frame: Callable[[], None]) -> None:
         """Run until `stopping` is set; `before_frame` is called between two frames."""
@@ -114,6 +122,9 @@ class RecognitionLoop:
             if now < next_analysis:
                 continue
             next_analysis = now + self._interval_s
+            if self._looks_again.is_set():
+                self._looks_again.clear()
+                self.forget()
             try:
                 if self._analyse(frame):
                     self._failed_searches = 0
@@ -201,6 +212,7 @@ class RecognitionLoop:
             return False
         self._recognizer.foreign_share = self._learner.share
         observation = self._recognizer.observe(frame)
+        self._on_observation(frame, observation)
         self.counters.count_analysis(observation.timings)
         self.picture.outline = _outline(observation, frame)
         if not observation.thing_unchanged:

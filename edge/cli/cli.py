@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from catalog.core.allocator import bound_memory
-from catalog.core.errors import SurroundingsError, VisualSearchError
+from catalog.core.errors import ContentError, SurroundingsError, VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from edge.settings import EdgeSettings
@@ -231,6 +231,36 @@ def forget(config: Path | None, *, as_json: bool) -> None:
         print_json({"forgotten": [str(file) for file in files]})
     else:
         click.echo("\n".join(f"forgotten: {file}" for file in files) or "nothing was learned yet")
+
+
+@edge.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@as_json
+@click.pass_obj
+def export(config: Path | None, folder: Path, *, as_json: bool) -> None:
+    """Write what the staff taught this device into FOLDER, for 'catalog build'.
+
+    A table, items.csv, with a row for each photo, and the photos. When a catalogue that was built
+    from it becomes active, the device uses that in place of its own items.
+
+    \b
+    Examples:
+      visual-search edge export taught/
+      visual-search catalog build taught/items.csv --out taught.bundle
+    """
+    from edge.taught.export import export_folder
+    from edge.taught.store import FILE, TaughtStore
+
+    taught = load("device", DeviceSettings, config).state / "taught"
+    if not (taught / FILE).exists():
+        raise ContentError("nothing was taught on this device yet")
+    store = TaughtStore(taught)
+    photos = export_folder(store, folder)
+    store.close()
+    if as_json:
+        print_json({"folder": str(folder), "photos": photos})
+    else:
+        click.echo(f"{photos} photos and items.csv in {folder}")
 
 
 def print_addresses(addresses: list[str]) -> None:

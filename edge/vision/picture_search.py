@@ -146,7 +146,7 @@ def read_thing(bundle: Bundle, images: Iterable[Image]) -> CodeReading:
         images: Pictures (h, w, 3) of the thing, BGR uint8, the newest last.
     """
     unknown_gtin = ""
-    for code in read_codes(images) if bundle.items.may_have_codes else ():
+    for code in read_codes(images) if bundle.may_have_codes else ():
         match = _match_by_code(bundle, code)
         if match is not None:
             return CodeReading(code.text, match)
@@ -155,7 +155,7 @@ def read_thing(bundle: Bundle, images: Iterable[Image]) -> CodeReading:
 
 
 def _match_by_code(bundle: Bundle, code: Code) -> Match | None:
-    item = bundle.items.with_code(code.spellings)
+    item = bundle.with_code(code.spellings)
     if item is None:
         return None
     photos = bundle.photos(item.sku)

@@ -223,7 +223,7 @@ class Recognizer:
         observation = replace(
             observation, crop=crop, found=tuple(found), features=features[-1], evidence=said
         )
-        if self.bundle.items.may_have_codes or self._text.wanted(decision):
+        if self.bundle.may_have_codes or self._text.wanted(decision):
             self._answer, self.active = observation, True
         return observation
 
@@ -236,7 +236,7 @@ class Recognizer:
             start = time.perf_counter()
             self._code_images.append(cut(frame.image, scene.box))
             codes = read_thing(self.bundle, self._code_images)
-            if self.bundle.items.may_have_codes:
+            if self.bundle.may_have_codes:
                 timings = replace(timings, code=elapsed_ms(start))
             if codes.match is None and self._text.wanted(self._decision):
                 sharpest = max(self._code_images, key=sharpness)

@@ -49,15 +49,15 @@ def choose_views(
     signatures: list[NDArray[np.float32]] = []
     sharpest = 0.0
     for frame in resting_frames(frames, hold_s, MOST_MOTION, cutter) if count > 0 else ():
-        signature = _signature(frame.image)
-        if any(float(1 - signature @ other) < least_difference for other in signatures):
+        own = signature(frame.image)
+        if any(float(1 - own @ other) < least_difference for other in signatures):
             continue
         sharp = sharpness(frame.image)
         if sharp < sharpest * LEAST_SHARPNESS:
             sharpest *= BLURRED_FACTOR
             continue
         sharpest = max(sharpest, sharp)
-        signatures.append(signature)
+        signatures.append(own)
         yield frame
         if len(signatures) == count:
             return
@@ -124,7 +124,7 @@ def _motion(grey: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.partition(difference, -most)[-most:].mean())
 
 
-def _signature(image: Image) -> NDArray[np.float32]:
+def signature(image: Image) -> NDArray[np.float32]:
     """A small copy in colour as a vector of norm 1 and mean 0, whatever the light."""
     small = cv2.resize(image, (24, 24), interpolation=cv2.INTER_AREA)
     vector = cv2.GaussianBlur(small, (3, 3), 0).astype(np.float32).ravel()

@@ -26,6 +26,7 @@ from edge.web.security import protect
 from edge.web.staff.access import Access
 from edge.web.staff.pin import StaffPin
 from edge.web.staff.status import add_status
+from edge.web.staff.teach import Teach
 from edge.web.streams import Streams, add_streams
 from edge.web.tls import Tls, add_authority, require_tls
 from edge.web.uploads import MOST_BYTES
@@ -84,6 +85,7 @@ def create_app(
     add_item_codes(app, appliance, item_address)
     add_own_address(app, announcement, show=appearance.show_address)
     add_status(app, appliance, state_folder)
+    Teach(appliance).add_to(app)
 
     def add_last_slash() -> Response | None:
         """Send /search to /search/, which the page's relative addresses need."""

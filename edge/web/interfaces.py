@@ -11,6 +11,7 @@ from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Image, Judgement, Sighting
+from edge.taught.taught import Taught
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class ServedAppliance(Protocol):
     picture: LivePicture
     stopping: threading.Event  # set when the appliance stops: all streams must end at once
     lan: bool  # whether the page is offered to the local network too
+    taught: Taught | None  # what the staff taught; None where they cannot
 
     @property
     def catalogue(self) -> ServedCatalogue:
@@ -75,6 +77,10 @@ class ServedAppliance(Protocol):
 
     def camera(self) -> CameraStatus:
         """How the camera is now."""
+        ...
+
+    def look_again(self) -> None:
+        """Look anew at what lies before the camera."""
         ...
 
     def trouble(self) -> str:

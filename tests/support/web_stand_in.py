@@ -22,6 +22,7 @@ from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Judgement, Sighting, Timings
+from edge.taught.taught import Taught
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.branding import Appearance
@@ -175,6 +176,7 @@ class StandInDevice:
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     step: int = 0
     counted: CounterSnapshot = field(default_factory=CounterSnapshot)
+    taught: Taught | None = None
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
@@ -185,6 +187,9 @@ class StandInDevice:
 
     def camera(self) -> CameraStatus:
         return self.camera_now
+
+    def look_again(self) -> None:
+        """Nothing lies there."""
 
     def trouble(self) -> str:
         """Nothing ever is."""

@@ -3,11 +3,20 @@
 import { byId } from "./dom.js";
 import { DeviceCard } from "./staff-device.js";
 import { StaffLink } from "./staff-link.js";
+import { LooksCard } from "./staff-looks.js";
+import { TaughtCard } from "./staff-taught.js";
+import { TeachCard } from "./staff-teach.js";
 
 const SESSION = "api/staff/session";
 
 const link = new StaffLink({ onLeft: () => show({ pin_set: true, token: null, encrypted: true }) });
-const cards = [new DeviceCard(link)];
+const taught = new TaughtCard(link);
+const cards = [
+  new TeachCard(link, { onSaved: () => taught.renew() }),
+  new LooksCard(link, { onJudged: () => taught.renew() }),
+  taught,
+  new DeviceCard(link),
+];
 let setsPin = false;
 
 function complain(error) {

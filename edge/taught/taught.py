@@ -1,0 +1,385 @@
+"""What the device was taught, and how it joins the catalogue that is open.
+
+A taught item rests as soon as the catalogue holds its sku, and comes back where the device goes
+back to a catalogue without it. A photo rests where the catalogue was built from it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
+from catalog.bundles.overlay import AddedPhoto, Additions
+from catalog.core.errors import ContentError, ShelfError, VisualSearchError
+from catalog.core.photos import decode, encode_jpeg, shrink
+from catalog.recognition.descriptors import extract_descriptors
+from catalog.recognition.local_features.extract import PER_PHOTO
+from edge.errors import NoCatalogueError
+from edge.sighting import Image
+from edge.taught.collecting import PICTURE_SIDE, View, ViewCollector
+from edge.taught.store import Features, NewPhoto, TaughtPhoto, TaughtStore
+from edge.vision.picture_search import CROP_SIDE
+
+MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
+JPEG_QUALITY = 90
+AT_ONCE = 16  # photos that a new network sees between two changes of the file
+LONGEST_TEXT = 200  # characters of a title and the like
+LONGEST_SKU = 100
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TaughtItem:
+    """An item with photos of this device's own.
+
+    Attributes:
+        item: The item.
+        photos: Its photos on this device, the oldest first.
+        is_new: Whether the staff made the item; else the catalogue has it.
+        rests: Whether the catalogue holds it now, so that it is found there.
+    """
+
+    item: Item
+    photos: tuple[TaughtPhoto, ...]
+    is_new: bool
+    rests: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the staff want to save: an item of the catalogue, or the fields of a new one."""
+
+    sku: str = ""
+    title: str = ""
+    price: str = ""
+    location: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class Taught:
+    """The taught items and photos of a device. Many threads may use it at once.
+
+    Attributes:
+        collector: Takes the views of what is taught now.
+        store: The file that holds everything.
+
+    Args:
+        folder: The folder of that file.
+
+    Raises:
+        ShelfError: The file cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.store = TaughtStore(folder)
+        self.collector = ViewCollector()
+        self._changing = threading.Lock()
+        self._network = ""
+        self._features: dict[int, Features] = {}  # what this network made, by the photo's id
+        self._bundle: weakref.ref[Bundle] | None = None
+
+    def use(self, bundle: Bundle) -> None:
+        """Join what was taught to a bundle that is opened.
+
+        Photos that its network has not seen yet are embedded on a thread of their own.
+        """
+        with self._changing:
+            network = bundle.featurizer.network_id
+            if network != self._network:
+                self._network, self._features = network, self.store.features(network)
+            self._bundle = weakref.ref(bundle)
+            self._join(bundle)
+            if missing := self._missing():
+                threading.Thread(
+                    target=self._embed, args=(bundle, missing), name="embed-taught", daemon=True
+                ).start()
+
+    def save(self, wish: Wish, views: Sequence[View]) -> Item:
+        """Save the views of a thing; it is found from the next look on.
+
+        Args:
+            wish: Which item it is.
+            views: The views, at least one.
+
+        Returns:
+            The item. It is on the disk.
+
+        Raises:
+            ContentError: The wish names no item, or there is no view or too many.
+            NoCatalogueError: No bundle is open.
+            ShelfError: It cannot be written.
+        """
+        bundle = self._open_bundle()
+        item, is_new = self._wished(bundle, wish)
+        network = bundle.featurizer.network_id
+        seen = [view for view in views if view.network == network]
+        if not seen:
+            raise ContentError("no view was taken yet; hold the thing before the camera")
+        photos = [_new_photo(bundle, view.picture, view.raw) for view in seen]
+        self._keep(bundle, item.sku, item if is_new else None, photos)
+        self.collector.end()
+        return item
+
+    def confirm(self, sku: str, look: bytes, sighting: str) -> bool:
+        """Keep a look as an own photo of its item; whether it was kept.
+
+        Another verdict on the same sighting takes its place. Of too many looks the one that
+        resembles another one most is dropped.
+
+        Args:
+            sku: The item that the look shows.
+            look: The look's JPEG.
+            sighting: The sighting's id.
+
+        Raises:
+            ContentError: There is no such item.
+            NoCatalogueError: No bundle is open.
+            ShelfError: It cannot be written.
+        """
+        bundle = self._open_bundle()
+        item = bundle.item(sku)
+        if item is None:
+            raise ContentError(f"the catalogue has no item {sku[:LONGEST_SKU]}")
+        own = item if bundle.items.get(sku) is None else None
+        self.withdraw(sighting)
+        picture = decode(look, "the look")
+        raw = bundle.featurizer.raw([_as_seen(bundle, picture)])[0]
+        photo = replace(_new_photo(bundle, picture, raw), jpeg=look)
+        (saved,) = self._keep(bundle, sku, own, [photo], sighting)
+        surplus = self._surplus(sku)
+        if surplus is not None:
+            self.remove_photo(surplus)
+        return surplus != saved
+
+    def withdraw(self, sighting: str) -> None:
+        """Remove the photo that a verdict on a sighting left."""
+        photos = [photo.id for photo in self.store.photos() if photo.sighting == sighting]
+        if sighting and photos:
+            self._change(lambda: self.store.remove_photos(photos))
+
+    def remove_photo(self, photo: int) -> bool:
+        """Remove a photo; whether there was one. A taught item without photos goes with it."""
+        known = any(kept.id == photo for kept in self.store.photos())
+        if known:
+            self._change(lambda: self.store.remove_photos([photo]))
+        return known
+
+    def remove_item(self, sku: str) -> bool:
+        """Remove a taught item, or all own photos of an item; whether there was something."""
+        known = any(photo.sku == sku for photo in self.store.photos())
+        if known:
+            self._change(lambda: self.store.remove_item(sku))
+        return known
+
+    def items(self) -> list[TaughtItem]:
+        """All items with photos of this device's own, the newest first.
+
+        Raises:
+            NoCatalogueError: No bundle is open.
+        """
+        bundle = self._open_bundle()
+        own = {item.sku: item for item in self.store.items()}
+        photos: dict[str, list[TaughtPhoto]] = {}
+        for photo in self.store.photos():
+            photos.setdefault(photo.sku, []).append(photo)
+        newest = sorted(photos, key=lambda sku: -photos[sku][-1].id)
+        return [
+            TaughtItem(
+                own.get(sku) or bundle.items.get(sku) or Item(sku, sku),
+                tuple(photos[sku]),
+                is_new=sku in own,
+                rests=sku in own and bundle.items.get(sku) is not None,
+            )
+            for sku in newest
+        ]
+
+    def _open_bundle(self) -> Bundle:
+        bundle = self._bundle() if self._bundle is not None else None
+        if bundle is None or bundle.closed:
+            raise NoCatalogueError("no catalogue is open, so nothing can be taught")
+        return bundle
+
+    def _wished(self, bundle: Bundle, wish: Wish) -> tuple[Item, bool]:
+        """The item that is wished, and whether the staff make it."""
+        sku = wish.sku.strip()
+        if sku:
+            in_catalogue = bundle.items.get(sku)
+            if in_catalogue is not None:
+                return in_catalogue, False
+        taught = next((item for item in self.store.items() if item.sku == sku), None)
+        title = " ".join(wish.title.split()) or (taught.title if taught else "")
+        if not title:
+            raise ContentError("give the thing a name, or choose an item of the catalogue")
+        for text in (title, wish.price, wish.location, *wish.attributes.values()):
+            if len(text) > LONGEST_TEXT or not text.isprintable():
+                raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
+        if len(sku) > LONGEST_SKU or not sku.isprintable() or re.search(r"[/\\]|^\.", sku):
+            raise ContentError(
+                f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
+            )
+        item = Item(
+            sku or f"own-{secrets.token_hex(4)}",
+            title,
+            wish.price.strip() or (taught.price if taught else ""),
+            "",
+            wish.location.strip() or (taught.location if taught else ""),
+            (taught.attributes if taught else {}) | wish.attributes,
+        )
+        return item, True
+
+    def _keep(
+        self,
+        bundle: Bundle,
+        sku: str,
+        item: Item | None,
+        photos: Sequence[NewPhoto],
+        sighting: str = "",
+    ) -> list[int]:
+        with self._changing:
+            network = bundle.featurizer.network_id
+            ids = self.store.save(sku, item, photos, network, sighting)
+            if network == self._network:
+                features = (photo.features for photo in photos)
+                self._features.update(zip(ids, features, strict=True))
+                self._join(bundle)
+            return ids
+
+    def _change(self, change: Callable[[], object]) -> None:
+        """Change the file, and what the open bundle answers with."""
+        with self._changing:
+            change()
+            kept = {photo.id for photo in self.store.photos()}
+            self._features = {id_: made for id_, made in self._features.items() if id_ in kept}
+            bundle = self._bundle() if self._bundle is not None else None
+            if bundle is not None:
+                self._join(bundle)
+
+    def _join(self, bundle: Bundle) -> None:
+        """Let a bundle answer with all that was taught and that its network has seen."""
+        own = {item.sku: item for item in self.store.items()}
+        added, raw = [], []
+        for photo in self.store.photos():
+            features = self._features.get(photo.id)
+            if features is not None and _is_wanted(bundle, photo, own):
+                added.append((photo, features))
+                raw.append(features.raw)
+        vectors = list(bundle.featurizer.vectors(np.stack(raw))) if raw else []
+        bundle.add(
+            Additions(
+                tuple(item for sku, item in own.items() if bundle.items.get(sku) is None),
+                tuple(
+                    AddedPhoto(
+                        photo.id,
+                        photo.sku,
+                        vector,
+                        features.descriptors,
+                        photo.width,
+                        photo.height,
+                        photo.sha256,
+                        _shown_instead(bundle, photo.sku),
+                    )
+                    for (photo, features), vector in zip(added, vectors, strict=True)
+                ),
+                self.store.jpeg,
+            )
+        )
+
+    def _missing(self) -> list[int]:
+        """The photos that the open bundle's network has not seen."""
+        return [photo.id for photo in self.store.photos() if photo.id not in self._features]
+
+    def _embed(self, bundle: Bundle, missing: Sequence[int]) -> None:
+        """Let a new network see all photos, and join them; ends where the bundle is left."""
+        network = bundle.featurizer.network_id
+        try:
+            for at in range(0, len(missing), AT_ONCE):
+                some = missing[at : at + AT_ONCE]
+                made = [(photo, _features(bundle, jpeg)) for photo, jpeg in self._jpegs(some)]
+                with self._changing:
+                    if self._network != network or bundle.closed:
+                        return
+                    self.store.add_features(network, made)
+                    self._features.update(made)
+            with self._changing:
+                if self._network == network and not bundle.closed:
+                    self.store.keep_features_of(network)
+                    self._join(bundle)
+        except VisualSearchError as error:
+            log.error("the taught photos cannot be joined to the catalogue: %s", error)
+
+    def _jpegs(self, photos: Sequence[int]) -> list[tuple[int, bytes]]:
+        found = ((photo, self.store.jpeg(photo)) for photo in photos)
+        return [(photo, jpeg) for photo, jpeg in found if jpeg is not None]
+
+    def _surplus(self, sku: str) -> int | None:
+        """The confirmed look of an item that resembles another one most, if there are too many."""
+        confirmed = [
+            photo.id
+            for photo in self.store.photos()
+            if photo.sku == sku and photo.kind == "confirmed" and photo.id in self._features
+        ]
+        if len(confirmed) <= MOST_CONFIRMED:
+            return None
+        raw = np.stack([self._features[photo].raw for photo in confirmed])
+        unit = raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-9)
+        alike = unit @ unit.T
+        np.fill_diagonal(alike, -1.0)
+        first, second = np.unravel_index(int(alike.argmax()), alike.shape)
+        # Of the two, the one that is nearer to all others says less.
+        return confirmed[int(first if alike[first].sum() >= alike[second].sum() else second)]
+
+
+def _is_wanted(bundle: Bundle, photo: TaughtPhoto, own: dict[str, Item]) -> bool:
+    """Whether a photo counts beside a bundle; see the module's first lines."""
+    in_catalogue = bundle.items.get(photo.sku) is not None
+    if not in_catalogue:
+        return photo.sku in own
+    if photo.kind == "taught" and photo.sku in own:
+        return False
+    return all(photo.sha256 != known.sha256 for known in bundle.items.photos(photo.sku))
+
+
+def _shown_instead(bundle: Bundle, sku: str) -> int | None:
+    """The catalogue's photo to show in place of an own one: a look may show a visitor's hand."""
+    photos = bundle.items.photos(sku)
+    return photos[0].number if photos else None
+
+
+def _new_photo(bundle: Bundle, picture: Image, raw: NDArray[np.float32]) -> NewPhoto:
+    jpeg = encode_jpeg(picture, PICTURE_SIDE, JPEG_QUALITY)
+    height, width = shrink(picture, PICTURE_SIDE).shape[:2]
+    descriptors = extract_descriptors(_as_seen(bundle, picture), PER_PHOTO)
+    return NewPhoto(jpeg, width, height, Features(np.asarray(raw, np.float32), descriptors))
+
+
+def _features(bundle: Bundle, jpeg: bytes) -> Features:
+    seen = _as_seen(bundle, decode(jpeg, "a taught photo"))
+    return Features(bundle.featurizer.raw([seen])[0], extract_descriptors(seen, PER_PHOTO))
+
+
+def _as_seen(bundle: Bundle, picture: Image) -> Image:
+    """A picture at the size at which the recognizer searches."""
+    return shrink(picture, max(CROP_SIDE, bundle.featurizer.enough))
+
+
+def open_taught(state_folder: Path | None) -> Taught | None:
+    """Open what the staff taught; None where it cannot be kept, which must not stop the device."""
+    if state_folder is None:
+        return None
+    try:
+        return Taught(state_folder / "taught")
+    except ShelfError as error:
+        log.error("nothing can be taught: %s", error)
+        return None

@@ -1,0 +1,190 @@
+"""Teach the device: take views of a thing, name it, and look after what was taught."""
+
+from __future__ import annotations
+
+import tempfile
+
+from flask import Flask, Response, jsonify, send_file
+
+from catalog.core.errors import ContentError
+from catalog.core.photos import encode_jpeg
+from edge.sighting import Box
+from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress
+from edge.taught.export import export_zip
+from edge.taught.store import TaughtPhoto
+from edge.taught.taught import Taught, TaughtItem, Wish
+from edge.web.documents import Document, item_document
+from edge.web.interfaces import ServedAppliance
+from edge.web.problems import ProblemError
+from edge.web.staff.access import STAFF_PATH
+from edge.web.staff.body import body
+
+LARGEST_NUMBER = 2**31 - 1
+
+
+class Teach:
+    """The routes of teaching.
+
+    Args:
+        appliance: The appliance.
+    """
+
+    def __init__(self, appliance: ServedAppliance) -> None:
+        self._appliance = appliance
+
+    def add_to(self, app: Flask) -> None:
+        """Serve all routes."""
+        path = f"{STAFF_PATH}teaching"
+        app.add_url_rule(path, view_func=self.teaching)
+        app.add_url_rule(path, view_func=self.begin_teaching, methods=["POST"])
+        app.add_url_rule(path, view_func=self.end_teaching, methods=["DELETE"])
+        view = f"{path}/views/<int:view_id>"
+        app.add_url_rule(view, view_func=self.view)
+        app.add_url_rule(view, view_func=self.remove_view, methods=["DELETE"])
+        path = f"{STAFF_PATH}taught"
+        app.add_url_rule(path, view_func=self.taught)
+        app.add_url_rule(path, view_func=self.teach, methods=["POST"])
+        app.add_url_rule(f"{path}/<path:sku>", view_func=self.remove_item, methods=["DELETE"])
+        app.add_url_rule(f"{STAFF_PATH}export.zip", view_func=self.export)
+        photo = f"{STAFF_PATH}photos/<int:photo_id>"
+        app.add_url_rule(photo, view_func=self.own_photo)
+        app.add_url_rule(photo, view_func=self.remove_photo, methods=["DELETE"])
+
+    def teaching(self) -> Response:
+        """How far the views are."""
+        return _answer(self._taught().collector.progress())
+
+    def begin_teaching(self) -> Response:
+        """Begin to take views, anew."""
+        collector = self._taught().collector
+        _ = self._appliance.catalogue  # where none is open, that is the answer
+        collector.begin()
+        self._appliance.look_again()
+        return _answer(collector.progress())
+
+    def end_teaching(self) -> Response:
+        """Stop taking views, and forget them."""
+        self._taught().collector.end()
+        return _answer(None)
+
+    def view(self, view_id: int) -> Response:
+        """The picture of a view."""
+        progress = self._taught().collector.progress()
+        for view in progress.views if progress is not None else ():
+            if view.id == view_id:
+                return _jpeg(encode_jpeg(view.picture, PICTURE_SIDE))
+        raise ProblemError(404, "There is no such view any more.")
+
+    def remove_view(self, view_id: int) -> Response:
+        """Drop a view; the thing that lies there may become another one."""
+        collector = self._taught().collector
+        if not collector.remove(view_id):
+            raise ProblemError(404, "There is no such view any more.")
+        return _answer(collector.progress())
+
+    def taught(self) -> Response:
+        """The items with photos of this device's own."""
+        return jsonify({"items": [_taught_document(item) for item in self._taught().items()]})
+
+    def teach(self) -> Response:
+        """Save the views that were taken as photos of an item."""
+        wish, taught = _wish(body()), self._taught()
+        progress = taught.collector.progress()
+        try:
+            item = taught.save(wish, progress.views if progress is not None else ())
+        except ContentError as error:
+            raise ProblemError(400, _sentence(error)) from error
+        self._appliance.look_again()
+        return jsonify({"item": item_document(item)})
+
+    def remove_item(self, sku: str) -> Response:
+        """Remove a taught item, or the own photos of an item of the catalogue."""
+        if not self._taught().remove_item(sku):
+            raise ProblemError(404, f"Nothing was taught of {sku[:100]}.")
+        self._appliance.look_again()
+        return self.taught()
+
+    def own_photo(self, photo_id: int) -> Response:
+        """A photo of this device's own."""
+        store = self._taught().store
+        jpeg = store.jpeg(photo_id) if photo_id <= LARGEST_NUMBER else None
+        if jpeg is None:
+            raise ProblemError(404, "There is no such photo any more.")
+        return _jpeg(jpeg)
+
+    def remove_photo(self, photo_id: int) -> Response:
+        """Remove a photo of this device's own."""
+        if photo_id > LARGEST_NUMBER or not self._taught().remove_photo(photo_id):
+            raise ProblemError(404, "There is no such photo any more.")
+        self._appliance.look_again()
+        return self.taught()
+
+    def export(self) -> Response:
+        """What was taught, as a ZIP file with the table and photos that `catalog build` takes."""
+        store = self._taught().store
+        # Not in memory: many photos may be there. The file has no name, so nothing is left.
+        file = tempfile.TemporaryFile(dir=store.path.parent)  # noqa: SIM115 - closed when sent
+        export_zip(store, file)
+        file.seek(0)
+        return send_file(file, "application/zip", as_attachment=True, download_name="taught.zip")
+
+    def _taught(self) -> Taught:
+        taught = self._appliance.taught
+        if taught is None:
+            raise ProblemError(404, "This device cannot keep what it is taught; its log says why.")
+        return taught
+
+
+def _answer(progress: Progress | None) -> Response:
+    shown = progress or Progress()
+    width, height = shown.frame_size
+    return jsonify(
+        {
+            "teaching": progress is not None,
+            "stage": shown.stage,
+            "wanted": WANTED,
+            "views": [{"id": view.id, "box": _box_document(view.box)} for view in shown.views],
+            "box": _box_document(shown.box) if shown.box is not None else None,
+            "frame": {"width": width, "height": height},
+            "code": shown.code,
+            "gtin": shown.gtin,
+            "seen_already": shown.seen_already,
+        }
+    )
+
+
+def _box_document(box: Box) -> Document:
+    return {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+
+
+def _taught_document(taught: TaughtItem) -> Document:
+    return {
+        "item": item_document(taught.item),
+        "photos": [_photo_document(photo) for photo in taught.photos],
+        "is_new": taught.is_new,
+        "rests": taught.rests,
+    }
+
+
+def _photo_document(photo: TaughtPhoto) -> Document:
+    return {"id": photo.id, "kind": photo.kind}
+
+
+def _wish(fields: dict[str, object]) -> Wish:
+    texts = {name: fields.get(name, "") for name in ("sku", "title", "price", "location", "gtin")}
+    if set(fields) - set(texts) or not all(isinstance(text, str) for text in texts.values()):
+        raise ProblemError(400, f"Send texts, and no others than {', '.join(texts)}.")
+    known = {name: str(text) for name, text in texts.items()}
+    gtin = known.pop("gtin").strip()
+    return Wish(**known, attributes={"gtin": gtin} if gtin else {})
+
+
+def _jpeg(data: bytes) -> Response:
+    response = Response(data, content_type="image/jpeg")
+    response.headers["Cache-Control"] = "private, max-age=3600, immutable"
+    return response
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,122 @@
+// The card of the last looks: whether each answer was right, and which item it was.
+
+import { byId, make } from "./dom.js";
+import { clock } from "./words.js";
+
+const SHOWN = 8; // looks
+const OFFERS = 6; // items with the words that were typed
+const TYPING = 250; // ms without a letter, after which they are looked for
+
+export class LooksCard {
+  #link;
+  #judged = new Map(); // what was said, by the sighting's id
+
+  // onJudged() is called when something was said.
+  constructor(link, { onJudged }) {
+    this.#link = link;
+    this.onJudged = onJudged;
+    byId("looks-renew").addEventListener("click", () => this.renew());
+  }
+
+  show(entered) {
+    byId("looks").hidden = !entered;
+    if (entered) this.renew();
+  }
+
+  async renew() {
+    let rows = [];
+    byId("looks-none").textContent = "Nothing was shown yet.";
+    try {
+      const { sightings } = await this.#link.ask("GET", "api/sightings");
+      rows = sightings.filter(({ look }) => look).slice(0, SHOWN).map((sighting) => this.#row(sighting));
+    } catch (error) {
+      byId("looks-none").textContent = error.message;
+    }
+    byId("looks-none").hidden = rows.length > 0;
+    byId("looks-list").replaceChildren(...rows);
+  }
+
+  #row(sighting) {
+    const picture = make("img");
+    picture.src = sighting.look;
+    picture.alt = "What the camera saw";
+    picture.loading = "lazy";
+    const said = make("p", "said", this.#judged.get(sighting.id) || "");
+    said.setAttribute("role", "status");
+    const words = make("div", "", make("h3", "", answerWords(sighting)), make("p", "soft", clock(sighting.at)), said);
+    const row = make("li", "look", picture, words, make("div", "choices"));
+    this.#offerChoices(row, sighting);
+    return row;
+  }
+
+  #offerChoices(row, sighting) {
+    const named = sighting.verdict === "match";
+    const choices = row.querySelector(".choices");
+    const other = choice(named ? "No: another" : "It is …", () => this.#search(row, sighting));
+    const foreign = sighting.verdict === "unknown" ? "right" : "wrong";
+    choices.replaceChildren(
+      ...(named ? [choice("Right", () => this.#judge(row, sighting, { verdict: "right" }, "Right."))] : []),
+      other,
+      choice("Not ours", () => this.#judge(row, sighting, { verdict: foreign }, "Not ours.")),
+    );
+  }
+
+  // Let the item be found by its name.
+  #search(row, sighting) {
+    const field = make("input");
+    field.type = "search";
+    field.maxLength = 200;
+    field.setAttribute("aria-label", "Name of the item");
+    field.placeholder = "Its name";
+    const offers = make("ul", "offers");
+    let typing = 0;
+    field.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.#find(field, offers, row, sighting), TYPING);
+    });
+    const back = choice("Cancel", () => this.#offerChoices(row, sighting));
+    row.querySelector(".choices").replaceChildren(field, offers, back);
+    field.focus();
+  }
+
+  async #find(field, offers, row, sighting) {
+    const words = field.value.trim();
+    const query = new URLSearchParams({ q: words, limit: OFFERS });
+    const found = words ? await this.#link.ask("GET", `api/items?${query}`).catch(() => null) : null;
+    if (words !== field.value.trim()) return;
+    const buttons = (found ? found.items : []).map((item) => {
+      const button = make("button", "offer", make("span", "", item.title));
+      button.type = "button";
+      const said = `It is ${item.title}.`;
+      button.addEventListener("click", () => this.#judge(row, sighting, { verdict: "item", sku: item.sku }, said));
+      return make("li", "", button);
+    });
+    offers.replaceChildren(...buttons);
+  }
+
+  async #judge(row, sighting, verdict, words) {
+    const said = row.querySelector(".said");
+    try {
+      await this.#link.ask("POST", `api/sightings/${sighting.id}/verdict`, verdict);
+      said.textContent = words;
+      this.#judged.set(sighting.id, words);
+      this.onJudged();
+    } catch (error) {
+      said.textContent = error.message;
+    }
+    this.#offerChoices(row, sighting);
+  }
+}
+
+function choice(words, act) {
+  const button = make("button", "button", words);
+  button.type = "button";
+  button.addEventListener("click", act);
+  return button;
+}
+
+function answerWords({ verdict, matches }) {
+  const titles = matches.map(({ title }) => title);
+  if (verdict === "match") return titles[0];
+  return verdict === "one_of" ? `One of: ${titles.join("; ")}` : "Unknown";
+}

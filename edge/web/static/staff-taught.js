@@ -1,0 +1,78 @@
+// The card of what was taught: items and photos of this device's own, which can be removed.
+
+import { byId, make } from "./dom.js";
+
+const TAUGHT = "api/staff/taught";
+
+export class TaughtCard {
+  #link;
+
+  constructor(link) {
+    this.#link = link;
+  }
+
+  show(entered) {
+    byId("taught").hidden = !entered;
+    if (entered) this.renew();
+  }
+
+  async renew() {
+    await this.#draw("GET", TAUGHT);
+  }
+
+  async #draw(method, path) {
+    let items;
+    try {
+      ({ items } = await this.#link.ask(method, path));
+    } catch (error) {
+      byId("taught-none").textContent = error.message;
+      byId("taught-none").hidden = false;
+      return;
+    }
+    byId("taught-none").textContent = "Nothing yet.";
+    byId("taught-none").hidden = items.length > 0;
+    byId("taught-export").hidden = items.length === 0;
+    byId("taught-items").replaceChildren(...items.map((item) => this.#row(item)));
+  }
+
+  #row({ item, photos, is_new, rests }) {
+    const pictures = photos.map((photo, place) => {
+      const picture = make("img");
+      picture.src = `api/staff/photos/${photo.id}`;
+      picture.alt = photo.kind === "taught" ? `View ${place + 1}` : `Confirmed look ${place + 1}`;
+      picture.loading = "lazy";
+      return picture;
+    });
+    const remove = make("button", "button", "Remove");
+    remove.type = "button";
+    remove.setAttribute("aria-label", `Remove ${item.title}`);
+    remove.addEventListener("click", () => this.#ask(remove, item));
+    const words = make("p", "soft", kindWords(is_new, rests));
+    return make(
+      "li",
+      "taught-item",
+      make("div", "", make("h3", "", item.title), words),
+      remove,
+      make("div", "pictures", ...pictures),
+    );
+  }
+
+  // A second tap removes: there is no way back.
+  #ask(button, item) {
+    if (button.classList.contains("strong")) {
+      this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
+      return;
+    }
+    button.textContent = "Remove for good";
+    button.classList.add("strong");
+    button.addEventListener("blur", () => {
+      button.textContent = "Remove";
+      button.classList.remove("strong");
+    });
+  }
+}
+
+function kindWords(isNew, rests) {
+  if (rests) return "The catalogue has it now and is used instead.";
+  return isNew ? "An item of this device’s own." : "Further photos of an item of the catalogue.";
+}

@@ -1,0 +1,211 @@
+// The card that teaches the device a thing: its views, its name.
+
+import { byId, make, wait } from "./dom.js";
+import { LivePicture } from "./picture.js";
+
+const LESSON = "api/staff/teaching";
+const TURN = 300; // ms from one question for the state to the next
+const TYPING = 250; // ms without a letter, after which the name is looked for
+const OFFERS = 4; // items of the catalogue with such a name
+
+export class TeachCard {
+  #link;
+  #picture;
+  #run = 0; // of the lesson; another one, or none, ends the questions of the one before
+  #views = []; // ids of those that are shown
+  #chosen = null; // the item of the catalogue whose views these are
+  #gtin = "";
+  #typing = 0;
+
+  // onSaved() is called when a thing was taught.
+  constructor(link, { onSaved }) {
+    this.#link = link;
+    this.onSaved = onSaved;
+    this.#picture = new LivePicture(byId("picture"), {
+      onLive: (live) => (byId("picture-note").hidden = live),
+      onSize: () => {},
+      onThing: () => {},
+    });
+    byId("teach-begin").addEventListener("click", () => this.#begin());
+    byId("teach-end").addEventListener("click", () => this.#end());
+    byId("naming").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#save();
+    });
+    byId("title").addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#offer(), TYPING);
+      this.#allowSaving();
+    });
+    byId("unchoose").addEventListener("click", () => this.#choose(null));
+  }
+
+  show(entered) {
+    byId("teach").hidden = !entered;
+    if (!entered) this.#close();
+  }
+
+  async #begin() {
+    byId("teach-done").hidden = true;
+    try {
+      this.#draw(await this.#link.ask("POST", LESSON));
+    } catch (error) {
+      this.#complain(error);
+      return;
+    }
+    byId("naming").reset();
+    this.#choose(null);
+    byId("begin").hidden = true;
+    byId("lesson").hidden = false;
+    this.#picture.start();
+    this.#follow(++this.#run);
+  }
+
+  async #follow(run) {
+    while (run === this.#run) {
+      await wait(TURN);
+      try {
+        const state = await this.#link.ask("GET", LESSON);
+        if (run === this.#run && state.teaching) this.#draw(state);
+        if (run === this.#run && !state.teaching) this.#close();
+      } catch (error) {
+        if (run === this.#run) this.#complain(error);
+      }
+    }
+  }
+
+  async #end() {
+    this.#close();
+    await this.#link.ask("DELETE", LESSON).catch(() => {});
+  }
+
+  #close() {
+    this.#run += 1;
+    this.#picture.stop();
+    this.#views = [];
+    byId("views").replaceChildren();
+    byId("teach-wrong").hidden = true;
+    byId("lesson").hidden = true;
+    byId("begin").hidden = false;
+  }
+
+  #draw(state) {
+    byId("step").textContent = stepWords(state);
+    this.#drawBox(state);
+    const views = state.views.map(({ id }) => id);
+    if (views.join() !== this.#views.join()) {
+      this.#views = views;
+      byId("views").replaceChildren(...views.map((id, place) => this.#viewRow(id, place)));
+    }
+    this.#gtin = state.gtin;
+    if (state.code && !byId("sku").value) byId("sku").placeholder = `Its code says ${state.code}`;
+    this.#allowSaving();
+  }
+
+  #drawBox({ box, frame }) {
+    const found = byId("found");
+    found.hidden = box === null;
+    if (box === null) return;
+    found.style.left = `${(100 * box.x) / frame.width}%`;
+    found.style.top = `${(100 * box.y) / frame.height}%`;
+    found.style.width = `${(100 * box.width) / frame.width}%`;
+    found.style.height = `${(100 * box.height) / frame.height}%`;
+  }
+
+  #viewRow(id, place) {
+    const picture = make("img");
+    picture.src = `${LESSON}/views/${id}`;
+    picture.alt = `View ${place + 1}`;
+    const drop = make("button", "drop", "✕");
+    drop.type = "button";
+    drop.setAttribute("aria-label", `Drop view ${place + 1}`);
+    drop.addEventListener("click", async () => {
+      const state = await this.#link.ask("DELETE", `${LESSON}/views/${id}`).catch(() => null);
+      if (state) this.#draw(state);
+    });
+    return make("li", "", picture, drop);
+  }
+
+  async #offer() {
+    const words = byId("title").value.trim();
+    let items = [];
+    if (words.length > 1) {
+      const query = new URLSearchParams({ q: words, limit: OFFERS });
+      const found = await this.#link.ask("GET", `api/items?${query}`).catch(() => ({ items: [] }));
+      if (words !== byId("title").value.trim()) return;
+      ({ items } = found);
+    }
+    byId("offers").replaceChildren(...items.map((item) => this.#offerRow(item)));
+  }
+
+  #offerRow(item) {
+    const button = make("button", "offer", make("span", "", item.title), make("span", "soft", "in the catalogue"));
+    button.type = "button";
+    if (item.photo) {
+      const picture = make("img");
+      picture.src = item.photo;
+      picture.alt = "";
+      button.prepend(picture);
+    }
+    button.addEventListener("click", () => this.#choose(item));
+    return make("li", "", button);
+  }
+
+  #choose(item) {
+    this.#chosen = item;
+    byId("new-item").hidden = item !== null;
+    byId("chosen").hidden = item === null;
+    byId("chosen-title").textContent = item ? item.title : "";
+    byId("offers").replaceChildren();
+    this.#allowSaving();
+  }
+
+  #allowSaving() {
+    const named = this.#chosen !== null || byId("title").value.trim() !== "";
+    byId("teach-save").disabled = !named || this.#views.length === 0;
+  }
+
+  async #save() {
+    byId("teach-save").disabled = true;
+    const wish = this.#chosen
+      ? { sku: this.#chosen.sku }
+      : {
+          title: byId("title").value,
+          sku: byId("sku").value,
+          price: byId("price").value,
+          location: byId("location").value,
+          gtin: this.#gtin,
+        };
+    try {
+      const { item } = await this.#link.ask("POST", "api/staff/taught", wish);
+      this.#close();
+      byId("teach-done").textContent = `Saved. The device knows “${item.title}” now: show it once more to see.`;
+      byId("teach-done").hidden = false;
+      this.onSaved();
+    } catch (error) {
+      this.#complain(error);
+      this.#allowSaving();
+    }
+  }
+
+  #complain(error) {
+    const place = byId("lesson").hidden ? byId("teach-done") : byId("teach-wrong");
+    place.textContent = error.message;
+    place.hidden = false;
+  }
+}
+
+function stepWords({ stage, views, wanted, seen_already }) {
+  const taken = `${Math.min(views.length, wanted)} of ${wanted}`;
+  if (seen_already && stage !== "done") return `${taken}: this side is taken; turn the thing further.`;
+  switch (stage) {
+    case "show":
+      return views.length ? `${taken}: show the thing again.` : `${taken}: put the thing before the camera.`;
+    case "still":
+      return `${taken}: hold it still.`;
+    case "turn":
+      return `${taken}: turn the thing to another side.`;
+    default:
+      return views.length > wanted ? `${views.length} views: enough.` : "Enough views; further sides help.";
+  }
+}

@@ -1,0 +1,93 @@
+"""Views are taken when a thing rests, and when it shows another side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.bundles.bundle import Bundle
+from catalog.synthetic.foreign import HELD_OUT, foreign_things
+from edge.sighting import Box, Frame
+from edge.simulator.play import Play
+from edge.taught import collecting
+from edge.taught.collecting import ViewCollector
+from edge.taught.taught import Taught, Wish
+from edge.vision.picture_search import Observation
+from edge.vision.recognizer import Recognizer
+from edge.vision.scene import Activity, SceneState
+from edge.vision.verdict import NOTHING
+
+SEED = 77_001
+
+
+@pytest.fixture(scope="module")
+def bundle(demonstration: Path) -> Bundle:
+    return Bundle.open(demonstration)
+
+
+def test_a_thing_that_was_turned_before_the_camera_is_known_the_next_time(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    thing = next(iter(foreign_things(SEED, 1, HELD_OUT)))
+    taught = Taught(tmp_path)
+    taught.use(bundle)
+    recognizer = Recognizer(bundle)
+    play = Play(SEED, kinds=("foreign",), foreign=[thing])
+    collector = taught.collector
+    assert collector.progress() is None
+    collector.begin()
+    stages = set()
+    number = 0
+
+    def show(acts: range) -> set[str]:
+        """Show the thing again and again, each time in another pose; gives what was named."""
+        nonlocal number
+        named = set()
+        for act in acts:
+            for index in play.frames(act):
+                if index % 3 == 0:
+                    number += 1
+                    frame = Frame(play.frame(index)[0], index / play.fps, number)
+                    observation = recognizer.observe(frame)
+                    collector.observed(frame, observation)
+                    if (progress := collector.progress()) is not None:
+                        stages.add(progress.stage)
+                    if observation.decision.matches:
+                        named.add(observation.decision.matches[0].sku)
+        return named
+
+    act = 0
+    while (progress := collector.progress()) is not None and len(progress.views) < 3:
+        show(range(act, act + 1))
+        act += 1
+    assert act < 8, "some showings resemble each other"
+    assert progress is not None
+    assert stages == {"show", "still", "turn", "done"}
+    for view in progress.views:
+        assert view.frame_size == play.size
+        assert view.box.width > 0
+    item = taught.save(Wish(title="A thing of our own"), progress.views)
+    assert collector.progress() is None, "what is saved is done"
+    assert item.sku in show(range(act, act + 2))
+
+
+def test_a_lesson_that_nobody_follows_ends(small_bundle: Path) -> None:
+    now = [0.0]
+    collector = ViewCollector(lambda: now[0])
+    box = Box(0, 0, 8, 8)
+    empty = Observation(
+        Bundle.open(small_bundle),
+        NOTHING,
+        decision_changed=False,
+        scene=SceneState(Activity.EMPTY, empty=True, box=box, steady=True),
+    )
+    frame = Frame(np.zeros((8, 8, 3), np.uint8), 0.0, 1)
+    collector.begin()
+    now[0] += collecting.LONGEST_S - 1
+    collector.observed(frame, empty)
+    assert collector.progress() is not None, "each question for the progress keeps it"
+    now[0] += collecting.LONGEST_S + 1
+    collector.observed(frame, empty)
+    assert collector.progress() is None

@@ -1,0 +1,67 @@
+"""What a shop taught goes home: the export builds, and the device then uses the catalogue."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from catalog.building.build import build
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import ContentError
+from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
+from edge.taught.export import export_folder, export_zip
+from edge.taught.taught import Taught, Wish
+from tests.support.lessons import NEW, first, views
+
+
+def test_an_exported_lesson_builds_and_then_rests(
+    taught: Taught,
+    bundle: Bundle,
+    things: Path,
+    tmp_path: Path,
+    colour_grid: Featurizer,
+    cache: Path,
+) -> None:
+    wish = Wish(sku="4711", title="Blots, red", price="3 €", attributes={"gtin": "4006381333931"})
+    taught.save(wish, views(bundle, NEW))
+    taught.save(Wish(sku="thing-01"), views(bundle, NEW + 1))
+    assert export_folder(taught.store, tmp_path / "out") == 6
+    source = read_source(tmp_path / "out" / "items.csv")
+    assert {entry.item.sku for entry in source.items} == {"4711", "thing-01"}
+    item = next(entry.item for entry in source.items if entry.item.sku == "4711")
+    assert (item.title, item.price) == ("Blots, red", "3 €")
+    assert item.attributes == {"gtin": "4006381333931"}
+    together = [*read_source(things).items, *(e for e in source.items if e.item.sku == "4711")]
+    build(together, tmp_path / "new.bundle", colour_grid, cache, "New")
+    newer = Bundle.open(tmp_path / "new.bundle")
+    taught.use(newer)
+    by_sku = {found.item.sku: found for found in taught.items()}
+    assert by_sku["4711"].rests
+    assert not by_sku["thing-01"].rests
+    assert len(newer.photos("4711")) == 3
+    assert first(newer, NEW)[0] == "4711"
+
+
+def test_an_export_overwrites_nothing(taught: Taught, bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ContentError):
+        export_folder(taught.store, tmp_path / "out")
+    taught.save(Wish(title="Blots"), views(bundle, NEW))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(ContentError):
+        export_folder(taught.store, tmp_path / "out")
+
+
+def test_the_zip_file_holds_the_same(taught: Taught, bundle: Bundle, tmp_path: Path) -> None:
+    taught.save(Wish(title="Blots", sku="a b:c"), views(bundle, NEW))
+    export_folder(taught.store, tmp_path / "out")
+    file = io.BytesIO()
+    export_zip(taught.store, file)
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            assert (tmp_path / "out" / name).read_bytes() == archive.read(name)
+        assert len(archive.namelist()) == 4

@@ -1,0 +1,216 @@
+"""What is taught is found at once, survives everything, and rests where the catalogue has it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.building.build import build
+from catalog.bundles.bundle import Bundle
+from catalog.core.errors import ContentError, DiskFullError, ShelfError
+from catalog.core.photos import encode_jpeg
+from catalog.networks.featurizer import Featurizer
+from catalog.sources.read import read_source
+from edge.errors import NoCatalogueError
+from edge.taught import store as store_module
+from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, TaughtStore
+from edge.taught.taught import MOST_CONFIRMED, Taught, Wish
+from tests.conftest import THINGS
+from tests.support.drawing import draw_thing, write_things
+from tests.support.lessons import NEW, first, views
+
+
+def until_embedded() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "embed-taught":
+            thread.join(60)
+
+
+def test_a_new_item_is_found_at_once_with_its_photo(taught: Taught, bundle: Bundle) -> None:
+    assert first(bundle, NEW)[1] < 0.5
+    item = taught.save(Wish(title="  Red  blots ", price="3 €"), views(bundle, NEW))
+    assert first(bundle, NEW)[0] == item.sku
+    assert first(bundle, NEW)[1] > 0.5
+    assert bundle.item(item.sku) == item
+    assert item.title == "Red blots"
+    assert bundle.find("blots") == [item]
+    photos = bundle.photos(item.sku)
+    assert len(photos) == 3
+    assert (bundle.thumbnail(photos[0].number) or b"").startswith(b"\xff\xd8")
+    assert all(first(bundle, thing)[0] == f"thing-{thing:02}" for thing in range(THINGS))
+
+
+def test_it_is_there_after_a_restart_and_with_another_catalogue(
+    taught: Taught, bundle: Bundle, tmp_path: Path, things: Path, colour_grid: Featurizer
+) -> None:
+    item = taught.save(
+        Wish(title="Blots", attributes={"gtin": "4006381333931"}), views(bundle, NEW)
+    )
+    numbers = [photo.number for photo in bundle.photos(item.sku)]
+    taught.store.close()
+    again = Bundle.open(bundle.path)
+    Taught(tmp_path / "taught").use(again)
+    assert first(again, NEW)[0] == item.sku
+    assert [photo.number for photo in again.photos(item.sku)] == numbers
+    assert again.with_code(["4006381333931"]) == item
+    assert again.may_have_codes
+
+
+def test_a_new_network_sees_the_kept_photos_again(
+    taught: Taught, bundle: Bundle, tmp_path: Path
+) -> None:
+    item = taught.save(Wish(title="Blots"), views(bundle, NEW))
+    taught.store.close()
+    with closing(sqlite3.connect(tmp_path / "taught" / FILE)) as connection, connection:
+        connection.execute("update features set network = 'another'")
+    newer = Bundle.open(bundle.path)
+    restarted = Taught(tmp_path / "taught")
+    restarted.use(newer)
+    until_embedded()
+    assert first(newer, NEW)[0] == item.sku
+    with closing(sqlite3.connect(tmp_path / "taught" / FILE)) as connection:
+        networks = connection.execute("select distinct network from features").fetchall()
+    assert len(networks) == 1
+    assert networks[0][0].startswith(newer.featurizer.network_id)
+
+
+def test_an_item_rests_while_the_catalogue_holds_it(
+    taught: Taught, bundle: Bundle, tmp_path: Path, colour_grid: Featurizer, cache: Path
+) -> None:
+    sku = f"thing-{NEW:02}"
+    taught.save(Wish(title="Blots", sku=sku), views(bundle, NEW))
+    write_things(tmp_path / "more", NEW + 1, 4)
+    build(read_source(tmp_path / "more").items, tmp_path / "more.bundle", colour_grid, cache, "M")
+    newer = Bundle.open(tmp_path / "more.bundle")
+    taught.use(newer)
+    assert first(newer, NEW)[0] == sku
+    assert len(newer.photos(sku)) == 4
+    assert taught.items()[0].rests
+    taught.use(bundle)  # the device goes back
+    assert first(bundle, NEW)[0] == sku
+    assert not taught.items()[0].rests
+
+
+def test_views_of_an_item_of_the_catalogue_show_its_own_photo(
+    taught: Taught, bundle: Bundle
+) -> None:
+    before = bundle.photos("thing-02")
+    taught.save(Wish(sku="thing-02"), views(bundle, NEW))  # it has another side
+    assert first(bundle, NEW)[0] == "thing-02"
+    assert bundle.photos("thing-02") == before
+    picture = draw_thing(NEW, 9)
+    found = bundle.identify(bundle.featurizer.embed([picture])[0], bundle.describe(picture))[0]
+    assert found.photo == before[0].number
+
+
+def test_what_was_taught_can_be_removed(taught: Taught, bundle: Bundle, tmp_path: Path) -> None:
+    item = taught.save(Wish(title="Blots"), views(bundle, NEW))
+    photos = taught.items()[0].photos
+    assert taught.remove_photo(photos[0].id)
+    assert not taught.remove_photo(photos[0].id)
+    assert first(bundle, NEW)[0] == item.sku
+    assert taught.remove_item(item.sku)
+    assert not taught.remove_item(item.sku)
+    assert first(bundle, NEW)[0] != item.sku
+    assert bundle.item(item.sku) is None
+    again = taught.save(Wish(title="Blots"), views(bundle, NEW))
+    kept = {photo.id for photo in taught.items()[0].photos}
+    assert kept.isdisjoint(photo.id for photo in photos), "browsers keep pictures by number"
+    assert again.sku != item.sku
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Wish(),
+        Wish(title=" "),
+        Wish(sku="absent"),
+        Wish(title="a\nb" + "\0"),
+        Wish(title="x" * 300),
+        Wish(title="Blots", sku="../../etc"),
+        Wish(title="Blots", sku=".hidden"),
+        Wish(title="Blots", sku="s" * 300),
+    ],
+)
+def test_a_wish_that_names_no_item_is_refused(taught: Taught, bundle: Bundle, wish: Wish) -> None:
+    with pytest.raises(ContentError):
+        taught.save(wish, views(bundle, NEW))
+    assert taught.store.photos() == []
+    with pytest.raises(ContentError):
+        taught.save(Wish(title="Blots"), [])
+
+
+def test_there_are_bounds(taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST_ITEMS", 1)
+    item = taught.save(Wish(title="Blots"), views(bundle, NEW))
+    with pytest.raises(ContentError):
+        taught.save(Wish(title="Others"), views(bundle, NEW + 1))
+    for _ in range(MOST_PHOTOS_OF_ITEM // 3 - 1):
+        taught.save(Wish(sku=item.sku), views(bundle, NEW))
+    with pytest.raises(ContentError):
+        taught.save(Wish(sku=item.sku), views(bundle, NEW))
+    monkeypatch.setattr(store_module, "free_bytes", lambda folder: 1000)
+    with pytest.raises(DiskFullError):
+        taught.save(Wish(sku="thing-01"), views(bundle, NEW))
+
+
+def test_a_confirmed_look_becomes_a_photo_and_the_most_different_stay(
+    taught: Taught, bundle: Bundle
+) -> None:
+    def confirm(thing: int, number: int) -> bool:
+        look = encode_jpeg(draw_thing(thing, number), 480)
+        return taught.confirm("thing-01", look, f"sighting-{thing}-{number}")
+
+    different = [confirm(NEW + other, 0) for other in range(MOST_CONFIRMED)]
+    assert all(different)
+    assert first(bundle, NEW)[0] == "thing-01"
+    confirm(NEW, 1)  # nearly the same as one of them
+    kept = [photo.sighting for photo in taught.store.photos()]
+    assert len(kept) == MOST_CONFIRMED
+    assert {f"sighting-{NEW + other}-0" for other in range(1, MOST_CONFIRMED)} <= set(kept)
+    with pytest.raises(ContentError):
+        taught.confirm("absent", encode_jpeg(draw_thing(1), 480), "sighting")
+
+
+def test_another_verdict_on_a_sighting_takes_the_place_of_the_first(
+    taught: Taught, bundle: Bundle
+) -> None:
+    look = encode_jpeg(draw_thing(NEW), 480)
+    taught.confirm("thing-01", look, "sighting")
+    taught.confirm("thing-02", look, "sighting")
+    assert [photo.sku for photo in taught.store.photos()] == ["thing-02"]
+    assert first(bundle, NEW)[0] == "thing-02"
+    taught.withdraw("sighting")
+    assert taught.store.photos() == []
+
+
+def test_nothing_can_be_taught_without_a_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(NoCatalogueError):
+        Taught(tmp_path).save(Wish(title="Blots"), [])
+
+
+def test_a_damaged_file_is_put_aside(tmp_path: Path, bundle: Bundle) -> None:
+    (tmp_path / FILE).write_bytes(np.random.default_rng(3).bytes(9000))
+    taught = Taught(tmp_path)
+    taught.use(bundle)
+    taught.save(Wish(title="Blots"), views(bundle, NEW))
+    assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
+
+
+def test_a_file_that_another_process_holds_is_not_damaged(
+    tmp_path: Path, taught: Taught, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "TIMEOUT_S", 0.05)
+    path = tmp_path / "taught" / FILE
+    taught.store.close()
+    with closing(sqlite3.connect(path)) as holder:
+        holder.execute("pragma locking_mode = exclusive")
+        holder.execute("begin exclusive")
+        with pytest.raises(ShelfError):
+            TaughtStore(tmp_path / "taught")
+    assert list(path.parent.glob("*.damaged-*")) == []

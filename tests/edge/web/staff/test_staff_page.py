@@ -1,0 +1,113 @@
+"""The staff's page in a real Chromium, with a running device: from the PIN to a taught thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from edge.web.staff.pin import HASH_FILE
+from tests.support.lessons import NEW
+from tests.support.taught_device import PIN, TaughtDevice, taught_device
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PHONE, KIOSK = {"width": 390, "height": 844}, {"width": 800, "height": 480}
+MS = 60_000  # for events that come much sooner
+LEAST_TARGET = 44  # pixels, height of what can be touched
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def device(small_bundle: Path, tmp_path: Path) -> Iterator[TaughtDevice]:
+    with taught_device(small_bundle, tmp_path / "state") as device:
+        yield device
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page on a phone; its console must have no errors or warnings."""
+    complaints: list[str] = []
+    expect.set_options(timeout=MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport=PHONE, has_touch=True)  # type: ignore[arg-type]
+        page.set_default_timeout(MS)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
+        browser.close()
+    assert [text for text in complaints if "status of 40" not in text] == []
+
+
+def enter(page: Page, device: TaughtDevice, pin: str = PIN) -> None:
+    page.get_by_label("PIN").fill(pin)
+    page.get_by_role("button", name="Go on").click()
+
+
+def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, page: Page) -> None:
+    device.hand.show(NEW)
+    page.goto(f"{device.url}/staff")
+    enter(page, device, "771350")
+    expect(page.get_by_role("alert").filter(has_text="not the PIN")).to_be_visible()
+    enter(page, device)
+    expect(page.get_by_text("sends pictures")).to_be_visible()
+    page.get_by_role("button", name="Begin").click()
+    views = page.get_by_role("list", name="The views").get_by_role("listitem")
+    for side in range(3):
+        device.hand.show(NEW, side)
+        expect(views).to_have_count(side + 1)
+    save = page.get_by_role("button", name="Save")
+    expect(save).to_be_disabled()
+    page.get_by_role("button", name="Drop view 2").click()
+    expect(views).to_have_count(2)
+    page.get_by_label("Its name").fill("Blots & <b>dots</b>")
+    save.click()
+    saved = page.locator("#taught-items li")
+    expect(saved.get_by_role("heading", name="Blots & <b>dots</b>")).to_be_visible()
+    expect(page.get_by_text("Saved. The device knows")).to_be_visible()
+    for size in (PHONE, KIOSK):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        low = page.eval_on_selector_all(
+            "button, input, summary",
+            "(all) => all.map((e) => e.getBoundingClientRect().height).filter((h) => h)",
+        )
+        assert min(low) >= LEAST_TARGET
+    remove = saved.get_by_role("button")
+    remove.click()
+    expect(remove).to_have_text("Remove for good")
+    remove.click()
+    expect(saved).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("PIN")).to_be_visible()
+    expect(page.locator("#teach")).to_be_hidden()
+
+
+def test_an_item_of_the_catalogue_can_be_chosen_by_its_name(
+    device: TaughtDevice, page: Page
+) -> None:
+    device.hand.show(NEW)
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_label("Its name").fill("thing-03")
+    page.get_by_role("button", name="thing 03 in the catalogue").click()
+    expect(page.get_by_text("Further views of")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Further photos of an item of the catalogue.")).to_be_visible()
+
+
+def test_the_first_pin_is_chosen_on_the_device(
+    device: TaughtDevice, page: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "state" / HASH_FILE).unlink()
+    page.goto(f"{device.url.replace('127.0.0.1', 'localhost')}/staff")
+    expect(page.get_by_role("heading", name="Choose a PIN")).to_be_visible()
+    enter(page, device, "123456")
+    expect(page.get_by_role("alert").filter(has_text="easy to guess")).to_be_visible()
+    enter(page, device)
+    expect(page.get_by_role("heading", name="Teach a thing")).to_be_visible()

@@ -1,0 +1,141 @@
+"""Teaching by the API of a running device: views, name, found on the next look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import THINGS
+from tests.edge.appliance.test_appliance import until
+from tests.edge.web.test_openapi import check
+from tests.support.stopwatch import slowness
+from tests.support.taught_device import TaughtDevice, taught_device
+
+NEW = THINGS + 3  # a thing that the catalogue does not hold
+LESSON, TAUGHT = "/api/staff/teaching", "/api/staff/taught"
+FOUND_S = 3.0
+
+
+@pytest.fixture
+def device(small_bundle: Path, tmp_path: Path) -> Iterator[TaughtDevice]:
+    with taught_device(small_bundle, tmp_path / "state") as device:
+        yield device
+
+
+def shown(device: TaughtDevice) -> str:
+    """The sku that the device names now; empty where it names none."""
+    sighting = device.ask("GET", "/api/latest")["sighting"]
+    return str(sighting["matches"][0]["sku"]) if sighting and sighting["matches"] else ""
+
+
+def take_views(device: TaughtDevice, thing: int, count: int = 3) -> dict[str, Any]:
+    """Teach a thing up to its name; gives the last state."""
+    device.ask("POST", LESSON)
+    state: dict[str, Any] = {}
+    for side in range(count):
+        device.hand.show(thing, side)
+        state = until(partial(_lesson, device, side + 1))
+        check(state, LESSON)
+    return state
+
+
+def _lesson(device: TaughtDevice, views: int) -> dict[str, Any] | None:
+    state: dict[str, Any] = device.ask("GET", LESSON)
+    return state if len(state["views"]) >= views else None
+
+
+def test_a_taught_thing_is_found_at_most_three_seconds_after_the_last_view(
+    device: TaughtDevice,
+) -> None:
+    state = take_views(device, NEW)
+    assert state["stage"] == "done"
+    assert state["frame"] == {"width": 240, "height": 240}
+    began = time.monotonic()
+    saved = device.ask("POST", TAUGHT, json={"title": "Blots", "location": "Window"})
+    sku = saved["item"]["sku"]
+    until(lambda: shown(device) == sku)
+    assert time.monotonic() - began < FOUND_S * slowness()
+    device.hand.show(2)
+    until(lambda: shown(device) == "thing-02")
+    device.hand.show(NEW, 1)
+    until(lambda: shown(device) == sku)
+    match = device.ask("GET", "/api/latest")["sighting"]["matches"][0]
+    assert match["location"] == "Window"
+    assert device.client.get(match["photo"]).content.startswith(b"\xff\xd8")
+    whole = device.ask("GET", f"/api/items/{sku}")
+    assert len(whole["photos"]) == 3
+    assert device.ask("GET", "/api/items?q=blots")["items"][0]["sku"] == sku
+
+
+def test_what_was_taught_is_listed_and_can_be_removed(device: TaughtDevice) -> None:
+    take_views(device, NEW, 2)
+    sku = device.ask("POST", TAUGHT, json={"title": "Blots"})["item"]["sku"]
+    found = device.ask("GET", TAUGHT)
+    check(found, TAUGHT)
+    (item,) = found["items"]
+    assert item["is_new"]
+    first, second = item["photos"]
+    assert device.client.get(f"/api/staff/photos/{first['id']}").content[:2] == b"\xff\xd8"
+    (left,) = device.ask("DELETE", f"/api/staff/photos/{first['id']}")["items"]
+    assert left["photos"] == [second]
+    until(lambda: shown(device) == sku)
+    assert device.ask("DELETE", f"{TAUGHT}/{sku}") == {"items": []}
+    until(lambda: shown(device) != sku)
+    assert device.client.get(f"/api/items/{sku}").status_code == 404
+
+
+def test_views_can_be_looked_at_and_dropped(device: TaughtDevice) -> None:
+    (view,) = take_views(device, NEW, 1)["views"]
+    path = f"{LESSON}/views/{view['id']}"
+    assert device.client.get(path).content.startswith(b"\xff\xd8")
+    assert device.ask("DELETE", path)["views"] == []
+    for method in ("GET", "DELETE"):
+        assert device.client.request(method, path).status_code == 404
+    assert device.ask("DELETE", LESSON)["teaching"] is False
+    assert device.client.post(TAUGHT, json={"title": "Blots"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "wish", [{}, {"title": 7}, {"title": "x", "shelf": "y"}, {"sku": "absent"}, {"title": "\0"}]
+)
+def test_a_wrong_wish_is_answered_with_what_to_do(
+    device: TaughtDevice, wish: dict[str, object]
+) -> None:
+    answer = device.client.post(TAUGHT, json=wish)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].endswith(".")
+
+
+def test_further_views_of_an_item_of_the_catalogue(device: TaughtDevice) -> None:
+    take_views(device, NEW)
+    assert device.ask("POST", TAUGHT, json={"sku": "thing-04"})["item"]["sku"] == "thing-04"
+    assert not device.ask("GET", TAUGHT)["items"][0]["is_new"]
+    for path in (f"{TAUGHT}/absent", "/api/staff/photos/999999", "/api/staff/photos/99999999999"):
+        assert device.client.delete(path).status_code == 404
+
+
+def test_a_corrected_answer_becomes_a_photo_until_it_is_taken_back(device: TaughtDevice) -> None:
+    device.hand.show(NEW)
+    sighting = until(partial(_unknown, device))
+    path = f"/api/sightings/{sighting}/verdict"
+    device.ask("POST", path, json={"verdict": "item", "sku": "thing-05"})
+    (item,) = device.ask("GET", TAUGHT)["items"]
+    assert (item["item"]["sku"], item["is_new"]) == ("thing-05", False)
+    assert [photo["kind"] for photo in item["photos"]] == ["confirmed"]
+    device.ask("POST", path, json={"verdict": "item", "sku": "thing-04"})
+    (item,) = device.ask("GET", TAUGHT)["items"]
+    assert item["item"]["sku"] == "thing-04"
+    device.ask("POST", path, json={"verdict": "right"})  # it is none of ours
+    assert device.ask("GET", TAUGHT)["items"] == []
+
+
+def _unknown(device: TaughtDevice) -> str:
+    """The newest sighting's id, where it is of an unknown thing and has a look."""
+    sighting = device.ask("GET", "/api/latest")["sighting"]
+    is_unknown = sighting and sighting["verdict"] == "unknown" and sighting["look"]
+    return str(sighting["id"]) if is_unknown else ""

@@ -1,0 +1,99 @@
+"""A running device before which a test puts things, and a client of its staff's area."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+
+from catalog.bundles.bundle import Bundle
+from edge.appliance.appliance import Appliance
+from edge.errors import CameraError
+from edge.settings import EdgeSettings
+from edge.sighting import Image
+from edge.web.app import create_app
+from edge.web.server import Server
+from edge.web.staff.access import TOKEN_HEADER
+from edge.web.staff.pin import StaffPin
+from tests.support.drawing import draw_thing
+
+PIN = "493028"
+SIDE = 240
+TURN = 12  # pixels: another view, and still like the first
+WAIT = 60.0
+
+
+class Hand:
+    """A camera before which a test holds a thing, turned a little for each side."""
+
+    name = "hand"
+    learns_background = False
+    paced = True
+    live = True
+
+    def __init__(self) -> None:
+        self._gone = threading.Event()
+        self.show(0)
+
+    def show(self, thing: int, side: int = 0) -> None:
+        """Hold a thing before the camera."""
+        self._image = np.roll(draw_thing(thing, side, SIDE), TURN * side, axis=1)
+
+    def read(self) -> Image:
+        if self._gone.wait(0.02):
+            raise CameraError("unplugged")
+        noise = np.random.default_rng().integers(0, 2, (SIDE, SIDE, 3), np.uint8)
+        return np.asarray(cv2.add(self._image, noise), np.uint8)
+
+    def close(self) -> None:
+        self._gone.set()
+
+
+@dataclass
+class TaughtDevice:
+    """A running device, its camera and a client that has entered the PIN."""
+
+    appliance: Appliance
+    hand: Hand
+    client: httpx.Client
+    url: str
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """The answer to a request as JSON; the request must succeed."""
+        answer = self.client.request(method, path, **options)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@contextmanager
+def taught_device(bundle: Path, folder: Path) -> Iterator[TaughtDevice]:
+    """Run a device with a bundle, whose state is in `folder`."""
+    StaffPin(folder).set(PIN, replace=True)
+    hand = Hand()
+    appliance = Appliance(
+        EdgeSettings.model_validate({"interval_ms": 20}),
+        Bundle.open(bundle),
+        state_folder=folder,
+        opener=lambda *_: hand,
+    )
+    server = Server(create_app(appliance, state_folder=folder), "127.0.0.1", 0, appliance.stopping)
+    thread = threading.Thread(target=server.serve)
+    appliance.start()
+    thread.start()
+    url = f"http://127.0.0.1:{server.port}"
+    try:
+        with httpx.Client(base_url=url, timeout=WAIT) as client:
+            session = client.post("/api/staff/session", json={"pin": PIN}).json()
+            client.headers[TOKEN_HEADER] = session["token"]
+            yield TaughtDevice(appliance, hand, client, url)
+    finally:
+        appliance.stop()
+        server.close()
+        thread.join(WAIT)
