@@ -14,6 +14,7 @@
 # make measure         measure how often it is right: real photos and the simulated camera
 # make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
 # make crash-test      kill pull, publish and build, and cut the power, at hundreds of points; as root
+# make teach-test      kill a device while it saves what it is taught: nothing that it said is lost
 # make damage-test     flip bits in an outbox's files, and account for every event
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
@@ -65,7 +66,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test mutants tuf-conformance lock wheelhouse sbom device-wheels loss-test deeplens-check greengrass-component \
+  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse sbom device-wheels loss-test deeplens-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -131,6 +132,9 @@ bench-link: $(VENV)/test
 
 bench-slow-link: $(VENV)/test
 	$(BIN)/python -m bench.slow_link
+
+teach-test: $(VENV)/test
+	$(BIN)/python -m tests.proofs.teaching
 
 damage-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.damage $(DAMAGE)
