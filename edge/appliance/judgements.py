@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Judgements:
-    """Stores judgements; one that is in `add` no longer is on the disk. Any thread may use it.
+    """Stores judgements: one is on the disk when `add` returns. Any thread may use it.
 
     Args:
         folder: The state folder.
