@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
 PACKAGES = ("catalog/", "edge/", "sync/", "visual_search/")
 FAILED = (1, 2)  # exit codes of pytest: a test fails; the tests cannot even be read
-SECONDS = 120  # for the tests of one mutant; one that goes on for ever counts as noticed
+SLOWER, SECONDS = 5, 30.0  # times as long and so much more: a change that makes it go on for ever
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -130,25 +130,50 @@ def tests_of(path: str) -> list[str]:
     return [str(own), str(folder)] if (ROOT / own).exists() else [str(folder)]
 
 
-def is_noticed(tree: Path, mutant: Mutant) -> bool:
-    """Whether a test fails on a copy of the project with this change."""
-    file = tree / mutant.path
-    whole = file.read_text(encoding="utf-8")
-    file.write_text(mutant.source, encoding="utf-8")
+def run_tests(tree: Path, tests: str, seconds: float | None = None) -> int:
+    """Run fast tests on a copy of the project; return pytest's exit code.
+
+    Raises:
+        subprocess.TimeoutExpired: They took longer than `seconds`.
+    """
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly",
-               "-p", "no:cacheprovider", "-m", "not slow"]  # fmt: skip
-    try:
-        return any(
-            subprocess.run(
-                [*command, tests], cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)},
-                timeout=SECONDS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-            ).returncode in FAILED
-            for tests in tests_of(mutant.path)
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return True
-    finally:
-        file.write_text(whole, encoding="utf-8")
+               "-p", "no:cacheprovider", "-m", "not slow", tests]  # fmt: skip
+    return subprocess.run(
+        command, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, timeout=seconds,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+    ).returncode  # fmt: skip
+
+
+class Judge:
+    """Tries mutants on a copy of the project in the folder `tree`."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self._seconds: dict[str, float] = {}  # that the tests of a path take without a change
+
+    def is_noticed(self, mutant: Mutant) -> bool:
+        """Whether a test fails with this change, or takes several times as long."""
+        for tests in tests_of(mutant.path):
+            limit = SLOWER * self._seconds_of(tests) + SECONDS
+            file = self._tree / mutant.path
+            whole = file.read_text(encoding="utf-8")
+            file.write_text(mutant.source, encoding="utf-8")
+            try:
+                if run_tests(self._tree, tests, limit) in FAILED:
+                    return True
+            except subprocess.TimeoutExpired:
+                return True
+            finally:
+                file.write_text(whole, encoding="utf-8")
+        return False
+
+    def _seconds_of(self, tests: str) -> float:
+        if tests not in self._seconds:
+            start = time.monotonic()
+            if run_tests(self._tree, tests) in FAILED:
+                sys.exit(f"{tests}: fails without any change, so it can show nothing")
+            self._seconds[tests] = time.monotonic() - start
+        return self._seconds[tests]
 
 
 def changed_since(revision: str) -> list[str]:
@@ -179,11 +204,12 @@ def main() -> int:
         shutil.copytree(
             ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "wheel*")
         )
+        judge = Judge(tree)
         for mutant in mutants:
             if time.monotonic() > deadline:
                 break
             tried += 1
-            if not is_noticed(tree, mutant):
+            if not judge.is_noticed(mutant):
                 survivors.append(mutant)
                 print(f"survived: {mutant}", flush=True)
     print(f"{tried} of {len(mutants)} mutants tried, {len(survivors)} survived")
