@@ -60,8 +60,10 @@ def test_each_answer_in_words(state: str, words: str) -> None:
 def test_words_are_those_of_the_page() -> None:
     """Both pages use each word from the same probability on."""
     script = (Path(edge.web.__path__[0]) / "static" / "words.js").read_text(encoding="utf-8")
-    table = re.findall(r'\[([0-9.]+), "([A-Z][a-z ]+)"\],', script)
-    assert [(float(least), words) for least, words in table] == list(CERTAINTY)
+    table = re.findall(r'\[([0-9.]+), say\("([^"]+)"\), say\("([^"]+)"\)\],', script)
+    assert [(float(least), one, of_several) for least, one, of_several in table] == [
+        (least, f"{words} this one", f"{words} one of these") for least, words in CERTAINTY
+    ]
     assert f"const CLEAR = {CLEAR};" in script
 
 
