@@ -12,17 +12,34 @@ from numpy.random import Generator
 
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.foreign import HELD_OUT, foreign_things
-from edge.simulator.timeline import Showing, random_view
+from edge.simulator.timeline import ARRIVAL, Showing, random_view
 
 ActKind = Literal[
-    "item", "foreign", "two", "turn", "hand", "empty", "light", "shadow", "focus", "bump"
+    "item",
+    "foreign",
+    "two",
+    "turn",
+    "hand",
+    "empty",
+    "light",
+    "shadow",
+    "focus",
+    "bump",
+    "cloud",
+    "lamp",
+    "arm",
+    "alike",
 ]
 
 KINDS: tuple[ActKind, ...] = (
     *("item", "two", "foreign", "turn", "hand", "item", "light", "shadow"),
     *("focus", "empty", "bump", "hand", "item", "foreign"),
 )
+# Light and hands that disturb what lies still.
+DISTURBED: tuple[ActKind, ...] = ("cloud", "lamp", "shadow", "arm", "alike")
 FIRST, GAPS, RESTS = 2.0, (1.0, 1.6), (2.6, 3.4)  # seconds
+LONG: tuple[ActKind, ...] = ("turn", "light", "cloud", "lamp", "arm", "alike")  # twice the rest
+LATER = 1.4  # seconds from a thing's rest until another like it comes
 LONGEST_BUMP = 12.0  # pixels of a picture 640 wide
 
 
@@ -31,7 +48,7 @@ class Act:
     """One visit of things or a hand, and what is hard about it.
 
     Times are in seconds: `start` from the first frame, the others from `start`. `event_at` is when
-    the light changes, or when the thing begins to turn.
+    the light changes, when the thing begins to turn, or when an arm or a second thing comes.
     """
 
     number: int
@@ -95,10 +112,11 @@ class ActPlan:
         start = FIRST if before is None else before.start + before.end
         if before is not None:
             start += float(random.uniform(*GAPS))
-        rest = float(random.uniform(*RESTS)) * (2 if kind in ("turn", "light") else 1)
+        rest = float(random.uniform(*RESTS)) * (2 if kind in LONG else 1)
         showings = self._showings(random, kind, rest)
         first = showings[0] if showings else None
-        rest_from = max((showing.still_from for showing in showings), default=0.0)
+        things = [showing for showing in showings if kind != "arm" or showing.kind != "hand"]
+        rest_from = max((showing.start + showing.still_from for showing in things), default=0.0)
         rest_until = first.still_until if first is not None else rest
         bump = before.bump if before is not None else (0.0, 0.0)
         if kind == "bump":
@@ -112,7 +130,7 @@ class ActPlan:
             rest_from=rest_from,
             rest_until=rest_until,
             end=first.in_sight if first is not None else rest,
-            event_at=(rest_from + rest_until) / 2,
+            event_at=showings[-1].start if len(showings) > 1 else (rest_from + rest_until) / 2,
             light=float(random.choice((0.7, 0.8, 1.2, 1.3))),
             turn=float(random.choice((-1, 1)) * random.uniform(45, 80)),
             bump=bump,
@@ -129,7 +147,39 @@ class ActPlan:
             if swap:
                 large, small = replace(large, x=0.74), replace(small, x=0.24)
             return replace(large, in_hand=False), replace(small, in_hand=False)
-        return (self._showing(random, kind, rest),)
+        if kind == "alike":
+            return self._alike(random, rest)
+        first = self._showing(random, kind, rest)
+        if kind == "arm":
+            return first, self._arm(random, first)
+        if kind in ("cloud", "lamp") and random.random() < 0.5:  # the counter is empty
+            return ()
+        return (first,)
+
+    def _alike(self, random: Generator, rest: float) -> tuple[Showing, ...]:
+        """A thing, and one just like it that is put beside it later."""
+        places = ((0.25, 0.55), (0.75, 0.55))
+        left = bool(random.random() < 0.5)
+        first = self._showing(random, "alike", rest, places[not left], (0.38, 0.52))
+        later = first.still_from + LATER
+        size = float(first.size * random.uniform(0.8, 1.2))
+        return first, replace(
+            self._showing(random, "alike", 0.0, places[left]),
+            thing=first.thing,
+            start=later,
+            rest=first.still_until - later - ARRIVAL,
+            size=size,
+        )
+
+    def _arm(self, random: Generator, thing: Showing) -> Showing:
+        """A hand that reaches across a resting thing, or beside it, and goes away again."""
+        at = (
+            thing.x + float(random.uniform(-0.3, 0.3)),
+            thing.y + float(random.uniform(-0.2, 0.2)),
+        )
+        start = (thing.still_from + thing.still_until) / 2
+        rest = float(random.uniform(0.2, 1.0))
+        return replace(self._showing(random, "hand", rest, at), start=start)
 
     def _showing(
         self,

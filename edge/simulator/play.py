@@ -19,20 +19,31 @@ from edge.sighting import Image
 from edge.simulator.acts import KINDS, Act, ActKind, ActPlan
 from edge.simulator.backgrounds import background
 from edge.simulator.compose import Layer, Placed, flattened, layers
+from edge.simulator.light import arm_shade, person_shade, regional_light
+from edge.simulator.sensor import CameraFaults, Sensor
 from edge.simulator.timeline import ARRIVAL, Showing, showing_state
 
 ActState = Literal["empty", "moving", "rest"]
 
+SOUND = CameraFaults()
 TURNING, FOCUSING = 0.6, 0.8  # seconds that a thing turns, and that the camera focuses
-NOISE = 2.2  # grey levels, deviation
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A thing in a frame; `sku` is None for a foreign thing, `box` (x, y, w, h) is in pixels."""
+    """A thing in a frame.
+
+    Attributes:
+        sku: The item's; None for a foreign thing.
+        box: (x, y, width, height) in pixels.
+        still: Whether it lies still.
+        since: From when on it lies still, in simulated seconds.
+    """
 
     sku: str | None
     box: tuple[int, int, int, int]
+    still: bool
+    since: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,26 @@ class PlayTruth:
     hand: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class ShownPiece:
+    """A cutout in a frame, the showing that it belongs to, and whether it lies still."""
+
+    placed: Placed
+    showing: Showing
+    still: bool
+
+    @property
+    def sku(self) -> str | None:
+        """The item's sku; None for a foreign thing or a hand."""
+        thing = self.showing.thing if self.showing.kind == "item" else None
+        return None if thing is None else thing.sku
+
+    @property
+    def is_arm(self) -> bool:
+        """Whether it is a hand that holds nothing."""
+        return self.showing.kind == "hand"
+
+
 class Play:
     """Simulates a counter that is hard for a camera.
 
@@ -64,6 +95,7 @@ class Play:
         fps: Frames a second of the simulated time.
         kinds: The kinds of acts, which repeat, each time in another order.
         foreign: Things that are in no catalogue, which repeat; always new ones by default.
+        faults: What is wrong with the camera.
     """
 
     def __init__(
@@ -74,19 +106,18 @@ class Play:
         fps: float = 10.0,
         kinds: Sequence[ActKind] = KINDS,
         foreign: Sequence[DrawnItem] = (),
+        faults: CameraFaults = SOUND,
     ) -> None:
         self.seed, self.size, self.fps = seed, size, fps
         self._plan = ActPlan(seed, items or drawn_items(), size[0], kinds, foreign)
         self._layers: dict[tuple[int, int, float], list[Layer]] = {}
         random = np.random.default_rng([seed, 21])
         self._drift = random.uniform(0, 6.28, 4), random.uniform(20, 60, 4)
-        width, height = size
         lens = 0.6 + 0.3 * float(random.random())
         self._counter = np.asarray(
             cv2.GaussianBlur(background(seed * 1013 + 5, size), (0, 0), lens), np.uint8
         )
-        grain = random.standard_normal((height + 64, width + 64, 3), np.float32)
-        self._grain = cv2.GaussianBlur(grain, (0, 0), 0.55) * np.float32(1.6 * NOISE)
+        self._sensor = Sensor(seed, size, fps, faults)
 
     def act(self, number: int) -> Act:
         """Act `number`, from 0."""
@@ -103,8 +134,9 @@ class Play:
         act = self._plan.at(seconds)
         passed = seconds - act.start
         placed, hand, moving = self._placed(act, passed)
-        picture = flattened(self._counter, [piece for piece, _ in placed])
+        picture = flattened(self._counter, [piece.placed for piece in placed])
         x, y = act.bump if passed >= 0 else (0.0, 0.0)
+        shift_x, shift_y = self._sensor.shift(index)
         if (x, y) != (0.0, 0.0):
             move = np.array([[1, 0, x], [0, 1, y]], np.float32)
             picture = np.asarray(
@@ -112,43 +144,47 @@ class Play:
             )
         things = sorted(
             (
-                Shown(sku, _moved(box, x, y, self.size))
-                for piece, sku in placed
-                if piece.is_thing
-                and act.kind != "hand"
-                and (box := piece.box(self.size)) is not None
+                Shown(
+                    piece.sku,
+                    _moved(box, x + shift_x, y + shift_y, self.size),
+                    piece.still,
+                    act.start + piece.showing.start + piece.showing.still_from,
+                )
+                for piece in placed
+                if piece.placed.is_thing
+                and piece.showing.thing is not None
+                and (box := piece.placed.box(self.size)) is not None
             ),
             key=lambda shown: -shown.box[2] * shown.box[3],
         )
-        image, lit = self._seen(act, passed, seconds, picture)
+        arms = [piece.placed for piece in placed if act.kind == "arm" and piece.is_arm]
+        image, lit = self._seen(act, passed, seconds, picture, arms)
         at_rest = not moving and not lit
         state: ActState = "moving" if not at_rest else "rest" if things or hand else "empty"
         return self.sensed(image, index), PlayTruth(
             act.number, act.kind, state, tuple(things), hand
         )
 
-    def _placed(
-        self, act: Act, passed: float
-    ) -> tuple[list[tuple[Placed, str | None]], bool, bool]:
-        """The cutouts with their skus; whether a hand is in sight; whether anything moves."""
-        placed: list[tuple[Placed, str | None]] = []
+    def _placed(self, act: Act, passed: float) -> tuple[list[ShownPiece], bool, bool]:
+        """The cutouts in sight; whether a hand is in sight; whether anything moves."""
+        placed: list[ShownPiece] = []
         hand, moving = False, False
         for place, showing in enumerate(act.showings):
             if passed < 0 or passed >= act.end:
                 continue
-            state = showing_state(showing, passed)
+            state = showing_state(showing, passed - showing.start)
+            if passed < showing.start or state.hidden:
+                continue
             yaw = 0.0
             if act.kind == "turn":
                 yaw = act.turn * float(np.clip((passed - act.event_at) / TURNING, 0, 1))
                 moving |= 0 <= passed - act.event_at < TURNING
             moving |= not state.still
-            known = showing.kind == "item" and showing.thing is not None
             for layer in self._cutouts(act, place, showing, yaw):
                 piece = layer.at(state)
                 inside = piece.box(self.size) is not None
                 hand |= inside and (layer.holds or showing.kind == "hand")
-                sku = showing.thing.sku if known and showing.thing is not None else None
-                placed.append((piece, sku))
+                placed.append(ShownPiece(piece, showing, state.still))
         return placed, hand, moving
 
     def _cutouts(self, act: Act, place: int, showing: Showing, yaw: float) -> list[Layer]:
@@ -161,7 +197,12 @@ class Play:
         return self._layers[key]
 
     def _seen(
-        self, act: Act, passed: float, seconds: float, picture: Image
+        self,
+        act: Act,
+        passed: float,
+        seconds: float,
+        picture: Image,
+        arms: Sequence[Placed],
     ) -> tuple[NDArray[np.float32], bool]:
         """The picture in the moment's light and focus; and whether these change now."""
         changing = False
@@ -172,10 +213,15 @@ class Play:
         )
         white = 1 + np.array([0.03 * wave[1], 0.0, 0.03 * wave[2]])
         image = picture.astype(np.float32) * np.float32(level) * white.astype(np.float32)
+        shade: NDArray[np.float32] | None = None
         if act.kind == "shadow":
-            shade, changing = self._shade(act, passed)
-            if shade is not None:
-                image *= shade
+            shade, changing = person_shade(act, passed, self.size)
+        elif act.kind in ("cloud", "lamp"):
+            shade, changing = regional_light(act, passed, self.size)
+        elif arms:
+            shade = arm_shade(arms, act, self.size)
+        if shade is not None:
+            image *= shade
         if act.kind == "light":
             changing |= 0 <= passed - act.event_at < 0.15
         if act.kind == "focus" and ARRIVAL <= passed < act.rest_from + FOCUSING:
@@ -184,37 +230,13 @@ class Play:
             changing = True
         return image, changing
 
-    def _shade(self, act: Act, passed: float) -> tuple[NDArray[np.float32] | None, bool]:
-        """The shadow of somebody who steps near and stays until the end; and whether it moves."""
-        if passed < 0 or passed >= act.end:
-            return None, False
-        random = np.random.default_rng([act.seed, 4])
-        width, height = self.size
-        near = float(np.clip(passed / 0.5, 0, 1)) * float(np.clip((act.end - passed) / 0.3, 0, 1))
-        side = -1 if random.random() < 0.5 else 1
-        at = width / 2 + side * width * (1.3 - near * random.uniform(0.7, 1.0))
-        dark = np.zeros((height // 4, width // 4), np.float32)
-        axes = (round(width * random.uniform(0.08, 0.11)), round(height * 0.3))
-        cv2.ellipse(dark, (round(at / 4), height // 8), axes, 10, 0, 360, (1.0,), -1)
-        soft = cv2.GaussianBlur(dark, (0, 0), float(random.uniform(4, 8)))
-        shade = 1 - random.uniform(0.2, 0.4) * cv2.resize(soft, self.size)[..., None]
-        return np.asarray(shade, np.float32), near < 1
-
     def still(self) -> Image:
         """The empty counter, without the sensor's noise."""
         return self._counter
 
     def sensed(self, image: NDArray[Any], index: int) -> Image:
         """A picture (h, w, 3) with the sensor's noise, as the camera sends it."""
-        random = np.random.default_rng([self.seed, index, 22])
-        width, height = self.size
-        x, y = (int(shift) for shift in random.integers(0, 64, 2))
-        grain = self._grain[y : y + height, x : x + width]
-        noisy = image.astype(np.float32) * np.float32(1 + 0.004 * random.standard_normal()) + grain
-        packed = cv2.imencode(
-            ".jpg", np.clip(noisy, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 88]
-        )[1]
-        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+        return self._sensor.sensed(image, index)
 
 
 def _moved(
