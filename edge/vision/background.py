@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.foreground import MOST_FOREGROUND, Thing, edge_strength, foreground
+from edge.vision.foreground import (
+    MOST_FOREGROUND,
+    Thing,
+    edge_strength,
+    foreground,
+    texture_agreement,
+    without_strips,
+)
 from edge.vision.illumination import (
     WEAK,
     Mask,
@@ -15,15 +24,43 @@ from edge.vision.illumination import (
     difference,
     gain,
     is_saturated,
+    regional_light,
     relight,
 )
 
 SHADOW = 0.15  # of the brightness that the light predicts; a larger deviation is a shadow
 ADAPTATION = 0.2  # of the difference a second: how fast the model follows the light
 LEAST_UNCHANGED = 0.5  # of the frame must be as before, or the light cannot be estimated
-MOST_UNEXPLAINED = 0.38  # of the frame, after two lights: a thing and the edges of shadows
+MOST_UNEXPLAINED = (
+    0.38  # of the frame, in the light of each region: a thing and the edges of shadows
+)
 SHIFT_EXPLAINS = 0.85  # of the foreground may remain where a shift explains it
+SHINES_THROUGH = 0.8  # correlation of the textures; through glass it is smaller
 LONGEST_SHIFT = 48.0  # pixels of the working scale that a bumped camera's picture moves
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A frame beside the background.
+
+    Attributes:
+        now: The frame, at the working scale.
+        background: The background in the frame's light.
+        mask: The frame's pixels that are not the background's.
+    """
+
+    now: WorkingImage
+    background: WorkingImage
+    mask: Mask
+
+    def is_different_scene(self) -> bool:
+        """Whether no light explains the frame, not even another one in each region."""
+        differs = channel_max(cv2.absdiff(self.now, self.background)) > WEAK
+        if differs.mean() <= MOST_FOREGROUND:
+            return False
+        lit = self.background * regional_light(self.now, self.background)
+        unexplained = channel_max(np.abs(self.now - lit)) > WEAK
+        return bool((differs & unexplained).mean() > MOST_UNEXPLAINED)
 
 
 class BackgroundModel:
@@ -42,19 +79,11 @@ class BackgroundModel:
         """The background as a picture."""
         return np.clip(self._background, 0, 255).astype(np.uint8)
 
-    def foreground(self, now: WorkingImage) -> Mask:
-        """Find the pixels of a frame that are not the background's."""
-        return foreground(now, relight(self.picture, now), self._saturated)
-
-    def is_different_scene(self, now: WorkingImage) -> bool:
-        """Whether neither one change of light, nor two side by side, explains the frame."""
-        background = self.picture
-        differs = difference(now, background) > WEAK
-        if differs.mean() <= MOST_FOREGROUND:
-            return False
-        second_light = gain(background[differs][:, None], now[differs][:, None])
-        unexplained = channel_max(np.abs(now - background * second_light)) > WEAK
-        return bool((differs & unexplained).mean() > MOST_UNEXPLAINED)
+    def compared(self, now: WorkingImage) -> Comparison:
+        """Compare a frame with the background in the frame's light."""
+        background = relight(self.picture, now)
+        mask = without_strips(foreground(now, background, self._saturated))
+        return Comparison(now, background, mask)
 
     def shifted(self, now: WorkingImage, mask: Mask) -> BackgroundModel | None:
         """The model for a camera that was bumped; None where that does not explain the mask."""
@@ -62,8 +91,12 @@ class BackgroundModel:
         if moved is None or _changed(now, moved) >= _changed(now, self.picture):
             return None
         model = BackgroundModel(moved)
-        explains = model.foreground(now).sum() < SHIFT_EXPLAINS * mask.sum()
+        explains = model.compared(now).mask.sum() < SHIFT_EXPLAINS * mask.sum()
         return model if explains else None
+
+    def shines_through(self, thing: Thing, now: WorkingImage) -> bool:
+        """Whether a patch shows the background's own texture: it is light, and no thing."""
+        return texture_agreement(self.picture, now, thing) > SHINES_THROUGH
 
     def was_learned_with(self, thing: Thing, now: WorkingImage) -> bool:
         """Whether a thing that is gone was learned as background.

@@ -2,22 +2,40 @@
 
 The background is learned from the first steady frames, and follows the light slowly where no
 thing lies. An unchanged frame costs only a comparison of two small pictures; a frame is
-analysed closely where something has changed.
+analysed closely where something has changed. A thing at rest is remembered until it is seen to
+be gone, or something else has come to rest in its place.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from edge.sighting import Box, Image
-from edge.vision.background import BackgroundModel
-from edge.vision.foreground import Thing, alpha_in, is_at_border, is_scene_change, things
+from edge.vision.background import BackgroundModel, Comparison
+from edge.vision.foreground import (
+    Thing,
+    alpha_in,
+    is_at_border,
+    is_scattered,
+    is_scene_change,
+    things,
+)
 from edge.vision.hands import without_hand
-from edge.vision.illumination import WORKING_WIDTH, Mask, WorkingImage, difference, working_image
+from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square, overlap
+from edge.vision.resting import (
+    SECOND_THING,
+    Presence,
+    RestingThing,
+    is_covered,
+    leader,
+    presence,
+    without_things,
+)
 from edge.vision.scene import (
     IN_HAND_CHANGE,
     MOTION,
@@ -28,17 +46,50 @@ from edge.vision.scene import (
     Scene,
     SceneState,
     is_same,
+    motion_between,
     square_around,
 )
 
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
+COVER_S = 2.0  # what hides a thing and does not move for so long has taken its place
 FEW_OF_THING = 0.01  # of the pixels about a thing; so few changed ones mean nothing
 SAME_BOX = 0.8  # least overlap of a resting thing's boxes
 SAME_PLACE = 0.5  # the same, for a thing that is turned in its place
-SECOND_THING = 0.15  # of the largest thing's area; a smaller patch is not counted
+MOST_THINGS = 8  # that are remembered
+REACH = 8  # pixels; something that reaches in and comes so near to a thing may touch it
 FIRST_FRAMES = 3  # steady ones from which the background is first learned
 RELEARN_S = 10.0  # after so long at rest, a wholly different scene becomes the background
 FOLLOW_S = 1.0  # how often the background follows the light while nothing changes
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A thing that has not been at rest for long enough.
+
+    Attributes:
+        thing: Its place and shape.
+        motion: The frame from which on it has not moved, at the motion scale.
+        since: The time of that frame.
+        change: The number of its look, as in `SceneState`.
+        visit: The number of its visit, as in `SceneState`.
+        at_border: Whether it reaches in from the frame's border.
+        covers: Whether it hides a thing that rests.
+        held: Whether something reaches in from the border, which may hold it.
+    """
+
+    thing: Thing
+    motion: MotionImage
+    since: float
+    change: int
+    visit: int
+    at_border: bool
+    covers: bool
+    held: bool
+
+    @property
+    def due(self) -> float:
+        """When it will be at rest, unless it moves."""
+        return self.since + (COVER_S if self.covers and self.at_border else REST_S)
 
 
 class FixedScene(Scene):
@@ -55,8 +106,15 @@ class FixedScene(Scene):
         self._background: BackgroundModel | None = None
         self._first_frames: list[WorkingImage] = []
         self._unknown_since = 0.0  # since when the background is not known, or does not fit
-        self._settled = False  # whether the rest has lasted long enough
-        self._mask: Mask | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget the things, because the background is a new one."""
+        self._state = self._rest_motion = None
+        self._resting: list[RestingThing] = []
+        self._arrivals: list[Arrival] = []
+        self._changes = 0
+        self._due = 0.0  # when the next close look is due, though nothing has moved
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), as the background."""
@@ -67,104 +125,170 @@ class FixedScene(Scene):
         if self._background is None:
             self._learn_first(working_image(image), steady=steady)
             return SceneState(Activity.MOVING, empty=True, box=centre_square(image), steady=steady)
-        if self._state is not None and self._is_quiet(motion):
-            if self._settled:
-                if self.time - self._followed_at >= FOLLOW_S:
-                    self._follow(working_image(image))
-                return replace(self._state, steady=steady)
-            if self.time - self._rest_since < _least_rest_s(self._state):
-                return replace(self._state, steady=steady)
-        return self._analyse_closely(image, motion, self._background, steady=steady)
+        quiet = self._state is not None and self._is_quiet(motion)
+        if self._state is not None and quiet and self.time < self._due:
+            if self._due == math.inf and self.time - self._followed_at >= FOLLOW_S:
+                self._follow(working_image(image))
+            return replace(self._state, steady=steady)
+        now = working_image(image)
+        return self._analyse_closely(image, now, motion, self._background, steady=steady)
 
     def _analyse_closely(
-        self, image: Image, motion: MotionImage, background: BackgroundModel, *, steady: bool
+        self,
+        image: Image,
+        now: WorkingImage,
+        motion: MotionImage,
+        background: BackgroundModel,
+        *,
+        steady: bool,
     ) -> SceneState:
         """Compare a frame with the background, and find the things in it."""
-        now = working_image(image)
-        resting = self._state is not None and self._is_quiet(motion)
-        mask = background.foreground(now)
+        quiet = self._is_quiet(motion)
+        compared = background.compared(now)
+        due = [arrival.thing for arrival in self._arrivals if arrival.due <= self.time]
+        if due:
+            compared = self._corrected(background, compared, due, quiet=quiet)
+        seen = self._look_for_resting(compared, steady=steady)
+        mask = without_things(compared.mask, seen)
         patches = things(mask)
-        if resting and patches and not self._settled and self.time - self._rest_since >= REST_S:
-            background, mask = self._corrected(now, background, mask, patches)
-            patches = things(mask)
-        other_scene = is_scene_change(mask, patches) or background.is_different_scene(now)
+        other_scene = not seen and (is_scene_change(mask, patches) or compared.is_different_scene())
         found = [] if other_scene else _without_hands(now, patches)
-        empty = not patches and not other_scene
-        state = self._described(image, found, empty=empty, steady=steady)
-        state = replace(state, visit=self._visit(state, mask))
-        if self._state is None or not self._is_same_thing(state, self._state, motion):
-            self._rest_since, self._settled = self.time, False
-            state = replace(state, change=state.change + 1)
-            self._rest_motion = motion
-        elif steady:
-            self._rest_motion = motion  # what changed beside the thing is at rest as well
-        self._mask = mask
-        rested = self.time - self._rest_since >= _least_rest_s(state)
-        self._settled = rested and not other_scene
-        if self._settled:
-            state = replace(state, activity=Activity.REST if found else Activity.EMPTY)
+        reaches_in = is_at_border(mask)
+        self._note_touches(patches)
+        self._arrivals = [
+            self._arrival(thing, motion, reaches_in=reaches_in) for thing in found[:MOST_THINGS]
+        ]
+        self._settle(now)
+        clear = not patches and not seen and not other_scene
+        state = self._described(image, empty=clear and not self._resting, steady=steady)
+        if not (quiet and self._state is not None and _is_nothing_still(state, self._state)):
+            self._rest_since = self.time
+        if state.thing_box is None and not other_scene and self.time >= self._nothing_from(state):
+            state = replace(state, activity=Activity.EMPTY)
+        self._rest_motion, self._state = motion, state
+        self._due = self._next_due(state, other_scene=other_scene)
         self._relearn(now, other_scene=other_scene and steady)
-        if self._settled:
-            self._follow(now)
-        self._state = state
         return state
 
-    def _described(
-        self, image: Image, found: list[Thing], *, empty: bool, steady: bool
-    ) -> SceneState:
-        """Describe the things found in a frame, which still counts as moving."""
-        change = self._state.change if self._state is not None else 0
-        if not found:
+    def _look_for_resting(self, compared: Comparison, *, steady: bool) -> list[RestingThing]:
+        """Forget the resting things that are gone.
+
+        Returns:
+            Those that are seen as before. One that looks otherwise although nothing reaches in
+            was turned, or is in focus only now: it is analysed like a thing that comes.
+        """
+        seen: list[RestingThing] = []
+        changed: list[RestingThing] = []
+        hidden: list[RestingThing] = []
+        for resting in self._resting:
+            how = presence(resting, compared.now, compared.background, compared.mask)
+            if how is Presence.HIDDEN:
+                still = steady and resting.hidden_since is not None
+                since = resting.hidden_since if still and resting.hidden_since else self.time
+                if self.time - since < COVER_S:
+                    hidden.append(replace(resting, hidden_since=since))
+            elif how is not Presence.GONE:
+                same = seen if how is Presence.SEEN else changed
+                same.append(replace(resting, hidden_since=None))
+        if changed and is_at_border(without_things(compared.mask, seen + changed)):
+            seen, changed = seen + changed, []
+        self._resting = seen + changed + hidden
+        return seen
+
+    def _note_touches(self, patches: list[Thing]) -> None:
+        """Remember which resting things may be touched by what reaches in from the border."""
+        reaching = [patch for patch in patches if is_at_border(patch.mask)]
+        self._resting = [
+            replace(resting, touched=True)
+            if any(_is_beside(patch, resting.thing) for patch in reaching)
+            else resting
+            for resting in self._resting
+        ]
+
+    def _arrival(self, thing: Thing, motion: MotionImage, *, reaches_in: bool) -> Arrival:
+        """The thing as an arrival; the one of the frame before where it has not moved."""
+        at_border = is_at_border(thing.mask)
+        covers = any(is_covered(resting, thing) for resting in self._resting)
+        for before in self._arrivals:
+            if overlap(thing.box, before.thing.box) >= SAME_BOX and _is_same_look(
+                thing, motion, before
+            ):
+                return replace(
+                    before, thing=thing, at_border=at_border, covers=covers, held=reaches_in
+                )
+        self._changes += 1
+        visit = None if reaches_in else self._visit_at(thing.box)
+        if visit is None:
+            self._visits += 1
+            visit = self._visits
+        return Arrival(
+            thing, motion, self.time, self._changes, visit, at_border, covers, held=reaches_in
+        )
+
+    def _visit_at(self, box: Box) -> int | None:
+        """The visit of the thing that was in a place; None where none was, or it was touched."""
+        there = [(known.thing.box, known.visit) for known in self._arrivals]
+        there += [(known.thing.box, known.visit) for known in self._resting if not known.touched]
+        return next((visit for other, visit in there if overlap(box, other) >= SAME_PLACE), None)
+
+    def _settle(self, now: WorkingImage) -> None:
+        """Count arrivals that have not moved for long enough as at rest."""
+        for arrival in self._arrivals:
+            if arrival.due > self.time:
+                continue
+            before = [known for known in self._resting if is_covered(known, arrival.thing)]
+            same = [known.since for known in before if known.visit == arrival.visit]
+            since = min(same, default=arrival.since)
+            settled = RestingThing(arrival.thing, now, since, arrival.change, arrival.visit)
+            self._resting = [known for known in self._resting if known not in before]
+            self._resting = [*self._resting, settled][-MOST_THINGS:]
+        self._arrivals = [arrival for arrival in self._arrivals if arrival.due > self.time]
+
+    def _described(self, image: Image, *, empty: bool, steady: bool) -> SceneState:
+        """Describe what comes, or what rests; a scene without a thing still counts as moving."""
+        resting = leader(self._resting)
+        coming = [known for known in self._arrivals if resting is None or _may_lead(known, resting)]
+        known: Arrival | RestingThing | None = max(coming, key=_size, default=resting)
+        if known is None:
             box = centre_square(image)
+            change = self._changes
             return SceneState(Activity.MOVING, empty=empty, box=box, steady=steady, change=change)
         scale = image.shape[1] / WORKING_WIDTH
-        largest = found[0]
-        box = square_around(largest.box, scale, image.shape[1], image.shape[0])
+        box = square_around(known.thing.box, scale, image.shape[1], image.shape[0])
+        areas = [other.thing.area for other in self._resting]
+        areas += [other.thing.area for other in coming]
         return SceneState(
-            Activity.MOVING,
+            Activity.MOVING if coming else Activity.REST,
             empty=False,
             box=box,
             steady=steady,
-            thing_box=Box(*(round(value * scale) for value in vars(largest.box).values())),
-            things=sum(thing.area >= SECOND_THING * largest.area for thing in found),
-            change=change,
-            alpha=alpha_in(largest, box, scale),
+            thing_box=Box(*(round(value * scale) for value in vars(known.thing.box).values())),
+            things=sum(area >= SECOND_THING * max(areas) for area in areas),
+            change=known.change,
+            visit=known.visit,
+            alpha=alpha_in(known.thing, box, scale),
         )
 
-    def _visit(self, state: SceneState, mask: Mask) -> int:
-        """The number of this visit: a new one where the thing may have been exchanged."""
-        before = self._state
-        untouched = (
-            before is not None
-            and before.thing_box is not None
-            and state.thing_box is not None
-            and not is_at_border(mask)
-            and overlap(state.thing_box, before.thing_box) >= SAME_PLACE
-        )
-        self._visits += not untouched
-        return self._visits
+    def _nothing_from(self, state: SceneState) -> float:
+        """From when on a scene without a thing counts as empty."""
+        return self._rest_since + (GONE_S if state.empty else REST_S)
 
-    def _is_same_thing(self, state: SceneState, before: SceneState, motion: MotionImage) -> bool:
-        """Whether the thing looks as it did when the rest began."""
-        assert self._rest_motion is not None
-        if (state.empty, state.things) != (before.empty, before.things):
-            return False
-        if state.thing_box is None or before.thing_box is None:
-            return is_same(motion, self._rest_motion)
-        if overlap(state.thing_box, before.thing_box) < SAME_BOX:
-            return False
-        scale = self._size[1] / MOTION_WIDTH
-        box = state.box
-        part = difference(motion, self._rest_motion)[
-            int(box.y / scale) : int((box.y + box.height) / scale) + 1,
-            int(box.x / scale) : int((box.x + box.width) / scale) + 1,
+    def _next_due(self, state: SceneState, *, other_scene: bool) -> float:
+        """When to look closely again, though nothing has moved."""
+        if other_scene:
+            return self.time
+        due = [arrival.due for arrival in self._arrivals]
+        due += [
+            known.hidden_since + COVER_S
+            for known in self._resting
+            if known.hidden_since is not None
         ]
-        if self._mask is not None and is_at_border(self._mask):  # a hand holds it
-            return float(part.mean()) < IN_HAND_CHANGE
-        return int(np.count_nonzero(part >= MOTION)) <= FEW_OF_THING * part.size
+        if state.thing_box is None and state.activity is not Activity.EMPTY:
+            due.append(self._nothing_from(state))
+        return min(due, default=math.inf)
 
     def _is_quiet(self, motion: MotionImage) -> bool:
-        """Whether nothing has moved since the rest began."""
+        """Whether nothing has moved since the last close look."""
         return self._rest_motion is not None and is_same(motion, self._rest_motion)
 
     # The background.
@@ -181,34 +305,45 @@ class FixedScene(Scene):
 
     def _set_background(self, picture: WorkingImage) -> None:
         self._background = BackgroundModel(picture)
-        self._state = self._rest_motion = self._mask = None
+        self._unknown_since = self.time
+        self._forget()
 
     def _corrected(
-        self, now: WorkingImage, background: BackgroundModel, mask: Mask, patches: list[Thing]
-    ) -> tuple[BackgroundModel, Mask]:
-        """Correct the background for a bumped camera and for things that it was learned with.
+        self, background: BackgroundModel, compared: Comparison, due: list[Thing], *, quiet: bool
+    ) -> Comparison:
+        """Correct the background for a bumped camera, another light, and what is gone from it.
 
-        Returns:
-            The background, and the frame's foreground before it.
+        Args:
+            background: The background.
+            compared: The frame beside it.
+            due: What would now count as at rest.
+            quiet: Whether nothing moves.
         """
-        shifted = background.shifted(now, mask)
-        if shifted is not None:
-            self._background = background = shifted
-            mask = shifted.foreground(now)
-            patches = things(mask)
-        for patch in patches:
-            if background.was_learned_with(patch, now):
-                gone = cv2.dilate(patch.mask, np.ones((9, 9), np.uint8)) > 0
-                background.replace(gone, now)
-                mask = np.asarray(np.where(gone, 0, mask), np.uint8)
-        return background, mask
+        now = compared.now
+        if quiet and is_scattered(compared.mask, due):
+            shifted = background.shifted(now, compared.mask)
+            if shifted is not None:
+                self._background = background = shifted
+                compared = shifted.compared(now)
+                due = things(compared.mask)
+        gone = [
+            patch
+            for patch in due
+            if background.was_learned_with(patch, now) or background.shines_through(patch, now)
+        ]
+        for patch in gone:
+            around = cv2.dilate(patch.mask, np.ones((9, 9), np.uint8)) > 0
+            background.replace(around, now)
+            mask = np.asarray(np.where(around, 0, compared.mask), np.uint8)
+            compared = replace(compared, mask=mask)
+        return compared
 
     def _follow(self, now: WorkingImage) -> None:
         """Let the background follow the light by the time that has passed, a second at most."""
         seconds = min(self.time - self._followed_at, 1.0)
         if self._background is not None and seconds > 0:
             self._followed_at = self.time
-            empty = self._mask is not None and not self._mask.any()
+            empty = self._state is not None and self._state.empty
             self._background.follow(now, seconds, empty=empty)
 
     def _relearn(self, now: WorkingImage, *, other_scene: bool) -> None:
@@ -216,8 +351,7 @@ class FixedScene(Scene):
         if not other_scene:
             self._unknown_since = self.time
         elif self.time - self._unknown_since >= RELEARN_S:
-            self._background = BackgroundModel(now)
-            self._unknown_since, self._settled = self.time, False
+            self._set_background(now)
 
 
 def _without_hands(now: WorkingImage, patches: list[Thing]) -> list[Thing]:
@@ -226,6 +360,39 @@ def _without_hands(now: WorkingImage, patches: list[Thing]) -> list[Thing]:
     return [thing for thing in found if thing is not None]
 
 
-def _least_rest_s(state: SceneState) -> float:
-    """How long a state must last to count as at rest, in seconds."""
-    return GONE_S if state.empty else REST_S
+def _is_same_look(thing: Thing, motion: MotionImage, before: Arrival) -> bool:
+    """Whether a thing in the same place looks as it did when it stopped."""
+    scale = WORKING_WIDTH / MOTION_WIDTH
+    height, width = thing.mask.shape
+    box = square_around(thing.box, 1, width, height)
+    part = motion_between(motion, before.motion)[
+        int(box.y / scale) : int((box.y + box.height) / scale) + 1,
+        int(box.x / scale) : int((box.x + box.width) / scale) + 1,
+    ]
+    if before.held:
+        return float(part.mean()) < IN_HAND_CHANGE
+    return int(np.count_nonzero(part >= MOTION)) <= FEW_OF_THING * part.size
+
+
+def _is_nothing_still(state: SceneState, before: SceneState) -> bool:
+    """Whether no thing is there now, and none was there before."""
+    return (state.thing_box, state.empty) == (None, before.empty) and before.thing_box is None
+
+
+def _is_beside(patch: Thing, thing: Thing) -> bool:
+    """Whether a patch comes near to a thing."""
+    box = thing.box
+    near = patch.mask[
+        max(0, box.y - REACH) : box.y + box.height + REACH,
+        max(0, box.x - REACH) : box.x + box.width + REACH,
+    ]
+    return bool(near.any())
+
+
+def _may_lead(arrival: Arrival, resting: RestingThing) -> bool:
+    """Whether a thing that comes is no arm, and not small beside the one that rests."""
+    return not arrival.at_border and arrival.thing.area >= SECOND_THING * resting.thing.area
+
+
+def _size(known: Arrival | RestingThing) -> int:
+    return known.thing.box.width * known.thing.box.height

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.sighting import Box
-from edge.vision.illumination import WEAK, Mask, WorkingImage, channel_max
+from edge.vision.illumination import WEAK, Mask, WorkingImage, channel_max, is_saturated
 
 STRONG = 22.0  # grey levels; so large a difference is surely no noise
 DARKEST_SHADOW, BRIGHTEST_GLARE = 0.45, 1.8  # of the background's brightness
@@ -27,6 +27,11 @@ LEAST_AREA = 0.004  # of the frame; smaller patches are no things
 WHOLE_FRAME = 0.85  # of the frame; a larger box is not that of a thing
 MOST_FOREGROUND = 0.6  # of the frame's pixels; more of them are no thing
 SCATTERED = 10  # patches all over the frame: the camera was moved
+TEXTURE_REGION = (13, 13)  # pixels; coarser structure may be the light's own
+PLAIN = 2.5  # grey levels; a surface with a smaller deviation has no texture
+STRIP = 8  # pixels along the border; what is not deeper is no thing
+FEW_BESIDE = 0.002  # of the frame's pixels beside the largest patch; fewer are chance
+THIN, THIN_SHARE = 14, 0.4  # pixels and share of the box; a thinner patch may be an outline
 LEAST_CONTACT = 5  # pixels on the frame's border; fewer touch it by chance
 NEAR = 0.10  # of a patch's size; parts that are this close are one thing
 SMALL_PART, NEAR_SMALL_PART = 0.35, 0.28  # a part of less than this area may be this far away
@@ -61,7 +66,7 @@ def foreground(now: WorkingImage, background: WorkingImage, saturated: NDArray[n
     weak = apart > WEAK
     if not weak.any():
         return np.zeros(apart.shape, np.uint8)
-    relit = _shadow_or_glare(now, background, saturated)
+    relit = _shadow_or_glare(now, background, saturated | is_saturated(now))
     strong = ((apart > STRONG) & ~relit).astype(np.uint8)
     strong = np.asarray(cv2.morphologyEx(strong, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))
     weak &= ~relit
@@ -71,6 +76,18 @@ def foreground(now: WorkingImage, background: WorkingImage, saturated: NDArray[n
     has_strong[0] = 0
     mask = has_strong[labels] | strong
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
+
+
+def without_strips(mask: Mask) -> Mask:
+    """Take away strips along the frame's border: exposure and a rolling shutter make them.
+
+    What reaches further into the frame stays.
+    """
+    kept = mask.copy()
+    for side in (kept, kept[::-1], kept.swapaxes(0, 1), kept.swapaxes(0, 1)[::-1]):
+        deeper = side[STRIP : STRIP + 2].max(0)[None]
+        np.minimum(side[:STRIP], cv2.dilate(deeper, np.ones((1, 5), np.uint8)), out=side[:STRIP])
+    return kept
 
 
 def _shadow_or_glare(
@@ -147,12 +164,42 @@ def is_scene_change(mask: Mask, patches: list[Thing]) -> bool:
     return len(patches) >= SCATTERED and width * height > WHOLE_FRAME * mask.size
 
 
+def is_scattered(mask: Mask, patches: list[Thing]) -> bool:
+    """Whether there is more than compact things: outlines, as where the camera was bumped."""
+    if not patches:
+        return False
+    largest = max(patches, key=lambda patch: patch.area)
+    box = largest.box
+    beside = int(mask.sum()) - largest.area
+    thin = min(box.width, box.height) < THIN or largest.area < THIN_SHARE * box.width * box.height
+    return thin or beside > FEW_BESIDE * mask.size
+
+
 def edge_strength(picture: WorkingImage, thing: Thing) -> float:
     """Mean strength of a picture's edges along a thing's border, in grey levels."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     edges = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     ring = cv2.morphologyEx(thing.mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
     return float(np.mean(edges, where=ring > 0)) if ring.any() else 0.0
+
+
+def texture_agreement(picture: WorkingImage, other: WorkingImage, thing: Thing) -> float:
+    """Correlation, -1 to 1, of two pictures' fine structure inside a patch; 0 where one is plain.
+
+    A light changes the brightness of a surface, and leaves its texture.
+    """
+    box = thing.box
+    part = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
+    inside = thing.mask[part] > 0
+    fine = []
+    for image in (picture[part], other[part]):
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        structure = (grey - cv2.blur(grey, TEXTURE_REGION))[inside]
+        fine.append(structure - structure.mean())
+    before, after = (float(np.sqrt(np.square(structure).mean())) for structure in fine)
+    if min(before, after) < PLAIN:
+        return 0.0
+    return float((fine[0] * fine[1]).mean() / (before * after))
 
 
 def alpha_in(thing: Thing, square: Box, scale: float) -> NDArray[np.float32]:

@@ -181,9 +181,7 @@ class Recognizer:
 
     def _collect_crop(self, image: Image, scene: SceneState) -> Crop:
         """Cut the thing out and add it to the crops of this thing."""
-        if scene.change != self._change:
-            self._forget_thing()
-            self._change = scene.change
+        self._turn_to(scene.change)
         crop = make_crop(self.bundle, image, scene.box, scene.alpha)
         self._crops.append(crop)
         self._crop_count += 1
@@ -223,6 +221,7 @@ class Recognizer:
         observation = replace(
             observation, crop=crop, found=tuple(found), features=features[-1], evidence=said
         )
+        self._answer, self._words = None, None
         if self.bundle.may_have_codes or self._text.wanted(decision):
             self._answer, self.active = observation, True
         return observation
@@ -232,6 +231,7 @@ class Recognizer:
     ) -> Observation:
         """Read the codes on a thing at rest, else its words; then refine the first answer once."""
         self.active = True
+        self._turn_to(scene.change)
         if self._words is None:
             start = time.perf_counter()
             self._code_images.append(cut(frame.image, scene.box))
@@ -322,11 +322,21 @@ class Recognizer:
         )
 
     def _forget_thing(self) -> None:
+        self._turn_to(-1)
+        self._answer, self._words = None, None
+        self._decided_change = -1
+
+    def _turn_to(self, change: int) -> None:
+        """Begin to collect crops of another thing, or of another look of it.
+
+        The decision stays: what came may be only an arm that goes away again.
+        """
+        if change == self._change:
+            return
         self._crops.clear()
         self._crop_count = 0
         self._code_images.clear()
-        self._answer, self._words = None, None
-        self._decided_change = self._change = -1
+        self._change = change
 
 
 def _timed(frame: Frame, start: float) -> Timings:

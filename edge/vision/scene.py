@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.sighting import Box, Image
-from edge.vision.illumination import difference
+from edge.vision.illumination import channel_max, relight
 
 MOTION_WIDTH = 160  # pixels; motion is detected at this width
 MOTION = 9.0  # grey levels, more than noise changes a smoothed pixel
+MOST_LIGHT = 16.0  # grey levels by which the light of a region changes between two looks
+LIGHT_REGION = (25, 25)  # pixels of a motion image; the light of such a region is even
 FEW = 8  # changed pixels of a motion image that mean nothing
 REST_S = 0.4  # without motion for so long: at rest
 IN_HAND_CHANGE = 10.0  # mean grey levels that a thing in a hand may change while it rests
@@ -48,7 +50,8 @@ class SceneState:
         box: The square of the frame to search, with a margin around the thing.
         steady: Whether nothing has moved since the frame before.
         thing_box: The thing's bounding box, without margin; None where it is not known.
-        things: How many things lie apart from each other; the boxes are those of the largest.
+        things: How many things lie apart from each other; the boxes are those of the one that
+            came last, and of several that came together, of the largest.
         change: A number that stays the same as long as the thing looks the same.
         visit: A number that stays the same as long as the thing cannot have been exchanged:
             something stayed in its place, and nothing reached in from the frame's border. The
@@ -136,9 +139,19 @@ def motion_image(image: Image) -> MotionImage:
     return np.asarray(cv2.GaussianBlur(shrunk, (5, 5), 0), np.uint8)
 
 
+def motion_between(motion: MotionImage, other: MotionImage) -> NDArray[np.float32]:
+    """By how many grey levels each pixel (h, w) has changed, in the light of its region.
+
+    What changes smoothly over a region by a little is exposure or a soft shadow, not motion.
+    """
+    change = motion.astype(np.float32) - relight(other, motion)
+    light = cv2.blur(np.clip(change, -MOST_LIGHT, MOST_LIGHT), LIGHT_REGION)
+    return channel_max(np.abs(change - light))
+
+
 def is_same(motion: MotionImage, other: MotionImage) -> bool:
     """Whether two motion images differ by noise alone, or by the light."""
-    return int(np.count_nonzero(difference(motion, other) >= MOTION)) <= FEW
+    return int(np.count_nonzero(motion_between(motion, other) >= MOTION)) <= FEW
 
 
 def square_around(box: Box, scale: float, width: int, height: int) -> Box:
