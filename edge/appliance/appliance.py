@@ -33,6 +33,10 @@ from edge.vision.text_reading import NO_READING, TextReading
 from edge.web.interfaces import CameraStatus
 from sync.errors import OutboxError
 
+CAMERA_MOVES = (
+    "This camera moves: the device cannot learn the empty counter, and searches what stands out. "
+    "Fix the camera firmly."
+)
 WAITING_S = 0.5  # between two looks at what the device waits for
 
 log = logging.getLogger(__name__)
@@ -142,7 +146,10 @@ class Appliance:
     def camera(self) -> CameraStatus:
         """How the camera is now."""
         state = self._reader.state
-        return CameraStatus(state.status, state.since, self._reader.name, state.message)
+        message = state.message
+        if state.status == "online" and self._loop.camera_moves:
+            message = CAMERA_MOVES
+        return CameraStatus(state.status, state.since, self._reader.name, message)
 
     def counters(self) -> CounterSnapshot:
         """Everything that is counted, the outbox included."""

@@ -103,6 +103,11 @@ class RecognitionLoop:
         """Look anew at what lies before the camera, from the next frame on; from any thread."""
         self._looks_again.set()
 
+    @property
+    def camera_moves(self) -> bool:
+        """Whether the camera trembles or is carried."""
+        return self._recognizer.camera_moves
+
     def run(self, stopping: threading.Event, before_frame: Callable[[], None]) -> None:
         """Run until `stopping` is set; `before_frame` is called between two frames."""
         sequence = 0

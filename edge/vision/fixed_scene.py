@@ -16,6 +16,8 @@ import numpy as np
 
 from edge.sighting import Box, Image
 from edge.vision.background import BackgroundModel, Comparison
+from edge.vision.camera_motion import CameraMotion
+from edge.vision.changing_scene import ChangingScene
 from edge.vision.foreground import (
     Thing,
     alpha_in,
@@ -100,12 +102,15 @@ class FixedScene(Scene):
     def __init__(self) -> None:
         super().__init__()
         self._followed_at = 0.0
+        self._changes = 0
 
     def _restart(self) -> None:
         super()._restart()
         self._background: BackgroundModel | None = None
         self._first_frames: list[WorkingImage] = []
         self._unknown_since = 0.0  # since when the background is not known, or does not fit
+        self._camera, self.camera_moves = CameraMotion(), False
+        self._carried, self._carried_change = ChangingScene(), 0  # before a camera that moves
         self._forget()
 
     def _forget(self) -> None:
@@ -113,7 +118,6 @@ class FixedScene(Scene):
         self._state = self._rest_motion = None
         self._resting: list[RestingThing] = []
         self._arrivals: list[Arrival] = []
-        self._changes = 0
         self._due = 0.0  # when the next close look is due, though nothing has moved
 
     def learn(self, image: Image) -> None:
@@ -122,6 +126,12 @@ class FixedScene(Scene):
         self._set_background(working_image(image))
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
+        self._camera.update(motion, steady=steady)
+        if self.camera_moves and not self._camera.moves:
+            self._restart()
+        self.camera_moves = self._camera.moves
+        if self.camera_moves:
+            return self._analyse_carried(image)
         if self._background is None:
             self._learn_first(working_image(image), steady=steady)
             return SceneState(Activity.MOVING, empty=True, box=centre_square(image), steady=steady)
@@ -132,6 +142,14 @@ class FixedScene(Scene):
             return replace(self._state, steady=steady)
         now = working_image(image)
         return self._analyse_closely(image, now, motion, self._background, steady=steady)
+
+    def _analyse_carried(self, image: Image) -> SceneState:
+        """Follow a camera that moves; its scene has no background."""
+        state = self._carried.update(image, self.time)
+        if state.change != self._carried_change:
+            self._carried_change = state.change
+            self._changes, self._visits = self._changes + 1, self._visits + 1
+        return replace(state, change=self._changes, visit=self._visits)
 
     def _analyse_closely(
         self,

@@ -103,6 +103,11 @@ class Recognizer:
             self._thing_seen_at = 0.0
             self.reset()
 
+    @property
+    def camera_moves(self) -> bool:
+        """Whether the camera trembles or is carried, so that no background can be learned."""
+        return self._scene.camera_moves
+
     def use(self, bundle: Bundle | None) -> None:
         """Continue with another bundle, or with none; the background stays known."""
         self.open_bundle = bundle
@@ -137,7 +142,7 @@ class Recognizer:
         unchanged = scene.activity is Activity.REST and scene.change == self._decided_change
         if unchanged and self._answer is not None:
             return self._refine(self._answer, frame, scene, _timed(frame, start))
-        if unchanged or (scene.thing_box is None and self._scene.learns_background):
+        if unchanged or (scene.thing_box is None and self._scene.has_background):
             return Observation(
                 self.bundle,
                 self._decision,
@@ -177,7 +182,7 @@ class Recognizer:
             self._thing_seen_at = self._scene.time
             return False
         absent_s = self._scene.time - self._thing_seen_at
-        return self._scene.learns_background and absent_s >= ABSENT_S
+        return self._scene.has_background and absent_s >= ABSENT_S
 
     def _collect_crop(self, image: Image, scene: SceneState) -> Crop:
         """Cut the thing out and add it to the crops of this thing."""

@@ -74,10 +74,14 @@ class SceneState:
 class Scene(ABC):
     """Follows the frames of one camera, one after the other.
 
-    `time` is the scene's own clock, in seconds; it never goes back.
+    Attributes:
+        time: The scene's own clock, in seconds; it never goes back.
+        learns_background: Whether this scene can learn a background.
+        camera_moves: Whether the camera trembles or is carried, so that there is none to learn.
     """
 
     learns_background: bool
+    camera_moves = False
     _last_motion: MotionImage | None
     _rest_motion: MotionImage | None  # from when the rest began
     _state: SceneState | None
@@ -105,6 +109,11 @@ class Scene(ABC):
         steady = self._last_motion is not None and is_same(motion, self._last_motion)
         self._last_motion = motion
         return self._analyse(image, motion, steady=steady)
+
+    @property
+    def has_background(self) -> bool:
+        """Whether the scene compares its frames with a background."""
+        return self.learns_background and not self.camera_moves
 
     @abstractmethod
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:

@@ -22,7 +22,8 @@ class CameraStatus:
         state: Whether pictures come.
         since: Since when, in Unix seconds.
         name: Which camera it is.
-        message: Why it is offline, for a person; empty where it is not.
+        message: Why it is offline, or what else is wrong with it, for a person; empty where all
+            is well.
     """
 
     state: Literal["starting", "online", "offline"]

@@ -116,7 +116,8 @@ function showCamera(camera) {
   if (camera.state === "offline" && camera.message) note.push(make("small", "", camera.message));
   byId("frame-note").replaceChildren(...note);
   const isOn = camera.state === "online" && !isPictureLate;
-  const short = { online: isOn ? say("Camera on") : words.online, offline: say("Camera offline") };
+  const on = camera.message || say("Camera on");
+  const short = { online: isOn ? on : words.online, offline: say("Camera offline") };
   byId("status-camera").textContent = short[camera.state] ?? words[camera.state];
   byId("light").classList.toggle("on", isOn);
   if (camera.state === "online" && !document.hidden) picture.start();
