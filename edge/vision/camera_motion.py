@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from edge.vision.scene import MOTION, MotionImage, motion_between
+from edge.vision.scene import LIGHT_REGION, MotionImage
 
-LEAST_SHIFT = 0.12  # pixels of a motion image; half a pixel of 640
-EXPLAINED = 0.6  # of the moving pixels may remain once the picture is moved back
+LEAST_SHIFT = 0.04  # pixels of a motion image
+MOST_CHANGE = 10.0  # grey levels of one pixel; so that what moves before the camera counts little
+EXPLAINED = 0.08  # of the change, by one shift of the whole picture
+EXPLAINED_IN_PART = 0.06  # the same, in the second best of the picture's quarters
 MEMORY = 0.08  # of each look in the mean of all
-MOVES, STANDS = 0.7, 0.2  # share of the looks in which the picture moved
+MOVES, STANDS = 0.5, 0.15  # share of the looks in which the picture moved
+SUSPECT = 0.01  # from this share on each look is examined
+
+Plane = NDArray[np.float32]  # (h, w)
 
 
 class CameraMotion:
     """Follows whether the camera itself moves.
 
     Attributes:
-        moves: Whether it does. It takes one and a half seconds of motion, ten looks a second,
-            until a camera moves, and as many looks without motion until it stands still.
+        moves: Whether it does. It takes a second and more, ten looks a second, until a camera
+            moves, and two until it stands still.
     """
 
     def __init__(self) -> None:
@@ -29,28 +35,41 @@ class CameraMotion:
     def update(self, motion: MotionImage, *, steady: bool) -> None:
         """Take in the next look; `steady` says that nothing has moved since the one before."""
         last, self._last = self._last, motion
-        moved = not steady and last is not None and _has_shifted(motion, last)
+        examine = last is not None and (not steady or self._share > SUSPECT)
+        moved = examine and last is not None and _has_shifted(motion, last)
         self._share += MEMORY * (moved - self._share)
         self.moves = self._share > (STANDS if self.moves else MOVES)
 
 
 def _has_shifted(motion: MotionImage, last: MotionImage) -> bool:
-    """Whether the whole picture has moved, and little beside it has."""
-    if motion.shape != last.shape:
-        return False
+    """Whether the picture has moved as a whole: one small shift explains what changed.
+
+    The shift is the least squares solution of Lucas and Kanade, over the whole picture.
+    """
     before, after = (
         cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32) for picture in (last, motion)
     )
-    window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
-    (x, y), _ = cv2.phaseCorrelate(before, after, window)
+    change = after - before
+    change = np.clip(change - cv2.blur(change, LIGHT_REGION), -MOST_CHANGE, MOST_CHANGE)
+    mean = (before + after) / 2
+    across = cv2.Sobel(mean, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(mean, cv2.CV_32F, 0, 1, scale=1 / 8)
+    slopes = np.stack([across.ravel(), down.ravel()])
+    x, y = np.linalg.solve(slopes @ slopes.T + np.eye(2, dtype=np.float32), slopes @ change.ravel())
     if max(abs(x), abs(y)) < LEAST_SHIFT:
         return False
-    move = np.array([[1, 0, x], [0, 1, y]], np.float32)
-    size = (last.shape[1], last.shape[0])
-    moved = cv2.warpAffine(last, move, size, borderMode=cv2.BORDER_REPLICATE)
-    inside = np.s_[4:-4, 4:-4]  # what came into sight at the border is new
-    remains, before_it = (
-        int(np.count_nonzero(motion_between(motion, other)[inside] >= MOTION))
-        for other in (np.asarray(moved, np.uint8), last)
+    rest = change - (x * across + y * down)
+    if _explained(change, rest) < EXPLAINED:
+        return False
+    half_height, half_width = change.shape[0] // 2, change.shape[1] // 2
+    parts = sorted(
+        _explained(change[rows, columns], rest[rows, columns])
+        for rows in (np.s_[:half_height], np.s_[half_height:])
+        for columns in (np.s_[:half_width], np.s_[half_width:])
     )
-    return remains <= EXPLAINED * before_it
+    return parts[-2] > EXPLAINED_IN_PART
+
+
+def _explained(change: Plane, rest: Plane) -> float:
+    """How much of the change the shift explains, as a share; `rest` is what it does not."""
+    return 1 - float(np.square(rest).sum()) / (float(np.square(change).sum()) + 1)

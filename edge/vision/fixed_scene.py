@@ -91,7 +91,12 @@ class Arrival:
     @property
     def due(self) -> float:
         """When it will be at rest, unless it moves."""
-        return self.since + (COVER_S if self.covers and self.at_border else REST_S)
+        return self.since + (COVER_S if self.is_over else REST_S)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it may be an arm, or what an arm leaves free of a thing below it."""
+        return self.covers and (self.at_border or self.held)
 
 
 class FixedScene(Scene):
@@ -409,7 +414,9 @@ def _is_beside(patch: Thing, thing: Thing) -> bool:
 
 def _may_lead(arrival: Arrival, resting: RestingThing) -> bool:
     """Whether a thing that comes is no arm, and not small beside the one that rests."""
-    return not arrival.at_border and arrival.thing.area >= SECOND_THING * resting.thing.area
+    if arrival.at_border or arrival.is_over:
+        return False
+    return arrival.thing.area >= SECOND_THING * resting.thing.area
 
 
 def _size(known: Arrival | RestingThing) -> int:
