@@ -117,7 +117,7 @@ class Sighting:
         bundle: The id of the bundle that was searched.
         timings: What each stage took.
         crop_jpeg: The crop that was searched; empty where none was.
-        things: How many things lie there; the verdict is about the largest.
+        things: How many things lie there; the verdict is about the one that came last.
         code: The text of the code that named the item; empty where no code did.
         unknown_gtin: The product number that was read and that no item has; empty where there
             is none.

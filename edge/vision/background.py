@@ -46,17 +46,19 @@ class Comparison:
     Attributes:
         now: The frame, at the working scale.
         background: The background in the frame's light.
+        apart: By how many grey levels the two differ (h, w).
         mask: The frame's pixels that are not the background's.
     """
 
     now: WorkingImage
     background: WorkingImage
+    apart: Mask
     mask: Mask
 
     def is_different_scene(self) -> bool:
         """Whether no light explains the frame, not even another one in each region."""
-        differs = channel_max(cv2.absdiff(self.now, self.background)) > WEAK
-        if differs.mean() <= MOST_FOREGROUND:
+        differs = self.apart > WEAK
+        if np.count_nonzero(differs) <= MOST_FOREGROUND * differs.size:
             return False
         lit = self.background * regional_light(self.now, self.background)
         unexplained = channel_max(np.abs(self.now - lit)) > WEAK
@@ -82,8 +84,9 @@ class BackgroundModel:
     def compared(self, now: WorkingImage) -> Comparison:
         """Compare a frame with the background in the frame's light."""
         background = relight(self.picture, now)
-        mask = without_strips(foreground(now, background, self._saturated))
-        return Comparison(now, background, mask)
+        apart = channel_max(cv2.absdiff(now, background))
+        mask = without_strips(foreground(now, background, apart, self._saturated))
+        return Comparison(now, background, apart, mask)
 
     def shifted(self, now: WorkingImage, mask: Mask) -> BackgroundModel | None:
         """The model for a camera that was bumped; None where that does not explain the mask."""

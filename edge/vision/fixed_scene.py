@@ -343,7 +343,7 @@ class FixedScene(Scene):
             quiet: Whether nothing moves.
         """
         now = compared.now
-        if quiet and is_scattered(compared.mask, due):
+        if quiet and is_scattered(without_things(compared.mask, self._resting), due):
             shifted = background.shifted(now, compared.mask)
             if shifted is not None:
                 self._background = background = shifted

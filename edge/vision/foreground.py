@@ -29,6 +29,7 @@ MOST_FOREGROUND = 0.6  # of the frame's pixels; more of them are no thing
 SCATTERED = 10  # patches all over the frame: the camera was moved
 TEXTURE_REGION = (13, 13)  # pixels; coarser structure may be the light's own
 PLAIN = 2.5  # grey levels; a surface with a smaller deviation has no texture
+MARGIN_OF_PART = 12  # pixels
 STRIP = 8  # pixels along the border; what is not deeper is no thing
 FEW_BESIDE = 0.002  # of the frame's pixels beside the largest patch; fewer are chance
 THIN, THIN_SHARE = 14, 0.4  # pixels and share of the box; a thinner patch may be an outline
@@ -52,7 +53,9 @@ class Thing:
     area: int
 
 
-def foreground(now: WorkingImage, background: WorkingImage, saturated: NDArray[np.bool_]) -> Mask:
+def foreground(
+    now: WorkingImage, background: WorkingImage, apart: Mask, saturated: NDArray[np.bool_]
+) -> Mask:
     """Find the pixels that belong to things, without their shadows.
 
     Strong differences count, and weak ones that are connected with a strong one.
@@ -60,22 +63,47 @@ def foreground(now: WorkingImage, background: WorkingImage, saturated: NDArray[n
     Args:
         now: The frame.
         background: The background in the frame's light.
+        apart: By how many grey levels the two differ (h, w).
         saturated: Where the background was saturated when it was learned (h, w).
     """
-    apart = channel_max(cv2.absdiff(now, background))
-    weak = apart > WEAK
-    if not weak.any():
-        return np.zeros(apart.shape, np.uint8)
-    relit = _shadow_or_glare(now, background, saturated | is_saturated(now))
-    strong = ((apart > STRONG) & ~relit).astype(np.uint8)
-    strong = np.asarray(cv2.morphologyEx(strong, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))
-    weak &= ~relit
-    _, labels = cv2.connectedComponents(weak.astype(np.uint8))
+    mask = np.zeros(now.shape[:2], np.uint8)
+    strong = _opened(apart > STRONG)
+    if not strong.any():
+        return mask
+    # Only where there may be a thing the frame is examined closely.
+    part = _around(_connected((apart > WEAK).astype(np.uint8), strong))
+    apart, now, background = apart[part], now[part], background[part]
+    relit = _shadow_or_glare(now, background, saturated[part] | is_saturated(now))
+    strong = _opened((apart > STRONG) & ~relit)
+    connected = _connected(((apart > WEAK) & ~relit).astype(np.uint8), strong) | strong
+    mask[part] = cv2.morphologyEx(connected, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    return mask
+
+
+def _opened(strong: NDArray[np.bool_]) -> Mask:
+    """The pixels that differ strongly, without single ones."""
+    return np.asarray(
+        cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)),
+        np.uint8,
+    )
+
+
+def _connected(weak: Mask, strong: Mask) -> Mask:
+    """The patches of `weak` that hold a pixel of `strong`."""
+    _, labels = cv2.connectedComponents(weak)
     has_strong = np.zeros(int(labels.max()) + 1, np.uint8)
     has_strong[labels[strong > 0]] = 1
     has_strong[0] = 0
-    mask = has_strong[labels] | strong
-    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
+    return np.asarray(has_strong[labels], np.uint8)
+
+
+def _around(mask: Mask) -> tuple[slice, slice]:
+    """Rows and columns that hold a mask, with a margin in which edges are looked for."""
+    x, y, width, height = cv2.boundingRect(mask)
+    return (
+        slice(max(0, y - MARGIN_OF_PART), y + height + MARGIN_OF_PART),
+        slice(max(0, x - MARGIN_OF_PART), x + width + MARGIN_OF_PART),
+    )
 
 
 def without_strips(mask: Mask) -> Mask:
@@ -177,9 +205,10 @@ def is_scattered(mask: Mask, patches: list[Thing]) -> bool:
 
 def edge_strength(picture: WorkingImage, thing: Thing) -> float:
     """Mean strength of a picture's edges along a thing's border, in grey levels."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    part = _around(thing.mask)
+    grey = cv2.cvtColor(picture[part], cv2.COLOR_BGR2GRAY)
     edges = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    ring = cv2.morphologyEx(thing.mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    ring = cv2.morphologyEx(thing.mask[part], cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
     return float(np.mean(edges, where=ring > 0)) if ring.any() else 0.0
 
 

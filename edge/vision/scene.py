@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.sighting import Box, Image
-from edge.vision.illumination import channel_max, relight
+from edge.vision.illumination import channel_max, difference, relight
 
 MOTION_WIDTH = 160  # pixels; motion is detected at this width
 MOTION = 9.0  # grey levels, more than noise changes a smoothed pixel
@@ -160,6 +160,11 @@ def motion_between(motion: MotionImage, other: MotionImage) -> NDArray[np.float3
 
 def is_same(motion: MotionImage, other: MotionImage) -> bool:
     """Whether two motion images differ by noise alone, or by the light."""
+    apart = difference(motion, other)
+    if np.count_nonzero(apart >= MOTION) <= FEW:
+        return True  # most looks end here
+    if np.count_nonzero(apart >= MOTION + MOST_LIGHT) > FEW:
+        return False  # no light explains so much
     return int(np.count_nonzero(motion_between(motion, other) >= MOTION)) <= FEW
 
 

@@ -84,7 +84,7 @@ class Sighting(_Part):
         max_length=3,
         description="what an unknown thing perhaps is, best first; missing where there are none",
     )
-    things: int = Field(default=1, ge=0, description="that lie there; the largest is meant")
+    things: int = Field(default=1, ge=0, description="that lie there; the last to come is meant")
     code: str | None = Field(default=None, max_length=200, description="that named the item")
     unknown_gtin: str | None = Field(
         default=None, max_length=14, description="that was read, and that no item has"

@@ -14,7 +14,7 @@ export function sightingView(sighting, open, name) {
   if (sighting?.unknown_gtin && sighting.verdict !== "nothing")
     view.append(make("p", "also", say("Read {code}, not in this catalogue.", { code: sighting.unknown_gtin })));
   if (sighting?.things > 1 && sighting.verdict !== "nothing")
-    view.append(make("p", "also", say("There is more than one thing; this is about the largest.")));
+    view.append(make("p", "also", say("There is more than one thing; this is about the one that came last.")));
   return view;
 }
 
