@@ -169,6 +169,8 @@ class FixedScene(Scene):
         quiet = self._is_quiet(motion)
         compared = background.compared(now)
         due = [arrival.thing for arrival in self._arrivals if arrival.due <= self.time]
+        if quiet and self._is_strange():
+            due = things(compared.mask)
         if due:
             compared = self._corrected(background, compared, due, quiet=quiet)
         seen = self._look_for_resting(compared, steady=steady)
@@ -295,6 +297,13 @@ class FixedScene(Scene):
     def _nothing_from(self, state: SceneState) -> float:
         """From when on a scene without a thing counts as empty."""
         return self._rest_since + (GONE_S if state.empty else REST_S)
+
+    def _is_strange(self) -> bool:
+        """Whether a scene without a thing, and not empty, has been at rest for long enough."""
+        state = self._state
+        if state is None or state.thing_box is not None or state.empty:
+            return False
+        return state.activity is Activity.MOVING and self.time >= self._nothing_from(state)
 
     def _next_due(self, state: SceneState, *, other_scene: bool) -> float:
         """When to look closely again, though nothing has moved."""
