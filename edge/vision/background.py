@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.sighting import Box
 from edge.vision.foreground import (
     MOST_FOREGROUND,
     Thing,
@@ -24,17 +25,15 @@ from edge.vision.illumination import (
     difference,
     gain,
     is_saturated,
-    regional_light,
     relight,
 )
 
 SHADOW = 0.15  # of the brightness that the light predicts; a larger deviation is a shadow
 ADAPTATION = 0.2  # of the difference a second: how fast the model follows the light
 LEAST_UNCHANGED = 0.5  # of the frame must be as before, or the light cannot be estimated
-MOST_UNEXPLAINED = (
-    0.38  # of the frame, in the light of each region: a thing and the edges of shadows
-)
+MOST_UNEXPLAINED = 0.38  # of the frame, after two lights: a thing and the edges of shadows
 SHIFT_EXPLAINS = 0.85  # of the foreground may remain where a shift explains it
+SAME_SCENE = 0.5  # correlation of the textures beside the things
 SHINES_THROUGH = 0.8  # correlation of the textures; through glass it is smaller
 LONGEST_SHIFT = 48.0  # pixels of the working scale that a bumped camera's picture moves
 
@@ -56,13 +55,20 @@ class Comparison:
     mask: Mask
 
     def is_different_scene(self) -> bool:
-        """Whether no light explains the frame, not even another one in each region."""
+        """Whether neither one change of light, nor two side by side, explains the frame.
+
+        Where the frame shows the background's own texture it is the same scene, in any light.
+        """
         differs = self.apart > WEAK
         if np.count_nonzero(differs) <= MOST_FOREGROUND * differs.size:
             return False
-        lit = self.background * regional_light(self.now, self.background)
-        unexplained = channel_max(np.abs(self.now - lit)) > WEAK
-        return bool((differs & unexplained).mean() > MOST_UNEXPLAINED)
+        second_light = gain(self.background[differs][:, None], self.now[differs][:, None])
+        unexplained = channel_max(np.abs(self.now - self.background * second_light)) > WEAK
+        if (differs & unexplained).mean() <= MOST_UNEXPLAINED:
+            return False
+        height, width = self.mask.shape
+        beside = Thing(Box(0, 0, width, height), 1 - self.mask, int((self.mask == 0).sum()))
+        return texture_agreement(self.background, self.now, beside) < SAME_SCENE
 
 
 class BackgroundModel:

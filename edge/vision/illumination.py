@@ -14,7 +14,6 @@ WORKING_WIDTH = 320  # pixels; things are looked for at this scale
 SAMPLE = 6  # every 6th pixel in each direction is enough to estimate the light
 STEPS_PER_OCTAVE = 24  # of brightness, about 3 per cent each
 WEAK = 10.0  # grey levels; a smaller difference is noise
-REGION = (31, 31)  # pixels; in so small a region the light is even
 MOST_TINT = 0.12  # share by which a light may change one channel more than the others
 SATURATED = 250  # grey level from which a channel counts as full
 
@@ -60,19 +59,6 @@ def relit(picture: NDArray[np.uint8], light: NDArray[np.float32]) -> NDArray[np.
 def difference(now: NDArray[np.uint8], background: NDArray[np.uint8]) -> Mask:
     """The largest channel's difference (h, w), in grey levels, in the same light."""
     return channel_max(cv2.absdiff(now, relight(background, now)))
-
-
-def regional_light(now: WorkingImage, background: WorkingImage) -> NDArray[np.float32]:
-    """How much lighter each channel of each region of `now` is (h, w, 3).
-
-    Clouds, lamps and people change the light of a part of the picture, and hardly its colour.
-    """
-    after, before = (
-        cv2.blur(picture.astype(np.float32), REGION) + 1 for picture in (now, background)
-    )
-    light = after / before
-    brightness = light.mean(2, keepdims=True)
-    return np.clip(light, (1 - MOST_TINT) * brightness, (1 + MOST_TINT) * brightness)
 
 
 def channel_max(picture: NDArray[Any]) -> NDArray[Any]:
