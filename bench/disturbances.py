@@ -61,7 +61,6 @@ class Counts:
     leader: list[str] = field(default_factory=list)  # the answer is not about the newest thing
     wrong: list[str] = field(default_factory=list)  # another item is named
     changes: list[str] = field(default_factory=list)  # of the answer, while all things rest
-    moving_camera: int = 0  # acts in which the camera was said to move
     late: list[float] = field(default_factory=list)
 
 
@@ -121,9 +120,9 @@ def _look(
     verdict = observation.decision.verdict
     if not truth.things:
         watched.newest, watched.answer = None, None
-        if truth.state == "empty" and verdict is not Verdict.NOTHING:
-            if at - watched.gone_at > GRACE_S:
-                watched.marks.add("made")
+        long_gone = truth.state == "empty" and at - watched.gone_at > GRACE_S
+        if long_gone and verdict is not Verdict.NOTHING:
+            watched.marks.add("made")
         return
     watched.gone_at = at
     still = [shown for shown in truth.things if shown.still]
@@ -143,14 +142,18 @@ def _look(
         watched.answer = observation.decision.subject
         watched.marks.add("changes")
     if late > LONGEST_ANSWER_S:
-        if verdict is Verdict.NOTHING:
-            watched.marks.add("nothing")
-        elif not _is_about(observation, newest) and len(still) == len(truth.things):
-            if truth.state == "rest":
-                watched.marks.add("leader")
+        watched.marks |= _faults(truth, observation, newest)
     matches = observation.decision.matches
     if searched and matches and matches[0].sku != newest.sku and watched.answer is not None:
         watched.marks.add("wrong")
+
+
+def _faults(truth: PlayTruth, observation: Observation, newest: Shown) -> set[str]:
+    """What is wrong with an answer that has had its time."""
+    if observation.decision.verdict is Verdict.NOTHING:
+        return {"nothing"}
+    wrong = truth.state == "rest" and not _is_about(observation, newest)
+    return {"leader"} if wrong and all(shown.still for shown in truth.things) else set()
 
 
 def _is_about(observation: Observation, shown: Shown) -> bool:

@@ -67,7 +67,8 @@ class Comparison:
         if (differs & unexplained).mean() <= MOST_UNEXPLAINED:
             return False
         height, width = self.mask.shape
-        beside = Thing(Box(0, 0, width, height), 1 - self.mask, int((self.mask == 0).sum()))
+        clear = (self.mask == 0).astype(np.uint8)
+        beside = Thing(Box(0, 0, width, height), clear, int(clear.sum()))
         return texture_agreement(self.background, self.now, beside) < SAME_SCENE
 
 
