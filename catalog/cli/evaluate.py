@@ -153,9 +153,10 @@ def _print_expected(result: Evaluation, calibration: Calibration) -> None:
     if result.held is not None:
         points = 100 * calibration.uncertainty
         click.echo(
-            f"the prediction held: all within the {points:.0f} points that it left open"
+            f"the prediction held: right within {points:.0f} points, foreign photos within 5"
             if result.held
-            else f"the prediction did not hold: some are more than {points:.0f} points away"
+            else f"the prediction did not hold: right is more than {points:.0f} points away, "
+            "or foreign photos more than 5"
         )
     if result.auroc is not None:
         click.echo(f"known above foreign by how sure (AUROC): {result.auroc:.3f}")
@@ -219,7 +220,7 @@ def expectation(calibration: Calibration) -> str:
         100 * min(max(expected.right + by, 0), 1)
         for by in (-calibration.uncertainty, calibration.uncertainty)
     )
-    return f"{in_words(expected)}; in nine of ten catalogues {low:.0f} to {high:.0f} were right"
+    return f"{in_words(expected)}; nine times of ten it is {low:.0f} to {high:.0f} right"
 
 
 def in_words(shares: OutcomeShares) -> str:

@@ -24,6 +24,7 @@ from catalog.sources.source import DEFAULT_READING, ReadOptions
 from catalog.sources.walk import pictures_below
 
 NOTHING_CLAIMED = ("unknown", "perhaps")  # fields of `OutcomeShares`
+TOLERANCE = 0.05  # by how much what is said about foreign things may differ
 LIKE_A_COPY = 0.8  # cosine similarity of the nearest photo from which it may be the same photo
 
 PhotoProgress = Callable[[int, int], None]  # photos done, of how many
@@ -65,11 +66,12 @@ class Evaluation:
         known: Outcomes for photos of things in the catalogue.
         foreign: Outcomes for photos of other things, those of the foreign folder included.
         foreign_asked: Number of photos of other things.
-        held: Whether `known` and `foreign` are as near to the bundle's prediction as it says. The
-            bundle predicts for two kinds of other things; `foreign` has to agree with one of them.
+        held: Whether the share of right answers is as near to the bundle's prediction as it says,
+            and `foreign` within 5 points of it. The bundle predicts for two kinds of other
+            things; `foreign` has to agree with one of them.
         auroc: Probability that a thing in the catalogue gets a higher confidence than another.
         calibration_error: Expected calibration error of the confidence. Photos of other things
-            count for the share of looks that the bundle supposes.
+            count for the share of looks that the bundle supposes, where there are both.
         skipped: Photos that could not be used.
         copies: Number of labelled photos that are copies of the catalogue's own photos. They are
             found more easily than new photos, so they flatter the bundle.
@@ -236,17 +238,19 @@ def _summary(
     predicted = bundle.manifest.calibration
     known_shares = _shares(bundle, known) if known else None
     foreign_shares = _shares(bundle, foreign) if foreign else None
-    distances = []
+    held = True
     if known_shares is not None:
-        distances.append(distance(known_shares, predicted.expected_in_catalogue))
+        difference = abs(known_shares.right - predicted.expected_in_catalogue.right)
+        held = difference <= predicted.uncertainty
     if foreign_shares is not None:
         kinds = (predicted.expected_held_out, predicted.expected_distractors)
-        distances.append(min(distance(foreign_shares, kind) for kind in kinds if kind is not None))
+        nearest = min(distance(foreign_shares, kind) for kind in kinds if kind is not None)
+        held = held and nearest <= TOLERANCE
     right = np.array([answer.right for answer in answers])
     return _Summary(
         known=known_shares,
         foreign=foreign_shares,
-        held=all(value <= predicted.uncertainty for value in distances),
+        held=held,
         auroc=auroc(_confidences(known), _confidences(foreign)) if known and foreign else None,
         calibration_error=calibration_error(
             _confidences(answers),

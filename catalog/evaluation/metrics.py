@@ -38,6 +38,8 @@ def reliability(
     for number in np.unique(bins):
         weight = weights * (bins == number)
         total = float(weight.sum())
+        if total == 0:
+            continue
         confidence, accuracy = weight @ confidences / total, weight @ right / total
         found.append((float(confidence), float(accuracy), total / float(weights.sum())))
     return found

@@ -19,6 +19,7 @@ BURST = 0.6  # of the way from the similarity of unlike things to 1; more simila
 LARGEST_BURST = 200  # photos
 LARGEST_SHARE = 3  # of an item's other photos, one in so many joins a burst at most
 SAME_SCENE = 0.6  # share of them whose local features are excluded: the same shelf is behind
+MOST_ALIKE = 0.98  # mean similarity of unlike things; a network that finds all alike tells nothing
 AT_ONCE = 1000  # photos of an item that are assigned to folds at a time
 
 
@@ -38,7 +39,7 @@ def burst_similarity(embeddings: Vectors) -> float:
 
 def unlike_of(similarity: float) -> float:
     """Return the mean similarity of unlike things that `burst_similarity` was computed from."""
-    return (similarity - BURST) / (1 - BURST)
+    return min((similarity - BURST) / (1 - BURST), MOST_ALIKE)
 
 
 def grow_burst(photos: Vectors, seed: int, similarity: float, most: int) -> list[int]:

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from catalog.core.vectors import Rows, Vectors, normalised
 from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity, unlike_of
 from catalog.recognition.calibration import Calibration, ModelEntry, OutcomeShares, outcome
-from catalog.recognition.candidates import FEATURES, UNREAD, MatchFeatures, QueryDescriptors
+from catalog.recognition.candidates import (
+    BY_VECTOR,
+    FEATURES,
+    UNREAD,
+    MatchFeatures,
+    QueryDescriptors,
+)
 from catalog.recognition.confidence import ConfidenceModel, LabelledFeatures, refit
 from catalog.recognition.cross_fitting import FittedScorer, PhotoVectors
 from catalog.recognition.decision import AMBIGUITY_RATIO, MOST_NAMED, REJECTION_THRESHOLD
@@ -153,7 +159,10 @@ def calibrate(
     # The transform is used only if every fold had photos enough to fit and test one.
     final = photos.fit_on(np.full(len(photos.owners), every_fold_has_transform))
     add(_score_distractors(distractors, final))
-    model, local_features_help = _choose_model(scored, photos, unlike_of(similarity))
+    local_features_help = photos.store is not None and _are_printed(scored)
+    if not local_features_help:
+        scored = [replace(query, features=_unread(query.features)) for query in scored]
+    model = _taught(prior(unlike_of(similarity)), _label(scored))
     least = REJECTION_THRESHOLD if false_accept_rate <= FALSE_ACCEPT_RATE else 0.0
     threshold = _rejection_threshold(scored, model, false_accept_rate, least)
     single = bool(np.median(np.bincount(photos.owners)) < 2)
@@ -204,19 +213,14 @@ def _score_distractors(
             yield _Scored(DISTRACTOR, features, None, group)
 
 
-def _choose_model(
-    scored: Sequence[_Scored], photos: PhotoVectors, unlike: float
-) -> tuple[ConfidenceModel, bool]:
-    """Return the catalogue's model, and whether its local features are worth storing."""
+def _are_printed(scored: Sequence[_Scored]) -> bool:
+    """Return whether local features recognise enough of the catalogue's own queries."""
     own = [query for query in scored if query.kind == IN_CATALOGUE]
     recognised = sum(
         query.right is not None and query.features.values[query.right, INLIERS] >= RECOGNISED
         for query in own
     )
-    if photos.store is None or recognised < PRINTED * len(own):
-        unread = [replace(query, features=_unread(query.features)) for query in scored]
-        return _taught(prior(unlike), _label(unread)), False
-    return _taught(prior(unlike), _label(scored)), True
+    return bool(recognised >= PRINTED * len(own))
 
 
 def _label(scored: Sequence[_Scored]) -> list[LabelledFeatures]:
@@ -248,9 +252,11 @@ def _taught(model: ConfidenceModel, labelled: Sequence[LabelledFeatures]) -> Con
 
 def _unread(features: MatchFeatures) -> MatchFeatures:
     """Return match features as if no local features had been read."""
-    values = features.values.copy()
+    found = slice(0, BY_VECTOR)  # those that the votes brought come last
+    values = features.values[found].copy()
     values[:, -len(UNREAD) :] = UNREAD
-    return replace(features, values=values)
+    items, photos = features.items[found], features.photos[found]
+    return MatchFeatures(items, photos, features.cosines[found], values)
 
 
 def _descending(model: ConfidenceModel, query: _Scored) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from catalog.recognition.bursts import unlike_of
+from catalog.recognition.bursts import MOST_ALIKE, unlike_of
 from catalog.recognition.candidates import FEATURES
 from catalog.recognition.confidence import IN_CATALOGUE_FEATURES, KNOTS, ConfidenceModel
 from catalog.recognition.decision import (
@@ -22,12 +22,14 @@ from catalog.recognition.decision import (
     Verdict,
     decide,
 )
-from catalog.recognition.prior import FOREIGN_SHARE, UNCERTAINTY, prior
+from catalog.recognition.prior import FOREIGN_SHARE, UNCERTAINTY, prior, usual_outcomes
 
 FORMAT_1 = {"measures", "held", "none"}  # keys of a calibration in a bundle of format 1
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Similarity = Annotated[float, Field(ge=-1, le=1)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+LEAST_STEP = 1e-4  # between two knots
 
 
 class _Strict(BaseModel):
@@ -53,25 +55,25 @@ class OutcomeShares(_Strict):
 class CandidateWeights(_Strict):
     """A weight for each of `candidates.FEATURES`."""
 
-    cosine: float
-    top_mean: float
-    wccn: float
-    colour: float
-    inliers: float
-    votes: float
+    cosine: Weight
+    top_mean: Weight
+    wccn: Weight
+    colour: Weight
+    inliers: Weight
+    votes: Weight
 
 
 class FeatureGains(_Strict):
     """The function of one in-catalogue feature; see `confidence.ConfidenceModel`."""
 
-    knots: tuple[float, ...]
-    gains: tuple[float, ...]
+    knots: tuple[Annotated[float, Field(ge=-100, le=100)], ...]
+    gains: tuple[Weight, ...]
 
     @model_validator(mode="after")
     def _fit_each_other(self) -> FeatureGains:
         if len(self.knots) != KNOTS or len(self.gains) != KNOTS - 1:
             raise ValueError(f"{KNOTS} knots and {KNOTS - 1} gains are wanted")
-        if any(after <= before for before, after in pairwise(self.knots)):
+        if any(after - before < LEAST_STEP for before, after in pairwise(self.knots)):
             raise ValueError("the knots do not ascend")
         return self
 
@@ -79,10 +81,10 @@ class FeatureGains(_Strict):
 class ModelEntry(_Strict):
     """The numbers of a `confidence.ConfidenceModel`."""
 
-    unlike: float = Field(ge=-1, lt=1)
+    unlike: float = Field(ge=-1, le=MOST_ALIKE)
     candidate: CandidateWeights
     in_catalogue: dict[str, FeatureGains]
-    bias: float
+    bias: float = Field(ge=-100, le=100)
 
     @field_validator("in_catalogue")
     @classmethod
@@ -147,12 +149,23 @@ class Calibration(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _of_format_1(cls, content: object) -> object:
-        """Give a bundle of format 1, which learned from its own photos alone, the prior."""
+        """Give a bundle of format 1, which learned from its own photos alone, the prior.
+
+        What it expected does not hold for this model; what is usual does.
+        """
         if not isinstance(content, dict) or not content.keys() >= FORMAT_1:
             return content
         kept = {name: value for name, value in content.items() if name not in FORMAT_1}
-        unlike = unlike_of(float(content["one_go"]))
-        return kept | {"model": ModelEntry.of(prior(unlike)), "unknown_below": REJECTION_THRESHOLD}
+        try:
+            unlike, threshold = unlike_of(float(content["one_go"])), float(content["unknown_below"])
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"of format 1, and damaged: {error}") from error
+        return kept | {
+            "model": ModelEntry.of(prior(unlike)),
+            "unknown_below": max(threshold, REJECTION_THRESHOLD),
+            "own": usual_outcomes(single=True),
+            "relatives": None,
+        }
 
     @cached_property
     def model(self) -> ConfidenceModel:

@@ -27,7 +27,7 @@ from catalog.recognition.local_features.store import LocalFeatureStore, Votes
 BY_VECTOR, BY_VOTES = 10, 6  # items that become candidates
 TOP_K = 5  # nearest photos of an item whose mean similarity counts beside the best photo's
 FEATURES = ("cosine", "top_mean", "wccn", "colour", "inliers", "votes")
-UNREAD = (0.1, 0.15)  # inliers and votes where nothing was read: what unlike pictures have
+UNREAD = (0.03, 0.07)  # inliers and votes where nothing was read: of the median look that taught
 CHANCE_INLIERS = 8  # inliers that two pictures with nothing in common may have
 COLOUR = FEATURES.index("colour")
 WCCN = FEATURES.index("wccn")

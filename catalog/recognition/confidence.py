@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.recognition.candidates import FEATURES, MatchFeatures
+from catalog.recognition.candidates import FEATURES, UNREAD, MatchFeatures
 
 IN_CATALOGUE_FEATURES = (
     "lead",
@@ -36,10 +36,12 @@ COSINE, WCCN, COLOUR, INLIERS, VOTES = (
 )
 KNOTS = 3  # of each in-catalogue feature; more fit the catalogues that taught, not others
 LEAD = (-3.0, 7.0)  # log odds; beyond them a lead says no more
-LEAST_SHARE = 1e-4
+MOST_ODDS = 50.0  # log odds; beyond them a probability is 0 or 1
 STEPS = 60
 SMALLEST_SPREAD = 1e-6  # a feature with less says nothing
 CONVERGED = 1e-9
+ROUNDS = 30  # of holding weights at 0 and letting them go
+RISE = 1e-6  # slope from which a weight at 0 is let go
 
 Numbers = NDArray[np.float64]
 # The mean log-likelihood, its gradient and its negative Hessian, of a table and its weights.
@@ -82,7 +84,7 @@ class ConfidenceModel:
         """
         shares, evidence = self.evidence(features)
         odds = self.bias + float((ramps(evidence[None], self.knots)[0] * self.gains).sum())
-        return np.asarray(shares / (1 + np.exp(-odds)))
+        return np.asarray(shares / (1 + np.exp(-np.clip(odds, -MOST_ODDS, MOST_ODDS))))
 
     def evidence(self, features: MatchFeatures) -> tuple[Numbers, Numbers]:
         """Return each candidate's share, (c,), and the `IN_CATALOGUE_FEATURES`, (9,)."""
@@ -90,8 +92,10 @@ class ConfidenceModel:
         shares = _softmax(values @ self.candidate)
         first = int(shares.argmax())
         others = np.delete(values, first, 0) if len(values) > 1 else values
-        share = shares[first]
-        lead = np.clip(np.log(share / max(1 - share, LEAST_SHARE)), *LEAD)
+        lead, votes = LEAD[0], UNREAD[1]  # an only candidate leads nobody, and has all votes
+        if len(values) > 1:
+            lead = float(np.clip(np.log(shares[first] / (1 - shares[first] + 1e-300)), *LEAD))
+            votes = float(values[first, VOTES])
         margins = values[first] - others.mean(0)
         own = values[first]
         evidence = (
@@ -101,7 +105,7 @@ class ConfidenceModel:
             own[COSINE],
             own[INLIERS],
             own[INLIERS] - others[:, INLIERS].max(),
-            own[VOTES],
+            votes,
             own[COLOUR],
             margins[COLOUR],
         )
@@ -229,15 +233,25 @@ def fit_logistic(
 def _non_negative(
     table: Numbers, likelihood: Likelihood, start: Numbers, precision: Numbers, count: int
 ) -> Numbers:
-    """Maximise as `_newton` does, with the first `count` weights at 0 or above."""
+    """Maximise as `_newton` does, with the first `count` weights at 0 or above.
+
+    An active set (Lawson and Hanson 1974): weights that would be negative are held at 0, and one
+    that would rise from there is let go again.
+    """
     free = np.ones(len(start), bool)
-    while True:
+    for _ in range(ROUNDS):
         weights = np.zeros(len(start))
         weights[free] = _newton(table[..., free], likelihood, start[free], precision[free])
         negative = weights[:count] < 0
-        if not negative.any():
-            return weights
-        free[:count] &= ~negative
+        if negative.any():
+            free[:count] &= ~negative
+            continue
+        rise = likelihood(table, weights)[1] - precision * (weights - start)
+        rise[free] = -np.inf
+        if rise.max() <= RISE:
+            break
+        free[int(rise.argmax())] = True
+    return np.maximum(weights, np.where(np.arange(len(start)) < count, 0.0, -np.inf))
 
 
 def _newton(table: Numbers, likelihood: Likelihood, start: Numbers, precision: Numbers) -> Numbers:

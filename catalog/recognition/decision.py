@@ -58,7 +58,7 @@ def decide(
             the verdict is unknown.
     """
     together = sum(confidences[:MOST_NAMED])
-    if not confidences or together < guess_threshold:
+    if not confidences or not together >= guess_threshold:  # nor where one is no number
         return Verdict.UNKNOWN, 0
     if together < rejection_threshold:
         guesses = [value for value in confidences[:MOST_NAMED] if value >= LEAST_GUESS]

@@ -1,9 +1,9 @@
 """The confidence model that many catalogues taught, which every catalogue starts from.
 
-Catalogues of groceries, clothes, kinds of things, coins, and drawn goods and covers, of 2 to 120
-items with 1 to 40 photos each, were searched with looks that are not of their own photos. What
-they have in common holds for a catalogue of another kind better than what it could learn from its
-own few photos. ``python -m training.confidence`` makes the file.
+Catalogues of groceries, clothes, kinds of things, rubbish, coins, and drawn goods and covers, of 3
+to 120 items with 1 to 40 photos each, were searched with looks that are not of their own photos.
+What they have in common holds for a catalogue of another kind better than what it could learn
+from its own few photos. ``python -m training.confidence`` makes the file.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from catalog.recognition.confidence import IN_CATALOGUE_FEATURES, ConfidenceMode
 FILE = Path(__file__).with_name("prior.json")
 FOREIGN_SHARE = 0.2  # of the looks, for which the prior's confidence holds
 
-# By how much the share of right answers differed from what was expected in nine of ten catalogues
-# of a source left out; for catalogues of mostly several photos an item, and of one.
+# By how much the share of right answers differed from what was expected, in nine of ten catalogues
+# whose source had not taught; by whether most items have one photo.
 UNCERTAINTY = {False: 0.25, True: 0.3}
 
 

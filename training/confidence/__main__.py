@@ -56,8 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--without", metavar="SOURCE", help="leave out what comes of this source")
     parser.add_argument("--out", type=Path, default=prior.FILE, help="default: the shipped file")
     options = parser.parse_args(arguments)
+    if options.without and options.out == prior.FILE:
+        parser.error("--without needs --out: the shipped model is taught by every source")
     found = catalogues(chosen_materials(options.materials), options.cache)
     if options.without:
+        if options.without not in {catalogue.source for catalogue in found}:
+            parser.error(f"--without {options.without}: no such source")
         found = [catalogue for catalogue in found if catalogue.source != options.without]
     single, several = (usual_outcomes(found, single=only) for only in (True, False))
     prior.write(fit(found), single, several, options.out)

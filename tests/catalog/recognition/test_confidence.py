@@ -16,6 +16,7 @@ from catalog.recognition.candidates import FEATURES, MatchFeatures
 from catalog.recognition.confidence import (
     IN_CATALOGUE_FEATURES,
     KNOTS,
+    LEAD,
     ConfidenceModel,
     LabelledFeatures,
     Numbers,
@@ -24,6 +25,7 @@ from catalog.recognition.confidence import (
     ramps,
     refit,
 )
+from catalog.recognition.decision import GUESS_THRESHOLD, Verdict, decide
 from catalog.recognition.prior import FILE, prior, read, usual_outcomes, write
 
 CANDIDATES = 4
@@ -164,10 +166,44 @@ def test_decisive_print_outweighs_a_vector_that_is_not_sure() -> None:
     assert plain < 0.75 < printed
 
 
-def test_an_only_candidate_has_the_whole_share() -> None:
-    shares, evidence = prior(0.1).evidence(features(np.full((1, len(FEATURES)), 0.5)))
+def test_an_only_candidate_has_the_whole_share_and_leads_nobody() -> None:
+    model = prior(0.1)
+    values = np.array([[0.15, 0.15, 0.15, 0.4, 0.03, 1.0]])
+    shares, evidence = model.evidence(features(values))
     assert shares.tolist() == [1.0]
-    assert np.isfinite(evidence).all()
+    assert evidence[0] == evidence.min() == LEAD[0]
+    assert model.confidences(features(values))[0] < GUESS_THRESHOLD, "an unlike thing is unknown"
+
+
+def test_the_weights_found_are_the_likeliest_where_features_say_the_same() -> None:
+    """None of the weights at 0 would rise, and none of the others would move."""
+    random = np.random.default_rng(10)
+    for _ in range(40):
+        common = random.normal(0, 1, (200, 1))
+        table = common + random.normal(0, 0.3, (200, 6))
+        truth = (random.random(200) < 1 / (1 + np.exp(-table @ random.normal(0, 1, 6)))).astype(
+            float
+        )
+        weight, precision = np.full(200, 1 / 200), np.append(np.full(6, 1e-3), 0)
+        found = fit_logistic(table, truth, weight, np.zeros(7), precision)
+        chance = 1 / (1 + np.exp(-(table @ found[:-1] + found[-1])))
+        slope = table.T @ (weight * (truth - chance)) - precision[:-1] * found[:-1]
+        assert (found[:-1] >= 0).all()
+        assert slope[found[:-1] == 0].max(initial=-1) <= 1e-5
+        assert np.abs(slope[found[:-1] > 0]).max(initial=0) <= 1e-5
+
+
+@pytest.mark.parametrize("damage", [None, [], "much", 10**400, float("nan")])
+def test_a_damaged_calibration_of_format_1_is_refused(damage: object) -> None:
+    content: dict[str, object] = dict.fromkeys(("measures", "held", "none"), 1.0)
+    content |= {"one_go": damage, "unknown_below": 0.5, "alone_from": 0.8}
+    content |= dict.fromkeys(("own", "relatives", "shipped"), usual_outcomes(single=True))
+    with pytest.raises(ValidationError):
+        Calibration.model_validate(content)
+
+
+def test_what_is_no_number_is_unknown() -> None:
+    assert decide([float("nan"), 0.1], 0.5) == (Verdict.UNKNOWN, 0)
 
 
 def test_the_prior_survives_its_file(tmp_path: Path) -> None:
@@ -193,7 +229,9 @@ def test_a_calibration_keeps_its_model() -> None:
         )
 
 
-@pytest.mark.parametrize("wrong", ["a feature", "a knot", "the order", "a gain"])
+@pytest.mark.parametrize(
+    "wrong", ["a feature", "a knot", "the order", "a gain", "a negative gain", "a large weight"]
+)
 def test_a_model_with_wrong_numbers_is_refused(wrong: str) -> None:
     content = json.loads(ModelEntry.of(prior(0.25)).model_dump_json())
     row = content["in_catalogue"]["lead"]
@@ -203,8 +241,12 @@ def test_a_model_with_wrong_numbers_is_refused(wrong: str) -> None:
         row["knots"] = row["knots"][:-1]
     elif wrong == "the order":
         row["knots"] = row["knots"][::-1]
-    else:
+    elif wrong == "a gain":
         row["gains"] = [*row["gains"], 1.0]
+    elif wrong == "a negative gain":
+        row["gains"] = [-0.1, *row["gains"][1:]]
+    else:
+        content["candidate"]["cosine"] = 1e308
     with pytest.raises(ValidationError):
         ModelEntry.model_validate(content)
 
@@ -229,6 +271,7 @@ def test_a_calibration_of_format_1_gets_the_prior() -> None:
     assert calibration.model.unlike == pytest.approx(0.3)
     assert calibration.model.bias == prior(0.3).bias
     assert calibration.rejection_threshold == 0.75
+    assert calibration.expected_in_catalogue.model_dump() == usual_outcomes(single=True)
 
 
 def test_the_model_has_as_many_knots_for_each_feature() -> None:
