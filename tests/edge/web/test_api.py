@@ -184,6 +184,7 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
             "search": 0.6,
             "verify": 0.0,
             "code": 0.0,
+            "text": 0.0,
             "show": 1.2,
         },
         "bundle": BUNDLE,
