@@ -13,7 +13,7 @@ INLINE = frozenset(
     "a abbr b code del em figcaption font i iframe img ins mark s small span strike strong sub "
     "sup tbody thead tfoot u video".split()
 )
-# No pattern goes back, and none reads on over another beginning of the same kind: whatever the
+# No pattern goes far back, and none reads on over another beginning of the same kind: whatever the
 # text is, the time to read it grows with its length alone.
 TAG = re.compile(
     r"<(?P<end>/?)(?P<name>[a-z][a-z0-9]*+)"
@@ -22,7 +22,7 @@ TAG = re.compile(
 )
 SILENT = re.compile(
     r"<(script|style)\b[^<>]*>(?:(?!<\1\b).)*?</\1\s*>"
-    r"|<!--(?:(?!<!--|-->).)*+-->|<!doctype\b[^<>]*>|<!\[(?:end)?if\b[^<>]*>"
+    r"|<!--(?:(?!<!--|-->).)*-->|<!doctype\b[^<>]*>|<!\[(?:end)?if\b[^<>]*>"
     r"|<!\[CDATA\[|\]\]>",
     re.IGNORECASE | re.DOTALL,
 )
