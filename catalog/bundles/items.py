@@ -80,6 +80,12 @@ class Items:
         sql = "select 1 from items where sku glob '*[0-9]*' and sku not glob '* *' limit 1"
         return self._items.execute(sql).fetchone() is not None or bool(self._codes)
 
+    @cached_property
+    def some_without_photo(self) -> bool:
+        """Whether there are items that have no photo."""
+        sql = "select 1 from items where sku not in (select sku from photos) limit 1"
+        return self._items.execute(sql).fetchone() is not None
+
     def with_code(self, spellings: Iterable[str]) -> Item | None:
         """Return the item whose sku, or one of whose codes, is among `spellings`.
 

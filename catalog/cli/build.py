@@ -68,7 +68,7 @@ MOST_COPIES = 5  # named in the output
 @click.option(
     "--foreign-named",
     type=click.FloatRange(0, 100),
-    default=2.0,
+    default=1.0,
     show_default=True,
     metavar="PERCENT",
     help="How many of the shipped foreign things may be named at most; this sets the confidence "

@@ -38,7 +38,7 @@ FOLDS = 4  # of photos, and of items
 FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one item is held out
 CANDIDATE_LOYALTY, LOYALTY = 1.0, 400.0  # to the prior; chosen with whole data sources left out
 OWN_SHARE = {False: 0.7, True: 0.15}  # of what is expected, by whether most items have one photo
-FALSE_ACCEPT_RATE = 0.02  # share of the distractors that may be named
+FALSE_ACCEPT_RATE = 0.01  # share of the distractors that may be named
 PRINTED = 0.02  # share of own queries that local features must recognise to be stored
 RECOGNISED = 0.8  # feature of 16 inliers, twice as many as chance gives
 

@@ -10,7 +10,7 @@ Claim = Literal["match", "one_of", "unknown", "nothing"]
 
 MOST_NAMED = 3  # items that are named together where the answer is ambiguous
 AMBIGUITY_RATIO = 0.85  # share of the named items' confidence from which the first is named alone
-WRONG_NAME_COST = 3.0  # times what a right name gains
+WRONG_NAME_COST = 4.0  # times what a right name gains
 REJECTION_THRESHOLD = WRONG_NAME_COST / (1 + WRONG_NAME_COST)  # below it, naming costs more
 GUESS_THRESHOLD = 0.3  # probability that the guesses hold the right item, from which they are shown
 LEAST_GUESS = 0.01  # probability of an item from which it is worth a place among the guesses

@@ -117,7 +117,7 @@ def search_picture(
     lines: tuple[str, ...] = ()
     if codes.match is not None:
         decision, found = Decision(Verdict.MATCH, (codes.match,)), [codes.match]
-    elif text.wanted(decision):
+    elif text.wanted(decision, some_without_photo=bundle.items.some_without_photo):
         words = text.read(bundle, found, part)
         lines, found = words.lines, list(words.found[:CANDIDATES])
         decision = decide(found, bundle.manifest.calibration)

@@ -227,7 +227,7 @@ class Recognizer:
             observation, crop=crop, found=tuple(found), features=features[-1], evidence=said
         )
         self._answer, self._words = None, None
-        if self.bundle.may_have_codes or self._text.wanted(decision):
+        if self.bundle.may_have_codes or self._wants_text(decision):
             self._answer, self.active = observation, True
         return observation
 
@@ -243,7 +243,7 @@ class Recognizer:
             codes = read_thing(self.bundle, self._code_images)
             if self.bundle.may_have_codes:
                 timings = replace(timings, code=elapsed_ms(start))
-            if codes.match is None and self._text.wanted(self._decision):
+            if codes.match is None and self._wants_text(self._decision):
                 sharpest = max(self._code_images, key=sharpness)
                 self._codes = codes
                 self._words = self._text.start(self.bundle, answer.found, sharpest)
@@ -292,6 +292,10 @@ class Recognizer:
             thing_unchanged=True,
             scene=scene,
         )
+
+    def _wants_text(self, decision: Decision) -> bool:
+        some_without_photo = self.bundle.items.some_without_photo
+        return self._text.wanted(decision, some_without_photo=some_without_photo)
 
     def _in_focus(self) -> bool:
         """Whether there are enough crops, and the newest is not by far the sharpest."""

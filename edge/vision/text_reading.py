@@ -55,10 +55,16 @@ class TextReading:
         """Open the reader, where the extra `text` is installed and reading is not off."""
         return cls(when, None if when == "off" else open_reader())
 
-    def wanted(self, decision: Decision) -> bool:
-        """Whether the words on a thing should be read, after this decision about it."""
-        if self._when != "when unsure":
-            return self._when == "always"
+    def wanted(self, decision: Decision, *, some_without_photo: bool = False) -> bool:
+        """Whether the words on a thing should be read, after this decision about it.
+
+        Args:
+            decision: The decision.
+            some_without_photo: Whether the catalogue has items without a photo; then sight alone
+                is never sure, because it takes such an item for another.
+        """
+        if self._when != "when unsure" or some_without_photo:
+            return self._when != "off"
         first = decision.matches[0].confidence if decision.matches else None
         return decision.verdict is not Verdict.MATCH or (first or 0.0) < SURE
 

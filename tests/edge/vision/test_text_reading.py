@@ -131,8 +131,9 @@ def test_reading_is_wanted_where_it_may_help() -> None:
     when_unsure, always = (TextReading(when, Nothing()) for when in ("when unsure", "always"))
     assert [when_unsure.wanted(sure), when_unsure.wanted(unsure)] == [False, True]
     assert when_unsure.wanted(Decision(Verdict.UNKNOWN))
+    assert when_unsure.wanted(sure, some_without_photo=True)
     assert always.wanted(sure)
-    assert not TextReading("off", Nothing()).wanted(unsure)
+    assert not TextReading("off", Nothing()).wanted(unsure, some_without_photo=True)
     assert not TextReading("always", None).wanted(unsure), "the extra is not installed"
 
 
