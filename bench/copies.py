@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.evidence import CACHE, RESULTS, made
+from bench.evidence import CACHE, RESULTS, link_photos, made
 from bench.materials import materials
 from catalog.core.photos import decode, encode_jpeg
 from catalog.evaluation.evaluate import evaluate
@@ -59,13 +59,12 @@ def measured(
     """Build a catalogue of one photo of each item, with its copies, and query it."""
     with tempfile.TemporaryDirectory() as name:
         photos, queries = Path(name, "photos"), Path(name, "queries")
-        queries.mkdir()
         for sku in skus:
             (photos / sku).mkdir(parents=True)
             photo = sorted((grocery / "photos" / sku).iterdir())[0]
             shutil.copy(photo, photos / sku / "0.webp")
             add_copies(photo, photos / sku)
-            (queries / sku).symlink_to(grocery / "queries" / sku)
+            link_photos(grocery / "queries" / sku, queries / sku)
         bundle = made(photos, featurizer)
         found, _ = evaluate(bundle, queries, CACHE)
     assert found.known is not None

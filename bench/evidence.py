@@ -70,10 +70,16 @@ def of_kind(grocery: Path, kinds: Collection[str], folder: Path) -> Path:
     """Make a folder with links to the queries of some kinds of goods."""
     with (grocery / "items.csv").open(encoding="utf-8") as file:
         chosen = [row["sku"] for row in csv.DictReader(file) if row["super"] in kinds]
-    folder.mkdir()
     for sku in chosen:
-        (folder / sku).symlink_to(grocery / "queries" / sku)
+        link_photos(grocery / "queries" / sku, folder / sku)
     return folder
+
+
+def link_photos(source: Path, folder: Path) -> None:
+    """Make a folder with links to the photos of another: a link to a folder is not followed."""
+    folder.mkdir(parents=True)
+    for photo in sorted(source.iterdir()):
+        (folder / photo.name).symlink_to(photo.resolve())
 
 
 def before_and_after(bundle: Bundle, queries: Path) -> dict[str, float]:
