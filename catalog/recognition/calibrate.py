@@ -162,10 +162,10 @@ def calibrate(
     local_features_help = photos.store is not None and _are_printed(scored)
     if not local_features_help:
         scored = [replace(query, features=_unread(query.features)) for query in scored]
-    model = _taught(prior(unlike_of(similarity)), _label(scored))
+    single = bool(np.median(np.bincount(photos.owners)) < 2)
+    model = _taught(_start(unlike_of(similarity), single=single), _label(scored))
     least = REJECTION_THRESHOLD if false_accept_rate <= FALSE_ACCEPT_RATE else 0.0
     threshold = _rejection_threshold(scored, model, false_accept_rate, least)
-    single = bool(np.median(np.bincount(photos.owners)) < 2)
     calibration = _calibration(scored, model, threshold, similarity, single=single)
     return CalibrationResult(calibration, final.scorer.transform, local_features_help)
 
@@ -211,6 +211,20 @@ def _score_distractors(
             descriptors = QueryDescriptors(query.descriptors)
             features = fitted.scorer.score(query.vector, descriptors)
             yield _Scored(DISTRACTOR, features, None, group)
+
+
+def _start(unlike: float, *, single: bool) -> ConfidenceModel:
+    """Return the model that the catalogue's own photos move.
+
+    Where most items have one photo, colours do not tell candidates apart: those of an only
+    picture differ more from the thing's on a shelf than two things' colours do.
+    """
+    model = prior(unlike)
+    if not single:
+        return model
+    candidate = model.candidate.copy()
+    candidate[FEATURES.index("colour")] = 0
+    return replace(model, candidate=candidate)
 
 
 def _are_printed(scored: Sequence[_Scored]) -> bool:

@@ -262,6 +262,17 @@ def test_a_calibration_says_what_to_expect_and_names_few_drawn_things(
             assert sum(shares.model_dump().values()) == pytest.approx(1, abs=1e-3)
 
 
+def test_colours_tell_candidates_apart_where_most_items_have_several_photos(
+    small_bundle: Path, printed_bundle: Path
+) -> None:
+    several, alone = (
+        read_manifest(path)[0].calibration.entry.candidate.colour
+        for path in (small_bundle, printed_bundle)
+    )
+    assert several > 0
+    assert alone == 0
+
+
 @pytest.mark.slow
 def test_a_rebuild_of_printed_things_gives_the_same_files(
     labels: Path, printed_build: Path, colour_grid: Featurizer, tmp_path: Path
