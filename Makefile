@@ -5,6 +5,7 @@
 # make coverage        the same as make test, and which lines no test reaches
 # make test-clock AT='2026-11-29 23:50:00'   run them at another hour; TZ=Asia/Tokyo elsewhere
 # make mutants         break changed modules on purpose, and list what no test noticed; ten minutes
+# make extras-check    add each extra to the base install; pip must find no conflict; minutes
 # make lock            renew locks/: the versions of all packages, and their files' hashes
 # make docs            build the pages of docs/ as a site, into build/site
 # make bench           measure speed and memory, as ratios to the bare network
@@ -66,7 +67,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse sbom device-wheels loss-test deeplens-check greengrass-component \
+  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -156,6 +157,9 @@ tuf-conformance: $(VENV)/test
 
 deeplens-check: $(VENV)/test device-wheels
 	PYTHON=$(abspath $(BIN)/python) tests/install/deeplens-check $(WHEELS)
+
+extras-check:
+	tests/install/extras-check
 
 resolver-check: $(VENV)/bin/python
 	PYTHON=$(abspath $(BIN)/python) tests/install/resolver-check

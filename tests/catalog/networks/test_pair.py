@@ -119,6 +119,7 @@ def test_a_deeplens_is_told_that_it_runs_one_network(
         Featurizer.open(tmp_path / "both", "awscam")
 
 
+@pytest.mark.mxnet
 def test_the_engine_that_cannot_run_one_of_them_says_which(
     grid: Network, edges: Network, tmp_path: Path
 ) -> None:
