@@ -11,7 +11,8 @@ from edge.vision.scene import LIGHT_REGION, MotionImage
 LEAST_SHIFT = 0.04  # pixels of a motion image
 MOST_CHANGE = 10.0  # grey levels of one pixel; so that what moves before the camera counts little
 EXPLAINED = 0.08  # of the change, by one shift of the whole picture
-EXPLAINED_IN_PART = 0.06  # the same, in the second best of the picture's quarters
+CELLS = 6  # rows of cells, and as many columns, in which the shift is checked
+EXPLAINED_IN_MEDIAN = 0.0  # the same, in the median cell; it is negative where only a thing moves
 MEMORY = 0.08  # of each look in the mean of all
 MOVES, STANDS = 0.5, 0.15  # share of the looks in which the picture moved
 SUSPECT = 0.01  # from this share on each look is examined
@@ -61,15 +62,17 @@ def _has_shifted(motion: MotionImage, last: MotionImage) -> bool:
     rest = change - (x * across + y * down)
     if _explained(change, rest) < EXPLAINED:
         return False
-    half_height, half_width = change.shape[0] // 2, change.shape[1] // 2
-    parts = sorted(
-        _explained(change[rows, columns], rest[rows, columns])
-        for rows in (np.s_[:half_height], np.s_[half_height:])
-        for columns in (np.s_[:half_width], np.s_[half_width:])
-    )
-    return parts[-2] > EXPLAINED_IN_PART
+    cells = [_explained(*cell) for cell in zip(_cells(change), _cells(rest), strict=True)]
+    return float(np.median(cells)) > EXPLAINED_IN_MEDIAN
+
+
+def _cells(plane: Plane) -> list[Plane]:
+    """Cut a plane into cells."""
+    rows = np.array_split(plane, CELLS)
+    return [cell for row in rows for cell in np.array_split(row, CELLS, axis=1)]
 
 
 def _explained(change: Plane, rest: Plane) -> float:
     """How much of the change the shift explains, as a share; `rest` is what it does not."""
-    return 1 - float(np.square(rest).sum()) / (float(np.square(change).sum()) + 1)
+    before, after = float(np.square(change).sum()), float(np.square(rest).sum())
+    return (before - after) / (before + 1)

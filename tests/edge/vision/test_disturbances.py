@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 import pytest
 
 from edge.sighting import Box, Image
@@ -98,6 +99,23 @@ def test_an_arm_that_crosses_is_no_camera_that_moves() -> None:
     scene = FixedScene()
     watch(Play(4, size=SIZE, kinds=("arm",)), 1, scene)
     assert not scene.camera_moves
+
+
+@pytest.mark.parametrize("left", [60, 100, 160])
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_a_trembling_thing_is_no_camera_that_moves(left: int, noise: float) -> None:
+    random = np.random.default_rng(0)
+    counter = np.full((240, 320, 3), 150, np.uint8)
+    colours = random.integers(0, 256, (6, 6, 3), np.uint8)
+    thing = cv2.resize(colours, (100, 100), interpolation=cv2.INTER_NEAREST)
+    scene = FixedScene()
+    scene.learn(counter)
+    for number in range(30):
+        image = counter.astype(np.float64)
+        image[60:160, left + number % 2 : left + number % 2 + 100] = thing
+        noisy = np.clip(image + random.normal(0, noise, image.shape), 0, 255).astype(np.uint8)
+        scene.update(noisy, number / 10)
+        assert not scene.camera_moves
 
 
 def table() -> Image:
