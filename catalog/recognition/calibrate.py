@@ -39,6 +39,9 @@ FEWEST_ITEMS = 3  # with fewer, nothing is left to compare when one item is held
 CANDIDATE_LOYALTY, LOYALTY = 1.0, 400.0  # to the prior; chosen with whole data sources left out
 OWN_SHARE = {False: 0.7, True: 0.15}  # of what is expected, by whether most items have one photo
 FALSE_ACCEPT_RATE = 0.01  # share of the distractors that may be named
+PHOTOS_RATE = (
+    5  # times as many of the other groups, which hold kinds of things that catalogues hold
+)
 PRINTED = 0.02  # share of own queries that local features must recognise to be stored
 RECOGNISED = 0.8  # feature of 16 inliers, twice as many as chance gives
 
@@ -130,7 +133,8 @@ def calibrate(
         distractors: Queries at things that are not in the catalogue, in groups, one at least; the
             first tells how similar the network finds unlike things.
         progress: Called with the number of queries scored, and of how many.
-        false_accept_rate: Share of each group of distractors that may be named. Above
+        false_accept_rate: Share of the first group of distractors that may be named, and a fifth
+            of the share of the others. Above
             `FALSE_ACCEPT_RATE`, things are named even where a wrong name would cost more.
     """
     # By unprojected vectors: a projection fits the photos, and distractors would look too alike.
@@ -280,15 +284,19 @@ def _descending(model: ConfidenceModel, query: _Scored) -> NDArray[np.float64]:
 def _rejection_threshold(
     scored: Sequence[_Scored], model: ConfidenceModel, false_accept_rate: float, least: float
 ) -> float:
-    """Return the lowest threshold that keeps the rate in each group; not below `least`."""
+    """Return the lowest threshold that keeps the rate in each group; not below `least`.
+
+    The first group has no thing that a catalogue might hold; of the others, more may be named.
+    """
     groups: dict[int, list[float]] = {}
     for query in scored:
         if query.kind == DISTRACTOR:
             named = float(_descending(model, query)[:MOST_NAMED].sum())
             groups.setdefault(query.group, []).append(named)
     thresholds = [least]
-    for confidences in groups.values():
-        accepted = int(false_accept_rate * len(confidences))
+    for group, confidences in groups.items():
+        rate = false_accept_rate * (PHOTOS_RATE if group else 1)
+        accepted = min(int(rate * len(confidences)), len(confidences) - 1)
         thresholds += [
             named + 1e-4 for named in sorted(confidences, reverse=True)[accepted : accepted + 1]
         ]

@@ -73,7 +73,7 @@ ENDS = (  # commands that end by themselves, in this order
     f"python -c {shlex.quote(API)}",
 )
 BY_MXNET = (
-    "visual-search catalog build photos --out bundle",
+    "visual-search catalog build photos --out bundle --model embedded",
     "VISUAL_SEARCH_CATALOG__ENGINE=mxnet visual-search catalog search bundle photo.png",
 )
 SERVE = (  # commands that go on until they are stopped
@@ -81,7 +81,12 @@ SERVE = (  # commands that go on until they are stopped
     "visual-search demo",
     "visual-search sync run",
 )
-MAY_FAIL = ("doctor", "rollback", "capture", "edge export")  # what they say of this machine is not the matter
+MAY_FAIL = (
+    "doctor",
+    "rollback",
+    "capture",
+    "edge export",
+)  # what they say of this machine is not the matter
 
 
 def run(command: str) -> None:

@@ -25,7 +25,7 @@ from catalog.recognition.confidence import (
     ramps,
     refit,
 )
-from catalog.recognition.decision import GUESS_THRESHOLD, Verdict, decide
+from catalog.recognition.decision import GUESS_THRESHOLD, REJECTION_THRESHOLD, Verdict, decide
 from catalog.recognition.prior import FILE, prior, read, usual_outcomes, write
 
 CANDIDATES = 4
@@ -163,7 +163,7 @@ def test_decisive_print_outweighs_a_vector_that_is_not_sure() -> None:
     plain = prior(0.2).confidences(features(values))[0]
     values[0, -2:] = np.log1p((39 / 8) ** 2) / 2, 0.5
     printed = prior(0.2).confidences(features(values))[0]
-    assert plain < 0.75 < printed
+    assert plain < REJECTION_THRESHOLD < printed
 
 
 def test_an_only_candidate_has_the_whole_share_and_leads_nobody() -> None:
@@ -270,7 +270,7 @@ def test_a_calibration_of_format_1_gets_the_prior() -> None:
     )
     assert calibration.model.unlike == pytest.approx(0.3)
     assert calibration.model.bias == prior(0.3).bias
-    assert calibration.rejection_threshold == 0.75
+    assert calibration.rejection_threshold == REJECTION_THRESHOLD == 0.8
     assert calibration.expected_in_catalogue.model_dump() == usual_outcomes(single=True)
 
 
