@@ -153,7 +153,8 @@ def main() -> None:
     """Measure every set with every network and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", default=",".join(NETWORKS))
-    parser.add_argument("--sets", help="names, with commas between them; default: all")
+    parser.add_argument("--set", action="append", dest="sets", help="a set's name; default: all")
+    parser.add_argument("--photos", type=int, nargs="*", default=COUNTS, help="of an item")
     options = parser.parse_args()
     root = materials()
     if root is None:
@@ -163,13 +164,13 @@ def main() -> None:
     taught = catalogues(root, TAUGHT)
     found: list[dict[str, object]] = []
     for name, (source, photos, looks) in sets(root / "data").items():
-        if options.sets and name not in options.sets.split(","):
+        if options.sets and name not in options.sets:
             continue
         prior.FILE = without(source, taught, TAUGHT)
         skus = sorted(photos)[::2]
         most = max(map(len, photos.values()))
         for network in options.networks.split(","):
-            for count in [count for count in COUNTS if count == 1 or count <= 2 * most]:
+            for count in [count for count in options.photos if count < 2 * most]:
                 with tempfile.TemporaryDirectory() as folder:
                     chosen = {
                         sku: photos[sku][:: max(1, len(photos[sku]) // count)][:count]
@@ -182,6 +183,8 @@ def main() -> None:
                     row = measured(bundle, linked(looks, Path(folder, "looks")))
                 found.append({"set": name, "network": network, "photos": count, **row})
                 print(json.dumps(found[-1]), flush=True)
+    if not found:
+        sys.exit(f"error: no such set; there are: {', '.join(sets(root / 'data'))}")
     (RESULTS / "confidence.json").write_text(json.dumps(found, indent=1))
     table = Table(title="per cent; calibration error and AUROC as they are")
     for column in found[0]:
