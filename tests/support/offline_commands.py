@@ -67,6 +67,7 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search edge capture captured --sku new --count 1 --camera only",
     "visual-search edge pin",
     "visual-search edge export taught",
+    "visual-search edge forget",
     "visual-search sync outbox",
     "visual-search sync outbox export events.jsonl",
     "visual-search sync tail --no-follow",
