@@ -51,7 +51,9 @@ def large_photos(folder: Path, count: int = 40) -> Path:
         file = target / f"{number}.jpg"
         if not file.exists():
             image = cv2.imread(str(drawn[number * 7 % len(drawn)]))
-            cv2.imwrite(str(file), cv2.resize(image, LARGE, interpolation=cv2.INTER_CUBIC))
+            cv2.imwrite(
+                str(file), cv2.resize(np.asarray(image), LARGE, interpolation=cv2.INTER_CUBIC)
+            )
     return target
 
 
@@ -72,7 +74,9 @@ def large_bundle(folder: Path, featurizer: Featurizer, name: str = "bundle") -> 
         target = photos / original.parent.name / f"{number}.jpg"
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            small = cv2.resize(cv2.imread(str(original)), (320, 320), interpolation=cv2.INTER_AREA)
+            small = cv2.resize(
+                np.asarray(cv2.imread(str(original))), (320, 320), interpolation=cv2.INTER_AREA
+            )
             cv2.imwrite(str(target), augment(np.asarray(small, np.uint8), number))
     build(read_source(photos).items, folder / name, featurizer, folder / "cache", "bench")
     return folder / name

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import psutil
 
 from bench.building import large_bundle
@@ -139,7 +140,7 @@ def upload_photos(folder: Path) -> list[bytes]:
     step = max(1, len(drawn) // PHOTOS)
     photos = []
     for path in drawn[::step][:PHOTOS]:
-        image = cv2.resize(cv2.imread(str(path)), (UPLOAD_SIDE, UPLOAD_SIDE))
+        image = cv2.resize(np.asarray(cv2.imread(str(path))), (UPLOAD_SIDE, UPLOAD_SIDE))
         photos.append(cv2.imencode(".jpg", image)[1].tobytes())
     return photos
 

@@ -66,7 +66,9 @@ class Figures:
 def drawn_photo(source: Path, width: int, height: int, *, progressive: bool) -> bytes:
     """A drawn photo enlarged to width x height pixels, with a camera's noise."""
     image: NDArray[np.uint8] = np.asarray(
-        cv2.resize(cv2.imread(str(source)), (width, height), interpolation=cv2.INTER_CUBIC),
+        cv2.resize(
+            np.asarray(cv2.imread(str(source))), (width, height), interpolation=cv2.INTER_CUBIC
+        ),
         np.uint8,
     )
     for top in range(0, height, 512):

@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,7 +69,7 @@ def draw_held_out(cache: Path, photos: Bytes) -> None:
     """Write `held.npz`: for each way to resize, a catalogue, queries and foreign things."""
     inside = recipes(HELD_THINGS, HELD_SEED, grouped_share=0.35, group=2)
     outside = recipes(OUTSIDE_THINGS, OUTSIDE_SEED, grouped_share=0.0)
-    out: dict[str, Bytes] = {}
+    out: dict[str, Any] = {}
     for mode in MODES:
         known = np.stack([views(r, 4, 2, photos, mode) for r in inside])
         out[f"{mode}-catalogue"], out[f"{mode}-queries"] = known[:, :4], known[:, 4:]

@@ -254,7 +254,8 @@ def test_a_varied_photo_has_other_colours_and_no_label(tmp_path: Path) -> None:
 
 def test_vectors_are_turned_onto_axes_linearly() -> None:
     rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(500, 20)).astype(np.float32) * np.arange(1, 21, dtype=np.float32)
+    drawn = rng.normal(size=(500, 20)) * np.arange(1, 21)
+    vectors = np.asarray(drawn, np.float32)
     space = Space.fitted(vectors, 8, 0.5)
     assert space(vectors).shape == (500, 8)
     assert np.abs(space(vectors).mean(0) - space(vectors.mean(0))).max() < 1e-4

@@ -122,7 +122,7 @@ def view(
     rows, columns = np.nonzero(above[..., 3] > 127)
     ground = studio_ground(rng) if studio else camera_ground(rng, photos)
     scene: Floats = ground.astype(np.float32)
-    alpha: Floats = above[..., 3:].astype(np.float32) / 255
+    alpha: Floats = np.asarray(above[..., 3:] / 255, np.float32)
     shift = rng.integers(-8, 14, 2)
     moved = np.roll(alpha, (int(shift[0]), int(shift[1])), (0, 1))
     fallen = cv2.GaussianBlur(moved, (0, 0), rng.uniform(2, 9))
@@ -130,7 +130,7 @@ def view(
     scene += (above[..., :3].astype(np.float32) - scene) * alpha
     if not studio and rng.random() < 0.15:
         cover = hidden(above, rng)
-        seen: Floats = cover[..., 3:].astype(np.float32) / 255
+        seen: Floats = np.asarray(cover[..., 3:] / 255, np.float32)
         scene += (cover[..., :3].astype(np.float32) - scene) * seen
     picture = scene.clip(0, 255).astype(np.uint8) if studio else photographed(scene, rng)
     if len(rows) == 0:

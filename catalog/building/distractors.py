@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache as cached
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def write_photos(pictures: Sequence[Picture], networks: Sequence[Network]) -> No
     """Write the outputs of `SHIPPED` networks for photos, and the colours of the photos."""
     colours = np.stack([colour_histogram(picture) for picture in pictures])
     for folder, network in zip(SHIPPED, networks, strict=True):
-        own = {"colours": colours} if folder == EMBEDDED else {}
+        own: dict[str, Any] = {"colours": colours} if folder == EMBEDDED else {}
         raw = _outputs(network, pictures).astype(np.float16)
         np.savez_compressed(folder / PHOTOS, raw=raw, network_id=np.array(network.id), **own)
 
@@ -91,7 +92,8 @@ def write_drawn(networks: Sequence[Network]) -> None:
     pictures = list(foreign_photos(SEED, COUNT))
     packed = [extract_descriptors(picture, PER_QUERY).to_bytes() for picture in pictures]
     for folder, network in zip(SHIPPED, networks, strict=True):
-        raw, own = _outputs(network, pictures), {}
+        raw = _outputs(network, pictures)
+        own: dict[str, Any] = {}
         if folder == EMBEDDED:
             own["descriptors"] = np.frombuffer(b"".join(packed), np.uint8)
             own["begins"] = np.cumsum([0, *map(len, packed)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,9 @@ def make_golden_queries(
 
 def write_golden_queries(golden: GoldenQueries, path: Path) -> None:
     """Write ``probes.npz``."""
-    pictures = {f"look_{number}": picture for number, picture in enumerate(golden.pictures)}
+    pictures: dict[str, Any] = {
+        f"look_{number}": picture for number, picture in enumerate(golden.pictures)
+    }
     np.savez_compressed(
         path,
         vectors=golden.vectors,

@@ -61,7 +61,10 @@ def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **
             show("photos", done, len(paths))
     if not vectors:
         raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
-    arrays = {"paths": np.array(used), "vectors": featurizer.vectors(np.stack(vectors))}
+    arrays: dict[str, Any] = {
+        "paths": np.array(used),
+        "vectors": featurizer.vectors(np.stack(vectors)),
+    }
     try:
         with out.open("wb") as file:  # by its name alone, savez would add a suffix
             np.savez(file, **arrays)

@@ -24,7 +24,7 @@ def read(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray
         BundleError: The file is damaged, or the array has another type or shape.
     """
     try:
-        mapped: NDArray[Any] = open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
+        mapped: NDArray[Any] = open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError, OverflowError) as error:
         raise BundleError(f"{path}: not an array: {error}") from error
     array = mapped.view(np.ndarray)  # slices of a memmap are slower than those of an array

@@ -269,7 +269,7 @@ def _weights(answers: Sequence[PhotoAnswer], foreign_share: float) -> Numbers | 
     if foreign.all() or not foreign.any():
         return None
     shares = (1 - foreign_share) / (~foreign).sum(), foreign_share / foreign.sum()
-    return np.where(foreign, shares[1], shares[0])
+    return np.asarray(np.where(foreign, shares[1], shares[0]))
 
 
 def _confidences(answers: Sequence[PhotoAnswer]) -> Numbers:

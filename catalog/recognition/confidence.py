@@ -258,7 +258,8 @@ def _newton(table: Numbers, likelihood: Likelihood, start: Numbers, precision: N
     """Maximise a concave likelihood, less the distance from the start, with step halving."""
     weights = start.copy()
     ridge = np.diag(precision)
-    step, best = np.zeros(len(weights)), -np.inf
+    step: Numbers = np.zeros(len(weights))
+    best = -np.inf
     for _ in range(STEPS):
         value, gradient, curvature = likelihood(table, weights)
         away = weights - start
@@ -270,7 +271,7 @@ def _newton(table: Numbers, likelihood: Likelihood, start: Numbers, precision: N
         if value - best < CONVERGED:
             break
         best = value
-        step = np.linalg.solve(curvature + ridge, gradient - ridge @ away)
+        step = np.asarray(np.linalg.solve(curvature + ridge, gradient - ridge @ away))
         weights = weights + step
     return weights
 

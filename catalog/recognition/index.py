@@ -77,7 +77,8 @@ class Annoy:
             query.tolist(), count, search_k=max(self._search_k, count), include_distances=True
         )
         # Annoy's angular distance is the chord: sqrt(2 (1 - cosine)).
-        return np.array(rows, np.int64), 1 - np.square(np.array(distances, np.float32)) / 2
+        cosines = 1 - np.square(np.array(distances, np.float32)) / 2
+        return np.array(rows, np.int64), np.asarray(cosines, np.float32)
 
 
 def build_annoy(vectors: NDArray[np.floating[Any]], path: Path, n_trees: int) -> None:

@@ -110,14 +110,14 @@ def rasterize(mesh: Mesh, rotation: Points, size: int) -> Iterator[Pixels]:
     everywhere = np.flatnonzero(numbers)
     for first in range(0, len(everywhere), BLOCK):
         where = everywhere[first : first + BLOCK]
-        face = numbers.ravel()[where].astype(np.intp) - 1
+        faces = numbers.ravel()[where].astype(np.intp) - 1
         y, x = (part.astype(np.float32)[:, None] for part in np.divmod(where, width))
-        start, slope_x, slope_y = (np.take(part, face, axis=0) for part in planes)
-        values = start + slope_x * x + slope_y * y
+        start, slope_x, slope_y = (np.take(part, faces, axis=0) for part in planes)
+        values = np.asarray(start + slope_x * x + slope_y * y, np.float32)
         bent = values[:, 2:]
         bent /= np.sqrt(np.einsum("pc,pc->p", bent, bent) + 1e-6)[:, None]
         colour = _sampled(mesh.atlas, values[:, :2])
-        yield Pixels((height, width), where, colour, bent, mesh.finish[face])
+        yield Pixels((height, width), where, colour, bent, mesh.finish[faces])
 
 
 def _planes(flat: Points, values: Points) -> Points:

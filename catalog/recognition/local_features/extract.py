@@ -121,7 +121,7 @@ def raw_features(image: Picture, most: int) -> tuple[NDArray[np.uint8], NDArray[
     """Return places (n, 4) as in `LocalFeatures`, and RootSIFT descriptors float32 (n, 128)."""
     grey = cv2.cvtColor(shrink(image, SIDE), cv2.COLOR_BGR2GRAY)
     sift = cv2.SIFT.create(most, contrastThreshold=CONTRAST)
-    keypoints, descriptors = sift.detectAndCompute(grey, None)  # type: ignore[call-overload]
+    keypoints, descriptors = sift.detectAndCompute(grey, None)
     if len(keypoints) == 0:
         return np.empty((0, 4), np.uint8), np.empty((0, 128), np.float32)
     order = np.argsort([-keypoint.response for keypoint in keypoints], kind="stable")[:most]

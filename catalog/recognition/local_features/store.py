@@ -198,9 +198,7 @@ class LocalFeatureWriter:
 
     def _mapped(self, name: str, kind: type, count: int, width: int) -> np.memmap[Any, Any]:
         path = self._here / f"{name}.npy"
-        array: np.memmap[Any, Any] = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-            path, "w+", kind, (count, width)
-        )
+        array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, "w+", kind, (count, width))
         return array
 
 
@@ -209,7 +207,7 @@ def _nearest_words(codes: NDArray[np.float32]) -> Rows:
     first, second = (np.argpartition(half, PROBES, 1)[:, :PROBES] for half in distances(codes))
     size = basis().words.shape[1]
     pairs = first[:, :, None].astype(np.int64) * size + second[:, None, :]
-    return pairs.reshape(len(codes), PROBES * PROBES)
+    return np.asarray(pairs.reshape(len(codes), PROBES * PROBES))
 
 
 def _sum_votes(target: Rows, weight: Votes, voter: Rows, count: int) -> Votes:

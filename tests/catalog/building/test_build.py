@@ -210,7 +210,7 @@ def test_photos_are_queries_unchanged_except_studio_photos(
     for item in sorted(source.iterdir())[:studio]:
         for path in item.glob("*.png"):
             drawn = np.full((96, 96, 3), 255, np.uint8)
-            drawn[16:80, 16:80] = cv2.imread(str(path))
+            drawn[16:80, 16:80] = np.asarray(cv2.imread(str(path)))
             path.write_bytes(png(drawn))
     make(source, tmp_path / "out")
     assert len(seeds) == changed

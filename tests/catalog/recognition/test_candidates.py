@@ -330,7 +330,7 @@ def test_a_damaged_array_is_a_damaged_bundle(
     else:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10**7, 10**7)}
         with file.open("wb") as large:
-            np.lib.format.write_array_header_1_0(large, header)  # type: ignore[no-untyped-call]
+            np.lib.format.write_array_header_1_0(large, header)
     sign_again(bundle)
     with pytest.raises(BundleError, match=r"not an array|does not fit"):
         Bundle.open(bundle)
@@ -400,7 +400,7 @@ def test_each_group_of_shipped_things_is_bounded_by_itself() -> None:
     """Many distractors that resemble nothing do not raise the limit for those that do."""
     random = np.random.default_rng(6)
 
-    def shown(vectors: Vectors, *, photos: bool = False) -> list[CalibrationQuery]:
+    def shown(vectors: NDArray[np.float64], *, photos: bool = False) -> list[CalibrationQuery]:
         rows = normalised(vectors.astype(np.float32))
         return [CalibrationQuery(row, GREY, at if photos else None) for at, row in enumerate(rows)]
 

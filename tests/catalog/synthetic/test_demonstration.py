@@ -130,7 +130,7 @@ def test_the_catalogue_is_written_whole_and_alike_each_time(tmp_path: Path) -> N
         places = row["photo"].split("|")
         assert len(places) == 2
         for place in places:
-            assert cv2.imread(str(first / place)).shape == (480, 480, 3)
+            assert np.asarray(cv2.imread(str(first / place))).shape == (480, 480, 3)
 
 
 @pytest.mark.usefixtures("few_items")

@@ -135,7 +135,7 @@ def test_views_are_numbered_and_the_catalogue_reads_them(tmp_path: Path) -> None
     paths = save_views(tmp_path / "photos", "tea 1", " Grüner Tee ", views(1, 2))
     folder = tmp_path / "photos" / "tea 1"
     assert paths == [folder / "1.jpg", folder / "2.jpg"]
-    assert cv2.imread(str(paths[0])).shape == (240, 320, 3)
+    assert np.asarray(cv2.imread(str(paths[0]))).shape == (240, 320, 3)
     (entry,) = read_source(tmp_path / "photos").items
     assert (entry.item.sku, entry.item.title) == ("tea 1", "Grüner Tee")
     assert len(entry.photos) == 2
@@ -268,7 +268,7 @@ def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.Mon
         ("done", 2),
     ]
     for path, seed in zip(paths, (1, 2), strict=True):
-        image = cv2.imread(str(path)).astype(np.uint8)
+        image = np.asarray(cv2.imread(str(path)), np.uint8)
         assert max(image.shape) < 140
         assert resembles(Frame(image, 0, 0), seed)
 
@@ -278,7 +278,7 @@ def test_folder_of_pictures_is_captured_whole(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "a.png"), scene(1))
     (path,) = capture(str(tmp_path / "in"), CameraSettings(), tmp_path / "out", "tea", "", 2, 1.5)
-    assert cv2.imread(str(path)).shape == (240, 320, 3)
+    assert np.asarray(cv2.imread(str(path))).shape == (240, 320, 3)
 
 
 def test_camera_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:

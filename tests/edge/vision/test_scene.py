@@ -22,7 +22,7 @@ def counter(light: float = 1.0, seed: int = 0) -> Image:
     """An empty counter, (480, 640, 3), with sensor noise."""
     ground = np.full((480, 640, 3), (90, 120, 150), np.float32)
     ground += np.linspace(-20, 20, 640, dtype=np.float32)[None, :, None]
-    return np.clip(ground * light + noise(seed % 16), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(ground * light + noise(seed % 16), 0, 255), np.uint8)
 
 
 @cache
@@ -186,7 +186,7 @@ def settled(scene: Scene, image: Image, frames: int = 8) -> SceneState:
 
 def noisy(image: Image, seed: int) -> Image:
     """A picture with a sensor's noise."""
-    return np.clip(image + noise(seed % 16), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + noise(seed % 16), 0, 255), np.uint8)
 
 
 @cache

@@ -75,7 +75,9 @@ def test_own_screen_shows_the_address_while_idle(browser: Browser, device: Stand
             expect(page.locator("#address")).to_be_visible()
             page.wait_for_function("() => document.getElementById('address-code').naturalWidth > 0")
             picture = np.frombuffer(page.locator("#address").screenshot(), np.uint8)
-            read = cv2.QRCodeDetector().detectAndDecode(cv2.imdecode(picture, cv2.IMREAD_COLOR))
+            read = cv2.QRCodeDetector().detectAndDecode(
+                np.asarray(cv2.imdecode(picture, cv2.IMREAD_COLOR))
+            )
             assert read[0] == "http://10.9.0.2:8080/"
             assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
             device.show(Verdict.MATCH, [(CUP, 0.91)])

@@ -239,7 +239,7 @@ def test_item_page_has_all_there_is(browser: Browser, device: StandInDevice) -> 
         code.scroll_into_view_if_needed()
         page.wait_for_function("() => document.querySelector('.phone-code img').naturalWidth > 0")
         picture = cv2.imdecode(np.frombuffer(code.screenshot(), np.uint8), cv2.IMREAD_COLOR)
-        read = cv2.QRCodeDetector().detectAndDecode(picture)
+        read = cv2.QRCodeDetector().detectAndDecode(np.asarray(picture))
         assert read[0] == "http://10.9.0.2:8080/?item=GEAR%2F24"
         item.locator(".similar-item").first.click()
         expect(item.locator(".title")).to_have_text("Blue stoneware cup")
