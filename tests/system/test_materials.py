@@ -36,6 +36,7 @@ pytestmark = pytest.mark.materials
 QUERIES = 500
 ENGINES = (*CHOICES, "mxnet")
 FEW = 20  # local features of a photo
+FEW_QUERIES = 40  # that calibrate
 MOBILENET_V1_TOP1 = 0.456  # measured elsewhere, with another program
 COLOUR_HISTOGRAM_TOP1 = 0.39
 
@@ -57,7 +58,7 @@ def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     """The grocery photos by the fastest network.
 
-    What is asked of it are vectors; with few local features the build is half as long.
+    What is asked of it are vectors; with few local features and queries the build is short.
     """
     network = folder / "models" / "mobilenet_v1_0.25_128.onnx"
     featurizer = open_model(str(network), Preprocessing(size=128, mean="128", std="128"))
@@ -66,6 +67,7 @@ def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     def fill(made: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("catalog.building.collect.PER_PHOTO", FEW)
+            patch.setattr("catalog.building.calibration_queries.PHOTO_QUERIES", FEW_QUERIES)
             report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery")
         assert (report.items, report.photos, report.skipped) == (81, 2640, ())
 
