@@ -189,6 +189,10 @@ class Appliance:
         """Look anew at what lies before the camera."""
         self._loop.look_again()
 
+    def open_camera_again(self) -> None:
+        """Close the camera, and open it again at once."""
+        self._reader.open_again()
+
     def publish(self, observation: Observation, at: float) -> Sighting:
         """Show what was observed at `at` (Unix seconds) to everybody who watches."""
         return self._loop.publish(observation, at)

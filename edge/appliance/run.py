@@ -16,9 +16,11 @@ from types import FrameType
 from catalog.core.errors import ShelfError, VisualSearchError
 from catalog.core.state import edge_state, read_edge_state, write_edge_state
 from edge.appliance.appliance import Appliance
+from edge.appliance.controls import Controls
 from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.opening import Opened
 from edge.appliance.shelf_watcher import FollowedShelf
+from edge.appliance.supervisor import RESTART_STATUS
 from edge.settings import EdgeSettings
 from edge.vision.text_reading import TextReading
 from edge.web.announcement import Announcement
@@ -72,7 +74,7 @@ def starting(settings: EdgeSettings, state_folder: Path) -> Iterator[None]:
         raise
 
 
-def run(
+def run(  # noqa: PLR0913  # wires everything together
     settings: EdgeSettings,
     opened: Opened,
     followed: FollowedShelf | None,
@@ -81,8 +83,11 @@ def run(
     on_addresses: OnAddresses,
     recorder: EventRecorder | None = None,
     look: PageSettings | None = None,
+    controls: Controls | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
+
+    After a restart was asked for, the process ends with `RESTART_STATUS`.
 
     Args:
         settings: ``[edge]``.
@@ -93,6 +98,7 @@ def run(
         on_addresses: Whom to tell the page's addresses.
         recorder: Records events; None to record nothing.
         look: ``[page]``; None for the page's own look.
+        controls: What staff do with the whole device; None where they cannot.
 
     Raises:
         PortError: The port cannot be listened on.
@@ -133,6 +139,7 @@ def run(
             settings.frame_ancestors,
         ),
         state_folder=state_folder,
+        controls=controls,
     )
     server = Server(
         app,
@@ -171,7 +178,14 @@ def run(
                 log.error("%s", failure)
             logging.shutdown()
             sys.stdout.flush()
-            os._exit(0 if failure is None else 1)
+            os._exit(_status(controls) if failure is None else 1)
+    if status := _status(controls):
+        sys.exit(status)
+
+
+def _status(controls: Controls | None) -> int:
+    """The exit status of a process that ends in order."""
+    return RESTART_STATUS if controls is not None and controls.restarts else 0
 
 
 def _record_stop(state_folder: Path) -> None:

@@ -88,6 +88,7 @@ class CameraReader:
         self._learns_background = True
         self._frozen = FrozenDetector(settings.frozen_after_s)
         self._closing = False
+        self._hurries = False  # somebody asked to open the camera again
         self._attempt: _Attempt | None = None
         self._stuck: list[_Attempt] = []
         self._driver: threading.Thread | None = None
@@ -120,6 +121,14 @@ class CameraReader:
         with self._changed:
             self._forget_ended()
             return not self._stuck and (self._attempt is None or self._attempt.ended)
+
+    def open_again(self) -> None:
+        """Close the camera and open it again, without the pause after a failure."""
+        with self._changed:
+            self._hurries = True
+            if self._attempt is not None and self._attempt.wanted:
+                self._fail(self._attempt, f"camera {self.name}: is opened again")
+            self._changed.notify_all()
 
     def __enter__(self) -> Self:
         self.start()
@@ -186,7 +195,8 @@ class CameraReader:
             if online_at is not None and self._clock.monotonic() - online_at >= HEALTHY_AFTER_S:
                 delay = FIRST_DELAY_S
             self._wait_before_retry(delay)
-            delay = min(delay * 2, LONGEST_DELAY_S)
+            delay = FIRST_DELAY_S if self._hurries else min(delay * 2, LONGEST_DELAY_S)
+            self._hurries = False
 
     def _start_attempt(self) -> _Attempt | None:
         with self._changed:
@@ -242,10 +252,11 @@ class CameraReader:
             with self._changed:
                 self._forget_ended()
                 remaining = until - self._clock.monotonic()
-                if self._closing or (remaining <= 0 and len(self._stuck) < MOST_STUCK):
+                is_due = remaining <= 0 or self._hurries
+                if self._closing or (is_due and len(self._stuck) < MOST_STUCK):
                     return
                 if not self._untold:
-                    self._clock.wait(self._changed, remaining if remaining > 0 else LONGEST_DELAY_S)
+                    self._clock.wait(self._changed, LONGEST_DELAY_S if is_due else remaining)
 
     def _tell_states(self) -> None:
         with self._changed:

@@ -76,13 +76,19 @@ def run(
       visual-search edge run --bundle shop.bundle --camera pictures/ --port 8081
     """
     bound_memory()
+    import logging
+
     from catalog.bundles.shelf import Shelf
+    from edge.appliance.controls import Controls
     from edge.appliance.event_recorder import open_recorder
     from edge.appliance.opening import open_bundle
     from edge.appliance.run import OnAddresses, starting
     from edge.appliance.run import run as run_appliance
     from edge.appliance.shelf_watcher import FollowedShelf
+    from edge.log_lines import LogLines
 
+    log_lines = LogLines()
+    logging.getLogger().addHandler(log_lines)
     settings = edge_settings(config, camera=camera, port=port, lan=lan, tls=tls)
     device = load("device", DeviceSettings, config)
     look = load("page", PageSettings, config)
@@ -107,6 +113,7 @@ def run(
             OnAddresses(print_addresses, print_announced),
             recorder,
             look,
+            Controls(config, device.state, log_lines, follows=bundle is None),
         )
 
 

@@ -11,7 +11,7 @@ from flask import Flask, Response, render_template, request
 from edge.web.announcement import Announcement
 from edge.web.api import Api
 from edge.web.branding import Appearance, add_branding
-from edge.web.interfaces import ServedAppliance
+from edge.web.interfaces import DeviceControls, ServedAppliance
 from edge.web.judging import add_judging
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
@@ -24,6 +24,7 @@ from edge.web.proxies import Network, TrustedProxies
 from edge.web.searches import Searches
 from edge.web.security import protect
 from edge.web.staff.access import Access
+from edge.web.staff.controls import Controls
 from edge.web.staff.pin import StaffPin
 from edge.web.staff.status import add_status
 from edge.web.staff.teach import Teach
@@ -36,7 +37,7 @@ MOST_STREAMS = THREADS - 16  # the other threads stay free for short answers
 HERE = Path(__file__).parent
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  # wires everything together
     appliance: ServedAppliance,
     most_streams: int = MOST_STREAMS,
     names: Iterable[str] = (),
@@ -46,6 +47,7 @@ def create_app(
     *,
     appearance: Appearance | None = None,
     state_folder: Path | None = None,
+    controls: DeviceControls | None = None,
 ) -> Flask:
     """Make the application that shows an appliance.
 
@@ -58,6 +60,7 @@ def create_app(
         tls: What connections are encrypted with; None for plain HTTP.
         appearance: How the page looks; None for its own look.
         state_folder: Where the staff's PIN is kept; None where nobody can enter the staff's area.
+        controls: What staff do with the whole device; None where they cannot.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
@@ -86,6 +89,7 @@ def create_app(
     add_own_address(app, announcement, show=appearance.show_address)
     add_status(app, appliance, state_folder)
     Teach(appliance).add_to(app)
+    Controls(appliance, controls).add_to(app)
 
     def add_last_slash() -> Response | None:
         """Send /search to /search/, which the page's relative addresses need."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -84,6 +85,10 @@ class ServedAppliance(Protocol):
         """Look anew at what lies before the camera."""
         ...
 
+    def open_camera_again(self) -> None:
+        """Close the camera, and open it again at once."""
+        ...
+
     def trouble(self) -> str:
         """Why no frame is recognized now, to follow "the device"; empty where all is well."""
         ...
@@ -109,4 +114,37 @@ class ServedAppliance(Protocol):
         Raises:
             VisualSearchError: It cannot be stored.
         """
+        ...
+
+
+class DeviceControls(Protocol):
+    """What staff do with the whole device. Many threads may use it at once.
+
+    Each method but `log_lines` returns what was done, as a sentence, and raises a
+    `VisualSearchError` that says why it cannot be done.
+    """
+
+    @property
+    def supervisor(self) -> str:
+        """The program that starts this one again when it ends; empty where none does."""
+        ...
+
+    def log_lines(self) -> Sequence[str]:
+        """The last lines of the log, the oldest first."""
+        ...
+
+    def sync_now(self) -> str:
+        """Check for a newer catalogue now."""
+        ...
+
+    def go_back(self) -> str:
+        """Make the catalogue before the active one active again."""
+        ...
+
+    def follow_again(self) -> str:
+        """End a going back."""
+        ...
+
+    def restart(self) -> str:
+        """End this process in order, so that it is started again."""
         ...

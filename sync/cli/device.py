@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ def run(config: Path | None) -> None:
       visual-search sync run
     """
     bound_memory()
+    from sync.catalogues import check_request
     from sync.catalogues.run import probation_worker, pull_worker, run_lock
     from sync.catalogues.run import run as run_workers
     from sync.reports.check_publisher import check_publisher
@@ -66,7 +68,9 @@ def run(config: Path | None) -> None:
         with run_lock(follower):
             workers = {"watch": probation_worker(follower)}
             if pulls:
+                state = load("device", DeviceSettings, config).state
                 workers["pull"] = pull_worker(follower)
+                workers["requests"] = partial(check_request.watch, state)
             if reports:
                 workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)

@@ -191,6 +191,9 @@ class StandInDevice:
     def look_again(self) -> None:
         """Nothing lies there."""
 
+    def open_camera_again(self) -> None:
+        """A drawn camera needs no opening."""
+
     def trouble(self) -> str:
         """Nothing ever is."""
         return ""

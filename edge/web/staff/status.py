@@ -21,6 +21,7 @@ from edge.web.staff.access import STAFF_PATH
 LEAST_ROOM = 1 << 30  # bytes; a new catalogue needs it beside the old
 HOT_C = 80.0
 LONG_QUEUE = 1000  # events
+LEFT_CHANNEL = ("declined", "pinned")  # outcomes after a going back, and a pin
 
 
 def add_status(app: Flask, appliance: ServedAppliance, folder: Path | None) -> None:
@@ -34,7 +35,7 @@ def add_status(app: Flask, appliance: ServedAppliance, folder: Path | None) -> N
 
     def staff_status() -> Response:
         found = [asdict(finding) for finding in examine(appliance, folder)]
-        return jsonify({"findings": found})
+        return jsonify({"findings": found, "actions": _actions(folder)})
 
     app.add_url_rule(f"{STAFF_PATH}status", view_func=staff_status)
 
@@ -56,6 +57,17 @@ def examine(appliance: ServedAppliance, folder: Path | None) -> Iterator[Finding
         "ok",
         f"visual-search {version('visual-search')}, Python {platform.python_version()}, {engine}",
     )
+
+
+def _actions(folder: Path | None) -> dict[str, list[str]]:
+    """What can be done about each part, by the names of `edge.web.staff.controls`."""
+    left_channel = folder is not None and read_sync_state(folder).outcome in LEFT_CHANNEL
+    return {
+        "camera": ["camera-again"],
+        "catalogue": ["go-back"],
+        "sync": ["sync-now", *(["follow-again"] if left_channel else [])],
+        "versions": ["restart"],
+    }
 
 
 def _camera(appliance: ServedAppliance) -> Finding:

@@ -18,6 +18,7 @@ from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
 from edge.web.staff.access import STAFF_PATH
 from edge.web.staff.body import body
+from edge.web.staff.sentences import sentence
 
 LARGEST_NUMBER = 2**31 - 1
 
@@ -93,7 +94,7 @@ class Teach:
         try:
             item = taught.save(wish, progress.views if progress is not None else ())
         except ContentError as error:
-            raise ProblemError(400, _sentence(error)) from error
+            raise ProblemError(400, sentence(str(error))) from error
         self._appliance.look_again()
         return jsonify({"item": item_document(item)})
 
@@ -183,8 +184,3 @@ def _jpeg(data: bytes) -> Response:
     response = Response(data, content_type="image/jpeg")
     response.headers["Cache-Control"] = "private, max-age=3600, immutable"
     return response
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -1,6 +1,7 @@
-// The card that says how the device is.
+// The card that says how the device is, what can be done about it, and what its log says.
 
 import { byId, make } from "./dom.js";
+import { button, sureButton } from "./staff-buttons.js";
 import { capitalized } from "./words.js";
 
 const RENEWED = 5_000; // ms
@@ -8,13 +9,17 @@ const RENEWED = 5_000; // ms
 export class DeviceCard {
   #link;
   #timer = 0;
+  #drawn = ""; // what is shown, so that a button is not replaced under a finger
 
   constructor(link) {
     this.#link = link;
+    byId("log").addEventListener("toggle", () => this.#showLog());
   }
 
   show(entered) {
     byId("device").hidden = !entered;
+    byId("device-done").hidden = true;
+    byId("log").open = false;
     clearInterval(this.#timer);
     if (!entered) return;
     this.#renew();
@@ -22,27 +27,63 @@ export class DeviceCard {
   }
 
   async #renew() {
-    let rows;
+    let found;
     try {
-      const { findings } = await this.#link.ask("GET", "api/staff/status");
-      rows = findings.map(row);
+      found = await this.#link.ask("GET", "api/staff/status");
     } catch (error) {
-      rows = [row({ subject: "device", state: "wrong", message: error.message, remedy: "" })];
+      found = { findings: [{ subject: "device", state: "wrong", message: error.message, remedy: "" }], actions: {} };
     }
-    byId("findings").replaceChildren(...rows);
+    const drawn = JSON.stringify(found);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    byId("findings").replaceChildren(...found.findings.map((finding) => this.#row(finding, found.actions)));
+  }
+
+  #row({ subject, state, message, remedy }, actions) {
+    const words = make(
+      "div",
+      "",
+      make("h3", "", SPOKEN[state] + capitalized(subject)),
+      make("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
+      remedy ? make("p", "remedy", `${capitalized(remedy)}.`) : null,
+    );
+    const buttons = (actions[subject] ?? []).map((name) => {
+      const act = () => this.#act(name);
+      const [label, question] = ACTIONS[name];
+      return question ? sureButton(label, question, act) : button(label, act);
+    });
+    return make("li", `finding ${STATES[state]}`, words, make("div", "actions", ...buttons));
+  }
+
+  async #act(action) {
+    const done = byId("device-done");
+    try {
+      done.textContent = (await this.#link.ask("POST", "api/staff/action", { action })).message;
+    } catch (error) {
+      done.textContent = error.message;
+    }
+    done.hidden = false;
+    this.#renew();
+  }
+
+  async #showLog() {
+    if (!byId("log").open) return;
+    const lines = byId("log-lines");
+    try {
+      lines.textContent = (await this.#link.ask("GET", "api/staff/log")).lines.join("\n");
+    } catch (error) {
+      lines.textContent = error.message;
+    }
+    lines.scrollTop = lines.scrollHeight;
   }
 }
 
 const STATES = { ok: "", note: "note", wrong: "wrong-state" };
 const SPOKEN = { ok: "", note: "Look at this: ", wrong: "Not well: " };
-
-function row({ subject, state, message, remedy }) {
-  const words = make(
-    "div",
-    "",
-    make("h3", "", SPOKEN[state] + capitalized(subject)),
-    make("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
-    remedy ? make("p", "remedy", `${capitalized(remedy)}.`) : null,
-  );
-  return make("li", `finding ${STATES[state]}`, words);
-}
+const ACTIONS = { // the words on each button, and the question before it acts
+  "camera-again": ["Camera again"],
+  "go-back": ["Go back", "To the one before"],
+  "sync-now": ["Sync now"],
+  "follow-again": ["Follow again"],
+  restart: ["Restart", "Restart now"],
+};

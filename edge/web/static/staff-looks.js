@@ -1,6 +1,7 @@
 // The card of the last looks: whether each answer was right, and which item it was.
 
 import { byId, make } from "./dom.js";
+import { button } from "./staff-buttons.js";
 import { clock } from "./words.js";
 
 const SHOWN = 8; // looks
@@ -52,12 +53,12 @@ export class LooksCard {
   #offerChoices(row, sighting) {
     const named = sighting.verdict === "match";
     const choices = row.querySelector(".choices");
-    const other = choice(named ? "No: another" : "It is …", () => this.#search(row, sighting));
+    const other = button(named ? "No: another" : "It is …", () => this.#search(row, sighting));
     const foreign = sighting.verdict === "unknown" ? "right" : "wrong";
     choices.replaceChildren(
-      ...(named ? [choice("Right", () => this.#judge(row, sighting, { verdict: "right" }, "Right."))] : []),
+      ...(named ? [button("Right", () => this.#judge(row, sighting, { verdict: "right" }, "Right."))] : []),
       other,
-      choice("Not ours", () => this.#judge(row, sighting, { verdict: foreign }, "Not ours.")),
+      button("Not ours", () => this.#judge(row, sighting, { verdict: foreign }, "Not ours.")),
     );
   }
 
@@ -74,7 +75,7 @@ export class LooksCard {
       clearTimeout(typing);
       typing = setTimeout(() => this.#find(field, offers, row, sighting), TYPING);
     });
-    const back = choice("Cancel", () => this.#offerChoices(row, sighting));
+    const back = button("Cancel", () => this.#offerChoices(row, sighting));
     row.querySelector(".choices").replaceChildren(field, offers, back);
     field.focus();
   }
@@ -85,11 +86,11 @@ export class LooksCard {
     const found = words ? await this.#link.ask("GET", `api/items?${query}`).catch(() => null) : null;
     if (words !== field.value.trim()) return;
     const buttons = (found ? found.items : []).map((item) => {
-      const button = make("button", "offer", make("span", "", item.title));
-      button.type = "button";
+      const offer = make("button", "offer", make("span", "", item.title));
+      offer.type = "button";
       const said = `It is ${item.title}.`;
-      button.addEventListener("click", () => this.#judge(row, sighting, { verdict: "item", sku: item.sku }, said));
-      return make("li", "", button);
+      offer.addEventListener("click", () => this.#judge(row, sighting, { verdict: "item", sku: item.sku }, said));
+      return make("li", "", offer);
     });
     offers.replaceChildren(...buttons);
   }
@@ -106,13 +107,6 @@ export class LooksCard {
     }
     this.#offerChoices(row, sighting);
   }
-}
-
-function choice(words, act) {
-  const button = make("button", "button", words);
-  button.type = "button";
-  button.addEventListener("click", act);
-  return button;
 }
 
 function answerWords({ verdict, matches }) {

@@ -1,6 +1,7 @@
 // The card of what was taught: items and photos of this device's own, which can be removed.
 
 import { byId, make } from "./dom.js";
+import { sureButton } from "./staff-buttons.js";
 
 const TAUGHT = "api/staff/taught";
 
@@ -43,10 +44,10 @@ export class TaughtCard {
       picture.loading = "lazy";
       return picture;
     });
-    const remove = make("button", "button", "Remove");
-    remove.type = "button";
+    const remove = sureButton("Remove", "Remove for good", () => {
+      this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
+    });
     remove.setAttribute("aria-label", `Remove ${item.title}`);
-    remove.addEventListener("click", () => this.#ask(remove, item));
     const words = make("p", "soft", kindWords(is_new, rests));
     return make(
       "li",
@@ -55,20 +56,6 @@ export class TaughtCard {
       remove,
       make("div", "pictures", ...pictures),
     );
-  }
-
-  // A second tap removes: there is no way back.
-  #ask(button, item) {
-    if (button.classList.contains("strong")) {
-      this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
-      return;
-    }
-    button.textContent = "Remove for good";
-    button.classList.add("strong");
-    button.addEventListener("blur", () => {
-      button.textContent = "Remove";
-      button.classList.remove("strong");
-    });
   }
 }
 

@@ -179,6 +179,24 @@ def test_camera_that_fails_is_closed_and_opened_again(stage: Stage) -> None:
     assert frame.sequence == 2  # sequences go on
 
 
+def test_camera_is_opened_again_at_once_where_somebody_asks(stage: Stage) -> None:
+    """A camera that gives pictures is closed first; a pause after a failure ends."""
+    camera = stage.online()
+    stage.reader.open_again()
+    assert stage.next_state().message.endswith("is opened again")
+    camera.steps.put(flat(7))  # the read that was under way
+    assert camera.closed.wait(PATIENCE)
+    begun = stage.clock.now
+    camera = stage.online()
+    assert stage.opened[-1] == pytest.approx(begun, abs=0.3)
+    camera.steps.put(CameraError("unplugged"))
+    assert stage.next_state().message == "unplugged"
+    begun = stage.clock.now
+    stage.reader.open_again()
+    stage.online()
+    assert stage.opened[-1] == pytest.approx(begun, abs=0.3)
+
+
 def test_unexpected_failure_is_one_like_any_other(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
