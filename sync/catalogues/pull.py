@@ -29,8 +29,8 @@ from catalog.bundles.shelf import Shelf, is_sound, unwritable
 from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfError
 from catalog.core.state import EdgeState
-from sync.catalogues.fetch import FileFetcher, WantedFile, sweep
 from sync.stores.base import MinimumSpeed, Store
+from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from sync.trust.release import Release
 
 OPEN_TIMEOUT_S = 60.0  # for the appliance; twice the time of the validation here is added

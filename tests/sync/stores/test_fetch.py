@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from sync.catalogues.fetch import FileFetcher, WantedFile, sweep
 from sync.errors import (
     ForgedError,
     NotInStoreError,
@@ -27,6 +26,7 @@ from sync.errors import (
 )
 from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
+from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
@@ -316,7 +316,7 @@ def test_an_empty_file_is_a_file(store: Store, incoming: Path) -> None:
 FETCHING = """
 import sys
 from pathlib import Path
-from sync.catalogues.fetch import FileFetcher, WantedFile
+from sync.stores.fetch import FileFetcher, WantedFile
 from sync.stores.choice import open_store
 
 source, address, folder, sha256, size = sys.argv[1:]
