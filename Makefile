@@ -21,6 +21,8 @@
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
+# make release KEYS=DIR   gather, list and sign all of it, into build/release/: docs/releases.md
+# make update-test     kill a device a hundred times while it updates its program: one version runs
 # make sbom            list what these wheels are made of, native libraries too, into build/sbom.cdx.json
 # make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
 # make greengrass-check   see that the packed component installs without a network
@@ -37,6 +39,10 @@ MODEL ?= embedded
 VENV ?= .venv
 WHEELS ?= wheels
 WHEELHOUSE ?= wheelhouse
+WHEELHOUSES ?=
+RELEASE ?= build/release
+KEYS ?=
+PASSPHRASE_FILE ?=
 COMPONENT ?= build/greengrass
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
@@ -67,7 +73,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse release update-test sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -137,6 +143,10 @@ bench-slow-link: $(VENV)/test
 teach-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.teaching
 
+update-test: $(VENV)/test
+	@tests/install/debian-packages
+	$(BIN)/python -m tests.proofs.update
+
 damage-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.damage $(DAMAGE)
 
@@ -187,6 +197,8 @@ ifeq ($(shell uname -m),x86_64)
 device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,$\
   -ffast-math,-fno-associative-math,-std=c++14,-msse4.2
 endif
+# Without debugging symbols: they name the folder of the build, which has another name each time.
+device-wheels: export CXXFLAGS = -g0
 device-wheels: $(VENV)/build
 	@rm -rf $(WHEELS)
 	$(WHEEL) --no-cache-dir --wheel-dir $(WHEELS) --require-hashes -r <(locks/only annoy)
@@ -199,6 +211,15 @@ wheelhouse: device-wheels
 	$(WHEEL) --wheel-dir $(WHEELHOUSE) --require-hashes -r <(locks/only --not annoy)
 	cp $(WHEELS)/*.whl $(WHEELHOUSE)
 	@du -sh $(WHEELHOUSE)
+
+# The wheels that are built here are built twice: the same bytes, or it is no release. WHEELHOUSES
+# names folders of `make wheelhouse` that other machines made of the same commit.
+release: $(VENV)/demo wheelhouse
+	@test -n "$(KEYS)" || { echo "error: name the owner's key folder: make release KEYS=DIR"; exit 1; }
+	$(MAKE) --no-print-directory device-wheels WHEELS=build/again
+	@for wheel in build/again/*.whl; do cmp "$$wheel" "$(WHEELHOUSE)/$${wheel##*/}" || exit 1; done
+	$(BIN)/python -m release.assemble $(RELEASE) $(WHEELHOUSE) $(WHEELHOUSES) --keys $(KEYS) \
+	  $(if $(PASSPHRASE_FILE),--passphrase-file $(PASSPHRASE_FILE))
 
 sbom: wheelhouse
 	@mkdir -p build

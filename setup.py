@@ -68,6 +68,7 @@ setup(
         "sync.outbox",
         "sync.reports",
         "sync.reports.transports",
+        "sync.software",
         "sync.stores",
         "sync.trust",
         "visual_search",

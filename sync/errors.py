@@ -10,6 +10,7 @@
     │   ├── TooLargeError           more bytes than such a file may have
     │   ├── WrongChannelError       signed for another channel
     │   └── NotPublishedError       nothing was published in the channel
+    ├── ReleaseError            a release of the program that cannot be used
     ├── KeysError               a key, its passphrase or its folder that cannot be used
     └── EventError              an event that cannot be reported
     SurroundingsError
@@ -89,6 +90,10 @@ class NotPublishedError(TrustError):
     """The owner's signed list names no bundle for the channel."""
 
     outcome = "not-published"
+
+
+class ReleaseError(ContentError):
+    """A release of the program that cannot be read, installed or started."""
 
 
 class KeysError(ContentError):

@@ -20,6 +20,9 @@ class SyncSettings(Section):
     region: str = ""
     interval_s: int = Field(3600, ge=10)
     reserve_mb: int = Field(64, ge=0)  # stays free on the disk
+    window: str = Field(  # local time in which the program itself is replaced
+        default="01:00-05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
+    )
     credentials_endpoint: str = ""  # of AWS IoT, a host name; needs role_alias
     role_alias: str = ""
 

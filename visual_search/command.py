@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "edge.cli.doctor:doctor",
     "edge": "edge.cli.cli:edge",
     "sync": "sync.cli.cli:sync",
+    "verify-release": "sync.cli.software:verify_release",
 }
 SUMMARIES = {
     "catalog": "Build a catalogue from photos, inspect it and put it on this device.",
@@ -27,6 +28,7 @@ SUMMARIES = {
     "certificate.",
     "edge": "The device: look, recognize, show.",
     "sync": "Pull signed catalogues, and report what was seen, whenever there is a network.",
+    "verify-release": "Check a release of the program before an install: signature, files, age.",
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from catalog.bundles.shelf import Shelf, unwritable
 from catalog.core import durable
-from catalog.core.errors import SettingsError, ShelfBusyError, ShelfError, VisualSearchError
+from catalog.core.errors import ShelfBusyError, ShelfError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
 from catalog.core.state import (
@@ -31,9 +31,8 @@ from sync.catalogues.probation import ProbationStatus, ProbationWatcher
 from sync.catalogues.pull import Puller
 from sync.settings import SyncSettings
 from sync.stores.base import Store
-from sync.stores.choice import open_store
+from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import Release
-from sync.trust.root import factory_root
 from sync.trust.trust import Trust
 
 if TYPE_CHECKING:
@@ -178,36 +177,12 @@ class ChannelFollower:
         return self._save_state()
 
     def store(self) -> Store:
-        """Open the store that the settings name, as `open_store` does.
-
-        Raises:
-            SettingsError: No store is set, or a setting for it is wrong.
-            MissingExtraError: boto3 is not installed.
-        """
-        from sync.credentials import boto3_session
-
-        source = self.settings.source
-        if not source:
-            raise SettingsError(
-                "[sync] source: not set; set it to s3://bucket/prefix or file:///folder"
-            )
-        is_s3 = source.startswith("s3:")
-        return open_store(
-            source,
-            endpoint_url=self.settings.endpoint_url,
-            region=self.settings.region,
-            session=boto3_session(self.settings, self._device) if is_s3 else None,
-        )
+        """See `configured_store`."""
+        return configured_store(self.settings, self._device)
 
     def trust(self, store: Store) -> Trust:
-        """The trusted state of the repository in `store`.
-
-        Raises:
-            SettingsError: No root was given, or it is no root.
-            ShelfError: The data folder cannot be used.
-        """
-        root = factory_root(self.settings.root, self._device.folder)
-        return Trust(self._device.folder / "trust", root, store, clock=self._clock)
+        """See `configured_trust`."""
+        return configured_trust(self.settings, self._device, store, self._clock)
 
     def _publish_change(self, former: SyncState, state: SyncState) -> None:
         if (state.outcome, state.newest) != (former.outcome, former.newest):

@@ -56,6 +56,8 @@ def run(config: Path | None) -> None:
     from sync.catalogues.run import run as run_workers
     from sync.reports.check_publisher import check_publisher
     from sync.reports.wiring import is_reporting_enabled, reporting_worker
+    from sync.software.updater import SoftwareUpdater
+    from sync.software.worker import software_worker
 
     with check_publisher(config) as publish:
         follower = _follower(config, publish=publish)
@@ -71,6 +73,9 @@ def run(config: Path | None) -> None:
                 state = load("device", DeviceSettings, config).state
                 workers["pull"] = pull_worker(follower)
                 workers["requests"] = partial(check_request.watch, state)
+                updater = SoftwareUpdater.from_settings(config)
+                if updater.versions.current() is not None:
+                    workers["software"] = software_worker(updater)
             if reports:
                 workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)

@@ -25,7 +25,7 @@ from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, print_json
 from sync.stores.choice import open_store
 from sync.trust.keys import FOLDERS, KeyFolder, PassphrasePrompt, read_passphrase
-from sync.trust.publish import DAYS, ReleasePublisher, StartUpload
+from sync.trust.publish import DAYS, Published, ReleasePublisher, StartUpload
 from sync.trust.renewal import command, warning
 
 passphrase_file = click.option(
@@ -47,7 +47,9 @@ class SigningOptions:
     def publisher(self, source: str) -> ReleasePublisher:
         """Open the store and the keys."""
         store = open_store(source, endpoint_url=self.endpoint_url)
-        return ReleasePublisher(store, KeyFolder(self.folder, _passphrase(self.passphrase_file)))
+        return ReleasePublisher(
+            store, KeyFolder(self.folder, passphrase_prompt(self.passphrase_file))
+        )
 
 
 def signing_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -107,7 +109,7 @@ def init(folder: Path, passphrase_file: Path | None) -> None:
     Example:
       visual-search sync keys init keys/
     """
-    KeyFolder.create(folder, _passphrase(passphrase_file))
+    KeyFolder.create(folder, passphrase_prompt(passphrase_file))
     click.echo(
         f"{folder}: made, encrypted with your passphrase\n"
         "  root.json    give it to every device, with the address of the store; no secret\n"
@@ -145,7 +147,7 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
       visual-search sync keys rotate keys/ --replace online
       visual-search sync keys rotate keys/ --replace offline --replace publisher
     """
-    root = KeyFolder(folder, _passphrase(passphrase_file)).rotate(set(replaced)).root
+    root = KeyFolder(folder, passphrase_prompt(passphrase_file)).rotate(set(replaced)).root
     click.echo(f"root {root.version}: valid until {root.expires:%Y-%m-%d}")
     for name in replaced:
         click.echo(f"{folder / name}: new; destroy the copies of the former keys")
@@ -191,20 +193,34 @@ def publish(
         done = publisher.publish(
             bundle, channel, signing.expires_days, engine, start_upload, again=again
         )
-    _warn(done.expires, done.ends)
-    if as_json:
-        print_json(asdict(done) | {"expires": done.expires.isoformat()})
-        return
-    click.echo(
-        f"release {done.release} of {done.channel}: {done.bundle}\n"
-        f"{done.sent} of {done.files} files sent, {done.bytes_sent:,} of {done.bytes:,} bytes\n"
-        f"valid until {done.expires:%Y-%m-%d}; before that run: {command(done.ends)}"
-    )
-    if source.startswith("file:"):
-        click.echo(
-            "this folder counts its releases for itself: devices that also follow a bucket take a "
-            "copy of the bucket instead (docs/sync.md)"
+    _show_published(done, source, as_json=as_json)
+
+
+@click.command("publish")
+@click.argument("release", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.argument("source")
+@click.option("--channel", default="stable", show_default=True, help="Who follows it, gets it.")
+@signing_options
+@click.option("--again", is_flag=True, help="Send all files, also those that are there.")
+@as_json
+def publish_software(
+    *, release: Path, source: str, channel: str, signing: SigningOptions, again: bool, as_json: bool
+) -> None:
+    """Verify the release in FOLDER and put it into SOURCE, for the channel's devices.
+
+    FOLDER is what `make release` made. SOURCE is the store that holds the channel's catalogues.
+    Devices that run an installed release take it in their [sync] window.
+
+    \b
+    Example:
+      visual-search sync software publish visual-search-0.2.0 s3://bucket/catalogues --keys keys/
+    """
+    publisher = signing.publisher(source)
+    with _progress() as start_upload:
+        done = publisher.publish_software(
+            release, channel, signing.expires_days, start_upload, again=again
         )
+    _show_published(done, source, as_json=as_json)
 
 
 @click.command()
@@ -226,13 +242,30 @@ def refresh(source: str, *, signing: SigningOptions, as_json: bool) -> None:
         click.echo(f"valid until {done.expires:%Y-%m-%d}")
 
 
+def _show_published(done: Published, source: str, *, as_json: bool) -> None:
+    _warn(done.expires, done.ends)
+    if as_json:
+        print_json(asdict(done) | {"expires": done.expires.isoformat()})
+        return
+    click.echo(
+        f"release {done.release} of {done.channel}: {done.bundle}\n"
+        f"{done.sent} of {done.files} files sent, {done.bytes_sent:,} of {done.bytes:,} bytes\n"
+        f"valid until {done.expires:%Y-%m-%d}; before that run: {command(done.ends)}"
+    )
+    if source.startswith("file:"):
+        click.echo(
+            "this folder counts its releases for itself: devices that also follow a bucket take a "
+            "copy of the bucket instead (docs/sync.md)"
+        )
+
+
 def _warn(expires: datetime, role: str) -> None:
     warned = warning(expires, role, datetime.now(UTC))
     if warned:
         click.echo(f"valid until {expires:%Y-%m-%d}, {warned}", err=True)
 
 
-def _passphrase(file: Path | None) -> PassphrasePrompt:
+def passphrase_prompt(file: Path | None) -> PassphrasePrompt:
     """Read one passphrase for all folders from `file`; without it, ask for each folder's."""
     passphrase = read_passphrase(file) if file is not None else None
 

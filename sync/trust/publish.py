@@ -21,9 +21,10 @@ from catalog.bundles.manifest import MANIFEST, FileEntry, bundle_id, parse_manif
 from catalog.core.errors import BundleError
 from sync.errors import NotInStoreError
 from sync.stores.base import FILES, TARGETS, Store, UploadProgress
+from sync.trust import software
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
-from sync.trust.release import manifest_path
+from sync.trust.release import manifest_path, software_path
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.trust import now
 
@@ -54,6 +55,25 @@ class Published:
     bytes_sent: int
     expires: datetime
     ends: str
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a publish puts into a store.
+
+    Attributes:
+        channel: Its channel.
+        path: The path of the target.
+        data: The target's bytes, which name the files.
+        fields: Signed with the target, beside channel and release; ``bundle`` is its id.
+        files: Where each file is on this machine, and what it holds.
+    """
+
+    channel: str
+    path: str
+    data: bytes
+    fields: dict[str, str]
+    files: dict[Path, FileEntry]
 
 
 class ReleasePublisher:
@@ -125,34 +145,35 @@ class ReleasePublisher:
         identity = bundle_id(manifest, content)
         if expected not in (None, identity):
             raise BundleError(f"{bundle}: changed while it was checked; try again")
-        state = self._metadata.read()
-        for folder in ("publisher", "online"):
-            self._keys.signers(folder)  # raise before anything is sent
-        missing = self._missing_files(manifest.files, again=again)
-        self._send_files(bundle, missing, start_upload)
+        files = {bundle / name: entry for name, entry in manifest.files.items()}
+        content_of = _Content(channel, path, content, {"bundle": identity}, files)
+        return self._publish(content_of, days, start_upload, again=again)
 
-        target = TargetFile.from_data(path, content, ["sha256"])
-        release = _release(state.targets.targets.get(path)) + 1
-        target.unrecognized_fields["custom"] = {
-            "channel": channel,
-            "release": release,
-            "bundle": identity,
-        }
-        digest = target.hashes["sha256"]
-        self._store.write(f"{TARGETS}/{channel}/{digest}.{MANIFEST}", content)
-        state.targets.targets[path] = target
-        expiry = self._metadata.write(state, days)
-        return Published(
-            channel=channel,
-            release=release,
-            bundle=identity,
-            files=len(manifest.files),
-            sent=len(missing),
-            bytes=sum(entry.bytes for entry in manifest.files.values()),
-            bytes_sent=sum(entry.bytes for entry in missing.values()),
-            expires=expiry.expires,
-            ends=expiry.role,
-        )
+    def publish_software(
+        self,
+        folder: Path,
+        channel: str,
+        days: float = DAYS,
+        start_upload: StartUpload = lambda total: lambda count: None,
+        *,
+        again: bool = False,
+    ) -> Published:
+        """Publish a release of the program in a channel, after verifying it as devices do.
+
+        Args:
+            folder: The release, as ``make release`` makes it.
+            channel, days, start_upload, again: See `publish`.
+
+        Raises:
+            TrustError: The release is not what this owner signed.
+            KeysError, StoreConflictError, StoreError: As for `publish`.
+        """
+        path = software_path(channel)
+        release = software.verify(folder, self._keys.roots[self._keys.root.version])
+        files = {folder / name: entry for name, entry in release.wheels.items()}
+        fields = {"bundle": release.id}
+        content_of = _Content(channel, path, release.content, fields, files)
+        return self._publish(content_of, days, start_upload, again=again)
 
     def refresh(self, days: float = DAYS) -> SignatureExpiry:
         """Renew the signatures of snapshot and timestamp, for which the online key is enough.
@@ -172,29 +193,60 @@ class ReleasePublisher:
             )
         return self._metadata.renew(state, days)
 
-    def _missing_files(self, files: dict[str, FileEntry], *, again: bool) -> dict[str, FileEntry]:
-        """The files to send, by name, each content once; a file's name in the store is its digest.
+    def _publish(
+        self, content: _Content, days: float, start_upload: StartUpload, *, again: bool
+    ) -> Published:
+        """Send the files, then the content that names them, then sign."""
+        state = self._metadata.read()
+        for folder in ("publisher", "online"):
+            self._keys.signers(folder)  # raise before anything is sent
+        missing = self._missing_files(content.files, again=again)
+        self._send_files(missing, start_upload)
+
+        target = TargetFile.from_data(content.path, content.data, ["sha256"])
+        release = _release(state.targets.targets.get(content.path)) + 1
+        target.unrecognized_fields["custom"] = {
+            "channel": content.channel,
+            "release": release,
+            **content.fields,
+        }
+        folder, _, name = content.path.rpartition("/")
+        self._store.write(f"{TARGETS}/{folder}/{target.hashes['sha256']}.{name}", content.data)
+        state.targets.targets[content.path] = target
+        expiry = self._metadata.write(state, days)
+        return Published(
+            channel=content.channel,
+            release=release,
+            bundle=content.fields["bundle"],
+            files=len(content.files),
+            sent=len(missing),
+            bytes=sum(entry.bytes for entry in content.files.values()),
+            bytes_sent=sum(entry.bytes for entry in missing.values()),
+            expires=expiry.expires,
+            ends=expiry.role,
+        )
+
+    def _missing_files(self, files: dict[Path, FileEntry], *, again: bool) -> dict[Path, FileEntry]:
+        """The files to send, each content once; a file's name in the store is its digest.
 
         Args:
-            files: All files of the bundle.
+            files: All files of the release.
             again: Whether to send those too that the store has.
         """
-        missing: dict[str, tuple[str, FileEntry]] = {}
-        for name, entry in files.items():
+        missing: dict[str, tuple[Path, FileEntry]] = {}
+        for path, entry in files.items():
             found = None if again else self._store.head(f"{FILES}/{entry.sha256}")
             if found is None or found.bytes != entry.bytes:
-                missing[entry.sha256] = (name, entry)
+                missing[entry.sha256] = (path, entry)
         return dict(missing.values())
 
-    def _send_files(
-        self, bundle: Path, files: dict[str, FileEntry], start_upload: StartUpload
-    ) -> None:
+    def _send_files(self, files: dict[Path, FileEntry], start_upload: StartUpload) -> None:
         progress = start_upload(sum(entry.bytes for entry in files.values()))
-        for name, entry in files.items():
-            with _opened(bundle / name) as file:
+        for path, entry in files.items():
+            with _opened(path) as file:
                 # Hash the open file: another build may replace the folder at any time.
                 if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
-                    raise BundleError(f"{bundle}: {name} changed while it was published")
+                    raise BundleError(f"{path}: changed while it was published")
                 file.seek(0)
                 self._store.write(f"{FILES}/{entry.sha256}", file, progress=progress)
 

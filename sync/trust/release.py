@@ -38,18 +38,46 @@ class Release:
     ends: str = ""
 
 
+@dataclass(frozen=True)
+class SoftwareRelease:
+    """The newest release of the program in a channel, as the owner has signed it.
+
+    Attributes:
+        channel: Its channel.
+        number: Counts up by one with every software that is published in the channel.
+        content: The list of its files, verified; `software.parse_list` reads it.
+    """
+
+    channel: str
+    number: int
+    content: bytes
+
+
 def manifest_path(channel: str) -> str:
     """The target path of a channel's manifest.
 
     Raises:
         NotPublishedError: That is no name for a channel.
     """
+    return f"{_checked(channel)}/manifest.json"
+
+
+def software_path(channel: str) -> str:
+    """The target path of a channel's list of the program's files.
+
+    Raises:
+        NotPublishedError: That is no name for a channel.
+    """
+    return f"{_checked(channel)}/software.json"
+
+
+def _checked(channel: str) -> str:
     if not CHANNEL.fullmatch(channel):
         raise NotPublishedError(
             f"{channel!r} is no name for a channel: small letters, digits, '.', '_' and '-', "
             "at most 63"
         )
-    return f"{channel}/manifest.json"
+    return channel
 
 
 def issued_at(timestamp: Timestamp) -> datetime | None:

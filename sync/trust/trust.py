@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,7 +37,14 @@ from sync.errors import (
     WrongChannelError,
 )
 from sync.stores.base import METADATA, TARGETS, Store
-from sync.trust.release import TIME_FORMAT, Release, issued_at, manifest_path
+from sync.trust.release import (
+    TIME_FORMAT,
+    Release,
+    SoftwareRelease,
+    issued_at,
+    manifest_path,
+    software_path,
+)
 from sync.trust.renewal import SignatureExpiry, command, first_expiry
 from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
 from sync.trust.store_fetcher import StoreFetcher
@@ -52,6 +60,20 @@ LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any signature ends
 def now() -> datetime:
     """The time by this machine's clock."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class _SignedTarget:
+    """A release's target: its number, all fields that were signed with it, its bytes.
+
+    `copy` is the file in which the bytes are kept.
+    """
+
+    target: TargetFile
+    number: int
+    fields: dict[str, object]
+    content: bytes
+    copy: Path
 
 
 class Trust:
@@ -110,41 +132,35 @@ class Trust:
             StoreError: Its manifest could not be fetched.
         """
         path = manifest_path(channel)
-        target = self.target(path)
-        if target is None:
-            raise NotPublishedError(
-                f"{self._store.url}: nothing was published in the channel {channel!r}; "
-                "check its name, or publish a bundle in it"
-            )
-        copy = self._folder / "manifests" / channel
-        data = self._stored(copy, target) or self.content(target, LARGEST_MANIFEST)
-        signed = target.custom if isinstance(target.custom, dict) else {}
-        number, bundle = signed.get("release"), signed.get("bundle")
-        if signed.get("channel") != channel:
-            raise WrongChannelError(
-                f"{self._store.url}: what is in the channel {channel!r} was signed for "
-                f"{signed.get('channel')!r}"
-            )
-        if type(number) is not int or number < 1:
-            raise ForgedError(f"{self._store.url}: {path} has no release number")
-        manifest = parse_manifest(data, f"{self._store.url}: {path}")
-        if bundle_id(manifest, data) != bundle:
+        signed = self._newest(channel, path, self._folder / "manifests" / channel)
+        bundle = signed.fields.get("bundle")
+        manifest = parse_manifest(signed.content, f"{self._store.url}: {path}")
+        if bundle_id(manifest, signed.content) != bundle:
             raise ForgedError(f"{self._store.url}: {path} is not the manifest of {bundle}")
-        with self._locked():
-            newest_seen = self._newest_seen.read()
-            seen = newest_seen.releases.get(channel, 0)
-            if number < seen:
-                raise RolledBackError(
-                    f"{self._store.url}: release {number} of {channel!r} is offered; "
-                    f"this device has seen release {seen}{ANOTHER_STORE}"
-                )
-            if number > seen:
-                self._newest_seen.save(newest_seen, newest_seen.with_release(channel, number))
-            if self._stored(copy, target) is None:
-                durable.make_private_folder(copy.parent)
-                durable.write(copy, data)
+        self._remember(signed, channel)
         expiry = self.first_expiry
-        return Release(channel, number, str(bundle), data, self.issued, expiry.expires, expiry.role)
+        return Release(
+            channel,
+            signed.number,
+            str(bundle),
+            signed.content,
+            self.issued,
+            expiry.expires,
+            expiry.role,
+        )
+
+    def newest_software(self, channel: str) -> SoftwareRelease:
+        """The newest release of the program in a channel, after `refresh`.
+
+        Raises:
+            NotPublishedError: There is none.
+            TrustError: It cannot be trusted; its subclasses say why.
+            StoreError: Its list could not be fetched.
+        """
+        path = software_path(channel)
+        signed = self._newest(channel, path, self._folder / "software" / channel)
+        self._remember(signed, path)
+        return SoftwareRelease(channel, signed.number, signed.content)
 
     def target(self, path: str) -> TargetFile | None:
         """The signed length and digest of the target at `path`, after `refresh`; None for none."""
@@ -203,6 +219,49 @@ class Trust:
         if self._updater is None:
             raise RuntimeError("call `refresh` first")
         return self._updater
+
+    def _newest(self, channel: str, path: str, copy: Path) -> _SignedTarget:
+        """The target at `path` of a channel, as it is signed now; `copy` may hold its bytes."""
+        target = self.target(path)
+        if target is None:
+            what = "a bundle" if path == manifest_path(channel) else "the program"
+            raise NotPublishedError(
+                f"{self._store.url}: nothing was published in the channel {channel!r}; "
+                f"check its name, or publish {what} in it"
+            )
+        content = self._stored(copy, target) or self.content(target, LARGEST_MANIFEST)
+        fields = target.custom if isinstance(target.custom, dict) else {}
+        number = fields.get("release")
+        if fields.get("channel") != channel:
+            raise WrongChannelError(
+                f"{self._store.url}: what is in the channel {channel!r} was signed for "
+                f"{fields.get('channel')!r}"
+            )
+        if type(number) is not int or number < 1:
+            raise ForgedError(f"{self._store.url}: {path} has no release number")
+        return _SignedTarget(target, number, fields, content, copy)
+
+    def _remember(self, signed: _SignedTarget, counted_as: str) -> None:
+        """Refuse an older release than was seen; keep this one's number and content.
+
+        Args:
+            signed: What is offered.
+            counted_as: Under which name its numbers are remembered.
+        """
+        with self._locked():
+            newest_seen = self._newest_seen.read()
+            seen = newest_seen.releases.get(counted_as, 0)
+            if signed.number < seen:
+                raise RolledBackError(
+                    f"{self._store.url}: release {signed.number} of {counted_as!r} is offered; "
+                    f"this device has seen release {seen}{ANOTHER_STORE}"
+                )
+            if signed.number > seen:
+                newer = newest_seen.with_release(counted_as, signed.number)
+                self._newest_seen.save(newest_seen, newer)
+            if self._stored(signed.copy, signed.target) is None:
+                durable.make_private_folder(signed.copy.parent)
+                durable.write(signed.copy, signed.content)
 
     def _stored(self, file: Path, target: TargetFile) -> bytes | None:
         """The bytes that were stored in `file`, if these are what is signed now."""
