@@ -12,7 +12,8 @@ from pathlib import Path
 
 from catalog.core import durable
 from catalog.core.errors import SurroundingsError
-from sync.trust.software import LIST, WHEELS, Software
+from sync.software.versions import INSTALLED
+from sync.trust.software import WHEELS, Software
 
 TIMEOUT_S = 1800.0  # for half a gigabyte onto a slow card
 PROGRAM = "bin/visual-search"
@@ -68,7 +69,7 @@ def install(software: Software, wheels: Mapping[str, Path], folder: Path) -> Non
     if not (folder / PROGRAM).is_file():
         raise SurroundingsError(f"release {software.version}: installs no {PROGRAM}")
     os.sync()  # thousands of files: one call instead of one for each
-    durable.write(folder / LIST, software.content)
+    durable.write(folder / INSTALLED, software.content)
 
 
 def bound_to_this_process(command: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 ::
 
-    software/versions/<id>/     a virtual environment; complete when it holds release.json
+    software/versions/<id>/     a virtual environment; complete when it holds installed.json
     software/incoming/          wheels that are being fetched
     software/current, previous  symbolic links, replaced in one step
     software/state.json         see `SoftwareState`
@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from catalog.core import durable
 from catalog.core.errors import ShelfBusyError, ShelfError
 from catalog.core.locks import locked
-from sync.trust.software import LIST
 
+INSTALLED = "installed.json"  # the release's list; written last
 MOST_REJECTED = 20
 LOCK_TIMEOUT_S = 10.0
 
@@ -92,7 +92,7 @@ class SoftwareVersions:
 
     def is_complete(self, version: str) -> bool:
         """Whether a version is installed to its end."""
-        return (self.versions / version / LIST).is_file()
+        return (self.versions / version / INSTALLED).is_file()
 
     def state(self) -> SoftwareState:
         """Read the state; what is missing or damaged begins anew."""
@@ -158,7 +158,7 @@ class SoftwareVersions:
         needed = {path for path in (self.current(), self.previous()) if path is not None}
         for version in self.versions.iterdir():
             if version not in needed:
-                (version / LIST).unlink(missing_ok=True)  # first: half a version is none
+                (version / INSTALLED).unlink(missing_ok=True)  # first: half a version is none
                 durable.flush_folder(version)
                 shutil.rmtree(version, ignore_errors=True)
 

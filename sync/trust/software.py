@@ -2,7 +2,7 @@
 
 ::
 
-    release.json              the list, signed with the publisher's key (a DSSE envelope)
+    signed-list.json          the list, signed with the publisher's key (a DSSE envelope)
     roots/                    the owner's roots, so that older ones lead to the newest
     wheels/<Python>-<machine>/    what a device installs, such as ``wheels/cp311-x86_64/``
     ...                       changelog, licences, list of parts, checksums
@@ -33,7 +33,7 @@ from sync.errors import ExpiredError, ForgedError, ReleaseError, RolledBackError
 from sync.trust.keys import KeyFolder
 from sync.trust.release import TIME_FORMAT
 
-LIST, ROOTS, WHEELS = "release.json", "roots", "wheels"
+LIST, ROOTS, WHEELS = "signed-list.json", "roots", "wheels"
 PAYLOAD_TYPE = "application/vnd.visual-search.release+json"
 FORMAT: Final = 1
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,254}(/[A-Za-z0-9][\w.+-]{0,254})*", re.ASCII)

@@ -43,7 +43,7 @@ def behave(version: Path, how: str) -> None:
 @pytest.mark.slow
 def test_a_version_is_an_environment_of_its_own(version: Path) -> None:
     behave(version, "well")
-    assert (version / "release.json").is_file()
+    assert (version / "installed.json").is_file()
     assert not (version / "wheels").exists()
     done = subprocess.run([version / PROGRAM, "sync", "status"], capture_output=True, text=True)
     assert done.stdout == "{}\n", done.stderr
@@ -82,7 +82,7 @@ def test_what_pip_refuses_is_no_version(keys: KeyFolder, tmp_path: Path) -> None
     wheel.write_bytes(b"no wheel")
     with pytest.raises(SurroundingsError, match="the release cannot be installed"):
         install(found, {f"wheels/{target()}/{wheel.name}": wheel}, tmp_path / "version")
-    assert not (tmp_path / "version" / "release.json").exists()
+    assert not (tmp_path / "version" / "installed.json").exists()
 
 
 @pytest.mark.slow

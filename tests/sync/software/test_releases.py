@@ -80,12 +80,12 @@ def test_a_linked_file_is_refused(release: Path, keys: KeyFolder, tmp_path: Path
 
 def resign(release: Path, change: Callable[[dict[str, object]], object]) -> None:
     """Change the list behind its signature."""
-    envelope = json.loads((release / "release.json").read_bytes())
+    envelope = json.loads((release / "signed-list.json").read_bytes())
     content = json.loads(Envelope.from_dict(json.loads(json.dumps(envelope))).payload)
     change(content)
     changed = Envelope(json.dumps(content).encode(), software.PAYLOAD_TYPE, {}).to_dict()
     envelope["payload"] = changed["payload"]
-    (release / "release.json").write_text(json.dumps(envelope))
+    (release / "signed-list.json").write_text(json.dumps(envelope))
 
 
 def test_a_changed_list_is_refused(release: Path, keys: KeyFolder) -> None:
@@ -105,7 +105,7 @@ def test_another_owners_release_is_refused(release: Path, keys: KeyFolder, tmp_p
 def test_what_was_signed_as_something_else_is_refused(
     release: Path, keys: KeyFolder, payload_type: str
 ) -> None:
-    file = release / "release.json"
+    file = release / "signed-list.json"
     envelope = Envelope.from_dict(json.loads(file.read_bytes()))
     other = Envelope(envelope.payload, payload_type, {})
     other.sign(keys.signers("publisher")[0])
@@ -118,7 +118,7 @@ def test_what_was_signed_as_something_else_is_refused(
     "content", ["", "[]", "{}", '{"payload": "?", "payloadType": 1, "signatures": {}}', "[" * 99999]
 )
 def test_nonsense_is_refused(release: Path, keys: KeyFolder, content: str) -> None:
-    (release / "release.json").write_text(content)
+    (release / "signed-list.json").write_text(content)
     with pytest.raises((ForgedError, ReleaseError)):
         software.verify(release, keys.roots[1])
 

@@ -63,7 +63,7 @@ class Device:
     def install(self, found: Software, wheels: Mapping[str, Path], folder: Path) -> None:
         assert [file.read_bytes()[:2] for file in wheels.values()] == [b"PK"]
         folder.mkdir(parents=True)
-        (folder / "release.json").write_bytes(found.content)
+        (folder / "installed.json").write_bytes(found.content)
 
     def prove(self, version: Path, config: Path | None, bundle: Path | None) -> None:
         number = version.name.partition("-")[0]
@@ -86,7 +86,7 @@ class Device:
         """The version that runs at the next start; there is always one, and it is complete."""
         current = self.updater.versions.current()
         assert current is not None
-        assert (current / "release.json").is_file()
+        assert (current / "installed.json").is_file()
         assert os.path.realpath(self.folder / "data/software/current") == str(current)
         return current.name.partition("-")[0]
 

@@ -41,4 +41,4 @@ def test_how_long_until_it_opens(hour: str, seconds: float) -> None:
 @pytest.mark.parametrize("window", ["", "01-05", "25:00-05:00", "01:00-05:60", "01:00 - 05:00"])
 def test_what_is_no_window_is_refused(window: str) -> None:
     with pytest.raises(ValidationError, match="window"):
-        SyncSettings(window=window)
+        SyncSettings.model_validate({"window": window})
