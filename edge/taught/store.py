@@ -175,17 +175,19 @@ class TaughtStore:
         photos: Sequence[NewPhoto],
         network: str,
         sighting: str = "",
+        instead_of: Sequence[int] = (),
     ) -> list[int]:
-        """Save photos of an item, and the item where it is new; both or nothing.
+        """Save photos of an item, and the item where it is new; all of it or nothing.
 
         Args:
             sku: The item.
-            item: Its fields where the staff made it; None for an item of the catalogue, which
-                takes the place of one that the staff made before.
+            item: Its fields where the staff made it; None for an item of the catalogue. Views that
+                are taught of such an item take the place of what the staff made before.
             photos: The photos.
             network: The id of the network that made their features.
             sighting: The sighting whose look was confirmed; empty where the photos were taken to
                 teach.
+            instead_of: The photos that are removed for these.
 
         Returns:
             The ids of the photos. They are on the disk.
@@ -195,13 +197,14 @@ class TaughtStore:
             DiskFullError: There is no room.
             ShelfError: The file cannot be written.
         """
-        self._check_room(sku, item, len(photos))
         now = time.time()
         kind: PhotoKind = "confirmed" if sighting else "taught"
         with self._changing() as change:
-            if item is None:
+            _remove_photos(change, instead_of)
+            self._check_room(sku, item, len(photos))
+            if item is None and kind == "taught":
                 change.execute("delete from items where sku = ?", (sku,))
-            else:
+            if item is not None:
                 fields = (item.title, item.price, item.url, item.location)
                 attributes = json.dumps(item.attributes, ensure_ascii=False)
                 change.execute(
@@ -220,6 +223,7 @@ class TaughtStore:
                 assert cursor.lastrowid is not None
                 ids.append(cursor.lastrowid)
                 _insert_features(change, cursor.lastrowid, network, photo.features)
+            _remove_empty_items(change)
         return ids
 
     def add_features(self, network: str, made: Iterable[tuple[int, Features]]) -> None:
@@ -238,8 +242,8 @@ class TaughtStore:
     def remove_photos(self, photos: Iterable[int]) -> None:
         """Remove photos, and the taught items that have none left."""
         with self._changing() as change:
-            change.executemany("delete from photos where id = ?", ((photo,) for photo in photos))
-            change.execute("delete from items where sku not in (select sku from photos)")
+            _remove_photos(change, photos)
+            _remove_empty_items(change)
 
     def remove_item(self, sku: str) -> bool:
         """Remove a taught item, and all photos of that sku; whether there was something."""
@@ -312,6 +316,14 @@ def _open(path: Path) -> sqlite3.Connection:
 def _key(network: str) -> str:
     """What features are kept by: another way to describe a picture makes others."""
     return f"{network}-{DESCRIPTORS_VERSION}"
+
+
+def _remove_photos(change: sqlite3.Connection, photos: Iterable[int]) -> None:
+    change.executemany("delete from photos where id = ?", ((photo,) for photo in photos))
+
+
+def _remove_empty_items(change: sqlite3.Connection) -> None:
+    change.execute("delete from items where sku not in (select sku from photos)")
 
 
 def _insert_features(

@@ -28,10 +28,17 @@ from catalog.recognition.local_features.extract import PER_PHOTO
 from edge.errors import NoCatalogueError
 from edge.sighting import Image
 from edge.taught.collecting import PICTURE_SIDE, View, ViewCollector
-from edge.taught.store import Features, NewPhoto, TaughtPhoto, TaughtStore
+from edge.taught.store import (
+    MOST_PHOTOS_OF_ITEM,
+    Features,
+    NewPhoto,
+    TaughtPhoto,
+    TaughtStore,
+)
 from edge.vision.picture_search import CROP_SIDE
 
 MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
+NEW_LOOK = 0  # no photo has this number
 JPEG_QUALITY = 90
 AT_ONCE = 16  # photos that a new network sees between two changes of the file
 LONGEST_TEXT = 200  # characters of a title and the like
@@ -153,20 +160,23 @@ class Taught:
         if item is None:
             raise ContentError(f"the catalogue has no item {sku[:LONGEST_SKU]}")
         own = item if bundle.items.get(sku) is None else None
-        self.withdraw(sighting)
         picture = decode(look, "the look")
         raw = bundle.featurizer.raw([_as_seen(bundle, picture)])[0]
         photo = replace(_new_photo(bundle, picture, raw), jpeg=look)
-        (saved,) = self._keep(bundle, sku, own, [photo], sighting)
-        surplus = self._surplus(sku)
+        instead_of = self._of_sighting(sighting)
+        surplus = self._surplus(sku, raw, instead_of)
+        if surplus == NEW_LOOK:
+            self.withdraw(sighting)
+            return False
         if surplus is not None:
-            self.remove_photo(surplus)
-        return surplus != saved
+            instead_of.append(surplus)
+        self._keep(bundle, sku, own, [photo], sighting, instead_of)
+        return True
 
     def withdraw(self, sighting: str) -> None:
         """Remove the photo that a verdict on a sighting left."""
-        photos = [photo.id for photo in self.store.photos() if photo.sighting == sighting]
-        if sighting and photos:
+        photos = self._of_sighting(sighting)
+        if photos:
             self._change(lambda: self.store.remove_photos(photos))
 
     def remove_photo(self, photo: int) -> bool:
@@ -214,18 +224,23 @@ class Taught:
     def _wished(self, bundle: Bundle, wish: Wish) -> tuple[Item, bool]:
         """The item that is wished, and whether the staff make it."""
         sku = wish.sku.strip()
-        if sku:
-            in_catalogue = bundle.items.get(sku)
-            if in_catalogue is not None:
-                return in_catalogue, False
+        title = " ".join(wish.title.split())
+        in_catalogue = bundle.items.get(sku) if sku else None
+        if in_catalogue is not None:
+            if title not in ("", in_catalogue.title):
+                raise ContentError(
+                    f"the catalogue has the number {sku} already: “{in_catalogue.title}”; "
+                    "choose that item, or give another number"
+                )
+            return in_catalogue, False
         taught = next((item for item in self.store.items() if item.sku == sku), None)
-        title = " ".join(wish.title.split()) or (taught.title if taught else "")
+        title = title or (taught.title if taught else "")
         if not title:
             raise ContentError("give the thing a name, or choose an item of the catalogue")
         for text in (title, wish.price, wish.location, *wish.attributes.values()):
-            if len(text) > LONGEST_TEXT or not text.isprintable():
+            if len(text) > LONGEST_TEXT or not _is_line(text):
                 raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
-        if len(sku) > LONGEST_SKU or not sku.isprintable() or re.search(r"[/\\]|^\.", sku):
+        if len(sku) > LONGEST_SKU or not _is_line(sku) or re.search(r"[/\\]|^\.", sku):
             raise ContentError(
                 f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
             )
@@ -246,15 +261,17 @@ class Taught:
         item: Item | None,
         photos: Sequence[NewPhoto],
         sighting: str = "",
-    ) -> list[int]:
+        instead_of: Sequence[int] = (),
+    ) -> None:
         with self._changing:
             network = bundle.featurizer.network_id
-            ids = self.store.save(sku, item, photos, network, sighting)
+            ids = self.store.save(sku, item, photos, network, sighting, instead_of)
+            for removed in instead_of:
+                self._features.pop(removed, None)
             if network == self._network:
                 features = (photo.features for photo in photos)
                 self._features.update(zip(ids, features, strict=True))
                 self._join(bundle)
-            return ids
 
     def _change(self, change: Callable[[], object]) -> None:
         """Change the file, and what the open bundle answers with."""
@@ -323,22 +340,28 @@ class Taught:
         found = ((photo, self.store.jpeg(photo)) for photo in photos)
         return [(photo, jpeg) for photo, jpeg in found if jpeg is not None]
 
-    def _surplus(self, sku: str) -> int | None:
-        """The confirmed look of an item that resembles another one most, if there are too many."""
-        confirmed = [
-            photo.id
+    def _of_sighting(self, sighting: str) -> list[int]:
+        """The photos that a verdict on a sighting left."""
+        return [photo.id for photo in self.store.photos() if photo.sighting == sighting != ""]
+
+    def _surplus(self, sku: str, raw: NDArray[np.float32], instead_of: Sequence[int]) -> int | None:
+        """The look to drop for a new one of its item: the one that resembles another most.
+
+        It is `NEW_LOOK` where that is the new one, and None where there is room for all.
+        """
+        photos = [
+            photo
             for photo in self.store.photos()
-            if photo.sku == sku and photo.kind == "confirmed" and photo.id in self._features
+            if photo.sku == sku and photo.id not in instead_of
         ]
-        if len(confirmed) <= MOST_CONFIRMED:
+        looks = [
+            photo.id for photo in photos if photo.kind == "confirmed" and photo.id in self._features
+        ]
+        has_room = len(looks) < MOST_CONFIRMED and len(photos) < MOST_PHOTOS_OF_ITEM
+        if has_room or not looks:
             return None
-        raw = np.stack([self._features[photo].raw for photo in confirmed])
-        unit = raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-9)
-        alike = unit @ unit.T
-        np.fill_diagonal(alike, -1.0)
-        first, second = np.unravel_index(int(alike.argmax()), alike.shape)
-        # Of the two, the one that is nearer to all others says less.
-        return confirmed[int(first if alike[first].sum() >= alike[second].sum() else second)]
+        least = least_telling(np.stack([*(self._features[look].raw for look in looks), raw]))
+        return [*looks, NEW_LOOK][least]
 
 
 def _is_wanted(bundle: Bundle, photo: TaughtPhoto, own: dict[str, Item]) -> bool:
@@ -349,6 +372,21 @@ def _is_wanted(bundle: Bundle, photo: TaughtPhoto, own: dict[str, Item]) -> bool
     if photo.kind == "taught" and photo.sku in own:
         return False
     return all(photo.sha256 != known.sha256 for known in bundle.items.photos(photo.sku))
+
+
+def least_telling(outputs: NDArray[np.float32]) -> int:
+    """The row that resembles another one most, of a network's outputs float32 (n, k)."""
+    unit = outputs / np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), 1e-9)
+    alike = unit @ unit.T
+    np.fill_diagonal(alike, -1.0)
+    first, second = np.unravel_index(int(alike.argmax()), alike.shape)
+    # Of the two, the one that is nearer to all others says less.
+    return int(first if alike[first].sum() >= alike[second].sum() else second)
+
+
+def _is_line(text: str) -> bool:
+    """Whether a text can stand in one line; what joins and directs letters may be in it."""
+    return re.sub("[\u200c-\u200f]", "", text).isprintable()
 
 
 def _shown_instead(bundle: Bundle, sku: str) -> int | None:

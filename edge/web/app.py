@@ -16,7 +16,7 @@ from edge.web.judging import add_judging
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
-from edge.web.page import add_page
+from edge.web.page import add_page, kiosk_mode
 from edge.web.phones import add_item_codes, item_addresses
 from edge.web.plain import add_plain
 from edge.web.problems import answer_with_problems
@@ -67,13 +67,15 @@ def create_app(  # noqa: PLR0913  # wires everything together
     app.json.sort_keys = False  # type: ignore[attr-defined]  # attributes keep their order
     app.url_map.merge_slashes = False  # a stock keeping unit may contain two slashes
     page, appearance = page_files_digest(), appearance or Appearance()
+    names, trusted = frozenset(names), tuple(trusted)
     streams = Streams(most_streams)
     searches = Searches(appliance)
     protect(app, names, lambda: announcement.host if announcement else "", lan=appliance.lan)
     if tls is not None:
         require_tls(app)
     answer_with_problems(app)
-    Access(StaffPin(state_folder) if state_folder is not None else None).add_to(app)
+    pin = StaffPin(state_folder) if state_folder is not None else None
+    Access(pin, silent_proxy=bool(names) and not trusted).add_to(app)
     item_address = item_addresses(announcement)
     Api(appliance, searches, streams, page, item_address).add_to(app)
     Metrics(appliance).add_to(app)
@@ -98,7 +100,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
         return Response(status=308, headers={"Location": f"{request.script_root}/"})
 
     def staff() -> str:
-        return render_template("staff.html", root=request.script_root)
+        return render_template("staff.html", root=request.script_root, kiosk=kiosk_mode(appearance))
 
     app.before_request(add_last_slash)
 

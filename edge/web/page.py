@@ -31,19 +31,13 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             page=digest,
             root=request.script_root,
             look=look,
-            kiosk=_kiosk(),
+            kiosk=kiosk_mode(appearance),
             language=language,
             languages=LANGUAGES,
             direction="rtl" if language in FROM_RIGHT_TO_LEFT else "ltr",
             sentences=_json(sentences(language, of_scripts=True)),
             say=lambda text: known.get(text, text),
         )
-
-    def _kiosk() -> str:
-        """Where visitors must not leave the page; as dom.js reads it."""
-        if "kiosk" in request.args:
-            return "everywhere"
-        return "own-screen" if appearance.kiosk else ""
 
     def allow_frames(response: Response) -> Response:
         """Let the settings' sites show the page, and nothing else of this device, in a frame."""
@@ -57,6 +51,13 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
 
     app.after_request(allow_frames)
     app.add_url_rule("/", view_func=show_page)
+
+
+def kiosk_mode(appearance: Appearance) -> str:
+    """Where visitors must not leave the page; as dom.js reads it."""
+    if "kiosk" in request.args:
+        return "everywhere"
+    return "own-screen" if appearance.kiosk else ""
 
 
 def _json(known: dict[str, str]) -> Markup:

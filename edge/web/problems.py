@@ -41,7 +41,7 @@ def problem_body(status: int, detail: str) -> bytes:
         "status": status,
         "detail": detail,
     }
-    return json.dumps(document, ensure_ascii=False).encode()
+    return json.dumps(document, ensure_ascii=False).encode(errors="replace")
 
 
 def problem_response(status: int, detail: str, headers: Iterable[tuple[str, str]] = ()) -> Response:

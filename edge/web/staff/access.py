@@ -31,10 +31,13 @@ class Access:
 
     Args:
         pin: The staff's PIN; None where the device has no place to keep one: then nobody enters.
+        silent_proxy: Whether a reverse proxy on the device may pass on requests without saying so:
+            then none counts as one from the device itself.
     """
 
-    def __init__(self, pin: StaffPin | None) -> None:
+    def __init__(self, pin: StaffPin | None, *, silent_proxy: bool = False) -> None:
         self._pin = pin
+        self._silent_proxy = silent_proxy
         self._sessions = Sessions()
 
     def add_to(self, app: Flask) -> None:
@@ -54,7 +57,7 @@ class Access:
         """Begin a session with the PIN of the request."""
         pin = self._the_pin()
         try:
-            mark = pin.check(_pin_of_request(), here=_is_here())
+            mark = pin.check(_pin_of_request(), here=self._is_here())
         except WrongPinError as error:
             raise ProblemError(403, str(error)) from error
         except LockedOutError as error:
@@ -65,11 +68,11 @@ class Access:
     def set_pin(self) -> Response:
         """Set the first PIN, at the device itself, and begin a session."""
         pin = self._the_pin()
-        if not _is_here():
+        if not self._is_here():
+            page = "" if self._silent_proxy else "open http://localhost there, or "
             raise ProblemError(
                 403,
-                "The first PIN is set on the device itself: open http://localhost there, "
-                "or run 'visual-search edge pin'.",
+                f"The first PIN is set on the device itself: {page}run 'visual-search edge pin'.",
             )
         try:
             done = pin.set(_pin_of_request(), replace=False)
@@ -131,21 +134,20 @@ class Access:
         return jsonify(
             {
                 "pin_set": is_set,
-                "may_set_pin": not is_set and self._pin is not None and _is_here(),
-                "encrypted": request.is_secure or _is_here(),
+                "may_set_pin": not is_set and self._pin is not None and self._is_here(),
+                "encrypted": request.is_secure or self._is_here(),
                 "token": session.token if session else None,
             }
         )
 
-
-def _is_here() -> bool:
-    """Whether the request comes from a browser on the device itself."""
-    address = client_address(request.remote_addr or "")
-    name = host_name(request.headers.get("Host", ""))
-    host = client_address(name)
-    at_localhost = name == "localhost" or (host is not None and host.is_loopback)
-    forwarded = bool(request.environ.get(WAS_FORWARDED))
-    return address is not None and address.is_loopback and at_localhost and not forwarded
+    def _is_here(self) -> bool:
+        """Whether the request comes from a browser on the device itself."""
+        address = client_address(request.remote_addr or "")
+        name = host_name(request.headers.get("Host", ""))
+        host = client_address(name)
+        at_localhost = name == "localhost" or (host is not None and host.is_loopback)
+        proxied = self._silent_proxy or bool(request.environ.get(WAS_FORWARDED))
+        return address is not None and address.is_loopback and at_localhost and not proxied
 
 
 def _pin_of_request() -> str:

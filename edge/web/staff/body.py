@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import request
 
 from edge.web.problems import ProblemError
@@ -21,7 +23,8 @@ def body() -> dict[str, object]:
         raise ProblemError(413, f"Send a JSON object of at most {MOST_BYTES:,} bytes.")
     try:
         found = request.get_json(force=True, silent=True)
-    except RecursionError:
+        json.dumps(found, ensure_ascii=False).encode()  # JSON may spell halves of letters
+    except (RecursionError, UnicodeEncodeError):
         found = None
     if not isinstance(found, dict):
         raise ProblemError(400, "The request brings no JSON object.")

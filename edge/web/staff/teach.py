@@ -73,7 +73,9 @@ class Teach:
         progress = self._taught().collector.progress()
         for view in progress.views if progress is not None else ():
             if view.id == view_id:
-                return _jpeg(encode_jpeg(view.picture, PICTURE_SIDE))
+                response = _jpeg(encode_jpeg(view.picture, PICTURE_SIDE))
+                response.headers["Cache-Control"] = "no-store"  # a restart counts views anew
+                return response
         raise ProblemError(404, "There is no such view any more.")
 
     def remove_view(self, view_id: int) -> Response:

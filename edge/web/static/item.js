@@ -7,10 +7,9 @@ import { say, unbroken } from "./words.js";
 export function itemView(item, open) {
   const whole = thing(item, null, Infinity);
   const view = make("article", "match item", whole);
-  const [, ...more] = item.photos ?? [];
-  if (more.length) whole.firstChild.replaceWith(gallery(item.photos));
-  const code = isOwnScreen && item.phone ? phoneCode(item) : null;
-  if (code) whole.querySelector(".label").append(code);
+  const pictures = item.photos?.length > 1 ? gallery(item.photos) : make("div", "gallery", mat(item.photo));
+  if (isOwnScreen && item.phone) pictures.append(phoneCode(item));
+  whole.firstChild.replaceWith(pictures);
   if (item.similar?.length) view.append(similarItems(item.similar, open));
   return view;
 }

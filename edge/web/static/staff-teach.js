@@ -57,6 +57,7 @@ export class TeachCard {
     this.#choose(null);
     byId("begin").hidden = true;
     byId("lesson").hidden = false;
+    byId("step").focus();
     this.#picture.start();
     this.#follow(++this.#run);
   }
@@ -76,6 +77,7 @@ export class TeachCard {
 
   async #end() {
     this.#close();
+    byId("teach-begin").focus();
     await this.#link.ask("DELETE", LESSON).catch(() => {});
   }
 
@@ -91,7 +93,6 @@ export class TeachCard {
 
   #draw(state) {
     byId("step").textContent = stepWords(state);
-    this.#drawBox(state);
     const views = state.views.map(({ id }) => id);
     if (views.join() !== this.#views.join()) {
       this.#views = views;
@@ -100,16 +101,6 @@ export class TeachCard {
     this.#gtin = state.gtin;
     if (state.code && !byId("sku").value) byId("sku").placeholder = `Its code says ${state.code}`;
     this.#allowSaving();
-  }
-
-  #drawBox({ box, frame }) {
-    const found = byId("found");
-    found.hidden = box === null;
-    if (box === null) return;
-    found.style.left = `${(100 * box.x) / frame.width}%`;
-    found.style.top = `${(100 * box.y) / frame.height}%`;
-    found.style.width = `${(100 * box.width) / frame.width}%`;
-    found.style.height = `${(100 * box.height) / frame.height}%`;
   }
 
   #viewRow(id, place) {
@@ -181,6 +172,7 @@ export class TeachCard {
       this.#close();
       byId("teach-done").textContent = `Saved. The device knows “${item.title}” now: show it once more to see.`;
       byId("teach-done").hidden = false;
+      byId("teach-done").focus(); // it lies above what was scrolled to
       this.onSaved();
     } catch (error) {
       this.#complain(error);

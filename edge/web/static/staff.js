@@ -1,6 +1,7 @@
 // The staff's area: the way in, and the cards behind it.
 
-import { byId } from "./dom.js";
+import { byId, isOwnScreen } from "./dom.js";
+import { lockDown } from "./kiosk.js";
 import { DeviceCard } from "./staff-device.js";
 import { StaffLink } from "./staff-link.js";
 import { LooksCard } from "./staff-looks.js";
@@ -8,6 +9,8 @@ import { TaughtCard } from "./staff-taught.js";
 import { TeachCard } from "./staff-teach.js";
 
 const SESSION = "api/staff/session";
+// Without a touch, as long, the area is left: on the device's own screen a visitor may be next.
+const [ENTERED, OUTSIDE] = isOwnScreen ? [5 * 60_000, 60_000] : [30 * 60_000, 0]; // ms
 
 const link = new StaffLink({ onLeft: () => show({ pin_set: true, token: null, encrypted: true }) });
 const taught = new TaughtCard(link);
@@ -18,6 +21,7 @@ const cards = [
   new DeviceCard(link),
 ];
 let setsPin = false;
+let untouched = 0;
 
 function complain(error) {
   byId("trouble").textContent = error.message;
@@ -31,18 +35,32 @@ function show(session) {
   byId("trouble").hidden = true;
   byId("leave").hidden = !entered;
   byId("enter").hidden = entered;
-  byId("enter-plain").hidden = session.encrypted;
+  byId("enter-plain").hidden = session.encrypted || location.protocol === "https:";
   byId("enter-title").textContent = setsPin ? "Choose a PIN" : "Enter the PIN";
   byId("enter-words").textContent = enterWords(session);
   byId("pin").autocomplete = setsPin ? "new-password" : "current-password";
+  byId("pin").type = setsPin ? "text" : "password"; // what is chosen must be seen, for it is asked for once
   for (const card of cards) card.show(entered);
   if (!entered) byId("pin").focus();
+  stay();
+}
+
+function stay() {
+  clearTimeout(untouched);
+  const patience = link.entered ? ENTERED : OUTSIDE;
+  if (patience) untouched = setTimeout(leaveAlone, patience);
+}
+
+async function leaveAlone() {
+  if (link.entered) await link.session("DELETE", SESSION).then(show, complain);
+  if (isOwnScreen) location.assign(document.querySelector(".brand a").href);
 }
 
 function enterWords(session) {
   if (setsPin) return "Six to twelve digits. With it the staff teach this device and look after it.";
   if (session.pin_set) return "With it the staff teach this device and look after it.";
-  return "No PIN is set yet. Set it on the device itself: open http://localhost there, or run “visual-search edge pin”.";
+  const way = isOwnScreen ? "" : "open http://localhost there, or ";
+  return `No PIN is set yet. Set it on the device itself: ${way}run “visual-search edge pin”.`;
 }
 
 byId("enter").addEventListener("submit", async (event) => {
@@ -57,8 +75,12 @@ byId("enter").addEventListener("submit", async (event) => {
     wrong.hidden = false;
   }
   byId("pin").value = "";
+  byId("pin").focus();
 });
 
 byId("leave").addEventListener("click", () => link.session("DELETE", SESSION).then(show, complain));
 
+for (const sign of ["pointerdown", "keydown", "input"]) document.addEventListener(sign, stay, { passive: true });
+
+lockDown();
 link.session("GET", SESSION).then(show, complain);

@@ -18,6 +18,7 @@ from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
 from edge.errors import NoCatalogueError
 from edge.taught import store as store_module
+from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, TaughtStore
 from edge.taught.taught import MOST_CONFIRMED, Taught, Wish
 from tests.conftest import THINGS
@@ -91,6 +92,7 @@ def test_an_item_rests_while_the_catalogue_holds_it(
     assert first(newer, NEW)[0] == sku
     assert len(newer.photos(sku)) == 4
     assert taught.items()[0].rests
+    taught.confirm(sku, encode_jpeg(draw_thing(NEW, 9), 480), "sighting")  # "Right."
     taught.use(bundle)  # the device goes back
     assert first(bundle, NEW)[0] == sku
     assert not taught.items()[0].rests
@@ -130,6 +132,7 @@ def test_what_was_taught_can_be_removed(taught: Taught, bundle: Bundle, tmp_path
         Wish(),
         Wish(title=" "),
         Wish(sku="absent"),
+        Wish(title="Blots", sku="thing-02"),  # which is another thing in the catalogue
         Wish(title="a\nb" + "\0"),
         Wish(title="x" * 300),
         Wish(title="Blots", sku="../../etc"),
@@ -143,6 +146,11 @@ def test_a_wish_that_names_no_item_is_refused(taught: Taught, bundle: Bundle, wi
     assert taught.store.photos() == []
     with pytest.raises(ContentError):
         taught.save(Wish(title="Blots"), [])
+
+
+def test_a_name_may_hold_what_joins_and_directs_letters(taught: Taught, bundle: Bundle) -> None:
+    for title in ("می\u200cکند", "\u200fكوب 280 ml", "👩\u200d🔧"):
+        assert taught.save(Wish(title=title), views(bundle, NEW)).title == title
 
 
 def test_there_are_bounds(taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +183,20 @@ def test_a_confirmed_look_becomes_a_photo_and_the_most_different_stay(
     assert {f"sighting-{NEW + other}-0" for other in range(1, MOST_CONFIRMED)} <= set(kept)
     with pytest.raises(ContentError):
         taught.confirm("absent", encode_jpeg(draw_thing(1), 480), "sighting")
+
+
+def test_a_look_is_confirmed_where_an_item_has_all_photos_that_it_may_have(
+    taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "MOST_PHOTOS_OF_ITEM", 4)
+    monkeypatch.setattr(taught_module, "MOST_PHOTOS_OF_ITEM", 4)
+    taught.save(Wish(sku="thing-01"), views(bundle, NEW))
+    for number in range(3):
+        look = encode_jpeg(draw_thing(NEW + number), 480)
+        taught.confirm("thing-01", look, f"sighting-{number}")
+    kinds = [photo.kind for photo in taught.store.photos()]
+    assert kinds == ["taught"] * 3 + ["confirmed"]
+    assert first(bundle, NEW + 2, 0)[0] == "thing-01"
 
 
 def test_another_verdict_on_a_sighting_takes_the_place_of_the_first(

@@ -95,7 +95,9 @@ def test_wrong_pins_are_refused_and_then_no_pin_is_looked_at(client: FlaskClient
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"nonsense", b'{"pin": 7}', b"[" * 9000])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"nonsense", b'{"pin": 7}', b'{"pin": "\\ud800"}', b"[" * 9000]
+)
 def test_nonsense_is_answered_with_a_problem(client: FlaskClient, content: bytes) -> None:
     answer = client.post("/api/staff/session", data=content, content_type="application/json")
     assert answer.status_code == HTTPStatus.BAD_REQUEST
@@ -120,6 +122,16 @@ def test_the_first_pin_is_set_at_the_device_alone(tmp_path: Path) -> None:
     assert client.get("/api/staff/status").status_code == HTTPStatus.OK
     again = client.post("/api/staff/pin", json={"pin": OTHER})
     assert again.status_code == HTTPStatus.CONFLICT
+
+
+def test_behind_a_proxy_that_says_nothing_nobody_counts_as_at_the_device(tmp_path: Path) -> None:
+    client = create_app(
+        StandInDevice(), names=["shop.example"], state_folder=tmp_path
+    ).test_client()
+    assert client.get("/api/staff/session").get_json()["may_set_pin"] is False
+    answer = client.post("/api/staff/pin", json={"pin": PIN})
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert "localhost" not in answer.get_json()["detail"]
 
 
 def test_another_pin_ends_all_sessions(client: FlaskClient, tmp_path: Path) -> None:

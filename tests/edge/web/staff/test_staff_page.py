@@ -87,6 +87,25 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     expect(page.locator("#teach")).to_be_hidden()
 
 
+def test_a_screen_that_staff_leave_is_the_visitors_again(
+    device: TaughtDevice, page: Page
+) -> None:
+    page.clock.install()
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    expect(page.get_by_role("button", name="Begin")).to_be_visible()
+    page.clock.fast_forward("04:50")
+    page.get_by_role("heading", name="The device").click()
+    page.clock.fast_forward("04:50")
+    assert page.url.endswith("/staff")
+    page.clock.fast_forward("00:20")
+    page.wait_for_url(f"{device.url}/")
+    page.goto(f"{device.url}/staff")
+    expect(page.get_by_label("PIN")).to_be_visible()
+    page.clock.fast_forward("01:10")
+    page.wait_for_url(f"{device.url}/")
+
+
 def test_an_item_of_the_catalogue_can_be_chosen_by_its_name(
     device: TaughtDevice, page: Page
 ) -> None:
