@@ -7,7 +7,7 @@ import { say, unbroken } from "./words.js";
 export function itemView(item, open) {
   const whole = thing(item, null, Infinity);
   const view = make("article", "match item", whole);
-  const pictures = item.photos?.length > 1 ? gallery(item.photos) : make("div", "gallery", mat(item.photo));
+  const pictures = item.photos?.length > 1 ? gallery(item) : make("div", "gallery", mat(item.photo));
   if (isOwnScreen && item.phone) pictures.append(phoneCode(item));
   whole.firstChild.replaceWith(pictures);
   if (item.similar?.length) view.append(similarItems(item.similar, open));
@@ -15,8 +15,10 @@ export function itemView(item, open) {
 }
 
 // All photos side by side: one is seen, a swipe or a touch below shows another.
-function gallery(photos) {
+function gallery({ title, photos }) {
   const strip = make("ul", "strip");
+  strip.tabIndex = 0; // the arrow keys turn the photos
+  strip.setAttribute("aria-label", title);
   const choices = make("ul", "more-photos");
   photos.forEach((photo, number) => {
     const place = make("li", "", mat(photo.address));

@@ -152,6 +152,25 @@ def test_kiosk_offers_no_way_out(
         assert page.locator("a[href]:visible:not(.skip)").count() == 0
 
 
+def test_staff_find_their_area_behind_the_shops_name(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """A kiosk has no address bar; who holds the name for two seconds comes to the PIN."""
+    with serving(device) as address, visiting(browser, address + "?kiosk", KIOSK) as page:
+        page.clock.install()
+        page.reload()
+        page.locator(".brand").hover()
+        page.mouse.down()
+        page.clock.fast_forward(1_500)
+        page.mouse.up()
+        page.clock.fast_forward(10_000)
+        assert page.url == address + "?kiosk"
+        page.mouse.down()
+        page.clock.fast_forward(2_100)
+        page.wait_for_url(f"{address}staff?kiosk")
+        assert page.get_by_role("link", name="Visual search").get_attribute("href") == "/?kiosk"
+
+
 def menus_are_refused(page: Page) -> bool:
     """Whether the page takes a context menu, a drag and a selection away."""
     refused: bool = page.evaluate("""() => ["contextmenu", "dragstart", "selectstart"].every(

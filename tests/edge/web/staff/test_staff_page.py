@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from edge.web.staff.pin import HASH_FILE
+from tests.support.accessibility import violations
 from tests.support.lessons import NEW
 from tests.support.taught_device import PIN, TaughtDevice, taught_device
 
@@ -53,6 +54,7 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     page.goto(f"{device.url}/staff")
     enter(page, device, "771350")
     expect(page.get_by_role("alert").filter(has_text="not the PIN")).to_be_visible()
+    assert violations(page) == []
     enter(page, device)
     expect(page.get_by_text("sends pictures")).to_be_visible()
     page.get_by_role("button", name="Begin").click()
@@ -62,13 +64,15 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
         expect(views).to_have_count(side + 1)
     save = page.get_by_role("button", name="Save")
     expect(save).to_be_disabled()
+    assert violations(page) == []
     page.get_by_role("button", name="Drop view 2").click()
     expect(views).to_have_count(2)
     page.get_by_label("Its name").fill("Blots & <b>dots</b>")
     save.click()
     saved = page.locator("#taught-items li")
     expect(saved.get_by_role("heading", name="Blots & <b>dots</b>")).to_be_visible()
-    expect(page.get_by_text("Saved. The device knows")).to_be_visible()
+    expect(page.get_by_text("Saved. The device knows")).to_be_focused()
+    assert violations(page) == []
     for size in (PHONE, KIOSK):
         page.set_viewport_size(size)  # type: ignore[arg-type]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -87,9 +91,7 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     expect(page.locator("#teach")).to_be_hidden()
 
 
-def test_a_screen_that_staff_leave_is_the_visitors_again(
-    device: TaughtDevice, page: Page
-) -> None:
+def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, page: Page) -> None:
     page.clock.install()
     page.goto(f"{device.url}/staff")
     enter(page, device)
