@@ -14,6 +14,7 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Error,
+    Locator,
     Page,
 )
 
@@ -122,6 +123,22 @@ def hurry(page: Page, delays: dict[int, int]) -> None:
     """Load the page anew, with other delays in place of some: milliseconds by milliseconds."""
     page.add_init_script(f"const delays = {json.dumps(delays)}; {OTHER_DELAYS}")
     page.reload(wait_until="domcontentloaded")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Go to something by the Tab key."""
+    wanted.wait_for()
+    for _ in range(80):
+        if wanted.evaluate("(element) => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {wanted}")
+
+
+def press_on(page: Page, wanted: Locator) -> None:
+    """Go to something by the Tab key, and press Enter on it."""
+    tab_to(page, wanted)
+    page.keyboard.press("Enter")
 
 
 def overflowing(page: Page) -> list[str]:

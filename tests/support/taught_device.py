@@ -58,12 +58,13 @@ class Hand:
 
 @dataclass
 class TaughtDevice:
-    """A running device, its camera and a client that has entered the PIN."""
+    """A running device, its camera, its state folder, and a client that has entered the PIN."""
 
     appliance: Appliance
     hand: Hand
     client: httpx.Client
     url: str
+    folder: Path
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """The answer to a request as JSON; the request must succeed."""
@@ -92,7 +93,7 @@ def taught_device(bundle: Path, folder: Path) -> Iterator[TaughtDevice]:
         with httpx.Client(base_url=url, timeout=WAIT) as client:
             session = client.post("/api/staff/session", json={"pin": PIN}).json()
             client.headers[TOKEN_HEADER] = session["token"]
-            yield TaughtDevice(appliance, hand, client, url)
+            yield TaughtDevice(appliance, hand, client, url, folder)
     finally:
         appliance.stop()
         server.close()

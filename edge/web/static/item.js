@@ -17,7 +17,7 @@ export function itemView(item, open) {
 // All photos side by side: one is seen, a swipe or a touch below shows another.
 function gallery({ title, photos }) {
   const strip = make("ul", "strip");
-  strip.tabIndex = 0; // the arrow keys turn the photos
+  strip.tabIndex = 0; // for the arrow keys
   strip.setAttribute("aria-label", title);
   const choices = make("ul", "more-photos");
   photos.forEach((photo, number) => {

@@ -4,7 +4,7 @@ import { OwnAddress } from "./address.js";
 import { Attract } from "./attract.js";
 import { stayAwake } from "./awake.js";
 import { byId, isOwnScreen, make } from "./dom.js";
-import { leadStaff, lockDown } from "./kiosk.js";
+import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
@@ -291,7 +291,6 @@ window.addEventListener("pagehide", () => {
 window.addEventListener("pageshow", followVisibility);
 
 lockDown();
-leadStaff(document.querySelector(".brand"));
 live.show();
 showTimings(null);
 const wanted = new URLSearchParams(location.search).get("item"); // by an item's QR code

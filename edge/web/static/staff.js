@@ -53,7 +53,7 @@ function stay() {
 
 async function leaveAlone() {
   if (link.entered) await link.session("DELETE", SESSION).then(show, complain);
-  if (isOwnScreen) location.assign(document.querySelector(".brand a").href);
+  if (isOwnScreen) location.assign(byId("brand").firstElementChild.href);
 }
 
 function enterWords(session) {

@@ -10,14 +10,12 @@ const LOCALE = navigator.languages.find((name) => name.split("-")[0] === LANGUAG
 const FIELDS = ["title", "price", "location"];
 const PRICE = /^(\D*)(\d{1,3}(?:[.,'’\u00a0\u202f ]?\d{3})*)[.,](\d{2})(\D*)$/;
 
-// Between words from right to left a value keeps its own direction, and does not change theirs.
-const [BEFORE, AFTER] = document.documentElement.dir === "rtl" ? ["\u2068", "\u2069"] : ["", ""];
+// Around a value between words from right to left: it keeps its own direction.
+const [OPEN, CLOSE] = document.documentElement.dir === "rtl" ? ["\u2068", "\u2069"] : ["", ""];
 
 // A sentence in the visitor's language, with values in place of {names}.
 export function say(text, values = {}) {
-  return (SENTENCES[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) =>
-    name in values ? BEFORE + values[name] + AFTER : whole,
-  );
+  return (SENTENCES[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => OPEN + values[name] + CLOSE);
 }
 
 // The same as parts, where a value may be an element.

@@ -6,7 +6,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.accessibility import violations
-from tests.support.browsing import CHROMIUM, FIRST_WORDS, KIOSK, PHONE, STATES, visiting
+from tests.support.browsing import (
+    CHROMIUM,
+    FIRST_WORDS,
+    KIOSK,
+    PHONE,
+    STATES,
+    press_on,
+    visiting,
+)
 from tests.support.web_stand_in import StandInDevice, serving, show_state
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -19,18 +27,25 @@ def test_every_state_of_the_page(page: Page, device: StandInDevice) -> None:
         assert violations(page) == [], state
 
 
-def test_search_item_and_offer_from_right_to_left(browser: Browser) -> None:
+def test_search_item_and_offer_with_the_keyboard_alone(browser: Browser) -> None:
+    """The page is in Arabic, so it lies from right to left."""
     device = StandInDevice()
     with serving(device) as address, visiting(browser, f"{address}?lang=ar", KIOSK) as page:
         show_state(device, "match")
-        page.locator("#words").fill("e")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.type("e")
         expect(page.locator(".found .row")).to_have_count(7)
         assert violations(page) == []
-        page.locator(".found .row").nth(2).click()
-        expect(page.locator(".item .similar-item").first).to_be_visible()
+        press_on(page, page.locator(".found .row").nth(2))
+        press_on(page, page.locator(".choose-photo").last)
+        press_on(page, page.locator(".item .similar-item").first)
+        expect(page.locator(".item .title")).to_have_text("Blue stoneware cup")
         show_state(device, "one_of")
         expect(page.locator("#offer")).to_be_visible()
         assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(page.locator(".choice .card")).to_have_count(3)
 
 
 def test_plain_page(browser: Browser) -> None:

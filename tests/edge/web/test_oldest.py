@@ -42,7 +42,7 @@ DISPENSABLE = {
     "justify-content start": "the default of a flex box",
 }
 # Names of the device's documents and of the page's own classes, which a newer browser has, too.
-OWN = {"address", "at", "camera", "phone", "session", "show", "token", "views"}
+OWN = {"actions", "address", "at", "camera", "lines", "phone", "session", "show", "token", "views"}
 # What MDN's data does not tell by a name.
 SYNTAX = {
     "a class's static block": r"\bstatic\s*\{",

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from edge.web.staff.pin import HASH_FILE
 from tests.support.accessibility import violations
+from tests.support.browsing import press_on, tab_to
 from tests.support.lessons import NEW
 from tests.support.taught_device import PIN, TaughtDevice, taught_device
 
@@ -108,18 +109,26 @@ def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, p
     page.wait_for_url(f"{device.url}/")
 
 
-def test_an_item_of_the_catalogue_can_be_chosen_by_its_name(
+def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_alone(
     device: TaughtDevice, page: Page
 ) -> None:
     device.hand.show(NEW)
     page.goto(f"{device.url}/staff")
-    enter(page, device)
-    page.get_by_role("button", name="Begin").click()
-    page.get_by_label("Its name").fill("thing-03")
-    page.get_by_role("button", name="thing 03 in the catalogue").click()
+    expect(page.get_by_label("PIN")).to_be_focused()
+    page.keyboard.type(f"{PIN}\n")
+    press_on(page, page.get_by_role("button", name="Begin"))
+    expect(page.locator("#step")).to_be_focused()
+    tab_to(page, page.get_by_label("Its name"))
+    page.keyboard.type("thing-03")
+    press_on(page, page.get_by_role("button", name="thing 03 in the catalogue"))
     expect(page.get_by_text("Further views of")).to_be_visible()
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Further photos of an item of the catalogue.")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_be_enabled()
+    press_on(page, page.get_by_role("button", name="Save"))
+    taught = page.get_by_text("Further photos of an item of the catalogue.")
+    expect(taught).to_be_visible()
+    press_on(page, page.get_by_role("button", name="Remove"))
+    page.keyboard.press("Enter")
+    expect(taught).to_have_count(0)
 
 
 def test_the_first_pin_is_chosen_on_the_device(
