@@ -7,8 +7,7 @@ const NEXT_BEST = 3;
 const LONG_TITLE = 48; // letters; longer ones are set smaller
 const MOST_ATTRIBUTES = 4;
 
-// The view of a sighting. open(item) is called when a visitor picks an item, name() when a visitor
-// wants to search by name.
+// The view of a sighting. open(item) and name(), to search by name, are a visitor's wishes.
 export function sightingView(sighting, open, name) {
   const view = verdictView(sighting, open, name);
   if (sighting?.unknown_gtin && sighting.verdict !== "nothing")

@@ -19,8 +19,8 @@ export class Attract {
   #first = 0;
   #list = null;
 
-  // open(item) is called when a visitor picks an item. onChange(boolean) is called when the welcome
-  // is due, and when somebody is there again.
+  // open(item) is a visitor's wish. onChange(boolean) is called when the welcome is due, and when
+  // somebody is there again.
   constructor({ open, onChange }) {
     this.#open = open;
     this.#onChange = onChange;

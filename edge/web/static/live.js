@@ -14,8 +14,8 @@ export class LiveAnswer {
   #attract = null; // the view's maker, while nobody is there
   #shown = "";
 
-  // open(item) and askForName() are a visitor's wishes. onShow(situation, sighting) is called when
-  // another answer is shown; the sighting is null where none is.
+  // open(item) and askForName() are a visitor's wishes. onShow(situation, sighting or null) is called
+  // when another answer is shown.
   constructor({ panel, open, askForName, onShow }) {
     this.#panel = panel;
     this.#open = open;

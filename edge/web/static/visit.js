@@ -23,8 +23,8 @@ export class Visit {
   #offered = null;
   #timer = 0;
 
-  // askForName() is a visitor's wish. onShow(spoken, sighting) is called when a result is shown, with
-  // a photo's sighting or null. onBack() is called when the camera's answer is wanted again.
+  // askForName() is a visitor's wish. onShow(spoken, sighting) is called with a result, and with a
+  // photo's sighting or null; onBack() when the camera's answer is wanted again.
   constructor({ panel, askForName, onShow, onBack }) {
     this.#panel = panel;
     this.#askForName = askForName;

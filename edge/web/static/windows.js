@@ -1,8 +1,7 @@
-// One link to the device for all windows of a browser. A browser makes six connections to a device;
-// with a stream in each window, the fourth would wait for ever.
+// One link to the device for all windows of a browser, which makes only six connections to it.
 //
 // The leader has the link and tells the others what comes by it. A window that opens claims to be
-// the leader; of two claims the older one is right. When the leader leaves, another window claims.
+// the leader; the older of two claims is right. When the leader leaves, another window claims.
 
 import { Link } from "./link.js";
 
@@ -20,8 +19,7 @@ export class SharedLink {
   #state = null;
   #reached = true;
 
-  // onState(document) is called with every state. onReach(boolean) is called when the device stops
-  // answering, or answers again.
+  // onState(document) and onReach(boolean) are called as by Link.
   constructor({ onState, onReach }) {
     this.onState = onState;
     this.onReach = onReach;
