@@ -161,6 +161,10 @@ class Appliance:
         except OutboxError as error:
             return counters.snapshot(trouble=str(error), foreign_share=share)
 
+    def is_alive(self) -> bool:
+        """Whether frames are looked at, or the camera is known to be away."""
+        return self._loop.is_alive()
+
     def trouble(self) -> str:
         """Why no frame is recognized now, to follow "the device"; empty where all is well."""
         return self._loop.trouble()

@@ -82,7 +82,7 @@ class RecognitionLoop:
         self._sequence = 0
         self._failure = ""
         self._failed_searches, self._last_failure = 0, ""  # since the last one that was answered
-        self._analysed_at = time.monotonic()
+        self._analysed_at = self._passed_at = time.monotonic()
         self._looks_again = threading.Event()
 
     @property
@@ -116,9 +116,12 @@ class RecognitionLoop:
             before_frame()
             frame = self._reader.frame(after=sequence, timeout=FRAME_TIMEOUT_S)
             if frame is None:
-                if self._reader.state.status == "offline":
+                status = self._reader.state.status
+                if status == "offline":
                     self.picture.show(None)
                     self.forget()
+                if status != "online":
+                    self._passed_at = time.monotonic()
                 continue
             sequence = frame.sequence
             self.counters.count_frame()
@@ -141,6 +144,11 @@ class RecognitionLoop:
                 self._failure = self._last_failure = f"cannot search: {error}"
                 self._failed_searches += 1
                 self.forget()
+            self._passed_at = time.monotonic()
+
+    def is_alive(self) -> bool:
+        """Whether frames are looked at, or the camera is known to be away."""
+        return time.monotonic() - self._passed_at <= STUCK_S
 
     def trouble(self) -> str:
         """Why no frame is recognized now, to follow "the device"; empty where all is well."""

@@ -21,6 +21,7 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.opening import Opened
 from edge.appliance.shelf_watcher import FollowedShelf
 from edge.appliance.supervisor import RESTART_STATUS
+from edge.appliance.watchdog import keep_telling, tell
 from edge.settings import EdgeSettings
 from edge.vision.text_reading import TextReading
 from edge.web.announcement import Announcement
@@ -160,10 +161,15 @@ def run(  # noqa: PLR0913  # wires everything together
     try:
         appliance.start()
         on_addresses.ready(server.addresses(lan=settings.lan))
+        tell("READY=1")
+        threading.Thread(
+            target=keep_telling, args=(appliance.is_alive, appliance.stopping), daemon=True
+        ).start()
         if announcement is not None:
             announcement.start(server.address, server.port)
         server.serve()
     finally:
+        tell("STOPPING=1")
         if announcement is not None:
             announcement.stop()
         appliance.stop()
