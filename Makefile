@@ -23,6 +23,8 @@
 # make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
 # make release KEYS=DIR   gather, list and sign all of it, into build/release/: docs/releases.md
 # make update-test     kill a device a hundred times while it updates its program: one version runs
+# make device          make the Debian package of a device, and what a stick needs: docs/install.md
+# make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
 # make sbom            list what these wheels are made of, native libraries too, into build/sbom.cdx.json
 # make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
 # make greengrass-check   see that the packed component installs without a network
@@ -43,6 +45,7 @@ WHEELHOUSES ?=
 RELEASE ?= build/release
 KEYS ?=
 PASSPHRASE_FILE ?=
+DEVICE ?= build/device
 COMPONENT ?= build/greengrass
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
@@ -73,7 +76,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse release update-test sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -220,6 +223,13 @@ release: $(VENV)/demo wheelhouse
 	@for wheel in build/again/*.whl; do cmp "$$wheel" "$(WHEELHOUSE)/$${wheel##*/}" || exit 1; done
 	$(BIN)/python -m release.assemble $(RELEASE) $(WHEELHOUSE) $(WHEELHOUSES) --keys $(KEYS) \
 	  $(if $(PASSPHRASE_FILE),--passphrase-file $(PASSPHRASE_FILE))
+
+# For this machine's Debian and processor.
+device: wheelhouse
+	PYTHON=$(abspath $(BIN)/python) device/build-package $(WHEELHOUSE) $(DEVICE)
+
+device-test: device $(VENV)/test
+	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE)
 
 sbom: wheelhouse
 	@mkdir -p build

@@ -57,8 +57,10 @@ setup(
         "edge.appliance",
         "edge.cameras",
         "edge.cli",
+        "edge.setup",
         "edge.simulator",
         "edge.taught",
+        "edge.upkeep",
         "edge.vision",
         "edge.web",
         "edge.web.staff",
@@ -119,6 +121,7 @@ setup(
         "securesystemslib[crypto]>=1.2,<2",
         "segno>=1.6,<2",
         "sqlite-utils>=3.38,<5",
+        "tomlkit>=0.13,<1",
         "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust/trust.py goes through one by one
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",

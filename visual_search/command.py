@@ -14,19 +14,27 @@ from catalog.core.lazy_group import LazyGroup
 from visual_search.system import require_linux
 
 COMMANDS = {
+    "backup": "edge.cli.upkeep:backup",
     "catalog": "catalog.cli.cli:catalog",
     "demo": "edge.cli.demo:demo",
     "doctor": "edge.cli.doctor:doctor",
     "edge": "edge.cli.cli:edge",
+    "report": "edge.cli.upkeep:report",
+    "restore": "edge.cli.upkeep:restore",
+    "setup": "edge.cli.setup:setup",
     "sync": "sync.cli.cli:sync",
     "verify-release": "sync.cli.software:verify_release",
 }
 SUMMARIES = {
+    "backup": "Write settings, identity and what staff taught into ARCHIVE.",
     "catalog": "Build a catalogue from photos, inspect it and put it on this device.",
     "demo": "Draw a catalogue, build it, and show it with a simulated camera.",
     "doctor": "Check this machine: packages, engines, settings, disk, catalogue, cameras, port, "
     "certificate.",
     "edge": "The device: look, recognize, show.",
+    "report": "Write how this device is into ARCHIVE, for whoever helps; without secrets.",
+    "restore": "Put back what 'visual-search backup' wrote into ARCHIVE.",
+    "setup": "Set this device up: camera, names, PIN, catalogue, reports and screen.",
     "sync": "Pull signed catalogues, and report what was seen, whenever there is a network.",
     "verify-release": "Check a release of the program before an install: signature, files, age.",
 }

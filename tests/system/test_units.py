@@ -8,7 +8,10 @@ import socket
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+
+from visual_search.command import command
 
 DEVICE = Path(__file__).parents[2] / "device"
 UNITS = sorted((DEVICE / "units").glob("*.service"))
@@ -101,3 +104,10 @@ def test_the_kiosk_waits_for_the_page(kiosk: dict[str, str], tmp_path: Path) -> 
         shown
     )
     assert f"--user-data-dir={tmp_path}/run/browser" in shown  # gone with the service
+
+
+def test_the_man_page_names_every_command() -> None:
+    page = (DEVICE / "visual-search.1").read_text()
+    assert set(re.findall(r"^\.TP\n\.B (\w+)$", page, re.M)) == set(
+        command.list_commands(click.Context(command))
+    )

@@ -54,7 +54,12 @@ def test_signs_of_life_come_only_while_it_is_alive(
 
 @pytest.mark.parametrize(
     ("asked", "pid", "due"),
-    [("5000000", "", 5.0), ("5000000", "1", None), ("0", "", None), ("soon", "", None), ("", "", None)],
+    [
+        ("5000000", "", 5.0),
+        ("5000000", "1", None),
+        ("0", "", None),
+        ("soon", "", None),
+    ],
 )
 def test_when_a_sign_of_life_is_due(
     asked: str, pid: str, due: float | None, monkeypatch: pytest.MonkeyPatch
@@ -142,7 +147,7 @@ def test_the_device_says_that_it_is_ready_alive_and_stopping(
         assert told == {b"READY=1", b"WATCHDOG=1"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
-        supervisor.setblocking(False)
+        supervisor.settimeout(0)
         rest = b""
         while rest != b"STOPPING=1":
             rest = supervisor.recv(100)  # raises where it never came

@@ -1,0 +1,164 @@
+"""``visual-search setup``: set this device up, by questions or from one file on a stick."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import tomlkit
+
+from catalog.core.errors import SurroundingsError, VisualSearchError
+from catalog.core.findings import show
+from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
+from edge.cameras.listing import list_cameras
+from edge.cli.doctor import examine
+from edge.setup import services
+from edge.setup.answers import Answers, answers_of, read_answers
+from edge.setup.apply import apply, label, seal
+from edge.web.languages import LANGUAGES
+from edge.web.own_address import code_for_terminal
+from edge.web.staff.pin import new_pin
+
+NAME = "visual-search.toml"
+CATALOGUES = ("stick", "address", "none")
+
+
+@click.command()
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    help=f"Ask nothing: a file, or a folder or stick with a {NAME}.",
+)
+@click.option(
+    "--seal", "sealing", is_flag=True, help="Remove this device's identity, to clone its disk."
+)
+@click.pass_obj
+def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
+    """Set this device up: camera, names, PIN, catalogue, reports and screen.
+
+    It asks, or takes a file that says it all (docs/install.md); files and the catalogue that it
+    names lie beside it. Then it checks the device, starts its services, and prints its label.
+    It may be run again at any time. Run it as root where the package is installed.
+
+    \b
+    Examples:
+      sudo visual-search setup
+      sudo visual-search setup --from /media/stick
+      sudo visual-search setup --seal
+    """
+    if sealing:
+        _seal(config)
+        return
+    target = config_file(config) or SYSTEM_FILE
+    if file is not None:
+        file = file / NAME if file.is_dir() else file
+        answers = read_answers(file, target.parent)
+    else:
+        text, folder = _ask()
+        answers = answers_of(text, folder / NAME, target.parent)
+    managed = services.present()
+    if managed:
+        services.stop()
+    try:
+        identity = apply(answers, target)
+        with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
+            show(examine(target), as_json=False)
+    finally:
+        if managed:
+            services.start(screen=answers.setup.screen)
+    if managed and (problem := services.page_answers(answers.edge.port)):
+        raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
+    _label(answers, identity, file)
+
+
+def _seal(config: Path | None) -> None:
+    device = load("device", DeviceSettings, config)
+    if services.present():
+        services.stop()
+    removed = seal(device)
+    click.echo(f"removed: {', '.join(removed) or 'nothing, it had no identity'}")
+    click.echo("next: shut this device down and clone its disk; each clone makes its own identity")
+
+
+def _ask() -> tuple[str, Path]:
+    """Ask for everything; the text of a file to set up from, and the folder of its catalogue."""
+    document = tomlkit.document()
+    setup, edge, page = tomlkit.table(), tomlkit.table(), tomlkit.table()
+    sync, outbox = tomlkit.table(), tomlkit.table()
+    edge["camera"] = _camera()
+    edge["lan"] = click.confirm("May phones and computers in the local network open the page?")
+    if edge["lan"]:
+        edge["name"] = click.prompt("Name in the network, as in http://NAME.local:8080/", "shop")
+    page["name"] = click.prompt("The shop's name on the page", "", show_default=False)
+    languages = ["browser", *LANGUAGES]
+    language = click.prompt("The page's language", "browser", type=click.Choice(languages))
+    page["language"] = "" if language == "browser" else language
+    setup["screen"] = click.confirm("Show the page on this device's own screen?")
+    pin = click.prompt("The staff's PIN; empty for one that is made up", "", show_default=False)
+    setup["pin"] = pin or new_pin()
+    folder = Path.cwd()
+    kind = click.prompt(
+        "Where does the catalogue come from?", "none", type=click.Choice(CATALOGUES)
+    )
+    if kind == "stick":
+        bundle = Path(click.prompt("Its folder")).expanduser().absolute()
+        folder, setup["catalogue"] = bundle.parent, bundle.name
+    elif kind == "address":
+        sync["source"] = click.prompt("Its address, s3://BUCKET/PREFIX or file:///FOLDER")
+        root = Path(click.prompt("The owner's root.json")).expanduser().absolute()
+        folder, sync["root"] = root.parent, root.name
+    reports = click.prompt(
+        "Where do reports go?", "none", type=click.Choice(["none", "file", "mqtt"])
+    )
+    outbox["transport"] = reports
+    if reports == "mqtt":
+        outbox["endpoint"] = click.prompt("The broker's address")
+    for name, table in (
+        ("setup", setup),
+        ("edge", edge),
+        ("page", page),
+        ("sync", sync),
+        ("outbox", outbox),
+    ):
+        document[name] = table
+    if not pin:
+        click.echo(f"the staff's PIN is {setup['pin']}; it is shown only here")
+    return tomlkit.dumps(document), folder
+
+
+def _camera() -> str:
+    """Ask which camera; the stable name of one of this machine's, or an address."""
+    found = list_cameras()
+    for number, camera in enumerate(found, 1):
+        modes = ", ".join(str(mode) for mode in camera.modes[:3]) or camera.problem
+        click.echo(f"  {number}  {camera.name} ({camera.path}; {modes})")
+    answer: str = click.prompt(
+        "Which camera? A number, or an rtsp:// or http:// address", "1" if found else None
+    )
+    if answer.isdigit() and 1 <= int(answer) <= len(found):
+        camera = found[int(answer) - 1]
+        return f"/dev/v4l/by-id/{camera.stable_name}" if camera.stable_name else camera.path
+    return answer
+
+
+def _label(answers: Answers, identity: str, file: Path | None) -> None:
+    """Print the label, and keep it beside the file, or in the data folder."""
+    edge = answers.edge
+    scheme = "https" if edge.tls else "http"
+    host = f"{edge.network_name}.local" if edge.lan else "localhost"
+    addresses = [f"{scheme}://{host}:{edge.port}{edge.prefix}/"]
+    name = answers.page.name or edge.network_name
+    text = label(name, identity, addresses)
+    kept = ""
+    for folder in ([file.parent] if file is not None else []) + [answers.device.folder]:
+        try:
+            (folder / "label.html").write_text(text, encoding="utf-8")
+        except OSError:  # a stick may be read-only
+            continue
+        kept = f"; to print: {folder / 'label.html'}"
+        break
+    with suppress(VisualSearchError, UnicodeEncodeError):
+        click.echo(code_for_terminal(addresses[0]))
+    click.echo(f"{name}   {addresses[0]}   {identity}{kept}")

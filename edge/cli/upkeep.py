@@ -1,0 +1,84 @@
+"""``visual-search backup``, ``restore`` and ``report``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
+from edge.cli.doctor import examine
+from edge.setup import services
+from edge.upkeep.backup import back_up
+from edge.upkeep.backup import restore as restore_archive
+from edge.upkeep.report import write_report
+
+archive_argument = click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.command()
+@archive_argument
+@click.pass_obj
+def backup(config: Path | None, archive: Path) -> None:
+    """Write settings, identity and what staff taught into ARCHIVE.
+
+    The catalogue is not in it, because it comes again from where it came; nor are private keys.
+    The device may run meanwhile. Run it as root where the package is installed.
+
+    \b
+    Example:
+      sudo visual-search backup shop.tar.gz
+    """
+    device = load("device", DeviceSettings, config)
+    names = back_up(device, config_file(config) or SYSTEM_FILE, archive)
+    click.echo(f"{len(names)} files in {archive}: {', '.join(names)}")
+
+
+@click.command()
+@archive_argument
+@click.pass_obj
+def restore(config: Path | None, archive: Path) -> None:
+    """Put back what 'visual-search backup' wrote into ARCHIVE.
+
+    It takes the place of what is here. The services stop meanwhile. Two devices must not have one
+    identity: switch the old one off.
+
+    \b
+    Example:
+      sudo visual-search restore shop.tar.gz
+    """
+    device = load("device", DeviceSettings, config)
+    managed = services.present()
+    if managed:
+        services.stop()
+    try:
+        done = restore_archive(device, config_file(config) or SYSTEM_FILE, archive)
+    finally:
+        if managed:
+            services.start_again()
+    click.echo(f"{len(done.files)} files are back")
+    for key in done.missing:
+        click.echo(f"bring this private key, too, which no backup holds: {key}")
+
+
+@click.command()
+@click.argument(
+    "archive", type=click.Path(path_type=Path, dir_okay=False), required=False, default=None
+)
+@click.pass_obj
+def report(config: Path | None, archive: Path | None) -> None:
+    """Write how this device is into ARCHIVE, for whoever helps; without secrets.
+
+    No pictures are in it. It holds versions, the settings with *** in place of passwords, what the
+    doctor finds, states, the names and sizes of files, and the last lines of the journal.
+
+    \b
+    Example:
+      sudo visual-search report
+    """
+    archive = archive or Path(time.strftime("visual-search-report-%Y%m%d-%H%M%S.tar.gz"))
+    device = load("device", DeviceSettings, config)
+    names = write_report(device, config_file(config), examine(config), archive)
+    click.echo(f"{archive}: {', '.join(names)}")
+    click.echo("look into it before you send it: tar -xOzf " + str(archive))

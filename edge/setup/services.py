@@ -1,0 +1,58 @@
+"""The services of the package, where systemd runs them on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from catalog.core.errors import SurroundingsError
+
+RUNNING = Path("/run/systemd/system")
+UNIT = Path("/usr/lib/systemd/system/visual-search-edge.service")
+SERVICES = ("visual-search-edge.service", "visual-search-sync.service")
+KIOSK = "visual-search-kiosk.service"
+PATIENCE_S = 60.0
+
+
+def present() -> bool:
+    """Whether the services are installed here and systemd runs."""
+    return RUNNING.is_dir() and UNIT.exists()
+
+
+def stop() -> None:
+    """Stop the services, so that the camera and the port are free."""
+    _systemctl("stop", *SERVICES)
+
+
+def start(*, screen: bool) -> None:
+    """Start the services, now and at each boot; the screen's only where one is wanted."""
+    _systemctl("enable", "--now", "visual-search.target", *SERVICES)
+    _systemctl("enable" if screen else "disable", "--now", KIOSK)
+    if screen:
+        _systemctl("restart", KIOSK)
+
+
+def start_again() -> None:
+    """Start those services again that start at boot."""
+    _systemctl("start", "visual-search.target")
+
+
+def page_answers(port: int) -> str:
+    """Wait for the page; what is wrong, empty where it answers."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S):
+                return ""
+        except OSError as error:
+            if time.monotonic() > until:
+                return str(error)
+            time.sleep(0.2)
+
+
+def _systemctl(*arguments: str) -> None:
+    done = subprocess.run(["systemctl", "--quiet", *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SurroundingsError(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}")

@@ -1,0 +1,181 @@
+"""One archive of what makes this device itself, to put onto a new one.
+
+Inside it are the settings, the device's id, the staff's PIN as a hash, what staff taught, what the
+device learned, and public keys. The catalogue comes again from where it came; private keys stay
+where they are, and are named when the archive is restored.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from catalog.core import durable
+from catalog.core.errors import ContentError, ShelfError
+from catalog.core.settings import DeviceSettings
+from edge.setup.apply import give_to_owner
+
+FORMAT = 1
+LARGEST = 4 << 30  # bytes of one file in an archive
+STATE = ("staff-pin", "foreign-share.json", "judgements.db")
+PRIVATE_KEY = b"PRIVATE KEY-----"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was put back, and which private keys the settings name and are not here."""
+
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def back_up(device: DeviceSettings, settings_file: Path, archive: Path) -> list[str]:
+    """Write the archive, which only its owner can read; returns the names of what is in it.
+
+    The device may run meanwhile: databases are copied as they are at one moment.
+
+    Raises:
+        ShelfError: A file cannot be read, or the archive cannot be written.
+    """
+    names: list[str] = []
+    try:
+        with (
+            open(archive, "xb", opener=durable.private) as target,
+            tarfile.open(fileobj=target, mode="w:gz") as out,
+        ):
+            about = json.dumps({"format": FORMAT, "made": int(time.time())}).encode()
+            _add(out, "backup.json", about)
+            for name, content in _content(device, settings_file):
+                _add(out, name, content)
+                names.append(name)
+            target.flush()
+    except OSError as error:
+        raise ShelfError(f"{error.filename or archive}: {error.strerror}") from error
+    return names
+
+
+def restore(device: DeviceSettings, settings_file: Path, archive: Path) -> Restored:
+    """Put back what `back_up` wrote, in place of what is here.
+
+    Raises:
+        ContentError: It is no such archive, or holds what no backup holds; nothing was written.
+        ShelfError: A folder cannot be written.
+    """
+    found = dict(_read(archive))
+    places = {name: _place(name, device.folder, settings_file) for name in found}
+    try:
+        for name, content in found.items():
+            durable.make_private_folder(places[name].parent)
+            for ending in ("-wal", "-shm"):  # of the database that is replaced
+                places[name].with_name(places[name].name + ending).unlink(missing_ok=True)
+            durable.write(places[name], content, durable.PRIVATE)
+    except OSError as error:
+        raise ShelfError(f"{error.filename}: cannot be written: {error.strerror}") from error
+    give_to_owner(device.folder)
+    give_to_owner(settings_file.parent)
+    return Restored(tuple(found), tuple(_missing(settings_file)))
+
+
+def _content(device: DeviceSettings, settings_file: Path) -> Iterator[tuple[str, bytes]]:
+    """Everything that is backed up: its name in the archive, and its bytes."""
+    if settings_file.exists():
+        yield "settings/visual-search.toml", settings_file.read_bytes()
+        for file in sorted(settings_file.parent.iterdir()):
+            if settings_file.parent == Path("/etc") or file == settings_file or not file.is_file():
+                continue  # in /etc itself all else is the system's
+            content = file.read_bytes()
+            if PRIVATE_KEY not in content:
+                yield f"settings/{file.name}", content
+    if (device.folder / "device-id").exists():
+        yield "data/device-id", (device.folder / "device-id").read_bytes()
+    for path in [device.state / name for name in STATE] + _files(device.state / "taught"):
+        if path.is_file():
+            name = path.relative_to(device.folder).as_posix()
+            yield f"data/{name}", _bytes(path)
+    if (root := device.folder / "trust" / "root.json").exists():
+        yield "data/trust/root.json", root.read_bytes()
+
+
+def _files(folder: Path) -> list[Path]:
+    ending = ("-wal", "-shm", ".lock")
+    return sorted(path for path in folder.rglob("*") if not path.name.endswith(ending))
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a file; of a database, as it is at this moment."""
+    if path.suffix != ".db":
+        return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        source, target = sqlite3.connect(path), sqlite3.connect(copy)
+        try:
+            source.backup(target)
+        except sqlite3.Error as error:
+            raise ShelfError(f"{path}: cannot be read: {error}") from error
+        finally:
+            target.close()
+            source.close()
+        return copy.read_bytes()
+
+
+def _add(out: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+    out.addfile(entry, io.BytesIO(content))
+
+
+def _read(archive: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(archive, "r:gz") as source:
+            entries = source.getmembers()
+            if not entries or entries[0].name != "backup.json":
+                raise ContentError(f"{archive}: is no backup of a device")
+            for entry in entries:
+                content = source.extractfile(entry) if entry.isreg() else None
+                if content is None or entry.size > LARGEST:
+                    raise ContentError(f"{archive}: {entry.name} is in no backup of a device")
+                if entry.name == "backup.json":
+                    if json.loads(content.read()).get("format") != FORMAT:
+                        raise ContentError(f"{archive}: was made by a newer version")
+                    continue
+                yield entry.name, content.read()
+    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        raise ContentError(f"{archive}: is no backup of a device: {error}") from error
+
+
+def _place(name: str, data: Path, settings_file: Path) -> Path:
+    """Where a file of the archive belongs on this device."""
+    kind, *parts = PurePosixPath(name).parts
+    safe = bool(parts) and not name.startswith("/") and ".." not in parts
+    if safe and kind == "settings" and len(parts) == 1:
+        is_settings = parts[0] == "visual-search.toml"
+        return settings_file if is_settings else settings_file.parent / parts[0]
+    if (
+        safe
+        and kind == "data"
+        and (
+            parts in (["device-id"], ["trust", "root.json"])
+            or (parts[0] == "state" and (parts[1:2] == ["taught"] or "/".join(parts[1:]) in STATE))
+        )
+    ):
+        return data.joinpath(*parts)
+    raise ContentError(f"{name} is in no backup of a device")
+
+
+def _missing(settings_file: Path) -> Iterator[str]:
+    """The private keys that the settings name and that are not on this device."""
+    import tomllib
+
+    settings = tomllib.loads(settings_file.read_text()) if settings_file.exists() else {}
+    for section, key in (("device", "private_key"), ("edge", "key")):
+        named = settings.get(section, {}).get(key)
+        if named and not os.path.exists(os.path.expanduser(named)):
+            yield f"[{section}] {key}: {named}"

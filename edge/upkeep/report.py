@@ -1,0 +1,133 @@
+"""One archive for whoever helps: how this device is, without what is secret.
+
+Out of it stay PINs, private keys, certificates, pictures, what visitors wrote, and passwords: those
+of addresses, and all that stands in a setting whose name says that it is secret.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from catalog.core import durable
+from catalog.core.errors import ShelfError
+from catalog.core.findings import Finding
+from catalog.core.settings import DeviceSettings
+
+JOURNAL_LINES = 5000
+PATIENCE_S = 30
+STATE = ("edge.json", "sync.json")
+SECRET_KEY = re.compile(
+    r"(?i)^(\s*[\w.-]*(?:pin|pass|secret|token|private|key)[\w.-]*\s*=\s*).*$", re.M
+)
+USER_AND_PASSWORD = re.compile(r"(?<=//)[^/@\s'\"]+@")
+QUERY = re.compile(r"(?<=\?)[^\s'\"#]+")  # of an address; cameras take passwords there
+PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.S)
+
+
+def without_secrets(text: str) -> str:
+    """The text with `***` in place of what may be secret."""
+    text = PEM.sub("***", text)
+    text = SECRET_KEY.sub(r'\1"***"', text)
+    return QUERY.sub("***", USER_AND_PASSWORD.sub("***@", text))
+
+
+def write_report(
+    device: DeviceSettings,
+    settings_file: Path | None,
+    findings: Iterable[Finding],
+    archive: Path,
+    run: Callable[[list[str]], str] | None = None,
+) -> list[str]:
+    """Write the archive; returns the names of what is in it.
+
+    Args:
+        device: ``[device]``.
+        settings_file: The settings; None where there are none.
+        findings: What `visual-search doctor` found.
+        archive: Where to write it; only its owner can read it.
+        run: Runs a program of the system and returns what it printed.
+
+    Raises:
+        ShelfError: It cannot be written.
+    """
+    run = run or _run
+    parts = {
+        "about.json": json.dumps(
+            {
+                "version": version("visual-search"),
+                "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "system": " ".join(os.uname()),
+                "disk": dict(zip(("total", "used", "free"), _disk(device.folder), strict=True)),
+            },
+            indent=1,
+        ),
+        "doctor.json": json.dumps([asdict(finding) for finding in findings], indent=1),
+        "settings.toml": _text(settings_file) if settings_file is not None else "",
+        "files.txt": _files(device.folder),
+        "journal.txt": run(
+            ["journalctl", "--namespace", "visual-search", "--no-pager", "-n", str(JOURNAL_LINES)]
+        ),
+        "services.txt": run(["systemctl", "--no-pager", "--full", "status", "visual-search*"]),
+        "kernel.txt": run(["dmesg", "--level", "err,warn"]),
+        **{f"state/{name}": _text(device.state / name) for name in STATE},
+    }
+    try:
+        with (
+            open(archive, "xb", opener=durable.private) as target,
+            tarfile.open(fileobj=target, mode="w:gz") as out,
+        ):
+            for name, text in parts.items():
+                content = without_secrets(text).encode("utf-8", "replace")
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+                out.addfile(entry, io.BytesIO(content))
+    except OSError as error:
+        raise ShelfError(f"{archive}: {error.strerror}") from error
+    return list(parts)
+
+
+def _disk(folder: Path) -> tuple[int, int, int]:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return 0, 0, 0
+    return usage.total, usage.used, usage.free
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"{path}: {error.strerror}\n"
+
+
+def _files(folder: Path) -> str:
+    """Sizes and names of what is in the data folder."""
+    lines = []
+    for root, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(root, name)
+            try:
+                lines.append(f"{path.lstat().st_size:>12} {path.relative_to(folder)}")
+            except OSError:  # gone meanwhile
+                continue
+    return "\n".join(lines) + "\n"
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{command[0]}: {error}\n"
+    return (done.stdout + done.stderr).decode("utf-8", "replace")

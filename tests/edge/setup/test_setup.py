@@ -1,0 +1,191 @@
+"""`visual-search setup`: by questions, from one file, and sealed for cloning."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import SettingsError, VisualSearchError
+from catalog.core.findings import Finding
+from catalog.core.settings import DeviceSettings, device_id
+from edge.cli import setup as module
+from edge.setup.answers import read_answers
+from edge.setup.apply import label, seal
+from edge.web.staff.pin import StaffPin
+from visual_search.command import command
+
+PIN = "481526"
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A device without services, whose settings and data lie in this folder."""
+    monkeypatch.delenv("VISUAL_SEARCH_DEVICE__DATA_DIR", raising=False)
+    monkeypatch.setenv("VISUAL_SEARCH_CONFIG", str(tmp_path / "etc" / "visual-search.toml"))
+    monkeypatch.setattr("edge.setup.services.UNIT", tmp_path / "no-unit")
+    monkeypatch.setattr(module, "examine", lambda config: [Finding("camera", "ok", "it is there")])
+    monkeypatch.setattr(module, "list_cameras", list)
+    return tmp_path
+
+
+@pytest.fixture
+def stick(device: Path) -> Path:
+    folder = device / "stick"
+    folder.mkdir()
+    (folder / "root.json").write_text("{}")
+    (folder / "device.key").write_text("a key")
+    (folder / "device.pem").write_text("a certificate")
+    (folder / "visual-search.toml").write_text(
+        f"""
+# The shop at the corner.
+[setup]
+pin = "{PIN}"
+screen = true
+
+[device]
+data_dir = "{device / "data"}"
+certificate = "device.pem"
+private_key = "device.key"
+
+[edge]
+camera = "rtsp://user:secret@camera/stream"
+lan = true
+name = "corner"
+port = 8099
+
+[page]
+name = "Corner shop"
+language = "de"
+
+[sync]
+source = "s3://bucket/catalogues"
+root = "root.json"
+"""
+    )
+    return folder
+
+
+def run(*arguments: str | Path, answers: str = "") -> Result:
+    return CliRunner().invoke(command, ["setup", *map(str, arguments)], input=answers)
+
+
+def test_one_file_on_a_stick_sets_everything_up(stick: Path, device: Path) -> None:
+    done = run("--from", stick)
+    assert done.exit_code == 0, done.output
+    settings = device / "etc" / "visual-search.toml"
+    found = tomllib.loads(settings.read_text())
+    assert "setup" not in found
+    assert PIN not in settings.read_text()
+    assert found["edge"] == {
+        "camera": "rtsp://user:secret@camera/stream", "lan": True, "name": "corner",
+        "port": 8099, "kiosk": True,
+    }  # fmt: skip
+    assert "# The shop at the corner." in settings.read_text()
+    for section, key in (("sync", "root"), ("device", "certificate"), ("device", "private_key")):
+        file = Path(found[section][key])
+        assert file.read_text() == (stick / file.name).read_text()
+        assert file.parent == settings.parent
+    for file in settings.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    assert (settings.parent / "kiosk.env").read_text() == "PAGE=http://localhost:8099/\n"
+    StaffPin(device / "data" / "state").check(PIN, here=True)
+    assert "http://corner.local:8099/" in done.output
+    assert "it is there" in done.output
+    assert "secret" not in done.output
+    printed = (stick / "label.html").read_text()
+    assert "Corner shop" in printed
+    assert device_id(device / "data") in printed
+    assert "<svg" in printed
+
+
+def test_it_may_be_run_again(stick: Path, device: Path) -> None:
+    assert run("--from", stick).exit_code == 0
+    identity = device_id(device / "data")
+    file = stick / "visual-search.toml"
+    file.write_text(file.read_text().replace('"Corner shop"', '"Other shop"'))
+    assert run("--from", file).exit_code == 0
+    assert device_id(device / "data") == identity
+    assert "Other shop" in (device / "etc" / "visual-search.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (('lan = true', 'lan = "perhaps"'), r"visual-search.toml, \[edge\] lan: .*boolean"),
+        (('"root.json"', '"rot.json"'), r"\[sync\] root: there is no file .*rot.json"),
+        (("[page]", "[pages]"), r"no section \[pages\]; did you mean page\?"),
+        (("screen = true", "screens = true"), r"\[setup\] screens: Extra inputs"),
+        (("screen = true", 'catalogue = "shop"'), r"\[setup\] catalogue: .*shop is no bundle"),
+        (('"Corner shop"', "Corner shop"), r"not TOML"),
+        ((f'"{PIN}"', '"123456"'), "easy to guess"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_and_nothing_is_changed(
+    changed: tuple[str, str], message: str, stick: Path, device: Path
+) -> None:
+    file = stick / "visual-search.toml"
+    file.write_text(file.read_text().replace(*changed))
+    done = run("--from", stick)
+    assert isinstance(done.exception, VisualSearchError)
+    assert re.search(message, str(done.exception)), done.exception
+    assert not (device / "etc").exists()
+
+
+def test_an_absent_stick_is_named(device: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        read_answers(device / "stick" / "visual-search.toml", device)
+
+
+@pytest.mark.slow
+def test_the_catalogue_comes_from_the_stick(stick: Path, device: Path, small_bundle: Path) -> None:
+    shutil.copytree(small_bundle, stick / "shop.bundle")
+    file = stick / "visual-search.toml"
+    file.write_text(file.read_text().replace("[setup]", '[setup]\ncatalogue = "shop.bundle"'))
+    assert run("--from", stick).exit_code == 0
+    assert Shelf(device / "data" / "shelf").active() is not None
+
+
+def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    replies = ["http://camera/", "y", "counter", "My shop", "fr", "n", "", "none", "file"]
+    done = run(answers="".join(f"{reply}\n" for reply in replies))
+    assert done.exit_code == 0, done.output
+    found = tomllib.loads((device / "etc" / "visual-search.toml").read_text())
+    assert found["edge"] == {"camera": "http://camera/", "lan": True, "name": "counter"}
+    assert found["page"] == {"name": "My shop", "language": "fr"}
+    assert found["outbox"] == {"transport": "file"}
+    told = re.search(r"the staff's PIN is (\d{6})", done.output)
+    assert told is not None
+    StaffPin(device / "data" / "state").check(told[1], here=True)
+
+
+def test_a_sealed_device_has_no_identity(tmp_path: Path) -> None:
+    device = DeviceSettings(data_dir=tmp_path / "data")
+    first = device_id(device.folder)
+    StaffPin(device.state).set(PIN, replace=True)
+    (device.folder / "tls").mkdir()
+    (device.shelf / "versions").mkdir(parents=True)
+    (device.folder / "outbox.db").touch()
+    assert seal(device) == ["device-id", "outbox.db", "state", "tls"]
+    assert os.listdir(device.folder) == ["shelf"]
+    assert device_id(device.folder) != first
+
+
+def test_a_device_with_a_certificate_is_not_sealed(tmp_path: Path) -> None:
+    device = DeviceSettings(data_dir=tmp_path, certificate=Path("x.pem"), private_key=Path("x"))
+    device_id(device.folder)
+    with pytest.raises(VisualSearchError, match=r"certificate is set, and every clone"):
+        seal(device)
+    assert (tmp_path / "device-id").exists()
+
+
+def test_a_label_escapes_the_shops_name() -> None:
+    assert "<h1>A &lt;b&gt; &amp; C</h1>" in label("A <b> & C", "id", ["http://a.local:8080/"])

@@ -1,0 +1,184 @@
+"""`visual-search backup`, `restore` and `report`."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from catalog.core.errors import ContentError, ShelfError
+from catalog.core.findings import Finding
+from catalog.core.settings import DeviceSettings, device_id
+from edge.upkeep.backup import back_up, restore
+from edge.upkeep.report import without_secrets, write_report
+
+SETTINGS = """
+[device]
+private_key = "{folder}/device.key"
+[edge]
+camera = "rtsp://user:hunter2@camera/stream?token=hidden"
+"""
+
+
+class Device:
+    """A device's settings and data in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = folder / "etc" / "visual-search.toml"
+        self.section = DeviceSettings(data_dir=folder / "data")
+
+    @property
+    def taught(self) -> Path:
+        return self.section.state / "taught" / "taught.db"
+
+    def fill(self) -> str:
+        """Make all that a used device has; returns its id."""
+        identity = device_id(self.section.folder)
+        self.settings.parent.mkdir()
+        self.settings.write_text(SETTINGS.format(folder=self.settings.parent))
+        (self.settings.parent / "device.pem").write_text("-----BEGIN CERTIFICATE-----")
+        (self.settings.parent / "device.key").write_text("-----BEGIN PRIVATE KEY-----")
+        self.taught.parent.mkdir(parents=True)
+        (self.section.state / "staff-pin").write_text("a hash")
+        (self.section.state / "edge.json").write_text("{}")
+        (self.section.shelf / "versions").mkdir(parents=True)
+        (self.section.shelf / "versions" / "vectors.npy").write_bytes(b"large")
+        return identity
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Device:
+    return Device(tmp_path / "old")
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Device:
+    return Device(tmp_path / "new")
+
+
+def test_a_new_device_becomes_the_old_one(old: Device, new: Device, tmp_path: Path) -> None:
+    identity = old.fill()
+    writer = sqlite3.connect(old.taught)  # the device runs meanwhile
+    writer.execute("pragma journal_mode = wal")
+    writer.execute("create table items (title)")
+    writer.execute("insert into items values ('hex bolt')")
+    writer.commit()
+    archive = tmp_path / "shop.tar.gz"
+    names = back_up(old.section, old.settings, archive)
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    assert "data/device-id" in names
+    assert not [name for name in names if "shelf" in name or name.endswith((".key", "-wal"))]
+    done = restore(new.section, new.settings, archive)
+    assert set(done.files) == set(names)
+    assert done.missing == (f"[device] private_key: {old.settings.parent}/device.key",) or (
+        not done.missing  # the old folder is still on this machine
+    )
+    assert device_id(new.section.folder) == identity
+    assert new.settings.read_text() == old.settings.read_text()
+    assert (new.section.state / "staff-pin").read_text() == "a hash"
+    with sqlite3.connect(new.taught) as reader:
+        assert reader.execute("select title from items").fetchall() == [("hex bolt",)]
+    reader.close()
+    writer.close()
+
+
+def test_a_private_key_that_is_missing_is_named(old: Device, new: Device, tmp_path: Path) -> None:
+    old.fill()
+    back_up(old.section, old.settings, tmp_path / "a.tar.gz")
+    (old.settings.parent / "device.key").unlink()
+    done = restore(new.section, new.settings, tmp_path / "a.tar.gz")
+    assert done.missing == (f"[device] private_key: {old.settings.parent}/device.key",)
+
+
+def test_an_archive_is_never_overwritten(old: Device, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").touch()
+    with pytest.raises(ShelfError, match=r"a.tar.gz: File exists"):
+        back_up(old.section, old.settings, tmp_path / "a.tar.gz")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["data/../../etc/passwd", "/etc/passwd", "settings/a/b", "data/shelf/active", "other", "data",
+     "data/state/../device-id", "data/state/edge.json"],
+)  # fmt: skip
+def test_nothing_else_is_written(name: str, new: Device, tmp_path: Path) -> None:
+    archive = tmp_path / "a.tar.gz"
+    with tarfile.open(archive, "w:gz") as out:
+        for entry, content in (
+            ("backup.json", b'{"format": 1}'),
+            ("data/device-id", b"x"),
+            (name, b"x"),
+        ):
+            info = tarfile.TarInfo(entry)
+            info.size = len(content)
+            out.addfile(info, io.BytesIO(content))
+    with pytest.raises(ContentError, match="is in no backup"):
+        restore(new.section, new.settings, archive)
+    assert not new.folder.exists()
+
+
+def test_a_link_in_an_archive_is_refused(new: Device, tmp_path: Path) -> None:
+    archive = tmp_path / "a.tar.gz"
+    with tarfile.open(archive, "w:gz") as out:
+        info = tarfile.TarInfo("backup.json")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        out.addfile(info)
+    with pytest.raises(ContentError, match="is in no backup"):
+        restore(new.section, new.settings, archive)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00"])
+def test_what_is_no_archive_is_refused(content: bytes, new: Device, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(content)
+    with pytest.raises(ContentError, match="is no backup of a device"):
+        restore(new.section, new.settings, tmp_path / "a.tar.gz")
+
+
+def test_a_report_has_no_secrets(old: Device, tmp_path: Path) -> None:
+    old.fill()
+    asked: list[list[str]] = []
+
+    def run(arguments: list[str]) -> str:
+        asked.append(arguments)
+        return "opening rtsp://user:hunter2@camera/stream?token=hidden\n"
+
+    archive = tmp_path / "report.tar.gz"
+    finding = Finding("camera", "wrong", "rtsp://user:hunter2@camera/ is away")
+    names = write_report(old.section, old.settings, [finding], archive, run)
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    with tarfile.open(archive) as found:
+        assert found.getnames() == names
+        texts = {name: found.extractfile(name).read().decode() for name in names}  # type: ignore[union-attr]
+    whole = "\n".join(texts.values())
+    for secret in ("hunter2", "hidden", "a hash", "BEGIN", "user:"):
+        assert secret not in whole, secret
+    assert "rtsp://***@camera/stream?***" in texts["settings.toml"]
+    assert "shelf/versions/vectors.npy" in texts["files.txt"]
+    assert "large" not in whole
+    assert "is away" in texts["doctor.json"]
+    assert [arguments[0] for arguments in asked] == ["journalctl", "systemctl", "dmesg"]
+
+
+def test_a_report_is_made_of_what_is_there(new: Device, tmp_path: Path) -> None:
+    names = write_report(new.section, None, [], tmp_path / "r.tar.gz", lambda arguments: "")
+    assert "about.json" in names
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pin = 481526", 'pin = "***"'),
+        ('  broker_password="x" # old', '  broker_password="***"'),
+        ("-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY-----", "***"),
+        ("http://camera/?user=a&pass=b now", "http://camera/?*** now"),
+        ("rtsp://a:b@c/ and http://d:e@f/", "rtsp://***@c/ and http://***@f/"),
+        ("port = 8080", "port = 8080"),
+    ],
+)
+def test_what_is_secret(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
