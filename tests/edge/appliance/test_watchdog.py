@@ -123,7 +123,7 @@ def test_it_is_alive_while_frames_are_looked_at_or_the_camera_is_away(
     monkeypatch.setattr("edge.appliance.loop.time", clock)
     stopping = threading.Event()
     reader = Reader(script, stopping)
-    loop = RecognitionLoop(EdgeSettings(), reader, None)  # type: ignore[arg-type]
+    loop = RecognitionLoop(EdgeSettings.model_validate({}), reader, None)  # type: ignore[arg-type]
     loop.run(stopping, before_frame=pass_time)
     now -= STUCK_S + 1  # of the pass in which the script ended
     assert loop.is_alive() is alive
