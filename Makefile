@@ -42,6 +42,7 @@ VENV ?= .venv
 WHEELS ?= wheels
 WHEELHOUSE ?= wheelhouse
 WHEELHOUSES ?=
+WITH ?=
 RELEASE ?= build/release
 KEYS ?=
 PASSPHRASE_FILE ?=
@@ -208,10 +209,11 @@ device-wheels: $(VENV)/build
 	$(WHEEL) --wheel-dir $(WHEELS) .
 	@ls $(WHEELS)/*.whl
 
-# All that a device installs, with this machine's processor and Python.
+# All that a device installs, with this machine's processor and Python; WITH=streams: for RTSP cameras, too.
 wheelhouse: device-wheels
 	@rm -rf $(WHEELHOUSE)
 	$(WHEEL) --wheel-dir $(WHEELHOUSE) --require-hashes -r <(locks/only --not annoy)
+	$(if $(WITH),$(WHEEL) --wheel-dir $(WHEELHOUSE) --require-hashes -r locks/$(WITH).txt)
 	cp $(WHEELS)/*.whl $(WHEELHOUSE)
 	@du -sh $(WHEELHOUSE)
 

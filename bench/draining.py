@@ -32,8 +32,9 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image
 from edge.vision.recognizer import Recognizer
+from sync.outbox.database import FILE
 from sync.outbox.events import status
-from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto
 

@@ -27,9 +27,10 @@ case $step in
       exit 1
     fi
     rm -rf "$work/venv"
+    streams=$(compgen -G "$here/wheels/av-*.whl" >/dev/null && echo ,streams || true)
     "$python" -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-index \
-      --find-links "$here/wheels" "$(echo "$here"/wheels/visual_search-*.whl)[onnxruntime,greengrass,s3]"
+      --find-links "$here/wheels" "$(echo "$here"/wheels/visual_search-*.whl)[onnxruntime,greengrass,s3$streams]"
     "$program" --version
     ;;
   run)

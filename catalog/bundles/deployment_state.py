@@ -8,7 +8,6 @@ locked. The file and two of its keys keep older names: ``ledger.json``, ``declin
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -90,6 +89,8 @@ class DeploymentState(_Frozen):
 
 def validated_by(engine: str) -> str:
     """Say who validates here: the version, and the engine."""
+    from importlib.metadata import version  # slow to import, and seldom needed
+
     return f"{version('visual-search')}, {engine}"
 
 

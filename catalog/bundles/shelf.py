@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundles import validator
-from catalog.bundles.deployment_state import (
-    DeploymentState,
-    read_deployment_state,
-    write_deployment_state,
-)
+from catalog.bundles.deployment_state import DeploymentState, write_deployment_state
 from catalog.bundles.manifest import MANIFEST, read_manifest, verify
+from catalog.bundles.shelf_view import ShelfView
 from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfBusyError, ShelfError
 from catalog.core.locks import locked
@@ -45,33 +41,13 @@ class Activated:
     recall: float
 
 
-class Shelf:
+class Shelf(ShelfView):
     """The shelf in `folder` (``<data_dir>/shelf``)."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.versions = folder / "versions"
+        super().__init__(folder)
         self.incoming = folder / "incoming"
         self._scratch = folder / "scratch"
-
-    def active(self) -> Path | None:
-        """Return the folder of the active bundle, or None."""
-        return self._target("active")
-
-    def previous(self) -> Path | None:
-        """Return the folder of the bundle that was active before, or None."""
-        return self._target("previous")
-
-    def activation(self) -> int | None:
-        """Return a number that changes with every activation; None before the first."""
-        try:
-            return os.lstat(self.folder / "active").st_mtime_ns
-        except OSError:
-            return None
-
-    def state(self) -> DeploymentState:
-        """Read the deployment state."""
-        return read_deployment_state(self.folder)
 
     def activate(self, bundle: Path, engine: str = "auto") -> Activated:
         """Put a bundle on the shelf and make it the active one.
@@ -205,13 +181,6 @@ class Shelf:
         for name in ("active", "previous", "ledger.json"):
             for temporary in self.folder.glob(f".{name}.*"):  # see `durable`
                 temporary.unlink()
-
-    def _target(self, name: str) -> Path | None:
-        try:
-            target = self.versions / Path(os.readlink(self.folder / name)).name
-        except OSError:
-            return None
-        return target if target.is_dir() else None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

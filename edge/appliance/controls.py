@@ -15,7 +15,7 @@ from edge.appliance.supervisor import supervisor
 from edge.log_lines import LogLines
 from sync.catalogues import check_request
 from sync.catalogues.follower import ChannelFollower
-from sync.catalogues.run import is_running
+from sync.catalogues.status import is_running
 
 
 class Controls:
@@ -54,7 +54,7 @@ class Controls:
             raise SettingsError(
                 "no source of catalogues is set: [sync] source in the settings names it"
             )
-        if is_running(follower):
+        if is_running(follower.shelf):
             check_request.ask(self._state_folder)
             return "the device looks for a newer catalogue"
         with self._lock:

@@ -31,7 +31,8 @@ from edge.counters import CounterSnapshot
 from edge.sighting import Candidate, Sighting
 from sync.outbox import events
 from sync.outbox.clock import Moment, now
-from sync.outbox.outbox import FILE, Counters, Outbox
+from sync.outbox.database import FILE
+from sync.outbox.outbox import Counters, Outbox
 from sync.settings import OutboxSettings
 
 OTHERS = 3  # items beside the first

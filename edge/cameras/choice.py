@@ -29,7 +29,7 @@ def open_camera(source: str, settings: CameraSettings) -> Camera:
 
     Raises:
         CameraError: There is no such camera, or it cannot be opened.
-        MissingExtraError: A package that the simulated camera draws with is not installed.
+        MissingExtraError: A package that this kind of camera needs is not installed.
     """
     # OpenCV and FFmpeg would log some errors at every picture; our messages say the same.
     set_log_level(ERRORS)

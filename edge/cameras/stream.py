@@ -1,7 +1,8 @@
 """Cameras that send a video stream, which FFmpeg decodes: RTSP, video over HTTP, or a pipe.
 
 PyAV and not OpenCV gives access to FFmpeg here: OpenCV repeats the last picture for ever after the
-stream has changed its size, and does not say why a stream cannot be opened.
+stream has changed its size, and does not say why a stream cannot be opened. It is the extra
+`streams`; without it, importing this module raises a `MissingExtraError`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-import av
-import av.error
-from av.container import InputContainer
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-
+from catalog.core.errors import MissingExtraError
 from catalog.core.local_network import is_local
 from edge.cameras.address import CameraAddress
 from edge.cameras.base import MOST_PIXELS, CameraSettings, as_image
@@ -37,6 +33,15 @@ from edge.cameras.refusals import (
 )
 from edge.errors import CameraError
 from edge.sighting import Image
+
+try:
+    import av
+    import av.error
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+except ModuleNotFoundError as error:
+    raise MissingExtraError("a camera that sends a video stream", "streams") from error
 
 # Not those that name other addresses or files, as the playlists of HLS, DASH and concat do.
 FORMATS = (

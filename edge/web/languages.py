@@ -50,13 +50,12 @@ def sentences(language: str, *, of_scripts: bool = False) -> dict[str, str]:
     """
     if language == ENGLISH:
         return {}
-    from babel.messages.pofile import read_po  # here, because the settings are read without it
+    import polib  # here, because the settings are read without it
 
-    with (FOLDER / f"{language}.po").open("rb") as file:
-        messages = read_po(file, locale=language)
+    messages = polib.pofile(str(FOLDER / f"{language}.po"), encoding="utf-8")
     return {
-        str(message.id): str(message.string)
+        message.msgid: message.msgstr
         for message in messages
-        if message.id
-        and (not of_scripts or any(file.endswith(".js") for file, _ in message.locations))
+        if not message.obsolete
+        and (not of_scripts or any(file.endswith(".js") for file, _ in message.occurrences))
     }

@@ -29,6 +29,7 @@ from sync.catalogues.check_result import CheckResult, result_of
 from sync.catalogues.installer import ReleaseInstaller
 from sync.catalogues.probation import ProbationStatus, ProbationWatcher
 from sync.catalogues.pull import Puller
+from sync.catalogues.status import current_state, versions_on
 from sync.settings import SyncSettings
 from sync.stores.base import Store
 from sync.trust.opening import configured_store, configured_trust
@@ -93,7 +94,7 @@ class ChannelFollower:
 
     def state(self) -> SyncState:
         """The state file's content, with the versions that are on the shelf now."""
-        return read_sync_state(self._device.state).model_copy(update=self._versions())
+        return current_state(self._device.state, self.shelf)
 
     def check(
         self,
@@ -234,20 +235,6 @@ class ChannelFollower:
             f"({release.issued:%Y-%m-%d %H:%M}): set it; dates are held against the signature's"
         )
 
-    def _versions(self) -> dict[str, Version | str | None]:
-        state = self.shelf.state()
-
-        def version(folder: Path | None) -> Version | None:
-            if folder is None:
-                return None
-            return Version(bundle=folder.name, release=state.releases.get(folder.name))
-
-        return {
-            "active": version(self.shelf.active()),
-            "previous": version(self.shelf.previous()),
-            "pinned": state.pinned,
-        }
-
     def _save_state(self, **changes: object) -> SyncState:
         """Change the state file, under a lock: commands and ``sync run`` may do so together."""
         folder = self._device.state
@@ -255,7 +242,7 @@ class ChannelFollower:
             durable.make_private_folder(folder)
             with locked(folder / "sync.lock", wait=True):
                 former = read_sync_state(folder)
-                state = former.model_copy(update=changes | self._versions())
+                state = former.model_copy(update=changes | versions_on(self.shelf))
                 write_sync_state(folder, state)
                 return state
         except OSError as error:

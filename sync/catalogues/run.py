@@ -163,14 +163,3 @@ def run_lock(follower: ChannelFollower) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise unwritable(follower.shelf.folder, error) from error
-
-
-def is_running(follower: ChannelFollower) -> bool:
-    """Whether a ``sync run`` works on this device."""
-    try:
-        with locked(follower.shelf.folder / "run.lock"):
-            return False
-    except BlockingIOError:
-        return True
-    except OSError:  # the shelf does not exist yet
-        return False

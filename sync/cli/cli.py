@@ -17,7 +17,7 @@ COMMANDS = {
     "rollback": "sync.cli.device:rollback",
     "run": "sync.cli.device:run",
     "software": "sync.cli.software:software",
-    "status": "sync.cli.device:status",
+    "status": "sync.cli.status:status",
     "unpin": "sync.cli.device:unpin",
     "tail": "sync.cli.tail:tail",
 }

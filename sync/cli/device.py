@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -12,25 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from catalog.core.access import require_access
 from catalog.core.allocator import bound_memory
 from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.settings import DeviceSettings, load
-from catalog.core.state import UNPINNED
 from catalog.core.terminal import as_json, print_json
-from sync.trust.renewal import warning
+from sync.cli.status import version_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.core.state import SyncState, Version
+    from catalog.core.state import SyncState
     from sync.catalogues.follower import ChannelFollower
     from sync.catalogues.probation import ProbationStatus
-    from sync.outbox.outbox import Counters
-    from sync.settings import SyncSettings
 
 PROBATION_CHECK_S = 0.5  # between two checks of the appliance
 DRAIN_S = 60.0  # for reporting what waits in the outbox
@@ -124,41 +116,6 @@ def once(config: Path | None, source: str | None, *, as_json: bool) -> None:
 @click.command()
 @as_json
 @click.pass_obj
-def status(config: Path | None, *, as_json: bool) -> None:
-    """Say which versions are here, and how the last check went.
-
-    \b
-    Examples:
-      visual-search sync status
-      visual-search sync status --json
-    """
-    from sync.catalogues.run import is_running
-
-    follower = _follower(config)
-    device = load("device", DeviceSettings, config)
-    require_access(device.state)
-    require_access(device.shelf)
-    state, running, counters = follower.state(), is_running(follower), _counters(config)
-    if as_json:
-        outbox = None if counters is None else asdict(counters)
-        warned = warning(state.expires_at, state.ends, datetime.now(UTC))
-        more = {"running": running, "outbox": outbox, "warning": warned}
-        print_json(state.model_dump(mode="json") | more)
-        return
-    table = Table(box=None, show_header=False)
-    for name, value in _rows(state, follower.settings, datetime.now(UTC), running=running):
-        table.add_row(name, escape(value))
-    if counters is not None:
-        table.add_row("reports", f"{counters.length} wait, {counters.acknowledged} acknowledged")
-        if counters.last_error:
-            error = f"{counters.last_error} ({counters.last_error_at})"
-            table.add_row("last trouble", escape(error))
-    Console().print(table)
-
-
-@click.command()
-@as_json
-@click.pass_obj
 def rollback(config: Path | None, *, as_json: bool) -> None:
     """Go back to the version before the active one.
 
@@ -236,16 +193,6 @@ def _follower(
     return ChannelFollower.from_settings(config, source, publish)
 
 
-def _counters(config: Path | None) -> Counters | None:
-    """The counters of the outbox; None where there is no outbox yet."""
-    from sync.cli.outbox import read_counters
-
-    try:
-        return read_counters(config)
-    except VisualSearchError:
-        return None
-
-
 def _drain(config: Path | None) -> None:
     """Report what waits in the outbox; an error is shown, and does not fail the command."""
     from sync.reports.wiring import open_reporter
@@ -283,59 +230,6 @@ def _show(state: SyncState, *, as_json: bool) -> None:
     if as_json:
         print_json(state.model_dump(mode="json"))
     else:
-        click.echo(f"active: {_version(state.active)}")
+        click.echo(f"active: {version_name(state.active)}")
         if state.pinned:
             click.echo(f"pinned: {state.pinned}")
-
-
-def _rows(
-    state: SyncState, settings: SyncSettings, now: datetime, *, running: bool
-) -> list[tuple[str, str]]:
-    rows = [
-        ("active", _version(state.active)),
-        ("previous", _version(state.previous)),
-        ("pinned", state.pinned or "none"),
-        ("source", _source(state, settings)),
-        ("newest", _version(state.newest)),
-    ]
-    if state.checked_at is None:
-        rows.append(("last check", "never"))
-    else:
-        rows.append(("last check", f"{_time(state.checked_at)}, {_megabytes(state.bytes_fetched)}"))
-        is_unpinned = state.message == UNPINNED
-        rows.append(("outcome", UNPINNED if is_unpinned else f"{state.outcome}: {state.message}"))
-    rows.append(("fetched", f"{_megabytes(state.bytes_fetched_ever)} in all"))
-    if running and state.next_check_at is not None:
-        rows.append(("next check", _time(state.next_check_at)))
-    else:
-        rows.append(("next check", "when it is asked for: visual-search sync run is not running"))
-    if state.expires_at is not None:
-        until = f"until {state.expires_at:%Y-%m-%d}"
-        warned = warning(state.expires_at, state.ends, now)
-        rows.append(("signatures", f"{until}, {warned}" if warned else until))
-    if state.clock:
-        rows.append(("clock", state.clock))
-    return rows
-
-
-def _source(state: SyncState, settings: SyncSettings) -> str:
-    """Where the last check looked; before the first one, where the settings say."""
-    if state.source:
-        return f"{state.source}, channel {state.channel}"
-    if settings.source:
-        return f"{settings.source}, channel {settings.channel}, not checked yet"
-    return "none: [sync] source is not set"
-
-
-def _version(version: Version | None) -> str:
-    if version is None:
-        return "none"
-    return version.bundle + (f" (release {version.release})" if version.release else "")
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.2f} MB"

@@ -16,16 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.core import durable
-from catalog.core.access import require_access
 from catalog.core.errors import SurroundingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from sync.errors import NoOutboxError
 from sync.outbox import rows
-from sync.outbox.clock import now
+from sync.outbox.counters import opened, read_counters
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.outbox import FILE, Counters, StoredEvent
+from sync.outbox.outbox import Counters, StoredEvent
 from sync.outbox.reading import read_oldest
 from sync.outbox.rows import Position
 from sync.reports.transports.choice import choose
@@ -48,7 +47,7 @@ def outbox(context: click.Context, *, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    counters = read_counters(context.obj)
+    counters = read_counters(_device(context.obj))
     if as_json:
         print_json(asdict(counters))
     else:
@@ -71,7 +70,7 @@ def export(config: Path | None, file: Path, *, remove: bool, as_json: bool) -> N
       visual-search sync outbox export events.jsonl
       visual-search sync outbox export /media/stick/device-7.jsonl --remove
     """
-    with _opened(config) as database:
+    with opened(_device(config)) as database:
         number = _export(database, file, remove=remove)
     if as_json:
         print_json({"file": str(file), "events": number, "removed": remove})
@@ -80,20 +79,10 @@ def export(config: Path | None, file: Path, *, remove: bool, as_json: bool) -> N
         click.echo(f"{file}: {number} events, {left}")
 
 
-def read_counters(config: Path | None) -> Counters:
-    """Read the state of the outbox.
-
-    Raises:
-        SurroundingsError: There is no outbox yet, or it cannot be read.
-    """
-    with _opened(config) as database:
-        return database.read(lambda connection: rows.counters(connection, now()))
-
-
 def outbox_findings(config: Path | None) -> Iterator[Finding]:
     """What the doctor commands say of the outbox; nothing where there is none yet."""
     try:
-        counters = read_counters(config)
+        counters = read_counters(_device(config))
     except NoOutboxError:
         return
     except VisualSearchError as error:
@@ -114,19 +103,8 @@ def outbox_findings(config: Path | None) -> Iterator[Finding]:
         yield Finding("outbox", "note", message, "visual-search sync outbox")
 
 
-@contextmanager
-def _opened(config: Path | None) -> Iterator[OutboxDatabase]:
-    folder = load("device", DeviceSettings, config).folder
-    require_access(folder)
-    if not (folder / FILE).exists():
-        raise NoOutboxError(
-            f"{folder / FILE}: there is no outbox yet; 'visual-search edge run' makes it"
-        )
-    database = OutboxDatabase(folder / FILE)
-    try:
-        yield database
-    finally:
-        database.close()
+def _device(config: Path | None) -> DeviceSettings:
+    return load("device", DeviceSettings, config)
 
 
 def _export(database: OutboxDatabase, file: Path, *, remove: bool) -> int:

@@ -32,6 +32,7 @@ from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
 from sync.outbox.wal import read_log
 
+FILE = "outbox.db"  # in the data folder
 BUSY_S = 5.0  # how long to wait for another writer
 CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
 FORMAT = 1

@@ -26,9 +26,8 @@ from sync.outbox.rows import Counters, StoredEvent
 from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
-__all__ = ["FILE", "REASONS", "Counters", "Outbox", "StoredEvent", "Ticket"]
+__all__ = ["REASONS", "Counters", "Outbox", "StoredEvent", "Ticket"]
 
-FILE = "outbox.db"  # in the data folder
 POLL_S = 0.5  # between two checks for events of another process
 COUNTERS_TIMEOUT_S = 2.0  # while another thread reads the counters
 MAX_PENDING_S = 30.0  # that counts wait for a transaction

@@ -10,8 +10,9 @@ from pathlib import Path
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, device_id, load
 from catalog.core.state import SyncState
+from sync.outbox.database import FILE
 from sync.outbox.events import status
-from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
 
 PublishState = Callable[[SyncState], object]

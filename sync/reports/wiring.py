@@ -12,7 +12,8 @@ from typing import Any
 
 from catalog.bundles.shelf import Shelf
 from catalog.core.settings import DeviceSettings, device_id, load
-from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.database import FILE
+from sync.outbox.outbox import Outbox
 from sync.reports.remote_commands import CommandHandler
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics

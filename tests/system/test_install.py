@@ -80,8 +80,9 @@ def declared() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("test", "test"), ("demo", "onnxruntime demo"), ("docs", "docs"), ("mxnet", "mxnet"),
-     ("pretrained", "onnxruntime demo pretrained"), ("device", "onnxruntime greengrass s3 xlsx")],
+    [("test", "test"), ("demo", "onnxruntime demo streams"), ("docs", "docs"), ("mxnet", "mxnet"),
+     ("pretrained", "onnxruntime demo pretrained"), ("device", "onnxruntime greengrass s3 xlsx"),
+     ("streams", "streams")],
 )  # fmt: skip
 def test_a_lock_has_what_is_declared(lock: str, extras: str) -> None:
     """Else run `make lock`."""
@@ -90,7 +91,7 @@ def test_a_lock_has_what_is_declared(lock: str, extras: str) -> None:
     for name, version in re.findall(r"^([a-z0-9-]+)(?:\[.*\])?==(\S+)", text, re.M):
         pinned.setdefault(name, []).append(version)
     named = declared()
-    base = [] if lock == "mxnet" else named[""]  # it lies over the packages of the tests
+    base = [] if lock in ("mxnet", "streams") else named[""]  # others have the base
     for line in [*base, *(line for extra in extras.split() for line in named[extra])]:
         wanted = Requirement(line)
         versions = pinned.get(canonicalize_name(wanted.name))

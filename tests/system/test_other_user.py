@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sync.outbox.database import FILE
 from sync.outbox.events import status
-from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
 from tests.conftest import COMMAND
 

@@ -35,8 +35,9 @@ from edge.vision.picture_search import Observation
 from edge.vision.verdict import Decision
 from edge.web.app import create_app
 from edge.web.documents import sighting_document
+from sync.outbox.database import FILE
 from sync.outbox.events import VERBATIM
-from sync.outbox.outbox import FILE, Counters, Outbox
+from sync.outbox.outbox import Counters, Outbox
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
 from tests.edge.appliance.test_appliance import free_port, until

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from sync.outbox.database import FILE
 from sync.outbox.events import Event, Heartbeat, Item, Sighting, Timings, features, message, status
-from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.outbox import Outbox
 from sync.reports.reporter import Reporter
 from sync.reports.topics import SAMPLE, Topics
 from sync.reports.transports.base import TransportCallbacks

@@ -394,7 +394,7 @@ def test_a_bundle_that_crashes_the_validator_is_rejected_once(
     assert "is not tried again" in refused(following, again, "rejected")
     assert again.bytes_fetched == 0
     assert bad.bundle in following.shelf.state().rejected
-    monkeypatch.setattr("catalog.bundles.deployment_state.version", lambda name: "99.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
     assert following.shelf.state().rejection(bad.bundle, "auto") is None, (
         "a newer program may know it"
     )

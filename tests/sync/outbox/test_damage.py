@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from sync.outbox.clock import Moment
-from sync.outbox.database import OutboxDatabase
+from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.events import Event, message, status
-from sync.outbox.outbox import FILE, Outbox
+from sync.outbox.outbox import Outbox
 from sync.outbox.rows import (
     RenderedEvent,
     append,
@@ -26,7 +26,8 @@ from sync.outbox.rows import (
     shrink,
     unreported_drops,
 )
-from sync.outbox.wal import FRAME, HEADER, read_log
+from sync.outbox.wal import HEADER, read_log
+from sync.outbox.wal_frames import FRAME
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
 from tests.proofs.damage.run import Written, flip, identity, report, write
