@@ -7,15 +7,28 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from catalog.core.errors import ContentError, SettingsError
+from catalog.core.settings import Section
 from edge.appliance.supervisor import supervisor
 from edge.log_lines import LogLines
+from edge.settings import EdgeSettings
+from edge.shop_settings import ShopSettings
+from edge.web.page_settings import PageSettings
 from sync.catalogues import check_request
 from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.status import is_running
+
+SETTINGS = (  # those that a shop changes on its page
+    "edge.camera",
+    "page.name",
+    "page.welcome",
+    "page.accent",
+    "page.language",
+    "edge.foreign_share",
+)
 
 
 class Controls:
@@ -26,15 +39,27 @@ class Controls:
         state_folder: The state folder.
         log_lines: The log of this process.
         follows: Whether the device shows the catalogue of its shelf.
+        fixed: What the command line decides of the settings, by their names.
+
+    Raises:
+        SettingsError: A setting is wrong.
     """
 
     def __init__(
-        self, config: Path | None, state_folder: Path, log_lines: LogLines, *, follows: bool
+        self,
+        config: Path | None,
+        state_folder: Path,
+        log_lines: LogLines,
+        *,
+        follows: bool,
+        fixed: Mapping[str, str] | None = None,
     ) -> None:
         self.restarts = False  # True once a restart was asked for
         self.supervisor = supervisor()
         self._config, self._state_folder = config, state_folder
         self._log_lines, self._follows = log_lines, follows
+        models: dict[str, type[Section]] = {"edge": EdgeSettings, "page": PageSettings}
+        self.settings = ShopSettings(config, state_folder, models, SETTINGS, fixed or {})
         self._check: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 

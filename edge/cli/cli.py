@@ -113,7 +113,13 @@ def run(
             OnAddresses(print_addresses, print_announced),
             recorder,
             look,
-            Controls(config, device.state, log_lines, follows=bundle is None),
+            Controls(
+                config,
+                device.state,
+                log_lines,
+                follows=bundle is None,
+                fixed={} if camera is None else {"edge.camera": "the command line"},
+            ),
         )
 
 

@@ -26,6 +26,7 @@ from edge.web.security import protect
 from edge.web.staff.access import Access
 from edge.web.staff.controls import Controls
 from edge.web.staff.pin import StaffPin
+from edge.web.staff.settings import SettingsRoutes
 from edge.web.staff.status import add_status
 from edge.web.staff.teach import Teach
 from edge.web.streams import Streams, add_streams
@@ -92,6 +93,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
     add_status(app, appliance, state_folder)
     Teach(appliance).add_to(app)
     Controls(appliance, controls).add_to(app)
+    SettingsRoutes(controls.settings if controls is not None else None).add_to(app)
 
     def add_last_slash() -> Response | None:
         """Send /search to /search/, which the page's relative addresses need."""

@@ -11,6 +11,7 @@ from catalog.bundles.items import Item, Photo
 from edge.counters import CounterSnapshot
 from edge.latest import Latest
 from edge.live import LivePicture
+from edge.shop_settings import ShopSettings
 from edge.sighting import Box, Image, Judgement, Sighting
 from edge.taught.taught import Taught
 
@@ -123,6 +124,11 @@ class DeviceControls(Protocol):
     Each method but `log_lines` returns what was done, as a sentence, and raises a
     `VisualSearchError` that says why it cannot be done.
     """
+
+    @property
+    def settings(self) -> ShopSettings:
+        """The settings that a shop changes."""
+        ...
 
     @property
     def supervisor(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ import numpy as np
 
 from catalog.bundles.bundle import Bundle
 from edge.appliance.appliance import Appliance
+from edge.appliance.controls import Controls
 from edge.errors import CameraError
+from edge.log_lines import LogLines
 from edge.settings import EdgeSettings
 from edge.sighting import Image
 from edge.web.app import create_app
@@ -84,7 +87,11 @@ def taught_device(bundle: Path, folder: Path) -> Iterator[TaughtDevice]:
         state_folder=folder,
         opener=lambda *_: hand,
     )
-    server = Server(create_app(appliance, state_folder=folder), "127.0.0.1", 0, appliance.stopping)
+    lines = LogLines()
+    logging.getLogger("edge").addHandler(lines)
+    controls = Controls(folder / "device.toml", folder, lines, follows=False)
+    app = create_app(appliance, state_folder=folder, controls=controls)
+    server = Server(app, "127.0.0.1", 0, appliance.stopping)
     thread = threading.Thread(target=server.serve)
     appliance.start()
     thread.start()
@@ -98,3 +105,4 @@ def taught_device(bundle: Path, folder: Path) -> Iterator[TaughtDevice]:
         appliance.stop()
         server.close()
         thread.join(WAIT)
+        logging.getLogger("edge").removeHandler(lines)

@@ -5,6 +5,7 @@ import { lockDown } from "./kiosk.js";
 import { DeviceCard } from "./staff-device.js";
 import { StaffLink } from "./staff-link.js";
 import { LooksCard } from "./staff-looks.js";
+import { SettingsCard } from "./staff-settings.js";
 import { TaughtCard } from "./staff-taught.js";
 import { TeachCard } from "./staff-teach.js";
 
@@ -18,6 +19,7 @@ const cards = [
   new TeachCard(link, { onSaved: () => taught.renew() }),
   new LooksCard(link, { onJudged: () => taught.renew() }),
   taught,
+  new SettingsCard(link),
   new DeviceCard(link),
 ];
 let setsPin = false;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +142,37 @@ def test_the_first_pin_is_chosen_on_the_device(
     expect(page.get_by_role("alert").filter(has_text="easy to guess")).to_be_visible()
     enter(page, device)
     expect(page.get_by_role("heading", name="Teach a thing")).to_be_visible()
+
+
+def test_settings_are_changed_and_undone_and_the_log_is_read(
+    device: TaughtDevice, page: Page
+) -> None:
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    settings = page.locator("#settings")
+    name = settings.get_by_label(re.compile("^The shop"))
+    name.fill("Corner <shop>")
+    settings.get_by_label("Language").select_option("ja")
+    settings.get_by_label(re.compile("colour$")).fill("green")
+    settings.get_by_role("button", name="Save").click()
+    expect(settings.get_by_role("alert")).to_contain_text("'green' is not a colour")
+    settings.get_by_label(re.compile("colour$")).fill("#123456")
+    settings.get_by_label("Of 100 things shown").fill("35")
+    settings.get_by_role("button", name="Save").click()
+    expect(settings.get_by_role("status")).to_contain_text("counts when the device starts again")
+    settings.get_by_role("button", name="Restart now").click()
+    expect(settings.get_by_role("alert")).to_contain_text("Nothing would start this program again")
+    page.reload()
+    expect(name).to_have_value("Corner <shop>")
+    expect(settings.get_by_label("Of 100 things shown")).to_have_value("35")
+    settings.get_by_role("button", name="Undo").click()
+    expect(name).to_have_value("")
+    card = page.locator("#device")
+    card.get_by_role("button", name="Camera again").click()
+    expect(card.get_by_role("status")).to_have_text("The camera is opened again.")
+    go_back = card.get_by_role("button", name="Go back")
+    go_back.click()
+    card.get_by_role("button", name="To the one before").click()
+    expect(card.get_by_role("status")).to_contain_text("a bundle of its own")
+    page.get_by_text("The log").click()
+    expect(page.locator("#log-lines")).to_contain_text("is opened again")

@@ -1,0 +1,126 @@
+// The card of the settings that a shop changes.
+
+import { byId, make } from "./dom.js";
+
+const SETTINGS = "api/staff/settings";
+
+export class SettingsCard {
+  #link;
+  #shown = {}; // the values that the device has, by the settings' names
+
+  constructor(link) {
+    this.#link = link;
+    byId("settings-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#ask("POST", "Saved.", this.#changes());
+    });
+    byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", "The last change is undone."));
+    byId("settings-restart").addEventListener("click", () => this.#restart());
+  }
+
+  show(entered) {
+    byId("settings").hidden = !entered;
+    if (entered) this.#ask("GET", "");
+  }
+
+  async #ask(method, done, content = undefined) {
+    byId("settings-wrong").hidden = true;
+    try {
+      this.#draw(await this.#link.ask(method, SETTINGS, content), done);
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  #draw({ settings, needs_restart, can_undo, file }, done) {
+    this.#shown = Object.fromEntries(settings.map(({ name, value }) => [name, value]));
+    byId("settings-fields").replaceChildren(...settings.map((setting) => field(setting)));
+    byId("settings-undo").hidden = !can_undo;
+    byId("settings-restart").hidden = !needs_restart;
+    const later = needs_restart ? "What was changed counts when the device starts again." : "";
+    byId("settings-done").textContent = [done, later].filter(Boolean).join(" ");
+    byId("settings-done").hidden = !done && !later;
+    byId("settings-form").title = file;
+  }
+
+  // The values that differ from the device's.
+  #changes() {
+    const changes = {};
+    for (const input of byId("settings-fields").querySelectorAll("input, select")) {
+      const former = this.#shown[input.name];
+      const value = valueOf(input, former);
+      if (!input.disabled && value !== former) changes[input.name] = value;
+    }
+    return changes;
+  }
+
+  async #restart() {
+    try {
+      const { message } = await this.#link.ask("POST", "api/staff/action", { action: "restart" });
+      byId("settings-done").textContent = message;
+      byId("settings-done").hidden = false;
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  #complain(error) {
+    byId("settings-wrong").textContent = error.message;
+    byId("settings-wrong").hidden = false;
+  }
+}
+
+const LANGUAGES = { "": "The browser’s", en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
+const FIELDS = { // the label of each setting, and what helps to fill it in
+  "edge.camera": ["Camera", "/dev/video0, or an address as rtsp://…"],
+  "page.name": ["The shop’s name", "Visual search"],
+  "page.welcome": ["The first sentence while nobody is there", ""],
+  "page.accent": ["The page’s colour", "#1f5c57"],
+  "page.language": ["Language", ""],
+  "edge.foreign_share": ["Of 100 things shown, so many are not ours", ""],
+};
+
+function field({ name, value, fixed_by }) {
+  const [label, example] = FIELDS[name] ?? [name, ""];
+  const input = name === "page.language" ? select(LANGUAGES, value) : make("input");
+  input.name = name;
+  input.id = `setting-${name}`;
+  if (typeof value === "boolean") {
+    input.type = "checkbox";
+    input.checked = value;
+  } else if (typeof value === "number") {
+    input.type = "number";
+    input.step = "any";
+    input.value = name.endsWith("_share") ? Math.round(value * 1000) / 10 : value;
+  } else {
+    input.value = value;
+    if (example) input.placeholder = example;
+  }
+  const words = make("label", "", label);
+  words.htmlFor = input.id;
+  const row = make("div", "", words, input);
+  if (fixed_by) {
+    input.disabled = true;
+    row.append(make("p", "soft", `Set by ${fixed_by}.`));
+  }
+  return row;
+}
+
+// What an input says, of the kind that the setting has.
+function valueOf(input, former) {
+  if (typeof former === "boolean") return input.checked;
+  if (typeof former !== "number") return input.value.trim();
+  const shown = Number(input.value);
+  return input.name.endsWith("_share") ? shown / 100 : shown;
+}
+
+function select(choices, chosen) {
+  const made = make("select");
+  for (const [value, words] of Object.entries(choices)) {
+    const option = make("option", "", words);
+    option.value = value;
+    option.selected = value === chosen;
+    made.append(option);
+  }
+  return made;
+}
