@@ -59,6 +59,7 @@ setup(
         "edge.appliance",
         "edge.cameras",
         "edge.cli",
+        "edge.history",
         "edge.setup",
         "edge.simulator",
         "edge.taught",

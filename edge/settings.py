@@ -128,6 +128,9 @@ class EdgeSettings(Section):
     show_address: bool = True  # on the device's own screen, with `lan`
     read_text: Literal["off", "when unsure", "always"] = "when unsure"  # with the extra `text`
     foreign_share: float = Field(0.2, ge=0.01, le=0.9)  # of what is shown: not in the catalogue
+    keep_looks: bool = False  # pictures of what was shown, for the staff's history
+    looks_days: float = Field(30.0, gt=0, le=365)
+    looks_mb: float = Field(200.0, ge=1, le=100_000)
     exact: bool = False  # search every vector instead of the Annoy index
 
     @model_validator(mode="after")

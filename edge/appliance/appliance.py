@@ -15,6 +15,8 @@ import cv2
 from catalog.bundles.bundle import Bundle
 from catalog.core.errors import VisualSearchError
 from catalog.core.state import Phase, SyncState, read_sync_state
+from catalog.core.vectors import normalised
+from catalog.recognition.bursts import unlike_of
 from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.judgements import Judgements
 from edge.appliance.loop import RecognitionLoop
@@ -25,6 +27,9 @@ from edge.appliance.waiting import waiting_for
 from edge.cameras import Camera, CameraReader, CameraSettings, CameraState, open_camera
 from edge.counters import CounterSnapshot
 from edge.errors import NoCatalogueError
+from edge.history.missing import Group, group_missing
+from edge.history.recorder import open_history
+from edge.history.store import Retention
 from edge.settings import EdgeSettings
 from edge.sighting import Box, Image, Judgement, Sighting
 from edge.taught.taught import open_taught
@@ -37,6 +42,8 @@ CAMERA_MOVES = (
     "This camera moves: the device cannot learn the empty counter, and searches what stands out. "
     "Fix the camera firmly."
 )
+ALIKE = 0.5  # of the way from the similarity of unlike things to 1: looks of one thing
+MOST_UNNAMED = 2000  # of the newest sightings that are grouped
 WAITING_S = 0.5  # between two looks at what the device waits for
 
 log = logging.getLogger(__name__)
@@ -79,9 +86,11 @@ class Appliance:
         self._learner = ShareLearner(state_folder, settings.foreign_share)
         self._judgements = Judgements(state_folder) if state_folder is not None else None
         self.taught = open_taught(state_folder)
+        retention = Retention(settings.keep_looks, settings.looks_days, settings.looks_mb)
+        self.history = open_history(state_folder, retention)
         hearing = (self.taught.collector.observed,) if self.taught is not None else ()
         self._loop = RecognitionLoop(
-            settings, self._reader, bundle, recorder, text, self._learner, *hearing
+            settings, self._reader, bundle, recorder, text, self._learner, self.history, *hearing
         )
         self._join_taught(bundle)
         self.latest = self._loop.latest
@@ -142,6 +151,8 @@ class Appliance:
         self._write_phase("stopped", self._bundle_id())
         if self._recorder is not None:
             self._recorder.stop()
+        if self.history is not None:
+            self.history.stop()
 
     def camera(self) -> CameraStatus:
         """How the camera is now."""
@@ -188,6 +199,24 @@ class Appliance:
         self._learner.judge(judgement)
         self._loop.counters.count_judgement(judgement.verdict)
         self._keep_look(judgement)
+
+    def missing(self) -> list[Group]:
+        """What people showed and the device could not name, the most often asked for first.
+
+        Raises:
+            NoCatalogueError: No bundle is open.
+            ShelfError: The history cannot be read.
+        """
+        if self.history is None:
+            return []
+        bundle, history = self.catalogue, self.history.history
+        unlike = unlike_of(bundle.manifest.calibration.burst_similarity)
+        return group_missing(
+            history.unnamed(MOST_UNNAMED),
+            history.unnamed_looks(bundle.featurizer.network_id, MOST_UNNAMED),
+            lambda raw: bundle.featurizer.vectors(normalised(raw)),
+            unlike + ALIKE * (1 - unlike),
+        )
 
     def look_again(self) -> None:
         """Look anew at what lies before the camera."""

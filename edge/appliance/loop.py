@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import uuid6
+from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
@@ -18,6 +20,7 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.share_learner import ShareLearner, lineage
 from edge.cameras import CameraReader
 from edge.counters import ApplianceCounters
+from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture, Outline
 from edge.settings import EdgeSettings
@@ -53,6 +56,7 @@ class RecognitionLoop:
         recorder: Records each sighting and the network's output; None to record nothing.
         text: Reads the words on things.
         learner: Learns the share of foreign things; by default one that keeps nothing.
+        history: Keeps each sighting for the staff; None to keep none.
         on_observation: Called with each analysed frame and what was observed, before that is told.
     """
 
@@ -64,6 +68,7 @@ class RecognitionLoop:
         recorder: EventRecorder | None = None,
         text: TextReading = NO_READING,
         learner: ShareLearner | None = None,
+        history: HistoryRecorder | None = None,
         on_observation: Callable[[Frame, Observation], None] = lambda frame, observation: None,
     ) -> None:
         self.latest = Latest()
@@ -78,6 +83,8 @@ class RecognitionLoop:
         self._learner = learner or ShareLearner(None, settings.foreign_share)
         self._learner.use(lineage(bundle))
         self._recognizer.foreign_share = self._learner.share
+        self._history = history
+        self._features: NDArray[np.float32] | None = None  # of what lies there
         self._on_observation = on_observation
         self._sequence = 0
         self._failure = ""
@@ -185,7 +192,7 @@ class RecognitionLoop:
     def forget(self) -> None:
         """End the current sighting, because the camera is offline or the catalogue has changed."""
         self._recognizer.reset()
-        self.picture.outline = None
+        self.picture.outline = self._features = None
         if self.open_bundle is None:
             return
         newest = self.latest.newest()
@@ -210,6 +217,9 @@ class RecognitionLoop:
         self.counters.count_sighting(sighting.verdict, show_ms)
         if self._recorder is not None:
             self._recorder.sighting(sighting)
+        if self._history is not None:
+            network = observation.bundle.featurizer.network_id
+            self._history.sighting(sighting, network, self._features)
         return sighting
 
     def _is_stuck(self) -> bool:
@@ -227,6 +237,8 @@ class RecognitionLoop:
         observation = self._recognizer.observe(frame)
         self._on_observation(frame, observation)
         self.counters.count_analysis(observation.timings)
+        if observation.features is not None:
+            self._features = observation.features
         self.picture.outline = _outline(observation, frame)
         if not observation.thing_unchanged:
             self.observation = observation

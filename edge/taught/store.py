@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import sqlite3
 import threading
 import time
@@ -22,18 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.items import Item
-from catalog.core import durable
 from catalog.core.errors import ContentError, DiskFullError, ShelfError
 from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 from edge.health import free_bytes
+from edge.state_database import open_database
 
 FILE = "taught.db"
 MOST_ITEMS = 1000
 MOST_PHOTOS = 5000
 MOST_PHOTOS_OF_ITEM = 12
 LEAST_ROOM = 256 << 20  # bytes that must stay free on the disk
-TIMEOUT_S = 5.0  # that another process, as an export, may hold the file
 PhotoKind = Literal["taught", "confirmed"]
 
 SCHEMA = """
@@ -49,8 +47,6 @@ create table if not exists features (
     photo integer not null references photos on delete cascade, network text not null,
     raw blob not null, descriptors blob not null, primary key (photo, network));
 """
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,20 +109,7 @@ class TaughtStore:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._lock = threading.RLock()
-        try:
-            durable.make_private_folder(folder)
-            self._connection = _open(self.path)
-        except OSError as error:
-            raise ShelfError(f"{folder}: cannot be used: {error.strerror}") from error
-        except sqlite3.OperationalError as error:  # locked, full or read-only: not damaged
-            raise ShelfError(f"{self.path}: cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
-            aside = self.path.with_name(f"{FILE}.damaged-{time.time():.0f}")
-            log.error("%s is damaged (%s); it is put aside as %s", self.path, error, aside.name)
-            self.path.replace(aside)
-            for ending in ("-wal", "-shm"):
-                self.path.with_name(FILE + ending).unlink(missing_ok=True)
-            self._connection = _open(self.path)
+        self._connection = open_database(self.path, SCHEMA, flushed=True)
 
     def close(self) -> None:
         """Close the file."""
@@ -296,21 +279,6 @@ class TaughtStore:
                     self._connection.execute("rollback")
                 kind = DiskFullError if "full" in str(error) else ShelfError
                 raise kind(f"{self.path}: cannot be written: {error}") from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, TIMEOUT_S, check_same_thread=False, isolation_level=None)
-    try:
-        path.chmod(durable.PRIVATE)
-        connection.execute("pragma foreign_keys = on")
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = full")  # a commit is on the disk
-        connection.executescript(SCHEMA)
-        durable.flush_folder(path.parent)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _key(network: str) -> str:

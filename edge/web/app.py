@@ -25,6 +25,7 @@ from edge.web.searches import Searches
 from edge.web.security import protect
 from edge.web.staff.access import Access
 from edge.web.staff.controls import Controls
+from edge.web.staff.history import HistoryRoutes
 from edge.web.staff.pin import StaffPin
 from edge.web.staff.settings import SettingsRoutes
 from edge.web.staff.status import add_status
@@ -32,6 +33,7 @@ from edge.web.staff.teach import Teach
 from edge.web.streams import Streams, add_streams
 from edge.web.tls import Tls, add_authority, require_tls
 from edge.web.uploads import MOST_BYTES
+from edge.web.visitors import add_visitors
 
 THREADS = 64
 MOST_STREAMS = THREADS - 16  # the other threads stay free for short answers
@@ -76,13 +78,15 @@ def create_app(  # noqa: PLR0913  # wires everything together
         require_tls(app)
     answer_with_problems(app)
     pin = StaffPin(state_folder) if state_folder is not None else None
-    Access(pin, silent_proxy=bool(names) and not trusted).add_to(app)
+    access = Access(pin, silent_proxy=bool(names) and not trusted)
+    access.add_to(app)
     item_address = item_addresses(announcement)
     Api(appliance, searches, streams, page, item_address).add_to(app)
     Metrics(appliance).add_to(app)
     searches.add_to(app)
     add_streams(app, appliance, streams, page)
     add_judging(app, appliance)
+    add_visitors(app, appliance, access.is_here)
     add_matches(app, appliance)
     add_plain(app, appliance)
     add_branding(app, appearance.look)
@@ -92,6 +96,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
     add_own_address(app, announcement, show=appearance.show_address)
     add_status(app, appliance, state_folder)
     Teach(appliance).add_to(app)
+    HistoryRoutes(appliance).add_to(app)
     Controls(appliance, controls).add_to(app)
     SettingsRoutes(controls.settings if controls is not None else None).add_to(app)
 

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 
 from catalog.bundles.items import Item, Photo
 from edge.counters import CounterSnapshot
+from edge.history.missing import Group
+from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.shop_settings import ShopSettings
@@ -68,6 +70,7 @@ class ServedAppliance(Protocol):
     stopping: threading.Event  # set when the appliance stops: all streams must end at once
     lan: bool  # whether the page is offered to the local network too
     taught: Taught | None  # what the staff taught; None where they cannot
+    history: HistoryRecorder | None  # what was seen; None where it cannot be kept
 
     @property
     def catalogue(self) -> ServedCatalogue:
@@ -80,6 +83,10 @@ class ServedAppliance(Protocol):
 
     def camera(self) -> CameraStatus:
         """How the camera is now."""
+        ...
+
+    def missing(self) -> list[Group]:
+        """What people showed and the device could not name, the most often asked for first."""
         ...
 
     def look_again(self) -> None:

@@ -19,6 +19,8 @@ from catalog.core.errors import BundleError
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge.counters import CounterSnapshot
+from edge.history.missing import Group
+from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.sighting import Box, Candidate, Frame, Image, Judgement, Sighting, Timings
@@ -177,6 +179,8 @@ class StandInDevice:
     step: int = 0
     counted: CounterSnapshot = field(default_factory=CounterSnapshot)
     taught: Taught | None = None
+    history: HistoryRecorder | None = None
+    groups: list[Group] = field(default_factory=list)
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
@@ -187,6 +191,9 @@ class StandInDevice:
 
     def camera(self) -> CameraStatus:
         return self.camera_now
+
+    def missing(self) -> list[Group]:
+        return self.groups
 
     def look_again(self) -> None:
         """Nothing lies there."""

@@ -18,8 +18,9 @@ COOKIE = "visual-search-staff"
 TOKEN_HEADER = "X-Staff-Token"  # noqa: S105 - the header's name
 STAFF_PATH = "/api/staff/"
 OPEN_VIEWS = frozenset(
-    # these two only read; the others are the way in
-    ("matches", "search", "staff_session", "enter_pin", "set_pin")
+    # these two only read; the next three are the way in; the last one is for the device's own
+    # screen alone, and only notes what a visitor said
+    ("matches", "search", "staff_session", "enter_pin", "set_pin", "hear_visitor")
 )
 ENTER = "Enter the staff's PIN at /staff first."
 
@@ -57,7 +58,7 @@ class Access:
         """Begin a session with the PIN of the request."""
         pin = self._the_pin()
         try:
-            mark = pin.check(_pin_of_request(), here=self._is_here())
+            mark = pin.check(_pin_of_request(), here=self.is_here())
         except WrongPinError as error:
             raise ProblemError(403, str(error)) from error
         except LockedOutError as error:
@@ -68,7 +69,7 @@ class Access:
     def set_pin(self) -> Response:
         """Set the first PIN, at the device itself, and begin a session."""
         pin = self._the_pin()
-        if not self._is_here():
+        if not self.is_here():
             page = "" if self._silent_proxy else "open http://localhost there, or "
             raise ProblemError(
                 403,
@@ -134,13 +135,13 @@ class Access:
         return jsonify(
             {
                 "pin_set": is_set,
-                "may_set_pin": not is_set and self._pin is not None and self._is_here(),
-                "encrypted": request.is_secure or self._is_here(),
+                "may_set_pin": not is_set and self._pin is not None and self.is_here(),
+                "encrypted": request.is_secure or self.is_here(),
                 "token": session.token if session else None,
             }
         )
 
-    def _is_here(self) -> bool:
+    def is_here(self) -> bool:
         """Whether the request comes from a browser on the device itself."""
         address = client_address(request.remote_addr or "")
         name = host_name(request.headers.get("Host", ""))

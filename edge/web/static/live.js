@@ -1,7 +1,10 @@
 // The panel while it shows what the device sees: the answer, or why there is none.
 
+import { isOwnScreen, make } from "./dom.js";
 import { sentenceView, sightingView, textButton } from "./answer.js";
 import { capitalized, say, sayParts, spokenVerdict } from "./words.js";
+
+const visitors = isOwnScreen ? import("./visitor.js") : null; // others do not need it
 
 export class LiveAnswer {
   #panel;
@@ -93,7 +96,22 @@ export class LiveAnswer {
       case "looking":
         return [sentenceView("hold", say("Looking…"), say("Keep it still for a moment.")), ""];
       default:
-        return [sightingView(sighting, this.#open, this.#askForName), sighting ? spokenVerdict(sighting) : ""];
+        return [this.#answer(sighting), sighting ? spokenVerdict(sighting) : ""];
     }
+  }
+
+  // On the device's own screen the staff hear which item was chosen, and what is not known.
+  #answer(sighting) {
+    const open = (item) => {
+      visitors?.then(({ noteChoice }) => noteChoice(sighting, item));
+      this.#open(item);
+    };
+    const view = sightingView(sighting, open, this.#askForName);
+    if (sighting?.verdict === "unknown" && !sighting.guesses) {
+      const place = make("p", "advice");
+      view.append(place);
+      visitors?.then(({ tellButton }) => place.append(tellButton(sighting)));
+    }
+    return view;
   }
 }

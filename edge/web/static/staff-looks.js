@@ -11,6 +11,7 @@ const TYPING = 250; // ms without a letter, after which they are looked for
 export class LooksCard {
   #link;
   #judged = new Map(); // what was said, by the sighting's id
+  #noted = new Map(); // what visitors said
 
   // onJudged() is called when something was said.
   constructor(link, { onJudged }) {
@@ -26,6 +27,7 @@ export class LooksCard {
 
   async renew() {
     let rows = [];
+    this.#noted = await this.#notes();
     byId("looks-none").textContent = "Nothing was shown yet.";
     try {
       const { sightings } = await this.#link.ask("GET", "api/sightings");
@@ -37,6 +39,12 @@ export class LooksCard {
     byId("looks-list").replaceChildren(...rows);
   }
 
+  // What visitors said of the last sightings, by the sightings' ids.
+  async #notes() {
+    const found = await this.#link.ask("GET", "api/staff/history?asked=1").catch(() => ({ sightings: [] }));
+    return new Map(found.sightings.map((entry) => [entry.id, entry]));
+  }
+
   #row(sighting) {
     const picture = make("img");
     picture.src = sighting.look;
@@ -44,7 +52,15 @@ export class LooksCard {
     picture.loading = "lazy";
     const said = make("p", "said", this.#judged.get(sighting.id) || "");
     said.setAttribute("role", "status");
-    const words = make("div", "", make("h3", "", answerWords(sighting)), make("p", "soft", clock(sighting.at)), said);
+    const noted = this.#noted.get(sighting.id);
+    const words = make(
+      "div",
+      "",
+      make("h3", "", answerWords(sighting)),
+      make("p", "soft", clock(sighting.at)),
+      noted?.wanted ? make("p", "soft", "A visitor asked for it.") : null,
+      said,
+    );
     const row = make("li", "look", picture, words, make("div", "choices"));
     this.#offerChoices(row, sighting);
     return row;
@@ -54,9 +70,11 @@ export class LooksCard {
     const named = sighting.verdict === "match";
     const choices = row.querySelector(".choices");
     const other = button(named ? "No: another" : "It is …", () => this.#search(row, sighting));
+    const chosen = chosenItem(sighting, this.#noted.get(sighting.id));
     const foreign = sighting.verdict === "unknown" ? "right" : "wrong";
     choices.replaceChildren(
       ...(named ? [button("Right", () => this.#judge(row, sighting, { verdict: "right" }, "Right."))] : []),
+      ...(chosen ? [button(`Right: ${chosen.title}, as a visitor said`, () => this.#confirm(row, sighting, chosen))] : []),
       other,
       button("Not ours", () => this.#judge(row, sighting, { verdict: foreign }, "Not ours.")),
     );
@@ -95,6 +113,10 @@ export class LooksCard {
     offers.replaceChildren(...buttons);
   }
 
+  #confirm(row, sighting, item) {
+    this.#judge(row, sighting, { verdict: "item", sku: item.sku }, `It is ${item.title}.`);
+  }
+
   async #judge(row, sighting, verdict, words) {
     const said = row.querySelector(".said");
     try {
@@ -107,6 +129,11 @@ export class LooksCard {
     }
     this.#offerChoices(row, sighting);
   }
+}
+
+// The item that a visitor chose of those that were shown.
+function chosenItem({ matches, guesses = [] }, noted) {
+  return [...matches, ...guesses].find(({ sku }) => sku === noted?.chosen);
 }
 
 function answerWords({ verdict, matches }) {

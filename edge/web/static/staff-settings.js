@@ -12,7 +12,7 @@ export class SettingsCard {
     this.#link = link;
     byId("settings-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#ask("POST", "Saved.", this.#changes());
+      this.#ask("POST", "Changed.", this.#changes());
     });
     byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", "The last change is undone."));
     byId("settings-restart").addEventListener("click", () => this.#restart());

@@ -4,7 +4,9 @@ import { byId, isOwnScreen } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { DeviceCard } from "./staff-device.js";
 import { StaffLink } from "./staff-link.js";
+import { HistoryCard } from "./staff-history.js";
 import { LooksCard } from "./staff-looks.js";
+import { MissingCard } from "./staff-missing.js";
 import { SettingsCard } from "./staff-settings.js";
 import { TaughtCard } from "./staff-taught.js";
 import { TeachCard } from "./staff-teach.js";
@@ -18,7 +20,9 @@ const taught = new TaughtCard(link);
 const cards = [
   new TeachCard(link, { onSaved: () => taught.renew() }),
   new LooksCard(link, { onJudged: () => taught.renew() }),
+  new MissingCard(link),
   taught,
+  new HistoryCard(link),
   new SettingsCard(link),
   new DeviceCard(link),
 ];

@@ -1,0 +1,86 @@
+// The card of what was seen: filtered, page by page, and as a table.
+
+import { byId, make } from "./dom.js";
+import { sureButton } from "./staff-buttons.js";
+import { lookPicture } from "./staff-missing.js";
+import { clock } from "./words.js";
+
+const HISTORY = "api/staff/history";
+const TYPING = 400; // ms without a letter, after which a filter counts
+const DAY = 86_400_000; // ms
+
+export class HistoryCard {
+  #link;
+  #typing = 0;
+  #before = 0; // where the next page begins
+  #asked = 0; // questions so far; the answer to an older one is passed over
+
+  constructor(link) {
+    this.#link = link;
+    byId("history-filters").addEventListener("submit", (event) => event.preventDefault());
+    byId("history-filters").addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#renew(), TYPING);
+    });
+    byId("history-more").addEventListener("click", () => this.#ask(this.#before));
+    byId("history-forget").append(sureButton("Forget all", "Forget all for good", () => this.#forget()));
+  }
+
+  show(entered) {
+    byId("history").hidden = !entered;
+    if (entered) this.#renew();
+  }
+
+  #renew() {
+    byId("history-table").href = `${HISTORY}.csv?${this.#query()}`;
+    byId("history-list").replaceChildren();
+    return this.#ask(0);
+  }
+
+  async #ask(before) {
+    const asked = ++this.#asked;
+    const none = byId("history-none");
+    try {
+      const { sightings, before: next } = await this.#link.ask("GET", `${HISTORY}?${this.#query()}&before=${before}`);
+      if (asked !== this.#asked) return;
+      byId("history-list").append(...sightings.map(row));
+      this.#before = next;
+      byId("history-more").hidden = next === null;
+      none.textContent = byId("history-list").children.length ? "" : "Nothing of that kind was shown.";
+    } catch (error) {
+      none.textContent = error.message;
+    }
+  }
+
+  #query() {
+    const query = new URLSearchParams();
+    const [since, until] = [byId("history-since").value, byId("history-until").value];
+    const filters = { q: byId("history-words").value.trim(), answer: byId("history-answer").value, since };
+    for (const [name, value] of Object.entries(filters)) if (value) query.set(name, value);
+    if (until) query.set("until", new Date(Date.parse(until) + DAY).toISOString().slice(0, 10)); // with that day
+    return query;
+  }
+
+  async #forget() {
+    try {
+      await this.#link.ask("DELETE", HISTORY);
+      await this.#renew();
+    } catch (error) {
+      byId("history-none").textContent = error.message;
+    }
+  }
+}
+
+const ANSWERS = { match: "Named", one_of: "One of several", perhaps: "Guessed", unknown: "Unknown" };
+
+function row({ id, at, answer, title, others, code, unknown_gtin, chosen, wanted, has_look }) {
+  const details = [clock(Date.parse(at)), ANSWERS[answer]];
+  if (code) details.push(`code ${code}`);
+  if (unknown_gtin) details.push(`product number ${unknown_gtin}`);
+  if (chosen) details.push(`a visitor chose ${chosen}`);
+  if (wanted) details.push("a visitor asked for it");
+  const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).join("; ");
+  const picture = has_look ? lookPicture(id) : make("span");
+  const words = make("div", "", make("h3", "", titles || "Unknown"), make("p", "soft", details.join(", ")));
+  return make("li", "look", picture, words);
+}
