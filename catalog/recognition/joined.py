@@ -100,13 +100,8 @@ class JoinedStore(LocalFeatureStore):
             return self._first.local_features(photo)
         return self._second[photo - self._count]
 
-    def stored_near(
-        self, code: NDArray[np.float32], words: Rows
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the features stored under some words: their photos, and their similarities."""
-        photos, similarities = self._first.stored_near(code, words)
-        more, more_similarities = super().stored_near(code, words)
-        return (
-            np.concatenate([photos, more]),
-            np.concatenate([similarities, more_similarities]),
-        )
+    def _parts(self, words: Rows) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int8]]]:
+        """Return the parts of both, those of the catalogue first."""
+        photos, codes = self._first._parts(words)
+        more_photos, more_codes = super()._parts(words)
+        return photos + more_photos, codes + more_codes

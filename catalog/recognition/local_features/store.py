@@ -94,9 +94,19 @@ class LocalFeatureStore:
             code: The code that they are compared with, float32 (32,) of length 1.
             words: The words (n,).
         """
-        slices = [slice(*self._words[word : word + 2]) for word in words]
-        found = np.concatenate([self._photos[place] for place in slices])
-        return found, np.concatenate([self.codes[place] for place in slices]) @ code
+        photos, codes = self._parts(words)
+        if not photos:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        return np.concatenate(photos), np.concatenate(codes) @ code
+
+    def _parts(self, words: Rows) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int8]]]:
+        """Return the photos and the codes of the features stored under each word that has some."""
+        begins, ends = self._words[words].tolist(), self._words[words + 1].tolist()
+        bounds = [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
+        return (
+            [self._photos[begin:end] for begin, end in bounds],
+            [self.codes[begin:end] for begin, end in bounds],
+        )
 
     def votes(
         self, query: LocalFeatures, owners: Rows, excluded: NDArray[np.bool_] | None = None
