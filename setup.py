@@ -73,6 +73,7 @@ setup(
         "sync.outbox",
         "sync.reports",
         "sync.reports.transports",
+        "sync.sharing",
         "sync.software",
         "sync.stores",
         "sync.trust",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from catalog.core.settings import Section, UserPath
 from edge.cameras.base import CameraSettings, parse_crop
+from edge.signing_key import signing_key
 
 ANY_ADDRESS = "::"  # IPv4, too
 ANY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the owner asks for the LAN
@@ -20,6 +21,7 @@ FALLBACK_NAME = "visual-search"
 HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 LARGEST_PRIVATE = {4: 8, 6: 7}  # bits of 10.0.0.0/8 and fc00::/7, by the version of IP
 SITE = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+WEBHOOK = re.compile(r"https?://[^\s/]+(/\S*)?")
 PREFIX = re.compile("(/[A-Za-z0-9._~-]+)*")
 
 
@@ -84,6 +86,17 @@ def _check_site(site: str) -> str:
     return site
 
 
+def _check_webhook(address: str) -> str:
+    if address and not WEBHOOK.fullmatch(address):
+        raise ValueError("it is not an address; write it as https://shop.example/sightings")
+    return address
+
+
+def _check_secret(secret: str) -> str:
+    _ = signing_key(secret)
+    return secret
+
+
 def _listed(value: Any) -> Any:
     """A list; a text, as of an environment variable, holds its parts with commas between."""
     if isinstance(value, str):
@@ -125,6 +138,8 @@ class EdgeSettings(Section):
     key: UserPath | None = None
     kiosk: bool = False  # the device's own screen offers visitors no way out of the page
     frame_ancestors: Sites = ()  # sites that may show the page in a frame
+    webhook: Annotated[str, AfterValidator(_check_webhook)] = ""  # each sighting is sent there
+    webhook_secret: Annotated[str, AfterValidator(_check_secret)] = ""  # it is signed with this
     show_address: bool = True  # on the device's own screen, with `lan`
     read_text: Literal["off", "when unsure", "always"] = "when unsure"  # with the extra `text`
     foreign_share: float = Field(0.2, ge=0.01, le=0.9)  # of what is shown: not in the catalogue

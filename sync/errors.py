@@ -140,6 +140,12 @@ class NotInStoreError(StoreError):
     outcome = "not-in-store"
 
 
+class ForgedListingError(StoreError):
+    """A device's list of shared files, or a file of it, is not what the device signed."""
+
+    outcome = "forged-listing"
+
+
 class StoreBusyError(StoreError):
     """The store failed or is overloaded; the same may work later."""
 

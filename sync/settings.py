@@ -23,6 +23,7 @@ class SyncSettings(Section):
     window: str = Field(  # local time in which the program itself is replaced
         default="01:00-05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
     )
+    share: bool = False  # put what was taught on this device into the source, for the owner
     credentials_endpoint: str = ""  # of AWS IoT, a host name; needs role_alias
     role_alias: str = ""
 
@@ -53,6 +54,7 @@ class OutboxSettings(Section):
     patience_s: float = Field(
         default=20.0, gt=0
     )  # without an answer until the connection counts as lost
+    home_assistant: bool = False  # announce the device to Home Assistant at the broker
     commands: bool = True  # are received on the topic of kind "commands"
     reports_dir: UserPath = Path("reports")  # of transport "file"; relative to the data folder
     reports_mb: float = Field(default=10.0, gt=0)  # of each of its files

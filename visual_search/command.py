@@ -11,6 +11,7 @@ import click
 
 from catalog.core.errors import VisualSearchError
 from catalog.core.lazy_group import LazyGroup
+from visual_search.sharing import FETCH_SHARED, fetch_shared
 from visual_search.system import require_linux
 
 COMMANDS = {
@@ -65,6 +66,7 @@ def command(context: click.Context, config: Path | None, *, debug: bool) -> None
       visual-search edge run --lan
     """
     context.obj = config
+    context.meta[FETCH_SHARED] = fetch_shared
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",

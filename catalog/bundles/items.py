@@ -135,6 +135,14 @@ class Items:
         rows = self._items.query("select * from photos order by number")
         return (Photo(**row) for row in rows)
 
+    def known_photos(self, digests: Iterable[str]) -> set[str]:
+        """Return those of some SHA-256 digests that are a photo's."""
+        rows = self._items.execute(
+            "select sha256 from photos where sha256 in (select value from json_each(?))",
+            [json.dumps(list(digests))],
+        )
+        return {digest for (digest,) in rows}
+
     def photos(self, sku: str) -> list[Photo]:
         """Return the photos of an item, in the catalogue's order."""
         rows = self._items.query("select * from photos where sku = ? order by number", [sku])

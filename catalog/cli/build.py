@@ -13,15 +13,17 @@ from catalog.cli.evaluate import expectation
 from catalog.cli.network_options import model_options, open_model
 from catalog.cli.preview import print_preview
 from catalog.cli.sources import items_option, print_left_out, print_source
+from catalog.core.errors import ContentError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, print_json, progress_bars
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildReport
     from catalog.networks.projection import Loss
-    from catalog.sources.source import ItemFolders
+    from catalog.sources.source import ItemFolders, Source
 
 MOST_COPIES = 5  # named in the output
+FETCH_SHARED = "visual_search.fetch_shared"  # in a context's meta: fetches from a store
 
 
 @click.command()
@@ -34,6 +36,14 @@ MOST_COPIES = 5  # named in the output
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="Take photos that have an address from this folder, by the address's file name.",
+)
+@click.option(
+    "--with",
+    "shared",
+    multiple=True,
+    metavar="PLACE",
+    help="Merge what shops taught their devices: a folder of 'edge export', or the store into "
+    "which devices share, s3://bucket/prefix or file:///folder.",
 )
 @items_option
 @click.option(
@@ -84,6 +94,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     photos: Path,
     out: Path | None,
     folder: Path | None,
+    shared: tuple[str, ...],
     items: ItemFolders | None,
     column_words: tuple[str, ...],
     title: str | None,
@@ -110,6 +121,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
       visual-search catalog build photos/ --out shop.bundle
       visual-search catalog build items.csv --dry-run
       visual-search catalog build items.csv --out shop.bundle --strict
+      visual-search catalog build items.csv --out shop.bundle --with s3://bucket/catalogues
       visual-search catalog build list.csv --map sku=Number,photo="Photo A" --out shop.bundle
       visual-search catalog build metadata.json --photos fetched/ --out shop.bundle
       visual-search catalog build photos/ --out shop.bundle --model net.onnx --size 224
@@ -128,6 +140,8 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     source = read_source(photos, ReadOptions(items, parse_column_map(column_words)))
     if folder is not None:
         source = replace(source, items=photos_in(folder, source.items))
+    if shared:
+        source = _with_shared(console, source, shared, settings.cache / "shared", config)
     print_source(console, source)
     if dry_run:
         print_preview(console, source, strict=strict, as_json=as_json)
@@ -159,6 +173,29 @@ def build(  # noqa: PLR0913  # click passes each option of the command
         )
     else:
         _print_build(report)
+
+
+def _with_shared(
+    console: Console, source: Source, places: tuple[str, ...], cache: Path, config: Path | None
+) -> Source:
+    """Return the source with what devices share at some places.
+
+    Raises:
+        ContentError: A place is neither a folder nor a store.
+    """
+    from catalog.sources.shared import TABLE, merge_shared, read_shared
+
+    folders: list[Path] = []
+    for place in places:
+        if "://" not in place and (Path(place) / TABLE).is_file():
+            folders.append(Path(place))
+            continue
+        fetch = click.get_current_context().meta.get(FETCH_SHARED)
+        if fetch is None:
+            raise ContentError(f"{place}: has no {TABLE}; name a folder of 'edge export'")
+        address = place if "://" in place else Path(place).absolute().as_uri()
+        folders += fetch(address, cache, config, lambda words: console.print(words, markup=False))
+    return merge_shared(source, [read_shared(folder) for folder in folders])
 
 
 def _print_build(report: BuildReport) -> None:

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.core.errors import VisualSearchError
@@ -24,6 +26,7 @@ from edge.appliance.opening import write_phase
 from edge.appliance.share_learner import ShareLearner
 from edge.appliance.shelf_watcher import FollowedShelf, ShelfWatcher
 from edge.appliance.waiting import waiting_for
+from edge.appliance.webhook import Webhook
 from edge.cameras import Camera, CameraReader, CameraSettings, CameraState, open_camera
 from edge.counters import CounterSnapshot
 from edge.errors import NoCatalogueError
@@ -88,9 +91,19 @@ class Appliance:
         self.taught = open_taught(state_folder)
         retention = Retention(settings.keep_looks, settings.looks_days, settings.looks_mb)
         self.history = open_history(state_folder, retention)
+        self._webhook = (
+            Webhook(settings.webhook, settings.webhook_secret) if settings.webhook else None
+        )
         hearing = (self.taught.collector.observed,) if self.taught is not None else ()
         self._loop = RecognitionLoop(
-            settings, self._reader, bundle, recorder, text, self._learner, self.history, *hearing
+            settings,
+            self._reader,
+            bundle,
+            recorder,
+            text,
+            self._learner,
+            self._on_sighting,
+            *hearing,
         )
         self._join_taught(bundle)
         self.latest = self._loop.latest
@@ -153,6 +166,8 @@ class Appliance:
             self._recorder.stop()
         if self.history is not None:
             self.history.stop()
+        if self._webhook is not None:
+            self._webhook.stop()
 
     def camera(self) -> CameraStatus:
         """How the camera is now."""
@@ -267,6 +282,14 @@ class Appliance:
         if counters.outbox_trouble:
             return {"trouble": counters.outbox_trouble}
         return None if counters.outbox is None else asdict(counters.outbox)
+
+    def _on_sighting(
+        self, sighting: Sighting, network: str, features: NDArray[np.float32] | None
+    ) -> None:
+        if self.history is not None:
+            self.history.sighting(sighting, network, features)
+        if self._webhook is not None:
+            self._webhook.sighting(sighting)
 
     def _on_camera_change(self, state: CameraState) -> None:
         if state.status == "offline":

@@ -27,7 +27,9 @@ SETTINGS = (  # those that a shop changes on its page
     "page.welcome",
     "page.accent",
     "page.language",
+    "page.dim",
     "edge.foreign_share",
+    "edge.keep_looks",
 )
 
 

@@ -20,7 +20,6 @@ from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.share_learner import ShareLearner, lineage
 from edge.cameras import CameraReader
 from edge.counters import ApplianceCounters
-from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture, Outline
 from edge.settings import EdgeSettings
@@ -36,6 +35,8 @@ MOST_MATCHES = 4  # the match and the next best
 FRAME_TIMEOUT_S = 0.5  # how late the loop notices that it should stop
 STUCK_S = 15.0  # without an analysed frame, though the camera is online
 MOST_FAILURES = 5  # of searches, none of them answered; then the catalogue cannot be used
+
+OnSighting = Callable[[Sighting, str, NDArray[np.float32] | None], None]
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ class RecognitionLoop:
         recorder: Records each sighting and the network's output; None to record nothing.
         text: Reads the words on things.
         learner: Learns the share of foreign things; by default one that keeps nothing.
-        history: Keeps each sighting for the staff; None to keep none.
+        on_sighting: Called with each sighting, the id of the network that saw the thing, and the
+            network's own output, float32 (d,), or None where nothing lies there.
         on_observation: Called with each analysed frame and what was observed, before that is told.
     """
 
@@ -68,7 +70,7 @@ class RecognitionLoop:
         recorder: EventRecorder | None = None,
         text: TextReading = NO_READING,
         learner: ShareLearner | None = None,
-        history: HistoryRecorder | None = None,
+        on_sighting: OnSighting = lambda sighting, network, features: None,
         on_observation: Callable[[Frame, Observation], None] = lambda frame, observation: None,
     ) -> None:
         self.latest = Latest()
@@ -83,7 +85,7 @@ class RecognitionLoop:
         self._learner = learner or ShareLearner(None, settings.foreign_share)
         self._learner.use(lineage(bundle))
         self._recognizer.foreign_share = self._learner.share
-        self._history = history
+        self._on_sighting = on_sighting
         self._features: NDArray[np.float32] | None = None  # of what lies there
         self._on_observation = on_observation
         self._sequence = 0
@@ -217,9 +219,7 @@ class RecognitionLoop:
         self.counters.count_sighting(sighting.verdict, show_ms)
         if self._recorder is not None:
             self._recorder.sighting(sighting)
-        if self._history is not None:
-            network = observation.bundle.featurizer.network_id
-            self._history.sighting(sighting, network, self._features)
+        self._on_sighting(sighting, observation.bundle.featurizer.network_id, self._features)
         return sighting
 
     def _is_stuck(self) -> bool:

@@ -85,6 +85,7 @@ def run(  # noqa: PLR0913  # wires everything together
     recorder: EventRecorder | None = None,
     look: PageSettings | None = None,
     controls: Controls | None = None,
+    shared_folder: Path | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -100,6 +101,7 @@ def run(  # noqa: PLR0913  # wires everything together
         recorder: Records events; None to record nothing.
         look: ``[page]``; None for the page's own look.
         controls: What staff do with the whole device; None where they cannot.
+        shared_folder: Where what was taught is put for `sync` to send; None to share nothing.
 
     Raises:
         PortError: The port cannot be listened on.
@@ -127,6 +129,8 @@ def run(  # noqa: PLR0913  # wires everything together
         text=text,
         failure=opened.failure,
     )
+    if shared_folder is not None and appliance.taught is not None:
+        appliance.taught.share(shared_folder)
     app = create_app(
         appliance,
         names=settings.names,

@@ -86,6 +86,7 @@ def run(
     from edge.appliance.run import run as run_appliance
     from edge.appliance.shelf_watcher import FollowedShelf
     from edge.log_lines import LogLines
+    from sync.sharing.upload import FOLDER as SHARED_FOLDER
 
     log_lines = LogLines()
     logging.getLogger().addHandler(log_lines)
@@ -93,9 +94,9 @@ def run(
     device = load("device", DeviceSettings, config)
     look = load("page", PageSettings, config)
     outbox = load("outbox", OutboxSettings, config)
-    source = load("sync", SyncSettings, config).source
+    link = load("sync", SyncSettings, config)
     engine = load("catalog", CatalogSettings, config).engine
-    followed = FollowedShelf(Shelf(device.shelf), engine, source)
+    followed = FollowedShelf(Shelf(device.shelf), engine, link.source)
     with starting(settings, device.state):
         recorder = open_recorder(device, outbox)
         try:
@@ -120,6 +121,7 @@ def run(
                 follows=bundle is None,
                 fixed={} if camera is None else {"edge.camera": "the command line"},
             ),
+            device.folder / SHARED_FOLDER if link.share else None,
         )
 
 

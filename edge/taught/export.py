@@ -6,23 +6,30 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from catalog.core import durable
 from catalog.core.errors import ContentError, SurroundingsError
-from edge.taught.store import TaughtStore
+from edge.taught.store import TaughtPhoto, TaughtStore
 
 TABLE = "items.csv"
+PlaceOf = Callable[[TaughtPhoto], PurePosixPath]
 FIELDS = ("sku", "title", "price", "url", "location", "photo")
 
 
-def exported_files(store: TaughtStore) -> Iterator[tuple[PurePosixPath, bytes]]:
+def exported_files(
+    store: TaughtStore, place_of: PlaceOf | None = None
+) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield the place and content of each file: the table first, then the photos.
 
     The table has a row for each photo. Items of the catalogue have no title there, because the
     catalogue's own table has it.
+
+    Args:
+        store: What was taught.
+        place_of: Gives the place of a photo; by default one that its item's number names.
     """
     items = {item.sku: item for item in store.items()}
     photos = store.photos()
@@ -35,6 +42,8 @@ def exported_files(store: TaughtStore) -> Iterator[tuple[PurePosixPath, bytes]]:
     places = {}
     for photo in photos:
         place = PurePosixPath("photos", folders[photo.sku], f"{photo.id}.jpg")
+        if place_of is not None:
+            place = place_of(photo)
         places[photo.id] = place
         row: dict[str, str] = {}
         if (item := items.get(photo.sku)) is not None:

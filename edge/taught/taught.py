@@ -1,7 +1,8 @@
 """What the device was taught, and how it joins the catalogue that is open.
 
-A taught item rests as soon as the catalogue holds its sku, and comes back where the device goes
-back to a catalogue without it. A photo rests where the catalogue was built from it.
+A taught item rests as soon as the catalogue holds its sku, or was built from one of its photos
+under another sku, and comes back where the device goes back to a catalogue without it. A photo
+rests where the catalogue was built from it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from catalog.recognition.local_features.extract import PER_PHOTO
 from edge.errors import NoCatalogueError
 from edge.sighting import Image
 from edge.taught.collecting import PICTURE_SIDE, View, ViewCollector
+from edge.taught.shared_folder import SharedFolder
 from edge.taught.store import (
     MOST_PHOTOS_OF_ITEM,
     Features,
@@ -94,8 +96,10 @@ class Taught:
         self.collector = ViewCollector()
         self._changing = threading.Lock()
         self._network = ""
+        self._known: set[str] = set()  # digests of own photos that the catalogue was built from
         self._features: dict[int, Features] = {}  # what this network made, by the photo's id
         self._bundle: weakref.ref[Bundle] | None = None
+        self._shared: SharedFolder | None = None
 
     def use(self, bundle: Bundle) -> None:
         """Join what was taught to a bundle that is opened.
@@ -107,6 +111,7 @@ class Taught:
             if network != self._network:
                 self._network, self._features = network, self.store.features(network)
             self._bundle = weakref.ref(bundle)
+            self._known = bundle.items.known_photos(photo.sha256 for photo in self.store.photos())
             self._join(bundle)
             if missing := self._missing():
                 threading.Thread(
@@ -204,13 +209,14 @@ class Taught:
         photos: dict[str, list[TaughtPhoto]] = {}
         for photo in self.store.photos():
             photos.setdefault(photo.sku, []).append(photo)
+        resting = self._resting(own)
         newest = sorted(photos, key=lambda sku: -photos[sku][-1].id)
         return [
             TaughtItem(
                 own.get(sku) or bundle.items.get(sku) or Item(sku, sku),
                 tuple(photos[sku]),
                 is_new=sku in own,
-                rests=sku in own and bundle.items.get(sku) is not None,
+                rests=sku in own and (sku in resting or bundle.items.get(sku) is not None),
             )
             for sku in newest
         ]
@@ -272,6 +278,13 @@ class Taught:
                 features = (photo.features for photo in photos)
                 self._features.update(zip(ids, features, strict=True))
                 self._join(bundle)
+            self._renew_shared()
+
+    def share(self, folder: Path) -> None:
+        """Keep a folder of what was taught up to date, from which `sync` sends it to the owner."""
+        with self._changing:
+            self._shared = SharedFolder(self.store, folder)
+            self._shared.renew()
 
     def _change(self, change: Callable[[], object]) -> None:
         """Change the file, and what the open bundle answers with."""
@@ -282,10 +295,17 @@ class Taught:
             bundle = self._bundle() if self._bundle is not None else None
             if bundle is not None:
                 self._join(bundle)
+            self._renew_shared()
+
+    def _renew_shared(self) -> None:
+        if self._shared is not None:
+            self._shared.renew()
 
     def _join(self, bundle: Bundle) -> None:
         """Let a bundle answer with all that was taught and that its network has seen."""
         own = {item.sku: item for item in self.store.items()}
+        resting = self._resting(own)
+        own = {sku: item for sku, item in own.items() if sku not in resting}
         added, raw = [], []
         for photo in self.store.photos():
             features = self._features.get(photo.id)
@@ -312,6 +332,11 @@ class Taught:
                 self.store.jpeg,
             )
         )
+
+    def _resting(self, own: Collection[str]) -> set[str]:
+        """The taught items that the catalogue holds under another sku."""
+        known = (photo.sku for photo in self.store.photos() if photo.sha256 in self._known)
+        return {sku for sku in known if sku in own}
 
     def _missing(self) -> list[int]:
         """The photos that the open bundle's network has not seen."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask, Response, jsonify, request
 
 from catalog.core.errors import SettingsError
-from edge.web.colours import Accent, dark_accent, light_accent
+from edge.web.colours import LIGHT_SURFACES, Accent, dark_accent, light_accent
 from edge.web.page_settings import PageSettings
 from edge.web.problems import ProblemError
 
+ACCENT = "#1f5c57"  # --accent of tokens.css
 LARGEST_LOGO = 1 << 18  # bytes
 KINDS = (  # how the files begin, and their media types
     (b"\x89PNG\r\n", "image/png"),
@@ -87,8 +88,28 @@ def add_branding(app: Flask, settings: PageSettings) -> None:
             raise ProblemError(404, "No logo is set; see [page] logo in the settings.")
         return _cached(Response(logo.content, content_type=logo.media_type))
 
+    def manifest() -> Response:
+        return _cached(jsonify(web_manifest(settings, request.script_root)))
+
+    app.add_url_rule("/manifest.webmanifest", view_func=manifest)
     app.add_url_rule("/theme.css", view_func=theme)
     app.add_url_rule("/logo", endpoint="logo", view_func=shop_logo)
+
+
+def web_manifest(settings: PageSettings, root: str) -> dict[str, object]:
+    """What a browser needs to install the page as an app of its own."""
+    name = settings.name or "Visual search"
+    return {
+        "name": name,
+        "short_name": name[:12].strip(),
+        "id": f"{root}/",
+        "start_url": f"{root}/",
+        "scope": f"{root}/",
+        "display": "standalone",
+        "background_color": LIGHT_SURFACES[0],
+        "theme_color": settings.accent or ACCENT,
+        "icons": [{"src": f"{root}/static/icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+    }
 
 
 def accent_sheet(settings: PageSettings) -> str:

@@ -11,6 +11,7 @@ from catalog.core.settings import Section, UserPath
 from edge.web.languages import LANGUAGES
 
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
+HOURS = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _check_colour(text: str) -> str:
@@ -22,6 +23,12 @@ def _check_colour(text: str) -> str:
 def _check_language(text: str) -> str:
     if text and text not in LANGUAGES:
         raise ValueError(f"the page does not speak {text!r}; it speaks {', '.join(LANGUAGES)}")
+    return text
+
+
+def _check_hours(text: str) -> str:
+    if text and not HOURS.fullmatch(text):
+        raise ValueError(f"{text!r} are no hours; write them as 22:00-07:00")
     return text
 
 
@@ -37,3 +44,4 @@ class PageSettings(Section):
     accent: Colour = ""  # the one colour, on light ground
     accent_dark: Colour = ""  # the same on dark ground; made from `accent` where empty
     language: Annotated[str, AfterValidator(_check_language)] = ""  # the browser's where empty
+    dim: Annotated[str, AfterValidator(_check_hours)] = ""  # when the own screen is dark

@@ -50,6 +50,7 @@ def run(config: Path | None) -> None:
     from sync.reports.wiring import is_reporting_enabled, reporting_worker
     from sync.software.updater import SoftwareUpdater
     from sync.software.worker import software_worker
+    from sync.sharing.upload import share_worker
 
     with check_publisher(config) as publish:
         follower = _follower(config, publish=publish)
@@ -64,6 +65,9 @@ def run(config: Path | None) -> None:
             if pulls:
                 state = load("device", DeviceSettings, config).state
                 workers["pull"] = pull_worker(follower)
+                if follower.settings.share:
+                    device = load("device", DeviceSettings, config)
+                    workers["share"] = share_worker(follower.store, device)
                 workers["requests"] = partial(check_request.watch, state)
                 updater = SoftwareUpdater.from_settings(config)
                 if updater.versions.current() is not None:
@@ -103,6 +107,7 @@ def once(config: Path | None, source: str | None, *, as_json: bool) -> None:
             state = follower.state()
     if source is None:
         _drain(config)
+    _share(config, follower)
     if as_json:
         print_json(state.model_dump(mode="json"))
     elif not state.failed:
@@ -208,6 +213,21 @@ def _drain(config: Path | None) -> None:
         return
     left = f"; {drained.left} wait" + (f": {drained.error}" if drained.error else "")
     click.echo(f"{drained.acknowledged} events reported{left if drained.left else ''}", err=True)
+
+
+def _share(config: Path | None, follower: ChannelFollower) -> None:
+    """Put what was taught here into the store; an error is shown, and does not fail the command."""
+    from sync.sharing.upload import share
+
+    if not follower.settings.share:
+        return
+    try:
+        sent = share(follower.store(), load("device", DeviceSettings, config))
+    except VisualSearchError as error:
+        click.echo(f"nothing was shared: {error}", err=True)
+        return
+    if sent:
+        click.echo(f"{sent} files that were taught here are with the owner", err=True)
 
 
 def _check_probation(follower: ChannelFollower, *, wait: bool) -> ProbationStatus:

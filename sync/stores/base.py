@@ -26,6 +26,7 @@ from sync.errors import StoreTooLargeError, StoreUnreachableError
 METADATA = "metadata"
 TARGETS = "targets"
 FILES = "files"
+MOST_FOLDERS = 10_000
 CHUNK = 1 << 16  # bytes that are read at a time
 MIN_BYTES_PER_S = 1024
 SPEED_WINDOW_S = 30.0  # over which the speed is averaged
@@ -107,6 +108,14 @@ class Store(ABC):
     @abstractmethod
     def head(self, name: str) -> ObjectInfo | None:
         """Size and tag of an object; None where there is none.
+
+        Raises:
+            StoreError: The request failed.
+        """
+
+    @abstractmethod
+    def folders(self, name: str) -> list[str]:
+        """The names of the folders below a name, at most `MOST_FOLDERS`; none where there is none.
 
         Raises:
             StoreError: The request failed.

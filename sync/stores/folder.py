@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import itertools
 import os
 import secrets
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 from catalog.core import durable
 from sync.errors import NotInStoreError, StoreChangedError, StoreConflictError, StoreError
-from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
+from sync.stores.base import CHUNK, MOST_FOLDERS, ObjectInfo, Store, UploadProgress
 
 COPY_CHUNK = 1 << 20  # bytes
 
@@ -32,6 +33,18 @@ class FolderStore(Store):
         except (FileNotFoundError, NotADirectoryError):
             self._check_exists()
             return None
+        except OSError as error:
+            raise self._failed(name, error) from error
+
+    def folders(self, name: str) -> list[str]:
+        """See `Store.folders`."""
+        try:
+            with os.scandir(self.path / name) as entries:
+                found = (entry.name for entry in entries if entry.is_dir())
+                return list(itertools.islice(found, MOST_FOLDERS))
+        except (FileNotFoundError, NotADirectoryError):
+            self._check_exists()
+            return []
         except OSError as error:
             raise self._failed(name, error) from error
 

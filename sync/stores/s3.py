@@ -18,7 +18,7 @@ from sync.errors import (
     StoreRefusedError,
     StoreUnreachableError,
 )
-from sync.stores.base import CHUNK, ObjectInfo, Store, UploadProgress
+from sync.stores.base import CHUNK, MOST_FOLDERS, ObjectInfo, Store, UploadProgress
 from sync.stores.bounds import limit_answers
 
 if TYPE_CHECKING:
@@ -98,6 +98,20 @@ class S3Store(Store):
         except NotInStoreError:
             return None
         return ObjectInfo(int(answer["ContentLength"]), str(answer["ETag"]))
+
+    def folders(self, name: str) -> list[str]:
+        """See `Store.folders`."""
+        prefix = f"{self._prefix}{name}/"
+        request = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
+        found: list[str] = []
+        while len(found) < MOST_FOLDERS:
+            answer = self._request(name, lambda: self._client.list_objects_v2(**request))
+            common = answer.get("CommonPrefixes", [])
+            found += [entry["Prefix"][len(prefix) : -1] for entry in common]
+            if not answer.get("IsTruncated"):
+                break
+            request["ContinuationToken"] = answer["NextContinuationToken"]
+        return found[:MOST_FOLDERS]
 
     @contextmanager
     def open(self, name: str, start: int = 0, etag: str | None = None) -> Iterator[_Body]:

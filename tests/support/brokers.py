@@ -90,12 +90,16 @@ class BrokerCertificates:
 class Mosquitto:
     """A real mosquitto that requires client certificates; each thing may use its own topics."""
 
-    def __init__(self, folder: Path, certificates: BrokerCertificates) -> None:
+    def __init__(
+        self, folder: Path, certificates: BrokerCertificates, also_write: str = ""
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
         certificate, key = certificates.broker
         (folder / "acl").write_text(
+            f"pattern write {also_write or 'visual-search/%u/#'}\n"
             "pattern write visual-search/%u/#\n"
             "pattern read visual-search/%u/commands\n"
             "user consumer\ntopic read #\n"

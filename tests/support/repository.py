@@ -49,6 +49,10 @@ class MemoryStore(Store):
         self.read_names: list[str] = []
         self.written: Callable[[str], object] = lambda name: None
 
+    def folders(self, name: str) -> list[str]:
+        below = (key.removeprefix(f"{name}/") for key in self.objects if key.startswith(f"{name}/"))
+        return sorted({key.partition("/")[0] for key in below if "/" in key})
+
     def head(self, name: str) -> ObjectInfo | None:
         content = self.objects.get(name)
         return None if content is None else _entry(content)

@@ -42,6 +42,9 @@ class WebStore(Store):
     def head(self, name: str) -> ObjectInfo | None:
         raise NotImplementedError("a client only reads, and reads whole")
 
+    def folders(self, name: str) -> list[str]:
+        raise NotImplementedError("a client asks for what it knows")
+
     def write(self, *_: object, **__: object) -> None:
         raise NotImplementedError("a client only reads")
 

@@ -40,6 +40,7 @@ const live = new LiveAnswer({
   askForName,
   onShow(situation, sighting, spoken) {
     address.show(situation === "idle");
+    if (situation === "seen") dimmer?.wake();
     followVisitor();
     showLook(sighting);
     if (sighting) showTimings(sighting);
@@ -56,6 +57,7 @@ const attract = new Attract({
   },
 });
 
+let dimmer = null;
 let state = null;
 let isReached = true;
 let clockDifference = 0;
@@ -291,6 +293,8 @@ window.addEventListener("pagehide", () => {
 window.addEventListener("pageshow", followVisibility);
 
 lockDown();
+if (isOwnScreen && document.body.dataset.dim)
+  import("./dim.js").then(({ Dimmer }) => (dimmer = new Dimmer(document.body.dataset.dim)));
 live.show();
 showTimings(null);
 const wanted = new URLSearchParams(location.search).get("item"); // by an item's QR code

@@ -36,7 +36,8 @@ export class DeviceCard {
     const drawn = JSON.stringify(found);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    byId("findings").replaceChildren(...found.findings.map((finding) => this.#row(finding, found.actions)));
+    const { findings, actions } = found;
+    byId("findings").replaceChildren(...findings.map((finding) => this.#row(finding, actions)));
   }
 
   #row({ subject, state, message, remedy }, actions) {
@@ -68,13 +69,14 @@ export class DeviceCard {
 
   async #showLog() {
     if (!byId("log").open) return;
-    const lines = byId("log-lines");
+    const shown = byId("log-lines");
     try {
-      lines.textContent = (await this.#link.ask("GET", "api/staff/log")).lines.join("\n");
+      const { lines } = await this.#link.ask("GET", "api/staff/log");
+      shown.textContent = lines.join("\n");
     } catch (error) {
-      lines.textContent = error.message;
+      shown.textContent = error.message;
     }
-    lines.scrollTop = lines.scrollHeight;
+    shown.scrollTop = shown.scrollHeight;
   }
 }
 

@@ -77,7 +77,9 @@ const FIELDS = { // the label of each setting, and what helps to fill it in
   "page.welcome": ["The first sentence while nobody is there", ""],
   "page.accent": ["The page’s colour", "#1f5c57"],
   "page.language": ["Language", ""],
+  "page.dim": ["Dark at night", "22:00-07:00"],
   "edge.foreign_share": ["Of 100 things shown, so many are not ours", ""],
+  "edge.keep_looks": ["Keep pictures of what was shown, on this device", ""],
 };
 
 function field({ name, value, fixed_by }) {

@@ -8,6 +8,7 @@ from typing import Literal
 
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, device_id
+from sync.reports.home_assistant import announcements
 from sync.reports.topics import Topics
 from sync.reports.transports import greengrass_v2
 from sync.reports.transports.base import Transport
@@ -49,7 +50,10 @@ def transport_factory(
 
             address = mqtt_address(settings, device)
             commands = topics.commands if settings.commands else None
-            return lambda: MqttTransport(address, commands)
+            retained = (
+                announcements(topics, settings.heartbeat_s) if settings.home_assistant else {}
+            )
+            return lambda: MqttTransport(address, commands, retained)
         case "greengrass-v2":
             return greengrass_v2.GreengrassV2Transport
         case "greengrass-v1":

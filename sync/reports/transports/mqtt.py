@@ -49,17 +49,25 @@ class MqttTransport:
 
     name = "mqtt"
 
-    def __init__(self, address: BrokerAddress, commands: str | None = None) -> None:
+    def __init__(
+        self,
+        address: BrokerAddress,
+        commands: str | None = None,
+        retained: dict[str, bytes] | None = None,
+    ) -> None:
         """Store the address; `open` connects.
 
         Args:
             address: The broker's.
             commands: The topic to receive commands from; None to receive none.
+            retained: Messages by topic that the broker keeps, sent with each connection; emptied
+                where it refuses one.
         """
         self.window = MAX_UNANSWERED
         self.commands_error = ""
         self._address = address
         self._commands = commands
+        self._retained = retained if retained is not None else {}
         self._client: paho.Client | None = None
         self._callbacks: TransportCallbacks | None = None
         self._command_callbacks: TransportCallbacks | None = None  # set before the SUBACK comes
@@ -89,6 +97,7 @@ class MqttTransport:
         if self._commands is not None:
             self._command_callbacks = callbacks
             self._subscribe(self._commands)
+        self._send_retained()
         with self._lock:
             if self._gone.is_set():
                 raise TransportError(self._loss_reason())
@@ -173,6 +182,19 @@ class MqttTransport:
                 self._tokens[sent.mid] = token
         if answer is not None:
             self._answer(token, answer)
+
+    def _send_retained(self) -> None:
+        """Send what the broker keeps; where it does not, the log says so and reports go on."""
+        assert self._client is not None
+        for topic, payload in tuple(self._retained.items()):
+            sent = self._client.publish(topic, payload, qos=1, retain=True)
+            with contextlib.suppress(RuntimeError, ValueError):  # the connection is lost
+                sent.wait_for_publish(CONNECT_TIMEOUT_S)
+            answer = self._early.pop(sent.mid, None)
+            if answer is None or answer.is_failure:
+                log.warning("%s: the broker does not keep it: %s", topic, answer or "no answer")
+                self._retained.clear()  # mosquitto ends the connection then; the next one goes on
+                return
 
     def close(self) -> None:
         """Disconnect; where the link does not take that, shut the socket down."""

@@ -65,3 +65,25 @@ def test_the_zip_file_holds_the_same(taught: Taught, bundle: Bundle, tmp_path: P
         for name in archive.namelist():
             assert (tmp_path / "out" / name).read_bytes() == archive.read(name)
         assert len(archive.namelist()) == 4
+
+
+def test_the_shared_folder_follows_what_is_taught(
+    taught: Taught, bundle: Bundle, tmp_path: Path
+) -> None:
+    """And a taught item rests where the catalogue was built from its photo under another sku."""
+    shared = tmp_path / "shared"
+    taught.share(shared)
+    assert (shared / "items.csv").read_text().startswith("sku,title")
+    taught.save(Wish(title="Blots"), views(bundle, NEW))
+    photos = [photo.sha256 for photo in taught.store.photos()]
+    assert {file.stem for file in (shared / "photos").iterdir()} == set(photos)
+    source = read_source(shared / "items.csv")
+    assert [len(entry.photos) for entry in source.items] == [3]
+    assert not taught.items()[0].rests
+    known = bundle.items.photos("thing-00")[0].sha256
+    taught.store._connection.execute("update photos set sha256 = ? where id = 1", (known,))
+    taught.use(bundle)
+    assert taught.items()[0].rests
+    assert bundle.item(taught.items()[0].item.sku) is None
+    taught.remove_item(taught.items()[0].item.sku)
+    assert list((shared / "photos").iterdir()) == []

@@ -130,7 +130,7 @@ def test_the_service_starts_the_device_again(small_bundle: Path, tmp_path: Path)
     )
     try:
         until(lambda: get(port, "/api/latest"))
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             token = client.post("/api/staff/session", json={"pin": PIN}).json()["token"]
             client.headers[TOKEN_HEADER] = token
             answer = client.post("/api/staff/action", json={"action": "restart"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -19,11 +21,14 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from paho.mqtt.subscribe import simple
 
 from catalog.core.locks import locked
 from sync.errors import TransportError
 from sync.reports.checks import checks
+from sync.reports.home_assistant import announcements
 from sync.reports.reporter import LOCK
+from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal
 from sync.reports.transports.broker_address import ALPN, BrokerAddress
 from sync.reports.transports.mqtt import MqttTransport
@@ -88,6 +93,54 @@ def test_mosquitto_accepts_and_refuses_by_topic(
     assert (token, refusal) == (2, Refusal.TOPIC)
     assert "iot:Publish" in reason
     assert mqtt.window == 20  # what mosquitto announces
+
+
+def test_home_assistant_finds_the_device_at_the_broker(
+    tmp_path: Path, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    """Who asks later gets the descriptions; a broker that refuses them still takes reports."""
+    found: dict[str, bytes] = {}
+    topics = Topics(THING)
+    retained = announcements(topics, 300.0)
+    for allowed in (False, True):
+        broker = Mosquitto(tmp_path / str(allowed), certificates, "homeassistant/#" * allowed)
+        sent = dict(retained)
+        if not allowed:  # mosquitto ends the connection in which it refused something
+            refused = MqttTransport(certificates.address(broker.port), COMMANDS, sent)
+            with contextlib.suppress(TransportError):
+                refused.open(RecordedCallbacks())
+            refused.close()
+            assert sent == {}
+        mqtt = MqttTransport(certificates.address(broker.port), COMMANDS, sent)
+        mqtt.open(recorded)
+        mqtt.send(1, TOPIC, b"{}")
+        recorded.wait(lambda: recorded.accepted_tokens)
+        recorded.accepted_tokens.clear()
+        mqtt.close()
+        if allowed:
+            certificate, key = certificates.authority.issue("consumer")
+            found = {
+                message.topic: message.payload
+                for message in simple(  # type: ignore[no-untyped-call]
+                    "homeassistant/#",
+                    msg_count=len(retained),
+                    hostname="localhost",
+                    port=broker.port,
+                    tls={
+                        "ca_certs": str(certificates.authority.file),
+                        "certfile": str(certificate),
+                        "keyfile": str(key),
+                    },
+                )
+            }
+        broker.stop()
+    assert found == retained
+    seen = json.loads(found[f"homeassistant/sensor/{THING}/seen/config"])
+    assert seen["state_topic"] == TOPIC
+    camera = json.loads(found[f"homeassistant/binary_sensor/{THING}/camera/config"])
+    assert camera["expire_after"] == 900
+    assert seen["device"] == camera["device"]
+    assert seen["unique_id"] != camera["unique_id"]
 
 
 def test_mosquitto_stops(

@@ -1,0 +1,1 @@
+"""What the staff taught a device, on its way to the owner."""
