@@ -25,12 +25,14 @@ export function fetchStatus() {
   return ask("api/status", { signal: timeLimit(PATIENCE) });
 }
 
-export async function searchPhoto(file) {
+// `box` is the part to search in, in pixels of the photo; empty for all of it.
+export async function searchPhoto(file, box = "") {
   if (file.size > LARGEST_PHOTO) {
     throw new Error(say("This photo is larger than 64 MiB. Choose a smaller one."));
   }
   const form = new FormData();
   form.append("photo", file, file.name || "photo.jpg");
+  if (box) form.append("box", box);
   const signal = timeLimit(PATIENCE + file.size / SLOW_UPLOAD);
   return localSighting(await ask("api/search", { method: "POST", body: form, signal }));
 }

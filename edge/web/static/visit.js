@@ -3,7 +3,6 @@
 
 import { foundView, sentenceView, sightingView } from "./answer.js";
 import { byId, isOwnScreen } from "./dom.js";
-import { itemView } from "./item.js";
 import { MOST_FOUND, fetchItem, findItems, searchPhoto } from "./search.js";
 import { say, spokenVerdict } from "./words.js";
 
@@ -22,6 +21,7 @@ export class Visit {
   #before = null; // what it was about when the result was shown; null once that was taken away
   #offered = null;
   #timer = 0;
+  #photo = null; // the visitor's, while its result is shown
 
   // askForName() is a visitor's wish. onShow(spoken, sighting) is called with a result, and with a
   // photo's sighting or null; onBack() when the camera's answer is wanted again.
@@ -67,6 +67,7 @@ export class Visit {
     clearTimeout(this.#timer);
     this.#hasResult = false;
     this.#offered = null;
+    this.#removePhoto();
     byId("result-bar").hidden = true;
     byId("offer").hidden = true;
     byId("words").value = "";
@@ -76,6 +77,7 @@ export class Visit {
   async find(text) {
     const signal = this.#ask();
     if (!text) return this.back();
+    this.#removePhoto();
     try {
       const items = await findItems(text, signal);
       if (signal.aborted) return;
@@ -107,15 +109,21 @@ export class Visit {
       if (!item.title) return;
       // the fields that are already known are shown
     }
-    if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
+    try {
+      const { itemView } = await import("./item.js");
+      if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
+    } catch {
+      if (!signal.aborted) this.#fail(new Error(say("The device does not answer. Try again in a moment.")));
+    }
   };
 
-  async searchWith(file) {
+  async searchWith(file, box = "") {
     const signal = this.#ask();
+    if (!box) this.#showPhoto(file, signal);
     this.#waiting = signal;
     this.#show(say("Your photo"), sentenceView("hold", say("Looking…")));
     try {
-      const sighting = await searchPhoto(file);
+      const sighting = await searchPhoto(file, box);
       if (signal.aborted) return;
       this.#waiting = null;
       const view =
@@ -128,6 +136,20 @@ export class Visit {
       this.#waiting = null;
       this.#fail(error);
     }
+  }
+
+  // The photo takes the place of the live picture; another part of it can be chosen.
+  async #showPhoto(file, signal) {
+    this.#removePhoto();
+    const { PhotoBox, styled } = await import("./photo-box.js");
+    await styled;
+    if (signal.aborted) return;
+    this.#photo = new PhotoBox(byId("frame"), file, (box) => this.searchWith(file, box));
+  }
+
+  #removePhoto() {
+    this.#photo?.remove();
+    this.#photo = null;
   }
 
   #ask() {

@@ -1,0 +1,59 @@
+"""A visitor's photo is shown on a phone, and another part of it can be searched."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from catalog.core.photos import encode_jpeg
+from tests.support.browsing import PHONE, visiting
+from tests.support.web_stand_in import CUP, StandInDevice, draw_scene, serving
+
+pytestmark = pytest.mark.slow
+
+
+def test_another_part_of_a_photo_is_searched(browser: Browser, device: StandInDevice) -> None:
+    """By a tap, by dragging the box or a corner, and by keys; going back shows the camera."""
+    photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encode_jpeg(draw_scene(CUP), 640)}
+    with serving(device) as address, visiting(browser, address, PHONE) as page:
+        page.locator("#photo").set_input_files(photo)  # type: ignore[arg-type]
+        expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+        assert device.searched[-1][1] is None  # all of it
+        part = page.get_by_role("application")
+        page.wait_for_function("() => document.querySelector('.photo-fit')?.style.width")
+        fit = page.locator(".photo-fit").bounding_box()
+        assert fit is not None
+        frame = page.locator("#frame").bounding_box()
+        assert frame is not None
+        assert fit["width"] <= frame["width"] + 1
+        assert fit["width"] / fit["height"] == pytest.approx(640 / 480, abs=0.02)
+
+        def at(x: float, y: float) -> tuple[float, float]:
+            return fit["x"] + x * fit["width"], fit["y"] + y * fit["height"]
+
+        def searched(number: int) -> tuple[int, int, int, int]:
+            page.wait_for_function("() => !document.querySelector('.looking:not([hidden])')")
+            while len(device.searched) < number:
+                page.wait_for_timeout(20)
+            box = device.searched[number - 1][1]
+            assert box is not None
+            return box.x, box.y, box.width, box.height
+
+        page.touchscreen.tap(*at(0.75, 0.5))
+        assert searched(2) == pytest.approx((320, 120, 320, 240), abs=4)
+        page.mouse.move(*at(0.75, 0.5))
+        page.mouse.down()
+        page.mouse.move(*at(0.5, 0.4))
+        page.mouse.move(*at(0.25, 0.25))
+        page.mouse.up()
+        assert searched(3) == pytest.approx((0, 0, 320, 240), abs=4)
+        page.mouse.move(*at(0.5, 0.5))
+        page.mouse.down()
+        page.mouse.move(*at(0.75, 0.75))
+        page.mouse.up()
+        assert searched(4) == pytest.approx((0, 0, 480, 360), abs=4)
+        part.press("ArrowRight")
+        part.press("ArrowDown")
+        assert searched(5) == pytest.approx((32, 24, 480, 360), abs=4)
+        page.get_by_role("button", name="Back to live").click()
+        expect(part).to_have_count(0)
