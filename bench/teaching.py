@@ -1,10 +1,11 @@
 """Measure teaching: three views of a thing under the simulated camera, and what is said later.
 
-    python -m bench.teaching [--things 40] [--bundle BUNDLE]
+    python -m bench.teaching [--things 40] [--photographed 20] [--others 1000]
 
-Each thing is drawn, is in no catalogue, and is shown on one simulated counter until three views of
-it were taken. Later it is shown twice on another counter, beside the demonstration catalogue (or
-BUNDLE) and all other taught things. The last figures are for 1,000 taught items.
+Each drawn thing is in no catalogue, and is shown on one simulated counter until three views of it
+were taken. Later it is shown twice on another counter, beside the demonstration catalogue, or so
+many photographed items, and all other taught things. Of each photographed item three photos are
+taught, and up to four others are asked. The last figures are for 1,000 taught items.
 """
 
 from __future__ import annotations
@@ -14,32 +15,39 @@ import itertools
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from bench.materials import materials
+from catalog.building.build import build
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
+from catalog.bundles.match import Match
 from catalog.bundles.overlay import AddedPhoto, Additions
 from catalog.core.photos import decode
 from catalog.core.settings import CatalogSettings
 from catalog.core.vectors import normalised
+from catalog.networks.models import open_model
 from catalog.recognition.decision import Verdict
 from catalog.recognition.descriptors import Descriptors
+from catalog.sources.source import SourceItem
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.foreign import HELD_OUT, foreign_things
 from edge.cli.demo import prepare
-from edge.sighting import Frame
+from edge.sighting import Box, Frame
 from edge.simulator.simulator import Simulator
-from edge.taught.collecting import Progress
+from edge.taught.collecting import Progress, View
 from edge.taught.taught import Taught, Wish
-from edge.vision.picture_search import Observation
+from edge.vision.picture_search import Observation, search_picture
 from edge.vision.recognizer import Recognizer
 
 SEED = 91_001
+OTHERS = Path("data", "pool")  # photos of which each is an item of its own
+PHOTOGRAPHED, MOST_ASKED = Path("data", "grocery", "queries"), 4  # photos of each item
 WANTED, LATER, MOST_SHOWINGS = 3, 2, 8
 STEP_S = 0.25  # between two frames
 MANY = 1000  # taught items, three photos each
@@ -89,7 +97,7 @@ def teach(bundle: Bundle, taught: Taught, thing: DrawnItem, seed: int) -> tuple[
     return item.sku, count, time.perf_counter() - began
 
 
-def measure(bundle: Bundle, folder: Path, count: int) -> None:
+def measure(bundle: Bundle, folder: Path, count: int, photographed: int) -> None:
     """Teach, show again, and print what was said."""
     taught = Taught(folder)
     taught.use(bundle)
@@ -120,17 +128,78 @@ def measure(bundle: Bundle, folder: Path, count: int) -> None:
                     firsts.append(observation.found[0].sku)
 
             decision = watch(recognizer, frames, hear).decision
-            counts["looks"] += 1
-            counts["first"] += bool(firsts) and firsts[-1] == skus[place]
-            named = decision.matches[0].sku if decision.matches else None
-            counts["named"] += named == skus[place]
-            counts["wrong"] += named not in (None, skus[place])
-            counts["unknown"] += decision.verdict in (Verdict.UNKNOWN, Verdict.PERHAPS)
+            _count(counts, skus[place], firsts[-1] if firsts else None, decision.matches)
             counts["nothing"] += decision.verdict is Verdict.NOTHING
-    looks = counts["looks"]
-    for name in ("first", "named", "wrong", "unknown", "nothing"):
-        print(f"{name:<8} {counts[name]} of {looks} ({counts[name] / looks:.1%})", flush=True)
+    print(f"{count} drawn things:")
+    _print_counts(counts)
+    print(f"of the unknown, nothing was seen: {counts['nothing']}")
+    measure_photographed(bundle, taught, photographed)
     _measure_many(bundle, taught)
+
+
+def measure_photographed(bundle: Bundle, taught: Taught, count: int) -> None:
+    """Teach items of which there are photos by others' hands, and ask with further photos."""
+    folder = materials()
+    if folder is None:
+        print("no photos are here; VISUAL_SEARCH_MATERIALS names their folder")
+        return
+    random = np.random.default_rng(SEED)
+    items = sorted(path for path in (folder / PHOTOGRAPHED).iterdir() if path.is_dir())
+    photos = {
+        item.name: sorted(item.iterdir())
+        for item in (items[place] for place in random.permutation(len(items)))
+        if len(list(item.iterdir())) >= WANTED + MOST_ASKED
+    }
+    chosen = dict(itertools.islice(photos.items(), count))
+    network = bundle.featurizer.network_id
+    for sku, files in chosen.items():
+        views = []
+        for number, file in enumerate(files[:WANTED]):
+            picture = decode(file.read_bytes(), file.name)
+            height, width = picture.shape[:2]
+            raw = bundle.featurizer.raw([picture])[0]
+            box = Box(0, 0, width, height)
+            views.append(View(-number, picture, raw, box, (width, height), network))
+        taught.save(Wish(sku=f"photographed-{sku}", title=sku), views)
+    counts: Counter[str] = Counter()
+    for sku, files in chosen.items():
+        for file in files[WANTED : WANTED + MOST_ASKED]:
+            observation = search_picture(bundle, decode(file.read_bytes(), file.name), None)
+            found, matches = observation.found, observation.decision.matches
+            _count(counts, f"photographed-{sku}", found[0].sku if found else None, matches)
+    print(f"{len(chosen)} photographed items:")
+    _print_counts(counts)
+
+
+def _count(counts: Counter[str], sku: str, first: str | None, matches: Sequence[Match]) -> None:
+    named = matches[0].sku if matches else None
+    counts["looks"] += 1
+    counts["first"] += first == sku
+    counts["named"] += named == sku
+    counts["wrong"] += named not in (None, sku)
+    counts["unknown"] += named is None
+
+
+def _print_counts(counts: Counter[str]) -> None:
+    looks = counts["looks"]
+    for name in ("first", "named", "wrong", "unknown"):
+        print(f"{name:<8} {counts[name]} of {looks} ({counts[name] / looks:.1%})", flush=True)
+
+
+def build_others(folder: Path, count: int) -> Path:
+    """Build a catalogue of so many photographed items, one photo each, unless it is there."""
+    out = folder / f"others-{count}.bundle"
+    data = materials()
+    if out.exists() or data is None:
+        return out
+    files = sorted(path for path in (data / OTHERS).rglob("*") if path.is_file())
+    order = np.random.default_rng(SEED).permutation(len(files))[:count]
+    items = [
+        SourceItem(Item(f"other-{place}", files[place].parent.name), (str(files[place]),))
+        for place in order.tolist()
+    ]
+    build(items, out, open_model("embedded"), folder / "cache", "Others")
+    return out
 
 
 def _measure_many(bundle: Bundle, taught: Taught) -> None:
@@ -197,12 +266,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--things", type=int, default=40)
-    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--photographed", type=int, default=20)
+    parser.add_argument("--others", type=int, help="so many photographed items in the catalogue")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    bundle = arguments.bundle or prepare(RESULTS / "demonstration", CatalogSettings(), "embedded")
+    if arguments.others:
+        bundle = build_others(RESULTS / "teaching", arguments.others)
+    else:
+        bundle = prepare(RESULTS / "demonstration", CatalogSettings(), "embedded")
     with tempfile.TemporaryDirectory() as folder:
-        measure(Bundle.open(bundle), Path(folder), arguments.things)
+        measure(Bundle.open(bundle), Path(folder), arguments.things, arguments.photographed)
 
 
 if __name__ == "__main__":
