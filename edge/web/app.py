@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, request
 
 from edge.web.announcement import Announcement
 from edge.web.api import Api
@@ -16,7 +16,7 @@ from edge.web.judging import add_judging
 from edge.web.matches import add_matches
 from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
-from edge.web.page import add_page, kiosk_mode
+from edge.web.page import add_page
 from edge.web.phones import add_item_codes, item_addresses
 from edge.web.plain import add_plain
 from edge.web.problems import answer_with_problems
@@ -106,12 +106,8 @@ def create_app(  # noqa: PLR0913  # wires everything together
             return None
         return Response(status=308, headers={"Location": f"{request.script_root}/"})
 
-    def staff() -> str:
-        return render_template("staff.html", root=request.script_root, kiosk=kiosk_mode(appearance))
-
     app.before_request(add_last_slash)
 
-    app.add_url_rule("/staff", view_func=staff)
     app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     return app
 

@@ -41,12 +41,13 @@ def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
 
 
 @cache
-def sentences(language: str, *, of_scripts: bool = False) -> dict[str, str]:
+def sentences(language: str, *, of_scripts: bool = False, of_staff: bool = False) -> dict[str, str]:
     """The page's sentences in a language, by the English ones; none for English.
 
     Args:
         language: One of `LANGUAGES`.
-        of_scripts: Leave out those that stand in the page's template alone.
+        of_scripts: Leave out those that stand in a template alone.
+        of_staff: With `of_scripts`: leave none out that only the staff's area needs.
     """
     if language == ENGLISH:
         return {}
@@ -57,5 +58,13 @@ def sentences(language: str, *, of_scripts: bool = False) -> dict[str, str]:
         message.msgid: message.msgstr
         for message in messages
         if not message.obsolete
-        and (not of_scripts or any(file.endswith(".js") for file, _ in message.occurrences))
+        and (
+            not of_scripts
+            or any(_is_needed(file, of_staff=of_staff) for file, _ in message.occurrences)
+        )
     }
+
+
+def _is_needed(file: str, *, of_staff: bool) -> bool:
+    """Whether a script is the page's, or the staff's where that is asked for."""
+    return file.endswith(".js") and (of_staff or not file.startswith("staff"))

@@ -1,4 +1,4 @@
-"""The visitor's page, in the visitor's language."""
+"""The visitor's page and the staff's, in the language of who opens it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.web.security import CONTENT_SECURITY_POLICY
 
 
 def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
-    """Serve the page.
+    """Serve the page, and the staff's area.
 
     Args:
         app: The application.
@@ -23,11 +23,17 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
     look = appearance.look
 
     def show_page() -> str:
+        return shown("page.html", of_staff=False)
+
+    def staff() -> str:
+        return shown("staff.html", of_staff=True)
+
+    def shown(template: str, *, of_staff: bool) -> str:
         asked, accepted = request.args.get("lang", ""), request.accept_languages
         language = choose_language(asked, accepted, look.language)
         known = sentences(language)
         return render_template(
-            "page.html",
+            template,
             page=digest,
             root=request.script_root,
             look=look,
@@ -35,7 +41,7 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             language=language,
             languages=LANGUAGES,
             direction="rtl" if language in FROM_RIGHT_TO_LEFT else "ltr",
-            sentences=_json(sentences(language, of_scripts=True)),
+            sentences=_json(sentences(language, of_scripts=True, of_staff=of_staff)),
             say=lambda text: known.get(text, text),
         )
 
@@ -51,6 +57,7 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
 
     app.after_request(allow_frames)
     app.add_url_rule("/", view_func=show_page)
+    app.add_url_rule("/staff", view_func=staff)
 
 
 def kiosk_mode(appearance: Appearance) -> str:

@@ -48,9 +48,9 @@ def run(config: Path | None) -> None:
     from sync.catalogues.run import run as run_workers
     from sync.reports.check_publisher import check_publisher
     from sync.reports.wiring import is_reporting_enabled, reporting_worker
+    from sync.sharing.upload import share_worker
     from sync.software.updater import SoftwareUpdater
     from sync.software.worker import software_worker
-    from sync.sharing.upload import share_worker
 
     with check_publisher(config) as publish:
         follower = _follower(config, publish=publish)

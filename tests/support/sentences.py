@@ -18,7 +18,7 @@ from edge.web.languages import ENGLISH, FOLDER, LANGUAGES
 WEB = Path(edge.web.languages.__file__).parent
 KEYWORDS = {"say": None, "sayParts": None}
 OPTIONS = {"parse_template_string": True}
-OTHERS = ("plain.html", "staff.html")  # templates that speak English alone
+OTHERS = ("plain.html",)  # templates that speak English alone
 
 
 def page_sentences() -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ import { isOwnScreen, make } from "./dom.js";
 import { sentenceView, sightingView, textButton } from "./answer.js";
 import { capitalized, say, sayParts, spokenVerdict } from "./words.js";
 
-const visitors = isOwnScreen ? import("./visitor.js") : null; // others do not need it
+// Loaded when it is needed; without the device nothing can be told.
+const telling = (act) => import("./visitor.js").then(act, () => {});
 
 export class LiveAnswer {
   #panel;
@@ -103,14 +104,12 @@ export class LiveAnswer {
   // On the device's own screen the staff hear which item was chosen, and what is not known.
   #answer(sighting) {
     const open = (item) => {
-      visitors?.then(({ noteChoice }) => noteChoice(sighting, item));
+      if (isOwnScreen) telling(({ noteChoice }) => noteChoice(sighting, item));
       this.#open(item);
     };
     const view = sightingView(sighting, open, this.#askForName);
-    if (sighting?.verdict === "unknown" && !sighting.guesses) {
-      const place = make("p", "advice");
-      view.append(place);
-      visitors?.then(({ tellButton }) => place.append(tellButton(sighting)));
+    if (isOwnScreen && sighting?.verdict === "unknown" && !sighting.guesses) {
+      telling(({ tellButton }) => view.append(make("p", "advice", tellButton(sighting))));
     }
     return view;
   }

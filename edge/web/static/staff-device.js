@@ -2,7 +2,7 @@
 
 import { byId, make } from "./dom.js";
 import { button, sureButton } from "./staff-buttons.js";
-import { capitalized } from "./words.js";
+import { capitalized, say } from "./words.js";
 
 const RENEWED = 5_000; // ms
 
@@ -44,7 +44,7 @@ export class DeviceCard {
     const words = make(
       "div",
       "",
-      make("h3", "", SPOKEN[state] + capitalized(subject)),
+      make("h3", "", SPOKEN[state](SUBJECTS[subject] ?? capitalized(subject))),
       make("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
       remedy ? make("p", "remedy", `${capitalized(remedy)}.`) : null,
     );
@@ -81,11 +81,25 @@ export class DeviceCard {
 }
 
 const STATES = { ok: "", note: "note", wrong: "wrong-state" };
-const SPOKEN = { ok: "", note: "Look at this: ", wrong: "Not well: " };
+const SPOKEN = { // the heading of a part, as it is
+  ok: (part) => part,
+  note: (part) => say("Look at this: {part}", { part }),
+  wrong: (part) => say("Not well: {part}", { part }),
+};
+const SUBJECTS = {
+  camera: say("Camera"),
+  catalogue: say("Catalogue"),
+  sync: say("Sync"),
+  outbox: say("Outbox"),
+  disk: say("Disk"),
+  temperature: say("Temperature"),
+  versions: say("Versions"),
+  device: say("Device"),
+};
 const ACTIONS = { // the words on each button, and the question before it acts
-  "camera-again": ["Camera again"],
-  "go-back": ["Go back", "To the one before"],
-  "sync-now": ["Sync now"],
-  "follow-again": ["Follow again"],
-  restart: ["Restart", "Restart now"],
+  "camera-again": [say("Camera again")],
+  "go-back": [say("Go back"), say("To the one before")],
+  "sync-now": [say("Sync now")],
+  "follow-again": [say("Follow again")],
+  restart: [say("Restart"), say("Restart now")],
 };

@@ -3,7 +3,7 @@
 import { byId, make } from "./dom.js";
 import { sureButton } from "./staff-buttons.js";
 import { lookPicture } from "./staff-missing.js";
-import { clock } from "./words.js";
+import { clock, say } from "./words.js";
 
 const HISTORY = "api/staff/history";
 const TYPING = 400; // ms without a letter, after which a filter counts
@@ -23,7 +23,7 @@ export class HistoryCard {
       this.#typing = setTimeout(() => this.#renew(), TYPING);
     });
     byId("history-more").addEventListener("click", () => this.#ask(this.#before));
-    byId("history-forget").append(sureButton("Forget all", "Forget all for good", () => this.#forget()));
+    byId("history-forget").append(sureButton(say("Forget all"), say("Forget all for good"), () => this.#forget()));
   }
 
   show(entered) {
@@ -46,7 +46,7 @@ export class HistoryCard {
       byId("history-list").append(...sightings.map(row));
       this.#before = next;
       byId("history-more").hidden = next === null;
-      none.textContent = byId("history-list").children.length ? "" : "Nothing of that kind was shown.";
+      none.textContent = byId("history-list").children.length ? "" : say("Nothing of that kind was shown.");
     } catch (error) {
       none.textContent = error.message;
     }
@@ -71,16 +71,16 @@ export class HistoryCard {
   }
 }
 
-const ANSWERS = { match: "Named", one_of: "One of several", perhaps: "Guessed", unknown: "Unknown" };
+const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Guessed"), unknown: say("Unknown") };
 
 function row({ id, at, answer, title, others, code, unknown_gtin, chosen, wanted, has_look }) {
   const details = [clock(Date.parse(at)), ANSWERS[answer]];
-  if (code) details.push(`code ${code}`);
-  if (unknown_gtin) details.push(`product number ${unknown_gtin}`);
-  if (chosen) details.push(`a visitor chose ${chosen}`);
-  if (wanted) details.push("a visitor asked for it");
+  if (code) details.push(say("code {code}", { code }));
+  if (unknown_gtin) details.push(say("Product number {gtin}", { gtin: unknown_gtin }));
+  if (chosen) details.push(say("a visitor chose {chosen}", { chosen }));
+  if (wanted) details.push(say("a visitor asked for it"));
   const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).join("; ");
   const picture = has_look ? lookPicture(id) : make("span");
-  const words = make("div", "", make("h3", "", titles || "Unknown"), make("p", "soft", details.join(", ")));
+  const words = make("div", "", make("h3", "", titles || say("Unknown")), make("p", "soft", details.join(", ")));
   return make("li", "look", picture, words);
 }

@@ -1,6 +1,7 @@
 // Requests of the staff's area: each carries the session's token, and an end of the session is told.
 
 import { timeLimit } from "./dom.js";
+import { say } from "./words.js";
 
 const PATIENCE = 30_000; // ms
 
@@ -38,7 +39,7 @@ export class StaffLink {
         signal: timeLimit(PATIENCE),
       });
     } catch {
-      throw new Refused(0, "The device does not answer. Look whether it is on and in this network.");
+      throw new Refused(0, say("The device does not answer. Look whether it is on and in this network."));
     }
     const found = await answer.json().catch(() => ({}));
     if (answer.ok) return found;
@@ -46,7 +47,7 @@ export class StaffLink {
       this.#token = null;
       this.onLeft();
     }
-    throw new Refused(answer.status, found.detail || `The device answered ${answer.status}.`);
+    throw new Refused(answer.status, found.detail || say("The device answered {status}.", { status: answer.status }));
   }
 
   async session(method, path, content = undefined) {

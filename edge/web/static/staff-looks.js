@@ -2,7 +2,7 @@
 
 import { byId, make } from "./dom.js";
 import { button } from "./staff-buttons.js";
-import { clock } from "./words.js";
+import { clock, say } from "./words.js";
 
 const SHOWN = 8; // looks
 const OFFERS = 6; // items with the words that were typed
@@ -28,7 +28,7 @@ export class LooksCard {
   async renew() {
     let rows = [];
     this.#noted = await this.#notes();
-    byId("looks-none").textContent = "Nothing was shown yet.";
+    byId("looks-none").textContent = say("Nothing was shown yet.");
     try {
       const { sightings } = await this.#link.ask("GET", "api/sightings");
       rows = sightings.filter(({ look }) => look).slice(0, SHOWN).map((sighting) => this.#row(sighting));
@@ -48,7 +48,7 @@ export class LooksCard {
   #row(sighting) {
     const picture = make("img");
     picture.src = sighting.look;
-    picture.alt = "What the camera saw";
+    picture.alt = say("What the camera saw");
     picture.loading = "lazy";
     const said = make("p", "said", this.#judged.get(sighting.id) || "");
     said.setAttribute("role", "status");
@@ -58,7 +58,7 @@ export class LooksCard {
       "",
       make("h3", "", answerWords(sighting)),
       make("p", "soft", clock(sighting.at)),
-      noted?.wanted ? make("p", "soft", "A visitor asked for it.") : null,
+      noted?.wanted ? make("p", "soft", say("A visitor asked for it.")) : null,
       said,
     );
     const row = make("li", "look", picture, words, make("div", "choices"));
@@ -69,14 +69,14 @@ export class LooksCard {
   #offerChoices(row, sighting) {
     const named = sighting.verdict === "match";
     const choices = row.querySelector(".choices");
-    const other = button(named ? "No: another" : "It is …", () => this.#search(row, sighting));
+    const other = button(named ? say("No: another") : say("It is …"), () => this.#search(row, sighting));
     const chosen = chosenItem(sighting, this.#noted.get(sighting.id));
     const foreign = sighting.verdict === "unknown" ? "right" : "wrong";
     choices.replaceChildren(
-      ...(named ? [button("Right", () => this.#judge(row, sighting, { verdict: "right" }, "Right."))] : []),
-      ...(chosen ? [button(`Right: ${chosen.title}, as a visitor said`, () => this.#confirm(row, sighting, chosen))] : []),
+      ...(named ? [button(say("Right"), () => this.#judge(row, sighting, { verdict: "right" }, say("Right.")))] : []),
+      ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: chosen.title }), () => this.#confirm(row, sighting, chosen))] : []),
       other,
-      button("Not ours", () => this.#judge(row, sighting, { verdict: foreign }, "Not ours.")),
+      button(say("Not ours"), () => this.#judge(row, sighting, { verdict: foreign }, say("Not ours."))),
     );
   }
 
@@ -85,15 +85,15 @@ export class LooksCard {
     const field = make("input");
     field.type = "search";
     field.maxLength = 200;
-    field.setAttribute("aria-label", "Name of the item");
-    field.placeholder = "Its name";
+    field.setAttribute("aria-label", say("Name of the item"));
+    field.placeholder = say("Its name");
     const offers = make("ul", "offers");
     let typing = 0;
     field.addEventListener("input", () => {
       clearTimeout(typing);
       typing = setTimeout(() => this.#find(field, offers, row, sighting), TYPING);
     });
-    const back = button("Cancel", () => this.#offerChoices(row, sighting));
+    const back = button(say("Cancel"), () => this.#offerChoices(row, sighting));
     row.querySelector(".choices").replaceChildren(field, offers, back);
     field.focus();
   }
@@ -106,7 +106,7 @@ export class LooksCard {
     const buttons = (found ? found.items : []).map((item) => {
       const offer = make("button", "offer", make("span", "", item.title));
       offer.type = "button";
-      const said = `It is ${item.title}.`;
+      const said = say("It is {title}.", { title: item.title });
       offer.addEventListener("click", () => this.#judge(row, sighting, { verdict: "item", sku: item.sku }, said));
       return make("li", "", offer);
     });
@@ -114,7 +114,7 @@ export class LooksCard {
   }
 
   #confirm(row, sighting, item) {
-    this.#judge(row, sighting, { verdict: "item", sku: item.sku }, `It is ${item.title}.`);
+    this.#judge(row, sighting, { verdict: "item", sku: item.sku }, say("It is {title}.", { title: item.title }));
   }
 
   async #judge(row, sighting, verdict, words) {
@@ -139,5 +139,5 @@ function chosenItem({ matches, guesses = [] }, noted) {
 function answerWords({ verdict, matches }) {
   const titles = matches.map(({ title }) => title);
   if (verdict === "match") return titles[0];
-  return verdict === "one_of" ? `One of: ${titles.join("; ")}` : "Unknown";
+  return verdict === "one_of" ? say("One of: {titles}", { titles: titles.join("; ") }) : say("Unknown");
 }

@@ -1,7 +1,7 @@
 // The card of what was shown and could not be named: the shop's list of what people ask for.
 
 import { byId, make } from "./dom.js";
-import { clock } from "./words.js";
+import { clock, say } from "./words.js";
 
 export class MissingCard {
   #link;
@@ -18,7 +18,7 @@ export class MissingCard {
 
   async #renew() {
     let rows = [];
-    byId("missing-none").textContent = "Nothing yet. What was shown is grouped by its looks where [edge] keep_looks is set.";
+    byId("missing-none").textContent = say("Nothing yet. Things are grouped by their looks where pictures are kept; see the settings.");
     try {
       const { groups } = await this.#link.ask("GET", "api/staff/missing");
       rows = groups.map(row);
@@ -32,14 +32,14 @@ export class MissingCard {
 
 function row({ count, wanted, gtin, last, looks }) {
   const pictures = looks.map((id) => lookPicture(id));
-  const times = count === 1 ? "Once" : `${count} times`;
-  const words = [`${times}, last ${clock(Date.parse(last))}.`];
-  if (wanted) words.push(wanted === 1 ? "A visitor asked for it." : `${wanted} visitors asked for it.`);
-  const title = gtin ? `Product number ${gtin}` : "Things that look alike";
+  const times = count === 1 ? say("Once") : say("{count} times", { count });
+  const words = [say("{times}, last {time}.", { times, time: clock(Date.parse(last)) })];
+  if (wanted) words.push(wanted === 1 ? say("A visitor asked for it.") : say("{count} visitors asked for it.", { count: wanted }));
+  const title = gtin ? say("Product number {gtin}", { gtin }) : say("Things that look alike");
   return make(
     "li",
     "taught-item",
-    make("div", "", make("h3", "", count === 1 && !gtin ? "A thing" : title), make("p", "soft", words.join(" "))),
+    make("div", "", make("h3", "", count === 1 && !gtin ? say("A thing") : title), make("p", "soft", words.join(" "))),
     make("div", "pictures", ...pictures),
   );
 }
@@ -47,7 +47,7 @@ function row({ count, wanted, gtin, last, looks }) {
 export function lookPicture(id) {
   const picture = make("img");
   picture.src = `api/staff/history/${encodeURIComponent(id)}/look.jpg`;
-  picture.alt = "What the camera saw";
+  picture.alt = say("What the camera saw");
   picture.loading = "lazy";
   return picture;
 }

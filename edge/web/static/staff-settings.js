@@ -1,6 +1,7 @@
 // The card of the settings that a shop changes.
 
 import { byId, make } from "./dom.js";
+import { say } from "./words.js";
 
 const SETTINGS = "api/staff/settings";
 
@@ -12,9 +13,9 @@ export class SettingsCard {
     this.#link = link;
     byId("settings-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#ask("POST", "Changed.", this.#changes());
+      this.#ask("POST", say("Changed."), this.#changes());
     });
-    byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", "The last change is undone."));
+    byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", say("The last change is undone.")));
     byId("settings-restart").addEventListener("click", () => this.#restart());
   }
 
@@ -37,7 +38,7 @@ export class SettingsCard {
     byId("settings-fields").replaceChildren(...settings.map((setting) => field(setting)));
     byId("settings-undo").hidden = !can_undo;
     byId("settings-restart").hidden = !needs_restart;
-    const later = needs_restart ? "What was changed counts when the device starts again." : "";
+    const later = needs_restart ? say("What was changed counts when the device starts again.") : "";
     byId("settings-done").textContent = [done, later].filter(Boolean).join(" ");
     byId("settings-done").hidden = !done && !later;
     byId("settings-form").title = file;
@@ -70,16 +71,16 @@ export class SettingsCard {
   }
 }
 
-const LANGUAGES = { "": "The browser’s", en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
+const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
 const FIELDS = { // the label of each setting, and what helps to fill it in
-  "edge.camera": ["Camera", "/dev/video0, or an address as rtsp://…"],
-  "page.name": ["The shop’s name", "Visual search"],
-  "page.welcome": ["The first sentence while nobody is there", ""],
-  "page.accent": ["The page’s colour", "#1f5c57"],
-  "page.language": ["Language", ""],
-  "page.dim": ["Dark at night", "22:00-07:00"],
-  "edge.foreign_share": ["Of 100 things shown, so many are not ours", ""],
-  "edge.keep_looks": ["Keep pictures of what was shown, on this device", ""],
+  "edge.camera": [say("Camera"), "/dev/video0, rtsp://…"],
+  "page.name": [say("The shop’s name"), "Visual search"],
+  "page.welcome": [say("The first sentence while nobody is there"), ""],
+  "page.accent": [say("The page’s colour"), "#1f5c57"],
+  "page.language": [say("Language"), ""],
+  "page.dim": [say("Dark at night"), "22:00-07:00"],
+  "edge.foreign_share": [say("Of 100 things shown, so many are not ours"), ""],
+  "edge.keep_looks": [say("Keep pictures of what was shown, on this device"), ""],
 };
 
 function field({ name, value, fixed_by }) {
@@ -103,7 +104,7 @@ function field({ name, value, fixed_by }) {
   const row = make("div", "", words, input);
   if (fixed_by) {
     input.disabled = true;
-    row.append(make("p", "soft", `Set by ${fixed_by}.`));
+    row.append(make("p", "soft", say("Set by {what}.", { what: fixed_by })));
   }
   return row;
 }

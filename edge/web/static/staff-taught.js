@@ -2,6 +2,7 @@
 
 import { byId, make } from "./dom.js";
 import { sureButton } from "./staff-buttons.js";
+import { say } from "./words.js";
 
 const TAUGHT = "api/staff/taught";
 
@@ -30,7 +31,7 @@ export class TaughtCard {
       byId("taught-none").hidden = false;
       return;
     }
-    byId("taught-none").textContent = "Nothing yet.";
+    byId("taught-none").textContent = say("Nothing yet.");
     byId("taught-none").hidden = items.length > 0;
     byId("taught-export").hidden = items.length === 0;
     byId("taught-items").replaceChildren(...items.map((item) => this.#row(item)));
@@ -40,14 +41,14 @@ export class TaughtCard {
     const pictures = photos.map((photo, place) => {
       const picture = make("img");
       picture.src = `api/staff/photos/${photo.id}`;
-      picture.alt = photo.kind === "taught" ? `View ${place + 1}` : `Confirmed look ${place + 1}`;
+      picture.alt = photo.kind === "taught" ? say("View {number}", { number: place + 1 }) : say("Confirmed look {number}", { number: place + 1 });
       picture.loading = "lazy";
       return picture;
     });
-    const remove = sureButton("Remove", "Remove for good", () => {
+    const remove = sureButton(say("Remove"), say("Remove for good"), () => {
       this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
     });
-    remove.setAttribute("aria-label", `Remove ${item.title}`);
+    remove.setAttribute("aria-label", say("Remove {title}", { title: item.title }));
     const words = make("p", "soft", kindWords(is_new, rests));
     return make(
       "li",
@@ -60,6 +61,6 @@ export class TaughtCard {
 }
 
 function kindWords(isNew, rests) {
-  if (rests) return "The catalogue has it now and is used instead.";
-  return isNew ? "An item of this device’s own." : "Further photos of an item of the catalogue.";
+  if (rests) return say("The catalogue has it now and is used instead.");
+  return isNew ? say("An item of this device’s own.") : say("Further photos of an item of the catalogue.");
 }

@@ -2,6 +2,7 @@
 
 import { byId, make, wait } from "./dom.js";
 import { LivePicture } from "./picture.js";
+import { say } from "./words.js";
 
 const LESSON = "api/staff/teaching";
 const TURN = 300; // ms from one question for the state to the next
@@ -99,17 +100,17 @@ export class TeachCard {
       byId("views").replaceChildren(...views.map((id, place) => this.#viewRow(id, place)));
     }
     this.#gtin = state.gtin;
-    if (state.code && !byId("sku").value) byId("sku").placeholder = `Its code says ${state.code}`;
+    if (state.code && !byId("sku").value) byId("sku").placeholder = say("Its code says {code}", { code: state.code });
     this.#allowSaving();
   }
 
   #viewRow(id, place) {
     const picture = make("img");
     picture.src = `${LESSON}/views/${id}`;
-    picture.alt = `View ${place + 1}`;
+    picture.alt = say("View {number}", { number: place + 1 });
     const drop = make("button", "drop", "✕");
     drop.type = "button";
-    drop.setAttribute("aria-label", `Drop view ${place + 1}`);
+    drop.setAttribute("aria-label", say("Drop view {number}", { number: place + 1 }));
     drop.addEventListener("click", async () => {
       const state = await this.#link.ask("DELETE", `${LESSON}/views/${id}`).catch(() => null);
       if (state) this.#draw(state);
@@ -130,7 +131,7 @@ export class TeachCard {
   }
 
   #offerRow(item) {
-    const button = make("button", "offer", make("span", "", item.title), make("span", "soft", "in the catalogue"));
+    const button = make("button", "offer", make("span", "", item.title), make("span", "soft", say("in the catalogue")));
     button.type = "button";
     if (item.photo) {
       const picture = make("img");
@@ -170,7 +171,7 @@ export class TeachCard {
     try {
       const { item } = await this.#link.ask("POST", "api/staff/taught", wish);
       this.#close();
-      byId("teach-done").textContent = `Saved. The device knows “${item.title}” now: show it once more to see.`;
+      byId("teach-done").textContent = say("Saved. The device knows “{title}” now: show it once more to see.", { title: item.title });
       byId("teach-done").hidden = false;
       byId("teach-done").focus(); // it lies above what was scrolled to
       this.onSaved();
@@ -188,16 +189,22 @@ export class TeachCard {
 }
 
 function stepWords({ stage, views, wanted, seen_already }) {
-  const taken = `${Math.min(views.length, wanted)} of ${wanted}`;
-  if (seen_already && stage !== "done") return `${taken}: this side is taken; turn the thing further.`;
+  const taken = Math.min(views.length, wanted);
+  if (seen_already && stage !== "done") {
+    return say("{taken} of {wanted}: this side is taken; turn the thing further.", { taken, wanted });
+  }
   switch (stage) {
     case "show":
-      return views.length ? `${taken}: show the thing again.` : `${taken}: put the thing before the camera.`;
+      return views.length
+        ? say("{taken} of {wanted}: show the thing again.", { taken, wanted })
+        : say("{taken} of {wanted}: put the thing before the camera.", { taken, wanted });
     case "still":
-      return `${taken}: hold it still.`;
+      return say("{taken} of {wanted}: hold it still.", { taken, wanted });
     case "turn":
-      return `${taken}: turn the thing to another side.`;
+      return say("{taken} of {wanted}: turn the thing to another side.", { taken, wanted });
     default:
-      return views.length > wanted ? `${views.length} views: enough.` : "Enough views; further sides help.";
+      return views.length > wanted
+        ? say("{count} views: enough.", { count: views.length })
+        : say("Enough views; further sides help.");
   }
 }

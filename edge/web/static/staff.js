@@ -10,6 +10,7 @@ import { MissingCard } from "./staff-missing.js";
 import { SettingsCard } from "./staff-settings.js";
 import { TaughtCard } from "./staff-taught.js";
 import { TeachCard } from "./staff-teach.js";
+import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
 // Without a touch, as long, the area is left: on the device's own screen a visitor may be next.
@@ -42,7 +43,7 @@ function show(session) {
   byId("leave").hidden = !entered;
   byId("enter").hidden = entered;
   byId("enter-plain").hidden = session.encrypted || location.protocol === "https:";
-  byId("enter-title").textContent = setsPin ? "Choose a PIN" : "Enter the PIN";
+  byId("enter-title").textContent = setsPin ? say("Choose a PIN") : say("Enter the PIN");
   byId("enter-words").textContent = enterWords(session);
   byId("pin").autocomplete = setsPin ? "new-password" : "current-password";
   byId("pin").type = setsPin ? "text" : "password"; // what is chosen must be seen, for it is asked for once
@@ -63,10 +64,11 @@ async function leaveAlone() {
 }
 
 function enterWords(session) {
-  if (setsPin) return "Six to twelve digits. With it the staff teach this device and look after it.";
-  if (session.pin_set) return "With it the staff teach this device and look after it.";
-  const way = isOwnScreen ? "" : "open http://localhost there, or ";
-  return `No PIN is set yet. Set it on the device itself: ${way}run “visual-search edge pin”.`;
+  if (setsPin) return say("Six to twelve digits. With it the staff teach this device and look after it.");
+  if (session.pin_set) return say("With it the staff teach this device and look after it.");
+  return isOwnScreen
+    ? say("No PIN is set yet. Set it on the device itself: run “visual-search edge pin”.")
+    : say("No PIN is set yet. Set it on the device itself: open http://localhost there, or run “visual-search edge pin”.");
 }
 
 byId("enter").addEventListener("submit", async (event) => {
@@ -82,6 +84,12 @@ byId("enter").addEventListener("submit", async (event) => {
   }
   byId("pin").value = "";
   byId("pin").focus();
+});
+
+byId("language").addEventListener("change", (event) => {
+  const own = new URL(location.href);
+  own.searchParams.set("lang", event.target.value);
+  location.assign(own);
 });
 
 byId("leave").addEventListener("click", () => link.session("DELETE", SESSION).then(show, complain));

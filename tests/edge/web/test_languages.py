@@ -42,6 +42,14 @@ def test_all_sentences_of_the_page_are_marked() -> None:
     assert not re.search("[A-Za-z]{2,}", shown), shown
 
 
+def test_all_sentences_of_the_staffs_area_are_marked() -> None:
+    page = create_app(StandInDevice()).test_client().get("/staff?lang=ja").text
+    assert '<html lang="ja" dir="ltr"' in page
+    shown = re.sub(r"<(script|noscript|svg|option)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    words = set(re.findall("[A-Za-z]{2,}", shown))
+    assert words <= {"PIN", "SKU", "CSV", "tls"}, words
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_first_load_is_small(language: str) -> None:
     """Page, scripts and style sheets have at most 90 kB, whatever the language."""
