@@ -53,7 +53,7 @@ class HistoryRoutes:
         history, limit = self._history(), _whole("limit", 50, MOST)
         before = _whole("before", 0, LARGEST_NUMBER)
         entries = history.entries(_filters(), before, limit)
-        more = entries[-1].number if len(entries) == limit else None
+        more = entries[-1].number if entries and len(entries) == limit else None
         return jsonify(
             {
                 "sightings": [_document(entry) for entry in entries],

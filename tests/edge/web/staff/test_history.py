@@ -64,6 +64,7 @@ def test_history_is_listed_filtered_and_exported(
     first = client.get("/api/staff/history?limit=1").get_json()
     second = client.get(f"/api/staff/history?limit=1&before={first['before']}").get_json()
     assert second["sightings"][0]["id"] == named.id
+    assert client.get("/api/staff/history?limit=0").get_json()["sightings"] == []
     assert client.get("/api/staff/history?q=stoneware").get_json()["sightings"] == [
         found["sightings"][1]
     ]
