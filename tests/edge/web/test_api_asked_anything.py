@@ -21,6 +21,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
+from edge.history.store import FILE as HISTORY
+from edge.history.store import Filters
 from edge.web.staff.access import STAFF_PATH, TOKEN_HEADER
 from edge.web.staff.pin import ATTEMPTS_FILE
 from tests.support.lessons import NEW
@@ -28,7 +30,9 @@ from tests.support.taught_device import TaughtDevice, taught_device
 
 ENDLESS = ("/api/events", "/camera.mjpg")
 LEAVES = (f"{STAFF_PATH}session", f"{STAFF_PATH}pin")  # they end or refuse the session
-OWN_FILES = (ATTEMPTS_FILE, "foreign-share.json")  # wrong PINs are counted; looks are learned from
+# Wrong PINs are counted; looks are learned from; what was seen is kept.
+HISTORY_FILES = (HISTORY, f"{HISTORY}-wal", f"{HISTORY}-shm")
+OWN_FILES = (ATTEMPTS_FILE, "foreign-share.json", *HISTORY_FILES)
 LONG = int(os.environ.get("API_EXAMPLES", "0"))  # questions of each kind to each route
 MOST_QUESTIONS = settings(
     max_examples=LONG or 3,
@@ -105,6 +109,10 @@ def test_without_a_session_nothing_fails_and_nothing_changes(device: TaughtDevic
     # What only reads and is open to all, the other test asks.
     assert ask_anything(device, is_open_and_reads, with_session=False) > 50
     assert kept(device) == before
+    recorder = device.appliance.history
+    assert recorder is not None
+    assert recorder.flush(60)
+    assert recorder.history.entries(Filters(asked=True), 0, 9) == []
 
 
 def test_with_a_session_nothing_fails(device: TaughtDevice) -> None:
