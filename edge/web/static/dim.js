@@ -6,13 +6,14 @@ const CHECKED = 20_000; // ms
 const AWAKE = 120_000; // ms
 
 export class Dimmer {
-  #veil = make("div", "dim");
+  #veil = make("div");
   #awakeUntil = 0;
 
   // `hours` are as "22:00-07:00", by this screen's clock.
   constructor(hours) {
     const [from, to] = hours.split("-").map(minutes);
     this.#veil.hidden = true;
+    this.#veil.style.cssText = "position: fixed; inset: 0; z-index: 9; background: #000c; pointer-events: none";
     document.body.append(this.#veil);
     const check = () => {
       const now = new Date();

@@ -101,7 +101,6 @@ export class LiveAnswer {
     }
   }
 
-  // On the device's own screen the staff hear which item was chosen, and what is not known.
   #answer(sighting) {
     const open = (item) => {
       if (isOwnScreen) telling(({ noteChoice }) => noteChoice(sighting, item));

@@ -25,7 +25,7 @@ export function fetchStatus() {
   return ask("api/status", { signal: timeLimit(PATIENCE) });
 }
 
-// `box` is the part to search in, in pixels of the photo; empty for all of it.
+// `box` is in pixels of the photo; empty for all of it.
 export async function searchPhoto(file, box = "") {
   if (file.size > LARGEST_PHOTO) {
     throw new Error(say("This photo is larger than 64 MiB. Choose a smaller one."));

@@ -138,7 +138,6 @@ export class Visit {
     }
   }
 
-  // The photo takes the place of the live picture; another part of it can be chosen.
   async #showPhoto(file, signal) {
     this.#removePhoto();
     const { PhotoBox, styled } = await import("./photo-box.js");

@@ -16,8 +16,8 @@ from catalog.core.errors import ContentError, DiskFullError, ShelfError
 from catalog.core.photos import encode_jpeg
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
+from edge import state_database
 from edge.errors import NoCatalogueError
-from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, TaughtStore
 from edge.taught.taught import MOST_CONFIRMED, Taught, Wish
@@ -227,7 +227,7 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path, bundle: Bundle) -> None:
 def test_a_file_that_another_process_holds_is_not_damaged(
     tmp_path: Path, taught: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(state_database, "TIMEOUT_S", 0.05)
     path = tmp_path / "taught" / FILE
     taught.store.close()
     with closing(sqlite3.connect(path)) as holder:
