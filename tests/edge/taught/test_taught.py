@@ -17,8 +17,8 @@ from catalog.core.photos import encode_jpeg
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
 from edge import state_database
-from edge.taught import store as store_module
 from edge.errors import NoCatalogueError
+from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, TaughtStore
 from edge.taught.taught import MOST_CONFIRMED, Taught, Wish
