@@ -227,9 +227,7 @@ def _measure_many(bundle: Bundle, taught: Taught) -> None:
     bundle.identify(vectors[0], bundle.describe(np.zeros((64, 64, 3), np.uint8)))
     print(f"joining {MANY:,} items: {1000 * (time.perf_counter() - began):.0f} ms")
     more = _answer_ms(bundle, Additions(items, photos))
-    print(
-        f"an answer, of the processor: {plain:.1f} ms without, {more:.1f} ms with {MANY:,} taught items"
-    )
+    print(f"an answer, processor time: {plain:.1f} ms; with {MANY:,} taught items {more:.1f} ms")
 
 
 def _answer_ms(bundle: Bundle, additions: Additions) -> float:
