@@ -15,7 +15,7 @@ from edge.cameras.listing import list_cameras
 from edge.cli.doctor import examine
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers
-from edge.setup.apply import apply, label, seal
+from edge.setup.apply import apply, give_to_owner, label, seal
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.staff.pin import new_pin
@@ -58,16 +58,21 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
     else:
         text, folder = _ask()
         answers = answers_of(text, folder / NAME, target.parent)
-    managed = services.present()
+    managed, missing = services.present(), services.missing_for_screen()
     if managed:
         services.stop()
     try:
         identity = apply(answers, target)
         with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
             show(examine(target), as_json=False)
+        give_to_owner(answers.device.folder)
     finally:
         if managed:
-            services.start(screen=answers.setup.screen)
+            services.start(screen=answers.setup.screen and not missing)
+    if answers.setup.screen and missing:
+        click.echo(
+            f"the screen stays dark: run 'apt-get install {' '.join(missing)}', and this again"
+        )
     if managed and (problem := services.page_answers(answers.edge.port)):
         raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
     _label(answers, identity, file)

@@ -21,7 +21,7 @@ from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, SyncSettings
 
-DEFAULT_DATA = "/var/lib/visual-search"  # whoever runs the setup
+DEFAULT_DATA = str(DeviceSettings.model_fields["data_dir"].default)  # of who runs the setup
 FILES = (  # the settings that name a file
     ("device", "certificate"),
     ("device", "private_key"),

@@ -17,7 +17,7 @@ from edge.setup.answers import Answers
 from edge.web.staff.pin import StaffPin
 
 KIOSK_FILE = "kiosk.env"  # beside the settings; the kiosk's unit reads it
-KEPT_BY_CLONES = ("shelf", "trust")  # of the data folder; all else is one device's own
+KEPT_BY_CLONES = ("shelf", "software", "trust")  # of the data folder; all else is one device's own
 
 
 def apply(answers: Answers, settings_file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -13,12 +14,18 @@ RUNNING = Path("/run/systemd/system")
 UNIT = Path("/usr/lib/systemd/system/visual-search-edge.service")
 SERVICES = ("visual-search-edge.service", "visual-search-sync.service")
 KIOSK = "visual-search-kiosk.service"
+SCREEN = ("cage", "chromium", "seatd")  # Debian's packages, and their programs
 PATIENCE_S = 60.0
 
 
 def present() -> bool:
     """Whether the services are installed here and systemd runs."""
     return RUNNING.is_dir() and UNIT.exists()
+
+
+def missing_for_screen() -> list[str]:
+    """The packages that the device's own screen needs, and that are not installed."""
+    return [name for name in SCREEN if shutil.which(name) is None]
 
 
 def stop() -> None:

@@ -139,6 +139,20 @@ def test_what_is_wrong_is_named_and_nothing_is_changed(
     assert not (device / "etc").exists()
 
 
+def test_the_file_that_the_docs_show_is_right(device: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "install.md").read_text()
+    block = re.search(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    assert block is not None
+    (device / "root.json").touch()
+    (device / "shop.bundle").mkdir()
+    (device / "shop.bundle" / "manifest.json").touch()
+    (device / "visual-search.toml").write_text(block[1])
+    answers = read_answers(device / "visual-search.toml", Path("/etc/visual-search"))
+    assert answers.setup.screen
+    assert answers.edge.name == "corner-shop"
+    assert answers.files == {"root.json": device / "root.json"}
+
+
 def test_an_absent_stick_is_named(device: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         read_answers(device / "stick" / "visual-search.toml", device)

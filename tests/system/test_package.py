@@ -1,0 +1,88 @@
+"""The scripts of a package, with stand-ins for the system; `make device-test` boots a real one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DEVICE = Path(__file__).parents[2] / "device"
+ARGUMENTS = '#!/bin/sh\nprintf "%s " "$0" "$@"\n'
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """The launcher as root calls it, where it says what it would run."""
+    program = script(tmp_path / "program", ARGUMENTS)
+    text = (DEVICE / "launcher").read_text()
+    text = text.replace("/opt/visual-search/current/bin/visual-search", str(program))
+    script(tmp_path / "bin" / "setpriv", ARGUMENTS)
+    script(tmp_path / "bin" / "id", "#!/bin/sh\necho 0\n")
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    return script(tmp_path / "visual-search", text), os.environ | {"PATH": path}
+
+
+@pytest.mark.parametrize(
+    ("words", "as_root"),
+    [
+        (["setup", "--seal"], True),
+        (["--debug", "--config", "report", "backup", "a.tar.gz"], True),
+        (["--config", "setup", "edge", "run"], False),
+        (["catalog", "build", "setup"], False),
+        ([], False),
+    ],
+)
+def test_root_becomes_the_devices_user(
+    words: list[str], as_root: bool, launcher: tuple[Path, dict[str, str]]
+) -> None:
+    command, environment = launcher
+    done = subprocess.run([command, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" ".join(["program", *words, ""]))
+    assert ("setpriv --reuid visual-search" in done.stdout) is not as_root
+
+
+def test_the_running_version_is_put_aside_before_its_files_are_replaced(tmp_path: Path) -> None:
+    base = tmp_path / "opt"
+    program = script(base / "1.0" / "bin" / "visual-search", "old")
+    (base / "current").symlink_to("1.0")
+    text = (DEVICE / "debian" / "preinst").read_text()
+    preinst = script(tmp_path / "preinst", text.replace("/opt/visual-search", str(base)))
+    for _ in range(2):  # again, after an upgrade that went back
+        subprocess.run([preinst, "upgrade", "1.0"], check=True)
+        assert os.readlink(base / "current") == "previous"
+        assert (base / "current" / "bin" / "visual-search").samefile(program)
+    replaced = script(program.with_name("new"), "new").rename(program)  # as dpkg replaces a file
+    assert replaced.read_text() == "new"
+    assert (base / "current" / "bin" / "visual-search").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [([], "no package for Debian 99 on"), (["visual-search_1+deb12_amd64.deb"], "no package for")],
+)
+def test_a_stick_without_a_fitting_package_is_named(
+    files: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "os-release").write_text('VERSION_ID="99"\n')
+    text = (DEVICE / "install").read_text().replace("/etc/os-release", str(tmp_path / "os-release"))
+    for name in files:
+        (tmp_path / name).touch()
+    script(tmp_path / "bin" / "id", "#!/bin/sh\necho 0\n")
+    done = subprocess.run(
+        ["sh", script(tmp_path / "install", text)],
+        env=os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
