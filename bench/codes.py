@@ -36,7 +36,6 @@ from edge.simulator.simulator import Simulator
 from edge.simulator.timeline import random_view
 from edge.vision.codes import read_codes, spellings
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import cut
 
 SEED = 97_001
 SIZES: dict[CodeKind, tuple[float, float]] = {
@@ -93,7 +92,7 @@ def packages(kind: CodeKind, count: int) -> Iterator[Rest]:
         scene.learn(play.sensed(counter, 99))
         frames = [play.sensed(shown, index) for index in range(FRAMES)]
         box = scene.update(frames[0]).box
-        yield text, [cut(frame, box) for frame in frames]
+        yield text, [box.cut(frame) for frame in frames]
 
 
 def small_codes(width: int, count: int) -> Iterator[Rest]:
@@ -136,7 +135,7 @@ def things_without_codes(count: int) -> Iterator[Rest]:
         indices = list(simulator.resting(number))[:FRAMES]
         frames = [simulator.frame(index)[0] for index in indices]
         box = scene.update(frames[0]).box
-        yield "", [cut(frame, box) for frame in frames]
+        yield "", [box.cut(frame) for frame in frames]
 
 
 def photos_without_codes(root: Path, count: int) -> Iterator[Rest]:

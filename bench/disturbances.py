@@ -22,14 +22,14 @@ import numpy as np
 from bench.demonstration import RESULTS
 from bench.showings import INTERVAL_S
 from catalog.bundles.bundle import Bundle
+from catalog.core.box import Box, overlap
 from catalog.core.settings import CatalogSettings
 from catalog.recognition.decision import Verdict
 from edge.cli.demo import prepare
-from edge.sighting import Box, Frame
+from edge.sighting import Frame
 from edge.simulator.acts import ActKind
 from edge.simulator.play import Play, PlayTruth, Shown
 from edge.simulator.sensor import CameraFaults
-from edge.vision.images import overlap
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 

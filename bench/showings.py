@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from catalog.bundles.bundle import Bundle
+from catalog.core.box import Box, overlap
 from catalog.recognition.decision import Verdict
-from edge.sighting import Box, Frame, Image
+from edge.sighting import Frame, Image
 from edge.simulator.play import Play, PlayTruth, Shown
-from edge.vision.images import overlap
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 

@@ -28,6 +28,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.bundles.match import Match
 from catalog.bundles.overlay import AddedPhoto, Additions
+from catalog.core.box import Box
 from catalog.core.photos import decode
 from catalog.core.settings import CatalogSettings
 from catalog.core.vectors import normalised
@@ -38,7 +39,7 @@ from catalog.sources.source import SourceItem
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.foreign import HELD_OUT, foreign_things
 from edge.cli.demo import prepare
-from edge.sighting import Box, Frame
+from edge.sighting import Frame
 from edge.simulator.simulator import Simulator
 from edge.taught.collecting import Progress, View
 from edge.taught.taught import Taught, Wish

@@ -34,6 +34,7 @@ from catalog.building.build import BuildOptions, build
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item, Items
 from catalog.bundles.word_evidence import weigh_words
+from catalog.core.box import Box
 from catalog.core.photos import decode
 from catalog.core.settings import CatalogSettings
 from catalog.networks.models import open_model
@@ -45,10 +46,9 @@ from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.items import drawn_items, twins
 from catalog.synthetic.photos import photograph
 from edge.health import rss_bytes
-from edge.sighting import Box, Image
+from edge.sighting import Image
 from edge.simulator.simulator import showings
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import cut
 from edge.vision.picture_search import search_picture
 from edge.vision.text_reading import NO_READING, TextReading
 
@@ -212,7 +212,7 @@ def groceries(folder: Path, root: Path, model: str, reading: TextReading) -> dic
 def reading_cost(count: int) -> dict[str, object]:
     """Measure what reading some drawn things costs: processor time, and memory in MB."""
     pictures = [
-        image if box is None else cut(image, box)
+        image if box is None else box.cut(image)
         for _, image, box in looks([*drawn_pair(30_000), *drawn_pair(30_001)], count, SEED + 3)
     ]
     reader, before, took, most = TextReader(), rss_bytes(), [], 0

@@ -88,8 +88,8 @@ def processor_seconds(bundle: Path, photos: dict[int, bytes], times: int) -> dic
             for size, photo in photos.items():
                 asked = EnvironBuilder(method="POST", data=photo, content_type="image/jpeg")
                 start = time.process_time()
-                image, box = uploaded_photo(Request(asked.get_environ()))
-                search_picture(opened, image, box, exact=False)
+                uploaded = uploaded_photo(Request(asked.get_environ()))
+                search_picture(opened, uploaded.image, uploaded.box, exact=False)
                 taken[size].append(time.process_time() - start)
     return {size: round(statistics.median(seconds[1:]), 3) for size, seconds in taken.items()}
 

@@ -21,10 +21,13 @@ import numpy as np
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item, Photo
 from catalog.bundles.match import Match
+from catalog.core.box import Box
 from catalog.core.errors import BundleError, ContentError, PhotoError
+from catalog.core.photo_header import read_header
 from catalog.core.photos import Picture, decode
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Vectors, normalised
+from catalog.networks.finder import find_things
 from catalog.networks.models import default_models, open_models
 from catalog.recognition.decision import MOST_NAMED, Verdict, decide
 from catalog.sources.source import DEFAULT_READING, ReadOptions, default_title
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from catalog.building.features import SkippedPhoto
 
 ENOUGH = 400  # pixels of a photo's shorter side, if the network does not want more
+ENOUGH_TO_CUT = 1200  # where only a part of the photo may be searched
 PictureSource = str | os.PathLike[str] | bytes | Picture
 
 
@@ -68,12 +72,15 @@ class Answer:
             three for one of a few, none for unknown.
         guesses: What an unknown thing perhaps is, the likeliest first, at most three: together at
             least 30 % likely, and not likely enough to be named.
+        box: The part of the picture that was searched, in pixels of the upright picture; None
+            where all of it was.
     """
 
     verdict: Verdict
     matches: tuple[ItemMatch, ...]
     named: tuple[ItemMatch, ...]
     guesses: tuple[ItemMatch, ...] = ()
+    box: Box | None = None
 
 
 class Catalogue:
@@ -188,8 +195,12 @@ class Catalogue:
         limit: int = 10,
         exact: bool = False,
         foreign_share: float | None = None,
+        whole: bool = False,
     ) -> Answer:
         """Say which item a picture shows, and with what confidence.
+
+        The thing is found in the picture first, and only the part around it is searched, where
+        most of the catalogue's photos show things alone, before a plain background.
 
         Args:
             picture: A path, bytes, or BGR uint8 (h, w, 3).
@@ -197,6 +208,7 @@ class Catalogue:
             exact: Compare every vector instead of using the index.
             foreign_share: The share of pictures that show things which the catalogue does not
                 hold, above 0 and below 1; by default the one that its confidence is stated for.
+            whole: Search all of the picture.
 
         Raises:
             ContentError: There is no such file, it is not a picture, or the share is no such one.
@@ -209,7 +221,7 @@ class Catalogue:
         bundle = self._open(limit)
         if foreign_share is not None and not 0 < foreign_share < 1:
             raise ContentError(f"foreign_share {foreign_share}: it must be above 0 and below 1")
-        image = _read(picture, self._enough)
+        image, box = self._look(picture, whole=whole)
         vector = bundle.featurizer.embed([image])[0]
         query = bundle.describe(image)
         matches = bundle.identify(
@@ -223,10 +235,15 @@ class Catalogue:
         )
         found = self._with_items(matches)
         named, guesses = ((), found[:count]) if verdict is Verdict.PERHAPS else (found[:count], ())
-        return Answer(Verdict(verdict.claim), found[:limit], named, guesses)
+        return Answer(Verdict(verdict.claim), found[:limit], named, guesses, box)
 
     def search(
-        self, query: PictureSource | Vectors, *, limit: int = 10, exact: bool = False
+        self,
+        query: PictureSource | Vectors,
+        *,
+        limit: int = 10,
+        exact: bool = False,
+        whole: bool = False,
     ) -> tuple[ItemMatch, ...]:
         """Find the nearest items by vectors alone, the nearest first; no confidence.
 
@@ -234,6 +251,7 @@ class Catalogue:
             query: A picture, or an embedding as `embed` returns it, float32 (d,).
             limit: How many items at most.
             exact: Compare every vector instead of using the index.
+            whole: Search all of the picture, not only the thing that is found in it.
 
         Raises:
             ContentError: There is no such file, it is not a picture, or the array is neither a
@@ -244,16 +262,22 @@ class Catalogue:
             >>> [match.item.sku for match in catalogue.search(vector, limit=3)]
         """
         bundle = self._open(limit)
-        return self._with_items(bundle.search(self._vector(query), limit, exact=exact))
+        vector = self._vector(query, whole=whole)
+        return self._with_items(bundle.search(vector, limit, exact=exact))
 
-    def embed(self, picture: PictureSource) -> Vectors:
-        """Return the embedding of a picture, float32 (d,) of length 1.
+    def embed(self, picture: PictureSource, *, whole: bool = False) -> Vectors:
+        """Return the embedding of a picture that `search` uses, float32 (d,) of length 1.
+
+        Args:
+            picture: A path, bytes, or BGR uint8 (h, w, 3).
+            whole: Embed all of the picture, not only the thing that is found in it.
 
         Raises:
             ContentError: There is no such file, or it is not a picture.
         """
         self._open()
-        return self._vector(_read(picture, self._enough))
+        image, _ = self._look(picture, whole=whole)
+        return np.asarray(self.bundle.featurizer.embed([image])[0])
 
     def find(self, text: str, *, limit: int = 20) -> list[Item]:
         """Find items by words of their title, sku or attributes, the best first.
@@ -316,10 +340,25 @@ class Catalogue:
         """The shorter side in pixels that suffices of a photo."""
         return max(self.bundle.featurizer.enough, ENOUGH)
 
-    def _vector(self, query: PictureSource | Vectors) -> Vectors:
+    def _look(self, picture: PictureSource | Vectors, *, whole: bool) -> tuple[Picture, Box | None]:
+        """Read a picture and cut out the thing that it is about.
+
+        Returns:
+            What is to be searched, BGR uint8 (h, w, 3); and where it is in the picture, in pixels
+            of the whole upright picture, None where it is all of it.
+        """
+        if whole or not self.bundle.shows_things_alone:
+            return _read(picture, self._enough)[0], None
+        image, size = _read(picture, max(self._enough, ENOUGH_TO_CUT))
+        part = find_things(image, self.bundle.featurizer.engine).part
+        if part is None:
+            return image, None
+        return part.cut(image), part.resized(image.shape[1::-1], size)
+
+    def _vector(self, query: PictureSource | Vectors, *, whole: bool) -> Vectors:
         if not isinstance(query, np.ndarray) or query.ndim != 1:
-            embedding: Vectors = self.bundle.featurizer.embed([_read(query, self._enough)])[0]
-            return embedding
+            image, _ = self._look(query, whole=whole)
+            return np.asarray(self.bundle.featurizer.embed([image])[0])
         dimensions = self.bundle.featurizer.dimensions
         if (
             not np.issubdtype(query.dtype, np.floating)
@@ -342,8 +381,11 @@ class Catalogue:
         return tuple(found)
 
 
-def _read(picture: PictureSource | Vectors, enough: int) -> Picture:
-    """Read a picture, BGR uint8 (h, w, 3), of which `enough` pixels suffice for the shorter side.
+def _read(picture: PictureSource | Vectors, enough: int) -> tuple[Picture, tuple[int, int]]:
+    """Read a picture of which `enough` pixels suffice for the shorter side.
+
+    Returns:
+        BGR uint8 (h, w, 3), and the width and height of the whole upright picture.
 
     Raises:
         ContentError: There is no such file, or it is not a picture.
@@ -353,11 +395,15 @@ def _read(picture: PictureSource | Vectors, enough: int) -> Picture:
             raise ContentError(
                 f"a picture is BGR uint8 (height, width, 3), not {picture.dtype} {picture.shape}"
             )
-        return np.asarray(picture, np.uint8)
+        return np.asarray(picture, np.uint8), (picture.shape[1], picture.shape[0])
     if isinstance(picture, bytes | bytearray | memoryview):
-        return decode(bytes(picture), "the picture", enough)
+        return _decode(bytes(picture), "the picture", enough)
     path = Path(picture)
     try:
-        return decode(path.read_bytes(), str(path), enough)
+        return _decode(path.read_bytes(), str(path), enough)
     except OSError as error:
         raise PhotoError(f"{path}: {error.strerror}") from error
+
+
+def _decode(data: bytes, name: str, enough: int) -> tuple[Picture, tuple[int, int]]:
+    return decode(data, name, enough), read_header(data, name).upright_size

@@ -9,20 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.items import Item
+from catalog.core.box import Box
 from catalog.recognition.decision import Verdict
 from catalog.recognition.foreign_share import Evidence
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in pixels of the frame that it belongs to."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +116,8 @@ class Sighting:
         text: The lines that were read on the thing; empty where nobody asked to report them.
         evidence: What its looks say about the thing being in the catalogue; None where a code
             named it, or nothing was compared.
+        box: The part of a visitor's photo that was searched; None for a camera's picture.
+        boxes: The things that were found in a visitor's photo, the searched one first.
     """
 
     id: str
@@ -142,6 +135,8 @@ class Sighting:
     guesses: tuple[Candidate, ...] = ()
     text: tuple[str, ...] = ()
     evidence: Evidence | None = None
+    box: Box | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -23,6 +24,8 @@ from training.settings import SETTINGS, Settings, read
 OPSET = 13
 IR_VERSION = 8
 
+N = TypeVar("N", bound=torch.nn.Module)
+
 
 def averaged(file: Path, settings: Settings) -> Network:
     """The network with a checkpoint's averaged weights, batch norms folded."""
@@ -32,7 +35,7 @@ def averaged(file: Path, settings: Settings) -> Network:
     return folded(network)
 
 
-def rounded(network: Network) -> Network:
+def rounded(network: N) -> N:
     """The same network, every weight set to the nearest float16: what both writers store.
 
     Raises:
@@ -47,7 +50,7 @@ def rounded(network: Network) -> Network:
     return network
 
 
-def traced(network: Network, size: int) -> onnx.ModelProto:
+def traced(network: torch.nn.Module, size: int, output: str) -> onnx.ModelProto:
     """The network as an ONNX model with a free batch."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
@@ -57,8 +60,8 @@ def traced(network: Network, size: int) -> onnx.ModelProto:
             str(file),
             opset_version=OPSET,
             input_names=["input"],
-            output_names=["embedding"],
-            dynamic_axes={"input": {0: "batch"}, "embedding": {0: "batch"}},
+            output_names=[output],
+            dynamic_axes={"input": {0: "batch"}, output: {0: "batch"}},
             dynamo=False,
         )
         model = onnx.load(file)
@@ -92,7 +95,7 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 def write(network: Network, descriptor: Descriptor, folder: Path) -> None:
     """Write a folded network into a featurizer folder that is there; its weights are rounded."""
     network = rounded(network)
-    model = halved(traced(network, descriptor.size))
+    model = halved(traced(network, descriptor.size, "embedding"))
     (folder / descriptor.network).write_bytes(model.SerializeToString())
     write_checkpoint(network, folder)
     write_descriptor(descriptor, folder)

@@ -71,11 +71,15 @@ class Network(nn.Module):
 
 def folded(network: Network) -> Network:
     """The same network with every batch norm folded into its convolution, for inference."""
-    network = network.eval()
+    fold(network.eval())
+    return network
+
+
+def fold(network: nn.Module) -> None:
+    """Fold every batch norm of a network that does not train into its convolution."""
     for module in network.modules():
         if isinstance(module, Unit):
             convolution, norm = module
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 module[0] = nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
                 module[1] = nn.Identity()
-    return network

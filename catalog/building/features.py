@@ -24,11 +24,13 @@ from catalog.core.photo_header import LEAST_SIDE, read_header
 from catalog.core.photos import decode, encode_jpeg, is_address
 from catalog.core.vectors import Tensor, Vectors
 from catalog.networks.featurizer import Featurizer
+from catalog.networks.finder import ThingFinder
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 
 BATCH = 4  # larger ones leave the processor's caches and halve the speed
 WORKERS = 2
 AHEAD = 64  # photos decoded before the network has asked for them
+ENOUGH_TO_CUT = 1200  # pixels of the shorter side, where only a part of the photo may be used
 THUMBNAIL = 400  # pixels, longer side
 LARGEST_FILE = 128 << 20  # bytes
 MOST_TIMES_AS_LONG = THUMBNAIL // LEAST_SIDE  # else the thumbnail is too thin to be read
@@ -74,6 +76,7 @@ def featurize(
     featurizer: Featurizer,
     cache: FeatureCache,
     local_features: int | None = None,
+    finder: ThingFinder | None = None,
 ) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
     """Yield the features of photos in their order; an unusable photo as `SkippedPhoto`.
 
@@ -85,6 +88,8 @@ def featurize(
         cache: Where finished features are.
         local_features: How many local features of each photo to extract beside its colours; None
             extracts neither.
+        finder: Finds the thing in each photo, of which alone the features are then; None for those
+            of whole photos.
     """
     cv2.setNumThreads(1)  # the network and the workers already fill the processor
     stopped = threading.Event()
@@ -98,7 +103,7 @@ def featurize(
                 if place is None:
                     return
                 prepared = workers.submit(
-                    _prepare, place, featurizer, cache, stopped, local_features
+                    _prepare, place, featurizer, cache, stopped, local_features, finder
                 )
                 waiting.append((place, prepared))
 
@@ -175,10 +180,13 @@ def _prepare(
     cache: FeatureCache,
     stopped: threading.Event,
     local_features: int | None,
+    finder: ThingFinder | None,
 ) -> _Prepared:
     """Read and decode a photo, as far as the cache does not have its features."""
     data = read_place(place, cache.addresses, stopped)
     sha256 = hashlib.sha256(data).hexdigest()
+    if finder is not None:
+        sha256 += f"-{finder.id}"
     known = [cache.get(sha256, network.id) for network in featurizer.networks]
     found = next((feature for feature in known if feature is not None), None)
     width, height = found.size if found else read_header(data, place).upright_size
@@ -189,12 +197,15 @@ def _prepare(
     outputs = tuple(None if feature is None else feature.vector for feature in known)
     if found is not None and None not in known and (local_features is None or descriptors):
         return _Prepared(place, found, outputs, (None,) * len(outputs), descriptors)
-    image = decode(data, place, enough=max(featurizer.enough, THUMBNAIL))
+    enough = max(featurizer.enough, THUMBNAIL if finder is None else ENOUGH_TO_CUT)
+    image = whole = decode(data, place, enough=enough)
+    if finder is not None and (part := finder.look(whole).part) is not None:
+        image = part.cut(whole)
     if local_features is not None and descriptors is None:
         descriptors = extract_descriptors(image, local_features)
         cache.put_descriptors(sha256, local_features, descriptors)
     if found is None:
-        thumbnail = encode_jpeg(image, THUMBNAIL)
+        thumbnail = encode_jpeg(whole, THUMBNAIL)
         found = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
     tensors = tuple(
         network.preprocess([image])[0] if feature is None else None

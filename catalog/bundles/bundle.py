@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -42,7 +43,7 @@ from catalog.core.photos import Picture, decode
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition import wccn
-from catalog.recognition.augment import augment
+from catalog.recognition.augment import augment, has_surroundings
 from catalog.recognition.bursts import burst_masks
 from catalog.recognition.candidates import CandidateScorer, QueryDescriptors
 from catalog.recognition.colours import DIMENSIONS as COLOURS
@@ -52,6 +53,8 @@ from catalog.recognition.foreign_share import at_foreign_share
 from catalog.recognition.index import Annoy, Exact, Index
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
+
+SAMPLE = 32  # photos that tell whether a catalogue shows things alone
 
 
 class Bundle:
@@ -133,6 +136,22 @@ class Bundle:
     def closed(self) -> bool:
         """Whether it was closed; then nothing more can be asked of it."""
         return not self._close.alive
+
+    @cached_property
+    def shows_things_alone(self) -> bool:
+        """Whether most photos show a thing alone, before a plain background.
+
+        With such photos the part of a picture is compared that shows the thing. With photos of
+        shelves and piles whole pictures are: there the parts made fewer answers right.
+        """
+        count = self.manifest.photos
+        thumbnails = [
+            thumbnail
+            for number in range(0, count, -(-count // SAMPLE))
+            if (thumbnail := self.items.thumbnail(number)) is not None
+        ]
+        alone = [not has_surroundings(decode(jpeg, "thumbnail")) for jpeg in thumbnails]
+        return 2 * sum(alone) > len(alone)
 
     def vectors(self) -> NDArray[np.float16]:
         """Return the stored vectors, float16 (photos, d), mapped from the file."""

@@ -36,6 +36,13 @@ exact_search = click.option(
 )
 
 
+whole_picture = click.option(
+    "--whole",
+    is_flag=True,
+    help="Search all of each photo, not only the thing that is found in it.",
+)
+
+
 @click.group()
 def catalog() -> None:
     """Build a catalogue from photos, inspect it and put it on this device."""
@@ -82,10 +89,11 @@ def activate(config: Path | None, bundle: Path, *, as_json: bool) -> None:
 )
 @vectors_only
 @exact_search
+@whole_picture
 @foreign_share_option
 @as_json
 @click.pass_obj
-def search(
+def search(  # noqa: PLR0913  # click passes each option of the command
     config: Path | None,
     bundle: Path,
     photos: tuple[Path, ...],
@@ -93,10 +101,14 @@ def search(
     *,
     vectors_only: bool,
     exact: bool,
+    whole: bool,
     foreign_share: float | None,
     as_json: bool,
 ) -> None:
     """Search BUNDLE with PHOTOS and say how sure each answer is.
+
+    Where most photos of BUNDLE show things alone, before a plain background, the thing in each
+    photo is found first, and only the part around it is searched; --whole searches all of it.
 
     Photos that cannot be used are named, and the others are answered; then it exits with 1.
 
@@ -114,10 +126,14 @@ def search(
             document: dict[str, Any] = {"photo": str(photo)}
             try:
                 if vectors_only:
-                    matches = catalogue.search(photo, limit=limit, exact=exact)
+                    matches = catalogue.search(photo, limit=limit, exact=exact, whole=whole)
                 else:
                     answer = catalogue.identify(
-                        photo, limit=limit, exact=exact, foreign_share=foreign_share
+                        photo,
+                        limit=limit,
+                        exact=exact,
+                        foreign_share=foreign_share,
+                        whole=whole,
                     )
                     matches, named = answer.matches, len(answer.named)
                     document |= {
@@ -127,6 +143,8 @@ def search(
                     }
                     if answer.guesses:
                         document["guesses"] = len(answer.guesses)
+                    if answer.box is not None:
+                        document["box"] = asdict(answer.box)
             except PhotoError as error:
                 click.echo(one_line(f"error: {error}"), err=True)
                 errors.append(document | {"error": str(error)})

@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 )
 @click.option("--vectors-only", is_flag=True, help="Search plain neighbours by their vectors.")
 @click.option("--exact", is_flag=True, help="Compare every vector instead of using the index.")
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Search all of each photo, not only the thing that is found in it.",
+)
 @foreign_share_option
 @as_json
 @click.pass_obj
@@ -54,6 +59,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
     *,
     vectors_only: bool,
     exact: bool,
+    whole: bool,
     foreign_share: float | None,
     as_json: bool,
 ) -> None:
@@ -88,6 +94,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
             exact=exact,
             vectors_only=vectors_only,
             foreign_share=foreign_share,
+            whole=whole,
             progress=lambda done, total: show("photos", done, total),
         )
     calibration = opened.manifest.calibration

@@ -16,6 +16,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
 from catalog.core.errors import ContentError
 from catalog.evaluation.metrics import Numbers, auroc, calibration_error
+from catalog.networks.finder import open_finder
 from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.local_features.extract import PER_QUERY
@@ -122,6 +123,7 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
     exact: bool = False,
     vectors_only: bool = False,
     foreign_share: float | None = None,
+    whole: bool = False,
     progress: PhotoProgress = lambda done, total: None,
 ) -> tuple[Evaluation, list[PhotoAnswer]]:
     """Use every photo below `folder`, which holds a folder for each sku, as a query.
@@ -136,6 +138,7 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
         vectors_only: Search plain neighbours, as `Bundle.search` does.
         foreign_share: The share of foreign things that the confidence is corrected to; by default
             the one that the bundle's calibration is stated for.
+        whole: Search all of each photo, not only the thing that is found in it.
         progress: Called after each photo.
 
     Returns:
@@ -152,7 +155,9 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
     local_features = None if vectors_only else PER_QUERY if bundle.manifest.local_features else 0
     with closing(FeatureCache(cache_folder)) as cache:
         places = [photo.place for photo in photos]
-        results = featurize(places, bundle.featurizer, cache, local_features)
+        cuts = bundle.shows_things_alone and not whole
+        finder = open_finder(bundle.featurizer.engine) if cuts else None
+        results = featurize(places, bundle.featurizer, cache, local_features, finder)
         for done, (photo, result) in enumerate(zip(photos, results, strict=True), 1):
             progress(done, len(photos))
             if isinstance(result, SkippedPhoto):

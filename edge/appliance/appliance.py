@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
+from catalog.core.box import Box
 from catalog.core.errors import VisualSearchError
 from catalog.core.state import Phase, SyncState, read_sync_state
 from catalog.core.vectors import normalised
@@ -34,7 +35,7 @@ from edge.history.missing import Group, group_missing
 from edge.history.recorder import open_history
 from edge.history.store import Retention
 from edge.settings import EdgeSettings
-from edge.sighting import Box, Image, Judgement, Sighting
+from edge.sighting import Image, Judgement, Sighting
 from edge.taught.taught import open_taught
 from edge.vision.picture_search import Observation
 from edge.vision.text_reading import NO_READING, TextReading

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
+from catalog.core.box import Box
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge.appliance.event_recorder import EventRecorder
@@ -23,7 +24,7 @@ from edge.counters import ApplianceCounters
 from edge.latest import Latest
 from edge.live import LivePicture, Outline
 from edge.settings import EdgeSettings
-from edge.sighting import Box, Candidate, Frame, Image, Sighting
+from edge.sighting import Candidate, Frame, Image, Sighting
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 from edge.vision.scene import Activity
@@ -175,7 +176,11 @@ class RecognitionLoop:
 
     def search(self, image: Image, box: Box | None) -> Sighting:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
-        return _sighting(self._recognizer.search(image, box), time.time(), 0)
+        observation = self._recognizer.search(image, box)
+        searched = None if observation.crop is None else observation.crop.box
+        return replace(
+            _sighting(observation, time.time(), 0), box=searched, boxes=observation.boxes
+        )
 
     def use(self, bundle: Bundle) -> None:
         """Recognize with another bundle from the next frame on."""

@@ -9,8 +9,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from catalog.core.box import Box
 from catalog.core.errors import SettingsError
-from edge.sighting import Box, Image
+from edge.sighting import Image
 
 TURNS = (0, 90, 180, 270)  # degrees clockwise
 MOST_PIXELS = 40_000_000  # of a picture; 8K has 33 million

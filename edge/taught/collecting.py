@@ -13,10 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.box import Box
 from catalog.core.photos import shrink
-from edge.sighting import Box, Frame, Image
+from edge.sighting import Frame, Image
 from edge.vision.codes import read_codes, two_looks
-from edge.vision.images import cut, on_light_background
+from edge.vision.images import on_light_background
 from edge.vision.picture_search import Observation
 from edge.vision.scene import Activity, SceneState
 from edge.vision.view_selection import LEAST_DIFFERENCE, signature
@@ -148,7 +149,7 @@ def _after(before: Progress, frame: Frame, observation: Observation, scene: Scen
             box = scene.thing_box or scene.box
             views = (*views, View(next(_ids), picture, observation.features, box, size, network))
         if not code:
-            found = next(read_codes(two_looks(cut(frame.image, scene.box))), None)
+            found = next(read_codes(two_looks(scene.box.cut(frame.image))), None)
             code, gtin = (found.text, found.gtin) if found is not None else ("", "")
     if scene.activity is Activity.MOVING:
         seen = False
@@ -175,7 +176,7 @@ def _stage(views: int, activity: Activity) -> Stage:
 
 def _picture(image: Image, scene: SceneState) -> Image:
     """The thing, cut out of a frame and put on a light background."""
-    part = shrink(cut(image, scene.box), PICTURE_SIDE)
+    part = shrink(scene.box.cut(image), PICTURE_SIDE)
     return part.copy() if scene.alpha is None else on_light_background(part, scene.alpha)
 
 

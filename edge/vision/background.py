@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.sighting import Box
+from catalog.core.box import Box
 from edge.vision.foreground import (
     MOST_FOREGROUND,
     Thing,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from catalog.core.box import square_around
+from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
 from edge.vision.illumination import difference
 from edge.vision.images import centre_square
@@ -13,24 +15,31 @@ from edge.vision.scene import (
     MotionImage,
     Scene,
     SceneState,
-    square_around,
 )
 
 
 class ChangingScene(Scene):
     """A scene that changes as a whole: a folder of pictures, a camera that is carried about.
 
-    It is never empty. The thing is what stands out from the picture's border; where nothing
-    does, the frame's centre square is searched.
+    It is never empty. A network finds the thing. Where it finds none, the thing is what stands out
+    from the picture's border; where nothing does, the frame's centre square is searched.
+
+    Args:
+        find: Finds the things in a frame, BGR uint8 (h, w, 3).
     """
 
     learns_background = False
+
+    def __init__(self, find: FindThings = find_things) -> None:
+        super().__init__()
+        self._find = find
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
         change = self._state.change if self._state is not None else 0
         if self._state is None or self._rest_motion is None or self._has_changed(motion):
             self._rest_since, self._rest_motion, change = self.time, motion, change + 1
-            thing_box = salient(image)
+            found = self._find(image).boxes
+            thing_box = found[0] if found else salient(image)
             height, width = image.shape[:2]
             box = (
                 centre_square(image)

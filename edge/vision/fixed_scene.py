@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from edge.sighting import Box, Image
+from catalog.core.box import Box, overlap, square_around
+from catalog.networks.finder import FindThings, find_things
+from edge.sighting import Image
 from edge.vision.background import BackgroundModel, Comparison
 from edge.vision.camera_motion import CameraMotion
 from edge.vision.changing_scene import ChangingScene
@@ -28,7 +30,7 @@ from edge.vision.foreground import (
 )
 from edge.vision.hands import without_hand
 from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
-from edge.vision.images import centre_square, overlap
+from edge.vision.images import centre_square
 from edge.vision.resting import (
     SECOND_THING,
     Presence,
@@ -49,7 +51,6 @@ from edge.vision.scene import (
     SceneState,
     is_same,
     motion_between,
-    square_around,
 )
 
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
@@ -100,11 +101,16 @@ class Arrival:
 
 
 class FixedScene(Scene):
-    """Knows the background, and finds the things that lie before it."""
+    """Knows the background, and finds the things that lie before it.
+
+    Args:
+        find: Finds the things in a frame, BGR uint8 (h, w, 3), of a camera that moves.
+    """
 
     learns_background = True
 
-    def __init__(self) -> None:
+    def __init__(self, find: FindThings = find_things) -> None:
+        self._find = find
         super().__init__()
         self._followed_at = 0.0
         self._changes = 0
@@ -115,7 +121,10 @@ class FixedScene(Scene):
         self._first_frames: list[WorkingImage] = []
         self._unknown_since = 0.0  # since when the background is not known, or does not fit
         self._camera, self.camera_moves = CameraMotion(), False
-        self._carried, self._carried_change = ChangingScene(), 0  # before a camera that moves
+        self._carried, self._carried_change = (
+            ChangingScene(self._find),
+            0,
+        )  # before a camera that moves
         self._forget()
 
     def _forget(self) -> None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.sighting import Box
+from catalog.core.box import Box
 from edge.vision.illumination import WEAK, Mask, WorkingImage, channel_max, is_saturated
 
 STRONG = 22.0  # grey levels; so large a difference is surely no noise

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.box import Box
 from catalog.core.photos import shrink
-from edge.sighting import Box, Image
+from edge.sighting import Image
 
 COMMON_SIDE = 240  # pixels; sharpness is measured at this size
 LIGHT_GREY = 235  # grey level around a thing: catalogue photos have a light background
@@ -18,21 +19,6 @@ def centre_square(image: Image) -> Box:
     height, width = image.shape[:2]
     side = min(height, width)
     return Box((width - side) // 2, (height - side) // 2, side, side)
-
-
-def cut(image: Image, box: Box) -> Image:
-    """The part of a frame (h, w, 3) inside `box`; a view of the same memory."""
-    return image[box.y : box.y + box.height, box.x : box.x + box.width]
-
-
-def overlap(box: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
-    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
-    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (box.width * box.height + other.width * other.height - both)
 
 
 def on_light_background(image: Image, alpha: NDArray[np.float32]) -> Image:

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
+from catalog.core.box import Box
 from catalog.core.photos import shrink
+from catalog.networks.finder import find_things
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.decision import Verdict
 from catalog.recognition.foreign_share import Evidence
-from edge.sighting import Box, Crop, Image, Timings
+from edge.sighting import Crop, Image, Timings
 from edge.vision.codes import Code, read_codes, two_looks
-from edge.vision.images import cut, on_light_background, sharpness
+from edge.vision.images import on_light_background, sharpness
 from edge.vision.scene import SceneState
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.verdict import Decision, decide
@@ -49,6 +51,7 @@ class Observation:
             catalogue; None where they were not compared.
         features: The network's own output, float32 (d,), for the newest sharp crop; None
             where it did not run.
+        boxes: The things that were found in a single picture, the one that was searched first.
     """
 
     bundle: Bundle
@@ -65,6 +68,7 @@ class Observation:
     lines: tuple[str, ...] = ()
     evidence: Evidence | None = None
     features: NDArray[np.float32] | None = None
+    boxes: tuple[Box, ...] = ()
 
     @property
     def answer_timings(self) -> Timings:
@@ -96,11 +100,29 @@ def search_picture(
     *,
     exact: bool = False,
     foreign_share: float | None = None,
+    whole: bool = False,
 ) -> Observation:
-    """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`."""
+    """Search with one picture, BGR uint8 (h, w, 3), or a part of it.
+
+    Args:
+        bundle: The bundle.
+        image: The picture.
+        box: The part to search; None for that of the thing which is found in it, or for all of it
+            where the bundle's photos do not show things alone.
+        text: Reads the words on the thing.
+        exact: Compare with every vector instead of asking the index.
+        foreign_share: The share of foreign things that confidence is corrected to.
+        whole: Find nothing and search all of the picture where no box is given.
+    """
     start = time.perf_counter()
     height, width = image.shape[:2]
-    crop = make_crop(bundle, image, box or Box(0, 0, width, height))
+    things: tuple[Box, ...] = ()
+    searched = box
+    if box is None and not whole:
+        found_in_it = find_things(image, bundle.featurizer.engine)
+        things = found_in_it.boxes
+        searched = found_in_it.part if bundle.shows_things_alone else None
+    crop = make_crop(bundle, image, searched or Box(0, 0, width, height))
     cut_ms = elapsed_ms(start)
     start = time.perf_counter()
     vector = bundle.featurizer.embed([crop.image])[0]
@@ -111,8 +133,9 @@ def search_picture(
     timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
     decision = decide(found, bundle.manifest.calibration)
     start = time.perf_counter()
-    part = image if box is None else cut(image, box)
-    codes = read_thing(bundle, two_looks(part))
+    part = image if searched is None else searched.cut(image)
+    # A code may stand beside the box that was found, on the same package.
+    codes = read_thing(bundle, two_looks(part if box is not None else image))
     timings = replace(timings, code=elapsed_ms(start))
     lines: tuple[str, ...] = ()
     if codes.match is not None:
@@ -132,6 +155,7 @@ def search_picture(
         code=codes.text,
         unknown_gtin=codes.unknown_gtin,
         lines=lines,
+        boxes=things,
     )
 
 
@@ -175,7 +199,7 @@ def make_crop(
             around the thing.
     """
     side = max(CROP_SIDE, bundle.featurizer.enough)
-    part = shrink(cut(image, box), side)
+    part = shrink(box.cut(image), side)
     sharp = sharpness(part)
     return Crop(part if alpha is None else on_light_background(part, alpha), box, sharp)
 

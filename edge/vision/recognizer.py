@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
+from catalog.core.box import Box
+from catalog.networks.finder import Findings, find_things
 from catalog.recognition.decision import Verdict
 from catalog.recognition.foreign_share import evidence
 from edge.errors import NoCatalogueError
-from edge.sighting import Box, Crop, Frame, Image, Timings
+from edge.sighting import Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import cut, sharpness
+from edge.vision.images import sharpness
 from edge.vision.picture_search import (
     CANDIDATES,
     CodeReading,
@@ -71,7 +73,7 @@ class Recognizer:
         self.active = True  # whether something goes on, so that the next frame should come soon
         self._text = text
         self._exact = exact
-        self._scene: Scene = FixedScene()
+        self._scene: Scene = FixedScene(self._find)
         self._decision, self._several_things = NOTHING, False
         self._decided_visit = -1  # the scene's visit that the decision is about
         self._reading = CodeReading()  # that the decision takes into account
@@ -99,7 +101,7 @@ class Recognizer:
     def learn_background(self, *, learn: bool) -> None:
         """Set whether there is a background that can be learned; see `edge.vision.scene`."""
         if learn != self._scene.learns_background:
-            self._scene = FixedScene() if learn else ChangingScene()
+            self._scene = FixedScene(self._find) if learn else ChangingScene(self._find)
             self._thing_seen_at = 0.0
             self.reset()
 
@@ -173,6 +175,10 @@ class Recognizer:
             self.bundle, image, box, self._text, exact=self._exact, foreign_share=share
         )
 
+    def _find(self, image: Image) -> Findings:
+        bundle = self.open_bundle
+        return find_things(image, "auto" if bundle is None else bundle.featurizer.engine)
+
     def _is_absent(self, scene: SceneState) -> bool:
         """Whether no thing has been found for a while, though the scene is not empty.
 
@@ -190,7 +196,7 @@ class Recognizer:
         crop = make_crop(self.bundle, image, scene.box, scene.alpha)
         self._crops.append(crop)
         self._crop_count += 1
-        self._code_images.append(cut(image, scene.box))
+        self._code_images.append(scene.box.cut(image))
         return crop
 
     def _recognize(self, scene: SceneState, crop: Crop, timings: Timings) -> Observation:
@@ -239,7 +245,7 @@ class Recognizer:
         self._turn_to(scene.change)
         if self._words is None:
             start = time.perf_counter()
-            self._code_images.append(cut(frame.image, scene.box))
+            self._code_images.append(scene.box.cut(frame.image))
             codes = read_thing(self.bundle, self._code_images)
             if self.bundle.may_have_codes:
                 timings = replace(timings, code=elapsed_ms(start))

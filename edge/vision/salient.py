@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge.sighting import Box, Image
+from catalog.core.box import Box
+from edge.sighting import Image
 
 WIDTH = 160  # pixels
 BORDER_COLOURS = 4  # clusters of the border's colours; what differs from all of them stands out

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.sighting import Box, Image
+from catalog.core.box import Box
+from edge.sighting import Image
 from edge.vision.illumination import channel_max, difference, relight
 
 MOTION_WIDTH = 160  # pixels; motion is detected at this width
@@ -25,7 +26,6 @@ LIGHT_REGION = (25, 25)  # pixels of a motion image; the light of such a region 
 FEW = 8  # changed pixels of a motion image that mean nothing
 REST_S = 0.4  # without motion for so long: at rest
 IN_HAND_CHANGE = 10.0  # mean grey levels that a thing in a hand may change while it rests
-MARGIN = 0.10  # of the thing's size, on each side
 LONGEST_GAP_S = 2.0  # between two frames; after a longer one the thing may be another one
 USUAL_GAP_S = 0.25  # between two frames whose times are not known
 
@@ -166,18 +166,3 @@ def is_same(motion: MotionImage, other: MotionImage) -> bool:
     if np.count_nonzero(apart >= MOTION + MOST_LIGHT) > FEW:
         return False  # no light explains so much
     return int(np.count_nonzero(motion_between(motion, other) >= MOTION)) <= FEW
-
-
-def square_around(box: Box, scale: float, width: int, height: int) -> Box:
-    """A square with margin around a box, moved inside the frame.
-
-    Args:
-        box: The box, in pixels that are `scale` times as large as the frame's.
-        scale: The frame's pixels for each of the box's.
-        width, height: The frame's size.
-    """
-    side = max(box.width, box.height) * scale * (1 + 2 * MARGIN)
-    x = (box.x + box.width / 2) * scale - side / 2
-    y = (box.y + box.height / 2) * scale - side / 2
-    w, h = min(round(side), width), min(round(side), height)
-    return Box(int(np.clip(round(x), 0, width - w)), int(np.clip(round(y), 0, height - h)), w, h)

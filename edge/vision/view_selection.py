@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.sighting import Frame, Image
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import cut, on_light_background, sharpness
+from edge.vision.images import on_light_background, sharpness
 
 HOLD_S = 0.6  # at rest for so long: time for the camera to focus, and for the hand
 # Grey levels, the mean of the most changed twentieth of a small copy. Noise gives 1, a printed
@@ -72,7 +72,7 @@ def thing_cutter(empty: Image) -> ThingCutter:
         state = scene.update(image)
         if state.empty:
             return None
-        part = cut(image, state.box).copy()
+        part = state.box.cut(image).copy()
         return part if state.alpha is None else on_light_background(part, state.alpha)
 
     return cutter

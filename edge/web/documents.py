@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from catalog.bundles.items import Item, Photo
 from catalog.core.errors import VisualSearchError
@@ -66,7 +67,8 @@ def whole_item_document(
 def sighting_document(sighting: Sighting, root: str) -> Document:
     """A sighting: similarity is a cosine, "sure" a probability, timings are in milliseconds.
 
-    It has guesses only where there are some; its verdict is then "unknown".
+    It has guesses only where there are some; its verdict is then "unknown". It has boxes only
+    where it is about a visitor's photo.
     """
     timings = sighting.timings
     guesses = [_match_document(guess, sighting.bundle, root) for guess in sighting.guesses]
@@ -92,7 +94,10 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
             "show": round(timings.show, 2),
         },
         "bundle": sighting.bundle,
-    } | ({"guesses": guesses} if guesses else {})
+        **({"guesses": guesses} if guesses else {}),
+        **({"box": asdict(sighting.box)} if sighting.box else {}),
+        **({"boxes": [asdict(box) for box in sighting.boxes]} if sighting.boxes else {}),
+    }
 
 
 def state_document(appliance: ServedAppliance, page: str, root: str) -> Document:

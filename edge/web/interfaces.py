@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from catalog.bundles.items import Item, Photo
+from catalog.core.box import Box
 from edge.counters import CounterSnapshot
 from edge.history.missing import Group
 from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.shop_settings import ShopSettings
-from edge.sighting import Box, Image, Judgement, Sighting
+from edge.sighting import Image, Judgement, Sighting
 from edge.taught.taught import Taught
 
 

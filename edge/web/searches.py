@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from functools import partial
 
 from flask import Flask, Request, Response, jsonify, request
@@ -50,8 +51,13 @@ class Searches:
     def _search(self, asked: Request) -> Sighting:
         if self._appliance.stopping.is_set():
             raise busy()
-        image, box = uploaded_photo(asked)
-        return self._appliance.search(image, box)
+        photo = uploaded_photo(asked)
+        sighting = self._appliance.search(photo.image, photo.box)
+        return replace(
+            sighting,
+            box=sighting.box and photo.as_sent(sighting.box),
+            boxes=tuple(map(photo.as_sent, sighting.boxes)),
+        )
 
     def find(self, sighting_id: str) -> Sighting | None:
         """One of the last searches, or None when it is gone."""

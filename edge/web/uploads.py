@@ -6,14 +6,16 @@ import math
 import re
 import threading
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from flask import Request
 
+from catalog.core.box import Box
 from catalog.core.errors import PhotoError
 from catalog.core.heic import is_heic
 from catalog.core.photo_header import PhotoHeader, read_header
 from catalog.core.photos import decode, shrink
-from edge.sighting import Box, Image
+from edge.sighting import Image
 from edge.web.problems import ProblemError
 
 MOST_BYTES = 64 << 20  # a photo of 200 megapixels has up to 60
@@ -32,11 +34,29 @@ ACCEPTED = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP", re.DOTALL
 _one_large = threading.Lock()
 
 
-def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
-    """The photo of a request, BGR uint8 (h, w, 3) and upright, and the box to search in it.
+@dataclass(frozen=True, eq=False)
+class UploadedPhoto:
+    """A photo that a visitor sent, shrunk to what a search needs.
 
-    The photo is shrunk to what a search needs. The request's box is in pixels of the whole photo,
-    upright; the returned one in pixels of the returned photo.
+    Attributes:
+        image: BGR uint8 (h, w, 3), upright.
+        box: The part to search, in pixels of `image`; None to find it.
+        size: Width and height of the photo as it was sent, upright.
+    """
+
+    image: Image
+    box: Box | None
+    size: tuple[int, int]
+
+    def as_sent(self, box: Box) -> Box:
+        """A box of `image` in pixels of the photo as it was sent."""
+        return box.resized(self.image.shape[1::-1], self.size)
+
+
+def uploaded_photo(request: Request) -> UploadedPhoto:
+    """The photo of a request, and the box to search in it.
+
+    The request's box is in pixels of the whole photo, upright.
 
     Raises:
         ProblemError: 400, 411, 413, 415 or 422; says what is wrong.
@@ -62,7 +82,7 @@ def uploaded_photo(request: Request) -> tuple[Image, Box | None]:
         image = _decode(data, name, header, box)
     except PhotoError as error:
         raise ProblemError(422, f"{error}. {SEND}") from error
-    return image, box and _scaled(box, size, (image.shape[1], image.shape[0]))
+    return UploadedPhoto(image, box and box.resized(size, image.shape[1::-1]), size)
 
 
 def _decode(data: bytes, name: str, header: PhotoHeader, box: Box | None) -> Image:
@@ -83,16 +103,6 @@ def _decode(data: bytes, name: str, header: PhotoHeader, box: Box | None) -> Ima
     with _one_large if decoded > LARGE else nullcontext():
         image = decode(data, name, enough, most)
         return shrink(image, math.ceil(max(image.shape[:2]) * enough / min(image.shape[:2])))
-
-
-def _scaled(box: Box, size: tuple[int, int], new_size: tuple[int, int]) -> Box:
-    """The box, from a picture of one size (width, height) in the same picture of another."""
-    across, down = new_size[0] / size[0], new_size[1] / size[1]
-    x = min(int(box.x * across), new_size[0] - 1)
-    y = min(int(box.y * down), new_size[1] - 1)
-    right = min(math.ceil((box.x + box.width) * across), new_size[0])
-    bottom = min(math.ceil((box.y + box.height) * down), new_size[1])
-    return Box(x, y, max(1, right - x), max(1, bottom - y))
 
 
 def parse_box(text: str, width: int, height: int) -> Box:

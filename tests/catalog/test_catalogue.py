@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 import visual_search
+from catalog import catalogue as catalogue_module
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.catalogue import PictureSource
+from catalog.core.box import Box
 from catalog.core.errors import BundleError, ContentError, PhotoError
 from catalog.core.settings import CatalogSettings
+from catalog.networks.finder import Findings
 from tests.conftest import Surroundings
 from tests.support.drawing import draw_thing, png
 from visual_search import Answer, BuildOptions, Catalogue, Verdict, VisualSearchError
@@ -54,6 +57,27 @@ def test_a_path_a_str_bytes_and_an_array_have_the_same_answer(
             for picture in (photo, str(photo), photo.read_bytes(), np.asarray(image, np.uint8))
         ]
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_the_thing_in_a_picture_is_searched_and_its_place_told(
+    small_bundle: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The found part of a picture gives the answer that it gives when it is a picture itself."""
+    part = Box(40, 30, 60, 60)
+    thing = draw_thing(3, view=5)
+    picture = np.full((300, 400, 3), 90, np.uint8)
+    picture[30:90, 40:100] = cv2.resize(thing, (60, 60))
+    monkeypatch.setattr(catalogue_module, "find_things", lambda *_: Findings((part,), part))
+    with Catalogue.open(small_bundle) as catalogue:
+        monkeypatch.setattr(catalogue.bundle, "shows_things_alone", True)
+        found = catalogue.identify(picture)
+        cut = catalogue.identify(part.cut(picture), whole=True)
+        whole = catalogue.identify(picture, whole=True)
+        assert np.allclose(catalogue.embed(picture), catalogue.embed(part.cut(picture), whole=True))
+        monkeypatch.setattr(catalogue.bundle, "shows_things_alone", False)
+        assert catalogue.identify(picture) == whole, "its photos show things among others"
+    assert (found.box, cut.box, whole.box) == (part, None, None)
+    assert found.matches == cut.matches != whole.matches
 
 
 def test_the_command_says_the_same(

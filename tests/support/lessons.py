@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from catalog.bundles.bundle import Bundle
-from edge.sighting import Box
+from catalog.core.box import Box
 from edge.taught.collecting import View
 from tests.conftest import THINGS
 from tests.support.drawing import draw_thing

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from catalog.bundles.items import Item, Photo
+from catalog.core.box import Box
 from catalog.core.errors import BundleError
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
@@ -23,7 +24,7 @@ from edge.history.missing import Group
 from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.sighting import Box, Candidate, Frame, Image, Judgement, Sighting, Timings
+from edge.sighting import Candidate, Frame, Image, Judgement, Sighting, Timings
 from edge.taught.taught import Taught
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
@@ -172,6 +173,7 @@ class StandInDevice:
         default_factory=lambda: CameraStatus("online", time.time(), "drawn camera")
     )
     searched: list[tuple[tuple[int, ...], Box | None]] = field(default_factory=list)
+    found: tuple[Box, ...] = ()  # in a visitor's photo, in pixels of what is searched
     judged: list[Judgement] = field(default_factory=list)
     answer: int = CUP
     thing: int | None = None
@@ -218,7 +220,9 @@ class StandInDevice:
         self.searched.append((image.shape, box))
         if self.answer < 0:
             raise RuntimeError("a secret of the inside")
-        return self.sighting(Verdict.MATCH, [(self.answer, 0.88), (WRENCH, 0.4)])
+        sighting = self.sighting(Verdict.MATCH, [(self.answer, 0.88), (WRENCH, 0.4)])
+        found = () if box is not None else self.found
+        return replace(sighting, box=box or next(iter(found), None), boxes=found)
 
     def sighting(
         self, verdict: Verdict, found: list[tuple[int, float]], look: int | None = None

@@ -6,9 +6,9 @@ import tempfile
 
 from flask import Flask, Response, jsonify, send_file
 
+from catalog.core.box import Box
 from catalog.core.errors import ContentError
 from catalog.core.photos import encode_jpeg
-from edge.sighting import Box
 from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress
 from edge.taught.export import export_zip
 from edge.taught.store import TaughtPhoto

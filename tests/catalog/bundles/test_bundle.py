@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import LARGEST_MANIFEST, MANIFEST, file_digest, read_manifest, verify
 from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError
+from catalog.core.photos import encode_jpeg
 from tests.conftest import PHOTOS, THINGS, sign_again
 from tests.support.drawing import draw_thing
 
@@ -349,3 +351,22 @@ def test_a_bundle_may_be_moved_and_copied(own_bundle: Path, tmp_path: Path) -> N
     os.rename(own_bundle, tmp_path / "gone")
     bundle = Bundle.open(moved)
     assert bundle.search(bundle.featurizer.embed([draw_thing(1)])[0])[0].sku == "thing-01"
+
+
+def test_what_most_photos_show_tells_whether_things_are_alone(
+    small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wall of noise has surroundings; a disc on a plain ground is alone."""
+    alone = np.full((200, 200, 3), 240, np.uint8)
+    cv2.circle(alone, (100, 100), 60, (40, 90, 160), -1)
+    noise = np.random.default_rng(1).integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    photos = [encode_jpeg(picture, 200) for picture in (alone, noise)]
+    for first, expected in ((0, True), (1, False)):
+        with Bundle.open(small_bundle) as bundle:
+            own = {0: photos[1 - first]}  # one photo of the other kind changes nothing
+            monkeypatch.setattr(
+                bundle.items,
+                "thumbnail",
+                lambda number, own=own, usual=photos[first]: own.get(number, usual),
+            )
+            assert bundle.shows_things_alone is expected

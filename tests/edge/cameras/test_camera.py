@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from catalog.core.box import Box
 from catalog.core.errors import SettingsError
 from edge.cameras import (
     CameraReader,
@@ -31,7 +32,7 @@ from edge.cameras.device import device_path
 from edge.cameras.pace import Pace
 from edge.cameras.source_names import public_name
 from edge.errors import CameraError
-from edge.sighting import Box, Image
+from edge.sighting import Image
 from tests.support.brokers import until
 from tests.support.stopwatch import Stopwatch, slowness
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
+from catalog.core.box import Box
 from catalog.synthetic.foreign import HELD_OUT, foreign_things
-from edge.sighting import Box, Frame
+from edge.sighting import Frame
 from edge.simulator.play import Play
 from edge.taught import collecting
 from edge.taught.collecting import ViewCollector

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.sighting import Box, Image
+from catalog.core.box import Box, overlap
+from edge.sighting import Image
 from edge.simulator.acts import ActKind
 from edge.simulator.play import Play, PlayTruth
 from edge.simulator.sensor import CameraFaults
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import overlap
 from edge.vision.scene import Activity, SceneState
 
 SIZE = (320, 240)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.sighting import Box, Image
+from catalog.core.box import Box, overlap
+from edge.sighting import Image
 from edge.simulator.play import Play
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.illumination import working_image
-from edge.vision.images import centre_square, overlap, sharpness
+from edge.vision.images import centre_square, sharpness
 from edge.vision.scene import Activity, Scene, SceneState
 
 

@@ -29,12 +29,13 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from catalog.core.box import Box
 from catalog.core.photos import decode as decode_photo
 from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge import live
 from edge.errors import PortError
-from edge.sighting import Box, Frame, Image
+from edge.sighting import Frame, Image
 from edge.web import api, bitrate, searches, streams, uploads
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
@@ -465,6 +466,19 @@ def test_a_box_is_in_pixels_of_the_whole_photo(web: Web) -> None:
     assert whole == ((1200, 1575, 3), Box(0, 0, 1575, 1200))
     assert corner == ((3072, 4032, 3), Box(4031, 3071, 1, 1))
     assert "8064 x 6144" in is_problem(search(web, photo, query="?box=0,0,8065,10"), 400)
+
+
+def test_the_answer_to_a_photo_says_where_its_things_are(web: Web) -> None:
+    """In pixels of the whole photo, though less of it was searched; a client sends one back."""
+    web.device.found = (Box(100, 200, 300, 400), Box(0, 0, 1575, 1200))
+    photo = large_jpeg(8064, 6144)
+    document = search(web, photo).json()
+    first = document["boxes"][0]
+    assert document["box"] == first == {"x": 512, "y": 1024, "width": 1536, "height": 2048}
+    assert document["boxes"][1] == {"x": 0, "y": 0, "width": 8064, "height": 6144}
+    again = search(web, photo, query="?box=512,1024,1536,2048").json()
+    assert again["box"] == first
+    assert "boxes" not in again
 
 
 def test_a_heic_photo_is_searched(web: Web) -> None:

@@ -1,0 +1,159 @@
+"""The network that finds things: small, the same with every engine, and right on drawn counters."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from catalog.core.box import Box, overlap
+from catalog.core.errors import FeaturizerError
+from catalog.networks import finder
+from catalog.networks.engines.checkpoint import PARAMETERS_FILE
+from catalog.networks.engines.choice import CHOICES
+from catalog.networks.finder import (
+    CHANNELS,
+    FOLDER,
+    FoundThing,
+    ThingFinder,
+    boxes_of,
+    chosen,
+    find_things,
+    open_finder,
+)
+from catalog.networks.importing.params import read_arrays
+from catalog.synthetic.items import drawn_items
+from catalog.synthetic.render import View, render
+from edge.simulator.backgrounds import background
+
+ENGINES = (*CHOICES[1:], pytest.param("mxnet", marks=pytest.mark.mxnet))
+MOST_BYTES = 3_000_000
+PICTURES = 12
+
+
+def counter_with(number: int) -> tuple[NDArray[np.uint8], Box]:
+    """A drawn counter with one drawn thing on it, and the thing's box."""
+    random = np.random.default_rng(number)
+    image = background(number).copy()
+    item = drawn_items()[number * 17 % len(drawn_items())]
+    cutout = render(item, View(yaw=20, pitch=12, size=int(random.integers(150, 300))))
+    rows, columns = cutout.shape[:2]
+    x = int(random.integers(20, image.shape[1] - columns - 20))
+    y = int(random.integers(20, image.shape[0] - rows - 20))
+    box = Box(x, y, columns, rows)
+    share = cutout[..., 3:] / np.float32(255)
+    part = box.cut(image)
+    part[:] = part * (1 - share) + cutout[..., :3] * share
+    return image, box
+
+
+def answer_about(*things: tuple[slice, slice]) -> NDArray[np.float32]:
+    """The network's answer where it is certain of these things, by their rows and columns."""
+    answer = np.full((CHANNELS, 40, 40), -9, np.float32)
+    for rows, columns in things:
+        answer[:4, rows, columns] = 9
+        down, across = np.mgrid[rows, columns] + 0.5
+        sides = (
+            across - columns.start,
+            down - rows.start,
+            columns.stop - across,
+            rows.stop - down,
+        )
+        for place, cells in zip(answer[5:, rows, columns], sides, strict=True):
+            place[:] = np.log(np.expm1(cells / 5))  # before the softplus, in eighths
+        near = np.minimum(sides[0], sides[2]) * np.minimum(sides[1], sides[3])
+        answer[4, rows, columns] = np.where(near >= near.max() / 2, 3, -3)
+    return answer
+
+
+def test_things_on_counters_are_found() -> None:
+    overlaps = []
+    for number in range(PICTURES):
+        image, box = counter_with(number)
+        boxes = ThingFinder().find(image) and find_things(image, CHOICES[0]).boxes
+        overlaps.append(overlap(boxes[0], box) if boxes else 0.0)
+    assert sum(found >= 0.7 for found in overlaps) >= PICTURES - 2, overlaps
+
+
+def test_an_empty_counter_is_searched_as_a_whole() -> None:
+    found = [find_things(background(seed), CHOICES[0]).part for seed in range(5)]
+    assert found.count(None) >= 4
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_engines_agree(engine: str) -> None:
+    image, _ = counter_with(3)
+    one, other = (ThingFinder(name).answer(image) for name in (CHOICES[0], engine))
+    assert np.abs(one - other).max() < 1e-3
+
+
+def test_it_is_small_and_both_its_files_hold_the_same_numbers() -> None:
+    initialisers = onnx.load(FOLDER / "network.onnx").graph.initializer
+    numbers = {
+        onnx.numpy_helper.to_array(tensor).astype(np.float16).tobytes() for tensor in initialisers
+    }
+    assert numbers >= {array.tobytes() for array in read_arrays(FOLDER / PARAMETERS_FILE)[1]}
+    for name in ("network.onnx", PARAMETERS_FILE):
+        assert (FOLDER / name).stat().st_size <= MOST_BYTES
+
+
+def test_things_that_touch_come_apart() -> None:
+    boxes, certainties = boxes_of(
+        answer_about((slice(5, 25), slice(4, 14)), (slice(5, 25), slice(14, 30)))
+    )
+    expected = np.array([[4, 5, 14, 25], [14, 5, 30, 25]], np.float32) / 40
+    assert np.allclose(boxes[np.argsort(boxes[:, 0])], expected, atol=0.01)
+    assert (certainties > 0.9).all()
+
+
+def test_the_sure_and_large_thing_in_the_middle_is_meant() -> None:
+    middle, corner = Box(300, 200, 160, 120), Box(0, 0, 160, 120)
+    things = [
+        FoundThing(corner, 0.9),
+        FoundThing(middle, 0.9),
+        FoundThing(Box(9, 9, 600, 400), 0.3),
+    ]
+    found = chosen(things, 640, 480)
+    assert found.boxes == (middle, corner)
+    assert found.part == Box(284, 164, 192, 192)
+    assert chosen(things[2:], 640, 480).part is None, "no thing is sure"
+    filling = FoundThing(Box(5, 5, 630, 470), 0.9)
+    assert chosen([filling], 640, 480).part is None, "nothing is gained by a cut"
+    small = FoundThing(Box(300, 200, 60, 60), 0.9)
+    assert chosen([small], 640, 480).part is None, "it is mostly a wrong one"
+
+
+def test_where_no_engine_runs_it_pictures_are_searched_whole(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise FeaturizerError("this engine cannot")
+
+    monkeypatch.setattr(finder, "open_engine", refuse)
+    open_finder.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        found = find_things(np.zeros((48, 64, 3), np.uint8), "other")
+    open_finder.cache_clear()
+    assert (found.boxes, found.part) == ((), None)
+    assert "this engine cannot" in caplog.text
+
+
+def test_a_tiny_picture_has_boxes_inside_it() -> None:
+    for width, height in ((8, 8), (9, 300), (300, 9)):
+        image = np.random.default_rng(width).integers(0, 256, (height, width, 3)).astype(np.uint8)
+        for thing in ThingFinder().find(image):
+            box = thing.box
+            assert 0 <= box.x < box.x + box.width <= width
+            assert 0 <= box.y < box.y + box.height <= height
+
+
+def test_another_network_in_its_place_is_refused(tmp_path: Path) -> None:
+    from tests.support.networks import write_featurizer
+
+    write_featurizer(tmp_path / "other")
+    with pytest.raises(FeaturizerError, match="shape"):
+        ThingFinder(CHOICES[0], tmp_path / "other").find(np.zeros((48, 64, 3), np.uint8))
