@@ -19,6 +19,7 @@ from edge.setup.apply import apply, give_to_owner, label, seal
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.staff.pin import new_pin
+from sync.reports.wiring import is_reporting_enabled
 
 NAME = "visual-search.toml"
 CATALOGUES = ("stick", "address", "none")
@@ -63,12 +64,16 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
         services.stop()
     try:
         identity = apply(answers, target)
-        with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
-            show(examine(target), as_json=False)
-        give_to_owner(answers.device.folder)
-    finally:
+    except (VisualSearchError, KeyboardInterrupt):
         if managed:
-            services.start(screen=answers.setup.screen and not missing)
+            services.start_again()  # as they were
+        raise
+    with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
+        show(examine(target), as_json=False)
+    give_to_owner(answers.device.folder)
+    if managed:
+        link = answers.has_source or is_reporting_enabled(target)
+        services.start(link=link, screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
         click.echo(
             f"the screen stays dark: run 'apt-get install {' '.join(missing)}', and this again"

@@ -57,6 +57,7 @@ class Answers:
         files: The files to copy: where each lies, by its name on the device.
         folder: Where the file lay.
         device, edge, page: These sections.
+        has_source: Whether catalogues come over the air.
     """
 
     setup: SetupSection
@@ -66,6 +67,7 @@ class Answers:
     device: DeviceSettings
     edge: EdgeSettings
     page: PageSettings
+    has_source: bool
 
     @property
     def bundle(self) -> Path | None:
@@ -144,15 +146,12 @@ def _checked(setup: SetupSection, text: str, files: dict[str, Path], file: Path)
         copy = Path(folder, "visual-search.toml")
         copy.write_text(text, encoding="utf-8")
         try:
-            for section, model in (
-                ("catalog", CatalogSettings),
-                ("outbox", OutboxSettings),
-                ("sync", SyncSettings),
-            ):
-                load(section, model, copy)
+            load("catalog", CatalogSettings, copy)
+            load("outbox", OutboxSettings, copy)
+            has_source = bool(load("sync", SyncSettings, copy).source)
             device = load("device", DeviceSettings, copy)
             edge = load("edge", EdgeSettings, copy)
             page = load("page", PageSettings, copy)
         except SettingsError as error:
             raise SettingsError(str(error).replace(str(copy), str(file))) from error
-    return Answers(setup, text, files, file.parent, device, edge, page)
+    return Answers(setup, text, files, file.parent, device, edge, page, has_source)

@@ -12,8 +12,7 @@ from catalog.core.errors import SurroundingsError
 
 RUNNING = Path("/run/systemd/system")
 UNIT = Path("/usr/lib/systemd/system/visual-search-edge.service")
-SERVICES = ("visual-search-edge.service", "visual-search-sync.service")
-KIOSK = "visual-search-kiosk.service"
+EDGE, LINK, KIOSK = (f"visual-search-{name}.service" for name in ("edge", "sync", "kiosk"))
 SCREEN = ("cage", "chromium", "seatd")  # Debian's packages, and their programs
 PATIENCE_S = 60.0
 
@@ -30,13 +29,19 @@ def missing_for_screen() -> list[str]:
 
 def stop() -> None:
     """Stop the services, so that the camera and the port are free."""
-    _systemctl("stop", *SERVICES)
+    _systemctl("stop", EDGE, LINK)
 
 
-def start(*, screen: bool) -> None:
-    """Start the services, now and at each boot; the screen's only where one is wanted."""
-    _systemctl("enable", "--now", "visual-search.target", *SERVICES)
-    _systemctl("enable" if screen else "disable", "--now", KIOSK)
+def start(*, link: bool, screen: bool) -> None:
+    """Start the services, now and at each boot.
+
+    Args:
+        link: Whether there is something to fetch or to report; else that service would only fail.
+        screen: Whether the device's own screen shows the page.
+    """
+    _systemctl("enable", "--now", "visual-search.target", EDGE)
+    for service, wanted in ((LINK, link), (KIOSK, screen)):
+        _systemctl("enable" if wanted else "disable", "--now", service)
     if screen:
         _systemctl("restart", KIOSK)
 
