@@ -167,6 +167,55 @@ def test_the_catalogue_comes_from_the_stick(stick: Path, device: Path, small_bun
     assert Shelf(device / "data" / "shelf").active() is not None
 
 
+@pytest.fixture
+def systemd(device: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with what systemctl was asked, where the package's services are installed."""
+    asked = device / "asked"
+    (device / "bin").mkdir()
+    systemctl = device / "bin" / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{device / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr("edge.setup.services.RUNNING", device)
+    monkeypatch.setattr("edge.setup.services.UNIT", systemctl)
+    monkeypatch.setattr("edge.setup.services.page_answers", lambda port: "")
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("programs", "screen"), [(["cage", "chromium", "seatd"], True), ([], False)]
+)
+def test_the_services_start_that_have_something_to_do(
+    programs: list[str],
+    screen: bool,
+    stick: Path,
+    systemd: Path,
+    device: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", f"{device / 'bin'}:/bin")
+    monkeypatch.setattr("edge.setup.services.SCREEN", tuple(programs or ["no-such-program"]))
+    for name in programs:
+        (device / "bin" / name).symlink_to("/bin/true")
+    done = run("--from", stick)
+    assert done.exit_code == 0, done.output
+    word = "enable" if screen else "disable"
+    assert systemd.read_text().splitlines()[:4] == [
+        "--quiet stop visual-search-edge.service visual-search-sync.service",
+        "--quiet enable --now visual-search.target visual-search-edge.service",
+        "--quiet enable --now visual-search-sync.service",  # the stick names a source
+        f"--quiet {word} --now visual-search-kiosk.service",
+    ]
+    assert ("the screen stays dark: run 'apt-get install" in done.output) is not screen
+
+
+def test_a_failed_setup_leaves_the_services_as_they_were(stick: Path, systemd: Path) -> None:
+    file = stick / "visual-search.toml"
+    file.write_text(file.read_text().replace(PIN, "123456"))
+    assert run("--from", stick).exit_code == 1
+    assert systemd.read_text().splitlines()[-1] == "--quiet start visual-search.target"
+
+
 def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
     replies = ["http://camera/", "y", "counter", "My shop", "fr", "n", "", "none", "file"]
