@@ -192,7 +192,7 @@ def build(
         progress("index", 0, 1)
         index = write.write_vectors(folder, stored, featurizer, collected.photos, cache.addresses)
         progress("index", 1, 1)
-        reader = open_reader() if options.read_text else None
+        reader = open_reader(keep_open=True) if options.read_text else None
         lines = read_photos(collected.photos, reader, cache, progress) if reader else {}
         present = set(collected.skus)
         unpictured = [
