@@ -1,9 +1,11 @@
 """Measure what local features, metric and calibration gain on real photos.
 
-    python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2]
+    python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2] [--clean]
 
 Builds catalogues from the Grocery Store Dataset as an owner would, and queries them with the
-labelled test photos, by vectors alone (before) and with everything (after).
+labelled test photos: by vectors alone (before), with all that sight compares (after) and, with the
+extra `text`, with the words on them, too (read). ``--clean`` asks only the catalogues that have one
+clean picture of each item.
 """
 
 from __future__ import annotations
@@ -23,15 +25,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.materials import materials
-from catalog.building.build import build
+from catalog.building.build import BuildOptions, build
 from catalog.bundles.bundle import Bundle
 from catalog.evaluation.evaluate import Evaluation, evaluate
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.network import Descriptor, Network
+from catalog.networks.text_reader import open_reader
 from catalog.recognition.calibration import OutcomeShares
 from catalog.sources.read import read_source
 
 RESULTS = Path("bench-results")
+SHARES = ("before", "after", "read")
 RANDOM_HALVES = 4  # of the catalogue, beside the half that is every other item
 CACHE = RESULTS / "evidence-cache"
 
@@ -56,13 +60,19 @@ def networks(root: Path) -> dict[str, Featurizer]:
     }
 
 
-def made(source: Path, featurizer: Featurizer, skus: Collection[str] | None = None) -> Bundle:
+def made(
+    source: Path,
+    featurizer: Featurizer,
+    skus: Collection[str] | None = None,
+    *,
+    read: bool = False,
+) -> Bundle:
     """Build a bundle of a folder's items: all of them, or those in `skus`."""
     entries = [
         entry for entry in read_source(source).items if skus is None or entry.item.sku in skus
     ]
     out = Path(tempfile.mkdtemp()) / "bundle"
-    build(entries, out, featurizer, CACHE, source.name)
+    build(entries, out, featurizer, CACHE, source.name, BuildOptions(read_text=read))
     return Bundle.open(out)
 
 
@@ -83,13 +93,18 @@ def link_photos(source: Path, folder: Path) -> None:
 
 
 def before_and_after(bundle: Bundle, queries: Path) -> dict[str, float]:
-    """The share of first answers that are right, by vectors alone and with everything."""
+    """The share of first answers that are right: by vectors alone, by sight, and with words."""
     plain, _ = evaluate(bundle, queries, CACHE, vectors_only=True)
     full, _ = evaluate(bundle, queries, CACHE)
-    return {"photos": plain.queries, "before": plain.top1, "after": full.top1}
+    shares: dict[str, float] = {"photos": plain.queries, "before": plain.top1, "after": full.top1}
+    reader = open_reader(keep_open=True)
+    if reader is not None:
+        read, _ = evaluate(bundle, queries, CACHE, reader=reader)
+        shares["read"] = read.top1
+    return shares
 
 
-def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
+def real_photos(root: Path, chosen: Collection[str], *, clean: bool) -> dict[str, object]:
     """Measure every row on the Grocery Store Dataset."""
     grocery = root / "data" / "grocery"
     found = _PrintedRows()
@@ -100,9 +115,11 @@ def real_photos(root: Path, chosen: Collection[str]) -> dict[str, object]:
         for network, featurizer in networks(root).items():
             if network not in chosen:
                 continue
-            iconic = made(grocery / "iconic", featurizer)
+            iconic = made(grocery / "iconic", featurizer, read=True)
             found[f"cartons, one clean picture, {network}"] = before_and_after(iconic, cartons)
             found[f"produce, one clean picture, {network}"] = before_and_after(iconic, produce)
+            if clean:
+                continue
             if network == "embedded":
                 own = made(grocery / "photos", featurizer)
                 found["own photos, embedded"] = before_and_after(own, grocery / "queries")
@@ -176,20 +193,24 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--networks", default="embedded,efficientnet_lite0,mobilenet_v2")
+    parser.add_argument("--clean", action="store_true", help="only catalogues of clean pictures")
     arguments = parser.parse_args()
     root = materials()
     if root is None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
     cv2.setNumThreads(1)
     RESULTS.mkdir(exist_ok=True)
-    found = real_photos(root, arguments.networks.split(","))
+    found = real_photos(root, arguments.networks.split(","), clean=arguments.clean)
     (RESULTS / "evidence.json").write_text(json.dumps(found, indent=1))
-    table = Table(title="Grocery Store Dataset, right first: by vectors alone, with everything")
-    for column in ("what", "photos", "before", "after"):
+    table = Table(
+        title="Grocery Store Dataset, right first: by vectors alone, by sight, with words"
+    )
+    for column in ("what", "photos", *SHARES):
         table.add_column(column, justify="left" if column == "what" else "right")
     for what, row in found.items():
         if isinstance(row, dict) and "before" in row:
-            table.add_row(what, str(row["photos"]), f"{row['before']:.1%}", f"{row['after']:.1%}")
+            shares = (f"{row[name]:.1%}" if name in row else "" for name in SHARES)
+            table.add_row(what, str(row["photos"]), *shares)
     Console(width=110).print(table)
     for what, row in found.items():
         if isinstance(row, dict) and "before" not in row:

@@ -1,19 +1,17 @@
 """Measure what reading the words on things gains, and what it costs.
 
     python -m bench.text [--pairs 50] [--showings 5] [--unpictured 200] [--foreign 50]
-                         [--read 20] [--items 10000] [--photos] [--model embedded]
+                         [--read 20] [--items 10000]
 
 Near twins: ten pairs of the demonstration and drawn pairs that differ by the words on their labels
 only, each item with three photos, before the simulated camera. Items without a photo: drawn
-packages that the catalogue knows by their titles only; the foreign ones are in no catalogue.
-``--photos`` also asks for the cartons and the produce of the grocery photos, with one clean picture
-of each item in the catalogue (`VISUAL_SEARCH_MATERIALS`). Times are of the processor.
+packages that the catalogue knows by their titles only; the foreign ones are in no catalogue. Times
+are of the processor. `bench.evidence` measures what words gain on photos of groceries.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import ctypes
 import json
 import sys
@@ -27,16 +25,15 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from bench.materials import materials
 from bench.words import other_items, write_catalogue
 from catalog.building.build import BuildOptions, build
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item, Items
+from catalog.bundles.match import Match
 from catalog.bundles.word_evidence import weigh_words
 from catalog.core.box import Box
-from catalog.core.photos import decode
 from catalog.core.settings import CatalogSettings
-from catalog.networks.models import open_model
+from catalog.networks.featurizer import Featurizer
 from catalog.networks.text_reader import TextReader
 from catalog.recognition.decision import Verdict
 from catalog.sources.source import SourceItem
@@ -50,6 +47,7 @@ from edge.simulator.simulator import showings
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.picture_search import search_picture
 from edge.vision.text_reading import NO_READING, TextReading
+from edge.vision.verdict import Decision, decide
 
 RESULTS = Path("bench-results")
 SEED = 93_001
@@ -97,38 +95,38 @@ def looks(items: Sequence[DrawnItem], count: int, seed: int) -> Iterator[Look]:
         yield truth.sku or "", image, scene.update(image).box
 
 
-def photos_of(folder: Path, known: set[str], skus: set[str]) -> Iterator[Look]:
-    """The photos of some items in a folder for each; those that are not known are foreign."""
-    for file in sorted(folder.glob("*/*.webp")):
-        if file.parent.name in skus:
-            picture = decode(file.read_bytes(), file.name)
-            yield file.parent.name if file.parent.name in known else "", picture, None
-
-
-def ask(bundle: Bundle, shown: Iterable[Look], text: TextReading) -> dict[str, float]:
-    """Ask for some looks, and count the answers."""
-    counts: Counter[str] = Counter()
+def ask(bundle: Bundle, shown: Iterable[Look], text: TextReading) -> dict[str, object]:
+    """Ask for some looks, and count the answers without and with reading."""
+    by_sight, read = Counter[str](), Counter[str]()
     took = []
     for sku, image, box in shown:
-        start = time.process_time()
-        observation = search_picture(bundle, image, box, text)
-        took.append(time.process_time() - start)
-        matches, verdict = observation.decision.matches, observation.decision.verdict
-        named = matches[0].sku if verdict is Verdict.MATCH else None
-        counts["shown"] += 1
-        counts["first"] += bool(sku) and bool(observation.found) and observation.found[0].sku == sku
-        counts["right"] += named is not None and named == sku
-        counts["wrong"] += named is not None and named != sku
-        counts["one_of"] += verdict is Verdict.ONE_OF
-    return {**counts, "ms": float(np.median(took)) * 1000 if took else 0.0}
+        seen = search_picture(bundle, image, box, NO_READING)
+        _count(by_sight, sku, seen.decision, seen.found)
+        decision, found = seen.decision, seen.found
+        if text.wanted(decision, some_without_photo=bundle.items.some_without_photo):
+            start = time.process_time()
+            words = text.read(bundle, found, image if box is None else box.cut(image))
+            took.append((time.process_time() - start) * 1000)
+            decision, found = decide(words.found, bundle.manifest.calibration), words.found
+        _count(read, sku, decision, found)
+    ms = float(np.median(took)) if took else 0.0
+    return {"not read": dict(by_sight), "read": dict(read), "asked to read": len(took), "ms": ms}
 
 
-def make(folder: Path, sources: Sequence[SourceItem], model: str, *, read: bool) -> Bundle:
+def _count(counts: Counter[str], sku: str, decision: Decision, found: Sequence[Match]) -> None:
+    """Count one answer; `sku` is empty for a foreign thing."""
+    named = decision.matches[0].sku if decision.verdict is Verdict.MATCH else None
+    counts["shown"] += 1
+    counts["first"] += bool(sku) and bool(found) and found[0].sku == sku
+    counts["right"] += named is not None and named == sku
+    counts["wrong"] += named is not None and named != sku
+    counts["one of"] += decision.verdict is Verdict.ONE_OF
+
+
+def make(folder: Path, sources: Sequence[SourceItem]) -> Bundle:
     """Build and open a catalogue."""
-    settings = CatalogSettings()
-    featurizer = open_model(model, engine=settings.engine, cache=settings.cache)
-    options = BuildOptions(read_text=read)
-    build(sources, folder / "b", featurizer, settings.cache, "Words", options, show)
+    options = BuildOptions(read_text=True)
+    build(sources, folder / "b", Featurizer.open(), CatalogSettings().cache, "Words", options, show)
     return Bundle.open(folder / "b")
 
 
@@ -161,12 +159,8 @@ def near_twins(folder: Path, pairs: int, shown: int, reading: TextReading) -> di
     chosen += [drawn_pair(number) for number in range(pairs - len(chosen))]
     items = [item for pair in chosen for item in pair]
     sources = photographed(folder, items)
-    with make(folder, sources, "embedded", read=True) as bundle:
-        asked = list(looks(items, shown * len(items), SEED))
-        return {
-            "near twins, not read": ask(bundle, asked, NO_READING),
-            "near twins, read": ask(bundle, asked, reading),
-        }
+    with make(folder, sources) as bundle:
+        return {"near twins": ask(bundle, looks(items, shown * len(items), SEED), reading)}
 
 
 def without_photos(
@@ -177,35 +171,12 @@ def without_photos(
     strangers = [drawn_pair(20_000 + number)[0] for number in range(foreign)]
     sources = photographed(folder, drawn_items()[:20])
     sources += [SourceItem(_item(item), ()) for item in hidden]
-    with make(folder, sources, "embedded", read=True) as bundle:
+    unknown = (("", image, box) for _, image, box in looks(strangers, foreign, SEED + 2))
+    with make(folder, sources) as bundle:
         return {
             "without photo": ask(bundle, looks(hidden, count, SEED + 1), reading),
-            "foreign to these": ask(
-                bundle, ((("", *look[1:])) for look in looks(strangers, foreign, SEED + 2)), reading
-            ),
+            "foreign to these": ask(bundle, unknown, reading),
         }
-
-
-def groceries(folder: Path, root: Path, model: str, reading: TextReading) -> dict[str, object]:
-    """Ask for the development photos of groceries, with one clean picture of each known."""
-    grocery = root / "data" / "grocery"
-    rows = list(csv.DictReader((grocery / "items.csv").open(encoding="utf-8")))
-    sources = [
-        SourceItem(Item(row["sku"], row["title"]), (str(grocery / f"iconic/{row['sku']}.webp"),))
-        for row in rows
-    ]
-    known = {row["sku"] for row in rows}
-    kinds = {
-        "cartons": {row["sku"] for row in rows if row["super"] == "Packages"},
-        "produce": {row["sku"] for row in rows if row["super"] != "Packages"},
-    }
-    results: dict[str, object] = {}
-    with make(folder, sources, model, read=True) as bundle:
-        for kind, skus in kinds.items():
-            for name, how in (("not read", NO_READING), ("read", reading)):
-                asked = photos_of(grocery / "dev", known, skus)
-                results[f"{kind}, {model}, {name}"] = ask(bundle, asked, how)
-    return results
 
 
 def reading_cost(count: int) -> dict[str, object]:
@@ -257,29 +228,38 @@ def main() -> None:
         "--read", type=int, default=20, help="things, to measure what reading costs"
     )
     parser.add_argument("--items", type=int, default=10_000, help="to weigh words among")
-    parser.add_argument("--photos", action="store_true", help="ask for groceries, too")
-    parser.add_argument("--model", default="embedded", help="for the groceries")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    reading = TextReading.open("when unsure")
-    root = materials() if arguments.photos else None
+    reading = TextReading("when unsure", TextReader(keep_open=True))
     results: dict[str, object] = {}
     with TemporaryDirectory() as name:
         folder = Path(name)
-        if arguments.pairs:
-            results |= near_twins(folder, arguments.pairs, arguments.showings, reading)
-        if arguments.unpictured:
-            results |= without_photos(folder, arguments.unpictured, arguments.foreign, reading)
-        if arguments.read:
-            results |= reading_cost(arguments.read)
-        if arguments.items:
-            results |= weighing(folder, arguments.items)
-        if root is not None:
-            results |= groceries(folder, root, arguments.model, reading)
-    for what, counts in results.items():
-        print(f"{what:40} {json.dumps(counts)}")
+        for measured in _measurements(arguments, folder, reading):
+            for what, counts in measured.items():
+                print(f"{what:26} {json.dumps(counts)}", flush=True)
+            results |= measured
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "text.json").write_text(json.dumps(results, indent=1))
+
+
+def _measurements(
+    arguments: argparse.Namespace, folder: Path, reading: TextReading
+) -> Iterator[dict[str, object]]:
+    if arguments.read:
+        yield reading_cost(arguments.read)
+    if arguments.items:
+        yield weighing(_new(folder / "items"), arguments.items)
+    if arguments.unpictured:
+        yield without_photos(
+            _new(folder / "unpictured"), arguments.unpictured, arguments.foreign, reading
+        )
+    if arguments.pairs:
+        yield near_twins(_new(folder / "twins"), arguments.pairs, arguments.showings, reading)
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from catalog.core.errors import BundleError, ContentError, FeaturizerError
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
-from catalog.networks.text_reader import open_reader
+from catalog.networks.text_reader import CATALOGUE_SIDES, open_reader
 from catalog.recognition.calibrate import FALSE_ACCEPT_RATE, calibrate
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.colours import FILE as COLOURS
@@ -192,7 +192,7 @@ def build(
         progress("index", 0, 1)
         index = write.write_vectors(folder, stored, featurizer, collected.photos, cache.addresses)
         progress("index", 1, 1)
-        reader = open_reader(keep_open=True) if options.read_text else None
+        reader = open_reader(CATALOGUE_SIDES, keep_open=True) if options.read_text else None
         lines = read_photos(collected.photos, reader, cache, progress) if reader else {}
         present = set(collected.skus)
         unpictured = [

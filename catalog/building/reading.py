@@ -11,14 +11,14 @@ from catalog.building.collect import BundlePhoto, StageProgress
 from catalog.building.features import read_place
 from catalog.core.errors import ContentError, NetworkError
 from catalog.core.photos import decode
-from catalog.networks.text_reader import VERSION, Reader
+from catalog.networks.text_reader import TextReader
 
 PER_ITEM = 4  # photos that are read of each item, evenly spread: more show little else
 ENOUGH = 640  # pixels of a photo's shorter side
 
 
 def read_photos(
-    photos: Sequence[BundlePhoto], reader: Reader, cache: FeatureCache, progress: StageProgress
+    photos: Sequence[BundlePhoto], reader: TextReader, cache: FeatureCache, progress: StageProgress
 ) -> dict[str, list[str]]:
     """Return the lines on the photos of each item, by its sku."""
     by_item: dict[str, list[BundlePhoto]] = {}
@@ -31,17 +31,23 @@ def read_photos(
     ]
     lines: dict[str, list[str]] = {}
     for done, photo in enumerate(chosen, 1):
-        key = f"{photo.sha256}-{VERSION}"
-        read = cache.get_lines(key)
-        if read is None:
-            read = _read(photo.place, reader, cache.addresses)
-            cache.put_lines(key, read)
+        read = read_photo(photo.place, photo.sha256, reader, cache)
         lines.setdefault(photo.item.sku, []).extend(read)
         progress("words", done, len(chosen))
     return lines
 
 
-def _read(place: str, reader: Reader, addresses: AddressCache) -> tuple[str, ...]:
+def read_photo(place: str, sha256: str, reader: TextReader, cache: FeatureCache) -> tuple[str, ...]:
+    """Return the lines on one photo; a photo of the same content is read once."""
+    key = f"{sha256}-{reader.version}"
+    lines = cache.get_lines(key)
+    if lines is None:
+        lines = _read(place, reader, cache.addresses)
+        cache.put_lines(key, lines)
+    return lines
+
+
+def _read(place: str, reader: TextReader, addresses: AddressCache) -> tuple[str, ...]:
     """Read one photo; nothing where it went away meanwhile, because its features are there."""
     try:
         picture = decode(read_place(place, addresses), place, enough=ENOUGH)

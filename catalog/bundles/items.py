@@ -10,16 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from catalog.bundles.database import create, open_read_only
+from catalog.bundles.item_codes import CODE_ATTRIBUTES, codes_in, codes_of
 from catalog.bundles.printed_words import FoundWord, printed_forms
 from catalog.bundles.text_search import FILE as WORDS_FILE
 from catalog.bundles.text_search import ItemTexts, TextSearch, write_text_search
-
-# Columns of tables that hold codes, in lower case. What stands in them is kept as it is written.
-CODE_ATTRIBUTES = (
-    *("code", "codes", "gtin", "ean", "ean13", "ean 13", "upc", "barcode", "barcodes", "bar code"),
-    *("variant barcode", "ean code", "upc code", "gtin ean", "isbn", "gtin upc ean or isbn"),
-    *("strichcode", "code barres", "codigo de barras", "código de barras", "条码", "条形码"),
-)
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ class Items:
             "(select value from json_each(?)) order by sku desc",
             [json.dumps(CODE_ATTRIBUTES)],
         )
-        return {code: sku for sku, text in rows for code in _codes_in(str(text))}
+        return {code: sku for sku, text in rows for code in codes_in(str(text))}
 
     def row(self, sku: str) -> int:
         """Return the row number of an item, by which the text search knows it; 0 for none."""
@@ -249,24 +243,7 @@ def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> Non
 def can_be_read(item: Item) -> bool:
     """Return whether an item can be found without a photo: it has a title of its own, or a code."""
     names = {item.sku, item.sku.replace("_", " ").replace("-", " ").strip()}
-    codes = (key.removeprefix("g:").replace("_", " ") for key in item.attributes)
-    return item.title not in names or any(key.replace(",", "") in CODE_ATTRIBUTES for key in codes)
-
-
-def codes_of(item: Item) -> Iterator[str]:
-    """Yield the codes of an item that is in no database yet; see `Items.with_code`."""
-    for name, text in item.attributes.items():
-        if name.lower().replace("g:", "").replace("_", " ").replace(",", "") in CODE_ATTRIBUTES:
-            yield from _codes_in(text)
-
-
-def _codes_in(text: str) -> Iterator[str]:
-    """The codes in an attribute: its words, and a number written in groups, as on an ISBN."""
-    yield from text.split()
-    yield from re.split(r"[\s,;|]+", text)
-    digits = re.sub(r"[\s-]", "", text)
-    if re.fullmatch(r"[0-9]{8,14}", digits):
-        yield digits
+    return item.title not in names or any(codes_of(item.attributes))
 
 
 def _item(row: dict[str, object]) -> Item:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from catalog.bundles.items import Item, Photo, codes_of
+from catalog.bundles.item_codes import codes_of
+from catalog.bundles.items import Item, Photo
 from catalog.core.vectors import Vectors
 from catalog.recognition.candidates import CandidateScorer
 from catalog.recognition.descriptors import Descriptors
@@ -82,7 +83,9 @@ class Overlay:
         numbers = {sku: number for number, sku in enumerate(self.names)}
         self._photos = [photo for photo in additions.photos if photo.sku in numbers]
         self._owners = np.array([numbers[photo.sku] for photo in self._photos], np.int64)
-        self._codes = {code: sku for sku, item in self._items.items() for code in codes_of(item)}
+        self._codes = {
+            code: sku for sku, item in self._items.items() for code in codes_of(item.attributes)
+        }
         self._scorers: dict[bool, CandidateScorer] = {}
         self._making = threading.Lock()
 

@@ -23,7 +23,9 @@ def weigh_words(items: Items, found: Sequence[Match], lines: Sequence[str]) -> l
     if not words:
         return list(found)
     total = items.count()
-    rarity = {word.text: word_probability(sum(word.rows.values()), total) for word in words}
+    rarity = {
+        word.text: word_probability(word.text, sum(word.rows.values()), total) for word in words
+    }
     rows = {items.row(match.sku): match for match in found}
     for row in _best_rows(words, rarity, set(rows)):
         item = items.in_row(row)

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Search all of each photo, not only the thing that is found in it.",
 )
+@click.option(
+    "--read", is_flag=True, help="Also read the words on the photos, as a device with text does."
+)
 @foreign_share_option
 @as_json
 @click.pass_obj
@@ -60,6 +63,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
     vectors_only: bool,
     exact: bool,
     whole: bool,
+    read: bool,
     foreign_share: float | None,
     as_json: bool,
 ) -> None:
@@ -76,10 +80,13 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
     """
     from catalog.bundles.bundle import Bundle
     from catalog.evaluation.evaluate import evaluate as evaluate_bundle
+    from catalog.networks.text_reader import TextReader
     from catalog.sources.source import ReadOptions
 
     if vectors_only and charts is not None:
         raise click.UsageError("--charts are about how sure answers are; not with --vectors-only")
+    if vectors_only and read:
+        raise click.UsageError("--read is about more than vectors; not with --vectors-only")
     settings = load("catalog", CatalogSettings, config)
     with (
         Bundle.open(bundle, settings.engine) as opened,
@@ -95,6 +102,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
             vectors_only=vectors_only,
             foreign_share=foreign_share,
             whole=whole,
+            reader=TextReader(keep_open=True) if read else None,
             progress=lambda done, total: show("photos", done, total),
         )
     calibration = opened.manifest.calibration

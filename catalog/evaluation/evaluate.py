@@ -12,20 +12,25 @@ import numpy as np
 from catalog.building.cache import FeatureCache
 from catalog.building.copies import are_copies, fingerprint
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
+from catalog.building.reading import read_photo
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
 from catalog.core.errors import ContentError
 from catalog.evaluation.metrics import Numbers, auroc, calibration_error
 from catalog.networks.finder import open_finder
+from catalog.networks.text_reader import TextReader
 from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
+from catalog.recognition.decision import decide
 from catalog.recognition.local_features.extract import PER_QUERY
+from catalog.recognition.words import reading_may_help
 from catalog.sources.folders import read_folder
 from catalog.sources.source import DEFAULT_READING, ReadOptions
 from catalog.sources.walk import pictures_below
 
 NOTHING_CLAIMED = ("unknown", "perhaps")  # fields of `OutcomeShares`
 TOLERANCE = 0.05  # by how much what is said about foreign things may differ
+CANDIDATES = 100  # all that are considered: words may make one of the last ones the first
 LIKE_A_COPY = 0.8  # cosine similarity of the nearest photo from which it may be the same photo
 
 PhotoProgress = Callable[[int, int], None]  # photos done, of how many
@@ -124,6 +129,7 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
     vectors_only: bool = False,
     foreign_share: float | None = None,
     whole: bool = False,
+    reader: TextReader | None = None,
     progress: PhotoProgress = lambda done, total: None,
 ) -> tuple[Evaluation, list[PhotoAnswer]]:
     """Use every photo below `folder`, which holds a folder for each sku, as a query.
@@ -139,6 +145,8 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
         foreign_share: The share of foreign things that the confidence is corrected to; by default
             the one that the bundle's calibration is stated for.
         whole: Search all of each photo, not only the thing that is found in it.
+        reader: Reads the words on the photos whose answer is unsure, as a device does; None to
+            answer by sight alone.
         progress: Called after each photo.
 
     Returns:
@@ -169,7 +177,12 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
             else:
                 assert result.descriptors is not None
                 query = QueryDescriptors(result.descriptors)
-                matches = bundle.identify(vector, query, exact=exact, foreign_share=foreign_share)
+                matches = bundle.identify(
+                    vector, query, CANDIDATES, exact=exact, foreign_share=foreign_share
+                )
+                if reader is not None and _is_unsure(bundle, matches):
+                    lines = read_photo(photo.place, result.feature.sha256, reader, cache)
+                    matches = bundle.weigh_words(matches, lines)
             sku = photo.label if photo.label in catalogue else None
             answer = PhotoAnswer(photo.place, sku, tuple(matches))
             answers.append(answer)
@@ -221,6 +234,16 @@ def _is_copy(bundle: Bundle, result: FeaturizedPhoto, matches: Sequence[Match]) 
     own = fingerprint(thumbnail, (photo.width, photo.height))
     asked = fingerprint(result.feature.thumbnail, result.feature.size)
     return bool(are_copies([asked], [own])[0])
+
+
+def _is_unsure(bundle: Bundle, matches: Sequence[Match]) -> bool:
+    """Return whether a device would read the words on the thing after this answer."""
+    confidences = [match.confidence or 0.0 for match in matches]
+    calibration = bundle.manifest.calibration
+    verdict, _ = decide(confidences, calibration.rejection_threshold, calibration.ambiguity_ratio)
+    return bundle.items.some_without_photo or reading_may_help(
+        verdict, confidences[0] if confidences else 0.0
+    )
 
 
 def _outcome(bundle: Bundle, answer: PhotoAnswer) -> str:

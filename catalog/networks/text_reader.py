@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from catalog.core.errors import MissingExtraError
 from catalog.core.photos import Picture
 
-VERSION = 1  # raise it when other words are read from the same pixels; photos are then read anew
+VERSION = 2  # raise it when other words are read from the same pixels; photos are then read anew
 DETECTOR = "PP-OCRv6_det_small.onnx"
 CLASSIFIER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"  # of lines that stand upside down
 RECOGNIZER = "PP-OCRv6_rec_small.onnx"
 SIDE = 448  # pixels, longer side, at which lines are looked for; smaller pictures are enlarged
+CATALOGUE_SIDES = (SIDE, 640)  # of catalogue photos: a word misread at one is right at the other
 LONGEST_SIDE = 1400  # pixels; larger pictures are shrunk
 LEAST_SCORE = 0.6  # of a line that is believed
 MOST_LINES = 24  # that are read of a picture, the largest: each takes 30 ms of the processor
@@ -42,6 +43,7 @@ class TextReader:
     """Reads text with RapidOCR on one thread; threads may share it.
 
     Args:
+        sides: Pixels, longer side, at which a picture is read; it is enlarged to each of them.
         keep_open: Keep the networks in memory between two pictures, about 65 MB. Otherwise each is
             opened when a picture needs it, and closed before the next one is opened; that takes
             0.15 s more of the processor for each picture.
@@ -50,24 +52,28 @@ class TextReader:
         MissingExtraError: The extra `text` is not installed.
     """
 
-    def __init__(self, *, keep_open: bool = False) -> None:
+    def __init__(self, sides: Sequence[int] = (SIDE,), *, keep_open: bool = False) -> None:
         if not is_installed():
             raise MissingExtraError("reading what is printed on things", "text")
+        self._sides = tuple(sides)
         self._keep_open = keep_open
         self._lock = threading.Lock()
 
     def read(self, picture: Picture) -> tuple[str, ...]:
         """Return the lines in a picture, BGR uint8 (h, w, 3), from top to bottom."""
-        height, width = picture.shape[:2]
-        longer = max(height, width)
-        scale = min(max(longer, SIDE), LONGEST_SIDE) / longer
-        if scale != 1:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-            picture = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
-        with self._lock:
-            lines = self._lines(picture)
-        return tuple(line[:LONGEST_LINE] for line, score in lines if score >= LEAST_SCORE)
+        longer = max(picture.shape[:2])
+        sizes = dict.fromkeys(min(max(longer, side), LONGEST_SIDE) for side in self._sides)
+        lines: dict[str, None] = {}
+        for size in sizes:
+            with self._lock:
+                read = self._lines(scaled(picture, size / longer))
+            lines |= {line[:LONGEST_LINE]: None for line, score in read if score >= LEAST_SCORE}
+        return tuple(lines)
+
+    @property
+    def version(self) -> str:
+        """How it reads; what another version read may differ."""
+        return "-".join(map(str, (VERSION, *self._sides)))
 
     def _lines(self, picture: Picture) -> list[tuple[str, float]]:
         """Return the largest lines in a picture, and the score of each."""
@@ -104,13 +110,23 @@ class TextReader:
                 "Det.model_path": str(models / DETECTOR),
                 "Cls.model_path": str(models / CLASSIFIER),
                 "Rec.model_path": str(models / RECOGNIZER),
-                "Det.limit_side_len": SIDE,
+                "Det.limit_side_len": max(self._sides),
                 "Det.limit_type": "max",
                 "Rec.rec_batch_num": 1,  # more lines at a time take more memory
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "Global.log_level": "critical",
             }
         )
+
+
+def scaled(picture: Picture, scale: float) -> Picture:
+    """Return a picture with its sides so many times as long."""
+    if scale == 1:
+        return picture
+    height, width = picture.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
 
 
 def largest_lines(parts: Sequence[Picture], boxes: NDArray[np.float32]) -> list[Picture]:
@@ -138,6 +154,6 @@ def is_installed() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in needed)
 
 
-def open_reader(*, keep_open: bool = False) -> TextReader | None:
+def open_reader(sides: Sequence[int] = (SIDE,), *, keep_open: bool = False) -> TextReader | None:
     """Return a `TextReader`; None where the extra `text` is not installed."""
-    return TextReader(keep_open=keep_open) if is_installed() else None
+    return TextReader(sides, keep_open=keep_open) if is_installed() else None

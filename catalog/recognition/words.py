@@ -14,13 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from catalog.recognition.decision import Verdict
+
 LISTED = 0.5  # share of the words on a thing that its item's texts or photos have, too
 WORLD = 50  # things of no catalogue, without the word, beside those of the catalogue
+BY_MISTAKE = 0.03  # the probability that a word of two letters is read where it does not stand
+EACH_LETTER = 0.3  # times that probability, for each further letter
+SEEN_TOO = 0.75  # of an item's log ratio counts where sight compared the same print
 MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
 MOST = 8.0  # of the largest log ratio; the others keep their distance to it
 UNSEEN = 0.5  # share of the things not recognized by sight that the items without a photo are
 OVERLOOKED = 0.05  # the same share of items that have photos, and yet were not candidates
+SURE = 0.95  # confidence from which an item is named without reading
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,11 @@ class WordEvidence:
     found: Mapping[str, float]
     title_share: float
     contradicted: bool
+
+
+def reading_may_help(verdict: Verdict, confidence: float) -> bool:
+    """Return whether the answer by sight alone is unsure; `confidence` is its first item's."""
+    return verdict is not Verdict.MATCH or confidence < SURE
 
 
 def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
@@ -60,9 +71,10 @@ def gain(sure: float, probability: float) -> float:
     return math.log(1 - LISTED + LISTED * max(1.0, sure / probability))
 
 
-def word_probability(items_with: float, items: int) -> float:
-    """Return how likely a word is on any thing, where `items_with` of `items` have it."""
-    return (items_with + 0.5) / (items + WORLD)
+def word_probability(word: str, items_with: float, items: int) -> float:
+    """Return how likely a word is read on any thing, where `items_with` of `items` have it."""
+    by_mistake = BY_MISTAKE * EACH_LETTER ** max(0, len(word) - 2)
+    return min(1.0, (items_with + 0.5) / (items + WORLD) + by_mistake)
 
 
 def with_words(
@@ -82,11 +94,12 @@ def with_words(
         items: How many items the catalogue has.
     """
     known = np.array(seen, bool)
+    has_photos = np.array(pictured, bool)
     before = np.where(known, np.array(confidences, float), 0.0)
     rest = max(0.0, 1 - float(before.sum()))  # the probability that it is none of them
-    share = np.where(np.array(pictured, bool), OVERLOOKED, UNSEEN)
+    share = np.where(has_photos, OVERLOOKED, UNSEEN)
     prior = np.where(known, before, rest * share / max(1, items))
-    ratios = np.array(log_ratios, float)
+    ratios = np.array(log_ratios, float) * np.where(has_photos, SEEN_TOO, 1.0)
     weights = prior * np.exp(ratios - max(0.0, float(ratios.max(initial=0.0)) - MOST))
     none = max(0.0, 1 - float(prior.sum()))
     after: list[float] = (weights / max(float(weights.sum()) + none, 1e-12)).tolist()

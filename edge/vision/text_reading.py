@@ -12,12 +12,11 @@ from typing import Literal
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
 from catalog.networks.text_reader import Reader, open_reader
-from catalog.recognition.decision import Verdict
+from catalog.recognition.words import reading_may_help
 from edge.sighting import Image
 from edge.vision.verdict import Decision
 
 ReadText = Literal["off", "when unsure", "always"]
-SURE = 0.95  # confidence from which an item is named without reading
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class TextReading:
         if self._when != "when unsure" or some_without_photo:
             return self._when != "off"
         first = decision.matches[0].confidence if decision.matches else None
-        return decision.verdict is not Verdict.MATCH or (first or 0.0) < SURE
+        return reading_may_help(decision.verdict, first or 0.0)
 
     def read(self, bundle: Bundle, found: Sequence[Match], image: Image) -> WordReading:
         """Read the words on a thing and weigh them; where that fails, nothing is changed.

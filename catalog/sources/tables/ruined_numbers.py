@@ -1,4 +1,4 @@
-"""Find numbers that a spreadsheet program has ruined."""
+"""Find numbers that a spreadsheet program has ruined, and product numbers that are mistyped."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ GTIN_NAMES = frozenset(
 )
 ENOUGH = 2  # numbers of a column that is not called GTIN
 SHARE = 0.9  # of the numbers have a right check digit where they are GTINs
+MISTYPED_SHARE = (
+    0.5  # of a column called GTIN that has right ones; others hold the owner's own codes
+)
 MOST_NAMED = 20
 
 Numbers = list[tuple[str, str]]  # where each is, and what is left of it
 
 
 def watch(entries: Iterable[Entry], remarks: Remarks) -> Iterator[Entry]:
-    """Pass entries on; after the last one, warn of numbers that lost digits."""
+    """Pass entries on; after the last one, warn of numbers that are likely wrong."""
     shortened: dict[str, Numbers] = defaultdict(list)
     numbers: dict[str, Numbers] = defaultdict(list)
+    owners: dict[str, dict[str, str]] = defaultdict(dict)  # where each item has a product number
     for entry in entries:
         for name, value in entry.fields.items():
             if name == "sku" or plain(name) in GTIN_NAMES:
@@ -35,6 +39,8 @@ def watch(entries: Iterable[Entry], remarks: Remarks) -> Iterator[Entry]:
                     shortened[name].append((entry.where, value))
                 elif DIGITS.fullmatch(value):
                     numbers[name].append((entry.where, value))
+                    if name != "sku":
+                        owners[value].setdefault(entry.fields.get("sku", ""), entry.where)
         yield entry
     for name, found in shortened.items():
         remarks.warn(
@@ -49,6 +55,25 @@ def watch(entries: Iterable[Entry], remarks: Remarks) -> Iterator[Entry]:
                 f"as their check digits show ({_named(lost)}); format the column as text and enter "
                 "them again"
             )
+        if mistyped := _mistyped(name, found):
+            remarks.warn(
+                f"{len(mistyped)} numbers of {name!r} have a wrong check digit, so no barcode can "
+                f"be the same ({_named(mistyped)}); enter them again from the package"
+            )
+    shared = [(", ".join(at.values()), number) for number, at in owners.items() if len(at) > 1]
+    if shared:
+        remarks.warn(
+            f"{len(shared)} product numbers belong to several items, so that a barcode names the "
+            f"first of them ({_named(shared)})"
+        )
+
+
+def _mistyped(name: str, found: Numbers) -> Numbers:
+    """Return the numbers whose check digit is wrong, in a column of GTINs."""
+    whole = [pair for pair in found if len(pair[1]) in GTIN_LENGTHS]
+    wrong = [pair for pair in whole if not is_gtin(pair[1])]
+    is_column_of_gtins = plain(name) in GTIN_NAMES and len(wrong) <= MISTYPED_SHARE * len(whole)
+    return wrong if is_column_of_gtins else []
 
 
 def _without_zeros(name: str, found: Numbers) -> Numbers:

@@ -68,6 +68,8 @@ def test_an_item_without_a_photo_needs_a_title_or_a_code(items: Items) -> None:
     assert [can_be_read(item) for item in ITEMS[:5]] == [True] * 5
     assert not can_be_read(Item("hex-bolt", "hex bolt")), "its title is its sku"
     assert can_be_read(Item("hex-bolt", "hex bolt", attributes={"g:ean": "4006381333931"}))
+    assert can_be_read(Item("hex-bolt", "hex bolt", attributes={"EAN": "4006381333931"}))
+    assert not can_be_read(Item("hex-bolt", "hex bolt", attributes={"gtin": " "}))
 
 
 def test_much_text_is_cut() -> None:

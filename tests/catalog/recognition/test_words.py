@@ -6,7 +6,7 @@ import pytest
 
 from catalog.recognition.words import WordEvidence, log_ratio, with_words, word_probability
 
-RARITY = {"milk": word_probability(50, 100), "oatly": word_probability(1, 100)}
+RARITY = {"milk": word_probability("milk", 50, 100), "oatly": word_probability("oatly", 1, 100)}
 
 
 def evidence(*words: str, title_share: float = 1.0, contradicted: bool = False) -> WordEvidence:
@@ -46,3 +46,13 @@ def test_an_item_without_a_photo_comes_up_where_sight_knows_nothing() -> None:
     sure = with_words([0.99, 0.0], [0, 8], [True, False], [True, False], 50)
     assert unsure[1] > 0.8
     assert sure[0] > sure[1], "what is certain by sight stays so"
+
+
+def test_a_short_word_says_less_because_it_is_read_by_mistake() -> None:
+    short, long = (word_probability(word, 1, 100) for word in ("go", "gondola"))
+    assert short > 2 * long
+
+
+def test_words_say_less_of_an_item_whose_print_was_compared_by_sight() -> None:
+    pictured, unpictured = with_words([0.2, 0.2], [4, 4], [True, True], [True, False], 50)
+    assert unpictured > pictured

@@ -743,6 +743,22 @@ def test_other_numbers_lost_nothing(tmp_path: Path) -> None:
     assert read(tmp_path, f"sku,barcode,photo\n{rows}").warnings == ()
 
 
+def test_mistyped_product_numbers_are_warned_of(tmp_path: Path) -> None:
+    numbers = ("4006381333931", "4006381333949", "5449000000996", "own-7", "12345678")
+    rows = "".join(f"sku{number},{number},a.jpg\n" for number in numbers)
+    (warning,) = read(tmp_path, f"sku,gtin,photo\n{rows}").warnings
+    assert "2 numbers of 'gtin' have a wrong check digit" in warning
+    assert "(line 3: 4006381333949, line 6: 12345678)" in warning
+    assert read(tmp_path, f"sku,article,photo\n{rows}").warnings == (), "no column of GTINs"
+
+
+def test_a_product_number_of_several_items_is_warned_of(tmp_path: Path) -> None:
+    rows = "A,4006381333931,a.jpg\nA,4006381333931,b.jpg\nB,4006381333931,c.jpg\n"
+    (warning,) = read(tmp_path, f"sku,gtin,photo\n{rows}").warnings
+    assert "1 product numbers belong to several items" in warning
+    assert "(line 2, line 4: 4006381333931)" in warning
+
+
 def test_the_words_of_each_refusal_are_documented() -> None:
     documented = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text(encoding="utf-8")
     for words in (
@@ -759,6 +775,8 @@ def test_the_words_of_each_refusal_are_documented() -> None:
         "have the same sku",
         "a spreadsheet program shortened",
         "a spreadsheet program took the leading zeros",
+        "have a wrong check digit",
+        "product numbers belong to several items",
         "no column named sku; wanted are sku, title, price, url, location, photo, or their usual",
         "looks like a product, not like names of columns ('a.jpg'); add a line above it",
         "no column named photo ('photos' holds numbers, no files)",
