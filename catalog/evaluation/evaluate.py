@@ -156,7 +156,8 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
         ContentError: There are no photos, or none that can be used.
     """
     photos = _labelled(folder, reading) + ([] if foreign is None else _foreign(foreign))
-    catalogue = set(bundle.items.skus)
+    labels = {photo.label for photo in photos if photo.label is not None}
+    catalogue = {label for label in labels if bundle.items.get(label) is not None}
     skipped: list[SkippedPhoto] = []
     answers: list[PhotoAnswer] = []
     queries = first = among_five = copies = 0
@@ -196,7 +197,6 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
         raise ContentError(f"{folder}: none of its photos could be used; {first_skipped}")
     summary = _Summary() if vectors_only else _summary(bundle, answers, foreign_share)
     unknown = [_outcome(bundle, answer) in NOTHING_CLAIMED for answer in answers[:queries]]
-    labels = {photo.label for photo in photos if photo.label is not None}
     return Evaluation(
         queries=queries,
         top1=first / queries,

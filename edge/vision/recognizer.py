@@ -140,6 +140,7 @@ class Recognizer:
         self.active = scene.activity is Activity.MOVING
         if scene.activity is Activity.EMPTY or self._is_absent(scene):
             self._forget_thing()
+            self._text.warm_up()
             return self._conclude(NOTHING, CodeReading(), scene, _timed(frame, start))
         unchanged = scene.activity is Activity.REST and scene.change == self._decided_change
         if unchanged and self._answer is not None:

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
 from catalog.networks.text_reader import Reader, open_reader
@@ -48,6 +50,7 @@ class TextReading:
         self._when: ReadText = when if reader is not None else "off"
         self._reader = reader
         self._threads = ThreadPoolExecutor(1, "text") if self._when != "off" else None
+        self._is_warm = False
 
     @classmethod
     def open(cls, when: ReadText) -> TextReading:
@@ -85,6 +88,15 @@ class TextReading:
         except Exception:  # a failure of the library must not end the recognition
             log.exception("the words on the thing could not be read")
         return WordReading(lines, tuple(weighed), (time.perf_counter() - start) * 1000)
+
+    def warm_up(self) -> None:
+        """Load the library once, while nothing goes on: that takes half a second of the processor.
+
+        So the first thing is read no later than others.
+        """
+        if self._threads is not None and self._reader is not None and not self._is_warm:
+            self._is_warm = True
+            self._threads.submit(self._reader.read, np.zeros((32, 32, 3), np.uint8))
 
     def start(self, bundle: Bundle, found: Sequence[Match], image: Image) -> Future[WordReading]:
         """Begin to read, as `read` does."""

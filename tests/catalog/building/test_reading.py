@@ -9,7 +9,8 @@ import cv2
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from catalog.networks.text_reader import is_installed
+from catalog.evaluation.evaluate import evaluate
+from catalog.networks.text_reader import TextReader, is_installed
 from catalog.synthetic.drawing import Label
 from catalog.synthetic.labels import front
 from tests.conftest import Surroundings
@@ -31,6 +32,17 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "items.csv"
 
 
+def evaluate_with_words(bundle: Bundle, folder: Path) -> None:
+    """An item without a photo is right first where its words are read, and only there."""
+    (folder / "labelled" / "almond").mkdir(parents=True)
+    shown = folder / "labelled" / "almond" / "1.png"
+    cv2.imwrite(str(shown), front(Label("Kombrado", "Almond", "coffee"), 300, 400))
+    cache = folder / "cache"
+    by_sight, _ = evaluate(bundle, shown.parents[1], cache)
+    read, _ = evaluate(bundle, shown.parents[1], cache, reader=TextReader())
+    assert (by_sight.top1, read.top1) == (0, 1)
+
+
 @pytest.mark.slow
 def test_photos_are_read_and_items_without_a_photo_kept(
     surroundings: Surroundings, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -48,6 +60,7 @@ def test_photos_are_read_and_items_without_a_photo_kept(
         assert match.sku == "4711", "by the words on its photo"
         assert bundle.weigh_words([], ["Kombrado", "almond"])[0].sku == "almond"
         assert bundle.item("4713") is None
+        evaluate_with_words(bundle, tmp_path)
     report = json.loads(surroundings.run(*build, "--no-read").stdout)
     assert report["read"] == 0
     with Bundle.open(tmp_path / "b") as bundle:

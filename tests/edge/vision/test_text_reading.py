@@ -137,6 +137,29 @@ def test_reading_is_wanted_where_it_may_help() -> None:
     assert not TextReading("always", None).wanted(unsure), "the extra is not installed"
 
 
+def test_the_reader_is_opened_once_before_there_is_a_thing(bundle: Bundle) -> None:
+    class Counting:
+        """Counts the pictures."""
+
+        read_pictures = 0
+
+        def read(self, picture: Picture) -> tuple[str, ...]:
+            """Return no line."""
+            del picture
+            self.read_pictures += 1
+            return ()
+
+    play, reader = Play(12), Counting()
+    text = TextReading("always", reader)
+    recognizer = Recognizer(bundle, text)
+    for number in range(6):
+        picture = play.sensed(play.still(), number)
+        recognizer.observe(Frame(picture, number / 4, number + 1))
+    text.start(bundle, [], picture).result(timeout=60)  # after what was begun before
+    assert reader.read_pictures == 2
+    text.close()
+
+
 def test_a_failure_to_read_changes_nothing(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
