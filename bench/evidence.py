@@ -1,11 +1,12 @@
 """Measure what local features, metric and calibration gain on real photos.
 
-    python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2] [--clean]
+    python -m bench.evidence [--networks embedded,efficientnet_lite0,mobilenet_v2]
+                             [--clean] [--each 5]
 
 Builds catalogues from the Grocery Store Dataset as an owner would, and queries them with the
 labelled test photos: by vectors alone (before), with all that sight compares (after) and, with the
 extra `text`, with the words on them, too (read). ``--clean`` asks only the catalogues that have one
-clean picture of each item.
+clean picture of each item, and ``--each`` asks only so many photos of each item of them.
 """
 
 from __future__ import annotations
@@ -76,19 +77,19 @@ def made(
     return Bundle.open(out)
 
 
-def of_kind(grocery: Path, kinds: Collection[str], folder: Path) -> Path:
-    """Make a folder with links to the queries of some kinds of goods."""
+def of_kind(grocery: Path, kinds: Collection[str], folder: Path, each: int | None) -> Path:
+    """Make a folder with links to the queries of some kinds of goods, or to `each` of an item."""
     with (grocery / "items.csv").open(encoding="utf-8") as file:
         chosen = [row["sku"] for row in csv.DictReader(file) if row["super"] in kinds]
     for sku in chosen:
-        link_photos(grocery / "queries" / sku, folder / sku)
+        link_photos(grocery / "queries" / sku, folder / sku, each)
     return folder
 
 
-def link_photos(source: Path, folder: Path) -> None:
+def link_photos(source: Path, folder: Path, most: int | None = None) -> None:
     """Make a folder with links to the photos of another: a link to a folder is not followed."""
     folder.mkdir(parents=True)
-    for photo in sorted(source.iterdir()):
+    for photo in sorted(source.iterdir())[:most]:
         (folder / photo.name).symlink_to(photo.resolve())
 
 
@@ -104,13 +105,15 @@ def before_and_after(bundle: Bundle, queries: Path) -> dict[str, float]:
     return shares
 
 
-def real_photos(root: Path, chosen: Collection[str], *, clean: bool) -> dict[str, object]:
+def real_photos(
+    root: Path, chosen: Collection[str], *, clean: bool, each: int | None
+) -> dict[str, object]:
     """Measure every row on the Grocery Store Dataset."""
     grocery = root / "data" / "grocery"
     found = _PrintedRows()
     with tempfile.TemporaryDirectory() as name:
-        cartons = of_kind(grocery, ("Packages",), Path(name, "cartons"))
-        produce = of_kind(grocery, ("Fruit", "Vegetables"), Path(name, "produce"))
+        cartons = of_kind(grocery, ("Packages",), Path(name, "cartons"), each)
+        produce = of_kind(grocery, ("Fruit", "Vegetables"), Path(name, "produce"), each)
         skus = sorted(path.name for path in (grocery / "photos").iterdir())
         for network, featurizer in networks(root).items():
             if network not in chosen:
@@ -194,13 +197,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--networks", default="embedded,efficientnet_lite0,mobilenet_v2")
     parser.add_argument("--clean", action="store_true", help="only catalogues of clean pictures")
+    parser.add_argument("--each", type=int, help="photos of each item; all by default")
     arguments = parser.parse_args()
     root = materials()
     if root is None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
     cv2.setNumThreads(1)
     RESULTS.mkdir(exist_ok=True)
-    found = real_photos(root, arguments.networks.split(","), clean=arguments.clean)
+    chosen = arguments.networks.split(",")
+    found = real_photos(root, chosen, clean=arguments.clean, each=arguments.each)
     (RESULTS / "evidence.json").write_text(json.dumps(found, indent=1))
     table = Table(
         title="Grocery Store Dataset, right first: by vectors alone, by sight, with words"
