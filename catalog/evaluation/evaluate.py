@@ -30,6 +30,7 @@ from catalog.sources.walk import pictures_below
 
 NOTHING_CLAIMED = ("unknown", "perhaps")  # fields of `OutcomeShares`
 TOLERANCE = 0.05  # by how much what is said about foreign things may differ
+ANSWERS = 10  # items that are kept of each photo
 CANDIDATES = 100  # all that are considered: words may make one of the last ones the first
 LIKE_A_COPY = 0.8  # cosine similarity of the nearest photo from which it may be the same photo
 
@@ -178,12 +179,13 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
             else:
                 assert result.descriptors is not None
                 query = QueryDescriptors(result.descriptors)
+                count = ANSWERS if reader is None else CANDIDATES
                 matches = bundle.identify(
-                    vector, query, CANDIDATES, exact=exact, foreign_share=foreign_share
+                    vector, query, count, exact=exact, foreign_share=foreign_share
                 )
                 if reader is not None and _is_unsure(bundle, matches):
                     lines = read_photo(photo.place, result.feature.sha256, reader, cache)
-                    matches = bundle.weigh_words(matches, lines)
+                    matches = bundle.weigh_words(matches, lines)[:ANSWERS]
             sku = photo.label if photo.label in catalogue else None
             answer = PhotoAnswer(photo.place, sku, tuple(matches))
             answers.append(answer)
