@@ -22,9 +22,10 @@
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
 # make release KEYS=DIR   gather, list and sign all of it, into build/release/: docs/releases.md
-# make update-test     kill a device a hundred times while it updates its program: one version runs
+# make update-test audit     kill a device a hundred times while it updates its program: one version runs
 # make device          make the Debian package of a device, and what a stick needs: docs/install.md
 # make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
+# make audit           check versions, files, licences and native libraries against what is allowed
 # make sbom            list what these wheels are made of, native libraries too, into build/sbom.cdx.json
 # make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
 # make greengrass-check   see that the packed component installs without a network
@@ -232,6 +233,9 @@ device: wheelhouse
 
 device-test: device $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE)
+
+audit: $(VENV)/test
+	$(BIN)/python -m release.audit
 
 sbom: wheelhouse
 	@mkdir -p build

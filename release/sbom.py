@@ -14,7 +14,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,7 @@ def component(wheel: Path) -> Component:
         name, version = said["Name"], said["Version"]
         if not name or not version:
             raise ValueError(f"{wheel.name}: says no name or version")
-        parts = [*_own_bills(archive, names), *_shared_libraries(names)]
-        if name.startswith("opencv"):
-            parts += _linked_into_opencv(archive, names)
+        parts = parts_of(name, names, archive.read)
     normal = re.sub(r"[-_.]+", "-", name).lower()
     made: Component = {
         "type": "library",
@@ -77,18 +75,32 @@ def component(wheel: Path) -> Component:
         "purl": f"pkg:pypi/{normal}@{version}",
         "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(wheel.read_bytes()).hexdigest()}],
     }
-    if licence := _licence(said.get_all("Classifier", []), said):
+    if licence := licence_of(said.get_all("Classifier", []), said):
         made["licenses"] = [{"license": {"name": licence}}]
     if parts:
-        unique = {(part["name"], part.get("version", "")): part for part in parts}
         made["components"] = [
-            part | {"bom-ref": f"{wheel.name}#{key[0]}@{key[1]}"}
-            for key, part in sorted(unique.items())
+            part | {"bom-ref": f"{wheel.name}#{part['name']}@{part.get('version', '')}"}
+            for part in parts
         ]
     return made
 
 
-def _licence(classifiers: list[str], said: Any) -> str:
+def parts_of(name: str, files: list[str], read: Callable[[str], bytes]) -> list[Component]:
+    """List the native libraries and other parts that a package brings, each once.
+
+    Args:
+        name: The package's.
+        files: The names of its files.
+        read: Returns a file's content.
+    """
+    parts = [*_own_bills(files, read), *_shared_libraries(files)]
+    if name.startswith("opencv"):
+        parts += _linked_into_opencv(files, read)
+    unique = {(part["name"], part.get("version", "")): part for part in parts}
+    return [part for _, part in sorted(unique.items())]
+
+
+def licence_of(classifiers: list[str], said: Any) -> str:
     """The licence that a wheel names: an expression, a short text, or its classifiers."""
     expression = said["License-Expression"] or said["License"] or ""
     if expression and "\n" not in expression and len(expression) <= 100:
@@ -97,11 +109,11 @@ def _licence(classifiers: list[str], said: Any) -> str:
     return ", ".join(named)
 
 
-def _own_bills(archive: zipfile.ZipFile, names: list[str]) -> Iterator[Component]:
+def _own_bills(names: list[str], read: Callable[[str], bytes]) -> Iterator[Component]:
     """The components that the wheel's own SBOMs name."""
     for name in names:
         if re.fullmatch(r"[^/]+\.dist-info/sboms/[^/]+\.json", name):
-            for part in json.loads(archive.read(name)).get("components", []):
+            for part in json.loads(read(name)).get("components", []):
                 wanted = ("type", "name", "version", "purl", "licenses")
                 yield {key: part[key] for key in wanted if key in part}
 
@@ -116,11 +128,11 @@ def _shared_libraries(names: list[str]) -> Iterator[Component]:
             yield part | ({"version": version} if version else {})
 
 
-def _linked_into_opencv(archive: zipfile.ZipFile, names: list[str]) -> Iterator[Component]:
+def _linked_into_opencv(names: list[str], read: Callable[[str], bytes]) -> Iterator[Component]:
     """The libraries in OpenCV's module itself, by the build information that it carries."""
     for name in names:
         if re.fullmatch(r"cv2/cv2[\w.-]*\.so", name):
-            for found in OF_OPENCV.finditer(archive.read(name)):
+            for found in OF_OPENCV.finditer(read(name)):
                 version = VERSION_IN_TEXT.search(found["text"])
                 part = {"type": "library", "name": found["name"].decode()}
                 yield part | ({"version": version[1].decode()} if version else {})
