@@ -22,7 +22,7 @@
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
 # make release KEYS=DIR   gather, list and sign all of it, into build/release/: docs/releases.md
-# make update-test audit     kill a device a hundred times while it updates its program: one version runs
+# make update-test     kill a device a hundred times while it updates its program: one version runs
 # make device          make the Debian package of a device, and what a stick needs: docs/install.md
 # make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
 # make audit           check versions, files, licences and native libraries against what is allowed
@@ -78,7 +78,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
