@@ -52,8 +52,15 @@ class Disk:
             os.close(handle)
 
     def power_on(self) -> None:
-        """Mount again what is left; nobody may have a file open any more."""
+        """Mount again what is left; nobody may have a file open any more.
+
+        It is mounted from a copy: a mount namespace that another program made meanwhile may hold
+        the old file system, without power, and the kernel would give that out again.
+        """
         self._unmount()
+        copy = self.image.with_suffix(".copy")
+        _run("cp", "--sparse=always", str(self.image), str(copy))
+        copy.replace(self.image)
         self._mount()
 
     def _mount(self) -> None:
