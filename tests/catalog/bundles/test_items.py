@@ -40,6 +40,20 @@ def test_items_come_back_as_they_went_in(metadata: Items) -> None:
     assert metadata.count() == 3
 
 
+def test_the_same_attributes_make_the_same_file_in_any_order(tmp_path: Path) -> None:
+    """A bundle's id is its content, and a changed order is no change."""
+    for name, order in (("one", 1), ("another", -1)):
+        attributes = dict([("size", "17 mm"), ("Größe", "klein")][::order])
+        (tmp_path / name).mkdir()
+        write_items(tmp_path / name, [Item("WR/17", "Wrench", attributes=attributes)], PHOTOS[2:3])
+    stored = []
+    for name in ("one", "another"):
+        connection = sqlite3.connect(tmp_path / name / "items.db")
+        stored.append(connection.execute("select attributes from items").fetchall())
+        connection.close()
+    assert stored == [[('{"Größe": "klein", "size": "17 mm"}',)]] * 2
+
+
 def test_an_unknown_sku_is_none(metadata: Items) -> None:
     assert metadata.get("' or 1=1 --") is None
 

@@ -16,7 +16,7 @@ from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.illumination import working_image
 from edge.vision.images import centre_square, sharpness
-from edge.vision.scene import Activity, Scene, SceneState
+from edge.vision.scene import LONGEST_GAP_S, USUAL_GAP_S, Activity, Scene, SceneState
 
 
 def counter(light: float = 1.0, seed: int = 0) -> Image:
@@ -52,6 +52,22 @@ def scene() -> Scene:
 
 def test_the_empty_counter_is_empty(scene: Scene) -> None:
     assert all(scene.update(counter(seed=seed)).empty for seed in range(5, 30))
+
+
+@pytest.mark.parametrize(
+    ("second", "visits"),
+    [(1.0, 0), (LONGEST_GAP_S, 0), (LONGEST_GAP_S + 0.1, 1), (-0.1, 1), (0.0, 0)],
+)
+def test_a_stalled_stream_or_a_set_clock_is_one_usual_look(second: float, visits: int) -> None:
+    """What lay there before may be another thing by now; no time has passed in between."""
+    scene = FixedScene()
+    for number in range(6):
+        scene.update(counter(seed=number), number * 0.1)
+    before, at = scene.time, 5 * 0.1
+    first = scene._visits
+    scene.update(counter(seed=6), at + second)
+    assert scene._visits == first + visits
+    assert scene.time - before == pytest.approx(USUAL_GAP_S if visits else second)
 
 
 @pytest.mark.parametrize(
