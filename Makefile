@@ -58,7 +58,7 @@ MUTANTS ?=
 AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 # The same commit gives the same bytes: files in a wheel are as old as the commit.
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1764374400)
+export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 1764374400))
 SHELL := /bin/bash
 
 # For two cores: many tests wait for a browser, a broker or a program, and leave a core to others.
