@@ -16,6 +16,7 @@ from sync.software.updater import SoftwareUpdater
 from sync.software.versions import SoftwareState, SoftwareVersions
 from sync.trust import software as releases
 from sync.trust.opening import newest_root
+from sync.trust.root import factory_root, read_root
 from sync.trust.software import Software
 
 root_option = click.option(
@@ -148,7 +149,8 @@ def status(config: Path | None, *, as_json: bool) -> None:
 def _verified(config: Path | None, folder: Path, root: Path | None) -> Software:
     """Verify a release, and that it is not older than the version of this device."""
     device = load("device", DeviceSettings, config)
-    given = root or load("sync", SyncSettings, config).root
+    settings = load("sync", SyncSettings, config)
+    given = read_root(root) if root else factory_root(settings.root, device.folder)
     found = releases.verify(folder, newest_root(given, device))
     current = SoftwareVersions(device.folder / "software").current()
     present = current.name.partition("-")[0] if current else version("visual-search")

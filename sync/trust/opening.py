@@ -11,7 +11,7 @@ from catalog.core.settings import DeviceSettings
 from sync.settings import SyncSettings
 from sync.stores.base import Store
 from sync.stores.choice import open_store
-from sync.trust.root import factory_root
+from sync.trust.root import COPY, factory_root
 from sync.trust.software import followed
 from sync.trust.trust import Trust, now
 
@@ -54,19 +54,19 @@ def configured_trust(
     return Trust(trust_folder(device), root, store, clock=clock)
 
 
-def newest_root(given: Path | None, device: DeviceSettings) -> bytes:
-    """The newest of the owner's roots that this machine knows, from the given one on.
+def newest_root(root: bytes, device: DeviceSettings) -> bytes:
+    """The newest root that this machine knows of the owner who gave `root`.
 
     Args:
-        given: A ``root.json``; None for the copy in the data folder.
-        device: ``[device]``.
+        root: The owner's.
+        device: ``[device]``; what it has seen counts where it has the same root.
 
     Raises:
-        SettingsError: No root was given, or it is no root.
-        ShelfError: The data folder cannot be used.
         ForgedError: The roots that the device has seen do not follow from it.
     """
-    root = factory_root(given, device.folder)
+    copy = device.folder / COPY
+    if not copy.exists() or copy.read_bytes() != root:
+        return root
     return followed(root, trust_folder(device) / "root_history")
 
 

@@ -10,6 +10,8 @@ from tuf.api.metadata import Metadata, Root
 from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
 
+COPY = "root.json"  # in the data folder
+
 
 def factory_root(given: Path | None, folder: Path) -> bytes:
     """Read ``root.json``: the given file, or where that is missing the copy in the data folder.
@@ -18,7 +20,7 @@ def factory_root(given: Path | None, folder: Path) -> bytes:
         SettingsError: None was given, it cannot be read, or it is no root.
         ShelfError: The copy cannot be read or written.
     """
-    copy = folder / "root.json"
+    copy = folder / COPY
     try:
         data = given.expanduser().read_bytes() if given is not None else None
     except OSError as error:
@@ -40,6 +42,20 @@ def factory_root(given: Path | None, folder: Path) -> bytes:
         ) from error
     except OSError as error:
         raise ShelfError(f"{copy}: cannot be used: {error.strerror}") from error
+
+
+def read_root(file: Path) -> bytes:
+    """Read a ``root.json`` for this moment alone; the device keeps no copy of it.
+
+    Raises:
+        SettingsError: It cannot be read, or it is no root.
+    """
+    try:
+        data = file.expanduser().read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    _check_root(data, str(file))
+    return data
 
 
 def _check_root(data: bytes, name: str) -> None:

@@ -189,7 +189,7 @@ def check_not_older(software: Software, present: str, where: str) -> None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _verified_list(folder: Path, root: Root) -> Software:

@@ -189,6 +189,31 @@ def test_an_older_release_is_refused(
         software.check_not_older(found, present, "installed here")
 
 
+def test_a_root_for_one_command_is_not_kept(
+    release: Path, keys: KeyFolder, surroundings: Surroundings, tmp_path: Path
+) -> None:
+    """Else a look at somebody's release would change whom this device trusts."""
+    root = str(keys.folder / "root.json")
+    done = CliRunner().invoke(command, ["verify-release", str(release), "--root", root])
+    assert done.exit_code == 0
+    assert not (surroundings.data / "root.json").exists()
+    done = CliRunner().invoke(command, ["verify-release", str(release)])
+    assert "[sync] root: not set" in str(done.exception)
+
+
+def test_a_device_that_saw_newer_keys_refuses_what_the_old_ones_signed(
+    release: Path, keys: KeyFolder, surroundings: Surroundings
+) -> None:
+    """Also where the release's folder leaves the newer roots out."""
+    history = surroundings.data / "trust" / "root_history"
+    history.mkdir(parents=True)
+    (surroundings.data / "root.json").write_bytes(keys.roots[1])
+    newer = keys.rotate({"publisher"})
+    (history / "2.root.json").write_bytes(newer.roots[2])
+    done = CliRunner().invoke(command, ["verify-release", str(release)])
+    assert "not signed by the owner's publisher key" in str(done.exception)
+
+
 def test_the_command_says_what_is_wrong(
     release: Path, keys: KeyFolder, surroundings: Surroundings
 ) -> None:
