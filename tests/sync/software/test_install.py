@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from catalog.core.errors import SurroundingsError
 from sync.errors import ReleaseError
-from sync.software import appliance
+from sync.software import appliance, proof
 from sync.software.install import PROGRAM, install, target, wheels_of
 from sync.software.proof import prove
 from sync.trust.keys import KeyFolder
@@ -87,12 +89,13 @@ def test_what_pip_refuses_is_no_version(keys: KeyFolder, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_process_that_runs_from_the_versions_is_known(version: Path) -> None:
-    behave(version, "silent")
-    process = subprocess.Popen([version / PROGRAM, "edge", "run", "--port", "0"])
-    try:
+    behave(version, "well")
+    with (
+        proof._appliance([str(version / PROGRAM)], None) as (process, address, log),
+        httpx.Client(base_url=address, trust_env=False) as client,
+    ):
+        proof._wait(client, process, log, 60.0, healthy=True)
         assert appliance.runs_from(version.parent, process.pid)
         assert not appliance.runs_from(version.parent / "another", process.pid)
-        assert not appliance.runs_from(version.parent, 1)
-    finally:
-        process.kill()
-        process.wait()
+    assert not appliance.runs_from(version.parent, process.pid), "it has ended"
+    assert not appliance.runs_from(version.parent, os.getpid())
