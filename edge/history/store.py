@@ -142,6 +142,7 @@ class History:
         self._connection = open_database(self.path, SCHEMA, flushed=False)
         self._added = 0
         self.forget_old(time.time())
+        self._overwrite()
 
     def close(self) -> None:
         """Close the file."""
@@ -242,6 +243,7 @@ class History:
         """Remove everything."""
         self._write("delete from sightings")
         self._write("delete from looks")
+        self._overwrite()
 
     def forget_old(self, now: float) -> None:
         """Remove what is too old or too much, counted from `now` in Unix seconds."""
@@ -258,6 +260,10 @@ class History:
         self._write(
             "delete from sightings where number <= (select max(number) from sightings) - ?", (MOST,)
         )
+
+    def _overwrite(self) -> None:
+        """Overwrite what was removed, in the file and in its log."""
+        self._write("pragma wal_checkpoint(truncate)")
 
     def _entries(self, where: str, values: Sequence[object], limit: int) -> list[Entry]:
         rows = self._rows(

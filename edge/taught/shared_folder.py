@@ -36,13 +36,14 @@ class SharedFolder:
 
     def _write(self) -> None:
         durable.make_private_folder(self._folder / "photos")
-        files = exported_files(self._store, _place_of)
-        _, table = next(files)
+        _, table = next(exported_files(self._store, _place_of))
         wanted = set()
-        for place, content in files:
+        for photo in self._store.photos():
+            place = _place_of(photo)
             wanted.add(place.name)
-            if not (self._folder / place).exists():
-                durable.write(self._folder / place, content, durable.PRIVATE)
+            if not (self._folder / place).exists():  # else its bytes need not be read
+                jpeg = self._store.jpeg(photo.id) or b""
+                durable.write(self._folder / place, jpeg, durable.PRIVATE)
         durable.write(self._folder / TABLE, table, durable.PRIVATE)
         for file in (self._folder / "photos").iterdir():
             if file.name not in wanted:

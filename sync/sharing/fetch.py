@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -61,7 +62,7 @@ def fetch_shared(store: Store, folder: Path, tell: Callable[[str], object]) -> l
 def _fetch_device(store: Store, folder: Path, device: str, tell: Callable[[str], object]) -> Path:
     listing, key = verify(store.read(place(device, LISTING), LARGEST_LISTING), device)
     _check_key(folder / KEYS_FILE, device, key, tell)
-    own = folder / device.replace(":", "_")
+    own = folder / quote(device, safe="")  # a colon is no name everywhere
     for name in listing.files:
         _fetch_file(store, own, listing, name)
     wanted = set(listing.files)

@@ -38,6 +38,7 @@ TABLE = "items.csv"
 PHOTO = re.compile(r"photos/[0-9a-f]{64}\.jpg")
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{0,127}")
 MOST_FILES, LARGEST_FILE, LARGEST_LISTING = 5001, 16_000_000, 4_000_000  # bytes
+MOST_BYTES = 2_000_000_000  # of a device
 
 
 def _check_name(name: str) -> str:
@@ -115,6 +116,8 @@ def verify(content: bytes, device: str) -> tuple[Listing, str]:
         raise ForgedListingError(
             f"{device}: its list of shared files is not signed by it"
         ) from error
+    if sum(file.bytes for file in found.signed.files.values()) > MOST_BYTES:
+        raise ForgedListingError(f"{device}: shares more than {MOST_BYTES / 1e9:g} GB")
     if found.signed.device != device:
         raise ForgedListingError(f"{device}: holds the list of {found.signed.device}")
     return found.signed, found.key

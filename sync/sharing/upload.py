@@ -20,6 +20,7 @@ from sync.errors import StoreRefusedError
 from sync.sharing.listing import (
     FILES,
     LISTING,
+    TABLE,
     device_key,
     device_name,
     list_folder,
@@ -52,7 +53,7 @@ def share(store: Store, device: DeviceSettings) -> int:
     if listing is None:
         return 0
     content = sign(listing, device_key(device.folder))
-    digest = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(store.url.encode() + content).hexdigest()
     if digest == _done(device.state):
         return 0
     sent = 0
@@ -73,18 +74,29 @@ def share_worker(
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
         backoff = Backoff(MIN_RETRY_S, MAX_RETRY_S)
-        pause = 0.0
+        pause, shared = 0.0, 0
         while not stopping.wait(pause):
+            pause, changed = LOOK_S, _changed_at(device.folder / FOLDER / TABLE)
+            if changed == shared:
+                continue
             try:
                 if sent := share(open_store(), device):
                     log.info("%d files that were taught here are with the owner", sent)
                 backoff.succeeded()
-                pause = LOOK_S
+                shared = changed
             except VisualSearchError as error:
                 pause = backoff.pause_s()
                 log.error("what was taught is not shared: %s; again in %.0f s", error, pause)
 
     return work
+
+
+def _changed_at(table: Path) -> int:
+    """When the table was written, in nanoseconds; the appliance writes it with every change."""
+    try:
+        return table.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _content(file: Path, sha256: str) -> bytes:

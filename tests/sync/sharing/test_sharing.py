@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from catalog.core import durable
 from catalog.core.settings import DeviceSettings
 from sync.errors import ForgedListingError, NotInStoreError, StoreError
 from sync.sharing import upload
@@ -18,6 +19,7 @@ from sync.sharing.listing import LISTING, device_name, place
 from sync.sharing.upload import FOLDER, share, share_worker
 from sync.stores.base import ObjectInfo, Store
 from sync.stores.folder import FolderStore
+from tests.support.brokers import until
 
 TABLE = "sku,title,photo\n"
 
@@ -40,7 +42,7 @@ def teach(device: DeviceSettings, *photos: bytes) -> None:
         digest = hashlib.sha256(photo).hexdigest()
         (shared / "photos" / f"{digest}.jpg").write_bytes(photo)
         table += f"own-1,Cup,photos/{digest}.jpg\n"
-    (shared / "items.csv").write_text(table)
+    durable.write(shared / "items.csv", table.encode())  # at once, as the appliance does
 
 
 def fetched(store: Store, folder: Path) -> dict[str, dict[str, bytes]]:
@@ -149,24 +151,29 @@ def test_the_worker_shares_soon_after_something_was_taught(
     monkeypatch.setattr(upload, "MIN_RETRY_S", 0.02)
     device = shop(tmp_path, "shop-1", b"one")
     (tmp_path / "store").mkdir()
-    stopping, arrived, opened = threading.Event(), threading.Event(), 0
+    stopping, opened = threading.Event(), 0
 
     def open_store() -> Store:
         nonlocal opened
         opened += 1
         if opened == 1:
             raise StoreError("no network yet")
-        if opened == 4:
-            teach(device, b"one", b"two")
-        if opened > 5:
-            arrived.set()
         return FolderStore(tmp_path / "store")
+
+    def has(photo: bytes) -> bool:
+        try:
+            found = fetched(FolderStore(tmp_path / "store"), tmp_path / "owner")
+        except NotInStoreError:
+            return False
+        return photo in found["shop-1"].values()
 
     worker = threading.Thread(
         target=share_worker(open_store, device), args=(stopping, threading.Event())
     )
     worker.start()
-    assert arrived.wait(60)
+    until(lambda: has(b"one"))
+    teach(device, b"one", b"two")
+    until(lambda: has(b"two"))
     stopping.set()
     worker.join()
-    assert b"two" in fetched(FolderStore(tmp_path / "store"), tmp_path / "o")["shop-1"].values()
+    assert opened == 3  # nothing is asked while nothing changes
