@@ -117,7 +117,7 @@ class Sighting:
         evidence: What its looks say about the thing being in the catalogue; None where a code
             named it, or nothing was compared.
         box: The part of a visitor's photo that was searched; None for a camera's picture.
-        boxes: The things that were found in a visitor's photo, the searched one first.
+        boxes: The things that were found in a visitor's photo, the one that it is about first.
     """
 
     id: str

@@ -147,7 +147,7 @@ class Bundle:
         count = self.manifest.photos
         thumbnails = [
             thumbnail
-            for number in range(0, count, -(-count // SAMPLE))
+            for number in range(0, count, max(1, -(-count // SAMPLE)))
             if (thumbnail := self.items.thumbnail(number)) is not None
         ]
         alone = [not has_surroundings(decode(jpeg, "thumbnail")) for jpeg in thumbnails]

@@ -51,7 +51,7 @@ class Observation:
             catalogue; None where they were not compared.
         features: The network's own output, float32 (d,), for the newest sharp crop; None
             where it did not run.
-        boxes: The things that were found in a single picture, the one that was searched first.
+        boxes: The things that were found in a single picture, the one that it is about first.
     """
 
     bundle: Bundle
