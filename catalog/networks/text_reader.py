@@ -44,7 +44,7 @@ class TextReader:
 
     Args:
         sides: Pixels, longer side, at which a picture is read; it is enlarged to each of them.
-        keep_open: Keep the networks in memory between two pictures, about 65 MB. Otherwise each is
+        keep_open: Keep the networks in memory between two pictures, about 50 MB. Otherwise each is
             opened when a picture needs it, and closed before the next one is opened; that takes
             0.15 s more of the processor for each picture.
 
