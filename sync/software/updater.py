@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from catalog.bundles.shelf import Shelf, unwritable
@@ -33,7 +34,9 @@ from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import SoftwareRelease
 from sync.trust.software import Software, parse_list
+from sync.trust.trust import now
 
+MAX_CLOCK_SKEW = timedelta(minutes=5)  # between two clocks that are both right
 INSTALLED_SIZE = 4  # times the size of the wheels, with them
 
 Install = Callable[[Software, Mapping[str, Path], Path], None]
@@ -98,6 +101,8 @@ class SoftwareUpdater:
                 trust.refresh()
                 release = trust.newest_software(self.settings.channel)
                 software = parse_list(release.content, f"release {release.number}")
+                if trust.issued is not None and now() < trust.issued - MAX_CLOCK_SKEW:
+                    may_switch = again  # a clock that stands in the past knows no hour of the day
                 outcome, message = self._follow(
                     release, software, store, may_switch=may_switch, again=again
                 )

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,15 @@ def test_it_waits_for_its_hour_with_all_that_it_needs(device: Device) -> None:
     shutil.rmtree(device.folder / "store" / "files")
     assert check(device) == "installed"
     assert device.current() == "2.0.0"
+
+
+def test_a_clock_in_the_past_knows_no_hour_and_a_person_does(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updater, "now", lambda: datetime(1970, 1, 1, 2, tzinfo=UTC))
+    assert check(device) == "waiting"
+    assert device.current() == "1.0.0"
+    assert check(device, again=True) == "installed"
 
 
 def test_only_the_current_and_the_previous_version_stay(device: Device) -> None:
