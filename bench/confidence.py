@@ -28,9 +28,8 @@ from catalog.evaluation.evaluate import PhotoAnswer, distance, evaluate
 from catalog.networks.models import open_model
 from catalog.recognition import prior
 from catalog.recognition.decision import GUESS_THRESHOLD, MOST_NAMED, Verdict, decide
-from training.confidence import fit as teaching
 from training.confidence.__main__ import CACHE as TAUGHT
-from training.confidence.__main__ import NETWORKS, catalogues
+from training.confidence.__main__ import NETWORKS, catalogues, write
 from training.confidence.looks import Catalogue
 
 COUNTS = (1, 2, 4, 20)  # photos of an item
@@ -140,12 +139,9 @@ def _share(answers: Sequence[PhotoAnswer], threshold: float, *, named: bool) -> 
 
 
 def without(source: str, taught: Sequence[Catalogue], folder: Path) -> Path:
-    """Write the model that is taught without a source, unless it is there."""
-    path = folder / f"without-{source}.json"
-    if not path.exists():
-        kept = [catalogue for catalogue in taught if catalogue.source != source]
-        single, several = (teaching.usual_outcomes(kept, single=only) for only in (True, False))
-        prior.write(teaching.fit(kept), single, several, path)
+    """Write what is taught without a source, and return its place."""
+    path = folder / "prior.json"
+    write([catalogue for catalogue in taught if catalogue.source != source], path)
     return path
 
 
@@ -166,7 +162,7 @@ def main() -> None:
     for name, (source, photos, looks) in sets(root / "data").items():
         if options.sets and name not in options.sets:
             continue
-        prior.FILE = without(source, taught, TAUGHT)
+        prior.FILE = without(source, taught, Path(tempfile.mkdtemp(dir=TAUGHT)))
         skus = sorted(photos)[::2]
         most = max(map(len, photos.values()))
         for network in options.networks.split(","):

@@ -29,12 +29,13 @@ from catalog.core.vectors import Vectors, normalised
 from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.text_reader import CATALOGUE_SIDES, open_reader
-from catalog.recognition.calibrate import FALSE_ACCEPT_RATE, calibrate
+from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.colours import FILE as COLOURS
 from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
 from catalog.recognition.local_features.store import LocalFeatureStore
+from catalog.recognition.rejection import FALSE_ACCEPT_RATE
 from catalog.recognition.wccn import FILE as WCCN
 from catalog.sources.source import Source, SourceItem
 

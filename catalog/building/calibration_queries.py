@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,9 +22,9 @@ from catalog.core.photos import Picture, decode
 from catalog.core.vectors import normalised
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment, has_surroundings
-from catalog.recognition.calibrate import PHOTO_QUERIES, SEED, VERSION, CalibrationQuery
 from catalog.recognition.descriptors import extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
+from catalog.recognition.scored_queries import PHOTO_QUERIES, SEED, VERSION, CalibrationQuery
 
 LONGER_SIDE = 256  # pixels, of the pictures that are queries
 ENOUGH = 3  # photos of an item: its burst is excluded, so a photo may be a query as it is
@@ -53,14 +53,15 @@ def photo_queries(
     featurizer: Featurizer,
     cache: FeatureCache,
     progress: StageProgress,
+    most: int = PHOTO_QUERIES,
 ) -> list[CalibrationQuery]:
-    """Make queries of some of the photos, evenly spread.
+    """Make queries of at most so many of the photos, evenly spread.
 
     A photo of an item with enough photos is a query as it is, unless it is a studio photo in a
     catalogue of mostly studio photos: pictures from a camera look different. Every other photo is
     augmented.
     """
-    numbers = evenly_spread(len(photos), PHOTO_QUERIES)
+    numbers = evenly_spread(len(photos), most)
     counts = Counter(photo.item.sku for photo in photos)
     studio = _studio_photos([photos[number] for number in numbers], counts, cache, progress)
     neighbours = _neighbours(photos)
@@ -69,7 +70,8 @@ def photo_queries(
         photo = photos[number]
         count = counts[photo.item.sku]
         # Behind the only photo of an item stands another: the photo alone shows no variation.
-        behind = photos[neighbours[number]] if count == 1 else None
+        neighbour = neighbours[number] if count == 1 else None
+        behind = None if neighbour is None else photos[neighbour]
         augmented = count < ENOUGH or photo.sha256 in studio
         key = f"{'as-seen' if augmented else 'as-it-is'}-{VERSION}-{SEED}-{photo.sha256}"
         if count < ENOUGH:
@@ -77,7 +79,8 @@ def photo_queries(
         if behind is not None:
             key += f"-{behind.sha256}"
         source = _QueryPicture(photo, behind, cache.addresses, augmented)
-        queries.append(_query(number, key, source, featurizer, cache))
+        query = _query(number, key, source, featurizer, cache)
+        queries.append(replace(query, behind=neighbour))
         progress("as seen", done, len(numbers))
     return queries
 

@@ -31,10 +31,10 @@ from catalog.networks.featurizer import Featurizer
 from catalog.networks.models import open_model
 from catalog.networks.network import EMBEDDED, Network
 from catalog.networks.zoo import EFFICIENTNET
-from catalog.recognition.calibrate import SEED, VERSION, CalibrationQuery
 from catalog.recognition.colours import colours as colour_histogram
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
+from catalog.recognition.scored_queries import SEED, VERSION, CalibrationQuery
 from catalog.synthetic.foreign import foreign_photos
 
 SHIPPED = (EMBEDDED, EMBEDDED.with_name("pretrained"))  # with files of each network's outputs

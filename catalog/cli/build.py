@@ -81,9 +81,10 @@ FETCH_SHARED = "visual_search.fetch_shared"  # in a context's meta: fetches from
     default=1.0,
     show_default=True,
     metavar="PERCENT",
-    help="How many of the shipped foreign things may be named at most; this sets the confidence "
-    "below which nothing is named. Above the default, things are also named where a wrong name "
-    "would cost more than a right one gains.",
+    help="How many of the shipped drawn things may be named at most; of foreign photos, and of the "
+    "catalogue's own items when they are left out, five times as many. This sets the confidence "
+    "below which nothing is named. Above the default, things are also named where a "
+    "wrong name would cost more than a right one gains.",
 )
 @model_options("embedded, with efficientnet-lite0 where the extra pretrained is installed")
 @as_json

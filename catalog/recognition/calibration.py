@@ -22,7 +22,7 @@ from catalog.recognition.decision import (
     Verdict,
     decide,
 )
-from catalog.recognition.prior import FOREIGN_SHARE, UNCERTAINTY, prior, usual_outcomes
+from catalog.recognition.prior import FOREIGN_SHARE, prior, usual
 
 FORMAT_1 = {"measures", "held", "none"}  # keys of a calibration in a bundle of format 1
 
@@ -144,7 +144,7 @@ class Calibration(_Strict):
     expected_in_catalogue: OutcomeShares = Field(alias="own")
     expected_held_out: OutcomeShares | None = Field(alias="relatives")
     expected_distractors: OutcomeShares = Field(alias="shipped")
-    uncertainty: Probability = UNCERTAINTY[True]
+    uncertainty: Probability = Field(default_factory=lambda: usual(single=True).uncertainty)
 
     @model_validator(mode="before")
     @classmethod
@@ -160,10 +160,11 @@ class Calibration(_Strict):
             unlike, threshold = unlike_of(float(content["one_go"])), float(content["unknown_below"])
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"of format 1, and damaged: {error}") from error
+        threshold = max(threshold, REJECTION_THRESHOLD)
         return kept | {
             "model": ModelEntry.of(prior(unlike)),
-            "unknown_below": max(threshold, REJECTION_THRESHOLD),
-            "own": usual_outcomes(single=True),
+            "unknown_below": threshold,
+            "own": usual(single=True).at(threshold),
             "relatives": None,
         }
 

@@ -10,6 +10,7 @@ after that: features of photos and the looks are kept in the folder of ``--cache
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,10 +18,14 @@ from pathlib import Path
 from catalog.building.cache import FeatureCache
 from catalog.networks.models import open_model
 from catalog.recognition import prior
+from catalog.recognition.candidates import FEATURES
+from catalog.recognition.descriptors import VERSION as DESCRIPTORS
+from catalog.recognition.scored_queries import VERSION
 from training.confidence import drawn, looks
-from training.confidence.designs import designs
-from training.confidence.fit import fit, usual_outcomes
-from training.confidence.searching import search
+from training.confidence.designs import Design, designs
+from training.confidence.elsewhere import built, usual
+from training.confidence.fit import fit
+from training.confidence.searching import FAR_LOOKS, QUERIES, search
 from training.errors import plain_errors
 from training.photos import chosen_materials
 
@@ -34,12 +39,12 @@ def catalogues(materials: Path, cache: Path) -> list[looks.Catalogue]:
     drawn.draw(cache / "drawn", materials)
     found = []
     for name in NETWORKS:
-        path = cache / f"looks-{name}.npz"
+        wanted = designs(materials / "data", cache / "drawn")
+        path = cache / f"looks-{name}-{_digest(wanted, name)}.npz"
         if not path.exists():
             made = []
             featurizer = open_model(name, cache=cache)
             with closing(FeatureCache(cache / "features")) as features:
-                wanted = designs(materials / "data", cache / "drawn")
                 for done, catalogue in enumerate(search(wanted, name, featurizer, features), 1):
                     made.append(catalogue)
                     print(f"{name}: {done} of {len(wanted)} catalogues", flush=True)
@@ -63,9 +68,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.without not in {catalogue.source for catalogue in found}:
             parser.error(f"--without {options.without}: no such source")
         found = [catalogue for catalogue in found if catalogue.source != options.without]
-    single, several = (usual_outcomes(found, single=only) for only in (True, False))
-    prior.write(fit(found), single, several, options.out)
+    write(found, options.out)
     print(f"{options.out}: taught by {len(found)} catalogues")
+
+
+def write(catalogues: Sequence[looks.Catalogue], path: Path) -> None:
+    """Write what catalogues teach: the model, and what is usual where a source did not teach."""
+    known = built(catalogues)
+    prior.write(fit(catalogues), usual(known, single=True), usual(known, single=False), path)
+
+
+def _digest(wanted: Sequence[Design], network: str) -> str:
+    """Return what changes with the designs and with how features are measured."""
+    versions = (looks.VERSION, VERSION, DESCRIPTORS, FEATURES, QUERIES, FAR_LOOKS, network)
+    return hashlib.sha256(repr((versions, wanted)).encode()).hexdigest()[:12]
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def designs(data: Path, drawn: Path) -> list[Design]:
     held = {sku: places[:3] for sku, places in things[1].items()}
     seen = {sku: places[3:] for sku, places in things[1].items()}
     covers = _below(drawn / "covers" / "catalogue"), _below(drawn / "covers" / "looks")
+    whole_things, whole_covers = (_below(drawn / name / "whole") for name in ("things", "covers"))
     pairs = (0, 1)
     return [
         *(_half("grocery", "own", photos, days, k, s) for k in (1, 2, 4, 8, 20) for s in pairs),
@@ -72,6 +73,8 @@ def designs(data: Path, drawn: Path) -> list[Design]:
         *(_half("things", "camera", held, seen, k, 10) for k in (1, 2, 3)),
         *(_half("covers", "clean", *covers, 1, s) for s in pairs),
         *(_half("covers", "clean", *covers, 1, 4, n) for n in (8, 25)),
+        *(_half("things", "studio, whole photos", things[0], whole_things, k, 20) for k in (1, 4)),
+        *(_half("covers", "clean, whole photos", covers[0], whole_covers, 1, s) for s in pairs),
     ]
 
 

@@ -15,13 +15,17 @@ from training.views import view
 
 THINGS_SEED, COVERS_SEED = 700_000_000, 800_000_000
 THINGS, COVERS, RECIPES = 240, 150, 900
-STUDIO_VIEWS, CAMERA_VIEWS = 4, 5
+STUDIO_VIEWS, CAMERA_VIEWS, WHOLE_VIEWS = 4, 5, 3
+SMALLEST, LARGEST = 0.45, 0.85  # share of a whole photo's side that the thing takes
 SIDE, COVER_SIDE = 256, 400  # pixels
-COMPLETE = "complete"
+COMPLETE = "complete-2"  # raise the number when other pictures are drawn
 
 
 def draw(folder: Path, materials: Path) -> None:
-    """Fill `things` and `covers` in a folder, each with `catalogue` and `looks`, unless complete.
+    """Fill `things` and `covers` in a folder with pictures, unless that was completed.
+
+    Each has three folders: `catalogue`, `looks`, which are cut to the thing, and `whole`, photos
+    in which much more than the thing is seen.
 
     Args:
         folder: Where they are written.
@@ -40,6 +44,9 @@ def draw(folder: Path, materials: Path) -> None:
         for at in range(CAMERA_VIEWS):
             picture = view(thing, random, behind, SIDE, "crop", studio=False)
             _write(folder / "things" / "looks" / sku / f"{at}.jpg", picture)
+            if at < WHOLE_VIEWS:
+                whole = _amid_more(picture, random, behind)
+                _write(folder / "things" / "whole" / sku / f"{at}.jpg", whole)
     boxes = (
         (recipe, thing)
         for recipe in recipes(RECIPES, COVERS_SEED, grouped_share=0.1, group=2)
@@ -56,7 +63,21 @@ def draw(folder: Path, materials: Path) -> None:
             flat = Flat(np.dstack([face, opaque]))
             picture = view(flat, random, behind, SIDE, "crop", studio=False)
             _write(folder / "covers" / "looks" / sku / f"{at}.jpg", picture)
+            if at < WHOLE_VIEWS:
+                whole = _amid_more(picture, random, behind)
+                _write(folder / "covers" / "whole" / sku / f"{at}.jpg", whole)
     (folder / COMPLETE).touch()
+
+
+def _amid_more(picture: Image, random: np.random.Generator, behind: Image) -> Image:
+    """Return a picture (SIDE, SIDE, 3) somewhere within a photo of something else."""
+    photo = np.asarray(behind[int(random.integers(len(behind)))])
+    whole = cv2.resize(photo, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    side = int(SIDE * random.uniform(SMALLEST, LARGEST))
+    top, left = random.integers(0, SIDE - side, 2)
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    whole[top : top + side, left : left + side] = small
+    return np.asarray(whole, np.uint8)
 
 
 def _write(path: Path, picture: Image) -> None:

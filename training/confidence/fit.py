@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from catalog.recognition.calibration import OutcomeShares, outcome
-from catalog.recognition.candidates import FEATURES, MatchFeatures
+from catalog.recognition.bursts import unlike_of
+from catalog.recognition.candidates import COLOUR, FEATURES
 from catalog.recognition.confidence import (
     KNOTS,
     ConfidenceModel,
@@ -19,30 +18,29 @@ from catalog.recognition.confidence import (
     ramps,
     relative,
 )
-from catalog.recognition.decision import REJECTION_THRESHOLD
-from catalog.recognition.prior import FOREIGN_SHARE
-from training.confidence.looks import Catalogue, Look
+from catalog.recognition.prior import FOREIGN_SHARE, Prior
+from catalog.recognition.scored_queries import DISTRACTOR, ScoredQuery
+from training.confidence.looks import FAR, NEAR, OWN, Catalogue
 
 # Of the looks at things that are not in the catalogue; together `FOREIGN_SHARE` of all.
-NEAR, FAR, DRAWN = 0.7, 0.15, 0.15
+SHARES = {NEAR: 0.7, FAR: 0.15, DISTRACTOR: 0.15}
 QUANTILES = np.linspace(0.02, 0.98, KNOTS)  # of the evidence, where the knots are
-CANDIDATE_PRECISION, PRECISION = 3e-3, 4e-4
+CANDIDATE_PRECISION, SINGLE_PRECISION, PRECISION = 3e-3, 3e-4, 4e-4
 
 
-def fit(catalogues: Sequence[Catalogue]) -> ConfidenceModel:
-    """Fit the model; every catalogue counts, those of one source less where there are many.
-
-    The model's `unlike` is 0: the network's own is given where it is used.
-    """
+def fit(catalogues: Sequence[Catalogue]) -> Prior:
+    """Fit the model; every catalogue counts, those of one source less where there are many."""
     sources = Counter(catalogue.source for catalogue in catalogues)
     weights = [sources[catalogue.source] ** -0.5 for catalogue in catalogues]
-    candidate = _fit_candidate(catalogues, weights)
+    candidate, single = _fit_candidate(catalogues), _fit_single(catalogues)
     evidence, truth, weight = [], [], []
     for catalogue, share in zip(catalogues, weights, strict=True):
-        model = _without_knots(catalogue.unlike, candidate)
-        counts = Counter(look.kind for look in catalogue.looks)
-        for look in catalogue.looks:
-            evidence.append(model.evidence(_features(look.values))[1])
+        own = single if catalogue.photos == 1 else candidate
+        model = _without_knots(unlike_of(catalogue.similarity), own)
+        looks = [*catalogue.looks, *_drawn(catalogue)]
+        counts = Counter(look.kind for look in looks)
+        for look in looks:
+            evidence.append(model.evidence(look.features)[1])
             truth.append(look.right is not None)
             weight.append(share * _share(look.kind) / counts[look.kind])
     table = np.array(evidence)
@@ -54,58 +52,46 @@ def fit(catalogues: Sequence[Catalogue]) -> ConfidenceModel:
     precision = np.append(np.full(columns.shape[1], PRECISION), 0.0)
     found = fit_logistic(columns, np.array(truth, float), normed, start, precision)
     gains = found[:-1].reshape(len(knots), -1).round(4)
-    return ConfidenceModel(0.0, candidate.round(4), knots, gains, round(float(found[-1]), 4))
+    return Prior(candidate.round(4), single.round(4), knots, gains, round(float(found[-1]), 4))
 
 
-def usual_outcomes(catalogues: Sequence[Catalogue], *, single: bool) -> dict[str, float]:
-    """Return the mean outcome shares of looks at own things, by models without their source."""
-    found = []
-    for source in sorted({catalogue.source for catalogue in catalogues}):
-        model = fit([catalogue for catalogue in catalogues if catalogue.source != source])
-        for catalogue in catalogues:
-            if catalogue.source == source and (catalogue.photos == 1) == single:
-                outcomes = [
-                    _outcome(replace(model, unlike=catalogue.unlike), look)
-                    for look in catalogue.looks
-                    if look.kind == "own"
-                ]
-                counts = Counter(outcomes)
-                found.append([counts[name] / len(outcomes) for name in OutcomeShares.model_fields])
-    means = np.mean(found, axis=0).round(4).tolist()
-    return dict(zip(OutcomeShares.model_fields, means, strict=True))
+def _fit_single(catalogues: Sequence[Catalogue]) -> Numbers:
+    """Fit the candidate weights for one photo an item: without colours."""
+    labelled = _labelled([catalogue for catalogue in catalogues if catalogue.photos == 1])
+    for values, *_ in labelled:
+        values[:, COLOUR] = 0
+    return fit_candidate(labelled, np.zeros(len(FEATURES)), SINGLE_PRECISION)
 
 
-def _outcome(model: ConfidenceModel, look: Look) -> str:
-    confidences = model.confidences(_features(look.values))
-    order = np.argsort(-confidences, kind="stable")
-    descending = confidences[order].tolist()
-    return outcome(descending, order.tolist(), look.right, REJECTION_THRESHOLD)
+def _fit_candidate(catalogues: Sequence[Catalogue]) -> Numbers:
+    return fit_candidate(_labelled(catalogues), np.zeros(len(FEATURES)), CANDIDATE_PRECISION)
 
 
-def _fit_candidate(catalogues: Sequence[Catalogue], weights: Sequence[float]) -> Numbers:
+def _labelled(catalogues: Sequence[Catalogue]) -> list[tuple[Numbers, int, float]]:
+    """Return the candidates of each look at an own thing, the right one's place, and a weight."""
+    sources = Counter(catalogue.source for catalogue in catalogues)
     labelled = []
-    for catalogue, share in zip(catalogues, weights, strict=True):
+    for catalogue in catalogues:
+        unlike = unlike_of(catalogue.similarity)
         found = [look for look in catalogue.looks if look.right is not None]
+        share = sources[catalogue.source] ** -0.5
         labelled += [
-            (relative(look.values, catalogue.unlike), look.right, share / len(found))
+            (relative(look.features.values, unlike), look.right, share / len(found))
             for look in found
             if look.right is not None
         ]
     total = sum(weight for *_, weight in labelled)
-    normed = [(table, right, weight / total) for table, right, weight in labelled]
-    return fit_candidate(normed, np.zeros(len(FEATURES)), CANDIDATE_PRECISION)
+    return [(values, right, weight / total) for values, right, weight in labelled]
+
+
+def _drawn(catalogue: Catalogue) -> list[ScoredQuery]:
+    """Return the queries at drawn distractors, which are the first group."""
+    return [query for query in catalogue.queries if query.kind == DISTRACTOR and not query.group]
 
 
 def _share(kind: str) -> float:
-    if kind == "own":
-        return 1 - FOREIGN_SHARE
-    return FOREIGN_SHARE * {"near": NEAR, "far": FAR, "drawn": DRAWN}[kind]
+    return 1 - FOREIGN_SHARE if kind == OWN else FOREIGN_SHARE * SHARES[kind]
 
 
 def _without_knots(unlike: float, candidate: Numbers) -> ConfidenceModel:
     return ConfidenceModel(unlike, candidate, np.zeros((0, KNOTS)), np.zeros((0, KNOTS - 1)), 0.0)
-
-
-def _features(values: Numbers) -> MatchFeatures:
-    numbers = np.arange(len(values))
-    return MatchFeatures(numbers, numbers, values[:, 0].astype(np.float32), values)

@@ -5,37 +5,40 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from catalog.building.cache import FeatureCache
+from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import collect
-from catalog.building.distractors import drawn_distractors
+from catalog.building.distractors import drawn_distractors, photo_distractors
 from catalog.building.features import SkippedPhoto, featurize
+from catalog.building.weights import weigh
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError
 from catalog.core.vectors import normalised
 from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.bursts import burst_similarity, unlike_of
-from catalog.recognition.calibrate import CalibrationQuery
-from catalog.recognition.candidates import MatchFeatures, QueryDescriptors
+from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
+from catalog.recognition.scored_queries import CalibrationQuery, ScoredQuery, score
 from catalog.sources.source import SourceItem
 from training.confidence.designs import Design
-from training.confidence.looks import Catalogue, Look
+from training.confidence.looks import FAR, NEAR, OWN, Catalogue
 
-FAR_LOOKS, DRAWN_LOOKS = 25, 60
+FAR_LOOKS = 25
+QUERIES = 80  # photos of the catalogue that ask it; a build takes more
 SEED = 4713
 
 
 def search(
     designs: Sequence[Design], name: str, featurizer: Featurizer, cache: FeatureCache
 ) -> Iterator[Catalogue]:
-    """Search each design's catalogue with its looks, with those of others, and with drawn things.
+    """Search each design's catalogue with its own queries, its looks, and looks of others.
 
     Args:
         designs: The catalogues.
@@ -56,6 +59,7 @@ def _search(
     items = [SourceItem(Item(sku, sku), tuple(places)) for sku, places in design.items.items()]
     with tempfile.TemporaryDirectory() as folder:
         collected, raw = collect(items, featurizer, cache, Path(folder), _quiet, _refuse)
+        featurizer = weigh(featurizer, raw, collected, None, cache, _quiet)
         if featurizer.network_dimensions > projection.MOST_DIMENSIONS:
             fitted = projection.fit(normalised(raw), featurizer.network_id)
             featurizer = featurizer.projected(fitted)
@@ -65,31 +69,37 @@ def _search(
             owners.astype(np.int64),
             collected.colours,
             LocalFeatureStore(Path(folder), len(collected.photos)),
+            raw if featurizer.projection else None,
         )
-        scorer = photos.fit_on(np.ones(len(owners), bool)).scorer
-        drawn = drawn_distractors(featurizer, cache, _quiet)
-        unlike = np.array([query.vector if query.raw is None else query.raw for query in drawn])
-
-        def ask(query: CalibrationQuery) -> MatchFeatures:
-            return scorer.score(query.vector, QueryDescriptors(query.descriptors))
-
+        own = score(
+            photos,
+            photo_queries(collected.photos, featurizer, cache, _quiet, QUERIES),
+            [drawn_distractors(featurizer, cache, _quiet), photo_distractors(featurizer)],
+        )
         numbers = {sku: number for number, sku in enumerate(skus.tolist())}
-        labelled = [(place, "near" if sku is None else "own", sku) for place, sku in design.looks]
-        labelled += [(place, "far", None) for place in far]
+        labelled = [(place, NEAR if sku is None else OWN, sku) for place, sku in design.looks]
+        labelled += [(place, FAR, None) for place in far]
         queries = _queries([place for place, *_ in labelled], featurizer, cache)
         looks = []
         for (_, kind, sku), query in zip(labelled, queries, strict=True):
-            features = ask(query)
-            right = None if sku is None else _place(features, numbers[sku])
-            looks.append(Look(kind, right, features.values))
-        looks += [Look("drawn", None, ask(query).values) for query in drawn[:DRAWN_LOOKS]]
-    mean = unlike_of(burst_similarity(unlike))
-    return Catalogue(design.source, design.name, name, design.photos, mean, tuple(looks))
+            features = own.scorer.score(query.vector, QueryDescriptors(query.descriptors))
+            looks.append(ScoredQuery(kind, features, None if sku is None else numbers[sku]))
+    return Catalogue(
+        design.source,
+        design.name,
+        name,
+        len(skus),
+        design.photos,
+        own.burst_similarity,
+        tuple(map(_by_place, own.queries)),
+        tuple(map(_by_place, looks)),
+    )
 
 
-def _place(features: MatchFeatures, item: int) -> int | None:
-    at = np.flatnonzero(features.items == item)
-    return int(at[0]) if len(at) else None
+def _by_place(query: ScoredQuery) -> ScoredQuery:
+    """Number the candidates by their places; which items they are no longer matters."""
+    places = np.arange(len(query.features.items))
+    return replace(query, item=query.right, features=replace(query.features, items=places))
 
 
 def _queries(

@@ -11,9 +11,9 @@ from catalog.building import distractors
 from catalog.building.cache import FeatureCache
 from catalog.core.photos import Picture
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.calibrate import SEED
 from catalog.recognition.descriptors import extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
+from catalog.recognition.scored_queries import SEED
 from catalog.synthetic.foreign import foreign_photos
 
 

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.projection import fit as fit_projection
 from catalog.recognition.bursts import assign_folds, burst_masks, burst_similarity
-from catalog.recognition.calibrate import OWN_SHARE, CalibrationQuery, calibrate
+from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.descriptors import extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
-from catalog.recognition.prior import usual_outcomes
+from catalog.recognition.prior import usual
+from catalog.recognition.scored_queries import CalibrationQuery
 
 GREY = extract_descriptors(
     np.full((32, 32, 3), 128, np.uint8), PER_QUERY
@@ -181,11 +182,12 @@ def test_the_predicted_outcomes_come_true_with_and_without_bursts(
         )
     held_out = learned.calibration.expected_held_out
     assert held_out is not None
-    expected, usual = learned.calibration.expected_in_catalogue, usual_outcomes(single=False)
-    share = OWN_SHARE[False]
+    expected, elsewhere = learned.calibration.expected_in_catalogue, usual(single=False)
+    share = elsewhere.own_share
+    came_elsewhere = elsewhere.at(learned.calibration.rejection_threshold)
     for name in OutcomeShares.model_fields:
         # What the photos said, before it was tempered by what came true for other catalogues.
-        own = (getattr(expected, name) - (1 - share) * usual[name]) / share
+        own = (getattr(expected, name) - (1 - share) * came_elsewhere[name]) / share
         for predicted, came in (
             (own, outcomes[True]),
             (getattr(held_out, name), outcomes[False]),

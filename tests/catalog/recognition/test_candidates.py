@@ -22,7 +22,7 @@ from catalog.core.photos import Picture
 from catalog.core.vectors import Vectors, normalised
 from catalog.evaluation.confusions import confused, report
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.calibrate import FALSE_ACCEPT_RATE, CalibrationQuery, calibrate
+from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.colours import colours, similarity
 from catalog.recognition.cross_fitting import PhotoVectors
@@ -37,6 +37,8 @@ from catalog.recognition.local_features.extract import (
 )
 from catalog.recognition.local_features.geometric_verification import count_inliers
 from catalog.recognition.local_features.store import FILES, LocalFeatureStore, LocalFeatureWriter
+from catalog.recognition.rejection import FALSE_ACCEPT_RATE
+from catalog.recognition.scored_queries import CalibrationQuery
 from catalog.recognition.wccn import apply as apply_wccn
 from catalog.recognition.wccn import fit as fit_wccn
 from catalog.sources.read import read_source

@@ -26,7 +26,7 @@ from catalog.recognition.confidence import (
     refit,
 )
 from catalog.recognition.decision import GUESS_THRESHOLD, REJECTION_THRESHOLD, Verdict, decide
-from catalog.recognition.prior import FILE, prior, read, usual_outcomes, write
+from catalog.recognition.prior import FILE, OUTCOMES, prior, read, usual, write
 
 CANDIDATES = 4
 EVIDENCE = len(IN_CATALOGUE_FEATURES)
@@ -197,7 +197,7 @@ def test_the_weights_found_are_the_likeliest_where_features_say_the_same() -> No
 def test_a_damaged_calibration_of_format_1_is_refused(damage: object) -> None:
     content: dict[str, object] = dict.fromkeys(("measures", "held", "none"), 1.0)
     content |= {"one_go": damage, "unknown_below": 0.5, "alone_from": 0.8}
-    content |= dict.fromkeys(("own", "relatives", "shipped"), usual_outcomes(single=True))
+    content |= dict.fromkeys(("own", "relatives", "shipped"), usual(single=True).at(0.8))
     with pytest.raises(ValidationError):
         Calibration.model_validate(content)
 
@@ -208,11 +208,13 @@ def test_what_is_no_number_is_unknown() -> None:
 
 def test_the_prior_survives_its_file(tmp_path: Path) -> None:
     model = prior(0.3)
-    single, several = (usual_outcomes(single=only) for only in (True, False))
-    for shares in (single, several):
-        assert sum(shares.values()) == pytest.approx(1, abs=0.001)
-    write(model, single, several, tmp_path / "prior.json")
-    again = read(tmp_path / "prior.json", 0.3)
+    single, several = (usual(single=only) for only in (True, False))
+    for known in (single, several):
+        assert known.outcomes.sum(1) == pytest.approx(1, abs=0.001)
+        assert 0 <= known.own_share <= 1
+        assert 0 < known.uncertainty < 0.5
+    write(read(FILE), single, several, tmp_path / "prior.json")
+    again = read(tmp_path / "prior.json").model(0.3, single=False)
     assert np.array_equal(model.candidate, again.candidate)
     assert np.array_equal(model.knots, again.knots)
     assert np.array_equal(model.gains, again.gains)
@@ -271,7 +273,16 @@ def test_a_calibration_of_format_1_gets_the_prior() -> None:
     assert calibration.model.unlike == pytest.approx(0.3)
     assert calibration.model.bias == prior(0.3).bias
     assert calibration.rejection_threshold == REJECTION_THRESHOLD == 0.8
-    assert calibration.expected_in_catalogue.model_dump() == usual_outcomes(single=True)
+    assert calibration.expected_in_catalogue.model_dump() == usual(single=True).at(0.8)
+
+
+def test_with_a_higher_threshold_less_is_usually_named() -> None:
+    known = usual(single=False)
+    low, between, high = (known.at(threshold) for threshold in (0.8, 0.825, 0.9))
+    assert list(low) == list(OUTCOMES)
+    for name in ("right", "wrong"):
+        assert low[name] > between[name] > high[name]
+    assert known.at(0.0) == known.at(float(known.thresholds[0]))
 
 
 def test_the_model_has_as_many_knots_for_each_feature() -> None:

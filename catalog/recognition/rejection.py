@@ -1,0 +1,81 @@
+"""Choose the rejection threshold: how sure an answer must be to name a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log
+
+import numpy as np
+
+from catalog.recognition.confidence import ConfidenceModel
+from catalog.recognition.decision import MOST_NAMED, REJECTION_THRESHOLD
+from catalog.recognition.scored_queries import DISTRACTOR, HELD_OUT, ScoredQuery
+
+FALSE_ACCEPT_RATE = 0.01  # share of the drawn distractors that may be named
+LIKELY_RATE = 5  # times as many of what catalogues are like: photos of things, held-out items
+PRIOR_ITEMS = 5  # as many items the usual threshold is worth beside the catalogue's own
+# What is less sure than the first is not even called probable. Above the second, own things lose
+# their names as fast as foreign ones, and what to expect of them is less certain.
+BOUNDS = (0.6, 0.85)
+ABOVE = 1e-4  # how far above what may not be named
+
+
+def rejection_threshold(
+    queries: Sequence[ScoredQuery],
+    model: ConfidenceModel,
+    items: int,
+    false_accept_rate: float,
+    prior_items: float = PRIOR_ITEMS,
+    bounds: tuple[float, float] = BOUNDS,
+) -> float:
+    """Return the confidence from which things are named.
+
+    A wrong name costs so much that naming pays from `REJECTION_THRESHOLD` on the average. The
+    catalogue's own held-out items say how sure the model is of things like its items that it does
+    not hold. So the threshold is on the way, in log odds, from there to where as many of them are
+    named as may be; the more items, the farther. It stays within bounds. In any case
+    it is so high that no more distractors are named than may be.
+
+    Args:
+        queries: The catalogue's scored queries.
+        model: Its model.
+        items: How many items it has.
+        false_accept_rate: Share of the drawn distractors that may be named; of photos of things
+            and of held-out items, five times that share. Above `FALSE_ACCEPT_RATE`, neither the
+            cost nor the bounds count.
+        prior_items: As many items the usual threshold is worth.
+        bounds: The least and the highest threshold that held-out items may lead to.
+    """
+    likely = false_accept_rate * LIKELY_RATE
+    limit = _limit([query for query in queries if query.kind == HELD_OUT], model, likely)
+    if false_accept_rate > FALSE_ACCEPT_RATE:
+        thresholds = [limit or 0.0]
+    elif limit is None:
+        thresholds = [REJECTION_THRESHOLD]
+    else:
+        own = items / (items + prior_items)
+        odds = own * _log_odds(limit) + (1 - own) * _log_odds(REJECTION_THRESHOLD)
+        thresholds = [min(max(1 / (1 + exp(-odds)), bounds[0]), bounds[1])]
+    distractors = [query for query in queries if query.kind == DISTRACTOR]
+    for group in {query.group for query in distractors}:
+        rate = likely if group else false_accept_rate
+        shown = [query for query in distractors if query.group == group]
+        thresholds.append(_limit(shown, model, rate) or 0.0)
+    return round(min(max(thresholds), 1.0), 4)
+
+
+def _limit(queries: Sequence[ScoredQuery], model: ConfidenceModel, rate: float) -> float | None:
+    """Return the lowest threshold at which at most this share is named; None without queries."""
+    if not queries:
+        return None
+    confidences = [
+        float(np.sort(model.confidences(query.features))[::-1][:MOST_NAMED].sum())
+        for query in queries
+    ]
+    accepted = min(int(rate * len(confidences)), len(confidences) - 1)
+    return sorted(confidences, reverse=True)[accepted] + ABOVE
+
+
+def _log_odds(chance: float) -> float:
+    bounded = min(max(chance, ABOVE), 1 - ABOVE)
+    return log(bounded / (1 - bounded))

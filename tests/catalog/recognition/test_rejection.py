@@ -1,0 +1,88 @@
+"""The rejection threshold follows from what a catalogue's own held-out items and others tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from catalog.recognition.candidates import FEATURES, MatchFeatures
+from catalog.recognition.confidence import ConfidenceModel, Numbers
+from catalog.recognition.decision import REJECTION_THRESHOLD
+from catalog.recognition.prior import prior
+from catalog.recognition.rejection import BOUNDS, FALSE_ACCEPT_RATE, rejection_threshold
+from catalog.recognition.scored_queries import DISTRACTOR, HELD_OUT, ScoredQuery
+
+SURE = np.linspace(0, 0.7, 100)
+MANY = 1_000_000  # items: nothing is left of the usual threshold
+
+
+class Said(ConfidenceModel):
+    """A model whose confidence is the first match feature."""
+
+    def confidences(self, features: MatchFeatures) -> Numbers:
+        """Return the first match feature of each candidate."""
+        return features.values[:, 0]
+
+
+def model() -> Said:
+    start = prior(0.0)
+    return Said(start.unlike, start.candidate, start.knots, start.gains, start.bias)
+
+
+def shown(kind: str, confidences: Iterable[float], group: int = 0) -> list[ScoredQuery]:
+    """Return queries with one candidate each, of these confidences."""
+    found = []
+    for confidence in confidences:
+        values = np.full((1, len(FEATURES)), confidence)
+        one = np.zeros(1, np.int64)
+        found.append(
+            ScoredQuery(kind, MatchFeatures(one, one, one.astype(np.float32), values), None, group)
+        )
+    return found
+
+
+def chosen(
+    held_out: Iterable[float],
+    drawn: Iterable[float] = (),
+    photos: Iterable[float] = (),
+    items: int = MANY,
+    rate: float = FALSE_ACCEPT_RATE,
+) -> float:
+    queries = shown(HELD_OUT, held_out) + shown(DISTRACTOR, drawn) + shown(DISTRACTOR, photos, 1)
+    return rejection_threshold(queries, model(), items, rate)
+
+
+def test_five_in_a_hundred_held_out_items_may_be_named() -> None:
+    threshold = chosen(SURE)
+    assert (threshold <= SURE).sum() == 5
+    assert BOUNDS[0] < threshold < REJECTION_THRESHOLD
+
+
+def test_the_fewer_items_the_nearer_is_the_usual_threshold() -> None:
+    found = [chosen(SURE, items=items) for items in (3, 10, 100, MANY)]
+    assert found == sorted(found, reverse=True)
+    assert REJECTION_THRESHOLD > found[0] > found[-1]
+    assert chosen(()) == REJECTION_THRESHOLD
+
+
+@pytest.mark.parametrize(("confidence", "threshold"), [(0.99999, BOUNDS[1]), (0.0, BOUNDS[0])])
+def test_the_threshold_stays_within_its_bounds(confidence: float, threshold: float) -> None:
+    assert chosen([confidence] * 50) == threshold
+
+
+def test_no_more_distractors_are_named_than_may_be() -> None:
+    assert chosen(SURE, drawn=[0.95] * 2 + [0.1] * 98) == pytest.approx(0.95, abs=1e-3)
+    assert chosen(SURE, drawn=[0.95] + [0.1] * 99) == chosen(SURE)
+    assert chosen(SURE, photos=[0.97] * 6 + [0.1] * 94) == pytest.approx(0.97, abs=1e-3)
+    assert chosen(SURE, photos=[0.97] * 5 + [0.1] * 95) == chosen(SURE)
+
+
+def test_who_allows_more_foreign_names_gets_a_lower_threshold() -> None:
+    assert chosen(SURE, rate=0.1) == pytest.approx(0.35, abs=0.01)
+    assert chosen((), rate=0.1) == 0
+
+
+def test_who_allows_none_gets_no_held_out_item_named_within_the_bounds() -> None:
+    assert not (chosen(SURE, drawn=[0.2], rate=0.0) <= SURE).any()
