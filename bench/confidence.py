@@ -140,7 +140,7 @@ def _share(answers: Sequence[PhotoAnswer], threshold: float, *, named: bool) -> 
 
 def without(source: str, taught: Sequence[Catalogue], folder: Path) -> Path:
     """Write what is taught without a source, and return its place."""
-    path = folder / "prior.json"
+    path = folder / f"without-{source}.json"
     write([catalogue for catalogue in taught if catalogue.source != source], path)
     return path
 
@@ -162,7 +162,7 @@ def main() -> None:
     for name, (source, photos, looks) in sets(root / "data").items():
         if options.sets and name not in options.sets:
             continue
-        prior.FILE = without(source, taught, Path(tempfile.mkdtemp(dir=TAUGHT)))
+        prior.FILE = without(source, taught, TAUGHT)
         skus = sorted(photos)[::2]
         most = max(map(len, photos.values()))
         for network in options.networks.split(","):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from catalog.core.errors import ContentError
 from catalog.recognition.candidates import FEATURES, MatchFeatures
 from catalog.recognition.prior import read as read_prior
 from catalog.recognition.rejection import BOUNDS
@@ -84,7 +85,7 @@ def test_what_is_usual_is_measured_with_models_that_the_source_did_not_teach(
     known = usual(found, single=True)
     assert (np.diff(known.outcomes[:, 0]) <= 0).all(), "the higher the threshold, the less is named"
     assert 0 <= known.own_share <= 1
-    with pytest.raises(ValueError, match="no catalogues"):
+    with pytest.raises(ContentError, match="no catalogues"):
         usual([one for one in found if one.single], single=False)
     write(taught, tmp_path / "prior.json")
     prior = read_prior(tmp_path / "prior.json")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catalog.core.errors import ContentError
 from catalog.evaluation.metrics import calibration_error
 from catalog.recognition.calibrate import LOYALTY, answers, moved
 from catalog.recognition.confidence import fit_logistic, ramps
@@ -78,12 +79,12 @@ def limits(one: Built) -> tuple[float, float]:
     """Return what share of the looks that are right first could be named: see above.
 
     Raises:
-        ValueError: The catalogue has no foreign looks that are alike.
+        ContentError: The catalogue has no foreign looks that are alike.
     """
     looks = [look for kind in (OWN, NEAR) for look in one.looks if look.kind == kind]
     own = np.array([look.kind == OWN for look in looks])
     if own.all():
-        raise ValueError(f"{one.catalogue.name}: no foreign looks")
+        raise ContentError(f"{one.catalogue.name}: no foreign looks")
     found = [*answers(looks, OWN, one.model), *answers(looks, NEAR, one.model)]
     right = np.array([answer.candidates[0] == answer.right for answer in found])
     together = np.array([sum(answer.confidences[:MOST_NAMED]) for answer in found])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from catalog.core.errors import ContentError
 from catalog.recognition.bursts import unlike_of
 from catalog.recognition.calibrate import (
     Answer,
@@ -82,11 +83,11 @@ def usual(catalogues: Sequence[Built], *, single: bool) -> Usual:
     """Return what is usual of the catalogues with one photo an item, or of the others.
 
     Raises:
-        ValueError: There are no such catalogues.
+        ContentError: There are no such catalogues.
     """
     chosen = [one for one in catalogues if one.single == single]
     if not chosen:
-        raise ValueError("no catalogues are left that tell what is usual of this kind")
+        raise ContentError("no catalogues are left that tell what is usual of this kind")
     came = [answers(one.looks, OWN, one.model) for one in chosen]
     own = [answers(one.queries, IN_CATALOGUE, one.model) for one in chosen]
     at_each = [[_shares(found, threshold) for found in came] for threshold in THRESHOLDS]
