@@ -16,6 +16,9 @@
 # make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
 # make crash-test      kill pull, publish and build, and cut the power, at hundreds of points; as root
 # make teach-test      kill a device while it saves what it is taught: nothing that it said is lost
+# make api-test        ask the API for minutes what nobody would ask
+# make bench-crowd     measure how late answers are while many look; AGAINST=TREE: beside another checkout
+# make bench-kiosk     use a kiosk's page for half an hour; neither its heap nor its nodes may grow
 # make damage-test     flip bits in an outbox's files, and account for every event
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
@@ -55,6 +58,7 @@ MINUTES ?= 440
 MEMORY ?=
 DAMAGE ?=
 MUTANTS ?=
+AGAINST ?=
 AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
 # The same commit gives the same bytes: files in a wheel are as old as the commit.
@@ -78,7 +82,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -151,6 +155,17 @@ teach-test: $(VENV)/test
 update-test: $(VENV)/test
 	@tests/install/debian-packages
 	$(BIN)/python -m tests.proofs.update
+
+api-test: $(VENV)/test
+	@tests/install/debian-packages
+	API_EXAMPLES=200 $(BIN)/python -m pytest tests/edge/web/test_api_asked_anything.py
+
+bench-crowd: $(VENV)/test
+	$(BIN)/python -m bench.crowd $(if $(AGAINST),--against $(AGAINST))
+
+bench-kiosk: $(VENV)/test
+	@tests/install/debian-packages
+	$(BIN)/python -m bench.kiosk
 
 damage-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.damage $(DAMAGE)

@@ -66,6 +66,8 @@ class Progress:
         code: The text of a code that was read on the thing; empty where none was.
         gtin: Its product number; empty where it is none.
         seen_already: Whether the newest look resembles a view that was taken.
+        most: How many views are taken: what comes before the camera while somebody types a name
+            must not become one.
     """
 
     stage: Stage = "show"
@@ -75,6 +77,7 @@ class Progress:
     code: str = ""
     gtin: str = ""
     seen_already: bool = False
+    most: int = WANTED
 
 
 class ViewCollector:
@@ -96,6 +99,14 @@ class ViewCollector:
         """Begin anew, without views."""
         with self._lock:
             self._progress, self._asked_at = Progress(), self._clock()
+
+    def take_more(self) -> bool:
+        """Take further views than are wanted; whether somebody teaches."""
+        with self._lock:
+            if self._progress is None:
+                return False
+            self._progress = replace(self._progress, most=MOST)
+            return True
 
     def end(self) -> None:
         """Stop, and forget the views."""
@@ -141,7 +152,7 @@ def _after(before: Progress, frame: Frame, observation: Observation, scene: Scen
     size = (frame.image.shape[1], frame.image.shape[0])
     empty = scene.activity is Activity.EMPTY
     views, code, gtin, seen = before.views, before.code, before.gtin, before.seen_already
-    if observation.features is not None and not empty and len(views) < MOST:
+    if observation.features is not None and not empty and len(views) < before.most:
         picture = _picture(frame.image, scene)
         seen = any(_alike(picture, view.picture) for view in views)
         if not seen:
@@ -161,6 +172,7 @@ def _after(before: Progress, frame: Frame, observation: Observation, scene: Scen
         code,
         gtin,
         seen,
+        before.most,
     )
 
 

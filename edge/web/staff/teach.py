@@ -39,6 +39,7 @@ class Teach:
         app.add_url_rule(path, view_func=self.teaching)
         app.add_url_rule(path, view_func=self.begin_teaching, methods=["POST"])
         app.add_url_rule(path, view_func=self.end_teaching, methods=["DELETE"])
+        app.add_url_rule(f"{path}/more", view_func=self.take_more_views, methods=["POST"])
         view = f"{path}/views/<int:view_id>"
         app.add_url_rule(view, view_func=self.view)
         app.add_url_rule(view, view_func=self.remove_view, methods=["DELETE"])
@@ -61,6 +62,13 @@ class Teach:
         _ = self._appliance.catalogue  # where none is open, that is the answer
         collector.begin()
         self._appliance.look_again()
+        return _answer(collector.progress())
+
+    def take_more_views(self) -> Response:
+        """Take further views than are wanted."""
+        collector = self._taught().collector
+        if not collector.take_more():
+            raise ProblemError(409, "Nothing is taught now; begin first.")
         return _answer(collector.progress())
 
     def end_teaching(self) -> Response:
@@ -152,6 +160,7 @@ def _answer(progress: Progress | None) -> Response:
             "code": shown.code,
             "gtin": shown.gtin,
             "seen_already": shown.seen_already,
+            "takes_more": len(shown.views) < shown.most,
         }
     )
 

@@ -28,6 +28,7 @@ export class TeachCard {
       onThing: () => {},
     });
     byId("teach-begin").addEventListener("click", () => this.#begin());
+    byId("teach-more").addEventListener("click", () => this.#takeMore());
     byId("teach-end").addEventListener("click", () => this.#end());
     byId("naming").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -76,6 +77,15 @@ export class TeachCard {
     }
   }
 
+  async #takeMore() {
+    try {
+      this.#draw(await this.#link.ask("POST", `${LESSON}/more`));
+      byId("step").focus();
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
   async #end() {
     this.#close();
     byId("teach-begin").focus();
@@ -95,6 +105,7 @@ export class TeachCard {
   #draw(state) {
     byId("step").textContent = stepWords(state);
     const views = state.views.map(({ id }) => id);
+    byId("teach-more").hidden = state.takes_more || views.length > state.wanted;
     if (views.join() !== this.#views.join()) {
       this.#views = views;
       byId("views").replaceChildren(...views.map((id, place) => this.#viewRow(id, place)));
@@ -188,7 +199,7 @@ export class TeachCard {
   }
 }
 
-function stepWords({ stage, views, wanted, seen_already }) {
+function stepWords({ stage, views, wanted, seen_already, takes_more }) {
   const taken = Math.min(views.length, wanted);
   if (seen_already && stage !== "done") {
     return say("{taken} of {wanted}: this side is taken; turn the thing further.", { taken, wanted });
@@ -203,7 +214,7 @@ function stepWords({ stage, views, wanted, seen_already }) {
     case "turn":
       return say("{taken} of {wanted}: turn the thing to another side.", { taken, wanted });
     default:
-      return views.length > wanted
+      return takes_more
         ? say("{count} views: enough.", { count: views.length })
         : say("Enough views; further sides help.");
   }

@@ -19,6 +19,7 @@ from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 from edge.vision.scene import Activity, SceneState
 from edge.vision.verdict import NOTHING
+from tests.support.drawing import draw_thing
 
 SEED = 77_001
 
@@ -92,3 +93,26 @@ def test_a_lesson_that_nobody_follows_ends(small_bundle: Path) -> None:
     now[0] += collecting.LONGEST_S + 1
     collector.observed(frame, empty)
     assert collector.progress() is None
+
+
+def test_what_comes_after_the_wanted_views_is_taken_only_where_that_is_asked(
+    small_bundle: Path,
+) -> None:
+    bundle, collector = Bundle.open(small_bundle), ViewCollector()
+    scene = SceneState(Activity.REST, empty=False, box=Box(0, 0, 96, 96), steady=True)
+    seen = Observation(
+        bundle, NOTHING, decision_changed=False, scene=scene, features=np.zeros(4, np.float32)
+    )
+
+    def views_after(things: range) -> int:
+        for thing in things:
+            collector.observed(Frame(draw_thing(thing, 0, 96), 0.0, thing), seen)
+        progress = collector.progress()
+        return len(progress.views) if progress is not None else 0
+
+    assert not collector.take_more()
+    collector.begin()
+    assert views_after(range(5)) == collecting.WANTED
+    assert collector.take_more()
+    assert views_after(range(5, 9)) == collecting.WANTED + 4
+    assert views_after(range(9, 14)) == collecting.MOST

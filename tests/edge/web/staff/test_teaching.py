@@ -96,7 +96,9 @@ def test_views_can_be_looked_at_and_dropped(device: TaughtDevice) -> None:
     assert device.ask("DELETE", path)["views"] == []
     for method in ("GET", "DELETE"):
         assert device.client.request(method, path).status_code == 404
+    assert device.ask("POST", f"{LESSON}/more")["takes_more"]
     assert device.ask("DELETE", LESSON)["teaching"] is False
+    assert device.client.post(f"{LESSON}/more").status_code == 409
     assert device.client.post(TAUGHT, json={"title": "Blots"}).status_code == 400
 
 
