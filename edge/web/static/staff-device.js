@@ -1,6 +1,6 @@
 // The card that says how the device is, what can be done about it, and what its log says.
 
-import { byId, make } from "./dom.js";
+import { byId, make, text } from "./dom.js";
 import { button, sureButton } from "./staff-buttons.js";
 import { capitalized, say } from "./words.js";
 
@@ -45,8 +45,8 @@ export class DeviceCard {
       "div",
       "",
       make("h3", "", SPOKEN[state](SUBJECTS[subject] ?? capitalized(subject))),
-      make("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
-      remedy ? make("p", "remedy", `${capitalized(remedy)}.`) : null,
+      text("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
+      remedy ? text("p", "remedy", `${capitalized(remedy)}.`) : null,
     );
     const buttons = (actions[subject] ?? []).map((name) => {
       const act = () => this.#act(name);

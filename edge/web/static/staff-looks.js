@@ -85,6 +85,7 @@ export class LooksCard {
     const field = make("input");
     field.type = "search";
     field.maxLength = 200;
+    field.dir = "auto";
     field.setAttribute("aria-label", say("Name of the item"));
     field.placeholder = say("Its name");
     const offers = make("ul", "offers");

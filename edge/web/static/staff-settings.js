@@ -97,6 +97,7 @@ function field({ name, value, fixed_by }) {
     input.value = name.endsWith("_share") ? Math.round(value * 1000) / 10 : value;
   } else {
     input.value = value;
+    input.dir = "auto";
     if (example) input.placeholder = example;
   }
   const words = make("label", "", label);
