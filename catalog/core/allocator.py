@@ -1,34 +1,44 @@
-"""Keep the C library from hoarding freed memory in a process that runs for months."""
+"""Keep the memory of a process that runs for months small."""
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 import time
 from functools import cache
 
+from catalog.core.mapped_files import Mapping, release, unchanged_files
+
 ARENAS = 2  # heaps that threads share; glibc would make eight for each processor
 M_ARENA_MAX = -8  # of mallopt(3)
-TRIM_INTERVAL_S = 10.0
+TRIM_INTERVAL_S = 2.0
+TRIMS_PER_RELEASE = 30  # so pages of mapped files are released once a minute
 
 
 @cache
 def bound_memory() -> None:
-    """Let all threads share a few heaps, and give freed memory back every ten seconds.
+    """Let all threads share a few heaps, and give back what is not needed any more.
 
-    A process that runs for long calls this first, before any thread starts. It does nothing where
-    the C library is not glibc; a second call does nothing either.
+    What was freed goes back to the system every two seconds, and what is mapped of files once a
+    minute. A process that runs for long calls this first, before any thread starts. It does
+    nothing where the C library is not glibc; a second call does nothing either.
     """
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         return
     library.mallopt(M_ARENA_MAX, ARENAS)
-    threading.Thread(target=_trim, args=(library,), name="allocator", daemon=True).start()
+    threading.Thread(target=_give_back, args=(library,), name="allocator", daemon=True).start()
 
 
-def _trim(library: ctypes.CDLL) -> None:
+def _give_back(library: ctypes.CDLL) -> None:
     # Lower thresholds of mallopt would give memory back at once, but each answer would cost a
     # tenth more processor time.
-    while True:
+    known: frozenset[Mapping] = frozenset()
+    for number in itertools.count(1):
         time.sleep(TRIM_INTERVAL_S)
         library.malloc_trim(0)
+        if number % TRIMS_PER_RELEASE == 0:
+            found = unchanged_files()
+            release(found & known)
+            known = found

@@ -7,9 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from catalog.core.terminal import print_json
 
@@ -32,6 +29,11 @@ def show(found: Iterable[Finding], *, as_json: bool) -> None:
     Raises:
         click.exceptions.Exit: With 1, where a finding is "wrong".
     """
+    # Imported here, because a running device keeps findings, too, and shows no table.
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     findings = list(found)
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -14,12 +14,7 @@ from catalog.core.errors import PhotoError
 from catalog.core.heic import coded_size, is_heic, open_heic, turns_itself
 from catalog.core.jpeg import needs_whole
 
-PillowImage.init()
-FORMATS = [
-    name
-    for name in "PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
-    if name in PillowImage.OPEN
-]
+FORMATS = "PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
 JPEG_START = b"\xff\xd8\xff"
 MOST_PIXELS = 100_000_000  # decoded at once; a small file may claim far more
 MOST_JPEG_PIXELS = 300_000_000  # more than any camera takes; they are decoded reduced
@@ -171,7 +166,10 @@ def _open(data: bytes) -> PillowImage.Image:
     """Open a picture without `Image.open`, whose limit for pixels cannot be set for one call."""
     if data.startswith(JPEG_START):
         return JpegImageFile(io.BytesIO(data))
+    PillowImage.init()  # not before, because many devices see JPEGs alone
     for kind in FORMATS:
+        if kind not in PillowImage.OPEN:
+            continue
         factory, accepts = PillowImage.OPEN[kind]
         if accepts is None or accepts(data[:16]) is True:
             return factory(io.BytesIO(data), "")

@@ -20,6 +20,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     """Show progress bars on a terminal; yields a function to call with (what, done, total)."""
+    # Imported here, because a device that runs all year shows no bars.
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

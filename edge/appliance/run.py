@@ -24,7 +24,6 @@ from edge.appliance.supervisor import RESTART_STATUS
 from edge.appliance.watchdog import keep_telling, tell
 from edge.settings import EdgeSettings
 from edge.vision.text_reading import TextReading
-from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.branding import Appearance
 from edge.web.page_settings import PageSettings
@@ -109,11 +108,11 @@ def run(  # noqa: PLR0913  # wires everything together
         ShelfError: The own certificate cannot be kept.
     """
     scheme = "https" if settings.tls else "http"
-    announcement = (
-        Announcement(settings.network_name, on_addresses.announced, scheme)
-        if settings.lan
-        else None
-    )
+    announcement = None
+    if settings.lan:
+        from edge.web.announcement import Announcement  # here, because it takes asyncio
+
+        announcement = Announcement(settings.network_name, on_addresses.announced, scheme)
     tls = open_tls(
         settings,
         tls_folder,

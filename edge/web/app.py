@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 
-from edge.web.announcement import Announcement
 from edge.web.api import Api
 from edge.web.branding import Appearance, add_branding
 from edge.web.interfaces import DeviceControls, ServedAppliance
 from edge.web.judging import add_judging
 from edge.web.matches import add_matches
-from edge.web.metrics import Metrics
 from edge.web.own_address import add_own_address
 from edge.web.page import add_page
 from edge.web.phones import add_item_codes, item_addresses
@@ -34,6 +33,9 @@ from edge.web.streams import Streams, add_streams
 from edge.web.tls import Tls, add_authority, require_tls
 from edge.web.uploads import MOST_BYTES
 from edge.web.visitors import add_visitors
+
+if TYPE_CHECKING:
+    from edge.web.announcement import Announcement
 
 THREADS = 64
 MOST_STREAMS = THREADS - 16  # the other threads stay free for short answers
@@ -82,7 +84,6 @@ def create_app(  # noqa: PLR0913  # wires everything together
     access.add_to(app)
     item_address = item_addresses(announcement)
     Api(appliance, searches, streams, page, item_address).add_to(app)
-    Metrics(appliance).add_to(app)
     searches.add_to(app)
     add_streams(app, appliance, streams, page)
     add_judging(app, appliance)
@@ -106,8 +107,13 @@ def create_app(  # noqa: PLR0913  # wires everything together
             return None
         return Response(status=308, headers={"Location": f"{request.script_root}/"})
 
-    app.before_request(add_last_slash)
+    def metrics() -> Response:
+        from edge.web.metrics import Metrics  # here, because few devices are asked for them
 
+        return Metrics(appliance).answer()
+
+    app.before_request(add_last_slash)
+    app.add_url_rule("/metrics", view_func=metrics)
     app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     return app
 

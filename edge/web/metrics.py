@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flask import Flask, Response
+from flask import Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -30,11 +30,7 @@ class Metrics(Collector):
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def add_to(self, app: Flask) -> None:
-        """Serve the route."""
-        app.add_url_rule("/metrics", view_func=self.metrics)
-
-    def metrics(self) -> Response:
+    def answer(self) -> Response:
         """Everything that is counted, as text."""
         return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 

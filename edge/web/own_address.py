@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import click
 from flask import Flask, Response, jsonify
 
 from edge.web.addresses import address_for_phones
-from edge.web.announcement import Announcement
 from edge.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from edge.web.announcement import Announcement
 
 
 def add_own_address(app: Flask, announcement: Announcement | None, *, show: bool) -> None:

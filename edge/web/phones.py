@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Flask, Response, request
 
 from catalog.bundles.items import Item
 from edge.web.addresses import address_for_phones
-from edge.web.announcement import Announcement
 from edge.web.interfaces import ServedAppliance
 from edge.web.own_address import code_picture
 from edge.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from edge.web.announcement import Announcement
 
 LONGEST_ADDRESS = 1000  # letters; a QR code with more is too fine for a phone
 

@@ -1,0 +1,98 @@
+"""Which mapped files are released, and that nothing is lost."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.core.mapped_files import Mapping, release, unchanged_files
+
+PAGES = 256
+WRITABLE = mmap.PROT_READ | mmap.PROT_WRITE
+
+# The allocator's thread releases a file that this program has read.
+PROGRAM = """
+import mmap, sys, time
+from catalog.core import allocator
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+with open(sys.argv[1], "rb") as file:
+    mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+assert mapped[:] == bytes(len(mapped))
+before = resident()
+allocator.TRIM_INTERVAL_S, allocator.TRIMS_PER_RELEASE = 0.01, 2
+allocator.bound_memory()
+deadline = time.monotonic() + 60
+while resident() > before - len(mapped) / 2:
+    assert time.monotonic() < deadline, "nothing was released"
+    time.sleep(0.01)
+assert mapped[:] == bytes(len(mapped))
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of a number of pages, each with its own bytes."""
+    path = tmp_path / "file"
+    path.write_bytes(b"".join(bytes([page]) * mmap.PAGESIZE for page in range(PAGES)))
+    return path
+
+
+@pytest.fixture
+def changed(file: Path) -> mmap.mmap:
+    """A private mapping of the file, of which the program has changed a byte."""
+    with file.open("rb") as opened:
+        mapped = mmap.mmap(opened.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=WRITABLE)
+    mapped[0] = 77
+    return mapped
+
+
+def where(mapped: mmap.mmap | np.memmap) -> Mapping:
+    """Where a mapping is."""
+    first = np.frombuffer(mapped, np.uint8).ctypes.data
+    return first, first + len(mapped)
+
+
+def resident_pages(mapping: Mapping) -> int:
+    """How many pages of a mapping this process has now."""
+    begin = f"{mapping[0]:x}-{mapping[1]:x} "
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    assert any(line.startswith(begin) for line in lines)
+    size = next(line for line in lines if line.startswith("Rss:")).split()[1]
+    return int(size) * 1024 // mmap.PAGESIZE
+
+
+def test_a_file_that_was_read_is_released_and_read_again(file: Path) -> None:
+    array = np.memmap(file, np.uint8, "r")
+    mapping = where(array)
+    assert int(array.sum()) == sum(range(PAGES)) * mmap.PAGESIZE
+    assert resident_pages(mapping) == PAGES
+    assert mapping in unchanged_files()
+    release([mapping])
+    assert resident_pages(mapping) == 0
+    assert int(array.sum()) == sum(range(PAGES)) * mmap.PAGESIZE
+
+
+def test_what_is_or_was_writable_and_changed_stays(changed: mmap.mmap) -> None:
+    mapping = where(changed)
+    assert mapping not in unchanged_files()
+    address = ctypes.c_void_p(mapping[0])
+    size = ctypes.c_size_t(len(changed))
+    assert ctypes.CDLL(None).mprotect(address, size, mmap.PROT_READ) == 0  # as the loader does
+    release(unchanged_files())  # the process lives on after its own libraries were released
+    assert changed[0] == 77
+
+
+def test_a_process_that_runs_for_long_releases_what_it_has_read(tmp_path: Path) -> None:
+    file = tmp_path / "zeros"
+    file.write_bytes(bytes(32 << 20))
+    subprocess.run([sys.executable, "-c", PROGRAM, file], check=True, timeout=120)
