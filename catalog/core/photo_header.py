@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 from contextlib import suppress
@@ -14,7 +15,18 @@ from catalog.core.errors import PhotoError
 from catalog.core.heic import coded_size, is_heic, open_heic, turns_itself
 from catalog.core.jpeg import needs_whole
 
-FORMATS = "PNG WEBP BMP DIB TIFF GIF PPM JPEG2000 AVIF".split()
+# Each format and the module of Pillow that reads it, imported for the first such picture.
+PLUGINS = {
+    "PNG": "PngImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "DIB": "BmpImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "GIF": "GifImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
 JPEG_START = b"\xff\xd8\xff"
 MOST_PIXELS = 100_000_000  # decoded at once; a small file may claim far more
 MOST_JPEG_PIXELS = 300_000_000  # more than any camera takes; they are decoded reduced
@@ -166,9 +178,9 @@ def _open(data: bytes) -> PillowImage.Image:
     """Open a picture without `Image.open`, whose limit for pixels cannot be set for one call."""
     if data.startswith(JPEG_START):
         return JpegImageFile(io.BytesIO(data))
-    PillowImage.init()  # not before, because many devices see JPEGs alone
-    for kind in FORMATS:
-        if kind not in PillowImage.OPEN:
+    for kind, plugin in PLUGINS.items():
+        importlib.import_module(f"PIL.{plugin}")
+        if kind not in PillowImage.OPEN:  # this build of Pillow cannot read it
             continue
         factory, accepts = PillowImage.OPEN[kind]
         if accepts is None or accepts(data[:16]) is True:
