@@ -39,7 +39,7 @@ from edge.cli.demo import prepare
 RESULTS = Path("bench-results")
 MOST_GROWTH = 1.25  # times the memory before the first upload
 UPLOAD_SIDE, PHOTOS = 640, 60  # pixels; different photos
-SETTLE_S, REPORT_S = 12.0, 15.0  # freed memory is given back every ten seconds
+SETTLE_S, REPORT_S = 12.0, 15.0  # freed memory is given back every two seconds
 DESCRIPTOR_CHANGES = 200
 
 

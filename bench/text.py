@@ -192,7 +192,7 @@ def reading_cost(count: int) -> dict[str, object]:
         reader.read(picture)
         took.append((time.thread_time() - start) * 1000)
     most = _largest_rss_bytes()
-    ctypes.CDLL(None).malloc_trim(0)  # as a device does every ten seconds
+    ctypes.CDLL(None).malloc_trim(0)  # as a device does every two seconds
     added = {"added_mb": (rss_bytes() - before) >> 20, "at_most_mb": (most - before) >> 20}
     return {f"reading {count} things": {"ms": float(np.median(took)), **added}}
 
