@@ -40,7 +40,6 @@ RESULTS = Path("bench-results")
 MOST_GROWTH = 1.25  # times the memory before the first upload
 UPLOAD_SIDE, PHOTOS = 640, 60  # pixels; different photos
 SETTLE_S, REPORT_S = 12.0, 15.0  # freed memory is given back every two seconds
-DESCRIPTOR_CHANGES = 200
 
 
 @dataclass(frozen=True)
@@ -160,6 +159,9 @@ def main() -> None:
     parser.add_argument("--showings", type=int, default=300)
     parser.add_argument("--changes", type=int, default=20)
     parser.add_argument(
+        "--descriptor-changes", type=int, default=200, help="changes while open files are counted"
+    )
+    parser.add_argument(
         "--catalogue",
         choices=("demonstration", "large", "large-plain"),
         default="demonstration",
@@ -178,8 +180,8 @@ def main() -> None:
     bundle = catalogue(arguments.catalogue, arguments.model)
     use = Use(arguments.uploads, arguments.viewers, arguments.showings, arguments.changes)
     found = measure(bundle, use, dict(pair.split("=", 1) for pair in arguments.environment))
-    say(f"{DESCRIPTOR_CHANGES} changes of the catalogue")
-    found["descriptors"] = descriptors(bundle, DESCRIPTOR_CHANGES)
+    say(f"{arguments.descriptor_changes} changes of the catalogue")
+    found["descriptors"] = descriptors(bundle, arguments.descriptor_changes)
     (RESULTS / f"memory-{arguments.catalogue}.json").write_text(json.dumps(found, indent=1))
     if arguments.json:
         print(json.dumps(found, indent=1))

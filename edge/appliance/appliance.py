@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -27,7 +28,6 @@ from edge.appliance.opening import write_phase
 from edge.appliance.share_learner import ShareLearner
 from edge.appliance.shelf_watcher import FollowedShelf, ShelfWatcher
 from edge.appliance.waiting import waiting_for
-from edge.appliance.webhook import Webhook
 from edge.cameras import Camera, CameraReader, CameraSettings, CameraState, open_camera
 from edge.counters import CounterSnapshot
 from edge.errors import NoCatalogueError
@@ -41,6 +41,9 @@ from edge.vision.picture_search import Observation
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.web.interfaces import CameraStatus
 from sync.errors import OutboxError
+
+if TYPE_CHECKING:
+    from edge.appliance.webhook import Webhook
 
 CAMERA_MOVES = (
     "This camera moves: the device cannot learn the empty counter, and searches what stands out. "
@@ -92,9 +95,11 @@ class Appliance:
         self.taught = open_taught(state_folder)
         retention = Retention(settings.keep_looks, settings.looks_days, settings.looks_mb)
         self.history = open_history(state_folder, retention)
-        self._webhook = (
-            Webhook(settings.webhook, settings.webhook_secret) if settings.webhook else None
-        )
+        self._webhook: Webhook | None = None
+        if settings.webhook:
+            from edge.appliance.webhook import Webhook  # here, because it takes httpx
+
+            self._webhook = Webhook(settings.webhook, settings.webhook_secret)
         hearing = (self.taught.collector.observed,) if self.taught is not None else ()
         self._loop = RecognitionLoop(
             settings,

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from catalog.core.errors import ContentError, SettingsError
 from catalog.core.settings import Section
@@ -18,8 +19,10 @@ from edge.settings import EdgeSettings
 from edge.shop_settings import ShopSettings
 from edge.web.page_settings import PageSettings
 from sync.catalogues import check_request
-from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.status import is_running
+
+if TYPE_CHECKING:
+    from sync.catalogues.follower import ChannelFollower
 
 SETTINGS = (  # those that a shop changes on its page
     "edge.camera",
@@ -128,6 +131,9 @@ class Controls:
     def _follower(self) -> ChannelFollower:
         if not self._follows:
             raise SettingsError("this device was started with a bundle of its own, and stays there")
+        # Imported here: it brings all that verifies signatures, and staff seldom ask for it.
+        from sync.catalogues.follower import ChannelFollower
+
         return ChannelFollower.from_settings(self._config)
 
     def _command(self, *words: str) -> list[str]:

@@ -260,8 +260,8 @@ def test_sandbox_without_interfaces_has_the_routed_address(monkeypatch: pytest.M
 def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
     """Without --lan the device neither announces itself nor pays for what could."""
     code = (
-        "import sys, edge.cli.cli, edge.appliance.run; "
-        "spared = {'PIL.TiffImagePlugin', 'asyncio', 'prometheus_client', 'rich'}; "
+        "import sys, edge.cli.cli, edge.appliance.run, edge.appliance.controls; "
+        "spared = {'PIL.TiffImagePlugin', 'asyncio', 'httpx', 'prometheus_client', 'rich', 'tuf'}; "
         "print(sorted(spared & set(sys.modules))); "
         "import edge.cli.demo; "
         "print(sorted({'ifaddr', 'segno', 'zeroconf'} & set(sys.modules)))"
