@@ -93,7 +93,7 @@ def measure(bundle: Path, seconds: float, *, thing: bool = False) -> dict[str, f
         before, began = os.times(), time.monotonic()
         time.sleep(seconds)
         after, passed = os.times(), time.monotonic() - began
-        newest = appliance.latest.newest()
+        newest = appliance.latest.leading()
         appliance.stopping.set()
         server.stop()
         serving.join()

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from catalog.core.photos import encode_jpeg
-from edge.sighting import Frame
+from edge.sighting import Frame, Place
 
 LIVE_S = 3.0  # an older frame is not live; the page waits for as long
 SIZES = (960, 640, 480, 320)  # pixels of the longer side; the first is enough for a kiosk's screen
@@ -21,14 +21,11 @@ class Outline:
     """Where the thing lies in the picture.
 
     Attributes:
-        left, top, width, height: Its bounding box, as shares of the picture's size.
+        place: Its bounding box.
         is_looking: Whether it is still being looked at; False once the answer is about it.
     """
 
-    left: float
-    top: float
-    width: float
-    height: float
+    place: Place
     is_looking: bool
 
 

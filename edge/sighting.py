@@ -95,6 +95,35 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a thing lies in a frame, as shares of the frame's width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class ThingBeside:
+    """A thing that lies before the camera, beside the one that a sighting is about.
+
+    Attributes:
+        place: Where it lies; None where that is not known.
+        sighting: The id of its own sighting; empty as long as it is looked at.
+        verdict: The verdict about it; None as long as it is looked at.
+        matches: The items that it is said to be, as in `Sighting`.
+        guesses: The items that it perhaps is, as in `Sighting`.
+    """
+
+    place: Place | None
+    sighting: str = ""
+    verdict: Verdict | None = None
+    matches: tuple[Candidate, ...] = ()
+    guesses: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True)
 class Sighting:
     """What the device says about what is before the camera.
 
@@ -108,7 +137,8 @@ class Sighting:
         bundle: The id of the bundle that was searched.
         timings: What each stage took.
         crop_jpeg: The crop that was searched; empty where none was.
-        things: How many things lie there; the verdict is about the one that came last.
+        place: Where the thing lies; None where that is not known.
+        others: The other things that lie there; the verdict is about the one that came last.
         code: The text of the code that named the item; empty where no code did.
         unknown_gtin: The product number that was read and that no item has; empty where there
             is none.
@@ -129,7 +159,8 @@ class Sighting:
     bundle: str
     timings: Timings = field(default_factory=Timings)
     crop_jpeg: bytes = b""
-    things: int = 1
+    place: Place | None = None
+    others: tuple[ThingBeside, ...] = ()
     code: str = ""
     unknown_gtin: str = ""
     guesses: tuple[Candidate, ...] = ()

@@ -173,18 +173,6 @@ class Featurizer:
         """Return the networks' own vectors, joined, for BGR uint8 pictures; float32 (n, k)."""
         return self.join([network.raw(images) for network in self.networks])
 
-    def raw_views(self, images: Sequence[Picture], sharpest: int) -> Tensor:
-        """Return the raw vectors of several views of one thing, float32 (n, k).
-
-        The second of two networks sees the sharpest view alone, the one with that number: each
-        view more would delay the answer by that network's time.
-        """
-        first, *others = self.networks
-        seen = [
-            np.repeat(network.raw([images[sharpest]]), len(images), axis=0) for network in others
-        ]
-        return self.join([first.raw(images), *seen])
-
     def join(self, outputs: Sequence[Tensor]) -> Tensor:
         """Join the outputs of the networks, float32 (n, d) each, to raw vectors, float32 (n, k).
 

@@ -24,11 +24,12 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.errors import VisualSearchError
 from catalog.core.photos import encode_jpeg
 from catalog.core.settings import DeviceSettings, device_id
+from catalog.recognition.decision import Verdict
 from edge import health
 from edge.appliance.camera_reports import CameraReports
 from edge.cameras.reader import CameraState
 from edge.counters import CounterSnapshot
-from edge.sighting import Candidate, Sighting
+from edge.sighting import Candidate, Sighting, ThingBeside
 from sync.outbox import events
 from sync.outbox.clock import Moment, now
 from sync.outbox.database import FILE
@@ -175,7 +176,7 @@ class EventRecorder:
             item=_item(sighting.matches[0]) if sighting.matches else None,
             others=tuple(_item(match) for match in sighting.matches[1 : 1 + OTHERS]),
             guesses=tuple(_item(guess) for guess in sighting.guesses) or None,
-            things=sighting.things,
+            things=_things(sighting),
             code=sighting.code[:LONGEST_CODE] or None,
             unknown_gtin=sighting.unknown_gtin or None,
             text=" / ".join(sighting.text)[: events.LONGEST_TEXT] or None,
@@ -242,6 +243,27 @@ def open_recorder(device: DeviceSettings, settings: OutboxSettings) -> EventReco
         log.error("nothing will be reported: %s", error)
         return None
     return EventRecorder(Outbox(device.folder / FILE, settings, name), settings, device)
+
+
+def _things(sighting: Sighting) -> tuple[events.Thing, ...]:
+    """Every thing that lies there, the one that the sighting is about first."""
+    if sighting.verdict is Verdict.NOTHING:
+        return ()
+    about = ThingBeside(sighting.place, sighting.id, sighting.verdict, sighting.matches)
+    return tuple(_thing(thing) for thing in (about, *sighting.others))
+
+
+def _thing(thing: ThingBeside) -> events.Thing:
+    box = None
+    if thing.place is not None:
+        box = events.Place(**{side: round(share, 3) for side, share in vars(thing.place).items()})
+    return events.Thing.model_validate(
+        {
+            "box": box,
+            "verdict": thing.verdict.claim if thing.verdict is not None else None,
+            "sku": thing.matches[0].item.sku if thing.matches else None,
+        }
+    )
 
 
 def thumbnail(crop_jpeg: bytes) -> str | None:

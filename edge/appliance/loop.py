@@ -9,30 +9,26 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import uuid6
 from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.match import Match
 from catalog.core.box import Box
-from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge.appliance.event_recorder import EventRecorder
 from edge.appliance.share_learner import ShareLearner, lineage
+from edge.appliance.sightings import make_sighting, outline
+from edge.appliance.tray import Tray
 from edge.cameras import CameraReader
 from edge.counters import ApplianceCounters
 from edge.latest import Latest
-from edge.live import LivePicture, Outline
+from edge.live import LivePicture
 from edge.settings import EdgeSettings
-from edge.sighting import Candidate, Frame, Image, Sighting
+from edge.sighting import Frame, Image, Place, Sighting, ThingBeside
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
-from edge.vision.scene import Activity
 from edge.vision.text_reading import NO_READING, TextReading
-from edge.vision.verdict import NOTHING
+from edge.vision.verdict import NOTHING, Decision
 
-CROP_JPEG_SIDE = 480  # pixels, longer side of a sighting's crop
-MOST_MATCHES = 4  # the match and the next best
 FRAME_TIMEOUT_S = 0.5  # how late the loop notices that it should stop
 STUCK_S = 15.0  # without an analysed frame, though the camera is online
 MOST_FAILURES = 5  # of searches, none of them answered; then the catalogue cannot be used
@@ -87,9 +83,9 @@ class RecognitionLoop:
         self._learner.use(lineage(bundle))
         self._recognizer.foreign_share = self._learner.share
         self._on_sighting = on_sighting
-        self._features: NDArray[np.float32] | None = None  # of what lies there
         self._on_observation = on_observation
         self._sequence = 0
+        self._tray = Tray()
         self._failure = ""
         self._failed_searches, self._last_failure = 0, ""  # since the last one that was answered
         self._analysed_at = self._passed_at = time.monotonic()
@@ -179,7 +175,7 @@ class RecognitionLoop:
         observation = self._recognizer.search(image, box)
         searched = None if observation.crop is None else observation.crop.box
         return replace(
-            _sighting(observation, time.time(), 0), box=searched, boxes=observation.boxes
+            make_sighting(observation, time.time(), 0), box=searched, boxes=observation.boxes
         )
 
     def use(self, bundle: Bundle) -> None:
@@ -199,19 +195,40 @@ class RecognitionLoop:
     def forget(self) -> None:
         """End the current sighting, because the camera is offline or the catalogue has changed."""
         self._recognizer.reset()
-        self.picture.outline = self._features = None
+        self._tray.clear()
+        self.picture.outline = None
         if self.open_bundle is None:
             return
-        newest = self.latest.newest()
+        newest = self.latest.leading()
         if newest is not None and newest.verdict is not Verdict.NOTHING:
             nothing = Observation(self.bundle, NOTHING, decision_changed=True)
             self.publish(nothing, time.time())
 
-    def publish(self, observation: Observation, at: float) -> Sighting:
-        """Show what was observed at `at` (Unix seconds) to everybody who watches, and record it."""
+    def publish(
+        self,
+        observation: Observation,
+        at: float,
+        place: Place | None = None,
+        others: tuple[ThingBeside, ...] = (),
+        features: NDArray[np.float32] | None = None,
+        *,
+        leads: bool = True,
+    ) -> Sighting:
+        """Show what was observed to everybody who watches, and record it.
+
+        Args:
+            observation: What was observed.
+            at: When, in Unix seconds.
+            place: Where the thing lies; None where that is not known.
+            others: The things that lie beside it.
+            features: The network's own output for it, float32 (d,); None where it is not known.
+            leads: Whether the device answers about this thing.
+        """
         start = time.perf_counter()
         self._sequence += 1
-        sighting = _sighting(observation, at, self._sequence)
+        sighting = replace(
+            make_sighting(observation, at, self._sequence), place=place, others=others
+        )
         show_ms = (time.perf_counter() - start) * 1000
         reported = self._recorder is not None and self._recorder.reports_text
         sighting = replace(
@@ -220,11 +237,11 @@ class RecognitionLoop:
             text=observation.lines if reported else (),  # else nobody keeps a customer's letter
         )
         self._learner.count(sighting)
-        self.latest.publish(sighting)
+        self.latest.publish(sighting, leads=leads)
         self.counters.count_sighting(sighting.verdict, show_ms)
         if self._recorder is not None:
             self._recorder.sighting(sighting)
-        self._on_sighting(sighting, observation.bundle.featurizer.network_id, self._features)
+        self._on_sighting(sighting, observation.bundle.featurizer.network_id, features)
         return sighting
 
     def _is_stuck(self) -> bool:
@@ -242,64 +259,45 @@ class RecognitionLoop:
         observation = self._recognizer.observe(frame)
         self._on_observation(frame, observation)
         self.counters.count_analysis(observation.timings)
-        if observation.features is not None:
-            self._features = observation.features
-        self.picture.outline = _outline(observation, frame)
+        self.picture.outline = outline(observation, frame)
         if not observation.thing_unchanged:
             self.observation = observation
         if observation.features is not None and self._recorder is not None:
             self._recorder.features(observation.features)
-        is_first = self.latest.newest() is None
-        if not observation.decision_changed and not is_first:
-            self.latest.extend(frame.at)
-            return observation.features is not None
-        sighting = self.publish(observation, frame.at)
-        named = ", ".join(match.item.sku for match in (sighting.matches or sighting.guesses)[:3])
-        log.info("%s %s", sighting.verdict.value, named)
+        self._tell(observation, frame)
         return observation.features is not None
 
-
-def _outline(observation: Observation, frame: Frame) -> Outline | None:
-    """Where the thing lies in the frame; None where none is, or its place is not known."""
-    scene = observation.scene
-    if scene is None or scene.thing_box is None or scene.activity is Activity.EMPTY:
-        return None
-    height, width = frame.image.shape[:2]
-    box = scene.thing_box
-    is_answered = observation.thing_unchanged or observation.features is not None
-    return Outline(
-        box.x / width, box.y / height, box.width / width, box.height / height, not is_answered
-    )
-
-
-def _sighting(observation: Observation, at: float, sequence: int) -> Sighting:
-    """Make a sighting of an observation."""
-    bundle, decision, crop = observation.bundle, observation.decision, observation.crop
-    crop_jpeg = b""
-    if crop is not None and decision.verdict is not Verdict.NOTHING:
-        crop_jpeg = encode_jpeg(crop.image, CROP_JPEG_SIDE)
-    return Sighting(
-        id=str(uuid6.uuid7()),
-        sequence=sequence,
-        at=at,
-        seen_until=at,
-        verdict=decision.verdict,
-        matches=_candidates(bundle, decision.matches[:MOST_MATCHES]),
-        guesses=_candidates(bundle, decision.guesses),
-        bundle=bundle.id,
-        timings=observation.answer_timings,
-        crop_jpeg=crop_jpeg,
-        things=observation.scene.things if observation.scene is not None else 1,
-        code=observation.code,
-        unknown_gtin=observation.unknown_gtin,
-        evidence=observation.evidence,
-    )
+    def _tell(self, observation: Observation, frame: Frame) -> None:
+        """Publish what is new, or let the sightings of before last."""
+        scene, tray = observation.scene, self._tray
+        size = (frame.image.shape[1], frame.image.shape[0])
+        tray.follow(scene, size)
+        if observation.beside is not None:
+            thing, answer = observation.beside.thing, observation.beside.answer
+            place, others = tray.around(thing.change)
+            tray.see(thing.change, answer.features)
+            beside = self.publish(answer, frame.at, place, others, answer.features, leads=False)
+            tray.add(thing.change, beside)
+            _log(answer.decision)
+        change = scene.change if scene is not None else -1
+        tray.see(change, observation.features)
+        place, others = tray.around(change)
+        leading, recalled = self.latest.leading(), tray.sighting(change)
+        if observation.decision_changed and observation.recalled and recalled is not None:
+            leading = replace(recalled, others=others, seen_until=frame.at)
+            self.latest.lead(leading)
+        elif observation.decision_changed or leading is None:
+            leading = self.publish(observation, frame.at, place, others, tray.features(change))
+            _log(observation.decision)
+        elif observation.thing_unchanged and leading.others != others:
+            leading = replace(leading, others=others, seen_until=frame.at)
+            self.latest.lead(leading)
+        else:
+            self.latest.extend(frame.at)
+        if observation.thing_unchanged or observation.features is not None:
+            tray.add(change, leading)
 
 
-def _candidates(bundle: Bundle, matches: tuple[Match, ...]) -> tuple[Candidate, ...]:
-    items = ((bundle.item(match.sku), match) for match in matches)
-    return tuple(
-        Candidate(item, match.photo, match.similarity, match.confidence or 0.0)
-        for item, match in items
-        if item is not None
-    )
+def _log(decision: Decision) -> None:
+    named = ", ".join(match.sku for match in (decision.matches or decision.guesses)[:3])
+    log.info("%s %s", decision.verdict.value, named)

@@ -29,6 +29,7 @@ ActKind = Literal[
     "lamp",
     "arm",
     "alike",
+    "tray",
 ]
 
 KINDS: tuple[ActKind, ...] = (
@@ -38,8 +39,18 @@ KINDS: tuple[ActKind, ...] = (
 # Light and hands that disturb what lies still.
 DISTURBED: tuple[ActKind, ...] = ("cloud", "lamp", "shadow", "arm", "alike")
 FIRST, GAPS, RESTS = 2.0, (1.0, 1.6), (2.6, 3.4)  # seconds
-LONG: tuple[ActKind, ...] = ("turn", "light", "cloud", "lamp", "arm", "alike")  # twice the rest
+LONG: tuple[ActKind, ...] = (
+    "turn",
+    "light",
+    "cloud",
+    "lamp",
+    "arm",
+    "alike",
+    "tray",
+)  # twice the rest
 LATER = 1.4  # seconds from a thing's rest until another like it comes
+TRAY_TURN = 0.8  # seconds from one thing of a tray to the next, where they come one by one
+TRAY_LARGEST = 0.55  # of the frame's height; the longer side of a thing of a tray
 LONGEST_BUMP = 12.0  # pixels of a picture 640 wide
 
 
@@ -149,6 +160,8 @@ class ActPlan:
             return replace(large, in_hand=False), replace(small, in_hand=False)
         if kind == "alike":
             return self._alike(random, rest)
+        if kind == "tray":
+            return self._tray(random, rest)
         first = self._showing(random, kind, rest)
         if kind == "arm":
             return first, self._arm(random, first)
@@ -170,6 +183,23 @@ class ActPlan:
             rest=first.still_until - later - ARRIVAL,
             size=size,
         )
+
+    def _tray(self, random: Generator, rest: float) -> tuple[Showing, ...]:
+        """Two to six things, which come together or one by one, and leave together."""
+        count = int(random.integers(2, 7))
+        columns = count if count < 4 else (count + 1) // 2
+        rows = 1 if count < 4 else 2
+        gap = TRAY_TURN if random.random() < 0.5 else 0.0
+        things: list[Showing] = []
+        for place, cell in enumerate(random.permutation(columns * rows)[:count]):
+            row, column = divmod(int(cell), columns)
+            drift_x, drift_y = random.uniform(-0.15, 0.15, 2)
+            at = (float(column + 0.5 + drift_x) / columns, float(row + 0.5 + drift_y) / rows)
+            fitting = min(TRAY_LARGEST, 0.9 * 4 / 3 / columns, 0.9 / rows)
+            thing = self._showing(random, "tray", rest, at, (0.75 * fitting, fitting))
+            thing = replace(thing, in_hand=False, start=place * gap)
+            things.append(replace(thing, rest=rest + (count - 1 - place) * gap))
+        return tuple(things)
 
     def _arm(self, random: Generator, thing: Showing) -> Showing:
         """A hand that reaches across a resting thing, or beside it, and goes away again."""

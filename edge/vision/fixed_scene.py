@@ -9,7 +9,7 @@ be gone, or something else has come to rest in its place.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from catalog.core.box import Box, overlap, square_around
 from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
+from edge.vision.arriving import COVER_S, Arrival, is_beside, is_same_look, may_lead
 from edge.vision.background import BackgroundModel, Comparison
 from edge.vision.camera_motion import CameraMotion
 from edge.vision.changing_scene import ChangingScene
@@ -32,7 +33,7 @@ from edge.vision.hands import without_hand
 from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square
 from edge.vision.resting import (
-    SECOND_THING,
+    LEAST_BESIDE,
     Presence,
     RestingThing,
     is_covered,
@@ -41,63 +42,22 @@ from edge.vision.resting import (
     without_things,
 )
 from edge.vision.scene import (
-    IN_HAND_CHANGE,
-    MOTION,
-    MOTION_WIDTH,
     REST_S,
     Activity,
     MotionImage,
     Scene,
     SceneState,
+    SceneThing,
     is_same,
-    motion_between,
 )
 
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
-COVER_S = 2.0  # what hides a thing and does not move for so long has taken its place
-FEW_OF_THING = 0.01  # of the pixels about a thing; so few changed ones mean nothing
 SAME_BOX = 0.8  # least overlap of a resting thing's boxes
 SAME_PLACE = 0.5  # the same, for a thing that is turned in its place
 MOST_THINGS = 8  # that are remembered
-REACH = 8  # pixels; something that reaches in and comes so near to a thing may touch it
 FIRST_FRAMES = 3  # steady ones from which the background is first learned
 RELEARN_S = 10.0  # after so long at rest, a wholly different scene becomes the background
 FOLLOW_S = 1.0  # how often the background follows the light while nothing changes
-
-
-@dataclass(frozen=True, eq=False)
-class Arrival:
-    """A thing that has not been at rest for long enough.
-
-    Attributes:
-        thing: Its place and shape.
-        motion: The frame from which on it has not moved, at the motion scale.
-        since: The time of that frame.
-        change: The number of its look, as in `SceneState`.
-        visit: The number of its visit, as in `SceneState`.
-        at_border: Whether it reaches in from the frame's border.
-        covers: Whether it hides a thing that rests.
-        held: Whether something reaches in from the border, which may hold it.
-    """
-
-    thing: Thing
-    motion: MotionImage
-    since: float
-    change: int
-    visit: int
-    at_border: bool
-    covers: bool
-    held: bool
-
-    @property
-    def due(self) -> float:
-        """When it will be at rest, unless it moves."""
-        return self.since + (COVER_S if self.is_over else REST_S)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it may be an arm, or what an arm leaves free of a thing below it."""
-        return self.covers and (self.at_border or self.held)
 
 
 class FixedScene(Scene):
@@ -132,7 +92,13 @@ class FixedScene(Scene):
         self._state = self._rest_motion = None
         self._resting: list[RestingThing] = []
         self._arrivals: list[Arrival] = []
+        self._places: list[tuple[Thing, SceneThing]] = []  # in the frame, of the last close look
         self._due = 0.0  # when the next close look is due, though nothing has moved
+
+    @property
+    def due_s(self) -> float:
+        """In how many seconds the next close look is due, though nothing moves."""
+        return max(self._due - self.time, 0.0) if self._state is not None else math.inf
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), as the background."""
@@ -234,7 +200,7 @@ class FixedScene(Scene):
         reaching = [patch for patch in patches if is_at_border(patch.mask)]
         self._resting = [
             replace(resting, touched=True)
-            if any(_is_beside(patch, resting.thing) for patch in reaching)
+            if any(is_beside(patch, resting.thing) for patch in reaching)
             else resting
             for resting in self._resting
         ]
@@ -244,7 +210,7 @@ class FixedScene(Scene):
         at_border = is_at_border(thing.mask)
         covers = any(is_covered(resting, thing) for resting in self._resting)
         for before in self._arrivals:
-            if overlap(thing.box, before.thing.box) >= SAME_BOX and _is_same_look(
+            if overlap(thing.box, before.thing.box) >= SAME_BOX and is_same_look(
                 thing, motion, before
             ):
                 return replace(
@@ -281,23 +247,47 @@ class FixedScene(Scene):
     def _described(self, image: Image, *, empty: bool, steady: bool) -> SceneState:
         """Describe what comes, or what rests; a scene without a thing still counts as moving."""
         resting = leader(self._resting)
-        coming = [known for known in self._arrivals if resting is None or _may_lead(known, resting)]
+        coming = [known for known in self._arrivals if resting is None or may_lead(known, resting)]
         known: Arrival | RestingThing | None = max(coming, key=_size, default=resting)
         if known is None:
             box = centre_square(image)
             change = self._changes
             return SceneState(Activity.MOVING, empty=empty, box=box, steady=steady, change=change)
-        scale = image.shape[1] / WORKING_WIDTH
-        box = square_around(known.thing.box, scale, image.shape[1], image.shape[0])
         areas = [other.thing.area for other in self._resting]
         areas += [other.thing.area for other in coming]
+        least = LEAST_BESIDE * max(areas)
+        others = [
+            other
+            for other in sorted(self._resting, key=lambda other: -other.since)
+            if other is not known and other.thing.area >= least
+        ]
+        lying: list[Arrival | RestingThing] = [known, *others]
+        self._places = [(other.thing, self._place(other, image)) for other in lying]
+        place, *beside = [found for _, found in self._places]
         return SceneState(
             Activity.MOVING if coming else Activity.REST,
             empty=False,
-            box=box,
+            box=place.box,
             steady=steady,
+            thing_box=place.thing_box,
+            things=sum(area >= least for area in areas),
+            change=known.change,
+            visit=known.visit,
+            alpha=place.alpha,
+            others=tuple(beside),
+        )
+
+    def _place(self, known: Arrival | RestingThing, image: Image) -> SceneThing:
+        """Where a thing lies in the frame."""
+        for thing, place in self._places:
+            if thing is known.thing and place.change == known.change:
+                return place  # its outline is drawn once
+        height, width = image.shape[:2]
+        scale = width / WORKING_WIDTH
+        box = square_around(known.thing.box, scale, width, height)
+        return SceneThing(
+            box=box,
             thing_box=Box(*(round(value * scale) for value in vars(known.thing.box).values())),
-            things=sum(area >= SECOND_THING * max(areas) for area in areas),
             change=known.change,
             visit=known.visit,
             alpha=alpha_in(known.thing, box, scale),
@@ -401,40 +391,9 @@ def _without_hands(now: WorkingImage, patches: list[Thing]) -> list[Thing]:
     return [thing for thing in found if thing is not None]
 
 
-def _is_same_look(thing: Thing, motion: MotionImage, before: Arrival) -> bool:
-    """Whether a thing in the same place looks as it did when it stopped."""
-    scale = WORKING_WIDTH / MOTION_WIDTH
-    height, width = thing.mask.shape
-    box = square_around(thing.box, 1, width, height)
-    part = motion_between(motion, before.motion)[
-        int(box.y / scale) : int((box.y + box.height) / scale) + 1,
-        int(box.x / scale) : int((box.x + box.width) / scale) + 1,
-    ]
-    if before.held:
-        return float(part.mean()) < IN_HAND_CHANGE
-    return int(np.count_nonzero(part >= MOTION)) <= FEW_OF_THING * part.size
-
-
 def _is_nothing_still(state: SceneState, before: SceneState) -> bool:
     """Whether no thing is there now, and none was there before."""
     return (state.thing_box, state.empty) == (None, before.empty) and before.thing_box is None
-
-
-def _is_beside(patch: Thing, thing: Thing) -> bool:
-    """Whether a patch comes near to a thing."""
-    box = thing.box
-    near = patch.mask[
-        max(0, box.y - REACH) : box.y + box.height + REACH,
-        max(0, box.x - REACH) : box.x + box.width + REACH,
-    ]
-    return bool(near.any())
-
-
-def _may_lead(arrival: Arrival, resting: RestingThing) -> bool:
-    """Whether a thing that comes is no arm, and not small beside the one that rests."""
-    if arrival.at_border or arrival.is_over:
-        return False
-    return arrival.thing.area >= SECOND_THING * resting.thing.area
 
 
 def _size(known: Arrival | RestingThing) -> int:

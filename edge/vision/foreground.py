@@ -34,8 +34,8 @@ STRIP = 8  # pixels along the border; what is not deeper is no thing
 FEW_BESIDE = 0.002  # of the frame's pixels beside the largest patch; fewer are chance
 THIN, THIN_SHARE = 14, 0.4  # pixels and share of the box; a thinner patch may be an outline
 LEAST_CONTACT = 5  # pixels on the frame's border; fewer touch it by chance
-NEAR = 0.10  # of a patch's size; parts that are this close are one thing
-SMALL_PART, NEAR_SMALL_PART = 0.35, 0.28  # a part of less than this area may be this far away
+NEAR = 0.04  # of the largest part's longer side; parts that are this close are one thing
+SMALL_PART, NEAR_SMALL_PART = 0.2, 0.28  # a part of less than its area may be this far away
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,20 +165,21 @@ def things(mask: Mask) -> list[Thing]:
 
 
 def _is_near(group: NDArray[Any], part: NDArray[Any]) -> bool:
-    """Whether a part's box comes near that of a group.
+    """Whether a part's box comes near one of a group.
 
     Args:
         group: OpenCV's statistics of the group's parts (n, 5): x, y, width, height, area.
         part: The same of the part (5,).
     """
-    x0, y0 = group[:, 0].min(), group[:, 1].min()
-    x1, y1 = (group[:, 0] + group[:, 2]).max(), (group[:, 1] + group[:, 3]).max()
-    share = NEAR_SMALL_PART if part[4] < SMALL_PART * group[:, 4].sum() else NEAR
-    reach = share * max(x1 - x0, y1 - y0)
+    largest = group[int(np.argmax(group[:, 4]))]
+    share = NEAR_SMALL_PART if part[4] < SMALL_PART * largest[4] else NEAR
+    reach = share * max(largest[2:4])
     x, y, width, height = part[:4]
-    return bool(
-        x < x1 + reach and x + width > x0 - reach and y < y1 + reach and y + height > y0 - reach
-    )
+    left, top = group[:, 0], group[:, 1]
+    right, bottom = left + group[:, 2], top + group[:, 3]
+    near = (x < right + reach) & (x + width > left - reach)
+    near &= (y < bottom + reach) & (y + height > top - reach)
+    return bool(near.any())
 
 
 def is_scene_change(mask: Mask, patches: list[Thing]) -> bool:

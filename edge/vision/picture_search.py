@@ -20,12 +20,25 @@ from catalog.recognition.foreign_share import Evidence
 from edge.sighting import Crop, Image, Timings
 from edge.vision.codes import Code, read_codes, two_looks
 from edge.vision.images import on_light_background, sharpness
-from edge.vision.scene import SceneState
+from edge.vision.scene import SceneState, SceneThing
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.verdict import Decision, decide
 
 CANDIDATES = 100  # all that are considered: what is known of a look rests on their sum
 CROP_SIDE = 240  # pixels, longer side of a crop, unless the network wants more
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An answer about a thing that does not lead.
+
+    Attributes:
+        thing: Where it lies.
+        answer: What was found.
+    """
+
+    thing: SceneThing
+    answer: Observation
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,8 @@ class Observation:
         features: The network's own output, float32 (d,), for the newest sharp crop; None
             where it did not run.
         boxes: The things that were found in a single picture, the one that it is about first.
+        recalled: Whether the answer was given before, to the same look of the same thing.
+        beside: An answer about another thing, which this frame gave as well; None where none.
     """
 
     bundle: Bundle
@@ -69,6 +84,8 @@ class Observation:
     evidence: Evidence | None = None
     features: NDArray[np.float32] | None = None
     boxes: tuple[Box, ...] = ()
+    recalled: bool = False
+    beside: Beside | None = None
 
     @property
     def answer_timings(self) -> Timings:

@@ -4,49 +4,61 @@ The vectors of several crops are averaged. Local features are read once, when th
 and in focus, from the sharpest crop. Codes are read once, in the frame after the first answer, so
 that it does not wait for them. If no code names an item, the words on the thing are read on another
 thread. Both together may refine the answer once.
+
+The thing that leads is answered first. Then the others that rest beside it are, one a frame.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.match import Match
 from catalog.core.box import Box
 from catalog.networks.finder import Findings, find_things
 from catalog.recognition.decision import Verdict
-from catalog.recognition.foreign_share import evidence
+from catalog.recognition.foreign_share import Evidence, evidence
 from edge.errors import NoCatalogueError
 from edge.sighting import Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.images import sharpness
+from edge.vision.looks import Looks
 from edge.vision.picture_search import (
     CANDIDATES,
+    Beside,
     CodeReading,
     Observation,
     elapsed_ms,
-    make_crop,
     read_thing,
     search_picture,
-    with_search_time,
 )
-from edge.vision.scene import Activity, Scene, SceneState
+from edge.vision.scene import Activity, Scene, SceneState, SceneThing
 from edge.vision.text_reading import NO_READING, TextReading, WordReading
+from edge.vision.thing_search import search_thing
 from edge.vision.verdict import NOTHING, Decision, decide
 
-AVERAGED_CROPS = 5  # the newest ones
-LEAST_SHARPNESS = 0.35  # of the sharpest of these; more blurred ones are left out
-LEAST_CROPS, MOST_CROPS = 2, 12  # before a decision
-FOCUSING = 1.15  # times as sharp as all crops before: the camera is still focusing
 ACTIVE_INTERVAL_S = 0.1  # between two analysed frames while something goes on
+LEAST_INTERVAL_S = 0.02  # between two analysed frames
 ABSENT_S = 1.0  # without a thing before a scene that is not empty: the verdict ends
-CODE_IMAGES = 3  # in which codes are looked for
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was answered about one look of a thing that still lies there.
+
+    Attributes:
+        observation: The newest answer.
+        reading: What its codes say.
+        is_final: Whether nothing more is looked for.
+    """
+
+    observation: Observation
+    reading: CodeReading
+    is_final: bool
 
 
 class Recognizer:
@@ -74,17 +86,17 @@ class Recognizer:
         self._text = text
         self._exact = exact
         self._scene: Scene = FixedScene(self._find)
-        self._decision, self._several_things = NOTHING, False
+        self._decision = NOTHING
         self._decided_visit = -1  # the scene's visit that the decision is about
         self._reading = CodeReading()  # that the decision takes into account
         self._answer: Observation | None = None  # to this rest, as long as it may be refined
         self._codes = CodeReading()  # of this rest, until the words have been read
         self._words: Future[WordReading] | None = None
         self._thing_seen_at = 0.0  # by the scene's clock
-        self._crops: deque[Crop] = deque(maxlen=AVERAGED_CROPS)
-        self._crop_count = 0  # of this thing
-        self._code_images: deque[Image] = deque(maxlen=CODE_IMAGES)  # at the camera's resolution
-        self._change = self._decided_change = -1  # the scene's changes, seen and decided about
+        self._decided_change = -1  # the scene's change that was decided about
+        self._shown_change = -1  # the one that the newest decision was about
+        self._looks: dict[int, Looks] = {}  # of the things that are not answered, by change
+        self._known: dict[int, Known] = {}  # of the things that are, by change
 
     @property
     def bundle(self) -> Bundle:
@@ -117,13 +129,18 @@ class Recognizer:
 
     def reset(self) -> None:
         """Forget the crops and the decision, as after the camera was away."""
-        self._forget_thing()
-        self._decision, self._several_things, self._reading = NOTHING, False, CodeReading()
+        self._forget_things()
+        self._decision, self._reading = NOTHING, CodeReading()
         self.active = True
 
     def next_interval_s(self, interval_s: float) -> float:
-        """Seconds until the next frame should be analysed: soon while something goes on."""
-        return min(interval_s, ACTIVE_INTERVAL_S) if self.active else interval_s
+        """Seconds until the next frame should be analysed: soon while something goes on.
+
+        Where a thing will have been at rest for long enough before that, the frame then.
+        """
+        if not self.active:
+            return interval_s
+        return min(interval_s, ACTIVE_INTERVAL_S, max(self._scene.due_s, LEAST_INTERVAL_S))
 
     def watch(self, frame: Frame) -> None:
         """Follow the scene, so that its background is known when a bundle is opened."""
@@ -139,35 +156,26 @@ class Recognizer:
         scene = self._scene.update(frame.image, frame.at)
         self.active = scene.activity is Activity.MOVING
         if scene.activity is Activity.EMPTY or self._is_absent(scene):
-            self._forget_thing()
+            self._forget_things()
             self._text.warm_up()
             return self._conclude(NOTHING, CodeReading(), scene, _timed(frame, start))
+        self._forget_gone(scene)
         unchanged = scene.activity is Activity.REST and scene.change == self._decided_change
-        if unchanged and self._answer is not None:
-            return self._refine(self._answer, frame, scene, _timed(frame, start))
         if unchanged or (scene.thing_box is None and self._scene.has_background):
-            return Observation(
-                self.bundle,
-                self._decision,
-                decision_changed=False,
-                timings=_timed(frame, start),
-                thing_unchanged=unchanged,
-                scene=scene,
-            )
-        crop = self._collect_crop(frame.image, scene)
+            return self._look_on(frame, scene, _timed(frame, start), unchanged=unchanged)
+        known = self._known.get(scene.change)
+        if known is not None and scene.activity is Activity.REST:
+            return self._recall(known, scene, _timed(frame, start))
+        looks = self._looks.setdefault(scene.change, Looks())
+        crop = looks.add(self.bundle, frame.image, scene.box, scene.alpha)
+        self._look_at(self._waiting(scene), frame)
         timings = _timed(frame, start)
-        if scene.activity is not Activity.REST or not self._in_focus():
+        if scene.activity is not Activity.REST or not looks.in_focus:
             self.active = True
-            return Observation(
-                self.bundle,
-                self._decision,
-                decision_changed=False,
-                crop=crop,
-                timings=timings,
-                scene=scene,
-            )
+            looks.prepare(self.bundle)
+            return replace(self._unchanged(scene, timings, thing_unchanged=False), crop=crop)
         self._decided_change = scene.change
-        return self._recognize(scene, crop, timings)
+        return self._recognize(looks, scene, crop, timings)
 
     def search(self, image: Image, box: Box | None) -> Observation:
         """Search with one picture, BGR uint8 (h, w, 3), or its part in `box`; remembers nothing."""
@@ -191,68 +199,127 @@ class Recognizer:
         absent_s = self._scene.time - self._thing_seen_at
         return self._scene.has_background and absent_s >= ABSENT_S
 
-    def _collect_crop(self, image: Image, scene: SceneState) -> Crop:
-        """Cut the thing out and add it to the crops of this thing."""
-        self._turn_to(scene.change)
-        crop = make_crop(self.bundle, image, scene.box, scene.alpha)
-        self._crops.append(crop)
-        self._crop_count += 1
-        self._code_images.append(scene.box.cut(image))
-        return crop
+    def _look_on(
+        self, frame: Frame, scene: SceneState, timings: Timings, *, unchanged: bool
+    ) -> Observation:
+        """Go on with the thing that was answered: refine that, then answer the others."""
+        observation = self._unchanged(scene, timings, thing_unchanged=unchanged)
+        if not unchanged:
+            return observation
+        if self._answer is not None:
+            observation = self._refine(self._answer, frame, scene, timings)
+            if self._words is None:
+                self.active |= bool(self._waiting(scene))
+                return observation  # else another thread reads, and there is time
+        waiting = self._waiting(scene)
+        self.active |= bool(waiting)
+        self._look_at(waiting, frame)
+        in_focus = (other for other in waiting if self._looks[other.change].in_focus)
+        other = next(in_focus, None)
+        if other is None:
+            return observation
+        return replace(observation, beside=self._answer_beside(other, scene))
 
-    def _recognize(self, scene: SceneState, crop: Crop, timings: Timings) -> Observation:
-        """Search the catalogue with the crops of a thing at rest, and decide."""
-        start = time.perf_counter()
-        crops = self._sharp_crops()
-        sharpest = max(range(len(crops)), key=lambda number: crops[number].sharpness)
-        images = [crop.image for crop in crops]
-        features = self.bundle.featurizer.raw_views(images, sharpest)
-        vector = _mean(self.bundle.featurizer.vectors(features))
-        timings = replace(timings, embed=elapsed_ms(start))
+    def _look_at(self, things: Iterable[SceneThing], frame: Frame) -> None:
+        """Add this frame to the looks of things that wait for their answer."""
+        for thing in things:
+            looks = self._looks.setdefault(thing.change, Looks())
+            looks.add(self.bundle, frame.image, thing.box, thing.alpha)
 
-        start = time.perf_counter()
-        query = self.bundle.describe(images[sharpest])
-        share = self.foreign_share
-        found = self.bundle.identify(
-            vector, query, CANDIDATES, exact=self._exact, foreign_share=share
+    def _recall(self, known: Known, scene: SceneState, timings: Timings) -> Observation:
+        """Answer again about a thing that leads now and was answered before."""
+        self._decided_change, self._decided_visit = scene.change, scene.visit
+        self._decision, self._reading = known.observation.decision, known.reading
+        observation = replace(known.observation, earlier=Timings(), timings=timings, scene=scene)
+        self._answer, self._words = None if known.is_final else observation, None
+        self.active = True
+        return replace(observation, decision_changed=True, recalled=True, features=None)
+
+    def _answer_beside(self, other: SceneThing, scene: SceneState) -> Beside:
+        """Answer about a thing that does not lead; the words on it are read when it does."""
+        looks = self._looks.pop(other.change)
+        found = search_thing(
+            self.bundle, looks, exact=self._exact, foreign_share=self.foreign_share
         )
-        timings = with_search_time(timings, query, start)
-        calibration = self.bundle.manifest.calibration
-        decision = decide(found, calibration, self._decision)
+        codes = read_thing(self.bundle, looks.images)
+        decision = decide(found.matches, self.bundle.manifest.calibration)
+        if codes.match is not None:
+            decision = Decision(Verdict.MATCH, (codes.match,))
+        answer = Observation(
+            self.bundle,
+            decision,
+            decision_changed=True,
+            crop=found.crop,
+            found=found.matches,
+            timings=found.timings,
+            scene=scene,
+            code=codes.text,
+            unknown_gtin=codes.unknown_gtin,
+            evidence=None if codes.match else self._evidence(found.matches, decision),
+            features=found.features,
+        )
+        is_final = codes.match is not None or not self._wants_text(decision)
+        self._known[other.change] = Known(answer, codes, is_final)
+        return Beside(other, answer)
+
+    def _recognize(
+        self, looks: Looks, scene: SceneState, crop: Crop, timings: Timings
+    ) -> Observation:
+        """Search the catalogue with the looks of the thing that leads, and decide."""
+        found = search_thing(
+            self.bundle, looks, exact=self._exact, foreign_share=self.foreign_share
+        )
+        current = NOTHING if self._is_another(scene) else self._decision
+        decision = decide(found.matches, self.bundle.manifest.calibration, current)
         same_visit = scene.visit == self._decided_visit
         reading = self._reading if same_visit else CodeReading()
         if same_visit and (reading.match or decision.strength < self._decision.strength):
             decision = self._decision  # it was only turned, or lit in another way
         self._decided_visit = scene.visit
-        observation = self._conclude(decision, reading, scene, timings)
-        said = evidence(
-            sum(match.confidence or 0.0 for match in found),
-            sum(match.confidence or 0.0 for match in found if match.sku in self._decision.answer),
-            calibration.foreign_share if share is None else share,
-        )
         observation = replace(
-            observation, crop=crop, found=tuple(found), features=features[-1], evidence=said
+            self._conclude(decision, reading, scene, timings + found.timings),
+            crop=crop,
+            found=found.matches,
+            features=found.features,
+            evidence=self._evidence(found.matches, self._decision),
         )
         self._answer, self._words = None, None
         if self.bundle.may_have_codes or self._wants_text(decision):
             self._answer, self.active = observation, True
+        self._remember(observation, scene)
+        self.active |= bool(self._waiting(scene))
         return observation
+
+    def _evidence(self, found: Sequence[Match], decision: Decision) -> Evidence:
+        """What the items found say about the thing being in the catalogue."""
+        share = self.foreign_share
+        return evidence(
+            sum(match.confidence or 0.0 for match in found),
+            sum(match.confidence or 0.0 for match in found if match.sku in decision.answer),
+            self.bundle.manifest.calibration.foreign_share if share is None else share,
+        )
+
+    def _remember(self, observation: Observation, scene: SceneState) -> None:
+        """Keep the answer about the thing that leads, as long as it lies there."""
+        self._known[scene.change] = Known(observation, self._reading, self._answer is None)
+        if self._answer is None:
+            self._looks.pop(scene.change, None)
 
     def _refine(
         self, answer: Observation, frame: Frame, scene: SceneState, timings: Timings
     ) -> Observation:
         """Read the codes on a thing at rest, else its words; then refine the first answer once."""
         self.active = True
-        self._turn_to(scene.change)
         if self._words is None:
             start = time.perf_counter()
-            self._code_images.append(scene.box.cut(frame.image))
-            codes = read_thing(self.bundle, self._code_images)
+            images = self._looks.setdefault(scene.change, Looks()).images
+            images.append(scene.box.cut(frame.image))
+            codes = read_thing(self.bundle, images)
             if self.bundle.may_have_codes:
                 timings = replace(timings, code=elapsed_ms(start))
             if codes.match is None and self._wants_text(self._decision):
-                sharpest = max(self._code_images, key=sharpness)
                 self._codes = codes
+                sharpest = max(images, key=sharpness)
                 self._words = self._text.start(self.bundle, answer.found, sharpest)
                 self._answer = replace(answer, timings=answer.timings + timings)
                 return self._unchanged(scene, timings)
@@ -273,7 +340,6 @@ class Recognizer:
     ) -> Observation:
         """Refine the first answer by a code, or by words, and look for nothing more."""
         self._answer, self._words, self.active = None, None, False
-        self._code_images.clear()
         if codes.match is None and (self._reading.match is not None or not codes.unknown_gtin):
             codes = self._reading  # of another side of this thing
         decision, found = self._decision, answer.found
@@ -283,20 +349,22 @@ class Recognizer:
             found = words.found[:CANDIDATES]
             decision = decide(found, self.bundle.manifest.calibration, self._decision)
         observation = self._conclude(decision, codes, scene, timings)
-        if not observation.decision_changed:
-            return replace(observation, thing_unchanged=True)
         lines = words.lines if words is not None else ()
-        return replace(
+        refined = replace(
             observation, earlier=answer.timings, crop=answer.crop, found=found, lines=lines
         )
+        self._remember(replace(refined, evidence=answer.evidence), scene)
+        return refined if refined.decision_changed else replace(observation, thing_unchanged=True)
 
-    def _unchanged(self, scene: SceneState, timings: Timings) -> Observation:
+    def _unchanged(
+        self, scene: SceneState, timings: Timings, *, thing_unchanged: bool = True
+    ) -> Observation:
         return Observation(
             self.bundle,
             self._decision,
             decision_changed=False,
             timings=timings,
-            thing_unchanged=True,
+            thing_unchanged=thing_unchanged,
             scene=scene,
         )
 
@@ -304,29 +372,17 @@ class Recognizer:
         some_without_photo = self.bundle.items.some_without_photo
         return self._text.wanted(decision, some_without_photo=some_without_photo)
 
-    def _in_focus(self) -> bool:
-        """Whether there are enough crops, and the newest is not by far the sharpest."""
-        *before, newest = [crop.sharpness for crop in self._crops]
-        if len(before) + 1 < LEAST_CROPS:
-            return False
-        return newest <= FOCUSING * max(before) or self._crop_count >= MOST_CROPS
-
-    def _sharp_crops(self) -> list[Crop]:
-        """The newest crops of this thing, without the blurred ones."""
-        sharpest = max(crop.sharpness for crop in self._crops)
-        return [crop for crop in self._crops if crop.sharpness >= LEAST_SHARPNESS * sharpest]
-
     def _conclude(
         self, decision: Decision, reading: CodeReading, scene: SceneState, timings: Timings
     ) -> Observation:
         """Replace the decision, unless the new one is about the same subject and no new code."""
-        several = scene.things > 1
-        before = self._decision.subject, self._several_things
         new_code = reading not in (self._reading, CodeReading())
-        changed = new_code or (decision.subject, several) != before
+        another = self._is_another(scene)
+        self._shown_change = scene.change
+        changed = new_code or another or decision.subject != self._decision.subject
         self._reading = reading
         if changed:
-            self._decision, self._several_things = decision, several
+            self._decision = decision
         return Observation(
             self.bundle,
             self._decision,
@@ -337,29 +393,33 @@ class Recognizer:
             unknown_gtin=self._reading.unknown_gtin,
         )
 
-    def _forget_thing(self) -> None:
-        self._turn_to(-1)
-        self._answer, self._words = None, None
-        self._decided_change = -1
+    def _is_another(self, scene: SceneState) -> bool:
+        """Whether the thing that was shown last lies there still, and another one leads."""
+        return any(other.change == self._shown_change for other in scene.others)
 
-    def _turn_to(self, change: int) -> None:
-        """Begin to collect crops of another thing, or of another look of it.
+    def _waiting(self, scene: SceneState) -> list[SceneThing]:
+        """The things beside the one that leads that have no answer yet."""
+        return [other for other in scene.others if other.change not in self._known]
+
+    def _forget_things(self) -> None:
+        self._looks.clear()
+        self._known.clear()
+        self._answer, self._words = None, None
+        self._decided_change = self._shown_change = -1
+
+    def _forget_gone(self, scene: SceneState) -> None:
+        """Forget the looks of things that are gone, or that look otherwise now.
 
         The decision stays: what came may be only an arm that goes away again.
         """
-        if change == self._change:
+        if scene.thing_box is None and self._scene.has_background:
             return
-        self._crops.clear()
-        self._crop_count = 0
-        self._code_images.clear()
-        self._change = change
+        here = {scene.change, *(other.change for other in scene.others)}
+        for change in [change for change in self._looks if change not in here]:
+            del self._looks[change]
+        for change in [change for change in self._known if change not in here]:
+            del self._known[change]
 
 
 def _timed(frame: Frame, start: float) -> Timings:
     return Timings(capture=frame.capture_ms, look=elapsed_ms(start))
-
-
-def _mean(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of the vectors (n, d) of several crops of one thing, made (d,) of length 1."""
-    mean = np.mean(vectors, axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)

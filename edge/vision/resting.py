@@ -18,7 +18,8 @@ LEAST_SEEN = 0.6  # of a thing's pixels look as before: it is there
 SAME = 0.975  # of a thing's pixels look as before: it is as it was
 LEAST_GONE = 0.5  # of a thing's pixels are the background's: it is gone
 COVERED = 0.5  # of a thing's pixels; what lies on so many has taken its place
-SECOND_THING = 0.15  # of the largest thing's area; a smaller patch is not counted
+SECOND_THING = 0.15  # of the largest thing's area; a smaller one does not lead
+LEAST_BESIDE = 0.05  # of the largest thing's area; a smaller patch is no thing beside it
 TOGETHER_S = 0.5  # things that come to rest within so long came together
 EDGE = np.ones((5, 5), np.uint8)  # pixels about a thing that belong to its blurred edge
 

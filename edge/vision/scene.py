@@ -7,6 +7,7 @@ pictures without a common background.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,25 @@ class Activity(StrEnum):
     REST = "rest"
 
 
+@dataclass(frozen=True, eq=False)
+class SceneThing:
+    """A thing at rest.
+
+    Attributes:
+        box: The square of the frame to search, with a margin around the thing.
+        thing_box: The thing's bounding box, without margin.
+        change: The number of its look, as in `SceneState`.
+        visit: The number of its visit, as in `SceneState`.
+        alpha: How much of each pixel of `box` belongs to the thing, as in `SceneState`.
+    """
+
+    box: Box
+    thing_box: Box
+    change: int
+    visit: int
+    alpha: NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class SceneState:
     """What the scene knows after one frame.
@@ -58,6 +78,7 @@ class SceneState:
             thing may have been turned, or lit in another way.
         alpha: How much of each pixel of `box` belongs to the thing, float32 (h, w) from 0 to 1
             at the working scale; None where it is not known.
+        others: The other things at rest, the newest first.
     """
 
     activity: Activity
@@ -69,6 +90,7 @@ class SceneState:
     change: int = 0
     visit: int = 0
     alpha: NDArray[np.float32] | None = None
+    others: tuple[SceneThing, ...] = ()
 
 
 class Scene(ABC):
@@ -114,6 +136,11 @@ class Scene(ABC):
     def has_background(self) -> bool:
         """Whether the scene compares its frames with a background."""
         return self.learns_background and not self.camera_moves
+
+    @property
+    def due_s(self) -> float:
+        """In how many seconds of the scene's clock a thing may be at rest; infinite if in none."""
+        return math.inf
 
     @abstractmethod
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:

@@ -173,7 +173,7 @@ class Api:
         outline = self._appliance.picture.outline
         if outline is None:
             return {}
-        box = (outline.left, outline.top, outline.width, outline.height)
+        box = vars(outline.place).values()
         stage = "looking" if outline.is_looking else "known"
         return {"X-Thing": " ".join([*(f"{share:.4f}" for share in box), stage])}
 

@@ -10,7 +10,8 @@ from dataclasses import asdict
 
 from catalog.bundles.items import Item, Photo
 from catalog.core.errors import VisualSearchError
-from edge.sighting import Candidate, Sighting
+from catalog.recognition.decision import Verdict
+from edge.sighting import Candidate, Sighting, ThingBeside
 from edge.web.interfaces import ServedAppliance, ServedCatalogue
 from sync.outbox.clock import timestamp
 
@@ -79,7 +80,7 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
         "seen_until": timestamp(sighting.seen_until),
         "verdict": sighting.verdict.claim,
         "matches": [_match_document(match, sighting.bundle, root) for match in sighting.matches],
-        "things": sighting.things,
+        "things": _things(sighting, root),
         "code": sighting.code or None,
         "unknown_gtin": sighting.unknown_gtin or None,
         "look": f"{root}/api/sightings/{sighting.id}/look.jpg" if sighting.crop_jpeg else None,
@@ -100,6 +101,27 @@ def sighting_document(sighting: Sighting, root: str) -> Document:
     }
 
 
+def _things(sighting: Sighting, root: str) -> list[Document]:
+    """Every thing that lies there: the one that the sighting is about first."""
+    if sighting.verdict is Verdict.NOTHING:
+        return []
+    about = ThingBeside(
+        sighting.place, sighting.id, sighting.verdict, sighting.matches, sighting.guesses
+    )
+    return [_thing(thing, sighting.bundle, root) for thing in (about, *sighting.others)]
+
+
+def _thing(thing: ThingBeside, bundle: str, root: str) -> Document:
+    guesses = [_match_document(guess, bundle, root) for guess in thing.guesses]
+    document: Document = {
+        "sighting": thing.sighting or None,
+        "box": asdict(thing.place) if thing.place is not None else None,
+        "verdict": thing.verdict.claim if thing.verdict is not None else None,
+        "matches": [_match_document(match, bundle, root) for match in thing.matches],
+    }
+    return document | ({"guesses": guesses} if guesses else {})
+
+
 def state_document(appliance: ServedAppliance, page: str, root: str) -> Document:
     """What the page shows now: the newest sighting and how the camera is.
 
@@ -108,7 +130,7 @@ def state_document(appliance: ServedAppliance, page: str, root: str) -> Document
     """
     version = appliance.latest.version
     camera = appliance.camera()
-    newest = appliance.latest.newest()
+    newest = appliance.latest.leading()
     return {
         "version": version,
         "camera": {

@@ -59,7 +59,7 @@ def _matches(appliance: ServedAppliance) -> list[Document]:
 
     All four are blanks while the camera is offline.
     """
-    newest = appliance.latest.newest()
+    newest = appliance.latest.leading()
     found: list[Document] = []
     if newest is not None and appliance.camera().state == "online":
         found = [

@@ -22,7 +22,7 @@ def add_plain(app: Flask, appliance: ServedAppliance) -> None:
     def plain() -> str:
         text = request.args.get("turn", "")
         turn = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
-        newest, root = appliance.latest.newest(), request.script_root
+        newest, root = appliance.latest.leading(), request.script_root
         return render_template(
             "plain.html",
             after=RENEWED_SECONDS,

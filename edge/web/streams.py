@@ -110,7 +110,7 @@ def event_parts(
             yield _event("state", state_document(appliance, page, root))
         elif time.monotonic() >= next_beat:
             next_beat = time.monotonic() + HEARTBEAT_SECONDS
-            newest = appliance.latest.newest()
+            newest = appliance.latest.leading()
             yield _event(
                 "heartbeat",
                 {

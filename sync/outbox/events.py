@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 Kind = Literal["sighting", "status", "heartbeat", "features", "message"]
 
 VERSION = 1
-SCHEMA_VERSION = "1.1"  # the second number grows with each new field
+SCHEMA_VERSION = "1.2"  # the second number grows with each new field
 MAX_BYTES = 5000  # of a document, with its position in the stream; IoT Core bills by 5 KB
+MOST_THINGS = 9  # that lie before a camera
 LONGEST_TEXT = 500  # characters of the words on a thing
 MAX_FEATURES_BYTES = 40_000  # 2,048 numbers need about 20,000
 MAX_THUMBNAIL_BYTES = 3000  # of JPEG; a third more as base64
@@ -71,6 +72,25 @@ class Timings(_Part):
     show: float = 0.0
 
 
+class Place(_Part):
+    """Where a thing lies in the frame, as shares of the frame's width and height."""
+
+    left: float = Field(ge=0, le=1)
+    top: float = Field(ge=0, le=1)
+    width: float = Field(ge=0, le=1)
+    height: float = Field(ge=0, le=1)
+
+
+class Thing(_Part):
+    """A thing that lies before the camera."""
+
+    box: Place | None = Field(default=None, description="missing where that is not known")
+    verdict: Literal["match", "one_of", "unknown"] | None = Field(
+        default=None, description="missing as long as it is looked at"
+    )
+    sku: str | None = Field(default=None, description="of the item that it is said to be")
+
+
 class Sighting(_Part):
     """A changed verdict; `item` is the best one, `others` come next.
 
@@ -86,7 +106,11 @@ class Sighting(_Part):
         max_length=3,
         description="what an unknown thing perhaps is, best first; missing where there are none",
     )
-    things: int = Field(default=1, ge=0, description="that lie there; the last to come is meant")
+    things: tuple[Thing, ...] = Field(
+        default=(),
+        max_length=MOST_THINGS,
+        description="that lie there; the event is about the first",
+    )
     code: str | None = Field(default=None, max_length=200, description="that named the item")
     unknown_gtin: str | None = Field(
         default=None, max_length=14, description="that was read, and that no item has"
@@ -261,7 +285,10 @@ def _shorter(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield _cut(body, max_length) | ({"thumbnail": thumbnail} if thumbnail else {})
     for max_length in (400, 200, 100):
         yield _cut(body, max_length)
-    yield _cut({key: body[key] for key in body if key not in ("others", "guesses", "details")}, 100)
+    yield _cut(
+        {key: body[key] for key in body if key not in ("others", "guesses", "things", "details")},
+        100,
+    )
 
 
 def _cut(value: Any, max_length: int) -> Any:

@@ -1,6 +1,7 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
 import { icon, isKiosk, isOwnScreen, make, text } from "./dom.js";
+import { trayView } from "./tray.js";
 import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
@@ -12,15 +13,14 @@ export function sightingView(sighting, open, name) {
   const view = verdictView(sighting, open, name);
   if (sighting?.unknown_gtin && sighting.verdict !== "nothing")
     view.append(make("p", "also", say("Read {code}, not in this catalogue.", { code: sighting.unknown_gtin })));
-  if (sighting?.things > 1 && sighting.verdict !== "nothing")
-    view.append(make("p", "also", say("There is more than one thing; this is about the one that came last.")));
+  if (sighting?.things.length > 1) view.append(trayView(sighting, open));
   return view;
 }
 
 function verdictView(sighting, open, name) {
   switch (sighting?.verdict) {
     case "match":
-      return matchView(sighting.matches, open, sighting.code);
+      return matchView(sighting, open);
     case "one_of":
       return choiceView(choiceWords(sighting.matches), sighting.matches.slice(0, NEXT_BEST), open);
     case "unknown":
@@ -35,11 +35,11 @@ function verdictView(sighting, open, name) {
   }
 }
 
-function matchView(matches, open, code) {
+function matchView({ matches, code, things }, open) {
   const [best, ...others] = matches;
   const confidence = code ? say("Read from its code") : confidenceWords(best);
   const view = make("article", "match", make("p", "sure", confidence), thing(best, open));
-  if (others.length) {
+  if (others.length && things.length < 2) {
     const next = make("section", "others", make("h3", "also", say("Not it? Perhaps one of these")));
     const list = itemRows(others.slice(0, NEXT_BEST), open);
     list.classList.add("next");

@@ -7,6 +7,8 @@ import { capitalized, say, sayParts, spokenVerdict } from "./words.js";
 // Loaded when it is needed; without the device nothing can be told.
 const telling = (act) => import("./visitor.js").then(act, () => {});
 
+const thingKey = ({ sighting, verdict, matches }) => [sighting, verdict, matches[0]?.sku].join();
+
 export class LiveAnswer {
   #panel;
   #open;
@@ -61,7 +63,8 @@ export class LiveAnswer {
   // Show the answer, where it is another one than the panel has.
   show() {
     const { situation } = this;
-    const key = [situation, situation === "seen" ? this.sighting.id : "", this.#state?.waiting].join(" ");
+    const seen = situation === "seen" ? [this.sighting.id, ...this.sighting.things.map(thingKey)] : [];
+    const key = [situation, this.#state?.waiting, ...seen].join(" ");
     if (key === this.#shown) return;
     this.#shown = key;
     const sighting = situation === "seen" ? this.sighting : null;

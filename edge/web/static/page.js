@@ -9,6 +9,7 @@ import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
 import { fetchStatus } from "./search.js";
+import { thingName } from "./tray.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
 import { STAGES, catalogueName, clock, localSighting, say } from "./words.js";
@@ -153,6 +154,7 @@ const link = new SharedLink({
     clockDifference = Date.now() - Date.parse(next.now);
     if (reloadForUpdate(next.page)) return;
     live.update(next);
+    picture.mark((next.sighting?.things ?? []).map((thing) => ({ ...thing, name: thingName(thing) })));
     showCamera(next.camera);
     showStatus();
     showHint();

@@ -105,8 +105,12 @@ export function localItem(item) {
 }
 
 export function localSighting(sighting) {
-  const local = { ...sighting, matches: sighting.matches.map(localItem) };
-  if (sighting.guesses) local.guesses = sighting.guesses.map(localItem);
+  return { ...localThing(sighting), things: sighting.things.map(localThing) };
+}
+
+function localThing(thing) {
+  const local = { ...thing, matches: thing.matches.map(localItem) };
+  if (thing.guesses) local.guesses = thing.guesses.map(localItem);
   return local;
 }
 

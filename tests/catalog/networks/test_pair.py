@@ -59,17 +59,6 @@ def test_other_weights_change_the_vectors_without_running_the_networks(
     assert Featurizer(edges, grid).network_id != even.network_id
 
 
-def test_of_several_views_the_second_network_sees_the_sharpest_alone(
-    grid: Network, edges: Network
-) -> None:
-    views = [draw_thing(number) for number in range(3)]
-    both = Featurizer(grid, edges)
-    seen = both.raw_views(views, 1)
-    assert np.abs(seen[:, :48] - both.raw(views)[:, :48]).max() < 1e-6
-    assert np.abs(seen[:, 48:] - both.raw(views[1:2])[:, 48:]).max() < 1e-6
-    assert (Featurizer(grid).raw_views(views, 1) == Featurizer(grid).raw(views)).all()
-
-
 def test_a_folder_of_two_is_opened_as_it_was_written(
     grid: Network, edges: Network, tmp_path: Path
 ) -> None:

@@ -216,7 +216,7 @@ def test_a_named_bundle_is_validated_once(
 def test_without_a_camera_too_a_version_that_left_the_shelf_is_removed(
     device: Appliance, shelf: Shelf, camera: HeldThing
 ) -> None:
-    until(lambda: device.latest.newest() is not None)
+    until(lambda: device.latest.leading() is not None)
     camera.unplugged.set()
     until(lambda: device.camera().state == "offline")
     first = device.catalogue.id

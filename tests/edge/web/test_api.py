@@ -174,7 +174,14 @@ def test_latest_shows_the_newest_sighting(web: Web) -> None:
             },
             state["sighting"]["matches"][1],
         ],
-        "things": 1,
+        "things": [
+            {
+                "sighting": pushed.id,
+                "box": None,
+                "verdict": "match",
+                "matches": state["sighting"]["matches"],
+            }
+        ],
         "code": None,
         "unknown_gtin": None,
         "look": f"/api/sightings/{pushed.id}/look.jpg",

@@ -18,6 +18,7 @@ from playwright.sync_api import (
 
 from catalog.recognition.decision import Verdict
 from edge.live import Outline
+from edge.sighting import Place, ThingBeside
 from tests.support.browsing import (
     CHROMIUM,
     KIOSK,
@@ -223,7 +224,7 @@ def test_best_match_opens(page: Page, device: StandInDevice) -> None:
 def test_looking_is_seen(page: Page, device: StandInDevice) -> None:
     """While the thing is looked at, the page says so, with corners around it in the picture."""
     expect(page.locator("#picture")).to_be_visible()
-    device.picture.outline = Outline(0.3, 0.2, 0.4, 0.5, is_looking=True)
+    device.picture.outline = Outline(Place(0.3, 0.2, 0.4, 0.5), is_looking=True)
     expect(page.locator("#looking")).to_be_visible()
     expect(page.locator(".sentence")).to_contain_text("Looking…")
     expect(page.locator("#answer")).to_have_class(re.compile("is-looking"))
@@ -235,3 +236,21 @@ def test_looking_is_seen(page: Page, device: StandInDevice) -> None:
     page.wait_for_function(OUTLINED)
     device.picture.outline = None
     page.wait_for_function(f"() => !({OUTLINED})()")
+
+
+def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice) -> None:
+    """Equal ones are counted; what is not known, or still looked at, is said."""
+    leading = device.show(Verdict.MATCH, [(CUP, 0.91), (WRENCH, 0.4)])
+    expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+    expect(page.locator(".tray")).to_have_count(0)
+    place = Place(0.1, 0.1, 0.2, 0.3)
+    cup, gear = (device.sighting(Verdict.MATCH, [(thing, 0.9)]) for thing in (CUP, GEAR))
+    others = [ThingBeside(place, known.id, known.verdict, known.matches) for known in (cup, gear)]
+    others.append(ThingBeside(place, "unknown", Verdict.UNKNOWN))
+    device.latest.lead(replace(leading, others=(*others, ThingBeside(place))))
+    names = page.locator(".tray .name")
+    expect(names).to_have_text([re.compile("^2 . Blue stoneware cup$"), re.compile("Spur gear")])
+    expect(page.locator(".tray")).to_contain_text("Not known: 1")
+    expect(page.locator(".tray")).to_contain_text("Looking…")
+    device.latest.lead(replace(leading, others=tuple(others[1:2])))
+    expect(names).to_have_text([re.compile("Spur gear")])
