@@ -1,7 +1,6 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
 import { icon, isKiosk, isOwnScreen, make, text } from "./dom.js";
-import { trayView } from "./tray.js";
 import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
@@ -13,7 +12,6 @@ export function sightingView(sighting, open, name) {
   const view = verdictView(sighting, open, name);
   if (sighting?.unknown_gtin && sighting.verdict !== "nothing")
     view.append(make("p", "also", say("Read {code}, not in this catalogue.", { code: sighting.unknown_gtin })));
-  if (sighting?.things.length > 1) view.append(trayView(sighting, open));
   return view;
 }
 

@@ -12,6 +12,7 @@ const thingKey = ({ sighting, verdict, matches }) => [sighting, verdict, matches
 export class LiveAnswer {
   #panel;
   #open;
+  #draw;
   #askForName;
   #onShow;
   #state = null;
@@ -22,9 +23,10 @@ export class LiveAnswer {
 
   // open(item) and askForName() are a visitor's wishes. onShow(situation, sighting or null) is called
   // when another answer is shown.
-  constructor({ panel, open, askForName, onShow }) {
+  constructor({ panel, draw, open, askForName, onShow }) {
     this.#panel = panel;
     this.#open = open;
+    this.#draw = draw;
     this.#askForName = askForName;
     this.#onShow = onShow;
   }
@@ -68,9 +70,14 @@ export class LiveAnswer {
     if (key === this.#shown) return;
     this.#shown = key;
     const sighting = situation === "seen" ? this.sighting : null;
+    this.#draw(null);
     const [view, spoken] = this.#view(situation, sighting);
-    this.#panel.show(view);
+    this.#panel.show(view, sighting?.things.length > 1 && this.#list(sighting, view));
     this.#onShow(situation, sighting, spoken);
+  }
+
+  #list(sighting, view) {
+    return import("./tray.js").then((tray) => tray.list(sighting, view, this.#open, this.#draw), () => {});
   }
 
   // Something else is in the panel now.

@@ -9,7 +9,6 @@ import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
 import { fetchStatus } from "./search.js";
-import { thingName } from "./tray.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
 import { STAGES, catalogueName, clock, localSighting, say } from "./words.js";
@@ -37,6 +36,7 @@ const visit = new Visit({
 });
 const live = new LiveAnswer({
   panel,
+  draw: (more) => picture.add(more),
   open: visit.open,
   askForName,
   onShow(situation, sighting, spoken) {
@@ -154,7 +154,6 @@ const link = new SharedLink({
     clockDifference = Date.now() - Date.parse(next.now);
     if (reloadForUpdate(next.page)) return;
     live.update(next);
-    picture.mark((next.sighting?.things ?? []).map((thing) => ({ ...thing, name: thingName(thing) })));
     showCamera(next.camera);
     showStatus();
     showHint();

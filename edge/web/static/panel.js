@@ -15,9 +15,10 @@ export class Panel {
     document.fonts?.addEventListener("loadingdone", () => this.#fit());
   }
 
-  // A view's pictures are loaded first, so that nothing jumps.
-  async show(view) {
+  // A view is made ready, and its pictures are loaded first, so that nothing jumps.
+  async show(view, ready = null) {
     const turn = ++this.#turn;
+    if (ready) await ready;
     const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
     await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
     if (turn !== this.#turn) return;

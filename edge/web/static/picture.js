@@ -26,7 +26,7 @@ export class LivePicture {
   #caution = 0; // the first pictures find the link's width quickly
   #quickSince = 0;
   #colour;
-  #things = [];
+  #drawMore = null;
 
   // onLive(boolean) is called with whether the canvas shows what the camera sees now.
   // onSize(width, height) is called when the camera's picture has other proportions.
@@ -40,9 +40,9 @@ export class LivePicture {
     this.onThing = onThing;
   }
 
-  // Things at rest, each with its `box` and `name`; drawn where there are several.
-  mark(things) {
-    this.#things = things.length > 1 ? things.filter(({ box }) => box) : [];
+  // drawMore(context, colour) draws over each picture; null for nothing.
+  add(drawMore) {
+    this.#drawMore = drawMore;
   }
 
   start() {
@@ -144,7 +144,7 @@ export class LivePicture {
       this.#canvas.height = height;
     }
     this.#context.drawImage(bitmap, 0, 0);
-    for (const { box, name } of this.#things) drawThing(this.#context, box, name, this.#colour);
+    this.#drawMore?.(this.#context, this.#colour);
     if (thing) drawOutline(this.#context, thing, this.#colour);
     this.#lastPicture = performance.now();
     this.onLive(true);
@@ -187,33 +187,4 @@ function drawOutline(context, { box }, colour) {
     context.strokeStyle = tone;
     context.stroke();
   }
-}
-
-// A thin frame around a thing, with its name below.
-function drawThing(context, box, name, colour) {
-  const { width, height } = context.canvas;
-  const unit = width / 100;
-  const [left, top] = [box.left * width, box.top * height];
-  const [across, down] = [box.width * width, box.height * height];
-  context.lineWidth = 0.4 * unit;
-  context.strokeStyle = colour;
-  context.strokeRect(left, top, across, down);
-  context.font = `600 ${3 * unit}px system-ui, sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "bottom";
-  const words = shortened(context, name, Math.max(across, 18 * unit));
-  const label = context.measureText(words).width + 2 * unit;
-  const middle = Math.min(Math.max(left + across / 2, label / 2), width - label / 2);
-  const bottom = Math.min(top + down + 4.4 * unit, height);
-  context.fillStyle = "#fffd";
-  context.fillRect(middle - label / 2, bottom - 4.2 * unit, label, 4.2 * unit);
-  context.fillStyle = "#111";
-  context.fillText(words, middle, bottom - 0.6 * unit);
-}
-
-function shortened(context, name, room) {
-  if (context.measureText(name).width <= room) return name;
-  let words = name;
-  while (words.length > 1 && context.measureText(`${words}…`).width > room) words = words.slice(0, -1);
-  return `${words.trimEnd()}…`;
 }

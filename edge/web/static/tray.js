@@ -1,18 +1,33 @@
-// Everything that lies before the camera, where that is more than one thing.
+// Everything that lies before the camera, where that is more than one thing. Loaded when it is.
 
 import { itemRows } from "./answer.js";
 import { make, text } from "./dom.js";
 import { say } from "./words.js";
 
+const sheet = make("link");
+sheet.rel = "stylesheet";
+sheet.href = new URL("tray.css", import.meta.url).href;
+const styled = new Promise((done) => {
+  sheet.onload = sheet.onerror = done;
+});
+document.head.append(sheet);
+
+// Add the list of a sighting's things to its view, and draw their names over the live picture.
+export async function list(sighting, view, open, draw) {
+  draw(drawThings(sighting.things));
+  await styled;
+  view.append(trayView(sighting, open));
+}
+
 // What a thing is called on the live picture.
-export function thingName({ verdict, matches, guesses }) {
+function thingName({ verdict, matches, guesses }) {
   if (!verdict) return "…";
   if (matches.length) return matches[0].title;
   return guesses ? `${guesses[0].title}?` : "?";
 }
 
 // A row for each item that lies beside the one of the sighting, or twice; then those without a name.
-export function trayView({ verdict, things }, open) {
+function trayView({ verdict, things }, open) {
   const counted = new Map();
   for (const { matches } of things) {
     if (!matches.length) continue;
@@ -25,11 +40,46 @@ export function trayView({ verdict, things }, open) {
   const rows = itemRows(listed.map(({ item }) => item), open);
   listed.forEach(({ count }, place) => {
     const name = rows.children[place].querySelector(".name");
-    if (count > 1) name.prepend(text("b", "count", say("{count} ×", { count })), " ");
+    if (count > 1) name.prepend(text("b", "count", `${count} ×`), " ");
   });
   if (listed.length) view.append(rows);
   const unknown = things.filter((thing) => thing.verdict && !thing.matches.length).length;
   if (unknown) view.append(make("p", "also", say("Not known: {count}", { count: unknown })));
   if (things.some((thing) => !thing.verdict)) view.append(make("p", "also", say("Looking…")));
   return view;
+}
+
+// A function that draws the names of things at rest over a picture.
+function drawThings(things) {
+  const placed = things.filter(({ box }) => box);
+  return (context, colour) => placed.forEach((thing) => drawThing(context, thing.box, thingName(thing), colour));
+}
+
+// A thin frame around a thing, with its name below.
+function drawThing(context, box, name, colour) {
+  const { width, height } = context.canvas;
+  const unit = width / 100;
+  const [left, top] = [box.left * width, box.top * height];
+  const [across, down] = [box.width * width, box.height * height];
+  context.lineWidth = 0.4 * unit;
+  context.strokeStyle = colour;
+  context.strokeRect(left, top, across, down);
+  context.font = `600 ${3 * unit}px system-ui, sans-serif`;
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  const words = shortened(context, name, Math.max(across, 18 * unit));
+  const label = context.measureText(words).width + 2 * unit;
+  const middle = Math.min(Math.max(left + across / 2, label / 2), width - label / 2);
+  const bottom = Math.min(top + down + 4.4 * unit, height);
+  context.fillStyle = "#fffd";
+  context.fillRect(middle - label / 2, bottom - 4.2 * unit, label, 4.2 * unit);
+  context.fillStyle = "#111";
+  context.fillText(words, middle, bottom - 0.6 * unit);
+}
+
+function shortened(context, name, room) {
+  if (context.measureText(name).width <= room) return name;
+  let words = name;
+  while (words.length > 1 && context.measureText(`${words}…`).width > room) words = words.slice(0, -1);
+  return `${words.trimEnd()}…`;
 }
