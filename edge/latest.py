@@ -45,7 +45,8 @@ class Latest:
     def lead(self, sighting: Sighting) -> None:
         """Let a sighting that was published before lead, with what has changed of it."""
         with self._changed:
-            self._replace(sighting)
+            if not self._replace(sighting):
+                self._sightings.append(sighting)  # it had been the oldest of too many
             self._leading = sighting
             self._version += 1
             self._changed.notify_all()
@@ -94,7 +95,10 @@ class Latest:
             self._changed.wait_for(lambda: self._version > after, timeout)
             return self._version
 
-    def _replace(self, sighting: Sighting) -> None:
+    def _replace(self, sighting: Sighting) -> bool:
+        """Put a newer form of a sighting in its place; whether it is still held."""
         for place, known in enumerate(self._sightings):
             if known.id == sighting.id:
                 self._sightings[place] = sighting
+                return True
+        return False

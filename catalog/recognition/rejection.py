@@ -41,21 +41,22 @@ def rejection_threshold(
         model: Its model.
         items: How many items it has.
         false_accept_rate: Share of the drawn distractors that may be named; of photos of things
-            and of held-out items, five times that share. Above `FALSE_ACCEPT_RATE`, neither the
-            cost nor the bounds count.
+            and of held-out items, five times that share. Above `FALSE_ACCEPT_RATE`, things are
+            named from a lower confidence, if at all another, whatever it costs.
         prior_items: As many items the usual threshold is worth.
         bounds: The least and the highest threshold that held-out items may lead to.
     """
     likely = false_accept_rate * LIKELY_RATE
-    limit = _limit([query for query in queries if query.kind == HELD_OUT], model, likely)
-    if false_accept_rate > FALSE_ACCEPT_RATE:
-        thresholds = [limit or 0.0]
-    elif limit is None:
-        thresholds = [REJECTION_THRESHOLD]
-    else:
+    held_out = [query for query in queries if query.kind == HELD_OUT]
+    limit = _limit(held_out, model, min(likely, FALSE_ACCEPT_RATE * LIKELY_RATE))
+    usual = REJECTION_THRESHOLD
+    if limit is not None:
         own = items / (items + prior_items)
         odds = own * _log_odds(limit) + (1 - own) * _log_odds(REJECTION_THRESHOLD)
-        thresholds = [min(max(1 / (1 + exp(-odds)), bounds[0]), bounds[1])]
+        usual = min(max(1 / (1 + exp(-odds)), bounds[0]), bounds[1])
+    if false_accept_rate > FALSE_ACCEPT_RATE:
+        usual = min(usual, _limit(held_out, model, likely) or 0.0)
+    thresholds = [usual]
     distractors = [query for query in queries if query.kind == DISTRACTOR]
     for group in {query.group for query in distractors}:
         rate = likely if group else false_accept_rate

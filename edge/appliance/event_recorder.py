@@ -261,7 +261,7 @@ def _thing(thing: ThingBeside) -> events.Thing:
         {
             "box": box,
             "verdict": thing.verdict.claim if thing.verdict is not None else None,
-            "sku": thing.matches[0].item.sku if thing.matches else None,
+            "sku": thing.matches[0].item.sku if thing.verdict is Verdict.MATCH else None,
         }
     )
 

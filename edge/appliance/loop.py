@@ -284,17 +284,18 @@ class RecognitionLoop:
         place, others = tray.around(change)
         leading, recalled = self.latest.leading(), tray.sighting(change)
         if observation.decision_changed and observation.recalled and recalled is not None:
-            leading = replace(recalled, others=others, seen_until=frame.at)
+            leading = replace(recalled, place=place, others=others, seen_until=frame.at)
             self.latest.lead(leading)
         elif observation.decision_changed or leading is None:
             leading = self.publish(observation, frame.at, place, others, tray.features(change))
             _log(observation.decision)
-        elif observation.thing_unchanged and leading.others != others:
-            leading = replace(leading, others=others, seen_until=frame.at)
+        elif observation.thing_unchanged and (leading.place, leading.others) != (place, others):
+            leading = replace(leading, place=place, others=others, seen_until=frame.at)
             self.latest.lead(leading)
         else:
             self.latest.extend(frame.at)
-        if observation.thing_unchanged or observation.features is not None:
+        is_answer = observation.decision_changed or observation.features is not None
+        if observation.thing_unchanged or is_answer:
             tray.add(change, leading)
 
 

@@ -33,7 +33,8 @@ class Tray:
         if scene is not None and scene.thing_box is not None:
             self._places[scene.change] = place_of(scene.thing_box, size)
             for other in scene.others:
-                self._places[other.change] = place_of(other.thing_box, size)
+                if other.is_clear or other.change in self._sightings:
+                    self._places[other.change] = place_of(other.thing_box, size)
         for change in {*self._sightings, *self._features} - self._places.keys():
             self._sightings.pop(change, None)
             self._features.pop(change, None)

@@ -54,7 +54,8 @@ from edge.vision.scene import (
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
 SAME_BOX = 0.8  # least overlap of a resting thing's boxes
 SAME_PLACE = 0.5  # the same, for a thing that is turned in its place
-MOST_THINGS = 8  # that are remembered
+MOST_THINGS = 8  # that are answered
+MOST_REMEMBERED = 30  # more than fit on a counter, so that none is found anew all the time
 FIRST_FRAMES = 3  # steady ones from which the background is first learned
 RELEARN_S = 10.0  # after so long at rest, a wholly different scene becomes the background
 FOLLOW_S = 1.0  # how often the background follows the light while nothing changes
@@ -97,8 +98,9 @@ class FixedScene(Scene):
 
     @property
     def due_s(self) -> float:
-        """In how many seconds the next close look is due, though nothing moves."""
-        return max(self._due - self.time, 0.0) if self._state is not None else math.inf
+        """In how many seconds something may be at rest for long enough; infinite if in none."""
+        waits = self._state is not None and not self.camera_moves and self._due > self.time
+        return self._due - self.time if waits else math.inf
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), as the background."""
@@ -241,7 +243,7 @@ class FixedScene(Scene):
             since = min(same, default=arrival.since)
             settled = RestingThing(arrival.thing, now, since, arrival.change, arrival.visit)
             self._resting = [known for known in self._resting if known not in before]
-            self._resting = [*self._resting, settled][-MOST_THINGS:]
+            self._resting = [*self._resting, settled][-MOST_REMEMBERED:]
         self._arrivals = [arrival for arrival in self._arrivals if arrival.due > self.time]
 
     def _described(self, image: Image, *, empty: bool, steady: bool) -> SceneState:
@@ -256,14 +258,15 @@ class FixedScene(Scene):
         areas = [other.thing.area for other in self._resting]
         areas += [other.thing.area for other in coming]
         least = LEAST_BESIDE * max(areas)
-        others = [
-            other
-            for other in sorted(self._resting, key=lambda other: -other.since)
-            if other is not known and other.thing.area >= least
-        ]
+        newest_first = sorted(self._resting, key=lambda other: -other.since)
+        others = [other for other in newest_first if other is not known][: MOST_THINGS - 1]
         lying: list[Arrival | RestingThing] = [known, *others]
         self._places = [(other.thing, self._place(other, image)) for other in lying]
-        place, *beside = [found for _, found in self._places]
+        place, *found = [there for _, there in self._places]
+        beside = [
+            replace(there, is_clear=other.hidden_since is None and other.thing.area >= least)
+            for other, there in zip(others, found, strict=True)
+        ]
         return SceneState(
             Activity.MOVING if coming else Activity.REST,
             empty=False,

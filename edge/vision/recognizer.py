@@ -228,7 +228,8 @@ class Recognizer:
 
     def _recall(self, known: Known, scene: SceneState, timings: Timings) -> Observation:
         """Answer again about a thing that leads now and was answered before."""
-        self._decided_change, self._decided_visit = scene.change, scene.visit
+        self._decided_change = self._shown_change = scene.change
+        self._decided_visit = scene.visit
         self._decision, self._reading = known.observation.decision, known.reading
         observation = replace(known.observation, earlier=Timings(), timings=timings, scene=scene)
         self._answer, self._words = None if known.is_final else observation, None
@@ -398,8 +399,9 @@ class Recognizer:
         return any(other.change == self._shown_change for other in scene.others)
 
     def _waiting(self, scene: SceneState) -> list[SceneThing]:
-        """The things beside the one that leads that have no answer yet."""
-        return [other for other in scene.others if other.change not in self._known]
+        """The things beside the one that leads that can be answered, and are not yet."""
+        clear = (other for other in scene.others if other.is_clear)
+        return [other for other in clear if other.change not in self._known]
 
     def _forget_things(self) -> None:
         self._looks.clear()

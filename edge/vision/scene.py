@@ -51,6 +51,7 @@ class SceneThing:
         change: The number of its look, as in `SceneState`.
         visit: The number of its visit, as in `SceneState`.
         alpha: How much of each pixel of `box` belongs to the thing, as in `SceneState`.
+        is_clear: Whether nothing hides it, and it is not tiny beside another thing.
     """
 
     box: Box
@@ -58,6 +59,7 @@ class SceneThing:
     change: int
     visit: int
     alpha: NDArray[np.float32]
+    is_clear: bool = True
 
 
 @dataclass(frozen=True)

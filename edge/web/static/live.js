@@ -72,12 +72,13 @@ export class LiveAnswer {
     const sighting = situation === "seen" ? this.sighting : null;
     this.#draw(null);
     const [view, spoken] = this.#view(situation, sighting);
-    this.#panel.show(view, sighting?.things.length > 1 && this.#list(sighting, view));
+    this.#panel.show(view, sighting?.things.length > 1 && this.#list(sighting, view, key));
     this.#onShow(situation, sighting, spoken);
   }
 
-  #list(sighting, view) {
-    return import("./tray.js").then((tray) => tray.list(sighting, view, this.#open, this.#draw), () => {});
+  #list(sighting, view, key) {
+    const add = (tray) => key === this.#shown && tray.list(sighting, view, this.#open, this.#draw);
+    return import("./tray.js").then(add, () => {});
   }
 
   // Something else is in the panel now.

@@ -23,6 +23,7 @@ const visit = new Visit({
   askForName,
   onShow(spoken, sighting) {
     address.show(false);
+    picture.add(null);
     showLook(sighting);
     if (sighting) showTimings(sighting);
     speak(spoken);

@@ -22,15 +22,15 @@ export async function list(sighting, view, open, draw) {
 // What a thing is called on the live picture.
 function thingName({ verdict, matches, guesses }) {
   if (!verdict) return "…";
-  if (matches.length) return matches[0].title;
-  return guesses ? `${guesses[0].title}?` : "?";
+  if (verdict === "match") return matches[0].title;
+  return `${(matches[0] ?? guesses?.[0])?.title ?? ""}?`;
 }
 
 // A row for each item that lies beside the one of the sighting, or twice; then those without a name.
 function trayView({ verdict, things }, open) {
   const counted = new Map();
-  for (const { matches } of things) {
-    if (!matches.length) continue;
+  for (const { verdict: own, matches } of things) {
+    if (own !== "match") continue;
     const known = counted.get(matches[0].sku);
     counted.set(matches[0].sku, { item: matches[0], count: (known?.count ?? 0) + 1 });
   }
@@ -43,7 +43,7 @@ function trayView({ verdict, things }, open) {
     if (count > 1) name.prepend(text("b", "count", `${count} ×`), " ");
   });
   if (listed.length) view.append(rows);
-  const unknown = things.filter((thing) => thing.verdict && !thing.matches.length).length;
+  const unknown = things.filter((thing) => thing.verdict && thing.verdict !== "match").length;
   if (unknown) view.append(make("p", "also", say("Not known: {count}", { count: unknown })));
   if (things.some((thing) => !thing.verdict)) view.append(make("p", "also", say("Looking…")));
   return view;

@@ -82,6 +82,8 @@ def test_no_more_distractors_are_named_than_may_be() -> None:
 def test_who_allows_more_foreign_names_gets_a_lower_threshold() -> None:
     assert chosen(SURE, rate=0.1) == pytest.approx(0.35, abs=0.01)
     assert chosen((), rate=0.1) == 0
+    alike = np.full(40, 0.99)  # siblings that nobody tells apart
+    assert chosen(alike, rate=0.02) <= chosen(alike, rate=0.01)
 
 
 def test_who_allows_none_gets_no_held_out_item_named_within_the_bounds() -> None:

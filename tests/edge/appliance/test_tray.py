@@ -11,6 +11,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.recognition.decision import Verdict
 from edge.appliance.loop import RecognitionLoop
 from edge.cameras import CameraState
+from edge.latest import Latest
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image, Sighting
 from edge.simulator.play import Play
@@ -112,3 +113,16 @@ def test_a_thing_taken_away_changes_no_other_sighting(
     gone = shown.lie()
     assert gone.verdict is Verdict.NOTHING
     assert gone.others == ()
+
+
+def test_a_sighting_that_leads_is_held_however_many_came_since() -> None:
+    latest = Latest(capacity=2)
+    first, *others = (
+        Sighting(str(number), number, 0.0, 0.0, Verdict.UNKNOWN, (), "") for number in range(4)
+    )
+    latest.publish(first)
+    for other in others:
+        latest.publish(other)
+    assert latest.find(first.id) is None
+    latest.lead(first)
+    assert latest.leading() == latest.find(first.id) == first

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
@@ -15,7 +16,7 @@ from edge.simulator.compose import flattened, layers
 from edge.simulator.play import Play
 from edge.simulator.timeline import Showing, ShowingState
 from edge.vision.picture_search import Observation
-from edge.vision.recognizer import Recognizer
+from edge.vision.recognizer import ACTIVE_INTERVAL_S, Recognizer
 from edge.vision.scene import REST_S
 
 SIZE = (640, 480)
@@ -119,6 +120,27 @@ def test_a_thing_that_goes_leaves_the_answer_about_the_newest(
     assert seen[-1].decision.subject == before.decision.subject
     assert seen[-1].scene is not None
     assert seen[-1].scene.others == ()
+
+
+def test_a_like_thing_after_one_that_went_is_an_answer_of_its_own(
+    bundle: Bundle, showings: Sequence[Showing]
+) -> None:
+    first, second, third = showings
+    device = Device(bundle)
+    device.lie(counter(first))
+    device.lie(counter(first, second))
+    device.lie(counter(first))
+    like = replace(first, x=third.x, y=third.y)
+    seen = device.lie(counter(first, like))
+    (changed,) = [observation for observation in seen if observation.decision_changed]
+    assert not changed.recalled
+    assert named(changed) == skus([first])[0]
+
+
+def test_another_scene_is_looked_at_no_more_often(bundle: Bundle) -> None:
+    device = Device(bundle)
+    device.lie(np.asarray(255 - counter()[::-1], np.uint8), frames=8)
+    assert device.recognizer.next_interval_s(0.25) == ACTIVE_INTERVAL_S
 
 
 def test_two_of_an_item_are_two_answers(bundle: Bundle) -> None:
