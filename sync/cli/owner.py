@@ -209,7 +209,8 @@ def publish_software(
     """Verify the release in FOLDER and put it into SOURCE, for the channel's devices.
 
     FOLDER is what `make release` made. SOURCE is the store that holds the channel's catalogues.
-    Devices that run an installed release take it in their [sync] window.
+    Devices that run an installed release take it in their [sync] window. A release that is older
+    than the channel's is refused: no device would take it by itself.
 
     \b
     Example:

@@ -100,8 +100,8 @@ def install(config: Path | None, folder: Path, root: Path | None, *, as_json: bo
 def update(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """Look for a newer release of the program now, and switch to it at any hour.
 
-    Tries also a release that was rejected before. Exits 1 when that failed; the version that ran
-    goes on running.
+    Takes also a release that was rejected before, or that is older than the current version.
+    Exits 1 when that failed; the version that ran goes on running.
 
     \b
     Examples:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from catalog.bundles.manifest import file_digest
+from catalog.bundles.shelf import unwritable
 from catalog.core import durable
 from catalog.core.errors import SurroundingsError
+from sync.errors import ForgedError
 from sync.software.versions import INSTALLED
 from sync.trust.software import WHEELS, Software
 
@@ -41,6 +46,40 @@ def wheels_of(software: Software) -> list[str]:
     return names
 
 
+@contextmanager
+def copied(software: Software, release: Path, folder: Path) -> Iterator[dict[str, Path]]:
+    """Copy the wheels for this device from a release's folder, for the time of a `with` block.
+
+    The copies are verified, not the originals: a stick can change after it was read.
+
+    Args:
+        software: The verified release.
+        release: The folder that holds it.
+        folder: Where the copies go, out of reach of other users; it is removed at the end.
+
+    Raises:
+        ForgedError: A wheel is not what was signed.
+        SurroundingsError: The release has no wheels for this device, or a copy cannot be made.
+    """
+    names = wheels_of(software)
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    try:
+        try:
+            durable.make_private_folder(folder)
+            copies = {name: folder / software.files[name].sha256 for name in names}
+            for name, copy in copies.items():
+                shutil.copyfile(release / name, copy)
+                if file_digest(copy) != software.files[name].sha256:
+                    raise ForgedError(
+                        f"{release}: {name} is not what was signed; copy the release again"
+                    )
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        yield copies
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def install(software: Software, wheels: Mapping[str, Path], folder: Path) -> None:
     """Install verified wheels into a new environment, and flush it to the disk.
 
@@ -58,7 +97,7 @@ def install(software: Software, wheels: Mapping[str, Path], folder: Path) -> Non
     named.mkdir()
     for name, file in wheels.items():
         (named / Path(name).name).symlink_to(file.absolute())
-    _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+    _run(sys.executable, "-I", "-m", "venv", "--without-pip", str(folder))
     pip = [str(folder / "bin" / "python"), _own_pip(), "--disable-pip-version-check"]
     files = sorted(str(file) for file in named.iterdir())
     _run(*pip, "install", "--quiet", "--no-index", "--no-deps", *files)

@@ -26,14 +26,14 @@ from catalog.core.state import EdgeState, read_edge_state
 from sync.errors import ReleaseError, StoreError, TrustError
 from sync.settings import SyncSettings
 from sync.software import appliance
-from sync.software.install import install, wheels_of
+from sync.software.install import copied, install, wheels_of
 from sync.software.proof import prove
 from sync.software.versions import SoftwareState, SoftwareVersions, Trial
 from sync.stores.base import Store
 from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import SoftwareRelease
-from sync.trust.software import Software, parse_list
+from sync.trust.software import Software, check_not_older, parse_list
 from sync.trust.trust import now
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between two clocks that are both right
@@ -89,7 +89,7 @@ class SoftwareUpdater:
 
         Args:
             may_switch: False to fetch only: it is not the hour to install and switch.
-            again: Try also what was rejected.
+            again: Try also what was rejected, and what is older than the current version.
 
         Raises:
             ShelfError: The versions cannot be changed now.
@@ -118,13 +118,14 @@ class SoftwareUpdater:
         """Install a verified release from its folder, prove it, and let it run.
 
         Raises:
+            ForgedError: A wheel has changed since the release was verified.
             ReleaseError: It cannot be installed, or did not pass the proof; nothing has changed.
             ShelfError: The versions cannot be changed now.
             SurroundingsError: It has no wheels for this device.
         """
         with self.versions.changing():
-            wheels = {name: folder / name for name in wheels_of(software)}
-            self._put(software, wheels)
+            with copied(software, folder, self.versions.incoming / "copied") as wheels:
+                self._put(software, wheels)
             self._switch(software.id)
             return self._save(outcome="installed", message=f"{software.id} is the current version")
 
@@ -200,6 +201,9 @@ class SoftwareUpdater:
             return "up-to-date", f"{name} is the current version"
         if software.id in state.rejected and not again:
             return "rejected", f"{name} is not tried again: {state.rejected[software.id]}"
+        if not again:
+            present = current.name.partition("-")[0]
+            check_not_older(software, present, "installed here; 'sync software update' takes it")
         wheels = self._fetched(software, store, verify=may_switch)
         if not may_switch:
             return "waiting", f"{name} is here; it takes over at {self.settings.window}"

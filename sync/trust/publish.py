@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
+from typing import TypeVar
 
 from tuf.api.metadata import TargetFile
 
@@ -23,12 +24,14 @@ from sync.errors import NotInStoreError
 from sync.stores.base import FILES, TARGETS, Store, UploadProgress
 from sync.trust import software
 from sync.trust.keys import KeyFolder
-from sync.trust.owner_metadata import OwnerMetadata
+from sync.trust.owner_metadata import OwnerMetadata, SignedState
 from sync.trust.release import manifest_path, software_path
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.trust import now
 
 DAYS = 400  # that signatures are valid, unless asked otherwise
+
+Value = TypeVar("Value")
 
 StartUpload = Callable[[int], UploadProgress]  # called with the number of bytes to send
 
@@ -147,7 +150,8 @@ class ReleasePublisher:
             raise BundleError(f"{bundle}: changed while it was checked; try again")
         files = {bundle / name: entry for name, entry in manifest.files.items()}
         content_of = _Content(channel, path, content, {"bundle": identity}, files)
-        return self._publish(content_of, days, start_upload, again=again)
+        state = self._metadata.read()
+        return self._publish(content_of, state, days, start_upload, again=again)
 
     def publish_software(
         self,
@@ -165,6 +169,7 @@ class ReleasePublisher:
             channel, days, start_upload, again: See `publish`.
 
         Raises:
+            RolledBackError: It is older than the channel's; devices would not take it.
             TrustError: The release is not what this owner signed.
             KeysError, StoreConflictError, StoreError: As for `publish`.
         """
@@ -173,7 +178,11 @@ class ReleasePublisher:
         files = {folder / name: entry for name, entry in release.wheels.items()}
         fields = {"bundle": release.id}
         content_of = _Content(channel, path, release.content, fields, files)
-        return self._publish(content_of, days, start_upload, again=again)
+        state = self._metadata.read()
+        if former := _field(state.targets.targets.get(path), "bundle", ""):
+            version = former.partition("-")[0]
+            software.check_not_older(release, version, f"in the channel {channel}")
+        return self._publish(content_of, state, days, start_upload, again=again)
 
     def refresh(self, days: float = DAYS) -> SignatureExpiry:
         """Renew the signatures of snapshot and timestamp, for which the online key is enough.
@@ -194,17 +203,22 @@ class ReleasePublisher:
         return self._metadata.renew(state, days)
 
     def _publish(
-        self, content: _Content, days: float, start_upload: StartUpload, *, again: bool
+        self,
+        content: _Content,
+        state: SignedState,
+        days: float,
+        start_upload: StartUpload,
+        *,
+        again: bool,
     ) -> Published:
         """Send the files, then the content that names them, then sign."""
-        state = self._metadata.read()
         for folder in ("publisher", "online"):
             self._keys.signers(folder)  # raise before anything is sent
         missing = self._missing_files(content.files, again=again)
         self._send_files(missing, start_upload)
 
         target = TargetFile.from_data(content.path, content.data, ["sha256"])
-        release = _release(state.targets.targets.get(content.path)) + 1
+        release = _field(state.targets.targets.get(content.path), "release", 0) + 1
         target.unrecognized_fields["custom"] = {
             "channel": content.channel,
             "release": release,
@@ -251,9 +265,10 @@ class ReleasePublisher:
                 self._store.write(f"{FILES}/{entry.sha256}", file, progress=progress)
 
 
-def _release(target: TargetFile | None) -> int:
-    number = (target.custom or {}).get("release", 0) if target else 0
-    return number if isinstance(number, int) else 0
+def _field(target: TargetFile | None, name: str, default: Value) -> Value:
+    """What was signed with a target; `default` where there is nothing of its type."""
+    value = (target.custom or {}).get(name) if target else None
+    return value if isinstance(value, type(default)) else default
 
 
 def _read(file: Path) -> bytes:

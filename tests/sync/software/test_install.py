@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import chdir
 from pathlib import Path
 
 import httpx
@@ -33,7 +34,9 @@ def version(tmp_path_factory: pytest.TempPathFactory, keys: KeyFolder) -> Path:
     folder = tmp_path_factory.mktemp("version")
     found = write_release(folder / "release", "9.0.0", keys)
     wheels = {name: folder / "release" / name for name in wheels_of(found)}
-    install(found, wheels, folder / "version")
+    (folder / "venv.py").write_text("raise SystemExit('imported from the current folder')")
+    with chdir(folder):
+        install(found, wheels, folder / "version")
     return folder / "version"
 
 

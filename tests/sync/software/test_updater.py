@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from catalog.bundles.manifest import file_digest
 from catalog.core.errors import DiskFullError, ShelfError, SurroundingsError
 from catalog.core.settings import DeviceSettings
 from catalog.core.state import edge_state, write_edge_state
-from sync.errors import ForgedError, ReleaseError
+from sync.errors import ForgedError, ReleaseError, RolledBackError
 from sync.settings import SyncSettings
 from sync.software import appliance, updater
 from sync.software.updater import SoftwareUpdater
@@ -179,6 +180,50 @@ def test_a_device_on_which_nothing_runs_blames_no_release(device: Device) -> Non
     assert "the current version fails here too" in state.message
     device.bad.clear()
     assert check(device) == "installed"
+
+
+def test_the_channel_takes_no_device_back(device: Device) -> None:
+    device.put("3.0.0")
+    state = device.updater.check(may_switch=True)
+    assert state.outcome == "rolled-back-metadata"
+    assert "release 2.0.0 is older than 3.0.0, which is installed here" in state.message
+    assert device.current() == "3.0.0"
+    assert list(device.updater.versions.incoming.iterdir()) == []
+    assert check(device, again=True) == "installed", "a person asked for it"
+    assert device.current() == "2.0.0"
+
+
+def test_an_older_release_is_not_published(device: Device) -> None:
+    with pytest.raises(RolledBackError, match=r"1\.9\.9 is older than 2\.0\.0, which is in"):
+        device.publish("1.9.9")
+    assert device.publish("2.0.0").release == 2
+    assert device.publish("1.9.9", "store-42").release == 1
+
+
+def test_a_stick_that_changes_after_it_was_verified_is_refused(device: Device) -> None:
+    found = write_release(device.folder / "release", "3.0.0", device.keys)
+    wheel = next((device.folder / "release").rglob("*.whl"))
+    content = wheel.read_bytes()
+    wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ForgedError, match=r"\.whl is not what was signed"):
+        device.updater.install_folder(device.folder / "release", found)
+    assert device.current() == "1.0.0"
+    assert list(device.updater.versions.incoming.iterdir()) == []
+
+
+def test_what_was_verified_is_installed_whatever_the_stick_does_meanwhile(device: Device) -> None:
+    def install(found: Software, wheels: Mapping[str, Path], folder: Path) -> None:
+        for wheel in (device.folder / "release").rglob("*.whl"):
+            wheel.write_bytes(b"another program")
+        for name, file in wheels.items():
+            assert file_digest(file) == found.files[name].sha256
+            assert file.is_relative_to(device.folder / "data")
+        folder.mkdir(parents=True)
+        (folder / "installed.json").write_bytes(found.content)
+
+    device.install = install  # type: ignore[method-assign]
+    device.put("3.0.0")
+    assert device.current() == "3.0.0"
 
 
 def test_an_older_state_of_the_store_is_refused(device: Device) -> None:
