@@ -51,6 +51,60 @@ def test_root_becomes_the_devices_user(
     assert ("setpriv --reuid visual-search" in done.stdout) is not as_root
 
 
+@pytest.mark.parametrize(
+    ("words", "reads_all"),
+    [
+        (["catalog", "build", "photos"], True),
+        (["--config", "a.toml", "verify-release", "folder"], True),
+        (["sync", "software", "--debug", "install", "folder"], True),
+        (["sync", "software", "update"], False),
+        (["sync", "once"], False),
+        (["edge", "run", "catalog"], False),
+        (["doctor"], False),
+    ],
+)
+def test_only_commands_that_are_given_files_read_what_root_reads(
+    words: list[str], reads_all: bool, launcher: tuple[Path, dict[str, str]]
+) -> None:
+    command, environment = launcher
+    done = subprocess.run([command, *words], env=environment, capture_output=True, text=True)
+    rights = "-all,+dac_read_search" if reads_all else "-all"
+    assert f"--ambient-caps {rights} --bounding-set {rights} env" in done.stdout
+
+
+@pytest.mark.parametrize(("starts", "stays"), [(True, "2.0"), (False, "previous")])
+def test_a_version_that_does_not_start_gives_way_to_the_one_before(
+    starts: bool, stays: str, tmp_path: Path
+) -> None:
+    base = tmp_path / "opt"
+    for name in ("1.0", "previous", "2.0"):
+        (base / name).mkdir(parents=True)
+    (base / "current").symlink_to("previous")
+    text = (DEVICE / "debian" / "postinst").read_text().replace("@VERSION@", "2.0")
+    for path, other in (
+        ("/opt/visual-search", base),
+        ("/run/systemd/system", tmp_path),
+        ("/var/lib/visual-search", tmp_path / "data"),
+        ("/var/cache/visual-search", tmp_path / "cache"),
+        ("/etc/visual-search", tmp_path / "etc"),
+    ):
+        text = text.replace(path, str(other))
+    for name in ("getent", "useradd", "usermod", "install", "setpriv"):
+        script(tmp_path / "bin" / name, "#!/bin/sh\n")
+    fails = f'[ "$1" != restart ] || [ "$(readlink {base}/current)" != 2.0 ]'
+    script(tmp_path / "bin" / "systemctl", "#!/bin/sh\n" + ("" if starts else fails + "\n"))
+    done = subprocess.run(
+        [script(tmp_path / "postinst", text), "configure", "1.0"],
+        env=os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert os.readlink(base / "current") == stays
+    assert (done.returncode == 0) is starts
+    assert (base / "previous").exists() is not starts
+    assert ("2.0 does not start; the version before goes on" in done.stderr) is not starts
+
+
 def test_the_running_version_is_put_aside_before_its_files_are_replaced(tmp_path: Path) -> None:
     base = tmp_path / "opt"
     program = script(base / "1.0" / "bin" / "visual-search", "old")
