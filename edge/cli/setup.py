@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import tomlkit
 
+from catalog.core import durable
 from catalog.core.errors import SurroundingsError, VisualSearchError
 from catalog.core.findings import show
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
@@ -15,7 +16,7 @@ from edge.cameras.listing import list_cameras
 from edge.cli.doctor import examine
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers
-from edge.setup.apply import apply, give_to_owner, label, seal
+from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.staff.pin import new_pin
@@ -60,20 +61,14 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
         text, folder = _ask()
         answers = answers_of(text, folder / NAME, target.parent)
     managed, missing = services.present(), services.missing_for_screen()
-    if managed:
-        services.stop()
-    try:
+    with services.stopped():
         identity = apply(answers, target)
-    except (VisualSearchError, KeyboardInterrupt):
+        with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
+            show(examine(target), as_json=False)
+        give_to_owner(answers.device.folder)
         if managed:
-            services.start_again()  # as they were
-        raise
-    with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
-        show(examine(target), as_json=False)
-    give_to_owner(answers.device.folder)
-    if managed:
-        link = answers.has_source or is_reporting_enabled(target)
-        services.start(link=link, screen=answers.setup.screen and not missing)
+            link = answers.has_source or is_reporting_enabled(target)
+            services.start(link=link, screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
         click.echo(
             f"the screen stays dark: run 'apt-get install {' '.join(missing)}', and this again"
@@ -85,9 +80,9 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
 
 def _seal(config: Path | None) -> None:
     device = load("device", DeviceSettings, config)
-    if services.present():
-        services.stop()
-    removed = seal(device)
+    check_sealable(device)
+    with services.stopped():
+        removed = seal(device)
     click.echo(f"removed: {', '.join(removed) or 'nothing, it had no identity'}")
     click.echo("next: shut this device down and clone its disk; each clone makes its own identity")
 
@@ -164,7 +159,7 @@ def _label(answers: Answers, identity: str, file: Path | None) -> None:
     kept = ""
     for folder in ([file.parent] if file is not None else []) + [answers.device.folder]:
         try:
-            (folder / "label.html").write_text(text, encoding="utf-8")
+            durable.write(folder / "label.html", text.encode())  # follows no link
         except OSError:  # a stick may be read-only
             continue
         kept = f"; to print: {folder / 'label.html'}"

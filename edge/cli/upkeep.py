@@ -58,6 +58,11 @@ def restore(config: Path | None, archive: Path) -> None:
         if managed:
             services.start_again()
     click.echo(f"{len(done.files)} files are back")
+    if done.left:
+        click.echo(
+            "these are not, because the settings' folder is not visual-search's own: "
+            f"{', '.join(done.left)}"
+        )
     for key in done.missing:
         click.echo(f"bring this private key, too, which no backup holds: {key}")
 

@@ -17,6 +17,7 @@ from edge.setup.answers import Answers
 from edge.web.staff.pin import StaffPin
 
 KIOSK_FILE = "kiosk.env"  # beside the settings; the kiosk's unit reads it
+OWN_FOLDER = "visual-search"  # the name of a settings' folder in which all is this program's
 KEPT_BY_CLONES = ("shelf", "software", "trust")  # of the data folder; all else is one device's own
 
 
@@ -27,50 +28,77 @@ def apply(answers: Answers, settings_file: Path) -> str:
     It may be done again.
 
     Raises:
+        ContentError: A file would take the place of one that is not this program's.
         VisualSearchError: The catalogue or the PIN cannot be used, or a folder cannot be written.
     """
-    device = answers.device
+    device, folder = answers.device, settings_file.parent
+    written = _named_files(answers, folder)
     if answers.bundle is not None:
         Shelf(device.shelf).activate(answers.bundle)
     if answers.setup.pin:
         StaffPin(device.state).set(answers.setup.pin, replace=True)
-    folder = settings_file.parent
+    if is_own(folder):
+        page = f"http://localhost:{answers.edge.port}{answers.edge.prefix}/"
+        written[folder / KIOSK_FILE] = f"PAGE={page}\n".encode()
+    written[settings_file] = answers.settings.encode()
     try:
         durable.make_private_folder(folder)
-        for name, source in answers.files.items():
-            durable.write(folder / name, source.read_bytes(), durable.PRIVATE)
-        page = f"http://localhost:{answers.edge.port}{answers.edge.prefix}/"
-        durable.write(folder / KIOSK_FILE, f"PAGE={page}\n".encode(), durable.PRIVATE)
-        durable.write(settings_file, answers.settings.encode(), durable.PRIVATE)
+        for path, content in written.items():
+            write_for_owner(path, content)
     except OSError as error:
         raise ShelfError(f"{folder}: cannot be written: {error}") from error
     identity = device_id(device.folder)
     give_to_owner(device.folder)
-    give_to_owner(folder)
     return identity
 
 
+def is_own(folder: Path) -> bool:
+    """Whether all in a folder of settings is this program's, as it is not in ``/etc`` itself."""
+    return folder.resolve().name == OWN_FOLDER
+
+
+def _named_files(answers: Answers, folder: Path) -> dict[Path, bytes]:
+    """The files that the settings name, by where they go; checks what is there already."""
+    found = {}
+    for name, source in answers.files.items():
+        path = folder / name
+        try:
+            found[path] = source.read_bytes()
+            if not is_own(folder) and os.path.lexists(path) and path.read_bytes() != found[path]:
+                raise ContentError(
+                    f"{path} is there already, and may not be visual-search's; give the file on "
+                    "the stick another name, there and in the settings"
+                )
+        except OSError as error:
+            raise ShelfError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    return found
+
+
+def write_for_owner(path: Path, content: bytes) -> None:
+    """Write a private file, and give it to the owner of its folder."""
+    durable.write(path, content, durable.PRIVATE)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def give_to_owner(folder: Path) -> None:
-    """Give everything in a folder to the folder's owner; only root can, and only root need."""
-    if os.geteuid() != 0 or not folder.exists():
+    """Give what root wrote in a data folder to the folder's owner; all else stays whose it is."""
+    if os.geteuid() != 0 or not folder.exists() or (owner := folder.stat()).st_uid == 0:
         return
-    owner = folder.stat()
-    for root, folders, names in os.walk(folder):
+    for _, folders, names, opened in os.fwalk(folder):  # by descriptors: no link leads out of it
         for name in [*folders, *names]:
-            os.chown(Path(root, name), owner.st_uid, owner.st_gid, follow_symlinks=False)
+            if os.stat(name, dir_fd=opened, follow_symlinks=False).st_uid == 0:
+                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=opened, follow_symlinks=False)
 
 
-def seal(device: DeviceSettings) -> list[str]:
-    """Remove all that makes this device itself, so that its disk may be cloned.
-
-    The settings and the catalogues stay; each clone makes an identity when it first starts.
-
-    Returns:
-        What was removed, relative to the data folder.
+def check_sealable(device: DeviceSettings) -> None:
+    """Check that a device can be sealed; nothing is changed.
 
     Raises:
-        ContentError: The settings name a certificate or a thing, which every clone would share.
-        ShelfError: The data folder cannot be written.
+        ContentError: The settings name a certificate or a thing, which every clone would share, or
+            the data folder is not this program's.
+        ShelfError: The data folder cannot be read.
     """
     for value, key in (
         (device.thing, "thing"),
@@ -82,11 +110,39 @@ def seal(device: DeviceSettings) -> list[str]:
                 f"[device] {key} is set, and every clone would have the same; take it out of the "
                 "settings, and set it on each device"
             )
+    folder = device.folder
+    if _own_parts(device) and not ((folder / "device-id").is_file() or device.shelf.is_dir()):
+        raise ContentError(
+            f"{folder} holds neither a device-id nor a shelf, so it may not be "
+            "visual-search's, and nothing is removed; look at [device] data_dir"
+        )
+
+
+def _own_parts(device: DeviceSettings) -> list[Path]:
+    """What in the data folder is one device's own."""
+    try:
+        found = sorted(device.folder.iterdir()) if device.folder.exists() else []
+    except OSError as error:
+        raise ShelfError(f"{device.folder}: cannot be read: {error}") from error
+    return [path for path in found if path.name not in KEPT_BY_CLONES]
+
+
+def seal(device: DeviceSettings) -> list[str]:
+    """Remove all that makes this device itself, so that its disk may be cloned.
+
+    The settings and the catalogues stay; each clone makes an identity when it first starts.
+
+    Returns:
+        What was removed, relative to the data folder.
+
+    Raises:
+        ContentError: `check_sealable` refuses.
+        ShelfError: The data folder cannot be written.
+    """
+    check_sealable(device)
     removed = []
     try:
-        for path in sorted(device.folder.iterdir()) if device.folder.exists() else []:
-            if path.name in KEPT_BY_CLONES:
-                continue
+        for path in _own_parts(device):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:

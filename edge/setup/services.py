@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from catalog.core.errors import SurroundingsError
@@ -30,6 +32,21 @@ def missing_for_screen() -> list[str]:
 def stop() -> None:
     """Stop the services, so that the camera and the port are free."""
     _systemctl("stop", EDGE, LINK)
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Stop the services where they are installed; start them again where the work fails."""
+    if not present():
+        yield
+        return
+    try:
+        stop()
+        yield
+    except BaseException:
+        with suppress(SurroundingsError):  # the failure says more than that
+            start_again()
+        raise
 
 
 def start(*, link: bool, screen: bool) -> None:

@@ -2,7 +2,9 @@
 
 Inside it are the settings, the device's id, the staff's PIN as a hash, what staff taught, what the
 device learned, and public keys. The catalogue comes again from where it came; private keys stay
-where they are, and are named when the archive is restored.
+where they are, and are named when the archive is restored. Of a settings' folder that is not this
+program's own, as ``/etc``, only the settings are read and written. Root reads and writes through no
+symbolic link, because the device's own user could make one to any file.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError
 from catalog.core.settings import DeviceSettings
-from edge.setup.apply import give_to_owner
+from edge.setup.apply import give_to_owner, is_own, write_for_owner
 
 FORMAT = 1
 LARGEST = 4 << 30  # bytes of one file in an archive
@@ -31,9 +33,16 @@ PRIVATE_KEY = b"PRIVATE KEY-----"
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put back, and which private keys the settings name and are not here."""
+    """What was put back.
+
+    Attributes:
+        files: The names of what was put back.
+        left: Of what was not, because the folder of the settings is not this program's own.
+        missing: The private keys that the settings name and that are not here.
+    """
 
     files: tuple[str, ...]
+    left: tuple[str, ...]
     missing: tuple[str, ...]
 
 
@@ -43,20 +52,23 @@ def back_up(device: DeviceSettings, settings_file: Path, archive: Path) -> list[
     The device may run meanwhile: databases are copied as they are at one moment.
 
     Raises:
+        ContentError: A symbolic link is where a file should be.
         ShelfError: A file cannot be read, or the archive cannot be written.
     """
     names: list[str] = []
     try:
-        with (
-            open(archive, "xb", opener=durable.private) as target,
-            tarfile.open(fileobj=target, mode="w:gz") as out,
-        ):
-            about = json.dumps({"format": FORMAT, "made": int(time.time())}).encode()
-            _add(out, "backup.json", about)
-            for name, content in _content(device, settings_file):
-                _add(out, name, content)
-                names.append(name)
-            target.flush()
+        with open(archive, "xb", opener=durable.private) as target:
+            try:
+                with tarfile.open(fileobj=target, mode="w:gz") as out:
+                    about = json.dumps({"format": FORMAT, "made": int(time.time())}).encode()
+                    _add(out, "backup.json", about)
+                    for name, content in _content(device, settings_file):
+                        _add(out, name, content)
+                        names.append(name)
+                target.flush()
+            except BaseException:
+                archive.unlink()  # half an archive must not be taken for a backup
+                raise
     except OSError as error:
         raise ShelfError(f"{error.filename or archive}: {error.strerror}") from error
     return names
@@ -66,42 +78,47 @@ def restore(device: DeviceSettings, settings_file: Path, archive: Path) -> Resto
     """Put back what `back_up` wrote, in place of what is here.
 
     Raises:
-        ContentError: It is no such archive, or holds what no backup holds; nothing was written.
+        ContentError: It is no such archive, or holds what no backup holds, or a symbolic link is
+            where a file belongs; nothing was written.
         ShelfError: A folder cannot be written.
     """
     found = dict(_read(archive))
     places = {name: _place(name, device.folder, settings_file) for name in found}
+    left = [] if is_own(settings_file.parent) else _beside_settings(places, settings_file)
+    for name in left:
+        del found[name]
+    for name in found:
+        _refuse_links(places[name], device.folder)
     try:
         for name, content in found.items():
             durable.make_private_folder(places[name].parent)
             for ending in ("-wal", "-shm"):  # of the database that is replaced
                 places[name].with_name(places[name].name + ending).unlink(missing_ok=True)
-            durable.write(places[name], content, durable.PRIVATE)
+            write_for_owner(places[name], content)
     except OSError as error:
         raise ShelfError(f"{error.filename}: cannot be written: {error.strerror}") from error
     give_to_owner(device.folder)
-    give_to_owner(settings_file.parent)
-    return Restored(tuple(found), tuple(_missing(settings_file)))
+    return Restored(tuple(found), tuple(left), tuple(_missing(settings_file)))
 
 
 def _content(device: DeviceSettings, settings_file: Path) -> Iterator[tuple[str, bytes]]:
     """Everything that is backed up: its name in the archive, and its bytes."""
     if settings_file.exists():
-        yield "settings/visual-search.toml", settings_file.read_bytes()
-        for file in sorted(settings_file.parent.iterdir()):
-            if settings_file.parent == Path("/etc") or file == settings_file or not file.is_file():
-                continue  # in /etc itself all else is the system's
-            content = file.read_bytes()
+        yield "settings/visual-search.toml", _bytes(settings_file, device.folder)
+        for file in sorted(settings_file.parent.iterdir()) if is_own(settings_file.parent) else []:
+            if file == settings_file or not file.is_file():
+                continue
+            content = _bytes(file, device.folder)
             if PRIVATE_KEY not in content:
                 yield f"settings/{file.name}", content
     if (device.folder / "device-id").exists():
-        yield "data/device-id", (device.folder / "device-id").read_bytes()
+        yield "data/device-id", _bytes(device.folder / "device-id", device.folder)
     for path in [device.state / name for name in STATE] + _files(device.state / "taught"):
         if path.is_file():
             name = path.relative_to(device.folder).as_posix()
-            yield f"data/{name}", _bytes(path)
+            yield f"data/{name}", _bytes(path, device.folder)
     if (root := device.folder / "trust" / "root.json").exists():
-        yield "data/trust/root.json", root.read_bytes()
+        yield "data/trust/root.json", _bytes(root, device.folder)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -109,10 +126,30 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if not path.name.endswith(ending))
 
 
-def _bytes(path: Path) -> bytes:
+def _refuse_links(path: Path, data: Path) -> None:
+    """Refuse a link at `path`, and between it and the data folder where it lies in that."""
+    for part in (path, *path.parents) if path.is_relative_to(data) else (path,):
+        if part == data:
+            break
+        if part.is_symlink():
+            raise ContentError(f"{part} is a symbolic link; put what it points to in its place")
+
+
+def _beside_settings(places: dict[str, Path], settings_file: Path) -> list[str]:
+    """The names of what an archive puts beside the settings."""
+    return [
+        name
+        for name, path in places.items()
+        if PurePosixPath(name).parts[0] == "settings" and path != settings_file
+    ]
+
+
+def _bytes(path: Path, data: Path) -> bytes:
     """The content of a file; of a database, as it is at this moment."""
+    _refuse_links(path, data)
     if path.suffix != ".db":
-        return path.read_bytes()
+        with open(path, "rb", opener=_without_link) as file:
+            return file.read()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, path.name)
         source, target = sqlite3.connect(path), sqlite3.connect(copy)
@@ -124,6 +161,10 @@ def _bytes(path: Path) -> bytes:
             target.close()
             source.close()
         return copy.read_bytes()
+
+
+def _without_link(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW)
 
 
 def _add(out: tarfile.TarFile, name: str, content: bytes) -> None:

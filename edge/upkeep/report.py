@@ -1,7 +1,8 @@
 """One archive for whoever helps: how this device is, without what is secret.
 
 Out of it stay PINs, private keys, certificates, pictures, what visitors wrote, and passwords: those
-of addresses, and all that stands in a setting whose name says that it is secret.
+of addresses, and all that stands in a setting whose name says that it is secret. So does the path
+of the webhook's address, which many services take for a password.
 """
 
 from __future__ import annotations
@@ -14,23 +15,30 @@ import shutil
 import subprocess
 import tarfile
 import time
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import tomlkit
 
 from catalog.core import durable
 from catalog.core.errors import ShelfError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings
+from edge.cameras.source_names import public_name
 
 JOURNAL_LINES = 5000
+SHORTEST = 4  # characters of a secret that is looked for in other texts
 PATIENCE_S = 30
 STATE = ("edge.json", "sync.json")
-SECRET_KEY = re.compile(
-    r"(?i)^(\s*[\w.-]*(?:pin|pass|secret|token|private|key)[\w.-]*\s*=\s*).*$", re.M
-)
-USER_AND_PASSWORD = re.compile(r"(?<=//)[^/@\s'\"]+@")
+SECRET_NAME = re.compile("pin|pass|secret|token|private|key", re.I)
+SECRET_KEY = re.compile(rf"^(\s*[\w.-]*(?:{SECRET_NAME.pattern})[\w.-]*\s*=\s*).*$", re.I | re.M)
+# Up to the last @ that may belong to an address: passwords are written with @, / and spaces.
+USER_AND_PASSWORD = re.compile(r"(?<=//)(?:[^\s/@:]*:[^/\n]*@(?:\S*@)?|\S+@)")
+PATH_WITH_PASSWORD = re.compile(r"(?<=://)([^\s/?#'\"]+/)[^\s?#'\"]*=[^\s'\"#]*")
 QUERY = re.compile(r"(?<=\?)[^\s'\"#]+")  # of an address; cameras take passwords there
 PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.S)
 
@@ -39,7 +47,38 @@ def without_secrets(text: str) -> str:
     """The text with `***` in place of what may be secret."""
     text = PEM.sub("***", text)
     text = SECRET_KEY.sub(r'\1"***"', text)
-    return QUERY.sub("***", USER_AND_PASSWORD.sub("***@", text))
+    text = USER_AND_PASSWORD.sub("***@", text)
+    return QUERY.sub("***", PATH_WITH_PASSWORD.sub(r"\1***", text))
+
+
+def public_settings(file: Path) -> tuple[str, dict[str, str]]:
+    """The settings without secrets and comments, and what stands for each secret in other texts."""
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        return f"# {file}: {error.strerror}\n", {}
+    except ValueError as error:  # what is secret in it cannot be told
+        return f"# {file}: not TOML: {error}\n", {}
+    hidden: dict[str, str] = {}
+    return tomlkit.dumps(_public(settings, "", hidden)), hidden
+
+
+def _public(value: Any, key: str, hidden: dict[str, str]) -> Any:
+    """A value of the settings as it may be shown; adds each text that may not be to `hidden`."""
+    if SECRET_NAME.search(key):
+        shown: Any = "***"
+    elif isinstance(value, dict):
+        return {name: _public(part, name, hidden) for name, part in value.items()}
+    elif isinstance(value, list):
+        return [_public(part, key, hidden) for part in value]
+    elif key == "webhook" and value:
+        shown = re.sub(r"(?<=[^/:]/).*", "***", public_name(str(value)), flags=re.S)
+    else:
+        shown = public_name(value) if isinstance(value, str) else value
+    is_path = isinstance(value, str) and value.startswith(("/", "~"))
+    if isinstance(value, str) and len(value) >= SHORTEST and shown != value and not is_path:
+        hidden[value] = shown
+    return shown
 
 
 def write_report(
@@ -62,6 +101,7 @@ def write_report(
         ShelfError: It cannot be written.
     """
     run = run or _run
+    settings, hidden = public_settings(settings_file) if settings_file is not None else ("", {})
     parts = {
         "about.json": json.dumps(
             {
@@ -73,7 +113,7 @@ def write_report(
             indent=1,
         ),
         "doctor.json": json.dumps([asdict(finding) for finding in findings], indent=1),
-        "settings.toml": _text(settings_file) if settings_file is not None else "",
+        "settings.toml": settings,
         "files.txt": _files(device.folder),
         "journal.txt": run(
             ["journalctl", "--namespace", "visual-search", "--no-pager", "-n", str(JOURNAL_LINES)]
@@ -88,6 +128,8 @@ def write_report(
             tarfile.open(fileobj=target, mode="w:gz") as out,
         ):
             for name, text in parts.items():
+                for secret in sorted(hidden, key=len, reverse=True):
+                    text = text.replace(secret, hidden[secret])
                 content = without_secrets(text).encode("utf-8", "replace")
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())

@@ -17,8 +17,9 @@ from catalog.core.errors import SettingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
 from edge.cli import setup as module
+from edge.setup import services
 from edge.setup.answers import read_answers
-from edge.setup.apply import label, seal
+from edge.setup.apply import give_to_owner, label, seal
 from edge.web.staff.pin import StaffPin
 from visual_search.command import command
 
@@ -29,7 +30,9 @@ PIN = "481526"
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A device without services, whose settings and data lie in this folder."""
     monkeypatch.delenv("VISUAL_SEARCH_DEVICE__DATA_DIR", raising=False)
-    monkeypatch.setenv("VISUAL_SEARCH_CONFIG", str(tmp_path / "etc" / "visual-search.toml"))
+    monkeypatch.setenv(
+        "VISUAL_SEARCH_CONFIG", str(tmp_path / "etc" / "visual-search" / "visual-search.toml")
+    )
     monkeypatch.setattr("edge.setup.services.UNIT", tmp_path / "no-unit")
     monkeypatch.setattr(module, "examine", lambda config: [Finding("camera", "ok", "it is there")])
     monkeypatch.setattr(module, "list_cameras", list)
@@ -80,7 +83,7 @@ def run(*arguments: str | Path, answers: str = "") -> Result:
 def test_one_file_on_a_stick_sets_everything_up(stick: Path, device: Path) -> None:
     done = run("--from", stick)
     assert done.exit_code == 0, done.output
-    settings = device / "etc" / "visual-search.toml"
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
     found = tomllib.loads(settings.read_text())
     assert "setup" not in found
     assert PIN not in settings.read_text()
@@ -113,7 +116,7 @@ def test_it_may_be_run_again(stick: Path, device: Path) -> None:
     file.write_text(file.read_text().replace('"Corner shop"', '"Other shop"'))
     assert run("--from", file).exit_code == 0
     assert device_id(device / "data") == identity
-    assert "Other shop" in (device / "etc" / "visual-search.toml").read_text()
+    assert "Other shop" in (device / "etc" / "visual-search" / "visual-search.toml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +224,7 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["http://camera/", "y", "counter", "My shop", "fr", "n", "", "none", "file"]
     done = run(answers="".join(f"{reply}\n" for reply in replies))
     assert done.exit_code == 0, done.output
-    found = tomllib.loads((device / "etc" / "visual-search.toml").read_text())
+    found = tomllib.loads((device / "etc" / "visual-search" / "visual-search.toml").read_text())
     assert found["edge"] == {"camera": "http://camera/", "lan": True, "name": "counter"}
     assert found["page"] == {"name": "My shop", "language": "fr"}
     assert found["outbox"] == {"transport": "file"}
@@ -248,6 +251,84 @@ def test_a_device_with_a_certificate_is_not_sealed(tmp_path: Path) -> None:
     with pytest.raises(VisualSearchError, match=r"certificate is set, and every clone"):
         seal(device)
     assert (tmp_path / "device-id").exists()
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "state"])
+def test_a_folder_of_somebody_else_is_not_sealed(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(VisualSearchError, match="neither a device-id nor a shelf"):
+        seal(DeviceSettings(data_dir=tmp_path))
+    assert (tmp_path / name).exists()
+
+
+def test_what_cannot_be_sealed_does_not_stop_the_services(
+    systemd: Path, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(device / "data"))
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__THING", "shop")
+    assert run("--seal").exit_code == 1
+    assert not systemd.exists()
+
+
+@pytest.mark.parametrize("failure", [SystemExit, ZeroDivisionError, KeyboardInterrupt])
+def test_the_services_start_again_after_any_failure(
+    failure: type[BaseException], systemd: Path
+) -> None:
+    with pytest.raises(failure), services.stopped():
+        raise failure
+    assert systemd.read_text().splitlines() == [
+        "--quiet stop visual-search-edge.service visual-search-sync.service",
+        "--quiet start visual-search.target",
+    ]
+
+
+def test_a_label_is_written_through_no_link(stick: Path, device: Path) -> None:
+    (device / "other").write_text("of the system")
+    (stick / "label.html").symlink_to(device / "other")
+    assert run("--from", stick).exit_code == 0
+    assert (device / "other").read_text() == "of the system"
+    assert "Corner shop" in (stick / "label.html").read_text()
+
+
+def test_in_a_folder_of_the_system_no_file_of_it_is_replaced(
+    stick: Path, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_CONFIG", str(device / "etc" / "visual-search.toml"))
+    (device / "etc").mkdir()
+    (device / "etc" / "root.json").write_text("of the system")
+    refused = run("--from", stick)
+    assert "root.json is there already" in str(refused.exception)
+    assert os.listdir(device / "etc") == ["root.json"]
+    assert not (device / "data").exists()
+    (device / "etc" / "root.json").unlink()
+    assert run("--from", stick).exit_code == 0
+    assert not (device / "etc" / "kiosk.env").exists()
+
+
+def test_root_gives_away_only_what_is_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = {tmp_path: 7, tmp_path / "a": 0, tmp_path / "a" / "new": 0, tmp_path / "other": 8}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "new").touch()
+    (tmp_path / "other").touch()
+    (tmp_path / "etc").symlink_to("/etc")
+    by_number = {path.stat().st_ino: owner for path, owner in owners.items()}
+    real, given = os.stat, []
+
+    def stat_of(path: object, **options: object) -> os.stat_result:
+        found = real(path, **options)  # type: ignore[arg-type]
+        return os.stat_result([*found[:4], by_number.get(found.st_ino, 8), 9, *found[6:]])
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "stat", stat_of)
+    monkeypatch.setattr(os, "chown", lambda name, user, group, **_: given.append((name, user)))
+    give_to_owner(tmp_path)
+    assert given == [("a", 7), ("new", 7)]
+    given.clear()
+    by_number[real(tmp_path).st_ino] = 0  # as /etc is root's
+    give_to_owner(tmp_path)
+    assert given == []
 
 
 def test_a_label_escapes_the_shops_name() -> None:

@@ -14,7 +14,7 @@ from catalog.core.errors import ContentError, ShelfError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
 from edge.upkeep.backup import back_up, restore
-from edge.upkeep.report import without_secrets, write_report
+from edge.upkeep.report import public_settings, without_secrets, write_report
 
 SETTINGS = """
 [device]
@@ -29,7 +29,7 @@ class Device:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = folder / "etc" / "visual-search.toml"
+        self.settings = folder / "etc" / "visual-search" / "visual-search.toml"
         self.section = DeviceSettings(data_dir=folder / "data")
 
     @property
@@ -39,7 +39,7 @@ class Device:
     def fill(self) -> str:
         """Make all that a used device has; returns its id."""
         identity = device_id(self.section.folder)
-        self.settings.parent.mkdir()
+        self.settings.parent.mkdir(parents=True)
         self.settings.write_text(SETTINGS.format(folder=self.settings.parent))
         (self.settings.parent / "device.pem").write_text("-----BEGIN CERTIFICATE-----")
         (self.settings.parent / "device.key").write_text("-----BEGIN PRIVATE KEY-----")
@@ -122,6 +122,45 @@ def test_nothing_else_is_written(name: str, new: Device, tmp_path: Path) -> None
     assert not new.folder.exists()
 
 
+def test_beside_settings_in_a_folder_of_the_system_nothing_is_touched(
+    old: Device, new: Device, tmp_path: Path
+) -> None:
+    old.fill()
+    archive = tmp_path / "a.tar.gz"
+    back_up(old.section, old.settings, archive)
+    system = new.folder / "etc"
+    system.mkdir(parents=True)
+    (system / "device.pem").write_text("of the system")
+    done = restore(new.section, system / "visual-search.toml", archive)
+    assert done.left == ("settings/device.pem",)
+    assert "settings/visual-search.toml" in done.files
+    assert (system / "device.pem").read_text() == "of the system"
+    names = back_up(new.section, system / "visual-search.toml", tmp_path / "b.tar.gz")
+    assert set(names) == set(done.files)
+
+
+@pytest.mark.parametrize(
+    "link", ["data/state/taught", "data/state", "etc/visual-search/device.pem"]
+)
+def test_links_are_followed_neither_way(
+    link: str, old: Device, new: Device, tmp_path: Path
+) -> None:
+    old.fill()
+    sqlite3.connect(old.taught).close()
+    archive, elsewhere = tmp_path / "a.tar.gz", tmp_path / "elsewhere"
+    back_up(old.section, old.settings, archive)
+    (new.folder / link).parent.mkdir(parents=True)
+    (new.folder / link).symlink_to(elsewhere)
+    with pytest.raises(ContentError, match=f"{link} is a symbolic link"):
+        restore(new.section, new.settings, archive)
+    assert not new.settings.exists()
+    (old.folder / link).rename(elsewhere)
+    (old.folder / link).symlink_to(elsewhere)
+    with pytest.raises(ContentError, match=f"{link} is a symbolic link"):
+        back_up(old.section, old.settings, tmp_path / "b.tar.gz")
+    assert not (tmp_path / "b.tar.gz").exists()
+
+
 def test_a_link_in_an_archive_is_refused(new: Device, tmp_path: Path) -> None:
     archive = tmp_path / "a.tar.gz"
     with tarfile.open(archive, "w:gz") as out:
@@ -157,7 +196,7 @@ def test_a_report_has_no_secrets(old: Device, tmp_path: Path) -> None:
     whole = "\n".join(texts.values())
     for secret in ("hunter2", "hidden", "a hash", "BEGIN", "user:"):
         assert secret not in whole, secret
-    assert "rtsp://***@camera/stream?***" in texts["settings.toml"]
+    assert 'camera = "rtsp://camera/stream"\n' in texts["settings.toml"]
     assert "shelf/versions/vectors.npy" in texts["files.txt"]
     assert "large" not in whole
     assert "is away" in texts["doctor.json"]
@@ -178,7 +217,46 @@ def test_a_report_is_made_of_what_is_there(new: Device, tmp_path: Path) -> None:
         ("http://camera/?user=a&pass=b now", "http://camera/?*** now"),
         ("rtsp://a:b@c/ and http://d:e@f/", "rtsp://***@c/ and http://***@f/"),
         ("port = 8080", "port = 8080"),
+        ("rtsp://admin:p@ssw0rd@10.0.0.5/live", "rtsp://***@10.0.0.5/live"),
+        ("rtsp://a:p'/\"s@h/live is away", "rtsp://***@h/live is away"),
+        ("rtsp://a:pass word@h/live", "rtsp://***@h/live"),
+        ("rtsp://h/user=admin&password=abc/ is away", "rtsp://h/*** is away"),
+        ("http://h:80/live 200; mail a@b.c", "http://h:80/live 200; mail a@b.c"),
     ],
 )
 def test_what_is_secret(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+
+
+def test_settings_are_shown_without_secrets_however_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "visual-search.toml"
+    file.write_text(
+        """
+        # hidden
+        edge = { webhook_secret = "hidden", webhook = "https://u:hidden@shop.example/hidden" }
+        sync = { source = "s3://bucket/prefix" }
+        [page]
+        "the pin" = "hidden"
+        token = ""
+        broker_password = '''
+        first
+        hidden'''
+        [outbox]
+        addresses = ["rtsp://h/user=a&password=hidden/", 'rtsp://a:hi@h/"d hidden@h/live']
+        port = 8883
+        """
+    )
+    shown, hidden = public_settings(file)
+    assert "hidden" not in shown
+    for text in ("https://shop.example/***", "s3://bucket/prefix", "rtsp://h/...", "port = 8883"):
+        assert text in shown
+    assert hidden["https://u:hidden@shop.example/hidden"] == "https://shop.example/***"
+    assert "" not in hidden
+
+
+def test_of_settings_that_cannot_be_read_nothing_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "visual-search.toml"
+    file.write_text("[edge]\nwebhook_secret = hidden\n")
+    shown, _ = public_settings(file)
+    assert "not TOML" in shown
+    assert "hidden" not in shown
