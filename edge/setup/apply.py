@@ -28,11 +28,13 @@ def apply(answers: Answers, settings_file: Path) -> str:
     It may be done again.
 
     Raises:
-        ContentError: A file would take the place of one that is not this program's.
+        ContentError: A file would take the place of one that is not this program's, or a symbolic
+            link is in the place of the state.
         VisualSearchError: The catalogue or the PIN cannot be used, or a folder cannot be written.
     """
     device, folder = answers.device, settings_file.parent
     written = _named_files(answers, folder)
+    refuse_links(device.state, device.folder)
     if answers.bundle is not None:
         Shelf(device.shelf).activate(answers.bundle)
     if answers.setup.pin:
@@ -72,6 +74,19 @@ def _named_files(answers: Answers, folder: Path) -> dict[Path, bytes]:
         except OSError as error:
             raise ShelfError(f"{error.filename}: cannot be read: {error.strerror}") from error
     return found
+
+
+def refuse_links(path: Path, data: Path) -> None:
+    """Refuse a link at `path`, and between it and the data folder where it lies in that.
+
+    Raises:
+        ContentError: There is one; the device's own user could point it at any file of the system.
+    """
+    for part in (path, *path.parents) if path.is_relative_to(data) else (path,):
+        if part == data:
+            break
+        if part.is_symlink():
+            raise ContentError(f"{part} is a symbolic link; put what it points to in its place")
 
 
 def write_for_owner(path: Path, content: bytes) -> None:

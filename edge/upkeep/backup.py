@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError
 from catalog.core.settings import DeviceSettings
-from edge.setup.apply import give_to_owner, is_own, write_for_owner
+from edge.setup.apply import give_to_owner, is_own, refuse_links, write_for_owner
 
 FORMAT = 1
 LARGEST = 4 << 30  # bytes of one file in an archive
@@ -88,7 +88,7 @@ def restore(device: DeviceSettings, settings_file: Path, archive: Path) -> Resto
     for name in left:
         del found[name]
     for name in found:
-        _refuse_links(places[name], device.folder)
+        refuse_links(places[name], device.folder)
     try:
         for name, content in found.items():
             durable.make_private_folder(places[name].parent)
@@ -126,15 +126,6 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if not path.name.endswith(ending))
 
 
-def _refuse_links(path: Path, data: Path) -> None:
-    """Refuse a link at `path`, and between it and the data folder where it lies in that."""
-    for part in (path, *path.parents) if path.is_relative_to(data) else (path,):
-        if part == data:
-            break
-        if part.is_symlink():
-            raise ContentError(f"{part} is a symbolic link; put what it points to in its place")
-
-
 def _beside_settings(places: dict[str, Path], settings_file: Path) -> list[str]:
     """The names of what an archive puts beside the settings."""
     return [
@@ -146,7 +137,7 @@ def _beside_settings(places: dict[str, Path], settings_file: Path) -> list[str]:
 
 def _bytes(path: Path, data: Path) -> bytes:
     """The content of a file; of a database, as it is at this moment."""
-    _refuse_links(path, data)
+    refuse_links(path, data)
     if path.suffix != ".db":
         with open(path, "rb", opener=_without_link) as file:
             return file.read()

@@ -25,10 +25,11 @@ from typing import Any
 import tomlkit
 
 from catalog.core import durable
-from catalog.core.errors import ShelfError
+from catalog.core.errors import ContentError, ShelfError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings
 from edge.cameras.source_names import public_name
+from edge.setup.apply import refuse_links
 
 JOURNAL_LINES = 5000
 SHORTEST = 4  # characters of a secret that is looked for in other texts
@@ -120,7 +121,7 @@ def write_report(
         ),
         "services.txt": run(["systemctl", "--no-pager", "--full", "status", "visual-search*"]),
         "kernel.txt": run(["dmesg", "--level", "err,warn"]),
-        **{f"state/{name}": _text(device.state / name) for name in STATE},
+        **{f"state/{name}": _text(device.state / name, device.folder) for name in STATE},
     }
     try:
         with (
@@ -147,11 +148,14 @@ def _disk(folder: Path) -> tuple[int, int, int]:
     return usage.total, usage.used, usage.free
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, data: Path) -> str:
     try:
+        refuse_links(path, data)
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"{path}: {error.strerror}\n"
+    except ContentError as error:
+        return f"{error}\n"
 
 
 def _files(folder: Path) -> str:

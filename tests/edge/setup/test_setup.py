@@ -290,6 +290,13 @@ def test_a_label_is_written_through_no_link(stick: Path, device: Path) -> None:
     assert "Corner shop" in (stick / "label.html").read_text()
 
 
+def test_a_pin_is_written_through_no_link(stick: Path, device: Path) -> None:
+    (device / "data").mkdir()
+    (device / "data" / "state").symlink_to(device / "bin")
+    assert "state is a symbolic link" in str(run("--from", stick).exception)
+    assert not (device / "bin").exists()
+
+
 def test_in_a_folder_of_the_system_no_file_of_it_is_replaced(
     stick: Path, device: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

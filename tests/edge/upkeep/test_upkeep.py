@@ -208,6 +208,17 @@ def test_a_report_is_made_of_what_is_there(new: Device, tmp_path: Path) -> None:
     assert "about.json" in names
 
 
+def test_a_report_follows_no_link(new: Device, tmp_path: Path) -> None:
+    (tmp_path / "shadow").write_text("of the system")
+    new.section.state.mkdir(parents=True)
+    (new.section.state / "edge.json").symlink_to(tmp_path / "shadow")
+    write_report(new.section, None, [], tmp_path / "r.tar.gz", lambda arguments: "")
+    with tarfile.open(tmp_path / "r.tar.gz") as found:
+        text = found.extractfile("state/edge.json").read().decode()  # type: ignore[union-attr]
+    assert "edge.json is a symbolic link" in text
+    assert "of the system" not in text
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
