@@ -217,11 +217,13 @@ ifeq ($(shell uname -m),x86_64)
 device-wheels: export ANNOY_COMPILER_ARGS = -D_CRT_SECURE_NO_WARNINGS,-fpermissive,-O3,$\
   -ffast-math,-fno-associative-math,-std=c++14,-msse4.2
 endif
+# From an empty build/lib: a module that was deleted since would be packed, too.
 # Without debugging symbols: they name the folder of the build, which has another name each time.
 device-wheels: export CXXFLAGS = -g0
 device-wheels: $(VENV)/build
 	@rm -rf $(WHEELS)
 	$(WHEEL) --no-cache-dir --wheel-dir $(WHEELS) --require-hashes -r <(locks/only annoy)
+	@rm -rf build/lib build/bdist.*
 	$(WHEEL) --wheel-dir $(WHEELS) .
 	@ls $(WHEELS)/*.whl
 
@@ -237,6 +239,8 @@ wheelhouse: device-wheels
 # names folders of `make wheelhouse` that other machines made of the same commit.
 release: $(VENV)/demo wheelhouse
 	@test -n "$(KEYS)" || { echo "error: name the owner's key folder: make release KEYS=DIR"; exit 1; }
+	@changed=$$(git status --porcelain) && test -z "$$changed" || \
+	  { echo "error: a release is made of a commit; commit or remove first: $$changed"; exit 1; }
 	$(MAKE) --no-print-directory device-wheels WHEELS=build/again
 	@for wheel in build/again/*.whl; do cmp "$$wheel" "$(WHEELHOUSE)/$${wheel##*/}" || exit 1; done
 	$(BIN)/python -m release.assemble $(RELEASE) $(WHEELHOUSE) $(WHEELHOUSES) --keys $(KEYS) \

@@ -3,7 +3,8 @@
     python -m release.assemble OUT WHEELHOUSE... --keys KEYS
 
 Each WHEELHOUSE is a folder of `make wheelhouse`, for one Python and machine. All must hold the very
-same wheel of this program. The release in OUT is what ``visual-search verify-release`` checks.
+same wheel of this program, and its packages as they are locked. The release in OUT is what
+``visual-search verify-release`` checks.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from pathlib import Path
 import click
 
 from catalog.bundles.manifest import file_digest
+from catalog.core.errors import VisualSearchError
 from release.sbom import bill
 from sync.cli.owner import passphrase_file, passphrase_prompt
 from sync.trust import software
 from sync.trust.keys import KeyFolder
 
 ROOT = Path(__file__).parents[1]
+LOCKS = ("device.txt", "streams.txt")  # what `make wheelhouse` gathers
 TEXTS = ("CHANGELOG.md", "LICENSE", "NOTICE")
 OWN = re.compile(r"visual_search-(\d+\.\d+\.\d+)-py3-none-any\.whl")
 NATIVE = re.compile(r"annoy-[^-]+-(cp\d+)-cp\d+-(?:many)?linux(?:_\d+_\d+|\d+)?_(\w+)\.whl")
@@ -32,13 +35,15 @@ def assemble(out: Path, wheelhouses: tuple[Path, ...]) -> str:
     """Gather everything of a release but its signature; returns its version.
 
     Raises:
-        ValueError: A wheelhouse lacks a wheel, they do not belong together, or the changelog does
-            not begin with this version.
+        ValueError: A wheelhouse lacks a wheel, has one that is not locked, they do not belong
+            together, or the changelog does not begin with this version.
     """
     out.mkdir(parents=True)
     own: dict[str, str] = {}
+    locked = _locked_digests()
     for wheelhouse in wheelhouses:
         target = target_of(wheelhouse)
+        _check_locked(wheelhouse, locked)
         shutil.copytree(wheelhouse, out / software.WHEELS / target)
         document = json.dumps(bill(wheelhouse), indent=1, ensure_ascii=False, sort_keys=True)
         (out / f"sbom-{target}.cdx.json").write_text(document + "\n", encoding="utf-8")
@@ -73,6 +78,20 @@ def target_of(wheelhouse: Path) -> str:
     return f"{found[1]}-{found[2]}"
 
 
+def _locked_digests() -> set[str]:
+    """The sha256 of each file that the locks allow."""
+    texts = [(ROOT / "locks" / name).read_text(encoding="utf-8") for name in LOCKS]
+    return set(re.findall(r"--hash=sha256:([0-9a-f]{64})", "".join(texts)))
+
+
+def _check_locked(wheelhouse: Path, locked: set[str]) -> None:
+    """Check all wheels but those that are built here: this program's, and Annoy's."""
+    for file in sorted(wheelhouse.iterdir()):
+        is_built = OWN.fullmatch(file.name) or NATIVE.fullmatch(file.name)
+        if not is_built and file_digest(file) not in locked:
+            raise ValueError(f"{file}: is not what locks/ name; make the wheelhouse again")
+
+
 def _only(wheelhouse: Path, name: re.Pattern[str]) -> Path:
     files = [file for file in wheelhouse.iterdir() if name.fullmatch(file.name)]
     if len(files) != 1:
@@ -91,13 +110,19 @@ def main(
     out: Path, wheelhouses: tuple[Path, ...], keys: Path, passphrase_file: Path | None
 ) -> None:
     """Assemble the WHEELHOUSES of one version into a signed release in OUT."""
-    owner = KeyFolder(keys, passphrase_prompt(passphrase_file))
-    owner.signers("publisher")  # asks, before the long work
     if out.exists() and not (out / software.LIST).is_file() and any(out.iterdir()):
         raise click.UsageError(f"{out}: holds something else than a release; name another folder")
+    made = out.absolute().with_name(f".{out.absolute().name}.new")
+    try:
+        owner = KeyFolder(keys, passphrase_prompt(passphrase_file))
+        owner.signers("publisher")  # asks, before the long work
+        shutil.rmtree(made, ignore_errors=True)
+        signed = software.sign(made, assemble(made, wheelhouses), owner)
+    except (ValueError, OSError, VisualSearchError) as error:
+        shutil.rmtree(made, ignore_errors=True)
+        raise click.ClickException(str(error)) from error
     shutil.rmtree(out, ignore_errors=True)
-    version = assemble(out, wheelhouses)
-    signed = software.sign(out, version, owner)
+    made.rename(out)
     size = sum(entry.bytes for entry in signed.files.values())
     click.echo(f"{out}: release {signed.id}, {len(signed.files)} files, {size:,} bytes")
     click.echo(f"sha256 of its list: {hashlib.sha256(signed.content).hexdigest()}")
