@@ -102,9 +102,7 @@ class Webhook:
 def message(sighting: Sighting) -> bytes:
     """The body of a sighting's message; pictures are not in it."""
     document = sighting_document(sighting, "")
-    for match in (document, *_matches(document)):
-        for name in ("look", "photo"):
-            match.pop(name, None)
+    _remove_pictures(document)
     event = {"type": "sighting", "timestamp": timestamp(sighting.at), "data": document}
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -124,6 +122,11 @@ def signed_headers(message_id: str, content: bytes, key: bytes, now: float) -> d
     return headers
 
 
-def _matches(document: dict[str, object]) -> list[dict[str, object]]:
-    found = (document.get("matches"), document.get("guesses"))
-    return [match for matches in found if isinstance(matches, list) for match in matches]
+def _remove_pictures(document: dict[str, object]) -> None:
+    """Remove the addresses of pictures from a sighting, its things, and what matches each."""
+    for name in ("look", "photo"):
+        document.pop(name, None)
+    for name in ("matches", "guesses", "things"):
+        parts = document.get(name)
+        for part in parts if isinstance(parts, list) else ():
+            _remove_pictures(part)

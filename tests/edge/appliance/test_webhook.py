@@ -10,15 +10,16 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from catalog.core.errors import SettingsError
 from catalog.core.settings import load
 from catalog.recognition.decision import Verdict
-from edge.appliance.webhook import MOST_WAITING, PAUSES_S, Webhook
+from edge.appliance.webhook import MOST_WAITING, PAUSES_S, Webhook, message
 from edge.settings import EdgeSettings
+from edge.sighting import ThingBeside
 from edge.signing_key import signing_key
 from tests.support.web_stand_in import CUP, GEAR, LAMP, StandInDevice
 
@@ -78,6 +79,18 @@ def test_a_sighting_arrives_signed_and_without_pictures(receiver: Receiver) -> N
     assert event["data"]["matches"][0]["sku"] == "CUP-01"
     assert "photo" not in event["data"]["matches"][0]
     assert "look" not in event["data"]
+
+
+def test_no_thing_of_a_sighting_names_a_picture() -> None:
+    lamp = DEVICE.sighting(Verdict.UNKNOWN, [(LAMP, 0.5)])
+    beside = ThingBeside(None, lamp.id, Verdict.UNKNOWN, (), lamp.matches)
+    sighting = replace(DEVICE.sighting(Verdict.MATCH, [(CUP, 0.9)]), others=(beside,))
+    content = message(sighting)
+    first, second = json.loads(content)["data"]["things"]
+    assert first["matches"][0]["sku"] == "CUP-01"
+    assert [guess["sku"] for guess in second["guesses"]] == ["LAMP-2"]
+    assert b'"photo"' not in content
+    assert b"/photos/" not in content
 
 
 def test_one_that_is_not_taken_comes_again_and_is_given_up(receiver: Receiver) -> None:
