@@ -36,7 +36,7 @@ def run(config: Path | None) -> None:
     Checks at once and then every [sync] interval_s; after a failure sooner, then ever less
     often, at least once an hour. A bundle that the appliance cannot open, or that makes it
     crash twice, is taken back. Events leave the outbox as [outbox] says. A device without
-    [sync] source only reports.
+    [sync] source only reports, and watches versions of the program that are installed by hand.
 
     \b
     Example:
@@ -55,7 +55,9 @@ def run(config: Path | None) -> None:
     with check_publisher(config) as publish:
         follower = _follower(config, publish=publish)
         pulls, reports = bool(follower.settings.source), is_reporting_enabled(config)
-        if not pulls and not reports:
+        updater = SoftwareUpdater.from_settings(config)
+        updates = updater.versions.current() is not None
+        if not (pulls or reports or updates):
             raise SettingsError(
                 "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
                 "or transport for reports"
@@ -69,9 +71,8 @@ def run(config: Path | None) -> None:
                     device = load("device", DeviceSettings, config)
                     workers["share"] = share_worker(follower.store, device)
                 workers["requests"] = partial(check_request.watch, state)
-                updater = SoftwareUpdater.from_settings(config)
-                if updater.versions.current() is not None:
-                    workers["software"] = software_worker(updater)
+            if updates:
+                workers["software"] = software_worker(updater)
             if reports:
                 workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)

@@ -29,6 +29,8 @@ def software_worker(
 ) -> Callable[[threading.Event, threading.Event], None]:
     """The worker that checks for newer releases of the program; they take over in the window.
 
+    Without ``[sync] source`` it watches the trials of versions that are installed by hand.
+
     When a trial has ended well, or an update needed none, it ends this process, so that the service
     starts the new version.
     """
@@ -47,6 +49,9 @@ def software_worker(
                 log.error("%s", updater.versions.state().message)
             if status == "good" and _restart_self(updater):
                 return
+            if not updater.settings.source:  # somebody brings new versions by hand
+                wait = MIN_RETRY_S
+                continue
             state = updater.check(may_switch=is_open(updater.settings.window, local_time()))
             level = logging.INFO if state.outcome in ("installed", *QUIET) else logging.ERROR
             log.log(level, "software: %s: %s", state.outcome, state.message)

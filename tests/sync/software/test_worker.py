@@ -26,7 +26,9 @@ class Updates:
     outcomes: list[SoftwareState]
     trials: list[TrialStatus | ShelfBusyError | None] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
-    settings: SyncSettings = field(default_factory=lambda: SyncSettings.model_validate({}))
+    settings: SyncSettings = field(
+        default_factory=lambda: SyncSettings.model_validate({"source": "file:///store"})
+    )
     versions: SoftwareVersions | None = None
 
     def watch(self) -> TrialStatus | None:
@@ -100,6 +102,15 @@ def test_a_trial_is_watched_and_nothing_else_done(monkeypatch: pytest.MonkeyPatc
     assert run(updates, 9) == [0.0, *[worker.WATCH_S] * 3]
     assert updates.asked == [False]
     assert ended == [updates], "the service starts the new version"
+
+
+def test_without_a_source_a_trial_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = ends(monkeypatch)
+    settings = SyncSettings.model_validate({})
+    updates = Updates([], [None, "waiting", "good"], settings=settings)
+    assert run(updates, 9) == [0.0, worker.MIN_RETRY_S, worker.WATCH_S]
+    assert updates.asked == []
+    assert ended == [updates]
 
 
 def test_an_update_without_a_trial_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
