@@ -36,6 +36,14 @@ API = """
 from visual_search import Catalogue
 print(Catalogue.open("bundle").search("photo.png")[:1])
 """
+RELEASE = """
+from pathlib import Path
+from sync.trust.keys import KeyFolder
+from tests.support.stub_release import write_release
+keys = KeyFolder(Path("keys"), lambda *_, **__: Path("passphrase").read_bytes().strip())
+write_release(Path("release"), "99.0.0", keys)
+"""
+SETTINGS = "VISUAL_SEARCH_CONFIG={here}/settings/visual-search.toml"
 SOURCE, KEYS = "file://{here}/store", "--keys keys --passphrase-file passphrase"
 ENDS = (  # commands that end by themselves, in this order
     "visual-search --help",
@@ -61,6 +69,13 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search sync pin 1",
     "visual-search sync unpin",
     f"visual-search sync refresh {SOURCE} {KEYS}",
+    f"python -c {shlex.quote(RELEASE)}",
+    "visual-search verify-release release --root keys/root.json",
+    f"visual-search sync software publish release {SOURCE} {KEYS}",
+    "visual-search sync software install release --root keys/root.json",
+    "visual-search sync software status",
+    "VISUAL_SEARCH_SYNC__ROOT=keys/root.json visual-search sync software update",
+    "visual-search sync software rollback",
     "visual-search sync keys rotate keys --passphrase-file passphrase",
     "visual-search catalog activate bundle",
     "visual-search sync rollback",
@@ -68,6 +83,10 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search edge pin",
     "visual-search edge export taught",
     "visual-search edge forget",
+    f"{SETTINGS} visual-search setup --from stick",
+    f"{SETTINGS} visual-search backup shop.tar.gz",
+    f"{SETTINGS} visual-search restore shop.tar.gz",
+    f"{SETTINGS} visual-search report report.tar.gz",
     "visual-search sync outbox",
     "visual-search sync outbox export events.jsonl",
     "visual-search sync tail --no-follow",

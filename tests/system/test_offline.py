@@ -40,8 +40,9 @@ def test_no_command_asks_the_network_or_leaves_a_file(
     (tmp_path / "passphrase").write_text("five random words are enough\n")
     (tmp_path / "passphrase").chmod(0o600)
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-    for name in ("user", "temporary", "store"):
+    for name in ("user", "temporary", "store", "settings", "stick"):
         (tmp_path / name).mkdir()
+    (tmp_path / "stick" / "visual-search.toml").write_text('[edge]\ncamera = "only"\n')
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     program = [sys.executable, "-m", offline_commands.__name__, engines]
     done = subprocess.run(
