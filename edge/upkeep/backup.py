@@ -28,6 +28,7 @@ from edge.setup.apply import give_to_owner, is_own, refuse_links, write_for_owne
 FORMAT = 1
 LARGEST = 4 << 30  # bytes of one file in an archive
 STATE = ("staff-pin", "foreign-share.json", "judgements.db")
+ROOT = "data/trust/root.json"
 PRIVATE_KEY = b"PRIVATE KEY-----"
 
 
@@ -87,8 +88,9 @@ def restore(device: DeviceSettings, settings_file: Path, archive: Path) -> Resto
     left = [] if is_own(settings_file.parent) else _beside_settings(places, settings_file)
     for name in left:
         del found[name]
-    for name in found:
-        refuse_links(places[name], device.folder)
+    for name, path in places.items():
+        if name in found:  # the newest root is itself a link, which is replaced and not followed
+            refuse_links(path.parent if name == ROOT else path, device.folder)
     try:
         for name, content in found.items():
             durable.make_private_folder(places[name].parent)
@@ -118,7 +120,8 @@ def _content(device: DeviceSettings, settings_file: Path) -> Iterator[tuple[str,
             name = path.relative_to(device.folder).as_posix()
             yield f"data/{name}", _bytes(path, device.folder)
     if (root := device.folder / "trust" / "root.json").exists():
-        yield "data/trust/root.json", _bytes(root, device.folder)
+        newest = root.parent / "root_history" / root.readlink().name if root.is_symlink() else root
+        yield ROOT, _bytes(newest, device.folder)
 
 
 def _files(folder: Path) -> list[Path]:

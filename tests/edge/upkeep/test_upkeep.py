@@ -271,3 +271,20 @@ def test_of_settings_that_cannot_be_read_nothing_is_shown(tmp_path: Path) -> Non
     shown, _ = public_settings(file)
     assert "not TOML" in shown
     assert "hidden" not in shown
+
+
+def test_the_newest_root_is_a_link_and_is_put_back(
+    old: Device, new: Device, tmp_path: Path
+) -> None:
+    old.fill()
+    for device, content in ((old, "newer"), (new, "older")):  # as the trust in channels keeps it
+        history = device.section.folder / "trust" / "root_history"
+        history.mkdir(parents=True)
+        (history / "1.root.json").write_text(content)
+        (history.parent / "root.json").symlink_to("root_history/1.root.json")
+    names = back_up(old.section, old.settings, tmp_path / "shop.tar.gz")
+    assert "data/trust/root.json" in names
+    restore(new.section, new.settings, tmp_path / "shop.tar.gz")
+    trust = new.section.folder / "trust"
+    assert (trust / "root.json").read_text() == "newer"
+    assert (trust / "root_history" / "1.root.json").read_text() == "older"
