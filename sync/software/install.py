@@ -97,11 +97,11 @@ def install(software: Software, wheels: Mapping[str, Path], folder: Path) -> Non
     named.mkdir()
     for name, file in wheels.items():
         (named / Path(name).name).symlink_to(file.absolute())
-    _run(sys.executable, "-I", "-m", "venv", "--without-pip", str(folder))
+    _run(folder, sys.executable, "-I", "-m", "venv", "--without-pip", str(folder))
     pip = [str(folder / "bin" / "python"), _own_pip(), "--disable-pip-version-check"]
     files = sorted(str(file) for file in named.iterdir())
-    _run(*pip, "install", "--quiet", "--no-index", "--no-deps", *files)
-    _run(*pip, "check")
+    _run(folder, *pip, "install", "--quiet", "--no-index", "--no-deps", *files)
+    _run(folder, *pip, "check")
     for link in named.iterdir():
         link.unlink()
     named.rmdir()
@@ -128,7 +128,8 @@ def _own_pip() -> str:
     return str(runner)
 
 
-def _run(*command: str) -> None:
+def _run(home: Path, *command: str) -> None:
+    """Run a command whose home is `home`: pip asks other tools, which leave files in theirs."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -141,7 +142,7 @@ def _run(*command: str) -> None:
             text=True,
             timeout=TIMEOUT_S,
             check=False,
-            env={**environment, "PIP_CONFIG_FILE": os.devnull},
+            env={**environment, "PIP_CONFIG_FILE": os.devnull, "HOME": str(home)},
         )
     except FileNotFoundError as error:
         raise SurroundingsError("setpriv is missing; install util-linux") from error
