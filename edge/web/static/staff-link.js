@@ -29,7 +29,7 @@ export class StaffLink {
     const headers = {};
     if (this.#token) headers["X-Staff-Token"] = this.#token;
     if (content !== undefined) headers["Content-Type"] = "application/json";
-    let answer;
+    let answer, found;
     try {
       answer = await fetch(path, {
         method,
@@ -38,11 +38,12 @@ export class StaffLink {
         cache: "no-store",
         signal: timeLimit(PATIENCE),
       });
+      found = answer.ok && answer.status !== 204 ? await answer.json() : {};
     } catch {
       throw new Refused(0, say("The device does not answer. Look whether it is on and in this network."));
     }
-    const found = await answer.json().catch(() => ({}));
     if (answer.ok) return found;
+    found = await answer.json().catch(() => found);
     if (answer.status === 401 && this.entered) {
       this.#token = null;
       this.onLeft();
