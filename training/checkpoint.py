@@ -62,6 +62,19 @@ class Graph:
             source = self.unit(f"{name}_shortcut", source, block.shortcut)
         return self.relu(f"{name}_relu2", self.add("elemwise_add", f"{name}_add", inner, source))
 
+    def write(self, folder: Path) -> None:
+        """Write the network, whose last node is its output, into a folder that is there."""
+        symbol = {
+            "nodes": self.nodes,
+            "arg_nodes": [i for i, node in enumerate(self.nodes) if node["op"] == "null"],
+            "node_row_ptr": list(range(len(self.nodes) + 1)),
+            "heads": [[len(self.nodes) - 1, 0, 0]],
+            "attrs": {"mxnet_version": ["int", VERSION]},
+        }
+        text = json.dumps(symbol, indent=1)
+        (folder / SYMBOL_FILE).write_text(text + "\n", encoding="utf-8")
+        write_arrays(folder / PARAMETERS_FILE, self.parameters)
+
 
 def write_checkpoint(network: Network, folder: Path) -> None:
     """Write a folded and rounded network beside its ONNX file."""
@@ -82,13 +95,4 @@ def write_checkpoint(network: Network, folder: Path) -> None:
     both = graph.add("Flatten", "pooled", graph.add("Concat", "both", *pools, dim=1, num_args=2))
     dense = network.embedding
     graph.weighted("FullyConnected", "embedding", both, dense, num_hidden=dense.out_features)
-    symbol = {
-        "nodes": graph.nodes,
-        "arg_nodes": [i for i, node in enumerate(graph.nodes) if node["op"] == "null"],
-        "node_row_ptr": list(range(len(graph.nodes) + 1)),
-        "heads": [[len(graph.nodes) - 1, 0, 0]],
-        "attrs": {"mxnet_version": ["int", VERSION]},
-    }
-    text = json.dumps(symbol, indent=1)
-    (folder / SYMBOL_FILE).write_text(text + "\n", encoding="utf-8")
-    write_arrays(folder / PARAMETERS_FILE, graph.parameters)
+    graph.write(folder)

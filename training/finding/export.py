@@ -4,7 +4,6 @@ python -m training.finding.export CACHE/finding.pt catalog/networks/finding
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +11,8 @@ import torch
 from torch import nn
 
 from catalog.core.errors import FeaturizerError
-from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
-from catalog.networks.importing.params import write_arrays
 from catalog.networks.network import EMBEDDED, Descriptor, write_descriptor
-from training.checkpoint import VERSION, Graph
+from training.checkpoint import Graph
 from training.errors import plain_errors
 from training.export import halved, rounded, traced
 from training.finding.compose import SIZE
@@ -72,16 +69,7 @@ def write_checkpoint(network: Finder, folder: Path) -> None:
     at = graph.relu("at_quarter_relu", at)
     answer = network.answer
     graph.weighted("Convolution", OUTPUT, at, answer, kernel=(1, 1), num_filter=answer.out_channels)
-    symbol = {
-        "nodes": graph.nodes,
-        "arg_nodes": [i for i, node in enumerate(graph.nodes) if node["op"] == "null"],
-        "node_row_ptr": list(range(len(graph.nodes) + 1)),
-        "heads": [[len(graph.nodes) - 1, 0, 0]],
-        "attrs": {"mxnet_version": ["int", VERSION]},
-    }
-    text = json.dumps(symbol, indent=1)
-    (folder / SYMBOL_FILE).write_text(text + "\n", encoding="utf-8")
-    write_arrays(folder / PARAMETERS_FILE, graph.parameters)
+    graph.write(folder)
 
 
 def write(network: Finder, folder: Path) -> None:
