@@ -20,6 +20,7 @@
 # make bench-crowd     measure how late answers are while many look; AGAINST=TREE: beside another checkout
 # make bench-kiosk     use a kiosk's page for half an hour; neither its heap nor its nodes may grow
 # make damage-test     flip bits in an outbox's files, and account for every event
+# make provisioning-test  provision 200 devices, one after the other, by a claim certificate
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
 # make tuf-conformance SUITE=DIR   hold the trust code against a checkout of the TUF suite
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
@@ -82,7 +83,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  api-test bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test provisioning-test bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -129,6 +130,10 @@ loss-test: $(VENV)/test
 	@tests/install/debian-packages
 	$(BIN)/python -m tests.proofs.loss
 	$(BIN)/python -m tests.proofs.power_loss.outbox --points 50
+
+provisioning-test: $(VENV)/test
+	@tests/install/debian-packages
+	PROVISIONED_DEVICES=200 $(BIN)/python -m pytest -p no:randomly --durations=3 tests/sync/provisioning
 
 measure: $(VENV)/test
 	$(BIN)/python -m bench.photos

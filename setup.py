@@ -72,6 +72,7 @@ setup(
         "sync.catalogues",
         "sync.cli",
         "sync.outbox",
+        "sync.provisioning",
         "sync.reports",
         "sync.reports.transports",
         "sync.sharing",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from catalog.core.errors import MissingExtraError, SettingsError
-from catalog.core.settings import DeviceSettings, device_id
+from catalog.core.settings import DeviceSettings
 from sync.errors import StoreBusyError, StoreError, StoreRefusedError, StoreUnreachableError
+from sync.identity import Identity, identity_of
 from sync.settings import SyncSettings
 
 if TYPE_CHECKING:
@@ -148,36 +150,38 @@ def credentials_endpoint(
     """
     if not settings.credentials_endpoint:
         return None
+    identity = identity_of(device)
     missing = [
         name
         for name, value in (
             ("[sync] role_alias", settings.role_alias),
-            ("[device] certificate", device.certificate),
-            ("[device] private_key", device.private_key),
+            ("[device] certificate", identity.certificate),
+            ("[device] private_key", identity.private_key),
         )
         if not value
     ]
     if missing:
-        raise SettingsError(f"[sync] credentials_endpoint also needs {', '.join(missing)}")
+        hint = ", or to be provisioned ([provisioning])" if identity.certificate is None else ""
+        raise SettingsError(f"[sync] credentials_endpoint also needs {', '.join(missing)}{hint}")
     return CredentialsEndpoint(
         settings.credentials_endpoint,
         settings.role_alias,
-        device.thing or device_id(device.folder),
-        _context(device),
+        identity.thing,
+        _context(identity, device.ca),
     )
 
 
-def _context(device: DeviceSettings) -> ssl.SSLContext:
+def _context(identity: Identity, ca: Path | None) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=device.ca)
+        context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"{device.ca}: [device] ca is no certificate: {error}") from error
-    assert device.certificate is not None
+        raise SettingsError(f"{ca}: [device] ca is no certificate: {error}") from error
+    assert identity.certificate is not None
     try:
-        context.load_cert_chain(device.certificate, device.private_key, lambda: "")
+        context.load_cert_chain(identity.certificate, identity.private_key, lambda: "")
     except (OSError, ssl.SSLError, ValueError) as error:
         raise SettingsError(
-            f"{device.certificate} and {device.private_key}: [device] certificate and private_key "
-            f"are not a certificate and its key: {error}"
+            f"{identity.certificate} and {identity.private_key}: [device] certificate and "
+            f"private_key are not a certificate and its key: {error}"
         ) from error
     return context

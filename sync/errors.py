@@ -25,6 +25,8 @@
     │   ├── StoreChangedError       the object was replaced while it was read
     │   ├── StoreConflictError      another process has written the object first
     │   └── StoreTooLargeError      the object has more bytes than it may have
+    ├── ProvisioningError       no certificate of its own for this device
+    │   └── RejectedError           AWS IoT answers that it rejects the request
     └── TransportError          a broker or core that cannot be reached or refuses
 """
 
@@ -168,6 +170,14 @@ class StoreTooLargeError(StoreError):
     """The object has more bytes than it may have."""
 
     outcome = "too-large"
+
+
+class ProvisioningError(NetworkError):
+    """This device got no certificate of its own; the message says why and what to do."""
+
+
+class RejectedError(ProvisioningError):
+    """AWS IoT answered that it rejects a request of this device."""
 
 
 class TransportError(NetworkError):

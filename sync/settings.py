@@ -1,4 +1,4 @@
-"""The settings of ``[sync]`` and ``[outbox]``; see docs/settings.md."""
+"""The settings of ``[sync]``, ``[provisioning]`` and ``[outbox]``; see docs/settings.md."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ class SyncSettings(Section):
     share: bool = False  # put what was taught on this device into the source, for the owner
     credentials_endpoint: str = ""  # of AWS IoT, a host name; needs role_alias
     role_alias: str = ""
+
+
+class ProvisioningSettings(Section):
+    """``[provisioning]``: how this device gets its own certificate from AWS IoT.
+
+    It shows a claim certificate, which many devices have; see docs/aws.md.
+    """
+
+    template: str = Field(  # of fleet provisioning; empty: certificates are given by hand
+        default="", pattern="^[0-9A-Za-z_-]{0,36}$"
+    )
+    certificate: UserPath | None = None  # of the claim, X.509, PEM
+    private_key: UserPath | None = None
+    serial: str = Field(default="", pattern="^[0-9A-Za-z:_-]{0,80}$")  # empty: the machine's own
+    erase_claim: bool = False  # remove the claim's two files, once this device has its own
+    renew_days: float = Field(default=30.0, gt=0)  # before the end of the device's certificate
+    max_age_days: float = Field(default=0.0, ge=0)  # of that certificate; 0: until it ends
 
 
 class OutboxSettings(Section):

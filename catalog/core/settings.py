@@ -21,7 +21,7 @@ from catalog.core.errors import SettingsError, ShelfError
 
 SYSTEM_FILE = Path("/etc/visual-search.toml")
 PREFIX = "VISUAL_SEARCH_"
-SECTIONS = ("device", "catalog", "edge", "outbox", "sync", "page")
+SECTIONS = ("device", "catalog", "edge", "outbox", "provisioning", "sync", "page")
 OTHER_VARIABLES = ("VISUAL_SEARCH_CONFIG", "VISUAL_SEARCH_MATERIALS")
 
 Settings = TypeVar("Settings", bound="Section")

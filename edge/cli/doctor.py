@@ -26,7 +26,7 @@ from edge.cli.camera_check import check_camera
 from edge.errors import PortError
 from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
-from sync.settings import OutboxSettings, SyncSettings
+from sync.settings import OutboxSettings, ProvisioningSettings, SyncSettings
 
 LEAST_ROOM = 1 << 30  # bytes
 
@@ -208,6 +208,7 @@ def _settings(config: Path | None) -> Finding:
         load("edge", EdgeSettings, config).camera_settings()
         load("page", PageSettings, config)
         load("outbox", OutboxSettings, config)
+        load("provisioning", ProvisioningSettings, config)
         load("sync", SyncSettings, config)
     except VisualSearchError as error:
         return Finding("settings", "wrong", str(error), "mend it; see docs/settings.md")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 import click
 import tomlkit
+from tomlkit.items import Table
 
 from catalog.core import durable
 from catalog.core.errors import SurroundingsError, VisualSearchError
@@ -21,9 +23,11 @@ from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.staff.pin import new_pin
 from sync.reports.wiring import is_reporting_enabled
+from sync.settings import ProvisioningSettings
 
 NAME = "visual-search.toml"
 CATALOGUES = ("stick", "address", "none")
+REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
 
 
 @click.command()
@@ -67,7 +71,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
             show(examine(target), as_json=False)
         give_to_owner(answers.device.folder)
         if managed:
-            link = answers.has_source or is_reporting_enabled(target)
+            link = answers.has_source or answers.provisions or is_reporting_enabled(target)
             services.start(link=link, screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
         click.echo(
@@ -80,9 +84,10 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
 
 def _seal(config: Path | None) -> None:
     device = load("device", DeviceSettings, config)
-    check_sealable(device)
+    provisioning = load("provisioning", ProvisioningSettings, config)
+    check_sealable(device, provisioning)
     with services.stopped():
-        removed = seal(device)
+        removed = seal(device, provisioning)
     click.echo(f"removed: {', '.join(removed) or 'nothing, it had no identity'}")
     click.echo("next: shut this device down and clone its disk; each clone makes its own identity")
 
@@ -114,23 +119,32 @@ def _ask() -> tuple[str, Path]:
         sync["source"] = click.prompt("Its address, s3://BUCKET/PREFIX or file:///FOLDER")
         root = Path(click.prompt("The owner's root.json")).expanduser().absolute()
         folder, sync["root"] = root.parent, root.name
-    reports = click.prompt(
-        "Where do reports go?", "none", type=click.Choice(["none", "file", "mqtt"])
-    )
-    outbox["transport"] = reports
-    if reports == "mqtt":
+    reports = click.prompt("Where do reports go?", "none", type=click.Choice(REPORTS))
+    outbox["transport"] = reports.partition("-")[0]
+    tables = {"setup": setup, "edge": edge, "page": page, "sync": sync, "outbox": outbox}
+    if reports.startswith("mqtt"):
         outbox["endpoint"] = click.prompt("The broker's address")
-    for name, table in (
-        ("setup", setup),
-        ("edge", edge),
-        ("page", page),
-        ("sync", sync),
-        ("outbox", outbox),
-    ):
+    if reports == "mqtt-by-claim":
+        tables |= _claim(folder)
+    for name, table in tables.items():
         document[name] = table
     if not pin:
         click.echo(f"the staff's PIN is {setup['pin']}; it is shown only here")
     return tomlkit.dumps(document), folder
+
+
+def _claim(folder: Path) -> dict[str, Table]:
+    """Ask for what a device is provisioned with; files are named as they lie from `folder`."""
+    device, provisioning = tomlkit.table(), tomlkit.table()
+    provisioning["template"] = click.prompt("The provisioning template's name", "visual-search")
+    for table, key, question in (
+        (provisioning, "certificate", "The claim certificate's file"),
+        (provisioning, "private_key", "The claim's private key"),
+        (device, "ca", "Amazon's root certificate"),
+    ):
+        file = Path(click.prompt(question)).expanduser().absolute()
+        table[key] = os.path.relpath(file, folder)
+    return {"device": device, "provisioning": provisioning}
 
 
 def _camera() -> str:

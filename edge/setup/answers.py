@@ -19,7 +19,7 @@ from catalog.core.errors import SettingsError
 from catalog.core.settings import CatalogSettings, DeviceSettings, Section, load
 from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
-from sync.settings import OutboxSettings, SyncSettings
+from sync.settings import OutboxSettings, ProvisioningSettings, SyncSettings
 
 DEFAULT_DATA = str(DeviceSettings.model_fields["data_dir"].default)  # of who runs the setup
 FILES = (  # the settings that name a file
@@ -29,6 +29,8 @@ FILES = (  # the settings that name a file
     ("edge", "certificate"),
     ("edge", "key"),
     ("page", "logo"),
+    ("provisioning", "certificate"),
+    ("provisioning", "private_key"),
     ("sync", "root"),
 )
 
@@ -58,6 +60,7 @@ class Answers:
         folder: Where the file lay.
         device, edge, page: These sections.
         has_source: Whether catalogues come over the air.
+        provisions: Whether this device gets its certificate by a claim.
     """
 
     setup: SetupSection
@@ -68,6 +71,7 @@ class Answers:
     edge: EdgeSettings
     page: PageSettings
     has_source: bool
+    provisions: bool
 
     @property
     def bundle(self) -> Path | None:
@@ -149,9 +153,10 @@ def _checked(setup: SetupSection, text: str, files: dict[str, Path], file: Path)
             load("catalog", CatalogSettings, copy)
             load("outbox", OutboxSettings, copy)
             has_source = bool(load("sync", SyncSettings, copy).source)
+            provisions = bool(load("provisioning", ProvisioningSettings, copy).template)
             device = load("device", DeviceSettings, copy)
             edge = load("edge", EdgeSettings, copy)
             page = load("page", PageSettings, copy)
         except SettingsError as error:
             raise SettingsError(str(error).replace(str(copy), str(file))) from error
-    return Answers(setup, text, files, file.parent, device, edge, page, has_source)
+    return Answers(setup, text, files, file.parent, device, edge, page, has_source, provisions)

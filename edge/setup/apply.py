@@ -15,6 +15,7 @@ from catalog.core.errors import ContentError, ShelfError
 from catalog.core.settings import DeviceSettings, device_id
 from edge.setup.answers import Answers
 from edge.web.staff.pin import StaffPin
+from sync.settings import ProvisioningSettings
 
 KIOSK_FILE = "kiosk.env"  # beside the settings; the kiosk's unit reads it
 OWN_FOLDER = "visual-search"  # the name of a settings' folder in which all is this program's
@@ -107,23 +108,30 @@ def give_to_owner(folder: Path) -> None:
                 os.chown(name, owner.st_uid, owner.st_gid, dir_fd=opened, follow_symlinks=False)
 
 
-def check_sealable(device: DeviceSettings) -> None:
+def check_sealable(device: DeviceSettings, provisioning: ProvisioningSettings) -> None:
     """Check that a device can be sealed; nothing is changed.
 
     Raises:
-        ContentError: The settings name a certificate or a thing, which every clone would share, or
-            the data folder is not this program's.
+        ContentError: The settings name a certificate, a thing or a serial number, which every
+            clone would share, or a claim that is gone, or the data folder is not this program's.
         ShelfError: The data folder cannot be read.
     """
     for value, key in (
-        (device.thing, "thing"),
-        (device.certificate, "certificate"),
-        (device.private_key, "private_key"),
+        (device.thing, "[device] thing"),
+        (device.certificate, "[device] certificate"),
+        (device.private_key, "[device] private_key"),
+        (provisioning.serial, "[provisioning] serial"),
     ):
         if value:
             raise ContentError(
-                f"[device] {key} is set, and every clone would have the same; take it out of the "
+                f"{key} is set, and every clone would have the same; take it out of the "
                 "settings, and set it on each device"
+            )
+    for file in (provisioning.certificate, provisioning.private_key):
+        if provisioning.template and file is not None and not file.expanduser().exists():
+            raise ContentError(
+                f"{file}: the claim is gone, with which each clone would get a certificate; bring "
+                "it back, and set [provisioning] erase_claim on the clones alone"
             )
     folder = device.folder
     if _own_parts(device) and not ((folder / "device-id").is_file() or device.shelf.is_dir()):
@@ -142,7 +150,7 @@ def _own_parts(device: DeviceSettings) -> list[Path]:
     return [path for path in found if path.name not in KEPT_BY_CLONES]
 
 
-def seal(device: DeviceSettings) -> list[str]:
+def seal(device: DeviceSettings, provisioning: ProvisioningSettings | None = None) -> list[str]:
     """Remove all that makes this device itself, so that its disk may be cloned.
 
     The settings and the catalogues stay; each clone makes an identity when it first starts.
@@ -154,7 +162,7 @@ def seal(device: DeviceSettings) -> list[str]:
         ContentError: `check_sealable` refuses.
         ShelfError: The data folder cannot be written.
     """
-    check_sealable(device)
+    check_sealable(device, provisioning or ProvisioningSettings())
     removed = []
     try:
         for path in _own_parts(device):

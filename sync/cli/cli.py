@@ -12,6 +12,7 @@ COMMANDS = {
     "outbox": "sync.cli.outbox:outbox",
     "once": "sync.cli.device:once",
     "pin": "sync.cli.device:pin",
+    "provision": "sync.cli.provision:provision",
     "publish": "sync.cli.owner:publish",
     "refresh": "sync.cli.owner:refresh",
     "rollback": "sync.cli.device:rollback",
@@ -27,6 +28,7 @@ SUMMARIES = {
     "outbox": "Show what waits to be reported, how old it is, and what was lost.",
     "once": "Check once, install what is newer, and wait until a running appliance has opened it.",
     "pin": "Stay with VERSION, whatever is published.",
+    "provision": "Get this device's own certificate from AWS IoT, or renew it where it is due.",
     "publish": "Check and sign BUNDLE and put it into SOURCE, for the devices that follow the "
     "channel.",
     "refresh": "Renew the signatures in SOURCE that say how new it is; the online key is enough.",

@@ -16,6 +16,7 @@ from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from sync.cli.status import version_name
+from sync.settings import ProvisioningSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def run(config: Path | None) -> None:
     from sync.catalogues import check_request
     from sync.catalogues.run import probation_worker, pull_worker, run_lock
     from sync.catalogues.run import run as run_workers
+    from sync.provisioning.worker import provisioning_worker
     from sync.reports.check_publisher import check_publisher
     from sync.reports.wiring import is_reporting_enabled, reporting_worker
     from sync.sharing.upload import share_worker
@@ -55,9 +57,10 @@ def run(config: Path | None) -> None:
     with check_publisher(config) as publish:
         follower = _follower(config, publish=publish)
         pulls, reports = bool(follower.settings.source), is_reporting_enabled(config)
+        provisions = bool(load("provisioning", ProvisioningSettings, config).template)
         updater = SoftwareUpdater.from_settings(config)
         updates = updater.versions.current() is not None
-        if not (pulls or reports or updates):
+        if not (pulls or reports or updates or provisions):
             raise SettingsError(
                 "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
                 "or transport for reports"
@@ -73,7 +76,9 @@ def run(config: Path | None) -> None:
                 workers["requests"] = partial(check_request.watch, state)
             if updates:
                 workers["software"] = software_worker(updater)
-            if reports:
+            if provisions:
+                workers["report"] = provisioning_worker(config, pulls=pulls)
+            elif reports:
                 workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)
 
@@ -99,6 +104,8 @@ def once(config: Path | None, source: str | None, *, as_json: bool) -> None:
     from sync.catalogues.progress import show_progress
     from sync.reports.check_publisher import check_publisher
 
+    if source is None:
+        _provision(config)
     with check_publisher(config) as publish:
         follower = _follower(config, source, publish)
         _check_probation(follower, wait=False)
@@ -183,9 +190,12 @@ def doctor(config: Path | None, source: str | None, *, as_json: bool) -> None:
     from catalog.core.findings import show
     from sync.cli.doctor import examine
     from sync.cli.outbox import outbox_findings
+    from sync.provisioning.worker import findings
     from sync.reports.checks import checks
 
-    found = chain(examine(config, source), checks(config), outbox_findings(config))
+    found = chain(
+        examine(config, source), findings(config), checks(config), outbox_findings(config)
+    )
     show(found, as_json=as_json)
 
 
@@ -197,6 +207,20 @@ def _follower(
     from sync.catalogues.follower import ChannelFollower
 
     return ChannelFollower.from_settings(config, source, publish)
+
+
+def _provision(config: Path | None) -> None:
+    """Get this device's certificate where that is due; an error does not fail the command."""
+    from sync.provisioning.provisioner import Provisioner
+    from sync.provisioning.worker import attempt
+
+    try:
+        provisioner = Provisioner.from_settings(config)
+    except VisualSearchError as error:
+        click.echo(f"this device is not provisioned: {error}", err=True)
+        return
+    if provisioner is not None and provisioner.is_due():
+        attempt(config, provisioner)
 
 
 def _drain(config: Path | None) -> None:

@@ -89,14 +89,18 @@ class Reporter:
         self._offline_since: float | None = None
         self._error = ""
 
-    def run(self, stopping: threading.Event) -> None:
+    def run(self, stopping: threading.Event, is_over: Callable[[], bool] = lambda: False) -> None:
         """Deliver events until `stopping` is set; return within a second of that.
+
+        Args:
+            stopping: Ends it.
+            is_over: Ends it too; asked between two messages, and between two connections.
 
         Raises:
             OutboxError: Another process is reporting.
         """
         with self._lock():
-            self._report(lambda session: stopping.is_set(), stopping)
+            self._report(lambda session: stopping.is_set() or is_over(), stopping)
 
     def drain(self, seconds: float) -> DrainResult:
         """Deliver what is in the outbox; stop when nothing is left or `seconds` are over.

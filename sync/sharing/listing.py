@@ -31,6 +31,7 @@ from catalog.core import durable
 from catalog.core.errors import ShelfError
 from catalog.core.settings import DeviceSettings, device_id
 from sync.errors import ForgedListingError
+from sync.identity import identity_of
 
 SHARED, LISTING, FILES = "shared", "listing.json", "files"
 KEY_FILE = "sharing-key.pem"
@@ -146,7 +147,8 @@ def device_key(folder: Path) -> Ed25519PrivateKey:
 
 def device_name(device: DeviceSettings) -> str:
     """The name under which a device shares: its thing's name where that can be one, else its id."""
-    return device.thing if DEVICE.fullmatch(device.thing) else device_id(device.folder)
+    thing = identity_of(device).thing
+    return thing if DEVICE.fullmatch(thing) else device_id(device.folder)
 
 
 def place(device: str, name: str) -> str:

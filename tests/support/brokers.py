@@ -91,8 +91,22 @@ class Mosquitto:
     """A real mosquitto that requires client certificates; each thing may use its own topics."""
 
     def __init__(
-        self, folder: Path, certificates: BrokerCertificates, also_write: str = ""
+        self,
+        folder: Path,
+        certificates: BrokerCertificates,
+        also_write: str = "",
+        rights: str = "",
+        revoked: Path | None = None,
     ) -> None:
+        """Start it.
+
+        Args:
+            folder: Where its files lie.
+            certificates: Its own, and the authority whose certificates it takes.
+            also_write: A topic that each thing may write to.
+            rights: More lines of its access control.
+            revoked: A list of revoked certificates, PEM.
+        """
         folder.mkdir(exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -102,7 +116,7 @@ class Mosquitto:
             f"pattern write {also_write or 'visual-search/%u/#'}\n"
             "pattern write visual-search/%u/#\n"
             "pattern read visual-search/%u/commands\n"
-            "user consumer\ntopic read #\n"
+            f"{rights}user consumer\ntopic read #\n"
         )
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(
@@ -111,14 +125,15 @@ class Mosquitto:
             f"use_identity_as_username true\nacl_file {folder / 'acl'}\nuser root\n"
             f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
             "max_queued_messages 0\nset_tcp_nodelay true\n"
+            + (f"crlfile {revoked}\n" if revoked is not None else "")
         )
-        self._folder = folder
+        self.log = folder / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         """Start it, again."""
-        with (self._folder / "mosquitto.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [MOSQUITTO, "-c", self._settings], stdout=log, stderr=log
             )
@@ -128,7 +143,7 @@ class Mosquitto:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
-                assert time.monotonic() < until, (self._folder / "mosquitto.log").read_text()
+                assert time.monotonic() < until, self.log.read_text()
                 time.sleep(0.02)
 
     def stop(self) -> None:

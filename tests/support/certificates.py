@@ -42,12 +42,34 @@ class Authority:
         Who may be called ``localhost`` and 127.0.0.1 is a server too.
         """
         key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._folder / f"{name}.crt"
+        private = self._folder / f"{name}.key"
+        signed = self.sign(name, key.public_key(), start, end)
+        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        private.chmod(0o600)
+        return certificate, private
+
+    def sign(
+        self,
+        name: str,
+        key: ec.EllipticCurvePublicKey,
+        start: timedelta = -DAY,
+        end: timedelta = DAY,
+    ) -> x509.Certificate:
+        """A certificate of `name` for a key that somebody else has."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateBuilder()
             .subject_name(_subject(name))
             .issuer_name(self._subject)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + start)
             .not_valid_after(now + end)
@@ -65,19 +87,24 @@ class Authority:
                 ),
                 critical=False,
             )
-        certificate = self._folder / f"{name}.crt"
-        private = self._folder / f"{name}.key"
-        signed = builder.sign(self._key, hashes.SHA256())
-        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        private.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
+        return builder.sign(self._key, hashes.SHA256())
+
+    def revoke(self, certificate: Path) -> Path:
+        """A list of revoked certificates with this one on it, PEM."""
+        now = datetime.now(UTC)
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        entry = x509.RevokedCertificateBuilder(found.serial_number, now)
+        made = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._subject)
+            .last_update(now - DAY)
+            .next_update(now + DAY)
+            .add_revoked_certificate(entry.build())
+            .sign(self._key, hashes.SHA256())
         )
-        private.chmod(0o600)
-        return certificate, private
+        file = certificate.with_suffix(".crl")
+        file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        return file
 
 
 def _subject(name: str) -> x509.Name:

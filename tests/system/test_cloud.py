@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 from cfnlint.decode import decode
 from paho.mqtt.client import topic_matches_sub
 
+from sync.provisioning.exchange import CREATE, provision_topic
+from sync.provisioning.provisioner import CLAIM
 from sync.reports.topics import NAMES, Topics
+from tests.support.fleet_provisioning import Certificate, load_hook
 
 CLOUD = Path(__file__).parents[2] / "cloud"
 TEMPLATE = CLOUD / "visual-search.yaml"
@@ -54,6 +60,73 @@ def test_the_device_may_what_it_does(template: dict[str, Any]) -> None:
     assert allowed["iot:Connect"] == [f"client/{THING}"]
     actions = {statement["Action"] for statement in statements}
     assert actions == {*allowed, "iot:AssumeRoleWithCertificate"}
+
+
+@pytest.mark.parametrize("name", ["ClaimPolicy", "RenewalPolicy"])
+def test_who_asks_for_a_certificate_may_do_that_alone(name: str, template: dict[str, Any]) -> None:
+    """The topics are those that the device uses, and a claim has no thing's name."""
+    statements = template["Resources"][name]["Properties"]["PolicyDocument"]["Statement"]
+    allowed: dict[str, list[str]] = {}
+    for statement in statements:
+        resources = statement["Resource"]
+        for resource in resources if isinstance(resources, list) else [resources]:
+            place = resource["Fn::Sub"].partition("${AWS::AccountId}:")[2]
+            allowed.setdefault(statement["Action"], []).append(place)
+    asked = [CREATE, provision_topic("${AWS::StackName}")]
+    answers = [f"{topic}/{ending}" for topic in asked for ending in ("accepted", "rejected")]
+    assert allowed.pop("iot:Connect", None) == (
+        [f"client/{CLAIM}*"] if name == "ClaimPolicy" else None
+    )
+    assert allowed == {
+        "iot:Publish": [f"topic/{topic}" for topic in asked],
+        "iot:Subscribe": [f"topicfilter/{topic}" for topic in answers],
+        "iot:Receive": [f"topic/{topic}" for topic in answers],
+    }
+
+
+def test_the_template_of_provisioning(template: dict[str, Any]) -> None:
+    """A thing is named by its serial number, and its certificate gets both policies."""
+    found = template["Resources"]["ProvisioningTemplate"]["Properties"]
+    body = json.loads(found["TemplateBody"]["Fn::Sub"])
+    assert set(body["Parameters"]) == {"SerialNumber", "AWS::IoT::Certificate::Id"}
+    kinds = {name: resource["Type"] for name, resource in body["Resources"].items()}
+    assert sorted(kinds.values()) == [
+        "AWS::IoT::Certificate", "AWS::IoT::Policy", "AWS::IoT::Policy", "AWS::IoT::Thing",
+    ]  # fmt: skip
+    names = body["Resources"]["thing"]["Properties"]["ThingName"]["Fn::Join"]
+    assert names == ["", ["${ThingPrefix}", {"Ref": "SerialNumber"}]]
+    policies = {
+        resource["Properties"]["PolicyName"]
+        for resource in body["Resources"].values()
+        if resource["Type"] == "AWS::IoT::Policy"
+    }
+    assert policies == {"${DevicePolicy}", "${RenewalPolicy}"}
+    assert found["PreProvisioningHook"]["TargetArn"] == {"Fn::GetAtt": ["ProvisioningHook", "Arn"]}
+
+
+@pytest.mark.parametrize(
+    ("client", "certificates", "allowed"),
+    [
+        ("claim-7", {}, True),
+        ("claim-7", {"new": "ACTIVE"}, True),  # asked again after a power cut
+        ("claim-7", {"other": "ACTIVE"}, False),
+        ("claim-7", {"other": "INACTIVE"}, True),
+        ("visual-search-7", {"other": "ACTIVE"}, True),  # it renews its own
+        ("visual-search-8", {}, False),
+    ],
+)
+def test_the_hook(client: str, certificates: dict[str, str], allowed: bool) -> None:
+    """A claim gets no thing that has a working certificate, and a device no other thing."""
+    now = datetime.now(UTC)
+    fleet = Mock(
+        things={"visual-search-7": list(certificates)} if certificates else {},
+        certificates={
+            name: Certificate(status, now + timedelta(days=1))
+            for name, status in certificates.items()
+        },
+    )
+    event = {"clientId": client, "certificateId": "new", "parameters": {"SerialNumber": "7"}}
+    assert load_hook(fleet)(event, None) == {"allowProvisioning": allowed}
 
 
 def test_the_component_may_what_it_does() -> None:

@@ -20,7 +20,7 @@ from docs.site.commands import commands, reference
 from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
 from sync.outbox.outbox import REASONS
-from sync.settings import OutboxSettings, SyncSettings
+from sync.settings import OutboxSettings, ProvisioningSettings, SyncSettings
 from visual_search.command import command
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ SETTINGS: dict[str, type[Section]] = {
     "page": PageSettings,
     "sync": SyncSettings,
     "outbox": OutboxSettings,
+    "provisioning": ProvisioningSettings,
 }
 COMMANDS = dict(commands(command, "visual-search"))
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from catalog.core.errors import SettingsError
-from catalog.core.settings import DeviceSettings, device_id
+from catalog.core.settings import DeviceSettings
+from sync.identity import identity_of
 from sync.reports.home_assistant import announcements
 from sync.reports.topics import Topics
 from sync.reports.transports import greengrass_v2
@@ -32,8 +33,8 @@ def choose(settings: OutboxSettings) -> Name:
 
 
 def thing_name(device: DeviceSettings) -> str:
-    """The name of this device at AWS IoT: the setting, else its id."""
-    return device.thing or device_id(device.folder)
+    """The name of this device at AWS IoT, else its id."""
+    return identity_of(device).thing
 
 
 def transport_factory(
@@ -81,17 +82,21 @@ def mqtt_address(settings: OutboxSettings, device: DeviceSettings) -> BrokerAddr
             "[outbox] endpoint: not set; AWS IoT's is shown by: "
             "aws iot describe-endpoint --endpoint-type iot:Data-ATS"
         )
-    wanted = {"certificate": device.certificate, "private_key": device.private_key}
+    identity = identity_of(device)
+    wanted = {"certificate": identity.certificate, "private_key": identity.private_key}
     for key, file in wanted.items():
         if file is None:
-            raise SettingsError(f"[device] {key}: not set; reporting by MQTT needs it")
-    assert device.certificate is not None
-    assert device.private_key is not None
+            raise SettingsError(
+                f"[device] {key}: not set; reporting by MQTT needs it, or to be provisioned "
+                "([provisioning]; docs/aws.md)"
+            )
+    assert identity.certificate is not None
+    assert identity.private_key is not None
     return BrokerAddress(
         settings.endpoint,
         settings.port,
-        thing_name(device),
-        device.certificate.expanduser(),
-        device.private_key.expanduser(),
+        identity.thing,
+        identity.certificate,
+        identity.private_key,
         device.ca.expanduser() if device.ca else None,
     )

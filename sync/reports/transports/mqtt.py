@@ -54,6 +54,7 @@ class MqttTransport:
         address: BrokerAddress,
         commands: str | None = None,
         retained: dict[str, bytes] | None = None,
+        answers: tuple[str, ...] = (),
     ) -> None:
         """Store the address; `open` connects.
 
@@ -62,11 +63,12 @@ class MqttTransport:
             commands: The topic to receive commands from; None to receive none.
             retained: Messages by topic that the broker keeps, sent with each connection; emptied
                 where it refuses one.
+            answers: Further topics whose messages are received as commands are.
         """
         self.window = MAX_UNANSWERED
         self.commands_error = ""
         self._address = address
-        self._commands = commands
+        self._subscriptions = (*((commands,) if commands is not None else ()), *answers)
         self._retained = retained if retained is not None else {}
         self._client: paho.Client | None = None
         self._callbacks: TransportCallbacks | None = None
@@ -94,9 +96,9 @@ class MqttTransport:
         """
         self.commands_error = ""
         self._connect()
-        if self._commands is not None:
+        if self._subscriptions:
             self._command_callbacks = callbacks
-            self._subscribe(self._commands)
+            self._subscribe()
         self._send_retained()
         with self._lock:
             if self._gone.is_set():
@@ -139,16 +141,16 @@ class MqttTransport:
             self.close()
             raise
 
-    def _subscribe(self, commands: str) -> None:
+    def _subscribe(self) -> None:
         """Subscribe to commands; where that ends the connection, connect again without them."""
         assert self._client is not None
-        self._client.subscribe(commands, qos=1)
+        self._client.subscribe([(topic, 1) for topic in self._subscriptions])
         answered = self._subscribed.wait(CONNECT_TIMEOUT_S)
         if self._gone.is_set() or not answered:
             why = "the connection ended then" if self._gone.is_set() else "no answer came"
             self.close()
             self._connect()
-            self.commands_error = f"{commands}: no commands are heard: {why}"
+            self.commands_error = f"{self._subscriptions[0]}: no commands are heard: {why}"
         if self.commands_error:
             log.warning(
                 "%s; the policy must allow iot:Subscribe and iot:Receive for it",
@@ -266,8 +268,9 @@ class MqttTransport:
     def _on_subscribe(
         self, client: paho.Client, data: Any, mid: int, reasons: list[ReasonCode], properties: Any
     ) -> None:
-        if reasons and reasons[0].is_failure:
-            self.commands_error = f"{self._commands}: no commands are heard: {reasons[0]}"
+        for topic, reason in zip(self._subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                self.commands_error = f"{topic}: no commands are heard: {reason}"
         self._subscribed.set()
 
     def _on_publish(

@@ -21,6 +21,7 @@ from edge.setup import services
 from edge.setup.answers import read_answers
 from edge.setup.apply import give_to_owner, label, seal
 from edge.web.staff.pin import StaffPin
+from sync.settings import ProvisioningSettings
 from visual_search.command import command
 
 PIN = "481526"
@@ -233,6 +234,30 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     StaffPin(device / "data" / "state").check(told[1], here=True)
 
 
+def test_by_questions_with_a_claim(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim's files may lie anywhere; they are copied beside the settings."""
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    monkeypatch.chdir(device)
+    (device / "usb").mkdir()
+    files = [device / "usb" / name for name in ("claim.pem", "claim.key", "AmazonRootCA1.pem")]
+    for file in files:
+        file.write_text(file.name)
+    where = ["mqtt-by-claim", "x-ats.iot.example.com", "fleet", *map(str, files)]
+    replies = ["http://camera/", "n", "", "browser", "n", PIN, "none", *where]
+    done = run(answers="".join(f"{reply}\n" for reply in replies))
+    assert done.exit_code == 0, done.output
+    settings = device / "etc" / "visual-search"
+    found = tomllib.loads((settings / "visual-search.toml").read_text())
+    assert found["outbox"] == {"transport": "mqtt", "endpoint": "x-ats.iot.example.com"}
+    assert found["provisioning"] == {
+        "template": "fleet",
+        "certificate": str(settings / "claim.pem"),
+        "private_key": str(settings / "claim.key"),
+    }
+    assert found["device"]["ca"] == str(settings / "AmazonRootCA1.pem")
+    assert (settings / "claim.key").read_text() == "claim.key"
+
+
 def test_a_sealed_device_has_no_identity(tmp_path: Path) -> None:
     device = DeviceSettings(data_dir=tmp_path / "data")
     first = device_id(device.folder)
@@ -251,6 +276,22 @@ def test_a_device_with_a_certificate_is_not_sealed(tmp_path: Path) -> None:
     with pytest.raises(VisualSearchError, match=r"certificate is set, and every clone"):
         seal(device)
     assert (tmp_path / "device-id").exists()
+
+
+def test_clones_are_provisioned_one_by_one(tmp_path: Path) -> None:
+    """The identity goes and the claim stays; a serial number that all would have is refused."""
+    device = DeviceSettings(data_dir=tmp_path / "data")
+    device_id(device.folder)
+    (device.folder / "identity" / "current").mkdir(parents=True)
+    files = {"certificate": tmp_path / "claim.pem", "private_key": tmp_path / "claim.key"}
+    claim = ProvisioningSettings(template="fleet", **files)  # type: ignore[arg-type]
+    with pytest.raises(VisualSearchError, match="the claim is gone"):
+        seal(device, claim)
+    for file in files.values():
+        file.touch()
+    with pytest.raises(VisualSearchError, match=r"\[provisioning\] serial is set"):
+        seal(device, claim.model_copy(update={"serial": "1"}))
+    assert seal(device, claim) == ["device-id", "identity"]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "state"])
