@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
-from catalog.networks.importing.params import Array, write_arrays
+from catalog.networks.engines.params import Array, write_arrays
 from training.network import Block, Network, Unit
 
 VERSION = 10901  # of the MXNet whose operators are used

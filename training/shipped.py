@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from catalog.core.errors import FeaturizerError
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE
-from catalog.networks.importing.params import read_parameters
+from catalog.networks.engines.params import read_parameters
 from training.network import Block, Network, Unit
 from training.settings import NetworkSettings
 

@@ -21,8 +21,8 @@ from catalog.bundles.bundle import Bundle
 from catalog.cli.cli import catalog
 from catalog.core.errors import ContentError, FeaturizerError
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE
+from catalog.networks.engines.params import read_arrays, read_parameters, write_arrays
 from catalog.networks.featurizer import Featurizer
-from catalog.networks.importing.params import read_arrays, read_parameters, write_arrays
 from catalog.networks.network import EMBEDDED, Descriptor
 from training.bank import Maker
 from training.cutouts import read_cutout

@@ -11,9 +11,9 @@ from onnx import ModelProto, TensorProto, checker, helper, shape_inference
 
 from catalog.core.errors import FeaturizerError
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
+from catalog.networks.engines.params import read_parameters, write_arrays
 from catalog.networks.importing.graph import Array, Graph
 from catalog.networks.importing.operators import OPERATORS
-from catalog.networks.importing.params import read_parameters, write_arrays
 from catalog.networks.importing.symbol import Symbol
 
 OPSET = 13  # it has all operators that are used here, and all runtimes support it

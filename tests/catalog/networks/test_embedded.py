@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bench.materials import materials
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE
 from catalog.networks.engines.choice import CHOICES
+from catalog.networks.engines.params import read_arrays, read_parameters
 from catalog.networks.featurizer import Featurizer
-from catalog.networks.importing.params import read_arrays, read_parameters
 from catalog.networks.network import EMBEDDED
 from tests.support.drawing import draw_thing
 

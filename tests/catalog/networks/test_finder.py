@@ -15,6 +15,7 @@ from catalog.core.errors import FeaturizerError
 from catalog.networks import finder
 from catalog.networks.engines.checkpoint import PARAMETERS_FILE
 from catalog.networks.engines.choice import CHOICES
+from catalog.networks.engines.params import read_arrays
 from catalog.networks.finder import (
     CHANNELS,
     FOLDER,
@@ -25,7 +26,6 @@ from catalog.networks.finder import (
     find_things,
     open_finder,
 )
-from catalog.networks.importing.params import read_arrays
 from catalog.synthetic.items import drawn_items
 from catalog.synthetic.render import View, render
 from edge.simulator.backgrounds import background

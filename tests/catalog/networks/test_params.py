@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from catalog.core.errors import FeaturizerError
-from catalog.networks.importing.params import V1, read_arrays, read_parameters, write_arrays
+from catalog.networks.engines.params import V1, read_arrays, read_parameters, write_arrays
 from tests.support.mxnet_networks import mx
 
 pytestmark = pytest.mark.mxnet
