@@ -282,6 +282,7 @@ train: $(VENV)/train $(CUTOUTS) $(TRAINING)/space.npz $(TRAINING)/held.npz
 	  trap "kill $$bank" EXIT; \
 	  $(BIN)/python -m training.run --cache $(TRAINING) --cutouts $(CUTOUTS) --minutes $(MINUTES)
 	$(BIN)/python -m training.export $(TRAINING)/run.pt catalog/networks/embedded --short-side 170
+	@rm catalog/networks/embedded/checkpoint-0000.params # catalog/networks/engines/checkpoint.py makes it
 	$(BIN)/python -m training.negatives
 	$(BIN)/python -m catalog.building.distractors
 

@@ -85,7 +85,6 @@ setup(
         "catalog": ["py.typed"],
         "catalog.networks": ["zoo.tsv"],
         "catalog.networks.embedded": [
-            "checkpoint-0000.params",
             "checkpoint-symbol.json",
             "descriptor.json",
             "drawn.npz",
@@ -93,7 +92,6 @@ setup(
             "network.onnx",
         ],
         "catalog.networks.finding": [
-            "checkpoint-0000.params",
             "checkpoint-symbol.json",
             "descriptor.json",
             "network.onnx",

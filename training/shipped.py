@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from catalog.core.errors import FeaturizerError
-from catalog.networks.engines.checkpoint import PARAMETERS_FILE
-from catalog.networks.engines.params import read_parameters
+from catalog.networks.engines.checkpoint import parameters_of
+from catalog.networks.engines.params import unpacked
+from catalog.networks.network import read_descriptor
 from training.network import Block, Network, Unit
 from training.settings import NetworkSettings
 
@@ -50,7 +52,11 @@ def read_network(folder: Path, n: NetworkSettings) -> Network:
         FeaturizerError: It is not of the shape that `n` tells.
     """
     network = without_norms(Network(n.stem, n.widths, n.blocks, n.last, n.dimensions))
-    stored = read_parameters(folder / PARAMETERS_FILE)
+    names, arrays = unpacked(parameters_of(folder / read_descriptor(folder).network), folder)
+    stored = {
+        name.removeprefix("arg:"): np.asarray(array, np.float32)
+        for name, array in zip(names, arrays, strict=True)
+    }
     places: dict[str, Tensor] = {
         f"{name}_{kind}": getattr(layer, kind)
         for name, layer in named_layers(network).items()

@@ -41,7 +41,7 @@ UserPath = Annotated[Path, AfterValidator(_check_user)]  # may begin with ~ or ~
 class Section(BaseModel):
     """A section of the settings, which refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class DeviceSettings(Section):

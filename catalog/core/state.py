@@ -18,7 +18,8 @@ State = TypeVar("State", bound="_State")
 
 
 class _State(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # Built when they are used: a command that asks for one need not build all.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class EdgeState(_State):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
@@ -27,7 +26,6 @@ from catalog.networks.network import (
     EMBEDDED,
     Network,
     read_descriptor,
-    write_descriptor,
 )
 from catalog.networks.pair import FOLDERS, Weights, read_pair, write_pair
 
@@ -204,8 +202,6 @@ class Featurizer:
             write_pair(folder, [network.id for network in self.networks], self.weights)
         for network, place in zip(self.networks, places, strict=True):
             place.mkdir(exist_ok=True)
-            for file in network.files:
-                shutil.copyfile(file, place / file.name)
-            write_descriptor(network.descriptor, place)
+            network.write(place)
         if self.projection is not None:
             self.projection.write(folder)

@@ -1,8 +1,8 @@
 """Find the things in a picture by a network that knows no kinds of things.
 
-The network is small and ships with the program: as ONNX and as an MXNet checkpoint. It answers for
-each of 40 x 40 cells how much of it is a thing, how near it is to the thing's middle, and where
-the sides of the thing's box are. training/README.md says how it was made.
+The network is small and ships with the program. It answers for each of 40 x 40 cells how much of it
+is a thing, how near it is to the thing's middle, and where the sides of the thing's box are.
+training/README.md says how it was made.
 """
 
 from __future__ import annotations

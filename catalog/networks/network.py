@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,12 @@ from catalog.core.errors import FeaturizerError
 from catalog.core.photos import Picture
 from catalog.core.vectors import Tensor
 from catalog.networks.engines.base import Engine
-from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, has_checkpoint
+from catalog.networks.engines.checkpoint import (
+    PARAMETERS_FILE,
+    SYMBOL_FILE,
+    has_checkpoint,
+    write_checkpoint,
+)
 from catalog.networks.engines.choice import open_engine
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -112,8 +118,15 @@ class Network:
     @property
     def files(self) -> tuple[Path, ...]:
         """Return the files of the network and of the MXNet checkpoint beside it, if any."""
-        names = (SYMBOL_FILE, PARAMETERS_FILE) if has_checkpoint(self.path) else ()
-        return (self.path, *map(self.path.with_name, names))
+        beside = map(self.path.with_name, (SYMBOL_FILE, PARAMETERS_FILE))
+        return (self.path, *(file for file in beside if file.is_file()))
+
+    def write(self, folder: Path) -> None:
+        """Write the network, its descriptor and its checkpoint, if any, into `folder`."""
+        shutil.copyfile(self.path, folder / self.path.name)
+        if has_checkpoint(self.path):
+            write_checkpoint(self.path, folder)
+        write_descriptor(self.descriptor, folder)
 
     def preprocess(self, images: Sequence[Picture]) -> Tensor:
         """Turn BGR uint8 pictures (h, w, 3) into the network's input (n, 3, size, size)."""

@@ -33,6 +33,7 @@ from edge.sighting import Candidate, Sighting, ThingBeside
 from sync.outbox import events
 from sync.outbox.clock import Moment, now
 from sync.outbox.database import FILE
+from sync.outbox.kinds import Kind
 from sync.outbox.outbox import Counters, Outbox
 from sync.settings import OutboxSettings
 
@@ -142,7 +143,7 @@ class EventRecorder:
             lambda: self._put_status("catalogue_rejected", reason, bundle=bundle, in_use=in_use),
         )
 
-    def _enqueue(self, kind: events.Kind, task: Task) -> None:
+    def _enqueue(self, kind: Kind, task: Task) -> None:
         try:
             self._tasks.put_nowait(task)
         except queue.Full:

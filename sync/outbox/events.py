@@ -18,12 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from sync.errors import EventError
 from sync.outbox.clock import Moment, now
+from sync.outbox.kinds import Kind
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Kind = Literal["sighting", "status", "heartbeat", "features", "message"]
 
 VERSION = 1
 SCHEMA_VERSION = "1.2"  # the second number grows with each new field
@@ -33,15 +32,6 @@ LONGEST_TEXT = 500  # characters of the words on a thing
 MAX_FEATURES_BYTES = 40_000  # 2,048 numbers need about 20,000
 MAX_THUMBNAIL_BYTES = 3000  # of JPEG; a third more as base64
 POSITION_BYTES = 100  # reserved for stream and sequence
-# When the outbox is full, events of the lowest priority are dropped first.
-PRIORITY: dict[Kind, int] = {
-    "features": 0,
-    "message": 0,
-    "sighting": 1,
-    "heartbeat": 2,
-    "status": 3,
-}
-VERBATIM: frozenset[str] = frozenset(("features", "message"))  # sent without an envelope
 
 Detail = str | int | float | bool | None
 
@@ -258,13 +248,6 @@ def render(event: Event, device: str, boot: str) -> bytes:
         if len(data) <= MAX_BYTES - POSITION_BYTES:
             return data
     raise EventError(f"event {event.id}: {len(data)} bytes, {MAX_BYTES} are allowed")
-
-
-def with_position(payload: bytes, kind: str, stream: str, sequence: int) -> bytes:
-    """Add the position in the stream to a rendered event; the result is what is sent."""
-    if kind in VERBATIM:
-        return payload
-    return payload[:-1] + f',"stream":"{stream}","sequence":{sequence}}}'.encode()
 
 
 def schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 import sqlite3
 import uuid
 
-from sync.outbox.events import PRIORITY, VERBATIM
+from sync.outbox.kinds import PRIORITY, VERBATIM
 
 REASONS = ("space", "age", "memory", "refused", "unfit", "damage")  # why events are dropped
 UNKNOWN_KIND = "event"  # of a dropped event whose kind cannot be read

@@ -19,8 +19,9 @@ from sync.errors import OutboxError
 from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.events import Event, Kind
+from sync.outbox.events import Event
 from sync.outbox.integrity import REASONS
+from sync.outbox.kinds import Kind
 from sync.outbox.reading import read_oldest
 from sync.outbox.rows import Counters, StoredEvent
 from sync.outbox.writer import Ticket, Writer

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sync.outbox import rows
 from sync.outbox.clock import Moment
-from sync.outbox.events import PRIORITY
 from sync.outbox.image import fits_into_memory, open_image
 from sync.outbox.integrity import UNKNOWN_KIND, is_aside, is_drop, row_problem
+from sync.outbox.kinds import PRIORITY
 from sync.outbox.rows import RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles

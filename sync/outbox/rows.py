@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.outbox.clock import Moment
-from sync.outbox.events import with_position
 from sync.outbox.integrity import is_number, kind_or_unknown, row_problem
+from sync.outbox.kinds import with_position
 
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
@@ -23,7 +23,7 @@ Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
 
 @dataclass(frozen=True)
 class RenderedEvent:
-    """A rendered event, not yet in the outbox; see `events.Event` and `events.PRIORITY`."""
+    """A rendered event, not yet in the outbox; see `events.Event` and `kinds.PRIORITY`."""
 
     id: str
     kind: str

@@ -14,7 +14,8 @@ from sync.errors import EventError, OutboxError
 from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.events import PRIORITY, Event, Kind, render, status
+from sync.outbox.events import Event, render, status
+from sync.outbox.kinds import PRIORITY, Kind
 from sync.outbox.rows import RenderedEvent
 from sync.settings import OutboxSettings
 

@@ -335,8 +335,12 @@ def test_the_names_of_the_interface_are_stable() -> None:
 
 
 def test_the_command_starts_without_what_recognition_needs() -> None:
-    program = "import sys, visual_search.command; print('cv2' in sys.modules)"
+    program = (
+        "import sys, visual_search.command; print('cv2' in sys.modules);"
+        "import sync.cli.status; print({'cv2', 'numpy', 'rich', 'sync.outbox.events', 'tuf'}"
+        " & set(sys.modules))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.strip() == "False", done.stderr
+    assert done.stdout.split() == ["False", "set()"], done.stderr

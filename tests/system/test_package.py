@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 DEVICE = Path(__file__).parents[2] / "device"
@@ -140,3 +142,44 @@ def test_a_stick_without_a_fitting_package_is_named(
     )
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def left_out(site: Path) -> list[str]:
+    """What a device's package would leave out of a folder of packages."""
+    done = subprocess.run(
+        [DEVICE / "leave-out", "--list", site], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_program_imports_nothing_that_its_package_leaves_out() -> None:
+    site = Path(numpy.__file__).parents[1]
+    paths = left_out(site)
+    assert {"numpy/f2py", "numpy/tests", "cv2/data/haarcascade_eye.xml", "pygments"} <= set(paths)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.left_out"],
+        input="\n".join(str(site / path) for path in paths),
+        cwd=DEVICE.parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["pygments"]  # by the command that httpx has; it copes without
+
+
+def test_what_is_left_out_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    gone = (
+        "bin/flask", "numpy/lib/tests/data/a.npy", "numpy/_core/_umath_tests.abi3.so",
+        "numpy/__init__.pyi", "onnxruntime/capi/libonnxruntime.so.1.32.0", "cv2/data/eye.xml",
+        "botocore/data/ec2/2016-11-15/service-2.json.gz", "pygments/lexers/c.py",
+    )  # fmt: skip
+    stays = (
+        "numpy/testing/__init__.py", "numpy/typing/__init__.py", "cv2/data/__init__.py",
+        "onnxruntime/capi/onnxruntime_pybind11_state.so", "botocore/data/endpoints.json",
+        "botocore/data/s3/service-2.json.gz", "botocore/data/sso-oidc/service-2.json.gz",
+        "flask-3.1.3.dist-info/licenses/LICENSE.txt",
+    )  # fmt: skip
+    for name in (*gone, *stays):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    subprocess.run([DEVICE / "leave-out", tmp_path], check=True)
+    assert sorted(
+        str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()
+    ) == sorted(stays)

@@ -19,7 +19,13 @@ import numpy as np
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Tensor
-from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
+from catalog.networks.engines.checkpoint import (
+    PARAMETERS_FILE,
+    SYMBOL_FILE,
+    parameters_of,
+    require_checkpoint,
+    write_checkpoint,
+)
 
 MODEL = SYMBOL_FILE.removesuffix("-symbol.json")
 FOLDER = "optimized"  # below the build cache
@@ -38,7 +44,9 @@ class Awscam:
     one_by_one = False  # it takes any number of pictures
 
     def __init__(self, network: Path) -> None:
-        self._folder = checkpoint_of(network, self.name)
+        require_checkpoint(network, self.name)
+        self._network = network
+        self._folder = network.parent
         self._busy = threading.Lock()
         self._size: tuple[int, int] = (0, 0)
         self._model: awscam.Model | None = None
@@ -68,10 +76,14 @@ class Awscam:
 
     def _open(self, height: int, width: int) -> awscam.Model:
         digest = hashlib.sha256((self._folder / SYMBOL_FILE).read_bytes())
-        digest.update((self._folder / PARAMETERS_FILE).read_bytes())
+        digest.update(parameters_of(self._network))
         cache = load("catalog", CatalogSettings).cache
         out = cache / FOLDER / f"{digest.hexdigest()[:16]}-{width}x{height}"
         out.mkdir(parents=True, exist_ok=True)
+        models = self._folder
+        if not (models / PARAMETERS_FILE).is_file():
+            models = out
+            write_checkpoint(self._network, models)
         log.info("optimizing the network for this device's GPU; this may take minutes")
         status, path = mo.optimize(
             MODEL,
@@ -79,7 +91,7 @@ class Awscam:
             height,
             "MXNet",
             {
-                "--models-dir": str(self._folder),
+                "--models-dir": str(models),
                 "--output-dir": str(out),
                 "--epoch": 0,
                 "--precision": "FP32",  # else vectors differ from those of other engines

@@ -1,4 +1,4 @@
-"""Run networks with MXNet 1.9.1: the checkpoint that an import wrote into the folder."""
+"""Run networks with MXNet 1.9.1: the checkpoint that a network's folder has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.vectors import Tensor
-from catalog.networks.engines.checkpoint import PARAMETERS_FILE, SYMBOL_FILE, checkpoint_of
+from catalog.networks.engines.checkpoint import SYMBOL_FILE, parameters_of, require_checkpoint
 
 # Read when MXNet is imported. One thread, like the other engines.
 for _variable, _value in (("OMP_NUM_THREADS", "1"), ("MXNET_SUBGRAPH_VERBOSE", "0")):
@@ -33,10 +33,11 @@ class Mxnet:
     one_by_one = False  # it takes any number of pictures
 
     def __init__(self, network: Path) -> None:
-        folder = checkpoint_of(network, self.name)
+        require_checkpoint(network, self.name)
+        folder, parameters = network.parent, parameters_of(network)
         try:
             self._symbol = mxnet.sym.load(str(folder / SYMBOL_FILE))
-            loaded = mxnet.nd.load(str(folder / PARAMETERS_FILE))
+            loaded = mxnet.nd.load_frombuffer(parameters)
         except (mxnet.MXNetError, OSError, ValueError) as error:
             raise FeaturizerError(f"{folder}: mxnet cannot open its checkpoint: {error}") from error
         self._parameters = {name.partition(":")[2]: values for name, values in loaded.items()}

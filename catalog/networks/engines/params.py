@@ -42,9 +42,19 @@ def read_arrays(path: Path) -> tuple[list[str], list[Array]]:
         FeaturizerError: The file is cut short, damaged, or holds sparse arrays.
     """
     try:
-        reader = _Reader(path, memoryview(path.read_bytes()))
+        content = path.read_bytes()
     except OSError as error:
         raise FeaturizerError(f"{path}: cannot be read: {error.strerror}") from error
+    return unpacked(content, path)
+
+
+def unpacked(content: bytes, path: Path) -> tuple[list[str], list[Array]]:
+    """Read the names and arrays of a ``.params`` file's content; errors name `path`.
+
+    Raises:
+        FeaturizerError: As for `read_arrays`.
+    """
+    reader = _Reader(path, memoryview(content))
     if reader.number("<Q") != LIST:
         raise FeaturizerError(f"{path}: not an MXNet .params file")
     reader.number("<Q")
@@ -74,6 +84,11 @@ def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write named arrays as MXNet 1.x does."""
+    path.write_bytes(packed(arrays))
+
+
+def packed(arrays: Mapping[str, Array]) -> bytes:
+    """Return the content of a ``.params`` file with these arrays."""
     codes = {np.dtype(name): code for code, name in ELEMENTS.items()}
     parts = [struct.pack("<QQQ", LIST, 0, len(arrays))]
     for array in arrays.values():
@@ -83,7 +98,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     for name in arrays:
         data = name.encode()
         parts += [struct.pack("<Q", len(data)), data]
-    path.write_bytes(b"".join(parts))
+    return b"".join(parts)
 
 
 class _Reader:

@@ -15,6 +15,7 @@ from catalog.core.errors import FeaturizerError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.importing.importer import import_model
 from catalog.networks.models import Preprocessing
+from catalog.networks.network import EMBEDDED
 from tests.support import mxnet_networks
 from tests.support.drawing import draw_thing
 from tests.support.mxnet_networks import SIDE, save
@@ -63,6 +64,16 @@ def test_the_network_is_optimised_once_and_never_in_its_own_folder(
     assert given["--precision"] == "FP32"
     assert Path(given["--output-dir"]).parent == tmp_path / "cache" / "optimized"
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_checkpoint_of_a_shipped_network_is_made_in_the_cache(
+    deeplens: Any, tmp_path: Path
+) -> None:
+    pictures = [draw_thing(number, side=170) for number in range(2)]
+    vectors = Featurizer.open(EMBEDDED, "awscam").embed(pictures)
+    assert np.abs(vectors - Featurizer.open(EMBEDDED, "onnxruntime").embed(pictures)).max() < 1e-4
+    ((_, _, _, _, given),) = deeplens.calls
+    assert Path(given["--models-dir"]).parent == tmp_path / "cache" / "optimized"
 
 
 @pytest.mark.parametrize(("status", "words"), [(1, "cannot be converted"), (7, "see its log")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from tests.support.drawing import draw_thing
 ENGINES = (*CHOICES[1:], pytest.param("mxnet", marks=pytest.mark.mxnet))
 MOST_BYTES = 8_000_000
 MOST_PARAMETERS = 3_000_000
+CHECKPOINT = "368b0b8a5812a1e81f5d11800d389eff9226645a7c220f7a4e47c41c839c91bb"
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +39,33 @@ def test_all_engines_agree_on_the_embedded_network(
     assert np.abs(one - other).max() < 1e-4
 
 
-def test_it_is_small() -> None:
-    featurizer = Featurizer.open()
-    parameters = read_parameters(EMBEDDED / PARAMETERS_FILE)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded network's folder as a bundle holds it."""
+    folder = tmp_path_factory.mktemp("written") / "featurizer"
+    Featurizer.open().write(folder)
+    return folder
+
+
+def test_it_is_small(written: Path) -> None:
+    featurizer = Featurizer.open(written)
+    parameters = read_parameters(written / PARAMETERS_FILE)
     assert sum(values.size for values in parameters.values()) <= MOST_PARAMETERS
     assert all(file.stat().st_size <= MOST_BYTES for file in featurizer.files)
     assert {file.name for file in featurizer.files} >= {SYMBOL_FILE, PARAMETERS_FILE}
     assert 128 <= featurizer.dimensions <= 256
 
 
-def test_both_its_files_hold_the_same_numbers() -> None:
+def test_a_bundle_holds_the_checkpoint_that_earlier_versions_shipped(written: Path) -> None:
+    assert sha256((written / PARAMETERS_FILE).read_bytes()).hexdigest() == CHECKPOINT
+    assert (written / SYMBOL_FILE).read_bytes() == (EMBEDDED / SYMBOL_FILE).read_bytes()
+    assert not (EMBEDDED / PARAMETERS_FILE).exists(), "its weights ship once"
+
+
+def test_both_its_files_hold_the_same_numbers(written: Path) -> None:
     initialisers = onnx.load(EMBEDDED / "network.onnx").graph.initializer
     numbers = [onnx.numpy_helper.to_array(tensor) for tensor in initialisers if len(tensor.dims)]
-    stored = read_arrays(EMBEDDED / PARAMETERS_FILE)[1]
+    stored = read_arrays(written / PARAMETERS_FILE)[1]
     assert (
         {array.dtype for array in numbers}
         == {array.dtype for array in stored}

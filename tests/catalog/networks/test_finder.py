@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from catalog.core.box import Box, overlap
 from catalog.core.errors import FeaturizerError
 from catalog.networks import finder
-from catalog.networks.engines.checkpoint import PARAMETERS_FILE
+from catalog.networks.engines.checkpoint import parameters_of
 from catalog.networks.engines.choice import CHOICES
-from catalog.networks.engines.params import read_arrays
+from catalog.networks.engines.params import unpacked
 from catalog.networks.finder import (
     CHANNELS,
     FOLDER,
@@ -96,9 +96,10 @@ def test_it_is_small_and_both_its_files_hold_the_same_numbers() -> None:
     numbers = {
         onnx.numpy_helper.to_array(tensor).astype(np.float16).tobytes() for tensor in initialisers
     }
-    assert numbers >= {array.tobytes() for array in read_arrays(FOLDER / PARAMETERS_FILE)[1]}
-    for name in ("network.onnx", PARAMETERS_FILE):
-        assert (FOLDER / name).stat().st_size <= MOST_BYTES
+    parameters = parameters_of(FOLDER / "network.onnx")
+    assert numbers >= {array.tobytes() for array in unpacked(parameters, FOLDER)[1]}
+    assert (FOLDER / "network.onnx").stat().st_size <= MOST_BYTES
+    assert len(parameters) <= MOST_BYTES
 
 
 def test_things_that_touch_come_apart() -> None:

@@ -36,7 +36,7 @@ from edge.vision.verdict import Decision
 from edge.web.app import create_app
 from edge.web.documents import sighting_document
 from sync.outbox.database import FILE
-from sync.outbox.events import VERBATIM
+from sync.outbox.kinds import VERBATIM
 from sync.outbox.outbox import Counters, Outbox
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings

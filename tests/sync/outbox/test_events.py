@@ -18,6 +18,7 @@ from sync.errors import EventError
 from sync.outbox import clock, events
 from sync.outbox.clock import Moment
 from sync.outbox.events import Event, Heartbeat, Item, Sighting, Timings
+from sync.outbox.kinds import with_position
 
 SCHEMA_FILE = Path(sync.__path__[0]) / "outbox" / "event.schema.json"
 SCHEMA = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
@@ -27,7 +28,7 @@ LONG = "ä\n\"'\\\u2028" * 5000
 
 
 def document(event: Event) -> dict[str, Any]:
-    data = events.with_position(events.render(event, "d" * 36, "b" * 36), event.kind, STREAM, 2**53)
+    data = with_position(events.render(event, "d" * 36, "b" * 36), event.kind, STREAM, 2**53)
     assert len(data) <= events.MAX_BYTES
     found: dict[str, Any] = json.loads(data)
     SCHEMA.validate(found)
@@ -117,7 +118,7 @@ def test_numbers_that_are_not_finite_are_refused_where_they_are_made() -> None:
 
 def test_features_are_sent_as_the_sample_sends_them() -> None:
     event = events.features(np.array([0.12, 0, 3.5e-05, 7], np.float32))
-    data = events.with_position(events.render(event, "d", "b"), event.kind, STREAM, 1)
+    data = with_position(events.render(event, "d", "b"), event.kind, STREAM, 1)
     assert data == b'{ "features": "0.12,0.0,3.5e-05,7.0" }'
     many = events.features(np.full(2048, -0.123456789, np.float32))
     assert len(events.render(many, "d", "b")) < 30_000
@@ -140,4 +141,4 @@ def test_a_network_with_too_many_numbers_is_refused() -> None:
 def test_a_message_is_plain_text() -> None:
     event = events.message("Model loaded SUCCESSFULLY")
     rendered = events.render(event, "d", "b")
-    assert events.with_position(rendered, event.kind, STREAM, 1) == b"Model loaded SUCCESSFULLY"
+    assert with_position(rendered, event.kind, STREAM, 1) == b"Model loaded SUCCESSFULLY"

@@ -26,7 +26,6 @@ from sync.errors import OutboxError
 from sync.outbox.clock import Moment
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import (
-    PRIORITY,
     Event,
     Heartbeat,
     Sighting,
@@ -35,6 +34,7 @@ from sync.outbox.events import (
     message,
     status,
 )
+from sync.outbox.kinds import PRIORITY
 from sync.outbox.outbox import REASONS, Outbox
 from sync.outbox.reading import read_oldest
 from sync.outbox.rows import ROW_BYTES, Batch, count_drops, newest_sequence
