@@ -50,6 +50,7 @@ from edge.vision.scene import (
     SceneThing,
     is_same,
 )
+from edge.vision.separation import at_working_scale, grouped, separated, united
 
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
 SAME_BOX = 0.8  # least overlap of a resting thing's boxes
@@ -154,13 +155,13 @@ class FixedScene(Scene):
         mask = without_things(compared.mask, seen)
         patches = things(mask)
         other_scene = not seen and (is_scene_change(mask, patches) or compared.is_different_scene())
-        found = [] if other_scene else _without_hands(now, patches)
+        found = [] if other_scene else _without_hands(compared, patches)
         reaches_in = is_at_border(mask)
         self._note_touches(patches)
         self._arrivals = [
             self._arrival(thing, motion, reaches_in=reaches_in) for thing in found[:MOST_THINGS]
         ]
-        self._settle(now)
+        self._settle(image, now)
         clear = not patches and not seen and not other_scene
         state = self._described(image, empty=clear and not self._resting, steady=steady)
         if not (quiet and self._state is not None and _is_nothing_still(state, self._state)):
@@ -233,18 +234,34 @@ class FixedScene(Scene):
         there += [(known.thing.box, known.visit) for known in self._resting if not known.touched]
         return next((visit for other, visit in there if overlap(box, other) >= SAME_PLACE), None)
 
-    def _settle(self, now: WorkingImage) -> None:
+    def _settle(self, image: Image, now: WorkingImage) -> None:
         """Count arrivals that have not moved for long enough as at rest."""
-        for arrival in self._arrivals:
-            if arrival.due > self.time:
-                continue
-            before = [known for known in self._resting if is_covered(known, arrival.thing)]
-            same = [known.since for known in before if known.visit == arrival.visit]
-            since = min(same, default=arrival.since)
-            settled = RestingThing(arrival.thing, now, since, arrival.change, arrival.visit)
-            self._resting = [known for known in self._resting if known not in before]
-            self._resting = [*self._resting, settled][-MOST_REMEMBERED:]
-        self._arrivals = [arrival for arrival in self._arrivals if arrival.due > self.time]
+        due = [arrival for arrival in self._arrivals if arrival.due <= self.time]
+        boxes = at_working_scale(self._find(image).boxes if due else (), image.shape[1])
+        for group in grouped([arrival.thing for arrival in due], boxes):
+            largest = max(group, key=lambda patch: patch.area)
+            arrival = next(arrival for arrival in due if arrival.thing is largest)
+            parts = separated(united(group), boxes)
+            arrivals = [replace(arrival, thing=part) for part in parts]
+            if len(parts) > 1:
+                arrivals = [self._numbered(part) for part in arrivals]
+            for part in arrivals:
+                self._rest(part, now)
+        self._arrivals = [arrival for arrival in self._arrivals if arrival not in due]
+
+    def _numbered(self, arrival: Arrival) -> Arrival:
+        """The arrival as one of its own."""
+        self._changes, self._visits = self._changes + 1, self._visits + 1
+        return replace(arrival, change=self._changes, visit=self._visits)
+
+    def _rest(self, arrival: Arrival, now: WorkingImage) -> None:
+        """Remember a thing that has come to rest, in the place of those that it covers."""
+        before = [known for known in self._resting if is_covered(known, arrival.thing)]
+        same = [known.since for known in before if known.visit == arrival.visit]
+        since = min(same, default=arrival.since)
+        settled = RestingThing(arrival.thing, now, since, arrival.change, arrival.visit)
+        self._resting = [known for known in self._resting if known not in before]
+        self._resting = [*self._resting, settled][-MOST_REMEMBERED:]
 
     def _described(self, image: Image, *, empty: bool, steady: bool) -> SceneState:
         """Describe what comes, or what rests; a scene without a thing still counts as moving."""
@@ -388,9 +405,9 @@ class FixedScene(Scene):
             self._set_background(now)
 
 
-def _without_hands(now: WorkingImage, patches: list[Thing]) -> list[Thing]:
+def _without_hands(compared: Comparison, patches: list[Thing]) -> list[Thing]:
     """The things among some patches of foreground, hands taken away."""
-    found = (without_hand(now, patch) for patch in patches)
+    found = (without_hand(compared.now, compared.background, patch) for patch in patches)
     return [thing for thing in found if thing is not None]
 
 

@@ -33,6 +33,9 @@ MARGIN_OF_PART = 12  # pixels
 STRIP = 8  # pixels along the border; what is not deeper is no thing
 FEW_BESIDE = 0.002  # of the frame's pixels beside the largest patch; fewer are chance
 THIN, THIN_SHARE = 14, 0.4  # pixels and share of the box; a thinner patch may be an outline
+RIM = 2  # pixels; what comes so near to the frame's border touches it
+DEEP = 12  # pixels; so far from the border a thing may be whose shadow touches it
+NEAR_BORDER = 0.5  # of a shadow's pixels at the border; its thing is near that many
 LEAST_CONTACT = 5  # pixels on the frame's border; fewer touch it by chance
 NEAR = 0.04  # of the largest part's longer side; parts that are this close are one thing
 SMALL_PART, NEAR_SMALL_PART = 0.2, 0.28  # a part of less than its area may be this far away
@@ -76,8 +79,15 @@ def foreground(
     relit = _shadow_or_glare(now, background, saturated[part] | is_saturated(now))
     strong = _opened((apart > STRONG) & ~relit)
     connected = _connected(((apart > WEAK) & ~relit).astype(np.uint8), strong) | strong
-    mask[part] = cv2.morphologyEx(connected, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask[part] = _closed(connected)
     return mask
+
+
+def _closed(mask: Mask) -> Mask:
+    """A mask with its gaps filled; what is near the border does not grow onto it."""
+    padded = cv2.copyMakeBorder(mask, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    return np.asarray(closed[4:-4, 4:-4], np.uint8)
 
 
 def _opened(strong: NDArray[np.bool_]) -> Mask:
@@ -122,10 +132,7 @@ def _shadow_or_glare(
     now: WorkingImage, background: WorkingImage, saturated: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Find the pixels that are darker or lighter, of the same colour, and not near an edge."""
-    before = cv2.cvtColor(background, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
-    after = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
-    ratio = after / before
-    tint = channel_max(np.abs(now - background * ratio[..., None]))
+    ratio, tint = _relit(now, background)
     tint /= np.where(saturated, np.float32(SATURATED_TINT), np.float32(1))
     soft = cv2.GaussianBlur(ratio, (5, 5), 0)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
@@ -134,6 +141,16 @@ def _shadow_or_glare(
     near_edge = cv2.dilate(edge, np.ones((5, 5), np.uint8)) > 0
     relit = (ratio > DARKEST_SHADOW) & (ratio < BRIGHTEST_GLARE) & (tint < TINT) & ~near_edge
     return np.asarray(relit)
+
+
+def _relit(
+    now: WorkingImage, background: WorkingImage
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of each pixel (h, w): its share of the background's brightness, and how much it is tinted."""
+    before = cv2.cvtColor(background, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
+    after = cv2.cvtColor(now, cv2.COLOR_BGR2GRAY).astype(np.float32) + 1
+    ratio = after / before
+    return ratio, channel_max(np.abs(now - background * ratio[..., None]))
 
 
 def things(mask: Mask) -> list[Thing]:
@@ -256,5 +273,26 @@ def alpha_in(thing: Thing, square: Box, scale: float) -> NDArray[np.float32]:
 
 def is_at_border(mask: Mask) -> bool:
     """Whether a mask reaches the frame's border, by more than chance."""
-    edges = (mask[:4].max(0), mask[-4:].max(0), mask[:, :4].max(1), mask[:, -4:].max(1))
+    edges = (mask[:RIM].max(0), mask[-RIM:].max(0), mask[:, :RIM].max(1), mask[:, -RIM:].max(1))
     return max(int(edge.sum()) for edge in edges) >= LEAST_CONTACT
+
+
+def reaches_in(thing: Thing, now: WorkingImage, background: WorkingImage) -> bool:
+    """Whether a thing crosses the frame's border, and not only its shadow does.
+
+    Where a shadow alone reaches the border, the thing itself is not far from it.
+    """
+    for turn in (0, 1, 2, 3):  # each side in turn is the upper one
+        inside = np.rot90(thing.mask, turn)[:DEEP] > 0
+        touching = inside[:RIM].any(0)
+        if np.count_nonzero(touching) < LEAST_CONTACT:
+            continue
+        ratio, tint = _relit(
+            *(np.ascontiguousarray(np.rot90(picture, turn)[:DEEP]) for picture in (now, background))
+        )
+        itself = inside & ((ratio < DARKEST_SHADOW) | (ratio > BRIGHTEST_GLARE) | (tint > TINT))
+        if np.count_nonzero(itself[:RIM].any(0)) >= LEAST_CONTACT:
+            return True
+        if (itself.any(0) & touching).sum() < NEAR_BORDER * touching.sum():
+            return True
+    return False

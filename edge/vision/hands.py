@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.foreground import LEAST_AREA, Thing, is_at_border, things
+from edge.vision.foreground import LEAST_AREA, Thing, is_at_border, reaches_in, things
 from edge.vision.illumination import WorkingImage
 
 # Chroma of skin, light or dark, in YCrCb; the bounds of Chai and Ngan (1999), made a little
@@ -26,13 +26,18 @@ def skin(now: WorkingImage) -> NDArray[np.bool_]:
     return np.asarray(cv2.inRange(chroma, LEAST_SKIN, MOST_SKIN)) > 0
 
 
-def without_hand(now: WorkingImage, patch: Thing) -> Thing | None:
+def without_hand(now: WorkingImage, background: WorkingImage, patch: Thing) -> Thing | None:
     """Cut the hand that holds a thing off its patch; None where the patch is only a hand.
 
     A patch that does not reach the frame's border, or shows no skin, is returned as it is.
     A thing in a hand is neither skin nor sleeve, and it does not reach the border.
+
+    Args:
+        now: The frame.
+        background: The background in the frame's light.
+        patch: What differs from the background.
     """
-    if not is_at_border(patch.mask):
+    if not is_at_border(patch.mask) or not reaches_in(patch, now, background):
         return patch
     inside = patch.mask > 0
     skin_pixels = skin(now) & inside

@@ -85,7 +85,7 @@ class Looks:
 
     def prepare(self, bundle: Bundle) -> None:
         """Compute what a search needs; where the thing lay still since the look before."""
-        if self._count < LEAST_CROPS:
+        if not self.are_enough:
             return
         self._looks[-1].output(bundle, 0)
         best = self.best()
@@ -94,9 +94,14 @@ class Looks:
         best.descriptors(bundle)
 
     @property
+    def are_enough(self) -> bool:
+        """Whether there are enough looks for an answer."""
+        return self._count >= LEAST_CROPS
+
+    @property
     def in_focus(self) -> bool:
         """Whether there are enough looks, and the newest is not by far the sharpest."""
-        if len(self._looks) < LEAST_CROPS:
+        if not self.are_enough:
             return False
         *before, newest = [look.crop.sharpness for look in self._looks]
         return newest <= FOCUSING * max(before) or self._count >= MOST_CROPS

@@ -83,6 +83,7 @@ class Recognizer:
         self.open_bundle = bundle
         self.foreign_share: float | None = None
         self.active = True  # whether something goes on, so that the next frame should come soon
+        self._lacks_looks = False  # whether a thing is at rest that was hardly looked at
         self._text = text
         self._exact = exact
         self._scene: Scene = FixedScene(self._find)
@@ -140,6 +141,8 @@ class Recognizer:
         """
         if not self.active:
             return interval_s
+        if self._lacks_looks:
+            return min(interval_s, LEAST_INTERVAL_S)
         return min(interval_s, ACTIVE_INTERVAL_S, max(self._scene.due_s, LEAST_INTERVAL_S))
 
     def watch(self, frame: Frame) -> None:
@@ -155,6 +158,7 @@ class Recognizer:
         start = time.perf_counter()
         scene = self._scene.update(frame.image, frame.at)
         self.active = scene.activity is Activity.MOVING
+        self._lacks_looks = False
         if scene.activity is Activity.EMPTY or self._is_absent(scene):
             self._forget_things()
             self._text.warm_up()
@@ -172,6 +176,7 @@ class Recognizer:
         timings = _timed(frame, start)
         if scene.activity is not Activity.REST or not looks.in_focus:
             self.active = True
+            self._lacks_looks = scene.activity is Activity.REST and not looks.are_enough
             looks.prepare(self.bundle)
             return replace(self._unchanged(scene, timings, thing_unchanged=False), crop=crop)
         self._decided_change = scene.change

@@ -189,7 +189,7 @@ function showLook(sighting) {
 
 function showHint() {
   const hints = {
-    online: say("Hold one thing at a time, a hand’s breadth away, and keep it still for a moment."),
+    online: say("Show one thing or several, and keep them still for a moment."),
     offline: say("Check its cable. The picture returns by itself."),
   };
   const hint = hints[state?.camera.state];

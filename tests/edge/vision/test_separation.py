@@ -1,0 +1,94 @@
+"""Things that touch come apart; a thing of several patches stays one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from catalog.core.box import Box
+from edge.vision.foreground import Thing, foreground, reaches_in, things
+from edge.vision.illumination import difference
+from edge.vision.separation import at_working_scale, grouped, separated, united
+
+SHAPE = (240, 320)
+LEFT, RIGHT = Box(60, 60, 60, 90), Box(118, 70, 70, 80)
+
+
+def patch(*boxes: Box) -> Thing:
+    """What covers some boxes."""
+    mask = np.zeros(SHAPE, np.uint8)
+    for box in boxes:
+        box.cut(mask)[:] = 1
+    return Thing(Box(*cv2.boundingRect(mask)), mask, int(mask.sum()))
+
+
+def test_two_things_that_touch_come_apart() -> None:
+    both = patch(LEFT, RIGHT)
+    parts = separated(both, [LEFT, RIGHT])
+    assert len(parts) == 2
+    for part, box in zip(parts, (LEFT, RIGHT), strict=True):
+        assert abs(part.box.x - box.x) <= 2
+        assert abs(part.box.width - box.width) <= 2
+    assert sum(part.area for part in parts) == both.area
+    assert not (parts[0].mask & parts[1].mask).any()
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        (),
+        (LEFT,),
+        (LEFT, Box(62, 62, 56, 84)),  # two boxes of one thing
+        (LEFT, Box(250, 150, 40, 40)),  # the other lies where no foreground is
+        (Box(60, 60, 20, 20), Box(90, 120, 20, 20)),  # both explain too little of it
+    ],
+)
+def test_one_thing_stays_one(boxes: tuple[Box, ...]) -> None:
+    one = patch(LEFT)
+    assert separated(one, boxes) == [one]
+
+
+def test_a_thing_of_which_a_part_is_seen_is_taken_as_a_whole() -> None:
+    seen = patch(Box(80, 90, 40, 46))
+    (whole,) = separated(seen, [LEFT])
+    assert whole.box == LEFT
+    small = patch(Box(80, 90, 20, 20))  # a small thing on something larger of the counter
+    assert separated(small, [LEFT]) == [small]
+
+
+def test_patches_in_one_box_are_one_thing() -> None:
+    top, bottom = patch(Box(62, 62, 56, 30)), patch(Box(80, 110, 20, 38))
+    other = patch(Box(200, 100, 40, 40))
+    groups = grouped([top, bottom, other], [LEFT, Box(198, 98, 44, 44)])
+    assert [sorted(group, key=id) for group in groups] == [sorted([top, bottom], key=id), [other]]
+    assert united(groups[0]).area == top.area + bottom.area
+    assert united(groups[0]).box == Box(62, 62, 56, 86)
+
+
+def test_things_in_boxes_that_share_much_stay_apart() -> None:
+    top, bottom = patch(Box(62, 62, 56, 30)), patch(Box(62, 110, 56, 38))
+    boxes = [LEFT, Box(60, 60, 60, 34), Box(60, 108, 60, 42)]
+    assert len(grouped([top, bottom], boxes)) == 2
+
+
+def test_boxes_come_to_the_working_scale() -> None:
+    assert at_working_scale([Box(64, 32, 128, 256)], 640) == [Box(32, 16, 64, 128)]
+
+
+def counter() -> np.ndarray:
+    """A grey counter with a little noise."""
+    noise = np.random.default_rng(5).integers(-3, 4, (*SHAPE, 3))
+    return np.clip(150 + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("gap", "crosses"), [(0, True), (6, False)])
+def test_a_shadow_at_the_border_is_no_arm(gap: int, *, crosses: bool) -> None:
+    background, now = counter(), counter()
+    bottom = SHAPE[0] - gap
+    now[bottom:, 100:160] = (now[bottom:, 100:160] * 0.65).astype(np.uint8)
+    now[bottom - 80 : bottom, 100:160] = (40, 60, 190)
+    mask = foreground(now, background, difference(now, background), np.zeros(SHAPE, bool))
+    mask[bottom:, 100:160] = 1  # as if the shadow's edge were sharp
+    (thing,) = things(mask)
+    assert reaches_in(thing, now, background) is crosses
