@@ -1,26 +1,39 @@
 /* Shifts the time of day by CLOCK_SHIFT_S seconds for the program that preloads it.
  *
- * Whoever reads the time of day gets the shifted one; whoever waits until a time of day waits
+ * With CLOCK_SHIFT_FILE it is shifted by what that file holds now, a 64 bit number of seconds in the
+ * machine's byte order, so that the time of day of running programs can leap. Whoever reads the time of day gets the shifted one; whoever waits until a time of day waits
  * until the true one. Clocks that measure durations stay as they are.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A monotonic clock counts from the start of the machine, so it shows less for 31 years. */
 #define FIRST_TIME_OF_DAY 1000000000
 
-static long shift_s;
+static int64_t fixed_s;
+static const volatile int64_t *shift_s = &fixed_s;
 static int (*true_clock_gettime)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void start(void)
 {
     const char *value = getenv("CLOCK_SHIFT_S");
-    shift_s = value ? atol(value) : 0;
+    fixed_s = value ? atol(value) : 0;
+    const char *file = getenv("CLOCK_SHIFT_FILE");
+    int opened = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    if (opened >= 0) {
+        void *mapped = mmap(NULL, sizeof fixed_s, PROT_READ, MAP_SHARED, opened, 0);
+        shift_s = mapped == MAP_FAILED ? &fixed_s : mapped;
+        close(opened);
+    }
     true_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 }
 
@@ -30,7 +43,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
         start();
     int failed = true_clock_gettime(clock, now);
     if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        now->tv_sec += shift_s;
+        now->tv_sec += *shift_s;
     return failed;
 }
 
@@ -56,7 +69,7 @@ time_t time(time_t *now)
 static struct timespec unshifted(const struct timespec *until)
 {
     struct timespec moment = *until;
-    moment.tv_sec -= shift_s;
+    moment.tv_sec -= *shift_s;
     return moment;
 }
 
