@@ -7,6 +7,10 @@ import shutil
 from pathlib import Path
 
 THERMAL = Path("/sys/class/thermal")
+# What a Raspberry Pi's firmware says: a hexadecimal number of bits.
+FIRMWARE = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+WEAK_POWER, SLOWED = 0x1, 0x2 | 0x4 | 0x8  # now: too little voltage; a lower clock for a reason
+PROCESSOR_COOLERS = ("Processor", "cpufreq", "thermal-cpufreq")  # how their types begin
 
 
 def rss_bytes() -> int:
@@ -25,6 +29,32 @@ def temperature_c(folder: Path = THERMAL) -> float | None:
             continue
     plausible = [temperature for temperature in temperatures if -40 < temperature < 150]
     return max(plausible, default=None)
+
+
+def is_slowed(thermal: Path = THERMAL, firmware: Path = FIRMWARE) -> bool:
+    """Whether the processor runs slower than it could, because it is hot or lacks power."""
+    if _firmware_bits(firmware) & SLOWED:
+        return True
+    for cooler in thermal.glob("cooling_device*"):
+        try:
+            kind = (cooler / "type").read_text().strip()
+            if kind.startswith(PROCESSOR_COOLERS) and int((cooler / "cur_state").read_text()) > 0:
+                return True
+        except (OSError, ValueError):  # a driver that does not answer
+            continue
+    return False
+
+
+def has_weak_power(firmware: Path = FIRMWARE) -> bool:
+    """Whether the voltage is too low now, as far as the machine measures it."""
+    return bool(_firmware_bits(firmware) & WEAK_POWER)
+
+
+def _firmware_bits(file: Path) -> int:
+    try:
+        return int(file.read_text(), 16)
+    except (OSError, ValueError):  # no Raspberry Pi
+        return 0
 
 
 def free_bytes(folder: Path) -> int:

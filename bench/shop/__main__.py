@@ -106,7 +106,7 @@ def run(folder: Path, visits: int, items: int) -> Diary:
             shops.kiosks.append(kiosk)
         for job in [pool.submit(_open, kiosk, first) for kiosk in shops.kiosks]:
             job.result()
-        Story(shops).run()
+        Story(shops, say).run()
         _finish(shops, reports)
     diary.figures["bundle"] = _size(owner.folder / "second.bundle")
     diary.figures["seconds"] = time.monotonic() - began

@@ -6,7 +6,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,9 +66,16 @@ class Shops:
 
 
 class Story:
-    """Lets the three days pass."""
+    """Lets the three days pass.
 
-    def __init__(self, shops: Shops, seed: int = 1) -> None:
+    Args:
+        shops: The shops.
+        say: Prints progress.
+        seed: Chooses what is shown, and when.
+    """
+
+    def __init__(self, shops: Shops, say: Callable[[str], None], seed: int = 1) -> None:
+        self._say = say
         self.shops, self.diary, self.clock = shops, shops.diary, shops.clock
         self._chance = random.Random(seed)
         self._things = [self._visitors(place) for place in range(len(shops.kiosks))]
@@ -77,6 +84,7 @@ class Story:
     def run(self) -> None:
         """Run it to its end."""
         for day in range(DAYS):
+            self._say(f"day {day + 1} of {DAYS}")
             for number in range(self.shops.rounds):
                 self._round(day, number)
             if day == 0:
@@ -197,6 +205,7 @@ class Story:
 
     def _first_night(self) -> None:
         """The owner builds a catalogue with what was taught, while kiosks are killed."""
+        self._say("the first night: building a catalogue with what the first shop taught")
         shops, night = self.shops, self._moment(0, CLOSES)
         self.clock.leap_to(night + HOUR_S)
         failures: list[BaseException] = []
@@ -233,6 +242,7 @@ class Story:
 
     def _second_night(self) -> None:
         """The second shop's link comes back."""
+        self._say("the second night: the second shop has its link again")
         shops = self.shops
         self.clock.leap_to(self._moment(2, 0))
         self._sample()
@@ -309,7 +319,7 @@ def hear(kiosk: Kiosk, rested: float) -> tuple[dict[str, Any], float | None]:
         time.sleep(0.03)
 
 
-def wait(holds: Any, seconds: float = PATIENCE_S) -> None:
+def wait(holds: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -31,13 +31,18 @@ class Shared:
 def read_shared(folder: Path) -> Shared:
     """Read a folder that `edge export` wrote, or that was fetched.
 
+    A device that shares and was taught nothing has a table without rows.
+
     Raises:
         ContentError: It has no table.
         TableError: The table cannot be read.
     """
-    if not (folder / TABLE).is_file():
+    table, device = folder / TABLE, folder.resolve().name
+    if not table.is_file():
         raise ContentError(f"{folder}: has no {TABLE}; name a folder of 'edge export'")
-    return Shared(folder.resolve().name, read_table(folder / TABLE, {}))
+    if len(table.read_bytes().splitlines()) < 2:
+        return Shared(device, Source([]))
+    return Shared(device, read_table(table, {}))
 
 
 def merge_shared(source: Source, shared: Sequence[Shared]) -> Source:

@@ -8,6 +8,7 @@ import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,9 +30,9 @@ PICTURE = cv2.imencode(".jpg", np.zeros((30, 40, 3), np.uint8))[1].tobytes()
 TELL = "import time\nwhile input(): print(time.time(), time.monotonic(), flush=True)"
 
 
-def visit(hour: float, kiosk: int = 0, **changes: object) -> Visit:
+def visit(hour: float, kiosk: int = 0, **changes: Any) -> Visit:
     """A visit with a right answer."""
-    given: dict[str, object] = {
+    given: dict[str, Any] = {
         "title": "Salt & vinegar <crisps>",
         "sku": "crisps",
         "known": True,
@@ -40,7 +41,7 @@ def visit(hour: float, kiosk: int = 0, **changes: object) -> Visit:
         "words": "Salt & vinegar <crisps>",
         "seconds": 0.5,
     }
-    return Visit(kiosk, START + hour * HOUR_S, picture=PICTURE, **(given | changes))  # type: ignore[arg-type]
+    return Visit(kiosk, START + hour * HOUR_S, picture=PICTURE, **(given | changes))
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def diary() -> Diary:
     told = Diary(
         START, START + 72 * HOUR_S, (8.0, 20.0), (START + 16 * HOUR_S, START + 40 * HOUR_S)
     )
-    unknown = {"verdict": "unknown", "named": (), "words": ""}
+    unknown: dict[str, Any] = {"verdict": "unknown", "named": (), "words": ""}
     told.lesson = [visit(1, known=False, **unknown), visit(5), visit(7, 1), visit(50, 1)]
     told.visits = [
         *told.lesson,
@@ -119,7 +120,7 @@ def test_an_empty_report_can_be_drawn() -> None:
         ({"verdict": "", "named": ()}, "missed"),
     ],
 )
-def test_what_an_answer_is_worth(changes: dict[str, object], outcome: str) -> None:
+def test_what_an_answer_is_worth(changes: dict[str, Any], outcome: str) -> None:
     assert visit(0, **changes).outcome == outcome
 
 
@@ -209,7 +210,7 @@ def test_things_come_to_a_counter_and_leave_it() -> None:
 def test_missing_reports_are_counted_and_dropped_ones_are_not_missing() -> None:
     reports = Reports.__new__(Reports)
     reports.ids, reports.dropped = set(), 0
-    reports.kinds, reports.sequences = {}, {"a": {1, 2, 4}, "b": {2, 3}}  # type: ignore[assignment]
+    reports.kinds, reports.sequences = {}, {"a": {1, 2, 4}, "b": {2, 3}}
     assert reports.missing == 2
     reports.dropped = 1
     assert reports.missing == 1

@@ -14,7 +14,7 @@ from flask import Flask, Response, jsonify
 from catalog.core.errors import VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.state import read_sync_state
-from edge.health import free_bytes, temperature_c
+from edge.health import free_bytes, has_weak_power, is_slowed, temperature_c
 from edge.web.interfaces import ServedAppliance
 from edge.web.staff.access import STAFF_PATH
 
@@ -49,8 +49,7 @@ def examine(appliance: ServedAppliance, folder: Path | None) -> Iterator[Finding
     yield _outbox(appliance)
     if folder is not None:
         yield _disk(folder)
-    if (temperature := temperature_c()) is not None:
-        yield _temperature(temperature)
+    yield from _temperature(temperature_c(), slowed=is_slowed(), weak_power=has_weak_power())
     engine = appliance.status().get("engine") or "no network runs"
     yield Finding(
         "versions",
@@ -127,11 +126,20 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", "ok", room)
 
 
-def _temperature(celsius: float) -> Finding:
-    measured = f"{celsius:.0f} °C"
-    if celsius > HOT_C:
-        return Finding("temperature", "note", measured, "give the device air; it slows down")
-    return Finding("temperature", "ok", measured)
+def _temperature(celsius: float | None, *, slowed: bool, weak_power: bool) -> Iterator[Finding]:
+    """How warm the processor is, and whether it is slowed down; nothing where neither is known."""
+    measured = [f"{celsius:.0f} °C"] if celsius is not None else []
+    if weak_power:
+        said = "; ".join([*measured, "the voltage is too low"])
+        remedy = "use the power supply that was made for this device, and a short cable"
+        yield Finding("temperature", "wrong", said, remedy)
+    elif slowed:
+        said = "; ".join([*measured, "the processor is slowed down"])
+        yield Finding("temperature", "wrong", said, "give the device air; answers come later")
+    elif celsius is not None and celsius > HOT_C:
+        yield Finding("temperature", "note", measured[0], "give the device air; it slows down")
+    elif measured:
+        yield Finding("temperature", "ok", measured[0])
 
 
 def _ago(moment: datetime) -> str:

@@ -12,6 +12,8 @@ from catalog.core.errors import ContentError
 from catalog.core.settings import DeviceSettings
 from catalog.sources.shared import Shared, merge_shared, read_shared
 from catalog.sources.source import Source, SourceItem
+from edge.taught.shared_folder import SharedFolder
+from edge.taught.store import TaughtStore
 from sync.sharing.upload import FOLDER, share
 from sync.stores.folder import FolderStore
 from tests.support.drawing import write_things
@@ -100,6 +102,15 @@ def test_a_build_takes_an_export_and_a_store(tmp_path: Path) -> None:
         )
         assert done.exit_code == 0, done.output
         assert "own-1, 'Bowl', is new" in " ".join(done.output.split())
+
+
+def test_a_device_that_was_taught_nothing_shares_nothing(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path / "state")
+    SharedFolder(store, tmp_path / "shop").renew()
+    store.close()
+    shared = read_shared(tmp_path / "shop")
+    assert shared == Shared("shop", Source([]))
+    assert photos(merge_shared(BASE, [shared])) == photos(BASE)
 
 
 def test_a_place_without_a_table_is_named(tmp_path: Path) -> None:
