@@ -26,6 +26,8 @@
 # make device-wheels   build what a device without AVX needs (an Atom): docs/devices.md
 # make wheelhouse      gather the wheels that a device installs, into wheelhouse/: docs/devices.md
 # make release KEYS=DIR   gather, list and sign all of it, into build/release/: docs/releases.md
+# make shop            two kiosks, three simulated days, twenty kills; one report, build/shop.html
+# make soak            thirty simulated days of a device; SOAK="--days 2": fewer
 # make update-test     kill a device a hundred times while it updates its program: one version runs
 # make device          make the Debian package of a device, and what a stick needs: docs/install.md
 # make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
@@ -57,6 +59,8 @@ TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
 MINUTES ?= 440
 MEMORY ?=
+SHOP ?=
+SOAK ?=
 DAMAGE ?=
 MUTANTS ?=
 AGAINST ?=
@@ -83,7 +87,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
-  api-test provisioning-test bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test provisioning-test shop soak bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -145,6 +149,14 @@ measure: $(VENV)/test
 
 memory: $(VENV)/test
 	$(BIN)/python -m bench.memory $(MEMORY)
+
+shop: $(VENV)/test
+	@tests/install/debian-packages
+	$(BIN)/python -m bench.shop $(SHOP)
+
+soak: $(VENV)/test
+	@tests/install/debian-packages
+	$(BIN)/python -m bench.soak $(SOAK)
 
 bench-link: $(VENV)/test
 	@command -v /usr/bin/aws >/dev/null || \

@@ -102,7 +102,7 @@ def _waiting(diary: Diary, kiosk: int, top: float) -> list[str]:
     """How many reports waited, as an area."""
     samples = [sample for sample in diary.samples if sample.kiosk == kiosk]
     most = max([sample.waiting for sample in diary.samples], default=0) or 1
-    base, tall = top + WAITING, 40.0
+    base, tall = top + WAITING, 42.0
 
     def y(sample: Sample) -> float:
         return round(base - tall * sample.waiting / most, 1)
@@ -115,7 +115,7 @@ def _waiting(diary: Diary, kiosk: int, top: float) -> list[str]:
     highest = max(samples, key=lambda sample: sample.waiting)
     if highest.waiting > most / 2:
         parts.append(
-            f'<text class="figure" x="{_x(diary, highest.at) - 6}" y="{y(highest) + 4}" '
+            f'<text class="figure" x="{_x(diary, highest.at)}" y="{y(highest) - 5}" '
             f'text-anchor="end">{highest.waiting} reports wait</text>'
         )
     return parts

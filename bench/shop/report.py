@@ -120,8 +120,8 @@ def _chosen(diary: Diary) -> list[Visit]:
     visits = [visit for visit in diary.visits if visit not in diary.lesson]
     rare = [visit for visit in visits if visit.outcome in ("wrong", "missed")][:2]
     rare += [visit for visit in visits if visit.outcome == "unknown" and not visit.known][:2]
-    rest = [visit for visit in visits if visit not in rare]
-    step = max(1, len(rest) // max(1, SHOWN - len(rare)))
+    rest = sorted((visit for visit in visits if visit not in rare), key=lambda visit: visit.at)
+    step = max(1, len(rest) // max(1, SHOWN - len(rare))) | 1  # odd, so that both shops are seen
     chosen = (rare + rest[::step])[:SHOWN]
     return sorted(chosen, key=lambda visit: visit.at)
 
@@ -139,7 +139,7 @@ def _look(diary: Diary, visit: Visit, *, lesson: bool = False) -> str:
     when = f"Shop {visit.kiosk + 1}, day {day}, {datetime.fromtimestamp(visit.at, UTC):%H:%M}"
     picture = base64.b64encode(visit.picture).decode()
     return (
-        f'<li class="look"><img src="data:image/jpeg;base64,{picture}" loading="lazy" '
+        f'<li class="look"><img src="data:image/jpeg;base64,{picture}" '
         f'alt="{escape(visit.title)} on a counter"><div><span class="when">{when}</span>'
         f'<span class="said{mark}">{said}</span>{truth}</div></li>'
     )
