@@ -11,6 +11,8 @@ come back, or the new thing is not named in both shops at the end.
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import sys
 import tempfile
 import time
@@ -37,6 +39,7 @@ from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 NEW = "crunchy-bay-honey"
 KILLS = 20
+PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 SETTINGS = """\
 [device]
 thing = "{name}"
@@ -213,7 +216,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="shop-", ignore_cleanup_errors=True) as name:
         diary = run(Path(name), arguments.visits, arguments.items)
     report.write(diary, arguments.report)
-    print(f"{arguments.report}: open it in a browser")
+    used = sum(sum(resource.getrusage(whose)[:2]) for whose in PROCESSES)
+    print(
+        f"{arguments.report}: open it in a browser; {diary.figures['seconds']:.0f} s, of them "
+        f"{used:.0f} s of processor time on {os.cpu_count()} cores"
+    )
     if found := problems(diary):
         sys.exit("error: " + "; ".join(found))
 

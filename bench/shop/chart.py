@@ -115,7 +115,7 @@ def _waiting(diary: Diary, kiosk: int, top: float) -> list[str]:
     highest = max(samples, key=lambda sample: sample.waiting)
     if highest.waiting > most / 2:
         parts.append(
-            f'<text class="figure" x="{_x(diary, highest.at)}" y="{y(highest) - 5}" '
+            f'<text class="figure" x="{_x(diary, highest.at)}" y="{y(highest) - 7}" '
             f'text-anchor="end">{highest.waiting} reports wait</text>'
         )
     return parts

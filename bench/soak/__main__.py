@@ -81,11 +81,15 @@ class Owner:
     """Publishes the demonstration catalogue again and again, each time under another title.
 
     Attributes:
+        newest: The catalogue that was published last.
+        store: The store's folder.
+        root: What devices trust.
         published: The ids of all that were published.
     """
 
     def __init__(self, folder: Path, bundle: Path, clock: LeapingClock) -> None:
-        self._folder, self._bundle, self._clock = folder, bundle, clock
+        self._bundle, self._clock = bundle, clock
+        self.newest = folder / "newest"
         self.store = folder / "store"
         self.store.mkdir(parents=True)
         self._keys = KeyFolder.create(folder / "keys", lambda folder, *, new: PASSPHRASE.encode())
@@ -94,11 +98,11 @@ class Owner:
 
     def publish(self) -> str:
         """Publish another one; returns its id."""
-        copy = self._folder / "copy"
+        copy = self.newest
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(self._bundle, copy)
         created = datetime.fromtimestamp(self._clock.now(), UTC)
-        retitle(copy, f"Range {len(self.published) + 1}", created=f"{created:%Y-%m-%dT%H:%M:%SZ}")
+        retitle(copy, f"Range {len(self.published) + 1}", created=f"{created:%Y%m%dT%H%M%SZ}")
         store = open_store(self.store.as_uri())
         publisher = ReleasePublisher(store, self._keys, lambda: created)
         publisher.publish_validated(copy, "stable", 400)
@@ -183,7 +187,7 @@ def _device(
         ca=certificates.authority.file,
         camera=counter.address,
         broker=broker.port,
-        source=owner.store.as_uri(),
+        source=owner.store.as_uri() if name == "month" else "",
         root=owner.root,
         heartbeat_s=HEARTBEAT_S[name],
     )
@@ -193,6 +197,7 @@ def _device(
         module = [sys.executable, "-m", "bench.soak.device", str(folder / "requests")]
         kiosk.commands = {"edge": [*module, "--config", str(kiosk.config), "edge", "run"]}
     opened.callback(kiosk.close)
+    kiosk.command("catalog", "activate", str(owner.newest))
     kiosk.start("edge", "sync")
     return kiosk, counter
 
