@@ -28,7 +28,7 @@ OPENS, CLOSES = 8.0, 20.0  # hours of the day
 FOREIGN_EVERY = 6  # visits, one of which brings a thing that no catalogue holds
 LONGEST_S, SETTLED_S = 8.0, 0.7  # to wait for an answer, and for a better one
 PAUSE_S = 0.5  # of an empty counter between two visits
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 PIN = "481526"
 PICTURE_WIDTH = 360
 # For each day, in which eighth of it a process of which kiosk is killed. A new catalogue with which

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ def _device(
     counter = Counter(90 + len(name))
     opened.callback(counter.close)
     thing = f"soak-{name}"
-    certificate, key = certificates.authority.issue(thing)
+    certificate, key = certificates.authority.issue(thing, end=timedelta(days=1000))
     settings = SETTINGS.format(
         name=thing,
         certificate=certificate,

@@ -24,7 +24,7 @@ from tests.support.brokers import Mosquitto
 OPENS, CLOSES = 8.0, 20.0
 LINK = (13.0, 15.4)  # hours of the day with a link: a tenth of the day
 HEARTBEATS = 288  # a day
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)
