@@ -239,12 +239,15 @@ class Bundle:
             for place in np.argsort(-confidences, kind="stable")[:count].tolist()
         ]
 
-    def weigh_words(self, found: Sequence[Match], lines: Sequence[str]) -> list[Match]:
+    def weigh_words(
+        self, found: Sequence[Match], lines: Sequence[str], foreign_share: float | None = None
+    ) -> list[Match]:
         """Change the confidence in each item by the words that were read on the thing.
 
         Args:
             found: The items that `identify` found.
             lines: The lines of text on the thing.
+            foreign_share: The share of foreign things that `identify` was given.
 
         Returns:
             These items and others that have the words, the likeliest first. Added items keep
@@ -252,7 +255,8 @@ class Bundle:
         """
         own = [match for match in found if self._overlay.item(match.sku) is not None]
         known = [match for match in found if match not in own]
-        weighed = [*own, *weigh_words(self.items, known, lines)]
+        share = self.manifest.calibration.foreign_share if foreign_share is None else foreign_share
+        weighed = [*own, *weigh_words(self.items, known, lines, share)]
         together = sum(match.confidence or 0.0 for match in weighed)
         if own and together > 1:
             weighed = [

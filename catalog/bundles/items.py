@@ -11,9 +11,10 @@ from pathlib import Path
 
 from catalog.bundles.database import create, open_read_only
 from catalog.bundles.item_codes import CODE_ATTRIBUTES, codes_in, codes_of
-from catalog.bundles.printed_words import FoundWord, printed_forms
+from catalog.bundles.printed_words import FoundWord, plain_words, printed_forms
 from catalog.bundles.text_search import FILE as WORDS_FILE
 from catalog.bundles.text_search import ItemTexts, TextSearch, write_text_search
+from catalog.recognition.words import as_read
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Items:
         """Return the number of items."""
         return int(self._items.execute("select count(*) from items").fetchone()[0])
 
+    @cached_property
+    def pictured(self) -> int:
+        """The number of items that have photos."""
+        return len(set(self._skus))
+
     def get(self, sku: str) -> Item | None:
         """Return the item with this sku, or None."""
         rows = self._items.query("select * from items where sku = ?", [sku])
@@ -77,8 +83,7 @@ class Items:
     @cached_property
     def some_without_photo(self) -> bool:
         """Whether there are items that have no photo."""
-        sql = "select 1 from items where sku not in (select sku from photos) limit 1"
-        return self._items.execute(sql).fetchone() is not None
+        return self.pictured < self.count()
 
     def with_code(self, spellings: Iterable[str]) -> Item | None:
         """Return the item whose sku, or one of whose codes, is among `spellings`.
@@ -115,6 +120,15 @@ class Items:
     def with_words(self, lines: Sequence[str]) -> list[FoundWord]:
         """Find the items that have the words of `lines`, as they were read on a thing."""
         return [] if self._text_search is None else self._text_search.printed.find(lines)
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether items can be found by words on things; not in a bundle without ``words.db``."""
+        return self._text_search is not None
+
+    def with_print(self, rows: Iterable[int]) -> set[int]:
+        """Return those of some rows whose items have words on their photos that were read."""
+        return set() if self._text_search is None else self._text_search.printed.with_print(rows)
 
     def all_items(self) -> Iterator[Item]:
         """Yield every item.
@@ -228,7 +242,8 @@ def write_items(
 def _texts(item: Item, lines: Sequence[str]) -> ItemTexts:
     rest = [item.location, *item.attributes.values()]
     printed = printed_forms([item.title, *item.attributes.values()], lines)
-    return ItemTexts(item.title, item.sku, rest, printed)
+    has_print = any(as_read(word) for line in lines for word in plain_words(line))
+    return ItemTexts(item.title, item.sku, rest, printed, has_print=has_print)
 
 
 def write_thumbnails(path: Path, thumbnails: Iterable[tuple[int, bytes]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class PrintedWordSearch:
         self._spellings = [SimilarWords(connection)]
         if has_printed:
             self._spellings.append(SimilarWords(connection, "printed_spellings"))
+        tables = connection.execute("select 1 from sqlite_master where name = 'with_print'")
+        self._knows_print = tables.fetchone() is not None  # bundles of before do not
 
     def find(self, lines: Sequence[str]) -> list[FoundWord]:
         """Return the words of some lines that items have."""
@@ -51,6 +54,16 @@ class PrintedWordSearch:
             if rows:
                 found.append(FoundWord(text, rows))
         return found
+
+    def with_print(self, rows: Iterable[int]) -> set[int]:
+        """Return those of some rows whose items have words on their photos that were read."""
+        if not self._knows_print:
+            return set()
+        found = self._connection.execute(
+            "select row from with_print where row in (select value from json_each(?))",
+            [json.dumps(list(rows))],
+        )
+        return {row for (row,) in found}
 
     def _expressions(self, text: str) -> Iterator[tuple[float, str]]:
         """Yield how a word may stand in the index, the likeliest first."""

@@ -195,12 +195,16 @@ def _forms_and_code(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class ItemTexts:
-    """The texts of an item: title, sku, further texts, and the words that are printed on it."""
+    """The texts of an item: title, sku, further texts, and the words that are printed on it.
+
+    `has_print` is true where words were surely read on its photos.
+    """
 
     title: str
     sku: str
     rest: Sequence[str]
     printed: Sequence[str] = ()
+    has_print: bool = False
 
 
 def write_text_search(path: Path, items: Iterable[ItemTexts]) -> None:
@@ -213,6 +217,7 @@ def write_text_search(path: Path, items: Iterable[ItemTexts]) -> None:
             "create virtual table item_words using fts5(title, sku, rest, symbols, printed, "
             "content='', columnsize=0, tokenize='trigram case_sensitive 1')"
         )
+        connection.execute("create table with_print (row integer primary key)")
         known: set[str] = set()
         known_printed: set[str] = set()
         for number, item in enumerate(items, 1):
@@ -229,6 +234,8 @@ def write_text_search(path: Path, items: Iterable[ItemTexts]) -> None:
                 "values (?, ?, ?, ?, ?, ?)",
                 (number, *(column(texts) for texts in (*columns, signs, item.printed))),
             )
+            if item.has_print:
+                connection.execute("insert into with_print values (?)", (number,))
         connection.execute("insert into item_words(item_words) values ('optimize')")
         write_spellings(connection, known)
         write_spellings(connection, known_printed, "printed_spellings")

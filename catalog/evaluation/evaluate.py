@@ -185,7 +185,7 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
                 )
                 if reader is not None and _is_unsure(bundle, matches):
                     lines = read_photo(photo.place, result.feature.sha256, reader, cache)
-                    matches = bundle.weigh_words(matches, lines)[:ANSWERS]
+                    matches = bundle.weigh_words(matches, lines, foreign_share)[:ANSWERS]
             sku = photo.label if photo.label in catalogue else None
             answer = PhotoAnswer(photo.place, sku, tuple(matches))
             answers.append(answer)

@@ -1,9 +1,9 @@
 """Weigh the words that were read on a thing: what they say for and against each item.
 
 Each word that an item has speaks for it, by the logarithm of a likelihood ratio: how much likelier
-is the word on this item than on any thing? Rare words say more. A word that an item lacks says
-nothing, because nobody knows all that is printed on it. The ratio of an item changes its
-confidence by Bayes' rule, however that confidence came about.
+is the word on this item than on any thing? Rare words say more. A word that was surely read and
+that the item lacks speaks against it, where it is known what is printed on the item. The ratio of
+an item changes its confidence by Bayes' rule, however that confidence came about.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ import numpy as np
 from catalog.recognition.decision import Verdict
 
 LISTED = 0.5  # share of the words on a thing that its item's texts or photos have, too
-WORLD = 50  # things of no catalogue, without the word, beside those of the catalogue
+HAS, LACKS = 2.0, 1.0  # words, as many as an item has and lacks where nothing was read yet
+WORLD = 200  # things of no catalogue, without the word, beside those of the catalogue
 BY_MISTAKE = 0.03  # the probability that a word of two letters is read where it does not stand
 EACH_LETTER = 0.3  # times that probability, for each further letter
-SEEN_TOO = 0.75  # of an item's log ratio counts where sight compared the same print
+SAME_AMOUNT = 0.1  # the probability that any thing has the same amount
+AS_READ = (0.5, 0.8, 0.9)  # that a word of 4, 5, more letters stands there as it was read
+AS_READ_FROM = 4  # letters; shorter words are often no words
+SEEN_TOO = 0.75  # of what words say for an item counts where sight compared the same print
 MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
 MOST = 8.0  # of the largest log ratio; the others keep their distance to it
-UNSEEN = 0.5  # share of the things not recognized by sight that the items without a photo are
-OVERLOOKED = 0.05  # the same share of items that have photos, and yet were not candidates
+UNPICTURED = 0.8  # at most, of the looks at the catalogue's things: items without a photo
+OVERLOOKED = 0.05  # share of the things not recognized that have photos, and were no candidates
 SURE = 0.95  # confidence from which an item is named without reading
 
 
@@ -37,11 +41,38 @@ class WordEvidence:
         found: Of each word that the item has, how surely it is that word, 0 to 1.
         title_share: Share of the words of its title that were read, 0 to 1.
         contradicted: Whether the thing has another amount than the item.
+        lacks: How many of the words that were surely read the item lacks; 0 where it is not known
+            what is printed on it.
     """
 
     found: Mapping[str, float]
     title_share: float
     contradicted: bool
+    lacks: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a device looks at, before it looks.
+
+    Attributes:
+        foreign: The share of looks at things of no catalogue, above 0 and below 1.
+        pictured: How many items have photos.
+        unpictured: How many have none.
+    """
+
+    foreign: float
+    pictured: int
+    unpictured: int
+
+    @property
+    def unpictured_share(self) -> float:
+        """The share of looks at items without a photo, among those at things of the catalogue.
+
+        Each item is shown as often as any other, but where few have photos: those were chosen
+        because they are shown.
+        """
+        return min(UNPICTURED, self.unpictured / max(1, self.pictured + self.unpictured))
 
 
 def reading_may_help(verdict: Verdict, confidence: float) -> bool:
@@ -50,7 +81,7 @@ def reading_may_help(verdict: Verdict, confidence: float) -> bool:
 
 
 def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
-    """Return the logarithm of an item's likelihood ratio, at least -2.5.
+    """Return the logarithm of an item's likelihood ratio.
 
     Args:
         evidence: What the words say about the item.
@@ -58,7 +89,8 @@ def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
     """
     gained = sum(gain(sure, rarity[word]) for word, sure in evidence.found.items())
     spoken_for = max(0.0, gained - MISSING * (1 - evidence.title_share))
-    return spoken_for - CONTRADICTION * evidence.contradicted
+    spoken_against = lacking(len(evidence.found), evidence.lacks)
+    return spoken_for + spoken_against - CONTRADICTION * evidence.contradicted
 
 
 def gain(sure: float, probability: float) -> float:
@@ -71,10 +103,33 @@ def gain(sure: float, probability: float) -> float:
     return math.log(1 - LISTED + LISTED * max(1.0, sure / probability))
 
 
-def word_probability(word: str, items_with: float, items: int) -> float:
+def lacking(has: float, lacks: float) -> float:
+    """Return the log probability that an item lacks so many of the words on a thing, at most 0.
+
+    The share of words that an item has follows a beta distribution: a word more that it lacks
+    says the less the more it lacks, and the more the more it has.
+    """
+    before, after = (
+        math.lgamma(LACKS + more) - math.lgamma(HAS + has + LACKS + more) for more in (0, lacks)
+    )
+    return after - before
+
+
+def word_probability(word: str, items_with: float, items: int, *, is_amount: bool = False) -> float:
     """Return how likely a word is read on any thing, where `items_with` of `items` have it."""
     by_mistake = BY_MISTAKE * EACH_LETTER ** max(0, len(word) - 2)
-    return min(1.0, (items_with + 0.5) / (items + WORLD) + by_mistake)
+    other = SAME_AMOUNT if is_amount else by_mistake
+    return min(1.0, (items_with + 0.5) / (items + WORLD) + other)
+
+
+def as_read(word: str) -> float:
+    """Return the probability that a word stands on the thing as it was read.
+
+    Numbers count as 0: codes, dates and prices are on many things, and in few catalogues.
+    """
+    if len(word) < AS_READ_FROM or not word.isalpha():
+        return 0.0
+    return AS_READ[min(len(word) - AS_READ_FROM, len(AS_READ) - 1)]
 
 
 def with_words(
@@ -82,24 +137,33 @@ def with_words(
     log_ratios: Sequence[float],
     seen: Sequence[bool],
     pictured: Sequence[bool],
-    items: int,
+    shares: Shares,
 ) -> list[float]:
     """Return the confidence in each item after its words were weighed.
 
     Args:
-        confidences: The confidence in each item before; together at most 1.
+        confidences: The confidence in each item before, as if the catalogue had none without a
+            photo; together at most 1.
         log_ratios: Their log ratios.
         seen: Whether each was a candidate by sight; the others' confidence is not used.
         pictured: Whether each has photos.
-        items: How many items the catalogue has.
+        shares: How often what is looked at.
     """
-    known = np.array(seen, bool)
-    has_photos = np.array(pictured, bool)
+    known, has_photos = np.array(seen, bool), np.array(pictured, bool)
     before = np.where(known, np.array(confidences, float), 0.0)
     rest = max(0.0, 1 - float(before.sum()))  # the probability that it is none of them
-    share = np.where(has_photos, OVERLOOKED, UNSEEN)
-    prior = np.where(known, before, rest * share / max(1, items))
-    ratios = np.array(log_ratios, float) * np.where(has_photos, SEEN_TOO, 1.0)
+    # To sight, items without a photo are foreign things: they take from all others.
+    hidden = shares.unpictured_share
+    before *= 1 - hidden
+    unpictured = rest * hidden * (1 - shares.foreign) / shares.foreign
+    together = float(before.sum()) + rest + unpictured
+    items = shares.pictured + shares.unpictured
+    of_each = np.where(
+        has_photos, rest * OVERLOOKED / max(1, items), unpictured / max(1, shares.unpictured)
+    )
+    prior = np.where(known, before, of_each) / max(together, 1e-12)
+    said = np.array(log_ratios, float)
+    ratios = np.where(has_photos, np.minimum(said, said * SEEN_TOO), said)
     weights = prior * np.exp(ratios - max(0.0, float(ratios.max(initial=0.0)) - MOST))
     none = max(0.0, 1 - float(prior.sum()))
     after: list[float] = (weights / max(float(weights.sum()) + none, 1e-12)).tolist()

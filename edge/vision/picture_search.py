@@ -158,7 +158,7 @@ def search_picture(
     if codes.match is not None:
         decision, found = Decision(Verdict.MATCH, (codes.match,)), [codes.match]
     elif text.wanted(decision, some_without_photo=bundle.items.some_without_photo):
-        words = text.read(bundle, found, part)
+        words = text.read(bundle, found, part, foreign_share)
         lines, found = words.lines, list(words.found[:CANDIDATES])
         decision = decide(found, bundle.manifest.calibration)
         timings = replace(timings, text=words.ms)

@@ -326,7 +326,8 @@ class Recognizer:
             if codes.match is None and self._wants_text(self._decision):
                 self._codes = codes
                 sharpest = max(images, key=sharpness)
-                self._words = self._text.start(self.bundle, answer.found, sharpest)
+                share = self.foreign_share
+                self._words = self._text.start(self.bundle, answer.found, sharpest, share)
                 self._answer = replace(answer, timings=answer.timings + timings)
                 return self._unchanged(scene, timings)
             return self._conclude_refined(answer, codes, scene, timings)

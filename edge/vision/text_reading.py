@@ -70,13 +70,21 @@ class TextReading:
         first = decision.matches[0].confidence if decision.matches else None
         return reading_may_help(decision.verdict, first or 0.0)
 
-    def read(self, bundle: Bundle, found: Sequence[Match], image: Image) -> WordReading:
+    def read(
+        self,
+        bundle: Bundle,
+        found: Sequence[Match],
+        image: Image,
+        foreign_share: float | None = None,
+    ) -> WordReading:
         """Read the words on a thing and weigh them; where that fails, nothing is changed.
 
         Args:
             bundle: The bundle.
             found: The items found by sight, the likeliest first.
             image: The thing, BGR uint8 (h, w, 3).
+            foreign_share: The share of foreign things that the items' confidence holds for; by
+                default the one that the calibration is stated for.
         """
         start = time.perf_counter()
         lines: tuple[str, ...] = ()
@@ -84,7 +92,7 @@ class TextReading:
         try:
             if self._reader is not None:
                 lines = self._reader.read(image)
-                weighed = bundle.weigh_words(found, lines)
+                weighed = bundle.weigh_words(found, lines, foreign_share)
         except Exception:  # a failure of the library must not end the recognition
             log.exception("the words on the thing could not be read")
         return WordReading(lines, tuple(weighed), (time.perf_counter() - start) * 1000)
@@ -98,10 +106,16 @@ class TextReading:
             self._is_warm = True
             self._threads.submit(self._reader.read, np.zeros((32, 32, 3), np.uint8))
 
-    def start(self, bundle: Bundle, found: Sequence[Match], image: Image) -> Future[WordReading]:
+    def start(
+        self,
+        bundle: Bundle,
+        found: Sequence[Match],
+        image: Image,
+        foreign_share: float | None = None,
+    ) -> Future[WordReading]:
         """Begin to read, as `read` does."""
         assert self._threads is not None, "reading is off"
-        return self._threads.submit(self.read, bundle, found, image)
+        return self._threads.submit(self.read, bundle, found, image, foreign_share)
 
     def close(self) -> None:
         """Let go of the thread."""

@@ -59,8 +59,19 @@ def test_words_change_the_confidence_of_what_was_seen(items: Items) -> None:
     assert first.confidence is not None
     assert second.confidence is not None
     assert first.confidence > 0.9 > 0.1 > second.confidence
-    assert weigh_words(items, found, ["nothing", "known", "%&§ \x00"]) == found
+    assert weigh_words(items, found, ["no", "0815", "%&§ \x00"]) == found
     assert weigh_words(items, found, []) == found
+
+
+def test_words_that_no_item_has_speak_against_those_whose_print_is_known(items: Items) -> None:
+    found = [Match("seen", 1, 0.9, 0.5), Match("tea", 0, 0.9, 0.4)]
+    after = {
+        match.sku: match.confidence or 0.0
+        for match in weigh_words(items, found, ["Verdant", "Orchard"])
+    }
+    print_known, unread = after["seen"] / 0.5, after["tea"] / 0.4
+    assert print_known < unread / 3, "no words were read on the photos of the other"
+    assert print_known + unread < 1, "it may be an item without a photo"
 
 
 def test_an_item_without_a_photo_needs_a_title_or_a_code(items: Items) -> None:

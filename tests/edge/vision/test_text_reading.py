@@ -44,9 +44,15 @@ class WatchedReading(TextReading):
         super().__init__("when unsure", TextReader())
         self.started: list[Future[WordReading]] = []
 
-    def start(self, bundle: Bundle, found: Sequence[Match], image: Image) -> Future[WordReading]:
+    def start(
+        self,
+        bundle: Bundle,
+        found: Sequence[Match],
+        image: Image,
+        foreign_share: float | None = None,
+    ) -> Future[WordReading]:
         """Begin to read, and remember it."""
-        self.started.append(super().start(bundle, found, image))
+        self.started.append(super().start(bundle, found, image, foreign_share))
         return self.started[-1]
 
 
