@@ -39,6 +39,10 @@ from catalog.recognition.rejection import FALSE_ACCEPT_RATE
 from catalog.recognition.wccn import FILE as WCCN
 from catalog.sources.source import Source, SourceItem
 
+NO_PHOTO = (
+    "no item has a photo, and at least one needs one: take it by visual-search edge capture, or "
+    "add what devices were taught by --with"
+)
 FEW_PHOTOS = 3
 
 
@@ -249,6 +253,8 @@ def _check_photos(
     Raises:
         ContentError: There is no photo at all; or, with strict options, a photo is missing.
     """
+    if not any(source.photos for source in items):
+        raise ContentError(f"{NO_PHOTO}; nothing was built")
     if not collected.photos:
         raise ContentError("none of the photos could be used; nothing was built")
     present = set(collected.skus)

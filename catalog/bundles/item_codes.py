@@ -13,10 +13,20 @@ CODE_ATTRIBUTES = (
 )
 
 
+def holds_codes(name: str) -> bool:
+    """Return whether a column, or the attribute that became of it, holds codes."""
+    return name.lower().replace("g:", "").replace("_", " ").replace(",", "") in CODE_ATTRIBUTES
+
+
+def with_codes(codes: str, more: str) -> str:
+    """Return the codes of two rows of one item: its packages have different barcodes."""
+    return codes if {*codes_in(codes)}.issuperset(codes_in(more)) else f"{codes} {more}"
+
+
 def codes_of(attributes: Mapping[str, str]) -> Iterator[str]:
     """Yield the codes among the attributes of an item; see `codes_in`."""
     for name, text in attributes.items():
-        if name.lower().replace("g:", "").replace("_", " ").replace(",", "") in CODE_ATTRIBUTES:
+        if holds_codes(name):
             yield from codes_in(text)
 
 

@@ -25,6 +25,7 @@ def print_preview(console: Console, source: Source, *, strict: bool, as_json: bo
     Raises:
         ContentError: Nothing would be built.
     """
+    from catalog.building.build import NO_PHOTO
     from catalog.building.preview import preview
 
     seen = preview(source)
@@ -37,7 +38,8 @@ def print_preview(console: Console, source: Source, *, strict: bool, as_json: bo
     else:
         _print(seen)
     if not seen.photos:
-        raise ContentError("none of the photos could be used; nothing would be built")
+        reason = "none of the photos could be used" if seen.skipped else NO_PHOTO
+        raise ContentError(f"{reason}; nothing would be built")
     without = (*seen.without_photos, *seen.only_by_reading)
     if strict and (seen.skipped or without or seen.left_out):
         raise ContentError(

@@ -17,8 +17,8 @@ import numpy as np
 from catalog.recognition.decision import Verdict
 
 LISTED = 0.5  # share of the words on a thing that its item's texts or photos have, too
-HAS, LACKS = 2.0, 1.0  # words, as many as an item has and lacks where nothing was read yet
-WORLD = 200  # things of no catalogue, without the word, beside those of the catalogue
+HAS, LACKS = 3.0, 0.5  # words of a thing that its item has and lacks, before any was read
+WORLD = 300  # things of no catalogue, without the word, beside those of the catalogue
 BY_MISTAKE = 0.03  # the probability that a word of two letters is read where it does not stand
 EACH_LETTER = 0.3  # times that probability, for each further letter
 SAME_AMOUNT = 0.1  # the probability that any thing has the same amount
@@ -28,7 +28,7 @@ SEEN_TOO = 0.75  # of what words say for an item counts where sight compared the
 MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
 MOST = 8.0  # of the largest log ratio; the others keep their distance to it
-UNPICTURED = 0.8  # at most, of the looks at the catalogue's things: items without a photo
+UNPICTURED = 0.9  # at most, of the looks at the catalogue's things: items without a photo
 OVERLOOKED = 0.05  # share of the things not recognized that have photos, and were no candidates
 SURE = 0.95  # confidence from which an item is named without reading
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from catalog.bundles.item_codes import holds_codes, with_codes
 from catalog.sources.source import Remarks, SourceItem, item_of
 from catalog.sources.tables.entries import Entry
 
@@ -18,7 +19,7 @@ MOST_NAMED = 20  # the warnings of one kind that are written out
 
 
 def merge(entries: Iterable[Entry], remarks: Remarks) -> list[SourceItem]:
-    """Merge the entries of each sku: the first value of a field counts, the photos add up.
+    """Merge the entries of each sku: the first value of a field counts, codes and photos add up.
 
     An entry without a usable sku is left out. Another title under the same sku is warned of.
     """
@@ -47,6 +48,8 @@ def merge(entries: Iterable[Entry], remarks: Remarks) -> list[SourceItem]:
                 f"{first!r} and {title!r}; they were built as one item with the first title"
             )
         for name, value in entry.fields.items():
+            if name in merged and holds_codes(name):
+                merged[name] = with_codes(str(merged[name]), value)
             merged.setdefault(name, value)
         photos.setdefault(sku, {}).update(dict.fromkeys(entry.places))
     for sentence in others[:MOST_NAMED]:

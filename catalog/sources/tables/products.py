@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from catalog.bundles.item_codes import holds_codes, with_codes
 from catalog.sources.source import Remarks
 from catalog.sources.tables.entries import Entry
 
@@ -99,10 +100,12 @@ def _items_of_variants(key: str, members: Sequence[Member]) -> list[Entry]:
 
 
 def _merged(members: Sequence[Member]) -> dict[str, str]:
-    """Return the first value of each field, and all values of what tells variants apart."""
+    """Return the first value of each field, all codes, and all that tells variants apart."""
     fields: dict[str, str] = {}
     for member in members:
         for name, value in member.entry.fields.items():
+            if name in fields and holds_codes(name):
+                fields[name] = with_codes(fields[name], value)
             fields.setdefault(name, value)
     variants = [member for member in members if member.is_variant]
     if len(variants) > 1:

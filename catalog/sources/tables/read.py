@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from catalog.bundles.item_codes import holds_codes
 from catalog.core.errors import TableError
 from catalog.sources.rows import Table
 from catalog.sources.sample_files import is_title_line, metadata, title_lines
@@ -79,7 +80,8 @@ def _columns(table: Table, chosen: ColumnMap, counts: Sequence[str], remarks: Re
     """Return what the columns are taken for.
 
     Raises:
-        TableError: There is no column with skus or none with photos, or `chosen` is wrong.
+        TableError: There is no column with skus, or none by which items can be found, or `chosen`
+            is wrong.
     """
     names = [name for name in table.columns if name]
     try:
@@ -98,7 +100,14 @@ def _columns(table: Table, chosen: ColumnMap, counts: Sequence[str], remarks: Re
             f"{name!r} holds numbers, no files; where they are names of files, say so by "
             f'--map photo="{name}"'
         )
-    for field, found in (("sku", "sku" in columns.fields), ("photo", bool(columns.photos))):
+    unpictured = not columns.photos and not counts and _can_be_read(columns)
+    if unpictured:
+        remarks.warn(
+            "no column named photo, so only a code or the words on a thing find these items; "
+            'where a column holds photos, say which by --map photo="COLUMN"'
+        )
+    has_photos = bool(columns.photos) or unpictured
+    for field, found in (("sku", "sku" in columns.fields), ("photo", has_photos)):
         if not found:
             numbers = (
                 f" ({counts[0]!r} holds numbers, no files)" if counts and field == "photo" else ""
@@ -109,6 +118,11 @@ def _columns(table: Table, chosen: ColumnMap, counts: Sequence[str], remarks: Re
                 f'--map {field}="COLUMN"; the columns are {", ".join(map(repr, names))}'
             )
     return columns
+
+
+def _can_be_read(columns: Columns) -> bool:
+    """Return whether there are titles, or codes, by which items without a photo can be found."""
+    return "title" in columns.fields or any(map(holds_codes, columns.others))
 
 
 def _nothing(table: Table, remarks: Remarks) -> str:

@@ -133,6 +133,15 @@ def test_a_dry_run_of_nothing_is_an_error(surroundings: Surroundings) -> None:
     assert "error: none of the photos could be used; nothing would be built" in done.stderr
 
 
+def test_a_table_of_titles_alone_needs_a_photo(surroundings: Surroundings) -> None:
+    (surroundings.folder / "items.csv").write_text("sku,title\nA,Blue cup\n")
+    for more, end in ((["--dry-run"], "nothing would be built"), (["--out", "b"], "nothing was")):
+        done = surroundings.run("catalog", "build", "items.csv", *more)
+        assert done.returncode == 1
+        assert "error: no item has a photo, and at least one needs one" in done.stderr
+        assert end in done.stderr
+
+
 def test_a_header_behind_much_else_is_found(tmp_path: Path) -> None:
     picture = jpeg(draw_thing(1))
     comments = b"\xff\xfe\xff\xff" + bytes(0xFFFD)

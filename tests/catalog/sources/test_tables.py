@@ -12,6 +12,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from catalog.bundles.item_codes import codes_of
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, MissingExtraError, TableError
 from catalog.sources.read import read_source
@@ -750,6 +751,36 @@ def test_mistyped_product_numbers_are_warned_of(tmp_path: Path) -> None:
     assert "2 numbers of 'gtin' have a wrong check digit" in warning
     assert "(line 3: 4006381333949, line 6: 12345678)" in warning
     assert read(tmp_path, f"sku,article,photo\n{rows}").warnings == (), "no column of GTINs"
+
+
+def test_a_table_of_titles_alone_is_read_with_a_warning(tmp_path: Path) -> None:
+    source = read(tmp_path, "sku,title\nA,Blue cup\nB,Red cup\n")
+    assert photos_of(source) == {"A": [], "B": []}
+    (warning,) = source.warnings
+    assert "no column named photo, so only a code or the words on a thing find these" in warning
+    assert '--map photo="COLUMN"' in warning
+    assert photos_of(read(tmp_path, "sku,ean\nA,4006381333931\n")) == {"A": []}
+
+
+def test_an_item_keeps_the_codes_of_all_its_rows(tmp_path: Path) -> None:
+    rows = "A,4006381333931,a.jpg,5\nA,4006381333948,b.jpg,6\nA,4006381333931,,7\nA,,c.jpg,8\n"
+    (source,) = read(tmp_path, f"sku,gtin,photo,shelf life\n{rows}").items
+    assert source.item.attributes == {
+        "gtin": "4006381333931 4006381333948",
+        "shelf life": "5",
+    }
+    assert "4006381333948" in codes_of(source.item.attributes)
+
+
+def test_a_product_keeps_the_barcodes_of_its_variants(tmp_path: Path) -> None:
+    (source,) = read(
+        tmp_path,
+        "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Barcode,Image Src\n"
+        "cup,Cup,Size,S,C-S,4006381333931,a.jpg\ncup,,,L,C-L,4006381333948,\n",
+    ).items
+    codes = [*codes_of(source.item.attributes)]
+    assert "4006381333931" in codes
+    assert "4006381333948" in codes
 
 
 def test_a_product_number_of_several_items_is_warned_of(tmp_path: Path) -> None:
