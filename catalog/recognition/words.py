@@ -28,7 +28,7 @@ SEEN_TOO = 0.75  # of what words say for an item counts where sight compared the
 MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
 MOST = 8.0  # of the largest log ratio; the others keep their distance to it
-UNPICTURED = 0.9  # at most, of the looks at the catalogue's things: items without a photo
+UNPICTURED = 0.8  # at most, of the looks at the catalogue's things: items without a photo
 OVERLOOKED = 0.05  # share of the things not recognized that have photos, and were no candidates
 SURE = 0.95  # confidence from which an item is named without reading
 

@@ -16,7 +16,7 @@ from catalog.recognition.words import (
     word_probability,
 )
 
-RARITY = {"milk": word_probability("milk", 80, 100), "oatly": word_probability("oatly", 1, 100)}
+RARITY = {"milk": word_probability("milk", 95, 100), "oatly": word_probability("oatly", 1, 100)}
 ALL_PICTURED, SOME_PICTURED = Shares(0.2, 50, 0), Shares(0.2, 25, 25)
 
 
