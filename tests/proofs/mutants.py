@@ -79,7 +79,7 @@ def changed(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Constant(number + 1)
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.AugAssign() | ast.Continue():
             yield ast.Pass()
-        case ast.Return(value=value) if value is not None:
+        case ast.Return(value=value) if value is not None and ast.unparse(value) != "None":
             yield ast.Return(ast.Constant(None))
 
 
@@ -99,9 +99,11 @@ def mutants_of(path: str) -> list[Mutant]:
     for node in ast.walk(tree):
         if id(node) not in inside or isinstance(parents[id(node)], ast.JoinedStr):
             continue
+        parent = parents[id(node)]
+        name = f"{parent.arg}=" if isinstance(parent, ast.keyword) else ""
         for other in changed(node):
             source = _replaced(tree, node, other)
-            before, after = ast.unparse(node), ast.unparse(other)
+            before, after = name + ast.unparse(node), name + ast.unparse(other)
             found.append(Mutant(path, getattr(node, "lineno", 0), before, after, source))
     return found
 

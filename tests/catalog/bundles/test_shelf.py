@@ -55,6 +55,12 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def test_a_shelf_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ShelfError, match="cannot be written"), Shelf(tmp_path / "file").changing():
+        pytest.fail("there is no folder to change")
+
+
 def test_an_empty_shelf_has_nothing_active(shelf: Shelf) -> None:
     assert shelf.active() is None
     assert shelf.previous() is None

@@ -111,6 +111,12 @@ def test_an_index_cut_short_with_right_digests_is_refused(own_bundle: Path) -> N
         validate(own_bundle)
 
 
+def test_a_sound_bundle_finds_as_much_as_at_its_build(small_bundle: Path) -> None:
+    answers = ask(small_bundle)
+    assert answers["recall"] >= answers["expected_recall"] - 0.02 > 0.9
+    assert answers["cosine"] > 0.9999
+
+
 def test_swapped_colours_are_refused_by_the_golden_pictures(own_bundle: Path) -> None:
     file = own_bundle / "featurizer" / "descriptor.json"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"channels": "bgr"}))

@@ -22,12 +22,20 @@ from catalog.core.photos import Picture
 from catalog.core.vectors import Vectors, normalised
 from catalog.evaluation.confusions import confused, report
 from catalog.networks.featurizer import Featurizer
-from catalog.recognition.calibrate import calibrate
+from catalog.recognition.calibrate import INLIERS, are_printed, calibrate
 from catalog.recognition.calibration import Calibration
+from catalog.recognition.candidates import (
+    FEATURES,
+    CandidateScorer,
+    MatchFeatures,
+    QueryDescriptors,
+)
 from catalog.recognition.colours import colours, similarity
 from catalog.recognition.cross_fitting import PhotoVectors
 from catalog.recognition.decision import REJECTION_THRESHOLD, Verdict, decide
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
+from catalog.recognition.index import Exact
+from catalog.recognition.joined import NO_FEATURES
 from catalog.recognition.local_features import store
 from catalog.recognition.local_features.extract import (
     PER_PHOTO,
@@ -38,7 +46,12 @@ from catalog.recognition.local_features.extract import (
 from catalog.recognition.local_features.geometric_verification import count_inliers
 from catalog.recognition.local_features.store import FILES, LocalFeatureStore, LocalFeatureWriter
 from catalog.recognition.rejection import FALSE_ACCEPT_RATE
-from catalog.recognition.scored_queries import CalibrationQuery
+from catalog.recognition.scored_queries import (
+    HELD_OUT,
+    IN_CATALOGUE,
+    CalibrationQuery,
+    ScoredQuery,
+)
 from catalog.recognition.wccn import apply as apply_wccn
 from catalog.recognition.wccn import fit as fit_wccn
 from catalog.sources.read import read_source
@@ -449,3 +462,45 @@ def test_who_wants_more_named_has_also_what_is_likelier_none() -> None:
     ]
     assert begins[1] < begins[0]
     assert begins[0] >= REJECTION_THRESHOLD
+
+
+@pytest.mark.parametrize(("inliers", "feature"), [(0, 0.0), (8, 0.3466), (16, 0.8047), (40, 1.629)])
+def test_the_inliers_are_told_beside_those_that_chance_gives(
+    tmp_path: Path, inliers: int, feature: float
+) -> None:
+    class Counted(QueryDescriptors):
+        def inliers(self, store: LocalFeatureStore, photo: int) -> int:
+            return inliers
+
+    photos = [extract_descriptors(label(number), PER_PHOTO) for number in range(3)]
+    written([photo.local_features or NO_FEATURES for photo in photos], tmp_path)
+    vectors = np.eye(3, dtype=np.float16)
+    scorer = CandidateScorer(
+        vectors,
+        Exact(vectors),
+        np.arange(3),
+        np.stack([photo.colours for photo in photos]),
+        LocalFeatureStore(tmp_path, 3),
+    )
+    found = scorer.score(vectors[1].astype(np.float32), Counted(photos[1])).values[:, INLIERS]
+    assert np.allclose(found, feature, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("recognised", "missed", "absent", "expected"),
+    [(1, 49, 0, True), (1, 50, 0, False), (0, 9, 1, False), (1, 0, 49, True), (1, 0, 50, False)],
+)
+def test_local_features_are_kept_where_they_recognise_two_photos_in_a_hundred(
+    recognised: int, missed: int, absent: int, expected: bool
+) -> None:
+    def query(kind: str, inliers: float, item: int) -> ScoredQuery:
+        values = np.zeros((1, len(FEATURES)))
+        values[:, INLIERS] = inliers
+        one = np.zeros(1, np.int64)
+        return ScoredQuery(kind, MatchFeatures(one, one, one.astype(np.float32), values), item)
+
+    queries = [query(IN_CATALOGUE, 0.8, 0) for _ in range(recognised)]
+    queries += [query(IN_CATALOGUE, 0.79, 0) for _ in range(missed)]
+    queries += [query(IN_CATALOGUE, 5.0, 1) for _ in range(absent)]  # another item is there
+    queries += [query(HELD_OUT, 5.0, 0) for _ in range(9)]
+    assert are_printed(queries) is expected

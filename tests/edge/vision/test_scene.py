@@ -184,6 +184,18 @@ def test_rest_holds_through_noise_and_ends_with_a_change(scene: Scene) -> None:
     assert view.change > views[-1].change
 
 
+def test_a_counter_is_called_empty_when_that_holds_for_a_moment(scene: Scene) -> None:
+    thing = Box(250, 150, 150, 200)
+    for seed in range(4):
+        state = scene.update(with_thing(counter(seed=seed), thing))
+    assert state.activity is Activity.REST
+    assert [scene.update(counter(seed=seed)).activity for seed in range(3)] == [
+        Activity.MOVING,
+        Activity.EMPTY,
+        Activity.EMPTY,
+    ]
+
+
 def test_blur_lowers_sharpness() -> None:
     sharp = with_thing(counter(), Box(200, 100, 100, 100))
     blurred = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 4), np.uint8)

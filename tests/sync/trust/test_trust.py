@@ -15,6 +15,7 @@ import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
 from catalog.core.errors import BundleError, ShelfError
+from catalog.core.settings import DeviceSettings
 from sync.errors import (
     ExpiredError,
     ForgedError,
@@ -29,6 +30,8 @@ from sync.errors import (
     WrongChannelError,
 )
 from sync.trust.keys import KeyFolder, expiry
+from sync.trust.opening import newest_root, trust_folder
+from sync.trust.root import COPY
 from sync.trust.trust import Trust
 from tests.support.repository import TODAY, World, secret
 
@@ -700,3 +703,19 @@ def _set(signed: Any, **changes: object) -> None:
 
 def _manifest(world: World) -> str:
     return next(name for name in world.store.objects if name.endswith("manifest.json"))
+
+
+def test_the_newest_root_of_a_device_counts_where_it_has_the_same_owner(
+    world: World, tmp_path: Path
+) -> None:
+    device = DeviceSettings(data_dir=tmp_path / "device")
+    history = trust_folder(device) / "root_history"
+    history.mkdir(parents=True)
+    first, newer = world.keys.roots[1], world.keys.rotate({"offline"}).roots[2]
+    (history / "1.root.json").write_bytes(first)
+    (history / "2.root.json").write_bytes(newer)
+    assert newest_root(first, device) == first, "the device follows nobody"
+    (device.folder / COPY).write_bytes(b"another owner's")
+    assert newest_root(first, device) == first
+    (device.folder / COPY).write_bytes(first)
+    assert newest_root(first, device) == newer

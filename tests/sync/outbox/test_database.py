@@ -1,0 +1,90 @@
+"""How the outbox opens its database, and what its writer does beside writing events."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.outbox import rows
+from sync.outbox.database import OutboxDatabase
+from sync.outbox.events import MAX_FEATURES_BYTES, Event, status
+from sync.outbox.outbox import Outbox
+from sync.settings import OutboxSettings
+
+WAIT = 30
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    opened = Outbox(tmp_path / "outbox.db", OutboxSettings(), "device")
+    yield opened
+    opened.close()
+
+
+def put(outbox: Outbox, *events: Event) -> list[bool]:
+    """Put events one after the other, each in a transaction; whether each is durable."""
+    return [outbox.put(event).wait(WAIT) for event in events]
+
+
+def test_nobody_else_may_read_the_database(tmp_path: Path) -> None:
+    former = os.umask(0o022)
+    try:
+        database = OutboxDatabase(tmp_path / "outbox.db")
+        database.write(lambda _: None)
+    finally:
+        os.umask(former)
+    mode = (tmp_path / "outbox.db").resolve().stat().st_mode
+    database.close()
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_each_connection_writes_through_a_log_and_reads_damaged_text(tmp_path: Path) -> None:
+    OutboxDatabase(tmp_path / "outbox.db").write(lambda _: None)
+    opened = OutboxDatabase(tmp_path / "outbox.db")
+
+    def ask(connection: sqlite3.Connection) -> list[Any]:
+        asked = ("PRAGMA journal_mode", "PRAGMA synchronous", "PRAGMA journal_size_limit")
+        return [connection.execute(text).fetchone()[0] for text in asked]
+
+    assert opened.read(ask) == ["wal", 2, 4 << 20]
+    damaged = "SELECT CAST(x'61ff' AS TEXT)"
+    assert opened.read(lambda connection: connection.execute(damaged).fetchone()[0])[0] == "a"
+    opened.close()
+
+
+def test_what_was_returned_once_is_not_waited_for_again(outbox: Outbox) -> None:
+    put(outbox, *(status("started") for _ in range(3)))
+    assert outbox.wait(0)
+    assert len(outbox.oldest(10)) == 3
+    assert not outbox.wait(0)
+    outbox.oldest(1)
+    assert not outbox.wait(0), "the newest that was returned still counts"
+    put(outbox, status("started"))
+    assert outbox.wait(0)
+
+
+def test_an_event_that_fits_into_no_message_is_refused_and_counted(outbox: Outbox) -> None:
+    too_long = Event("features", b"x" * (MAX_FEATURES_BYTES + 1))
+    assert put(outbox, too_long, too_long, status("started")) == [False, False, True]
+    assert outbox.counters().dropped == {"unfit": 2}
+
+
+def test_old_events_are_looked_for_once_a_minute(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    expire = rows.expire
+
+    def counted(*given: Any) -> None:
+        looked.append(given)
+        expire(*given)
+
+    monkeypatch.setattr(rows, "expire", counted)
+    put(outbox, *(status("started") for _ in range(3)))
+    assert len(looked) <= 1

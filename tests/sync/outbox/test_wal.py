@@ -1,0 +1,132 @@
+"""SQLite's write-ahead log as it is read behind a flipped bit; the log is one that SQLite wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sync.outbox.image import open_image
+from sync.outbox.wal import HEADER, PAGE, VERSION, read_log
+from sync.outbox.wal_frames import FRAME, FRAME_HEADER
+
+COMMITS = 4
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A database whose rows are in its log alone, as a killed process leaves it."""
+    live, left = tmp_path / "live.db", tmp_path / "left.db"
+    with closing(sqlite3.connect(live, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("CREATE TABLE rows (value TEXT)")
+        for number in range(COMMITS - 1):
+            connection.execute("INSERT INTO rows VALUES (?)", (f"{number}" * 50,))
+        for end in ("", "-wal"):
+            Path(f"{left}{end}").write_bytes(Path(f"{live}{end}").read_bytes())
+    return left
+
+
+def log_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}-wal")
+
+
+def flip(file: Path, byte: int, bit: int = 0) -> None:
+    data = bytearray(file.read_bytes())
+    data[byte] ^= 1 << bit
+    file.write_bytes(data)
+
+
+def values(database: Path) -> list[str]:
+    with closing(open_image(database)) as connection:
+        return [value for (value,) in connection.execute("SELECT value FROM rows ORDER BY rowid")]
+
+
+def with_checksum(header: bytearray, order: str) -> bytearray:
+    """The header of a log with the checksum that SQLite would write."""
+    first = second = 0
+    words = struct.unpack_from(f"{order}6I", header)
+    for one, two in zip(words[::2], words[1::2], strict=True):
+        first = (first + one + second) % 2**32
+        second = (second + two + first) % 2**32
+    struct.pack_into(">2I", header, 24, first, second)
+    return header
+
+
+def test_a_sound_log_holds_what_was_committed(database: Path) -> None:
+    log = read_log(database)
+    assert not log.is_damaged
+    assert sorted(log.pages) == [1, 2]
+    assert values(database) == [f"{number}" * 50 for number in range(COMMITS - 1)]
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [(0, 0x12345678), (4, VERSION + 1), (8, 1024)],
+    ids="magic version page".split(),
+)
+def test_a_log_of_another_kind_is_none(database: Path, place: int, number: int) -> None:
+    """Each alone makes it another, also where the checksum is right."""
+    file = log_of(database)
+    data = bytearray(file.read_bytes())
+    order = ">" if data[3] & 1 else "<"
+    assert with_checksum(data[:HEADER], order) == data[:HEADER], "as SQLite does"
+    struct.pack_into(">I", data, place, number)
+    data[:HEADER] = with_checksum(data[:HEADER], order)
+    file.write_bytes(data)
+    assert read_log(database).pages == {}
+
+
+def begin(frame: int) -> int:
+    return HEADER + frame * FRAME
+
+
+@pytest.mark.parametrize(
+    "byte",
+    [
+        lambda size: 5,
+        lambda size: 17,
+        lambda size: begin(1) + 1,
+        lambda size: begin(1) + 9,
+        lambda size: begin(1) + 17,
+        lambda size: begin(1) + FRAME_HEADER + PAGE - 30,
+        lambda size: size - 40,
+    ],
+    ids=["version", "salt", "page number", "salt of a frame", "checksum", "page", "last page"],
+)
+@pytest.mark.parametrize("bit", [0, 7])
+def test_a_flipped_bit_is_noticed_and_mended(
+    database: Path, byte: Callable[[int], int], bit: int
+) -> None:
+    before = values(database)
+    flip(log_of(database), byte(log_of(database).stat().st_size), bit)
+    assert read_log(database).is_damaged
+    assert values(database) == before
+
+
+def test_what_was_never_committed_is_no_damage(database: Path) -> None:
+    file = log_of(database)
+    data = file.read_bytes()
+    file.write_bytes(data[: -FRAME // 2])
+    log = read_log(database)
+    assert not log.is_damaged
+    assert len(values(database)) == COMMITS - 2
+
+
+@pytest.mark.parametrize("length", [0, HEADER - 1, HEADER])
+def test_a_log_without_frames_is_empty(database: Path, length: int) -> None:
+    log_of(database).write_bytes(log_of(database).read_bytes()[:length])
+    log = read_log(database)
+    assert (log.pages, log.is_damaged) == ({}, False)
+
+
+def test_a_new_first_page_is_for_as_many_pages_as_there_are(database: Path) -> None:
+    schema = "CREATE TABLE rows (value TEXT);"
+    with closing(open_image(database, new_first_page=schema)) as image:
+        assert image.execute("PRAGMA page_count").fetchone() == (2,)
+        assert len(image.execute("SELECT * FROM rows").fetchall()) == COMMITS - 1
