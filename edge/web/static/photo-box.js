@@ -1,5 +1,6 @@
 // A visitor's photo in the place of the live picture, with a box around the part that is searched.
-// It can be moved and resized; a tap beside it chooses another thing.
+// It can be moved and resized; a tap beside it chooses another thing. Other things that the device
+// found have outlines.
 
 import { make } from "./dom.js";
 import { say } from "./words.js";
@@ -28,12 +29,14 @@ export class PhotoBox {
   #watching;
   #onChoice;
   #typing = 0;
+  #loaded;
 
   // onChoice(box) is called with the part that was chosen, in pixels of the photo.
   constructor(frame, file, onChoice) {
     this.#onChoice = onChoice;
     this.#photo.alt = "";
     this.#photo.draggable = false;
+    this.#loaded = new Promise((done) => this.#photo.addEventListener("load", done, { once: true }));
     this.#photo.addEventListener("load", () => this.#place());
     this.#photo.addEventListener("error", () => this.remove()); // a format that this browser lacks
     const reader = new FileReader();
@@ -56,6 +59,24 @@ export class PhotoBox {
     this.#whole.remove();
   }
 
+  // Put the box where the device searched, unless it was moved already, and outline what else it
+  // found there.
+  async found({ box, boxes = [] }) {
+    await this.#loaded;
+    if (!box || !this.#isAll()) return;
+    this.#area = this.#shares(box);
+    this.#draw();
+    for (const other of boxes.slice(1)) {
+      const area = this.#shares(other);
+      const outline = make("button", "photo-other");
+      outline.type = "button";
+      outline.setAttribute("aria-label", say("A thing"));
+      outline.addEventListener("click", () => this.#choose(area));
+      lay(outline, area);
+      this.#box.before(outline);
+    }
+  }
+
   // Let the photo fill the frame without being cut.
   #place() {
     const { naturalWidth: width, naturalHeight: height } = this.#photo;
@@ -67,13 +88,13 @@ export class PhotoBox {
   }
 
   #draw() {
-    const { left, top, right, bottom } = this.#area;
-    Object.assign(this.#box.style, {
-      left: `${100 * left}%`,
-      top: `${100 * top}%`,
-      width: `${100 * (right - left)}%`,
-      height: `${100 * (bottom - top)}%`,
-    });
+    lay(this.#box, this.#area);
+  }
+
+  // A box in pixels of the photo, as shares of it.
+  #shares({ x, y, width, height }) {
+    const { naturalWidth: across, naturalHeight: down } = this.#photo;
+    return { left: x / across, top: y / down, right: (x + width) / across, bottom: (y + height) / down };
   }
 
   // Where a pointer is, as shares of the photo.
@@ -84,6 +105,7 @@ export class PhotoBox {
 
   // Follow the finger: a corner resizes the box, its inside moves it, the photo beside it is a tap.
   #grasp(event) {
+    if (event.target.classList.contains("photo-other")) return; // it is a button
     event.preventDefault();
     const corner = CORNERS.find((name) => event.target.classList.contains(name));
     const isInside = this.#box.contains(event.target);
@@ -133,6 +155,16 @@ export class PhotoBox {
     const [toX, toY] = [Math.round(area.right * width), Math.round(area.bottom * height)];
     this.#onChoice([x, y, toX - x, toY - y].join());
   }
+}
+
+// Lay an element over an area of the photo.
+function lay(element, { left, top, right, bottom }) {
+  Object.assign(element.style, {
+    left: `${100 * left}%`,
+    top: `${100 * top}%`,
+    width: `${100 * (right - left)}%`,
+    height: `${100 * (bottom - top)}%`,
+  });
 }
 
 function around(x, y) {

@@ -119,13 +119,14 @@ export class Visit {
 
   async searchWith(file, box = "") {
     const signal = this.#ask();
-    if (!box) this.#showPhoto(file, signal);
+    const shown = !box && this.#showPhoto(file, signal);
     this.#waiting = signal;
     this.#show(say("Your photo"), sentenceView("hold", say("Looking…")));
     try {
       const sighting = await searchPhoto(file, box);
       if (signal.aborted) return;
       this.#waiting = null;
+      if (shown) shown.then(() => this.#photo?.found(sighting));
       const view =
         sighting.verdict === "nothing"
           ? sentenceView("turn", say("I see nothing in this photo"), say("Take it closer, on a plain ground."))

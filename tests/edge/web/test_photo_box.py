@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, expect
 
+from catalog.core.box import Box
 from catalog.core.photos import encode_jpeg
 from tests.support.browsing import PHONE, visiting
 from tests.support.web_stand_in import CUP, StandInDevice, draw_scene, serving
@@ -58,3 +59,29 @@ def test_another_part_of_a_photo_is_searched(browser: Browser, device: StandInDe
         assert searched(6) == pytest.approx((32, 24, 480, 360), abs=4)
         page.get_by_role("button", name="Back to live").click()
         expect(part).to_have_count(0)
+
+
+def test_what_was_found_in_a_photo_is_outlined(browser: Browser, device: StandInDevice) -> None:
+    """The box lies around the part that was searched; a tap on another thing searches that."""
+    device.found = (Box(40, 60, 200, 240), Box(400, 120, 160, 200))
+    photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encode_jpeg(draw_scene(CUP), 640)}
+    with serving(device) as address, visiting(browser, address, PHONE) as page:
+        page.locator("#photo").set_input_files(photo)  # type: ignore[arg-type]
+        other = page.get_by_role("button", name="A thing")
+        expect(other).to_have_count(1)
+        part = page.get_by_role("application")
+        fit, lies = page.locator(".photo-fit").bounding_box(), part.bounding_box()
+        assert fit is not None
+        assert lies is not None
+        assert (lies["x"] - fit["x"]) / fit["width"] == pytest.approx(40 / 640, abs=0.01)
+        assert lies["width"] / fit["width"] == pytest.approx(200 / 640, abs=0.01)
+        other.tap()
+        while len(device.searched) < 2:
+            page.wait_for_timeout(20)
+        box = device.searched[1][1]
+        assert box is not None
+        assert (box.x, box.y, box.width, box.height) == pytest.approx((400, 120, 160, 200), abs=3)
+        other.press("Enter")  # the keyboard reaches it, too
+        while len(device.searched) < 3:
+            page.wait_for_timeout(20)
+        assert device.searched[2][1] == box
