@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.items import Item, Items, Photo
-from catalog.bundles.manifest import MANIFEST, Manifest, read_manifest, verify
+from catalog.bundles.manifest import MANIFEST, Manifest, expected_files, read_manifest, verify
 from catalog.bundles.match import Match
 from catalog.bundles.overlay import Additions, Overlay
 from catalog.bundles.text_search import FILE as WORDS_FILE
@@ -67,6 +67,7 @@ class Bundle:
         path: Its folder.
         id: ``<UTC time>-<12 hex of the manifest's sha256>``.
         manifest: What it says of itself.
+        files: The size and digest of each of its files here.
         featurizer: Turns pictures into vectors of this bundle's kind.
         items: The metadata.
     """
@@ -79,6 +80,7 @@ class Bundle:
             opened.enter_context(_lock(path / MANIFEST))
             # Mapped once: the folder may be exchanged for another bundle's while this is open.
             self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
+            self.files = expected_files(path, manifest)
             self.items = open_items(path, manifest)
             opened.callback(self.items.close)
             self.featurizer = Featurizer.open(path / "featurizer", engine)

@@ -1,6 +1,10 @@
 """Read a bundle's manifest, and check its files against it.
 
 ``manifest.json`` names every file with its size and sha256. The bundle's id is derived from it.
+
+A device may build the index of a bundle on its shelf by itself. Another processor may build other
+bytes of the same vectors; ``local.json`` beside the manifest then names them. It is no part of the
+bundle.
 """
 
 from __future__ import annotations
@@ -12,17 +16,19 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from catalog.core import durable
 from catalog.core.errors import BundleError
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.local_features.store import FILES as LOCAL_FEATURE_FILES
 
 FORMAT: Final = 2  # 1 had a calibration of its own photos alone
 FORMATS = (1, FORMAT)
-MANIFEST = "manifest.json"
+MANIFEST, LOCAL = "manifest.json", "local.json"
+INDEX = "index.ann"
 FILES = (
     "vectors.npy",
     "colours.npy",
-    "index.ann",
+    INDEX,
     "items.db",
     "pictures.db",
     "probes.npz",
@@ -48,6 +54,12 @@ class FileEntry(_Strict):
 
     bytes: int = Field(ge=0, le=LARGEST_FILE)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # becomes part of a file's name
+
+
+class _LocalFiles(_Strict):
+    """The content of ``local.json``."""
+
+    index: FileEntry = Field(alias="index.ann")
 
 
 class ProjectionEntry(_Strict):
@@ -160,7 +172,7 @@ def _check_names(manifest: Manifest, source: str) -> None:
         parts = PurePosixPath(name).parts
         if (
             name in folders
-            or name == MANIFEST
+            or name in (MANIFEST, LOCAL)
             or not parts
             or "/".join(parts) != name
             or ".." in parts
@@ -212,13 +224,44 @@ def _verify(path: Path) -> tuple[Manifest, str]:
     for name in LOCAL_FEATURE_FILES if manifest.local_features else ():
         if name not in manifest.files:
             raise BundleError(f"{path}: the manifest lists no {name}")
-    for name, entry in manifest.files.items():
+    for name, entry in expected_files(path, manifest).items():
         file = path / name
         if file.is_symlink() or not file.is_file():
             raise BundleError(f"{path}: {name} is missing; build or copy the bundle again")
         if file.stat().st_size != entry.bytes or file_digest(file) != entry.sha256:
             raise BundleError(f"{path}: {name} is damaged; build or copy the bundle again")
     return manifest, identity
+
+
+def expected_files(path: Path, manifest: Manifest) -> dict[str, FileEntry]:
+    """Return what the files of the bundle at `path` must be: as the manifest says, or local.json.
+
+    Raises:
+        BundleError: ``local.json`` cannot be read.
+    """
+    return manifest.files | local_files(path)
+
+
+def local_files(path: Path) -> dict[str, FileEntry]:
+    """Return the files of the bundle at `path` that were made where it is.
+
+    Raises:
+        BundleError: ``local.json`` cannot be read.
+    """
+    file = path / LOCAL
+    try:
+        found = _LocalFiles.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValidationError) as error:
+        raise BundleError(f"{file}: cannot be read: {error}") from error
+    return {INDEX: found.index}
+
+
+def write_local_index(path: Path, index: FileEntry) -> None:
+    """Write the ``local.json`` of the bundle at `path`, whose index was built there."""
+    content = _LocalFiles.model_validate({INDEX: index}).model_dump_json(by_alias=True)
+    durable.write(path / LOCAL, content.encode())
 
 
 def file_digest(path: Path) -> str:

@@ -158,7 +158,7 @@ def _loss(bundle: Bundle, active: Path | None) -> str:
     """Why a bundle that is in use can be read no longer; empty where it can."""
     if active is None:
         return f"{bundle.path.name} was taken from the shelf"
-    for name, entry in bundle.manifest.files.items():
+    for name, entry in bundle.files.items():
         file = bundle.path / name
         try:
             size = file.stat().st_size

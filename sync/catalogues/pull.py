@@ -1,4 +1,4 @@
-"""Pull a release onto the shelf: link, fetch, verify and validate its files, then switch to it.
+"""Pull a release onto the shelf: link, make, fetch, verify and validate its files, then switch.
 
 The only state between two steps is what is on the disk. So after a kill at any point the next
 pull goes on where this one was. Files are flushed before their folders, and these before the link
@@ -7,6 +7,7 @@ that makes the release active.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -18,9 +19,11 @@ from pathlib import Path
 from catalog.bundles import validator
 from catalog.bundles.deployment_state import Probation
 from catalog.bundles.manifest import (
+    INDEX,
     MANIFEST,
     Manifest,
     file_digest,
+    local_files,
     parse_manifest,
     read_manifest,
     verify,
@@ -29,14 +32,18 @@ from catalog.bundles.shelf import Shelf, is_sound, unwritable
 from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfError
 from catalog.core.state import EdgeState
+from sync.catalogues.changes import FileMaker
+from sync.catalogues.downloads import Downloads, ReleaseProgress
+from sync.catalogues.local_index import can_build, make_index
+from sync.errors import ForgedError
 from sync.stores.base import MinimumSpeed, Store
 from sync.stores.fetch import FileFetcher, WantedFile, sweep
+from sync.trust.changes import Changes, parse_changes
 from sync.trust.release import Release
 
-OPEN_TIMEOUT_S = 60.0  # for the appliance; twice the time of the validation here is added
+log = logging.getLogger(__name__)
 
-# Called with the bytes present of all files to fetch, their total, and the bytes just fetched.
-ReleaseProgress = Callable[[int, int, int], object]
+OPEN_TIMEOUT_S = 60.0  # for the appliance; twice the time of the validation here is added
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,19 @@ class Puller:
         """
         manifest = parse_manifest(release.manifest, f"release {release.number}")
         version = self.shelf.versions / release.bundle
-        try:
-            folder = version if is_sound(version) else self._fetch_bundle(release, manifest)
-        except OSError as error:
-            raise unwritable(self.shelf.folder, error) from error
+        folder = version
+        if not is_sound(version):
+            folder = self._fetch_bundle(release, manifest, _changes_of(release))
         began = time.monotonic()
-        self._validate(folder, release.bundle)
+        try:
+            self._validate(folder, release.bundle)
+        except BundleError as error:
+            if not local_files(folder):
+                raise
+            log.warning("the index that was built here does not serve, so it is fetched: %s", error)
+            folder = self._fetch_bundle(release, manifest, None)
+            began = time.monotonic()
+            self._validate(folder, release.bundle)
         open_timeout_s = OPEN_TIMEOUT_S + 2 * (time.monotonic() - began)
         with self.shelf.changing():
             if folder != version:
@@ -107,30 +121,76 @@ class Puller:
                 raise
             raise ShelfError(f"{folder}: changed while it was checked; try again") from error
 
-    def _fetch_bundle(self, release: Release, manifest: Manifest) -> Path:
-        """Make the complete, verified bundle in `incoming`, and return its folder."""
+    def _fetch_bundle(self, release: Release, manifest: Manifest, changes: Changes | None) -> Path:
+        """Make the complete, verified bundle in `incoming`, and return its folder.
+
+        Args:
+            release: What is fetched.
+            manifest: Its manifest.
+            changes: What it shares with earlier ones; None to fetch all files whole.
+        """
+        try:
+            return self._fetch_files(release, manifest, changes)
+        except OSError as error:
+            raise unwritable(self.shelf.folder, error) from error
+
+    def _fetch_files(self, release: Release, manifest: Manifest, changes: Changes | None) -> Path:
         incoming = self.shelf.incoming
         durable.make_private_folder(incoming)
         files = {
             entry.sha256: WantedFile(entry.sha256, entry.bytes) for entry in manifest.files.values()
         }
-        sweep(incoming, set(files))
+        sweep(incoming, set(files) | (changes.pieces() if changes else set()))
         fetcher = FileFetcher(self.store, incoming, self.minimum_speed)
         linked = self._link(files, fetcher)
         with self.shelf.changing():
             self.shelf.prune()  # versions that the appliance had open at the last switch
         self._check_free_space(list(files.values()), fetcher)
+        downloads = Downloads(fetcher, self.progress)
+        base = self.shelf.active()
+        index = manifest.files[INDEX].sha256
+        local_index = False
+        if changes is not None and base is not None:
+            local_index = (
+                changes.local_index
+                and not fetcher.is_complete(files[index])
+                and can_build(manifest)
+            )
+            if local_index:
+                del files[index]
+            self._make_files(changes, manifest, base, files, fetcher, downloads)
         missing = [file for file in files.values() if file.sha256 not in linked]
-        total, done = sum(file.bytes for file in missing), 0
+        downloads.expect(missing)
         for file in missing:
-            before = done
+            downloads.fetch(file)
+        return self._assemble(release, manifest, base if local_index else None)
 
-            def show(here: int, fetched: int, before: int = before) -> None:
-                self.progress(before + here, total, fetched)
-
-            fetcher.fetch(file, show)
-            done += file.bytes
-        return self._assemble(release, manifest)
+    def _make_files(
+        self,
+        changes: Changes,
+        manifest: Manifest,
+        base: Path,
+        files: dict[str, WantedFile],
+        fetcher: FileFetcher,
+        downloads: Downloads,
+    ) -> None:
+        """Make what can be made of the base and of pieces, and take it out of `files`."""
+        absent = {
+            name: files[entry.sha256].bytes - fetcher.bytes_present(files[entry.sha256])
+            for name, entry in manifest.files.items()
+            if entry.sha256 in files and not fetcher.is_complete(files[entry.sha256])
+        }
+        maker = FileMaker(changes, manifest, base, self.shelf.incoming, absent)
+        downloads.expect(files.values())
+        plan = maker.plan(downloads.fetch)
+        pieces = [WantedFile(piece.sha256, piece.bytes) for piece in plan.pieces]
+        self._check_free_space([*files.values(), *pieces], fetcher)
+        downloads.expect(pieces)
+        maker.make(plan, downloads.fetch)
+        for name in absent:
+            digest = manifest.files[name].sha256
+            if fetcher.is_complete(WantedFile(digest, manifest.files[name].bytes)):
+                files.pop(digest, None)
 
     def _link(self, wanted: dict[str, WantedFile], fetcher: FileFetcher) -> set[str]:
         """Link the files that another version has, if they are undamaged; return their digests."""
@@ -161,13 +221,23 @@ class Puller:
                 "are free; make room"
             )
 
-    def _assemble(self, release: Release, manifest: Manifest) -> Path:
+    def _assemble(self, release: Release, manifest: Manifest, index_like: Path | None) -> Path:
+        """Put the bundle's folder together.
+
+        Args:
+            release: What was fetched.
+            manifest: Its manifest.
+            index_like: The version whose index may serve, where the index is made here.
+        """
         folder = self.shelf.incoming / release.bundle
         folder.mkdir()
         (folder / MANIFEST).write_bytes(release.manifest)
         for name, entry in manifest.files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.link(self.shelf.incoming / entry.sha256, folder / name)
+            if name != INDEX or index_like is None:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                os.link(self.shelf.incoming / entry.sha256, folder / name)
+        if index_like is not None:
+            make_index(folder, manifest, index_like)
         try:
             found = verify(folder)[1]
         except BundleError as error:  # each file was verified when it arrived
@@ -176,6 +246,17 @@ class Puller:
         if found != release.bundle:
             raise BundleError(f"release {release.number}: its bundle is {found}")
         return folder
+
+
+def _changes_of(release: Release) -> Changes | None:
+    """What the owner published beside a release; None where all files are fetched whole."""
+    if not release.changes:
+        return None
+    try:
+        return parse_changes(release.changes, release.bundle)
+    except ForgedError as error:
+        log.warning("all files are fetched whole: %s", error)
+        return None
 
 
 def _megabytes(count: int) -> str:

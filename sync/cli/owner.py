@@ -161,6 +161,11 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
 @click.option("--channel", default="stable", show_default=True, help="Who follows it, gets it.")
 @signing_options
 @click.option("--again", is_flag=True, help="Send all files, also those that are there.")
+@click.option(
+    "--ship-index",
+    is_flag=True,
+    help="Let all devices fetch the index; else those with enough memory build it.",
+)
 @as_json
 @click.pass_obj
 def publish(
@@ -172,12 +177,14 @@ def publish(
     channel: str,
     signing: SigningOptions,
     again: bool,
+    ship_index: bool,
     as_json: bool,
 ) -> None:
     """Check and sign BUNDLE and put it into SOURCE, for the devices that follow the channel.
 
     SOURCE is s3://bucket/prefix, or file:///folder for a folder or a USB stick. Files that are
     there already are not sent again, unless --again asks for it, which repairs damaged ones.
+    Devices that have the former release fetch what has changed, and make the rest by themselves.
     What devices see changes with the last write, or not at all.
 
     \b
@@ -191,7 +198,13 @@ def publish(
     publisher = signing.publisher(source)
     with _progress() as start_upload:
         done = publisher.publish(
-            bundle, channel, signing.expires_days, engine, start_upload, again=again
+            bundle,
+            channel,
+            signing.expires_days,
+            engine,
+            start_upload,
+            again=again,
+            ship_index=ship_index,
         )
     _show_published(done, source, as_json=as_json)
 

@@ -72,6 +72,10 @@ class FileFetcher:
         self._folder = folder
         self._minimum_speed = minimum_speed
 
+    def is_complete(self, file: WantedFile) -> bool:
+        """Whether the whole file is in the folder."""
+        return self._complete(file).exists()
+
     def bytes_present(self, file: WantedFile) -> int:
         """How many bytes of a file are in the folder and were flushed."""
         if self._complete(file).exists():

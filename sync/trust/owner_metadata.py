@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tuf.api.metadata import MetaFile, Root, Snapshot, T, Targets, Timestamp
+from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 
 from catalog.core.errors import SurroundingsError
 from sync.errors import ForgedError, KeysError, StoreConflictError, TrustError
@@ -45,6 +45,10 @@ class SignedState:
     timestamp: Timestamp
     snapshot: Snapshot
     targets: Targets
+
+    def target(self, path: str) -> TargetFile | None:
+        """Return the target at `path`, or None."""
+        return self.targets.targets.get(path)
 
 
 class OwnerMetadata:

@@ -8,8 +8,9 @@ the former bundle.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
@@ -18,14 +19,21 @@ from typing import TypeVar
 from tuf.api.metadata import TargetFile
 
 from catalog.bundles import validator
-from catalog.bundles.manifest import MANIFEST, FileEntry, bundle_id, parse_manifest
+from catalog.bundles.manifest import (
+    MANIFEST,
+    FileEntry,
+    bundle_id,
+    local_files,
+    parse_manifest,
+)
 from catalog.core.errors import BundleError
 from sync.errors import NotInStoreError
 from sync.stores.base import FILES, TARGETS, Store, UploadProgress
 from sync.trust import software
+from sync.trust.changes_maker import make_changes, read_former
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata, SignedState
-from sync.trust.release import manifest_path, software_path
+from sync.trust.release import changes_path, manifest_path, software_path
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.trust import now
 
@@ -70,6 +78,8 @@ class _Content:
         data: The target's bytes, which name the files.
         fields: Signed with the target, beside channel and release; ``bundle`` is its id.
         files: Where each file is on this machine, and what it holds.
+        beside: Further targets by path; those without bytes are taken out.
+        pieces: New pieces that these name; see `sync.trust.changes`.
     """
 
     channel: str
@@ -77,6 +87,8 @@ class _Content:
     data: bytes
     fields: dict[str, str]
     files: dict[Path, FileEntry]
+    beside: dict[str, bytes] = field(default_factory=dict)
+    pieces: dict[Path, FileEntry] = field(default_factory=dict)
 
 
 class ReleasePublisher:
@@ -102,6 +114,7 @@ class ReleasePublisher:
         start_upload: StartUpload = lambda total: lambda count: None,
         *,
         again: bool = False,
+        ship_index: bool = False,
     ) -> Published:
         """Validate a bundle and publish it in a channel.
 
@@ -112,6 +125,7 @@ class ReleasePublisher:
             engine: Which engine validates the bundle.
             start_upload: Called with the number of bytes to send; returns what is called then.
             again: Send also the files that the store has, because they may be damaged there.
+            ship_index: Whether all devices fetch the index, and none builds it by itself.
 
         Raises:
             BundleError: It is damaged, or did not pass the validation.
@@ -123,7 +137,13 @@ class ReleasePublisher:
         manifest_path(channel)
         validated = validator.validate(bundle, engine)
         return self.publish_validated(
-            bundle, channel, days, start_upload, expected=validated.bundle, again=again
+            bundle,
+            channel,
+            days,
+            start_upload,
+            expected=validated.bundle,
+            again=again,
+            ship_index=ship_index,
         )
 
     def publish_validated(
@@ -135,11 +155,12 @@ class ReleasePublisher:
         *,
         expected: str | None = None,
         again: bool = False,
+        ship_index: bool = False,
     ) -> Published:
         """Publish without validating; otherwise as `publish`.
 
         Args:
-            bundle, channel, days, start_upload, again: See `publish`.
+            bundle, channel, days, start_upload, again, ship_index: See `publish`.
             expected: The id that the bundle had when it was validated.
         """
         path = manifest_path(channel)
@@ -148,10 +169,28 @@ class ReleasePublisher:
         identity = bundle_id(manifest, content)
         if expected not in (None, identity):
             raise BundleError(f"{bundle}: changed while it was checked; try again")
+        if local_files(bundle):
+            raise BundleError(
+                f"{bundle}: its index was built on this device; publish the bundle that "
+                "`visual-search catalog build` made"
+            )
         files = {bundle / name: entry for name, entry in manifest.files.items()}
-        content_of = _Content(channel, path, content, {"bundle": identity}, files)
         state = self._metadata.read()
-        return self._publish(content_of, state, days, start_upload, again=again)
+        former = read_former(self._store, state.target(path), state.target(changes_path(channel)))
+        with tempfile.TemporaryDirectory(prefix="changes-") as folder:
+            made = make_changes(
+                bundle,
+                manifest,
+                identity,
+                former,
+                self._store,
+                Path(folder),
+                local_index=not ship_index,
+            )
+            beside = {changes_path(channel): made.content}
+            fields = {"bundle": identity}
+            content_of = _Content(channel, path, content, fields, files, beside, made.files)
+            return self._publish(content_of, state, days, start_upload, again=again)
 
     def publish_software(
         self,
@@ -179,7 +218,7 @@ class ReleasePublisher:
         fields = {"bundle": release.id}
         content_of = _Content(channel, path, release.content, fields, files)
         state = self._metadata.read()
-        if former := _field(state.targets.targets.get(path), "bundle", ""):
+        if former := _field(state.target(path), "bundle", ""):
             version = former.partition("-")[0]
             software.check_not_older(release, version, f"in the channel {channel}")
         return self._publish(content_of, state, days, start_upload, again=again)
@@ -215,18 +254,16 @@ class ReleasePublisher:
         for folder in ("publisher", "online"):
             self._keys.signers(folder)  # raise before anything is sent
         missing = self._missing_files(content.files, again=again)
-        self._send_files(missing, start_upload)
+        pieces = self._missing_files(content.pieces, again=again)
+        self._send_files(missing | pieces, start_upload)
 
-        target = TargetFile.from_data(content.path, content.data, ["sha256"])
-        release = _field(state.targets.targets.get(content.path), "release", 0) + 1
-        target.unrecognized_fields["custom"] = {
-            "channel": content.channel,
-            "release": release,
-            **content.fields,
-        }
-        folder, _, name = content.path.rpartition("/")
-        self._store.write(f"{TARGETS}/{folder}/{target.hashes['sha256']}.{name}", content.data)
-        state.targets.targets[content.path] = target
+        release = _field(state.target(content.path), "release", 0) + 1
+        fields = {"channel": content.channel, "release": release, **content.fields}
+        for path, data in content.beside.items():
+            state.targets.targets.pop(path, None)
+            if data:
+                self._add_target(state, path, data, fields)
+        self._add_target(state, content.path, content.data, fields)
         expiry = self._metadata.write(state, days)
         return Published(
             channel=content.channel,
@@ -239,6 +276,16 @@ class ReleasePublisher:
             expires=expiry.expires,
             ends=expiry.role,
         )
+
+    def _add_target(
+        self, state: SignedState, path: str, data: bytes, fields: dict[str, object]
+    ) -> None:
+        """Write a target into the store and into the state to be signed."""
+        target = TargetFile.from_data(path, data, ["sha256"])
+        target.unrecognized_fields["custom"] = fields
+        folder, _, name = path.rpartition("/")
+        self._store.write(f"{TARGETS}/{folder}/{target.hashes['sha256']}.{name}", data)
+        state.targets.targets[path] = target
 
     def _missing_files(self, files: dict[Path, FileEntry], *, again: bool) -> dict[Path, FileEntry]:
         """The files to send, each content once; a file's name in the store is its digest.

@@ -27,6 +27,7 @@ class Release:
         issued: When the owner last signed the repository's state; None where that is not signed.
         expires: When the first of the signatures ends.
         ends: Which role's signature that is.
+        changes: Its ``changes.json``, verified; empty for none. See `sync.trust.changes`.
     """
 
     channel: str
@@ -36,6 +37,7 @@ class Release:
     issued: datetime | None
     expires: datetime
     ends: str = ""
+    changes: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ def manifest_path(channel: str) -> str:
         NotPublishedError: That is no name for a channel.
     """
     return f"{_checked(channel)}/manifest.json"
+
+
+def changes_path(channel: str) -> str:
+    """The target path of what changed in a channel's newest release.
+
+    Raises:
+        NotPublishedError: That is no name for a channel.
+    """
+    return f"{_checked(channel)}/changes.json"
 
 
 def software_path(channel: str) -> str:

@@ -14,6 +14,7 @@ specification/latest/>`_, section 5). `Trust` adds what a device in the field ne
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,16 +32,20 @@ from catalog.core.locks import locked
 from sync.errors import (
     ExpiredError,
     ForgedError,
+    NotInStoreError,
     NotPublishedError,
     RolledBackError,
     TooLargeError,
+    TrustError,
     WrongChannelError,
 )
 from sync.stores.base import METADATA, TARGETS, Store
+from sync.trust.changes import LARGEST_CHANGES
 from sync.trust.release import (
     TIME_FORMAT,
     Release,
     SoftwareRelease,
+    changes_path,
     issued_at,
     manifest_path,
     software_path,
@@ -48,6 +53,8 @@ from sync.trust.release import (
 from sync.trust.renewal import SignatureExpiry, command, first_expiry
 from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
 from sync.trust.store_fetcher import StoreFetcher
+
+log = logging.getLogger(__name__)
 
 ANOTHER_STORE = (
     ". Each store counts for itself: a stick for a device that follows a bucket must be a copy of "
@@ -147,6 +154,7 @@ class Trust:
             self.issued,
             expiry.expires,
             expiry.role,
+            self._changes(channel, str(bundle)),
         )
 
     def newest_software(self, channel: str) -> SoftwareRelease:
@@ -240,6 +248,24 @@ class Trust:
         if type(number) is not int or number < 1:
             raise ForgedError(f"{self._store.url}: {path} has no release number")
         return _SignedTarget(target, number, fields, content, copy)
+
+    def _changes(self, channel: str, bundle: str) -> bytes:
+        """What changed in a bundle; empty where that is not known: then all is fetched whole."""
+        copy = self._folder / "changes" / channel
+        try:
+            target = self.target(changes_path(channel))
+            if target is None or (target.custom or {}).get("bundle") != bundle:
+                return b""
+            content = self._stored(copy, target)
+            if content is None:
+                content = self.content(target, LARGEST_CHANGES)
+                with self._locked():
+                    durable.make_private_folder(copy.parent)
+                    durable.write(copy, content)
+        except (NotInStoreError, TrustError) as error:
+            log.warning("what changed in %s is not known: %s", bundle, error)
+            return b""
+        return content
 
     def _remember(self, signed: _SignedTarget, counted_as: str) -> None:
         """Refuse an older release than was seen; keep this one's number and content.

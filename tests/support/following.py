@@ -50,12 +50,20 @@ class Following:
         return Following(folder, self.time)
 
     def publish(
-        self, bundle: Path, channel: str = "stable", days: float = 400, source: str = "", **how: Any
+        self,
+        bundle: Path,
+        channel: str = "stable",
+        days: float = 400,
+        source: str = "",
+        *,
+        ship_index: bool = False,
+        **how: Any,
     ) -> Published:
         """Publish a bundle without validating it."""
         store = open_store(source or self.source, **how)
         keys = KeyFolder(self.folder / "keys", passphrase)
-        return ReleasePublisher(store, keys, self.clock).publish_validated(bundle, channel, days)
+        publisher = ReleasePublisher(store, keys, self.clock)
+        return publisher.publish_validated(bundle, channel, days, ship_index=ship_index)
 
     def device(self, engine: str = "auto", **settings: Any) -> ChannelFollower:
         """The follower of a device that has just started."""

@@ -82,8 +82,20 @@ class LocalFeatureStore:
 
     def local_features(self, photo: int) -> LocalFeatures:
         """Return the local features of a photo."""
-        rows = self._rows[self._begins[photo] : self._begins[photo + 1]]
+        rows = self._rows_of(photo)
         return LocalFeatures(self.codes[rows], self._places[rows])
+
+    def words_of_photo(self, photo: int) -> Rows:
+        """Return the word (n,) of each local feature of a photo."""
+        return np.searchsorted(self._words, self._rows_of(photo), "right") - 1
+
+    @property
+    def words(self) -> int:
+        """Return how many words there are."""
+        return len(self._words) - 1
+
+    def _rows_of(self, photo: int) -> NDArray[np.int32]:
+        return self._rows[self._begins[photo] : self._begins[photo + 1]]
 
     def stored_near(
         self, code: NDArray[np.float32], words: Rows
@@ -170,18 +182,21 @@ class LocalFeatureWriter:
         self._unordered.write(features.to_bytes())
         self._counts.append(len(features))
 
-    def finish(self) -> int:
-        """Write the files and return the number of features."""
+    def finish(self, words: NDArray[np.int32] | None = None) -> int:
+        """Write the files and return the number of features.
+
+        Args:
+            words: The words int32 (n,) of all features, where they are known. Another processor
+                may find another word for a feature that lies between two.
+        """
         self._unordered.close()
         path, count = Path(self._unordered.name), sum(self._counts)
         width = DIMENSIONS + 4
         unordered = np.zeros((0, width), np.uint8)
         if count:
             unordered = np.memmap(path, np.uint8, "r", shape=(count, width))
-        words = np.empty(count, np.int32)
-        for at in range(0, count, AT_ONCE):
-            part = unordered[at : at + AT_ONCE]
-            words[at : at + AT_ONCE] = words_of(LocalFeatures.from_bytes(part.tobytes()).codes)
+        if words is None:
+            words = _find_words(unordered)
         order = np.argsort(words, kind="stable").astype(np.int32)
         photos = np.repeat(np.arange(len(self._counts), dtype=np.int32), self._counts)
         rows = np.empty(count, np.int32)
@@ -210,6 +225,15 @@ class LocalFeatureWriter:
         path = self._here / f"{name}.npy"
         array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, "w+", kind, (count, width))
         return array
+
+
+def _find_words(unordered: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the word of each feature, int32 (n,)."""
+    words = np.empty(len(unordered), np.int32)
+    for at in range(0, len(unordered), AT_ONCE):
+        part = unordered[at : at + AT_ONCE]
+        words[at : at + AT_ONCE] = words_of(LocalFeatures.from_bytes(part.tobytes()).codes)
+    return words
 
 
 def _nearest_words(codes: NDArray[np.float32]) -> Rows:

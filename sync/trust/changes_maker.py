@@ -1,0 +1,323 @@
+"""The owner's side of `sync.trust.changes`: find what a new bundle shares with the former one."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import TargetFile
+
+from catalog.bundles.manifest import (
+    INDEX,
+    LARGEST_MANIFEST,
+    FileEntry,
+    Manifest,
+    file_digest,
+    parse_manifest,
+)
+from catalog.bundles.records import (
+    KINDS,
+    PICTURES_FILE,
+    Kind,
+    key,
+    read_head,
+    write_head,
+)
+from catalog.core.errors import BundleError
+from sync.errors import ForgedError, StoreError
+from sync.stores.base import FILES, TARGETS, Store
+from sync.trust.changes import (
+    LARGEST_CHANGES,
+    LARGEST_PATCHED,
+    MOST_PACKS,
+    NO_PACK,
+    SMALL,
+    Changes,
+    Patch,
+    RecordTable,
+    compress,
+    pack_tables,
+    parse_changes,
+    unpack_tables,
+)
+
+WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
+LARGEST_TABLE = 1 << 30  # bytes
+
+DAMAGED = (BundleError, OSError, ValueError, sqlite3.Error)  # what reading odd records raises
+
+
+@dataclass(frozen=True)
+class MadeChanges:
+    """Changes to be published.
+
+    Attributes:
+        changes: What is signed.
+        files: The new pieces on this machine, and what each holds.
+    """
+
+    changes: Changes
+    files: dict[Path, FileEntry]
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of ``changes.json``; none where devices have no use for it."""
+        changes = self.changes
+        if not (changes.kinds or changes.patches or changes.local_index):
+            return b""
+        return (self.changes.model_dump_json(indent=1) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class FormerRelease:
+    """The release that a new one follows: its manifest, and its changes with their tables."""
+
+    manifest: Manifest
+    changes: Changes | None
+    tables: Mapping[str, RecordTable]
+
+
+def read_former(
+    store: Store, manifest: TargetFile | None, changes: TargetFile | None
+) -> FormerRelease | None:
+    """Read the newest release of a channel from its store; None where there is none to build on.
+
+    Args:
+        store: The repository.
+        manifest: The release's target.
+        changes: The target of its changes.
+    """
+    if manifest is None:
+        return None
+    try:
+        content = _read_target(store, manifest, LARGEST_MANIFEST)
+        former = parse_manifest(content, manifest.path)
+    except (StoreError, BundleError, RepositoryError):
+        return None
+    try:
+        if changes is None or (changes.custom or {}).get("bundle") != (manifest.custom or {}).get(
+            "bundle"
+        ):
+            return FormerRelease(former, None, {})
+        data = _read_target(store, changes, LARGEST_CHANGES)
+        found = parse_changes(data, str((changes.custom or {}).get("bundle")))
+        table = read_piece(store, found.table, LARGEST_TABLE) if found.table else b""
+        tables = unpack_tables(table, found.kinds, former.photos) if found.kinds else {}
+    except (StoreError, ForgedError, RepositoryError, ValueError):
+        return FormerRelease(former, None, {})
+    return FormerRelease(former, found, tables)
+
+
+def make_changes(
+    bundle: Path,
+    manifest: Manifest,
+    identity: str,
+    former: FormerRelease | None,
+    store: Store,
+    folder: Path,
+    *,
+    local_index: bool,
+) -> MadeChanges:
+    """Make the changes from the former release of a channel to a bundle.
+
+    Args:
+        bundle: The bundle's folder.
+        manifest: Its manifest.
+        identity: Its id.
+        former: The release that devices most likely have.
+        store: The repository, for the former content of small files.
+        folder: Where the pieces are written.
+        local_index: Whether devices may build the index by themselves.
+    """
+    kinds = [kind for kind in KINDS if _can_be_made(kind, bundle, manifest)]
+    pieces = _Pieces(folder)
+    packs = list(former.changes.packs) if former and former.changes else []
+    tables = {kind.name: _former_places(_table(kind, bundle), former, kind.name) for kind in kinds}
+    pack = _write_pack(folder, bundle, kinds, tables, former)
+    if pack is not None:
+        names = {name for kind in kinds for name in kind.files} & set(manifest.files)
+        if pack.stat().st_size <= WORTH * sum(manifest.files[name].bytes for name in names):
+            packs.append(pieces.add_file(pack))
+    tables, packs = _with_named_packs(tables, packs)
+    table = pieces.add(pack_tables(tables)) if kinds else None
+    made = {name for kind in kinds for name in kind.files} | {INDEX}
+    formers = former.manifest.files if former is not None else {}
+    patches = {}
+    for name, entry in manifest.files.items():
+        if name not in made and SMALL < entry.bytes <= LARGEST_PATCHED:
+            found = _patches(bundle / name, entry, formers.get(name), store, pieces)
+            if found:
+                patches[name] = found
+    changes = Changes(
+        bundle=identity,
+        kinds=tuple(kind.name for kind in kinds),
+        table=table,
+        packs=tuple(packs),
+        head=read_head(bundle).hex() if "pictures" in tables else "",
+        patches=patches,
+        local_index=(
+            local_index and manifest.index.kind == "annoy" and manifest.files[INDEX].bytes > SMALL
+        ),
+    )
+    return MadeChanges(changes, pieces.files)
+
+
+def read_piece(store: Store, piece: FileEntry, limit: int) -> bytes:
+    """Read a piece, or another file of the store, into memory.
+
+    Raises:
+        ForgedError: It is not what was signed.
+        StoreError: It could not be read.
+    """
+    name = f"{FILES}/{piece.sha256}"
+    data = store.read(name, min(piece.bytes, limit))
+    if hashlib.sha256(data).hexdigest() != piece.sha256:
+        raise ForgedError(f"{store.url}: {name} is not what was signed")
+    return data
+
+
+class _Pieces:
+    """The new pieces in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.files: dict[Path, FileEntry] = {}
+
+    def add(self, content: bytes) -> FileEntry:
+        path = self._folder / f"piece-{len(self.files)}"
+        path.write_bytes(content)
+        return self.add_file(path)
+
+    def add_file(self, path: Path) -> FileEntry:
+        entry = FileEntry(bytes=path.stat().st_size, sha256=file_digest(path))
+        self.files[path] = entry
+        return entry
+
+
+def _can_be_made(kind: Kind, bundle: Path, manifest: Manifest) -> bool:
+    """Return whether the records of a kind give the bundle's files again, byte for byte."""
+    names = [name for name in kind.files if name in manifest.files]
+    if sum(manifest.files[name].bytes for name in names) <= SMALL:
+        return False
+    with tempfile.TemporaryDirectory(prefix="made-") as made:
+        try:
+            kind.write(Path(made), bundle, kind.read(bundle))
+            if PICTURES_FILE in names:
+                write_head(Path(made), read_head(bundle))
+            return all(
+                file_digest(Path(made, name)) == manifest.files[name].sha256 for name in names
+            )
+        except DAMAGED:
+            return False
+
+
+def _table(kind: Kind, bundle: Path) -> RecordTable:
+    """Return the table of a bundle's records, which are in no pack yet."""
+    known = [(key(record), len(record)) for record in kind.read(bundle)]
+    keys, sizes = zip(*known, strict=True)
+    count = len(known)
+    return RecordTable(
+        np.array(keys, np.uint64),
+        np.array(sizes, np.uint32),
+        np.full(count, NO_PACK, np.uint16),
+        np.zeros(count, np.uint64),
+    )
+
+
+def _former_places(table: RecordTable, former: FormerRelease | None, kind: str) -> RecordTable:
+    """Return a table with the places that its records have in the packs of the former release."""
+    known = former.tables.get(kind) if former is not None else None
+    if known is None:
+        return table
+    rows = {record: row for row, record in enumerate(known.keys.tolist())}
+    found = np.array([rows.get(record, -1) for record in table.keys.tolist()])
+    here = found >= 0
+    packs, starts = table.packs.copy(), table.starts.copy()
+    packs[here], starts[here] = known.packs[found[here]], known.starts[found[here]]
+    return replace(table, packs=packs, starts=starts)
+
+
+def _write_pack(
+    folder: Path,
+    bundle: Path,
+    kinds: list[Kind],
+    tables: dict[str, RecordTable],
+    former: FormerRelease | None,
+) -> Path | None:
+    """Write the records that the former release does not have; note their places in the tables.
+
+    Returns:
+        The pack; None where there is no former release to compare with, or nothing new.
+    """
+    if former is None or former.changes is None:
+        return None
+    number, end = len(former.changes.packs) + 1, 0
+    path = folder / "pack"
+    with path.open("wb") as pack:
+        for kind in kinds:
+            table = tables[kind.name]
+            known = former.tables.get(kind.name)
+            if known is None:
+                continue
+            new = ~np.isin(table.keys, known.keys)
+            places: dict[int, int] = {}
+            for photo, record in enumerate(kind.read(bundle) if new.any() else ()):
+                if not new[photo]:
+                    continue
+                place = places.get(int(table.keys[photo]))
+                if place is None:
+                    place = places[int(table.keys[photo])] = end
+                    pack.write(record)
+                    end += len(record)
+                table.packs[photo], table.starts[photo] = number, place
+    return path if end else None
+
+
+def _with_named_packs(
+    tables: dict[str, RecordTable], packs: list[FileEntry]
+) -> tuple[dict[str, RecordTable], list[FileEntry]]:
+    """Name those packs alone that hold a record, the newest ones; number them from 1 on."""
+    used = sorted({int(number) for table in tables.values() for number in np.unique(table.packs)})
+    named = [number for number in used if NO_PACK < number <= len(packs)][-MOST_PACKS:]
+    numbers = np.full(max([*used, len(packs)], default=0) + 1, NO_PACK, np.uint16)
+    numbers[named] = np.arange(1, len(named) + 1)
+    renamed = {kind: replace(table, packs=numbers[table.packs]) for kind, table in tables.items()}
+    return renamed, [packs[number - 1] for number in named]
+
+
+def _patches(
+    file: Path, entry: FileEntry, former: FileEntry | None, store: Store, pieces: _Pieces
+) -> tuple[Patch, ...]:
+    """Return the patches that make a file: from its former content, and from nothing."""
+    if former == entry:
+        return ()
+    content = file.read_bytes()
+    olds = [b""]
+    if former is not None and former.bytes <= LARGEST_PATCHED:
+        with suppress(StoreError, ForgedError):  # the patch from nothing is larger, and serves too
+            olds.insert(0, read_piece(store, former, LARGEST_PATCHED))
+    found = []
+    for old in olds:
+        data = compress(content, old)
+        if len(data) <= WORTH * len(content):
+            piece = pieces.add(data)
+            digest = hashlib.sha256(old).hexdigest() if old else ""
+            found.append(Patch(old=digest, bytes=piece.bytes, sha256=piece.sha256))
+    return tuple(found)
+
+
+def _read_target(store: Store, target: TargetFile, limit: int) -> bytes:
+    """Read a small target that the owner signed earlier."""
+    folder, slash, name = target.path.rpartition("/")
+    data = store.read(
+        f"{TARGETS}/{folder}{slash}{target.hashes['sha256']}.{name}", min(target.length, limit)
+    )
+    target.verify_length_and_hashes(data)
+    return data

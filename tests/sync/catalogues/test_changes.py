@@ -1,0 +1,423 @@
+"""A device makes a newer catalogue of what it has and few bytes, or fetches whole files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalog.bundles import validator
+from catalog.bundles.manifest import INDEX, LOCAL, local_files, read_manifest, verify
+from catalog.bundles.records import KINDS
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError
+from catalog.core.photos import decode
+from catalog.recognition.index import build_annoy
+from catalog.recognition.local_features.extract import extract_local_features
+from catalog.recognition.local_features.store import LocalFeatureWriter
+from sync.errors import ForgedError
+from sync.trust.changes import (
+    RecordTable,
+    compress,
+    pack_tables,
+    parse_changes,
+    uncompress,
+    unpack_tables,
+)
+from tests.conftest import sign_again
+from tests.support.edited_bundle import Edit, edit_bundle
+from tests.support.following import Following, variant
+
+ONE_PHOTO = Edit(replaced=[3])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_is_large() -> Iterator[None]:
+    """Treat the small files of a test's bundle as a catalogue's large ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sync.trust.changes_maker.SMALL", 0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def printed_bundle(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Path:
+    """The small bundle with local features."""
+    bundle = tmp_path_factory.mktemp("printed") / "bundle"
+    shutil.copytree(small_bundle, bundle)
+    writer = LocalFeatureWriter(bundle)
+    for kind in KINDS:
+        for jpeg in kind.read(bundle) if kind.name == "pictures" else ():
+            writer.add(extract_local_features(decode(jpeg, "thumbnail"), 300))
+    sign_again(bundle, printed={"features": writer.finish()})
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, printed_bundle: Path) -> Following:
+    """A device with release 1 installed; read only, for changes see `following`."""
+    following = Following.create(tmp_path_factory.mktemp("first") / "world")
+    following.publish(printed_bundle)
+    assert following.device().check().outcome == "installed"
+    return following
+
+
+@pytest.fixture
+def following(first: Following, tmp_path: Path) -> Following:
+    """A copy of it for one test."""
+    return first.copy(tmp_path / "world")
+
+
+@pytest.fixture
+def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the validation in a child process, which other tests are about."""
+    monkeypatch.setattr(validator, "validate_in_child", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory, printed_bundle: Path) -> Path:
+    """A bundle with one other photo."""
+    return edit_bundle(printed_bundle, tmp_path_factory.mktemp("newer") / "bundle", ONE_PHOTO)
+
+
+def size(bundle: Path) -> int:
+    """Bytes of a bundle's files."""
+    return sum(entry.bytes for entry in read_manifest(bundle)[0].files.values())
+
+
+def install(following: Following, bundle: Path, **how: object) -> int:
+    """Publish a bundle, let the device install it, and return the bytes that it fetched."""
+    done = following.publish(bundle, **how)  # type: ignore[arg-type]
+    return check(following, done.bundle, bundle)
+
+
+def check(following: Following, identity: str, bundle: Path) -> int:
+    """Let the device check; it must then have the bundle, byte for byte but for the index."""
+    state = following.device().check()
+    assert state.outcome == "installed", state.message
+    assert following.active() == identity
+    assert following.incoming() == []
+    active = following.shelf.versions / identity
+    verify(active)
+    for name in set(read_manifest(bundle)[0].files) - {INDEX}:
+        assert (active / name).read_bytes() == (bundle / name).read_bytes(), name
+    return state.bytes_fetched
+
+
+def changes(following: Following) -> dict[str, object]:
+    """What the newest changes.json says."""
+    files = (following.store / "targets" / "stable").glob("*.changes.json")
+    newest = max(files, key=lambda file: file.stat().st_mtime_ns)
+    found: dict[str, object] = json.loads(newest.read_bytes())
+    return found
+
+
+def piece(following: Following, name: str) -> Path:
+    """A piece of the newest changes, as it lies in the store."""
+    found = changes(following)
+    entries = {
+        "table": found["table"],
+        "pack": found["packs"][-1],  # type: ignore[index]
+        "patch": found["patches"]["items.db"][0],  # type: ignore[index]
+    }
+    return following.store / "files" / entries[name]["sha256"]  # type: ignore[index]
+
+
+# What goes well
+
+
+def test_a_replaced_photo_moves_its_own_bytes(following: Following, newer: Path) -> None:
+    fetched = install(following, newer)
+    assert fetched < 0.25 * size(newer), "the network and 23 of 24 photos were here"
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_photos_between_others_move_their_own_bytes(
+    following: Following, printed_bundle: Path, tmp_path: Path
+) -> None:
+    newer = edit_bundle(printed_bundle, tmp_path / "more", Edit(added=3))
+    assert install(following, newer) < 0.3 * size(newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_changed_price_moves_its_row(
+    following: Following, printed_bundle: Path, tmp_path: Path
+) -> None:
+    newer = edit_bundle(printed_bundle, tmp_path / "priced", Edit(price="12.50"))
+    fetched = install(following, newer)
+    assert fetched < 0.1 * (newer / "items.db").stat().st_size
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_device_that_missed_releases_takes_what_all_of_them_brought(
+    following: Following, printed_bundle: Path, tmp_path: Path
+) -> None:
+    newest = printed_bundle
+    for number in range(3):
+        edit = Edit(replaced=[number], price=f"{number}.00", seed=number)
+        newest = edit_bundle(newest, tmp_path / f"edited-{number}", edit)
+        done = following.publish(newest)
+    assert len(changes(following)["packs"]) == 3  # type: ignore[arg-type]
+    assert check(following, done.bundle, newest) < 0.5 * size(newest)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_release_of_other_photos_is_fetched_whole(
+    following: Following, printed_bundle: Path, tmp_path: Path
+) -> None:
+    newer = edit_bundle(printed_bundle, tmp_path / "other", Edit(replaced=range(24)))
+    install(following, newer)
+    assert changes(following)["packs"] == []
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_the_first_release_with_changes_follows_one_without(
+    following: Following, newer: Path, printed_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.trust.changes_maker.MadeChanges.content", b"")
+        install(following, variant(printed_bundle, following.folder / "plain", "Plain"))
+    install(following, newer)
+    assert changes(following)["packs"] == []
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_an_interrupted_pull_goes_on(following: Following, newer: Path) -> None:
+    class LeftError(Exception):
+        pass
+
+    def leave(here: int, total: int) -> None:
+        if here > 0.8 * total:
+            raise LeftError
+
+    done = following.publish(newer)
+    with pytest.raises(LeftError):
+        following.device().check(leave)
+    before = sum(file.stat().st_size for file in following.shelf.incoming.iterdir())
+    fetched = check(following, done.bundle, newer)
+    assert fetched < 0.3 * size(newer)
+    assert before > 0
+
+
+# What the store and the disk do
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "flipped": flip,
+    "missing": Path.unlink,
+    "cut": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "longer": lambda file: file.write_bytes(file.read_bytes() + b"more"),
+}
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("what", ["table", "pack", "patch"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_whole_files_are_fetched_where_a_piece_is_damaged(
+    following: Following, newer: Path, what: str, damage: str
+) -> None:
+    done = following.publish(newer)
+    DAMAGES[damage](piece(following, what))
+    check(following, done.bundle, newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("name", ["pictures.db", "vectors.npy", "printed/codes.npy", "items.db"])
+def test_whole_files_are_fetched_where_the_base_is_damaged(
+    following: Following, newer: Path, name: str
+) -> None:
+    active = following.shelf.active()
+    assert active is not None
+    flip(active / name)
+    install(following, newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("name", ["head", "table"])
+def test_what_becomes_another_file_than_was_signed_is_fetched_whole(
+    following: Following, newer: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        if name == "head":
+            patch.setattr("sync.trust.changes_maker.read_head", lambda bundle: bytes(100))
+            patch.setattr("sync.trust.changes_maker._can_be_made", lambda *_: True)
+        else:
+            patch.setattr("sync.trust.changes_maker.key", lambda record: 7)
+        done = following.publish(newer)
+    check(following, done.bundle, newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_changes_that_are_not_in_the_store_are_done_without(
+    following: Following, newer: Path
+) -> None:
+    done = following.publish(newer)
+    for file in (following.store / "targets" / "stable").glob("*.changes.json"):
+        file.unlink()
+    check(following, done.bundle, newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_the_changes_of_another_release_are_not_used(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    """As the owner's program of an earlier version leaves them behind."""
+    following.publish(newer)
+    newest = variant(newer, tmp_path / "newest", "Newest")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sync.trust.publish.changes_path", lambda channel: f"{channel}/other.json")
+        done = following.publish(newest)
+    check(following, done.bundle, newest)
+
+
+# The index
+
+
+def other_index(vectors: np.ndarray, path: Path, n_trees: int) -> None:
+    """Build an index of other bytes, as another processor may."""
+    build_annoy(vectors, path, n_trees + 1)
+
+
+def test_an_index_of_other_bytes_is_used_and_linked_by_the_next_release(
+    following: Following, newer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.catalogues.local_index.build_annoy", other_index)
+        install(following, newer)
+    active = following.shelf.active()
+    assert active is not None
+    made = local_files(active)[INDEX]
+    assert made != read_manifest(active)[0].files[INDEX]
+    assert made.bytes == (active / INDEX).stat().st_size
+
+    priced = edit_bundle(newer, tmp_path / "priced", Edit(price="9.99"))
+    assert install(following, priced) < 0.1 * (priced / "items.db").stat().st_size
+    now = following.shelf.active()
+    assert now is not None
+    assert os.path.samefile(active / INDEX, now / INDEX)
+    with pytest.raises(BundleError, match="built on this device"):
+        following.publish(now)
+    elsewhere = Shelf(tmp_path / "elsewhere")
+    assert elsewhere.activate(now).bundle == now.name
+
+    (now / LOCAL).write_text("{}")
+    with pytest.raises(BundleError, match=r"local\.json"):
+        verify(now)
+
+
+def test_an_index_that_does_not_serve_is_fetched(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(vectors: np.ndarray, path: Path, n_trees: int) -> None:
+        build_annoy(vectors[::-1], path, n_trees)
+
+    monkeypatch.setattr("sync.catalogues.local_index.build_annoy", wrong)
+    assert install(following, newer) > (newer / INDEX).stat().st_size
+    active = following.shelf.active()
+    assert active is not None
+    assert (active / INDEX).read_bytes() == (newer / INDEX).read_bytes()
+    assert local_files(active) == {}
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("why", ["shipped", "no memory", "memory not known"])
+def test_the_index_is_fetched_where_it_is_not_to_be_built(
+    following: Following, newer: Path, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise AssertionError("nothing is built")
+
+    monkeypatch.setattr("sync.catalogues.local_index.build_annoy", build)
+    memory = tmp_path / "meminfo"
+    memory.write_text({"shipped": "MemAvailable: 9999999 kB", "no memory": "MemAvailable: 9 kB"}
+                      .get(why, ""))  # fmt: skip
+    monkeypatch.setattr("sync.catalogues.local_index.MEMORY", memory)
+    fetched = install(following, newer, ship_index=why == "shipped")
+    assert fetched > (newer / INDEX).stat().st_size
+
+
+def test_no_bundle_may_name_a_local_file(own_bundle: Path) -> None:
+    (own_bundle / LOCAL).write_text("{}")
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="is no name for a file"):
+        read_manifest(own_bundle)
+
+
+# The pieces
+
+
+def table(photos: int) -> RecordTable:
+    random = np.random.default_rng(1)
+    return RecordTable(
+        random.integers(0, 1 << 63, photos).astype(np.uint64),
+        np.arange(photos, dtype=np.uint32),
+        np.ones(photos, np.uint16),
+        np.arange(photos, dtype=np.uint64) << np.uint64(33),
+    )
+
+
+def test_tables_are_read_as_they_were_packed() -> None:
+    packed = pack_tables({"vectors": table(5), "pictures": table(5)})
+    found = unpack_tables(packed, ("vectors", "pictures"), 5)
+    for name in ("keys", "sizes", "packs", "starts"):
+        assert np.array_equal(getattr(found["pictures"], name), getattr(table(5), name))
+    for kinds, photos in (("vectors",), 5), (("vectors", "pictures"), 4):
+        with pytest.raises(ValueError, match="another size"):
+            unpack_tables(packed, kinds, photos)
+
+
+def test_what_is_compressed_is_no_larger_than_was_signed() -> None:
+    bomb = compress(bytes(20_000_000))
+    assert len(bomb) < 5_000
+    with pytest.raises(ValueError, match="another size"):
+        uncompress(bomb, 1000)
+    old = np.random.default_rng(1).bytes(100_000)
+    patch = compress(old[:50_000] + b"new" + old[50_000:], old)
+    assert len(patch) < 200
+    assert uncompress(patch, 100_003, old)[50_000:50_003] == b"new"
+    for data, other in ((patch[:-3], old), (patch, b""), (b"", old), (b"x" * 40, old)):
+        with pytest.raises(ValueError, match="cannot be uncompressed"):
+            uncompress(data, 100_003, other)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bundle": "another"},
+        {"kinds": ["sounds"]},
+        {"packs": [{"bytes": -1, "sha256": "0" * 64}]},
+        {"table": {"bytes": 1, "sha256": "../../etc"}},
+        {"head": "zz"},
+        {"format": 2},
+        {"more": 1},
+    ],
+)
+def test_changes_that_nobody_can_have_signed_are_refused(
+    first: Following, wrong: dict[str, object]
+) -> None:
+    right = changes(first)
+    bundle = str(right["bundle"])
+    assert parse_changes(json.dumps(right).encode(), bundle).bundle == bundle
+    with pytest.raises(ForgedError, match=bundle):
+        parse_changes(json.dumps(right | wrong).encode(), bundle)
+    with pytest.raises(ForgedError, match="cannot be read"):
+        parse_changes(b"[" * 100_000, bundle)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_bundle_without_local_features_is_made_too(
+    following: Following, small_bundle: Path, tmp_path: Path
+) -> None:
+    install(following, small_bundle)
+    newer = edit_bundle(small_bundle, tmp_path / "newer", ONE_PHOTO)
+    assert install(following, newer) < 0.3 * size(newer)
