@@ -11,6 +11,7 @@
 # make bench           measure speed and memory, as ratios to the bare network
 # make memory          measure memory and open files after hours of use, shortened to minutes
 # make bench-link      measure following a channel, beside plain copying from the same store
+# make bench-wire      measure what a device fetches of a newer catalogue
 # make bench-slow-link measure how old the live picture is at the end of a slow link
 # make measure         measure how often it is right: real photos and the simulated camera
 # make sizes           measure catalogues of 1,000, 10,000 and 100,000 photos
@@ -86,7 +87,7 @@ PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python $(PYTEST_OPTIONS)
 PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) -m mxnet \
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
-.PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-slow-link measure sizes \
+.PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-wire bench-slow-link measure sizes \
   api-test provisioning-test shop soak bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
@@ -162,6 +163,10 @@ bench-link: $(VENV)/test
 	@command -v /usr/bin/aws >/dev/null || \
 	  { echo "error: the plain tool is missing; run: sudo apt-get install -y awscli"; exit 1; }
 	$(BIN)/python -m bench.link
+
+bench-wire: $(VENV)/test
+	mkdir -p bench-results
+	$(BIN)/python -m bench.wire
 
 bench-slow-link: $(VENV)/test
 	$(BIN)/python -m bench.slow_link

@@ -136,6 +136,7 @@ setup(
         "waitress>=3.0.2,<4",
         "werkzeug>=3.1,<4",
         "zeroconf>=0.147,<1",
+        "zstandard>=0.22,<1",
         "zxing-cpp>=2.2,<4",  # 2.2 where the C library is too old for the wheels of 3
     ],
     extras_require={

@@ -103,7 +103,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="wire-", dir=RESULTS) as name:
         folder = Path(name)
-        drawn = prepare(RESULTS / "demonstration", CatalogSettings())
+        drawn = prepare(RESULTS / "demonstration", CatalogSettings(), "embedded")
         more = photos - read_manifest(drawn)[0].photos
         base = edit_bundle(drawn, folder / "base", Edit(added=more))
         first = Following.create(folder / "first")
