@@ -33,8 +33,8 @@ def rejection_threshold(
     A wrong name costs so much that naming pays from `REJECTION_THRESHOLD` on the average. The
     catalogue's own held-out items say how sure the model is of things like its items that it does
     not hold. So the threshold is on the way, in log odds, from there to where as many of them are
-    named as may be; the more items, the farther. It stays within bounds. In any case
-    it is so high that no more distractors are named than may be.
+    named as may be; the more items, the farther. It stays within bounds. In any case it
+    is so high that no more distractors are named than may be.
 
     Args:
         queries: The catalogue's scored queries.
@@ -61,7 +61,9 @@ def rejection_threshold(
     for group in {query.group for query in distractors}:
         rate = likely if group else false_accept_rate
         shown = [query for query in distractors if query.group == group]
-        thresholds.append(_limit(shown, model, rate) or 0.0)
+        limit = _limit(shown, model, rate) or 0.0
+        may_be_own = group and false_accept_rate >= FALSE_ACCEPT_RATE
+        thresholds.append(min(limit, bounds[1]) if may_be_own else limit)
     return round(min(max(thresholds), 1.0), 4)
 
 

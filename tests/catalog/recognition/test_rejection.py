@@ -75,8 +75,14 @@ def test_the_threshold_stays_within_its_bounds(confidence: float, threshold: flo
 def test_no_more_distractors_are_named_than_may_be() -> None:
     assert chosen(SURE, drawn=[0.95] * 2 + [0.1] * 98) == pytest.approx(0.95, abs=1e-3)
     assert chosen(SURE, drawn=[0.95] + [0.1] * 99) == chosen(SURE)
-    assert chosen(SURE, photos=[0.97] * 6 + [0.1] * 94) == pytest.approx(0.97, abs=1e-3)
-    assert chosen(SURE, photos=[0.97] * 5 + [0.1] * 95) == chosen(SURE)
+    assert chosen(SURE, photos=[0.82] * 6 + [0.1] * 94) == pytest.approx(0.82, abs=1e-3)
+    assert chosen(SURE, photos=[0.82] * 5 + [0.1] * 95) == chosen(SURE)
+
+
+def test_photos_of_things_that_the_catalogue_may_hold_do_not_silence_it() -> None:
+    surely = [0.97] * 6 + [0.1] * 94
+    assert chosen(SURE, photos=surely) == BOUNDS[1]
+    assert chosen(SURE, photos=surely, rate=0.001) == pytest.approx(0.97, abs=1e-3)
 
 
 def test_who_allows_more_foreign_names_gets_a_lower_threshold() -> None:
