@@ -5,7 +5,8 @@
 Each drawn thing is in no catalogue, and is shown on one simulated counter until three views of it
 were taken. Later it is shown twice on another counter, beside the demonstration catalogue, or so
 many photographed items, and all other taught things. Of each photographed item three photos are
-taught, and up to four others are asked. The last figures are for 1,000 taught items.
+taught, and up to four others are asked, all of them whole. The last figures are for 1,000 taught
+items.
 """
 
 from __future__ import annotations
@@ -165,7 +166,9 @@ def measure_photographed(bundle: Bundle, taught: Taught, count: int) -> None:
     counts: Counter[str] = Counter()
     for sku, files in chosen.items():
         for file in files[WANTED : WANTED + MOST_ASKED]:
-            observation = search_picture(bundle, decode(file.read_bytes(), file.name), None)
+            observation = search_picture(
+                bundle, decode(file.read_bytes(), file.name), None, whole=True
+            )
             found, matches = observation.found, observation.decision.matches
             _count(counts, f"photographed-{sku}", found[0].sku if found else None, matches)
     print(f"{len(chosen)} photographed items:")
