@@ -32,6 +32,8 @@
 # make update-test     kill a device a hundred times while it updates its program: one version runs
 # make device          make the Debian package of a device, and what a stick needs: docs/install.md
 # make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
+# make container       build the container image of that package, with podman, buildah or docker
+# make container-test  take the image's steps in a Debian, and run it read-only there; as root
 # make audit           check versions, files, licences and native libraries against what is allowed
 # make sbom            list what these wheels are made of, native libraries too, into build/sbom.cdx.json
 # make greengrass-component BUCKET=NAME   pack this program for a Greengrass V2 core: docs/aws.md
@@ -55,6 +57,8 @@ RELEASE ?= build/release
 KEYS ?=
 PASSPHRASE_FILE ?=
 DEVICE ?= build/device
+IMAGE ?= visual-search
+BASE ?=
 COMPONENT ?= build/greengrass
 TRAINING ?= $(HOME)/.cache/visual-search-training
 CUTOUTS ?= $(TRAINING)/package/assets
@@ -88,7 +92,7 @@ PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTION
   $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-wire bench-slow-link measure sizes \
-  api-test provisioning-test shop soak bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test provisioning-test shop soak bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -274,6 +278,12 @@ device: wheelhouse
 
 device-test: device $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE)
+
+container: device
+	device/build-container $(DEVICE) $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE))
+
+container-test: device $(VENV)/test
+	PYTHON=$(abspath $(BIN)/python) tests/install/container-test $(DEVICE)
 
 audit: $(VENV)/test
 	$(BIN)/python -m release.audit

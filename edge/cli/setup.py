@@ -22,7 +22,7 @@ from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.staff.pin import new_pin
-from sync.reports.wiring import is_reporting_enabled
+from sync.cli.device import has_work
 from sync.settings import ProvisioningSettings
 
 NAME = "visual-search.toml"
@@ -71,8 +71,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
             show(examine(target), as_json=False)
         give_to_owner(answers.device.folder)
         if managed:
-            link = answers.has_source or answers.provisions or is_reporting_enabled(target)
-            services.start(link=link, screen=answers.setup.screen and not missing)
+            services.start(link=has_work(target), screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
         click.echo(
             f"the screen stays dark: run 'apt-get install {' '.join(missing)}', and this again"

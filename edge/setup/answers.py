@@ -59,8 +59,6 @@ class Answers:
         files: The files to copy: where each lies, by its name on the device.
         folder: Where the file lay.
         device, edge, page: These sections.
-        has_source: Whether catalogues come over the air.
-        provisions: Whether this device gets its certificate by a claim.
     """
 
     setup: SetupSection
@@ -70,8 +68,6 @@ class Answers:
     device: DeviceSettings
     edge: EdgeSettings
     page: PageSettings
-    has_source: bool
-    provisions: bool
 
     @property
     def bundle(self) -> Path | None:
@@ -152,11 +148,11 @@ def _checked(setup: SetupSection, text: str, files: dict[str, Path], file: Path)
         try:
             load("catalog", CatalogSettings, copy)
             load("outbox", OutboxSettings, copy)
-            has_source = bool(load("sync", SyncSettings, copy).source)
-            provisions = bool(load("provisioning", ProvisioningSettings, copy).template)
+            load("provisioning", ProvisioningSettings, copy)
+            load("sync", SyncSettings, copy)
             device = load("device", DeviceSettings, copy)
             edge = load("edge", EdgeSettings, copy)
             page = load("page", PageSettings, copy)
         except SettingsError as error:
             raise SettingsError(str(error).replace(str(copy), str(file))) from error
-    return Answers(setup, text, files, file.parent, device, edge, page, has_source, provisions)
+    return Answers(setup, text, files, file.parent, device, edge, page)

@@ -16,7 +16,7 @@ from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
 from sync.cli.status import version_name
-from sync.settings import ProvisioningSettings
+from sync.settings import ProvisioningSettings, SyncSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,9 @@ DRAIN_S = 60.0  # for reporting what waits in the outbox
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Only tell, by the exit status, whether it has work.")
 @click.pass_obj
-def run(config: Path | None) -> None:
+def run(config: Path | None, *, check: bool) -> None:
     """Follow the channel and report what was seen, until told to stop.
 
     Checks at once and then every [sync] interval_s; after a failure sooner, then ever less
@@ -43,6 +44,8 @@ def run(config: Path | None) -> None:
     Example:
       visual-search sync run
     """
+    if check:
+        raise click.exceptions.Exit(0 if has_work(config) else 1)
     bound_memory()
     from sync.catalogues import check_request
     from sync.catalogues.run import probation_worker, pull_worker, run_lock
@@ -81,6 +84,21 @@ def run(config: Path | None) -> None:
             elif reports:
                 workers["report"] = reporting_worker(config, pulls=pulls)
             run_workers(workers)
+
+
+def has_work(config: Path | None) -> bool:
+    """Whether the settings name something to fetch, to report or to provision.
+
+    Raises:
+        SettingsError: A setting is wrong.
+    """
+    from sync.reports.wiring import is_reporting_enabled
+
+    return (
+        bool(load("sync", SyncSettings, config).source)
+        or bool(load("provisioning", ProvisioningSettings, config).template)
+        or is_reporting_enabled(config)
+    )
 
 
 @click.command()
