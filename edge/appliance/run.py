@@ -26,6 +26,7 @@ from edge.settings import EdgeSettings
 from edge.vision.text_reading import TextReading
 from edge.web.app import create_app
 from edge.web.branding import Appearance
+from edge.web.interfaces import DeviceSetup
 from edge.web.page_settings import PageSettings
 from edge.web.server import Server, check_port
 from edge.web.tls import open_tls
@@ -85,6 +86,7 @@ def run(  # noqa: PLR0913  # wires everything together
     look: PageSettings | None = None,
     controls: Controls | None = None,
     shared_folder: Path | None = None,
+    setup: DeviceSetup | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -101,6 +103,7 @@ def run(  # noqa: PLR0913  # wires everything together
         look: ``[page]``; None for the page's own look.
         controls: What staff do with the whole device; None where they cannot.
         shared_folder: Where what was taught is put for `sync` to send; None to share nothing.
+        setup: What sets a fresh device up; None where that is done elsewhere.
 
     Raises:
         PortError: The port cannot be listened on.
@@ -144,6 +147,7 @@ def run(  # noqa: PLR0913  # wires everything together
         ),
         state_folder=state_folder,
         controls=controls,
+        setup=setup,
     )
     server = Server(
         app,

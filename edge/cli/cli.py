@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,10 @@ from catalog.core.terminal import as_json, print_json
 from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, SyncSettings
+
+if TYPE_CHECKING:
+    from edge.appliance.controls import Controls
+    from edge.web.interfaces import DeviceSetup
 
 camera_option = click.option(
     "--camera",
@@ -105,6 +109,11 @@ def run(
             if recorder is not None:
                 recorder.stop()
             raise
+        fixed = {} if camera is None else {"edge.camera": "the command line"}
+        controls = Controls(config, device.state, log_lines, follows=bundle is None, fixed=fixed)
+        setup = None
+        if bundle is None and followed.shelf.active() is None:
+            setup = fresh_setup(config, controls, fixed, device.state)
         run_appliance(
             settings,
             opened,
@@ -114,14 +123,9 @@ def run(
             OnAddresses(print_addresses, print_announced),
             recorder,
             look,
-            Controls(
-                config,
-                device.state,
-                log_lines,
-                follows=bundle is None,
-                fixed={} if camera is None else {"edge.camera": "the command line"},
-            ),
+            controls,
             device.folder / SHARED_FOLDER if link.share else None,
+            setup,
         )
 
 
@@ -276,6 +280,23 @@ def export(config: Path | None, folder: Path, *, as_json: bool) -> None:
         print_json({"folder": str(folder), "photos": photos})
     else:
         click.echo(f"{photos} photos and items.csv in {folder}")
+
+
+def fresh_setup(
+    config: Path | None, controls: Controls, fixed: dict[str, str], state: Path
+) -> DeviceSetup:
+    """What sets a device without a catalogue up; says how, where nobody has begun."""
+    from edge.setup.on_page import PageSetup
+    from edge.web.staff.pin import StaffPin
+
+    setup = PageSetup(config, controls.restart if controls.supervisor else None, fixed)
+    if not StaffPin(state).mark:
+        half = len(setup.code) // 2
+        code = f"{setup.code[:half]} {setup.code[half:]}"
+        click.echo(
+            f"this device is not set up: open its page, here or elsewhere with the code {code}"
+        )
+    return setup
 
 
 def print_addresses(addresses: list[str]) -> None:

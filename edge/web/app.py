@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from edge.web.api import Api
 from edge.web.branding import Appearance, add_branding
-from edge.web.interfaces import DeviceControls, ServedAppliance
+from edge.web.interfaces import DeviceControls, DeviceSetup, ServedAppliance
 from edge.web.judging import add_judging
 from edge.web.matches import add_matches
 from edge.web.own_address import add_own_address
@@ -27,6 +27,7 @@ from edge.web.staff.controls import Controls
 from edge.web.staff.history import HistoryRoutes
 from edge.web.staff.pin import StaffPin
 from edge.web.staff.settings import SettingsRoutes
+from edge.web.staff.setup import SetupRoutes
 from edge.web.staff.status import add_status
 from edge.web.staff.teach import Teach
 from edge.web.streams import Streams, add_streams
@@ -53,6 +54,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
     appearance: Appearance | None = None,
     state_folder: Path | None = None,
     controls: DeviceControls | None = None,
+    setup: DeviceSetup | None = None,
 ) -> Flask:
     """Make the application that shows an appliance.
 
@@ -66,6 +68,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
         appearance: How the page looks; None for its own look.
         state_folder: Where the staff's PIN is kept; None where nobody can enter the staff's area.
         controls: What staff do with the whole device; None where they cannot.
+        setup: What sets a fresh device up; None where that is done elsewhere.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
@@ -80,7 +83,8 @@ def create_app(  # noqa: PLR0913  # wires everything together
         require_tls(app)
     answer_with_problems(app)
     pin = StaffPin(state_folder) if state_folder is not None else None
-    access = Access(pin, silent_proxy=bool(names) and not trusted)
+    code = setup.code if setup is not None else ""
+    access = Access(pin, silent_proxy=bool(names) and not trusted, code=code)
     access.add_to(app)
     item_address = item_addresses(announcement)
     Api(appliance, searches, streams, page, item_address).add_to(app)
@@ -100,6 +104,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
     HistoryRoutes(appliance).add_to(app)
     Controls(appliance, controls).add_to(app)
     SettingsRoutes(controls.settings if controls is not None else None).add_to(app)
+    SetupRoutes(setup, access).add_to(app)
 
     def add_last_slash() -> Response | None:
         """Send /search to /search/, which the page's relative addresses need."""

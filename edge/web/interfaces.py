@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -122,6 +122,76 @@ class ServedAppliance(Protocol):
 
         Raises:
             VisualSearchError: It cannot be stored.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CameraChoice:
+    """A camera that may be chosen.
+
+    Attributes:
+        source: What `[edge] camera` is then.
+        name: What it calls itself.
+        problem: Why it cannot be asked; empty where it can.
+    """
+
+    source: str
+    name: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class SetupDone:
+    """What follows when a device was set up.
+
+    Attributes:
+        restarts: Whether it starts again now.
+        command: What must be run on it for catalogues and reports; empty for nothing.
+        needs_restart: Whether it must be started again for all of it to count.
+    """
+
+    restarts: bool
+    command: str
+    needs_restart: bool
+
+
+class DeviceSetup(Protocol):
+    """What sets a fresh device up from its page. Many threads may use it at once.
+
+    Attributes:
+        code: Sets the first PIN from another machine; printed on the device's console.
+        settings: The settings that are chosen.
+    """
+
+    code: str
+    settings: ShopSettings
+
+    def is_open(self) -> bool:
+        """Whether the device has no catalogue yet."""
+        ...
+
+    def cameras(self) -> Sequence[CameraChoice]:
+        """The cameras that are connected."""
+        ...
+
+    def picture(self, camera: str) -> bytes:
+        """A picture of a camera, JPEG.
+
+        Raises:
+            VisualSearchError: It gives none; says why.
+        """
+        ...
+
+    def catalogues(self) -> Sequence[str]:
+        """The folders of the catalogues on the sticks that are mounted."""
+        ...
+
+    def set_up(self, values: Mapping[str, object], catalogue: str, root: str) -> SetupDone:
+        """Write the settings and activate the catalogue; `root` is its owner's root.json.
+
+        Raises:
+            VisualSearchError: Something of it cannot be used; says what.
         """
         ...
 

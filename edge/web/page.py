@@ -13,7 +13,7 @@ from edge.web.security import CONTENT_SECURITY_POLICY
 
 
 def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
-    """Serve the page, and the staff's area.
+    """Serve the page, the staff's area, and the setup of a fresh device.
 
     Args:
         app: The application.
@@ -27,6 +27,9 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
 
     def staff() -> str:
         return shown("staff.html", of_staff=True)
+
+    def setup_page() -> str:
+        return shown("setup.html", of_staff=True)
 
     def shown(template: str, *, of_staff: bool) -> str:
         asked, accepted = request.args.get("lang", ""), request.accept_languages
@@ -58,6 +61,7 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
     app.after_request(allow_frames)
     app.add_url_rule("/", view_func=show_page)
     app.add_url_rule("/staff", view_func=staff)
+    app.add_url_rule("/setup", view_func=setup_page)
 
 
 def kiosk_mode(appearance: Appearance) -> str:

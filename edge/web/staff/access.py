@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 
 from flask import Flask, Response, jsonify, request
 
@@ -23,6 +24,7 @@ OPEN_VIEWS = frozenset(
     ("matches", "search", "staff_session", "enter_pin", "set_pin", "hear_visitor")
 )
 ENTER = "Enter the staff's PIN at /staff first."
+MOST_WRONG_CODES = 10  # of the console's code; then only the device itself can set the first PIN
 
 
 class Access:
@@ -34,11 +36,14 @@ class Access:
         pin: The staff's PIN; None where the device has no place to keep one: then nobody enters.
         silent_proxy: Whether a reverse proxy on the device may pass on requests without saying so:
             then none counts as one from the device itself.
+        code: Sets the first PIN from elsewhere; empty where that cannot be.
     """
 
-    def __init__(self, pin: StaffPin | None, *, silent_proxy: bool = False) -> None:
+    def __init__(self, pin: StaffPin | None, *, silent_proxy: bool = False, code: str = "") -> None:
         self._pin = pin
         self._silent_proxy = silent_proxy
+        self._code, self._codes_left = code, MOST_WRONG_CODES
+        self._code_lock = threading.Lock()
         self._sessions = Sessions()
 
     def add_to(self, app: Flask) -> None:
@@ -66,10 +71,15 @@ class Access:
             raise ProblemError(429, str(error), headers) from error
         return self._begin(mark)
 
+    @property
+    def has_pin(self) -> bool:
+        """Whether a PIN is set."""
+        return self._pin is not None and bool(self._pin.mark)
+
     def set_pin(self) -> Response:
-        """Set the first PIN, at the device itself, and begin a session."""
+        """Set the first PIN, at the device itself or with its code, and begin a session."""
         pin = self._the_pin()
-        if not self.is_here():
+        if not self.is_here() and not self._knows_code():
             page = "" if self._silent_proxy else "open http://localhost there, or "
             raise ProblemError(
                 403,
@@ -112,6 +122,27 @@ class Access:
             return None
         return self._sessions.find(cookie, self._pin.mark)
 
+    def _knows_code(self) -> bool:
+        """Whether the request brings the code of the device's console.
+
+        Raises:
+            ProblemError: It brings another one.
+        """
+        given = body().get("code")
+        if not self._code or not isinstance(given, str) or not given:
+            return False
+        digits = "".join(letter for letter in given if letter.isdecimal())
+        with self._code_lock:
+            fits = secrets.compare_digest(digits.encode(), self._code.encode())
+            if fits and self._codes_left:
+                return True
+            self._codes_left = max(0, self._codes_left - 1)
+            if not self._codes_left:
+                raise ProblemError(
+                    403, "Too many wrong codes came; start the device again, for another code."
+                )
+        raise ProblemError(403, "That is not the code that this device printed on its console.")
+
     def _the_pin(self) -> StaffPin:
         if self._pin is None:
             raise ProblemError(403, "This device has no folder to keep a PIN in.")
@@ -131,11 +162,12 @@ class Access:
         return response
 
     def _answer(self, session: Session | None) -> Response:
-        is_set = self._pin is not None and bool(self._pin.mark)
+        may_set = not self.has_pin and self._pin is not None
         return jsonify(
             {
-                "pin_set": is_set,
-                "may_set_pin": not is_set and self._pin is not None and self.is_here(),
+                "pin_set": self.has_pin,
+                "may_set_pin": may_set and self.is_here(),
+                "takes_code": may_set and not self.is_here() and bool(self._code),
                 "encrypted": request.is_secure or self.is_here(),
                 "token": session.token if session else None,
             }

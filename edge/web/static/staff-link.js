@@ -25,7 +25,7 @@ export class StaffLink {
   }
 
   // The answer to a request as an object; Refused with the device's own sentence where there is one.
-  async ask(method, path, content = undefined) {
+  async ask(method, path, content = undefined, patience = PATIENCE) {
     const headers = {};
     if (this.#token) headers["X-Staff-Token"] = this.#token;
     if (content !== undefined) headers["Content-Type"] = "application/json";
@@ -36,7 +36,7 @@ export class StaffLink {
         headers,
         body: content === undefined ? undefined : JSON.stringify(content),
         cache: "no-store",
-        signal: timeLimit(PATIENCE),
+        signal: timeLimit(patience),
       });
       found = answer.ok && answer.status !== 204 ? await answer.json() : {};
     } catch {

@@ -1,0 +1,182 @@
+"""Set a fresh device up from its page: what the page may choose from, and what it chose."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+
+from catalog.bundles.shelf import Shelf
+from catalog.core import durable
+from catalog.core.errors import ContentError, SettingsError, ShelfError, VisualSearchError
+from catalog.core.settings import DeviceSettings, Section, load
+from edge.cameras import CameraInfo, CameraReader, list_cameras
+from edge.settings import EdgeSettings
+from edge.setup import services
+from edge.shop_settings import ShopSettings
+from edge.web.interfaces import CameraChoice, SetupDone
+from edge.web.page_settings import PageSettings
+from sync.catalogues.status import is_running
+from sync.cli.device import has_work
+from sync.settings import OutboxSettings, SyncSettings
+from sync.trust.root import COPY, factory_root
+
+SETTINGS = (
+    "edge.camera",
+    "edge.lan",
+    "edge.name",
+    "edge.kiosk",
+    "page.name",
+    "page.language",
+    "sync.source",
+    "outbox.transport",
+    "outbox.endpoint",
+)
+STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))
+DEEPEST = 3  # folders below these in which a catalogue is found
+MOST = 50  # catalogues
+CODE_DIGITS = 8
+PICTURE_PATIENCE_S = 8.0
+PICTURE_WIDTH = 320  # pixels
+CANDIDATE = "root-candidate.json"
+
+
+class PageSetup:
+    """Implements `edge.web.interfaces.DeviceSetup`. Any thread may use it.
+
+    Args:
+        config: The settings file that was named; None for the usual one.
+        restart: Ends this process in order, so that it is started again; None where nothing would.
+        fixed: What the command line decides of the settings, by their names.
+        list_all: Lists the cameras of this machine.
+        sticks: Where sticks are mounted.
+    """
+
+    def __init__(
+        self,
+        config: Path | None,
+        restart: Callable[[], object] | None,
+        fixed: Mapping[str, str] | None = None,
+        list_all: Callable[[], list[CameraInfo]] = list_cameras,
+        sticks: Iterable[Path] = STICKS,
+    ) -> None:
+        self.code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
+        self._config, self._restart = config, restart
+        self._device = load("device", DeviceSettings, config)
+        self._shelf = Shelf(self._device.shelf)
+        self._list_all, self._sticks = list_all, tuple(sticks)
+        models: dict[str, type[Section]] = {
+            "edge": EdgeSettings, "page": PageSettings, "sync": SyncSettings,
+            "outbox": OutboxSettings,
+        }  # fmt: skip
+        self.settings = ShopSettings(config, self._device.state, models, SETTINGS, fixed or {})
+        self._changing, self._looking = threading.Lock(), threading.Lock()
+
+    def is_open(self) -> bool:
+        """Whether the device has no catalogue yet."""
+        return self._shelf.active() is None
+
+    def cameras(self) -> list[CameraChoice]:
+        """The cameras that are connected to this machine."""
+        return [
+            CameraChoice(
+                f"/dev/v4l/by-id/{camera.stable_name}" if camera.stable_name else camera.path,
+                camera.name,
+                camera.problem,
+            )
+            for camera in self._list_all()
+        ]
+
+    def picture(self, camera: str) -> bytes:
+        """A picture of a camera, JPEG.
+
+        Raises:
+            ContentError: It gives none; says why.
+        """
+        settings = load("edge", EdgeSettings, self._config).camera_settings()
+        deadline = time.monotonic() + PICTURE_PATIENCE_S
+        with self._looking, CameraReader(camera, settings) as reader:
+            while (state := reader.state).status != "offline":
+                frame = reader.frame(0, 0.25)
+                if frame is not None:
+                    height, width = frame.image.shape[:2]
+                    size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
+                    small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+                    return cv2.imencode(".jpg", small)[1].tobytes()
+                if time.monotonic() > deadline:
+                    raise ContentError(f"camera {reader.name} gives no picture")
+            raise ContentError(state.message)
+
+    def catalogues(self) -> list[str]:
+        """The folders of the catalogues on the sticks that are mounted."""
+        found = []
+        for stick in self._sticks:
+            for depth in range(1, DEEPEST + 1):
+                with suppress(OSError):
+                    found += [
+                        str(manifest.parent)
+                        for manifest in stick.glob(f"{'*/' * depth}manifest.json")
+                    ]
+        return sorted(found)[:MOST]
+
+    def set_up(self, values: Mapping[str, object], catalogue: str, root: str) -> SetupDone:
+        """Write the settings, and make a catalogue the active one; then start again.
+
+        Nothing stays changed where the catalogue cannot be used.
+
+        Args:
+            values: Settings by their names; others stay as they are.
+            catalogue: One of `catalogues`; empty for none.
+            root: The content of the catalogue owner's root.json; empty for none.
+
+        Raises:
+            VisualSearchError: Something of it cannot be used; says what.
+        """
+        with self._changing:
+            if not self.is_open():
+                raise ContentError("this device has a catalogue already")
+            if catalogue and catalogue not in self.catalogues():
+                raise ContentError(f"{catalogue}: no catalogue is there")
+            if root:
+                self._keep_root(root)
+            if values.get("sync.source") and not (self._device.folder / COPY).exists():
+                raise ContentError("catalogues from an address need their owner's root.json")
+            self.settings.change(values)
+            if catalogue:
+                try:
+                    self._shelf.activate(Path(catalogue))
+                except VisualSearchError:
+                    with suppress(SettingsError):  # nothing was changed
+                        self.settings.undo()
+                    raise
+            restarts = self._restart is not None and self.settings.needs_restart
+            if restarts and self._restart is not None:
+                self._restart()
+            return SetupDone(restarts, self._command_for_link(), self.settings.needs_restart)
+
+    def _command_for_link(self) -> str:
+        """What must be run for catalogues and reports; empty where it runs, or has no work."""
+        if is_running(self._shelf) or not has_work(self._config):
+            return ""
+        if services.present():
+            return f"sudo systemctl enable --now {services.LINK}"
+        return "visual-search sync run"
+
+    def _keep_root(self, content: str) -> None:
+        candidate = self._device.state / CANDIDATE
+        try:
+            durable.make_private_folder(candidate.parent)
+            durable.write(candidate, content.encode(), durable.PRIVATE)
+            factory_root(candidate, self._device.folder)
+        except SettingsError as error:
+            message = str(error).replace(f"{candidate}: [sync] root", "the owner's root.json")
+            raise SettingsError(message) from error
+        except OSError as error:
+            raise ShelfError(f"{candidate}: cannot be written: {error.strerror}") from error
+        finally:
+            candidate.unlink(missing_ok=True)

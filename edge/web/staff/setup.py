@@ -1,0 +1,95 @@
+"""The routes that set a fresh device up from its page; all but the page itself are the staff's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Flask, Response, jsonify, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from catalog.core.errors import VisualSearchError
+from edge.web.interfaces import DeviceSetup
+from edge.web.problems import ProblemError
+from edge.web.staff.access import STAFF_PATH, Access
+from edge.web.staff.body import body
+from edge.web.staff.sentences import sentence
+
+LONGEST = 500  # characters of a camera's or a folder's name
+
+
+class SetupRoutes:
+    """The routes.
+
+    Args:
+        setup: What sets the device up; None where it is set up elsewhere.
+        access: Guards them, and knows whether a PIN is set.
+    """
+
+    def __init__(self, setup: DeviceSetup | None, access: Access) -> None:
+        self._setup = setup
+        self._access = access
+
+    def add_to(self, app: Flask) -> None:
+        """Serve the routes, and lead who opens the page of a fresh device to them."""
+        path = f"{STAFF_PATH}setup"
+        app.before_request(self._lead)
+        app.add_url_rule(path, view_func=self.setup_choices)
+        app.add_url_rule(path, view_func=self.set_up, methods=["POST"])
+        app.add_url_rule(f"{path}/camera.jpg", view_func=self.setup_picture)
+
+    def setup_choices(self) -> Response:
+        """Cameras, catalogues and settings to choose from."""
+        setup = self._open()
+        try:
+            return jsonify(
+                {
+                    "cameras": [asdict(camera) for camera in setup.cameras()],
+                    "catalogues": list(setup.catalogues()),
+                    "settings": [asdict(setting) for setting in setup.settings.settings()],
+                }
+            )
+        except VisualSearchError as error:
+            raise ProblemError(409, sentence(str(error))) from error
+
+    def setup_picture(self) -> Response:
+        """A picture of a camera, JPEG."""
+        camera = request.args.get("camera", "")
+        if not camera or len(camera) > LONGEST or not camera.isprintable():
+            raise ProblemError(400, "Name the camera, as in ?camera=/dev/video0.")
+        try:
+            jpeg = self._open().picture(camera)
+        except VisualSearchError as error:
+            raise ProblemError(409, sentence(str(error))) from error
+        return Response(jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    def set_up(self) -> Response:
+        """Set the device up."""
+        wanted = body()
+        values, catalogue, root = (wanted.get(key) for key in ("settings", "catalogue", "root"))
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+            raise ProblemError(400, 'Send the settings by their names, as {"settings": {}}.')
+        if not isinstance(catalogue, str | None) or not isinstance(root, str | None):
+            raise ProblemError(400, "The catalogue and the owner's root.json are texts.")
+        try:
+            done = self._open().set_up(values, catalogue or "", root or "")
+        except VisualSearchError as error:
+            raise ProblemError(409, sentence(str(error))) from error
+        return jsonify(asdict(done))
+
+    def _open(self) -> DeviceSetup:
+        if self._setup is None or not self._setup.is_open():
+            raise ProblemError(
+                409, "This device is set up already; its settings are at /staff, and in its file."
+            )
+        return self._setup
+
+    def _lead(self) -> AnyResponse | None:
+        """Lead from the page of a fresh device to its setup, and else from there to the staff."""
+        if request.endpoint not in ("show_page", "setup_page"):
+            return None
+        is_open = self._setup is not None and self._setup.is_open()
+        if request.endpoint == "setup_page":
+            return None if is_open else redirect(f"{request.script_root}/staff")
+        if is_open and not self._access.has_pin:
+            return redirect(f"{request.script_root}/setup")
+        return None

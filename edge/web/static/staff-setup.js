@@ -1,0 +1,148 @@
+// The setup of a fresh device: the first PIN, then camera, names, catalogue and reports.
+
+import { byId, make } from "./dom.js";
+import { StaffLink } from "./staff-link.js";
+import { say } from "./words.js";
+
+const SESSION = "api/staff/session";
+const SETUP = "api/staff/setup";
+const PATIENCE = 15 * 60_000; // ms; a catalogue is checked before it is used
+const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
+
+const link = new StaffLink({ onLeft: () => location.reload() });
+let settings = {};
+let setsPin = false;
+
+function complain(id, error) {
+  byId(id).textContent = error.message;
+  byId(id).hidden = false;
+}
+
+function options(select, choices, chosen) {
+  select.replaceChildren(...choices.map(([value, words]) => {
+    const option = make("option", "", words);
+    option.value = value;
+    option.selected = value === chosen;
+    return option;
+  }));
+}
+
+// Show the way in, or the choices.
+async function show(session) {
+  const entered = session.token !== null;
+  setsPin = !session.pin_set;
+  byId("trouble").hidden = true;
+  byId("enter").hidden = entered;
+  byId("code-row").hidden = !session.takes_code;
+  byId("enter-title").textContent = setsPin ? say("Choose a PIN") : say("Enter the PIN");
+  byId("enter-words").textContent = setsPin
+    ? say("Six to twelve digits. With it the staff teach this device and look after it.")
+    : say("With it the staff teach this device and look after it.");
+  if (entered) draw(await link.ask("GET", SETUP));
+  else byId("pin").focus();
+}
+
+function draw({ cameras, catalogues, settings: all }) {
+  settings = Object.fromEntries(all.map(({ name, value }) => [name, value]));
+  byId("cameras").replaceChildren(...cameras.map(camera));
+  const known = cameras.some(({ source }) => source === settings["edge.camera"]);
+  byId("other-camera").value = known || cameras.length ? "" : settings["edge.camera"];
+  byId("shop").value = settings["page.name"];
+  options(byId("spoken"), Object.entries(LANGUAGES), settings["page.language"]);
+  byId("screen").checked = settings["edge.kiosk"];
+  byId("lan").checked = settings["edge.lan"];
+  byId("name").value = settings["edge.name"];
+  const found = catalogues.map((folder) => [folder, say("from the stick: {folder}", { folder })]);
+  const places = [["", say("later")], ...found, ["address", say("from an address")]];
+  options(byId("catalogue"), places, catalogues.length === 1 ? catalogues[0] : "");
+  byId("reports").value = settings["outbox.transport"] === "file" ? "file" : "none";
+  byId("setup").hidden = false;
+}
+
+// A camera with its picture, which comes when the camera has one.
+function camera({ source, name, problem }, index) {
+  const radio = make("input");
+  radio.type = "radio";
+  radio.name = "camera";
+  radio.value = source;
+  radio.checked = source === settings["edge.camera"] || (index === 0 && settings["edge.camera"] === "/dev/video0");
+  const label = make("label", "", radio, make("span", "", name, " ", make("span", "soft", problem || source)));
+  const picture = make("img");
+  picture.alt = "";
+  picture.src = source === settings["edge.camera"] ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
+  picture.addEventListener("error", () => picture.remove());
+  label.append(picture);
+  return make("li", "", label);
+}
+
+async function answers() {
+  const chosen = document.querySelector("input[name=camera]:checked");
+  const place = byId("catalogue").value;
+  const [root] = byId("root").files;
+  const wanted = {
+    "edge.camera": byId("other-camera").value.trim() || chosen?.value || settings["edge.camera"],
+    "edge.lan": byId("lan").checked,
+    "edge.name": byId("name").value.trim(),
+    "edge.kiosk": byId("screen").checked,
+    "page.name": byId("shop").value.trim(),
+    "page.language": byId("spoken").value,
+    "outbox.transport": byId("reports").value,
+  };
+  if (place === "address") wanted["sync.source"] = byId("source").value.trim();
+  return {
+    settings: wanted,
+    catalogue: place === "address" ? "" : place,
+    root: place === "address" && root ? await root.text() : "",
+  };
+}
+
+byId("catalogue").addEventListener("change", ({ target }) => {
+  for (const row of document.querySelectorAll(".address")) row.hidden = target.value !== "address";
+});
+
+byId("enter").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  byId("enter-wrong").hidden = true;
+  const content = { pin: byId("pin").value };
+  if (!byId("code-row").hidden) content.code = byId("code").value;
+  try {
+    await show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, content));
+  } catch (error) {
+    complain("enter-wrong", error);
+  }
+});
+
+byId("setup").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  byId("setup-wrong").hidden = true;
+  byId("apply").disabled = true;
+  byId("working").hidden = false;
+  try {
+    finish(await link.ask("POST", SETUP, await answers(), PATIENCE));
+  } catch (error) {
+    complain("setup-wrong", error);
+  }
+  byId("apply").disabled = false;
+  byId("working").hidden = true;
+});
+
+function finish({ restarts, command, needs_restart }) {
+  byId("setup").hidden = true;
+  byId("finished").hidden = false;
+  byId("finished-words").textContent = restarts
+    ? say("It starts again now; that takes a moment.")
+    : needs_restart ? say("What was changed counts when the device starts again.") : "";
+  if (command) {
+    byId("finished-command").replaceChildren(say("For catalogues and reports, run this on the device, too:"), " ", make("code", "", command));
+    byId("finished-command").hidden = false;
+  }
+  byId("finished").focus();
+}
+
+byId("language").addEventListener("change", (event) => {
+  const own = new URL(location.href);
+  own.searchParams.set("lang", event.target.value);
+  location.assign(own);
+});
+
+link.session("GET", SESSION).then(show).catch((error) => complain("trouble", error));

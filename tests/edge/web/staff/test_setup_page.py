@@ -1,0 +1,221 @@
+"""A fresh device is set up on its page: by whom, with what, and only as long as it is fresh."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import tomllib
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, expect
+
+from catalog.bundles.shelf import Shelf
+from edge.cameras import CameraInfo
+from edge.setup.on_page import PageSetup
+from edge.web.app import create_app
+from edge.web.server import Server
+from edge.web.staff.access import MOST_WRONG_CODES, TOKEN_HEADER
+from tests.support.accessibility import violations
+from tests.support.browsing import visiting
+from tests.support.web_stand_in import StandInDevice
+
+PIN = "493028"
+FROM_NETWORK = {"environ_base": {"REMOTE_ADDR": "192.168.1.50"}}
+SETUP = "/api/staff/setup"
+
+
+class Fresh:
+    """A device without a catalogue and a PIN, and what is asked of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.restarts = 0
+        self.file = folder / "visual-search.toml"
+        self.file.write_text(f'# ours\n[device]\ndata_dir = "{folder / "data"}"\n')
+        self.pictures = folder / "pictures"
+        self.pictures.mkdir()
+        cv2.imwrite(str(self.pictures / "0.png"), np.full((240, 320, 3), 90, np.uint8))
+        self.setup = PageSetup(
+            self.file,
+            self._restart,
+            list_all=lambda: [CameraInfo(str(self.pictures), "A folder of pictures")],
+            sticks=[folder / "media"],
+        )
+        device = StandInDevice(lan=True, opened=None)
+        self.stopping = device.stopping
+        self.app = create_app(device, state_folder=folder / "data" / "state", setup=self.setup)
+        self.client: FlaskClient = self.app.test_client()
+
+    def _restart(self) -> None:
+        self.restarts += 1
+
+    def enter(self) -> dict[str, str]:
+        """Set the first PIN at the device; the header with the session's token."""
+        answer = self.client.post("/api/staff/pin", json={"pin": PIN})
+        assert answer.status_code == HTTPStatus.OK, answer.text
+        return {TOKEN_HEADER: answer.get_json()["token"]}
+
+    def settings(self) -> dict[str, dict[str, object]]:
+        """The settings file."""
+        return tomllib.loads(self.file.read_text())
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fresh:
+    monkeypatch.delenv("VISUAL_SEARCH_DEVICE__DATA_DIR", raising=False)
+    return Fresh(tmp_path)
+
+
+def test_the_page_of_a_fresh_device_leads_to_its_setup(fresh: Fresh) -> None:
+    """With a PIN it says what it waits for, as ever; with a catalogue there is no setup."""
+    assert fresh.client.get("/").headers["Location"] == "/setup"
+    page = fresh.client.get("/setup?lang=ja").text
+    shown = re.sub(r"<(script|noscript|svg|option)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    words = set(re.findall("[A-Za-z]{2,}", shown))
+    assert words <= {"PIN", "root", "json"}, words
+    fresh.enter()
+    assert fresh.client.get("/").status_code == HTTPStatus.OK
+    assert fresh.client.get("/setup").status_code == HTTPStatus.OK
+    (fresh.folder / "data" / "shelf" / "versions" / "one").mkdir(parents=True)
+    (fresh.folder / "data" / "shelf" / "active").symlink_to("versions/one")
+    assert fresh.client.get("/setup").headers["Location"] == "/staff"
+    set_up_elsewhere = create_app(StandInDevice()).test_client()
+    assert set_up_elsewhere.get("/").status_code == HTTPStatus.OK
+    assert set_up_elsewhere.get("/setup").headers["Location"] == "/staff"
+
+
+def test_from_elsewhere_it_takes_the_code_of_the_console(fresh: Fresh) -> None:
+    client, code = fresh.client, fresh.setup.code
+    session = client.get("/api/staff/session", **FROM_NETWORK).get_json()
+    assert (session["may_set_pin"], session["takes_code"]) == (False, True)
+    assert client.get("/api/staff/session").get_json()["takes_code"] is False
+    for given in ({}, {"code": ""}, {"code": 7}, {"code": "1" + code[1:] + "0"}, {"code": "é"}):
+        answer = client.post("/api/staff/pin", json={"pin": PIN} | given, **FROM_NETWORK)
+        assert answer.status_code == HTTPStatus.FORBIDDEN
+    written = {"pin": PIN, "code": f"{code[:4]} {code[4:]}"}
+    assert client.post("/api/staff/pin", json=written, **FROM_NETWORK).status_code == HTTPStatus.OK
+    session = client.get("/api/staff/session", **FROM_NETWORK).get_json()
+    assert (session["pin_set"], session["takes_code"]) == (True, False)
+    again = client.post("/api/staff/pin", json=written, **FROM_NETWORK)
+    assert again.status_code == HTTPStatus.CONFLICT
+
+
+def test_codes_cannot_be_tried_one_after_the_other(fresh: Fresh) -> None:
+    """Then the right one does not help either; who stands at the device is not locked out."""
+    wrong = str((int(fresh.setup.code) + 1) % 10**8).zfill(8)
+    for _ in range(MOST_WRONG_CODES):
+        fresh.client.post("/api/staff/pin", json={"pin": PIN, "code": wrong}, **FROM_NETWORK)
+    right = {"pin": PIN, "code": fresh.setup.code}
+    answer = fresh.client.post("/api/staff/pin", json=right, **FROM_NETWORK)
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert "Too many wrong codes" in answer.get_json()["detail"]
+    fresh.enter()
+
+
+def test_without_a_session_nothing_is_shown_or_changed(fresh: Fresh) -> None:
+    before = fresh.file.read_text()
+    for method, path in (("GET", SETUP), ("POST", SETUP), ("GET", f"{SETUP}/camera.jpg")):
+        answer = fresh.client.open(path, method=method, json={"settings": {}})
+        assert answer.status_code == HTTPStatus.UNAUTHORIZED
+    fresh.enter()
+    answer = fresh.client.post(SETUP, json={"settings": {"page.name": "Ours"}})  # no token
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert fresh.file.read_text() == before
+
+
+def test_it_writes_settings_and_starts_again(fresh: Fresh) -> None:
+    """All others stay, and so do comments; what is wrong changes nothing."""
+    headers = fresh.enter()
+    choices = fresh.client.get(SETUP).get_json()
+    [camera] = choices["cameras"]
+    assert camera["source"] == str(fresh.pictures)
+    picture = fresh.client.get(f"{SETUP}/camera.jpg", query_string={"camera": camera["source"]})
+    decoded = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    assert decoded.shape == (240, 320, 3)
+    missing = fresh.client.get(f"{SETUP}/camera.jpg?camera=/dev/video77")
+    assert missing.status_code == HTTPStatus.CONFLICT
+    wanted = {"edge.camera": camera["source"], "edge.lan": True, "page.name": "Ours",
+              "outbox.transport": "file"}  # fmt: skip
+    before = fresh.file.read_text()
+    for wrong, said in (
+        ({"settings": wanted | {"page.language": "tlh"}}, "language"),
+        ({"settings": wanted | {"edge.port": 1}}, "no such setting here"),
+        ({"settings": wanted | {"sync.source": "s3://shop/c"}}, "root.json"),
+        ({"settings": wanted, "catalogue": "/etc"}, "no catalogue is there"),
+        ({"settings": wanted, "root": "{}"}, "The owner's root.json: is no root.json"),
+        ({"settings": wanted, "catalogue": 7}, "are texts"),
+        ({"settings": [1]}, "by their names"),
+    ):
+        answer = fresh.client.post(SETUP, json=wrong, headers=headers)
+        assert answer.status_code in (HTTPStatus.CONFLICT, HTTPStatus.BAD_REQUEST)
+        assert said in answer.get_json()["detail"]
+        assert fresh.file.read_text() == before
+    answer = fresh.client.post(SETUP, json={"settings": wanted}, headers=headers)
+    assert answer.get_json() == {
+        "restarts": True, "command": "visual-search sync run", "needs_restart": True,
+    }  # fmt: skip
+    assert fresh.restarts == 1
+    found = fresh.settings()
+    assert found["edge"] == {"camera": camera["source"], "lan": True}
+    assert found["page"] == {"name": "Ours"}
+    assert fresh.file.read_text().startswith("# ours\n")
+
+
+def test_a_catalogue_that_cannot_be_used_leaves_the_settings(fresh: Fresh) -> None:
+    headers = fresh.enter()
+    broken = fresh.folder / "media" / "root" / "STICK" / "shop.bundle"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text("{}")
+    assert fresh.client.get(SETUP).get_json()["catalogues"] == [str(broken)]
+    before = fresh.file.read_text()
+    wanted = {"settings": {"page.name": "Ours"}, "catalogue": str(broken)}
+    answer = fresh.client.post(SETUP, json=wanted, headers=headers)
+    assert answer.status_code == HTTPStatus.CONFLICT
+    assert fresh.file.read_text() == before
+    assert fresh.restarts == 0
+
+
+@pytest.fixture
+def address(fresh: Fresh) -> Iterator[str]:
+    server = Server(fresh.app, "127.0.0.1", 0, fresh.stopping)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    yield f"http://localhost:{server.port}/"
+    server.close()
+    thread.join()
+
+
+@pytest.mark.slow
+def test_from_the_first_look_to_a_catalogue_in_a_browser(
+    fresh: Fresh, address: str, browser: Browser, small_bundle: Path
+) -> None:
+    shutil.copytree(small_bundle, fresh.folder / "media" / "STICK" / "shop.bundle")
+    with visiting(browser, address) as page:
+        expect(page).to_have_url(f"{address}setup")
+        assert violations(page) == []
+        page.get_by_label("PIN").fill(PIN)
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("radio").check()
+        expect(page.locator(".cameras img")).to_have_js_property("naturalWidth", 320)
+        page.get_by_label("s name", exact=False).fill("Corner <b>shop</b>")
+        page.get_by_role("checkbox", name="Others in the network").check()
+        page.get_by_label("Reports go").select_option("file")
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("button", name="Set up").click()
+        expect(page.get_by_role("heading", name="This device is set up.")).to_be_visible()
+        expect(page.locator("code")).to_have_text("visual-search sync run")
+        assert violations(page) == []
+    assert fresh.restarts == 1
+    assert Shelf(fresh.folder / "data" / "shelf").active() is not None
+    assert fresh.settings()["page"] == {"name": "Corner <b>shop</b>"}
+    answer = fresh.client.get(SETUP)
+    assert answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.CONFLICT)
