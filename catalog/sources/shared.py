@@ -13,10 +13,12 @@ from pathlib import Path
 
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError
+from catalog.core.photos import is_address
 from catalog.sources.source import Source, SourceItem, as_title
 from catalog.sources.tables.read import read_table
 
 TABLE = "items.csv"
+PHOTOS = "photos"  # the folder beside the table that holds its photos
 OWN = "own-"  # how the numbers begin that devices give
 
 
@@ -31,7 +33,9 @@ class Shared:
 def read_shared(folder: Path) -> Shared:
     """Read a folder that `edge export` wrote, or that was fetched.
 
-    A device that shares and was taught nothing has a table without rows.
+    A device that shares and was taught nothing has a table without rows. The table comes from a
+    stranger: photos that are not in its own folder are left out, for the build would put whatever
+    else is on this machine, or in its network, into the catalogue.
 
     Raises:
         ContentError: It has no table.
@@ -42,13 +46,40 @@ def read_shared(folder: Path) -> Shared:
         raise ContentError(f"{folder}: has no {TABLE}; name a folder of 'edge export'")
     if len(table.read_bytes().splitlines()) < 2:
         return Shared(device, Source([]))
-    return Shared(device, read_table(table, {}))
+    return Shared(device, _with_own_photos(read_table(table, {}), folder))
+
+
+def _with_own_photos(source: Source, folder: Path) -> Source:
+    """Return the source without photos from elsewhere, and without items that have no other."""
+    items, left_out = [], []
+    for item in source.items:
+        own = tuple(photo for photo in item.photos if _is_own(photo, folder))
+        left_out += [
+            f"{folder / TABLE}, {item.item.sku}: photo {photo}: is no JPEG in {PHOTOS}/ beside it"
+            for photo in item.photos
+            if photo not in own
+        ]
+        if own or not item.photos:
+            items.append(replace(item, photos=own))
+    return replace(source, items=items, left_out=(*source.left_out, *left_out))
+
+
+def _is_own(photo: str, folder: Path) -> bool:
+    if is_address(photo):
+        return False
+    try:
+        place = Path(photo).resolve()  # follows links, and takes ".." away
+        is_within = place.is_relative_to(folder.resolve() / PHOTOS)
+        return is_within and place.suffix == ".jpg" and not place.is_dir()
+    except (OSError, ValueError, RuntimeError):  # no name of a file, or links in a circle
+        return False
 
 
 def merge_shared(source: Source, shared: Sequence[Shared]) -> Source:
     """Return a source with what devices share; its own fields stay as they are."""
     merging = _Merging(source)
     for device in shared:
+        merging.leave_out(device.source.left_out)
         for item in device.source.items:
             merging.add(device.device, item)
     return merging.source()
@@ -88,6 +119,10 @@ class _Merging:
             self._notes.append(f"{device}: {sku}, {title!r}, is new")
         else:
             self._left_out.append(f"{device}, {sku}: no item has that number any more")
+
+    def leave_out(self, remarks: Sequence[str]) -> None:
+        """Note what was not used of a device's table."""
+        self._left_out += remarks
 
     def source(self) -> Source:
         """Return what was merged."""

@@ -116,3 +116,47 @@ def test_a_device_that_was_taught_nothing_shares_nothing(tmp_path: Path) -> None
 def test_a_place_without_a_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContentError, match=r"has no items\.csv"):
         read_shared(tmp_path)
+
+
+def test_a_shared_table_reaches_no_file_but_its_own_photos(tmp_path: Path) -> None:
+    """Who shares must not get the owner's files, or what answers in the owner's network."""
+    (tmp_path / "private.jpg").write_bytes(b"private")
+    pictures = tmp_path / "shop" / "photos"
+    (pictures / "folder.jpg").mkdir(parents=True)
+    (pictures / "link.jpg").symlink_to(tmp_path / "private.jpg")
+    (pictures / "cup-1").mkdir()
+    outside = [
+        "../private.jpg",
+        str(tmp_path / "private.jpg"),
+        "photos/../../private.jpg",
+        "photos\\..\\..\\private.jpg",
+        "photos/link.jpg",
+        "photos/folder.jpg",
+        "photos/notes.txt",
+        "http://127.0.0.1:9/admin.jpg",
+        "//127.0.0.1:9/photos/admin.jpg",
+        "..",
+        "photos",
+    ]
+    rows = [f"own-{number},Thing {number},{place}" for number, place in enumerate(outside)]
+    rows += ["own-cup,Cup,photos/cup-1/1.jpg", "own-cup,Cup,../private.jpg"]
+    table = tmp_path / "shop" / "items.csv"
+    table.write_text("\n".join(["sku,title,photo", *rows]))
+    merged = merge_shared(Source([]), [read_shared(tmp_path / "shop")])
+    assert photos(merged) == {"own-cup": (str(pictures / "cup-1" / "1.jpg"),)}
+    assert len(merged.left_out) == len(outside) + 1
+    assert f"{table}, own-0: photo {table.parent / '../private.jpg'}: is no JPEG" in str(
+        merged.left_out[0]
+    )
+
+
+def test_a_link_in_place_of_the_photos_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "private.jpg").write_bytes(b"private")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "photos").symlink_to(tmp_path / "pictures")
+    table = tmp_path / "shop" / "items.csv"
+    table.write_text("sku,title,photo\nown-1,Cup,photos/private.jpg\n")
+    shared = read_shared(tmp_path / "shop")
+    assert shared.source.items == []
+    assert len(shared.source.left_out) == 1
