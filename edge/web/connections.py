@@ -9,10 +9,13 @@ from typing import Any
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
+from edge.web.addresses import Address
+from edge.web.bodies import MOST_OF_ALL as MOST_BYTES
+from edge.web.bodies import MOST_OF_CLIENT as MOST_BYTES_OF_CLIENT
+from edge.web.bodies import Parser
 from edge.web.problems import MEDIA_TYPE, problem_body
 from edge.web.proxies import Network, WsgiApp, client_address, is_in
 from edge.web.security import HEADERS
@@ -21,18 +24,8 @@ from edge.web.streams import TAKEN
 MOST_OF_CLIENT = 50  # connections; a browser makes six
 IDLE_SECONDS = 30.0  # without a request
 HEAD_SECONDS = 10.0  # for a request's first line and headers
-BODY_SECONDS = 20.0  # for a request's body, and longer for a large one:
-LEAST_RATE = 4_000  # bytes a second of it that must come
-
-
-class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Restores the header that waitress drops, so that the app can refuse chunked uploads."""
-
-    def parse_header(self, header_plus: bytes) -> None:
-        """Read the first line and the headers."""
-        super().parse_header(header_plus)
-        if self.chunked:
-            self.headers["TRANSFER_ENCODING"] = "chunked"
+BODY_SECONDS = 20.0  # for a request's body, and longer while it comes:
+LEAST_RATE = 4_000  # bytes a second of it, with a pause of IDLE_SECONDS at most
 
 
 class ProblemTask(ErrorTask):  # type: ignore[misc]
@@ -70,24 +63,36 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
     task_class = Task
-    parser_class = Parser
     error_task_class = ProblemTask
     scheme = "http"
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, *given: Any, **named: Any):
         self.client = client_address(addr[0])
-        self._incoming: HTTPRequestParser | None = None  # the request that comes in
+        self._incoming: Parser | None = None  # the request that comes in
         # By the steady clock: a device's own clock may jump by years at its start.
-        self._began = self._idle_since = self._taken_at = time.monotonic()
+        self._began = self._idle_since = self._taken_at = self._body_due = time.monotonic()
         self._sent = self._sent_before = 0  # how often something could be sent
         super().__init__(server, sock, addr, *given, **named)
 
+    def parser_class(self, adjustments: Adjustments) -> Parser:
+        """What reads the next request."""
+        return Parser(adjustments, lambda: self.server.is_full(self.client))
+
     def received(self, data: bytes) -> bool:
-        """Take what the client sent, and note when its request began."""
+        """Take what the client sent, and note until when more of it must come."""
         taken: bool = super().received(data)
+        now = time.monotonic()
         if self.request is not self._incoming:
-            self._incoming, self._began = self.request, time.monotonic()
+            self._incoming, self._began = self.request, now
+            self._body_due = now + BODY_SECONDS
+        else:
+            self._body_due = min(self._body_due + len(data) / LEAST_RATE, now + IDLE_SECONDS)
         return taken
+
+    def body_bytes(self) -> int:
+        """How many bytes of bodies are kept for this connection."""
+        requests = [*self.requests, self.request]
+        return sum(request.body_bytes_received for request in requests if request is not None)
 
     def service(self) -> None:
         """Answer a request."""
@@ -112,8 +117,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return idle > IDLE_SECONDS
         if not incoming.headers_finished:
             return now - self._began > HEAD_SECONDS or idle > IDLE_SECONDS + HEAD_SECONDS
-        granted: float = BODY_SECONDS + incoming.body_bytes_received / LEAST_RATE
-        return now - self._began > granted
+        return now > self._body_due
 
     def _flush_some(self, do_close: bool = True) -> bool:  # noqa: FBT001, FBT002 - waitress'
         flushed: bool = super()._flush_some(do_close)
@@ -172,6 +176,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 connection.close()
                 return None
         return connection, address
+
+    def is_full(self, client: Address | None) -> bool:
+        """Whether the bodies of a client's requests, or of all clients', are too many bytes."""
+        channels = list(self.active_channels.values())
+        if sum(each.body_bytes() for each in channels) > MOST_BYTES:
+            return True
+        if is_in(client, self._trusted):
+            return False
+        own: int = sum(each.body_bytes() for each in channels if each.client == client)
+        return own > MOST_BYTES_OF_CLIENT
 
     def readable(self) -> bool:
         """Whether to accept; waitress calls `maintenance` here, by a clock that may be set back."""

@@ -16,13 +16,13 @@ from waitress import wasyncore
 from edge.errors import PortError
 from edge.web.addresses import in_url, lan_addresses
 from edge.web.app import THREADS
+from edge.web.bodies import LARGEST_BODY
 from edge.web.connections import Listener
 from edge.web.proxies import Network
 from edge.web.tls import Tls, TlsListener
 
 UNSENT_BYTES = 16_384  # wait here and in the kernel; more would be old when a slow client gets it
 GONE_CLIENT_MS = 15_000  # a client that acknowledges no data for so long is gone
-LARGEST_BODY = 96 << 20  # above the app's own limit, so that the app answers in its own words
 STREAMS_GRACE_SECONDS = 0.4
 THREADS_GRACE_SECONDS = 0.4
 OPTIONS: dict[str, Any] = {

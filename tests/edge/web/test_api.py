@@ -39,8 +39,9 @@ from edge.sighting import Frame, Image
 from edge.web import api, bitrate, searches, streams, uploads
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
+from edge.web.bodies import LARGEST_BODY, LARGEST_OTHER_BODY
 from edge.web.security import HEADERS, host_name, is_known_host
-from edge.web.server import LARGEST_BODY, UNSENT_BYTES, Server
+from edge.web.server import UNSENT_BYTES, Server
 from edge.web.tls import Tls
 from edge.web.uploads import MOST_BYTES
 from sync.outbox.clock import timestamp
@@ -638,6 +639,20 @@ def test_large_uploads_are_refused(web: Web) -> None:
     assert answer_early.headers["Content-Type"] == "application/problem+json"
     assert json.load(answer_early)["status"] == 413
     connection.close()
+
+
+def test_a_large_body_is_refused_where_no_photo_is_taken(web: Web) -> None:
+    """The server does so when it has read the headers, also where the client waits for a word."""
+    for path, headers in (
+        ("/api/latest", ""),
+        ("/matches", "Expect: 100-continue\r\n"),
+        ("/api/search/", ""),
+    ):
+        with socket.create_connection(("127.0.0.1", web.server.port), WAIT) as connection:
+            length = f"Content-Length: {LARGEST_OTHER_BODY + 1}\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}{headers}\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_chunked_upload_is_refused(web: Web) -> None:

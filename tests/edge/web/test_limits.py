@@ -113,6 +113,43 @@ def test_body_must_come(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
         assert trickles(steady, b"a")
 
 
+def test_a_body_that_stops_is_ended(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of it has come: else it would lie on the device for hours."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
+    head = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n"
+    with connect(web) as stalled:
+        stalled.sendall(head + bytes(400_000))
+        eventually(lambda: not trickles(stalled, b""))
+
+
+def test_bodies_that_come_in_leave_room(
+    web: Web, opened: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client's share is bounded, and what all have together; what was refused is kept no more."""
+    monkeypatch.setattr(connections, "MOST_BYTES_OF_CLIENT", 300_000)
+    monkeypatch.setattr(connections, "MOST_BYTES", 500_000)
+    head = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n"
+
+    def sends(client: str, count: int) -> socket.socket:
+        connection = opened.enter_context(connect(web, client))
+        connection.sendall(head + bytes(count))
+        return connection
+
+    def kept() -> int:
+        return sum(
+            each.body_bytes() for each in list(web.server._waitress.active_channels.values())
+        )
+
+    sends("127.0.0.1", 250_000)
+    eventually(lambda: kept() == 250_000)
+    assert b" 503 " in first_line(sends("127.0.0.1", 60_000))
+    eventually(lambda: kept() == 250_000)
+    sends(VISITOR, 200_000)
+    eventually(lambda: kept() == 450_000)
+    assert b" 503 " in first_line(sends("127.0.0.3", 60_000))
+    eventually(lambda: kept() == 450_000)
+
+
 def test_client_that_takes_nothing_is_closed(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """It acknowledges no picture of a stream that it asked for, and gives its place back."""
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.3)
