@@ -6,6 +6,7 @@ import os
 
 SYSTEMD = "SYSTEMD_EXEC_PID"  # the process that systemd started; children inherit the variable
 GREENGRASS = "SVCUID"  # set for the components of a Greengrass core
+CONTAINER = "CONTAINER_STARTS_AGAIN"  # set by the start script of the container image
 RESTART_STATUS = 75  # "try again later": systemd's Restart=on-failure starts the program again
 
 
@@ -15,4 +16,5 @@ def supervisor() -> str:
         return "systemd"
     if os.environ.get(GREENGRASS):
         return "Greengrass"
-    return "the container" if os.getpid() == 1 else ""
+    in_container = os.getpid() == 1 or os.environ.get(CONTAINER)
+    return "the container" if in_container else ""

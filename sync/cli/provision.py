@@ -29,10 +29,13 @@ def provision(config: Path | None, *, renew: bool, again: bool) -> None:
       visual-search sync provision --renew
     """
     from sync.provisioning.provisioner import Provisioner
+    from sync.provisioning.worker import report_change
 
     provisioner = Provisioner.from_settings(config)
     if provisioner is None:
         raise SettingsError("[provisioning] template: not set; see docs/aws.md")
+    former = provisioner.provisioned
     done = provisioner.run(renew=renew, again=again)
+    report_change(config, former, done)
     ends = provisioner.ends()
     click.echo(f"{done.thing}: its certificate ends on {ends:%Y-%m-%d}")

@@ -17,6 +17,7 @@ from catalog.core.errors import VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id, load
 from sync.backoff import Backoff
+from sync.identity import Provisioned
 from sync.outbox.database import FILE
 from sync.outbox.events import status
 from sync.outbox.outbox import Outbox
@@ -64,7 +65,9 @@ def provisioning_worker(
                 stopping.wait(max(try_again - time.monotonic(), 0.0) or CHECK_S)
                 continue
             with open_reporter(config, wake.set if pulls else None) as found:
-                if found is not None:
+                if found is None:  # the settings were changed meanwhile
+                    stopping.wait(CHECK_S)
+                else:
                     found[1].run(stopping, is_due)
 
     return work
@@ -85,20 +88,22 @@ def attempt(config: Path | None, provisioner: Provisioner) -> bool:
             if outbox is not None:
                 outbox.note(error=f"provisioning: {error}")
         return False
-    if former is None or former.certificate_id != done.certificate_id:
-        with _outbox(config) as outbox:
-            if outbox is not None:
-                outbox.put(
-                    status(
-                        "provisioned" if former is None else "certificate_renewed",
-                        f"this device is {done.thing} and has a certificate of its own"
-                        if former is None
-                        else "the new certificate is in use; the former one can be deactivated",
-                        certificate=done.certificate_id,
-                        former=done.former,
-                    )
-                )
+    report_change(config, former, done)
     return True
+
+
+def report_change(config: Path | None, former: Provisioned | None, done: Provisioned) -> None:
+    """Put into the outbox that this device has a certificate, where it has another than before."""
+    if former is not None and former.certificate_id == done.certificate_id:
+        return
+    what, message = (
+        ("provisioned", f"this device is {done.thing} and has a certificate of its own")
+        if former is None
+        else ("certificate_renewed", "a new certificate is in use; deactivate the former one")
+    )
+    with _outbox(config) as outbox:
+        if outbox is not None:
+            outbox.put(status(what, message, certificate=done.certificate_id, former=done.former))
 
 
 def findings(config: Path | None) -> Iterator[Finding]:

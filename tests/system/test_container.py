@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from edge.appliance.supervisor import CONTAINER, supervisor
 from tests.support.containerfile import Step, read
 from visual_search.command import command
 
@@ -120,6 +121,19 @@ def test_both_run_where_both_have_work(
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_appliance_may_restart_itself(
+    program: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows that the container starts it again when it ends."""
+    (tmp_path / "idle").write_text("1")
+    stand_in = tmp_path / "visual-search"
+    stand_in.write_text(stand_in.read_text().replace("exec sleep 600", f"env > {tmp_path}/env"))
+    assert start(program).wait(60) == 1
+    told = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    monkeypatch.setenv(CONTAINER, told[CONTAINER])
+    assert supervisor() == "the container"
 
 
 def test_it_fails_where_one_ends_so_that_its_engine_starts_it_again(
