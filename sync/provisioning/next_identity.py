@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -126,7 +127,7 @@ class NextIdentity:
             )
             durable.write(folder / CERTIFICATE, pem, durable.PRIVATE)
             _write(folder / REQUEST, requested)
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise ProvisioningError(f"AWS IoT's answer holds no certificate: {error}") from error
         except OSError as error:
             raise _unwritable(self._home, error) from error

@@ -12,6 +12,7 @@ const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr
 const link = new StaffLink({ onLeft: () => location.reload() });
 let settings = {};
 let setsPin = false;
+let reportsBefore = "";
 
 function complain(id, error) {
   byId(id).textContent = error.message;
@@ -55,8 +56,21 @@ function draw({ cameras, catalogues, settings: all }) {
   const found = catalogues.map((folder) => [folder, say("from the stick: {folder}", { folder })]);
   const places = [["", say("later")], ...found, ["address", say("from an address")]];
   options(byId("catalogue"), places, catalogues.length === 1 ? catalogues[0] : "");
-  byId("reports").value = settings["outbox.transport"] === "file" ? "file" : "none";
+  drawReports(settings["outbox.transport"], settings["outbox.endpoint"]);
   byId("setup").hidden = false;
+}
+
+// Where reports go; what the settings say already stays among the choices.
+function drawReports(transport, endpoint) {
+  const reports = byId("reports");
+  const isOwn = endpoint !== "" || !["auto", "none", "file"].includes(transport);
+  if (isOwn && transport !== "none") {
+    const own = make("option", "", endpoint || transport);
+    own.value = transport;
+    reports.prepend(own);
+  }
+  reports.value = isOwn || transport === "file" ? transport : "none";
+  reportsBefore = reports.value;
 }
 
 // A camera with its picture, which comes when the camera has one.
@@ -86,8 +100,8 @@ async function answers() {
     "edge.kiosk": byId("screen").checked,
     "page.name": byId("shop").value.trim(),
     "page.language": byId("spoken").value,
-    "outbox.transport": byId("reports").value,
   };
+  if (byId("reports").value !== reportsBefore) wanted["outbox.transport"] = byId("reports").value;
   if (place === "address") wanted["sync.source"] = byId("source").value.trim();
   return {
     settings: wanted,

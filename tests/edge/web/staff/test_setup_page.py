@@ -198,6 +198,8 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
     fresh: Fresh, address: str, browser: Browser, small_bundle: Path
 ) -> None:
     shutil.copytree(small_bundle, fresh.folder / "media" / "STICK" / "shop.bundle")
+    with fresh.file.open("a") as file:
+        file.write('[outbox]\ntransport = "mqtt"\nendpoint = "broker.example"\n')
     with visiting(browser, address) as page:
         expect(page).to_have_url(f"{address}setup")
         assert violations(page) == []
@@ -207,7 +209,9 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         expect(page.locator(".cameras img")).to_have_js_property("naturalWidth", 320)
         page.get_by_label("s name", exact=False).fill("Corner <b>shop</b>")
         page.get_by_role("checkbox", name="Others in the network").check()
-        page.get_by_label("Reports go").select_option("file")
+        reports = page.get_by_label("Reports go")
+        expect(reports.locator("option:checked")).to_have_text("broker.example")
+        reports.select_option("file")
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.get_by_role("button", name="Set up").click()
@@ -217,5 +221,6 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
     assert fresh.restarts == 1
     assert Shelf(fresh.folder / "data" / "shelf").active() is not None
     assert fresh.settings()["page"] == {"name": "Corner <b>shop</b>"}
+    assert fresh.settings()["outbox"] == {"transport": "file", "endpoint": "broker.example"}
     answer = fresh.client.get(SETUP)
     assert answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.CONFLICT)
