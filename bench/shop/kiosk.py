@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -144,7 +143,7 @@ class Kiosk:
 
     def ask(self, path: str) -> dict[str, Any]:
         """A JSON answer of the page's server; empty where it does not answer."""
-        with contextlib.suppress(httpx.HTTPError, json.JSONDecodeError):
+        with contextlib.suppress(httpx.HTTPError, ValueError):
             answer = self.client.get(path)
             if answer.is_success:
                 found: dict[str, Any] = answer.json()

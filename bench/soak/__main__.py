@@ -138,7 +138,6 @@ def run(folder: Path, bundle: Path, plan: Plan, say: Callable[[str], None]) -> d
             device.begin()
         kiosk, counter = devices["month"]
         watch = Watch(kiosk.port, owner.published)
-        opened.callback(watch.close)
         with watch.away():
             pass
         requests = Requests(folder / "requests")
@@ -146,6 +145,7 @@ def run(folder: Path, bundle: Path, plan: Plan, say: Callable[[str], None]) -> d
             kiosk, counter, requests, broker, owner.store, owner.publish, clock, things, watch, say
         )
         record = month.run(plan, start)
+        watch.close()
         wear = {name: device.end() for name, device in worn.items()}
         _drain(kiosk, reports)
         return {

@@ -16,6 +16,7 @@ from bench.shop.story import hear
 from catalog.synthetic.drawing import DrawnItem
 
 DAY_S = 86_400.0
+SETTLE_S = 60.0  # after its start a device writes what it writes once
 IDLE_MB, BUSY_MB = 20.0, 60.0  # a day, at most
 
 
@@ -63,23 +64,23 @@ class WornDevice:
         self._pause_s, self._showings = pause_s, 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
+        self._before, self._began = 0, time.monotonic()
 
     def begin(self) -> None:
-        """Begin to measure."""
-        self._before, self._began = self._written(), time.monotonic()
-        if self._pause_s:
-            self._thread.start()
+        """Begin to measure, after the device has settled; returns at once."""
+        self._thread.start()
 
     def end(self) -> Wear:
         """Stop, and return what was written."""
         self._over.set()
-        if self._pause_s:
-            self._thread.join()
+        self._thread.join()
         seconds = time.monotonic() - self._began
         return Wear(seconds, self._written() - self._before, self._showings)
 
     def _show(self) -> None:
-        while not self._over.is_set():
+        self._over.wait(SETTLE_S)
+        self._before, self._began = self._written(), time.monotonic()
+        while self._pause_s and not self._over.is_set():
             began = time.monotonic()
             thing = self._things[self._showings % len(self._things)]
             hear(self._kiosk, self._counter.put(thing))

@@ -31,7 +31,9 @@ __all__ = ["REASONS", "Counters", "Outbox", "StoredEvent", "Ticket"]
 
 POLL_S = 0.5  # between two checks for events of another process
 COUNTERS_TIMEOUT_S = 2.0  # while another thread reads the counters
-MAX_PENDING_S = 30.0  # that counts wait for a transaction
+# That counts wait for a transaction: each flushes some 16 KB to a memory card, and a device may be
+# offline for weeks.
+MAX_PENDING_S = 600.0
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +155,7 @@ class Outbox:
         latencies_s: Iterable[float] = (),
         error: str = "",
     ) -> None:
-        """Count what the reporter did; written with its next transaction, or within 30 seconds.
+        """Count what the reporter did; written with its next transaction, or within ten minutes.
 
         An error that differs from the one before is written at once.
 

@@ -21,7 +21,7 @@ from sync.settings import OutboxSettings
 
 MAX_WAITING = 2000  # events in memory while the disk cannot be written
 MAX_BATCH = 500  # events in one transaction
-HOUSEKEEPING_S = 60.0  # between two checks for events that are too old
+HOUSEKEEPING_S = 600.0  # between two checks for events that are too old; each wears the disk
 MAX_DETAILS = 20  # of a status event
 REPORT_DROPS_S = 300.0  # between two reports of dropped events, at least
 RETRY_S = (0.1, 5.0)  # first and longest pause while the disk cannot be written

@@ -88,6 +88,7 @@ class Reporter:
         self._backoff = Backoff(first_pause_s)
         self._offline_since: float | None = None
         self._error = ""
+        self._noted = ""  # the newest trouble in the journal, since the last connection
 
     def run(self, stopping: threading.Event, is_over: Callable[[], bool] = lambda: False) -> None:
         """Deliver events until `stopping` is set; return within a second of that.
@@ -163,6 +164,7 @@ class Reporter:
             opened_at = time.monotonic()
             self._count_offline(over=True)
             self._journal.note("connected", detail=transport.name)
+            self._noted = ""
             log.info("reporting through %s", transport.name)
             session = Session(
                 Connection(transport, callbacks),
@@ -186,8 +188,10 @@ class Reporter:
             log.warning("%s", sentence)
         self._error = sentence
         self._outbox.note(error=sentence)
-        self._journal.note("trouble", detail=sentence)
-        self._journal.flush()
+        if sentence != self._noted:  # each line wears the disk, and a link may be down for weeks
+            self._journal.note("trouble", detail=sentence)
+            self._journal.flush()
+        self._noted = sentence
         self._offline_since = self._offline_since or time.monotonic()
 
     def _wait(self, seconds: float, stopping: threading.Event) -> None:

@@ -6,9 +6,11 @@ import errno
 import os
 from pathlib import Path
 
+import cv2
 import pytest
 
-from edge.cameras import v4l2
+from edge.cameras import device, v4l2
+from edge.cameras.base import CameraSettings
 from edge.cameras.device import reason_of_device
 
 CAPTURE, METADATA = 0x1, 0x00800000
@@ -80,3 +82,34 @@ def test_the_layouts_are_those_of_the_kernel() -> None:
         (v4l2.REQUEST_BUFFERS, v4l2.BUFFERS),
     ):
         assert number >> 16 & 0x3FFF == layout.size
+
+
+def test_a_camera_that_comes_back_as_another_node_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    class Capture:
+        def __init__(self, path: str, _: int) -> None:
+            opened.append(path)
+
+        def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+            return True
+
+        def set(self, *_: float) -> None:
+            pass
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(device, "_check_device", lambda *_: None)
+    name = tmp_path / "usb-Eye-video-index0"
+    for node in ("video0", "video1"):
+        (tmp_path / node).touch()
+        name.unlink(missing_ok=True)
+        name.symlink_to(node)
+        camera = device.DeviceCamera(name, CameraSettings())
+        assert camera.name == str(name)
+        camera.close()
+    assert opened == [str(tmp_path / "video0"), str(tmp_path / "video1")]
