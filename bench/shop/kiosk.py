@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from bench.process import PROGRAM, free_port
 
 Part = Literal["edge", "sync"]
 PATIENCE_S = 60.0
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Usage:
 
     Attributes:
         rss: Resident memory, in bytes.
+        anonymous: Of it what is in no file: pages of files come and go as they are used.
         threads: Its threads.
         files: Its open file descriptors.
         written: Bytes that it let the kernel write to a disk.
     """
 
     rss: int
+    anonymous: int
     threads: int
     files: int
     written: int
@@ -49,10 +53,14 @@ def usage(process: int) -> Usage | None:
         lines = (place / "io").read_text().splitlines()
         written = dict(line.split(": ") for line in lines)
         files = len(list((place / "fd").iterdir()))
-        rss = int(status["VmRSS"].split()[0]) * 1024
-        return Usage(rss, int(status["Threads"]), files, int(written["write_bytes"]))
+        rss, anonymous = (int(status[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
+        return Usage(rss, anonymous, int(status["Threads"]), files, int(written["write_bytes"]))
     except (OSError, KeyError):
         return None
+
+
+def _end_with_this_program() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass
@@ -99,6 +107,7 @@ class Kiosk:
                     env={**self._environment(), **self.environments[part]},
                     stdout=log,
                     stderr=log,
+                    preexec_fn=_end_with_this_program,
                 )
 
     def command(self, *words: str) -> None:

@@ -14,6 +14,7 @@ import mmap
 import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from catalog.recognition.decision import Verdict
@@ -64,8 +65,9 @@ class RepeatingAppliance(Appliance):
     def _exchange_catalogue(self) -> None:
         super()._exchange_catalogue()
         observation, bundle = self._loop.observation, self._loop.open_bundle
-        if self._kept is not None and self._kept.bundle is not bundle:
-            self._kept = None  # else the bundle before would stay open
+        if self._kept is not None and bundle is not None and self._kept.bundle is not bundle:
+            # Else the bundle before would stay open; the new one holds the same items.
+            self._kept = replace(self._kept, bundle=bundle)
         if observation is None or bundle is None or observation.bundle is not bundle:
             return
         if observation.decision.verdict is not Verdict.NOTHING:

@@ -35,10 +35,10 @@ def rows(found: dict[str, Any]) -> list[Row]:
     idle, busy = wear["idle"], busy_day_mb(wear["idle"], wear["busy"], plan["showings"])
     table = []
     for part in ("edge", "sync"):
-        rss = most_growth(record["days"], part, "rss")
+        rss = most_growth(record["days"], part, "anonymous")
         table += [
             Row(
-                f"{part}: memory at the end of a life to that of its first day, most",
+                f"{part}: memory in no file, the last day of a life to its first, most",
                 f"{rss:.2f}",
                 f"{MOST_GROWTH}",
                 rss <= MOST_GROWTH,
@@ -88,7 +88,7 @@ def rows(found: dict[str, Any]) -> list[Row]:
 
 
 def most_growth(days: list[dict[str, Any]], part: str, what: str) -> float:
-    """The most that a figure grew in one life of the appliance: its last day to its first."""
+    """The most that a figure grew in one life of a process: its last day to its first."""
     growth = [last / first for first, last in _lives(days, part, what)]
     return max(growth, default=1.0)
 
@@ -109,7 +109,7 @@ def _lives(days: list[dict[str, Any]], part: str, what: str) -> list[tuple[int, 
     lives = defaultdict(list)
     for day in days:
         if day[part] is not None:
-            lives[day["lives"]].append(day[part][what])
+            lives[day["lives"][part]].append(day[part][what])
     return [(life[0], life[-1]) for life in lives.values()]
 
 

@@ -51,13 +51,13 @@ class Day:
     Attributes:
         edge, sync: What its processes needed; None where one did not run.
         disk: Bytes of its data folder.
-        lives: Which life of `edge` it was: it begins anew with each kill and reboot.
+        lives: How often each process was started before: with each kill and reboot.
     """
 
     edge: Usage | None
     sync: Usage | None
     disk: int
-    lives: int
+    lives: dict[Part, int]
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Month:
         self._clock, self._things, self._watch, self._say = clock, things, watch, say
         self._chance = random.Random(7)
         self._wanted = ""  # the id of the newest catalogue
-        self._lives = 0
+        self._lives: dict[Part, int] = {"edge": 0, "sync": 0}
 
     def run(self, plan: Plan, start: float) -> Record:
         """Let the days pass; `start` is midnight before the first, in Unix seconds."""
@@ -179,6 +179,7 @@ class Month:
 
     def _kill(self, part: Part) -> None:
         self.record.kills += 1
+        self._lives[part] += 1
         if part == "sync":
             self._kiosk.kill("sync")
             self._kiosk.start("sync")
@@ -192,6 +193,7 @@ class Month:
 
     def _reboot(self) -> None:
         self.record.reboots += 1
+        self._lives = {part: life + 1 for part, life in self._lives.items()}
         with self._watch.away():
             self._kiosk.stop("edge", "sync")
             self._kiosk.start("edge", "sync")
@@ -201,7 +203,6 @@ class Month:
 
     def _learn_again(self) -> None:
         """After a start: see the empty counter, and give one answer that can be repeated."""
-        self._lives += 1
         time.sleep(1.5)
         self._visit()
 
@@ -219,14 +220,15 @@ class Month:
         data = self._kiosk.data
         disk = sum(file.lstat().st_blocks * 512 for file in data.rglob("*") if _is_there(file))
         edge, sync = self._kiosk.usage("edge"), self._kiosk.usage("sync")
-        self.record.days.append(Day(edge, sync, disk, self._lives))
+        self.record.days.append(Day(edge, sync, disk, dict(self._lives)))
 
     def _words(self, day: Day) -> str:
         edge = day.edge
         if edge is None:
             return "the appliance does not run"
         return (
-            f"{edge.rss / 1e6:.0f} MB, {edge.threads} threads, {edge.files} files, "
+            f"{edge.rss / 1e6:.0f} MB, of it {edge.anonymous / 1e6:.0f} in no file, "
+            f"{edge.threads} threads, {edge.files} files, "
             f"{day.disk / 1e6:.0f} MB on the disk; longest without an answer "
             f"{self._watch.longest_s:.2f} s"
         )

@@ -25,8 +25,13 @@ DAY_S = 86_400
 
 def day(life: int = 0, rss: int = 200, files: int = 40, disk: int = 10) -> dict[str, Any]:
     """How a device was at the end of a day; disk in MB."""
-    needs = {"rss": rss, "threads": 20, "files": files, "written": 0}
-    return {"edge": needs, "sync": needs, "disk": disk * 1_000_000, "lives": life}
+    needs = {"rss": rss, "anonymous": rss, "threads": 20, "files": files, "written": 0}
+    return {
+        "edge": needs,
+        "sync": needs,
+        "disk": disk * 1_000_000,
+        "lives": {"edge": life, "sync": 0},
+    }
 
 
 def found(*days: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def missed(what: dict[str, Any]) -> list[str]:
 
 
 def test_a_device_that_stays_as_it_is_passes() -> None:
-    assert missed(found(day(), day(), day(1, rss=150), day(1, rss=151))) == []
+    assert missed(found(day(), day(), day(1, rss=201), day(1, rss=202))) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_what_grows_is_lost_or_stops_is_missed(what: dict[str, Any], said: str) 
 
 def test_a_new_life_may_need_another_amount() -> None:
     days = [day(rss=200), day(life=1, rss=260), day(life=1, rss=262)]
-    assert judge.most_growth(days, "edge", "rss") == pytest.approx(262 / 260)
+    assert judge.most_growth(days, "edge", "anonymous") == pytest.approx(262 / 260)
 
 
 def test_a_busy_day_writes_what_an_idle_one_does_and_more_for_each_showing() -> None:
