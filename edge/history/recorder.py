@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.core.errors import ShelfError
 from catalog.recognition.decision import Verdict
-from edge.history.store import History, Retention
+from edge.history.store import GATHER_S, History, Retention
 from edge.sighting import Sighting
 
 MOST_WAITING = 200  # further ones are dropped
@@ -72,9 +72,16 @@ class HistoryRecorder:
         with suppress(queue.Full):  # the disk hangs; the device goes on
             self._tasks.put_nowait(task)
 
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for the next task; where none comes, it is to write what was gathered."""
+        try:
+            return self._tasks.get(timeout=GATHER_S)
+        except queue.Empty:
+            return self.history.commit
+
     def _run(self) -> None:
         failed = ""
-        while (task := self._tasks.get()) is not None:
+        while (task := self._next()) is not None:
             try:
                 task()
                 failed = ""

@@ -1,7 +1,8 @@
 """The sightings on the disk: ``history.db`` in the state folder, an SQLite database.
 
 What was named is kept for a year. What it looked like is kept only where the settings allow it,
-for fewer days, in a bounded room. A power cut may take the last seconds.
+for fewer days, in a bounded room. What comes within a minute shares a transaction, because each
+one wears the disk: a power cut, or a kill, may take the last minute.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ MOST = 100_000  # sightings
 LONGEST_DAYS = 365.0
 DAY_S = 86_400.0
 PAGE = 500  # rows that are read at a time
+GATHER_S = 60.0  # from the first of the sightings that share a transaction to its end
 TIDIED = 20  # sightings from one removal of what is too old or too much to the next
 
 SCHEMA = """
@@ -141,13 +144,30 @@ class History:
         self._lock = threading.RLock()
         self._connection = open_database(self.path, SCHEMA, flushed=False)
         self._added = 0
+        self._begun_at = 0.0  # the open transaction, in monotonic seconds
         self.forget_old(time.time())
         self._overwrite()
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what was gathered, and close the file."""
         with self._lock:
+            with suppress(ShelfError):  # the disk fails; what it has stays
+                self.commit()
             self._connection.close()
+
+    def commit(self) -> None:
+        """Write what was gathered.
+
+        Raises:
+            ShelfError: It cannot be written, and is forgotten.
+        """
+        with self._lock:
+            try:
+                self._connection.commit()
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._connection.rollback()
+                raise ShelfError(f"{self.path.name}: cannot be written: {error}") from error
 
     def add(self, sighting: Sighting, network: str, features: NDArray[np.float32] | None) -> None:
         """Keep a sighting, and its look where the settings allow it.
@@ -263,7 +283,12 @@ class History:
 
     def _overwrite(self) -> None:
         """Overwrite what was removed, in the file and in its log."""
-        self._write("pragma wal_checkpoint(truncate)")
+        with self._lock:
+            self.commit()
+            try:
+                self._connection.execute("pragma wal_checkpoint(truncate)")
+            except sqlite3.Error as error:
+                raise ShelfError(f"{self.path.name}: cannot be written: {error}") from error
 
     def _entries(self, where: str, values: Sequence[object], limit: int) -> list[Entry]:
         rows = self._rows(
@@ -283,9 +308,14 @@ class History:
     def _write(self, sql: str, values: Sequence[object] = ()) -> None:
         with self._lock:
             try:
+                if not self._connection.in_transaction:
+                    self._connection.execute("begin")
+                    self._begun_at = time.monotonic()
                 self._connection.execute(sql, values)
             except sqlite3.Error as error:
                 raise ShelfError(f"{self.path.name}: cannot be written: {error}") from error
+            if time.monotonic() - self._begun_at >= GATHER_S:
+                self.commit()
 
 
 def _entry(row: Sequence[Any]) -> Entry:
