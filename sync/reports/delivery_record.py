@@ -20,6 +20,7 @@ class DeliveryRecord:
         self._sent = 0
         self._latencies_s: list[float] = []
         self._accepted: list[StoredEvent] = []  # and still in the outbox
+        self._accepted_at = 0.0  # the first of them, in monotonic seconds
 
     def sent(self, event: StoredEvent, topic: str) -> None:
         """An event is being handed to the transport."""
@@ -28,6 +29,7 @@ class DeliveryRecord:
 
     def accepted(self, event: StoredEvent, latency_s: float) -> None:
         """The other side has the event, `latency_s` seconds after it was sent."""
+        self._accepted_at = self._accepted_at if self._accepted else time.monotonic()
         self._accepted.append(event)
         self._latencies_s.append(latency_s)
 
@@ -69,6 +71,10 @@ class DeliveryRecord:
         """
         self._outbox.set_aside(event, reason)
         self._journal.note("aside", event, reason)
+
+    def age_s(self) -> float:
+        """Seconds since the oldest event was accepted that is still in the outbox; 0 for none."""
+        return time.monotonic() - self._accepted_at if self._accepted else 0.0
 
     def commit(self) -> list[StoredEvent]:
         """Write the counters, remove accepted events from the outbox, and return these.

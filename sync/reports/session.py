@@ -26,6 +26,7 @@ from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal, Transport
 
 LEAVE_S = 0.5  # at the end, for messages that are under way
+GATHER_S = 0.25  # from the first accepted event to the removal of all of them from the outbox
 POLL_S = 0.25  # the longest wait for a callback or a new event
 
 
@@ -229,7 +230,11 @@ class Session:
             TransportError: The connection was lost, or an answer did not come in time.
         """
         lost = self._take_callbacks(seconds)
-        self._commit()
+        # Others are accepted soon: one transaction for all of them wears the disk less.
+        others_come = bool(self._window.unanswered) or self._reader.has_batch
+        due = self._window.is_full or self._record.age_s() >= GATHER_S
+        if lost or due or not others_come:
+            self._commit()
         if lost:
             raise TransportError(lost)
         self._window.check_timeout(self._limits.answer_timeout_s)

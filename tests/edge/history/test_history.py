@@ -163,3 +163,22 @@ def test_groups_do_not_chain_from_one_thing_to_another() -> None:
     angles = np.radians([0, 20, 40, 60, 80])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     assert group_alike(vectors, 0.9) == [[0, 1], [2, 3], [4]]
+
+
+def test_what_comes_within_a_minute_shares_a_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path, Retention())
+    history.add(seen(Verdict.MATCH, CUP), NETWORK, None)
+    with sqlite3.connect(tmp_path / store.FILE) as other:
+        count = "select count(*) from sightings"
+        assert other.execute(count).fetchone() == (0,)
+        assert len(history.entries(ALL, 0, 9)) == 1  # the device itself knows it
+        monkeypatch.setattr(store, "GATHER_S", 0.0)
+        history.add(seen(Verdict.MATCH, GEAR), NETWORK, None)
+        assert other.execute(count).fetchone() == (2,)
+        monkeypatch.setattr(store, "GATHER_S", 60.0)
+        history.add(seen(Verdict.MATCH, CUP), NETWORK, None)
+        history.close()
+        assert other.execute(count).fetchone() == (3,)
+    other.close()
