@@ -18,7 +18,7 @@ import httpx
 from bench.process import PROGRAM, free_port
 
 Part = Literal["edge", "sync"]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 

@@ -6,6 +6,7 @@ stands idle and sends heartbeats; before the other a thing is put as often as in
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from catalog.synthetic.drawing import DrawnItem
 
 DAY_S = 86_400.0
 SETTLE_S = 60.0  # after its start a device writes what it writes once
+WARM_UP = 12  # showings, of which each is written by itself
 IDLE_MB, BUSY_MB = 20.0, 60.0  # a day, at most
 
 
@@ -79,14 +81,20 @@ class WornDevice:
 
     def _show(self) -> None:
         self._over.wait(SETTLE_S)
+        things = itertools.cycle(self._things)
+        if self._pause_s:
+            for thing in itertools.islice(things, WARM_UP):
+                self._visit(thing)
         self._before, self._began = self._written(), time.monotonic()
         while self._pause_s and not self._over.is_set():
             began = time.monotonic()
-            thing = self._things[self._showings % len(self._things)]
-            hear(self._kiosk, self._counter.put(thing))
-            self._counter.clear()
+            self._visit(next(things))
             self._showings += 1
             self._over.wait(max(0.0, self._pause_s - (time.monotonic() - began)))
+
+    def _visit(self, thing: DrawnItem) -> None:
+        hear(self._kiosk, self._counter.put(thing))
+        self._counter.clear()
 
     def _written(self) -> int:
         found = [self._kiosk.usage(part) for part in ("edge", "sync")]

@@ -33,7 +33,7 @@ MOST_LOOKS = 1000.0  # then all count half, so that the newest weigh most
 MOST_CATALOGUES = 8
 MOST_REMEMBERED = 200  # sightings of which staff may still say what they were
 CHECK_S = 2.0  # between two looks at the file
-SAVE_S = 60.0  # between two times that it is written, unless staff said something
+SAVE_S = 300.0  # between two times that it is written, unless staff said something
 
 Count = Annotated[float, Field(ge=0, le=10 * MOST_LOOKS)]
 

@@ -1,8 +1,8 @@
 """The sightings on the disk: ``history.db`` in the state folder, an SQLite database.
 
 What was named is kept for a year. What it looked like is kept only where the settings allow it,
-for fewer days, in a bounded room. What comes within a minute shares a transaction, because each
-one wears the disk: a power cut, or a kill, may take the last minute.
+for fewer days, in a bounded room. What comes within five minutes shares a transaction, because
+each one wears the disk: a power cut, or a kill, may take these minutes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST = 100_000  # sightings
 LONGEST_DAYS = 365.0
 DAY_S = 86_400.0
 PAGE = 500  # rows that are read at a time
-GATHER_S = 60.0  # from the first of the sightings that share a transaction to its end
+GATHER_S = 300.0  # from the first of the sightings that share a transaction to its end
 TIDIED = 20  # sightings from one removal of what is too old or too much to the next
 
 SCHEMA = """

@@ -165,7 +165,7 @@ def test_groups_do_not_chain_from_one_thing_to_another() -> None:
     assert group_alike(vectors, 0.9) == [[0, 1], [2, 3], [4]]
 
 
-def test_what_comes_within_a_minute_shares_a_transaction(
+def test_what_comes_within_minutes_shares_a_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = History(tmp_path, Retention())
