@@ -45,14 +45,16 @@ from catalog.networks.featurizer import Featurizer
 from catalog.recognition import wccn
 from catalog.recognition.augment import augment, has_surroundings
 from catalog.recognition.bursts import burst_masks
-from catalog.recognition.candidates import CandidateScorer, QueryDescriptors
+from catalog.recognition.candidates import CandidateScorer, MatchFeatures, QueryDescriptors
 from catalog.recognition.colours import DIMENSIONS as COLOURS
 from catalog.recognition.colours import FILE as COLOURS_FILE
+from catalog.recognition.confidence import Numbers
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.foreign_share import at_foreign_share
 from catalog.recognition.index import Annoy, Exact, Index
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
+from catalog.recognition.prior import prior
 
 SAMPLE = 32  # photos that tell whether a catalogue shows things alone
 
@@ -228,7 +230,7 @@ class Bundle:
         scorer = overlay.scorer(self._scorer(exact=exact), exact=exact)
         features = scorer.score(vector, query)
         calibration = self.manifest.calibration
-        confidences = calibration.model.confidences(features)
+        confidences = self._confidences(features, overlay)
         if foreign_share is not None:
             confidences = at_foreign_share(confidences, calibration.foreign_share, foreign_share)
         return [
@@ -240,6 +242,19 @@ class Bundle:
             )
             for place in np.argsort(-confidences, kind="stable")[:count].tolist()
         ]
+
+    def _confidences(self, features: MatchFeatures, overlay: Overlay) -> Numbers:
+        """Return the probability of each candidate, float64 (c,).
+
+        Where the bundle's items have one photo each, and the likeliest is an item that was taught
+        by several, the confidence is that of catalogues with several photos an item.
+        """
+        model = self.manifest.calibration.model
+        confidences = model.confidences(features)
+        likeliest = int(features.items[confidences.argmax()])
+        if overlay.is_taught(likeliest) and np.median(np.bincount(self._owners)) < 2:
+            return prior(model.unlike).confidences(features)
+        return confidences
 
     def weigh_words(
         self, found: Sequence[Match], lines: Sequence[str], foreign_share: float | None = None

@@ -18,6 +18,8 @@ from catalog.core.vectors import Vectors
 from catalog.recognition.candidates import CandidateScorer
 from catalog.recognition.descriptors import Descriptors
 
+SIDES = 2  # photos of one item that show it from more than one side
+
 
 @dataclass(frozen=True)
 class AddedPhoto:
@@ -118,6 +120,10 @@ class Overlay:
             return row
         photo = self._photos[row - self._count]
         return self._count + photo.id if photo.instead is None else photo.instead
+
+    def is_taught(self, number: int) -> bool:
+        """Whether so many photos of an item were added that they show different sides of it."""
+        return int(np.count_nonzero(self._owners == number)) >= SIDES
 
     def item(self, sku: str) -> Item | None:
         """Return the added item with this sku, or None."""

@@ -14,10 +14,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from catalog.core.box import Box, overlap, square_around
+from catalog.core.box import Box, square_around
 from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
-from edge.vision.arriving import COVER_S, Arrival, is_beside, is_same_look, may_lead
+from edge.vision.arriving import Arrival, may_lead
 from edge.vision.background import BackgroundModel, Comparison
 from edge.vision.camera_motion import CameraMotion
 from edge.vision.changing_scene import ChangingScene
@@ -34,11 +34,8 @@ from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square
 from edge.vision.resting import (
     LEAST_BESIDE,
-    Presence,
     RestingThing,
-    is_covered,
     leader,
-    presence,
     without_things,
 )
 from edge.vision.scene import (
@@ -50,13 +47,10 @@ from edge.vision.scene import (
     SceneThing,
     is_same,
 )
-from edge.vision.separation import at_working_scale, grouped, separated, united
+from edge.vision.separation import at_working_scale
+from edge.vision.thing_tracker import MOST_THINGS, ThingTracker
 
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
-SAME_BOX = 0.8  # least overlap of a resting thing's boxes
-SAME_PLACE = 0.5  # the same, for a thing that is turned in its place
-MOST_THINGS = 8  # that are answered
-MOST_REMEMBERED = 30  # more than fit on a counter, so that none is found anew all the time
 FIRST_FRAMES = 3  # steady ones from which the background is first learned
 RELEARN_S = 10.0  # after so long at rest, a wholly different scene becomes the background
 FOLLOW_S = 1.0  # how often the background follows the light while nothing changes
@@ -75,7 +69,6 @@ class FixedScene(Scene):
         self._find = find
         super().__init__()
         self._followed_at = 0.0
-        self._changes = 0
 
     def _restart(self) -> None:
         super()._restart()
@@ -92,8 +85,7 @@ class FixedScene(Scene):
     def _forget(self) -> None:
         """Forget the things, because the background is a new one."""
         self._state = self._rest_motion = None
-        self._resting: list[RestingThing] = []
-        self._arrivals: list[Arrival] = []
+        self._tracker = ThingTracker(self._numbers)
         self._places: list[tuple[Thing, SceneThing]] = []  # in the frame, of the last close look
         self._due = 0.0  # when the next close look is due, though nothing has moved
 
@@ -131,8 +123,9 @@ class FixedScene(Scene):
         state = self._carried.update(image, self.time)
         if state.change != self._carried_change:
             self._carried_change = state.change
-            self._changes, self._visits = self._changes + 1, self._visits + 1
-        return replace(state, change=self._changes, visit=self._visits)
+            self._numbers.change += 1
+            self._numbers.visit += 1
+        return replace(state, change=self._numbers.change, visit=self._numbers.visit)
 
     def _analyse_closely(
         self,
@@ -146,24 +139,24 @@ class FixedScene(Scene):
         """Compare a frame with the background, and find the things in it."""
         quiet = self._is_quiet(motion)
         compared = background.compared(now)
-        due = [arrival.thing for arrival in self._arrivals if arrival.due <= self.time]
+        tracker = self._tracker
+        due = [arrival.thing for arrival in tracker.due(self.time)]
         if quiet and self._is_strange():
             due = things(compared.mask)
         if due:
             compared = self._corrected(background, compared, due, quiet=quiet)
-        seen = self._look_for_resting(compared, steady=steady)
+        seen = tracker.look_for_resting(compared, self.time, steady=steady)
         mask = without_things(compared.mask, seen)
         patches = things(mask)
         other_scene = not seen and (is_scene_change(mask, patches) or compared.is_different_scene())
         found = [] if other_scene else _without_hands(compared, patches)
-        reaches_in = is_at_border(mask)
-        self._note_touches(patches)
-        self._arrivals = [
-            self._arrival(thing, motion, reaches_in=reaches_in) for thing in found[:MOST_THINGS]
-        ]
-        self._settle(image, now)
+        tracker.note_touches(patches)
+        tracker.come(found[:MOST_THINGS], motion, self.time, reaches_in=is_at_border(mask))
+        if tracker.due(self.time):
+            boxes = at_working_scale(self._find(image).boxes, image.shape[1])
+            tracker.settle(now, boxes, self.time)
         clear = not patches and not seen and not other_scene
-        state = self._described(image, empty=clear and not self._resting, steady=steady)
+        state = self._described(image, empty=clear and not tracker.resting, steady=steady)
         if not (quiet and self._state is not None and _is_nothing_still(state, self._state)):
             self._rest_since = self.time
         if state.thing_box is None and not other_scene and self.time >= self._nothing_from(state):
@@ -173,109 +166,21 @@ class FixedScene(Scene):
         self._relearn(now, other_scene=other_scene and steady)
         return state
 
-    def _look_for_resting(self, compared: Comparison, *, steady: bool) -> list[RestingThing]:
-        """Forget the resting things that are gone.
-
-        Returns:
-            Those that are seen as before. One that looks otherwise although nothing reaches in
-            was turned, or is in focus only now: it is analysed like a thing that comes.
-        """
-        seen: list[RestingThing] = []
-        changed: list[RestingThing] = []
-        hidden: list[RestingThing] = []
-        for resting in self._resting:
-            how = presence(resting, compared.now, compared.background, compared.mask)
-            if how is Presence.HIDDEN:
-                still = steady and resting.hidden_since is not None
-                since = resting.hidden_since if still and resting.hidden_since else self.time
-                if self.time - since < COVER_S:
-                    hidden.append(replace(resting, hidden_since=since))
-            elif how is not Presence.GONE:
-                same = seen if how is Presence.SEEN else changed
-                same.append(replace(resting, hidden_since=None))
-        if changed and is_at_border(without_things(compared.mask, seen + changed)):
-            seen, changed = seen + changed, []
-        self._resting = seen + changed + hidden
-        return seen
-
-    def _note_touches(self, patches: list[Thing]) -> None:
-        """Remember which resting things may be touched by what reaches in from the border."""
-        reaching = [patch for patch in patches if is_at_border(patch.mask)]
-        self._resting = [
-            replace(resting, touched=True)
-            if any(is_beside(patch, resting.thing) for patch in reaching)
-            else resting
-            for resting in self._resting
-        ]
-
-    def _arrival(self, thing: Thing, motion: MotionImage, *, reaches_in: bool) -> Arrival:
-        """The thing as an arrival; the one of the frame before where it has not moved."""
-        at_border = is_at_border(thing.mask)
-        covers = any(is_covered(resting, thing) for resting in self._resting)
-        for before in self._arrivals:
-            if overlap(thing.box, before.thing.box) >= SAME_BOX and is_same_look(
-                thing, motion, before
-            ):
-                return replace(
-                    before, thing=thing, at_border=at_border, covers=covers, held=reaches_in
-                )
-        self._changes += 1
-        visit = None if reaches_in else self._visit_at(thing.box)
-        if visit is None:
-            self._visits += 1
-            visit = self._visits
-        return Arrival(
-            thing, motion, self.time, self._changes, visit, at_border, covers, held=reaches_in
-        )
-
-    def _visit_at(self, box: Box) -> int | None:
-        """The visit of the thing that was in a place; None where none was, or it was touched."""
-        there = [(known.thing.box, known.visit) for known in self._arrivals]
-        there += [(known.thing.box, known.visit) for known in self._resting if not known.touched]
-        return next((visit for other, visit in there if overlap(box, other) >= SAME_PLACE), None)
-
-    def _settle(self, image: Image, now: WorkingImage) -> None:
-        """Count arrivals that have not moved for long enough as at rest."""
-        due = [arrival for arrival in self._arrivals if arrival.due <= self.time]
-        boxes = at_working_scale(self._find(image).boxes if due else (), image.shape[1])
-        for group in grouped([arrival.thing for arrival in due], boxes):
-            largest = max(group, key=lambda patch: patch.area)
-            arrival = next(arrival for arrival in due if arrival.thing is largest)
-            parts = separated(united(group), boxes)
-            arrivals = [replace(arrival, thing=part) for part in parts]
-            if len(parts) > 1:
-                arrivals = [self._numbered(part) for part in arrivals]
-            for part in arrivals:
-                self._rest(part, now)
-        self._arrivals = [arrival for arrival in self._arrivals if arrival not in due]
-
-    def _numbered(self, arrival: Arrival) -> Arrival:
-        """The arrival as one of its own."""
-        self._changes, self._visits = self._changes + 1, self._visits + 1
-        return replace(arrival, change=self._changes, visit=self._visits)
-
-    def _rest(self, arrival: Arrival, now: WorkingImage) -> None:
-        """Remember a thing that has come to rest, in the place of those that it covers."""
-        before = [known for known in self._resting if is_covered(known, arrival.thing)]
-        same = [known.since for known in before if known.visit == arrival.visit]
-        since = min(same, default=arrival.since)
-        settled = RestingThing(arrival.thing, now, since, arrival.change, arrival.visit)
-        self._resting = [known for known in self._resting if known not in before]
-        self._resting = [*self._resting, settled][-MOST_REMEMBERED:]
-
     def _described(self, image: Image, *, empty: bool, steady: bool) -> SceneState:
         """Describe what comes, or what rests; a scene without a thing still counts as moving."""
-        resting = leader(self._resting)
-        coming = [known for known in self._arrivals if resting is None or may_lead(known, resting)]
+        resting = leader(self._tracker.resting)
+        coming = [
+            known for known in self._tracker.arrivals if resting is None or may_lead(known, resting)
+        ]
         known: Arrival | RestingThing | None = max(coming, key=_size, default=resting)
         if known is None:
             box = centre_square(image)
-            change = self._changes
+            change = self._numbers.change
             return SceneState(Activity.MOVING, empty=empty, box=box, steady=steady, change=change)
-        areas = [other.thing.area for other in self._resting]
+        areas = [other.thing.area for other in self._tracker.resting]
         areas += [other.thing.area for other in coming]
         least = LEAST_BESIDE * max(areas)
-        newest_first = sorted(self._resting, key=lambda other: -other.since)
+        newest_first = sorted(self._tracker.resting, key=lambda other: -other.since)
         others = [other for other in newest_first if other is not known][: MOST_THINGS - 1]
         lying: list[Arrival | RestingThing] = [known, *others]
         self._places = [(other.thing, self._place(other, image)) for other in lying]
@@ -328,12 +233,7 @@ class FixedScene(Scene):
         """When to look closely again, though nothing has moved."""
         if other_scene:
             return self.time
-        due = [arrival.due for arrival in self._arrivals]
-        due += [
-            known.hidden_since + COVER_S
-            for known in self._resting
-            if known.hidden_since is not None
-        ]
+        due = self._tracker.next_due()
         if state.thing_box is None and state.activity is not Activity.EMPTY:
             due.append(self._nothing_from(state))
         return min(due, default=math.inf)
@@ -371,7 +271,7 @@ class FixedScene(Scene):
             quiet: Whether nothing moves.
         """
         now = compared.now
-        if quiet and is_scattered(without_things(compared.mask, self._resting), due):
+        if quiet and is_scattered(without_things(compared.mask, self._tracker.resting), due):
             shifted = background.shifted(now, compared.mask)
             if shifted is not None:
                 self._background = background = shifted

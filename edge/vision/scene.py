@@ -95,6 +95,14 @@ class SceneState:
     others: tuple[SceneThing, ...] = ()
 
 
+@dataclass
+class Numbers:
+    """The numbers last given to a look and to a visit, as in `SceneState`."""
+
+    change: int = 0
+    visit: int = 0
+
+
 class Scene(ABC):
     """Follows the frames of one camera, one after the other.
 
@@ -114,7 +122,7 @@ class Scene(ABC):
         self.time = 0.0
         self._frame_at: float | None = None  # when the last frame was taken, by the caller's clock
         self._size: tuple[int, ...] = ()
-        self._visits = 0
+        self._numbers = Numbers()
         self._rest_since = 0.0
         self._restart()
 
@@ -163,7 +171,8 @@ class Scene(ABC):
         gap = USUAL_GAP_S if at is None or self._frame_at is None else at - self._frame_at
         self._frame_at = at
         if not 0 <= gap <= LONGEST_GAP_S:
-            gap, self._visits = USUAL_GAP_S, self._visits + 1
+            gap = USUAL_GAP_S
+            self._numbers.visit += 1
         self.time += gap
 
 

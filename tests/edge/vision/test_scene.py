@@ -64,9 +64,9 @@ def test_a_stalled_stream_or_a_set_clock_is_one_usual_look(second: float, visits
     for number in range(6):
         scene.update(counter(seed=number), number * 0.1)
     before, at = scene.time, 5 * 0.1
-    first = scene._visits
+    first = scene._numbers.visit
     scene.update(counter(seed=6), at + second)
-    assert scene._visits == first + visits
+    assert scene._numbers.visit == first + visits
     assert scene.time - before == pytest.approx(USUAL_GAP_S if visits else second)
 
 
