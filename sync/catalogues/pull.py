@@ -140,7 +140,7 @@ class Puller:
         files = {
             entry.sha256: WantedFile(entry.sha256, entry.bytes) for entry in manifest.files.values()
         }
-        sweep(incoming, set(files) | (changes.pieces() if changes else set()))
+        sweep(incoming, set(files) | set(changes.pieces() if changes else ()))
         fetcher = FileFetcher(self.store, incoming, self.minimum_speed)
         linked = self._link(files, fetcher)
         with self.shelf.changing():

@@ -70,11 +70,11 @@ class Changes(_Strict):
     patches: dict[str, tuple[Patch, ...]]
     local_index: bool
 
-    def pieces(self) -> set[str]:
-        """Return the digests of all pieces."""
+    def pieces(self) -> dict[str, int]:
+        """Return the bytes of all pieces, by digest."""
         patches = [patch for patches in self.patches.values() for patch in patches]
         table = [self.table] if self.table is not None else []
-        return {piece.sha256 for piece in (*table, *self.packs, *patches)}
+        return {piece.sha256: piece.bytes for piece in (*table, *self.packs, *patches)}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.proofs.crash.world import Owner
 
 @pytest.fixture(scope="module")
 def owner(tmp_path_factory: pytest.TempPathFactory) -> Owner:
-    """Two bundles and the keys to publish them with."""
+    """Three bundles and the keys to publish them with."""
     return Owner(tmp_path_factory.mktemp("owner")).create()
 
 
@@ -29,6 +29,16 @@ def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(
     assert [tally.failures for tally in tallies.values()] == [[], [], []], said
     assert all(tally.tried == 4 and sum(tally.outcomes.values()) == 4 for tally in tallies.values())
     assert tallies["pull"].outcomes["old active"] > 0
+
+
+def test_killed_while_it_makes_a_catalogue_a_device_has_the_old_or_the_new_one(
+    owner: Owner, tmp_path: Path
+) -> None:
+    """Of the bytes of the small pieces, too, no more than 1.1 times are fetched."""
+    said: list[str] = []
+    tally = try_all(owner, tmp_path, ("changes",), 2, said.append)["changes"]
+    assert not tally.failures, said
+    assert sum(tally.outcomes.values()) == 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")

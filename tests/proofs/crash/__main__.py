@@ -22,7 +22,7 @@ from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 DISK = 256  # megabytes
 SAMPLED = 30  # points for publish and build
 POWER = 60
-TRIALS = ("pull", "publish", "build", "power")
+TRIALS = ("pull", "changes", "publish", "build", "power", "changes-power")
 
 
 @contextmanager
@@ -62,11 +62,13 @@ def try_all(
         place = folder / name
         return World(owner, place, place / "device", source, environment).create()
 
-    if "pull" in names:
-        with store(folder) as (environment, fetched):
-            pulling = world("pull", f"s3://{BUCKET}/pull", environment)
-            pulling.publish("new")
-            results["pull"] = trials.pull(pulling, fetched, most, progress)
+    pulls: dict[str, trials.Name] = {"pull": "new", "changes": "edited"}
+    for name, new in pulls.items():
+        if name in names:
+            with store(folder / name) as (environment, fetched):
+                pulling = world(name, f"s3://{BUCKET}/{name}", environment)
+                pulling.publish(new)
+                results[name] = trials.pull(pulling, fetched, most, progress, new)
     if "publish" in names:
         kept = folder / "publish" / "store"
         kept.mkdir(parents=True)
@@ -74,12 +76,14 @@ def try_all(
         results["publish"] = trials.publish(publishing, kept, most or SAMPLED, progress)
     if "build" in names:
         results["build"] = trials.build(owner, most or SAMPLED, progress)
-    if "power" in names:
-        (folder / "power" / "store").mkdir(parents=True)
-        with Disk(folder / "power" / "image", folder / "power" / "device", DISK) as disk:
-            falling = world("power", f"file://{folder / 'power' / 'store'}", {})
-            falling.publish("new")
-            results["power"] = trials.power(falling, disk, most or POWER, progress)
+    cuts: dict[str, trials.Name] = {"power": "new", "changes-power": "edited"}
+    for name, new in cuts.items():
+        if name in names:
+            (folder / name / "store").mkdir(parents=True)
+            with Disk(folder / name / "image", folder / name / "device", DISK) as disk:
+                falling = world(name, f"file://{folder / name / 'store'}", {})
+                falling.publish(new)
+                results[name] = trials.power(falling, disk, most or POWER, progress, new)
     return results
 
 
@@ -97,7 +101,7 @@ def main(names: tuple[str, ...], points: int | None) -> None:
     names = names or TRIALS
     if shutil.which("strace") is None:
         sys.exit("error: strace is needed; run: apt-get install -y strace")
-    if "power" in names and os.geteuid() != 0:
+    if {"power", "changes-power"} & set(names) and os.geteuid() != 0:
         sys.exit("error: cutting the power mounts a disk and must run as root; try: sudo make ...")
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "owner"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from catalog.bundles.manifest import verify
 from catalog.core import durable
@@ -20,6 +21,7 @@ from tests.proofs.crash.world import COMMAND, SECONDS, Owner, ProofError, World,
 MOST_FETCHED = 1.1  # of one whole download, in sum over a kill and what follows it
 PULL = [*COMMAND, "sync", "once"]
 
+Name = Literal["new", "edited"]
 Fetched = Callable[[str], int]  # bytes that the store sent so far, from paths with this in them
 ShowProgress = Callable[[str], None]
 
@@ -44,17 +46,29 @@ def sample(found: Sequence[Point], most: int | None) -> list[Point]:
     return [found[round(turn * (len(found) - 1) / (most - 1))] for turn in range(most)]
 
 
-def pull(world: World, fetched: Fetched, most: int | None, progress: ShowProgress) -> TrialCounts:
-    """Kill a pull that installs the new bundle.
+def pull(
+    world: World,
+    fetched: Fetched,
+    most: int | None,
+    progress: ShowProgress,
+    new: Name = "new",
+) -> TrialCounts:
+    """Kill a pull that installs the new bundle, or the edited one.
 
     Of the killed pull counts what the device took off the link, whole files and parts; what
     lay in the kernel's buffers between store and device is nobody's. Of the next, all counts.
     """
     world.reset()
+    already = {entry.sha256: fetched(entry.sha256) for entry in world.files("old")}
     before = fetched("")
     world.run("sync", "once")
     whole = fetched("") - before
-    world.hold("new")
+    world.hold(new)
+    needed = {
+        digest: size
+        for digest, size in world.contents(new).items()
+        if fetched(digest) > already.get(digest, 0)
+    }
     world.reset()
     found = points.record(PULL, world.device, world.environment)
 
@@ -64,12 +78,12 @@ def pull(world: World, fetched: Fetched, most: int | None, progress: ShowProgres
         searching = world.searching()
         try:
             killed = points.kill_at(point, PULL, world.environment)
-            outcome = world.hold("old", "new")
-            in_sum = fetched("") - fetched("/files/") - before + world.taken("new")
+            outcome = world.hold("old", new)
+            in_sum = fetched("") - fetched("/files/") - before + world.taken(new, needed)
             before = fetched("")
             world.run("sync", "once")
             in_sum += fetched("") - before
-            world.hold("new")
+            world.hold(new)
             searching.close()
         except BaseException:
             searching.kill()
@@ -81,8 +95,10 @@ def pull(world: World, fetched: Fetched, most: int | None, progress: ShowProgres
     return _each(sample(found, most), trial, progress)
 
 
-def power(world: World, disk: Disk, most: int | None, progress: ShowProgress) -> TrialCounts:
-    """Cut the power during a pull that installs the new bundle."""
+def power(
+    world: World, disk: Disk, most: int | None, progress: ShowProgress, new: Name = "new"
+) -> TrialCounts:
+    """Cut the power during a pull that installs the new bundle, or the edited one."""
     world.reset()
     found = points.record(PULL, world.device, world.environment)
 
@@ -96,9 +112,9 @@ def power(world: World, disk: Disk, most: int | None, progress: ShowProgress) ->
         finally:
             points.end(strace)
         disk.power_on()
-        outcome = world.hold("old", "new")
+        outcome = world.hold("old", new)
         world.run("sync", "once")
-        world.hold("new")
+        world.hold(new)
         world.searching().close()
         return f"{outcome} active" if reached else "ended before"
 

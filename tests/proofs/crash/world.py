@@ -11,19 +11,22 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from catalog.bundles.manifest import read_manifest, verify
+from catalog.bundles.manifest import FileEntry, read_manifest, verify
 from catalog.bundles.shelf import Shelf
+from sync.trust.changes import parse_changes
 from tests.proofs.crash.searcher import expect
 
 COMMAND = [sys.executable, "-m", "visual_search"]
 ROOT = Path(__file__).resolve().parents[3]
 PAUSE_S = "0.002"  # of the searching process, so that it leaves time for what it watches
 ITEMS = 120
+EDITED = 12  # pictures that the edited bundle has otherwise than the old one
 CHANNEL = "stable"
 SECONDS = 180
 
@@ -33,7 +36,11 @@ class ProofError(AssertionError):
 
 
 class Owner:
-    """An owner's keys and two bundles, of the same items with other titles and pictures."""
+    """An owner's keys and bundles of the same items, with other titles.
+
+    The new bundle has other pictures than the old one. The edited one has all but a few of the old
+    one's, so that a device makes most of it by itself.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +53,7 @@ class Owner:
         }
         self.keys = ["--keys", str(folder / "keys"), "--passphrase-file", str(folder / "secret")]
         self.expected = folder / "expected.json"
-        self.bundles = {name: folder / f"{name}.bundle" for name in ("old", "new")}
+        self.bundles = {name: folder / f"{name}.bundle" for name in ("old", "new", "edited")}
 
     def create(self) -> Owner:
         """Make the keys, draw, and build."""
@@ -56,6 +63,10 @@ class Owner:
         run(self.environment, "sync", "keys", "init", str(self.folder / "keys"), *self.keys[2:])
         for seed, (name, bundle) in enumerate(self.bundles.items()):
             draw(self.photos(name), seed, name)
+            if name == "edited":
+                for number in range(EDITED, ITEMS):
+                    picture = f"{number}.jpg"
+                    shutil.copyfile(self.photos("old") / picture, self.photos(name) / picture)
             table = str(self.photos(name) / "items.csv")
             run(self.environment, "catalog", "build", table, "--out", str(bundle))
         expect(self.expected, self.bundles.values())
@@ -149,21 +160,29 @@ class World:
             raise ProofError(f"{active.name} holds another bundle")
         return identities[active.name]
 
-    def taken(self, name: str) -> int:
-        """Bytes of one of the bundles that the device has fetched: not those it had before."""
-        manifest, identity = read_manifest(self.owner.bundles[name])
-        here = read_manifest(self.template / "shelf" / "active")[0].files.values()
-        known = {entry.sha256 for entry in here}
-        wanted = {entry.sha256: entry.bytes for entry in manifest.files.values()}
-        if (self.shelf.versions / identity).exists():
-            return sum(size for digest, size in wanted.items() if digest not in known)
+    def files(self, name: str) -> Collection[FileEntry]:
+        """What the manifest of one of the bundles names."""
+        return read_manifest(self.owner.bundles[name])[0].files.values()
+
+    def contents(self, name: str) -> dict[str, int]:
+        """Bytes, by digest, of what may be fetched of one of the bundles, the newest release."""
+        files = {entry.sha256: entry.bytes for entry in self.files(name)}
+        changes = (self.device / "trust" / "changes" / CHANNEL).read_bytes()
+        return files | parse_changes(changes, self.identity(name)).pieces()
+
+    def taken(self, name: str, fetched: dict[str, int]) -> int:
+        """Bytes that the device took of one of the bundles.
+
+        Args:
+            name: The bundle's name.
+            fetched: The bytes, by digest, of what is fetched of it.
+        """
+        if (self.shelf.versions / self.identity(name)).exists():
+            return sum(fetched.values())
         return sum(
             file.stat().st_size
             for file in self.shelf.incoming.glob("*")
-            if file.is_file()
-            and file.suffix in ("", ".part")
-            and file.stem in wanted
-            and file.stem not in known
+            if file.is_file() and file.suffix in ("", ".part") and file.stem in fetched
         )
 
     def searching(self) -> Searching:
