@@ -9,6 +9,8 @@ from pydantic import Field
 
 from catalog.core.settings import Section, UserPath
 
+WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"  # local time
+
 
 class SyncSettings(Section):
     """``[sync]``: where catalogues come from."""
@@ -20,9 +22,10 @@ class SyncSettings(Section):
     region: str = ""
     interval_s: int = Field(3600, ge=10)
     reserve_mb: int = Field(64, ge=0)  # stays free on the disk
-    window: str = Field(  # local time in which the program itself is replaced
-        default="01:00-05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
-    )
+    window: str = Field(
+        default="01:00-05:00", pattern=WINDOW
+    )  # the program itself is replaced in it
+    catalogue_window: str = Field(default="00:00-00:00", pattern=WINDOW)  # and the catalogue
     share: bool = False  # put what was taught on this device into the source, for the owner
     credentials_endpoint: str = ""  # of AWS IoT, a host name; needs role_alias
     role_alias: str = ""

@@ -12,7 +12,7 @@ from catalog.core import durable
 from catalog.core.errors import ShelfError
 
 Phase = Literal["waiting", "opening", "open", "unable", "failed", "stopped"]
-GOOD = ("never", "up-to-date", "installed", "pinned", "declined")  # outcomes that are no failure
+GOOD = ("never", "up-to-date", "installed", "pinned", "declined", "waiting")  # are no failure
 UNPINNED = "unpinned; the next check follows the channel"  # a message
 State = TypeVar("State", bound="_State")
 
@@ -86,10 +86,11 @@ class SyncState(_State):
 
     Attributes:
         outcome: How the last check ended: "never" (there was none yet), "up-to-date",
-            "installed", "pinned", "declined" (the newest release is skipped, because the operator
-            rolled back from it), "rejected" (it did not pass validation), "gone-back" (edge could
-            not use it, so it was rolled back automatically), "disk-full", "not-set-up", "failed",
-            or the `outcome` of a `TrustError` or `StoreError`.
+            "installed", "pinned", "waiting" (the newest release is taken in the window),
+            "declined" (it is skipped, because the operator rolled back from it), "rejected" (it
+            did not pass validation), "gone-back" (edge could not use it, so it was rolled back
+            automatically), "disk-full", "not-set-up", "failed", or the `outcome` of a
+            `TrustError` or `StoreError`.
         message: Why, in a sentence.
         source, channel: Where it looks for releases.
         active, previous, newest: Versions on the shelf, and the newest of the channel.

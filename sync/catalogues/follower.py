@@ -14,7 +14,7 @@ from catalog.bundles.shelf import Shelf, unwritable
 from catalog.core import durable
 from catalog.core.errors import ShelfBusyError, ShelfError, VisualSearchError
 from catalog.core.locks import locked
-from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.settings import CatalogSettings, DeviceSettings, device_id, load
 from catalog.core.state import (
     UNPINNED,
     Fetching,
@@ -35,6 +35,7 @@ from sync.stores.base import Store
 from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import Release
 from sync.trust.trust import Trust
+from sync.window import is_open, seconds_until
 
 if TYPE_CHECKING:
     from sync.catalogues.progress import DownloadProgress
@@ -100,12 +101,15 @@ class ChannelFollower:
         self,
         progress: DownloadProgress = lambda here, total: None,
         next_check: Callable[[SyncState], datetime | None] = lambda state: state.next_check_at,
+        *,
+        any_time: bool = False,
     ) -> SyncState:
         """Check for a newer release, install it, and write the result into the state file.
 
         Args:
             progress: Called as bytes arrive; what it raises passes through.
             next_check: When the next check is due, given the state after this one.
+            any_time: Whether a release is installed outside ``[sync] catalogue_window``, too.
 
         Raises:
             ShelfError: Another process is checking, or the state file cannot be written.
@@ -114,7 +118,7 @@ class ChannelFollower:
             self._bytes_fetched, self._progress_due = 0, 0.0
             former = read_sync_state(self._device.state)
             try:
-                result = self._check(progress)
+                result = self._check(progress, any_time=any_time)
             except Exception as error:
                 state = self._save_state(
                     outcome="failed", message=f"{type(error).__name__}: {error}", fetching=None
@@ -189,12 +193,21 @@ class ChannelFollower:
         if (state.outcome, state.newest) != (former.outcome, former.newest):
             self._publish(state)
 
-    def _check(self, progress: DownloadProgress) -> CheckResult:
+    def seconds_until_window(self) -> float:
+        """Seconds until the window for catalogues opens next."""
+        return seconds_until(self.settings.catalogue_window, self._clock().astimezone())
+
+    def _check(self, progress: DownloadProgress, *, any_time: bool) -> CheckResult:
         try:
             store = self.store()
             trust = self.trust(store)
             trust.refresh()
-            release = trust.newest(self.settings.channel)
+            active = self.shelf.active()
+            release = trust.newest(
+                self.settings.channel,
+                device_id(self._device.folder),
+                active.name if active is not None else "",
+            )
         except VisualSearchError as error:
             return result_of(error)
 
@@ -206,7 +219,9 @@ class ChannelFollower:
         reserve = self.settings.reserve_mb * 1_000_000
         puller = Puller(store, self.shelf, self._engine, reserve, count)
         try:
-            result = self._installer.install(release, puller)
+            window = self.settings.catalogue_window
+            opened = any_time or is_open(window, self._clock().astimezone())
+            result = self._installer.install(release, puller, wait_for="" if opened else window)
         except VisualSearchError as error:
             result = result_of(error)
         return replace(

@@ -29,8 +29,14 @@ class ReleaseInstaller:
         self._engine = engine
         self._active_is_sound = False  # whether the active version's files have been verified
 
-    def install(self, release: Release, puller: Puller) -> CheckResult:
+    def install(self, release: Release, puller: Puller, *, wait_for: str = "") -> CheckResult:
         """Pull a release and make it active, unless there is a reason to skip it.
+
+        Args:
+            release: The release.
+            puller: Pulls it.
+            wait_for: The window that a release has to wait for now, if it must be fetched and
+                there is another catalogue meanwhile; empty for none.
 
         Raises:
             StoreError, TrustError: It could not be fetched, or is not what was signed.
@@ -38,6 +44,9 @@ class ReleaseInstaller:
             SurroundingsError: This device cannot validate bundles now.
         """
         result = self._skipped(release)
+        if result is None and wait_for and self._can_wait(release):
+            name = f"release {release.number}, {release.bundle},"
+            return CheckResult("waiting", f"{name} waits for the window {wait_for}")
         if result is None:
             try:
                 puller.pull(release, read_edge_state(self._state))
@@ -97,6 +106,11 @@ class ReleaseInstaller:
             self._save_number(state, release)
             return CheckResult("up-to-date", f"{name} is active")
         return None
+
+    def _can_wait(self, release: Release) -> bool:
+        return self._shelf.active() is not None and not is_sound(
+            self._shelf.versions / release.bundle
+        )
 
     def _was_rolled_back(self, state: DeploymentState, release: Release) -> bool:
         """Whether a person has rolled this release back; later releases of it are installed."""

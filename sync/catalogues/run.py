@@ -97,13 +97,15 @@ def pull_worker(follower: ChannelFollower, rand: Callable[[], float] = random.ra
             show(here, total)
 
         def next_check(state: SyncState) -> datetime:
-            return datetime.now(UTC) + timedelta(seconds=pause(failed=state.failed))
+            return datetime.now(UTC) + timedelta(seconds=pause(state))
 
-        def pause(*, failed: bool) -> float:
+        def pause(state: SyncState | None) -> float:
             nonlocal wait
-            if not failed:
+            if state is not None and not state.failed:
                 backoff.succeeded()
                 wait = follower.settings.interval_s * (0.9 + 0.2 * rand())
+                if state.outcome == "waiting":
+                    wait = min(wait, follower.seconds_until_window())
             else:
                 wait = backoff.pause_s()
             return wait
@@ -119,7 +121,7 @@ def pull_worker(follower: ChannelFollower, rand: Callable[[], float] = random.ra
             except PullInterrupted:
                 return
             except ShelfError as error:  # another process is checking, or the disk is full
-                log.error("%s; next check in %.0f s", error, pause(failed=True))
+                log.error("%s; next check in %.0f s", error, pause(None))
             if not stopping.is_set():
                 wake.wait(wait)
 

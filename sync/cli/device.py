@@ -128,7 +128,7 @@ def once(config: Path | None, source: str | None, *, as_json: bool) -> None:
         follower = _follower(config, source, publish)
         _check_probation(follower, wait=False)
         with show_progress(Console(stderr=True)) as show:
-            state = follower.check(show)
+            state = follower.check(show, any_time=True)
         if state.outcome == "installed" and _check_probation(follower, wait=True) == "bad":
             state = follower.state()
     if source is None:

@@ -27,6 +27,8 @@ from sync.stores.choice import open_store
 from sync.trust.keys import FOLDERS, KeyFolder, PassphrasePrompt, read_passphrase
 from sync.trust.publish import DAYS, Published, ReleasePublisher, StartUpload
 from sync.trust.renewal import command, warning
+from sync.trust.staged_releases import StagedReleases
+from sync.trust.staging import ALL
 
 passphrase_file = click.option(
     "--passphrase-file",
@@ -43,6 +45,13 @@ class SigningOptions:
     passphrase_file: Path | None
     endpoint_url: str
     expires_days: int
+
+    def staged(self, source: str) -> StagedReleases:
+        """Open the store and the keys, to change a staged release."""
+        store = open_store(source, endpoint_url=self.endpoint_url)
+        return StagedReleases(
+            store, KeyFolder(self.folder, passphrase_prompt(self.passphrase_file))
+        )
 
     def publisher(self, source: str) -> ReleasePublisher:
         """Open the store and the keys."""
@@ -92,6 +101,23 @@ def signing_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         with_options = option(with_options)
     return with_options
+
+
+def share_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option ``--share``, with a help text; its value counts of `ALL` devices."""
+
+    def convert(context: click.Context, param: click.Parameter, value: str | None) -> int | None:
+        if value is None:
+            return None
+        try:
+            share = round(float(value.strip().removesuffix("%")) / 100 * ALL)
+        except (ValueError, OverflowError):
+            share = 0
+        if not 0 < share <= ALL:
+            raise click.BadParameter(f"{value!r} is no share of the devices, such as 5%")
+        return share
+
+    return click.option("--share", metavar="PERCENT", callback=convert, help=text)
 
 
 @click.group()
@@ -166,6 +192,7 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
     is_flag=True,
     help="Let all devices fetch the index; else those with enough memory build it.",
 )
+@share_option("Offer it to so many devices at first; see `sync stage`.")
 @as_json
 @click.pass_obj
 def publish(
@@ -176,9 +203,8 @@ def publish(
     source: str,
     channel: str,
     signing: SigningOptions,
-    again: bool,
-    ship_index: bool,
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Check and sign BUNDLE and put it into SOURCE, for the devices that follow the channel.
 
@@ -192,20 +218,14 @@ def publish(
       visual-search sync publish shop.bundle s3://bucket/catalogues --keys keys/
       visual-search sync publish shop.bundle s3://bucket/catalogues --keys keys/ \\
           --channel store-42 --endpoint-url https://minio.example
+      visual-search sync publish shop.bundle s3://bucket/catalogues --keys keys/ --share 5%
       visual-search sync publish shop.bundle file:///media/usb --keys keys/
     """
     engine = load("catalog", CatalogSettings, config).engine
     publisher = signing.publisher(source)
     with _progress() as start_upload:
-        done = publisher.publish(
-            bundle,
-            channel,
-            signing.expires_days,
-            engine,
-            start_upload,
-            again=again,
-            ship_index=ship_index,
-        )
+        how["share"] = how["share"] or ALL
+        done = publisher.publish(bundle, channel, signing.expires_days, engine, start_upload, **how)
     _show_published(done, source, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from catalog.core.errors import ShelfBusyError
 from sync.backoff import Backoff
 from sync.software.updater import SoftwareUpdater, is_under
-from sync.software.window import is_open, seconds_until
+from sync.window import is_open, seconds_until
 
 MIN_RETRY_S, MAX_RETRY_S = 60.0, 3600.0
 WATCH_S = 2.0  # between two looks at the appliance during a trial

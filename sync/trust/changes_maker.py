@@ -32,7 +32,7 @@ from catalog.bundles.records import (
 )
 from catalog.core.errors import BundleError
 from sync.errors import ForgedError, StoreError
-from sync.stores.base import FILES, TARGETS, Store
+from sync.stores.base import FILES, Store
 from sync.trust.changes import (
     LARGEST_CHANGES,
     LARGEST_PATCHED,
@@ -47,6 +47,7 @@ from sync.trust.changes import (
     parse_changes,
     unpack_tables,
 )
+from sync.trust.owner_metadata import OwnerMetadata
 
 WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
 LARGEST_TABLE = 1 << 30  # bytes
@@ -85,19 +86,23 @@ class FormerRelease:
 
 
 def read_former(
-    store: Store, manifest: TargetFile | None, changes: TargetFile | None
+    store: Store,
+    metadata: OwnerMetadata,
+    manifest: TargetFile | None,
+    changes: TargetFile | None,
 ) -> FormerRelease | None:
     """Read the newest release of a channel from its store; None where there is none to build on.
 
     Args:
         store: The repository.
+        metadata: Its metadata.
         manifest: The release's target.
         changes: The target of its changes.
     """
     if manifest is None:
         return None
     try:
-        content = _read_target(store, manifest, LARGEST_MANIFEST)
+        content = metadata.read_target(manifest, LARGEST_MANIFEST)
         former = parse_manifest(content, manifest.path)
     except (StoreError, BundleError, RepositoryError):
         return None
@@ -106,7 +111,7 @@ def read_former(
             "bundle"
         ):
             return FormerRelease(former, None, {})
-        data = _read_target(store, changes, LARGEST_CHANGES)
+        data = metadata.read_target(changes, LARGEST_CHANGES)
         found = parse_changes(data, str((changes.custom or {}).get("bundle")))
         table = read_piece(store, found.table, LARGEST_TABLE) if found.table else b""
         tables = unpack_tables(table, found.kinds, former.photos) if found.kinds else {}
@@ -311,13 +316,3 @@ def _patches(
             digest = hashlib.sha256(old).hexdigest() if old else ""
             found.append(Patch(old=digest, bytes=piece.bytes, sha256=piece.sha256))
     return tuple(found)
-
-
-def _read_target(store: Store, target: TargetFile, limit: int) -> bytes:
-    """Read a small target that the owner signed earlier."""
-    folder, slash, name = target.path.rpartition("/")
-    data = store.read(
-        f"{TARGETS}/{folder}{slash}{target.hashes['sha256']}.{name}", min(target.length, limit)
-    )
-    target.verify_length_and_hashes(data)
-    return data

@@ -10,7 +10,7 @@ gets an error and nothing is broken.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, T
 
 from catalog.core.errors import SurroundingsError
 from sync.errors import ForgedError, KeysError, StoreConflictError, TrustError
-from sync.stores.base import METADATA, Store
+from sync.stores.base import METADATA, TARGETS, Store
 from sync.trust.keys import KeyFolder, expiry
 from sync.trust.release import ISSUED, TIME_FORMAT, issued_at
 from sync.trust.renewal import SignatureExpiry, first_expiry
@@ -64,6 +64,33 @@ class OwnerMetadata:
         self._store = store
         self._keys = keys
         self._clock = clock
+
+    def read_target(self, target: TargetFile, limit: int) -> bytes:
+        """Read a small target of the state from the store.
+
+        Raises:
+            StoreError: It could not be read.
+            tuf.api.exceptions.RepositoryError: It is not what was signed.
+        """
+        data = self._store.read(_name_of(target), min(target.length, limit))
+        target.verify_length_and_hashes(data)
+        return data
+
+    def add_target(
+        self, state: SignedState, path: str, data: bytes, fields: Mapping[str, object]
+    ) -> None:
+        """Write a target into the store, and name it in the state that is to be signed.
+
+        Args:
+            state: The state.
+            path: The target's path.
+            data: Its bytes.
+            fields: Signed with it.
+        """
+        target = TargetFile.from_data(path, data, ["sha256"])
+        target.unrecognized_fields["custom"] = dict(fields)
+        self._store.write(_name_of(target), data)
+        state.targets.targets[path] = target
 
     def read(self) -> SignedState:
         """Read and verify the metadata: an owner must not sign what others put into the store.
@@ -216,3 +243,9 @@ def _first_state() -> SignedState:
     for signed in (state.timestamp, state.snapshot, state.targets):
         signed.version = 0
     return state
+
+
+def _name_of(target: TargetFile) -> str:
+    """The name of a target's object, with its digest in it, as devices look for it."""
+    folder, slash, name = target.path.rpartition("/")
+    return f"{TARGETS}/{folder}{slash}{target.hashes['sha256']}.{name}"

@@ -27,14 +27,22 @@ from catalog.bundles.manifest import (
     parse_manifest,
 )
 from catalog.core.errors import BundleError
-from sync.errors import NotInStoreError
-from sync.stores.base import FILES, TARGETS, Store, UploadProgress
+from sync.errors import NotInStoreError, NotPublishedError
+from sync.stores.base import FILES, Store, UploadProgress
 from sync.trust import software
 from sync.trust.changes_maker import make_changes, read_former
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata, SignedState
-from sync.trust.release import changes_path, manifest_path, software_path
+from sync.trust.release import (
+    changes_path,
+    manifest_path,
+    software_path,
+    staged_changes_path,
+    staged_path,
+)
 from sync.trust.renewal import SignatureExpiry
+from sync.trust.staged_releases import next_number
+from sync.trust.staging import ALL
 from sync.trust.trust import now
 
 DAYS = 400  # that signatures are valid, unless asked otherwise
@@ -80,15 +88,17 @@ class _Content:
         files: Where each file is on this machine, and what it holds.
         beside: Further targets by path; those without bytes are taken out.
         pieces: New pieces that these name; see `sync.trust.changes`.
+        release: Its number; 0 for the next one at its path.
     """
 
     channel: str
     path: str
     data: bytes
-    fields: dict[str, str]
+    fields: dict[str, object]
     files: dict[Path, FileEntry]
     beside: dict[str, bytes] = field(default_factory=dict)
     pieces: dict[Path, FileEntry] = field(default_factory=dict)
+    release: int = 0
 
 
 class ReleasePublisher:
@@ -115,6 +125,7 @@ class ReleasePublisher:
         *,
         again: bool = False,
         ship_index: bool = False,
+        share: int = ALL,
     ) -> Published:
         """Validate a bundle and publish it in a channel.
 
@@ -126,8 +137,10 @@ class ReleasePublisher:
             start_upload: Called with the number of bytes to send; returns what is called then.
             again: Send also the files that the store has, because they may be damaged there.
             ship_index: Whether all devices fetch the index, and none builds it by itself.
+            share: To how many of `ALL` devices it is offered; see `sync.trust.staging`.
 
         Raises:
+            NotPublishedError: It is for some devices, and the others have no release yet.
             BundleError: It is damaged, or did not pass the validation.
             KeysError: Keys are missing or cannot be decrypted.
             StoreConflictError: Another owner published at the same time; nothing was changed.
@@ -144,6 +157,7 @@ class ReleasePublisher:
             expected=validated.bundle,
             again=again,
             ship_index=ship_index,
+            share=share,
         )
 
     def publish_validated(
@@ -156,11 +170,12 @@ class ReleasePublisher:
         expected: str | None = None,
         again: bool = False,
         ship_index: bool = False,
+        share: int = ALL,
     ) -> Published:
         """Publish without validating; otherwise as `publish`.
 
         Args:
-            bundle, channel, days, start_upload, again, ship_index: See `publish`.
+            bundle, channel, days, start_upload, again, ship_index, share: See `publish`.
             expected: The id that the bundle had when it was validated.
         """
         path = manifest_path(channel)
@@ -176,7 +191,20 @@ class ReleasePublisher:
             )
         files = {bundle / name: entry for name, entry in manifest.files.items()}
         state = self._metadata.read()
-        former = read_former(self._store, state.target(path), state.target(changes_path(channel)))
+        newest = state.target(path)
+        former = read_former(
+            self._store, self._metadata, newest, state.target(changes_path(channel))
+        )
+        fields: dict[str, object] = {"bundle": identity}
+        beside = {staged_path(channel): b"", staged_changes_path(channel): b""}
+        if share < ALL:
+            if newest is None:
+                raise NotPublishedError(
+                    f"{self._store.url}: nothing was published in the channel {channel!r}; "
+                    "publish a first release for all devices"
+                )
+            path = staged_path(channel)
+            fields |= {"share": share, "stopped": False}
         with tempfile.TemporaryDirectory(prefix="changes-") as folder:
             made = make_changes(
                 bundle,
@@ -187,9 +215,10 @@ class ReleasePublisher:
                 Path(folder),
                 local_index=not ship_index,
             )
-            beside = {changes_path(channel): made.content}
-            fields = {"bundle": identity}
-            content_of = _Content(channel, path, content, fields, files, beside, made.files)
+            changes = staged_changes_path(channel) if share < ALL else changes_path(channel)
+            beside[changes] = made.content
+            number = next_number(state, channel)
+            content_of = _Content(channel, path, content, fields, files, beside, made.files, number)
             return self._publish(content_of, state, days, start_upload, again=again)
 
     def publish_software(
@@ -215,7 +244,7 @@ class ReleasePublisher:
         path = software_path(channel)
         release = software.verify(folder, self._keys.roots[self._keys.root.version])
         files = {folder / name: entry for name, entry in release.wheels.items()}
-        fields = {"bundle": release.id}
+        fields: dict[str, object] = {"bundle": release.id}
         content_of = _Content(channel, path, release.content, fields, files)
         state = self._metadata.read()
         if former := _field(state.target(path), "bundle", ""):
@@ -257,18 +286,18 @@ class ReleasePublisher:
         pieces = self._missing_files(content.pieces, again=again)
         self._send_files(missing | pieces, start_upload)
 
-        release = _field(state.target(content.path), "release", 0) + 1
+        release = content.release or _field(state.target(content.path), "release", 0) + 1
         fields = {"channel": content.channel, "release": release, **content.fields}
         for path, data in content.beside.items():
             state.targets.targets.pop(path, None)
             if data:
-                self._add_target(state, path, data, fields)
-        self._add_target(state, content.path, content.data, fields)
+                self._metadata.add_target(state, path, data, fields)
+        self._metadata.add_target(state, content.path, content.data, fields)
         expiry = self._metadata.write(state, days)
         return Published(
             channel=content.channel,
             release=release,
-            bundle=content.fields["bundle"],
+            bundle=str(content.fields["bundle"]),
             files=len(content.files),
             sent=len(missing),
             bytes=sum(entry.bytes for entry in content.files.values()),
@@ -276,16 +305,6 @@ class ReleasePublisher:
             expires=expiry.expires,
             ends=expiry.role,
         )
-
-    def _add_target(
-        self, state: SignedState, path: str, data: bytes, fields: dict[str, object]
-    ) -> None:
-        """Write a target into the store and into the state to be signed."""
-        target = TargetFile.from_data(path, data, ["sha256"])
-        target.unrecognized_fields["custom"] = fields
-        folder, _, name = path.rpartition("/")
-        self._store.write(f"{TARGETS}/{folder}/{target.hashes['sha256']}.{name}", data)
-        state.targets.targets[path] = target
 
     def _missing_files(self, files: dict[Path, FileEntry], *, again: bool) -> dict[Path, FileEntry]:
         """The files to send, each content once; a file's name in the store is its digest.

@@ -73,6 +73,24 @@ def changes_path(channel: str) -> str:
     return f"{_checked(channel)}/changes.json"
 
 
+def staged_path(channel: str) -> str:
+    """The target path of a channel's staged release; see `sync.trust.staging`.
+
+    Raises:
+        NotPublishedError: That is no name for a channel.
+    """
+    return f"{_checked(channel)}/staged/manifest.json"
+
+
+def staged_changes_path(channel: str) -> str:
+    """The target path of what changed in a channel's staged release.
+
+    Raises:
+        NotPublishedError: That is no name for a channel.
+    """
+    return f"{_checked(channel)}/staged/changes.json"
+
+
 def software_path(channel: str) -> str:
     """The target path of a channel's list of the program's files.
 

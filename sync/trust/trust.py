@@ -49,9 +49,12 @@ from sync.trust.release import (
     issued_at,
     manifest_path,
     software_path,
+    staged_changes_path,
+    staged_path,
 )
 from sync.trust.renewal import SignatureExpiry, command, first_expiry
 from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
+from sync.trust.staging import Stage
 from sync.trust.store_fetcher import StoreFetcher
 
 log = logging.getLogger(__name__)
@@ -130,21 +133,31 @@ class Trust:
             finally:
                 durable.flush_tree(self._folder)
 
-    def newest(self, channel: str) -> Release:
+    def newest(self, channel: str, device: str = "", active: str = "") -> Release:
         """The channel's newest release, after `refresh`.
+
+        Args:
+            channel: The channel.
+            device: The device's id; without one, a staged release is passed over.
+            active: The id of the device's active bundle; see `staging.Stage.is_for`.
 
         Raises:
             NotPublishedError: There is none.
             TrustError: It cannot be trusted; its subclasses say why.
             StoreError: Its manifest could not be fetched.
         """
-        path = manifest_path(channel)
-        signed = self._newest(channel, path, self._folder / "manifests" / channel)
+        path, changes = manifest_path(channel), changes_path(channel)
+        copy = counted_as = channel
+        staged = self.target(staged_path(channel)) if device else None
+        if staged is not None and Stage.of(staged).is_for(device, active):
+            path, changes = staged_path(channel), staged_changes_path(channel)
+            copy, counted_as = f"{channel}+staged", path
+        signed = self._newest(channel, path, self._folder / "manifests" / copy)
         bundle = signed.fields.get("bundle")
         manifest = parse_manifest(signed.content, f"{self._store.url}: {path}")
         if bundle_id(manifest, signed.content) != bundle:
             raise ForgedError(f"{self._store.url}: {path} is not the manifest of {bundle}")
-        self._remember(signed, channel)
+        self._remember(signed, counted_as)
         expiry = self.first_expiry
         return Release(
             channel,
@@ -154,7 +167,7 @@ class Trust:
             self.issued,
             expiry.expires,
             expiry.role,
-            self._changes(channel, str(bundle)),
+            self._changes(changes, str(bundle), self._folder / "changes" / copy),
         )
 
     def newest_software(self, channel: str) -> SoftwareRelease:
@@ -249,11 +262,10 @@ class Trust:
             raise ForgedError(f"{self._store.url}: {path} has no release number")
         return _SignedTarget(target, number, fields, content, copy)
 
-    def _changes(self, channel: str, bundle: str) -> bytes:
+    def _changes(self, path: str, bundle: str, copy: Path) -> bytes:
         """What changed in a bundle; empty where that is not known: then all is fetched whole."""
-        copy = self._folder / "changes" / channel
         try:
-            target = self.target(changes_path(channel))
+            target = self.target(path)
             if target is None or (target.custom or {}).get("bundle") != bundle:
                 return b""
             content = self._stored(copy, target)

@@ -15,6 +15,7 @@ from sync.settings import SyncSettings
 from sync.stores.choice import open_store
 from sync.trust.keys import KeyFolder
 from sync.trust.publish import Published, ReleasePublisher
+from sync.trust.staging import ALL
 from tests.conftest import sign_again
 
 PASSPHRASE = b"five words by chance, no more"
@@ -38,11 +39,11 @@ class Following:
     time: datetime | None = None
 
     @classmethod
-    def create(cls, folder: Path) -> Following:
+    def create(cls, folder: Path, time: datetime | None = None) -> Following:
         """Make keys; nothing is published."""
         (folder / "store").mkdir(parents=True)
         KeyFolder.create(folder / "keys", passphrase)
-        return cls(folder)
+        return cls(folder, time)
 
     def copy(self, folder: Path) -> Following:
         """Copy everything to another folder."""
@@ -57,13 +58,16 @@ class Following:
         source: str = "",
         *,
         ship_index: bool = False,
+        share: int = ALL,
         **how: Any,
     ) -> Published:
         """Publish a bundle without validating it."""
         store = open_store(source or self.source, **how)
         keys = KeyFolder(self.folder / "keys", passphrase)
         publisher = ReleasePublisher(store, keys, self.clock)
-        return publisher.publish_validated(bundle, channel, days, ship_index=ship_index)
+        return publisher.publish_validated(
+            bundle, channel, days, ship_index=ship_index, share=share
+        )
 
     def device(self, engine: str = "auto", **settings: Any) -> ChannelFollower:
         """The follower of a device that has just started."""

@@ -50,6 +50,7 @@ class Owner:
             "PYTHONHASHSEED": "0",  # so that the nth call is the same call again
             "OMP_NUM_THREADS": "1",
             "VISUAL_SEARCH_CATALOG__CACHE_DIR": str(folder / "cache"),
+            "VISUAL_SEARCH_CATALOG__READ_TEXT": "false",  # it takes minutes, and there is no text
         }
         self.keys = ["--keys", str(folder / "keys"), "--passphrase-file", str(folder / "secret")]
         self.expected = folder / "expected.json"

@@ -1,4 +1,4 @@
-"""The hours in which a device replaces its program: ``[sync] window``."""
+"""The hours in which a device replaces its program or its catalogue: ``[sync] window``."""
 
 from __future__ import annotations
 

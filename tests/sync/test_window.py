@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sync.settings import SyncSettings
-from sync.software.window import is_open, seconds_until
+from sync.window import is_open, seconds_until
 
 
 @pytest.mark.parametrize(
