@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "made"  # in `incoming`; holds files until they are known to be those that were signed
 
-UNUSABLE = (BundleError, ValueError, sqlite3.Error)
+UNUSABLE = (BundleError, ValueError, IndexError, sqlite3.Error)  # a base or a table is damaged
 ABSENT = (NotInStoreError, StoreTooLargeError, ForgedError)
 
 FetchPiece = Callable[[FileEntry], Path]

@@ -108,9 +108,10 @@ class ReleaseInstaller:
         return None
 
     def _can_wait(self, release: Release) -> bool:
-        return self._shelf.active() is not None and not is_sound(
-            self._shelf.versions / release.bundle
-        )
+        """Whether there is a catalogue meanwhile, and the release is not on the shelf already."""
+        active = self._shelf.active()
+        here = is_sound(self._shelf.versions / release.bundle)
+        return active is not None and not here and self._is_sound(active)
 
     def _was_rolled_back(self, state: DeploymentState, release: Release) -> bool:
         """Whether a person has rolled this release back; later releases of it are installed."""

@@ -147,7 +147,7 @@ class Puller:
             self.shelf.prune()  # versions that the appliance had open at the last switch
         self._check_free_space(list(files.values()), fetcher)
         downloads = Downloads(fetcher, self.progress)
-        base = self.shelf.active()
+        base = self._base()
         index = manifest.files[INDEX].sha256
         local_index = False
         if changes is not None and base is not None:
@@ -164,6 +164,14 @@ class Puller:
         for file in missing:
             downloads.fetch(file)
         return self._assemble(release, manifest, base if local_index else None)
+
+    def _base(self) -> Path | None:
+        """The version that most of a release is made of; None where there is none to be read."""
+        active = self.shelf.active()
+        with suppress(BundleError):
+            if active is not None and read_manifest(active):
+                return active
+        return None
 
     def _make_files(
         self,

@@ -52,7 +52,13 @@ from sync.trust.owner_metadata import OwnerMetadata
 WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
 LARGEST_TABLE = 1 << 30  # bytes
 
-DAMAGED = (BundleError, OSError, ValueError, sqlite3.Error)  # what reading odd records raises
+DAMAGED = (
+    BundleError,
+    OSError,
+    ValueError,
+    IndexError,
+    sqlite3.Error,
+)  # what reading odd records raises
 
 
 @dataclass(frozen=True)

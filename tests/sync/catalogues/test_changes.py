@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from catalog.bundles import validator
-from catalog.bundles.manifest import INDEX, LOCAL, local_files, read_manifest, verify
+from catalog.bundles.manifest import INDEX, LOCAL, MANIFEST, local_files, read_manifest, verify
 from catalog.bundles.records import KINDS
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError
@@ -241,6 +241,18 @@ def test_whole_files_are_fetched_where_the_base_is_damaged(
     active = following.shelf.active()
     assert active is not None
     flip(active / name)
+    install(following, newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("name", ["printed/rows.npy", "printed/words.npy", MANIFEST, "pictures.db"])
+def test_a_base_that_names_what_does_not_exist_is_done_without(
+    following: Following, newer: Path, name: str
+) -> None:
+    active = following.shelf.active()
+    assert active is not None
+    content = (active / name).read_bytes()
+    (active / name).write_bytes(content[:200] + b"\x7f" * (len(content) - 200))
     install(following, newer)
 
 
