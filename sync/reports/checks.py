@@ -75,7 +75,9 @@ def _certificate(settings: OutboxSettings, device: DeviceSettings) -> Iterator[F
     until = found.not_valid_after_utc
     message = f"{address.certificate}: valid until {until:%Y-%m-%d}"
     if until - datetime.now(UTC) < SOON:
-        yield Finding("certificate", "note", message, "give the device a new one before")
+        is_given = device.certificate is not None  # else 'sync run' renews it by itself
+        remedy = "give the device a new one before" if is_given else "let 'sync run' renew it"
+        yield Finding("certificate", "note", message, remedy)
     else:
         yield Finding("certificate", "ok", message)
 
