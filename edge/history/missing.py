@@ -78,19 +78,20 @@ def group_alike(vectors: Vectors, similarity: float) -> list[list[int]]:
 
     Each vector joins the group that it resembles most, where that is enough, else it begins one.
     """
-    sums: list[Vectors] = []
+    sums = np.zeros_like(vectors)  # of each group's members; the first rows are in use
+    counts = np.zeros(len(vectors), np.float32)
     groups: list[list[int]] = []
     for place, vector in enumerate(vectors):
-        means = [
-            float(total @ vector) / len(group) for total, group in zip(sums, groups, strict=True)
-        ]
-        best = int(np.argmax(means)) if means else -1
-        if best >= 0 and means[best] >= similarity:
+        used = len(groups)
+        means = sums[:used] @ vector / counts[:used]
+        best = int(means.argmax()) if used else 0
+        if used and means[best] >= similarity:
             groups[best].append(place)
-            sums[best] = sums[best] + vector
         else:
+            best = used
             groups.append([place])
-            sums.append(vector.copy())
+        sums[best] += vector
+        counts[best] += 1
     return groups
 
 

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from catalog.core.errors import ShelfError
 from edge.sighting import Sighting
 from edge.state_database import open_database
+from sync.outbox import clock
+from sync.outbox.clock import Moment
 
 FILE = "history.db"
 MOST = 100_000  # sightings
@@ -143,9 +145,10 @@ class History:
         self.path, self.retention = folder / FILE, retention
         self._lock = threading.RLock()
         self._connection = open_database(self.path, SCHEMA, flushed=False)
+        self._connection.create_function("folded", 1, str.casefold, deterministic=True)
         self._added = 0
         self._begun_at = 0.0  # the open transaction, in monotonic seconds
-        self.forget_old(time.time())
+        self.forget_old(clock.now())
         self._overwrite()
 
     def close(self) -> None:
@@ -203,7 +206,7 @@ class History:
             self._write(f"insert or ignore into looks values ({_marks(look)})", look)  # noqa: S608 - a constant
         self._added += 1
         if self._added % TIDIED == 0:
-            self.forget_old(sighting.at)
+            self.forget_old(Moment(sighting.at, clock.now().trusted))
 
     def choose(self, sighting: str, sku: str) -> None:
         """Note that a visitor chose an item of those shown."""
@@ -227,8 +230,10 @@ class History:
             where.append("answer = ?")
             values.append(filters.answer)
         if filters.text:
-            where.append("instr(lower(title || ' ' || sku || ' ' || code || ' ' || others), ?) > 0")
-            values.append(filters.text.lower())
+            # SQLite's own lower() knows the letters of English alone
+            words = "title || ' ' || sku || ' ' || code || ' ' || others"
+            where.append(f"instr(folded({words}), ?) > 0")
+            values.append(filters.text.casefold())
         if filters.asked:
             where.append("(wanted or chosen != '')")
         return self._entries(" and ".join(where), values, limit)
@@ -265,10 +270,14 @@ class History:
         self._write("delete from looks")
         self._overwrite()
 
-    def forget_old(self, now: float) -> None:
-        """Remove what is too old or too much, counted from `now` in Unix seconds."""
+    def forget_old(self, now: Moment) -> None:
+        """Remove what is too old or too much, counted from `now`.
+
+        Sightings go by their age only where the clock is trusted: one start with a clock in the
+        future would take all. Pictures go in any case, rather too early than too late.
+        """
         days = self.retention.days if self.retention.looks else 0.0
-        self._write("delete from looks where at < ? or ? = 0", (now - days * DAY_S, days))
+        self._write("delete from looks where at < ? or ? = 0", (now.at - days * DAY_S, days))
         room = self.retention.megabytes * 1e6
         self._write(
             "delete from looks where id in (select id from (select id, "
@@ -276,7 +285,8 @@ class History:
             "where together > ?)",
             (room,),
         )
-        self._write("delete from sightings where at < ?", (now - LONGEST_DAYS * DAY_S,))
+        if now.trusted:
+            self._write("delete from sightings where at < ?", (now.at - LONGEST_DAYS * DAY_S,))
         self._write(
             "delete from sightings where number <= (select max(number) from sightings) - ?", (MOST,)
         )

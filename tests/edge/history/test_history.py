@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from catalog.recognition.decision import Verdict
+from edge.appliance.appliance import MOST_UNNAMED
 from edge.history import store
 from edge.history.missing import group_alike, group_missing
 from edge.history.recorder import HistoryRecorder
 from edge.history.store import DAY_S, Filters, History, Retention
 from edge.sighting import Sighting
+from sync.outbox import clock
+from sync.outbox.clock import Moment
 from tests.support.web_stand_in import CUP, GEAR, LAMP, StandInDevice
 
 DEVICE = StandInDevice()
@@ -89,12 +92,44 @@ def test_looks_are_bounded_by_days_and_room(tmp_path: Path) -> None:
     history = History(tmp_path, Retention(looks=True, days=5, megabytes=room / 1e6))
     for sighting in sightings:
         history.add(sighting, NETWORK, None)
-    history.forget_old(now)
+    history.forget_old(Moment(now, trusted=True))
     assert [history.look(s.id) is not None for s in sightings] == [False, False, True, True]
     assert len(history.entries(ALL, 0, 9)) == 4  # what was named stays for a year
-    history.forget_old(now + 362.5 * DAY_S)
+    history.forget_old(Moment(now + 362.5 * DAY_S, trusted=True))
     assert len(history.entries(ALL, 0, 9)) == 2
     history.close()
+
+
+def test_a_start_with_a_clock_in_the_future_takes_no_sighting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at once, and not while further ones are added; pictures go by any clock."""
+    history = History(tmp_path, Retention(looks=True))
+    sighting = seen(Verdict.MATCH, CUP)
+    history.add(sighting, NETWORK, None)
+    history.close()
+    future = time.time() + 400 * DAY_S
+    monkeypatch.setattr(clock, "now", lambda: Moment(future, trusted=False))
+    history = History(tmp_path, Retention(looks=True))
+    for _ in range(store.TIDIED):
+        history.add(seen(Verdict.MATCH, CUP, future), NETWORK, None)
+    assert len(history.entries(ALL, 0, 99)) == store.TIDIED + 1
+    assert history.look(sighting.id) is None
+    monkeypatch.setattr(clock, "now", lambda: Moment(future, trusted=True))
+    history.close()
+    history = History(tmp_path, Retention(looks=True))
+    assert len(history.entries(ALL, 0, 99)) == store.TIDIED
+    history.close()
+
+
+def test_words_are_found_in_any_letters(history: History) -> None:
+    sighting = seen(Verdict.MATCH, CUP)
+    match = sighting.matches[0]
+    titled = replace(match, item=replace(match.item, title="ÜBERTOPF ГОРШОК Straße"))
+    history.add(replace(sighting, matches=(titled,)), NETWORK, None)
+    for text in ("Übertopf", "übertopf", "горшок", "STRASSE", "strasse"):
+        assert len(history.entries(Filters(text=text), 0, 9)) == 1, text
+    assert history.entries(Filters(text="ubertopf"), 0, 9) == []
 
 
 def test_a_damaged_file_is_put_aside(tmp_path: Path) -> None:
@@ -182,3 +217,12 @@ def test_what_comes_within_minutes_shares_a_transaction(
         history.close()
         assert other.execute(count).fetchone() == (3,)
     other.close()
+
+
+def test_as_many_looks_as_are_asked_for_are_grouped_at_once() -> None:
+    """Staff wait for it whenever they enter; a loop over all groups takes two seconds of a PC."""
+    vectors = np.random.default_rng(0).normal(size=(MOST_UNNAMED, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    began = time.process_time()
+    assert len(group_alike(vectors, 0.99)) == MOST_UNNAMED
+    assert time.process_time() - began < 1
