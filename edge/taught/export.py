@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from catalog.core import durable
-from catalog.core.errors import ContentError, SurroundingsError
+from catalog.core.errors import ContentError, ShelfError, SurroundingsError
 from edge.taught.store import TaughtPhoto, TaughtStore
 
 TABLE = "items.csv"
@@ -82,6 +83,24 @@ def export_folder(store: TaughtStore, folder: Path) -> int:
     except OSError as error:
         raise SurroundingsError(f"{folder}: cannot be written: {error.strerror}") from error
     return count
+
+
+def export_file(store: TaughtStore) -> IO[bytes]:
+    """Write everything into a ZIP file beside the store, open at its begin and without a name.
+
+    Raises:
+        DiskFullError: There is no room.
+        ShelfError: It cannot be written.
+    """
+    store.check_free(store.photo_bytes())
+    try:
+        # Not in memory: many photos may be there. The file has no name, so nothing is left.
+        file = tempfile.TemporaryFile(dir=store.path.parent)  # noqa: SIM115 - closed when sent
+        export_zip(store, file)
+        file.seek(0)
+    except OSError as error:
+        raise ShelfError(f"the export cannot be written: {error.strerror}") from error
+    return file
 
 
 def export_zip(store: TaughtStore, file: IO[bytes]) -> None:

@@ -138,6 +138,19 @@ class TaughtStore:
         rows = self._rows("select jpeg from photos where id = ?", (photo,))
         return bytes(rows[0][0]) if rows else None
 
+    def photo_bytes(self) -> int:
+        """How many bytes all photos have together."""
+        return int(self._rows("select coalesce(sum(length(jpeg)), 0) from photos")[0][0])
+
+    def check_free(self, more: int = 0) -> None:
+        """Check that so many bytes fit on the disk, and that enough stays free.
+
+        Raises:
+            DiskFullError: They do not.
+        """
+        if free_bytes(self.path.parent) < LEAST_ROOM + more:
+            raise DiskFullError("there is too little room on the disk; make some")
+
     def features(self, network: str) -> dict[int, Features]:
         """What a network made of the photos, by their ids; photos that it has not seen lack."""
         rows = self._rows(
@@ -252,8 +265,7 @@ class TaughtStore:
             )
         if every + more > MOST_PHOTOS:
             raise ContentError(f"{MOST_PHOTOS:,} photos are kept already; remove some")
-        if free_bytes(self.path.parent) < LEAST_ROOM:
-            raise DiskFullError("there is too little room on the disk; make some")
+        self.check_free()
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with self._lock:

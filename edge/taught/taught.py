@@ -343,27 +343,48 @@ class Taught:
         return [photo.id for photo in self.store.photos() if photo.id not in self._features]
 
     def _embed(self, bundle: Bundle, missing: Sequence[int]) -> None:
-        """Let a new network see all photos, and join them; ends where the bundle is left."""
+        """Let a new network see all photos, and join those that it could see."""
         network = bundle.featurizer.network_id
         try:
-            for at in range(0, len(missing), AT_ONCE):
-                some = missing[at : at + AT_ONCE]
-                made = [(photo, _features(bundle, jpeg)) for photo, jpeg in self._jpegs(some)]
+            try:
+                self._keep_features(bundle, missing)
+            finally:
                 with self._changing:
-                    if self._network != network or bundle.closed:
-                        return
-                    self.store.add_features(network, made)
-                    self._features.update(made)
-            with self._changing:
-                if self._network == network and not bundle.closed:
-                    self.store.keep_features_of(network)
-                    self._join(bundle)
+                    if self._network == network and not bundle.closed:
+                        self._join(bundle)
         except VisualSearchError as error:
-            log.error("the taught photos cannot be joined to the catalogue: %s", error)
+            log.error("taught photos cannot be joined to the catalogue: %s", error)
+        except Exception:
+            log.exception("taught photos cannot be joined to the catalogue")
 
-    def _jpegs(self, photos: Sequence[int]) -> list[tuple[int, bytes]]:
-        found = ((photo, self.store.jpeg(photo)) for photo in photos)
-        return [(photo, jpeg) for photo, jpeg in found if jpeg is not None]
+    def _keep_features(self, bundle: Bundle, missing: Sequence[int]) -> None:
+        """Keep what a new network makes of photos; ends where the bundle is left."""
+        network = bundle.featurizer.network_id
+        for at in range(0, len(missing), AT_ONCE):
+            made = self._made(bundle, missing[at : at + AT_ONCE])
+            with self._changing:
+                if self._network != network or bundle.closed:
+                    return
+                self.store.add_features(network, made)
+                self._features.update(made)
+        with self._changing:
+            if self._network == network and not bundle.closed:
+                self.store.keep_features_of(network)
+
+    def _made(self, bundle: Bundle, photos: Sequence[int]) -> list[tuple[int, Features]]:
+        """What a network makes of photos; one that is damaged is passed over."""
+        made = []
+        for photo in photos:
+            try:
+                jpeg = self.store.jpeg(photo)
+                if jpeg is not None:
+                    made.append((photo, _features(bundle, jpeg)))
+            except Exception as error:
+                if bundle.closed:
+                    break
+                expected = isinstance(error, VisualSearchError)
+                log.error("taught photo %d is left out: %s", photo, error, exc_info=not expected)
+        return made
 
     def _of_sighting(self, sighting: str) -> list[int]:
         """The photos that a verdict on a sighting left."""

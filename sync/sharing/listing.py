@@ -88,7 +88,8 @@ def list_folder(folder: Path, device: str) -> Listing | None:
     try:
         if not (folder / TABLE).exists():
             return None
-        names = [TABLE, *(f"photos/{file.name}" for file in sorted((folder / "photos").glob("*")))]
+        photos = sorted(f"photos/{file.name}" for file in (folder / "photos").glob("*"))
+        names = [TABLE, *filter(PHOTO.fullmatch, photos)]  # no file that is being written
         files = {name: _described(folder / name) for name in names[:MOST_FILES]}
     except OSError as error:
         raise ShelfError(f"{folder}: cannot be read: {error.strerror}") from error

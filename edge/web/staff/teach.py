@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import threading
 
 from flask import Flask, Response, jsonify, send_file
 
@@ -10,7 +10,7 @@ from catalog.core.box import Box
 from catalog.core.errors import ContentError
 from catalog.core.photos import encode_jpeg
 from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress
-from edge.taught.export import export_zip
+from edge.taught.export import export_file
 from edge.taught.store import TaughtPhoto
 from edge.taught.taught import Taught, TaughtItem, Wish
 from edge.web.documents import Document, item_document
@@ -32,6 +32,7 @@ class Teach:
 
     def __init__(self, appliance: ServedAppliance) -> None:
         self._appliance = appliance
+        self._exporting = threading.Lock()
 
     def add_to(self, app: Flask) -> None:
         """Serve all routes."""
@@ -133,10 +134,12 @@ class Teach:
     def export(self) -> Response:
         """What was taught, as a ZIP file with the table and photos that `catalog build` takes."""
         store = self._taught().store
-        # Not in memory: many photos may be there. The file has no name, so nothing is left.
-        file = tempfile.TemporaryFile(dir=store.path.parent)  # noqa: SIM115 - closed when sent
-        export_zip(store, file)
-        file.seek(0)
+        if not self._exporting.acquire(blocking=False):
+            raise ProblemError(503, "Another export is being written; try again in a minute.")
+        try:
+            file = export_file(store)
+        finally:
+            self._exporting.release()
         return send_file(file, "application/zip", as_attachment=True, download_name="taught.zip")
 
     def _taught(self) -> Taught:

@@ -7,7 +7,6 @@ import { clock, say } from "./words.js";
 
 const HISTORY = "api/staff/history";
 const TYPING = 400; // ms without a letter, after which a filter counts
-const DAY = 86_400_000; // ms
 
 export class HistoryCard {
   #link;
@@ -55,9 +54,10 @@ export class HistoryCard {
   #query() {
     const query = new URLSearchParams();
     const [since, until] = [byId("history-since").value, byId("history-until").value];
-    const filters = { q: byId("history-words").value.trim(), answer: byId("history-answer").value, since };
+    const filters = { q: byId("history-words").value.trim(), answer: byId("history-answer").value };
     for (const [name, value] of Object.entries(filters)) if (value) query.set(name, value);
-    if (until) query.set("until", new Date(Date.parse(until) + DAY).toISOString().slice(0, 10)); // with that day
+    if (since) query.set("since", midnight(since, 0).toISOString());
+    if (until) query.set("until", midnight(until, 1).toISOString()); // with that day
     return query;
   }
 
@@ -69,6 +69,13 @@ export class HistoryCard {
       byId("history-none").textContent = error.message;
     }
   }
+}
+
+// The begin of a day, or of one some days later, where the person is: times are shown in the browser's time zone.
+function midnight(day, later) {
+  const date = new Date(`${day}T00:00`);
+  date.setDate(date.getDate() + later); // one of 23 or 25 hours, too
+  return date;
 }
 
 const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Guessed"), unknown: say("Unknown") };

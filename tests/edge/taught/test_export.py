@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from catalog.building.build import build
 from catalog.bundles.bundle import Bundle
-from catalog.core.errors import ContentError
+from catalog.core.errors import ContentError, DiskFullError, ShelfError
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
-from edge.taught.export import export_folder, export_zip
+from edge.taught import export, store
+from edge.taught.export import export_file, export_folder, export_zip
 from edge.taught.taught import Taught, Wish
 from tests.support.lessons import NEW, first, views
 
@@ -65,6 +67,28 @@ def test_the_zip_file_holds_the_same(taught: Taught, bundle: Bundle, tmp_path: P
         for name in archive.namelist():
             assert (tmp_path / "out" / name).read_bytes() == archive.read(name)
         assert len(archive.namelist()) == 4
+
+
+def test_an_export_fills_no_disk(
+    taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There must be room for all photos beside what stays free; another failure is no bug."""
+    taught.save(Wish(title="Blots"), views(bundle, NEW))
+    room = store.LEAST_ROOM + taught.store.photo_bytes()
+    monkeypatch.setattr(store, "free_bytes", lambda folder: room)
+    with export_file(taught.store) as file, zipfile.ZipFile(file) as archive:
+        assert len(archive.namelist()) == 4
+    monkeypatch.setattr(store, "free_bytes", lambda folder: room - 1)
+    with pytest.raises(DiskFullError):
+        export_file(taught.store)
+    monkeypatch.setattr(store, "free_bytes", lambda folder: room)
+
+    def fail(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export, "export_zip", fail)
+    with pytest.raises(ShelfError, match="No space left"):
+        export_file(taught.store)
 
 
 def test_the_shared_folder_follows_what_is_taught(

@@ -81,6 +81,46 @@ def test_a_new_network_sees_the_kept_photos_again(
     assert networks[0][0].startswith(newer.featurizer.network_id)
 
 
+def test_one_damaged_photo_stops_no_other_when_the_network_changes(
+    taught: Taught, bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named in the log, as is whatever else goes wrong, and the others are found."""
+    item = taught.save(Wish(title="Blots"), views(bundle, NEW))
+    taught.store.close()
+    with closing(sqlite3.connect(tmp_path / "taught" / FILE)) as connection, connection:
+        connection.execute("update features set network = 'another'")
+        connection.execute("update photos set jpeg = x'ffd8ff' where id = 1")
+    newer = Bundle.open(bundle.path)
+    Taught(tmp_path / "taught").use(newer)
+    until_embedded()
+    assert first(newer, NEW)[0] == item.sku
+    assert len(newer.photos(item.sku)) == 2
+    assert "taught photo 1 is left out" in caplog.text
+
+
+def test_photos_are_joined_though_something_else_fails(
+    taught: Taught,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    item = taught.save(Wish(title="Blots"), views(bundle, NEW))
+    taught.store.close()
+    with closing(sqlite3.connect(tmp_path / "taught" / FILE)) as connection, connection:
+        connection.execute("update features set network = 'another'")
+
+    def fail(*given: object) -> None:
+        raise RuntimeError("nobody thought of it")
+
+    monkeypatch.setattr(TaughtStore, "keep_features_of", fail)
+    newer = Bundle.open(bundle.path)
+    Taught(tmp_path / "taught").use(newer)
+    until_embedded()
+    assert first(newer, NEW)[0] == item.sku
+    assert "nobody thought of it" in caplog.text
+
+
 def test_an_item_rests_while_the_catalogue_holds_it(
     taught: Taught, bundle: Bundle, tmp_path: Path, colour_grid: Featurizer, cache: Path
 ) -> None:

@@ -89,6 +89,13 @@ def test_all_that_was_taught_arrives_and_nothing_twice(store: Store, tmp_path: P
     assert b"one" not in found["shop-1"].values()
 
 
+def test_a_photo_that_is_being_written_is_not_shared_yet(tmp_path: Path) -> None:
+    device = shop(tmp_path, "shop-1", b"one")
+    (device.folder / FOLDER / "photos" / f".{'0' * 64}.jpg.0a1b2c3d").write_bytes(b"ha")
+    (tmp_path / "store").mkdir()
+    assert share(FolderStore(tmp_path / "store"), device) == 2
+
+
 def test_a_link_that_breaks_at_any_file_costs_no_file_again(tmp_path: Path) -> None:
     device = shop(tmp_path, "shop-1", b"one", b"two", b"three")
     (tmp_path / "store").mkdir()

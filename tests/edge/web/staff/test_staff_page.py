@@ -186,3 +186,11 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     history.get_by_role("button", name="Forget all for good").click()
     history.get_by_label("Name, number or code").fill("")
     expect(seen).to_have_count(0)
+    zone = page.context.new_cdp_session(page)
+    zone.send("Emulation.setTimezoneOverride", {"timezoneId": "Pacific/Kiritimati"})
+    history.get_by_label("From").fill("2026-11-29")
+    history.get_by_label("To").fill("2026-11-29")
+    # that day where the person is, as the list shows its times, and not the device's
+    day = "since=2026-11-28T10%3A00%3A00.000Z&until=2026-11-29T10%3A00%3A00.000Z"
+    expect(history.get_by_role("link", name="CSV")).to_have_attribute("href", re.compile(day))
+    expect(history.get_by_text("Nothing of that kind was shown.")).to_be_visible()

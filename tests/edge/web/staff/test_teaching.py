@@ -10,11 +10,18 @@ from typing import Any
 
 import pytest
 
+from catalog.core.errors import DiskFullError
+from edge.taught.store import TaughtStore
+from edge.taught.taught import Taught
+from edge.web.app import create_app
+from edge.web.staff import teach
+from edge.web.staff.pin import StaffPin
 from tests.conftest import THINGS
 from tests.edge.appliance.test_appliance import until
 from tests.edge.web.test_openapi import check
 from tests.support.stopwatch import slowness
-from tests.support.taught_device import TaughtDevice, taught_device
+from tests.support.taught_device import PIN, TaughtDevice, taught_device
+from tests.support.web_stand_in import StandInDevice
 
 NEW = THINGS + 3  # a thing that the catalogue does not hold
 LESSON, TAUGHT = "/api/staff/teaching", "/api/staff/taught"
@@ -141,3 +148,24 @@ def _unknown(device: TaughtDevice) -> str:
     sighting = device.ask("GET", "/api/latest")["sighting"]
     is_unknown = sighting and sighting["verdict"] == "unknown" and sighting["look"]
     return str(sighting["id"]) if is_unknown else ""
+
+
+def test_one_export_is_written_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused meanwhile, and the next one is made, also after one that failed."""
+    StaffPin(tmp_path).set(PIN, replace=True)
+    device = StandInDevice(taught=Taught(tmp_path))
+    client = create_app(device, state_folder=tmp_path).test_client()
+    client.post("/api/staff/session", json={"pin": PIN})
+    path, meanwhile = "/api/staff/export.zip", []
+
+    def full(store: TaughtStore) -> None:
+        meanwhile.append(client.get(path).status_code)
+        raise DiskFullError("there is too little room on the disk; make some")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(teach, "export_file", full)
+        refused = client.get(path)
+    assert meanwhile == [503]
+    assert refused.status_code == 503
+    assert "make some" in refused.get_json()["detail"]
+    assert client.get(path).status_code == 200
