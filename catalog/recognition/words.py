@@ -24,6 +24,7 @@ EACH_LETTER = 0.3  # times that probability, for each further letter
 SAME_AMOUNT = 0.1  # the probability that any thing has the same amount
 AS_READ = (0.5, 0.8, 0.9)  # that a word of 4, 5, more letters stands there as it was read
 AS_READ_FROM = 4  # letters; shorter words are often no words
+MOST_LACKING = 3.0  # how much all the words that an item lacks say against it, at most
 SEEN_TOO = 0.75  # of what words say for an item counts where sight compared the same print
 MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
@@ -104,15 +105,16 @@ def gain(sure: float, probability: float) -> float:
 
 
 def lacking(has: float, lacks: float) -> float:
-    """Return the log probability that an item lacks so many of the words on a thing, at most 0.
+    """Return the log probability that an item lacks so many of the words on a thing, -3 to 0.
 
     The share of words that an item has follows a beta distribution: a word more that it lacks
-    says the less the more it lacks, and the more the more it has.
+    says the less the more it lacks, and the more the more it has. A side full of small print,
+    which no photo shows, says no more than a few words.
     """
     before, after = (
         math.lgamma(LACKS + more) - math.lgamma(HAS + has + LACKS + more) for more in (0, lacks)
     )
-    return after - before
+    return max(-MOST_LACKING, after - before)
 
 
 def word_probability(word: str, items_with: float, items: int, *, is_amount: bool = False) -> float:
