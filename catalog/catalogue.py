@@ -29,6 +29,7 @@ from catalog.core.settings import CatalogSettings, load
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.finder import find_things
 from catalog.networks.models import default_models, open_models
+from catalog.networks.text_reader import Reader
 from catalog.recognition.decision import MOST_NAMED, Verdict, decide
 from catalog.sources.source import DEFAULT_READING, ReadOptions, default_title
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 400  # pixels of a photo's shorter side, if the network does not want more
 ENOUGH_TO_CUT = 1200  # where only a part of the photo may be searched
+CANDIDATES = 100  # that words are weighed among: what is known of a thing rests on their sum
 PictureSource = str | os.PathLike[str] | bytes | Picture
 
 
@@ -196,6 +198,7 @@ class Catalogue:
         exact: bool = False,
         foreign_share: float | None = None,
         whole: bool = False,
+        reader: Reader | None = None,
     ) -> Answer:
         """Say which item a picture shows, and with what confidence.
 
@@ -209,6 +212,9 @@ class Catalogue:
             foreign_share: The share of pictures that show things which the catalogue does not
                 hold, above 0 and below 1; by default the one that its confidence is stated for.
             whole: Search all of the picture.
+            reader: Reads the words on the thing where they may help, such as
+                ``TextReader(keep_open=True)`` of `catalog.networks.text_reader`; None to compare
+                by sight alone. Only words find items without a photo.
 
         Raises:
             ContentError: There is no such file, it is not a picture, or the share is no such one.
@@ -224,10 +230,11 @@ class Catalogue:
         image, box = self._look(picture, whole=whole)
         vector = bundle.featurizer.embed([image])[0]
         query = bundle.describe(image)
-        matches = bundle.identify(
-            vector, query, max(limit, MOST_NAMED), exact=exact, foreign_share=foreign_share
-        )
         calibration = bundle.manifest.calibration
+        count = max(limit, MOST_NAMED if reader is None else CANDIDATES)
+        matches = bundle.identify(vector, query, count, exact=exact, foreign_share=foreign_share)
+        if reader is not None and bundle.words_may_help(matches):
+            matches = bundle.weigh_words(matches, reader.read(image), foreign_share)
         verdict, count = decide(
             [match.confidence or 0.0 for match in matches],
             calibration.rejection_threshold,

@@ -36,7 +36,7 @@ from catalog.bundles.manifest import MANIFEST, Manifest, expected_files, read_ma
 from catalog.bundles.match import Match
 from catalog.bundles.overlay import Additions, Overlay
 from catalog.bundles.text_search import FILE as WORDS_FILE
-from catalog.bundles.word_evidence import weigh_words
+from catalog.bundles.word_evidence import weigh_words, words_may_help
 from catalog.core import arrays
 from catalog.core.errors import BundleError
 from catalog.core.photos import Picture, decode
@@ -255,6 +255,10 @@ class Bundle:
         if overlay.is_taught(likeliest) and np.median(np.bincount(self._owners)) < 2:
             return prior(model.unlike).confidences(features)
         return confidences
+
+    def words_may_help(self, found: Sequence[Match]) -> bool:
+        """Return whether a device would read the words on a thing after this answer by sight."""
+        return words_may_help(self.items, self.manifest.calibration, found)
 
     def weigh_words(
         self, found: Sequence[Match], lines: Sequence[str], foreign_share: float | None = None

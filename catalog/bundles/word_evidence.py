@@ -13,6 +13,8 @@ from catalog.bundles.match import Match
 from catalog.bundles.printed_words import FoundWord, plain_words, read_words
 from catalog.bundles.similar_words import errors_allowed, typing_errors
 from catalog.recognition.amounts import Amount, amounts, contradict
+from catalog.recognition.calibration import Calibration
+from catalog.recognition.decision import decide
 from catalog.recognition.prior import FOREIGN_SHARE
 from catalog.recognition.words import (
     Shares,
@@ -20,11 +22,24 @@ from catalog.recognition.words import (
     as_read,
     gain,
     log_ratio,
+    reading_may_help,
     with_words,
     word_probability,
 )
 
 BY_WORDS = 10  # items that become candidates by their words
+
+
+def words_may_help(items: Items, calibration: Calibration, found: Sequence[Match]) -> bool:
+    """Return whether a device would read the words on a thing after this answer by sight.
+
+    It would where the answer is not sure. Where some items have no photo sight never is, because
+    it takes such an item for another.
+    """
+    confidences = [match.confidence or 0.0 for match in found]
+    verdict, _ = decide(confidences, calibration.rejection_threshold, calibration.ambiguity_ratio)
+    first = confidences[0] if confidences else 0.0
+    return items.some_without_photo or reading_may_help(verdict, first)
 
 
 def weigh_words(

@@ -90,6 +90,9 @@ def activate(config: Path | None, bundle: Path, *, as_json: bool) -> None:
 @vectors_only
 @exact_search
 @whole_picture
+@click.option(
+    "--read", is_flag=True, help="Also read the words on the photos, as a device with text does."
+)
 @foreign_share_option
 @as_json
 @click.pass_obj
@@ -102,6 +105,7 @@ def search(  # noqa: PLR0913  # click passes each option of the command
     vectors_only: bool,
     exact: bool,
     whole: bool,
+    read: bool,
     foreign_share: float | None,
     as_json: bool,
 ) -> None:
@@ -110,16 +114,23 @@ def search(  # noqa: PLR0913  # click passes each option of the command
     Where most photos of BUNDLE show things alone, before a plain background, the thing in each
     photo is found first, and only the part around it is searched; --whole searches all of it.
 
+    Only --read finds items without a photo: by the words on the thing.
+
     Photos that cannot be used are named, and the others are answered; then it exits with 1.
 
     \b
     Examples:
       visual-search catalog search shop.bundle unknown-part.jpg
+      visual-search catalog search shop.bundle package.jpg --read
       visual-search catalog search shop.bundle unknown-part.jpg --vectors-only
     """
     from catalog.catalogue import Catalogue
+    from catalog.networks.text_reader import TextReader
 
+    if vectors_only and read:
+        raise click.UsageError("--read is about more than vectors; not with --vectors-only")
     engine = load("catalog", CatalogSettings, config).engine
+    reader = TextReader(keep_open=True) if read else None
     answers, errors = [], []
     with Catalogue.open(bundle, engine=engine) as catalogue:
         for photo in photos:
@@ -134,6 +145,7 @@ def search(  # noqa: PLR0913  # click passes each option of the command
                         exact=exact,
                         foreign_share=foreign_share,
                         whole=whole,
+                        reader=reader,
                     )
                     matches, named = answer.matches, len(answer.named)
                     document |= {

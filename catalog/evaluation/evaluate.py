@@ -21,9 +21,7 @@ from catalog.networks.finder import open_finder
 from catalog.networks.text_reader import TextReader
 from catalog.recognition.calibration import OutcomeShares, outcome
 from catalog.recognition.candidates import QueryDescriptors
-from catalog.recognition.decision import decide
 from catalog.recognition.local_features.extract import PER_QUERY
-from catalog.recognition.words import reading_may_help
 from catalog.sources.folders import read_folder
 from catalog.sources.source import DEFAULT_READING, ReadOptions
 from catalog.sources.walk import pictures_below
@@ -183,7 +181,7 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
                 matches = bundle.identify(
                     vector, query, count, exact=exact, foreign_share=foreign_share
                 )
-                if reader is not None and _is_unsure(bundle, matches):
+                if reader is not None and bundle.words_may_help(matches):
                     lines = read_photo(photo.place, result.feature.sha256, reader, cache)
                     matches = bundle.weigh_words(matches, lines, foreign_share)[:ANSWERS]
             sku = photo.label if photo.label in catalogue else None
@@ -236,16 +234,6 @@ def _is_copy(bundle: Bundle, result: FeaturizedPhoto, matches: Sequence[Match]) 
     own = fingerprint(thumbnail, (photo.width, photo.height))
     asked = fingerprint(result.feature.thumbnail, result.feature.size)
     return bool(are_copies([asked], [own])[0])
-
-
-def _is_unsure(bundle: Bundle, matches: Sequence[Match]) -> bool:
-    """Return whether a device would read the words on the thing after this answer."""
-    confidences = [match.confidence or 0.0 for match in matches]
-    calibration = bundle.manifest.calibration
-    verdict, _ = decide(confidences, calibration.rejection_threshold, calibration.ambiguity_ratio)
-    return bundle.items.some_without_photo or reading_may_help(
-        verdict, confidences[0] if confidences else 0.0
-    )
 
 
 def _outcome(bundle: Bundle, answer: PhotoAnswer) -> str:

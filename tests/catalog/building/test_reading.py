@@ -61,6 +61,10 @@ def test_photos_are_read_and_items_without_a_photo_kept(
         assert bundle.weigh_words([], ["Kombrado", "almond"])[0].sku == "almond"
         assert bundle.item("4713") is None
         evaluate_with_words(bundle, tmp_path)
+    shown = tmp_path / "labelled" / "almond" / "1.png"
+    found = surroundings.run("catalog", "search", tmp_path / "b", shown, "--read", "--json")
+    (answer,) = json.loads(found.stdout)["answers"]
+    assert (answer["matches"][0]["sku"], answer["matches"][0]["photo"]) == ("almond", None)
     report = json.loads(surroundings.run(*build, "--no-read").stdout)
     assert report["read"] == 0
     with Bundle.open(tmp_path / "b") as bundle:
