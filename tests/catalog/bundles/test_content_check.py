@@ -88,6 +88,17 @@ def test_the_validator_checks_the_content(own_bundle: Path) -> None:
         validate(own_bundle)
 
 
+def test_the_item_after_which_one_cannot_be_read_is_named(own_bundle: Path) -> None:
+    with Bundle.open(own_bundle) as bundle:
+        skus = [item.sku for item in bundle.items.all_items()]
+    broken = f"UPDATE items SET attributes = '{{not json' WHERE sku = '{skus[3]}'"
+    execute(own_bundle / "items.db", (broken,))
+    sign_again(own_bundle)
+    with Bundle.open(own_bundle) as bundle, pytest.raises(BundleError) as refused:
+        check_content(bundle)
+    assert f"the item after {skus[2]!r}: its attributes" in str(refused.value)
+
+
 @pytest.mark.parametrize("names", [(b"embedding", -1), (b"pooled", 1)], ids=["output", "inside"])
 def test_a_network_with_names_that_are_no_text_is_refused(
     own_bundle: Path, names: tuple[bytes, int]

@@ -54,6 +54,26 @@ def test_the_same_attributes_make_the_same_file_in_any_order(tmp_path: Path) -> 
     assert stored == [[('{"Größe": "klein", "size": "17 mm"}',)]] * 2
 
 
+@pytest.mark.parametrize(
+    ("sku", "attributes", "expected"),
+    [
+        ("CUP-01", {}, True),
+        ("CUP", {}, False),
+        ("CUP 01", {}, False),
+        ("CUP", {"gtin": "4006381333931"}, True),
+    ],
+)
+def test_items_may_have_codes(
+    tmp_path: Path, sku: str, attributes: dict[str, str], expected: bool
+) -> None:
+    photo = Photo(0, sku, "a.jpg", 640, 480, "0" * 64)
+    write_items(tmp_path, [Item(sku, "Cup", attributes=attributes)], [photo])
+    write_thumbnails(tmp_path / "pictures.db", [])
+    items = Items(*(tmp_path / name for name in ("items.db", "pictures.db", "words.db")))
+    assert items.may_have_codes is expected
+    items.close()
+
+
 def test_an_unknown_sku_is_none(metadata: Items) -> None:
     assert metadata.get("' or 1=1 --") is None
 

@@ -110,3 +110,9 @@ def test_two_of_these_in_another_order_say_the_same() -> None:
     )
     assert first.verdict is Verdict.ONE_OF
     assert first.subject == second.subject
+
+
+def test_what_names_nothing_has_no_strength() -> None:
+    assert decide([], CALIBRATION).strength == (False, 0.0)
+    assert Decision(Verdict.MATCH, (Match("apple", 1, 0.5),)).strength == (True, 0.0)
+    assert Decision(Verdict.MATCH, tuple(found(apple=0.9))).strength == (True, 0.9)

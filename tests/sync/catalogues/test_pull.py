@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -351,7 +352,11 @@ def test_a_disk_that_fills_up_on_the_way_is_named(
     following.publish(newer)
     shutil.move(following.data, small_disk / "data")
     following.data.symlink_to(small_disk / "data")
-    assert following.device(reserve_mb=0).check().outcome == "disk-full"
+    state = following.device(reserve_mb=0).check()
+    assert state.outcome == "disk-full"
+    assert re.search(
+        r"needs [\d,.]+ MB and 0\.0 MB are kept free, but only [\d.]+ MB", state.message
+    )
     monkeypatch.setattr(
         "sync.catalogues.pull.Puller._check_free_space", lambda *_: None
     )  # somebody else wrote

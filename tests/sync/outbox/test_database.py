@@ -6,15 +6,18 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.outbox import rows
+from sync.outbox.clock import now
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import MAX_FEATURES_BYTES, Event, status
 from sync.outbox.outbox import Outbox
+from sync.outbox.rows import Counters
 from sync.settings import OutboxSettings
 
 WAIT = 30
@@ -88,3 +91,61 @@ def test_old_events_are_looked_for_once_a_minute(
     monkeypatch.setattr(rows, "expire", counted)
     put(outbox, *(status("started") for _ in range(3)))
     assert len(looked) <= 1
+
+
+class Stopped(BaseException):
+    """What ends a process in the middle of its work, as Ctrl-C does."""
+
+
+def test_what_ends_the_process_leaves_no_half_transaction(tmp_path: Path) -> None:
+    database = OutboxDatabase(tmp_path / "outbox.db")
+    database.write(lambda _: None)
+
+    def stop(connection: sqlite3.Connection) -> None:
+        rows.put_counter(connection, "sent", 7)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        database.write(stop)
+    assert database.read(lambda connection: rows.counter(connection, "sent")) == 0
+    database.close()
+
+
+def test_an_outbox_without_events_counts_nothing(outbox: Outbox) -> None:
+    put(outbox, status("started"))
+    outbox.acknowledge(outbox.oldest(1))
+    counted = outbox.counters()
+    assert (counted.length, counted.bytes, counted.dropped, counted.aside) == (0, 0, {}, 0)
+    fresh = OutboxDatabase(outbox.file.with_name("fresh.db"))
+    fresh.write(lambda _: None)
+    empty = fresh.read(lambda connection: rows.counters(connection, now()))
+    fresh.close()
+    assert empty == Counters(empty.stream, 0, 0, None, 0, 0, {}, 0, 0.0, 0.0, 0, "", "")
+
+
+@pytest.mark.parametrize(
+    "change", ["PRAGMA user_version = 99", "DROP TABLE drops"], ids=["format", "table"]
+)
+def test_another_database_in_its_place_is_set_aside(tmp_path: Path, change: str) -> None:
+    file = tmp_path / "outbox.db"
+    database = OutboxDatabase(file)
+    database.write(lambda connection: rows.put_counter(connection, "sent", 7))
+    database.close()
+    with closing(sqlite3.connect(file.resolve(), isolation_level=None)) as connection:
+        connection.execute(change)
+    replaced = OutboxDatabase(file)
+    replaced.write(lambda _: None)
+    damage = replaced.read(rows.unreported_damage)
+    replaced.close()
+    assert "no outbox of format" in damage
+    assert len(list(tmp_path.glob("outbox-*-damaged.db"))) == 1
+
+
+def test_a_file_that_somebody_put_in_its_place_is_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "outbox.db"
+    file.write_bytes(b"something else entirely" * 300)
+    database = OutboxDatabase(file)
+    database.write(lambda _: None)
+    database.close()
+    (aside,) = tmp_path.glob("outbox-*-damaged.db")
+    assert aside.read_bytes() == b"something else entirely" * 300
