@@ -86,10 +86,14 @@ WHEEL = $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-buil
 ITSELF = $(PIP) install --no-deps --no-build-isolation -e .
 # One thread of OpenBLAS in each process: where cores are busy, two spend a sixth of the time waiting.
 PYTEST_OPTIONS = -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
-PYTEST_RUN = env OPENBLAS_NUM_THREADS=1 $(BIN)/python $(PYTEST_OPTIONS)
-# MXNet's tests; among those that PYTEST chooses there may be none.
-PYTEST_OLD = env OPENBLAS_NUM_THREADS=1 $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) -m mxnet \
-  $(PYTEST) $(if $(PYTEST),|| [ $$? -eq 5 ])
+# With bytecode, whatever the environment says: else each process of these compiles all modules anew.
+PYTEST_ENV = env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1
+PYTEST_RUN = $(PYTEST_ENV) $(BIN)/python $(PYTEST_OPTIONS)
+# MXNet's tests, in the files that name it; among those that PYTEST chooses there may be none. They
+# compute all the time, so more processes than cores would only read the tests once more.
+MXNET_TESTS = $(shell grep -rl mxnet tests --include='test_*.py')
+PYTEST_OLD = $(PYTEST_ENV) $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) --numprocesses=2 -m mxnet \
+  $(or $(PYTEST),$(MXNET_TESTS)) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-wire bench-slow-link measure sizes \
   api-test provisioning-test shop soak bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sklearn.linear_model import LogisticRegression
 
 from catalog.recognition.calibration import Calibration, ModelEntry
 from catalog.recognition.candidates import FEATURES, MatchFeatures
@@ -115,6 +114,8 @@ def test_the_logistic_regression_finds_what_a_library_finds() -> None:
     found = fit_logistic(
         table, truth, weight / weight.sum(), np.zeros(6), np.append(np.full(5, precision), 0)
     )
+    from sklearn.linear_model import LogisticRegression  # slow to import
+
     library = LogisticRegression(C=1 / precision, tol=1e-10, max_iter=10_000)
     library.fit(table, truth, sample_weight=weight / weight.sum())
     assert np.allclose(found[:-1], library.coef_[0], atol=1e-4)
@@ -134,6 +135,8 @@ def test_the_conditional_logit_of_two_candidates_is_a_logistic_regression() -> N
         for table, right, each in zip(tables, rights, weight / weight.sum(), strict=True)
     ]
     found = fit_candidate(labelled, np.zeros(3), 1e-9)
+    from sklearn.linear_model import LogisticRegression
+
     library = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-10, max_iter=10_000)
     library.fit(difference, truth, sample_weight=weight / weight.sum())
     assert np.allclose(found, library.coef_[0], atol=1e-3)
