@@ -60,7 +60,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     def _refusal(self) -> Error | None:
         size = max(self.content_length, self.body_bytes_received)
         if size > LARGEST_OTHER_BODY and not self._may_bring_photo():
-            return RequestEntityTooLarge(f"only {PHOTO_PATH} takes more than {LARGEST_OTHER_BODY}")
+            return RequestEntityTooLarge(
+                f"only {PHOTO_PATH} takes more than {LARGEST_OTHER_BODY:,} bytes"
+            )
         if self.body_bytes_received and not self.completed and self._is_full():
             return FullError("too many large requests come in at once; try again in a minute")
         return None
