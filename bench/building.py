@@ -12,7 +12,7 @@ import numpy as np
 from bench.timing import network_ms
 from catalog.building.build import build
 from catalog.building.cache import FeatureCache
-from catalog.building.features import BATCH, featurize
+from catalog.building.features import featurize
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment
 from catalog.sources.read import read_source
@@ -29,7 +29,7 @@ def build_speed(photos: Path, featurizer: Featurizer) -> dict[str, float]:
     machine drifts.
     """
     places = [place for entry in read_source(photos).items for place in entry.photos]
-    alone = [1000 / network_ms(featurizer, BATCH)]
+    alone = [1000 / network_ms(featurizer)]
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder))
         start = time.perf_counter()
@@ -37,7 +37,7 @@ def build_speed(photos: Path, featurizer: Featurizer) -> dict[str, float]:
             pass
         speed = len(places) / (time.perf_counter() - start)
         cache.close()
-    alone.append(1000 / network_ms(featurizer, BATCH))
+    alone.append(1000 / network_ms(featurizer))
     bare = sum(alone) / 2
     return {"photos/s": speed, "bare network, photos/s": bare, "ratio": speed / bare}
 

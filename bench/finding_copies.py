@@ -25,7 +25,7 @@ from rich.table import Table
 from bench.materials import materials
 from catalog.building.build import build
 from catalog.building.copies import Fingerprint, are_copies, fingerprint, originals
-from catalog.building.features import THUMBNAIL
+from catalog.building.stage import THUMBNAIL
 from catalog.core.photos import Picture, decode, encode_jpeg
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source

@@ -1,39 +1,33 @@
-"""Compute features of photos: read, decode and shrink on threads while the network runs."""
+"""Compute features of photos: several at a time, each on a worker thread."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import cv2
-import numpy as np
 
 from catalog.building.addresses import AddressCache
 from catalog.building.cache import FeatureCache, PhotoFeature
-from catalog.bundles.content_check import LARGEST_SIDE
+from catalog.building.stage import PhotoRecord, PhotoStage
 from catalog.core.errors import NetworkError, PhotoError
-from catalog.core.photo_header import LEAST_SIDE, read_header
-from catalog.core.photos import decode, encode_jpeg, is_address
-from catalog.core.vectors import Tensor, Vectors
+from catalog.core.photos import is_address
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.finder import ThingFinder
-from catalog.recognition.descriptors import Descriptors, extract_descriptors
+from catalog.recognition.descriptors import Descriptors
 
-BATCH = 4  # larger ones leave the processor's caches and halve the speed
-WORKERS = 2
-AHEAD = 64  # photos decoded before the network has asked for them
-ENOUGH_TO_CUT = 1200  # pixels of the shorter side, where only a part of the photo may be used
-THUMBNAIL = 400  # pixels, longer side
+WORKERS = max(2, len(os.sched_getaffinity(0)))
+AHEAD = 64  # photos that are worked on before their features are asked for
 LARGEST_FILE = 128 << 20  # bytes
-MOST_TIMES_AS_LONG = THUMBNAIL // LEAST_SIDE  # else the thumbnail is too thin to be read
+UNUSABLE = (PhotoError, NetworkError, OSError, ValueError)  # what reading a photo may raise
+SEES_NOTHING = "the network sees nothing in it (all zeros)"
 
 
 @dataclass(frozen=True)
@@ -53,24 +47,6 @@ class FeaturizedPhoto:
     reused: bool
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A photo as a worker hands it over.
-
-    Attributes:
-        bare: Its feature without a vector.
-        outputs: The output of each network (d,), where the cache has it.
-        tensors: The input of each other network (3, size, size).
-        descriptors: Its descriptors, if asked for.
-    """
-
-    place: str
-    bare: PhotoFeature
-    outputs: tuple[Vectors | None, ...]
-    tensors: tuple[Tensor | None, ...]
-    descriptors: Descriptors | None
-
-
 def featurize(
     places: Iterable[str],
     featurizer: Featurizer,
@@ -80,7 +56,7 @@ def featurize(
 ) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
     """Yield the features of photos in their order; an unusable photo as `SkippedPhoto`.
 
-    Finished features are stored batch by batch, so an interrupted build loses one batch at most.
+    Finished features are stored photo by photo, so an interrupted build loses few.
 
     Args:
         places: Paths or http(s) addresses.
@@ -91,127 +67,91 @@ def featurize(
         finder: Finds the thing in each photo, of which alone the features are then; None for those
             of whole photos.
     """
-    cv2.setNumThreads(1)  # the network and the workers already fill the processor
+    cv2.setNumThreads(1)  # the workers already fill the processor
+    stage = PhotoStage(featurizer, local_features, finder)
     stopped = threading.Event()
-    waiting: deque[tuple[str, Future[_Prepared]]] = deque()
+    waiting: deque[tuple[str, Future[FeaturizedPhoto | SkippedPhoto]]] = deque()
     remaining = iter(places)
-    with ThreadPoolExecutor(WORKERS, "photo", _yield_to_network) as workers:
+    with ThreadPoolExecutor(WORKERS, "photo") as workers:
 
         def refill() -> None:
             while len(waiting) < AHEAD:
                 place = next(remaining, None)
                 if place is None:
                     return
-                prepared = workers.submit(
-                    _prepare, place, featurizer, cache, stopped, local_features, finder
-                )
-                waiting.append((place, prepared))
+                waiting.append((place, workers.submit(_featurize, place, stage, cache, stopped)))
 
         refill()
         try:
             while waiting:
-                batch: list[_Prepared | SkippedPhoto] = []
-                while waiting and len(batch) < BATCH:
-                    place, prepared = waiting.popleft()
-                    try:
-                        batch.append(prepared.result())
-                    except (PhotoError, NetworkError, OSError, ValueError) as error:
-                        batch.append(SkippedPhoto(place, reason_of(place, error)))
+                place, photo = waiting.popleft()
+                result: FeaturizedPhoto | SkippedPhoto
+                try:
+                    result = photo.result()
+                except UNUSABLE as error:
+                    result = SkippedPhoto(place, reason_of(place, error))
                 refill()
-                yield from _finish(batch, featurizer, cache)
+                yield result
         finally:
             stopped.set()
-            for _, prepared in waiting:
-                prepared.cancel()
+            for _, photo in waiting:
+                photo.cancel()
 
 
-def _yield_to_network() -> None:
-    """Lower the worker's priority: Linux gives each thread a priority of its own."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-
-
-def _finish(
-    batch: list[_Prepared | SkippedPhoto], featurizer: Featurizer, cache: FeatureCache
-) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
-    """Run the networks on a batch, as far as the cache lacks their outputs, and store these."""
-    prepared = [photo for photo in batch if isinstance(photo, _Prepared)]
-    outputs = [list(photo.outputs) for photo in prepared]
-    for number, network in enumerate(featurizer.networks):
-        tensors = {
-            place: tensor
-            for place, photo in enumerate(prepared)
-            if (tensor := photo.tensors[number]) is not None
-        }
-        if not tensors:
-            continue
-        found = network.run(np.stack(list(tensors.values())))
-        for place, vector in zip(tensors, found, strict=True):
-            outputs[place][number] = vector
-        new = [
-            replace(prepared[place].bare, vector=vector)
-            for place, vector in zip(tensors, found, strict=True)
-            if vector.any()
-        ]
-        if new:
-            cache.put(new, network.id)
-    finished = iter(zip(prepared, outputs, strict=True))
-    for result in batch:
-        if isinstance(result, SkippedPhoto):
-            yield result
-            continue
-        photo, own = next(finished)
-        yield _joined(photo, [vector for vector in own if vector is not None], featurizer)
-
-
-def _joined(
-    photo: _Prepared, outputs: Sequence[Vectors], featurizer: Featurizer
+def _featurize(
+    place: str, stage: PhotoStage, cache: FeatureCache, stopped: threading.Event
 ) -> FeaturizedPhoto | SkippedPhoto:
-    """Join the outputs (d,) of all networks."""
-    if not all(vector.any() for vector in outputs):
-        return SkippedPhoto(photo.place, "the network sees nothing in it (all zeros)")
-    raw = featurizer.join([vector[None] for vector in outputs])[0]
-    reused = all(output is not None for output in photo.outputs)
-    return FeaturizedPhoto(replace(photo.bare, vector=raw), photo.descriptors, reused)
-
-
-def _prepare(
-    place: str,
-    featurizer: Featurizer,
-    cache: FeatureCache,
-    stopped: threading.Event,
-    local_features: int | None,
-    finder: ThingFinder | None,
-) -> _Prepared:
-    """Read and decode a photo, as far as the cache does not have its features."""
+    """Compute the features of a photo, as far as the cache lacks them, and store these."""
     data = read_place(place, cache.addresses, stopped)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if finder is not None:
-        sha256 += f"-{finder.id}"
-    known = [cache.get(sha256, network.id) for network in featurizer.networks]
-    found = next((feature for feature in known if feature is not None), None)
-    width, height = found.size if found else read_header(data, place).upright_size
-    check_shape(place, width, height)
-    descriptors = None
-    if local_features is not None:
-        descriptors = cache.get_descriptors(sha256, local_features)
-    outputs = tuple(None if feature is None else feature.vector for feature in known)
-    if found is not None and None not in known and (local_features is None or descriptors):
-        return _Prepared(place, found, outputs, (None,) * len(outputs), descriptors)
-    enough = max(featurizer.enough, THUMBNAIL if finder is None else ENOUGH_TO_CUT)
-    image = whole = decode(data, place, enough=enough)
-    if finder is not None and (part := finder.look(whole).part) is not None:
-        image = part.cut(whole)
-    if local_features is not None and descriptors is None:
-        descriptors = extract_descriptors(image, local_features)
-        cache.put_descriptors(sha256, local_features, descriptors)
-    if found is None:
-        thumbnail = encode_jpeg(whole, THUMBNAIL)
-        found = PhotoFeature(sha256, np.empty(0, np.float32), width, height, thumbnail)
-    tensors = tuple(
-        network.preprocess([image])[0] if feature is None else None
-        for network, feature in zip(featurizer.networks, known, strict=True)
+    known = known_record(stage.key(data), stage, cache)
+    record = stage.record(data, place, known)
+    store_record(record, known, stage, cache)
+    return joined(
+        place, record, stage.featurizer, reused=record.outputs.keys() == known.outputs.keys()
     )
-    return _Prepared(place, found, outputs, tensors, descriptors)
+
+
+def known_record(key: str, stage: PhotoStage, cache: FeatureCache) -> PhotoRecord:
+    """Return what the cache knows of a photo's record."""
+    features = {
+        network.id: feature
+        for network in stage.featurizer.networks
+        if (feature := cache.get(key, network.id)) is not None
+    }
+    descriptors = None
+    if stage.local_features is not None:
+        descriptors = cache.get_descriptors(key, stage.local_features)
+    if not features:
+        return PhotoRecord(key, descriptors=descriptors)
+    found = next(iter(features.values()))
+    outputs = {network: feature.vector for network, feature in features.items()}
+    return PhotoRecord(key, *found.size, found.thumbnail, outputs, descriptors)
+
+
+def store_record(
+    record: PhotoRecord, known: PhotoRecord, stage: PhotoStage, cache: FeatureCache
+) -> None:
+    """Store in the cache what is new in a photo's record; no network's output that is zeros."""
+    if stage.local_features is not None and record.descriptors and known.descriptors is None:
+        cache.put_descriptors(record.key, stage.local_features, record.descriptors)
+    for network, vector in record.outputs.items():
+        if network not in known.outputs and vector.any():
+            feature = PhotoFeature(
+                record.key, vector, record.width, record.height, record.thumbnail
+            )
+            cache.put([feature], network)
+
+
+def joined(
+    place: str, record: PhotoRecord, featurizer: Featurizer, *, reused: bool
+) -> FeaturizedPhoto | SkippedPhoto:
+    """Return the features of a photo by its record, the outputs of all networks joined."""
+    outputs = [record.outputs[network.id] for network in featurizer.networks]
+    if not all(vector.any() for vector in outputs):
+        return SkippedPhoto(place, SEES_NOTHING)
+    raw = featurizer.join([vector[None] for vector in outputs])[0]
+    feature = PhotoFeature(record.key, raw, record.width, record.height, record.thumbnail)
+    return FeaturizedPhoto(feature, record.descriptors, reused)
 
 
 def read_place(
@@ -243,16 +183,6 @@ def open_photo(place: str) -> Iterator[tuple[BinaryIO, int]]:
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting until somebody writes to a pipe."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
-
-
-def check_shape(place: str, width: int, height: int) -> None:
-    """Check the width and height of a photo; PhotoError where it is too long and thin."""
-    longer, shorter = max(width, height), min(width, height)
-    if longer > MOST_TIMES_AS_LONG * shorter or longer > LARGEST_SIDE:
-        raise PhotoError(
-            f"{place}: {width} x {height} pixels are too long and thin "
-            f"(at most {MOST_TIMES_AS_LONG} times as long, and {LARGEST_SIDE} pixels)"
-        )
 
 
 def reason_of(place: str, error: Exception) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from catalog.building.build import FEW_PHOTOS
 from catalog.building.features import (
     SkippedPhoto,
-    check_shape,
     open_photo,
     reason_of,
 )
+from catalog.building.stage import check_shape
 from catalog.bundles.items import can_be_read
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import read_header

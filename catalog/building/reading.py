@@ -9,12 +9,11 @@ from catalog.building.cache import FeatureCache
 from catalog.building.calibration_queries import evenly_spread
 from catalog.building.collect import BundlePhoto, StageProgress
 from catalog.building.features import read_place
+from catalog.building.stage import read_lines
 from catalog.core.errors import ContentError, NetworkError
-from catalog.core.photos import decode
 from catalog.networks.text_reader import TextReader
 
 PER_ITEM = 4  # photos that are read of each item, evenly spread: more show little else
-ENOUGH = 640  # pixels of a photo's shorter side
 
 
 def read_photos(
@@ -50,7 +49,6 @@ def read_photo(place: str, sha256: str, reader: TextReader, cache: FeatureCache)
 def _read(place: str, reader: TextReader, addresses: AddressCache) -> tuple[str, ...]:
     """Read one photo; nothing where it went away meanwhile, because its features are there."""
     try:
-        picture = decode(read_place(place, addresses), place, enough=ENOUGH)
+        return read_lines(read_place(place, addresses), place, reader)
     except (ContentError, NetworkError, OSError):
         return ()
-    return reader.read(picture)

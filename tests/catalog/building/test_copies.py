@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from catalog.building import copies
 from catalog.building.build import BuildReport, build
 from catalog.building.copies import Fingerprint, are_copies, fingerprint, originals
-from catalog.building.features import THUMBNAIL
+from catalog.building.stage import THUMBNAIL
 from catalog.bundles.bundle import Bundle
 from catalog.core.photos import Picture, decode, encode_jpeg, shrink
 from catalog.evaluation.compare import compare
