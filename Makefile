@@ -20,6 +20,8 @@
 # make api-test        ask the API for minutes what nobody would ask
 # make bench-crowd     measure how late answers are while many look; AGAINST=TREE: beside another checkout
 # make bench-kiosk     use a kiosk's page for half an hour; neither its heap nor its nodes may grow
+# make scale-test      build on a Ray cluster, kill workers and the driver: the same bytes as here
+# make bench-scale     assemble bundles of a store of 100,000 photos; PHOTOS=10000 for fewer
 # make damage-test     flip bits in an outbox's files, and account for every event
 # make provisioning-test  provision 200 devices, one after the other, by a claim certificate
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
@@ -68,6 +70,7 @@ SHOP ?=
 SOAK ?=
 DAMAGE ?=
 MUTANTS ?=
+PHOTOS ?=
 AGAINST ?=
 AT ?= 2026-11-29 23:50:00
 BIN := $(VENV)/bin
@@ -96,7 +99,7 @@ PYTEST_OLD = $(PYTEST_ENV) $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) --numproce
   $(or $(PYTEST),$(MXNET_TESTS)) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-wire bench-slow-link measure sizes \
-  api-test provisioning-test shop soak bench-crowd bench-kiosk crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test provisioning-test shop soak bench-crowd bench-kiosk bench-scale scale-test crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -196,6 +199,12 @@ bench-crowd: $(VENV)/test
 bench-kiosk: $(VENV)/test
 	@tests/install/debian-packages
 	$(BIN)/python -m bench.kiosk
+
+scale-test: $(VENV)/scale
+	$(BIN)/python -m tests.proofs.scale
+
+bench-scale: $(VENV)/test
+	$(BIN)/python -m bench.scale $(PHOTOS)
 
 damage-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.damage $(DAMAGE)
@@ -376,6 +385,11 @@ $(VENV)/test: $(VENV)/build setup.py locks/test.txt
 	@echo "Installing what the tests need (a few minutes on a fresh machine) ..."
 	@$(LOCKED) locks/test.txt
 	@$(ITSELF)
+	@touch $@
+
+$(VENV)/scale: $(VENV)/test locks/scale.txt
+	@echo "Installing Ray ..."
+	@$(LOCKED) locks/scale.txt
 	@touch $@
 
 $(VENV)-mxnet/test: $(VENV)/test locks/mxnet.txt

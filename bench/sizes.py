@@ -30,7 +30,7 @@ from rich.table import Table
 from bench.building import catalogue_photos
 from catalog.building.build import build
 from catalog.building.cache import FeatureCache, PhotoFeature
-from catalog.building.features import THUMBNAIL
+from catalog.building.stage import THUMBNAIL
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import read_manifest
@@ -65,8 +65,8 @@ def photos_of(folder: Path, count: int) -> None:
         numbers = range(first, min(first + AT_ONCE, count))
         features = []
         of_drawings = [number // PHOTOS_AN_ITEM % len(drawn) for number in numbers]
-        items = _around(seen[of_drawings[::PHOTOS_AN_ITEM]], ITEM_COSINE, random)
-        vectors = _around(items.repeat(PHOTOS_AN_ITEM, 0), PHOTO_COSINE, random)
+        items = around(seen[of_drawings[::PHOTOS_AN_ITEM]], ITEM_COSINE, random)
+        vectors = around(items.repeat(PHOTOS_AN_ITEM, 0), PHOTO_COSINE, random)
         for number, first_drawing, vector in zip(numbers, of_drawings, vectors, strict=True):
             # Each photo of an item is another drawing: copies would count as one photo.
             drawing = (first_drawing + number % PHOTOS_AN_ITEM) % len(drawn)
@@ -83,7 +83,7 @@ def photos_of(folder: Path, count: int) -> None:
     cache.close()
 
 
-def _around(centres: Vectors, cosine: float, random: np.random.Generator) -> Vectors:
+def around(centres: Vectors, cosine: float, random: np.random.Generator) -> Vectors:
     """Unit vectors (n, d), each at `cosine` to its centre."""
     noise = random.standard_normal(centres.shape, dtype=np.float32)
     noise -= (noise * centres).sum(1, keepdims=True) * centres

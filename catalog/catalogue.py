@@ -171,7 +171,7 @@ class Catalogue:
             featurizer,
             settings.cache,
             title or default_title(source),
-            options or BuildOptions(),
+            options or BuildOptions(cache_bytes=settings.cache_bytes),
             progress,
             on_skip,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -103,6 +104,7 @@ class AddressCache:
         file = self._folder / hashlib.sha256(address.encode()).hexdigest()
         if not file.exists():
             return self._receive(address, file, {}, stopped)
+        os.utime(file)  # the cache removes first what was not used for the longest time
         if address in self._confirmed:
             return file.read_bytes()
         validators = _read(file)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.building import write
-from catalog.building.cache import FeatureCache
+from catalog.building.cache import LIMIT, FeatureCache
 from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import CollectedPhotos, PhotoCopy, StageProgress, collect
 from catalog.building.distractors import drawn_distractors, photo_distractors
-from catalog.building.features import SkippedPhoto
+from catalog.building.features import SkippedPhoto, featurize
 from catalog.building.reading import read_photos
 from catalog.building.weights import former_weights, weigh
 from catalog.building.workspace import publish, workspace
@@ -31,18 +31,19 @@ from catalog.networks.featurizer import Featurizer
 from catalog.networks.text_reader import CATALOGUE_SIDES, open_reader
 from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import Calibration
-from catalog.recognition.colours import FILE as COLOURS
 from catalog.recognition.cross_fitting import PhotoVectors
-from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
+from catalog.recognition.local_features.extract import PER_PHOTO
 from catalog.recognition.local_features.store import LocalFeatureStore
 from catalog.recognition.rejection import FALSE_ACCEPT_RATE
-from catalog.recognition.wccn import FILE as WCCN
 from catalog.sources.source import Source, SourceItem
 
 NO_PHOTO = (
     "no item has a photo, and at least one needs one: take it by visual-search edge capture, or "
     "add what devices were taught by --with"
 )
+if TYPE_CHECKING:
+    from catalog.building.feature_store import FeatureStore
+
 FEW_PHOTOS = 3
 
 
@@ -59,6 +60,11 @@ class BuildOptions:
         read_text: Read what is printed on the photos, where the extra `text` is installed.
         refetch: Fetch photos by address again, also where their servers did not say what tells
             whether they have changed.
+        store: The feature store that keeps what was computed, for `assemble`; None for none.
+        on: Where photos are looked at: on "threads" of this process, or on a "ray" cluster, whose
+            records are in the store, or where none is given, in one beside the build cache.
+        workers: How many processes look at photos on Ray; None for one on each core, less a share.
+        cache_bytes: How large the build cache may be; see `FeatureCache`.
     """
 
     refit_projection: bool = False
@@ -66,6 +72,10 @@ class BuildOptions:
     strict: bool = False
     refetch: bool = False
     read_text: bool = False
+    store: str | None = None
+    on: Literal["threads", "ray"] = "threads"
+    workers: int | None = None
+    cache_bytes: int = LIMIT
 
 
 @dataclass(frozen=True)
@@ -167,20 +177,33 @@ def build(
     if (out.exists() or out.is_symlink()) and not is_bundle(out):
         raise BundleError(f"{out}: exists and is not a bundle; choose another --out")
     target = out.resolve()  # a link to a bundle stays one
+    store = _open_store(cache_folder, options)
     with (
-        closing(FeatureCache(cache_folder, refetch=options.refetch)) as cache,
+        closing(
+            FeatureCache(cache_folder, refetch=options.refetch, limit=options.cache_bytes)
+        ) as cache,
         workspace(target) as folder,
     ):
-        collected, raw = collect(items, featurizer, cache, folder, progress, on_skip)
+        places = [place for source in items for place in source.photos]
+        if options.on == "ray":
+            from catalog.building.on_ray import featurize_on_ray
+
+            assert store is not None
+            results = featurize_on_ray(places, featurizer, store, cache, options.workers, progress)
+        else:
+            results = featurize(places, featurizer, cache, PER_PHOTO)
+        collected, raw = collect(
+            items, results, featurizer.network_dimensions, folder, progress, on_skip
+        )
         without_photos = _check_photos(items, collected, options)
         collecting = time.monotonic() - start
         former = None if options.refit_projection else former_weights(target, featurizer)
         featurizer = weigh(featurizer, raw, collected, former, cache, progress)
         featurizer = _with_projection(featurizer, raw, target, options)
-        stored, loss = _embed(featurizer, raw, collected.skus)
+        stored, loss = embed_raw(featurizer, raw, collected.skus)
         unprojected = raw if featurizer.projection else None
         del raw  # the index needs the memory
-        catalogue = _photo_vectors(stored, collected, unprojected, folder)
+        catalogue = photo_vectors(stored, collected, unprojected, folder)
         learned = calibrate(
             catalogue,
             photo_queries(collected.photos, featurizer, cache, progress),
@@ -189,13 +212,11 @@ def build(
             options.false_accept_rate,
         )
         del catalogue, unprojected
-        np.save(folder / COLOURS, collected.colours)
-        if learned.transform is not None:
-            np.save(folder / WCCN, learned.transform)
-        if not learned.local_features_help:
-            shutil.rmtree(folder / LOCAL_FEATURES)
+        write.write_learned(folder, collected.colours, learned)
         progress("index", 0, 1)
-        index = write.write_vectors(folder, stored, featurizer, collected.photos, cache.addresses)
+        pictures = write.golden_pictures(collected.photos, cache.addresses)
+        embedded = featurizer.embed(pictures)
+        index = write.write_vectors(folder, stored, pictures, embedded)
         progress("index", 1, 1)
         reader = open_reader(CATALOGUE_SIDES, keep_open=True) if options.read_text else None
         lines = read_photos(collected.photos, reader, cache, progress) if reader else {}
@@ -217,6 +238,12 @@ def build(
             index,
             learned.calibration,
         )
+        if store is not None:
+            from catalog.building.save import Built, save_build
+
+            every = [*(source.item for source in items if source.item.sku in present), *unpictured]
+            built = Built(title, featurizer, every, collected.photos, lines, pictures, embedded)
+            save_build(store, built, cache, progress)
         publish(folder, target)
     counts = Counter(collected.skus)
     readable = {item.sku: None for item in unpictured}
@@ -243,6 +270,15 @@ def build(
         unconfirmed=cache.addresses.unconfirmed,
         weights=featurizer.shares if len(featurizer.networks) > 1 else (),
     )
+
+
+def _open_store(cache_folder: Path, options: BuildOptions) -> FeatureStore | None:
+    """Open the feature store that the options name, if any."""
+    if options.store is None and options.on == "threads":
+        return None
+    from catalog.building.feature_store import FeatureStore
+
+    return FeatureStore(options.store or str(cache_folder / "store"))
 
 
 def _check_photos(
@@ -289,7 +325,7 @@ def _with_projection(
     return featurizer.projected(projection.fit(normalised(raw), featurizer.network_id))
 
 
-def _embed(
+def embed_raw(
     featurizer: Featurizer, raw: Vectors, skus: Sequence[str]
 ) -> tuple[NDArray[np.float16], projection.Loss | None]:
     """Return the vectors to store, (n, d), and what a projection lost."""
@@ -300,9 +336,10 @@ def _embed(
     return vectors.astype(np.float16), loss
 
 
-def _photo_vectors(
+def photo_vectors(
     stored: NDArray[np.float16], collected: CollectedPhotos, raw: Vectors | None, folder: Path
 ) -> PhotoVectors:
+    """Return what was computed of the photos, as calibration wants it."""
     local_features = (
         LocalFeatureStore(folder, len(collected.photos)) if collected.local_features else None
     )

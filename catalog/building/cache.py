@@ -10,19 +10,24 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlite_utils
 
+from catalog.building import cache_size
 from catalog.building.addresses import AddressCache
+from catalog.building.cache_size import CachePart
 from catalog.core.errors import ShelfError
 from catalog.core.vectors import Vectors
 from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 
 DECODING = 2  # raise it when photos are decoded to other pixels; all is then computed anew
+LIMIT = 20_000_000_000  # bytes
 # A full disk, a lock, and use by a thread that did not yet notice that the build was stopped.
 NO_DAMAGE = (sqlite3.OperationalError, sqlite3.ProgrammingError)
 
@@ -52,12 +57,17 @@ class FeatureCache:
     Args:
         folder: Where the cache is.
         refetch: Fetch pictures again that were fetched before.
+        limit: How many bytes it may have; what was not used for the longest time leaves it when
+            it is closed. What was used since it was opened stays.
     """
 
-    def __init__(self, folder: Path, *, refetch: bool = False) -> None:
-        self.addresses = AddressCache(folder / "addresses", refetch=refetch)
+    def __init__(self, folder: Path, *, refetch: bool = False, limit: int = LIMIT) -> None:
+        self._folder = folder / "addresses"
+        self.addresses = AddressCache(self._folder, refetch=refetch)
         self._path = folder / "features.db"
+        self._limit = limit
         self._lock = threading.Lock()
+        self._used: dict[str, set[str]] = {table: set() for table in cache_size.TABLES}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -71,10 +81,11 @@ class FeatureCache:
         """The feature of a photo, or None."""
         with self._lock:
             try:
-                row = self._database.execute(
-                    "select vector, width, height, thumbnail from features where key = ?",
-                    [f"{sha256}-{network_id}-{DECODING}"],
-                ).fetchone()
+                row = self._row(
+                    "features",
+                    "vector, width, height, thumbnail",
+                    f"{sha256}-{network_id}-{DECODING}",
+                )
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
@@ -105,10 +116,9 @@ class FeatureCache:
         """The colours and `most` strongest local features of a photo, by its sha256, or None."""
         with self._lock:
             try:
-                row = self._database.execute(
-                    "select details from details where key = ?",
-                    [f"{key}-{DESCRIPTORS_VERSION}-{most}-{DECODING}"],
-                ).fetchone()
+                row = self._row(
+                    "details", "details", f"{key}-{DESCRIPTORS_VERSION}-{most}-{DECODING}"
+                )
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
@@ -124,13 +134,28 @@ class FeatureCache:
                 self._heal(error)
                 self._insert_descriptors(row)
 
+    def complete(self, networks: Sequence[str], most: int) -> set[str]:
+        """The sha256 of the photos whose outputs of all networks and descriptors are here."""
+        queries = [
+            *(("features", f"-{network}-{DECODING}") for network in networks),
+            ("details", f"-{DESCRIPTORS_VERSION}-{most}-{DECODING}"),
+        ]
+        with self._lock:
+            found = [
+                {
+                    key.removesuffix(suffix)
+                    for (key,) in self._database.execute(f"select key from {table}")  # noqa: S608
+                    if key.endswith(suffix)
+                }
+                for table, suffix in queries
+            ]
+        return set.intersection(*found)
+
     def get_lines(self, key: str) -> tuple[str, ...] | None:
         """The lines that were read on a photo, by its sha256 and the reader's version, or None."""
         with self._lock:
             try:
-                row = self._database.execute(
-                    "select lines from printed where key = ?", [f"{key}-{DECODING}"]
-                ).fetchone()
+                row = self._row("printed", "lines", f"{key}-{DECODING}")
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
@@ -146,24 +171,69 @@ class FeatureCache:
                 self._heal(error)
                 self._insert_lines(row)
 
+    def parts(self) -> list[CachePart]:
+        """Return what is in the cache, and how large it is."""
+        with self._lock:
+            return cache_size.parts(self._database.conn, self._folder)
+
+    def prune(self, limit: int) -> int:
+        """Remove what was not used for the longest time, and give its room back to the disk.
+
+        Args:
+            limit: How many bytes may stay.
+
+        Returns:
+            How many bytes were removed.
+        """
+        with self._lock:
+            removed = cache_size.prune(self._database.conn, self._folder, limit)
+            self._database.execute("vacuum")
+        return removed
+
     def close(self) -> None:
-        """Close the file and the connections."""
-        self._database.close()
+        """Note what was used, keep to the limit, and close the file and the connections."""
+        with self._lock:
+            with suppress(sqlite3.DatabaseError):  # closed already, busy, or damaged: no matter
+                cache_size.note_use(self._database.conn, self._used)
+                if self._size() > self._limit:
+                    cache_size.prune(self._database.conn, self._folder, self._limit, self._used)
+            self._database.close()
         self.addresses.close()
+
+    def _row(self, table: str, columns: str, key: str) -> Any:
+        """Read a row, and remember that it was used."""
+        row = self._database.execute(
+            f"select {columns} from {table} where key = ?",  # noqa: S608
+            [key],
+        ).fetchone()
+        if row is not None:
+            self._used[table].add(key)
+        return row
+
+    def _size(self) -> int:
+        """Return the bytes of all files, those of the database that are free less."""
+        (free,) = self._database.execute("pragma freelist_count").fetchone()
+        (page,) = self._database.execute("pragma page_size").fetchone()
+        files = self._folder.iterdir() if self._folder.is_dir() else ()
+        sizes = [file.stat().st_size for file in files]
+        return int(self._path.stat().st_size - free * page + sum(sizes))
 
     def _insert(self, rows: list[tuple[str, bytes, int, int, bytes]]) -> None:
         with self._database.conn:
             self._database.conn.executemany(
                 "insert or replace into features values (?, ?, ?, ?, ?)", rows
             )
+        self._used["features"].update(row[0] for row in rows)
 
     def _insert_descriptors(self, row: tuple[str, bytes]) -> None:
         with self._database.conn:
             self._database.conn.execute("insert or replace into details values (?, ?)", row)
+        self._used["details"].add(row[0])
 
     def _insert_lines(self, row: tuple[str, str]) -> None:
         with self._database.conn:
             self._database.conn.execute("insert or replace into printed values (?, ?)", row)
+        self._used["printed"].add(row[0])
 
     def _heal(self, error: sqlite3.DatabaseError) -> None:
         if not isinstance(error, NO_DAMAGE):
@@ -185,6 +255,10 @@ def _open(path: Path) -> sqlite_utils.Database:
             "create table if not exists details (key text primary key, details blob)"
         )
         connection.execute("create table if not exists printed (key text primary key, lines text)")
+        connection.execute(
+            "create table if not exists used "
+            "(tab text, key text, day integer, primary key (tab, key)) without rowid"
+        )
         connection.execute("drop table if exists described")  # of earlier versions: gigabytes
         connection.commit()
         connection.execute("select 1 from features limit 1").fetchone()

@@ -6,8 +6,8 @@ They are stored in the build cache.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,15 +19,41 @@ from catalog.building.features import read_place
 from catalog.building.raw_vectors import cached_raw
 from catalog.core.errors import ContentError
 from catalog.core.photos import Picture, decode
-from catalog.core.vectors import normalised
+from catalog.core.vectors import Vectors, normalised
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.augment import augment, has_surroundings
-from catalog.recognition.descriptors import extract_descriptors
+from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.scored_queries import PHOTO_QUERIES, SEED, VERSION, CalibrationQuery
 
 LONGER_SIDE = 256  # pixels, of the pictures that are queries
 ENOUGH = 3  # photos of an item: its burst is excluded, so a photo may be a query as it is
+
+
+@dataclass(frozen=True)
+class QueryRecord:
+    """A calibration query by what it was made of.
+
+    Attributes:
+        photo: The sha256 of the photo.
+        behind: The sha256 of the photo that was put behind it, if any.
+        augmented: Whether the photo was changed.
+        raw: Its raw vector, float32 (k,).
+        descriptors: Its colours and local features.
+    """
+
+    photo: str
+    behind: str | None
+    augmented: bool
+    raw: Vectors
+    descriptors: Descriptors
+
+    def query(self, number: int, behind: int | None, featurizer: Featurizer) -> CalibrationQuery:
+        """Return the query, with the numbers of its photos in a catalogue."""
+        raw = self.raw[None]
+        own = normalised(raw)[0] if featurizer.projection else None
+        vector = featurizer.vectors(raw)[0]
+        return CalibrationQuery(vector, self.descriptors, number, own, self.augmented, behind)
 
 
 @dataclass(frozen=True)
@@ -55,23 +81,38 @@ def photo_queries(
     progress: StageProgress,
     most: int = PHOTO_QUERIES,
 ) -> list[CalibrationQuery]:
-    """Make queries of at most so many of the photos, evenly spread.
+    """Make queries of at most so many of the photos, evenly spread."""
+    numbers = evenly_spread(len(photos), most)
+    neighbours = _neighbours(photos)
+    return [
+        record.query(number, None if record.behind is None else neighbours[number], featurizer)
+        for number, record in zip(
+            numbers, query_records(photos, numbers, featurizer, cache, progress), strict=True
+        )
+    ]
+
+
+def query_records(
+    photos: Sequence[BundlePhoto],
+    numbers: Sequence[int],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    progress: StageProgress,
+) -> Iterator[QueryRecord]:
+    """Make queries of the photos with some numbers.
 
     A photo of an item with enough photos is a query as it is, unless it is a studio photo in a
     catalogue of mostly studio photos: pictures from a camera look different. Every other photo is
     augmented.
     """
-    numbers = evenly_spread(len(photos), most)
     counts = Counter(photo.item.sku for photo in photos)
     studio = _studio_photos([photos[number] for number in numbers], counts, cache, progress)
     neighbours = _neighbours(photos)
-    queries = []
     for done, number in enumerate(numbers, 1):
         photo = photos[number]
         count = counts[photo.item.sku]
         # Behind the only photo of an item stands another: the photo alone shows no variation.
-        neighbour = neighbours[number] if count == 1 else None
-        behind = None if neighbour is None else photos[neighbour]
+        behind = photos[neighbours[number]] if count == 1 else None
         augmented = count < ENOUGH or photo.sha256 in studio
         key = f"{'as-seen' if augmented else 'as-it-is'}-{VERSION}-{SEED}-{photo.sha256}"
         if count < ENOUGH:
@@ -79,24 +120,21 @@ def photo_queries(
         if behind is not None:
             key += f"-{behind.sha256}"
         source = _QueryPicture(photo, behind, cache.addresses, augmented)
-        query = _query(number, key, source, featurizer, cache)
-        queries.append(replace(query, behind=neighbour))
+        yield _record(key, source, featurizer, cache)
         progress("as seen", done, len(numbers))
-    return queries
 
 
-def _query(
-    number: int, key: str, source: _QueryPicture, featurizer: Featurizer, cache: FeatureCache
-) -> CalibrationQuery:
-    """Make the query that is called `key` in the cache, of the photo with this number."""
-    raw = cached_raw(key, featurizer, cache, lambda: [source.picture])
+def _record(
+    key: str, source: _QueryPicture, featurizer: Featurizer, cache: FeatureCache
+) -> QueryRecord:
+    """Make the query that is called `key` in the cache."""
+    raw = cached_raw(key, featurizer, cache, lambda: [source.picture])[0]
     descriptors = cache.get_descriptors(key, PER_QUERY)
     if descriptors is None:
         descriptors = extract_descriptors(source.picture, PER_QUERY)
         cache.put_descriptors(key, PER_QUERY, descriptors)
-    own = normalised(raw)[0] if featurizer.projection else None
-    vector = featurizer.vectors(raw)[0]
-    return CalibrationQuery(vector, descriptors, number, own, source.augmented)
+    behind = None if source.behind is None else source.behind.sha256
+    return QueryRecord(source.photo.sha256, behind, source.augmented, raw, descriptors)
 
 
 def read_picture(photo: BundlePhoto, addresses: AddressCache) -> Picture:

@@ -10,14 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.building.cache import FeatureCache
 from catalog.building.copies import Fingerprint, fingerprint, originals
-from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
+from catalog.building.features import FeaturizedPhoto, SkippedPhoto
 from catalog.bundles.items import Item, write_thumbnails
 from catalog.core.vectors import Rows, Vectors
-from catalog.networks.featurizer import Featurizer
 from catalog.recognition.colours import DIMENSIONS as COLOURS
-from catalog.recognition.local_features.extract import PER_PHOTO
 from catalog.recognition.local_features.store import LocalFeatureWriter
 from catalog.sources.source import SourceItem
 
@@ -83,20 +80,28 @@ class CollectedPhotos:
 
 def collect(
     items: Sequence[SourceItem],
-    featurizer: Featurizer,
-    cache: FeatureCache,
+    results: Iterable[FeaturizedPhoto | SkippedPhoto],
+    dimensions: int,
     workspace: Path,
     progress: StageProgress,
     on_skip: Callable[[SkippedPhoto], None],
 ) -> tuple[CollectedPhotos, Vectors]:
     """Collect the features of all photos; write thumbnails and local features to the workspace.
 
+    Args:
+        items: The items.
+        results: The features and descriptors of all their photos, in their order.
+        dimensions: Length k of a raw vector.
+        workspace: The folder to write to.
+        progress: Called with each photo.
+        on_skip: Called with each photo that cannot be used.
+
     Returns:
         What was collected; and apart, because they are large and needed for a while only, the
         network's own vectors, float32 (n, k), not normalised.
     """
     places = [(source.item, place) for source in items for place in source.photos]
-    raw = np.empty((len(places), featurizer.network_dimensions), np.float32)
+    raw = np.empty((len(places), dimensions), np.float32)
     colours = np.empty((len(places), COLOURS), np.uint8)
     photos: list[BundlePhoto] = []
     fingerprints: list[Fingerprint] = []
@@ -105,9 +110,9 @@ def collect(
     reused = done = 0
     local_features = LocalFeatureWriter(workspace)
 
-    def usable(results: Iterable[_Result]) -> Iterator[tuple[Item, str, FeaturizedPhoto]]:
+    def usable(found: Iterable[_Result]) -> Iterator[tuple[Item, str, FeaturizedPhoto]]:
         nonlocal reused, done
-        for (item, place), result in results:
+        for (item, place), result in found:
             if isinstance(result, SkippedPhoto):
                 skipped.append(result)
                 on_skip(result)
@@ -118,7 +123,6 @@ def collect(
             progress("photos", done, len(places))
 
     def thumbnails() -> Iterator[tuple[int, bytes]]:
-        results = featurize((place for _, place in places), featurizer, cache, PER_PHOTO)
         progress("photos", 0, len(places))
         # The photos of one item are held until all are known: the last may be the original.
         for _, group in groupby(zip(places, results, strict=True), lambda pair: pair[0][0].sku):

@@ -45,7 +45,12 @@ COUNT = 120  # drawn ones
 def drawn_distractors(
     featurizer: Featurizer, cache: FeatureCache, progress: StageProgress
 ) -> list[CalibrationQuery]:
-    """Return queries at drawn things, hands and empty counters.
+    """Return queries at drawn things, hands and empty counters."""
+    return drawn_queries(drawn_raw(featurizer, cache, progress), featurizer)
+
+
+def drawn_raw(featurizer: Featurizer, cache: FeatureCache, progress: StageProgress) -> Vectors:
+    """Return the raw vectors of the drawn distractors, float32 (n, k).
 
     For a network whose vectors are not shipped they are drawn in the first build, and cached.
     """
@@ -56,7 +61,11 @@ def drawn_distractors(
             progress("foreign things", done, COUNT)
 
     key = f"foreign-{VERSION}-{SEED}-{COUNT}"
-    raw = cached_raw(key, featurizer, cache, drawn, _shipped(DRAWN))
+    return cached_raw(key, featurizer, cache, drawn, _shipped(DRAWN))
+
+
+def drawn_queries(raw: Vectors, featurizer: Featurizer) -> list[CalibrationQuery]:
+    """Return queries at the drawn things, by their raw vectors."""
     unprojected = list(normalised(raw)) if featurizer.projection else [None] * COUNT
     return [
         CalibrationQuery(vector, described, raw=own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -31,38 +32,56 @@ from catalog.bundles.manifest import (
     describe_files,
 )
 from catalog.core import durable
-from catalog.core.photos import shrink
+from catalog.core.photos import Picture, shrink
+from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.projection import Loss
+from catalog.recognition.calibrate import CalibrationResult
 from catalog.recognition.calibration import Calibration
+from catalog.recognition.colours import FILE as COLOURS
 from catalog.recognition.index import Annoy, Exact, Index, choose_index
 from catalog.recognition.local_features.store import FOLDER as LOCAL_FEATURES
+from catalog.recognition.wccn import FILE as WCCN
 from catalog.sources.source import SourceItem
 
 
 def write_vectors(
-    folder: Path,
-    stored: NDArray[np.float16],
-    featurizer: Featurizer,
-    photos: Sequence[BundlePhoto],
-    addresses: AddressCache,
+    folder: Path, stored: NDArray[np.float16], pictures: list[Picture], embedded: Vectors
 ) -> IndexEntry:
-    """Write vectors, index and golden queries; return how the vectors are to be searched."""
+    """Write vectors, index and golden queries; return how the vectors are to be searched.
+
+    Args:
+        folder: The workspace.
+        stored: The vectors (n, d).
+        pictures: Pictures that golden queries ask with.
+        embedded: Their embeddings, float32 (m, d).
+    """
     np.save(folder / "vectors.npy", stored)
     path = folder / "index.ann"
     choice = choose_index(stored, path)
     index: Index = (
-        Annoy(path, featurizer.dimensions, choice.search_k)
-        if choice.kind == "annoy"
-        else Exact(stored)
+        Annoy(path, stored.shape[1], choice.search_k) if choice.kind == "annoy" else Exact(stored)
     )
-    pictures = [
+    golden_queries = make_golden_queries(pictures, embedded, stored, index)
+    write_golden_queries(golden_queries, folder / "probes.npz")
+    return IndexEntry(**asdict(choice))
+
+
+def golden_pictures(photos: Sequence[BundlePhoto], addresses: AddressCache) -> list[Picture]:
+    """Return some of the photos, evenly spread, as pictures that golden queries ask with."""
+    return [
         shrink(read_picture(photos[number], addresses), LONGER_SIDE)
         for number in evenly_spread(len(photos), PICTURES)
     ]
-    golden_queries = make_golden_queries(pictures, featurizer.embed(pictures), stored, index)
-    write_golden_queries(golden_queries, folder / "probes.npz")
-    return IndexEntry(**asdict(choice))
+
+
+def write_learned(folder: Path, colours: NDArray[np.uint8], learned: CalibrationResult) -> None:
+    """Write the colours and the WCCN transform; remove local features that do not help."""
+    np.save(folder / COLOURS, colours)
+    if learned.transform is not None:
+        np.save(folder / WCCN, learned.transform)
+    if not learned.local_features_help:
+        shutil.rmtree(folder / LOCAL_FEATURES)
 
 
 def write_metadata(

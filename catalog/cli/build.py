@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
@@ -71,6 +71,25 @@ FETCH_SHARED = "visual_search.fetch_shared"  # in a context's meta: fetches from
     help="Do not read what is printed on the photos; it is read where the extra text is installed.",
 )
 @click.option(
+    "--store",
+    metavar="STORE",
+    help="Keep what is computed also in this feature store, a folder or s3://bucket/path, for "
+    "`catalog assemble`; with the extra scale.",
+)
+@click.option(
+    "--on",
+    type=click.Choice(["threads", "ray"]),
+    default="threads",
+    show_default=True,
+    help="Where photos are looked at: on threads of this process, or on the Ray cluster that "
+    "RAY_ADDRESS names, or one of this machine's own; with the extra scale.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="How many processes look at photos on Ray [one on each core].",
+)
+@click.option(
     "--refit-projection",
     is_flag=True,
     help="Learn again how to weigh two networks and how to shorten long vectors.",
@@ -104,6 +123,9 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     strict: bool,
     refetch: bool,
     no_read: bool,
+    store: str | None,
+    on: Literal["threads", "ray"],
+    workers: int | None,
     refit_projection: bool,
     foreign_named: float,
     as_json: bool,
@@ -134,6 +156,8 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     from catalog.sources.source import ReadOptions, default_title
     from catalog.sources.tables.columns import parse_column_map
 
+    if workers is not None and on != "ray":
+        raise click.UsageError("--workers goes with --on ray")
     if out is None and not dry_run:
         raise click.UsageError("Missing option '--out'.")
     settings = load("catalog", CatalogSettings, config)
@@ -163,6 +187,10 @@ def build(  # noqa: PLR0913  # click passes each option of the command
                 strict=strict,
                 refetch=refetch,
                 read_text=settings.read_text and not no_read,
+                store=store,
+                on=on,
+                workers=workers,
+                cache_bytes=settings.cache_bytes,
             ),
             show,
             lambda photo: print_left_out(console, f"{photo.name}: {photo.reason}"),

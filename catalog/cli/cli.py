@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from catalog.cli.assemble import assemble
 from catalog.cli.build import build
+from catalog.cli.cache import cache
 from catalog.cli.compare import compare
 from catalog.cli.embed import embed
 from catalog.cli.evaluate import confusions, evaluate, expectation, in_words
@@ -48,7 +50,7 @@ def catalog() -> None:
     """Build a catalogue from photos, inspect it and put it on this device."""
 
 
-for command in (build, embed, export, model, compare, evaluate, confusions):
+for command in (build, assemble, cache, embed, export, model, compare, evaluate, confusions):
     catalog.add_command(command)
 
 

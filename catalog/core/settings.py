@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
@@ -81,6 +81,7 @@ class CatalogSettings(Section):
     engine: Literal["auto", "onnxruntime", "openvino", "openvino:GPU", "mxnet", "awscam"] = "auto"
     device: Literal["CPU", "GPU"] = "CPU"  # of openvino
     read_text: bool = True  # what is printed on photos, at build, with the extra `text`
+    cache_gb: Annotated[float, Field(gt=0)] = 20.0  # of the build cache, after each build
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +97,11 @@ class CatalogSettings(Section):
     def cache(self) -> Path:
         """Return the folder of the build cache, ``~`` resolved."""
         return self.cache_dir.expanduser()
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return how many bytes the build cache may have."""
+        return int(self.cache_gb * 1e9)
 
 
 def load(section: str, model: type[Settings], config: Path | None = None) -> Settings:

@@ -23,7 +23,7 @@ from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.candidates import QueryDescriptors
 from catalog.recognition.cross_fitting import PhotoVectors
-from catalog.recognition.local_features.extract import PER_QUERY
+from catalog.recognition.local_features.extract import PER_PHOTO, PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
 from catalog.recognition.scored_queries import CalibrationQuery, ScoredQuery, score
 from catalog.sources.source import SourceItem
@@ -58,7 +58,10 @@ def _search(
 ) -> Catalogue:
     items = [SourceItem(Item(sku, sku), tuple(places)) for sku, places in design.items.items()]
     with tempfile.TemporaryDirectory() as folder:
-        collected, raw = collect(items, featurizer, cache, Path(folder), _quiet, _refuse)
+        places = [place for source in items for place in source.photos]
+        results = featurize(places, featurizer, cache, PER_PHOTO)
+        dimensions = featurizer.network_dimensions
+        collected, raw = collect(items, results, dimensions, Path(folder), _quiet, _refuse)
         featurizer = weigh(featurizer, raw, collected, None, cache, _quiet)
         if featurizer.network_dimensions > projection.MOST_DIMENSIONS:
             fitted = projection.fit(normalised(raw), featurizer.network_id)
