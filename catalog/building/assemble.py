@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +63,15 @@ class AssembleReport:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A bundle that is wanted: its items, its place, and what to call it."""
+
+    items: Sequence[StoredItem]
+    out: Path
+    title: str
+
+
 class Assembler:
     """Assembles bundles of the newest catalogue in a store.
 
@@ -100,7 +112,7 @@ class Assembler:
             ContentError: The store lacks some of them.
         """
         keys = {photo.sha256 for stored in items for photo in stored.photos}
-        with closing(FeatureCache(self._cache_folder)) as cache:
+        with closing(FeatureCache(self._cache_folder, limit=None)) as cache:
             fetch_records(self._records, self._stage, keys, cache, self._progress)
 
     def assemble(
@@ -110,11 +122,13 @@ class Assembler:
         title: str,
         false_accept_rate: float = FALSE_ACCEPT_RATE,
     ) -> AssembleReport:
-        """Assemble a bundle of items at `out`, which must be absent or a bundle.
+        """Assemble a bundle of items, which were fetched, at `out`.
+
+        It must be absent or a bundle, which then is exchanged in one step.
 
         Raises:
             BundleError: `out` is something else.
-            ContentError: None of the items has a photo, or the store lacks a record.
+            ContentError: None of the items has a photo, or a record is not in the build cache.
             ShelfError: Another build of `out` is running, or there is no room.
         """
         start = time.monotonic()
@@ -122,9 +136,9 @@ class Assembler:
             raise BundleError(f"{out}: exists and is not a bundle; choose another --out")
         if not any(stored.photos for stored in items):
             raise ContentError(f"{out}: none of its {len(items)} items has a photo")
-        self.fetch(items)
         featurizer, shared, target = self._featurizer, self._shared, out.resolve()
-        with closing(FeatureCache(self._cache_folder)) as cache, workspace(target) as folder:
+        opened = FeatureCache(self._cache_folder, limit=None)
+        with closing(opened) as cache, workspace(target) as folder:
             collected, raw = self._collect(items, cache, folder)
             stored, loss = embed_raw(featurizer, raw, collected.skus)
             queries = self._own_queries(collected.photos)
@@ -182,6 +196,8 @@ class Assembler:
         def thumbnails() -> Iterable[tuple[int, bytes]]:
             for number, photo in enumerate(photos):
                 record = known_record(photo.sha256, self._stage, cache)
+                if not self._stage.is_complete(record):
+                    raise ContentError(f"{photo.sha256}: left the build cache meanwhile; try again")
                 outputs = [record.outputs[network.id] for network in self._featurizer.networks]
                 raw[number] = self._featurizer.join([output[None] for output in outputs])[0]
                 assert record.descriptors is not None
@@ -208,3 +224,40 @@ class Assembler:
             )
             for record in found
         ]
+
+
+def assemble_many(
+    address: str,
+    cache_folder: Path,
+    engine: str,
+    wanted: Sequence[Wanted],
+    progress: StageProgress = lambda stage, done, total: None,
+) -> list[AssembleReport]:
+    """Assemble bundles whose items were fetched, with one process on each core.
+
+    Args:
+        address: The store's.
+        cache_folder: The build cache.
+        engine: Which engine opens the networks.
+        wanted: The bundles.
+        progress: Called with each bundle.
+    """
+    processes = min(len(wanted), len(os.sched_getaffinity(0)))
+    fresh = get_context("spawn")  # a fork would inherit the locks of threads
+    reports = []
+    with ProcessPoolExecutor(processes, fresh, _open, (address, cache_folder, engine)) as pool:
+        for done, report in enumerate(pool.map(_assemble, wanted), 1):
+            reports.append(report)
+            progress("bundles", done, len(wanted))
+    return reports
+
+
+_opened: list[Assembler] = []  # of a process of the pool: one
+
+
+def _open(address: str, cache_folder: Path, engine: str) -> None:
+    _opened.append(Assembler(address, cache_folder, engine))
+
+
+def _assemble(wanted: Wanted) -> AssembleReport:
+    return _opened[0].assemble(wanted.items, wanted.out, wanted.title)

@@ -58,10 +58,10 @@ class FeatureCache:
         folder: Where the cache is.
         refetch: Fetch pictures again that were fetched before.
         limit: How many bytes it may have; what was not used for the longest time leaves it when
-            it is closed. What was used since it was opened stays.
+            it is closed. What was used since it was opened stays; with None everything does.
     """
 
-    def __init__(self, folder: Path, *, refetch: bool = False, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, *, refetch: bool = False, limit: int | None = LIMIT) -> None:
         self._folder = folder / "addresses"
         self.addresses = AddressCache(self._folder, refetch=refetch)
         self._path = folder / "features.db"
@@ -195,7 +195,7 @@ class FeatureCache:
         with self._lock:
             with suppress(sqlite3.DatabaseError):  # closed already, busy, or damaged: no matter
                 cache_size.note_use(self._database.conn, self._used)
-                if self._size() > self._limit:
+                if self._limit is not None and self._size() > self._limit:
                     cache_size.prune(self._database.conn, self._folder, self._limit, self._used)
             self._database.close()
         self.addresses.close()

@@ -162,7 +162,7 @@ def _start(workers: int | None) -> None:
         }
     try:
         ray.init(**options)
-    except (OSError, RuntimeError, ConnectionError) as error:
+    except Exception as error:  # Ray itself raises no class of its own here
         raise SurroundingsError(f"Ray cannot be started or joined: {error}") from error
 
 

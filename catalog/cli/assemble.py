@@ -69,7 +69,7 @@ def assemble(
       visual-search catalog assemble store/ --each store --out bundles/
       visual-search catalog assemble s3://bucket/store --assortments shops.csv --each shop --out b/
     """
-    from catalog.building.assemble import Assembler
+    from catalog.building.assemble import Assembler, Wanted, assemble_many
     from catalog.building.selection import Selection
 
     settings = load("catalog", CatalogSettings, config)
@@ -78,18 +78,20 @@ def assemble(
         selection = Selection(assembler.catalogue.items, assortments)
         chosen = selection.select(condition or "true")
         title = title or assembler.catalogue.title
-        wanted = {out: (title, chosen)}
+        wanted = [Wanted(chosen, out, title)]
         if each is not None:
             allowed = {entry.item.sku for entry in chosen}
-            wanted = {}
+            wanted = []
             for value in selection.values(each):
                 items = [row for row in selection.having(each, value) if row.item.sku in allowed]
                 if items:
-                    wanted[out / f"{quote(value, safe=' ')}.bundle"] = f"{title} {value}", items
-        assembler.fetch(entry for _, items in wanted.values() for entry in items)
-        reports = [
-            assembler.assemble(items, place, name) for place, (name, items) in wanted.items()
-        ]
+                    place = out / f"{quote(value, safe=' ')}.bundle"
+                    wanted.append(Wanted(items, place, f"{title} {value}"))
+        assembler.fetch(entry for bundle in wanted for entry in bundle.items)
+        if each is None:
+            reports = [assembler.assemble(chosen, out, title)]
+        else:
+            reports = assemble_many(store, settings.cache, settings.engine, wanted, show)
     if as_json:
         found = [_fields(report) for report in reports]
         print_json(found if each is not None else found[0])

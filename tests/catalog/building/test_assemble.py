@@ -74,6 +74,7 @@ def assembled(
     def refuse(network: Network, batch: Any) -> Any:
         raise AssertionError("a network ran")
 
+    assembler.fetch(items)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Network, "run", refuse)
         return assembler.assemble(items, out, title)
@@ -127,7 +128,10 @@ def test_a_record_that_is_lost_is_told(built: Path, tmp_path: Path) -> None:
         file.unlink()
     assembler = Assembler(str(store), tmp_path / "empty")
     with pytest.raises(ContentError, match="lacks the records of 24 photos"):
+        assembler.fetch(assembler.catalogue.items)
+    with pytest.raises(ContentError, match="left the build cache"):
         assembler.assemble(assembler.catalogue.items, tmp_path / "out", "Chain")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_changed_price_adds_items_alone_to_the_store(
