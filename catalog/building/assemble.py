@@ -36,6 +36,7 @@ from catalog.bundles.items import write_thumbnails
 from catalog.bundles.manifest import IndexEntry, is_bundle
 from catalog.core.errors import BundleError, ContentError
 from catalog.core.vectors import Vectors
+from catalog.core.worker import prepare_worker
 from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.colours import DIMENSIONS as COLOURS
@@ -256,6 +257,7 @@ _opened: list[Assembler] = []  # of a process of the pool: one
 
 
 def _open(address: str, cache_folder: Path, engine: str) -> None:
+    prepare_worker()
     _opened.append(Assembler(address, cache_folder, engine))
 
 

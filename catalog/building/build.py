@@ -189,7 +189,15 @@ def build(
             from catalog.building.on_ray import featurize_on_ray
 
             assert store is not None
-            results = featurize_on_ray(places, featurizer, store, cache, options.workers, progress)
+            results = featurize_on_ray(
+                places,
+                featurizer,
+                store,
+                cache,
+                options.workers,
+                progress,
+                refetch=options.refetch,
+            )
         else:
             results = featurize(places, featurizer, cache, PER_PHOTO)
         collected, raw = collect(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,7 +74,8 @@ class FeatureStore:
             raise ContentError(f"{address}: not a feature store; give a folder or s3://bucket/path")
         self._local = not separator
         if self._local:
-            self._files, self._root = pyarrow.fs.LocalFileSystem(), str(Path(address).absolute())
+            self.address = self._root = str(Path(address).absolute())  # workers may be elsewhere
+            self._files = pyarrow.fs.LocalFileSystem()
             return
         try:
             self._files, self._root = pyarrow.fs.FileSystem.from_uri(address.rstrip("/"))
@@ -119,25 +121,8 @@ class FeatureStore:
             table: The table.
             all_of_it: Sort them in any case, and leave one file of each prefix.
         """
-        new = self._infos(f"{table}/{NEW}")
-        if not all_of_it and len(new) < COMPACT_FROM:
-            return
-        while new:
-            taken: list[Any] = []
-            size = 0
-            while new and (not taken or size + new[-1].size <= COMPACTED_AT_ONCE):
-                taken.append(new.pop())
-                size += taken[-1].size
-            rows = self._read([info.path for info in taken])
-            digits = pc.utf8_slice_codeunits(rows[KEY], 0, PREFIX)
-            for prefix in pc.unique(digits).to_pylist():
-                self._write(f"{table}/{prefix}", rows.filter(pc.equal(digits, prefix)))
-            self._remove(info.path for info in taken)
-        for prefix in self._prefixes(table):
-            files = self._infos(f"{table}/{prefix}")
-            if len(files) > (1 if all_of_it else MOST_FILES):
-                path = self._write(f"{table}/{prefix}", self._read([info.path for info in files]))
-                self._remove(info.path for info in files if info.path != path)
+        with suppress(FileNotFoundError):  # another process compacts, too, and will finish it
+            self._compact(table, all_of_it=all_of_it)
 
     def sizes(self) -> list[TableSize]:
         """Return how large each table is."""
@@ -180,6 +165,27 @@ class FeatureStore:
         except OSError as error:
             raise self._failed(name, error) from error
 
+    def _compact(self, table: str, *, all_of_it: bool) -> None:
+        new = self._infos(f"{table}/{NEW}")
+        if not all_of_it and len(new) < COMPACT_FROM:
+            return
+        while new:
+            taken: list[Any] = []
+            size = 0
+            while new and (not taken or size + new[-1].size <= COMPACTED_AT_ONCE):
+                taken.append(new.pop())
+                size += taken[-1].size
+            rows = self._read([info.path for info in taken])
+            digits = pc.utf8_slice_codeunits(rows[KEY], 0, PREFIX)
+            for prefix in pc.unique(digits).to_pylist():
+                self._write(f"{table}/{prefix}", rows.filter(pc.equal(digits, prefix)))
+            self._remove(info.path for info in taken)
+        for prefix in self._prefixes(table):
+            files = self._infos(f"{table}/{prefix}")
+            if len(files) > (1 if all_of_it else MOST_FILES):
+                path = self._write(f"{table}/{prefix}", self._read([info.path for info in files]))
+                self._remove(info.path for info in files if info.path != path)
+
     def _fetch(
         self, table: str, keys: set[str], columns: Sequence[str] | None
     ) -> Iterator[dict[str, Any]]:
@@ -208,12 +214,11 @@ class FeatureStore:
         except FileNotFoundError:
             raise
         except (pa.ArrowInvalid, OSError) as error:
-            raise self._failed(paths[0].removeprefix(f"{self._root}/"), error) from error
+            raise SurroundingsError(f"{self.address}: a file cannot be read: {error}") from error
 
     def _read(self, paths: Sequence[str]) -> pa.Table:
         """Read files; of rows with the same key one is left, in the order of the keys."""
-        files = pyarrow.dataset.dataset(paths, format="parquet", filesystem=self._files)
-        rows = files.to_table(use_threads=False)
+        rows = pa.Table.from_batches(list(self._scan(paths, None, None)))
         keys = rows[KEY].to_pylist()
         place = {key: number for number, key in enumerate(keys)}
         return rows.take([place[key] for key in sorted(place)])
@@ -269,7 +274,8 @@ class FeatureStore:
 
     def _remove(self, paths: Iterator[str]) -> None:
         for path in paths:
-            self._files.delete_file(path)
+            with suppress(FileNotFoundError):  # another process compacts, too
+                self._files.delete_file(path)
 
     def _patiently(self, table: str, read: Callable[[], Result]) -> Result:
         """Read again where files were compacted meanwhile."""

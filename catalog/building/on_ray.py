@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import cv2
@@ -40,6 +39,8 @@ from catalog.building.stored_catalogue import (
     save_featurizer,
 )
 from catalog.core.errors import MissingExtraError, SurroundingsError
+from catalog.core.photos import is_address
+from catalog.core.settings import CatalogSettings, load
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.local_features.extract import PER_PHOTO
 
@@ -73,6 +74,8 @@ def featurize_on_ray(
     cache: FeatureCache,
     workers: int | None,
     progress: StageProgress,
+    *,
+    refetch: bool = False,
 ) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
     """Yield the features of photos in their order, as `features.featurize` does.
 
@@ -83,6 +86,7 @@ def featurize_on_ray(
         cache: The build cache, into which they are fetched.
         workers: How many; None for as many as there are cores, less a share for reading.
         progress: Called with each photo that is done.
+        refetch: Fetch photos by address again; see `AddressCache`.
     """
     stage = PhotoStage(featurizer, PER_PHOTO)
     table = RecordTable(store, stage)
@@ -90,7 +94,8 @@ def featurize_on_ray(
     there = table.keys()
     keys: list[str] = [""] * len(places)
     reasons: list[str] = [""] * len(places)
-    for done, (number, key, reason) in enumerate(_run(places, featurizer, store, workers), 1):
+    results = _run(places, featurizer, store, workers, refetch=refetch)
+    for done, (number, key, reason) in enumerate(results, 1):
         keys[number], reasons[number] = key, reason
         progress("photos on ray", done, len(places))
     table.compact()
@@ -108,6 +113,8 @@ def _run(
     featurizer: Featurizer,
     store: FeatureStore,
     workers: int | None,
+    *,
+    refetch: bool,
 ) -> Iterator[tuple[int, str, str]]:
     """Yield the number, the key, and why it cannot be used, of each photo, in any order."""
     started = not ray.is_initialized()
@@ -119,11 +126,18 @@ def _run(
         cores = int(ray.cluster_resources().get("CPU", 1))
         count = workers or max(1, cores - max(1, cores // READERS_SHARE))
         rows = ray.data.from_items(
-            [{"number": number, "place": place} for number, place in enumerate(places)],
+            [
+                {"number": number, "place": place if is_address(place) else os.path.abspath(place)}
+                for number, place in enumerate(places)
+            ],
             override_num_blocks=max(1, -(-len(places) // BATCH)),
         )
         results = rows.map_batches(
-            _read, batch_size=READ_AT_ONCE, num_cpus=READING, zero_copy_batch=True
+            _read,
+            batch_size=READ_AT_ONCE,
+            num_cpus=READING,
+            zero_copy_batch=True,
+            fn_kwargs={"refetch": refetch},
         ).map_batches(
             _Worker,
             batch_size=BATCH,
@@ -166,9 +180,9 @@ def _start(workers: int | None) -> None:
         raise SurroundingsError(f"Ray cannot be started or joined: {error}") from error
 
 
-def _read(batch: dict[str, Any]) -> dict[str, Any]:
+def _read(batch: dict[str, Any], *, refetch: bool) -> dict[str, Any]:
     """Read photos; what cannot be read has a reason and no bytes."""
-    addresses = AddressCache(Path(gettempdir(), "visual-search-addresses"))
+    addresses = AddressCache(_cache() / "addresses", refetch=refetch)
     data: list[bytes] = []
     reasons: list[str] = []
     for place in map(str, batch["place"]):
@@ -187,14 +201,18 @@ def _read(batch: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _cache() -> Path:
+    """Return the folder of the build cache on the machine that runs this."""
+    return load("catalog", CatalogSettings).cache
+
+
 class _Worker:
     """A process of the cluster with open networks."""
 
     def __init__(self, store: str, featurizer: str, engine: str) -> None:
         cv2.setNumThreads(1)
         opened = FeatureStore(store)
-        folder = Path(gettempdir(), f"visual-search-worker-{os.getuid()}")
-        self._stage = PhotoStage(open_featurizer(opened, featurizer, folder, engine), PER_PHOTO)
+        self._stage = PhotoStage(open_featurizer(opened, featurizer, _cache(), engine), PER_PHOTO)
         self._table = RecordTable(opened, self._stage)
         self._there = np.sort(np.array(list(self._table.keys()), f"S{KEY_BYTES}"))
 

@@ -136,9 +136,15 @@ class RecordTable:
         return self._store.keys(self.name)
 
     def append(self, records: Iterable[PhotoRecord]) -> None:
-        """Append complete records as one file; none with an output of zeros, which is no vector."""
+        """Append records as one file; none with an output of zeros, which is no vector.
+
+        Raises:
+            ContentError: A record is not complete.
+        """
         rows = []
         for record in records:
+            if not self._stage.is_complete(record):
+                raise ContentError(f"{record.key}: left the build cache meanwhile; build again")
             outputs = [record.outputs[network.id] for network in self._stage.featurizer.networks]
             if not all(output.any() for output in outputs):
                 continue

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import ctypes
 import hashlib
 import os
 import shutil
-import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -18,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.worker import prepare_worker
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.fonts import FACES, path
 from catalog.synthetic.items import drawn_items
@@ -25,7 +24,6 @@ from catalog.synthetic.render import Cutout, View, render
 
 VERSION = 1  # raise it whenever the drawings change
 SIDE = 480  # pixels of a photo
-PR_SET_PDEATHSIG = 1  # prctl(2)
 STAMP = "complete"
 COLUMNS = ("sku", "title", "price", "location", "kind", "brand", "variety", "amount", "photo")
 ANGLES = ((0.0, 0.0), (28.0, 6.0), (-28.0, 2.0), (12.0, 16.0), (-14.0, -8.0), (40.0, 10.0))
@@ -50,7 +48,7 @@ def draw_catalogue(
         shutil.rmtree(old, ignore_errors=True)
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
     fresh = get_context("spawn")  # a fork would inherit the locks of OpenCV's threads
-    pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), fresh, _prepare_worker)
+    pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), fresh, prepare_worker)
     try:
         draft.mkdir(parents=True)
         jobs = [pool.submit(_photograph, item, draft, photos) for item in items]
@@ -117,12 +115,6 @@ def _ground(number: int) -> NDArray[np.float32]:
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
     fall = 26 * np.clip(y - 0.35, 0, 1) ** 1.2 + 10 * ((x - 0.5) ** 2 + (y - 0.4) ** 2)
     return np.asarray(252 - 3 * number - fall, np.float32)
-
-
-def _prepare_worker() -> None:
-    """Ignore Ctrl-C, which the parent handles, and end when the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _photograph(item: DrawnItem, folder: Path, photos: int) -> None:

@@ -1,6 +1,6 @@
 """Show that a build on Ray gives the bytes of a local build, whatever dies on the way.
 
-    python -m tests.proofs.scale
+    python -m tests.proofs.scale [--things THINGS]
 
 The same photos, some of which cannot be used, are built on threads; on Ray with one worker and with
 two; with a worker that is killed as soon as records are in the store; and with a driver that is
@@ -10,6 +10,7 @@ calibration and the same photos left out. Ray is a real cluster of local process
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ipaddress
 import json
@@ -28,7 +29,7 @@ from tests.support.drawing import write_things
 THINGS, PHOTOS = 100, 5
 SAME = "vectors.npy index.ann colours.npy pictures.db items.db words.db probes.npz".split()
 PATIENCE = 120.0  # seconds, for processes to die
-SPOILT = ("thing-03/spoilt.jpg", "thing-50/empty.png")
+SPOILT = ("thing-03/spoilt.jpg", "thing-20/empty.png")
 
 
 def start(photos: Path, run: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -142,9 +143,12 @@ def compare(first: Path, expected: dict[str, Any], run: Path, report: dict[str, 
 
 def main() -> None:
     """Run all builds and compare them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--things", type=int, default=THINGS, help="each has five photos")
+    things = parser.parse_args().things
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        photos = write_things(folder / "photos", THINGS, PHOTOS)
+        photos = write_things(folder / "photos", things, PHOTOS)
         for name in SPOILT:
             (photos / name).write_bytes(b"no picture" if name.endswith("jpg") else b"")
         first = folder / "on threads"
