@@ -181,10 +181,10 @@ def test_an_item_is_selected_by_its_columns_and_by_a_table_of_assortments(
 def test_the_command_writes_a_bundle_for_each_value(
     built: Path, surroundings: Surroundings, tmp_path: Path
 ) -> None:
-    words = ["catalog", "assemble", built / "store", "--out", tmp_path / "out", "--each", "shop"]
-    done = subprocess.run(
-        [sys.executable, "-m", "visual_search", *words, "--json"], capture_output=True, text=True
-    )
+    store, out = str(built / "store"), str(tmp_path / "out")
+    words = ["catalog", "assemble", store, "--out", out, "--each", "shop", "--json"]
+    command = [sys.executable, "-m", "visual_search", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     reports = json.loads(done.stdout)
     assert [(Path(report["path"]).name, report["items"]) for report in reports] == [
