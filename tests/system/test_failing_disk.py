@@ -64,6 +64,8 @@ def device(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in disk.environment.items():
             patch.setenv(name, value)
+        # Each heartbeat is written at once, with the sightings that wait for others.
+        patch.setenv("VISUAL_SEARCH_OUTBOX__HEARTBEAT_S", "10")
         command = ("edge", "run", "--camera", str(pictures), "--port", str(port))
         process = surroundings.start(*command)
     try:
