@@ -6,10 +6,10 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import get_args
 
 from catalog.recognition.decision import Verdict
-from edge.sighting import Timings
+from edge.sighting import Timings, Word
 from sync.outbox.outbox import Counters
 
 
@@ -46,7 +46,7 @@ class ApplianceCounters:
         self._frames = 0
         self._analysed = 0
         self._sightings: Counter[str] = Counter({str(verdict): 0 for verdict in Verdict})
-        self._judgements = {"right": 0, "wrong": 0, "item": 0}
+        self._judgements = dict.fromkeys(get_args(Word), 0)
         self._stage_ms = dict.fromkeys(vars(Timings()), 0.0)
 
     def count_frame(self) -> None:
@@ -66,7 +66,7 @@ class ApplianceCounters:
             self._sightings[str(verdict)] += 1
             self._stage_ms["show"] += show_ms
 
-    def count_judgement(self, verdict: Literal["right", "wrong", "item"]) -> None:
+    def count_judgement(self, verdict: Word) -> None:
         """Count what staff said about a sighting."""
         with self._lock:
             self._judgements[verdict] += 1

@@ -14,6 +14,7 @@ from catalog.recognition.decision import Verdict
 from catalog.recognition.foreign_share import Evidence
 
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
+Word = Literal["right", "wrong", "item", "foreign"]  # what staff say about a sighting
 
 
 @dataclass(frozen=True)
@@ -176,12 +177,13 @@ class Judgement:
 
     Attributes:
         sighting: The sighting.
-        verdict: "right", "wrong", or "item" where they say which item it was.
+        verdict: "right", "wrong", "item" where they say which item it was, or "foreign" where they
+            say that it is none of the catalogue.
         sku: That item's stock keeping unit; empty for the others.
     """
 
     sighting: Sighting
-    verdict: Literal["right", "wrong", "item"]
+    verdict: Word
     sku: str = ""
 
     @property
@@ -198,8 +200,8 @@ class Judgement:
 
         "I don't know this one" is right about a foreign thing, and wrong about an own one.
         """
-        if self.verdict == "item":
-            return True
+        if self.verdict in ("item", "foreign"):
+            return self.verdict == "item"
         if self.sighting.verdict is Verdict.UNKNOWN:
             return self.verdict == "wrong"
         return True if self.verdict == "right" else None

@@ -15,8 +15,8 @@ from edge.web.staff.body import body
 
 LONGEST_SKU = 1000
 WANTED = (
-    'Send {"verdict": "right"}, {"verdict": "wrong"}, or {"verdict": "item", "sku": "4711"} '
-    "with the item that it was."
+    'Send {"verdict": "right"}, {"verdict": "wrong"}, {"verdict": "foreign"}, or {"verdict": '
+    '"item", "sku": "4711"} with the item that it was.'
 )
 
 
@@ -58,7 +58,7 @@ def _judgement(sighting: Sighting, given: dict[str, object]) -> Judgement:
     if sighting.verdict is Verdict.NOTHING:
         raise ProblemError(409, "Nothing was there, so there is no answer to judge.")
     match given:
-        case {"verdict": "right" | "wrong" as verdict, **rest} if not rest:
+        case {"verdict": "right" | "wrong" | "foreign" as verdict, **rest} if not rest:
             return Judgement(sighting, verdict)
         case {"verdict": "item", "sku": str(sku), **rest} if not rest and sku:
             if len(sku) > LONGEST_SKU:

@@ -149,7 +149,7 @@ class Access:
         return self._pin
 
     def _begin(self, mark: str) -> Response:
-        cookie, session = self._sessions.begin(mark)
+        cookie, session = self._sessions.begin(mark, here=self.is_here())
         response = self._answer(session)
         response.set_cookie(
             COOKIE,

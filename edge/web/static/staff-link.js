@@ -51,6 +51,15 @@ export class StaffLink {
     throw new Refused(answer.status, found.detail || say("The device answered {status}.", { status: answer.status }));
   }
 
+  // End the session while the page is left, when nobody waits for an answer.
+  leave(path) {
+    if (!this.entered) return;
+    const headers = { "X-Staff-Token": this.#token };
+    fetch(path, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    this.#token = null;
+    this.onLeft();
+  }
+
   async session(method, path, content = undefined) {
     const found = await this.ask(method, path, content);
     this.#token = found.token;

@@ -71,12 +71,11 @@ export class LooksCard {
     const choices = row.querySelector(".choices");
     const other = button(named ? say("No: another") : say("It is …"), () => this.#search(row, sighting));
     const chosen = chosenItem(sighting, this.#noted.get(sighting.id));
-    const foreign = sighting.verdict === "unknown" ? "right" : "wrong";
     choices.replaceChildren(
       ...(named ? [button(say("Right"), () => this.#judge(row, sighting, { verdict: "right" }, say("Right.")))] : []),
       ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: chosen.title }), () => this.#confirm(row, sighting, chosen))] : []),
       other,
-      button(say("Not ours"), () => this.#judge(row, sighting, { verdict: foreign }, say("Not ours."))),
+      button(say("Not ours"), () => this.#judge(row, sighting, { verdict: "foreign" }, say("Not ours."))),
     );
   }
 

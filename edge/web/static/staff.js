@@ -29,6 +29,7 @@ const cards = [
 ];
 let setsPin = false;
 let untouched = 0;
+let returns = false; // whether the page is left only for itself in another language
 
 function complain(error) {
   byId("trouble").textContent = error.message;
@@ -87,6 +88,7 @@ byId("enter").addEventListener("submit", async (event) => {
 });
 
 byId("language").addEventListener("change", (event) => {
+  returns = true;
   const own = new URL(location.href);
   own.searchParams.set("lang", event.target.value);
   location.assign(own);
@@ -95,6 +97,9 @@ byId("language").addEventListener("change", (event) => {
 byId("leave").addEventListener("click", () => link.session("DELETE", SESSION).then(show, complain));
 
 for (const sign of ["pointerdown", "keydown", "input"]) document.addEventListener(sign, stay, { passive: true });
+
+// However the area is left, on the device's own screen a visitor may be next.
+addEventListener("pagehide", () => isOwnScreen && !returns && link.leave(SESSION));
 
 lockDown();
 link.session("GET", SESSION).then(show, complain);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import sqlite_utils
@@ -22,12 +21,11 @@ from edge.appliance.judgements import Judgements
 from edge.appliance.share_learner import FILE, MOST_CATALOGUES, MOST_LOOKS, ShareLearner
 from edge.cli.cli import forget
 from edge.settings import EdgeSettings
-from edge.sighting import Judgement, Sighting
+from edge.sighting import Judgement, Sighting, Word
 from tests.edge.appliance.test_appliance import until
 from tests.support.web_stand_in import CUP, GEAR, StandInDevice
 
 FOREIGN, OWN = Evidence(-6.0, 0.5), Evidence(6.0, 0.1)
-Word = Literal["right", "wrong", "item"]
 
 
 def look(evidence: Evidence | None, verdict: Verdict = Verdict.MATCH) -> Sighting:
@@ -78,6 +76,10 @@ def test_nothing_and_what_a_code_named_are_no_looks(learner: ShareLearner) -> No
         (Verdict.UNKNOWN, "wrong", True),
         (Verdict.UNKNOWN, "item", True),
         (Verdict.MATCH, "item", True),
+        (Verdict.MATCH, "foreign", False),
+        (Verdict.ONE_OF, "foreign", False),
+        (Verdict.PERHAPS, "foreign", False),
+        (Verdict.UNKNOWN, "foreign", False),
     ],
 )
 def test_what_staff_says_is_known(verdict: Verdict, word: Word, in_catalogue: bool | None) -> None:

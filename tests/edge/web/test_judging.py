@@ -38,6 +38,7 @@ def headers(client: FlaskClient) -> dict[str, str]:
     [
         ({"verdict": "right"}, ""),
         ({"verdict": "wrong"}, ""),
+        ({"verdict": "foreign"}, ""),
         ({"verdict": "item", "sku": "GEAR/24"}, "GEAR/24"),
     ],
 )

@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from edge.web.app import create_app
 from edge.web.staff.access import COOKIE, OPEN_VIEWS, TOKEN_HEADER
 from edge.web.staff.pin import FREE_ATTEMPTS, StaffPin
-from edge.web.staff.sessions import IDLE_S, LONGEST_S, MOST, Sessions
+from edge.web.staff.sessions import IDLE_HERE_S, IDLE_S, LONGEST_S, MOST, Sessions
 from tests.support.web_stand_in import StandInDevice
 
 PIN, OTHER = "493028", "771350"
@@ -147,6 +147,25 @@ def test_a_device_without_a_state_folder_lets_nobody_in() -> None:
     for path in ("/api/staff/session", "/api/staff/pin"):
         assert client.post(path, json={"pin": PIN}).status_code == HTTPStatus.FORBIDDEN
     assert client.get("/api/staff/status").status_code == HTTPStatus.UNAUTHORIZED
+
+
+def test_a_session_at_the_device_itself_ends_sooner_unused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StaffPin(tmp_path).set(PIN, replace=True)
+    now = [0.0]
+    monkeypatch.setattr("edge.web.staff.access.Sessions", lambda: Sessions(lambda: now[0]))
+    app = create_app(StandInDevice(lan=True), state_folder=tmp_path)
+    here, phone = app.test_client(), app.test_client()
+    enter(here)
+    enter(phone, environ_overrides=FROM_NETWORK)
+    for _ in range(2):
+        now[0] += IDLE_HERE_S - 1
+        assert here.get("/api/staff/status").status_code == HTTPStatus.OK
+    now[0] += IDLE_HERE_S + 1
+    assert here.get("/api/staff/status").status_code == HTTPStatus.UNAUTHORIZED
+    answer = phone.get("/api/staff/status", environ_overrides=FROM_NETWORK)
+    assert answer.status_code == HTTPStatus.OK
 
 
 def test_a_session_ends_unused_after_a_day_and_when_there_are_too_many() -> None:

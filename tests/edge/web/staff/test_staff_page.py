@@ -108,6 +108,15 @@ def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, p
     expect(page.get_by_label("PIN")).to_be_visible()
     page.clock.fast_forward("01:10")
     page.wait_for_url(f"{device.url}/")
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    expect(page.get_by_role("button", name="Begin")).to_be_visible()
+    page.locator("#language").select_option("de")
+    expect(page.get_by_role("button", name="Beginnen")).to_be_visible()
+    page.locator("#brand a").click()
+    page.wait_for_url(f"{device.url}/")
+    page.goto(f"{device.url}/staff")
+    expect(page.get_by_label("PIN")).to_be_visible()
 
 
 def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_alone(
@@ -163,6 +172,7 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     settings.get_by_role("button", name="Restart now").click()
     expect(settings.get_by_role("alert")).to_contain_text("Nothing would start this program again")
     page.reload()
+    enter(page, device)
     expect(name).to_have_value("Corner <shop>")
     expect(settings.get_by_label("Of 100 things shown")).to_have_value("35")
     settings.get_by_role("button", name="Undo").click()
