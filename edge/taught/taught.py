@@ -240,6 +240,11 @@ class Taught:
                 )
             return in_catalogue, False
         taught = next((item for item in self.store.items() if item.sku == sku), None)
+        if taught is not None and title not in ("", taught.title):
+            raise ContentError(
+                f"the number {sku} was taught already: “{taught.title}”; "
+                "choose that item, or give another number"
+            )
         title = title or (taught.title if taught else "")
         if not title:
             raise ContentError("give the thing a name, or choose an item of the catalogue")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 from flask import Flask, Response, jsonify, send_file
 
 from catalog.core.box import Box
 from catalog.core.errors import ContentError
 from catalog.core.photos import encode_jpeg
-from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress
+from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress, View
 from edge.taught.export import export_file
 from edge.taught.store import TaughtPhoto
 from edge.taught.taught import Taught, TaughtItem, Wish
@@ -32,7 +33,7 @@ class Teach:
 
     def __init__(self, appliance: ServedAppliance) -> None:
         self._appliance = appliance
-        self._exporting = threading.Lock()
+        self._exporting, self._saving = threading.Lock(), threading.Lock()
 
     def add_to(self, app: Flask) -> None:
         """Serve all routes."""
@@ -99,11 +100,13 @@ class Teach:
         return jsonify({"items": [_taught_document(item) for item in self._taught().items()]})
 
     def teach(self) -> Response:
-        """Save the views that were taken as photos of an item."""
-        wish, taught = _wish(body()), self._taught()
-        progress = taught.collector.progress()
+        """Save the views that were taken, or those that the request names, as photos of an item."""
+        fields, taught = body(), self._taught()
+        named = _named_views(fields.pop("views", None))
+        wish = _wish(fields)
         try:
-            item = taught.save(wish, progress.views if progress is not None else ())
+            with self._saving:  # a second request finds the lesson ended
+                item = taught.save(wish, _views(taught.collector.progress(), named))
         except ContentError as error:
             raise ProblemError(400, sentence(str(error))) from error
         self._appliance.look_again()
@@ -183,6 +186,30 @@ def _taught_document(taught: TaughtItem) -> Document:
 
 def _photo_document(photo: TaughtPhoto) -> Document:
     return {"id": photo.id, "kind": photo.kind}
+
+
+def _named_views(given: object) -> Collection[int] | None:
+    """The views that a request names; None where it means all."""
+    if given is None:
+        return None
+    if not isinstance(given, list) or not all(type(view) is int for view in given):
+        raise ProblemError(400, "Send views as a list of their ids.")
+    return frozenset(given)
+
+
+def _views(progress: Progress | None, named: Collection[int] | None) -> list[View]:
+    """The views to save.
+
+    Raises:
+        ProblemError: 409, a named one is gone.
+    """
+    views = progress.views if progress is not None else ()
+    if named is None:
+        return list(views)
+    found = [view for view in views if view.id in named]
+    if len(found) < len(named):
+        raise ProblemError(409, "A view is gone that was to be saved; look at the views again.")
+    return found
 
 
 def _wish(fields: dict[str, object]) -> Wish:

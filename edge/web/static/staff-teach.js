@@ -16,6 +16,7 @@ export class TeachCard {
   #views = []; // ids of those that are shown
   #chosen = null; // the item of the catalogue whose views these are
   #gtin = "";
+  #saving = false;
   #typing = 0;
 
   // onSaved() is called when a thing was taught.
@@ -65,14 +66,20 @@ export class TeachCard {
   }
 
   async #follow(run) {
+    let lost = false; // whether the last question was, and a message says so
     while (run === this.#run) {
       await wait(TURN);
       try {
         const state = await this.#link.ask("GET", LESSON);
-        if (run === this.#run && state.teaching) this.#draw(state);
-        if (run === this.#run && !state.teaching) this.#close();
+        if (run !== this.#run) return;
+        if (lost) byId("teach-wrong").hidden = true;
+        lost = false;
+        if (state.teaching) this.#draw(state);
+        else if (!this.#saving) this.#closeEnded();
       } catch (error) {
-        if (run === this.#run) this.#complain(error);
+        if (run !== this.#run) return;
+        lost = true;
+        this.#complain(error);
       }
     }
   }
@@ -90,6 +97,11 @@ export class TeachCard {
     this.#close();
     byId("teach-begin").focus();
     await this.#link.ask("DELETE", LESSON).catch(() => {});
+  }
+
+  #closeEnded() {
+    this.#close();
+    this.#complain(new Error(say("The lesson has ended. Perhaps somebody saved or cancelled it on another screen.")));
   }
 
   #close() {
@@ -165,19 +177,23 @@ export class TeachCard {
 
   #allowSaving() {
     const named = this.#chosen !== null || byId("title").value.trim() !== "";
-    byId("teach-save").disabled = !named || this.#views.length === 0;
+    byId("teach-save").disabled = this.#saving || !named || this.#views.length === 0;
   }
 
   async #save() {
-    byId("teach-save").disabled = true;
+    if (this.#saving) return;
+    this.#saving = true;
+    this.#allowSaving();
+    const views = this.#views;
     const wish = this.#chosen
-      ? { sku: this.#chosen.sku }
+      ? { sku: this.#chosen.sku, views }
       : {
           title: byId("title").value,
           sku: byId("sku").value,
           price: byId("price").value,
           location: byId("location").value,
           gtin: this.#gtin,
+          views,
         };
     try {
       const { item } = await this.#link.ask("POST", "api/staff/taught", wish);
@@ -188,6 +204,8 @@ export class TeachCard {
       this.onSaved();
     } catch (error) {
       this.#complain(error);
+    } finally {
+      this.#saving = false;
       this.#allowSaving();
     }
   }

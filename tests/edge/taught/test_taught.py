@@ -189,6 +189,16 @@ def test_a_wish_that_names_no_item_is_refused(taught: Taught, bundle: Bundle, wi
         taught.save(Wish(title="Blots"), [])
 
 
+def test_another_name_for_a_taught_number_is_refused(taught: Taught, bundle: Bundle) -> None:
+    taught.save(Wish(title="Blots", sku="B-1"), views(bundle, NEW))
+    with pytest.raises(ContentError, match="B-1 was taught already: “Blots”"):
+        taught.save(Wish(title="Dots", sku="B-1"), views(bundle, NEW + 1))
+    for wish in (Wish(sku="B-1"), Wish(title=" Blots ", sku="B-1", price="3 €")):
+        item = taught.save(wish, views(bundle, NEW))
+    assert (item.title, item.price) == ("Blots", "3 €")
+    assert len(taught.store.photos()) == 9
+
+
 def test_a_name_may_hold_what_joins_and_directs_letters(taught: Taught, bundle: Bundle) -> None:
     for title in ("می\u200cکند", "\u200fكوب 280 ml", "👩\u200d🔧"):
         assert taught.save(Wish(title=title), views(bundle, NEW)).title == title

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -126,6 +127,46 @@ def test_further_views_of_an_item_of_the_catalogue(device: TaughtDevice) -> None
     assert not device.ask("GET", TAUGHT)["items"][0]["is_new"]
     for path in (f"{TAUGHT}/absent", "/api/staff/photos/999999", "/api/staff/photos/99999999999"):
         assert device.client.delete(path).status_code == 404
+
+
+def test_exactly_the_views_that_a_request_names_are_saved(device: TaughtDevice) -> None:
+    state = take_views(device, NEW)
+    first, _, last = (view["id"] for view in state["views"])
+    gone = device.client.post(TAUGHT, json={"title": "Blots", "views": [first, 999_999]})
+    assert gone.status_code == 409
+    assert device.ask("GET", LESSON)["teaching"]
+    nonsense = device.client.post(TAUGHT, json={"title": "Blots", "views": ["1"]})
+    assert nonsense.status_code == 400
+    device.ask("POST", TAUGHT, json={"title": "Blots", "views": [first, last]})
+    (item,) = device.ask("GET", TAUGHT)["items"]
+    assert len(item["photos"]) == 2
+    again = device.client.post(TAUGHT, json={"title": "Blots", "views": [first, last]})
+    assert again.status_code == 409
+
+
+def test_a_second_request_while_the_first_is_saved_teaches_nothing(
+    device: TaughtDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_views(device, NEW, 1)
+    taught = device.appliance.taught
+    assert taught is not None
+    keep, answers, seconds = taught._keep, [], []
+
+    def ask() -> None:
+        answers.append(device.client.post(TAUGHT, json={"title": "Blots"}).status_code)
+
+    def slow_keep(*given: Any) -> None:
+        if not seconds:
+            seconds.append(threading.Thread(target=ask))
+            seconds[0].start()
+            seconds[0].join(0.3)  # long enough to be answered, if it did not wait
+        keep(*given)
+
+    monkeypatch.setattr(taught, "_keep", slow_keep)
+    ask()
+    seconds[0].join()
+    assert sorted(answers) == [200, 400]
+    assert len(device.ask("GET", TAUGHT)["items"]) == 1
 
 
 def test_a_corrected_answer_becomes_a_photo_until_it_is_taken_back(device: TaughtDevice) -> None:
