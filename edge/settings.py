@@ -22,6 +22,7 @@ HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]
 LARGEST_PRIVATE = {4: 8, 6: 7}  # bits of 10.0.0.0/8 and fc00::/7, by the version of IP
 SITE = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 WEBHOOK = re.compile(r"https?://[^\s/]+(/\S*)?")
+LARGEST_PORT = 65_535
 PREFIX = re.compile("(/[A-Za-z0-9._~-]+)*")
 
 
@@ -87,7 +88,15 @@ def _check_site(site: str) -> str:
 
 
 def _check_webhook(address: str) -> str:
-    if address and not WEBHOOK.fullmatch(address):
+    if address:
+        import httpx  # here, because few devices have a webhook
+
+        try:
+            url = httpx.URL(address)
+            if WEBHOOK.fullmatch(address) and url.host and (url.port or 0) <= LARGEST_PORT:
+                return address
+        except httpx.InvalidURL:
+            pass
         raise ValueError("it is not an address; write it as https://shop.example/sightings")
     return address
 
@@ -127,7 +136,7 @@ class EdgeSettings(Section):
     background: bool = True  # False for a camera that is carried about
     interval_ms: int = Field(250, ge=20)
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
+    port: int = Field(8080, ge=0, le=LARGEST_PORT)
     lan: bool = False
     name: Annotated[str, AfterValidator(_check_name)] = ""  # in the network; the machine's if empty
     names: HostNames = ()  # further ones at which the page is opened

@@ -200,9 +200,10 @@ class ShopSettings:
 
     def _replace(self, content: str | None, changed: str | None) -> None:
         """Exchange the file, after how it was before is on the disk."""
-        file = self.file
+        file, kept = self.file, self._folder / BEFORE
+        earlier = kept.read_bytes() if kept.exists() else None
         before = _Before(file=file, content=content, digest=_digest(changed))
-        durable.write(self._folder / BEFORE, before.model_dump_json().encode(), durable.PRIVATE)
+        durable.write(kept, before.model_dump_json().encode(), durable.PRIVATE)
         try:
             if changed is None:
                 file.unlink(missing_ok=True)
@@ -212,8 +213,14 @@ class ShopSettings:
             durable.write(file, changed.encode(), mode)
             if former is not None:
                 with suppress(OSError):  # another owner's file becomes this program's own
+                    file.chmod(mode)  # the umask took some of it
                     os.chown(file, former.st_uid, former.st_gid)
         except OSError as error:
+            with suppress(OSError):  # the change before this one can still be undone
+                if earlier is None:
+                    kept.unlink()
+                else:
+                    durable.write(kept, earlier, durable.PRIVATE)
             raise SettingsError(
                 f"{file}: this program may not write it ({error.strerror}); change it on the device"
             ) from error
@@ -263,7 +270,8 @@ def _checked(name: str, value: object, former: Value) -> Value:
     if isinstance(former, bool) and isinstance(value, bool):
         return value
     if isinstance(former, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with suppress(OverflowError):
+            return float(value)
     if isinstance(former, str) and isinstance(value, str):
         if len(value) <= LONGEST and (value.isprintable() or not value):
             return value.strip()

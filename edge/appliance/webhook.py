@@ -64,6 +64,12 @@ class Webhook:
             self._changed.notify_all()
 
     def _run(self) -> None:
+        try:
+            self._send_all()
+        except Exception:
+            log.exception("nothing is sent to the webhook any more")
+
+    def _send_all(self) -> None:
         url = httpx.URL(self._address)
         proxy = proxy_for(url.scheme, url.host)
         with httpx.Client(

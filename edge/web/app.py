@@ -83,8 +83,9 @@ def create_app(  # noqa: PLR0913  # wires everything together
         require_tls(app)
     answer_with_problems(app)
     pin = StaffPin(state_folder) if state_folder is not None else None
+    on_device = not trusted or any(network.is_loopback for network in trusted)
     code = setup.code if setup is not None else ""
-    access = Access(pin, silent_proxy=bool(names) and not trusted, code=code)
+    access = Access(pin, silent_proxy=bool(names) and on_device, code=code)
     access.add_to(app)
     item_address = item_addresses(announcement)
     Api(appliance, searches, streams, page, item_address).add_to(app)

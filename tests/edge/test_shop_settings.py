@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_a_change_keeps_the_rest_of_the_file_and_can_be_undone(file: Path) -> No
         ({"page.name": "x" * 61}, "[page] name:"),
         ({"page.name": "two\nlines"}, "page.name: a text has at most 500 characters in one line"),
         ({"edge.foreign_share": 2}, "[edge] foreign_share:"),
+        ({"edge.foreign_share": 10**400}, "edge.foreign_share: "),
         ({"edge.foreign_share": True}, "edge.foreign_share: 'True' is no value for it"),
         ({"edge.foreign_share": float("nan")}, "foreign_share"),
         ({"edge.port": 80}, "edge.port: no such setting here"),
@@ -116,6 +118,38 @@ def test_a_link_stays_a_link(file: Path) -> None:
     opened(link).change({"page.name": "Corner shop"})
     assert link.is_symlink()
     assert "Corner shop" in file.read_text()
+
+
+def test_a_change_that_cannot_be_written_leaves_the_one_before_to_undo(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, real = opened(file), durable.write
+
+    def write(path: Path, data: bytes, mode: int) -> None:
+        if path == file:
+            raise PermissionError(13, "Permission denied")
+        real(path, data, mode)
+
+    for name in ("", "Corner shop"):
+        if name:
+            settings.change({"page.name": name})
+        with monkeypatch.context() as patched:
+            patched.setattr(durable, "write", write)
+            with pytest.raises(SettingsError, match="may not write it"):
+                settings.change({"page.name": "Another shop"})
+        assert settings.can_undo == bool(name)
+    settings.undo()
+    assert file.read_text() == TEXT
+
+
+def test_a_file_keeps_its_mode_whatever_the_umask(file: Path) -> None:
+    file.chmod(0o644)
+    umask = os.umask(0o077)
+    try:
+        opened(file).change({"page.name": "Corner shop"})
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
 def test_a_power_cut_leaves_the_old_file_or_the_new_one(

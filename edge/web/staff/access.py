@@ -34,8 +34,9 @@ class Access:
 
     Args:
         pin: The staff's PIN; None where the device has no place to keep one: then nobody enters.
-        silent_proxy: Whether a reverse proxy on the device may pass on requests without saying so:
-            then none counts as one from the device itself.
+        silent_proxy: Whether a reverse proxy on the device may pass on requests without saying so,
+            if only because its headers were forgotten: then none counts as one from the device
+            itself.
         code: Sets the first PIN from elsewhere; empty where that cannot be.
     """
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import re
@@ -91,6 +92,7 @@ class StaffPin:
         self._folder = folder
         self._clock = clock
         self._checking = threading.Lock()  # one PIN at a time: each check takes 19 MiB
+        self._unwritten: _AllAttempts | None = None  # what a full disk did not take
 
     @property
     def mark(self) -> str:
@@ -125,7 +127,8 @@ class StaffPin:
         """Check a PIN, and return the `mark` of the right one.
 
         A wrong one is counted before it is looked at, so that neither a restart nor a power cut
-        gives another attempt.
+        gives another attempt. On a full disk the count is kept in memory: staff must be able to
+        make room.
 
         Args:
             pin: The PIN; spaces in it do not count.
@@ -141,12 +144,15 @@ class StaffPin:
             mark = hashlib.sha256(stored.encode()).hexdigest()[:16]
             attempts = self._attempts(mark)
             before = attempts.here if here else attempts.network
-            remaining = min(before.until - self._clock(), _wait(before.wrong))
-            if remaining > 0:
-                raise LockedOutError(remaining)
+            place, now, wait = "here" if here else "network", self._clock(), _wait(before.wrong)
+            if before.until - now > wait:  # the clock was set back: the wait begins again, once
+                before = _Attempts(wrong=before.wrong, until=now + wait)
+                self._write(attempts.model_copy(update={place: before}))
+            if before.until > now:
+                raise LockedOutError(before.until - now)
             wrong = before.wrong + 1
-            now = _Attempts(wrong=wrong, until=self._clock() + _wait(wrong))
-            self._write(attempts.model_copy(update={"here" if here else "network": now}))
+            counted = _Attempts(wrong=wrong, until=now + _wait(wrong))
+            self._write(attempts.model_copy(update={place: counted}))
             if not stored or not _is_right(stored, pin):
                 raise WrongPinError("This is not the PIN.")
             self._write(attempts.model_copy(update={"here": _Attempts(), "network": _Attempts()}))
@@ -160,6 +166,8 @@ class StaffPin:
 
     def _attempts(self, mark: str) -> _AllAttempts:
         """The attempts at this PIN; none where another one was set meanwhile."""
+        if self._unwritten is not None and self._unwritten.pin == mark:
+            return self._unwritten
         try:
             text = (self._folder / ATTEMPTS_FILE).read_bytes()
             attempts = _AllAttempts.model_validate_json(text)
@@ -172,7 +180,11 @@ class StaffPin:
         try:
             durable.make_private_folder(self._folder)
             durable.write(self._folder / ATTEMPTS_FILE, content, durable.PRIVATE)
+            self._unwritten = None
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._unwritten = attempts
+                return
             raise ShelfError(f"{self._folder}: cannot be written: {error.strerror}") from error
 
 

@@ -137,9 +137,21 @@ def test_so_many_wait_and_a_stop_is_quick() -> None:
     assert not webhook._thread.is_alive()
 
 
+def test_a_sender_that_ends_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    Webhook("https://shop.example:abc/x", "")._thread.join(60)
+    assert "nothing is sent to the webhook any more" in caplog.text
+
+
 def test_settings_say_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signing_key("plain") == b"plain"
-    for name, value in (("WEBHOOK", "ftp://x/"), ("WEBHOOK_SECRET", "whsec_no base64")):
+    for name, value in (
+        ("WEBHOOK", "ftp://x/"),
+        ("WEBHOOK", "https://shop.example:abc/x"),
+        ("WEBHOOK", "https://shop.example:99999/x"),
+        ("WEBHOOK", "https://[::1/x"),
+        ("WEBHOOK", "https://:443/x"),
+        ("WEBHOOK_SECRET", "whsec_no base64"),
+    ):
         monkeypatch.setenv(f"VISUAL_SEARCH_EDGE__{name}", value)
         with pytest.raises(SettingsError, match=f"VISUAL_SEARCH_EDGE__{name}"):
             load("edge", EdgeSettings)

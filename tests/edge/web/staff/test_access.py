@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from http import HTTPStatus
 from pathlib import Path
@@ -126,9 +127,15 @@ def test_the_first_pin_is_set_at_the_device_alone(tmp_path: Path) -> None:
     assert again.status_code == HTTPStatus.CONFLICT
 
 
-def test_behind_a_proxy_that_says_nothing_nobody_counts_as_at_the_device(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trusted", [[], ["127.0.0.1/32"], ["10.0.0.0/8", "::1/128"]])
+def test_behind_a_proxy_that_says_nothing_nobody_counts_as_at_the_device(
+    tmp_path: Path, trusted: list[str]
+) -> None:
     client = create_app(
-        StandInDevice(), names=["shop.example"], state_folder=tmp_path
+        StandInDevice(),
+        names=["shop.example"],
+        trusted=[ipaddress.ip_network(network) for network in trusted],
+        state_folder=tmp_path,
     ).test_client()
     assert client.get("/api/staff/session").get_json()["may_set_pin"] is False
     answer = client.post("/api/staff/pin", json={"pin": PIN})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from pathlib import Path
 
 import pytest
 
-from catalog.core.errors import ContentError
+from catalog.core import durable
+from catalog.core.errors import ContentError, ShelfError
 from edge.web.staff.pin import (
     ATTEMPTS_FILE,
+    FIRST_WAIT_S,
     FREE_ATTEMPTS,
     HASH_FILE,
     LONGEST_WAIT_S,
@@ -98,6 +101,34 @@ def test_a_lock_out_survives_a_restart_and_a_stopped_clock(
     assert caught.value.seconds <= LONGEST_WAIT_S
     clock.now += 40 * 365 * 86_400 + 31
     assert again.check(PIN, here=False)
+
+
+def test_a_lock_out_ends_though_the_clock_stays_behind(pin: StaffPin, clock: Clock) -> None:
+    lock_out(pin)
+    clock.now -= 40 * 365 * 86_400
+    with pytest.raises(LockedOutError):
+        pin.check(PIN, here=False)
+    clock.now += FIRST_WAIT_S + 1
+    assert pin.check(PIN, here=False)
+
+
+def test_a_full_disk_keeps_nobody_out_and_counts_on(
+    pin: StaffPin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(code, "")
+
+    code = errno.ENOSPC
+    with monkeypatch.context() as full:
+        full.setattr(durable, "write", fail)
+        assert pin.check(PIN, here=False)
+        lock_out(pin)
+        code = errno.EROFS
+        with pytest.raises(ShelfError):
+            pin.check(PIN, here=True)
+    guess_wrong(pin, here=True)  # and writes all that was counted
+    with pytest.raises(LockedOutError):
+        StaffPin(tmp_path, pin._clock).check(PIN, here=False)
 
 
 def test_each_wrong_pin_doubles_the_wait(pin: StaffPin, clock: Clock) -> None:

@@ -150,7 +150,8 @@ def test_a_second_request_while_the_first_is_saved_teaches_nothing(
     take_views(device, NEW, 1)
     taught = device.appliance.taught
     assert taught is not None
-    keep, answers, seconds = taught._keep, [], []
+    keep, answers = taught._keep, []
+    seconds: list[threading.Thread] = []
 
     def ask() -> None:
         answers.append(device.client.post(TAUGHT, json={"title": "Blots"}).status_code)
