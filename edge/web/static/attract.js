@@ -1,4 +1,4 @@
-// What the device's own screen shows while nobody is there: a welcome, and items by turns.
+// What the own screen shows while nobody is there: a welcome, and items by turns.
 
 import { itemRows } from "./answer.js";
 import { make } from "./dom.js";
@@ -20,13 +20,13 @@ export class Attract {
   #list = null;
 
   // open(item) is a visitor's wish. onChange(boolean) is called when the welcome is due, and when
-  // somebody is there again.
+  // somebody comes.
   constructor({ open, onChange }) {
     this.#open = open;
     this.#onChange = onChange;
   }
 
-  // Tell whether nothing lies before the camera and nobody has asked for anything.
+  // Tell whether nothing lies there and nobody asked for anything.
   follow(isIdle) {
     if (isIdle === this.#isIdle) return;
     this.#isIdle = isIdle;
@@ -41,7 +41,7 @@ export class Attract {
       this.#list = null;
       this.#onChange(false);
     }
-    if (this.#isIdle) this.#timer = setTimeout(() => this.#begin(), AFTER);
+    this.#timer = this.#isIdle && setTimeout(() => this.#begin(), AFTER);
   }
 
   view() {
@@ -55,12 +55,13 @@ export class Attract {
   }
 
   async #begin() {
+    const run = this.#timer;
     try {
       this.#items = await fetchShowcase();
     } catch {
-      this.#items = []; // the welcome alone is shown
+      this.#items = []; // the welcome stands alone
     }
-    if (!this.#isIdle) return;
+    if (run !== this.#timer) return;
     this.#onChange(true);
     this.#turn = setInterval(() => this.#showItems(), TURN);
   }

@@ -9,7 +9,6 @@ const RENEWED = 5_000; // ms
 export class DeviceCard {
   #link;
   #timer = 0;
-  #drawn = ""; // what is shown, so that a button is not replaced under a finger
 
   constructor(link) {
     this.#link = link;
@@ -33,11 +32,12 @@ export class DeviceCard {
     } catch (error) {
       found = { findings: [{ subject: "device", state: "wrong", message: error.message, remedy: "" }], actions: {} };
     }
-    const drawn = JSON.stringify(found);
-    if (drawn === this.#drawn) return;
-    this.#drawn = drawn;
     const { findings, actions } = found;
-    byId("findings").replaceChildren(...findings.map((finding) => this.#row(finding, actions)));
+    const list = byId("findings");
+    findings.forEach((finding, place) => {
+      drawOver(list, list.children[place], this.#row(finding, actions[finding.subject] ?? []));
+    });
+    while (list.children.length > findings.length) list.lastElementChild.remove();
   }
 
   #row({ subject, state, message, remedy }, actions) {
@@ -48,12 +48,14 @@ export class DeviceCard {
       text("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
       remedy ? text("p", "remedy", `${capitalized(remedy)}.`) : null,
     );
-    const buttons = (actions[subject] ?? []).map((name) => {
+    const buttons = actions.map((name) => {
       const act = () => this.#act(name);
       const [label, question] = ACTIONS[name];
       return question ? sureButton(label, question, act) : button(label, act);
     });
-    return make("li", `finding ${STATES[state]}`, words, make("div", "actions", ...buttons));
+    const row = make("li", `finding ${STATES[state]}`, words, make("div", "actions", ...buttons));
+    row.dataset.offers = [subject, ...actions].join(" ");
+    return row;
   }
 
   async #act(action) {
@@ -77,6 +79,16 @@ export class DeviceCard {
       shown.textContent = error.message;
     }
     shown.scrollTop = shown.scrollHeight;
+  }
+}
+
+// Put a row in the place of an old one, whose buttons stay where they are the same: a finger may be on one.
+function drawOver(list, old, row) {
+  if (!old) list.append(row);
+  else if (old.dataset.offers !== row.dataset.offers) old.replaceWith(row);
+  else if (!old.firstElementChild.isEqualNode(row.firstElementChild)) {
+    old.className = row.className;
+    old.firstElementChild.replaceWith(row.firstElementChild);
   }
 }
 

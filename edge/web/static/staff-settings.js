@@ -44,13 +44,12 @@ export class SettingsCard {
     byId("settings-form").title = file;
   }
 
-  // The values that differ from the device's.
+  // The values that somebody changed.
   #changes() {
     const changes = {};
     for (const input of byId("settings-fields").querySelectorAll("input, select")) {
-      const former = this.#shown[input.name];
-      const value = valueOf(input, former);
-      if (!input.disabled && value !== former) changes[input.name] = value;
+      if (input.disabled || said(input) === input.dataset.shown) continue;
+      changes[input.name] = valueOf(input, this.#shown[input.name]);
     }
     return changes;
   }
@@ -100,6 +99,7 @@ function field({ name, value, fixed_by }) {
     input.dir = "auto";
     if (example) input.placeholder = example;
   }
+  input.dataset.shown = said(input);
   const words = make("label", "", label);
   words.htmlFor = input.id;
   const row = make("div", "", words, input);
@@ -108,6 +108,11 @@ function field({ name, value, fixed_by }) {
     row.append(make("p", "soft", say("Set by {what}.", { what: fixed_by })));
   }
   return row;
+}
+
+// What an input says, as a text.
+function said(input) {
+  return input.type === "checkbox" ? String(input.checked) : input.value;
 }
 
 // What an input says, of the kind that the setting has.

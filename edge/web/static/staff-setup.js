@@ -7,12 +7,14 @@ import { say } from "./words.js";
 const SESSION = "api/staff/session";
 const SETUP = "api/staff/setup";
 const PATIENCE = 15 * 60_000; // ms; a catalogue is checked before it is used
+const FILLING = 30 * 60_000; // ms after the last input, while the session is kept
 const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
 
 const link = new StaffLink({ onLeft: () => location.reload() });
 let settings = {};
 let setsPin = false;
 let reportsBefore = "";
+let inputAt = Date.now();
 
 function complain(id, error) {
   byId(id).textContent = error.message;
@@ -158,5 +160,11 @@ byId("language").addEventListener("change", (event) => {
   own.searchParams.set("lang", event.target.value);
   location.assign(own);
 });
+
+// On the device's own screen an unused session ends sooner than a form is filled in.
+document.addEventListener("input", () => (inputAt = Date.now()));
+setInterval(() => {
+  if (link.entered && Date.now() - inputAt < FILLING) link.ask("GET", SESSION).catch(() => {});
+}, 60_000);
 
 link.session("GET", SESSION).then(show).catch((error) => complain("trouble", error));

@@ -1,14 +1,14 @@
-// What a visitor says at the device's own screen. It is only noted, for the staff.
+// What a visitor says at the own screen. It is noted for the staff.
 
 import { textButton } from "./answer.js";
 import { say } from "./words.js";
 
-// A visitor took one of the items that were offered: a weak sign that it is the right one.
+// A visitor took one of the items offered: a weak sign that it is right.
 export function noteChoice(sighting, item) {
   if (sighting && item.sku !== sighting.matches[0]?.sku) tell(sighting, { chosen: item.sku });
 }
 
-// The button of an unknown thing that tells the staff.
+// An unknown thing's button that tells the staff.
 export function tellButton(sighting) {
   const button = textButton(say("Tell the staff"), async () => {
     button.disabled = true;
@@ -24,8 +24,7 @@ function tell(sighting, content) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(content),
-  }).then(
-    ({ ok }) => ok,
-    () => false,
-  );
+  })
+    .then((answer) => answer.json())
+    .then(({ noted }) => noted, () => false);
 }

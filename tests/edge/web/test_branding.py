@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from catalog.core.errors import SettingsError
 from catalog.recognition.decision import Verdict
@@ -130,6 +130,24 @@ def test_nobody_is_there(browser: Browser, device: StandInDevice) -> None:
         expect(page.locator(".match:not(.item) .title")).to_have_text("Blue stoneware cup")
         device.show(Verdict.NOTHING, [])
         expect(page.locator(".sentence:not(.attract)")).to_contain_text("Hold something")
+
+
+def test_who_comes_while_the_welcome_is_fetched_is_not_interrupted(
+    browser: Browser, device: StandInDevice
+) -> None:
+    fetched: list[Route] = []
+    with serving(device) as address, visiting(browser, address, KIOSK) as page:
+        page.route("**/api/showcase", lambda route: fetched.append(route))
+        with page.expect_request("**/api/showcase"):
+            hurry(page, {60_000: 500})
+        with page.expect_request("**/api/showcase"):
+            page.keyboard.press("Shift")
+        with page.expect_response("**/api/showcase"):
+            fetched[0].continue_()
+        page.evaluate("new Promise((done) => setTimeout(done, 100))")
+        assert page.locator(".attract").count() == 0
+        fetched[1].continue_()
+        expect(page.locator(".attract")).to_be_visible()
 
 
 @pytest.mark.parametrize(("query", "kiosk"), [("?kiosk", False), ("", True)])

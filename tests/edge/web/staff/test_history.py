@@ -143,3 +143,11 @@ def test_the_kiosk_tells_the_staff(page: Page, device: StandInDevice) -> None:
     found = {entry.id: entry for entry in recorder.history.entries(Filters(asked=True), 0, 9)}
     assert found[guessed.id].chosen == "WR-17"
     assert found[unknown.id].wanted
+
+
+@pytest.mark.slow
+def test_the_kiosk_thanks_nobody_where_nothing_is_kept(page: Page, device: StandInDevice) -> None:
+    device.history = None
+    device.show(Verdict.UNKNOWN, [])
+    page.get_by_role("button", name="Tell the staff").click()
+    expect(page.get_by_role("button", name="That did not work. Try again.")).to_be_enabled()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from edge.web.staff.pin import HASH_FILE
 from tests.support.accessibility import violations
@@ -19,6 +19,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, KIOSK = {"width": 390, "height": 844}, {"width": 800, "height": 480}
 MS = 60_000  # for events that come much sooner
+AWAY = {"detail": "The device is away."}
 LEAST_TARGET = 44  # pixels, height of what can be touched
 
 pytestmark = pytest.mark.slow
@@ -93,11 +94,43 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     expect(page.locator("#teach")).to_be_hidden()
 
 
+def test_a_lesson_says_when_it_goes_on_and_when_it_has_ended(
+    device: TaughtDevice, page: Page
+) -> None:
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    page.get_by_role("button", name="Begin").click()
+    lost = page.locator("#teach").get_by_role("alert")
+    page.route("**/api/staff/teaching", lambda route: route.fulfill(status=404, json=AWAY))
+    expect(lost).to_have_text(AWAY["detail"])
+    page.unroute("**/api/staff/teaching")
+    expect(lost).to_be_hidden()
+    device.ask("DELETE", "/api/staff/teaching")  # on another phone
+    expect(page.locator("#teach").get_by_role("status")).to_contain_text("The lesson has ended.")
+    expect(page.get_by_role("button", name="Begin")).to_be_visible()
+
+
+def changed_status(route: Route) -> None:
+    """Answer with the device's status, in other words."""
+    found = route.fetch().json()
+    for finding in found["findings"]:
+        finding["message"] = f"now with {finding['subject']}"
+    route.fulfill(json=found)
+
+
 def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, page: Page) -> None:
     page.clock.install()
     page.goto(f"{device.url}/staff")
     enter(page, device)
     expect(page.get_by_role("button", name="Begin")).to_be_visible()
+    card = page.locator("#device")
+    button = card.get_by_role("button", name="Camera again").element_handle()
+    page.route("**/api/staff/status", changed_status)
+    page.clock.fast_forward("00:06")
+    expect(card).to_contain_text("Now with camera.")
+    expect(card).to_contain_text("Now with disk.")
+    assert button.evaluate("(shown) => shown.isConnected"), "a finger may be on it"
+    page.unroute("**/api/staff/status")
     page.clock.fast_forward("04:50")
     page.get_by_role("heading", name="The device").click()
     page.clock.fast_forward("04:50")
@@ -154,11 +187,17 @@ def test_the_first_pin_is_chosen_on_the_device(
 
 
 def test_settings_are_changed_and_undone_and_the_log_is_read(
-    device: TaughtDevice, page: Page
+    device: TaughtDevice, page: Page, tmp_path: Path
 ) -> None:
+    file = tmp_path / "state" / "device.toml"
+    file.write_text("[edge]\nforeign_share = 0.12345\n")
     page.goto(f"{device.url}/staff")
     enter(page, device)
     settings = page.locator("#settings")
+    settings.get_by_label("The first sentence").fill("Hello")
+    settings.get_by_role("button", name="Apply").click()
+    expect(settings.get_by_role("status")).to_contain_text("Changed.")
+    assert "foreign_share = 0.12345\n" in file.read_text(), "it is shown with fewer digits"
     name = settings.get_by_label(re.compile("^The shop"))
     name.fill("Corner <shop>")
     settings.get_by_label("Language").select_option("ja")
