@@ -102,7 +102,7 @@ def main() -> None:
         )
 
     with tempfile.TemporaryDirectory(prefix="wire-", dir=RESULTS) as name:
-        folder = Path(name)
+        folder = Path(name).absolute()
         drawn = prepare(RESULTS / "demonstration", CatalogSettings(), "embedded")
         more = photos - read_manifest(drawn)[0].photos
         base = edit_bundle(drawn, folder / "base", Edit(added=more))

@@ -5,22 +5,17 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import TargetFile
 
 from catalog.bundles.manifest import (
     INDEX,
-    LARGEST_MANIFEST,
     FileEntry,
     Manifest,
     file_digest,
-    parse_manifest,
 )
 from catalog.bundles.records import (
     KINDS,
@@ -32,9 +27,8 @@ from catalog.bundles.records import (
 )
 from catalog.core.errors import BundleError
 from sync.errors import ForgedError, StoreError
-from sync.stores.base import FILES, Store
+from sync.stores.base import Store
 from sync.trust.changes import (
-    LARGEST_CHANGES,
     LARGEST_PATCHED,
     MOST_PACKS,
     NO_PACK,
@@ -44,21 +38,13 @@ from sync.trust.changes import (
     RecordTable,
     compress,
     pack_tables,
-    parse_changes,
-    unpack_tables,
 )
-from sync.trust.owner_metadata import OwnerMetadata
+from sync.trust.former_release import FormerRelease, read_piece
 
 WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
-LARGEST_TABLE = 1 << 30  # bytes
 
-DAMAGED = (
-    BundleError,
-    OSError,
-    ValueError,
-    IndexError,
-    sqlite3.Error,
-)  # what reading odd records raises
+# What reading records raises that are no records.
+DAMAGED = (BundleError, OSError, ValueError, IndexError, sqlite3.Error)
 
 
 @dataclass(frozen=True)
@@ -82,50 +68,6 @@ class MadeChanges:
         return (self.changes.model_dump_json(indent=1) + "\n").encode()
 
 
-@dataclass(frozen=True)
-class FormerRelease:
-    """The release that a new one follows: its manifest, and its changes with their tables."""
-
-    manifest: Manifest
-    changes: Changes | None
-    tables: Mapping[str, RecordTable]
-
-
-def read_former(
-    store: Store,
-    metadata: OwnerMetadata,
-    manifest: TargetFile | None,
-    changes: TargetFile | None,
-) -> FormerRelease | None:
-    """Read the newest release of a channel from its store; None where there is none to build on.
-
-    Args:
-        store: The repository.
-        metadata: Its metadata.
-        manifest: The release's target.
-        changes: The target of its changes.
-    """
-    if manifest is None:
-        return None
-    try:
-        content = metadata.read_target(manifest, LARGEST_MANIFEST)
-        former = parse_manifest(content, manifest.path)
-    except (StoreError, BundleError, RepositoryError):
-        return None
-    try:
-        if changes is None or (changes.custom or {}).get("bundle") != (manifest.custom or {}).get(
-            "bundle"
-        ):
-            return FormerRelease(former, None, {})
-        data = metadata.read_target(changes, LARGEST_CHANGES)
-        found = parse_changes(data, str((changes.custom or {}).get("bundle")))
-        table = read_piece(store, found.table, LARGEST_TABLE) if found.table else b""
-        tables = unpack_tables(table, found.kinds, former.photos) if found.kinds else {}
-    except (StoreError, ForgedError, RepositoryError, ValueError):
-        return FormerRelease(former, None, {})
-    return FormerRelease(former, found, tables)
-
-
 def make_changes(
     bundle: Path,
     manifest: Manifest,
@@ -146,6 +88,9 @@ def make_changes(
         store: The repository, for the former content of small files.
         folder: Where the pieces are written.
         local_index: Whether devices may build the index by themselves.
+
+    Raises:
+        BundleError: A file of the bundle cannot be read.
     """
     kinds = [kind for kind in KINDS if _can_be_made(kind, bundle, manifest)]
     pieces = _Pieces(folder)
@@ -178,20 +123,6 @@ def make_changes(
         ),
     )
     return MadeChanges(changes, pieces.files)
-
-
-def read_piece(store: Store, piece: FileEntry, limit: int) -> bytes:
-    """Read a piece, or another file of the store, into memory.
-
-    Raises:
-        ForgedError: It is not what was signed.
-        StoreError: It could not be read.
-    """
-    name = f"{FILES}/{piece.sha256}"
-    data = store.read(name, min(piece.bytes, limit))
-    if hashlib.sha256(data).hexdigest() != piece.sha256:
-        raise ForgedError(f"{store.url}: {name} is not what was signed")
-    return data
 
 
 class _Pieces:
@@ -309,7 +240,10 @@ def _patches(
     """Return the patches that make a file: from its former content, and from nothing."""
     if former == entry:
         return ()
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read: {error}") from error
     olds = [b""]
     if former is not None and former.bytes <= LARGEST_PATCHED:
         with suppress(StoreError, ForgedError):  # the patch from nothing is larger, and serves too

@@ -30,7 +30,8 @@ from catalog.core.errors import BundleError
 from sync.errors import NotInStoreError, NotPublishedError
 from sync.stores.base import FILES, Store, UploadProgress
 from sync.trust import software
-from sync.trust.changes_maker import make_changes, read_former
+from sync.trust.changes_maker import make_changes
+from sync.trust.former_release import read_former
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata, SignedState
 from sync.trust.release import (
