@@ -20,7 +20,7 @@ import numpy as np
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item, Photo
-from catalog.bundles.match import Match
+from catalog.bundles.match import Match, sureness
 from catalog.core.box import Box
 from catalog.core.errors import BundleError, ContentError, PhotoError
 from catalog.core.photo_header import read_header
@@ -202,8 +202,9 @@ class Catalogue:
     ) -> Answer:
         """Say which item a picture shows, and with what confidence.
 
-        The thing is found in the picture first, and only the part around it is searched, where
-        most of the catalogue's photos show things alone, before a plain background.
+        Where most of the catalogue's photos show things alone, before a plain background, the
+        thing is found in the picture, and the part around it is searched, too. The surer answer
+        counts.
 
         Args:
             picture: A path, bytes, or BGR uint8 (h, w, 3).
@@ -227,12 +228,15 @@ class Catalogue:
         bundle = self._open(limit)
         if foreign_share is not None and not 0 < foreign_share < 1:
             raise ContentError(f"foreign_share {foreign_share}: it must be above 0 and below 1")
-        image, box = self._look(picture, whole=whole)
-        vector = bundle.featurizer.embed([image])[0]
-        query = bundle.describe(image)
         calibration = bundle.manifest.calibration
         count = max(limit, MOST_NAMED if reader is None else CANDIDATES)
-        matches = bundle.identify(vector, query, count, exact=exact, foreign_share=foreign_share)
+        matches: list[Match] = []
+        for part, place in self._looks(picture, whole=whole):
+            vector = bundle.featurizer.embed([part])[0]
+            query = bundle.describe(part)
+            seen = bundle.identify(vector, query, count, exact=exact, foreign_share=foreign_share)
+            if not matches or sureness(seen) > sureness(matches):
+                image, box, matches = part, place, seen
         if reader is not None and bundle.words_may_help(matches):
             matches = bundle.weigh_words(matches, reader.read(image), foreign_share)
         verdict, count = decide(
@@ -283,7 +287,7 @@ class Catalogue:
             ContentError: There is no such file, or it is not a picture.
         """
         self._open()
-        image, _ = self._look(picture, whole=whole)
+        image, _ = self._looks(picture, whole=whole)[-1]
         return np.asarray(self.bundle.featurizer.embed([image])[0])
 
     def find(self, text: str, *, limit: int = 20) -> list[Item]:
@@ -347,24 +351,26 @@ class Catalogue:
         """The shorter side in pixels that suffices of a photo."""
         return max(self.bundle.featurizer.enough, ENOUGH)
 
-    def _look(self, picture: PictureSource | Vectors, *, whole: bool) -> tuple[Picture, Box | None]:
-        """Read a picture and cut out the thing that it is about.
+    def _looks(
+        self, picture: PictureSource | Vectors, *, whole: bool
+    ) -> list[tuple[Picture, Box | None]]:
+        """Read a picture, and cut out the thing that it is about.
 
         Returns:
-            What is to be searched, BGR uint8 (h, w, 3); and where it is in the picture, in pixels
-            of the whole upright picture, None where it is all of it.
+            What is to be searched, BGR uint8 (h, w, 3), and where it is in the picture, in pixels
+            of the whole upright picture: all of it, with None; then the thing where one was found.
         """
         if whole or not self.bundle.shows_things_alone:
-            return _read(picture, self._enough)[0], None
+            return [(_read(picture, self._enough)[0], None)]
         image, size = _read(picture, max(self._enough, ENOUGH_TO_CUT))
         part = find_things(image, self.bundle.featurizer.engine).part
         if part is None:
-            return image, None
-        return part.cut(image), part.resized(image.shape[1::-1], size)
+            return [(image, None)]
+        return [(image, None), (part.cut(image), part.resized(image.shape[1::-1], size))]
 
     def _vector(self, query: PictureSource | Vectors, *, whole: bool) -> Vectors:
         if not isinstance(query, np.ndarray) or query.ndim != 1:
-            image, _ = self._look(query, whole=whole)
+            image, _ = self._looks(query, whole=whole)[-1]
             return np.asarray(self.bundle.featurizer.embed([image])[0])
         dimensions = self.bundle.featurizer.dimensions
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -21,3 +22,8 @@ class Match:
     photo: int | None
     similarity: float
     confidence: float | None = None
+
+
+def sureness(found: Sequence[Match]) -> float:
+    """The confidence in the likeliest of the items found, which is the first; 0 without any."""
+    return found[0].confidence or 0.0 if found else 0.0

@@ -14,8 +14,9 @@ from catalog.building.copies import are_copies, fingerprint
 from catalog.building.features import FeaturizedPhoto, SkippedPhoto, featurize
 from catalog.building.reading import read_photo
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.match import Match
+from catalog.bundles.match import Match, sureness
 from catalog.core.errors import ContentError
+from catalog.core.vectors import Vectors
 from catalog.evaluation.metrics import Numbers, auroc, calibration_error
 from catalog.networks.finder import open_finder
 from catalog.networks.text_reader import TextReader
@@ -143,7 +144,7 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
         vectors_only: Search plain neighbours, as `Bundle.search` does.
         foreign_share: The share of foreign things that the confidence is corrected to; by default
             the one that the bundle's calibration is stated for.
-        whole: Search all of each photo, not only the thing that is found in it.
+        whole: Search all of each photo alone, and not also the thing that is found in it.
         reader: Reads the words on the photos whose answer is unsure, as a device does; None to
             answer by sight alone.
         progress: Called after each photo.
@@ -165,21 +166,23 @@ def evaluate(  # noqa: PLR0913  # all but three are named where it is called
         places = [photo.place for photo in photos]
         cuts = bundle.shows_things_alone and not whole
         finder = open_finder(bundle.featurizer.engine) if cuts else None
-        results = featurize(places, bundle.featurizer, cache, local_features, finder)
-        for done, (photo, result) in enumerate(zip(photos, results, strict=True), 1):
+        finders = [None] if finder is None else [finder] if vectors_only else [None, finder]
+        ways = [featurize(places, bundle.featurizer, cache, local_features, way) for way in finders]
+        looks = zip(*ways, strict=True)
+        for done, (photo, results) in enumerate(zip(photos, looks, strict=True), 1):
             progress(done, len(photos))
-            if isinstance(result, SkippedPhoto):
-                skipped.append(result)
+            usable = [look for look in results if not isinstance(look, SkippedPhoto)]
+            if len(usable) < len(results):
+                skipped.append(next(look for look in results if isinstance(look, SkippedPhoto)))
                 continue
-            vector = bundle.featurizer.vectors(result.feature.vector[None])[0]
+            result = usable[0]
             if vectors_only:
-                matches = bundle.search(vector, 5, exact=exact)
+                matches = bundle.search(_vector(bundle, result), 5, exact=exact)
             else:
-                assert result.descriptors is not None
-                query = QueryDescriptors(result.descriptors)
                 count = ANSWERS if reader is None else CANDIDATES
-                matches = bundle.identify(
-                    vector, query, count, exact=exact, foreign_share=foreign_share
+                matches = max(
+                    (_identified(bundle, look, count, exact, foreign_share) for look in usable),
+                    key=sureness,
                 )
                 if reader is not None and bundle.words_may_help(matches):
                     lines = read_photo(photo.place, result.feature.sha256, reader, cache)
@@ -219,6 +222,24 @@ def distance(left: OutcomeShares, right: OutcomeShares) -> float:
     return float(
         max(abs(getattr(left, name) - getattr(right, name)) for name in OutcomeShares.model_fields)
     )
+
+
+def _vector(bundle: Bundle, look: FeaturizedPhoto) -> Vectors:
+    return np.asarray(bundle.featurizer.vectors(look.feature.vector[None])[0])
+
+
+def _identified(
+    bundle: Bundle,
+    look: FeaturizedPhoto,
+    count: int,
+    exact: bool,  # noqa: FBT001
+    foreign_share: float | None,
+) -> list[Match]:
+    """Identify what is on a photo, or on the part of it that shows a thing."""
+    assert look.descriptors is not None
+    query = QueryDescriptors(look.descriptors)
+    vector = _vector(bundle, look)
+    return bundle.identify(vector, query, count, exact=exact, foreign_share=foreign_share)
 
 
 def _is_copy(bundle: Bundle, result: FeaturizedPhoto, matches: Sequence[Match]) -> bool:

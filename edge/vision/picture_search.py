@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.match import Match
+from catalog.bundles.match import Match, sureness
 from catalog.core.box import Box
 from catalog.core.photos import shrink
 from catalog.networks.finder import find_things
@@ -124,8 +124,8 @@ def search_picture(
     Args:
         bundle: The bundle.
         image: The picture.
-        box: The part to search; None for that of the thing which is found in it, or for all of it
-            where the bundle's photos do not show things alone.
+        box: The part to search; None for all of it and, where the bundle's photos show things
+            alone, for the thing that is found in it as well: the surer answer counts.
         text: Reads the words on the thing.
         exact: Compare with every vector instead of asking the index.
         foreign_share: The share of foreign things that confidence is corrected to.
@@ -134,20 +134,29 @@ def search_picture(
     start = time.perf_counter()
     height, width = image.shape[:2]
     things: tuple[Box, ...] = ()
-    searched = box
+    places = [box]
     if box is None and not whole:
         found_in_it = find_things(image, bundle.featurizer.engine)
         things = found_in_it.boxes
-        searched = found_in_it.part if bundle.shows_things_alone else None
-    crop = make_crop(bundle, image, searched or Box(0, 0, width, height))
-    cut_ms = elapsed_ms(start)
-    start = time.perf_counter()
-    vector = bundle.featurizer.embed([crop.image])[0]
-    embed_ms = elapsed_ms(start)
-    start = time.perf_counter()
-    query = bundle.describe(crop.image)
-    found = bundle.identify(vector, query, CANDIDATES, exact=exact, foreign_share=foreign_share)
-    timings = with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
+        if bundle.shows_things_alone and found_in_it.part is not None:
+            places.append(found_in_it.part)
+    timings = Timings(look=elapsed_ms(start))
+    found: list[Match] = []
+    for place in places:
+        start = time.perf_counter()
+        looked = make_crop(bundle, image, place or Box(0, 0, width, height))
+        cut_ms = elapsed_ms(start)
+        start = time.perf_counter()
+        vector = bundle.featurizer.embed([looked.image])[0]
+        embed_ms = elapsed_ms(start)
+        start = time.perf_counter()
+        query = bundle.describe(looked.image)
+        matches = bundle.identify(
+            vector, query, CANDIDATES, exact=exact, foreign_share=foreign_share
+        )
+        timings += with_search_time(Timings(look=cut_ms, embed=embed_ms), query, start)
+        if place is box or sureness(matches) > sureness(found):
+            crop, searched, found = looked, place, matches
     decision = decide(found, bundle.manifest.calibration)
     start = time.perf_counter()
     part = image if searched is None else searched.cut(image)

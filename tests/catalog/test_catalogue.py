@@ -80,6 +80,20 @@ def test_the_thing_in_a_picture_is_searched_and_its_place_told(
     assert found.matches == cut.matches != whole.matches
 
 
+def test_the_whole_picture_answers_where_a_wrong_part_was_found(
+    small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = cv2.resize(draw_thing(3, view=5), (200, 200))
+    wall = Box(0, 0, 12, 12)
+    monkeypatch.setattr(catalogue_module, "find_things", lambda *_: Findings((wall,), wall))
+    with Catalogue.open(small_bundle) as catalogue:
+        monkeypatch.setattr(catalogue.bundle, "shows_things_alone", True)
+        found, whole = catalogue.identify(picture), catalogue.identify(picture, whole=True)
+    assert found.box is None
+    assert found.matches == whole.matches
+    assert found.matches[0].item.sku == "thing-03"
+
+
 def test_the_command_says_the_same(
     small_bundle: Path, photo: Path, surroundings: Surroundings
 ) -> None:

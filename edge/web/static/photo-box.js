@@ -63,10 +63,10 @@ export class PhotoBox {
   // found there.
   async found({ box, boxes = [] }) {
     await this.#loaded;
-    if (!box || !this.#isAll()) return;
-    this.#area = this.#shares(box);
+    if (!this.#isAll()) return;
+    if (box) this.#area = this.#shares(box);
     this.#draw();
-    for (const other of boxes.slice(1)) {
+    for (const other of this.#isAll() ? boxes : boxes.slice(1)) {
       const area = this.#shares(other);
       const outline = make("button", "photo-other");
       outline.type = "button";
