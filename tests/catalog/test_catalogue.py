@@ -83,7 +83,7 @@ def test_the_thing_in_a_picture_is_searched_and_its_place_told(
 def test_the_whole_picture_answers_where_a_wrong_part_was_found(
     small_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = cv2.resize(draw_thing(3, view=5), (200, 200))
+    picture = np.asarray(cv2.resize(draw_thing(3, view=5), (200, 200)), np.uint8)
     wall = Box(0, 0, 12, 12)
     monkeypatch.setattr(catalogue_module, "find_things", lambda *_: Findings((wall,), wall))
     with Catalogue.open(small_bundle) as catalogue:
