@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import base64
 import logging
-import math
 import queue
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Literal
 
@@ -43,10 +41,6 @@ OTHERS = 3  # items beside the first
 LONGEST_CODE = 200  # characters
 THUMBNAIL_SIDES = (160, 128, 96, 64)  # pixels; the first whose JPEG is small enough is taken
 MOST_TASKS = 2000  # that wait for the thread; further ones are dropped and counted
-# Each transaction flushes some 25 KB to a disk that may be a memory card. So many sightings are
-# written by themselves, and one more each minute; in a busy shop the others wait for that one.
-AT_ONCE, GATHER_S = 20, 60.0
-MOST_GATHERED = 100  # sightings
 STOP_TIMEOUT_S = 1.5  # for the last events to reach the disk, which usually takes milliseconds
 
 log = logging.getLogger(__name__)
@@ -75,8 +69,6 @@ class EventRecorder:
         self._camera_state, self._camera_name = CameraState("starting", 0.0), ""
         self._counters: Callable[[], CounterSnapshot] = CounterSnapshot
         self._bundle = ""
-        self._gathered: list[events.Event] = []  # sightings that are not in the outbox yet
-        self._at_once, self._counted_at = float(AT_ONCE), time.monotonic()
         self._thread = threading.Thread(target=self._run, name="event-recorder", daemon=True)
 
     def start(self, bundle: Bundle | None, counters: Callable[[], CounterSnapshot]) -> None:
@@ -109,8 +101,7 @@ class EventRecorder:
         Raises:
             OutboxError: It cannot be read now.
         """
-        counters = self._outbox.counters()
-        return replace(counters, waiting=counters.waiting + len(self._gathered))
+        return self._outbox.counters()
 
     @property
     def reports_text(self) -> bool:
@@ -163,12 +154,12 @@ class EventRecorder:
     def _run(self) -> None:
         due = time.monotonic() + min(10.0, self._settings.heartbeat_s)
         while True:
-            next_at = min(due, self._camera_reports.due_at, self._gathered_until())
+            next_at = min(due, self._camera_reports.due_at)
             try:
                 task = self._tasks.get(timeout=max(0.0, next_at - time.monotonic()))
             except queue.Empty:
                 if next_at < due:
-                    task = self._put_what_is_due
+                    task = self._put_steady_camera
                 else:
                     due = time.monotonic() + self._settings.heartbeat_s
                     task = self._put_heartbeat
@@ -194,53 +185,30 @@ class EventRecorder:
             timings_ms=events.Timings(**timings),
             thumbnail=thumbnail(sighting.crop_jpeg) if self._settings.report_thumbnails else None,
         )
-        self._gathered.append(events.Event("sighting", body, sighting.id, moment))
-        self._put_gathered()
-
-    def _put_gathered(self) -> None:
-        """Write the sightings that were gathered, if that may be now."""
-        now = time.monotonic()
-        earned = (now - self._counted_at) / GATHER_S
-        self._at_once, self._counted_at = min(AT_ONCE, self._at_once + earned), now
-        if self._gathered and (self._at_once >= 1 or len(self._gathered) >= MOST_GATHERED):
-            self._at_once = max(0.0, self._at_once - 1)
-            self._put()
-
-    def _gathered_until(self) -> float:
-        """When what was gathered may be written, in monotonic seconds; infinite without any."""
-        if not self._gathered:
-            return math.inf
-        return self._counted_at + (1 - self._at_once) * GATHER_S
-
-    def _put(self, *further: events.Event) -> None:
-        """Write the sightings that were gathered, and further events after them."""
-        for event in (*self._gathered, *further):
-            self._outbox.put(event)
-        self._gathered.clear()
+        self._outbox.put(events.Event("sighting", body, sighting.id, moment))
 
     def _put_features(self, features: NDArray[np.float32]) -> None:
-        self._put(events.message("frame retrieved"))
-        self._put(events.features(features))
+        self._outbox.put(events.message("frame retrieved"))
+        self._outbox.put(events.features(features))
 
     def _camera_changed(self, state: CameraState, name: str, now: float) -> None:
         self._camera_state, self._camera_name = state, name
         if self._camera_reports.is_news(state, now):
             self._put_camera(state, name)
 
-    def _put_what_is_due(self) -> None:
-        self._put_gathered()
+    def _put_steady_camera(self) -> None:
         if self._camera_reports.is_steady(time.monotonic()):
             self._put_camera(self._camera_state, self._camera_name)
 
     def _put_camera(self, state: CameraState, name: str) -> None:
         self._put_status(f"camera_{state.status}", state.message, camera=name)
         if state.status == "offline" and self._settings.report_features:
-            self._put(events.message("FAILED to get frame"))
+            self._outbox.put(events.message("FAILED to get frame"))
 
     def _put_heartbeat(self) -> None:
         counters = self._counters()
         outbox = counters.outbox or Counters()
-        self._put(
+        self._outbox.put(
             events.Event(
                 "heartbeat",
                 events.Heartbeat(
@@ -260,10 +228,10 @@ class EventRecorder:
     def _put_model_loaded(self, model: dict[str, events.Detail]) -> None:
         self._put_status("model_loaded", "", **model)
         if self._settings.report_features:
-            self._put(events.message("Model loaded SUCCESSFULLY"))
+            self._outbox.put(events.message("Model loaded SUCCESSFULLY"))
 
     def _put_status(self, what: str, message: str = "", **details: events.Detail) -> None:
-        self._put(events.status(what, message, **details))
+        self._outbox.put(events.status(what, message, **details))
 
 
 def open_recorder(device: DeviceSettings, settings: OutboxSettings) -> EventRecorder | None:

@@ -24,7 +24,6 @@ from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, load
 from catalog.recognition.decision import Verdict
 from edge import health
-from edge.appliance import event_recorder
 from edge.appliance.appliance import Appliance
 from edge.appliance.event_recorder import MOST_TASKS, EventRecorder, open_recorder, thumbnail
 from edge.appliance.opening import open_bundle
@@ -241,32 +240,6 @@ def test_a_heartbeat_tells_how_the_device_is(
     assert beat["rss_bytes"] > 10_000_000
     assert beat["disk_free_bytes"] > 0
     assert beat["outbox_length"] >= 0
-
-
-def test_sightings_of_a_busy_minute_are_written_together_and_before_what_follows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_recorder, "AT_ONCE", 2)
-    recorder = opened(tmp_path)
-    recorder._at_once = 2.0
-    recorder._thread.start()
-    for _ in range(5):
-        recorder.sighting(StandInDevice().sighting(Verdict.UNKNOWN, []))
-    until(lambda: recorder._tasks.empty() and len(recorder._gathered) == 3)
-    until(lambda: recorder.outbox_counters().length == 2)
-    assert recorder.outbox_counters().waiting == 3
-    recorder.camera(CameraState("online", 0.0), "eye")
-    until(lambda: recorder.outbox_counters().length == 6)
-    assert [event["kind"] for event in read_events(tmp_path)] == ["sighting"] * 5 + ["status"]
-    monkeypatch.setattr(event_recorder, "GATHER_S", 0.01)
-    recorder.sighting(StandInDevice().sighting(Verdict.UNKNOWN, []))
-    until(lambda: recorder.outbox_counters().length == 7)  # without anything that follows
-    monkeypatch.setattr(event_recorder, "GATHER_S", 60.0)
-    recorder._at_once = 0.0
-    recorder.sighting(StandInDevice().sighting(Verdict.UNKNOWN, []))
-    recorder.stop()
-    assert names(read_events(tmp_path))[-1] == "stopped"
-    assert len(read_events(tmp_path)) == 9
 
 
 def test_a_thumbnail_is_a_small_jpeg_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
