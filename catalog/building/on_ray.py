@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -117,50 +119,55 @@ def _run(
     refetch: bool,
 ) -> Iterator[tuple[int, str, str]]:
     """Yield the number, the key, and why it cannot be used, of each photo, in any order."""
-    started = not ray.is_initialized()
-    if started:
-        _start(workers)
-    try:
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        cores = int(ray.cluster_resources().get("CPU", 1))
-        count = workers or max(1, cores - max(1, cores // READERS_SHARE))
-        rows = ray.data.from_items(
-            [
-                {"number": number, "place": place if is_address(place) else os.path.abspath(place)}
-                for number, place in enumerate(places)
-            ],
-            override_num_blocks=max(1, -(-len(places) // BATCH)),
-        )
-        results = rows.map_batches(
-            _read,
-            batch_size=READ_AT_ONCE,
-            num_cpus=READING,
-            zero_copy_batch=True,
-            fn_kwargs={"refetch": refetch},
-        ).map_batches(
-            _Worker,
-            batch_size=BATCH,
-            concurrency=count,
-            num_cpus=1,
-            fn_constructor_kwargs={
-                "store": store.address,
-                "featurizer": featurizer.id,
-                "engine": featurizer.networks[0].engine,
-            },
-        )
-        for batch in results.iter_batches(batch_size=None):
-            yield from zip(
-                batch["number"].tolist(),
-                map(str, batch["key"]),
-                map(str, batch["reason"]),
-                strict=True,
-            )
-    except ray.exceptions.RayError as error:
-        raise SurroundingsError(f"Ray failed: {error}") from error
-    finally:
+    # Ray tells of a dead worker on standard output, which is for the command's own JSON.
+    with redirect_stdout(sys.stderr):
+        started = not ray.is_initialized()
         if started:
-            ray.shutdown()
+            _start(workers)
+        try:
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = False
+            cores = int(ray.cluster_resources().get("CPU", 1))
+            count = workers or max(1, cores - max(1, cores // READERS_SHARE))
+            rows = ray.data.from_items(
+                [
+                    {
+                        "number": number,
+                        "place": place if is_address(place) else os.path.abspath(place),
+                    }
+                    for number, place in enumerate(places)
+                ],
+                override_num_blocks=max(1, -(-len(places) // BATCH)),
+            )
+            results = rows.map_batches(
+                _read,
+                batch_size=READ_AT_ONCE,
+                num_cpus=READING,
+                zero_copy_batch=True,
+                fn_kwargs={"refetch": refetch},
+            ).map_batches(
+                _Worker,
+                batch_size=BATCH,
+                concurrency=count,
+                num_cpus=1,
+                fn_constructor_kwargs={
+                    "store": store.address,
+                    "featurizer": featurizer.id,
+                    "engine": featurizer.networks[0].engine,
+                },
+            )
+            for batch in results.iter_batches(batch_size=None):
+                yield from zip(
+                    batch["number"].tolist(),
+                    map(str, batch["key"]),
+                    map(str, batch["reason"]),
+                    strict=True,
+                )
+        except ray.exceptions.RayError as error:
+            raise SurroundingsError(f"Ray failed: {error}") from error
+        finally:
+            if started:
+                ray.shutdown()
 
 
 def _start(workers: int | None) -> None:
