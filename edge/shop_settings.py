@@ -109,11 +109,14 @@ class ShopSettings:
         before = self._before()
         return before is not None and _digest(self._content()) == before.digest
 
-    def change(self, wanted: Mapping[str, object]) -> None:
+    def change(self, wanted: Mapping[str, object]) -> bool:
         """Write other values into the file.
 
         Args:
             wanted: The values, by the settings' names; others stay as they are.
+
+        Returns:
+            Whether the file was written; it is not where it has these values already.
 
         Raises:
             SettingsError: A name or a value is wrong, or the file cannot be written.
@@ -131,11 +134,12 @@ class ShopSettings:
                     raise SettingsError(f"{name}: {reason} decides it; change it there")
                 changes[name] = _checked(name, value, values[name])
             if not changes:
-                return
+                return False
             content = self._content()
             changed = _with_values(content or "", changes)
             self._check(changed)
             self._replace(content, changed)
+            return True
 
     def undo(self) -> None:
         """Write the file as it was before the last change.

@@ -223,16 +223,19 @@ class FeatureCache:
             self._database.conn.executemany(
                 "insert or replace into features values (?, ?, ?, ?, ?)", rows
             )
+            cache_size.note_use(self._database.conn, {"features": [row[0] for row in rows]})
         self._used["features"].update(row[0] for row in rows)
 
     def _insert_descriptors(self, row: tuple[str, bytes]) -> None:
         with self._database.conn:
             self._database.conn.execute("insert or replace into details values (?, ?)", row)
+            cache_size.note_use(self._database.conn, {"details": [row[0]]})
         self._used["details"].add(row[0])
 
     def _insert_lines(self, row: tuple[str, str]) -> None:
         with self._database.conn:
             self._database.conn.execute("insert or replace into printed values (?, ?)", row)
+            cache_size.note_use(self._database.conn, {"printed": [row[0]]})
         self._used["printed"].add(row[0])
 
     def _heal(self, error: sqlite3.DatabaseError) -> None:

@@ -243,10 +243,14 @@ class FeatureStore:
 
     def _paths(self, table: str, prefixes: Collection[str] | None = None) -> list[str]:
         """Return the files of a table; of given prefixes, and of new rows."""
-        if prefixes is None:
-            return [info.path for info in self._infos(table, recursive=True)]
-        folders = [NEW, *sorted(prefixes)] if len(prefixes) < 64 else [NEW, *self._prefixes(table)]
-        return [info.path for name in folders for info in self._infos(f"{table}/{name}")]
+        # New rows first: those that another process sorts meanwhile are in their prefix by then.
+        found = self._infos(f"{table}/{NEW}")
+        if prefixes is None or len(prefixes) >= 64:
+            found += self._infos(table, recursive=True)
+        else:
+            for prefix in sorted(prefixes):
+                found += self._infos(f"{table}/{prefix}")
+        return list(dict.fromkeys(info.path for info in found))
 
     def _prefixes(self, table: str) -> list[str]:
         selector = pyarrow.fs.FileSelector(f"{self._root}/{table}", allow_not_found=True)

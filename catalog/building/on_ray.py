@@ -40,7 +40,7 @@ from catalog.building.stored_catalogue import (
     open_featurizer,
     save_featurizer,
 )
-from catalog.core.errors import MissingExtraError, SurroundingsError
+from catalog.core.errors import ContentError, MissingExtraError, SurroundingsError
 from catalog.core.photos import is_address
 from catalog.core.settings import CatalogSettings, load
 from catalog.networks.featurizer import Featurizer
@@ -107,6 +107,8 @@ def featurize_on_ray(
             yield SkippedPhoto(place, reason or "was lost by Ray; build again")
         else:
             record = known_record(key, stage, cache)
+            if not stage.is_complete(record):
+                raise ContentError(f"{place}: left the build cache meanwhile; build again")
             yield joined(place, record, featurizer, reused=key in there)
 
 

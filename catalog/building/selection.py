@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from catalog.building.stored_catalogue import StoredItem
 from catalog.core.errors import ContentError
@@ -56,9 +57,12 @@ class Selection:
         Raises:
             ContentError: The condition cannot be understood, or holds for no item.
         """
-        numbers = self._ask(f"distinct {NUMBER} from {self._source} where ({condition})", value)
+        query = f"distinct {NUMBER} from {self._source} where ({condition})"
+        numbers = self._ask(query, value)
         if not numbers:
             raise ContentError(f"{condition}: holds for none of the {len(self._items)} items")
+        if any(number not in range(len(self._items)) for number in numbers):
+            raise ContentError(f"select {query}: selects something else than items")
         return [self._items[number] for number in sorted(map(int, numbers))]
 
     def values(self, column: str) -> list[str]:
@@ -86,11 +90,11 @@ class Selection:
         self._database.executemany(f"insert into {table} values ({places})", rows)  # noqa: S608
         self._database.execute(f"create index {table}_sku on {table} (sku)")
 
-    def _ask(self, query: str, value: str | None) -> list[str]:
+    def _ask(self, query: str, value: str | None) -> list[Any]:
         try:
             rows = self._database.execute(f"select {query}", () if value is None else (value,))
             return [row[0] for row in rows]
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
             raise ContentError(
                 f"select {query}: {error}; the columns are {', '.join(self.columns)}"
             ) from error

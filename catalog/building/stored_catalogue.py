@@ -14,11 +14,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ from catalog.recognition.scored_queries import VERSION as QUERIES_VERSION
 FORMAT = 1
 ITEMS = "items"
 FEATURIZERS = "featurizers"
+FEATURIZER = re.compile(r"[0-9a-f]{16}")  # an id; it becomes part of a path
 AT_ONCE = 512  # records of an appended file
 PHOTO = pa.struct(
     [
@@ -323,19 +325,16 @@ def open_shared(store: FeatureStore, name: str) -> Shared:
 
 
 def open_featurizer(store: FeatureStore, identity: str, cache: Path, engine: str) -> Featurizer:
-    """Open a featurizer of a store; its files are fetched into a folder once."""
+    """Open a featurizer of a store; its files are fetched into a folder once.
+
+    Raises:
+        ContentError: The store has no such featurizer, or it is another one.
+    """
+    if not FEATURIZER.fullmatch(identity):
+        raise ContentError(f"{store.address}: {identity[:60]!r} is no id of a featurizer")
     folder = cache / FEATURIZERS / identity
-    names = store.names(f"{FEATURIZERS}/{identity}")
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            content = Path(temporary, identity)
-            for name in names:
-                file = content / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(store.read(f"{FEATURIZERS}/{identity}/{name}"))
-            if not folder.is_dir():
-                content.rename(folder)
+        _fetch_featurizer(store, identity, folder)
     return Featurizer.open(folder, engine)
 
 
@@ -362,6 +361,28 @@ def save_featurizer(store: FeatureStore, featurizer: Featurizer) -> None:
             name = file.relative_to(folder).as_posix()
             if file.is_file() and name not in there:
                 store.write(f"{FEATURIZERS}/{featurizer.id}/{name}", file.read_bytes())
+
+
+def _fetch_featurizer(store: FeatureStore, identity: str, folder: Path) -> None:
+    names = store.names(f"{FEATURIZERS}/{identity}")
+    if not names:
+        raise ContentError(f"{store.address}: has no featurizer {identity}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        content = Path(temporary, identity)
+        for name in names:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise ContentError(f"{store.address}: {name!r} is no file of a featurizer")
+            file = content / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(store.read(f"{FEATURIZERS}/{identity}/{name}"))
+        if (found := Featurizer.open(content).id) != identity:
+            raise ContentError(f"{store.address}: its featurizer {identity} is {found} in truth")
+        try:
+            content.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
 
 
 def _packed(shared: Shared) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,11 @@ import click
 from rich.console import Console
 
 from catalog.cli.evaluate import expectation
+from catalog.core.errors import ContentError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, print_json, progress_bars
+
+LONGEST_NAME = 160  # bytes of a bundle's name; a file system takes 255, temporary endings included
 
 if TYPE_CHECKING:
     from catalog.building.assemble import AssembleReport
@@ -85,8 +89,9 @@ def assemble(
             for value in selection.values(each):
                 items = [row for row in selection.having(each, value) if row.item.sku in allowed]
                 if items:
-                    place = out / f"{quote(value, safe=' ')}.bundle"
-                    wanted.append(Wanted(items, place, f"{title} {value}"))
+                    wanted.append(Wanted(items, out / bundle_name(value), f"{title} {value}"))
+            if not wanted:
+                raise ContentError(f"none of the selected items has a value in the column {each}")
         assembler.fetch(entry for bundle in wanted for entry in bundle.items)
         if each is None:
             reports = [assembler.assemble(chosen, out, title)]
@@ -105,6 +110,15 @@ def assemble(
                 f"to expect of 100 looks at its own things: {expectation(report.calibration)}"
             )
     click.echo(f"next: visual-search catalog activate {reports[0].path}")
+
+
+def bundle_name(value: str) -> str:
+    """Return the name of a value's bundle; that of a long value ends with its digest."""
+    name = quote(value, safe=" ")
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(value.encode()).hexdigest()[:16]
+        name = f"{name[: LONGEST_NAME - 17]}-{digest}"
+    return f"{name}.bundle"
 
 
 def _fields(report: AssembleReport) -> dict[str, Any]:

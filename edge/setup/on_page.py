@@ -24,7 +24,7 @@ from edge.web.page_settings import PageSettings
 from sync.catalogues.status import is_running
 from sync.cli.device import has_work
 from sync.settings import OutboxSettings, SyncSettings
-from sync.trust.root import COPY, factory_root
+from sync.trust.root import COPY, check_root
 
 SETTINGS = (
     "edge.camera",
@@ -43,7 +43,6 @@ MOST = 50  # catalogues
 CODE_DIGITS = 8
 PICTURE_PATIENCE_S = 8.0
 PICTURE_WIDTH = 320  # pixels
-CANDIDATE = "root-candidate.json"
 
 
 class PageSetup:
@@ -143,17 +142,20 @@ class PageSetup:
             if catalogue and catalogue not in self.catalogues():
                 raise ContentError(f"{catalogue}: no catalogue is there")
             if root:
-                self._keep_root(root)
-            if values.get("sync.source") and not (self._device.folder / COPY).exists():
+                self._check_root(root)
+            elif values.get("sync.source") and not (self._device.folder / COPY).exists():
                 raise ContentError("catalogues from an address need their owner's root.json")
-            self.settings.change(values)
-            if catalogue:
-                try:
+            changed = self.settings.change(values)
+            try:
+                if catalogue:
                     self._shelf.activate(Path(catalogue))
-                except VisualSearchError:
-                    with suppress(SettingsError):  # nothing was changed
+                if root:
+                    self._keep_root(root)
+            except (VisualSearchError, OSError):
+                if changed:
+                    with suppress(VisualSearchError):  # somebody changed the file since
                         self.settings.undo()
-                    raise
+                raise
             restarts = self._restart is not None and self.settings.needs_restart
             if restarts and self._restart is not None:
                 self._restart()
@@ -167,16 +169,24 @@ class PageSetup:
             return f"sudo systemctl enable --now {services.LINK}"
         return "visual-search sync run"
 
+    def _check_root(self, content: str) -> None:
+        """Check that it is a root, and the one that this device has, where it has one."""
+        check_root(content.encode(), "the owner's root.json")
+        given = load("sync", SyncSettings, self._config).root
+        for file in (given, self._device.folder / COPY):
+            try:
+                there = file.expanduser().read_bytes() if file is not None else None
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+            if there is not None and there != content.encode():
+                raise SettingsError(f"this device has another root.json already: {file}")
+
     def _keep_root(self, content: str) -> None:
-        candidate = self._device.state / CANDIDATE
+        copy = self._device.folder / COPY
         try:
-            durable.make_private_folder(candidate.parent)
-            durable.write(candidate, content.encode(), durable.PRIVATE)
-            factory_root(candidate, self._device.folder)
-        except SettingsError as error:
-            message = str(error).replace(f"{candidate}: [sync] root", "the owner's root.json")
-            raise SettingsError(message) from error
+            durable.make_private_folder(copy.parent)
+            durable.write(copy, content.encode())
         except OSError as error:
-            raise ShelfError(f"{candidate}: cannot be written: {error.strerror}") from error
-        finally:
-            candidate.unlink(missing_ok=True)
+            raise ShelfError(f"{copy}: cannot be written: {error.strerror}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from waitress.adjustments import Adjustments
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import Error, RequestEntityTooLarge
 
 PHOTO_PATH = "/api/search"  # the only one that takes a large body
@@ -53,7 +53,10 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the first line and the headers."""
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # Python reads no number of thousands of digits
+            raise ParsingError("Content-Length is invalid") from error
         if self.chunked:
             self.headers["TRANSFER_ENCODING"] = "chunked"
 

@@ -62,6 +62,7 @@ class Provisioner:
         self._next = NextIdentity(device.folder)
         self._refusals = 0
         self._renew_at: datetime | None = None
+        self._made_at: datetime | None = None  # by this device's clock, which may be wrong
 
     @classmethod
     def from_settings(
@@ -106,6 +107,21 @@ class Provisioner:
             self._renew_at = self._renewal_time()
         return self._renew_at is None or self._clock() >= self._renew_at
 
+    @property
+    def has_spare_claim(self) -> bool:
+        """Whether the claim is still here although it was to be removed after its use."""
+        return (
+            self._settings.erase_claim
+            and self.provisioned is not None
+            and self._next.folder is None
+            and any(path.exists() for path in self._claim())
+        )
+
+    def erase_spare_claim(self) -> None:
+        """Remove the claim where that is still to be done, as after a power cut."""
+        if self.has_spare_claim:
+            self._erase_claim()
+
     def ends(self) -> datetime | None:
         """When this device's certificate ends; None where it has none."""
         found = self._certificate()
@@ -135,7 +151,8 @@ class Provisioner:
             return found
 
     def _provision(self, *, again: bool) -> None:
-        if (registered := self._next.registered()) is not None:
+        registered = self._next.registered()
+        if registered is not None and not again:
             try:
                 self._change_over(registered)
                 return
@@ -147,6 +164,8 @@ class Provisioner:
             # The broker answers: where it went on refusing the new certificate, begin again.
             self._refusals = 0
             requested = self._next.requested() if registered is None else None
+            if requested is not None and requested.serial != self._serial():
+                requested = None  # the setting was changed since
             try:
                 provisioned = self._register(exchange, requested or self._request(exchange))
             except RejectedError:
@@ -190,6 +209,7 @@ class Provisioner:
         finally:
             transport.close()
         self._next.take_over()
+        self._made_at = self._clock()
         log.info("this device is %s at %s now", provisioned.thing, address)
 
     @contextmanager
@@ -204,12 +224,8 @@ class Provisioner:
             with open_exchange(address, self._settings.template) as exchange:
                 yield exchange
             return
-        assert self._settings.certificate is not None
-        assert self._settings.private_key is not None
-        claim = self._settings.certificate.expanduser()
-        address = self._address(
-            f"{CLAIM}{self._serial()}", claim, self._settings.private_key.expanduser()
-        )
+        claim, private_key = self._claim()
+        address = self._address(f"{CLAIM}{self._serial()}", claim, private_key)
         try:
             with open_exchange(address, self._settings.template) as exchange:
                 yield exchange
@@ -245,16 +261,22 @@ class Provisioner:
         share = (ends - begins) * LARGEST_SHARE
         due = ends - min(timedelta(days=self._settings.renew_days), share)
         if self._settings.max_age_days:
-            due = min(due, begins + timedelta(days=self._settings.max_age_days))
+            made = max(begins, self._made_at or begins)
+            due = min(due, made + timedelta(days=self._settings.max_age_days))
         return due
+
+    def _claim(self) -> tuple[Path, Path]:
+        """The claim's certificate and private key."""
+        certificate, private_key = self._settings.certificate, self._settings.private_key
+        assert certificate is not None
+        assert private_key is not None
+        return certificate.expanduser(), private_key.expanduser()
 
     def _erase_claim(self) -> None:
         """Remove the claim's files where that is asked for; a failure is logged, no more."""
         if not self._settings.erase_claim:
             return
-        for file in (self._settings.certificate, self._settings.private_key):
-            assert file is not None
-            path = file.expanduser()
+        for path in self._claim():
             try:
                 if path.exists():
                     path.unlink()

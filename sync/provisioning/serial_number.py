@@ -14,7 +14,7 @@ MAX_LETTERS = 80
 # What makers of boards leave there.
 NONE = re.compile(
     r"(to.be.filled|default|system|none|unknown|invalid|not.(applicable|specified|available)|"
-    r"serial|o\.?e\.?m|n/?a$|123456|[0.xX-]*$|(.)\2*$)",
+    r"serial|o\.?e\.?m|n/?a$|123456|[0.xX-]*$|(?P<one>.)(?P=one)*$)",
     re.I,
 )
 

@@ -26,6 +26,7 @@ from sync.reports.wiring import is_reporting_enabled, open_reporter
 from sync.settings import OutboxSettings
 
 MIN_RETRY_S, MAX_RETRY_S = 15.0, 3600.0  # pauses after a failure
+RENEWED_S = 3600.0  # pause after a renewal, whatever the clock says
 CHECK_S = 60.0  # between two looks at the certificate, where nothing is reported
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def provisioning_worker(
     def work(stopping: threading.Event, wake: threading.Event) -> None:
         provisioner = Provisioner.from_settings(config)
         assert provisioner is not None
+        provisioner.erase_spare_claim()
         reports = is_reporting_enabled(config)
         backoff, try_again = Backoff(MIN_RETRY_S, MAX_RETRY_S, rand), 0.0
 
@@ -56,8 +58,11 @@ def provisioning_worker(
 
         while not stopping.is_set():
             if is_due():
+                renews = provisioner.provisioned is not None
                 if attempt(config, provisioner):
                     backoff.succeeded()
+                    if renews:
+                        try_again = time.monotonic() + RENEWED_S
                     wake.set()
                 else:
                     try_again = time.monotonic() + backoff.pause_s()
@@ -132,6 +137,13 @@ def findings(config: Path | None) -> Iterator[Finding]:
         )
     else:
         yield Finding("provisioning", "ok", f"{found.thing}, for serial number {found.serial}")
+    if provisioner.has_spare_claim:
+        yield Finding(
+            "provisioning",
+            "note",
+            "the claim is still here",
+            "run: visual-search sync provision",
+        )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def factory_root(given: Path | None, folder: Path) -> bytes:
             raise SettingsError(f"{given}: [sync] root: {error.strerror}") from error
         data = None
     if data is not None:
-        _check_root(data, f"{given}: [sync] root")
+        check_root(data, f"{given}: [sync] root")
     try:
         if data is None:
             return copy.read_bytes()
@@ -54,12 +54,16 @@ def read_root(file: Path) -> bytes:
         data = file.expanduser().read_bytes()
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-    _check_root(data, str(file))
+    check_root(data, str(file))
     return data
 
 
-def _check_root(data: bytes, name: str) -> None:
-    """Check that it is a root at all; `Trust` finds out whether it fits the store."""
+def check_root(data: bytes, name: str) -> None:
+    """Check that it is a root at all; `Trust` finds out whether it fits the store.
+
+    Raises:
+        SettingsError: It is none.
+    """
     try:
         signed = Metadata.from_bytes(data).signed
     except RepositoryError as error:

@@ -111,6 +111,8 @@ def test_the_template_of_provisioning(template: dict[str, Any]) -> None:
         ("claim-7", {"new": "ACTIVE"}, True),  # asked again after a power cut
         ("claim-7", {"other": "ACTIVE"}, False),
         ("claim-7", {"other": "INACTIVE"}, True),
+        ("claim-7", {"other": "INACTIVE", "stolen": "REVOKED"}, False),
+        ("visual-search-7", {"other": "ACTIVE", "stolen": "REVOKED"}, False),
         ("visual-search-7", {"other": "ACTIVE"}, True),  # it renews its own
         ("visual-search-8", {}, False),
     ],

@@ -18,9 +18,10 @@ from catalog.building.assemble import Assembler, AssembleReport
 from catalog.building.build import BuildOptions, build
 from catalog.building.feature_store import FeatureStore
 from catalog.building.selection import Selection
-from catalog.building.stored_catalogue import StoredItem
+from catalog.building.stored_catalogue import StoredItem, open_featurizer
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.validator import validate
+from catalog.cli.assemble import bundle_name
 from catalog.core.errors import BundleError, ContentError
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.network import Network
@@ -124,6 +125,24 @@ def test_where_a_bundle_may_not_be_nothing_is_written(assembler: Assembler, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "mine"]
 
 
+def test_a_featurizer_that_is_missing_or_another_is_told(built: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(built / "store", tmp_path / "store"))
+    (folder,) = (store / "featurizers").iterdir()
+    for identity in ("../featurizers", folder.name[:-1], "0" * 16):
+        with pytest.raises(ContentError, match=r"no id of a featurizer|has no featurizer 0"):
+            open_featurizer(FeatureStore(str(store)), identity, tmp_path / "cache", "auto")
+    other = folder.rename(folder.with_name("1" * 16))
+    with pytest.raises(ContentError, match=f"its featurizer {other.name} is {folder.name}"):
+        open_featurizer(FeatureStore(str(store)), other.name, tmp_path / "cache", "auto")
+    assert not (tmp_path / "cache" / "featurizers" / other.name).exists()
+
+
+def test_a_long_value_has_a_short_name() -> None:
+    names = {bundle_name("日" * 90), bundle_name("日" * 91)}
+    assert len(names) == 2
+    assert all(len(name) < 180 for name in names)
+
+
 def test_a_record_that_is_lost_is_told(built: Path, tmp_path: Path) -> None:
     store = Path(shutil.copytree(built / "store", tmp_path / "store"))
     for file in (store / "photos").rglob("*.parquet"):
@@ -162,6 +181,9 @@ def test_an_item_is_selected_by_its_columns_and_by_a_table_of_assortments(
     assert [row.item.sku for row in selection.having("shop", "south/east")] == skus[1::2]
     for wrong in ("shp = 'north'", "1; drop table items", "sku in (", "load_extension('x')"):
         with pytest.raises(ContentError, match=r"the columns are sku, .*shop"):
+            selection.select(wrong)
+    for wrong in ("sku = '\0'", "1) union select sku from items where (1"):
+        with pytest.raises(ContentError, match=r"^select distinct "):
             selection.select(wrong)
     with pytest.raises(ContentError, match="holds for none of the 7 items"):
         selection.select("price = 'free'")

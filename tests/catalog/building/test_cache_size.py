@@ -66,6 +66,21 @@ def test_pruning_gives_room_back_and_takes_old_fetched_photos(tmp_path: Path) ->
     assert list(fetched.parent.iterdir()) == []
 
 
+def test_a_fresh_row_does_not_leave_before_an_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another build closes while this one is still running."""
+    monkeypatch.setattr(cache_size, "today", lambda: 100)
+    put(tmp_path, range(3))
+    monkeypatch.setattr(cache_size, "today", lambda: 101)
+    with closing(FeatureCache(tmp_path)) as running:
+        running.put(
+            [PhotoFeature(f"{7:064}", np.ones(4, np.float32), 8, 8, bytes(EACH))], "network"
+        )
+        put(tmp_path, range(0), limit=2 * EACH)
+        assert running.get(f"{7:064}", "network") is not None
+
+
 @pytest.mark.slow
 def test_the_command_lists_and_prunes(surroundings: Surroundings) -> None:
     listed = surroundings.run("catalog", "cache", "--json")

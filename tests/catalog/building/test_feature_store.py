@@ -87,6 +87,29 @@ def test_whoever_reads_while_it_is_compacted_finds_each_row_once(tmp_path: Path)
     assert sorted(row[KEY] for row in found) == sorted(key(number) for number in range(200))
 
 
+def test_whoever_lists_while_it_is_compacted_finds_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process compacts just before new rows are listed, for many prefixes and for all."""
+    numbers = range(200)
+    for name, ask in (
+        ("fetch", lambda store: set(fetched(store, numbers))),
+        ("keys", lambda store: store.keys(TABLE)),
+    ):
+        other = FeatureStore(str(tmp_path / name))
+        other.append(TABLE, rows(numbers))
+        store, listed = FeatureStore(other.address), FeatureStore._infos
+
+        def compacted(self: FeatureStore, folder: str, **options: Any) -> list[Any]:
+            if self is store and folder.endswith(NEW):  # noqa: B023
+                other.compact(TABLE, all_of_it=True)  # noqa: B023
+            return listed(self, folder, **options)  # noqa: B023
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FeatureStore, "_infos", compacted)
+            assert ask(store) == {key(number) for number in numbers}
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     store = FeatureStore(str(tmp_path))
     store.append(TABLE, rows(range(5)))

@@ -470,6 +470,45 @@ def test_the_claim_is_erased_where_that_is_asked_for(
     assert all(file.exists() for file in copy)
     own.device("1", erase_claim=True).run()  # as after a power cut: nothing is due but this
     assert not any(file.exists() for file in copy)
+    copy[0].write_text("the power went before it was removed")
+    config = own.config("1", erase_claim=True)
+    assert "the claim is still here" in [found.message for found in findings(config)]
+    own.device("1", erase_claim=True).erase_spare_claim()
+    assert not copy[0].exists()
+
+
+def test_a_clock_that_is_ahead(fleet: FleetProvisioning, devices: Fleet) -> None:
+    """A certificate that was just made is not renewed by its age."""
+    fleet.lifetimes = [(-DAY, 8000 * DAY)]
+    device = devices.device("1", clock=lambda: utc_now() + 40 * DAY, max_age_days=30)
+    device.run()
+    assert not device.is_due()
+
+
+def test_a_serial_number_that_was_changed_meanwhile(
+    fleet: FleetProvisioning, devices: Fleet
+) -> None:
+    fleet.answers[REGISTER] = rejected(400, "", "not now")
+    with pytest.raises(RejectedError):
+        devices.device("1", "same").run()
+    fleet.answers.clear()
+    assert devices.device("2", "same").run().thing == f"{PREFIX}2"
+
+
+def test_again_does_not_wait_for_what_is_refused(
+    fleet: FleetProvisioning, devices: Fleet, tmp_path: Path
+) -> None:
+    """The next identity that AWS IoT refuses is dropped, and the claim gets another."""
+    device = devices.device("1")
+    device.run()
+    right = fleet.signs
+    (tmp_path / "other").mkdir()
+    fleet.signs = Authority(tmp_path / "other")  # whose certificates the broker does not know
+    with pytest.raises(TransportError):
+        device.run(renew=True)
+    fleet.signs = right
+    fleet.deactivate(f"{PREFIX}1")
+    assert device.run(again=True).thing == f"{PREFIX}1"
 
 
 def test_another_process_is_connected(fleet: FleetProvisioning, devices: Fleet) -> None:
@@ -515,6 +554,7 @@ def test_settings_that_contradict_each_other(
         (b"Default string\n", ""),
         (b"0000000000\n", ""),
         (b"None\n", ""),
+        (b"7777777\n", ""),
         (b"\n", ""),
         (b"\xff\xfe\n", ""),
     ],

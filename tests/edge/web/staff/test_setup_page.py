@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, expect
+from tuf.api.metadata import Metadata, Root
 
 from catalog.bundles.shelf import Shelf
 from edge.cameras import CameraInfo
@@ -181,6 +182,24 @@ def test_a_catalogue_that_cannot_be_used_leaves_the_settings(fresh: Fresh) -> No
     assert answer.status_code == HTTPStatus.CONFLICT
     assert fresh.file.read_text() == before
     assert fresh.restarts == 0
+    same = {setting.name: setting.value for setting in fresh.setup.settings.settings()}
+    again = {"settings": same, "catalogue": str(broken)}
+    for _ in range(2):  # with the values that the file has there is nothing to undo
+        fresh.client.post(SETUP, json=again, headers=headers)
+        assert fresh.file.read_text() == before
+
+
+def test_another_root_is_refused_and_a_refused_setup_keeps_none(fresh: Fresh) -> None:
+    headers = fresh.enter()
+    [first, second] = [Metadata(Root(version=number)).to_bytes().decode() for number in (1, 2)]
+    copy = fresh.folder / "data" / "root.json"
+    wrong = {"settings": {"page.language": "tlh"}, "root": first}
+    assert fresh.client.post(SETUP, json=wrong, headers=headers).status_code == HTTPStatus.CONFLICT
+    assert not copy.exists()
+    for root, status in ((first, HTTPStatus.OK), (second, HTTPStatus.CONFLICT)):
+        answer = fresh.client.post(SETUP, json={"settings": {}, "root": root}, headers=headers)
+        assert answer.status_code == status
+        assert copy.read_text() == first
 
 
 @pytest.fixture
