@@ -22,7 +22,7 @@ from pathlib import Path
 
 from catalog.bundles import validator
 from catalog.bundles.deployment_state import DeploymentState, write_deployment_state
-from catalog.bundles.manifest import LOCAL, MANIFEST, local_files, read_manifest, verify
+from catalog.bundles.manifest import MANIFEST, local_files, read_manifest, verify
 from catalog.bundles.shelf_view import ShelfView
 from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfBusyError, ShelfError
@@ -151,8 +151,12 @@ class Shelf(ShelfView):
         manifest, found = read_manifest(bundle)
         if found != identity:
             raise BundleError(f"{bundle}: changed after it was checked; try again")
-        local = (LOCAL,) if local_files(bundle) else ()
-        for name in (MANIFEST, *local, *manifest.files):
+        if local_files(bundle):
+            raise BundleError(
+                f"{bundle}: its index was built on another device, and nobody signed it; take the "
+                "bundle that `visual-search catalog build` made"
+            )
+        for name in (MANIFEST, *manifest.files):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle / name, target / name)
         if verify(target)[1] != identity:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.manifest import verify
+from catalog.bundles.manifest import local_files, verify
 from catalog.bundles.passed import has_passed, remember_passed
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, FeaturizerError, ShelfError
@@ -84,9 +84,11 @@ def open_bundle(
 def _open_named(bundle: Path, state_folder: Path, engine: str) -> Bundle:
     """Open a bundle that did not come by the shelf; validate it where it is new on this device."""
     _, identity = verify(bundle)
-    if not has_passed(state_folder, identity, engine):
+    foreign_index = bool(local_files(bundle))  # the id does not say which
+    if foreign_index or not has_passed(state_folder, identity, engine):
         validator.validate_in_child(bundle, identity, engine)
-        remember_passed(state_folder, identity, engine)
+        if not foreign_index:
+            remember_passed(state_folder, identity, engine)
     opened = Bundle.open(bundle, engine, verified=True)
     if opened.id != identity:
         raise BundleError(f"{bundle}: was rebuilt while it was checked; try again")

@@ -20,10 +20,18 @@ from pathlib import Path
 import numpy as np
 
 from catalog.bundles.manifest import FileEntry, Manifest, file_digest, read_manifest
-from catalog.bundles.records import KINDS, PICTURES_FILE, Keys, Kind, keys_of, write_head
+from catalog.bundles.records import (
+    KINDS,
+    PICTURES_FILE,
+    VECTORS_FILE,
+    Keys,
+    Kind,
+    keys_of,
+    write_head,
+)
 from catalog.core import durable
 from catalog.core.errors import BundleError
-from sync.errors import ForgedError, NotInStoreError, StoreTooLargeError
+from sync.errors import ForgedError, NotInStoreError, StoreRefusedError, StoreTooLargeError
 from sync.trust.changes import (
     LARGEST_PATCHED,
     NO_PACK,
@@ -39,7 +47,8 @@ log = logging.getLogger(__name__)
 FOLDER = "made"  # in `incoming`; holds files until they are known to be those that were signed
 
 UNUSABLE = (BundleError, ValueError, IndexError, sqlite3.Error)  # a base or a table is damaged
-ABSENT = (NotInStoreError, StoreTooLargeError, ForgedError)
+# S3 refuses what is absent where a device may not list the bucket.
+ABSENT = (NotInStoreError, StoreRefusedError, StoreTooLargeError, ForgedError)
 
 FetchPiece = Callable[[FileEntry], Path]
 
@@ -152,6 +161,8 @@ class FileMaker:
         def look() -> None:
             data = fetch(table).read_bytes()
             photos = self._manifest.photos
+            if photos > self._manifest.files[VECTORS_FILE].bytes // 2:
+                raise ValueError("more photos than the vectors have numbers")
             self._tables.update(unpack_tables(data, self._changes.kinds, photos))
             for kind in kinds:
                 if saved[kind.name]:

@@ -207,6 +207,7 @@ class ChannelFollower:
                 self.settings.channel,
                 device_id(self._device.folder),
                 active.name if active is not None else "",
+                self._installer.is_refused,
             )
         except VisualSearchError as error:
             return result_of(error)

@@ -64,6 +64,12 @@ class ReleaseInstaller:
         puller.clean()
         return result
 
+    def is_refused(self, bundle: str, release: int) -> bool:
+        """Whether a bundle was rejected on this device, or its release rolled back from by hand."""
+        state = self._shelf.state()
+        rejected = state.rejection(bundle, self._engine) is not None
+        return rejected or self._was_rolled_back(state, bundle, release)
+
     def _reject(self, release: Release, error: BundleError) -> None:
         """Remember not to try the bundle again, unless the cause is this device.
 
@@ -96,7 +102,7 @@ class ReleaseInstaller:
         reason = state.rejection(release.bundle, self._engine)
         if reason is not None:
             return CheckResult("rejected", f"{name} is not tried again: {reason}")
-        if self._was_rolled_back(state, release):
+        if self._was_rolled_back(state, release.bundle, release.number):
             return CheckResult(
                 "declined",
                 f"{name} was rolled back from by hand; a newer release will be installed, "
@@ -113,17 +119,17 @@ class ReleaseInstaller:
         here = is_sound(self._shelf.versions / release.bundle)
         return active is not None and not here and self._is_sound(active)
 
-    def _was_rolled_back(self, state: DeploymentState, release: Release) -> bool:
+    def _was_rolled_back(self, state: DeploymentState, bundle: str, release: int) -> bool:
         """Whether a person has rolled this release back; later releases of it are installed."""
         skipped = state.declined
-        if skipped is None or skipped.bundle != release.bundle:
+        if skipped is None or skipped.bundle != bundle:
             return False
         if skipped.release is None:  # it was installed by hand: its release is known only now
-            known = skipped.model_copy(update={"release": release.number})
+            known = skipped.model_copy(update={"release": release})
             with self._shelf.changing():
                 self._shelf.save_state(self._shelf.state().model_copy(update={"declined": known}))
             return True
-        return release.number <= skipped.release
+        return release <= skipped.release
 
     def _save_number(self, state: DeploymentState, release: Release) -> None:
         """Remember the release's number where the bundle came otherwise or under another one."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -18,38 +19,53 @@ from catalog.bundles.manifest import (
     write_local_index,
 )
 from catalog.bundles.records import VECTORS_FILE
-from catalog.core import arrays
+from catalog.core import arrays, durable
 from catalog.core.errors import BundleError
 from catalog.recognition.index import SEED, build_annoy
 
-ROOM = 2  # times the index's bytes of memory that building it takes, its vectors included
+ROOM = 3  # times the index's bytes of memory that building it takes, its vectors included
+MOST_TREES = 100  # an index of more is fetched
+TREE = 16  # bytes that a tree takes for each photo
 RESERVE = 64 << 20  # bytes of memory that stay free
 MEMORY = Path("/proc/meminfo")
+CGROUP = Path("/proc/self/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
 
 
-def can_build(manifest: Manifest) -> bool:
-    """Return whether this device can build a bundle's index now."""
+def can_build(manifest: Manifest, incoming: Path) -> bool:
+    """Return whether this device can build a bundle's index now.
+
+    It cannot where it began to once and did not end: it may have lacked the memory.
+    """
     entry = manifest.index
-    if entry.kind != "annoy" or entry.seed != SEED:
+    if entry.kind != "annoy" or entry.seed != SEED or entry.n_trees > MOST_TREES:
         return False
-    return ROOM * manifest.files[INDEX].bytes + RESERVE <= _available_memory()
+    if _mark(incoming, manifest).exists():
+        return False
+    vectors = 2 * manifest.files[VECTORS_FILE].bytes  # float16 in the file, float32 in the index
+    trees = TREE * manifest.photos * entry.n_trees
+    most = max(manifest.files[INDEX].bytes, vectors + trees)
+    return ROOM * most + RESERVE <= _available_memory()
 
 
 def make_index(folder: Path, manifest: Manifest, base: Path | None) -> None:
     """Write the index of the bundle in `folder`, which is complete but for it.
 
     Args:
-        folder: The bundle's folder.
+        folder: The bundle's folder, in `incoming`.
         manifest: Its manifest.
         base: A version on the shelf, whose index serves if it was built of the same vectors.
 
     Raises:
-        BundleError: The bundle's vectors cannot be read.
+        BundleError: The bundle's vectors cannot be read, or are not those of its photos.
         OSError: The index cannot be written.
     """
     if base is None or not _link_index(folder, manifest, base):
-        vectors = arrays.read(folder / VECTORS_FILE, np.float16, (None, None))
+        vectors = arrays.read(folder / VECTORS_FILE, np.float16, (manifest.photos, None))
+        mark = _mark(folder.parent, manifest)
+        durable.write(mark, b"")  # stays if the process is killed
         build_annoy(vectors, folder / INDEX, manifest.index.n_trees)
+        mark.unlink()
     made = FileEntry(bytes=(folder / INDEX).stat().st_size, sha256=file_digest(folder / INDEX))
     if made != manifest.files[INDEX]:
         write_local_index(folder, made)
@@ -68,10 +84,36 @@ def _link_index(folder: Path, manifest: Manifest, base: Path) -> bool:
     return False
 
 
+def _mark(incoming: Path, manifest: Manifest) -> Path:
+    """Return the file that is there while an index is built, and after a build that did not end."""
+    return incoming / f"{manifest.files[INDEX].sha256}.tried"
+
+
 def _available_memory() -> int:
-    """Return the bytes of memory that programs can still get; 0 where that is not known."""
+    """Return the bytes of memory that this process can still get; 0 where that is not known."""
     with suppress(OSError, ValueError, IndexError):
         for line in MEMORY.read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+                return min([int(line.split()[1]) * 1024, *_left_by_cgroups()])
+    return 0
+
+
+def _left_by_cgroups() -> Iterator[int]:
+    """Yield the bytes of memory that each limited cgroup (version 2) of this process has left."""
+    with suppress(OSError):
+        for line in CGROUP.read_text().splitlines():
+            if line.startswith("0::/"):
+                path = PurePosixPath(line.removeprefix("0::/"))
+                for folder in (path, *path.parents):
+                    with suppress(OSError, ValueError):  # no limit: "max", or no such file
+                        limit = int((CGROUPS / folder / "memory.max").read_text())
+                        used = int((CGROUPS / folder / "memory.current").read_text())
+                        yield limit - used + _unused_pages(CGROUPS / folder)
+
+
+def _unused_pages(cgroup: Path) -> int:
+    """Return the bytes of a cgroup's file pages that the kernel gives up first."""
+    for line in (cgroup / "memory.stat").read_text().splitlines():
+        if line.startswith("inactive_file "):
+            return int(line.split()[1])
     return 0

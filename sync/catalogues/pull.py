@@ -7,6 +7,7 @@ that makes the release active.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -154,7 +155,7 @@ class Puller:
             local_index = (
                 changes.local_index
                 and not fetcher.is_complete(files[index])
-                and can_build(manifest)
+                and can_build(manifest, incoming)
             )
             if local_index:
                 del files[index]
@@ -190,11 +191,18 @@ class Puller:
         }
         maker = FileMaker(changes, manifest, base, self.shelf.incoming, absent)
         downloads.expect(files.values())
-        plan = maker.plan(downloads.fetch)
-        pieces = [WantedFile(piece.sha256, piece.bytes) for piece in plan.pieces]
-        self._check_free_space([*files.values(), *pieces], fetcher)
-        downloads.expect(pieces)
-        maker.make(plan, downloads.fetch)
+        try:
+            plan = maker.plan(downloads.fetch)
+            pieces = [WantedFile(piece.sha256, piece.bytes) for piece in plan.pieces]
+            self._check_free_space([*files.values(), *pieces], fetcher)
+            downloads.expect(pieces)
+            maker.make(plan, downloads.fetch)
+        except (DiskFullError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            log.warning("all files are fetched whole, for which there is room: %s", error)
+            for digest, size in changes.pieces().items():
+                fetcher.discard(WantedFile(digest, size))
         for name in absent:
             digest = manifest.files[name].sha256
             if fetcher.is_complete(WantedFile(digest, manifest.files[name].bytes)):

@@ -5,6 +5,7 @@
     incoming/<sha256>            complete
     incoming/<sha256>.part       its first bytes
     incoming/<sha256>.journal    how many of these bytes were flushed, and the object's tag
+    incoming/<sha256>.tried      see `sync.catalogues.local_index`
 
 The journal only says where to resume. The bytes of the part are hashed again before it is resumed,
 and the digest of the complete file decides. A file with another digest is discarded, because there
@@ -33,7 +34,7 @@ from sync.errors import (
 )
 from sync.stores.base import FILES, MinimumSpeed, Store
 
-RESUMABLE = re.compile(r"[0-9a-f]{64}(\.part|\.journal)?")
+RESUMABLE = re.compile(r"[0-9a-f]{64}(\.part|\.journal|\.tried)?")
 CHUNK = 1 << 20  # bytes between two checks of the speed, at most
 MIN_STEP, MAX_STEP = 1 << 16, 8 << 20  # bytes between two flushes
 STEPS = 32  # flushes of a file of middle size; a kill loses the bytes of one step

@@ -27,6 +27,7 @@ from catalog.bundles.records import KINDS, Keys
 from sync.errors import ForgedError
 
 LARGEST_CHANGES = 1 << 18  # bytes of changes.json
+LARGEST_TABLE = 256 << 20  # bytes of the tables of all kinds, because they are held in memory
 LARGEST_PATCHED = 32 << 20  # bytes of a file that is patched, because it is held in memory
 SMALL = 1 << 16  # bytes; smaller files are fetched whole, because a request costs more
 MOST_PACKS = 32  # that a release names; who lacks an older record fetches whole files
@@ -105,6 +106,8 @@ def parse_changes(data: bytes, bundle: str) -> Changes:
     except (ValueError, RecursionError, ValidationError) as error:
         raise ForgedError(f"the changes of {bundle} cannot be read: {error}") from error
     known = [kind.name for kind in KINDS]
+    if len(set(changes.kinds)) < len(changes.kinds):
+        raise ForgedError(f"the changes of {bundle} name a kind of records twice")
     if changes.bundle != bundle or not set(changes.kinds) <= set(known):
         raise ForgedError(f"the changes of {bundle} are those of another bundle")
     return changes
@@ -124,9 +127,12 @@ def unpack_tables(data: bytes, kinds: tuple[str, ...], photos: int) -> dict[str,
     """Return the tables that `pack_tables` packed, by kind.
 
     Raises:
-        ValueError: They are not those of so many photos.
+        ValueError: They are not those of so many photos, or too large.
     """
-    content = uncompress(data, len(kinds) * photos * ROW)
+    size = len(kinds) * photos * ROW
+    if size > LARGEST_TABLE:
+        raise ValueError(f"the table has {size} bytes, {LARGEST_TABLE} are allowed")
+    content = uncompress(data, size)
     tables, at = {}, 0
     for kind in kinds:
         columns = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 import tempfile
 from contextlib import suppress
@@ -40,6 +41,8 @@ from sync.trust.changes import (
     pack_tables,
 )
 from sync.trust.former_release import FormerRelease, read_piece
+
+log = logging.getLogger(__name__)
 
 WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
 
@@ -156,6 +159,11 @@ def _can_be_made(kind: Kind, bundle: Path, manifest: Manifest) -> bool:
             return all(
                 file_digest(Path(made, name)) == manifest.files[name].sha256 for name in names
             )
+        except OSError as error:
+            log.warning(
+                "devices fetch the %s whole, they cannot be made here: %s", kind.name, error
+            )
+            return False
         except DAMAGED:
             return False
 

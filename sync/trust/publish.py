@@ -43,7 +43,7 @@ from sync.trust.release import (
 )
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.staged_releases import next_number
-from sync.trust.staging import ALL
+from sync.trust.staging import ALL, Stage
 from sync.trust.trust import now
 
 DAYS = 400  # that signatures are valid, unless asked otherwise
@@ -141,7 +141,8 @@ class ReleasePublisher:
             share: To how many of `ALL` devices it is offered; see `sync.trust.staging`.
 
         Raises:
-            NotPublishedError: It is for some devices, and the others have no release yet.
+            NotPublishedError: It is for some devices, and the others have no release yet, or
+                another bundle is staged.
             BundleError: It is damaged, or did not pass the validation.
             KeysError: Keys are missing or cannot be decrypted.
             StoreConflictError: Another owner published at the same time; nothing was changed.
@@ -205,6 +206,12 @@ class ReleasePublisher:
                     "publish a first release for all devices"
                 )
             path = staged_path(channel)
+            staged = state.target(path)
+            if staged is not None and Stage.of(staged).bundle != identity:
+                raise NotPublishedError(
+                    f"{self._store.url}: another bundle, {Stage.of(staged).bundle}, is staged in "
+                    f"the channel {channel!r}; raise it to 100 % or take it back first"
+                )
             fields |= {"share": share, "stopped": False}
         with tempfile.TemporaryDirectory(prefix="changes-") as folder:
             made = make_changes(

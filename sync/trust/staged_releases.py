@@ -5,6 +5,7 @@ Nothing but metadata is written.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
 from catalog.bundles.manifest import LARGEST_MANIFEST
-from sync.errors import ForgedError, NotPublishedError
+from sync.errors import ForgedError, NotInStoreError, NotPublishedError, StoreRefusedError
 from sync.stores.base import Store
 from sync.trust.changes import LARGEST_CHANGES
 from sync.trust.keys import KeyFolder
@@ -25,6 +26,8 @@ from sync.trust.release import (
 )
 from sync.trust.staging import ALL, Stage, percent
 from sync.trust.trust import now
+
+log = logging.getLogger(__name__)
 
 NUMBERED = "numbered"  # a field of the release of all: the highest number that was staged
 
@@ -110,15 +113,26 @@ class StagedReleases:
         }
         try:
             manifest = self._metadata.read_target(target, LARGEST_MANIFEST)
-            changes = state.target(staged_changes_path(channel))
-            state.targets.targets.pop(changes_path(channel), None)
-            if changes is not None:
-                data = self._metadata.read_target(changes, LARGEST_CHANGES)
-                self._metadata.add_target(state, changes_path(channel), data, fields)
         except RepositoryError as error:
             raise ForgedError(f"{self._store.url}: {error}; publish the bundle again") from error
+        self._give_changes_to_all(state, channel, fields)
         self._metadata.add_target(state, manifest_path(channel), manifest, fields)
         self._remove(state, channel)
+
+    def _give_changes_to_all(
+        self, state: SignedState, channel: str, fields: dict[str, object]
+    ) -> None:
+        """Make the staged changes those of the channel; without them devices fetch whole files."""
+        state.targets.targets.pop(changes_path(channel), None)
+        changes = state.target(staged_changes_path(channel))
+        if changes is None:
+            return
+        try:
+            data = self._metadata.read_target(changes, LARGEST_CHANGES)
+        except (NotInStoreError, StoreRefusedError, RepositoryError) as error:
+            log.warning("devices fetch this release whole: its changes cannot be read: %s", error)
+            return
+        self._metadata.add_target(state, changes_path(channel), data, fields)
 
     def _remove(self, state: SignedState, channel: str) -> None:
         for path in (staged_path(channel), staged_changes_path(channel)):

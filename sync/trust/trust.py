@@ -35,6 +35,7 @@ from sync.errors import (
     NotInStoreError,
     NotPublishedError,
     RolledBackError,
+    StoreRefusedError,
     TooLargeError,
     TrustError,
     WrongChannelError,
@@ -133,13 +134,21 @@ class Trust:
             finally:
                 durable.flush_tree(self._folder)
 
-    def newest(self, channel: str, device: str = "", active: str = "") -> Release:
+    def newest(
+        self,
+        channel: str,
+        device: str = "",
+        active: str = "",
+        is_refused: Callable[[str, int], bool] = lambda bundle, release: False,
+    ) -> Release:
         """The channel's newest release, after `refresh`.
 
         Args:
             channel: The channel.
             device: The device's id; without one, a staged release is passed over.
             active: The id of the device's active bundle; see `staging.Stage.is_for`.
+            is_refused: Tells whether the device does not take a staged bundle, given its id and
+                its release's number; such a release is passed over.
 
         Raises:
             NotPublishedError: There is none.
@@ -149,7 +158,12 @@ class Trust:
         path, changes = manifest_path(channel), changes_path(channel)
         copy = counted_as = channel
         staged = self.target(staged_path(channel)) if device else None
-        if staged is not None and Stage.of(staged).is_for(device, active):
+        stage = Stage.of(staged) if staged is not None else None
+        if (
+            stage is not None
+            and stage.is_for(device, active)
+            and not is_refused(stage.bundle, stage.release)
+        ):
             path, changes = staged_path(channel), staged_changes_path(channel)
             copy, counted_as = f"{channel}+staged", path
         signed = self._newest(channel, path, self._folder / "manifests" / copy)
@@ -274,7 +288,7 @@ class Trust:
                 with self._locked():
                     durable.make_private_folder(copy.parent)
                     durable.write(copy, content)
-        except (NotInStoreError, TrustError) as error:
+        except (NotInStoreError, StoreRefusedError, TrustError) as error:
             log.warning("what changed in %s is not known: %s", bundle, error)
             return b""
         return content

@@ -15,6 +15,7 @@ multi-index, Babenko and Lempitsky 2012). The files are mapped: only what is use
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,8 @@ class LocalFeatureWriter:
     def _mapped(self, name: str, kind: type, count: int, width: int) -> np.memmap[Any, Any]:
         path = self._here / f"{name}.npy"
         array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, "w+", kind, (count, width))
+        with path.open("r+b") as file:  # where the disk is full, a write to mapped memory kills
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         return array
 
 

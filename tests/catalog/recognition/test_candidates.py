@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +185,19 @@ def test_the_right_photo_gets_the_most_votes_unless_it_is_left_out(tmp_path: Pat
         items, photos = printed.votes(look, owners)
         assert items.argmax() == photos.argmax() == number
         assert printed.votes(look, owners, owners == number)[0][number] == 0
+
+
+def test_a_full_disk_is_an_error_and_kills_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mapped memory without room on the disk ends in a signal, so the room is taken first."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        written([extract_local_features(label(0), PER_PHOTO)], tmp_path)
 
 
 def test_each_photo_gets_its_own_features_back(

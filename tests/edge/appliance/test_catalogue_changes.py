@@ -19,7 +19,7 @@ import pytest
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.deployment_state import Probation
-from catalog.bundles.manifest import read_manifest
+from catalog.bundles.manifest import LOCAL, FileEntry, file_digest, read_manifest, write_local_index
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError
 from catalog.core.settings import DeviceSettings
@@ -207,6 +207,14 @@ def test_a_named_bundle_is_validated_once(
         assert opened is not None
         opened.close()
     assert len(validated) == len(set(validated)) == 2
+    index = own_bundle / "index.ann"
+    write_local_index(own_bundle, FileEntry(bytes=index.stat().st_size, sha256=file_digest(index)))
+    for count in (3, 4):
+        opened = open_bundle(own_bundle, shelf, tmp_path / "state", "auto").bundle
+        assert opened is not None
+        opened.close()
+        assert len(validated) == count, "nobody signed its index"
+    (own_bundle / LOCAL).unlink()
     with (own_bundle / "index.ann").open("ab") as file:
         file.write(b"x")
     with pytest.raises(BundleError, match=r"index\.ann is damaged"):

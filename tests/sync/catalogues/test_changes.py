@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,10 @@ from catalog.core.photos import decode
 from catalog.recognition.index import build_annoy
 from catalog.recognition.local_features.extract import extract_local_features
 from catalog.recognition.local_features.store import LocalFeatureWriter
-from sync.errors import ForgedError
+from sync.catalogues.changes import FileMaker
+from sync.catalogues.local_index import can_build
+from sync.errors import ForgedError, StoreRefusedError
+from sync.stores.fetch import FileFetcher, WantedFile
 from sync.trust.changes import (
     RecordTable,
     compress,
@@ -234,6 +239,46 @@ def test_whole_files_are_fetched_where_a_piece_is_damaged(
 
 
 @pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("what", ["table", "pack", "patch"])
+def test_whole_files_are_fetched_where_the_store_refuses_what_is_absent(
+    following: Following, newer: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = following.publish(newer)
+    absent, fetch = piece(following, what).name, FileFetcher.fetch
+
+    def refuse(fetcher: FileFetcher, file: WantedFile, *progress: Any) -> Path:
+        if file.sha256 == absent:
+            raise StoreRefusedError("403")
+        return fetch(fetcher, file, *progress)
+
+    monkeypatch.setattr(FileFetcher, "fetch", refuse)
+    check(following, done.bundle, newer)
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_whole_files_are_fetched_where_the_disk_has_no_room_for_pieces(
+    following: Following,
+    newer: Path,
+    printed_bundle: Path,
+    when: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    former = read_manifest(printed_bundle)[0].files.values()
+    whole = sum(entry.bytes for entry in set(read_manifest(newer)[0].files.values()) - set(former))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if when == "before":
+        usage = SimpleNamespace(free=whole + 1_000_000)  # with what is kept free
+        monkeypatch.setattr("sync.catalogues.pull.shutil.disk_usage", lambda _: usage)
+    else:
+        monkeypatch.setattr(FileMaker, "_patch", full)
+    assert install(following, newer, ship_index=True) >= whole
+
+
+@pytest.mark.usefixtures("unvalidated")
 @pytest.mark.parametrize("name", ["pictures.db", "vectors.npy", "printed/codes.npy", "items.db"])
 def test_whole_files_are_fetched_where_the_base_is_damaged(
     following: Following, newer: Path, name: str
@@ -322,7 +367,9 @@ def test_an_index_of_other_bytes_is_used_and_linked_by_the_next_release(
     with pytest.raises(BundleError, match="built on this device"):
         following.publish(now)
     elsewhere = Shelf(tmp_path / "elsewhere")
-    assert elsewhere.activate(now).bundle == now.name
+    with pytest.raises(BundleError, match="built on another device"):
+        elsewhere.activate(now)
+    assert following.shelf.activate(now).bundle == now.name
 
     (now / LOCAL).write_text("{}")
     with pytest.raises(BundleError, match=r"local\.json"):
@@ -344,7 +391,7 @@ def test_an_index_that_does_not_serve_is_fetched(
 
 
 @pytest.mark.usefixtures("unvalidated")
-@pytest.mark.parametrize("why", ["shipped", "no memory", "memory not known"])
+@pytest.mark.parametrize("why", ["shipped", "no memory", "memory not known", "limited"])
 def test_the_index_is_fetched_where_it_is_not_to_be_built(
     following: Following, newer: Path, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,11 +400,57 @@ def test_the_index_is_fetched_where_it_is_not_to_be_built(
 
     monkeypatch.setattr("sync.catalogues.local_index.build_annoy", build)
     memory = tmp_path / "meminfo"
-    memory.write_text({"shipped": "MemAvailable: 9999999 kB", "no memory": "MemAvailable: 9 kB"}
+    much = "MemAvailable: 9999999 kB"
+    memory.write_text({"shipped": much, "limited": much, "no memory": "MemAvailable: 9 kB"}
                       .get(why, ""))  # fmt: skip
     monkeypatch.setattr("sync.catalogues.local_index.MEMORY", memory)
+    if why == "limited":
+        limit_memory(tmp_path, monkeypatch, limit=100_000_000, used=60_000_000)
     fetched = install(following, newer, ship_index=why == "shipped")
     assert fetched > (newer / INDEX).stat().st_size
+
+
+def limit_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int, used: int, cache: int = 0
+) -> None:
+    """Limit the memory of the unit's slice, not that of the unit."""
+    (folder / "cgroup").write_text("1:cpu:/\n0::/apps.slice/sync.service\n")
+    unit = folder / "apps.slice" / "sync.service"
+    unit.mkdir(parents=True)
+    for place, most in (unit, "max"), (unit.parent, limit):
+        (place / "memory.max").write_text(f"{most}\n")
+        (place / "memory.current").write_text(f"{used}\n")
+        (place / "memory.stat").write_text(f"anon 1\ninactive_file {cache}\n")
+    monkeypatch.setattr("sync.catalogues.local_index.CGROUP", folder / "cgroup")
+    monkeypatch.setattr("sync.catalogues.local_index.CGROUPS", folder)
+
+
+def test_an_index_takes_memory_for_its_vectors_and_trees(
+    newer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(newer)[0]
+    limit_memory(tmp_path, monkeypatch, limit=500_000_000, used=480_000_000, cache=400_000_000)
+    assert can_build(manifest, tmp_path)
+    for index, photos in (
+        (manifest.index.model_copy(update={"n_trees": 101}), manifest.photos),
+        (manifest.index.model_copy(update={"n_trees": 100}), 1_000_000),
+    ):
+        large = manifest.model_copy(update={"index": index, "photos": photos})
+        assert not can_build(large, tmp_path)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_an_index_whose_build_did_not_end_is_fetched(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("sync.catalogues.local_index.build_annoy", build)
+    done = following.publish(newer)
+    with pytest.raises(MemoryError):
+        following.device().check()
+    assert check(following, done.bundle, newer) >= (newer / INDEX).stat().st_size
 
 
 def test_no_bundle_may_name_a_local_file(own_bundle: Path) -> None:
@@ -388,6 +481,8 @@ def test_tables_are_read_as_they_were_packed() -> None:
     for kinds, photos in (("vectors",), 5), (("vectors", "pictures"), 4):
         with pytest.raises(ValueError, match="another size"):
             unpack_tables(packed, kinds, photos)
+    with pytest.raises(ValueError, match="are allowed"):
+        unpack_tables(packed, ("vectors", "pictures"), 10_000_000)
 
 
 def test_what_is_compressed_is_no_larger_than_was_signed() -> None:
@@ -409,6 +504,7 @@ def test_what_is_compressed_is_no_larger_than_was_signed() -> None:
     [
         {"bundle": "another"},
         {"kinds": ["sounds"]},
+        {"kinds": ["vectors", "vectors"]},
         {"packs": [{"bytes": -1, "sha256": "0" * 64}]},
         {"table": {"bytes": 1, "sha256": "../../etc"}},
         {"head": "zz"},

@@ -155,6 +155,44 @@ def test_what_is_not_staged_cannot_change(world: World, wrong: Callable[[World],
         wrong(world)
 
 
+def test_another_bundle_is_not_staged_over_a_staged_one(world: World) -> None:
+    world.publish("first")
+    second = share_of(world, 500)
+    with pytest.raises(NotPublishedError, match=rf"{second}, is staged .* take it back first"):
+        share_of(world, 500, "another")
+    assert share_of(world, 700) == second
+    staged(world).take_back("stable", DAYS)
+    assert share_of(world, 500, "another") != second
+
+
+def test_it_is_given_to_all_without_its_changes_where_these_are_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish("first")
+    monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
+    second = share_of(world, 100)
+    lost = [name for name in world.store.objects if name.endswith(".changes.json")]
+    assert lost
+    for name in lost:
+        del world.store.objects[name]
+    staged(world).raise_share("stable", ALL, DAYS)
+    device = world.device()
+    device.refresh()
+    assert (device.newest("stable").bundle, device.newest("stable").changes) == (second, b"")
+
+
+def test_a_device_that_refuses_a_staged_release_follows_the_channel(world: World) -> None:
+    first = world.publish("first").bundle
+    second = share_of(world, ALL - 1)
+    device = world.device()
+    device.refresh()
+    counter = next(name for name in DEVICES if place_of(name, second) < ALL - 1)
+    assert device.newest("stable", counter).bundle == second
+    refused = {(second, 2)}
+    found = device.newest("stable", counter, second, lambda *release: release in refused)
+    assert found.bundle == first
+
+
 def test_a_share_does_not_shrink(world: World) -> None:
     world.publish("first")
     share_of(world, 2000)
@@ -202,6 +240,11 @@ def test_a_device_takes_a_staged_release_and_goes_back_without_a_byte(
     assert change("--share", f"{share / 100}%")["share"] == share
     state = following.device().check()
     assert (state.outcome, following.active()) == ("installed", second.bundle)
+    following.device().roll_back()
+    assert following.device().check().outcome == "up-to-date"
+    assert following.active() == first.bundle, "the channel's"
+    following.device().unpin()
+    assert following.device().check().outcome == "installed"
     assert change("--stop")["stopped"] is True
     assert following.device().check().outcome == "up-to-date"
     assert change("--take-back")["taken_back"] is True
