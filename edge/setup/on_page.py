@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -16,6 +17,7 @@ from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, ShelfError, VisualSearchError
 from catalog.core.settings import DeviceSettings, Section, load
 from edge.cameras import CameraInfo, CameraReader, list_cameras
+from edge.cameras.device import device_path
 from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.shop_settings import ShopSettings
@@ -82,11 +84,13 @@ class PageSetup:
 
     def cameras(self) -> list[CameraChoice]:
         """The cameras that are connected to this machine."""
+        chosen = _device(load("edge", EdgeSettings, self._config).camera.strip())
         return [
             CameraChoice(
                 f"/dev/v4l/by-id/{camera.stable_name}" if camera.stable_name else camera.path,
                 camera.name,
                 camera.problem,
+                _device(camera.path) == chosen,
             )
             for camera in self._list_all()
         ]
@@ -190,3 +194,8 @@ class PageSetup:
             durable.write(copy, content.encode())
         except OSError as error:
             raise ShelfError(f"{copy}: cannot be written: {error.strerror}") from error
+
+
+def _device(source: str) -> str:
+    """What a camera's source leads to; a device has a number, a path and links."""
+    return os.path.realpath(device_path(source) or source)

@@ -134,11 +134,13 @@ class CameraChoice:
         source: What `[edge] camera` is then.
         name: What it calls itself.
         problem: Why it cannot be asked; empty where it can.
+        current: Whether `[edge] camera` names it already, by whichever of its names.
     """
 
     source: str
     name: str
     problem: str = ""
+    current: bool = False
 
 
 @dataclass(frozen=True)

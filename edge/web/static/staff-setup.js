@@ -47,9 +47,9 @@ async function show(session) {
 
 function draw({ cameras, catalogues, settings: all }) {
   settings = Object.fromEntries(all.map(({ name, value }) => [name, value]));
-  byId("cameras").replaceChildren(...cameras.map(camera));
-  const known = cameras.some(({ source }) => source === settings["edge.camera"]);
-  byId("other-camera").value = known || cameras.length ? "" : settings["edge.camera"];
+  const isDefault = settings["edge.camera"] === "/dev/video0" && !cameras.some(({ current }) => current);
+  byId("cameras").replaceChildren(...cameras.map((found, index) => camera(found, index === 0 && isDefault)));
+  byId("other-camera").value = cameras.length ? "" : settings["edge.camera"];
   byId("shop").value = settings["page.name"];
   options(byId("spoken"), Object.entries(LANGUAGES), settings["page.language"]);
   byId("screen").checked = settings["edge.kiosk"];
@@ -76,16 +76,16 @@ function drawReports(transport, endpoint) {
 }
 
 // A camera with its picture, which comes when the camera has one.
-function camera({ source, name, problem }, index) {
+function camera({ source, name, problem, current }, isFirstChoice) {
   const radio = make("input");
   radio.type = "radio";
   radio.name = "camera";
   radio.value = source;
-  radio.checked = source === settings["edge.camera"] || (index === 0 && settings["edge.camera"] === "/dev/video0");
+  radio.checked = current || isFirstChoice;
   const label = make("label", "", radio, make("span", "", name, " ", make("span", "soft", problem || source)));
   const picture = make("img");
   picture.alt = "";
-  picture.src = source === settings["edge.camera"] ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
+  picture.src = current ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
   picture.addEventListener("error", () => picture.remove());
   label.append(picture);
   return make("li", "", label);

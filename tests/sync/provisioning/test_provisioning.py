@@ -485,6 +485,30 @@ def test_a_clock_that_is_ahead(fleet: FleetProvisioning, devices: Fleet) -> None
     assert not device.is_due()
 
 
+def test_a_renewal_is_followed_by_a_pause(
+    fleet: FleetProvisioning,
+    devices: Fleet,
+    mosquitto: Mosquitto,
+    certificates: BrokerCertificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even where the device goes on to think that it is due, it reports in between."""
+    devices.device("1").run()
+    monkeypatch.setattr(Provisioner, "is_due", lambda self: True)
+    consumer = Consumer(mosquitto.port, certificates)
+    stopping = threading.Event()
+    work = provisioning_worker(devices.config("1"))
+    thread = threading.Thread(target=work, args=(stopping, threading.Event()))
+    thread.start()
+    try:
+        until(lambda: consumer.ids)  # "certificate_renewed"
+    finally:
+        stopping.set()
+        thread.join()
+        consumer.close()
+    assert len(fleet.things[f"{PREFIX}1"]) == 2
+
+
 def test_a_serial_number_that_was_changed_meanwhile(
     fleet: FleetProvisioning, devices: Fleet
 ) -> None:

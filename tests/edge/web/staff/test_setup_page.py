@@ -189,6 +189,15 @@ def test_a_catalogue_that_cannot_be_used_leaves_the_settings(fresh: Fresh) -> No
         assert fresh.file.read_text() == before
 
 
+def test_the_camera_of_the_settings_is_known_by_each_of_its_names(fresh: Fresh) -> None:
+    assert [camera.current for camera in fresh.setup.cameras()] == [False]
+    link = fresh.folder / "usb-camera"
+    link.symlink_to(fresh.pictures)
+    with fresh.file.open("a") as file:
+        file.write(f'[edge]\ncamera = "{link}"\n')
+    assert [camera.current for camera in fresh.setup.cameras()] == [True]
+
+
 def test_another_root_is_refused_and_a_refused_setup_keeps_none(fresh: Fresh) -> None:
     headers = fresh.enter()
     [first, second] = [Metadata(Root(version=number)).to_bytes().decode() for number in (1, 2)]
