@@ -40,7 +40,7 @@ def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None
     if not source:
         return (
             f"no catalogue is active on this device and no source is set: {BUILD}, or set "
-            "[sync] source, or look at 'visual-search demo'"
+            "[sync] source, or open /setup on this page, or look at 'visual-search demo'"
         )
     if sync.checked_at is None:
         return "'visual-search sync run' fetches the first one; it has not looked yet"

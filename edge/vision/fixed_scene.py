@@ -183,7 +183,7 @@ class FixedScene(Scene):
         newest_first = sorted(self._tracker.resting, key=lambda other: -other.since)
         others = [other for other in newest_first if other is not known][: MOST_THINGS - 1]
         lying: list[Arrival | RestingThing] = [known, *others]
-        self._places = [(other.thing, self._place(other, image)) for other in lying]
+        self._places = [(_shape(other), self._place(other, image)) for other in lying]
         place, *found = [there for _, there in self._places]
         beside = [
             replace(there, is_clear=other.hidden_since is None and other.thing.area >= least)
@@ -204,18 +204,19 @@ class FixedScene(Scene):
 
     def _place(self, known: Arrival | RestingThing, image: Image) -> SceneThing:
         """Where a thing lies in the frame."""
+        shape = _shape(known)
         for thing, place in self._places:
-            if thing is known.thing and place.change == known.change:
+            if thing is shape and place.change == known.change:
                 return place  # its outline is drawn once
         height, width = image.shape[:2]
         scale = width / WORKING_WIDTH
-        box = square_around(known.thing.box, scale, width, height)
+        box = square_around(shape.box, scale, width, height)
         return SceneThing(
             box=box,
-            thing_box=Box(*(round(value * scale) for value in vars(known.thing.box).values())),
+            thing_box=Box(*(round(value * scale) for value in vars(shape.box).values())),
             change=known.change,
             visit=known.visit,
-            alpha=alpha_in(known.thing, box, scale),
+            alpha=alpha_in(shape, box, scale),
         )
 
     def _nothing_from(self, state: SceneState) -> float:
@@ -314,6 +315,11 @@ def _without_hands(compared: Comparison, patches: list[Thing]) -> list[Thing]:
 def _is_nothing_still(state: SceneState, before: SceneState) -> bool:
     """Whether no thing is there now, and none was there before."""
     return (state.thing_box, state.empty) == (None, before.empty) and before.thing_box is None
+
+
+def _shape(known: Arrival | RestingThing) -> Thing:
+    """All of a thing, as far as it is known."""
+    return known.whole if isinstance(known, RestingThing) else known.thing
 
 
 def _size(known: Arrival | RestingThing) -> int:

@@ -38,7 +38,8 @@ class RestingThing:
     """A thing at rest.
 
     Attributes:
-        thing: Its place and shape.
+        thing: What of it differs from the background.
+        whole: All of it; more than `thing` where a part has the background's colour.
         look: The frame in which it came to rest, at the working scale.
         since: When it came to rest, in seconds of the scene's clock.
         change: The number of its look, as in `SceneState`.
@@ -48,6 +49,7 @@ class RestingThing:
     """
 
     thing: Thing
+    whole: Thing
     look: WorkingImage
     since: float
     change: int

@@ -70,10 +70,18 @@ def separated(patch: Thing, boxes: Sequence[Box]) -> list[Thing]:
     about = _apart([box for box in boxes if _covered(patch.mask, box) >= LEAST_COVERED])
     if len(about) > 1:
         return _parts(patch, about)
+    return [patch]
+
+
+def completed(patch: Thing, boxes: Sequence[Box]) -> Thing:
+    """The whole thing of which a patch is the part that differs from the background.
+
+    Where no box tells of one, that is the patch itself.
+    """
     around = [box for box in boxes if _inside(patch, box) >= INSIDE]
     if len(around) == 1 and PART_OF_THING <= _covered(patch.mask, around[0]) < LEAST_COVERED:
-        return [_filled(patch, around[0])]
-    return [patch]
+        return _filled(patch, around[0])
+    return patch
 
 
 def _covered(mask: Mask, box: Box) -> float:

@@ -12,7 +12,7 @@ from edge.vision.foreground import Thing, is_at_border
 from edge.vision.illumination import WorkingImage
 from edge.vision.resting import Presence, RestingThing, is_covered, presence, without_things
 from edge.vision.scene import MotionImage, Numbers
-from edge.vision.separation import grouped, separated, united
+from edge.vision.separation import completed, grouped, separated, united
 
 SAME_BOX = 0.8  # least overlap of a resting thing's boxes
 SAME_PLACE = 0.5  # the same, for a thing that is turned in its place
@@ -117,7 +117,7 @@ class ThingTracker:
             if len(parts) > 1:
                 arrivals = [self._numbered(part) for part in arrivals]
             for part in arrivals:
-                self._rest(part, now)
+                self._rest(part, completed(part.thing, boxes), now)
         self.arrivals = [arrival for arrival in self.arrivals if arrival not in due]
 
     def _arrival(
@@ -153,11 +153,11 @@ class ThingTracker:
         self._numbers.visit += 1
         return replace(arrival, change=self._numbers.change, visit=self._numbers.visit)
 
-    def _rest(self, arrival: Arrival, now: WorkingImage) -> None:
+    def _rest(self, arrival: Arrival, whole: Thing, now: WorkingImage) -> None:
         """Remember a thing that has come to rest, in the place of those that it covers."""
         before = [known for known in self.resting if is_covered(known, arrival.thing)]
         same = [known.since for known in before if known.visit == arrival.visit]
         since = min(same, default=arrival.since)
-        settled = RestingThing(arrival.thing, now, since, arrival.change, arrival.visit)
+        settled = RestingThing(arrival.thing, whole, now, since, arrival.change, arrival.visit)
         self.resting = [known for known in self.resting if known not in before]
         self.resting = [*self.resting, settled][-MOST_REMEMBERED:]

@@ -66,7 +66,7 @@ def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
 
     def fill(made: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("catalog.building.collect.PER_PHOTO", FEW)
+            patch.setattr("catalog.building.build.PER_PHOTO", FEW)
             patch.setattr("catalog.building.calibration_queries.PHOTO_QUERIES", FEW_QUERIES)
             report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery")
         assert (report.items, report.photos, report.skipped) == (81, 2640, ())

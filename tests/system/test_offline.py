@@ -17,7 +17,7 @@ from tests.support.networks import write_featurizer
 from visual_search.command import command as program
 
 ROOT = Path(__file__).parents[2]
-OF_THE_NETWORK = {"catalog model pull"}  # which are there to fetch something
+OF_THE_NETWORK = {"catalog model pull", "sync provision"}  # which are there to fetch something
 
 
 @pytest.mark.slow

@@ -109,9 +109,14 @@ def test_the_newest_answer_is_repeated_while_nothing_lies_there(
         leading = appliance.latest.leading()
         return "" if leading is None else leading.verdict.claim
 
+    def is_empty() -> bool:
+        seen = appliance._loop.observation
+        return seen is not None and seen.scene is not None and seen.scene.activity == "empty"
+
     appliance.start()
     try:
-        until(lambda: answer() == "nothing")
+        until(is_empty)  # the counter has been learned
+        assert answer() == "nothing"
         counter.put(drawn_items()[0])
         until(lambda: answer() not in ("", "nothing"))
         before = len(appliance.latest.all())

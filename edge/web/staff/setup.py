@@ -84,12 +84,15 @@ class SetupRoutes:
         return self._setup
 
     def _lead(self) -> AnyResponse | None:
-        """Lead from the page of a fresh device to its setup, and else from there to the staff."""
+        """Lead from a fresh device's own screen to its setup, and else from there to the staff.
+
+        Other visitors see what the device waits for.
+        """
         if request.endpoint not in ("show_page", "setup_page"):
             return None
         is_open = self._setup is not None and self._setup.is_open()
         if request.endpoint == "setup_page":
             return None if is_open else redirect(f"{request.script_root}/staff")
-        if is_open and not self._access.has_pin:
+        if is_open and not self._access.has_pin and "kiosk" in request.args:
             return redirect(f"{request.script_root}/setup")
         return None

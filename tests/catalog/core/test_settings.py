@@ -83,7 +83,10 @@ def test_a_home_folder_is_spelt_with_a_tilde(monkeypatch: pytest.MonkeyPatch) ->
     ("text", "message"),
     [
         ("[egde]\nport = 1\n", r"settings\.toml: no section \[egde\]; did you mean edge\?"),
-        ("[zzz]\n", r"no section \[zzz\]; known are device, catalog, edge, outbox, sync"),
+        (
+            "[zzz]\n",
+            r"no section \[zzz\]; known are device, catalog, edge, outbox, provisioning, sync",
+        ),
         ("[edge]\nprot = 1\n", r"settings\.toml, \[edge\] prot: no such setting; .* port\?"),
         ("[edge]\nport = 70000\n", r"settings\.toml, \[edge\] port: .*less than or equal to 65535"),
         ('[edge]\nport = "web"\n', r"settings\.toml, \[edge\] port: .*valid integer"),

@@ -9,7 +9,7 @@ import pytest
 from catalog.core.box import Box
 from edge.vision.foreground import Thing, foreground, reaches_in, things
 from edge.vision.illumination import difference
-from edge.vision.separation import at_working_scale, grouped, separated, united
+from edge.vision.separation import at_working_scale, completed, grouped, separated, united
 
 SHAPE = (240, 320)
 LEFT, RIGHT = Box(60, 60, 60, 90), Box(118, 70, 70, 80)
@@ -51,10 +51,10 @@ def test_one_thing_stays_one(boxes: tuple[Box, ...]) -> None:
 
 def test_a_thing_of_which_a_part_is_seen_is_taken_as_a_whole() -> None:
     seen = patch(Box(80, 90, 40, 46))
-    (whole,) = separated(seen, [LEFT])
-    assert whole.box == LEFT
+    assert completed(seen, [LEFT]).box == LEFT
+    assert separated(seen, [LEFT]) == [seen]
     small = patch(Box(80, 90, 20, 20))  # a small thing on something larger of the counter
-    assert separated(small, [LEFT]) == [small]
+    assert completed(small, [LEFT]) is small
 
 
 def test_patches_in_one_box_are_one_thing() -> None:

@@ -43,7 +43,10 @@ DISPENSABLE = {
     "justify-content start": "the default of a flex box",
 }
 # Names of the device's documents and of the page's own classes, which a newer browser has, too.
-OWN = {"actions", "address", "at", "camera", "lines", "phone", "session", "show", "token", "views"}
+OWN = {
+    *("actions", "address", "at", "camera", "lines", "phone", "session", "show", "subject"),
+    *("token", "views"),
+}
 # What MDN's data does not tell by a name.
 SYNTAX = {
     "a class's static block": r"\bstatic\s*\{",

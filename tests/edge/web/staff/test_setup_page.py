@@ -75,14 +75,15 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fresh:
 
 
 def test_the_page_of_a_fresh_device_leads_to_its_setup(fresh: Fresh) -> None:
-    """With a PIN it says what it waits for, as ever; with a catalogue there is no setup."""
-    assert fresh.client.get("/").headers["Location"] == "/setup"
+    """Other visitors, and all once there is a PIN, see what it waits for, as ever."""
+    assert fresh.client.get("/?kiosk").headers["Location"] == "/setup"
+    assert fresh.client.get("/").status_code == HTTPStatus.OK
     page = fresh.client.get("/setup?lang=ja").text
     shown = re.sub(r"<(script|noscript|svg|option)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
     words = set(re.findall("[A-Za-z]{2,}", shown))
     assert words <= {"PIN", "root", "json"}, words
     fresh.enter()
-    assert fresh.client.get("/").status_code == HTTPStatus.OK
+    assert fresh.client.get("/?kiosk").status_code == HTTPStatus.OK
     assert fresh.client.get("/setup").status_code == HTTPStatus.OK
     (fresh.folder / "data" / "shelf" / "versions" / "one").mkdir(parents=True)
     (fresh.folder / "data" / "shelf" / "active").symlink_to("versions/one")
@@ -228,7 +229,7 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
     shutil.copytree(small_bundle, fresh.folder / "media" / "STICK" / "shop.bundle")
     with fresh.file.open("a") as file:
         file.write('[outbox]\ntransport = "mqtt"\nendpoint = "broker.example"\n')
-    with visiting(browser, address) as page:
+    with visiting(browser, f"{address}?kiosk") as page:
         expect(page).to_have_url(f"{address}setup")
         assert violations(page) == []
         page.get_by_label("PIN").fill(PIN)
