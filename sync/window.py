@@ -25,3 +25,10 @@ def seconds_until(window: str, moment: datetime) -> float:
     if opens <= moment:
         opens += timedelta(days=1)
     return (opens - moment).total_seconds()
+
+
+def length_of(window: str) -> float:
+    """Seconds that a window is open each day."""
+    begin, end = (time.fromisoformat(text) for text in window.split("-"))
+    minutes = 60 * (end.hour - begin.hour) + end.minute - begin.minute
+    return 60.0 * (minutes % (24 * 60) or 24 * 60)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog.bundles.manifest import FileEntry, Manifest, file_digest, read_manifest
+from catalog.bundles.manifest import FileEntry, Manifest, file_digest
 from catalog.bundles.records import (
     KINDS,
     PICTURES_FILE,
@@ -51,6 +51,7 @@ UNUSABLE = (BundleError, ValueError, IndexError, sqlite3.Error)  # a base or a t
 ABSENT = (NotInStoreError, StoreRefusedError, StoreTooLargeError, ForgedError)
 
 FetchPiece = Callable[[FileEntry], Path]
+MissingBytes = Callable[[FileEntry], int]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class FileMaker:
         changes: What its owner published beside it.
         manifest: Its manifest.
         base: A version on the shelf that most of it is made of.
+        base_manifest: Its manifest.
         incoming: Where files are put, under their digests.
         missing: The bytes that would be fetched of each file that is not here, by its name.
     """
@@ -89,23 +91,25 @@ class FileMaker:
         changes: Changes,
         manifest: Manifest,
         base: Path,
+        base_manifest: Manifest,
         incoming: Path,
         missing: Mapping[str, int],
     ) -> None:
         self._changes = changes
         self._manifest = manifest
         self._base = base
-        self._base_files = read_manifest(base)[0].files
+        self._base_files = base_manifest.files
         self._incoming = incoming
         self._missing = missing
         self._tables: dict[str, RecordTable] = {}
         self._base_keys: dict[str, Keys] = {}
 
-    def plan(self, fetch: FetchPiece) -> Plan:
+    def plan(self, fetch: FetchPiece, missing: MissingBytes) -> Plan:
         """Find out what can be made with fewer bytes than fetching it takes.
 
         Args:
             fetch: Fetches the table of the records, if it is needed.
+            missing: Tells how many bytes of a piece are not here.
 
         Raises:
             StoreError: The table could not be fetched now.
@@ -113,9 +117,9 @@ class FileMaker:
         patches = {
             name: patch
             for name in self._missing
-            if (patch := self._smallest_patch(name)) is not None
+            if (patch := self._smallest_patch(name, missing)) is not None
         }
-        kinds, packs = self._plan_records(fetch)
+        kinds, packs = self._plan_records(fetch, missing)
         return Plan(kinds, packs, patches)
 
     def make(self, plan: Plan, fetch: FetchPiece) -> None:
@@ -148,13 +152,15 @@ class FileMaker:
             return False
         return True
 
-    def _plan_records(self, fetch: FetchPiece) -> tuple[tuple[Kind, ...], dict[int, FileEntry]]:
+    def _plan_records(
+        self, fetch: FetchPiece, missing: MissingBytes
+    ) -> tuple[tuple[Kind, ...], dict[int, FileEntry]]:
         kinds = [kind for kind in KINDS if kind.name in self._changes.kinds and self._fits(kind)]
         saved = {
             kind.name: sum(self._missing.get(name, 0) for name in kind.files) for kind in kinds
         }
         table = self._changes.table
-        if table is None or sum(saved.values()) <= table.bytes:
+        if table is None or sum(saved.values()) <= missing(table):
             return (), {}
         needed: dict[str, set[int]] = {}
 
@@ -173,7 +179,9 @@ class FileMaker:
         useful = [kind for kind in kinds if NO_PACK not in needed.get(kind.name, {NO_PACK})]
         numbers = sorted(set().union(*(needed[kind.name] for kind in useful)))
         packs = {number: self._changes.packs[number - 1] for number in numbers}
-        if sum(pack.bytes for pack in packs.values()) >= sum(saved[kind.name] for kind in useful):
+        if sum(missing(pack) for pack in packs.values()) >= sum(
+            saved[kind.name] for kind in useful
+        ):
             return (), {}
         return tuple(useful), packs
 
@@ -198,7 +206,7 @@ class FileMaker:
         here = self._base_keys[kind.name] = keys_of(self._base, kind)
         return {int(number) for number in np.unique(table.packs[~np.isin(table.keys, here)])}
 
-    def _smallest_patch(self, name: str) -> Patch | None:
+    def _smallest_patch(self, name: str, missing: MissingBytes) -> Patch | None:
         """The patch to make a file of; None where fetching the file takes fewer bytes."""
         if self._manifest.files[name].bytes > LARGEST_PATCHED:
             return None
@@ -209,9 +217,9 @@ class FileMaker:
         usable = [
             patch
             for patch in self._changes.patches.get(name, ())
-            if patch.old in olds and patch.bytes < self._missing[name]
+            if patch.old in olds and missing(patch) < self._missing[name]
         ]
-        return min(usable, key=lambda patch: patch.bytes, default=None)
+        return min(usable, key=missing, default=None)
 
     def _patch(self, name: str, patch: Patch, fetch: FetchPiece) -> None:
         """Make a file of its former content and a patch."""

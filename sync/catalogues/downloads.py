@@ -41,6 +41,10 @@ class Downloads:
         """Say which files are still to be fetched."""
         self._total = self._done + sum(file.bytes for file in files)
 
+    def missing(self, file: SizedContent) -> int:
+        """Return how many bytes of a file are not here."""
+        return file.bytes - self._fetcher.bytes_present(WantedFile(file.sha256, file.bytes))
+
     def fetch(self, file: SizedContent) -> Path:
         """Fetch a file; see `FileFetcher.fetch`."""
 

@@ -35,7 +35,7 @@ from sync.stores.base import Store
 from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import Release
 from sync.trust.trust import Trust
-from sync.window import is_open, seconds_until
+from sync.window import is_open, length_of, seconds_until
 
 if TYPE_CHECKING:
     from sync.catalogues.progress import DownloadProgress
@@ -193,9 +193,16 @@ class ChannelFollower:
         if (state.outcome, state.newest) != (former.outcome, former.newest):
             self._publish(state)
 
-    def seconds_until_window(self) -> float:
-        """Seconds until the window for catalogues opens next."""
-        return seconds_until(self.settings.catalogue_window, self._clock().astimezone())
+    def seconds_until_window(self, late: float = 0.0) -> float:
+        """Seconds until the window for catalogues opens next.
+
+        Args:
+            late: How late in it to come, so that devices do not all come at the same time: 0 for
+                its beginning, 1 for a tenth of the interval later, or half of a short window.
+        """
+        window = self.settings.catalogue_window
+        latest = min(0.1 * self.settings.interval_s, 0.5 * length_of(window))
+        return seconds_until(window, self._clock().astimezone()) + late * latest
 
     def _check(self, progress: DownloadProgress, *, any_time: bool) -> CheckResult:
         try:

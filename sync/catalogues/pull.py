@@ -164,21 +164,21 @@ class Puller:
         downloads.expect(missing)
         for file in missing:
             downloads.fetch(file)
-        return self._assemble(release, manifest, base if local_index else None)
+        return self._assemble(release, manifest, base[0] if base and local_index else None)
 
-    def _base(self) -> Path | None:
+    def _base(self) -> tuple[Path, Manifest] | None:
         """The version that most of a release is made of; None where there is none to be read."""
         active = self.shelf.active()
         with suppress(BundleError):
-            if active is not None and read_manifest(active):
-                return active
+            if active is not None:
+                return active, read_manifest(active)[0]
         return None
 
     def _make_files(
         self,
         changes: Changes,
         manifest: Manifest,
-        base: Path,
+        base: tuple[Path, Manifest],
         files: dict[str, WantedFile],
         fetcher: FileFetcher,
         downloads: Downloads,
@@ -189,10 +189,10 @@ class Puller:
             for name, entry in manifest.files.items()
             if entry.sha256 in files and not fetcher.is_complete(files[entry.sha256])
         }
-        maker = FileMaker(changes, manifest, base, self.shelf.incoming, absent)
+        maker = FileMaker(changes, manifest, *base, self.shelf.incoming, absent)
         downloads.expect(files.values())
         try:
-            plan = maker.plan(downloads.fetch)
+            plan = maker.plan(downloads.fetch, downloads.missing)
             pieces = [WantedFile(piece.sha256, piece.bytes) for piece in plan.pieces]
             self._check_free_space([*files.values(), *pieces], fetcher)
             downloads.expect(pieces)
@@ -200,7 +200,7 @@ class Puller:
         except (DiskFullError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            log.warning("all files are fetched whole, for which there is room: %s", error)
+            log.warning("without room for pieces, files are fetched whole: %s", error)
             for digest, size in changes.pieces().items():
                 fetcher.discard(WantedFile(digest, size))
         for name in absent:

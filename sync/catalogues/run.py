@@ -105,7 +105,7 @@ def pull_worker(follower: ChannelFollower, rand: Callable[[], float] = random.ra
                 backoff.succeeded()
                 wait = follower.settings.interval_s * (0.9 + 0.2 * rand())
                 if state.outcome == "waiting":
-                    wait = min(wait, follower.seconds_until_window())
+                    wait = min(wait, follower.seconds_until_window(rand()))
             else:
                 wait = backoff.pause_s()
             return wait

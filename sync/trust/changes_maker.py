@@ -111,7 +111,10 @@ def make_changes(
     patches = {}
     for name, entry in manifest.files.items():
         if name not in made and SMALL < entry.bytes <= LARGEST_PATCHED:
-            found = _patches(bundle / name, entry, formers.get(name), store, pieces)
+            if former is not None and formers.get(name) == entry:  # for who missed the former one
+                found = former.changes.patches.get(name, ()) if former.changes else ()
+            else:
+                found = _patches(bundle / name, entry, formers.get(name), store, pieces)
             if found:
                 patches[name] = found
     changes = Changes(
@@ -246,8 +249,6 @@ def _patches(
     file: Path, entry: FileEntry, former: FileEntry | None, store: Store, pieces: _Pieces
 ) -> tuple[Patch, ...]:
     """Return the patches that make a file: from its former content, and from nothing."""
-    if former == entry:
-        return ()
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sync.settings import SyncSettings
-from sync.window import is_open, seconds_until
+from sync.window import is_open, length_of, seconds_until
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,8 @@ def test_how_long_until_it_opens(hour: str, seconds: float) -> None:
 def test_what_is_no_window_is_refused(window: str) -> None:
     with pytest.raises(ValidationError, match="window"):
         SyncSettings.model_validate({"window": window})
+
+
+def test_a_window_has_a_length() -> None:
+    windows = ("01:00-05:00", "23:30-00:15", "04:00-04:00")
+    assert [length_of(window) / 60 for window in windows] == [240, 45, 1440]

@@ -172,6 +172,16 @@ def test_a_device_that_missed_releases_takes_what_all_of_them_brought(
 
 
 @pytest.mark.usefixtures("unvalidated")
+def test_a_device_that_missed_a_change_takes_it_from_the_next_release(
+    following: Following, printed_bundle: Path, tmp_path: Path
+) -> None:
+    priced = edit_bundle(printed_bundle, tmp_path / "priced", Edit(price="12.50"))
+    following.publish(priced)
+    newest = variant(priced, tmp_path / "newest", "Newest")
+    assert install(following, newest) < 0.1 * (newest / "items.db").stat().st_size
+
+
+@pytest.mark.usefixtures("unvalidated")
 def test_a_release_of_other_photos_is_fetched_whole(
     following: Following, printed_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,6 +270,7 @@ def test_a_catalogue_waits_for_its_window_unless_it_is_here(
     assert (state.outcome, state.failed) == ("waiting", False)
     assert night in state.message
     assert device.seconds_until_window() == 10 * 3600
+    assert device.seconds_until_window(0.5) == 10 * 3600 + 180, "not all at the same time"
     following.pass_days(11 / 24)
     assert device.check().outcome == "installed"
     assert following.active() == second.bundle
