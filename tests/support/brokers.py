@@ -155,7 +155,7 @@ class Mosquitto:
 
 
 class Consumer:
-    """A subscriber in the cloud: records the ids of all messages, across restarts of mosquitto."""
+    """A subscriber in the cloud: records the ids of all events, across restarts of mosquitto."""
 
     def __init__(self, port: int, certificates: BrokerCertificates) -> None:
         self.ids: set[str] = set()
@@ -180,4 +180,6 @@ class Consumer:
         self._client.loop_stop()
 
     def _record(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
-        self.ids.add(json.loads(message.payload)["id"])
+        found = json.loads(message.payload)
+        if "id" in found:  # not every message is an event
+            self.ids.add(found["id"])
