@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,6 +45,7 @@ from catalog.recognition.scored_queries import VERSION as QUERIES_VERSION
 
 FORMAT = 1
 ITEMS = "items"
+TIME = "%Y%m%dT%H%M%S.%fZ"  # of a catalogue's name; the last in order is the newest
 FEATURIZERS = "featurizers"
 FEATURIZER = re.compile(r"[0-9a-f]{16}")  # an id; it becomes part of a path
 AT_ONCE = 512  # records of an appended file
@@ -283,7 +285,7 @@ def save_catalogue(
     pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
     content = bytes(sink.getvalue())
     digest = hashlib.sha256(content).hexdigest()[:12]
-    name = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{digest}"
+    name = f"{_time_after(_catalogue_names(store))}-{digest}"
     store.write(f"{ITEMS}/{name}.npz", _packed(shared))
     store.write(f"{ITEMS}/{name}.parquet", content)
     return name
@@ -295,7 +297,7 @@ def open_catalogue(store: FeatureStore) -> StoredCatalogue:
     Raises:
         ContentError: There is none, or it is damaged or of a later version.
     """
-    names = [name for name in store.names(ITEMS) if name.endswith(".parquet")]
+    names = _catalogue_names(store)
     if not names:
         raise ContentError(
             f"{store.address}: holds no catalogue; fill it with: "
@@ -303,16 +305,14 @@ def open_catalogue(store: FeatureStore) -> StoredCatalogue:
         )
     name = names[-1]
     try:
-        table = pq.read_table(pa.BufferReader(store.read(f"{ITEMS}/{name}")))
+        table = pq.read_table(pa.BufferReader(store.read(f"{ITEMS}/{name}.parquet")))
         about = json.loads(table.schema.metadata[b"catalogue"])
         if about["format"] != FORMAT:
             raise ContentError(
                 f"{store.address}: its format {about['format']} is not known; update"
             )
         items = [_stored_item(row) for row in table.to_pylist()]
-        return StoredCatalogue(
-            name.removesuffix(".parquet"), about["title"], about["featurizer"], items
-        )
+        return StoredCatalogue(name, about["title"], about["featurizer"], items)
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise ContentError(f"{store.address}: {name} is no list of items: {error}") from error
 
@@ -361,6 +361,22 @@ def save_featurizer(store: FeatureStore, featurizer: Featurizer) -> None:
             name = file.relative_to(folder).as_posix()
             if file.is_file() and name not in there:
                 store.write(f"{FEATURIZERS}/{featurizer.id}/{name}", file.read_bytes())
+
+
+def _catalogue_names(store: FeatureStore) -> list[str]:
+    """Return the names of a store's catalogues, the oldest first."""
+    names = (name for name in store.names(ITEMS) if name.endswith(".parquet"))
+    return sorted(name.removesuffix(".parquet") for name in names)
+
+
+def _time_after(names: Sequence[str]) -> str:
+    """Return now, or just after the newest name, which a clock that was ahead may have given."""
+    now = datetime.now(UTC)
+    for name in names[-1:]:
+        with contextlib.suppress(ValueError):
+            newest = datetime.strptime(name.split("-")[0], TIME).replace(tzinfo=UTC)
+            now = max(now, newest + timedelta(microseconds=1))
+    return now.strftime(TIME)
 
 
 def _fetch_featurizer(store: FeatureStore, identity: str, folder: Path) -> None:

@@ -18,8 +18,15 @@ from catalog.building.assemble import Assembler, AssembleReport
 from catalog.building.build import BuildOptions, build
 from catalog.building.feature_store import FeatureStore
 from catalog.building.selection import Selection
-from catalog.building.stored_catalogue import StoredItem, open_featurizer
+from catalog.building.stored_catalogue import (
+    Shared,
+    StoredItem,
+    open_catalogue,
+    open_featurizer,
+    save_catalogue,
+)
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
 from catalog.bundles.validator import validate
 from catalog.cli.assemble import bundle_name
 from catalog.core.errors import BundleError, ContentError
@@ -168,6 +175,24 @@ def test_a_changed_price_adds_items_alone_to_the_store(
     assert {size.table: size for size in opened.sizes()} == before
     items = Assembler(str(store), tmp_path / "empty").catalogue.items
     assert sum(stored.item.price == "7.77" for stored in items) == 1
+
+
+def test_the_last_catalogue_saved_is_the_newest(colour_grid: Featurizer, tmp_path: Path) -> None:
+    store = FeatureStore(str(tmp_path / "store"))
+    none = np.zeros((0, 8), np.float32)
+
+    def saved(title: str) -> str:
+        items = [StoredItem(Item(title, title), ())]
+        return save_catalogue(store, title, colour_grid, items, Shared([], none, none))
+
+    for number in range(20):  # most of them within a second
+        saved(f"number {number}")
+        assert open_catalogue(store).title == f"number {number}"
+    name = saved("by a clock that is ahead")
+    for file in (tmp_path / "store" / "items").glob(f"{name}.*"):
+        file.rename(file.with_name(file.name.replace(name[:4], "2999")))
+    saved("after it")
+    assert open_catalogue(store).title == "after it"
 
 
 def test_an_item_is_selected_by_its_columns_and_by_a_table_of_assortments(
