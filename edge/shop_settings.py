@@ -214,11 +214,7 @@ class ShopSettings:
                 return
             former = file.stat() if content is not None else None
             mode = stat.S_IMODE(former.st_mode) if former is not None else NEW_FILE
-            durable.write(file, changed.encode(), mode)
-            if former is not None:
-                with suppress(OSError):  # another owner's file becomes this program's own
-                    file.chmod(mode)  # the umask took some of it
-                    os.chown(file, former.st_uid, former.st_gid)
+            durable.write(file, changed.encode(), mode, former)
         except OSError as error:
             with suppress(OSError):  # the change before this one can still be undone
                 if earlier is None:

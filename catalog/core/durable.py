@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import secrets
+import stat
 from pathlib import Path
 
 AT_FDCWD = -100
@@ -12,19 +14,27 @@ RENAME_EXCHANGE = 2  # of renameat2(2): swap the two names in one step
 SHARED, PRIVATE = 0o666, 0o600  # modes of new files; the umask is applied
 
 
-def write(path: Path, data: bytes, mode: int = SHARED) -> None:
+def write(
+    path: Path, data: bytes, mode: int = SHARED, former: os.stat_result | None = None
+) -> None:
     """Replace the file at `path`; after a power cut it holds all of `data` or its old content.
 
     Args:
         path: The file.
         data: Its new content.
         mode: Its permissions; `PRIVATE` for what other users of the machine may not read.
+        former: The file that it replaces, to keep that one's permissions and owner as far as
+            this program may.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
+            if former is not None:
+                with contextlib.suppress(OSError):  # another owner's file becomes this program's
+                    os.fchmod(file.fileno(), stat.S_IMODE(former.st_mode))  # the umask took some
+                    os.fchown(file.fileno(), former.st_uid, former.st_gid)
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

@@ -125,10 +125,10 @@ def test_a_change_that_cannot_be_written_leaves_the_one_before_to_undo(
 ) -> None:
     settings, real = opened(file), durable.write
 
-    def write(path: Path, data: bytes, mode: int) -> None:
+    def write(path: Path, data: bytes, mode: int, *former: os.stat_result | None) -> None:
         if path == file:
             raise PermissionError(13, "Permission denied")
-        real(path, data, mode)
+        real(path, data, mode, *former)
 
     for name in ("", "Corner shop"):
         if name:
@@ -142,14 +142,25 @@ def test_a_change_that_cannot_be_written_leaves_the_one_before_to_undo(
     assert file.read_text() == TEXT
 
 
-def test_a_file_keeps_its_mode_whatever_the_umask(file: Path) -> None:
+def test_a_file_keeps_its_mode_whatever_the_umask(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the moment on at which it has its name: there may be a power cut right after."""
     file.chmod(0o644)
+    named, replace = [], Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        named.append((target, stat.S_IMODE(path.stat().st_mode)))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
     umask = os.umask(0o077)
     try:
         opened(file).change({"page.name": "Corner shop"})
     finally:
         os.umask(umask)
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert (file, 0o644) in named
 
 
 def test_a_power_cut_leaves_the_old_file_or_the_new_one(
@@ -161,12 +172,12 @@ def test_a_power_cut_leaves_the_old_file_or_the_new_one(
         file.write_text(TEXT)
         left = writes
 
-        def write(path: Path, data: bytes, mode: int) -> None:
+        def write(path: Path, data: bytes, mode: int, *former: os.stat_result | None) -> None:
             nonlocal left
             if left == 0:
                 raise KeyboardInterrupt
             left -= 1
-            real(path, data, mode)
+            real(path, data, mode, *former)
 
         with monkeypatch.context() as cut:
             cut.setattr(durable, "write", write)
