@@ -40,6 +40,7 @@ from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 NEW = "crunchy-bay-honey"
 KILLS = 20
 PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+COUNTER_S = 2.0  # in which nobody comes, and a kiosk learns its empty counter
 SETTINGS = """\
 [device]
 thing = "{name}"
@@ -122,6 +123,7 @@ def _open(kiosk: Kiosk, bundle: Path) -> None:
     kiosk.command("catalog", "activate", str(bundle))
     kiosk.start("edge", "sync")
     kiosk.wait_until_ready()
+    time.sleep(COUNTER_S)
 
 
 def _kiosk(
