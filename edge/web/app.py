@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 
 from edge.web.api import Api
 from edge.web.branding import Appearance, add_branding
+from edge.web.compression import compress_page
 from edge.web.interfaces import DeviceControls, DeviceSetup, ServedAppliance
 from edge.web.judging import add_judging
 from edge.web.matches import add_matches
@@ -97,6 +98,7 @@ def create_app(  # noqa: PLR0913  # wires everything together
     add_plain(app, appliance)
     add_branding(app, appearance.look)
     add_page(app, appearance, page)
+    compress_page(app)
     add_authority(app, tls)
     add_item_codes(app, appliance, item_address)
     add_own_address(app, announcement, show=appearance.show_address)
