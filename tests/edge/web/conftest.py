@@ -13,12 +13,15 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from edge import live
 from tests.support.browsing import (
     CHROMIUM,
     FLAGS,
     SECONDS,
     visiting,
 )
+from tests.support.served_page import WAIT, Web
+from tests.support.served_page import serving as serving_page
 from tests.support.web_stand_in import (
     StandInDevice,
     serving,
@@ -44,3 +47,10 @@ def device() -> StandInDevice:
 def page(browser: Browser, device: StandInDevice) -> Iterator[Page]:
     with serving(device) as address, visiting(browser, address) as visited:
         yield visited
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setattr(live, "LIVE_S", WAIT)  # a busy machine asks later than a picture is live
+    with serving_page(StandInDevice()) as running:
+        yield running

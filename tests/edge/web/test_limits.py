@@ -15,7 +15,7 @@ from edge.web import api, connections, searches
 from edge.web.connections import MOST_OF_CLIENT
 from edge.web.places import Places
 from edge.web.streams import MOST_OF_CLIENT as MOST_STREAMS
-from tests.edge.web.test_api import WAIT, Web, eventually, serving
+from tests.support.served_page import WAIT, Web, eventually, serving
 from tests.support.web_stand_in import CUP, StandInDevice, draw_look
 
 pytestmark = pytest.mark.slow  # clients that wait until they are closed

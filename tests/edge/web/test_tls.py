@@ -43,8 +43,8 @@ from edge.web.signing import (
     may_sign,
 )
 from edge.web.tls import Tls, open_tls
-from tests.edge.web.test_api import WAIT, Web, eventually, read_events, read_part, serving
 from tests.support.certificates import Authority
+from tests.support.served_page import WAIT, Web, eventually, read_events, read_part, serving
 from tests.support.web_stand_in import BUNDLE, CUP, StandInDevice, draw_look
 
 pytestmark = pytest.mark.slow  # certificates, and servers with TLS
