@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from catalog.networks.finder import ThingFinder, boxes_of
+from catalog.networks.finder import ThingFinder
+from catalog.networks.finder_answer import boxes_of
 from training.finding.bank import fill, open_bank
 from training.finding.compose import SIZE, Composer
 from training.finding.export import write

@@ -153,7 +153,7 @@ class FixedScene(Scene):
         tracker.note_touches(patches)
         tracker.come(found[:MOST_THINGS], motion, self.time, reaches_in=is_at_border(mask))
         if tracker.due(self.time):
-            boxes = at_working_scale(self._find(image).boxes, image.shape[1])
+            boxes = at_working_scale(self._find(image, closely=False).boxes, image.shape[1])
             tracker.settle(now, boxes, self.time)
         clear = not patches and not seen and not other_scene
         state = self._described(image, empty=clear and not tracker.resting, steady=steady)

@@ -189,9 +189,11 @@ class Recognizer:
             self.bundle, image, box, self._text, exact=self._exact, foreign_share=share
         )
 
-    def _find(self, image: Image) -> Findings:
+    def _find(self, image: Image, *, closely: bool = True) -> Findings:
         bundle = self.open_bundle
-        return find_things(image, "auto" if bundle is None else bundle.featurizer.engine)
+        return find_things(
+            image, "auto" if bundle is None else bundle.featurizer.engine, closely=closely
+        )
 
     def _is_absent(self, scene: SceneState) -> bool:
         """Whether no thing has been found for a while, though the scene is not empty.

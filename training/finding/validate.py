@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from catalog.networks.finder import boxes_of, overlaps
+from catalog.networks.finder_answer import boxes_of, overlaps
 from training.finding.compose import SIZE, Composed, Composer
 from training.finding.network import Finder
 from training.finding.things import Things
