@@ -134,7 +134,7 @@ setup(
         "segno>=1.6,<2",
         "sqlite-utils>=3.38,<5",
         "tomlkit>=0.13,<1",
-        "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust/trust.py goes through one by one
+        "tuf>=7.0.1,<7.1",  # whose inner steps sync/trust/repository.py goes through one by one
         "uuid6>=2025.0,<2026",
         "waitress>=3.0.2,<4",
         "werkzeug>=3.1,<4",

@@ -33,8 +33,8 @@ from sync.stores.base import Store
 from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import SoftwareRelease
+from sync.trust.repository import now
 from sync.trust.software import Software, check_not_older, parse_list
-from sync.trust.trust import now
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between two clocks that are both right
 INSTALLED_SIZE = 4  # times the size of the wheels, with them

@@ -2,7 +2,7 @@
 
 ::
 
-    metadata/                                   signed, small; see `sync.trust.trust`
+    metadata/                                   signed, small; see `sync.trust.repository`
     targets/<channel>/<sha256>.manifest.json    one for each version of each channel
     files/<sha256>                              the files of all bundles, each stored once
 

@@ -11,9 +11,10 @@ from catalog.core.settings import DeviceSettings
 from sync.settings import SyncSettings
 from sync.stores.base import Store
 from sync.stores.choice import open_store
+from sync.trust.repository import now
 from sync.trust.root import COPY, factory_root
 from sync.trust.software import followed
-from sync.trust.trust import Trust, now
+from sync.trust.trust import Trust
 
 
 def configured_store(settings: SyncSettings, device: DeviceSettings) -> Store:

@@ -22,7 +22,7 @@ from sync.stores.base import METADATA, TARGETS, Store
 from sync.trust.keys import KeyFolder, expiry
 from sync.trust.release import ISSUED, TIME_FORMAT, issued_at
 from sync.trust.renewal import SignatureExpiry, first_expiry
-from sync.trust.trust import Trust
+from sync.trust.repository import TrustedRepository
 
 TIMESTAMP = f"{METADATA}/timestamp.json"
 MAX_TIMESTAMP_BYTES = 16384  # as python-tuf's
@@ -112,7 +112,9 @@ class OwnerMetadata:
                     f"or, if there are no devices yet, remove {seen}"
                 )
             return _first_state()
-        trust = Trust(seen, self._keys.roots[1], self._store, clock=self._clock, check_expiry=False)
+        trust = TrustedRepository(
+            seen, self._keys.roots[1], self._store, clock=self._clock, check_expiry=False
+        )
         try:
             trust.refresh()
         except ForgedError as error:

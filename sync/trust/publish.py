@@ -42,9 +42,9 @@ from sync.trust.release import (
     staged_path,
 )
 from sync.trust.renewal import SignatureExpiry
+from sync.trust.repository import now
 from sync.trust.staged_releases import next_number
 from sync.trust.staging import ALL, Stage
-from sync.trust.trust import now
 
 DAYS = 400  # that signatures are valid, unless asked otherwise
 

@@ -24,8 +24,8 @@ from sync.trust.release import (
     staged_changes_path,
     staged_path,
 )
+from sync.trust.repository import now
 from sync.trust.staging import ALL, Stage, percent
-from sync.trust.trust import now
 
 log = logging.getLogger(__name__)
 

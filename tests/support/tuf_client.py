@@ -18,7 +18,7 @@ import urllib3
 from catalog.core.errors import VisualSearchError
 from sync.errors import NotInStoreError, StoreBusyError, StoreRefusedError
 from sync.stores.base import CHUNK, METADATA, ObjectInfo, Store
-from sync.trust.trust import Trust
+from sync.trust.repository import TrustedRepository
 
 GIVEN = "given-root"  # beside the metadata, which the suite looks into
 
@@ -119,9 +119,9 @@ def download(given: tuple[Path, str, tuple[str, ...], Path, str]) -> None:
         file.write_bytes(trust.content(target, 1 << 20))
 
 
-def _refreshed(given: tuple[Path, str, tuple[str, ...], Path, str]) -> Trust:
+def _refreshed(given: tuple[Path, str, tuple[str, ...], Path, str]) -> TrustedRepository:
     folder, metadata, _, _, targets = given
-    trust = Trust(folder, (folder / GIVEN).read_bytes(), WebStore(metadata, targets))
+    trust = TrustedRepository(folder, (folder / GIVEN).read_bytes(), WebStore(metadata, targets))
     trust.refresh()
     return trust
 

@@ -650,7 +650,7 @@ def test_everything_is_flushed_after_a_refresh(
 def test_two_processes_at_once_exclude_each_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.trust.trust.LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("sync.trust.repository.LOCK_TIMEOUT_S", 0.1)
     world.publish()
     world.state.mkdir()
     with (world.state / "lock").open("w") as lock:
