@@ -8,7 +8,7 @@ from catalog.core.lazy_group import LazyGroup
 
 COMMANDS = {
     "doctor": "sync.cli.device:doctor",
-    "keys": "sync.cli.owner:keys",
+    "keys": "sync.cli.keys:keys",
     "outbox": "sync.cli.outbox:outbox",
     "once": "sync.cli.device:once",
     "pin": "sync.cli.device:pin",

@@ -1,4 +1,4 @@
-"""The owner's commands: make keys, publish, renew."""
+"""The owner's commands: publish, renew."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from rich.progress import (
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, print_json
 from sync.stores.choice import open_store
-from sync.trust.keys import FOLDERS, KeyFolder, PassphrasePrompt, read_passphrase
+from sync.trust.channel_keys import ChannelKeys
+from sync.trust.key_files import PassphrasePrompt, read_passphrase
+from sync.trust.keys import KeyFolder
 from sync.trust.publish import DAYS, Published, ReleasePublisher, StartUpload
 from sync.trust.renewal import command, warning
 from sync.trust.staged_releases import StagedReleases
@@ -52,6 +54,11 @@ class SigningOptions:
         return StagedReleases(
             store, KeyFolder(self.folder, passphrase_prompt(self.passphrase_file))
         )
+
+    def channel_keys(self, source: str) -> ChannelKeys:
+        """Open the store and the keys, to say which channels have keys of their own."""
+        store = open_store(source, endpoint_url=self.endpoint_url)
+        return ChannelKeys(store, KeyFolder(self.folder, passphrase_prompt(self.passphrase_file)))
 
     def publisher(self, source: str) -> ReleasePublisher:
         """Open the store and the keys."""
@@ -118,67 +125,6 @@ def share_option(text: str) -> Callable[[Callable[..., None]], Callable[..., Non
         return share
 
     return click.option("--share", metavar="PERCENT", callback=convert, help=text)
-
-
-@click.group()
-def keys() -> None:
-    """Make and replace the keys that devices trust."""
-
-
-@keys.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@passphrase_file
-def init(folder: Path, passphrase_file: Path | None) -> None:
-    """Make an owner's keys in DIR, and the root.json that devices are given.
-
-    \b
-    Example:
-      visual-search sync keys init keys/
-    """
-    KeyFolder.create(folder, passphrase_prompt(passphrase_file))
-    click.echo(
-        f"{folder}: made, encrypted with your passphrase\n"
-        "  root.json    give it to every device, with the address of the store; no secret\n"
-        "  offline/     three root keys, two of which can replace all others: move each to a\n"
-        "               stick of its own, keep the sticks in different places, off any network\n"
-        "  publisher/   signs bundles: keep it where you publish, and a copy in a safe\n"
-        "  online/      signs how new that is: where you publish, and where a scheduled\n"
-        "               `visual-search sync refresh` runs\n"
-        "  roots/       goes along with publisher/ and online/; no secret\n"
-        "A passphrase that is lost cannot be got back. What each key can do when it is stolen: "
-        "docs/sync.md\n"
-        f"next: visual-search sync publish BUNDLE s3://bucket/prefix --keys {folder}"
-    )
-
-
-@keys.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--replace",
-    "replaced",
-    multiple=True,
-    type=click.Choice(list(FOLDERS)),
-    help="Make new keys for this folder; may be given several times.",
-)
-@passphrase_file
-def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None) -> None:
-    """Write the next root in DIR: valid for another ten years, with new keys where asked.
-
-    At least two of the three root keys must lie in DIR/offline while this runs. Devices
-    follow when they see the next publish or refresh; those that were off for years too.
-
-    \b
-    Examples:
-      visual-search sync keys rotate keys/
-      visual-search sync keys rotate keys/ --replace online
-      visual-search sync keys rotate keys/ --replace offline --replace publisher
-    """
-    root = KeyFolder(folder, passphrase_prompt(passphrase_file)).rotate(set(replaced)).root
-    click.echo(f"root {root.version}: valid until {root.expires:%Y-%m-%d}")
-    for name in replaced:
-        click.echo(f"{folder / name}: new; destroy the copies of the former keys")
-    step = "publish BUNDLE" if "publisher" in replaced else "refresh"
-    click.echo(f"next: visual-search sync {step} s3://bucket/prefix --keys {folder}")
 
 
 @click.command()

@@ -7,6 +7,7 @@
     offline/         three root keys, two of which must sign: stored offline, on separate sticks
     publisher/       the key that signs the list of bundles: where bundles are published
     online/          the key that signs how new that list is: where ``sync refresh`` runs
+    channels/<name>/ the key of a channel that has one of its own: where that channel is published
 """
 
 from __future__ import annotations
@@ -14,37 +15,30 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from securesystemslib.signer import CryptoSigner
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from catalog.core import durable
 from sync.errors import KeysError
+from sync.trust.key_files import (
+    PassphrasePrompt,
+    find_keys,
+    make_keys,
+    open_key,
+    remove_others,
+    sign_with,
+)
 
 ROOT_DAYS = 3652  # ten years: its keys are offline
-MIN_PASSPHRASE = 12  # characters; guesses at an encrypted PEM file are fast
+CHANNELS = "channels"  # the folder of the keys that sign one channel each
 # By folder: the roles that its keys sign, how many keys it holds, and how many must sign.
 FOLDERS = {
     "offline": ((Root.type,), 3, 2),
     "publisher": ((Targets.type,), 1, 1),
     "online": ((Snapshot.type, Timestamp.type), 1, 1),
 }
-
-
-class PassphrasePrompt(Protocol):
-    """Asks for a passphrase."""
-
-    def __call__(self, folder: str, *, new: bool) -> bytes:
-        """The passphrase of ``offline``, ``publisher`` or ``online``; `new`: for new keys."""
 
 
 class KeyFolder:
@@ -93,7 +87,10 @@ class KeyFolder:
             folder.chmod(0o700)  # it may have been there, empty
             root = Root()
             root.version = 0
-            made = {name: _make(folder / name, name, passphrase) for name in FOLDERS}
+            made = {
+                name: make_keys(folder / name, name, count, passphrase)
+                for name, (_, count, _) in FOLDERS.items()
+            }
             _appoint(root, made)
             _write_root(folder, root, made["offline"])
         except OSError as error:
@@ -114,7 +111,10 @@ class KeyFolder:
         """
         signers = self.signers("offline")
         try:
-            made = {name: _make(self.folder / name, name, self._passphrase) for name in replaced}
+            made = {
+                name: make_keys(self.folder / name, name, FOLDERS[name][1], self._passphrase)
+                for name in replaced
+            }
             root = Metadata[Root].from_bytes(self.roots[self.root.version]).signed
             for name in made:
                 for role in FOLDERS[name][0]:
@@ -123,10 +123,7 @@ class KeyFolder:
             _appoint(root, made)
             _write_root(self.folder, root, [*signers, *made.get("offline", [])])
             for name, new in made.items():
-                names = {_file_name(name, signer) for signer in new}
-                for file in (self.folder / name).glob("*.pem"):
-                    if file.name not in names:
-                        file.unlink()
+                remove_others(self.folder / name, new)
         except OSError as error:
             raise KeysError(f"{self.folder}: cannot be written: {error}") from error
         return KeyFolder(self.folder, self._passphrase)
@@ -138,7 +135,12 @@ class KeyFolder:
             KeysError: The keys are not here, or cannot be decrypted.
         """
         folder = next(name for name, (roles, *_) in FOLDERS.items() if signed.type in roles)
-        return _signed(signed, self.signers(folder))
+        return sign_with(signed, self.signers(folder))
+
+    def holds(self, name: str) -> bool:
+        """Whether enough of the keys in ``offline``, ``publisher`` or ``online`` are here."""
+        role = self.root.roles[FOLDERS[name][0][0]]
+        return len(find_keys(self.folder / name, role.keyids)) >= role.threshold
 
     def signers(self, name: str) -> list[CryptoSigner]:
         """The keys in ``offline``, ``publisher`` or ``online`` that the newest root names.
@@ -148,80 +150,74 @@ class KeyFolder:
         """
         if name not in self._signers:
             role = self.root.roles[FOLDERS[name][0][0]]
-            files = sorted((self.folder / name).glob("*.pem"))
-            key_ids = {key_id[:8] for key_id in role.keyids}
-            named = [file for file in files if _key_id(file) in key_ids]
+            named = find_keys(self.folder / name, role.keyids)
             if len(named) < role.threshold:
                 raise KeysError(
                     f"{self.folder / name}: {len(named)} of the {role.threshold} keys that must "
                     f"sign are here; bring their .pem files from where they are kept"
                 )
             passphrase = self._passphrase(name, new=False)
-            signers = [_open(file, passphrase) for file in named]
+            signers = [open_key(file, passphrase) for file in named]
             self._signers[name] = [
                 signer for signer in signers if signer.public_key.keyid in role.keyids
             ]
         return self._signers[name]
 
+    def make_channel_key(self, channel: str) -> CryptoSigner:
+        """Make a key for a channel, beside the former one.
 
-def read_passphrase(file: Path) -> bytes:
-    """Read the first line of a file that only its owner may read.
+        Raises:
+            KeysError: The folder cannot be written, or the passphrase is too short.
+        """
+        folder, name = self.folder / CHANNELS / channel, f"{CHANNELS}/{channel}"
+        try:
+            self._signers[name] = make_keys(folder, name, 1, self._passphrase)
+        except OSError as error:
+            raise KeysError(f"{folder}: cannot be written: {error}") from error
+        return self._signers[name][0]
 
-    Raises:
-        KeysError: Others may read it, it is empty, or it cannot be read.
-    """
-    try:
-        if file.stat().st_mode & 0o077:
-            raise KeysError(f"{file}: others may read this passphrase; run: chmod 600 {file}")
-        passphrase = (file.read_bytes().splitlines() or [b""])[0]
-    except OSError as error:
-        raise KeysError(f"{file}: cannot be read: {error.strerror}") from error
-    if not passphrase:
-        raise KeysError(f"{file}: is empty; write a passphrase into it")
-    return passphrase
+    def remove_channel_keys(self, channel: str, present: Collection[CryptoSigner] = ()) -> None:
+        """Remove the keys of a channel that do not sign it any more.
+
+        Raises:
+            KeysError: The folder cannot be written.
+        """
+        folder = self.folder / CHANNELS / channel
+        try:
+            remove_others(folder, present)
+        except OSError as error:
+            raise KeysError(f"{folder}: cannot be written: {error}") from error
+
+    def channel_signers(self, channel: str, key_ids: Collection[str]) -> list[CryptoSigner]:
+        """The key of a channel that has one of its own.
+
+        Args:
+            channel: The channel.
+            key_ids: To which keys the owner delegated it.
+
+        Raises:
+            KeysError: It is not here, or cannot be decrypted.
+        """
+        name = f"{CHANNELS}/{channel}"
+        if name not in self._signers:
+            files = find_keys(self.folder / name, key_ids)
+            if not files:
+                raise KeysError(
+                    f"{self.folder / name}: the channel {channel!r} has a key of its own, which is "
+                    "not here; publish where it is, or take the channel back: "
+                    "visual-search sync keys revoke SOURCE --channel " + channel
+                )
+            passphrase = self._passphrase(name, new=False)
+            signers = [open_key(file, passphrase) for file in files]
+            self._signers[name] = [
+                signer for signer in signers if signer.public_key.keyid in key_ids
+            ]
+        return self._signers[name]
 
 
 def expiry(days: float, moment: datetime | None = None) -> datetime:
     """The time `days` days after `moment`, or after now, in whole seconds."""
     return (moment or datetime.now(UTC)).replace(microsecond=0) + timedelta(days=days)
-
-
-def _make(folder: Path, name: str, passphrase: PassphrasePrompt) -> list[CryptoSigner]:
-    """Make the keys of a folder, and write them encrypted."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    secret = passphrase(name, new=True)
-    if len(secret) < MIN_PASSPHRASE:
-        raise KeysError(
-            f"{folder}: this passphrase is too short; take {MIN_PASSPHRASE} characters or "
-            "more, such as five words by chance: whoever copies the files can try many a second"
-        )
-    made = []
-    for _ in range(FOLDERS[name][1]):
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret))
-        signer = CryptoSigner(key)
-        file = folder / _file_name(name, signer)
-        durable.write(file, pem, durable.PRIVATE)
-        made.append(signer)
-    return made
-
-
-def _file_name(folder: str, signer: CryptoSigner) -> str:
-    return f"{folder}-{signer.public_key.keyid[:8]}.pem"
-
-
-def _key_id(file: Path) -> str:
-    return file.stem.rpartition("-")[2]
-
-
-def _open(file: Path, passphrase: bytes) -> CryptoSigner:
-    try:
-        key = load_pem_private_key(file.read_bytes(), passphrase)
-        return CryptoSigner(key)
-    except OSError as error:
-        raise KeysError(f"{file}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise KeysError(f"{file}: does not open; is the passphrase right?") from error
 
 
 def _appoint(root: Root, made: dict[str, list[CryptoSigner]]) -> None:
@@ -237,14 +233,7 @@ def _appoint(root: Root, made: dict[str, list[CryptoSigner]]) -> None:
 def _write_root(folder: Path, root: Root, signers: list[CryptoSigner]) -> None:
     root.version += 1
     root.expires = expiry(ROOT_DAYS)
-    data = _signed(root, signers)
+    data = sign_with(root, signers)
     durable.make_folder((folder / "roots").absolute())
     durable.write(folder / "roots" / f"{root.version}.root.json", data)
     durable.write(folder / "root.json", data)
-
-
-def _signed(signed: T, signers: list[CryptoSigner]) -> bytes:
-    metadata = Metadata(signed)
-    for signer in signers:
-        metadata.sign(signer, append=True)
-    return metadata.to_bytes()

@@ -1,8 +1,8 @@
 """The owner's signed metadata in a store: read and verify it, sign the next state, write that.
 
-Metadata is written in an order that is safe at every point: the list of targets, the snapshot, and
+Metadata is written in an order that is safe at every point: the lists of targets, the snapshot, and
 last the timestamp, which alone says what is newest. If the process is killed before that, the
-store still has the former state. The names of the first two are new with each state, and the
+store still has the former state. The names of all but the last are new with each state, and the
 timestamp only replaces the one that was read. So of two owners who write at the same time, one
 gets an error and nothing is broken.
 """
@@ -11,44 +11,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tuf.api.metadata import MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import MetaFile, Snapshot, T, TargetFile, Targets, Timestamp
 
 from catalog.core.errors import SurroundingsError
 from sync.errors import ForgedError, KeysError, StoreConflictError, TrustError
 from sync.stores.base import METADATA, TARGETS, Store
+from sync.trust.delegations import ChannelList
+from sync.trust.key_files import sign_with
 from sync.trust.keys import KeyFolder, expiry
 from sync.trust.release import ISSUED, TIME_FORMAT, issued_at
-from sync.trust.renewal import SignatureExpiry, first_expiry
+from sync.trust.renewal import SignatureExpiry, channel_of, first_expiry
 from sync.trust.repository import TrustedRepository
+from sync.trust.signed_state import SignedState
 
 TIMESTAMP = f"{METADATA}/timestamp.json"
 MAX_TIMESTAMP_BYTES = 16384  # as python-tuf's
 MAX_CLOCK_DIFFERENCE = timedelta(hours=1)
 MAX_ATTEMPTS = 100  # names may be taken by publishes that were killed
-
-
-@dataclass(frozen=True)
-class SignedState:
-    """The metadata in a store.
-
-    Attributes:
-        tag: The timestamp's tag in the store; None where nothing was published yet.
-        root: The newest root in the store.
-        timestamp, snapshot, targets: The newest metadata of these roles.
-    """
-
-    tag: str | None
-    root: Root | None
-    timestamp: Timestamp
-    snapshot: Snapshot
-    targets: Targets
-
-    def target(self, path: str) -> TargetFile | None:
-        """Return the target at `path`, or None."""
-        return self.targets.targets.get(path)
 
 
 class OwnerMetadata:
@@ -64,6 +46,7 @@ class OwnerMetadata:
         self._store = store
         self._keys = keys
         self._clock = clock
+        self._repository: TrustedRepository | None = None
 
     def read_target(self, target: TargetFile, limit: int) -> bytes:
         """Read a small target of the state from the store.
@@ -90,10 +73,13 @@ class OwnerMetadata:
         target = TargetFile.from_data(path, data, ["sha256"])
         target.unrecognized_fields["custom"] = dict(fields)
         self._store.write(_name_of(target), data)
-        state.targets.targets[path] = target
+        state.put(target)
 
-    def read(self) -> SignedState:
+    def read(self, channel: str = "") -> SignedState:
         """Read and verify the metadata: an owner must not sign what others put into the store.
+
+        Args:
+            channel: Whose own list is read, too, if it has one.
 
         Raises:
             TrustError: It is not what this owner signed, or it is gone.
@@ -111,7 +97,7 @@ class OwnerMetadata:
                     "will not accept a beginning from nothing: bring the store's content back; "
                     f"or, if there are no devices yet, remove {seen}"
                 )
-            return _first_state()
+            return SignedState.first()
         trust = TrustedRepository(
             seen, self._keys.roots[1], self._store, clock=self._clock, check_expiry=False
         )
@@ -126,7 +112,15 @@ class OwnerMetadata:
                 f"{self._keys.folder}: its newest root is {self._keys.root.version}, the store's "
                 f"is {trust.root.version}; bring roots/ from where keys were rotated last"
             )
-        state = SignedState(found.etag, trust.root, trust.timestamp, trust.snapshot, trust.targets)
+        self._repository = trust
+        state = SignedState(
+            found.etag,
+            trust.root,
+            trust.timestamp,
+            trust.snapshot,
+            trust.targets,
+            trust.channel_list(channel) if channel else None,
+        )
         if (
             trust.issued
             and self._same_keys(state, Timestamp.type)
@@ -140,8 +134,19 @@ class OwnerMetadata:
             )
         return state
 
+    def channel_list(self, channel: str) -> ChannelList | None:
+        """What the channel's own key has signed in the state that was read last.
+
+        Raises:
+            TrustError: It cannot be trusted; its subclasses say why.
+            StoreError: It could not be fetched.
+        """
+        return self._repository.channel_list(channel) if self._repository is not None else None
+
     def write(self, state: SignedState, days: float) -> SignatureExpiry:
-        """Sign and write the whole state, for which publisher and online key are needed.
+        """Sign and write the lists that have changed, and that they are the newest.
+
+        That takes the online key, and the publisher's or the channel's own.
 
         Args:
             state: From `read`, with changed targets.
@@ -156,15 +161,31 @@ class OwnerMetadata:
             StoreError: The store failed; its state is the former one.
         """
         moment = self._clock()
-        state.targets.expires = expiry(days, moment)
-        state.snapshot.meta["targets.json"] = self._write_version(state.targets)
+        if not self._same_keys(state, Targets.type):
+            state.changed.add(Targets.type)
+        self.check_keys(state)
+        if state.channel is not None and state.channel.role.name in state.changed:
+            self._write_list(state, state.channel.role.name, state.channel.signed, days, moment)
+        if Targets.type in state.changed:
+            self._write_list(state, Targets.type, state.targets, days, moment)
         return self._write_timestamp(state, days, moment)
+
+    def check_keys(self, state: SignedState, *paths: str) -> None:
+        """Check that the keys are here which sign what has changed, and what is at `paths`.
+
+        Raises:
+            KeysError: Some are not, or they cannot be decrypted.
+        """
+        for role in sorted(state.changed | {state.role_of(path) for path in paths}):
+            self._signers(state, role)
+        self._keys.signers("online")
 
     def renew(self, state: SignedState, days: float) -> SignatureExpiry:
         """Sign snapshot and timestamp again, for which the online key is enough.
 
         The list of targets is signed too where its key was replaced, since devices do not trust
-        the former key any more.
+        the former key any more; and, if its key is here, where channels have keys of their own:
+        their owner may have nothing to publish.
 
         Args:
             state: From `read`.
@@ -177,7 +198,10 @@ class OwnerMetadata:
             KeysError, StoreConflictError, StoreError: As for `write`.
         """
         moment = self._clock()
-        if not self._same_keys(state, Targets.type):
+        if not self._same_keys(state, Targets.type) or (
+            state.targets.delegations is not None and self._keys.holds("publisher")
+        ):
+            state.changed.add(Targets.type)
             return self.write(state, days)
         if state.targets.expires <= moment:
             raise KeysError(
@@ -193,7 +217,9 @@ class OwnerMetadata:
         """Sign and write the snapshot, the roots, and last the timestamp."""
         snapshot, timestamp = state.snapshot, state.timestamp
         snapshot.expires = timestamp.expires = expiry(days, moment)
-        timestamp.snapshot_meta = self._write_version(snapshot)
+        timestamp.snapshot_meta = self._write_version(
+            Snapshot.type, snapshot, self._keys.signers("online")
+        )
         timestamp.version += 1
         if self._same_keys(state, Timestamp.type):
             former = issued_at(timestamp)  # devices compare with it, so it must grow
@@ -205,7 +231,8 @@ class OwnerMetadata:
             if self._store.head(name) is None:
                 self._store.write(name, root)
         self._replace_timestamp(signed, state.tag)
-        return first_expiry(self._keys.root, state.targets, snapshot, timestamp)
+        own = {state.channel.role.name: state.channel.signed} if state.channel else None
+        return first_expiry(self._keys.root, state.targets, snapshot, timestamp, own=own)
 
     def _replace_timestamp(self, signed: bytes, tag: str | None) -> None:
         try:
@@ -219,13 +246,30 @@ class OwnerMetadata:
                 "nothing was changed: try again"
             ) from error
 
-    def _write_version(self, signed: T) -> MetaFile:
+    def _write_list(
+        self, state: SignedState, role: str, signed: Targets, days: float, moment: datetime
+    ) -> None:
+        """Sign and write a list of targets, and name it in the snapshot."""
+        listed = state.snapshot.meta.get(f"{role}.json")
+        if listed is not None and channel_of(role):  # revoked and back, it goes on counting
+            signed.version = max(signed.version, listed.version)
+        signed.expires = expiry(days, moment)
+        written = self._write_version(role, signed, self._signers(state, role))
+        state.snapshot.meta[f"{role}.json"] = written
+
+    def _signers(self, state: SignedState, role: str) -> list[CryptoSigner]:
+        """The keys that sign a list of targets."""
+        if state.channel is not None and role == state.channel.role.name:
+            return self._keys.channel_signers(channel_of(role), state.channel.role.keyids)
+        return self._keys.signers("publisher")
+
+    def _write_version(self, role: str, signed: T, signers: list[CryptoSigner]) -> MetaFile:
         """Write the next version of a role, under a name that is not taken."""
         for _ in range(MAX_ATTEMPTS):
             signed.version += 1
-            data = self._keys.sign(signed)
+            data = sign_with(signed, signers)
             try:
-                self._store.write(f"{METADATA}/{signed.version}.{signed.type}.json", data, new=True)
+                self._store.write(f"{METADATA}/{signed.version}.{role}.json", data, new=True)
             except StoreConflictError:  # by a publish that was killed, or that is running
                 continue
             return MetaFile.from_data(signed.version, data, ["sha256"])
@@ -238,13 +282,6 @@ class OwnerMetadata:
         if state.root is None:
             return False
         return set(state.root.roles[role].keyids) == set(self._keys.root.roles[role].keyids)
-
-
-def _first_state() -> SignedState:
-    state = SignedState(None, None, Timestamp(), Snapshot(), Targets())
-    for signed in (state.timestamp, state.snapshot, state.targets):
-        signed.version = 0
-    return state
 
 
 def _name_of(target: TargetFile) -> str:

@@ -33,7 +33,7 @@ from sync.trust import software
 from sync.trust.changes_maker import make_changes
 from sync.trust.former_release import read_former
 from sync.trust.keys import KeyFolder
-from sync.trust.owner_metadata import OwnerMetadata, SignedState
+from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.release import (
     changes_path,
     manifest_path,
@@ -43,7 +43,8 @@ from sync.trust.release import (
 )
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.repository import now
-from sync.trust.staged_releases import next_number
+from sync.trust.signed_state import SignedState
+from sync.trust.staged_releases import next_at, next_number
 from sync.trust.staging import ALL, Stage
 
 DAYS = 400  # that signatures are valid, unless asked otherwise
@@ -192,7 +193,7 @@ class ReleasePublisher:
                 "`visual-search catalog build` made"
             )
         files = {bundle / name: entry for name, entry in manifest.files.items()}
-        state = self._metadata.read()
+        state = self._metadata.read(channel)
         newest = state.target(path)
         former = read_former(
             self._store, self._metadata, newest, state.target(changes_path(channel))
@@ -254,7 +255,7 @@ class ReleasePublisher:
         files = {folder / name: entry for name, entry in release.wheels.items()}
         fields: dict[str, object] = {"bundle": release.id}
         content_of = _Content(channel, path, release.content, fields, files)
-        state = self._metadata.read()
+        state = self._metadata.read(channel)
         if former := _field(state.target(path), "bundle", ""):
             version = former.partition("-")[0]
             software.check_not_older(release, version, f"in the channel {channel}")
@@ -288,16 +289,15 @@ class ReleasePublisher:
         again: bool,
     ) -> Published:
         """Send the files, then the content that names them, then sign."""
-        for folder in ("publisher", "online"):
-            self._keys.signers(folder)  # raise before anything is sent
+        self._metadata.check_keys(state, content.path)  # raise before anything is sent
         missing = self._missing_files(content.files, again=again)
         pieces = self._missing_files(content.pieces, again=again)
         self._send_files(missing | pieces, start_upload)
 
-        release = content.release or _field(state.target(content.path), "release", 0) + 1
+        release = content.release or next_at(state, content.path)
         fields = {"channel": content.channel, "release": release, **content.fields}
         for path, data in content.beside.items():
-            state.targets.targets.pop(path, None)
+            state.remove(path)
             if data:
                 self._metadata.add_target(state, path, data, fields)
         self._metadata.add_target(state, content.path, content.data, fields)

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuf.api.metadata import Signed
 
 WARN_BEFORE = timedelta(days=30)
+PREFIX = "channel-"  # of the role that signs one channel; see `sync.trust.delegations`
 COMMANDS = {
     "root": "visual-search sync keys rotate",
     "targets": "visual-search sync publish",
@@ -26,14 +29,27 @@ class SignatureExpiry:
     expires: datetime
 
 
-def first_expiry(*signed: Signed) -> SignatureExpiry:
-    """The expiry of the role that ends first; of several at once, of the one given first."""
-    role = min(signed, key=lambda role: role.expires)
-    return SignatureExpiry(role.type, role.expires)
+def first_expiry(*signed: Signed, own: Mapping[str, Signed] | None = None) -> SignatureExpiry:
+    """The expiry of the role that ends first; of several at once, of the one given first.
+
+    Args:
+        signed: TUF's own roles.
+        own: Roles of channels that have keys of their own, by name.
+    """
+    found = [SignatureExpiry(role.type, role.expires) for role in signed]
+    found += [SignatureExpiry(name, role.expires) for name, role in (own or {}).items()]
+    return min(found, key=lambda role: role.expires)
+
+
+def channel_of(role: str) -> str:
+    """Return the channel of a delegated role; empty for TUF's own four."""
+    return role.removeprefix(PREFIX) if role.startswith(PREFIX) else ""
 
 
 def command(role: str) -> str:
     """The command that renews a role."""
+    if channel := channel_of(role):
+        return f"{COMMANDS['targets']} --channel {channel}"
     return COMMANDS.get(role, COMMANDS["timestamp"])
 
 

@@ -28,8 +28,9 @@ from catalog.core.errors import ShelfBusyError, ShelfError
 from catalog.core.locks import locked
 from sync.errors import ExpiredError, ForgedError, RolledBackError, TooLargeError
 from sync.stores.base import METADATA, TARGETS, Store
+from sync.trust.delegations import LARGEST_LIST, ChannelList, check, delegation
 from sync.trust.release import TIME_FORMAT, issued_at
-from sync.trust.renewal import SignatureExpiry, command, first_expiry
+from sync.trust.renewal import SignatureExpiry, channel_of, command, first_expiry
 from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
 from sync.trust.store_fetcher import StoreFetcher
 
@@ -94,9 +95,54 @@ class TrustedRepository:
                 durable.flush_tree(self._folder)
 
     def target(self, path: str) -> TargetFile | None:
-        """The signed length and digest of the target at `path`, after `refresh`; None for none."""
-        with self._locked(), self._translated_errors():
-            return self._refreshed_updater.get_targetinfo(path)
+        """The signed length and digest of the target at `path`, after `refresh`; None for none.
+
+        Raises:
+            TrustError: The owner delegated it to a key whose list cannot be trusted.
+            StoreError: That list could not be fetched.
+        """
+        if path in self.targets.targets:
+            return self.targets.targets[path]
+        return self._delegated(path).get(path)
+
+    def signers(self, path: str) -> list[str]:
+        """Ids of the keys that the owner delegated `path` to; none for what the owner signs."""
+        role = delegation(self.targets, path.partition("/")[0])
+        if path in self.targets.targets or role is None or path not in (role.paths or ()):
+            return []
+        return sorted(role.keyids)
+
+    def channel_list(self, channel: str) -> ChannelList | None:
+        """What the channel's own key has signed, after `refresh`; None for no such key.
+
+        Raises:
+            TrustError: It cannot be trusted; its subclasses say why.
+            StoreError: It could not be fetched.
+        """
+        role = delegation(self.targets, channel)
+        if role is None:
+            return None
+        updater, name = self._refreshed_updater, f"{role.name}.json"
+        listed = self.snapshot.meta.get(name)
+        if listed is None:
+            raise ForgedError(
+                f"{self._store.url}: the owner gave the channel {channel!r} a key of its own, and "
+                f"the newest state has no list that it signed ({name})"
+            )
+        if (listed.length or 0) > LARGEST_LIST:
+            raise TooLargeError(
+                f"{self._store.url}: {name} has {listed.length} bytes, {LARGEST_LIST} are allowed"
+            )
+        with self._locked(), self._translated_errors(role.name):
+            is_new = not updater._trusted_set.contains(role.name, Targets.type)
+            try:
+                signed = updater._load_targets(role.name, Targets.type)
+            finally:
+                if is_new:
+                    durable.flush_tree(self._folder)
+        found = ChannelList(role, signed)
+        check(found, self._store.url)
+        return found
 
     def content(self, target: TargetFile, limit: int) -> bytes:
         """Fetch a small target and verify it.
@@ -125,6 +171,12 @@ class TrustedRepository:
         """Which of the four signatures ends first, and when."""
         return first_expiry(self.root, self.targets, self.snapshot, self.timestamp)
 
+    def first_expiry_for(self, path: str) -> SignatureExpiry:
+        """As `first_expiry`; the signature of the key to which `path` was delegated counts, too."""
+        found = self.channel_list(path.partition("/")[0]) if self.signers(path) else None
+        signed = (self.root, self.targets, self.snapshot, self.timestamp)
+        return first_expiry(*signed, own={found.role.name: found.signed} if found else None)
+
     @property
     def root(self) -> Root:
         """The newest root, after `refresh`."""
@@ -150,6 +202,13 @@ class TrustedRepository:
         if self._updater is None:
             raise RuntimeError("call `refresh` first")
         return self._updater
+
+    def _delegated(self, path: str) -> dict[str, TargetFile]:
+        """The targets that the key signed to which the owner delegated `path`."""
+        if not self.signers(path):
+            return {}
+        found = self.channel_list(path.partition("/")[0])
+        return found.signed.targets if found is not None else {}
 
     def _name(self, target: TargetFile) -> str:
         """The name of the target's object, with the digest in it as python-tuf builds it."""
@@ -180,6 +239,7 @@ class TrustedRepository:
         self._set_time(updater, issued)
         updater._load_snapshot()
         updater._load_targets(Targets.type, Root.type)
+        updater.config.targets_max_length = LARGEST_LIST  # from now on only lists of channels
         return updater
 
     def _set_time(self, updater: Updater, issued: datetime | None) -> None:
@@ -210,9 +270,13 @@ class TrustedRepository:
             raise ShelfError(f"{self._folder}: cannot be used: {error}") from error
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        """Raise sync's errors in place of python-tuf's."""
-        url = self._store.url
+    def _translated_errors(self, role: str = "") -> Iterator[None]:
+        """Raise sync's errors in place of python-tuf's.
+
+        Args:
+            role: The delegated role whose list is loaded; empty for TUF's own four.
+        """
+        url, channel = self._store.url, channel_of(role)
         try:
             yield
         except exceptions.DownloadHTTPError as error:  # its cause is the store's error
@@ -220,29 +284,38 @@ class TrustedRepository:
         except exceptions.DownloadLengthMismatchError as error:
             raise TooLargeError(f"{url}: {error}") from error
         except exceptions.ExpiredMetadataError as error:
-            raise self._expired() from error
+            raise self._expired(role) from error
         except exceptions.BadVersionNumberError as error:
             raise RolledBackError(
                 f"{url}: older than what was seen: {error}{ANOTHER_STORE}"
             ) from error
         except exceptions.UnsignedMetadataError as error:
+            if channel:
+                raise ForgedError(
+                    f"{url}: the list of the channel {channel!r} is not signed with the key that "
+                    f"the owner gave this channel: {error}"
+                ) from error
             raise ForgedError(
                 f"{url}: not signed by enough of the owner's keys: {error}"
             ) from error
         except exceptions.RepositoryError as error:
             raise ForgedError(f"{url}: not what the owner signed: {error}") from error
 
-    def _expired(self) -> ExpiredError:
-        """The error for an expired role: a trusted one, else the one that was fetched last."""
+    def _expired(self, role: str) -> ExpiredError:
+        """The error for an expired role: a trusted one, else the one that was fetched last.
+
+        Args:
+            role: The name of a delegated role.
+        """
         assert self._current_updater is not None
         trusted = self._current_updater._trusted_set
-        expired = [role for role in trusted if role.is_expired(trusted.reference_time)]
+        expired = [signed for signed in trusted if signed.is_expired(trusted.reference_time)]
         signed: Signed = expired[0] if expired else Metadata.from_bytes(self._fetcher.last).signed
-        clock = self._clock()
+        clock, name = self._clock(), role or signed.type
         return ExpiredError(
-            f"{self._store.url}: the owner's signature ({signed.type}) was valid until "
+            f"{self._store.url}: the owner's signature ({name}) was valid until "
             f"{_format(signed.expires)}; this device's clock says {_format(clock)}. If the clock "
-            f"is wrong, set it; if not, the owner has to run: {command(signed.type)}",
+            f"is wrong, set it; if not, the owner has to run: {command(name)}",
             signed.expires,
             clock,
         )

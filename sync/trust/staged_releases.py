@@ -16,8 +16,9 @@ from catalog.bundles.manifest import LARGEST_MANIFEST
 from sync.errors import ForgedError, NotInStoreError, NotPublishedError, StoreRefusedError
 from sync.stores.base import Store
 from sync.trust.changes import LARGEST_CHANGES
+from sync.trust.delegations import numbered
 from sync.trust.keys import KeyFolder
-from sync.trust.owner_metadata import OwnerMetadata, SignedState
+from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.release import (
     changes_path,
     manifest_path,
@@ -25,6 +26,7 @@ from sync.trust.release import (
     staged_path,
 )
 from sync.trust.repository import now
+from sync.trust.signed_state import SignedState
 from sync.trust.staging import ALL, Stage, percent
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class StagedReleases:
         if share >= ALL:
             self._give_to_all(state, channel, target)
         else:
-            self._change(target, share=share, stopped=False)
+            self._change(state, target, share=share, stopped=False)
         self._metadata.write(state, days)
         return Stage(stage.release, stage.bundle, share, stopped=False)
 
@@ -76,7 +78,7 @@ class StagedReleases:
             KeysError, StoreError, TrustError: As for `ReleasePublisher.publish`.
         """
         state, target = self._read(channel)
-        self._change(target, stopped=True)
+        self._change(state, target, stopped=True)
         self._metadata.write(state, days)
         return Stage.of(target)
 
@@ -89,13 +91,15 @@ class StagedReleases:
         """
         state, target = self._read(channel)
         stage = Stage.of(target)
-        self._change(state.targets.targets[manifest_path(channel)], **{NUMBERED: stage.release})
+        of_all = state.target(manifest_path(channel))
+        assert of_all is not None
+        self._change(state, of_all, **{NUMBERED: stage.release})
         self._remove(state, channel)
         self._metadata.write(state, days)
         return stage
 
     def _read(self, channel: str) -> tuple[SignedState, TargetFile]:
-        state = self._metadata.read()
+        state = self._metadata.read(channel)
         target = state.target(staged_path(channel))
         if target is None or state.target(manifest_path(channel)) is None:
             raise NotPublishedError(
@@ -123,7 +127,7 @@ class StagedReleases:
         self, state: SignedState, channel: str, fields: dict[str, object]
     ) -> None:
         """Make the staged changes those of the channel; without them devices fetch whole files."""
-        state.targets.targets.pop(changes_path(channel), None)
+        state.remove(changes_path(channel))
         changes = state.target(staged_changes_path(channel))
         if changes is None:
             return
@@ -136,19 +140,20 @@ class StagedReleases:
 
     def _remove(self, state: SignedState, channel: str) -> None:
         for path in (staged_path(channel), staged_changes_path(channel)):
-            state.targets.targets.pop(path, None)
+            state.remove(path)
 
-    def _change(self, target: TargetFile, **fields: object) -> None:
+    def _change(self, state: SignedState, target: TargetFile, **fields: object) -> None:
         target.unrecognized_fields["custom"] = {**(target.custom or {}), **fields}
+        state.put(target)
 
 
 def next_number(state: SignedState, channel: str) -> int:
     """Return the number of a channel's next release; one that was staged is not used again."""
-    targets = (state.target(manifest_path(channel)), state.target(staged_path(channel)))
-    used = [
-        value
-        for target in targets
-        for name in ("release", NUMBERED)
-        if target is not None and isinstance(value := (target.custom or {}).get(name), int)
-    ]
-    return max(used, default=0) + 1
+    return max(next_at(state, path) for path in (manifest_path(channel), staged_path(channel)))
+
+
+def next_at(state: SignedState, path: str) -> int:
+    """Return the number that follows those that were used at a path."""
+    fields = getattr(state.target(path), "custom", None) or {}
+    used = [value for name in ("release", NUMBERED) if isinstance(value := fields.get(name), int)]
+    return max([*used, numbered(state.targets, path)]) + 1

@@ -95,7 +95,7 @@ class Trust(TrustedRepository):
         if bundle_id(manifest, signed.content) != bundle:
             raise ForgedError(f"{self._store.url}: {path} is not the manifest of {bundle}")
         self._remember(signed, counted_as)
-        expiry = self.first_expiry
+        expiry = self.first_expiry_for(path)
         return Release(
             channel,
             signed.number,
@@ -167,14 +167,15 @@ class Trust(TrustedRepository):
         """
         with self._locked():
             newest_seen = self._newest_seen.read()
-            seen = newest_seen.releases.get(counted_as, 0)
+            signers = self.signers(signed.target.path)
+            seen = newest_seen.release_of(counted_as, signers)
             if signed.number < seen:
                 raise RolledBackError(
                     f"{self._store.url}: release {signed.number} of {counted_as!r} is offered; "
                     f"this device has seen release {seen}{ANOTHER_STORE}"
                 )
             if signed.number > seen:
-                newer = newest_seen.with_release(counted_as, signed.number)
+                newer = newest_seen.with_release(counted_as, signed.number, signers)
                 self._newest_seen.save(newest_seen, newer)
             if self._stored(signed.copy, signed.target) is None:
                 durable.make_private_folder(signed.copy.parent)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from catalog.bundles.manifest import MANIFEST, file_digest, parse_manifest, verify
 from catalog.core.errors import BundleError, SurroundingsError, VisualSearchError
-from sync.cli.owner import keys as keys_command
+from sync.cli.keys import keys as keys_command
 from sync.errors import (
     ForgedError,
     KeysError,
@@ -29,7 +29,8 @@ from sync.errors import (
 )
 from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
-from sync.trust.keys import KeyFolder, read_passphrase
+from sync.trust.key_files import read_passphrase
+from sync.trust.keys import KeyFolder
 from sync.trust.publish import ReleasePublisher
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.trust import Trust
