@@ -55,6 +55,7 @@ from catalog.recognition.index import Annoy, Exact, Index
 from catalog.recognition.local_features.extract import PER_QUERY
 from catalog.recognition.local_features.store import LocalFeatureStore
 from catalog.recognition.prior import prior
+from catalog.recognition.thing_colours import with_colours
 
 SAMPLE = 32  # photos that tell whether a catalogue shows things alone
 
@@ -230,7 +231,7 @@ class Bundle:
         scorer = overlay.scorer(self._scorer(exact=exact), exact=exact)
         features = scorer.score(vector, query)
         calibration = self.manifest.calibration
-        confidences = self._confidences(features, overlay)
+        confidences = self._confidences(features, query, overlay)
         if foreign_share is not None:
             confidences = at_foreign_share(confidences, calibration.foreign_share, foreign_share)
         return [
@@ -243,18 +244,23 @@ class Bundle:
             for place in np.argsort(-confidences, kind="stable")[:count].tolist()
         ]
 
-    def _confidences(self, features: MatchFeatures, overlay: Overlay) -> Numbers:
+    def _confidences(
+        self, features: MatchFeatures, query: QueryDescriptors, overlay: Overlay
+    ) -> Numbers:
         """Return the probability of each candidate, float64 (c,).
 
         Where the bundle's items have one photo each, and the likeliest is an item that was taught
-        by several, the confidence is that of catalogues with several photos an item.
+        by several, the confidence is that of catalogues with several photos an item. Then the
+        colours of the thing speak for and against the items that were taught.
         """
         model = self.manifest.calibration.model
         confidences = model.confidences(features)
         likeliest = int(features.items[confidences.argmax()])
         if overlay.is_taught(likeliest) and np.median(np.bincount(self._owners)) < 2:
-            return prior(model.unlike).confidences(features)
-        return confidences
+            confidences = prior(model.unlike).confidences(features)
+        if query.thing_colours is None:
+            return confidences
+        return with_colours(confidences, overlay.colour_ratios(features.items, query.thing_colours))
 
     def words_may_help(self, found: Sequence[Match]) -> bool:
         """Return whether a device would read the words on a thing after this answer by sight."""

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.bundles.item_codes import codes_of
 from catalog.bundles.items import Item, Photo
-from catalog.core.vectors import Vectors
+from catalog.core.vectors import Rows, Vectors
+from catalog.recognition import thing_colours
 from catalog.recognition.candidates import CandidateScorer
+from catalog.recognition.colours import Colours, similarity
 from catalog.recognition.descriptors import Descriptors
 
 SIDES = 2  # photos of one item that show it from more than one side
@@ -85,6 +88,7 @@ class Overlay:
         numbers = {sku: number for number, sku in enumerate(self.names)}
         self._photos = [photo for photo in additions.photos if photo.sku in numbers]
         self._owners = np.array([numbers[photo.sku] for photo in self._photos], np.int64)
+        self._first_added = len(names)
         self._codes = {
             code: sku for sku, item in self._items.items() for code in codes_of(item.attributes)
         }
@@ -124,6 +128,29 @@ class Overlay:
     def is_taught(self, number: int) -> bool:
         """Whether so many photos of an item were added that they show different sides of it."""
         return int(np.count_nonzero(self._owners == number)) >= SIDES
+
+    def colour_ratios(self, items: Rows, colours: Colours) -> NDArray[np.float64]:
+        """Return what the colours of a thing say about items, by the log of a likelihood ratio.
+
+        Args:
+            items: The numbers of the items, (c,).
+            colours: The thing's, by `thing_colours`.
+
+        Returns:
+            Float64 (c,): 0 for an item of the bundle, and for one whose views are too few, or were
+            not cut out.
+        """
+        return np.array([self._colour_ratio(number, colours) for number in items.tolist()], float)
+
+    def _colour_ratio(self, number: int, colours: Colours) -> float:
+        if number < self._first_added or not self.is_taught(number):
+            return 0.0
+        rows = np.flatnonzero(self._owners == number).tolist()
+        views = [self._photos[row].descriptors.thing_colours for row in rows]
+        known = [view for view in views if view is not None]
+        if len(known) < len(views):
+            return 0.0
+        return thing_colours.log_ratio(float(similarity(np.stack(known), colours).max()))
 
     def item(self, sku: str) -> Item | None:
         """Return the added item with this sku, or None."""

@@ -64,6 +64,7 @@ class QueryDescriptors:
 
     def __init__(self, descriptors: Descriptors) -> None:
         self.colours, self.local_features = descriptors.colours, descriptors.local_features
+        self.thing_colours = descriptors.thing_colours
         self._inliers: dict[int, int] = {}
 
     def inliers(self, store: LocalFeatureStore, photo: int) -> int:

@@ -9,6 +9,7 @@ is then the Bhattacharyya coefficient, which is 1 for equal colours.
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,15 +39,33 @@ def colours(image: Picture) -> Colours:
         Uint8 (256,): 255 times the square roots of the bins' shares.
     """
     small = shrink(image, SIDE).astype(np.float32)
-    height, width = small.shape[:2]
-    down, across = (
-        np.square((np.arange(side) + 0.5 - side / 2) / (MIDDLE * side)) for side in (height, width)
-    )
-    weight = np.exp(-(down[:, None] + across)).ravel().astype(np.float32)
+    weight = middle_weights(*small.shape[:2])
     mean = weight @ small.reshape(-1, 3) / weight.sum()
     grey = np.clip(small * (mean.mean() / np.maximum(mean, 1)), 0, 255).astype(np.uint8)
     lab = cv2.cvtColor(grey, cv2.COLOR_BGR2LAB).reshape(-1, 3).astype(np.float32)
     share = np.vstack([lab[:, 0] / 255, (np.clip((lab[:, 1:].T - 128) / REACH, -1, 1) + 1) / 2])
+    return histogram(share, weight)
+
+
+def middle_weights(height: int, width: int) -> NDArray[np.float32]:
+    """Return the weight of each pixel, float32 (height * width,): most in the middle."""
+    down, across = (
+        np.square((np.arange(side) + 0.5 - side / 2) / (MIDDLE * side)) for side in (height, width)
+    )
+    return np.asarray(np.exp(-(down[:, None] + across)).ravel(), np.float32)
+
+
+def histogram(share: NDArray[np.floating[Any]], weight: NDArray[np.floating[Any]]) -> Colours:
+    """Fill the bins.
+
+    Args:
+        share: Where each pixel lies between the first and the last bin in lightness, a* and b*, 0
+            to 1, (3, n).
+        weight: Its weight, (n,).
+
+    Returns:
+        Uint8 (256,): 255 times the square roots of the bins' shares.
+    """
     steps = np.array(BINS)[:, None] - 1
     below = np.minimum((share * steps).astype(np.int64), steps - 1)
     above = share * steps - below

@@ -17,10 +17,18 @@ VERSION = f"{COLOURS_VERSION}-{LOCAL_FEATURES_VERSION}"
 
 @dataclass(frozen=True)
 class Descriptors:
-    """A colour histogram, uint8 (256,), and local features; None where none were extracted."""
+    """The descriptors of a picture.
+
+    Attributes:
+        colours: Its colour histogram, uint8 (256,).
+        local_features: Its local features; None where none were extracted.
+        thing_colours: The colour histogram of the thing alone, uint8 (256,); None where a device
+            did not cut it out. It is not packed.
+    """
 
     colours: Colours
     local_features: LocalFeatures | None = None
+    thing_colours: Colours | None = None
 
     def to_bytes(self) -> bytes:
         """Pack the descriptors for the build cache; `from_bytes` reads them."""

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, DiskFullError, ShelfError
+from catalog.recognition import thing_colours
+from catalog.recognition.colours import DIMENSIONS
 from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 from edge.health import free_bytes
@@ -157,10 +159,7 @@ class TaughtStore:
             "select photo, raw, descriptors from features where network = ?", (_key(network),)
         )
         return {
-            photo: Features(
-                np.frombuffer(raw, np.float32),
-                Descriptors.from_bytes(descriptors, with_local_features=True),
-            )
+            photo: Features(np.frombuffer(raw, np.float32), _unpacked(descriptors))
             for photo, raw, descriptors in rows
         }
 
@@ -295,7 +294,7 @@ class TaughtStore:
 
 def _key(network: str) -> str:
     """What features are kept by: another way to describe a picture makes others."""
-    return f"{network}-{DESCRIPTORS_VERSION}"
+    return f"{network}-{DESCRIPTORS_VERSION}-{thing_colours.VERSION}"
 
 
 def _remove_photos(change: sqlite3.Connection, photos: Iterable[int]) -> None:
@@ -315,6 +314,18 @@ def _insert_features(
             photo,
             _key(network),
             np.asarray(features.raw, np.float32).tobytes(),
-            features.descriptors.to_bytes(),
+            _packed(features.descriptors),
         ),
     )
+
+
+def _packed(descriptors: Descriptors) -> bytes:
+    """Pack descriptors; colours of nothing but zeros stand for a thing that was not cut out."""
+    own = descriptors.thing_colours
+    return (bytes(DIMENSIONS) if own is None else own.tobytes()) + descriptors.to_bytes()
+
+
+def _unpacked(data: bytes) -> Descriptors:
+    own = np.frombuffer(data[:DIMENSIONS], np.uint8)
+    described = Descriptors.from_bytes(data[DIMENSIONS:], with_local_features=True)
+    return replace(described, thing_colours=own if own.any() else None)

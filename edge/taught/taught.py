@@ -24,7 +24,7 @@ from catalog.bundles.items import Item
 from catalog.bundles.overlay import AddedPhoto, Additions
 from catalog.core.errors import ContentError, ShelfError, VisualSearchError
 from catalog.core.photos import decode, encode_jpeg, shrink
-from catalog.recognition.descriptors import extract_descriptors
+from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features.extract import PER_PHOTO
 from edge.errors import NoCatalogueError
 from edge.sighting import Image
@@ -37,6 +37,7 @@ from edge.taught.store import (
     TaughtPhoto,
     TaughtStore,
 )
+from edge.vision.images import colours_of_cutout
 from edge.vision.picture_search import CROP_SIDE
 
 MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
@@ -449,13 +450,19 @@ def _shown_instead(bundle: Bundle, sku: str) -> int | None:
 def _new_photo(bundle: Bundle, picture: Image, raw: NDArray[np.float32]) -> NewPhoto:
     jpeg = encode_jpeg(picture, PICTURE_SIDE, JPEG_QUALITY)
     height, width = shrink(picture, PICTURE_SIDE).shape[:2]
-    descriptors = extract_descriptors(_as_seen(bundle, picture), PER_PHOTO)
+    descriptors = _described(_as_seen(bundle, picture))
     return NewPhoto(jpeg, width, height, Features(np.asarray(raw, np.float32), descriptors))
 
 
 def _features(bundle: Bundle, jpeg: bytes) -> Features:
     seen = _as_seen(bundle, decode(jpeg, "a taught photo"))
-    return Features(bundle.featurizer.raw([seen])[0], extract_descriptors(seen, PER_PHOTO))
+    return Features(bundle.featurizer.raw([seen])[0], _described(seen))
+
+
+def _described(picture: Image) -> Descriptors:
+    """The descriptors of a view; with the colours of the thing alone where it was cut out."""
+    described = extract_descriptors(picture, PER_PHOTO)
+    return replace(described, thing_colours=colours_of_cutout(picture))
 
 
 def _as_seen(bundle: Bundle, picture: Image) -> Image:

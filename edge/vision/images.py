@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from catalog.core.box import Box
 from catalog.core.photos import shrink
+from catalog.recognition.colours import Colours
+from catalog.recognition.thing_colours import thing_colours
 from edge.sighting import Image
 
 COMMON_SIDE = 240  # pixels; sharpness is measured at this size
@@ -34,6 +36,11 @@ def on_light_background(image: Image, alpha: NDArray[np.float32]) -> Image:
     height, width = image.shape[:2]
     alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR))
     return np.asarray(cv2.blendLinear(image, np.full_like(image, LIGHT_GREY), alpha, 1 - alpha))
+
+
+def colours_of_cutout(image: Image) -> Colours | None:
+    """The colours of the thing that `on_light_background` cut out; None where none was."""
+    return thing_colours(image, LIGHT_GREY)
 
 
 def sharpness(image: Image) -> float:

@@ -13,6 +13,7 @@ from catalog.core.box import Box
 from catalog.core.vectors import Tensor
 from catalog.recognition.candidates import QueryDescriptors
 from edge.sighting import Crop, Image
+from edge.vision.images import colours_of_cutout
 from edge.vision.picture_search import elapsed_ms, make_crop
 
 AVERAGED_CROPS = 5  # the newest ones
@@ -52,6 +53,7 @@ class Look:
         if self._descriptors is None:
             start = time.perf_counter()
             self._descriptors = bundle.describe(self.crop.image)
+            self._descriptors.thing_colours = colours_of_cutout(self.crop.image)
             self.describe_ms = elapsed_ms(start)
         return self._descriptors
 

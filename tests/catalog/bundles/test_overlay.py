@@ -57,3 +57,30 @@ def test_colours_tell_items_apart_that_were_taught_from_several_sides(single: Bu
         shares[photos] = {match.sku: match.confidence or 0.0 for match in found}
     assert shares[1]["cold"] == pytest.approx(shares[1]["warm"])
     assert shares[3]["cold"] > 2 * shares[3]["warm"]
+
+
+def test_the_colours_of_the_thing_alone_tell_taught_items_apart(single: Bundle) -> None:
+    """Two things of one shape, whose pictures have the same colours with all around them."""
+    additions, vector = twins(single, 3)
+    views = zip(additions.photos, [WARM] * 3 + [COLD] * 3, strict=True)
+    photos = [
+        replace(photo, descriptors=Descriptors(WARM, thing_colours=colours))
+        for photo, colours in views
+    ]
+
+    def asked(colours: np.ndarray | None, photos: list[AddedPhoto]) -> dict[str, float]:
+        single.add(replace(additions, photos=tuple(photos)))
+        query = QueryDescriptors(Descriptors(WARM, thing_colours=colours))
+        found = single.identify(vector, query)
+        return {match.sku: match.confidence or 0.0 for match in found}
+
+    unknown, cold = asked(None, photos), asked(COLD, photos)
+    assert unknown["cold"] == pytest.approx(unknown["warm"])
+    assert cold["cold"] > unknown["cold"]
+    assert cold["cold"] > 20 * cold["warm"]
+    neither = np.roll(COLD, 64)
+    foreign = asked(neither, photos)
+    assert sum(foreign.values()) < sum(unknown.values()), "a thing in other colours is foreign"
+    photos[0] = replace(photos[0], descriptors=Descriptors(WARM))
+    partly = asked(neither, photos)
+    assert partly["warm"] > partly["cold"], "one view was not cut out, so its item is not judged"

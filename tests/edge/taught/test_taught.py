@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, TaughtStore
 from edge.taught.taught import MOST_CONFIRMED, Taught, Wish
+from edge.vision.images import LIGHT_GREY, colours_of_cutout
 from tests.conftest import THINGS
 from tests.support.drawing import draw_thing, write_things
 from tests.support.lessons import NEW, first, views
@@ -61,6 +63,23 @@ def test_it_is_there_after_a_restart_and_with_another_catalogue(
     assert [photo.number for photo in again.photos(item.sku)] == numbers
     assert again.with_code(["4006381333931"]) == item
     assert again.may_have_codes
+
+
+def test_the_colours_of_things_that_were_cut_out_are_kept(
+    taught: Taught, bundle: Bundle, tmp_path: Path
+) -> None:
+    whole, cut_out, *_ = views(bundle, NEW)
+    picture = cut_out.picture.copy()
+    picture[:, : picture.shape[1] // 4] = LIGHT_GREY
+    taught.save(Wish(title="Blots"), [whole, replace(cut_out, picture=picture)])
+    taught.store.close()
+    again = TaughtStore(tmp_path / "taught").features(bundle.featurizer.network_id)
+    colours = [again[photo].descriptors.thing_colours for photo in sorted(again)]
+    assert colours[0] is None
+    expected = colours_of_cutout(picture)
+    assert colours[1] is not None
+    assert expected is not None
+    assert np.array_equal(colours[1], expected)
 
 
 def test_a_new_network_sees_the_kept_photos_again(
