@@ -13,7 +13,12 @@ from edge.cameras import CameraReader, CameraSettings
 from edge.cli.photo_folder import check_sku, save_views, titled
 from edge.errors import CameraError
 from edge.sighting import Frame
-from edge.vision.view_selection import ThingCutter, choose_views, resting_frames, thing_cutter
+from edge.vision.view_selection import (
+    choose_views,
+    found_thing_cutter,
+    resting_frames,
+    thing_cutter,
+)
 
 EMPTY_S = 2.0  # at rest for so long: everything has been taken away
 MOST_MOTION_EMPTY = 12.0  # grey levels; see MOST_MOTION of edge.vision.view_selection
@@ -28,14 +33,16 @@ class CaptureProgress:
             camera), "turn" (turn it to another side) or "done".
         taken: How many photos are taken.
         wanted: How many are wanted.
+        whole: Whether the newest photo shows the whole picture, because no thing was found in it.
     """
 
     stage: Literal["clear", "show", "turn", "done"]
     taken: int
     wanted: int
+    whole: bool = False
 
 
-def capture(
+def capture(  # noqa: PLR0913  # what the command was given
     camera_source: str,
     settings: CameraSettings,
     photos: Path,
@@ -44,12 +51,14 @@ def capture(
     count: int = 5,
     timeout_s: float = 60.0,
     on_progress: Callable[[CaptureProgress], None] = lambda progress: None,
+    *,
+    background: bool = True,
 ) -> list[Path]:
     """Photograph a thing from several sides into the folder ``photos/sku``.
 
-    First the empty scene is recorded, so that the photos show the thing alone. A folder of
-    pictures has no empty scene: its pictures are taken whole. Each photo is on the disk before
-    the next view is chosen.
+    First the empty scene is recorded, so that the photos show the thing alone. Where there is
+    none, the thing is found in each picture, and a picture without a sure thing is taken whole.
+    Each photo is on the disk before the next view is chosen.
 
     Args:
         camera_source, settings: The camera, as for `open_camera`.
@@ -58,6 +67,8 @@ def capture(
         count: How many views are wanted.
         timeout_s: Seconds for each step: the first picture, the empty scene, all the views.
         on_progress: Called when the person should do something else; may wait for a key.
+        background: Whether there is an empty scene; False for a camera that is carried about. A
+            folder of pictures has none in any case.
 
     Returns:
         The files written, at least one, possibly fewer than `count`.
@@ -73,8 +84,11 @@ def capture(
     except OSError as error:
         raise SurroundingsError(f"{photos / sku}: cannot be read: {error.strerror}") from error
     with CameraReader(camera_source, settings) as reader:
-        cutter: ThingCutter | None = None
-        if next(_frames(reader, timeout_s), None) is not None and reader.learns_background:
+        cutter = found_thing_cutter()
+        size: tuple[int, ...] = ()
+        first = next(_frames(reader, timeout_s), None)
+        background = background and first is not None and reader.learns_background
+        if background:
             on_progress(CaptureProgress("clear", 0, count))
             frames = _frames(reader, timeout_s)
             empty = next(resting_frames(frames, EMPTY_S, MOST_MOTION_EMPTY), None)
@@ -82,13 +96,19 @@ def capture(
                 raise CameraError(f"camera {reader.name}: the empty scene never came to rest")
             cutter = thing_cutter(empty.image)
         on_progress(CaptureProgress("show", 0, count))
-        frames = _frames(reader, timeout_s)
+
+        def frames_to_choose_from() -> Iterator[Frame]:
+            nonlocal size
+            for frame in _frames(reader, timeout_s):
+                size = frame.image.shape
+                yield frame
 
         def views() -> Iterator[Frame]:
-            for taken, view in enumerate(choose_views(frames, count, cutter), 1):
+            for taken, view in enumerate(choose_views(frames_to_choose_from(), count, cutter), 1):
                 yield view
                 stage: Literal["turn", "done"] = "turn" if taken < count else "done"
-                on_progress(CaptureProgress(stage, taken, count))
+                whole = not background and view.image.shape == size
+                on_progress(CaptureProgress(stage, taken, count, whole))
 
         paths = save_views(photos, sku, title, views())
     if not paths:

@@ -180,9 +180,11 @@ def capture(
         "done": "done",
     }
     last_line = None
+    whole = 0
 
     def tell(progress: CaptureProgress) -> None:
-        nonlocal last_line
+        nonlocal last_line, whole
+        whole += progress.whole
         line = f"{progress.taken} of {progress.wanted}: {words[progress.stage]}"
         if line != last_line:
             click.echo(line, err=True)
@@ -190,12 +192,25 @@ def capture(
 
     settings = edge_settings(config, camera=camera)
     paths = capture_views(
-        settings.camera, settings.camera_settings(), photos, sku, title, count, timeout, tell
+        settings.camera,
+        settings.camera_settings(),
+        photos,
+        sku,
+        title,
+        count,
+        timeout,
+        tell,
+        background=settings.background,
     )
     if as_json:
-        print_json({"sku": sku, "photos": [str(path) for path in paths]})
-    else:
-        click.echo(f"{len(paths)} photos in {photos / sku}")
+        print_json({"sku": sku, "photos": [str(path) for path in paths], "whole": whole})
+        return
+    click.echo(f"{len(paths)} photos in {photos / sku}, cut to the thing")
+    if whole:
+        click.echo(
+            f"{whole} of them show the whole picture, because no thing was surely found in it: "
+            "hold the thing alone, near the middle of the picture"
+        )
 
 
 @edge.command()

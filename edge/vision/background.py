@@ -116,8 +116,8 @@ class BackgroundModel:
         return edge_strength(self.picture, thing) > 2 * edge_strength(now, thing) + 4
 
     def replace(self, where: NDArray[np.bool_], now: WorkingImage) -> None:
-        """Learn some pixels (h, w) anew from a frame."""
-        self._background[where] = now[where]
+        """Learn some pixels (h, w) anew from a frame, in the light that the model has."""
+        self._background[where] = now[where] / gain(self._background, now)
         self._saturated[where] = is_saturated(now)[where]
 
     def follow(self, now: WorkingImage, seconds: float, *, empty: bool) -> None:

@@ -31,6 +31,7 @@ TEXTURE_REGION = (13, 13)  # pixels; coarser structure may be the light's own
 PLAIN = 2.5  # grey levels; a surface with a smaller deviation has no texture
 MARGIN_OF_PART = 12  # pixels
 STRIP = 8  # pixels along the border; what is not deeper is no thing
+LONG_STRIP, TIMES_AS_LONG = 16, 2.5  # pixels; so deep a strip may be, if it runs along the border
 FEW_BESIDE = 0.002  # of the frame's pixels beside the largest patch; fewer are chance
 THIN, THIN_SHARE = 14, 0.4  # pixels and share of the box; a thinner patch may be an outline
 RIM = 2  # pixels; what comes so near to the frame's border touches it
@@ -125,7 +126,19 @@ def without_strips(mask: Mask) -> Mask:
     for side in (kept, kept[::-1], kept.swapaxes(0, 1), kept.swapaxes(0, 1)[::-1]):
         deeper = side[STRIP : STRIP + 2].max(0)[None]
         np.minimum(side[:STRIP], cv2.dilate(deeper, np.ones((1, 5), np.uint8)), out=side[:STRIP])
+        if side[:LONG_STRIP].any():
+            _take_long_strips_away(side)
     return kept
+
+
+def _take_long_strips_away(side: Mask) -> None:
+    """Take away patches along the upper border of a mask that are much longer than deep."""
+    near = np.ascontiguousarray(side[: LONG_STRIP + 1])
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(near)
+    for number in range(1, count):
+        _, top, width, height, _ = stats[number]
+        if top + height <= LONG_STRIP and width >= TIMES_AS_LONG * (top + height):
+            side[: LONG_STRIP + 1][labels == number] = 0
 
 
 def _shadow_or_glare(

@@ -117,7 +117,9 @@ class ThingTracker:
             if len(parts) > 1:
                 arrivals = [self._numbered(part) for part in arrivals]
             for part in arrivals:
-                self._rest(part, completed(part.thing, boxes), now)
+                # While a hand is there, a box may be about the thing together with the hand.
+                whole = part.thing if part.held else completed(part.thing, boxes)
+                self._rest(part, whole, now)
         self.arrivals = [arrival for arrival in self.arrivals if arrival not in due]
 
     def _arrival(

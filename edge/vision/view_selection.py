@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Frame, Image
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.images import on_light_background, sharpness
@@ -74,6 +75,22 @@ def thing_cutter(empty: Image) -> ThingCutter:
             return None
         part = state.box.cut(image).copy()
         return part if state.alpha is None else on_light_background(part, state.alpha)
+
+    return cutter
+
+
+def found_thing_cutter(find: FindThings = find_things) -> ThingCutter:
+    """Make a function that cuts out the thing that is found in a picture without an empty scene.
+
+    Where no thing is sure, the picture stays whole.
+
+    Args:
+        find: Finds the things in a picture, BGR uint8 (h, w, 3).
+    """
+
+    def cutter(image: Image) -> Image | None:
+        part = find(image).part
+        return image if part is None else part.cut(image).copy()
 
     return cutter
 

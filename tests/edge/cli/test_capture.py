@@ -274,11 +274,35 @@ def test_thing_is_captured_from_a_camera(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-def test_folder_of_pictures_is_captured_whole(tmp_path: Path) -> None:
+def test_in_a_folder_of_pictures_the_thing_is_found(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "a.png"), scene(1))
-    (path,) = capture(str(tmp_path / "in"), CameraSettings(), tmp_path / "out", "tea", "", 2, 1.5)
+    said: list[CaptureProgress] = []
+    source, photos = str(tmp_path / "in"), tmp_path / "out"
+    (path,) = capture(source, CameraSettings(), photos, "tea", "", 1, 5.0, said.append)
+    image = np.asarray(cv2.imread(str(path)), np.uint8)
+    assert max(image.shape) < 140
+    assert resembles(Frame(image, 0, 0), 1)
+    assert [(progress.stage, progress.whole) for progress in said] == [
+        ("show", False),
+        ("done", False),
+    ]
+
+
+@pytest.mark.slow
+def test_a_picture_without_a_sure_thing_is_captured_whole_and_said_to_be(tmp_path: Path) -> None:
+    """Of a camera that is carried about, too, for which nobody clears a counter."""
+    film = write_film(tmp_path / "film.avi", (2.0, scene(None)))
+    said: list[CaptureProgress] = []
+    photos = tmp_path / "out"
+    (path,) = capture(
+        film, CameraSettings(), photos, "tea", "", 1, 5.0, said.append, background=False
+    )
     assert np.asarray(cv2.imread(str(path))).shape == (240, 320, 3)
+    assert [(progress.stage, progress.whole) for progress in said] == [
+        ("show", False),
+        ("done", True),
+    ]
 
 
 def test_camera_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:

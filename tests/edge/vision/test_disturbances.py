@@ -137,6 +137,16 @@ def test_a_strip_at_the_border_belongs_to_no_thing() -> None:
     assert overlap(states[-1].thing_box, box) > 0.85
 
 
+def test_a_long_dark_edge_of_the_picture_is_no_thing() -> None:
+    """A wall beside the counter, which a brighter exposure shows otherwise."""
+    scene = FixedScene()
+    scene.learn(table())
+    image = table()
+    image[40:330, 12:26] = np.clip(image[40:330, 12:26].astype(np.int16) + 60, 0, 255)
+    states = [scene.update(image, number / 10) for number in range(8)]
+    assert states[-1].thing_box is None
+
+
 def test_what_covers_a_thing_takes_its_place_only_when_it_stays() -> None:
     scene = FixedScene()
     scene.learn(table())

@@ -333,3 +333,12 @@ def test_what_was_learned_as_background_by_mistake_is_forgotten() -> None:
     scene = FixedScene()
     settled(scene, with_thing(table(), Box(200, 100, 150, 250)))
     assert settled(scene, table(), 12).activity is Activity.EMPTY
+
+
+def test_what_is_forgotten_in_a_dim_moment_is_no_thing_in_the_old_light() -> None:
+    """Auto-exposure darkens the picture while an arm takes a thing away."""
+    scene = FixedScene()
+    settled(scene, with_thing(table(), Box(200, 100, 150, 250)))
+    dim = np.asarray(table() * 0.8, np.uint8)
+    assert settled(scene, dim, 12).activity is Activity.EMPTY
+    assert settled(scene, table(), 12).activity is Activity.EMPTY
