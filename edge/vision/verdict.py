@@ -69,7 +69,7 @@ def decide(
     if current.verdict in (Verdict.UNKNOWN, Verdict.PERHAPS):
         threshold = min(threshold + HYSTERESIS, (1 + threshold) / 2)
     elif current.verdict in (Verdict.MATCH, Verdict.ONE_OF):
-        threshold = max(threshold - HYSTERESIS, threshold / 2)
+        threshold -= HYSTERESIS
     if current.verdict is Verdict.UNKNOWN:
         guess += HYSTERESIS
     elif current.verdict is not Verdict.NOTHING:

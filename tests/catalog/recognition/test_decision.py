@@ -48,6 +48,20 @@ def test_what_is_said(found: list[float], threshold: float, said: tuple[Verdict,
     assert decide(found, threshold) == said
 
 
+@pytest.mark.parametrize(
+    ("found", "ratio", "said"),
+    [
+        ([0.375, 0.125], 0.75, (MATCH, 1)),  # exactly the share
+        ([0.5, 0.25, 0.25], 0.75, (ONE_OF, 2)),
+        ([0.5, 0.25, 0.25], 0.8, (ONE_OF, 3)),
+    ],
+)
+def test_the_share_itself_is_enough(
+    found: list[float], ratio: float, said: tuple[Verdict, int]
+) -> None:
+    assert decide(found, 0.5, ratio) == said
+
+
 @given(confidences(), share, st.floats(0.5, 1), share)
 def test_the_verdict_follows_from_the_probability_of_the_first_three(
     found: list[float], threshold: float, ratio: float, guess: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.bundles.match import Match
 from catalog.recognition.calibration import Calibration, ModelEntry, OutcomeShares
-from catalog.recognition.decision import Verdict
+from catalog.recognition.decision import LEAST_GUESS, Verdict
 from catalog.recognition.prior import prior
 from edge.vision.verdict import Decision, decide
 
@@ -35,6 +35,21 @@ def test_a_clear_lead_is_a_match() -> None:
 def test_what_it_may_be_after_all_comes_after_a_match() -> None:
     decision = decide(found(apple=0.9, pear=0.07, plum=0.002), CALIBRATION)
     assert [match.sku for match in decision.matches] == ["apple", "pear"]
+
+
+def test_who_follows_a_match_is_worth_a_guess() -> None:
+    """The limit belongs to those that follow; an item without a probability does not follow."""
+    limit = [Match("pear", 1, 0.5, LEAST_GUESS), Match("fig", 2, 0.5, LEAST_GUESS * 0.999)]
+    decision = decide([*found(apple=0.9), *limit, Match("plum", 3, 0.5)], CALIBRATION)
+    assert [match.sku for match in decision.matches] == ["apple", "pear"]
+
+
+def test_the_answer_is_what_the_thing_is_said_or_guessed_to_be() -> None:
+    items = tuple(found(apple=0.5, pear=0.3, plum=0.1))
+    assert Decision(Verdict.MATCH, items).answer == {"apple"}
+    assert Decision(Verdict.ONE_OF, items).answer == {"apple", "pear", "plum"}
+    assert Decision(Verdict.PERHAPS, guesses=items[:2]).answer == {"apple", "pear"}
+    assert Decision(Verdict.UNKNOWN).answer == set()
 
 
 def test_two_that_are_likely_are_one_of_these() -> None:
@@ -93,6 +108,7 @@ def test_likely_one_of_three_is_not_unknown_though_none_alone_is_likely() -> Non
 
 def test_nothing_found_is_unknown() -> None:
     assert decide([], CALIBRATION).verdict is Verdict.UNKNOWN
+    assert decide([Match("apple", 1, 0.9)], CALIBRATION).verdict is Verdict.UNKNOWN
 
 
 def test_the_current_decision_is_a_little_favoured() -> None:
