@@ -149,7 +149,7 @@ def _try(modules: list[str], given: argparse.Namespace) -> int:
     )
     chosen = [] if given.slow else ["-m", "not slow"]
     pytest.main(
-        ["-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist",
+        ["-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=native",
          *chosen, *given.tests],
         plugins=[trials],
     )  # fmt: skip

@@ -32,8 +32,8 @@ from coverage import Coverage
 from tests.proofs.mutants.changes import ROOT, Mutant, Place, functions_in, mutant_at
 
 SLOWER, SECONDS = 5, 60.0  # times as long and so much more, for a test: then it is ended
-FOLDERS = ("small_build", "demonstration")  # fixtures with a folder that all processes share
 FIXTURE = "fixture "  # before the name of one that several tests share
+FOLDERS = (FIXTURE + "small_build", FIXTURE + "demonstration")  # which all processes share
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Reach:
     failed: set[str] = field(default_factory=set)
 
     def of(self, place: Place) -> tuple[list[str], bool]:
-        """The tests that reach a place, and whether they do so in shared fixtures as well.
+        """The tests that reach a place, and whether the shared folders do, when they are filled.
 
         Where none does, perhaps a process does that a test starts: those of the module's name.
         """
@@ -63,14 +63,19 @@ class Reach:
         reaching = (reaching - shared).union(*(self.fixtures[name] for name in shared))
         if not reaching:
             reaching = {test for test in self.seconds if _file(test).endswith(f"/{named}")}
-        return self._in_order(reaching - self.failed), bool(shared)
+        return self._in_order(reaching - self.failed, named), not shared.isdisjoint(FOLDERS)
 
-    def _in_order(self, tests: set[str]) -> list[str]:
-        """File by file, whose tests share fixtures; the quick files and tests come first."""
+    def _in_order(self, tests: set[str], named: str) -> list[str]:
+        """File by file, whose tests share fixtures: first that of the name, then the quick ones."""
         files: dict[str, float] = {}
         for test in tests:
             files[_file(test)] = files.get(_file(test), 0.0) + self.seconds[test]
-        return sorted(tests, key=lambda test: (files[_file(test)], _file(test), self.seconds[test]))
+
+        def place(test: str) -> tuple[bool, float, str, float]:
+            file = _file(test)
+            return not file.endswith(f"/{named}"), files[file], file, self.seconds[test]
+
+        return sorted(tests, key=place)
 
 
 def _file(test: str) -> str:
@@ -125,7 +130,9 @@ class Trials:
             if not self._wanted(mutant):
                 continue
             names, is_shared = self.reach.of(place)
-            tests = [*added, *(items[test] for test in names if test in items)]
+            beside = f"tests/{Path(place.path).parent}/"
+            tests = [item for item in added if item.nodeid.startswith(beside)]
+            tests += [items[test] for test in names if test in items]
             place_for_files = self._scratch / ("own" if is_shared else "shared")
             trial = self._try(mutant, tests, alive, place_for_files)
             if not self._told(mutant, trial):
@@ -233,7 +240,7 @@ def _fill(session: pytest.Session) -> None:
     """Run a test for each shared folder, which fills it."""
     for fixture in FOLDERS:
         for test in session.items:
-            if fixture in getattr(test, "fixturenames", ()):
+            if fixture.removeprefix(FIXTURE) in getattr(test, "fixturenames", ()):
                 test.config.hook.pytest_runtest_protocol(item=test, nextitem=None)
                 break
 

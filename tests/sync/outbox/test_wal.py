@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync.outbox.image import open_image
-from sync.outbox.wal import HEADER, PAGE, VERSION, read_log
+from sync.outbox.wal import HEADER, PAGE, VERSION, WriteAheadLog, read_log
 from sync.outbox.wal_frames import FRAME, FRAME_HEADER
 
 COMMITS = 4
@@ -130,3 +130,16 @@ def test_a_new_first_page_is_for_as_many_pages_as_there_are(database: Path) -> N
     with closing(open_image(database, new_first_page=schema)) as image:
         assert image.execute("PRAGMA page_count").fetchone() == (2,)
         assert len(image.execute("SELECT * FROM rows").fetchall()) == COMMITS - 1
+
+
+def test_a_damaged_page_number_does_not_make_the_image_larger(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that follow the file are taken, as many as there are; another number is no page."""
+    pages = {**read_log(database).pages, 0: bytes(PAGE), 100_000: bytes(PAGE)}
+    monkeypatch.setattr(
+        "sync.outbox.image.read_log", lambda _: WriteAheadLog(pages, is_damaged=True)
+    )
+    with closing(open_image(database)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert len(connection.serialize()) == 2 * PAGE

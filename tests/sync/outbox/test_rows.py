@@ -1,0 +1,221 @@
+"""The outbox's SQL, each function beside what it is meant to do, on a database in memory."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.outbox import rows
+from sync.outbox.clock import Moment
+from sync.outbox.database import SCHEMA
+from sync.outbox.kinds import PRIORITY, Kind
+from sync.outbox.rows import DAY_S, ROW_BYTES, SHRINK_TO, RenderedEvent, StoredEvent
+
+STREAM = "0d7a9f2e-58c1-4d39-9c43-2f6f0a1b5c7e"
+
+
+@contextmanager
+def outbox(*events: RenderedEvent) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        database.executescript(SCHEMA)
+        database.execute("INSERT INTO about VALUES (?, '')", (STREAM,))
+        rows.append(database, events)
+        yield database
+
+
+def event(
+    number: int, kind: Kind = "status", size: int = 60, at: float = 5.0, *, trusted: bool = True
+) -> RenderedEvent:
+    payload = json.dumps({"id": str(number), "kind": kind}).encode()
+    padding = b" " * max(0, size - len(payload))
+    moment = Moment(at, trusted=trusted)
+    return RenderedEvent(str(number), kind, PRIORITY[kind], moment, payload[:-1] + padding + b"}")
+
+
+def left(database: sqlite3.Connection) -> list[int]:
+    return [number for (number,) in database.execute("SELECT sequence FROM events ORDER BY 1")]
+
+
+def assert_counted(database: sqlite3.Connection, events: list[RenderedEvent]) -> None:
+    there = [events[number - 1] for number in left(database)]
+    assert rows.counter(database, "length") == len(there)
+    assert rows.counter(database, "bytes") == sum(row.size for row in there)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(PRIORITY)), st.integers(60, 2000)), max_size=12),
+    st.integers(1, 12_000),
+)
+def test_a_full_outbox_drops_the_lowest_and_oldest_and_no_more_than_it_must(
+    given_events: list[tuple[Kind, int]], most: int
+) -> None:
+    events = [event(number, kind, size) for number, (kind, size) in enumerate(given_events, 1)]
+    total = sum(len(row.payload) + ROW_BYTES for row in events)
+    order = sorted(range(1, len(events) + 1), key=lambda n: (PRIORITY[events[n - 1].kind], n))  # type: ignore[index]
+    dropped: list[int] = []
+    if total > most:
+        room = most - int(most * (1 - SHRINK_TO))
+        while total > room:
+            dropped.append(order.pop(0))
+            total -= events[dropped[-1] - 1].size
+    with outbox(*events) as database:
+        rows.shrink(database, most)
+        assert left(database) == sorted(order)
+        assert_counted(database, events)
+        kinds = Counter(("space", events[number - 1].kind) for number in dropped)
+        assert rows.unreported_drops(database) == kinds
+
+
+def test_an_outbox_that_is_just_full_drops_nothing() -> None:
+    events = [event(1), event(2)]
+    most = sum(row.size for row in events)
+    with outbox(*events) as database:
+        rows.shrink(database, most)
+        assert left(database) == [1, 2]
+        rows.shrink(database, most - 1)
+        assert left(database) == [2]
+
+
+def test_an_event_that_is_there_already_is_counted_once() -> None:
+    with outbox(event(1), event(2)) as database:
+        rows.append(database, [event(2, size=500), event(3)])
+        assert left(database) == [1, 2, 4]  # the number of the one that was there is spent
+        assert rows.counter(database, "length") == 3
+        assert rows.counter(database, "bytes") == 3 * event(1).size
+
+
+def test_what_is_older_than_the_days_goes_and_what_is_as_old_stays() -> None:
+    now = 100 * DAY_S
+    events = [
+        event(1, "sighting", at=now - 7 * DAY_S - 1),
+        event(2, at=now - 7 * DAY_S),
+        event(3, at=0.0, trusted=False),
+    ]
+    with outbox(*events) as database:
+        rows.expire(database, Moment(now, trusted=False), 7)
+        assert left(database) == [1, 2, 3]
+        rows.expire(database, Moment(now, trusted=True), 7)
+        assert left(database) == [2, 3]
+        assert rows.unreported_drops(database) == {("age", "sighting"): 1}
+
+
+@pytest.mark.parametrize(
+    ("at", "trusted", "age"),
+    [
+        (40.0, True, 60.0),
+        (99.96, True, 0.0),
+        (99.94, True, 0.1),
+        (100.0, True, 0.0),
+        (100.5, True, None),  # of the future
+        (40.0, False, None),
+    ],
+)
+def test_the_age_of_the_oldest_event(at: float, trusted: bool, age: float | None) -> None:
+    with outbox(event(1, at=at, trusted=trusted), event(2, at=1.0)) as database:
+        assert rows.counters(database, Moment(100.0, trusted=True)).oldest_s == age
+        if not trusted:
+            assert rows.counters(database, Moment(100.0, trusted=False)).oldest_s == 60.0
+
+
+def test_the_age_of_a_damaged_event_is_not_known() -> None:
+    with outbox(event(1)) as database:
+        database.execute("UPDATE events SET at = 'damaged'")
+        assert rows.counters(database, Moment(100.0, trusted=True)).oldest_s is None
+
+
+def test_rows_are_read_in_parts_and_the_last_part_ends_at_the_newest_number() -> None:
+    with outbox(*(event(number) for number in range(1, 6))) as database:
+        rows.acknowledge(database, rows.oldest(database, 9, None).events[-1:])
+        part = rows.oldest(database, 3, None)
+        assert ([row.sequence for row in part.events], part.last) == ([1, 2, 3], (STREAM, 3))
+        part = rows.oldest(database, 3, part.last)
+        assert ([row.sequence for row in part.events], part.last) == ([4], (STREAM, 5))
+        part = rows.oldest(database, 3, part.last)
+        assert (part.events, part.last) == ([], (STREAM, 5))
+        assert len(rows.oldest(database, 9, ("another stream", 4)).events) == 4
+        assert rows.newest_sequence(database) == (STREAM, 5)
+
+
+def test_an_outbox_that_never_had_an_event_begins_at_0() -> None:
+    with outbox() as database:
+        assert rows.newest_sequence(database) == (STREAM, 0)
+        assert rows.oldest(database, 3, None).last == (STREAM, 0)
+        assert rows.counter(database, "sent") == 0
+
+
+def test_events_of_another_stream_are_left_alone() -> None:
+    """An outbox that was replaced numbers its events anew."""
+    with outbox(event(1), event(2)) as database:
+        other = StoredEvent("another", 1, "1", "status", 5.0, 0, b"")
+        rows.acknowledge(database, [other])
+        rows.count_attempt(database, [other])
+        rows.set_aside(database, other, "refused")
+        found = rows.oldest(database, 9, None).events
+        assert [(row.sequence, row.attempts) for row in found] == [(1, 0), (2, 0)]
+        rows.count_attempt(database, found[1:])
+        rows.count_attempt(database, found[1:])
+        assert [row.attempts for row in rows.oldest(database, 9, None).events] == [0, 2]
+        counters = rows.counters(database, Moment(9.0, trusted=True))
+        assert (counters.acknowledged, counters.aside, counters.dropped) == (0, 0, {})
+
+
+def test_an_event_is_acknowledged_once() -> None:
+    with outbox(event(1), event(2)) as database:
+        first = rows.oldest(database, 1, None).events
+        rows.acknowledge(database, first)
+        rows.acknowledge(database, first)
+        rows.set_aside(database, first[0], "refused")
+        counters = rows.counters(database, Moment(9.0, trusted=True))
+        assert (counters.length, counters.acknowledged, counters.aside) == (1, 1, 0)
+
+
+def test_drops_are_reported_once_and_counted_for_ever() -> None:
+    with outbox() as database:
+        rows.count_drops(database, {("space", "status"): 2, ("age", "sighting"): 1})
+        assert rows.unreported_drops(database) == {("space", "status"): 2, ("age", "sighting"): 1}
+        rows.mark_drops_reported(database)
+        assert rows.unreported_drops(database) == {}
+        rows.count_drops(database, {("space", "status"): 3})
+        assert rows.unreported_drops(database) == {("space", "status"): 3}
+        counters = rows.counters(database, Moment(9.0, trusted=True))
+        assert counters.dropped == {"space": 5, "age": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("at", "then", "its time is no time"),
+        ("payload", "text", "its payload is of another type"),
+        ("payload", None, "its payload is of another type"),
+        ("kind", "statue", "its kind is unknown"),
+    ],
+)
+def test_of_a_damaged_row_stays_what_can_be_read(column: str, value: object, what: str) -> None:
+    with outbox(event(1), event(2)) as database:
+        database.execute("PRAGMA ignore_check_constraints = on")
+        if value is None:
+            database.execute("UPDATE events SET payload = 0 WHERE sequence = 1")
+        else:
+            database.execute(f"UPDATE events SET {column} = ? WHERE sequence = 1", (value,))
+        batch = rows.oldest(database, 9, None)
+        (row,) = batch.damaged
+        assert (row.sequence, row.problem) == (1, what)
+        assert row.kind == ("event" if column == "kind" else "status")
+        assert row.at == (0.0 if column == "at" else 5.0)
+        whole = {"text": b"text", None: b""}.get(value, event(1).payload)  # type: ignore[call-overload]
+        assert row.payload == whole
+        rows.set_damaged_aside(database, batch.damaged)
+        rows.set_damaged_aside(database, batch.damaged)
+        assert left(database) == [2]
+        aside = database.execute("SELECT kind, at, reason, payload FROM aside").fetchall()
+        assert aside == [(row.kind, row.at, what, whole)]
+        assert rows.unreported_drops(database) == {("damage", row.kind): 1}
+        assert_counted(database, [event(1), event(2)])
