@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -306,3 +307,50 @@ def test_a_child_without_processor_time_is_slow_and_not_damaged() -> None:
     with pytest.raises(BundleError, match=r"crashes whoever opens it \(SIGSEGV\)") as crash:
         _answer(-signal.SIGSEGV, f"{BEGAN}\n", "", Path("shop.bundle"))
     assert not isinstance(crash.value, SlowBundleError)
+
+
+CHILD_OF_ITS_OWN = """
+import json, os
+print("began")
+print(json.dumps({"engine": str(os.getsid(0)), "cosine": 1.0, "recall": 0.5}), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_child_has_a_session_of_its_own_and_its_answer_counts(
+    own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at the terminal ends the parent alone; the bundle is not to blame."""
+    (tmp_path / "sitecustomize.py").write_text(CHILD_OF_ITS_OWN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = validate(own_bundle)
+    assert (found.bundle, found.cosine, found.recall) == (verify(own_bundle)[1], 1.0, 0.5)
+    assert found.engine != str(os.getsid(0))
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "errors", "error", "said"),
+    [
+        (0, "", "", SurroundingsError, "the check cannot begin on this machine: no word"),
+        (1, "Began", "one\ntwo\n", SurroundingsError, "cannot begin on this machine: two"),
+        (1, f"{BEGAN}\n", "one\ntwo\n", BundleError, "the bundle cannot be opened: two"),
+        (1, BEGAN, "x" * 2000, BundleError, "the bundle cannot be opened: " + "x" * 1000),
+        (-9, f"{BEGAN}\n", "", SurroundingsError, r"the check was killed \(SIGKILL\), perhaps"),
+        (-15, "", "", SurroundingsError, r"the check was killed \(SIGTERM\), perhaps for want"),
+        (-4, f"{BEGAN}\n", "", SurroundingsError, r"lacks an instruction .* \(SIGILL\)"),
+        (-6, f"{BEGAN}\n", "", BundleError, r"the bundle crashes whoever opens it \(SIGABRT\)"),
+        (-11, "", "", SurroundingsError, "the check cannot begin on this machine: SIGSEGV"),
+        (0, f"{BEGAN}\nno JSON", "", BundleError, "the bundle cannot be opened: no word"),
+    ],
+)
+def test_what_ended_a_child_is_told_apart(
+    code: int, out: str, errors: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=rf"shop\.bundle: .*{said}$|shop\.bundle: .*{said}\W"):
+        _answer(code, out, errors, Path("shop.bundle"))
+
+
+def test_what_a_child_printed_last_is_its_answer() -> None:
+    """Whatever its engine printed before."""
+    printed = f'{BEGAN}\na word of the engine\n{{"engine": "auto"}}\n'
+    assert _answer(0, printed, "a warning", Path("shop.bundle")) == {"engine": "auto"}

@@ -41,6 +41,14 @@ def test_a_file_is_flushed_under_another_name_and_then_its_folder(
     assert flushed[1] == tmp_path
 
 
+def test_a_file_keeps_its_mode_though_the_umask_would_take_some(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("old")
+    file.chmod(0o646)
+    durable.write(file, b"new", durable.PRIVATE, file.stat())
+    assert (file.read_bytes(), mode_of(file)) == (b"new", 0o646)
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
@@ -95,5 +103,5 @@ def test_two_folders_change_their_names(tmp_path: Path, flushed: list[Path]) -> 
     durable.exchange(first, second)
     assert ((first / "name").read_text(), (second / "name").read_text()) == ("second", "first")
     assert flushed == [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(OSError, match="absent"):
+    with pytest.raises(FileNotFoundError, match="absent"):
         durable.exchange(first, tmp_path / "absent")

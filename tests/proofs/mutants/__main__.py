@@ -1,8 +1,9 @@
 """Break the code on purpose, one small change at a time, and list the changes that no test noticed.
 
     python -m tests.proofs.mutants [--since REVISION] [--minutes 10] [--count N] [--seed 1]
-                                   [--match TEXT] [--tests PATH...] [--slow]
-                                   [--reach FILE] [MODULE-OR-FOLDER...]
+                                   [--only MODULE-OR-FOLDER...] [--match TEXT]
+                                   [--tests PATH...] [--slow] [--reach FILE]
+                                   [-- MODULE-OR-FOLDER...]
 
 It takes a random sample of the changes to the given modules, or to those changed since a revision,
 and tries each with the fast tests of the modules' folders that reach its line, in a copy of the
@@ -24,11 +25,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.proofs.mutants.changes import ROOT, Mutant, places
+from tests.proofs.mutants.changes import ROOT, Mutant, Place, mutant_at, places
 from tests.proofs.mutants.trials import Trial, Trials
 
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
@@ -70,20 +73,19 @@ def tests_of(modules: list[str]) -> list[str]:
 class Report:
     """Prints what came of each mutant, and counts it by module."""
 
-    def __init__(self, count: int, deadline: float) -> None:
-        self._count, self._deadline = count, deadline
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def tell(self, mutant: Mutant, trial: Trial) -> bool:
-        """Print one; return whether more are wanted."""
+        """Print one; return whether there is time for more."""
         self.counts[mutant.path, trial.outcome] += 1
-        number = self.counts.total() - self.number("untried")
         print(
-            f"{number} {trial.outcome}: {mutant}\n    {trial.tests} tests, {trial.seconds:.1f} s; "
-            f"{trial.reason}",
+            f"{self.counts.total()} {trial.outcome}: {mutant}\n"
+            f"    {trial.tests} tests, {trial.seconds:.1f} s; {trial.reason}",
             flush=True,
         )
-        return number < self._count and time.monotonic() < self._deadline
+        return time.monotonic() < self._deadline
 
     def number(self, outcome: str) -> int:
         """How many mutants had this outcome."""
@@ -106,7 +108,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=sys.maxsize)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="*", help="in place of the modules' folders")
-    parser.add_argument("--match", default="", help="changes alone whose text contains this")
+    parser.add_argument("--only", nargs="*", help="of the sample, what is in these modules")
+    parser.add_argument("--match", default="", help="of the sample, what contains this text")
     parser.add_argument("--slow", action="store_true", help="slow tests as well")
     parser.add_argument("--reach", type=Path, help="keep here what the tests reach")
     given = parser.parse_args()
@@ -117,10 +120,11 @@ def main() -> int:
     if COPY in os.environ:
         return _try(modules, given)
     options = ["--minutes", given.minutes, "--count", given.count, "--seed", given.seed]
-    options += ["--match", given.match]
+    options += ["--match", given.match, *(["--only", *given.only] if given.only else [])]
     options += ["--slow"] if given.slow else []
     options += ["--reach", given.reach.absolute()] if given.reach else []
-    options += ["--tests", *(given.tests or tests_of(modules)), "--"]
+    tests = given.tests or tests_of(modules_of(given.only or modules))
+    options += ["--tests", *tests, "--"]
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
         ignored = shutil.ignore_patterns(".git", ".venv*", "build", "wheel*")
@@ -131,22 +135,28 @@ def main() -> int:
         ).returncode  # fmt: skip
 
 
+def sample(modules: list[str], seed: int, count: int) -> Iterator[Place]:
+    """Draw so many changes that are not noted as equivalent, in the order of a seed."""
+    noted = {line.partition("  # ")[0] for line in EQUIVALENT.read_text().splitlines()}
+    drawn = [place for module in modules for place in places(module)]
+    random.Random(seed).shuffle(drawn)
+    with_some = {key.partition(":")[0] for key in noted}
+    new = (at for at in drawn if at.path not in with_some or mutant_at(at).key not in noted)
+    return islice(new, count)
+
+
 def _try(modules: list[str], given: argparse.Namespace) -> int:
     scratch = Path(os.environ[COPY])
     for package in PACKAGES:
         compileall.compile_dir(package, quiet=2)
-    drawn = [place for module in modules for place in places(module)]
-    random.Random(given.seed).shuffle(drawn)
-    noted = {line.partition("  # ")[0] for line in EQUIVALENT.read_text().splitlines()}
-    report = Report(given.count, time.monotonic() + 60 * given.minutes)
-    trials = Trials(
-        iter(drawn),
-        modules,
-        report.tell,
-        lambda mutant: mutant.key not in noted and given.match in str(mutant),
-        scratch,
-        given.reach,
+    only = modules_of(given.only or modules)
+    drawn = (
+        place
+        for place in sample(modules, given.seed, given.count)
+        if place.path in only and given.match in str(mutant_at(place))
     )
+    report = Report(time.monotonic() + 60 * given.minutes)
+    trials = Trials(drawn, only, report.tell, scratch, given.reach)
     chosen = [] if given.slow else ["-m", "not slow"]
     pytest.main(
         ["-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=native",

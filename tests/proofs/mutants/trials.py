@@ -99,7 +99,6 @@ class Trials:
         drawn: Places, in the order in which they are tried.
         modules: The modules that they are in.
         told: Is given each mutant with what came of it; returns whether to go on.
-        wanted: Whether a mutant is tried.
         scratch: A folder for temporary files.
         reach_file: Keeps what the tests reach, for another run with the same tests and modules.
     """
@@ -109,11 +108,10 @@ class Trials:
         drawn: Iterator[Place],
         modules: list[str],
         told: Callable[[Mutant, Trial], bool],
-        wanted: Callable[[Mutant], bool],
         scratch: Path,
         reach_file: Path | None,
     ) -> None:
-        self._drawn, self._modules, self._told, self._wanted = drawn, modules, told, wanted
+        self._drawn, self._modules, self._told = drawn, modules, told
         self._scratch, self._reach_file = scratch, reach_file
         self.reach = Reach()
 
@@ -127,8 +125,6 @@ class Trials:
         alive = _functions()
         for place in self._drawn:
             mutant = mutant_at(place)
-            if not self._wanted(mutant):
-                continue
             names, is_shared = self.reach.of(place)
             beside = f"tests/{Path(place.path).parent}/"
             tests = [item for item in added if item.nodeid.startswith(beside)]
