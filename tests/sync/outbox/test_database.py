@@ -126,7 +126,9 @@ def test_an_outbox_without_events_counts_nothing(outbox: Outbox) -> None:
 @pytest.mark.parametrize(
     "change", ["PRAGMA user_version = 99", "DROP TABLE drops"], ids=["format", "table"]
 )
-def test_another_database_in_its_place_is_set_aside(tmp_path: Path, change: str) -> None:
+def test_another_database_in_its_place_is_set_aside(
+    tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "outbox.db"
     database = OutboxDatabase(file)
     database.write(lambda connection: rows.put_counter(connection, "sent", 7))
@@ -138,7 +140,9 @@ def test_another_database_in_its_place_is_set_aside(tmp_path: Path, change: str)
     damage = replaced.read(rows.unreported_damage)
     replaced.close()
     assert "no outbox of format" in damage
-    assert len(list(tmp_path.glob("outbox-*-damaged.db"))) == 1
+    (aside,) = tmp_path.glob("outbox-*-damaged.db")
+    assert f"{file}: damaged: is no outbox of format 1" in caplog.text
+    assert f"{file}: set aside as {aside.name}" in caplog.text
 
 
 def test_a_file_that_somebody_put_in_its_place_is_not_lost(tmp_path: Path) -> None:

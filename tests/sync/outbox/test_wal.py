@@ -143,3 +143,14 @@ def test_a_damaged_page_number_does_not_make_the_image_larger(
     with closing(open_image(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert len(connection.serialize()) == 2 * PAGE
+
+
+def test_a_torn_last_transaction_was_never_committed(database: Path) -> None:
+    """A power cut may end a write in the middle of a page."""
+    file = log_of(database)
+    data = bytearray(file.read_bytes())
+    data[-PAGE // 2 :] = bytes(PAGE // 2)
+    file.write_bytes(data)
+    log = read_log(database)
+    assert not log.is_damaged
+    assert values(database) == [f"{number}" * 50 for number in range(COMMITS - 2)]

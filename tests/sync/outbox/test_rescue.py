@@ -1,0 +1,100 @@
+"""What is read of a former outbox, intact or with holes, on databases in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from sync.outbox import rescue, rows
+from sync.outbox.clock import Moment
+from sync.outbox.integrity import UNKNOWN_KIND
+from sync.outbox.rescue import _Findings, _read
+from tests.sync.outbox.test_rows import event, outbox
+
+
+def test_all_that_there_is_is_read() -> None:
+    events = [event(number) for number in range(1, 6)]
+    with outbox(*events) as old:
+        rows.count_drops(old, {("space", "status"): 2, ("nonsense", "status"): 1})
+        rows.set_aside(old, rows.oldest(old, 1, None).events[0], "refused")
+        old.execute("INSERT INTO aside VALUES (9, 'nonsense', 1.0, 'why', x'00')")
+        old.execute("UPDATE events SET at = 'then' WHERE sequence = 3")
+        found = _read(old)
+        assert found.events == {number: events[number - 1] for number in (2, 4, 5)}
+        assert (found.rows, found.counted, found.indexed) == (4, 4, 4)
+        assert sorted(found.drops) == [("refused", "status", 1, 0), ("space", "status", 2, 0)]
+        kinds = [(kind, reason) for kind, _, reason, _ in found.aside]
+        assert kinds == [("status", "refused")]
+        assert found.amount == (3, 3)
+
+
+def test_a_rescue_ends_where_it_has_read_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged tree may lead in circles."""
+    events = [event(number, size=100) for number in range(1, 6)]
+    monkeypatch.setattr(rescue, "MAX_RESCUED_BYTES", 200)
+    with outbox(*events) as old:
+        found = _read(old)
+    assert sorted(found.events) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("unreadable", [{1}, {5}, {3}, {2, 4}, {1, 2, 3, 4, 5}])
+def test_each_row_beside_a_hole_is_read(
+    unreadable: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [event(number) for number in range(1, 6)]
+    between = rescue._between
+
+    def with_holes(old: sqlite3.Connection, first: int, last: int):  # type: ignore[no-untyped-def]
+        for sequence, row in between(old, first, last):
+            if sequence in unreadable:
+                raise sqlite3.DatabaseError("malformed")
+            yield sequence, row
+
+    monkeypatch.setattr(rescue, "_between", with_holes)
+    with outbox(*events) as old:
+        found = _read(old)
+    assert sorted(found.events) == sorted({1, 2, 3, 4, 5} - unreadable)
+
+
+@pytest.mark.parametrize(
+    ("counted", "indexed", "read", "length"),
+    [
+        (5, 5, 3, 5),
+        (5, 3, 3, 3),
+        (3, 5, 3, 3),
+        (5, 4, 3, 5),
+        (2, 4, 3, 3),
+        (None, 4, 3, 4),
+        (None, 2, 3, 3),
+        (None, None, 3, None),
+        (4, None, 3, 4),
+    ],
+)
+def test_how_many_events_there_were_is_what_two_of_three_say(
+    counted: int | None, indexed: int | None, read: int, length: int | None
+) -> None:
+    assert _Findings(rows=read, counted=counted, indexed=indexed).length == length
+
+
+def test_lost_events_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _Findings({1: event(1)}, rows=1, counted=4, indexed=4)
+    found.drops.append(("space", "status", 2, 1))
+    found.aside.append(("status", 1.0, "refused", b"x"))
+    monkeypatch.setattr(rescue, "_read_best", lambda *_: found)
+    for copied, said, drops, aside in (
+        (True, "1 events of the old one were carried over, 3 were lost", 3, 1),
+        (False, "0 events of the old one were carried over, 4 were lost", 4, 0),
+    ):
+        with outbox() as new:
+            assert rescue.rescue(None, new, "", copied=copied) == said  # type: ignore[arg-type]
+            counters = rows.counters(new, Moment(9.0, trusted=True))
+            assert counters.dropped == {"damage": drops, "space": 2}
+            assert rows.unreported_drops(new)["damage", UNKNOWN_KIND] == drops
+            assert (counters.length, counters.aside) == (int(copied), aside)
+    found.counted = found.indexed = None
+    with outbox() as new:
+        said = rescue.rescue(None, new, "")  # type: ignore[arg-type]
+        assert (
+            said == "1 events of the old one were carried over; how many were lost cannot be told"
+        )

@@ -1,0 +1,271 @@
+"""The outbox's thread: how it waits, retries, gives up, and what it says of that."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sync.outbox.writer
+from catalog.core.settings import DeviceSettings
+from sync.errors import NoOutboxError, OutboxError
+from sync.outbox import rows
+from sync.outbox.counters import opened
+from sync.outbox.database import FILE, OutboxDatabase
+from sync.outbox.events import _cut, _shorter, status
+from sync.outbox.outbox import POLL_S, Outbox
+from sync.outbox.writer import Writer
+from sync.settings import OutboxSettings
+
+WAIT = 30
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    made = Outbox(tmp_path / FILE, OutboxSettings(), "device")
+    yield made
+    made.close()
+
+
+def error_of(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("an error of SQLite")
+    error.sqlite_errorcode = code
+    return error
+
+
+def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    pauses: list[float] = []
+    states: list[tuple[str, str]] = []
+    failing = [5, 0, 1, 0]  # so often in a row before each success
+    write = OutboxDatabase.write
+
+    def failing_write(database: OutboxDatabase, work: Callable[[Any], Any]) -> Any:
+        if failing[0]:
+            failing[0] -= 1
+            raise OutboxError("the disk is full")
+        failing.pop(0)
+        return write(database, work)
+
+    def paused(writer: Writer, pause: float) -> bool:
+        pauses.append(pause)
+        states.append(writer.state()[2])
+        return False
+
+    monkeypatch.setattr(sync.outbox.writer, "RETRY_S", (0.25, 1.5))
+    monkeypatch.setattr(OutboxDatabase, "write", failing_write)
+    monkeypatch.setattr(Writer, "_stopping_after", paused)
+    writer = Writer(tmp_path / FILE, OutboxSettings(), "device")
+    for _ in range(4):
+        assert writer.put(status("started")).wait(WAIT)
+    assert pauses == [0.25, 0.5, 1.0, 1.5, 1.5, 0.25]
+    assert [error for error, _ in states] == ["the disk is full"] * 6
+    assert all(at.endswith("Z") for _, at in states)
+    assert writer.state() == (0, {}, ("", ""))
+    assert writer.close(WAIT)
+    said = [record.message for record in caplog.records]
+    assert said == ["events cannot be written: the disk is full", "events can be written again"] * 2
+
+
+def test_events_that_were_dropped_before_they_came_are_counted(outbox: Outbox) -> None:
+    writer = outbox._writer
+    writer.count_drop("sighting")
+    writer.count_drop("sighting")
+    assert writer.state()[1] == {"memory": 2}
+    assert outbox.put(status("started")).wait(WAIT)
+    assert outbox.counters().dropped == {"memory": 2}
+    assert writer.state()[1] == {}
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+def test_events_that_closing_leaves_are_said(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stuck: bool
+) -> None:
+    """With the reason, where the disk gave one."""
+
+    def full(*_: object) -> None:
+        raise OutboxError("the disk is full")
+
+    writer = outbox._writer
+    if stuck:
+        monkeypatch.setattr(writer._thread, "join", lambda timeout: None)
+        with writer._work:
+            tickets = [writer.put(status("started")) for _ in range(3)]
+            writer.close(0)
+        said = "3 events could not be written: no answer"
+    else:
+        monkeypatch.setattr(OutboxDatabase, "write", full)
+        tickets = [writer.put(status("started"))]
+        assert writer.close(WAIT)
+        said = "1 events could not be written: the disk is full"
+    assert [ticket.durable for ticket in tickets] == [False] * len(tickets)
+    assert said in caplog.text
+
+
+class Changed:
+    """In place of a condition: notes for how long was waited."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        self.waited: list[float] = []
+        self._then = then
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def wait(self, timeout: float) -> None:
+        self.waited.append(timeout)
+        self._then()
+
+    def notify_all(self) -> None:
+        pass
+
+
+def test_a_commit_between_looking_and_waiting_is_not_slept_through(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = outbox._writer
+    looks: list[bool] = []
+
+    def look() -> bool:
+        looks.append(bool(looks))
+        writer.commits += 1
+        return looks[-1]
+
+    changed = Changed(lambda: None)
+    monkeypatch.setattr(writer, "changed", changed)
+    monkeypatch.setattr(outbox, "_has_new_events", look)
+    assert outbox.wait(WAIT)
+    assert (looks, changed.waited) == ([False, True], [])
+
+
+@pytest.mark.parametrize("timeout", [POLL_S / 2, 100 * POLL_S])
+def test_nothing_new_is_waited_for_in_short_pauses(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, timeout: float
+) -> None:
+    writer = outbox._writer
+    changed = Changed(lambda: setattr(writer, "closing", True))
+    monkeypatch.setattr(writer, "changed", changed)
+    monkeypatch.setattr(outbox, "_has_new_events", lambda: False)
+    assert not outbox.wait(timeout)
+    (waited,) = changed.waited
+    assert 0 < waited <= min(POLL_S, timeout)
+    monkeypatch.undo()
+
+
+def test_what_could_not_be_counted_is_counted_later(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(work: object) -> None:
+        raise OutboxError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox._database, "write", full)
+        outbox.note(sent=2, offline_s=1.5, latencies_s=[0.5, 0.25], error="no answer")
+        with pytest.raises(OutboxError):
+            outbox.acknowledge([])
+    assert "the disk is full" in caplog.text
+    outbox.note(sent=1)
+    outbox.acknowledge([])
+    counters = outbox.counters()
+    assert (counters.sent, counters.offline_s, counters.last_error) == (3, 1.5, "no answer")
+    assert (counters.latency_s, counters.latencies) == (0.75, 2)
+
+
+def test_an_error_that_came_meanwhile_is_the_newest(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(work: object) -> None:
+        outbox._pending.error, outbox._pending.error_at = "newer", "then"
+        raise OutboxError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox._database, "write", full)
+        outbox.note(error="older")
+    outbox.acknowledge([])
+    counters = outbox.counters()
+    assert (counters.last_error, counters.last_error_at) == ("newer", "then")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, "1 damaged event was set aside"), (2, "2 damaged events were set aside")],
+)
+def test_damaged_events_are_the_newest_error(outbox: Outbox, count: int, said: str) -> None:
+    for _ in range(3):
+        assert outbox.put(status("started")).wait(WAIT)
+    with closing(sqlite3.connect(outbox.file, isolation_level=None)) as database:
+        database.execute("UPDATE events SET at = 'then' WHERE sequence <= ?", (count,))
+    assert len(outbox.oldest(9)) == 3 - count
+    assert outbox.counters().last_error == f"{said}: its time is no time"
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
+def test_a_full_or_busy_disk_is_rolled_back_and_the_connection_stays(
+    tmp_path: Path, code: int
+) -> None:
+    database = OutboxDatabase(tmp_path / FILE)
+    database.write(lambda _: None)
+    connection = database._connection
+
+    def fail(database: sqlite3.Connection) -> None:
+        rows.put_counter(database, "sent", 7)
+        raise error_of(code)
+
+    with pytest.raises(OutboxError, match="an error of SQLite"):
+        database.write(fail)
+    database.write(lambda _: None)
+    assert database._connection is connection
+    assert database.read(lambda connection: rows.counter(connection, "sent")) == 0
+    database.close()
+
+
+def test_an_outbox_is_made_by_the_appliance_alone(tmp_path: Path) -> None:
+    device = DeviceSettings(data_dir=tmp_path)
+    with pytest.raises(NoOutboxError, match=r"db: there is no outbox yet"), opened(device):
+        pytest.fail("there is none")
+    made = OutboxDatabase(device.folder / FILE)
+    made.write(lambda _: None)
+    made.close()
+    with opened(device) as database:
+        assert database.read(rows.newest_sequence)[1] == 0
+        assert database._connection is not None
+    assert database._connection is None
+
+
+def test_texts_are_cut_to_the_length_that_is_allowed() -> None:
+    for length in (1, 99, 100):
+        assert _cut("x" * length, 100) == "x" * length
+    assert _cut("x" * 101, 100) == "x" * 99 + "…"
+    assert _cut({"k" * 9: ["x" * 9, 3, None]}, 4) == {"kkk…": ["xxx…", 3, None]}
+
+
+def test_an_event_gets_shorter_step_by_step() -> None:
+    long = "x" * 500
+    body = {"verdict": long, "thumbnail": "jpeg" * 200, "details": {long: long}, "guesses": [long]}
+
+    def longest(document: Any) -> int:
+        if isinstance(document, dict):
+            parts = [*document, *document.values()]
+        elif isinstance(document, list):
+            parts = document
+        else:
+            return len(document)
+        return max(map(longest, parts))
+
+    steps = list(_shorter(dict(body)))
+    lengths = [longest({**step, "thumbnail": ""}) for step in steps[1:]]
+    assert steps[0] in (body, {key: body[key] for key in body if key != "thumbnail"})
+    assert lengths == [400, 200, 100, 400, 200, 100, 100]
+    assert ["thumbnail" in step for step in steps[1:]] == [True] * 3 + [False] * 4
+    assert list(steps[-1]) == ["verdict"]
+    assert list(steps[-2]) == ["verdict", "details", "guesses"]
