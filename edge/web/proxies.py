@@ -71,7 +71,10 @@ def client_address(text: str) -> Address | None:
 
 
 def client_name(text: str | None) -> str:
-    """What a client is counted by: its address, whichever way that is written."""
+    """What a client is counted by: its address, whichever way that is written.
+
+    Not by its network, which in IPv6 all of a local network's clients share.
+    """
     return str(client_address(text or "") or "unknown")
 
 
