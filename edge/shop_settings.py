@@ -15,9 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomlkit
 from pydantic import BaseModel, ConfigDict, ValidationError
-from tomlkit.exceptions import TOMLKitError
 
 from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
@@ -249,6 +247,9 @@ def _with_values(content: str, changes: Values) -> str:
     Raises:
         SettingsError: It is no TOML.
     """
+    import tomlkit  # here, because settings are seldom changed
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         document = tomlkit.parse(content)
         for name, value in changes.items():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from catalog.core.errors import BundleError
 
+if TYPE_CHECKING:
+    import sqlite_utils
 
-def open_read_only(path: Path) -> sqlite_utils.Database:
+
+def open_read_only(path: Path) -> sqlite3.Connection:
     """Open a file that never changes, for any thread.
 
     Raises:
@@ -23,11 +25,13 @@ def open_read_only(path: Path) -> sqlite_utils.Database:
         connection.execute("select 1 from sqlite_master limit 1")
     except sqlite3.Error as error:
         raise BundleError(f"{path}: cannot be opened: {error}") from error
-    return sqlite_utils.Database(connection)
+    return connection
 
 
 def create(path: Path) -> sqlite_utils.Database:
     """Create a database without flushing each commit; the whole bundle is flushed at the end."""
+    import sqlite_utils  # here, because a device only reads
+
     database = sqlite_utils.Database(path)
     database.execute("pragma synchronous = off")
     return database

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -48,8 +49,10 @@ class Items:
         self._items = open_read_only(path)
         self._pictures = open_read_only(pictures)
         self._text_search = TextSearch.open(words) if words is not None else None
+        known: dict[str, str] = {}  # so that the photos of an item share one text
         self._skus: tuple[str, ...] = tuple(
-            sku for (sku,) in self._items.execute("select sku from photos order by number")
+            known.setdefault(sku, sku)
+            for (sku,) in self._items.execute("select sku from photos order by number")
         )
 
     @property
@@ -68,7 +71,7 @@ class Items:
 
     def get(self, sku: str) -> Item | None:
         """Return the item with this sku, or None."""
-        rows = self._items.query("select * from items where sku = ?", [sku])
+        rows = self._query("select * from items where sku = ?", [sku])
         return next((_item(row) for row in rows), None)
 
     @cached_property
@@ -114,7 +117,7 @@ class Items:
 
     def in_row(self, row: int) -> Item | None:
         """Return the item in a row, or None."""
-        rows = self._items.query("select * from items where rowid = ?", [row])
+        rows = self._query("select * from items where rowid = ?", [row])
         return next((_item(row) for row in rows), None)
 
     def with_words(self, lines: Sequence[str]) -> list[FoundWord]:
@@ -136,11 +139,11 @@ class Items:
         Raises:
             ValueError, RecursionError: The attributes of the next one cannot be read.
         """
-        return map(_item, self._items.query("select * from items"))
+        return map(_item, self._query("select * from items"))
 
     def all_photos(self) -> Iterator[Photo]:
         """Yield every photo, by number."""
-        rows = self._items.query("select * from photos order by number")
+        rows = self._query("select * from photos order by number")
         return (Photo(**row) for row in rows)
 
     def known_photos(self, digests: Iterable[str]) -> set[str]:
@@ -153,7 +156,7 @@ class Items:
 
     def photos(self, sku: str) -> list[Photo]:
         """Return the photos of an item, in the catalogue's order."""
-        rows = self._items.query("select * from photos where sku = ? order by number", [sku])
+        rows = self._query("select * from photos where sku = ? order by number", [sku])
         return [Photo(**row) for row in rows]
 
     def find(self, text: str, limit: int = 20) -> list[Item]:
@@ -162,7 +165,7 @@ class Items:
         An empty text finds the first items by title.
         """
         if not text.strip():
-            rows = self._items.query("select * from items order by title limit ?", [limit])
+            rows = self._query("select * from items order by title limit ?", [limit])
             return [_item(row) for row in rows]
         if self._text_search is None:
             return self._find_beginnings(text, limit)
@@ -179,7 +182,7 @@ class Items:
             "select items.* from items_fts join items on items.rowid = items_fts.rowid "
             "where items_fts match ? order by items_fts.rank limit ?"
         )
-        return [_item(row) for row in self._items.query(sql, [query, limit])]
+        return [_item(row) for row in self._query(sql, [query, limit])]
 
     def thumbnail(self, number: int) -> bytes | None:
         """Return the JPEG thumbnail of a photo, or None."""
@@ -187,6 +190,12 @@ class Items:
             "select jpeg from thumbnails where number = ?", [number]
         ).fetchone()
         return None if row is None else bytes(row[0])
+
+    def _query(self, sql: str, values: Sequence[object] = ()) -> Iterator[sqlite3.Row]:
+        """Run a query; its rows know their columns' names."""
+        cursor = self._items.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(sql, values)
 
     def close(self) -> None:
         """Close the files."""
@@ -261,6 +270,6 @@ def can_be_read(item: Item) -> bool:
     return item.title not in names or any(codes_of(item.attributes))
 
 
-def _item(row: dict[str, object]) -> Item:
+def _item(row: sqlite3.Row) -> Item:
     fields = {key: str(row[key] or "") for key in ("sku", "title", "price", "url", "location")}
     return Item(**fields, attributes=json.loads(str(row["attributes"] or "{}")))

@@ -54,8 +54,7 @@ class TextSearch:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = open_read_only(path)
-        self._connection = self._database.conn
+        self._connection = open_read_only(path)
         try:
             self._connection.execute("select item_words.rowid from item_words, spellings limit 0")
         except sqlite3.Error as error:
@@ -75,7 +74,7 @@ class TextSearch:
 
     def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        self._connection.close()
 
     def find(self, text: str, limit: int) -> list[int]:
         """Return the row numbers of at most `limit` items, the best first.

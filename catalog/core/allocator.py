@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import threading
 import time
 from functools import cache
 
-from catalog.core.mapped_files import Mapping, release, unchanged_files
+from catalog.core.mapped_files import Mapping, mapped_bytes, release_unchanged
 
 ARENAS = 2  # heaps that threads share; glibc would make eight for each processor
 M_ARENA_MAX = -8  # of mallopt(3)
 TRIM_INTERVAL_S = 2.0
-TRIMS_PER_RELEASE = 30  # so pages of mapped files are released once a minute
+RELEASE_INTERVAL_S = 6.0
+MOST_MAPPED = 32 << 20  # bytes of mapped files; a device at rest needs fewer
 
 
 @cache
 def bound_memory() -> None:
     """Let all threads share a few heaps, and give back what is not needed any more.
 
-    What was freed goes back to the system every two seconds, and what is mapped of files once a
-    minute. A process that runs for long calls this first, before any thread starts. It does
-    nothing where the C library is not glibc; a second call does nothing either.
+    What was freed goes back to the system every two seconds, and soon what is mapped of files,
+    where that is much. A process that runs for long calls this first, before any thread starts. It
+    does nothing where the C library is not glibc; a second call does nothing either.
     """
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
@@ -35,10 +35,10 @@ def _give_back(library: ctypes.CDLL) -> None:
     # Lower thresholds of mallopt would give memory back at once, but each answer would cost a
     # tenth more processor time.
     known: frozenset[Mapping] = frozenset()
-    for number in itertools.count(1):
+    released_at = time.monotonic()
+    while True:
         time.sleep(TRIM_INTERVAL_S)
         library.malloc_trim(0)
-        if number % TRIMS_PER_RELEASE == 0:
-            found = unchanged_files()
-            release(found & known)
-            known = found
+        due = time.monotonic() - released_at >= RELEASE_INTERVAL_S
+        if due and mapped_bytes() > MOST_MAPPED:
+            known, released_at = release_unchanged(known), time.monotonic()

@@ -10,6 +10,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
 from catalog.core.errors import BundleError
+from catalog.core.mapped_files import releasable
 
 
 def read(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray[Any]:
@@ -24,10 +25,12 @@ def read(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray
         BundleError: The file is damaged, or the array has another type or shape.
     """
     try:
-        mapped: NDArray[Any] = open_memmap(path, mode="r")
+        mapped = open_memmap(path, mode="r")
+        releasable(mapped.base, path)
     except (OSError, ValueError, EOFError, OverflowError) as error:
         raise BundleError(f"{path}: not an array: {error}") from error
-    array = mapped.view(np.ndarray)  # slices of a memmap are slower than those of an array
+    # Slices of a memmap are slower than those of an array.
+    array: NDArray[Any] = mapped.view(np.ndarray)
     fits = len(array.shape) == len(shape) and all(
         wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
     )

@@ -73,6 +73,11 @@ class DeviceSettings(Section):
         """Return the folder of the small state files."""
         return self.folder / "state"
 
+    @property
+    def shared(self) -> Path:
+        """Return the folder of what was taught here; the appliance writes it, `sync` sends it."""
+        return self.folder / "shared"
+
 
 class CatalogSettings(Section):
     """``[catalog]``: how bundles are built and searched."""

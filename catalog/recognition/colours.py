@@ -11,11 +11,11 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.photos import Picture, shrink
+from catalog.recognition.lab import lab
 
 Colours = NDArray[np.uint8]
 
@@ -42,8 +42,10 @@ def colours(image: Picture) -> Colours:
     weight = middle_weights(*small.shape[:2])
     mean = weight @ small.reshape(-1, 3) / weight.sum()
     grey = np.clip(small * (mean.mean() / np.maximum(mean, 1)), 0, 255).astype(np.uint8)
-    lab = cv2.cvtColor(grey, cv2.COLOR_BGR2LAB).reshape(-1, 3).astype(np.float32)
-    share = np.vstack([lab[:, 0] / 255, (np.clip((lab[:, 1:].T - 128) / REACH, -1, 1) + 1) / 2])
+    pixels = lab(grey).reshape(-1, 3).astype(np.float32)
+    share = np.vstack(
+        [pixels[:, 0] / 255, (np.clip((pixels[:, 1:].T - 128) / REACH, -1, 1) + 1) / 2]
+    )
     return histogram(share, weight)
 
 

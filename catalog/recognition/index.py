@@ -11,6 +11,7 @@ from annoy import AnnoyIndex
 from numpy.typing import NDArray
 
 from catalog.core.errors import BundleError
+from catalog.core.mapped_files import releasable
 from catalog.core.vectors import Rows, Vectors
 
 SEED = 20181130
@@ -64,7 +65,8 @@ class Annoy:
         self._index = AnnoyIndex(dimensions, "angular")
         self._search_k = search_k
         try:
-            self._index.load(str(path), prefault=True)
+            self._index.load(str(path))
+            releasable(self, path)
         except OSError as error:
             raise BundleError(f"{path}: Annoy cannot load it: {error}") from error
 

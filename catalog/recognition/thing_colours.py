@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.core.photos import Picture, shrink
 from catalog.recognition.colours import SIDE, Colours, histogram, middle_weights
+from catalog.recognition.lab import lab
 
 VERSION = 1  # raise it when histograms change; taught photos are then described anew
 REACH = 60.0  # of a* and b* that the bins cover
@@ -47,8 +48,8 @@ def thing_colours(image: Picture, ground: int) -> Colours | None:
     if core.sum() < LEAST_CORE * thing.sum():
         core = thing
     weight = middle_weights(*core.shape) * core.ravel()
-    lab = cv2.cvtColor(small, cv2.COLOR_BGR2LAB).reshape(-1, 3).T.astype(np.float32)
-    share = np.vstack([lab[:1] / 255, (lab[1:] - 128) / REACH])
+    pixels = lab(small).reshape(-1, 3).T.astype(np.float32)
+    share = np.vstack([pixels[:1] / 255, (pixels[1:] - 128) / REACH])
     mean = float(share[0] @ weight) / float(weight.sum())
     share *= min(LIGHTNESS / max(mean, 1e-3), MOST_LIGHTER)
     share[1:] = (share[1:] + 1) / 2

@@ -12,8 +12,6 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-import sqlite_utils
-
 from catalog.core import durable
 from catalog.core.errors import SurroundingsError
 from edge.sighting import Judgement
@@ -70,6 +68,8 @@ class Judgements:
                 self._insert(row)
 
     def _insert(self, row: dict[str, object]) -> None:
+        import sqlite_utils  # here, because most devices never hear a judgement
+
         durable.make_private_folder(self._path.parent)
         os.close(durable.private(self._path, os.O_CREAT | os.O_RDWR))
         with closing(sqlite3.connect(self._path, TIMEOUT_S)) as connection:

@@ -90,7 +90,6 @@ def run(
     from edge.appliance.run import run as run_appliance
     from edge.appliance.shelf_watcher import FollowedShelf
     from edge.log_lines import LogLines
-    from sync.sharing.upload import FOLDER as SHARED_FOLDER
 
     log_lines = LogLines()
     logging.getLogger().addHandler(log_lines)
@@ -124,7 +123,7 @@ def run(
             recorder,
             look,
             controls,
-            device.folder / SHARED_FOLDER if link.share else None,
+            device.shared if link.share else None,
             setup,
         )
 

@@ -29,7 +29,6 @@ from sync.sharing.listing import (
 )
 from sync.stores.base import Store
 
-FOLDER = "shared"  # in the data folder; the appliance writes it
 DONE_FILE = "shared.sha256"  # in the state folder: of the list that was put last
 LOOK_S = 60.0  # between two looks at the folder
 MIN_RETRY_S, MAX_RETRY_S = 60.0, 3600.0
@@ -48,7 +47,7 @@ def share(store: Store, device: DeviceSettings) -> int:
         StoreError: The store cannot be read or written.
         ShelfError: The folder, or the device's key, cannot be used.
     """
-    folder, name = device.folder / FOLDER, device_name(device)
+    folder, name = device.shared, device_name(device)
     listing = list_folder(folder, name)
     if listing is None:
         return 0
@@ -76,7 +75,7 @@ def share_worker(
         backoff = Backoff(MIN_RETRY_S, MAX_RETRY_S)
         pause, shared = 0.0, 0
         while not stopping.wait(pause):
-            pause, changed = LOOK_S, _changed_at(device.folder / FOLDER / TABLE)
+            pause, changed = LOOK_S, _changed_at(device.shared / TABLE)
             if changed == shared:
                 continue
             try:

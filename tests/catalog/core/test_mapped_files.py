@@ -11,7 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.core.mapped_files import Mapping, release, unchanged_files
+from catalog.core.mapped_files import (
+    Mapping,
+    releasable,
+    release,
+    release_unchanged,
+    unchanged_files,
+)
 
 PAGES = 256
 WRITABLE = mmap.PROT_READ | mmap.PROT_WRITE
@@ -19,7 +25,9 @@ WRITABLE = mmap.PROT_READ | mmap.PROT_WRITE
 # The allocator's thread releases a file that this program has read.
 PROGRAM = """
 import mmap, sys, time
+from pathlib import Path
 from catalog.core import allocator
+from catalog.core.mapped_files import releasable
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -27,9 +35,10 @@ def resident():
 
 with open(sys.argv[1], "rb") as file:
     mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+releasable(mapped, Path(sys.argv[1]))
 assert mapped[:] == bytes(len(mapped))
 before = resident()
-allocator.TRIM_INTERVAL_S, allocator.TRIMS_PER_RELEASE = 0.01, 2
+allocator.TRIM_INTERVAL_S, allocator.RELEASE_INTERVAL_S = 0.01, 0.02
 allocator.bound_memory()
 deadline = time.monotonic() + 60
 while resident() > before - len(mapped) / 2:
@@ -76,20 +85,37 @@ def test_a_file_that_was_read_is_released_and_read_again(file: Path) -> None:
     mapping = where(array)
     assert int(array.sum()) == sum(range(PAGES)) * mmap.PAGESIZE
     assert resident_pages(mapping) == PAGES
-    assert mapping in unchanged_files()
+    assert mapping not in unchanged_files([])
+    assert mapping in unchanged_files([file.stat().st_ino])
     release([mapping])
     assert resident_pages(mapping) == 0
     assert int(array.sum()) == sum(range(PAGES)) * mmap.PAGESIZE
 
 
-def test_what_is_or_was_writable_and_changed_stays(changed: mmap.mmap) -> None:
+def test_what_is_or_was_writable_and_changed_stays(file: Path, changed: mmap.mmap) -> None:
     mapping = where(changed)
-    assert mapping not in unchanged_files()
+    inodes = [file.stat().st_ino]
+    assert mapping not in unchanged_files(inodes)
     address = ctypes.c_void_p(mapping[0])
     size = ctypes.c_size_t(len(changed))
     assert ctypes.CDLL(None).mprotect(address, size, mmap.PROT_READ) == 0  # as the loader does
-    release(unchanged_files())  # the process lives on after its own libraries were released
+    release(unchanged_files(inodes))  # the process lives on after its own libraries were released
     assert changed[0] == 77
+
+
+def test_a_file_is_released_the_second_time_it_is_found_while_its_owner_lives(file: Path) -> None:
+    owned, another = (np.memmap(file, np.uint8, "r") for _ in range(2))
+    releasable(owned.base, file)
+    mapping = where(owned)
+    known = release_unchanged(frozenset())
+    assert mapping in known
+    assert int(owned.sum()) == sum(range(PAGES)) * mmap.PAGESIZE
+    release_unchanged(frozenset())
+    assert resident_pages(mapping) == PAGES
+    release_unchanged(known)
+    assert resident_pages(mapping) == 0
+    del owned
+    assert where(another) not in release_unchanged(known)
 
 
 def test_a_process_that_runs_for_long_releases_what_it_has_read(tmp_path: Path) -> None:

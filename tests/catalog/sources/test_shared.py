@@ -14,7 +14,7 @@ from catalog.sources.shared import Shared, merge_shared, read_shared
 from catalog.sources.source import Source, SourceItem
 from edge.taught.shared_folder import SharedFolder
 from edge.taught.store import TaughtStore
-from sync.sharing.upload import FOLDER, share
+from sync.sharing.upload import share
 from sync.stores.folder import FolderStore
 from tests.support.drawing import write_things
 from visual_search.command import command
@@ -88,12 +88,12 @@ def test_a_build_takes_an_export_and_a_store(tmp_path: Path) -> None:
     """From a folder of `edge export`, and from what devices have shared in a store."""
     things = write_things(tmp_path / "things", 2, 1)
     device = DeviceSettings(data_dir=tmp_path / "device", thing="shop-1")
-    (device.folder / FOLDER / "photos").mkdir(parents=True)
+    (device.shared / "photos").mkdir(parents=True)
     device.state.mkdir()
-    (device.folder / FOLDER / "items.csv").write_text("sku,title,photo\nown-1,Bowl,photos/x.jpg\n")
+    (device.shared / "items.csv").write_text("sku,title,photo\nown-1,Bowl,photos/x.jpg\n")
     (tmp_path / "store").mkdir()
     share(FolderStore(tmp_path / "store"), device)
-    for place in (device.folder / FOLDER, tmp_path / "store", (tmp_path / "store").as_uri()):
+    for place in (device.shared, tmp_path / "store", (tmp_path / "store").as_uri()):
         done = CliRunner().invoke(
             command,
             ["catalog", "build", str(things), "--dry-run", "--with", str(place)],

@@ -16,7 +16,7 @@ from sync.errors import ForgedListingError, NotInStoreError, StoreError
 from sync.sharing import upload
 from sync.sharing.fetch import KEYS_FILE, fetch_shared
 from sync.sharing.listing import LISTING, device_name, place
-from sync.sharing.upload import FOLDER, share, share_worker
+from sync.sharing.upload import share, share_worker
 from sync.stores.base import ObjectInfo, Store
 from sync.stores.folder import FolderStore
 from tests.support.brokers import until
@@ -27,14 +27,14 @@ TABLE = "sku,title,photo\n"
 def shop(folder: Path, name: str, *photos: bytes) -> DeviceSettings:
     """A device that was taught something."""
     device = DeviceSettings(data_dir=folder / name, thing=name)
-    (device.folder / FOLDER / "photos").mkdir(parents=True)
+    (device.shared / "photos").mkdir(parents=True)
     device.state.mkdir()
     teach(device, *photos)
     return device
 
 
 def teach(device: DeviceSettings, *photos: bytes) -> None:
-    shared = device.folder / FOLDER
+    shared = device.shared
     for file in (shared / "photos").iterdir():
         file.unlink()
     table = TABLE
@@ -80,7 +80,7 @@ def test_all_that_was_taught_arrives_and_nothing_twice(store: Store, tmp_path: P
     assert [words.partition(" is new")[0] for words in heard] == ["shop-1", "shop-2"]
     found = fetched(store, tmp_path / "owner")
     assert sorted(found["shop-1"].values()) == sorted(
-        [b"one", b"two", (first.folder / FOLDER / "items.csv").read_bytes()]
+        [b"one", b"two", (first.shared / "items.csv").read_bytes()]
     )
     teach(first, b"two", b"three")
     assert share(store, first) == 2  # the table and one photo
@@ -91,7 +91,7 @@ def test_all_that_was_taught_arrives_and_nothing_twice(store: Store, tmp_path: P
 
 def test_a_photo_that_is_being_written_is_not_shared_yet(tmp_path: Path) -> None:
     device = shop(tmp_path, "shop-1", b"one")
-    (device.folder / FOLDER / "photos" / f".{'0' * 64}.jpg.0a1b2c3d").write_bytes(b"ha")
+    (device.shared / "photos" / f".{'0' * 64}.jpg.0a1b2c3d").write_bytes(b"ha")
     (tmp_path / "store").mkdir()
     assert share(FolderStore(tmp_path / "store"), device) == 2
 
