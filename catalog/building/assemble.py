@@ -74,13 +74,14 @@ class Wanted:
 
 
 class Assembler:
-    """Assembles bundles of the newest catalogue in a store.
+    """Assembles bundles of a catalogue in a store.
 
     Args:
         address: The store's.
         cache_folder: The build cache; the records of the bundles' photos are fetched into it.
         engine: Which engine opens the networks, see `Featurizer.open`.
         progress: Called with what is done.
+        name: The catalogue's name; empty for the newest.
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class Assembler:
         cache_folder: Path,
         engine: str = "auto",
         progress: StageProgress = lambda stage, done, total: None,
+        name: str = "",
     ) -> None:
         self._store, self._cache_folder = FeatureStore(address), cache_folder
         self._progress = progress
-        self.catalogue = open_catalogue(self._store)
+        self.catalogue = open_catalogue(self._store, name)
         self._featurizer = open_featurizer(
             self._store, self.catalogue.featurizer, cache_folder, engine
         )
@@ -229,6 +231,7 @@ class Assembler:
 
 def assemble_many(
     address: str,
+    name: str,
     cache_folder: Path,
     engine: str,
     wanted: Sequence[Wanted],
@@ -238,6 +241,7 @@ def assemble_many(
 
     Args:
         address: The store's.
+        name: The name of the catalogue that the items are of; a newer one may come meanwhile.
         cache_folder: The build cache.
         engine: Which engine opens the networks.
         wanted: The bundles.
@@ -246,7 +250,9 @@ def assemble_many(
     processes = min(len(wanted), len(os.sched_getaffinity(0)))
     fresh = get_context("spawn")  # a fork would inherit the locks of threads
     reports = []
-    with ProcessPoolExecutor(processes, fresh, _open, (address, cache_folder, engine)) as pool:
+    with ProcessPoolExecutor(
+        processes, fresh, _open, (address, name, cache_folder, engine)
+    ) as pool:
         for done, report in enumerate(pool.map(_assemble, wanted), 1):
             reports.append(report)
             progress("bundles", done, len(wanted))
@@ -256,9 +262,9 @@ def assemble_many(
 _opened: list[Assembler] = []  # of a process of the pool: one
 
 
-def _open(address: str, cache_folder: Path, engine: str) -> None:
+def _open(address: str, name: str, cache_folder: Path, engine: str) -> None:
     prepare_worker()
-    _opened.append(Assembler(address, cache_folder, engine))
+    _opened.append(Assembler(address, cache_folder, engine, name=name))
 
 
 def _assemble(wanted: Wanted) -> AssembleReport:

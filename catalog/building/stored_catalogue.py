@@ -291,13 +291,17 @@ def save_catalogue(
     return name
 
 
-def open_catalogue(store: FeatureStore) -> StoredCatalogue:
-    """Read the newest catalogue of a store.
+def open_catalogue(store: FeatureStore, name: str = "") -> StoredCatalogue:
+    """Read a catalogue of a store.
+
+    Args:
+        store: The store.
+        name: The catalogue's name; empty for the newest.
 
     Raises:
         ContentError: There is none, or it is damaged or of a later version.
     """
-    names = _catalogue_names(store)
+    names = [name] if name else _catalogue_names(store)
     if not names:
         raise ContentError(
             f"{store.address}: holds no catalogue; fill it with: "

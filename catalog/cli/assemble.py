@@ -96,7 +96,9 @@ def assemble(
         if each is None:
             reports = [assembler.assemble(chosen, out, title)]
         else:
-            reports = assemble_many(store, settings.cache, settings.engine, wanted, show)
+            reports = assemble_many(
+                store, assembler.catalogue.name, settings.cache, settings.engine, wanted, show
+            )
     if as_json:
         found = [_fields(report) for report in reports]
         print_json(found if each is not None else found[0])

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from catalog.bundles.manifest import (
     INDEX,
     FileEntry,
@@ -19,9 +17,10 @@ from catalog.bundles.manifest import (
     write_local_index,
 )
 from catalog.bundles.records import VECTORS_FILE
-from catalog.core import arrays, durable
+from catalog.core import durable
 from catalog.core.errors import BundleError
-from catalog.recognition.index import SEED, build_annoy
+from catalog.recognition.index import SEED
+from sync.catalogues.index_process import build_in_child
 
 ROOM = 3  # times the index's bytes of memory that building it takes, its vectors included
 MOST_TREES = 100  # an index of more is fetched
@@ -42,10 +41,7 @@ def can_build(manifest: Manifest, incoming: Path) -> bool:
         return False
     if _mark(incoming, manifest).exists():
         return False
-    vectors = 2 * manifest.files[VECTORS_FILE].bytes  # float16 in the file, float32 in the index
-    trees = TREE * manifest.photos * entry.n_trees
-    most = max(manifest.files[INDEX].bytes, vectors + trees)
-    return ROOM * most + RESERVE <= _available_memory()
+    return _needed_memory(manifest) + RESERVE <= _available_memory()
 
 
 def make_index(folder: Path, manifest: Manifest, base: Path | None) -> None:
@@ -57,14 +53,13 @@ def make_index(folder: Path, manifest: Manifest, base: Path | None) -> None:
         base: A version on the shelf, whose index serves if it was built of the same vectors.
 
     Raises:
-        BundleError: The bundle's vectors cannot be read, or are not those of its photos.
+        IndexNotBuiltError: It could not be built, and will not be tried again.
         OSError: The index cannot be written.
     """
     if base is None or not _link_index(folder, manifest, base):
-        vectors = arrays.read(folder / VECTORS_FILE, np.float16, (manifest.photos, None))
         mark = _mark(folder.parent, manifest)
-        durable.write(mark, b"")  # stays if the process is killed
-        build_annoy(vectors, folder / INDEX, manifest.index.n_trees)
+        durable.write(mark, b"")  # stays if this process is killed, or the child fails
+        build_in_child(folder, manifest, _needed_memory(manifest))
         mark.unlink()
     made = FileEntry(bytes=(folder / INDEX).stat().st_size, sha256=file_digest(folder / INDEX))
     if made != manifest.files[INDEX]:
@@ -82,6 +77,13 @@ def _link_index(folder: Path, manifest: Manifest, base: Path) -> bool:
             os.link(base / INDEX, folder / INDEX)
             return True
     return False
+
+
+def _needed_memory(manifest: Manifest) -> int:
+    """Return how many bytes of memory building a bundle's index takes."""
+    vectors = 2 * manifest.files[VECTORS_FILE].bytes  # float16 in the file, float32 in the index
+    trees = TREE * manifest.photos * manifest.index.n_trees
+    return ROOM * max(manifest.files[INDEX].bytes, vectors + trees)
 
 
 def _mark(incoming: Path, manifest: Manifest) -> Path:

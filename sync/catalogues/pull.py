@@ -35,6 +35,7 @@ from catalog.core.errors import BundleError, DiskFullError, ShelfError
 from catalog.core.state import EdgeState
 from sync.catalogues.changes import FileMaker
 from sync.catalogues.downloads import Downloads, ReleaseProgress
+from sync.catalogues.index_process import IndexNotBuiltError
 from sync.catalogues.local_index import can_build, make_index
 from sync.errors import ForgedError
 from sync.stores.base import MinimumSpeed, Store
@@ -164,7 +165,15 @@ class Puller:
         downloads.expect(missing)
         for file in missing:
             downloads.fetch(file)
-        return self._assemble(release, manifest, base[0] if base and local_index else None)
+        try:
+            return self._assemble(release, manifest, base[0] if base and local_index else None)
+        except IndexNotBuiltError as error:
+            log.warning("the owner's index is fetched: %s", error)
+        shutil.rmtree(incoming / release.bundle)
+        owners = WantedFile(index, manifest.files[INDEX].bytes)
+        downloads.expect([owners])
+        downloads.fetch(owners)
+        return self._assemble(release, manifest, None)
 
     def _base(self) -> tuple[Path, Manifest] | None:
         """The version that most of a release is made of; None where there is none to be read."""

@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from catalog.building.assemble import Assembler, AssembleReport
+from catalog.building import assemble
+from catalog.building.assemble import Assembler, AssembleReport, Wanted
 from catalog.building.build import BuildOptions, build
 from catalog.building.feature_store import FeatureStore
 from catalog.building.selection import Selection
@@ -222,6 +224,27 @@ def test_an_item_is_selected_by_its_columns_and_by_a_table_of_assortments(
     (tmp_path / "b.csv").write_text("sku,shop\nx,1\n")
     with pytest.raises(ContentError, match="the items have a column shop, too"):
         Selection(items, tmp_path / "b.csv")
+
+
+def test_many_are_assembled_of_the_catalogue_that_was_opened(
+    built: Path, colour_grid: Featurizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = str(shutil.copytree(built / "store", tmp_path / "store"))
+    opened = Assembler(store, tmp_path / "cache").catalogue
+    shared = Shared([], np.empty((0, 4), np.float32), np.empty((0, 4), np.float32))
+    newer = save_catalogue(FeatureStore(store), "Newer", colour_grid, opened.items[:1], shared)
+    assert open_catalogue(FeatureStore(store)).name == newer
+    processes: list[Assembler] = []
+    monkeypatch.setattr(assemble, "_opened", processes)
+    monkeypatch.setattr(assemble, "prepare_worker", lambda: None)
+    monkeypatch.setattr(assemble, "ProcessPoolExecutor", ThreadPoolExecutor)
+    monkeypatch.setattr(assemble, "get_context", lambda method: "")
+    bundle = Wanted(opened.items, tmp_path / "out", "Chain")
+    monkeypatch.setattr(assemble, "_assemble", lambda wanted: processes[0].catalogue.name)
+    many: list[Any] = assemble.assemble_many(
+        store, opened.name, tmp_path / "cache", "auto", [bundle]
+    )
+    assert many == [opened.name]
 
 
 @pytest.mark.slow

@@ -15,8 +15,16 @@ import numpy as np
 import pytest
 
 from catalog.bundles import validator
-from catalog.bundles.manifest import INDEX, LOCAL, MANIFEST, local_files, read_manifest, verify
-from catalog.bundles.records import KINDS
+from catalog.bundles.manifest import (
+    INDEX,
+    LOCAL,
+    MANIFEST,
+    Manifest,
+    local_files,
+    read_manifest,
+    verify,
+)
+from catalog.bundles.records import KINDS, VECTORS_FILE
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError
 from catalog.core.photos import decode
@@ -24,6 +32,7 @@ from catalog.recognition.index import build_annoy
 from catalog.recognition.local_features.extract import extract_local_features
 from catalog.recognition.local_features.store import LocalFeatureWriter
 from sync.catalogues.changes import FileMaker
+from sync.catalogues.index_process import IndexNotBuiltError, build_in_child
 from sync.catalogues.local_index import can_build
 from sync.errors import ForgedError, StoreRefusedError
 from sync.stores.fetch import FileFetcher, WantedFile
@@ -47,7 +56,17 @@ def small_is_large() -> Iterator[None]:
     """Treat the small files of a test's bundle as a catalogue's large ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sync.trust.changes_maker.SMALL", 0)
+        patch.setattr("sync.catalogues.local_index.build_in_child", build_here)
         yield
+
+
+def build_here(folder: Path, manifest: Manifest, memory: int) -> None:
+    """Build an index without another process, which takes half a second."""
+    build_annoy(vectors_of(folder), folder / INDEX, manifest.index.n_trees)
+
+
+def vectors_of(folder: Path) -> np.ndarray:
+    return np.asarray(np.load(folder / VECTORS_FILE))
 
 
 @pytest.fixture(scope="module")
@@ -352,16 +371,16 @@ def test_the_changes_of_another_release_are_not_used(
 # The index
 
 
-def other_index(vectors: np.ndarray, path: Path, n_trees: int) -> None:
+def other_index(folder: Path, manifest: Manifest, memory: int) -> None:
     """Build an index of other bytes, as another processor may."""
-    build_annoy(vectors, path, n_trees + 1)
+    build_annoy(vectors_of(folder), folder / INDEX, manifest.index.n_trees + 1)
 
 
 def test_an_index_of_other_bytes_is_used_and_linked_by_the_next_release(
     following: Following, newer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("sync.catalogues.local_index.build_annoy", other_index)
+        patch.setattr("sync.catalogues.local_index.build_in_child", other_index)
         install(following, newer)
     active = following.shelf.active()
     assert active is not None
@@ -389,10 +408,10 @@ def test_an_index_of_other_bytes_is_used_and_linked_by_the_next_release(
 def test_an_index_that_does_not_serve_is_fetched(
     following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(vectors: np.ndarray, path: Path, n_trees: int) -> None:
-        build_annoy(vectors[::-1], path, n_trees)
+    def wrong(folder: Path, manifest: Manifest, memory: int) -> None:
+        build_annoy(vectors_of(folder)[::-1], folder / INDEX, manifest.index.n_trees)
 
-    monkeypatch.setattr("sync.catalogues.local_index.build_annoy", wrong)
+    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", wrong)
     assert install(following, newer) > (newer / INDEX).stat().st_size
     active = following.shelf.active()
     assert active is not None
@@ -408,7 +427,7 @@ def test_the_index_is_fetched_where_it_is_not_to_be_built(
     def build(*_: object) -> None:
         raise AssertionError("nothing is built")
 
-    monkeypatch.setattr("sync.catalogues.local_index.build_annoy", build)
+    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build)
     memory = tmp_path / "meminfo"
     much = "MemAvailable: 9999999 kB"
     memory.write_text({"shipped": much, "limited": much, "no memory": "MemAvailable: 9 kB"}
@@ -456,11 +475,39 @@ def test_an_index_whose_build_did_not_end_is_fetched(
     def build(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sync.catalogues.local_index.build_annoy", build)
+    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build)
     done = following.publish(newer)
     with pytest.raises(MemoryError):
         following.device().check()
     assert check(following, done.bundle, newer) >= (newer / INDEX).stat().st_size
+
+
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("limit", ["none", "LIBRARIES", "SECONDS"])
+def test_an_index_is_built_by_a_process_with_limits(
+    following: Following,
+    newer: Path,
+    limit: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build_in_child)
+    if limit != "none":  # of address space, or of time
+        monkeypatch.setattr(f"sync.catalogues.index_process.{limit}", 0)
+    done = following.publish(newer)
+    check(following, done.bundle, newer)
+    is_fetched = "the owner's index is fetched" in caplog.text
+    assert is_fetched is (limit != "none"), caplog.text
+    active = following.shelf.active()
+    assert active is not None
+    assert (active / INDEX).read_bytes() == (newer / INDEX).read_bytes()
+
+
+def test_vectors_that_are_none_build_no_index(newer: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(newer)[0]
+    (tmp_path / VECTORS_FILE).write_bytes(b"none")
+    with pytest.raises(IndexNotBuiltError, match=rf"BundleError: .*{VECTORS_FILE}"):
+        build_in_child(tmp_path, manifest, 1 << 30)
 
 
 def test_no_bundle_may_name_a_local_file(own_bundle: Path) -> None:
