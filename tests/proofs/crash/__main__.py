@@ -20,9 +20,9 @@ from tests.support.faulty_proxy import FaultyProxy
 from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
 
 DISK = 256  # megabytes
-SAMPLED = 30  # points for publish and build
+SAMPLED = 30  # points for publish, delegate and build
 POWER = 60
-TRIALS = ("pull", "changes", "publish", "build", "power", "changes-power")
+TRIALS = ("pull", "changes", "publish", "delegate", "build", "power", "changes-power")
 
 
 @contextmanager
@@ -69,11 +69,13 @@ def try_all(
                 pulling = world(name, f"s3://{BUCKET}/{name}", environment)
                 pulling.publish(new)
                 results[name] = trials.pull(pulling, fetched, most, progress, new)
-    if "publish" in names:
-        kept = folder / "publish" / "store"
-        kept.mkdir(parents=True)
-        publishing = world("publish", f"file://{kept}", {})
-        results["publish"] = trials.publish(publishing, kept, most or SAMPLED, progress)
+    owners = {"publish": trials.publish, "delegate": trials.delegate}
+    for name, trial in owners.items():
+        if name in names:
+            kept = folder / name / "store"
+            kept.mkdir(parents=True)
+            owning = world(name, f"file://{kept}", {})
+            results[name] = trial(owning, kept, most or SAMPLED, progress)
     if "build" in names:
         results["build"] = trials.build(owner, most or SAMPLED, progress)
     cuts: dict[str, trials.Name] = {"power": "new", "changes-power": "edited"}
@@ -91,7 +93,7 @@ def try_all(
 @click.argument("names", nargs=-1, type=click.Choice(TRIALS))
 @click.option("--points", type=int, help="At most so many points each, evenly spread.")
 def main(names: tuple[str, ...], points: int | None) -> None:
-    """Kill `sync once`, `sync publish` and `catalog build`, and cut the device's power.
+    """Kill `sync once`, the owner's commands and `catalog build`, and cut the device's power.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
@@ -123,11 +124,50 @@ def power(
 
 def publish(world: World, store: Path, most: int | None, progress: ShowProgress) -> TrialCounts:
     """Kill an owner who publishes the new bundle into the folder `store`."""
+
+    def trial() -> str:
+        world.run("sync", "once")
+        outcome = world.hold("old", "new")
+        world.publish("new")
+        world.run("sync", "once")
+        world.hold("new")
+        return f"{outcome} served"
+
+    return _owners(world, [store], world.publishing("new"), trial, most, progress)
+
+
+def delegate(world: World, store: Path, most: int | None, progress: ShowProgress) -> TrialCounts:
+    """Kill an owner who gives the channel a key of its own, in the folder `store`."""
+
+    def trial() -> str:
+        world.run("sync", "once")
+        world.hold("old")
+        has_key = json.loads(world.run(*world.asking("channels"), "--json"))
+        world.run(*world.delegating())
+        world.publish("new")
+        world.run("sync", "once")
+        world.hold("new")
+        return "channel has a key" if has_key else "channel has none"
+
+    places = [world.owner.folder / "keys", store]
+    return _owners(world, places, world.delegating(), trial, most, progress)
+
+
+def _owners(
+    world: World,
+    touched: Sequence[Path],
+    arguments: Sequence[str],
+    trial: Callable[[], str],
+    most: int | None,
+    progress: ShowProgress,
+) -> TrialCounts:
+    """Kill an owner's command where it touches some folders, and see what a device makes of it."""
     keys = world.owner.folder / "keys"  # the owner remembers there what was published
+    store = touched[-1]
     kept = world.folder / "kept"
     for place in (store, keys):
         shutil.copytree(place, kept / place.name)
-    command = [*COMMAND, *world.publishing("new")]
+    command = [*COMMAND, *arguments]
 
     def reset() -> None:
         for place in (store, keys):
@@ -135,20 +175,19 @@ def publish(world: World, store: Path, most: int | None, progress: ShowProgress)
             shutil.copytree(kept / place.name, place)
         world.reset()
 
-    found = points.record(command, store, world.environment)
+    found = []
+    for place in touched:
+        reset()
+        found += points.record(command, place, world.environment)
 
-    def trial(point: Point) -> str:
+    def at(point: Point) -> str:
         reset()
         killed = points.kill_at(point, command, world.environment)
-        world.run("sync", "once")
-        outcome = world.hold("old", "new")
-        world.publish("new")
-        world.run("sync", "once")
-        world.hold("new")
-        return f"{outcome} served" if killed else "ended before"
+        outcome = trial()
+        return outcome if killed else "ended before"
 
     try:
-        return _each(sample(found, most), trial, progress)
+        return _each(sample(found, most), at, progress)
     finally:
         reset()
 

@@ -125,6 +125,14 @@ class World:
         options = ["--channel", CHANNEL, *self.owner.keys]
         return ["sync", "publish", str(self.owner.bundles[name]), self.source, *options]
 
+    def delegating(self) -> list[str]:
+        """The command's arguments that give the channel a key of its own."""
+        return [*self.asking("delegate"), "--channel", CHANNEL]
+
+    def asking(self, name: str) -> list[str]:
+        """The arguments of one of the commands for keys of channels."""
+        return ["sync", "keys", name, self.source, *self.owner.keys]
+
     def reset(self) -> None:
         """The device as it was with the old bundle."""
         for child in self.device.iterdir():
