@@ -100,7 +100,7 @@ class SyncState(_State):
         bytes_fetched, bytes_fetched_ever: In the last check, and in all checks.
         fetching: How far the check that runs now is; None where none fetches.
         expires_at, ends: When the first signature expires, and whose it is: "root", "targets",
-            "snapshot" or "timestamp".
+            "snapshot", "timestamp", or "channel-" and a channel that has a key of its own.
         clock: What is wrong with the clock; empty where nothing is.
     """
 

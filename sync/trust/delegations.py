@@ -115,8 +115,8 @@ def check(found: ChannelList, url: str) -> None:
     outside = sorted(path for path in found.signed.targets if not found.covers(path))
     if outside:
         raise WrongChannelError(
-            f"{url}: the key of the channel {channel!r} has signed {outside[0]!r}, for which the "
-            "owner did not give it; nothing that it signed is taken until its list is right again"
+            f"{url}: the key of the channel {channel!r} has signed {outside[0]!r}, which it may "
+            "not; nothing that it signed is taken until its list is right again"
         )
     if found.signed.delegations is not None:
         raise ForgedError(
