@@ -22,6 +22,7 @@ from catalog.building import cache_size
 from catalog.building.addresses import AddressCache
 from catalog.building.cache_size import CachePart
 from catalog.core.errors import ShelfError
+from catalog.core.read_line import ReadLine
 from catalog.core.vectors import Vectors
 from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
@@ -151,7 +152,7 @@ class FeatureCache:
             ]
         return set.intersection(*found)
 
-    def get_lines(self, key: str) -> tuple[str, ...] | None:
+    def get_lines(self, key: str) -> tuple[ReadLine, ...] | None:
         """The lines that were read on a photo, by its sha256 and the reader's version, or None."""
         with self._lock:
             try:
@@ -159,11 +160,12 @@ class FeatureCache:
             except sqlite3.DatabaseError as error:
                 self._heal(error)
                 row = None
-        return None if row is None else tuple(json.loads(row[0]))
+        return None if row is None else tuple(ReadLine(*line) for line in json.loads(row[0]))
 
-    def put_lines(self, key: str, lines: Sequence[str]) -> None:
+    def put_lines(self, key: str, lines: Sequence[ReadLine]) -> None:
         """Store the lines that were read on a photo."""
-        row = (f"{key}-{DECODING}", json.dumps(lines, ensure_ascii=False))
+        scored = [(line, round(line.score, 3)) for line in lines]
+        row = (f"{key}-{DECODING}", json.dumps(scored, ensure_ascii=False))
         with self._lock:
             try:
                 self._insert_lines(row)

@@ -11,6 +11,7 @@ from catalog.building.collect import BundlePhoto, StageProgress
 from catalog.building.features import read_place
 from catalog.building.stage import read_lines
 from catalog.core.errors import ContentError, NetworkError
+from catalog.core.read_line import ReadLine
 from catalog.networks.text_reader import TextReader
 
 PER_ITEM = 4  # photos that are read of each item, evenly spread: more show little else
@@ -36,7 +37,9 @@ def read_photos(
     return lines
 
 
-def read_photo(place: str, sha256: str, reader: TextReader, cache: FeatureCache) -> tuple[str, ...]:
+def read_photo(
+    place: str, sha256: str, reader: TextReader, cache: FeatureCache
+) -> tuple[ReadLine, ...]:
     """Return the lines on one photo; a photo of the same content is read once."""
     key = f"{sha256}-{reader.version}"
     lines = cache.get_lines(key)
@@ -46,7 +49,7 @@ def read_photo(place: str, sha256: str, reader: TextReader, cache: FeatureCache)
     return lines
 
 
-def _read(place: str, reader: TextReader, addresses: AddressCache) -> tuple[str, ...]:
+def _read(place: str, reader: TextReader, addresses: AddressCache) -> tuple[ReadLine, ...]:
     """Read one photo; nothing where it went away meanwhile, because its features are there."""
     try:
         return read_lines(read_place(place, addresses), place, reader)

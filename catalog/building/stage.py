@@ -14,6 +14,7 @@ from catalog.bundles.content_check import LARGEST_SIDE
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import LEAST_SIDE, read_header
 from catalog.core.photos import decode, encode_jpeg
+from catalog.core.read_line import ReadLine
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.finder import ThingFinder
@@ -110,7 +111,7 @@ class PhotoStage:
         )
 
 
-def read_lines(data: bytes, name: str, reader: TextReader) -> tuple[str, ...]:
+def read_lines(data: bytes, name: str, reader: TextReader) -> tuple[ReadLine, ...]:
     """Return the lines that are printed on a photo.
 
     Raises:

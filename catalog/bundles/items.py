@@ -133,6 +133,12 @@ class Items:
         """Return those of some rows whose items have words on their photos that were read."""
         return set() if self._text_search is None else self._text_search.printed.with_print(rows)
 
+    def strangeness(self, row: int, word: str, *, to_print: bool = False) -> float:
+        """Return how much of a word the item in a row lacks; see `PrintedWordSearch`."""
+        if self._text_search is None:
+            return 1.0
+        return self._text_search.printed.strangeness(row, word, to_print=to_print)
+
     def all_items(self) -> Iterator[Item]:
         """Yield every item.
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from catalog.bundles.folding import Word, forms, is_run, words
 from catalog.bundles.phrases import Closeness, any_of, in_two, phrase
 from catalog.bundles.similar_words import SimilarWords, errors_allowed
+from catalog.core.read_line import score_of
 from catalog.recognition.amounts import amounts
 
 MOST_WORDS = 30  # of a thing; further ones are not looked for
 MOST_ITEMS = 2000  # with a word; one that more items have says little
 SHORTEST = 2  # characters of a word that is looked for
+TRIGRAM = 3  # characters
 SHORTEST_NUMBER = 4  # digits of a number without a unit; shorter ones are on every package
+SURE_SCORE = 0.95  # of a line that was surely read
 READ_RIGHT = 0.9  # the probability that a word is read without an error
 MISREAD = (0.2, 0.05)  # that it is read with one, with two errors
 _ANYWHERE = "{title sku rest printed}"
@@ -64,6 +67,26 @@ class PrintedWordSearch:
             [json.dumps(list(rows))],
         )
         return {row for (row,) in found}
+
+    def strangeness(self, row: int, word: str, *, to_print: bool = False) -> float:
+        """Return the share of a word's trigrams that an item's words lack.
+
+        It is small for a part of a longer word, and for two words that were read as one.
+
+        Args:
+            row: The item's row.
+            word: The word.
+            to_print: Ask for the words that were read on its photos alone.
+        """
+        columns = "printed" if to_print else self._columns
+        return _share(trigrams(word), lambda part: not self._holds(row, columns, part))
+
+    def _holds(self, row: int, columns: str, part: str) -> bool:
+        found = self._connection.execute(
+            "select 1 from item_words where item_words match ? and rowid = ?",
+            (f"{columns} : {phrase(part, Closeness.INSIDE)}", row),
+        )
+        return found.fetchone() is not None
 
     def _expressions(self, text: str) -> Iterator[tuple[float, str]]:
         """Yield how a word may stand in the index, the likeliest first."""
@@ -117,6 +140,27 @@ def plain_words(text: str) -> list[str]:
             pieces = _pairs(spelling) if is_run(spelling) else [spelling]
             found |= dict.fromkeys(filter(_says_something, pieces))
     return list(found)
+
+
+def trigrams(word: str) -> set[str]:
+    """Return the parts of a word of three characters."""
+    return {word[place : place + TRIGRAM] for place in range(len(word) - TRIGRAM + 1)}
+
+
+def strangeness(word: str, others: Iterable[str]) -> float:
+    """Return the share of a word's trigrams that other words lack."""
+    known = {part for other in others for part in trigrams(other)}
+    return _share(trigrams(word), lambda part: part not in known)
+
+
+def _share(parts: Collection[str], is_strange: Callable[[str], bool]) -> float:
+    return sum(map(is_strange, parts)) / max(1, len(parts))
+
+
+def surely_read(lines: Sequence[str]) -> set[str]:
+    """Return the words of those lines that were surely read."""
+    sure = [line for line in lines if score_of(line) >= SURE_SCORE]
+    return {word for line in sure for word in plain_words(line)}
 
 
 def _pairs(run: str) -> list[str]:

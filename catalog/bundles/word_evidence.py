@@ -10,7 +10,13 @@ from functools import cached_property
 
 from catalog.bundles.items import Item, Items
 from catalog.bundles.match import Match
-from catalog.bundles.printed_words import FoundWord, plain_words, read_words
+from catalog.bundles.printed_words import (
+    FoundWord,
+    plain_words,
+    read_words,
+    strangeness,
+    surely_read,
+)
 from catalog.bundles.similar_words import errors_allowed, typing_errors
 from catalog.recognition.amounts import Amount, amounts, contradict
 from catalog.recognition.calibration import Calibration
@@ -23,11 +29,14 @@ from catalog.recognition.words import (
     gain,
     log_ratio,
     reading_may_help,
+    relative_ratio,
     with_words,
     word_probability,
 )
 
 BY_WORDS = 10  # items that become candidates by their words
+STRANGE = 0.5  # share of a word from which it is another word than those of an item
+LIKELY = 0.1  # confidence by sight from which it is asked whether the thing is a relative
 
 
 def words_may_help(items: Items, calibration: Calibration, found: Sequence[Match]) -> bool:
@@ -59,12 +68,14 @@ def weigh_words(
     rows = {items.row(match.sku): match for match in found}
     rows |= look.candidates(set(rows))
     matches = list(rows.values())
+    evidence = look.evidence(rows)
     after = with_words(
         [match.confidence or 0.0 for match in matches],
-        look.log_ratios(rows),
+        [log_ratio(said, look.rarity) for said in evidence],
         [place < len(found) for place in range(len(matches))],
         [match.photo is not None for match in matches],
         Shares(foreign_share, items.pictured, items.count() - items.pictured),
+        [relative_ratio(said, look.rarity) for said in evidence],
     )
     weighed = [
         replace(match, confidence=confidence)
@@ -94,6 +105,11 @@ class _ReadThing:
     def as_read(self) -> dict[str, float]:
         """How surely each word stands there as it was read."""
         return {word: as_read(word) for word in self.read}
+
+    @cached_property
+    def sure(self) -> set[str]:
+        """Those of the words that were surely read."""
+        return surely_read(self.lines)
 
     @cached_property
     def amounts(self) -> frozenset[Amount]:
@@ -133,37 +149,60 @@ class _ReadThing:
         photos = self.items.photos(item.sku)
         return Match(item.sku, photos[0].number if photos else None, 0.0, 0.0)
 
-    def log_ratios(self, rows: Mapping[int, Match]) -> list[float]:
-        """Return the logarithm of the likelihood ratio of each item."""
+    def evidence(self, rows: Mapping[int, Match]) -> list[WordEvidence]:
+        """Return what the words say about each item."""
         printed = self.items.with_print(rows)
-        return [
-            log_ratio(
-                self._evidence(row, match.sku, is_known=match.photo is None or row in printed),
-                self.rarity,
-            )
-            for row, match in rows.items()
-        ]
+        return [self._evidence(row, match, has_print=row in printed) for row, match in rows.items()]
 
-    def _evidence(self, row: int, sku: str, *, is_known: bool) -> WordEvidence:
+    def _evidence(self, row: int, match: Match, *, has_print: bool) -> WordEvidence:
         """Return what the words say about an item.
+
+        What it lacks is known where words were read on its photos, or it has none, and its words
+        alone tell it from others.
 
         Args:
             row: Its row.
-            sku: Its sku.
-            is_known: Whether it is known what is printed on it: words were read on its photos, or
-                it has none, and its words alone tell it from others.
+            match: Its match.
+            has_print: Whether words were read on its photos.
         """
-        item = self.items.get(sku)
+        item = self.items.get(match.sku)
         assert item is not None, "every match has an item"
         found = {word.text: word.rows[row] for word in self.found if row in word.rows}
-        lacks = sum(sure for word, sure in self.as_read.items() if word not in found)
+        lacks = {word: sure for word, sure in self.as_read.items() if word not in found}
         own = amounts([item.title, *item.attributes.values()])
         return WordEvidence(
             found,
             _share_read(item.title, self.read),
             contradict(own, self.amounts),
-            lacks if is_known else 0.0,
+            sum(lacks.values()) if has_print or match.photo is None else 0.0,
+            self._differs(row, item.title, lacks)
+            if has_print and found and _is_likely(match)
+            else 0.0,
         )
+
+    def _differs(self, row: int, title: str, lacks: Mapping[str, float]) -> float:
+        """Return the probability that the thing has another name than the item in a row.
+
+        It has where a word of the title that was read on the item's photos is not on the thing, and
+        another word is.
+        """
+        strangeness_to_item = self.items.strangeness
+        own = (
+            word
+            for word in plain_words(title)
+            if as_read(word) and strangeness_to_item(row, word, to_print=True) < STRANGE
+        )
+        if all(strangeness(word, self.read) < STRANGE for word in own):
+            return 0.0
+        same = 1.0
+        for word in self.sure & lacks.keys():
+            if lacks[word] and strangeness_to_item(row, word) > STRANGE:
+                same *= 1 - lacks[word]
+        return 1 - same
+
+
+def _is_likely(match: Match) -> bool:
+    return (match.confidence or 0.0) >= LIKELY
 
 
 def _share_read(title: str, read: Sequence[str]) -> float:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from catalog.core.errors import MissingExtraError
 from catalog.core.photos import Picture
+from catalog.core.read_line import ReadLine
 
-VERSION = 2  # raise it when other words are read from the same pixels; photos are then read anew
+VERSION = 3  # raise it when other words are read from the same pixels; photos are then read anew
 DETECTOR = "PP-OCRv6_det_small.onnx"
 CLASSIFIER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"  # of lines that stand upside down
 RECOGNIZER = "PP-OCRv6_rec_small.onnx"
@@ -36,7 +37,7 @@ class Reader(Protocol):
     """Reads the lines of text in a picture."""
 
     def read(self, picture: Picture) -> tuple[str, ...]:
-        """Return the lines in a picture, BGR uint8 (h, w, 3)."""
+        """Return the lines in a picture, BGR uint8 (h, w, 3); a `ReadLine` says how surely."""
 
 
 class TextReader:
@@ -59,16 +60,19 @@ class TextReader:
         self._keep_open = keep_open
         self._lock = threading.Lock()
 
-    def read(self, picture: Picture) -> tuple[str, ...]:
+    def read(self, picture: Picture) -> tuple[ReadLine, ...]:
         """Return the lines in a picture, BGR uint8 (h, w, 3), from top to bottom."""
         longer = max(picture.shape[:2])
         sizes = dict.fromkeys(min(max(longer, side), LONGEST_SIDE) for side in self._sides)
-        lines: dict[str, None] = {}
+        lines: dict[str, float] = {}
         for size in sizes:
             with self._lock:
                 read = self._lines(scaled(picture, size / longer))
-            lines |= {line[:LONGEST_LINE]: None for line, score in read if score >= LEAST_SCORE}
-        return tuple(lines)
+            for line, score in read:
+                text = line[:LONGEST_LINE]
+                if score >= LEAST_SCORE:
+                    lines[text] = max(score, lines.get(text, 0.0))
+        return tuple(ReadLine(text, score) for text, score in lines.items())
 
     @property
     def version(self) -> str:

@@ -25,6 +25,7 @@ SAME_AMOUNT = 0.1  # the probability that any thing has the same amount
 AS_READ = (0.5, 0.8, 0.9)  # that a word of 4, 5, more letters stands there as it was read
 AS_READ_FROM = 4  # letters; shorter words are often no words
 MOST_LACKING = 3.0  # how much all the words that an item lacks say against it, at most
+RELATIVES = 0.1  # looks at a relative of an item that no catalogue has, for each at the item
 SEEN_TOO = 0.75  # of what words say for an item counts where sight compared the same print
 MISSING = 1.0  # how much it says against an item that no word of its title was read
 CONTRADICTION = 2.5  # how much another amount says against an item
@@ -44,12 +45,15 @@ class WordEvidence:
         contradicted: Whether the thing has another amount than the item.
         lacks: How many of the words that were surely read the item lacks; 0 where it is not known
             what is printed on it.
+        differs: The probability that the thing has a word that the item lacks, and is a relative
+            of it, such as another variety; 0 where no word is common to both.
     """
 
     found: Mapping[str, float]
     title_share: float
     contradicted: bool
     lacks: float = 0.0
+    differs: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,23 @@ def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
         evidence: What the words say about the item.
         rarity: The probability of each word on any thing, above 0.
     """
-    gained = sum(gain(sure, rarity[word]) for word, sure in evidence.found.items())
-    spoken_for = max(0.0, gained - MISSING * (1 - evidence.title_share))
     spoken_against = lacking(len(evidence.found), evidence.lacks)
-    return spoken_for + spoken_against - CONTRADICTION * evidence.contradicted
+    spoken_against -= CONTRADICTION * evidence.contradicted
+    return _spoken_for(evidence, rarity) + spoken_against
+
+
+def relative_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
+    """Return the likelihood ratio of an item's relatives that no catalogue has.
+
+    To sight a relative is the item: it has its design. It has its brand, too, but another word that
+    the item lacks.
+    """
+    return RELATIVES * evidence.differs * math.exp(SEEN_TOO * _spoken_for(evidence, rarity))
+
+
+def _spoken_for(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
+    gained = sum(gain(sure, rarity[word]) for word, sure in evidence.found.items())
+    return max(0.0, gained - MISSING * (1 - evidence.title_share))
 
 
 def gain(sure: float, probability: float) -> float:
@@ -140,6 +157,7 @@ def with_words(
     seen: Sequence[bool],
     pictured: Sequence[bool],
     shares: Shares,
+    relatives: Sequence[float] = (),
 ) -> list[float]:
     """Return the confidence in each item after its words were weighed.
 
@@ -150,6 +168,7 @@ def with_words(
         seen: Whether each was a candidate by sight; the others' confidence is not used.
         pictured: Whether each has photos.
         shares: How often what is looked at.
+        relatives: The likelihood ratio of each item's relatives; none by default.
     """
     known, has_photos = np.array(seen, bool), np.array(pictured, bool)
     before = np.where(known, np.array(confidences, float), 0.0)
@@ -166,7 +185,12 @@ def with_words(
     prior = np.where(known, before, of_each) / max(together, 1e-12)
     said = np.array(log_ratios, float)
     ratios = np.where(has_photos, np.minimum(said, said * SEEN_TOO), said)
-    weights = prior * np.exp(ratios - max(0.0, float(ratios.max(initial=0.0)) - MOST))
+    too_much = max(0.0, float(ratios.max(initial=0.0)) - MOST)
+    weights = prior * np.exp(ratios - too_much)
     none = max(0.0, 1 - float(prior.sum()))
+    if relatives:
+        none += (
+            float(before @ np.array(relatives, float)) / max(together, 1e-12) * math.exp(-too_much)
+        )
     after: list[float] = (weights / max(float(weights.sum()) + none, 1e-12)).tolist()
     return after

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 import pytest
 
+from catalog.building.cache import FeatureCache
 from catalog.bundles.bundle import Bundle
+from catalog.core.read_line import ReadLine
 from catalog.evaluation.evaluate import evaluate
 from catalog.networks.text_reader import TextReader, is_installed
 from catalog.synthetic.drawing import Label
@@ -41,6 +44,15 @@ def evaluate_with_words(bundle: Bundle, folder: Path) -> None:
     by_sight, _ = evaluate(bundle, shown.parents[1], cache)
     read, _ = evaluate(bundle, shown.parents[1], cache, reader=TextReader())
     assert (by_sight.top1, read.top1) == (0, 1)
+
+
+def test_the_cache_keeps_how_surely_a_line_was_read(tmp_path: Path) -> None:
+    lines = (ReadLine("Zarrovel", 0.987), ReadLine("Ging", 0.612))
+    with closing(FeatureCache(tmp_path)) as cache:
+        cache.put_lines("key", lines)
+        kept = cache.get_lines("key")
+    assert kept is not None
+    assert [(line, line.score) for line in kept] == [(line, line.score) for line in lines]
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from catalog.core.photos import Picture
-from catalog.networks.text_reader import MOST_LINES, TextReader, largest_lines
+from catalog.core.read_line import score_of
+from catalog.networks.text_reader import LEAST_SCORE, MOST_LINES, TextReader, largest_lines
 from catalog.synthetic.drawing import Label
 from catalog.synthetic.labels import front
 
@@ -55,9 +56,12 @@ def label() -> Picture:
 
 
 def test_the_words_on_a_label_are_read(reader: TextReader) -> None:
-    read = " ".join(reader.read(label())).lower()
+    lines = reader.read(label())
+    read = " ".join(lines).lower()
     assert "kolibrio" in read
     assert "green" in read
+    assert all(LEAST_SCORE <= line.score <= 1 for line in lines)
+    assert score_of("a plain string") == 1
 
 
 def test_a_picture_of_any_size_may_hold_no_words(reader: TextReader) -> None:

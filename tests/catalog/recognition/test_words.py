@@ -12,6 +12,7 @@ from catalog.recognition.words import (
     as_read,
     lacking,
     log_ratio,
+    relative_ratio,
     with_words,
     word_probability,
 )
@@ -114,3 +115,19 @@ def test_words_say_less_of_an_item_whose_print_was_compared_by_sight() -> None:
         [0.2, 0.2], [4, 4], [True, True], [True, False], SOME_PICTURED
     )
     assert unpictured > pictured
+
+
+def test_a_relative_takes_confidence_from_the_item_that_it_resembles() -> None:
+    (alone,) = with_words([0.99], [0], [True], [True], ALL_PICTURED, [0.0])
+    (doubted,) = with_words([0.99], [0], [True], [True], ALL_PICTURED, [1.0])
+    assert alone == pytest.approx(0.99)
+    assert doubted == pytest.approx(0.99 / 1.99)
+
+
+def test_a_relative_has_what_is_common_to_both() -> None:
+    nothing, brand = (
+        relative_ratio(WordEvidence(found, 1.0, contradicted=False, differs=0.9), RARITY)
+        for found in ({}, {"oatly": 0.9})
+    )
+    assert brand > 10 * nothing > 0
+    assert relative_ratio(evidence("oatly"), RARITY) == 0, "nothing differs"
