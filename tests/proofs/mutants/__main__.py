@@ -1,7 +1,7 @@
 """Break the code on purpose, one small change at a time, and list the changes that no test noticed.
 
     python -m tests.proofs.mutants [--since REVISION] [--minutes 10] [--count N] [--seed 1]
-                                   [--only MODULE-OR-FOLDER...] [--match TEXT]
+                                   [--only MODULE-OR-FOLDER...] [--match REGEX]
                                    [--tests PATH...] [--slow] [--reach FILE]
                                    [-- MODULE-OR-FOLDER...]
 
@@ -19,6 +19,7 @@ import argparse
 import compileall
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="*", help="in place of the modules' folders")
     parser.add_argument("--only", nargs="*", help="of the sample, what is in these modules")
-    parser.add_argument("--match", default="", help="of the sample, what contains this text")
+    parser.add_argument("--match", default="", help="of the sample, what this expression finds")
     parser.add_argument("--slow", action="store_true", help="slow tests as well")
     parser.add_argument("--reach", type=Path, help="keep here what the tests reach")
     given = parser.parse_args()
@@ -149,11 +150,11 @@ def _try(modules: list[str], given: argparse.Namespace) -> int:
     scratch = Path(os.environ[COPY])
     for package in PACKAGES:
         compileall.compile_dir(package, quiet=2)
-    only = modules_of(given.only or modules)
+    only = [path for path in modules_of(given.only or modules) if path in modules]
     drawn = (
         place
         for place in sample(modules, given.seed, given.count)
-        if place.path in only and given.match in str(mutant_at(place))
+        if place.path in only and re.search(given.match, str(mutant_at(place)))
     )
     report = Report(time.monotonic() + 60 * given.minutes)
     trials = Trials(drawn, only, report.tell, scratch, given.reach)

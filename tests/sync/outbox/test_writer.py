@@ -44,14 +44,14 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
     caplog.set_level(logging.INFO)
     pauses: list[float] = []
     states: list[tuple[str, str]] = []
-    failing = [5, 0, 1, 0]  # so often in a row before each success
+    failing = [5, 0, 1]  # so often in a row before each success
     write = OutboxDatabase.write
 
     def failing_write(database: OutboxDatabase, work: Callable[[Any], Any]) -> Any:
-        if failing[0]:
+        if failing and failing[0]:
             failing[0] -= 1
             raise OutboxError("the disk is full")
-        failing.pop(0)
+        failing[:1] = []
         return write(database, work)
 
     def paused(writer: Writer, pause: float) -> bool:
@@ -207,6 +207,42 @@ def test_damaged_events_are_the_newest_error(outbox: Outbox, count: int, said: s
         database.execute("UPDATE events SET at = 'then' WHERE sequence <= ?", (count,))
     assert len(outbox.oldest(9)) == 3 - count
     assert outbox.counters().last_error == f"{said}: its time is no time"
+
+
+def test_damaged_events_that_cannot_be_set_aside_stop_nothing(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are passed over, and set aside once the disk can be written."""
+
+    def full(work: object) -> None:
+        raise OutboxError("the disk is full")
+
+    for _ in range(3):
+        assert outbox.put(status("started")).wait(WAIT)
+    with closing(sqlite3.connect(outbox.file, isolation_level=None)) as database:
+        database.execute("UPDATE events SET at = 'then' WHERE sequence = 1")
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox._database, "write", full)
+        assert [event.sequence for event in outbox.oldest(9)] == [2, 3]
+    assert "the disk is full" in caplog.text
+    assert outbox.counters().length == 3
+    assert [event.sequence for event in outbox.oldest(9)] == [2, 3]
+    assert (outbox.counters().length, outbox.counters().dropped) == (2, {"damage": 1})
+
+
+def test_a_fault_of_the_program_is_raised_as_it_is(tmp_path: Path) -> None:
+    def fault(_: sqlite3.Connection) -> None:
+        tries.append(1)
+        raise ZeroDivisionError
+
+    tries: list[int] = []
+    database = OutboxDatabase(tmp_path / FILE)
+    database.write(lambda _: None)
+    with pytest.raises(ZeroDivisionError):
+        database.write(fault)
+    assert len(tries) == 2, "damage may be why: the second try connects anew and would find it"
+    assert database.write(lambda _: "well") == "well"
+    database.close()
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
