@@ -39,11 +39,10 @@ def thing_colours(image: Picture, ground: int) -> Colours | None:
         Uint8 (256,), as `colours` returns it.
     """
     small = shrink(image, SIDE)
-    away = np.abs(small.astype(np.int16) - ground).max(axis=2) > SAME_GROUND
-    square = np.ones((3, 3), np.uint8)
-    thing = cv2.morphologyEx(away.astype(np.uint8), cv2.MORPH_CLOSE, square)
+    thing = _thing(small, ground)
     if not 0 < thing.mean() <= 1 - LEAST_GROUND:
         return None
+    square = np.ones((3, 3), np.uint8)
     core = cv2.erode(thing, square, iterations=BORDER, borderValue=0)
     if core.sum() < LEAST_CORE * thing.sum():
         core = thing
@@ -54,6 +53,21 @@ def thing_colours(image: Picture, ground: int) -> Colours | None:
     share *= min(LIGHTNESS / max(mean, 1e-3), MOST_LIGHTER)
     share[1:] = (share[1:] + 1) / 2
     return histogram(np.clip(share, 0, 1), weight)
+
+
+def _thing(small: Picture, ground: int) -> NDArray[np.uint8]:
+    """Return 1 where a picture (h, w, 3) shows the thing: not the ground that is at its border.
+
+    Parts of the thing may be as light as the ground.
+    """
+    like_ground = np.abs(small.astype(np.int16) - ground).max(axis=2) <= SAME_GROUND
+    _, labels = cv2.connectedComponents(like_ground.astype(np.uint8), connectivity=4)
+    at_border = np.unique(np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()]))
+    is_ground = like_ground & np.isin(labels, at_border)
+    thing = cv2.morphologyEx(
+        (~is_ground).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)
+    )
+    return np.asarray(thing, np.uint8)
 
 
 def log_ratio(similarity: float) -> float:

@@ -21,9 +21,7 @@ RED, GREEN = (40, 40, 190), (60, 170, 60)
 WOOD, STONE = (90, 130, 170), (150, 150, 140)
 
 
-def cutout(
-    colour: tuple[int, int, int], counter: tuple[int, int, int], light: float = 1.0
-) -> Picture:
+def cutout(colour: tuple[int, ...], counter: tuple[int, int, int], light: float = 1.0) -> Picture:
     """A thing with a dark lid on a light ground, with a little of the counter around it."""
     picture = np.full((200, 200, 3), GROUND, np.uint8)
     bright, dark, rim = (
@@ -49,6 +47,13 @@ def test_a_thing_has_its_colours_in_another_place_and_light() -> None:
     assert alike(red, cutout(GREEN, WOOD)) < 0.4
     packed = cv2.imdecode(cv2.imencode(".jpg", red, [cv2.IMWRITE_JPEG_QUALITY, 80])[1], 1)
     assert alike(red, np.asarray(packed, np.uint8)) > 0.95
+
+
+def test_a_thing_as_light_as_the_ground_keeps_its_colours() -> None:
+    as_light, lighter = (cutout((level,) * 3, WOOD) for level in (GROUND, 250))
+    for picture in (as_light, lighter):
+        cv2.rectangle(picture, (70, 110), (130, 140), RED, -1)
+    assert alike(as_light, lighter) > 0.95
 
 
 def test_a_picture_with_all_that_lies_around_the_thing_was_not_cut_out() -> None:
