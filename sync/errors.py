@@ -12,7 +12,8 @@
     │   └── NotPublishedError       nothing was published in the channel
     ├── ReleaseError            a release of the program that cannot be used
     ├── KeysError               a key, its passphrase or its folder that cannot be used
-    └── EventError              an event that cannot be reported
+    ├── EventError              an event that cannot be reported
+    └── FleetError              a shadow's document, or a file of a fleet, that cannot be used
     SurroundingsError
     ├── OutboxError             the outbox cannot be used
     └── NoOutboxError           nothing was recorded yet
@@ -104,6 +105,10 @@ class KeysError(ContentError):
 
 class EventError(ContentError):
     """An event that cannot be reported."""
+
+
+class FleetError(ContentError):
+    """What a shadow desires, or a file about a fleet, that cannot be used."""
 
 
 class OutboxError(SurroundingsError):

@@ -64,6 +64,7 @@ class DeploymentState(_Frozen):
         rejected: Bundles that are not tried again, by their ids, the latest last.
         declined: The skipped release.
         pinned: Id of the pinned bundle.
+        pinned_by: Who pinned it, where that was not a person at the device.
         trial: The bundle on probation.
     """
 
@@ -71,6 +72,7 @@ class DeploymentState(_Frozen):
     rejected: dict[str, RejectedBundle] = {}
     declined: SkippedRelease | None = None
     pinned: str | None = None
+    pinned_by: str = ""
     trial: Probation | None = None
 
     def with_rejected(self, bundle: str, reason: str, engine: str) -> DeploymentState:

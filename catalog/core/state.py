@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from catalog.core import durable
 from catalog.core.errors import ShelfError
 
+Camera = Literal["starting", "online", "offline"]
 Phase = Literal["waiting", "opening", "open", "unable", "failed", "stopped"]
 GOOD = ("never", "up-to-date", "installed", "pinned", "declined", "waiting")  # are no failure
 UNPINNED = "unpinned; the next check follows the channel"  # a message
@@ -59,6 +60,12 @@ class EdgeState(_State):
             and self.boot == boot_id()
             and process_start(self.pid) != self.started
         )
+
+
+class CameraStatus(_State):
+    """How the camera is, as edge last reported it."""
+
+    status: Camera
 
 
 class Fetching(_State):
@@ -176,6 +183,21 @@ def write_edge_state(folder: Path, state: EdgeState) -> None:
 def read_edge_state(folder: Path) -> EdgeState | None:
     """Read the state of edge; None where it never reported one or the file is not readable."""
     return _read(folder, "edge.json", EdgeState)
+
+
+def write_camera(folder: Path, status: Camera) -> None:
+    """Write ``camera.json`` durably into the state folder.
+
+    Raises:
+        ShelfError: The folder cannot be written.
+    """
+    _write(folder, "camera.json", CameraStatus(status=status))
+
+
+def read_camera(folder: Path) -> Camera | None:
+    """Read how the camera is; None where edge never wrote it or the file is not readable."""
+    found = _read(folder, "camera.json", CameraStatus)
+    return found.status if found is not None else None
 
 
 def write_sync_state(folder: Path, state: SyncState) -> None:

@@ -24,6 +24,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.errors import VisualSearchError
 from catalog.core.photos import encode_jpeg
 from catalog.core.settings import DeviceSettings, device_id
+from catalog.core.state import Camera, write_camera
 from catalog.recognition.decision import Verdict
 from edge import health
 from edge.appliance.camera_reports import CameraReports
@@ -60,7 +61,7 @@ class EventRecorder:
     def __init__(self, outbox: Outbox, settings: OutboxSettings, device: DeviceSettings) -> None:
         self._outbox = outbox
         self._settings = settings
-        self._folder = device.folder
+        self._folder, self._state = device.folder, device.state
         self._tasks: queue.Queue[Task | None] = queue.Queue(MOST_TASKS)  # None: stop
         self._started_at = time.monotonic()
         self._next_features_at = 0.0  # monotonic seconds
@@ -83,6 +84,7 @@ class EventRecorder:
         if bundle is not None:
             self._put_model_loaded(_model(bundle))
             self._bundle = bundle.id
+        self._enqueue("status", lambda: self._note_camera("starting"))
         self._thread.start()
 
     def stop(self) -> None:
@@ -201,9 +203,15 @@ class EventRecorder:
             self._put_camera(self._camera_state, self._camera_name)
 
     def _put_camera(self, state: CameraState, name: str) -> None:
+        self._note_camera(state.status)
         self._put_status(f"camera_{state.status}", state.message, camera=name)
         if state.status == "offline" and self._settings.report_features:
             self._outbox.put(events.message("FAILED to get frame"))
+
+    def _note_camera(self, status: Camera) -> None:
+        """Let ``sync`` know of it, where it reports the camera's state."""
+        if self._settings.shadow:
+            write_camera(self._state, status)
 
     def _put_heartbeat(self) -> None:
         counters = self._counters()

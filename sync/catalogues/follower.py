@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog.bundles.shelf import Shelf, unwritable
 from catalog.core import durable
-from catalog.core.errors import ShelfBusyError, ShelfError, VisualSearchError
+from catalog.core.errors import SettingsError, ShelfBusyError, ShelfError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings, DeviceSettings, device_id, load
 from catalog.core.state import (
@@ -24,13 +25,14 @@ from catalog.core.state import (
     read_sync_state,
     write_sync_state,
 )
-from sync.catalogues import overrides
+from sync.catalogues import fleet_pin, overrides
 from sync.catalogues.check_result import CheckResult, result_of
 from sync.catalogues.installer import ReleaseInstaller
 from sync.catalogues.probation import ProbationStatus, ProbationWatcher
 from sync.catalogues.pull import Puller
 from sync.catalogues.status import current_state, versions_on
-from sync.settings import SyncSettings
+from sync.fleet.desired import NOTHING, Desired, read_desired
+from sync.settings import OutboxSettings, SyncSettings
 from sync.stores.base import Store
 from sync.trust.opening import configured_store, configured_trust
 from sync.trust.release import Release
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from sync.catalogues.progress import DownloadProgress
 
 PROGRESS_INTERVAL_S = 2.0  # between two writes of how far a download is
+CHANGED = "the fleet's owner wants something else now; the next check obeys"
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between two clocks that are both right
 
 
@@ -53,6 +56,7 @@ class ChannelFollower:
         engine: Which engine validates bundles.
         clock: Tells the time, in UTC.
         publish: Called with the state when a check, or a rollback, has brought a change.
+        desired: Reads what the fleet's owner wants; None where that is not known.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class ChannelFollower:
         engine: str = "auto",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         publish: Callable[[SyncState], object] = lambda state: None,
+        desired: Callable[[], Desired | None] = lambda: NOTHING,
     ) -> None:
         self.settings = settings
         self.shelf = Shelf(device.shelf)
@@ -71,6 +76,7 @@ class ChannelFollower:
         self._engine = engine
         self._clock = clock
         self._publish = publish
+        self._desired = desired
         self._bytes_fetched = 0
         self._progress_due = 0.0  # monotonic seconds
 
@@ -91,6 +97,13 @@ class ChannelFollower:
             settings = settings.model_copy(update={"source": source})
         engine = load("catalog", CatalogSettings, config).engine
         device = load("device", DeviceSettings, config)
+        try:
+            shadow = load("outbox", OutboxSettings, config).shadow
+        except SettingsError:  # it must not stop the pull; what was desired last holds
+            shadow = True
+        if shadow:
+            desired = partial(read_desired, device.state)
+            return cls(settings, device, engine, publish=publish, desired=desired)
         return cls(settings, device, engine, publish=publish)
 
     def state(self) -> SyncState:
@@ -129,7 +142,7 @@ class ChannelFollower:
                 outcome=result.outcome,
                 message=result.message,
                 source=self.settings.source,
-                channel=self.settings.channel,
+                channel=self.channel,
                 newest=result.newest or former.newest,
                 expires_at=result.expires or former.expires_at,
                 ends=result.ends or former.ends,
@@ -204,14 +217,21 @@ class ChannelFollower:
         latest = min(0.1 * self.settings.interval_s, 0.5 * length_of(window))
         return seconds_until(window, self._clock().astimezone()) + late * latest
 
+    @property
+    def channel(self) -> str:
+        """The channel that the fleet's owner wants, else the one in the settings."""
+        return _channel(self._desired(), self.settings)
+
     def _check(self, progress: DownloadProgress, *, any_time: bool) -> CheckResult:
+        desired = self._desired()
         try:
+            fleet_pin.obey(self.shelf, desired, self._engine)
             store = self.store()
             trust = self.trust(store)
             trust.refresh()
             active = self.shelf.active()
             release = trust.newest(
-                self.settings.channel,
+                _channel(desired, self.settings),
                 device_id(self._device.folder),
                 active.name if active is not None else "",
                 self._installer.is_refused,
@@ -219,17 +239,28 @@ class ChannelFollower:
         except VisualSearchError as error:
             return result_of(error)
 
+        def require_wanted() -> None:
+            if self._desired() != desired:
+                raise ShelfError(CHANGED)
+
         def count(here: int, total: int, fetched: int) -> None:
             self._bytes_fetched += fetched
+            if time.monotonic() >= self._progress_due:
+                require_wanted()
             self._save_progress(here, total)
             progress(here, total)
 
         reserve = self.settings.reserve_mb * 1_000_000
-        puller = Puller(store, self.shelf, self._engine, reserve, count)
+        puller = Puller(store, self.shelf, self._engine, reserve, count, require_wanted)
         try:
             window = self.settings.catalogue_window
             opened = any_time or is_open(window, self._clock().astimezone())
-            result = self._installer.install(release, puller, wait_for="" if opened else window)
+            held = fleet_pin.refusal(desired, release)
+            if held:
+                result = CheckResult("pinned", held)
+            else:
+                result = self._installer.install(release, puller, wait_for="" if opened else window)
+                fleet_pin.obey(self.shelf, desired, self._engine)
         except VisualSearchError as error:
             result = result_of(error)
         return replace(
@@ -284,3 +315,7 @@ class ChannelFollower:
             ) from error
         except OSError as error:
             raise unwritable(self.shelf.folder, error) from error
+
+
+def _channel(desired: Desired | None, settings: SyncSettings) -> str:
+    return (desired.channel if desired is not None else None) or settings.channel

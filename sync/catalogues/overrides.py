@@ -66,11 +66,17 @@ def pin(shelf: Shelf, version: str) -> str:
                 f"{version!r}: {'several versions' if found else 'no version'} of that name on "
                 f"this device; {here}"
             )
-        shelf.save_state(state.model_copy(update={"pinned": found[0], "trial": None}))
-        active = shelf.active()
-        if active is None or active.name != found[0]:
-            shelf.switch(found[0])
+        _stay_with(shelf, found[0], by="")
     return found[0]
+
+
+def _stay_with(shelf: Shelf, bundle: str, by: str) -> None:
+    """Pin a version on the shelf, which is locked, and make it active."""
+    changes = {"pinned": bundle, "pinned_by": by, "trial": None}
+    shelf.save_state(shelf.state().model_copy(update=changes))
+    active = shelf.active()
+    if active is None or active.name != bundle:
+        shelf.switch(bundle)
 
 
 def _with_release(name: str, release: int | None) -> str:
@@ -90,5 +96,5 @@ def unpin(shelf: Shelf, newest: str | None) -> None:
     with shelf.changing():
         state = shelf.state()
         rejected = {bundle: entry for bundle, entry in state.rejected.items() if bundle != newest}
-        changes = {"pinned": None, "declined": None, "rejected": rejected}
+        changes = {"pinned": None, "pinned_by": "", "declined": None, "rejected": rejected}
         shelf.save_state(state.model_copy(update=changes))

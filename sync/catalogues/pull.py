@@ -58,6 +58,8 @@ class Puller:
         engine: Which engine validates the bundle.
         reserve: Bytes that must stay free on the disk.
         progress: Called as bytes arrive.
+        require_wanted: Called right before the release becomes active; raises `ShelfError` where
+            it is no longer wanted.
         minimum_speed: Makes the limit that each download is held to.
     """
 
@@ -66,6 +68,7 @@ class Puller:
     engine: str = "auto"
     reserve: int = 0
     progress: ReleaseProgress = lambda here, total, fetched: None
+    require_wanted: Callable[[], None] = lambda: None
     minimum_speed: Callable[[], MinimumSpeed] = MinimumSpeed
 
     def pull(self, release: Release, edge: EdgeState | None) -> None:
@@ -105,6 +108,7 @@ class Puller:
             state = self.shelf.state()
             if state.pinned not in (None, release.bundle):
                 raise ShelfError(f"{self.shelf.folder}: {state.pinned} was pinned meanwhile")
+            self.require_wanted()
             probation = Probation(bundle=release.bundle, patience_s=open_timeout_s, before=edge)
             releases = state.releases | {release.bundle: release.number}
             changes = {"releases": releases, "declined": None, "trial": probation}

@@ -163,13 +163,13 @@ def open_exchange(address: BrokerAddress, template: str) -> Iterator[Exchange]:
     """
     topics = (CREATE, provision_topic(template))
     answers = tuple(f"{topic}/{end}" for topic in topics for end in ("accepted", "rejected"))
-    transport, incoming = MqttTransport(address, answers=answers), _Incoming()
+    transport, incoming = MqttTransport(address, answers=(answers,)), _Incoming()
     try:
         transport.open(incoming)
-        if transport.commands_error:
+        for topic, why in transport.unheard.items():
             raise ProvisioningError(
                 f"{address.certificate} may not subscribe to the answers of provisioning "
-                f"({transport.commands_error}); its policy must allow iot:Subscribe and "
+                f"({topic}: {why}); its policy must allow iot:Subscribe and "
                 "iot:Receive for them"
             )
         yield Exchange(transport, incoming, template)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sync.reports.transports.base import Refusal
 
-MAX_COMMANDS = 20  # that wait for an answer; further commands are ignored
+MAX_MESSAGES = 50  # that wait; further ones are ignored
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class CallbackQueue:
 
     Attributes:
         callbacks: All calls, in order.
-        commands: Payloads of the commands among them, at most `MAX_COMMANDS`.
+        messages: Topics and payloads of what came in, at most `MAX_MESSAGES`.
     """
 
     callbacks: queue.Queue[Callback] = field(default_factory=queue.Queue)
-    commands: queue.Queue[bytes] = field(default_factory=lambda: queue.Queue(MAX_COMMANDS))
+    messages: queue.Queue[tuple[str, bytes]] = field(
+        default_factory=lambda: queue.Queue(MAX_MESSAGES)
+    )
 
     def accepted(self, token: int) -> None:
         """See `TransportCallbacks.accepted`."""
@@ -50,9 +52,9 @@ class CallbackQueue:
         self.callbacks.put(Callback("lost", reason=reason, taken_over=taken_over))
 
     def command(self, topic: str, payload: bytes) -> None:
-        """See `TransportCallbacks.command`; ignored while `MAX_COMMANDS` others wait."""
+        """See `TransportCallbacks.command`; ignored while `MAX_MESSAGES` others wait."""
         try:
-            self.commands.put_nowait(payload)
+            self.messages.put_nowait((topic, payload))
         except queue.Full:
             return
         self.callbacks.put(Callback("command"))

@@ -94,10 +94,11 @@ def _connection(
     try:
         yield Finding("endpoint", "ok", "connected")
         if settings.commands and transport.name == "mqtt":
-            commands_error = getattr(transport, "commands_error", "")
-            if commands_error:
+            unheard: dict[str, str] = getattr(transport, "unheard", {})
+            if topics.commands in unheard:
                 remedy = f"allow iot:Subscribe and iot:Receive for {topics.commands}"
-                yield Finding("commands", "note", commands_error, remedy)
+                message = f"{topics.commands}: no commands are heard: {unheard[topics.commands]}"
+                yield Finding("commands", "note", message, remedy)
             else:
                 yield Finding("commands", "ok", f"heard on {topics.commands}")
         if transport.name == "file":

@@ -37,6 +37,10 @@ class TopicCooldowns:
     def __contains__(self, topic: str) -> bool:
         return topic in self._until
 
+    def holds(self, prefix: str) -> bool:
+        """Whether a topic that begins so is paused."""
+        return any(topic.startswith(prefix) for topic in self._until)
+
     def expire(self) -> bool:
         """End the pauses whose time is over; whether there were any."""
         over = [topic for topic, until in self._until.items() if until <= time.monotonic()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from sync.backoff import Backoff
 from sync.errors import OutboxError
 from sync.outbox.outbox import Outbox
 from sync.reports.callbacks import CallbackQueue
+from sync.reports.conversation import Conversation
 from sync.reports.cooldown import TopicCooldowns
 from sync.reports.journal import Journal
 from sync.reports.quarantine import Quarantine
@@ -63,6 +64,7 @@ class Reporter:
         commands: Carries out commands that come in.
         first_pause_s: Seconds before the second attempt to connect; further pauses are longer,
             up to a minute.
+        conversations: What else is said over the connections.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Reporter:
         state: Path,
         commands: CommandHandler | None = None,
         first_pause_s: float = 1.0,
+        conversations: Sequence[Conversation] = (),
     ) -> None:
         self._outbox = outbox
         self._make_transport = make_transport
@@ -82,6 +85,7 @@ class Reporter:
         self._state = state
         self._journal = Journal(state)
         self._commands = commands or CommandHandler({})
+        self._conversations = conversations
         self._history = DeliveryHistory(
             Quarantine(), TopicCooldowns(first_pause_s), Backoff(first_pause_s)
         )
@@ -174,6 +178,7 @@ class Reporter:
                 self._limits,
                 self._history,
                 self._commands,
+                self._conversations,
             )
             session.run(lambda: enough(session))
         finally:

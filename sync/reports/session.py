@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sync.backoff import Backoff
 from sync.errors import TransportError
 from sync.outbox.outbox import Outbox, StoredEvent
 from sync.reports.callbacks import Callback, CallbackQueue
+from sync.reports.conversation import Conversation
 from sync.reports.cooldown import TopicCooldowns
 from sync.reports.delivery_record import DeliveryRecord
 from sync.reports.event_reader import EventReader
@@ -28,6 +30,7 @@ from sync.reports.transports.base import Refusal, Transport
 LEAVE_S = 0.5  # at the end, for messages that are under way
 GATHER_S = 0.25  # from the first accepted event to the removal of all of them from the outbox
 POLL_S = 0.25  # the longest wait for a callback or a new event
+MAX_COMMANDS = 20  # that wait for an answer; further commands are ignored
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Session:
         limits: How fast.
         history: What former sessions have learned.
         commands: Answers commands.
+        conversations: What else is said over the connection.
 
     Attributes:
         taken_over: Whether the connection was lost to another device with this one's name.
@@ -93,6 +97,7 @@ class Session:
         limits: SessionLimits,
         history: DeliveryHistory,
         commands: CommandHandler,
+        conversations: Sequence[Conversation] = (),
     ) -> None:
         self._callbacks = connection.callbacks
         self._reader = EventReader(outbox)
@@ -105,6 +110,8 @@ class Session:
         self._cooldowns = history.cooldowns
         self._throttle = history.throttle
         self._commands = commands
+        self._asked: deque[bytes] = deque()  # commands that wait for an answer
+        self._conversations = conversations
         self._next_send_at = 0.0
         self._throttled_until = 0.0
         self._accepted = 0
@@ -128,6 +135,10 @@ class Session:
             and self._window.is_empty
             and not self._reader.has_batch
             and not len(self._quarantine)
+            and all(
+                conversation.is_settled or self._cooldowns.holds(conversation.prefix)
+                for conversation in self._conversations
+            )
         )
 
     def run(self, enough: Callable[[], bool]) -> None:
@@ -137,6 +148,8 @@ class Session:
             TransportError: The connection was lost; what was under way will be sent again.
             OutboxError: The outbox cannot be used now.
         """
+        for conversation in self._conversations:
+            conversation.opened()
         try:
             while not enough():
                 self._step()
@@ -151,7 +164,9 @@ class Session:
 
     def _step(self) -> None:
         """Send what may be sent, then wait for the next callback or event."""
+        self._hear()
         self._answer_commands()
+        self._converse()
         self._send_events()
         pause_s = self._next_send_at - time.monotonic()
         has_events = self._reader.has_batch or len(self._quarantine) > 0
@@ -210,16 +225,35 @@ class Session:
             self._quarantine.add([event])  # it failed alone before its topic was paused
         return None
 
+    def _hear(self) -> None:
+        """Hand over what came in."""
+        while not self._callbacks.messages.empty():
+            topic, payload = self._callbacks.messages.get()
+            if topic == self._topics.commands and len(self._asked) < MAX_COMMANDS:
+                self._asked.append(payload)
+            for conversation in self._conversations:
+                if topic.startswith(conversation.prefix):
+                    conversation.heard(topic, payload)
+
     def _answer_commands(self) -> None:
         while (
-            not self._callbacks.commands.empty()
+            self._asked
             and self._window.can_answer_command
             and not len(self._quarantine)
             and self._topics.answers not in self._cooldowns
         ):
-            payload = self._callbacks.commands.get()
+            payload = self._asked.popleft()
             self._record.command_received(payload)
             self._window.send(self._topics.answers, self._commands.answer(payload), None)
+
+    def _converse(self) -> None:
+        """Send what the conversations have to say, but for those with a topic that is paused."""
+        for conversation in self._conversations:
+            if not self._window.can_answer_command or len(self._quarantine):
+                return
+            if not self._cooldowns.holds(conversation.prefix):
+                for topic, payload in conversation.due():
+                    self._window.send(topic, payload, None)
 
     # Answers
 
@@ -326,8 +360,10 @@ class Session:
         if self.taken_over:
             return reason
         self._quarantine.add(event for event, _ in sent)
-        if len(sent) < len(unanswered):  # the answer to a command may have been the cause
-            self._cooldowns.start(self._topics.answers)
+        others = {message.topic for message in unanswered if message.event is None}
+        if others:  # the answer to a command, or a conversation, may have been the cause
+            for topic in others:
+                self._cooldowns.start(topic)
             return reason
         if len(sent) != 1:
             return reason

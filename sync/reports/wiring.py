@@ -12,13 +12,17 @@ from typing import Any
 
 from catalog.bundles.shelf import Shelf
 from catalog.core.settings import DeviceSettings, device_id, load
+from sync.fleet.desired import Desired, keep_desired
+from sync.fleet.device_state import DeviceState
+from sync.fleet.shadow import Shadow
 from sync.outbox.database import FILE
 from sync.outbox.outbox import Outbox
+from sync.reports.conversation import Conversation
 from sync.reports.remote_commands import CommandHandler
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics
 from sync.reports.transports import choice
-from sync.settings import OutboxSettings
+from sync.settings import OutboxSettings, SyncSettings
 
 
 @contextmanager
@@ -41,12 +45,24 @@ def open_reporter(
     settings = load("outbox", OutboxSettings, config)
     device = load("device", DeviceSettings, config)
     topics = Topics.from_settings(settings, choice.thing_name(device))
-    make_transport = choice.transport_factory(settings, device, topics)
-    assert make_transport is not None
     outbox = Outbox(device.folder / FILE, settings, device_id(device.folder))
     try:
+        conversations = _conversations(config, settings, device, topics, outbox, sync_now)
+        make_transport = choice.transport_factory(settings, device, topics, conversations)
+        assert make_transport is not None
         commands = CommandHandler(_actions(outbox, device, sync_now))
-        yield outbox, Reporter(outbox, make_transport, topics, settings, device.state, commands)
+        yield (
+            outbox,
+            Reporter(
+                outbox,
+                make_transport,
+                topics,
+                settings,
+                device.state,
+                commands,
+                conversations=conversations,
+            ),
+        )
     finally:
         outbox.close()
 
@@ -76,6 +92,27 @@ def reporting_worker(
                 found[1].run(stopping)
 
     return work
+
+
+def _conversations(
+    config: Path | None,
+    settings: OutboxSettings,
+    device: DeviceSettings,
+    topics: Topics,
+    outbox: Outbox,
+    sync_now: Callable[[], object] | None,
+) -> list[Conversation]:
+    """The conversations that the settings ask for; MQTT alone carries them."""
+    if choice.choose(settings) != "mqtt":
+        return []
+    channel = load("sync", SyncSettings, config).channel
+    state = DeviceState(device, channel, lambda: outbox.counters().length)
+
+    def obey(desired: Desired) -> None:
+        if keep_desired(device.state, desired) and sync_now is not None:
+            sync_now()
+
+    return [Shadow(topics.thing, state, obey)] if settings.shadow else []
 
 
 def _actions(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from catalog.bundles.shelf import Shelf
 from catalog.core.settings import DeviceSettings
 from sync.catalogues.follower import ChannelFollower
+from sync.fleet.desired import read_desired
 from sync.settings import SyncSettings
 from sync.stores.choice import open_store
 from sync.trust.keys import KeyFolder
@@ -73,7 +75,9 @@ class Following:
         """The follower of a device that has just started."""
         given = {"source": self.source, "root": self.folder / "keys" / "root.json"}
         sync = SyncSettings.model_validate(given | {"reserve_mb": 1} | settings)
-        return ChannelFollower(sync, DeviceSettings(data_dir=self.data), engine, self.clock)
+        device = DeviceSettings(data_dir=self.data)
+        desired = partial(read_desired, device.state)
+        return ChannelFollower(sync, device, engine, self.clock, desired=desired)
 
     def clock(self) -> datetime:
         """The time."""

@@ -15,9 +15,11 @@ import yaml
 from cfnlint.decode import decode
 from paho.mqtt.client import topic_matches_sub
 
+from sync.fleet.shadow import Shadow
 from sync.provisioning.exchange import CREATE, provision_topic
 from sync.provisioning.provisioner import CLAIM
 from sync.reports.topics import NAMES, Topics
+from sync.reports.transports.mqtt import MAX_SUBSCRIPTIONS
 from tests.support.fleet_provisioning import Certificate, load_hook
 
 CLOUD = Path(__file__).parents[2] / "cloud"
@@ -84,10 +86,42 @@ def test_who_asks_for_a_certificate_may_do_that_alone(name: str, template: dict[
     }
 
 
+def allowed_by(name: str, template: dict[str, Any]) -> dict[str, list[str]]:
+    """What a policy of the fleet allows THING, by action."""
+    document = template["Resources"][name]["Properties"]["PolicyDocument"]
+    longest = json.dumps(document).replace("${AWS::Partition}", "aws-us-gov")
+    longest = longest.replace("${AWS::Region}", "us-gov-east-1").replace("Fn::Sub", "")
+    assert len(longest.replace("${AWS::AccountId}", "1" * 12).replace(" ", "")) < 2048
+    found: dict[str, list[str]] = {}
+    for statement in document["Statement"]:
+        for resource in statement["Resource"]:
+            place = resource["Fn::Sub"].replace("${!iot:Connection.Thing.ThingName}", THING)
+            found.setdefault(statement["Action"], []).append(place.partition("AccountId}:")[2])
+    return found
+
+
+def test_a_device_of_a_fleet_may_use_its_own_shadow_alone(template: dict[str, Any]) -> None:
+    shadow = Shadow(THING, dict, lambda desired: None)
+    assert allowed_by("ShadowPolicy", template) == {
+        "iot:Publish": [f"topic/{shadow.prefix}{verb}" for verb in ("get", "update")],
+        "iot:Subscribe": [f"topicfilter/{topic}" for topic in shadow.topics],
+        "iot:Receive": [f"topic/{topic}" for topic in shadow.topics],
+    }
+    assert len(shadow.topics) <= MAX_SUBSCRIPTIONS
+
+
 def test_the_template_of_provisioning(template: dict[str, Any]) -> None:
     """A thing is named by its serial number, and its certificate gets both policies."""
     found = template["Resources"]["ProvisioningTemplate"]["Properties"]
-    body = json.loads(found["TemplateBody"]["Fn::Sub"])
+    text, more = found["TemplateBody"]["Fn::Sub"]
+    condition, managed, unmanaged = more["Managed"]["Fn::If"]
+    assert (condition, unmanaged) == ("Manages", "")
+    body = json.loads(text.replace("${Managed}", ""))
+    whole = json.loads(text.replace("${Managed}", managed["Fn::Sub"]))["Resources"]
+    added = [resource for name, resource in whole.items() if name not in body["Resources"]]
+    assert [resource["Properties"]["PolicyName"] for resource in added] == [
+        "${ShadowPolicy}", "${JobsPolicy}",
+    ]  # fmt: skip
     assert set(body["Parameters"]) == {"SerialNumber", "AWS::IoT::Certificate::Id"}
     kinds = {name: resource["Type"] for name, resource in body["Resources"].items()}
     assert sorted(kinds.values()) == [

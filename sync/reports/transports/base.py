@@ -36,7 +36,7 @@ class TransportCallbacks(Protocol):
         """
 
     def command(self, topic: str, payload: bytes) -> None:
-        """A command came in."""
+        """A message came in: a command, or what a conversation hears."""
 
 
 class Transport(Protocol):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings
 from sync.identity import identity_of
+from sync.reports.conversation import Conversation
 from sync.reports.home_assistant import announcements
 from sync.reports.topics import Topics
 from sync.reports.transports import greengrass_v2
@@ -38,7 +39,10 @@ def thing_name(device: DeviceSettings) -> str:
 
 
 def transport_factory(
-    settings: OutboxSettings, device: DeviceSettings, topics: Topics
+    settings: OutboxSettings,
+    device: DeviceSettings,
+    topics: Topics,
+    conversations: Sequence[Conversation] = (),
 ) -> Callable[[], Transport] | None:
     """Return a function that makes a transport, not yet open; None where the settings name none.
 
@@ -54,7 +58,8 @@ def transport_factory(
             retained = (
                 announcements(topics, settings.heartbeat_s) if settings.home_assistant else {}
             )
-            return lambda: MqttTransport(address, commands, retained)
+            heard = [conversation.topics for conversation in conversations]
+            return lambda: MqttTransport(address, commands, retained, heard)
         case "greengrass-v2":
             return greengrass_v2.GreengrassV2Transport
         case "greengrass-v1":

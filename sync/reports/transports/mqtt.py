@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -27,6 +28,7 @@ KEEPALIVE_S = 30  # the shortest that IoT Core allows
 TCP_TIMEOUT_S = 15  # without a TCP acknowledgement; a pulled cable is noticed then
 CONNECT_TIMEOUT_S = 10  # for a connection, and for each answer while it is being made
 MAX_UNANSWERED = 100  # IoT Core's limit for a connection
+MAX_SUBSCRIPTIONS = 8  # IoT Core's limit for a request
 TAKEN_OVER = 0x8E  # in a DISCONNECT: another client has connected with the same id
 
 REFUSALS = {  # MQTT 5, table 2-6; any other code is a fault of the broker
@@ -44,7 +46,7 @@ class MqttTransport:
 
     Attributes:
         window: As the broker allows.
-        commands_error: Why no commands are received; empty where they are.
+        unheard: Why nothing is received on a topic, by the topic.
     """
 
     name = "mqtt"
@@ -54,7 +56,7 @@ class MqttTransport:
         address: BrokerAddress,
         commands: str | None = None,
         retained: dict[str, bytes] | None = None,
-        answers: tuple[str, ...] = (),
+        answers: Sequence[tuple[str, ...]] = (),
     ) -> None:
         """Store the address; `open` connects.
 
@@ -63,12 +65,13 @@ class MqttTransport:
             commands: The topic to receive commands from; None to receive none.
             retained: Messages by topic that the broker keeps, sent with each connection; emptied
                 where it refuses one.
-            answers: Further topics whose messages are received as commands are.
+            answers: Further topics whose messages are received as commands are; those that are
+                useless without each other in one group of at most `MAX_SUBSCRIPTIONS`.
         """
         self.window = MAX_UNANSWERED
-        self.commands_error = ""
+        self.unheard: dict[str, str] = {}
         self._address = address
-        self._subscriptions = (*((commands,) if commands is not None else ()), *answers)
+        self._groups = (*(((commands,),) if commands is not None else ()), *answers)
         self._retained = retained if retained is not None else {}
         self._client: paho.Client | None = None
         self._callbacks: TransportCallbacks | None = None
@@ -82,6 +85,7 @@ class MqttTransport:
         self._early: dict[int, ReasonCode] = {}  # answers that came before `send` had the packet id
         self._connected = threading.Event()  # set too when it never will be
         self._subscribed = threading.Event()
+        self._subscribing: tuple[str, ...] = ()
         self._gone = threading.Event()
         self._acknowledged = False
         self._refused = ""
@@ -89,16 +93,14 @@ class MqttTransport:
         self._taken_over = False
 
     def open(self, callbacks: TransportCallbacks) -> None:
-        """Connect, and subscribe to commands where the policy allows it.
+        """Connect, and subscribe to what the policy allows.
 
         Raises:
             TransportError: It could not connect; the message says why and what to do.
         """
-        self.commands_error = ""
+        self.unheard.clear()
         self._connect()
-        if self._subscriptions:
-            self._command_callbacks = callbacks
-            self._subscribe()
+        self._subscribe(self._groups, callbacks)
         self._send_retained()
         with self._lock:
             if self._gone.is_set():
@@ -141,21 +143,33 @@ class MqttTransport:
             self.close()
             raise
 
-    def _subscribe(self) -> None:
-        """Subscribe to commands; where that ends the connection, connect again without them."""
-        assert self._client is not None
-        self._client.subscribe([(topic, 1) for topic in self._subscriptions])
-        answered = self._subscribed.wait(CONNECT_TIMEOUT_S)
-        if self._gone.is_set() or not answered:
-            why = "the connection ended then" if self._gone.is_set() else "no answer came"
-            self.close()
-            self._connect()
-            self.commands_error = f"{self._subscriptions[0]}: no commands are heard: {why}"
-        if self.commands_error:
-            log.warning(
-                "%s; the policy must allow iot:Subscribe and iot:Receive for it",
-                self.commands_error,
-            )
+    def _subscribe(self, groups: Sequence[tuple[str, ...]], callbacks: TransportCallbacks) -> None:
+        """Subscribe to groups of topics; one that ends the connection is left out of the next."""
+        for group in groups:
+            assert self._client is not None
+            self._command_callbacks = callbacks
+            self._subscribing = group
+            self._subscribed.clear()
+            self._client.subscribe([(topic, 1) for topic in group])
+            answered = self._subscribed.wait(CONNECT_TIMEOUT_S)
+            ended = self._gone.is_set()
+            if ended or not answered:
+                why = "the connection ended then" if ended else "no answer came"
+                self.unheard |= dict.fromkeys(group, why)
+            refused = [topic for topic in group if topic in self.unheard]
+            if refused:
+                log.warning(
+                    "%s: nothing is heard: %s; the policy must allow iot:Subscribe and "
+                    "iot:Receive for it",
+                    ", ".join(refused),
+                    self.unheard[refused[0]],
+                )
+            if ended or not answered:
+                self.close()
+                self._connect()
+                others = [other for other in groups if other is not group]
+                self._subscribe(others, callbacks)
+                return
 
     def send(self, token: int, topic: str, payload: bytes) -> None:
         """Publish with QoS 1.
@@ -268,9 +282,9 @@ class MqttTransport:
     def _on_subscribe(
         self, client: paho.Client, data: Any, mid: int, reasons: list[ReasonCode], properties: Any
     ) -> None:
-        for topic, reason in zip(self._subscriptions, reasons, strict=False):
+        for topic, reason in zip(self._subscribing, reasons, strict=False):
             if reason.is_failure:
-                self.commands_error = f"{topic}: no commands are heard: {reason}"
+                self.unheard[topic] = str(reason)
         self._subscribed.set()
 
     def _on_publish(
