@@ -77,6 +77,7 @@ class OutboxSettings(Section):
     home_assistant: bool = False  # announce the device to Home Assistant at the broker
     commands: bool = True  # are received on the topic of kind "commands"
     shadow: bool = False  # report the state to AWS IoT's named shadow, and obey it; by MQTT
+    jobs: bool = False  # carry out AWS IoT Jobs; by MQTT
     reports_dir: UserPath = Path("reports")  # of transport "file"; relative to the data folder
     reports_mb: float = Field(default=10.0, gt=0)  # of each of its files
     reports_files: int = Field(default=10, ge=1)  # then events wait in the outbox

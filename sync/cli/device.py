@@ -68,6 +68,7 @@ def run(config: Path | None, *, check: bool) -> None:
                 "there is nothing to do: set [sync] source for catalogues, or [outbox] endpoint "
                 "or transport for reports"
             )
+        go_back = follower.roll_back
         with run_lock(follower):
             workers = {"watch": probation_worker(follower)}
             if pulls:
@@ -80,9 +81,9 @@ def run(config: Path | None, *, check: bool) -> None:
             if updates:
                 workers["software"] = software_worker(updater)
             if provisions:
-                workers["report"] = provisioning_worker(config, pulls=pulls)
+                workers["report"] = provisioning_worker(config, pulls=pulls, go_back=go_back)
             elif reports:
-                workers["report"] = reporting_worker(config, pulls=pulls)
+                workers["report"] = reporting_worker(config, pulls=pulls, go_back=go_back)
             run_workers(workers)
 
 

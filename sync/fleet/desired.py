@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from catalog.core import durable
 from sync.errors import FleetError
+from sync.fleet.messages import one_sentence
 from sync.trust.release import CHANNEL
 
 FILE = "desired.json"  # in the state folder
@@ -70,14 +71,16 @@ def parse_desired(document: Any) -> Desired:
         raise FleetError("desired: an object is wanted")
     for name in document:
         if name not in Desired.model_fields:
-            raise FleetError(f"desired.{_quoted(name)}: only pin and channel can be desired")
+            quoted = one_sentence(name, MAX_QUOTED)
+            raise FleetError(f"desired.{quoted}: only pin and channel can be desired")
     try:
         return Desired.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         wanted = first["msg"].removeprefix("Value error, ")
-        raise FleetError(f"desired.{name}: {_quoted(document[name])}: {wanted}") from error
+        quoted = one_sentence(str(document[name]), MAX_QUOTED)
+        raise FleetError(f"desired.{name}: {quoted}: {wanted}") from error
 
 
 def read_desired(folder: Path) -> Desired | None:
@@ -104,8 +107,3 @@ def keep_desired(folder: Path, desired: Desired) -> bool:
     durable.make_private_folder(folder)
     durable.write(folder / FILE, desired.model_dump_json().encode() + b"\n", durable.PRIVATE)
     return (former or NOTHING) != desired
-
-
-def _quoted(value: Any) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in str(value))
-    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…"

@@ -7,7 +7,6 @@ is always read whole, with ``get``: a ``delta`` does not tell that something is 
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import time
@@ -19,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from sync.errors import FleetError
 from sync.fleet.desired import NOTHING, Desired, parse_desired
+from sync.fleet.messages import MAX_BYTES, as_json, one_sentence
 
 NAME = "visual-search"  # of the shadow
 INTERVAL_S = 60.0  # between two reports, at least
@@ -27,7 +27,6 @@ LOOK_S = 5.0  # between two looks at the device's state
 GET_PAUSE_S = 5.0  # between two questions for what is desired, at least
 ANSWER_TIMEOUT_S = 20.0
 RETRY_S = 300.0  # after an answer that did not come, or a rejection
-MAX_BYTES = 64_000  # of a message; AWS's documents have at most 30,000
 NO_SHADOW = 404  # the code of a rejection
 
 Reported = Mapping[str, str | int | None]
@@ -150,14 +149,14 @@ class Shadow:
             self._known, self._say_at = None, now + RETRY_S
         if self._get_at is not None and now >= self._get_at and not self._asked.waits:
             self._get_at, self._asked_at = None, now
-            yield self._get, _json({"clientToken": self._asked.ask()})
+            yield self._get, as_json({"clientToken": self._asked.ask()})
         if now >= self._look_at and now >= self._say_at and not self._said.waits:
             self._look_at = now + LOOK_S
             state = {**self._reported(), "refused": self._refused or None}
             if self._is_news(state) or now >= self._known_at + REPEAT_S:
                 self._known, self._known_at, self._say_at = state, now, now + INTERVAL_S
                 document = {"state": {"reported": state}, "clientToken": self._said.ask()}
-                yield self._update, _json(document)
+                yield self._update, as_json(document)
 
     def heard(self, topic: str, payload: bytes) -> None:
         """See `Conversation.heard`."""
@@ -166,7 +165,7 @@ class Shadow:
         try:
             message = _Message.model_validate_json(payload)
         except ValidationError as error:
-            log.warning("%s: a message cannot be used: %s", topic, error)
+            log.warning("%s: a message cannot be used: %s", topic, one_sentence(str(error)))
             return
         match topic.removeprefix(self.prefix):
             case "get/accepted" if self._asked.is_answered_by(message.client_token):
@@ -219,7 +218,7 @@ class Shadow:
             self._get_at = self._clock() + RETRY_S
 
     def _rejected(self, topic: str, message: _Message) -> None:
-        log.warning("%s: %s (%s)", topic, message.message or "no reason given", message.code)
+        log.warning("%s: %s (%s)", topic, one_sentence(message.message), message.code)
 
 
 def _essence(state: Reported) -> Mapping[str, object]:
@@ -227,7 +226,3 @@ def _essence(state: Reported) -> Mapping[str, object]:
     length = state.get("outbox")
     order = len(str(length)) if isinstance(length, int) and length >= 100 else 0
     return {**state, "outbox": order, "checked_at": None}
-
-
-def _json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

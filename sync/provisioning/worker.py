@@ -36,6 +36,7 @@ def provisioning_worker(
     config: Path | None,
     *,
     pulls: bool = True,
+    go_back: Callable[[], object] | None = None,
     rand: Callable[[], float] = random.random,
 ) -> Callable[[threading.Event, threading.Event], None]:
     """The worker that provisions this device, and then reports where the settings say so.
@@ -43,6 +44,7 @@ def provisioning_worker(
     Args:
         config: The settings file.
         pulls: Whether a pull worker runs too; it is woken once there is a certificate.
+        go_back: See `open_reporter`.
         rand: A random number from 0 to 1, for pauses.
     """
 
@@ -69,7 +71,7 @@ def provisioning_worker(
             if provisioner.provisioned is None or not reports:
                 stopping.wait(max(try_again - time.monotonic(), 0.0) or CHECK_S)
                 continue
-            with open_reporter(config, wake.set if pulls else None) as found:
+            with open_reporter(config, wake.set if pulls else None, go_back) as found:
                 if found is None:  # the settings were changed meanwhile
                     stopping.wait(CHECK_S)
                 else:

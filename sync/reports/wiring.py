@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from catalog.bundles.shelf import Shelf
+from catalog.bundles.shelf_view import ShelfView
 from catalog.core.settings import DeviceSettings, device_id, load
 from sync.fleet.desired import Desired, keep_desired
 from sync.fleet.device_state import DeviceState
+from sync.fleet.jobs import Jobs
+from sync.fleet.operations import operations
 from sync.fleet.shadow import Shadow
 from sync.outbox.database import FILE
 from sync.outbox.outbox import Outbox
@@ -27,13 +30,16 @@ from sync.settings import OutboxSettings, SyncSettings
 
 @contextmanager
 def open_reporter(
-    config: Path | None, sync_now: Callable[[], object] | None = None
+    config: Path | None,
+    sync_now: Callable[[], object] | None = None,
+    go_back: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Outbox, Reporter] | None]:
     """Open the outbox and its reporter; yields None where the settings turn reporting off.
 
     Args:
         config: The settings file.
         sync_now: Makes the pull worker check for a release now; None where there is none.
+        go_back: Makes the previous catalogue active; without it no jobs are carried out.
 
     Raises:
         SettingsError: Something is missing or wrong.
@@ -47,7 +53,7 @@ def open_reporter(
     topics = Topics.from_settings(settings, choice.thing_name(device))
     outbox = Outbox(device.folder / FILE, settings, device_id(device.folder))
     try:
-        conversations = _conversations(config, settings, device, topics, outbox, sync_now)
+        conversations = _conversations(config, settings, device, topics, outbox, sync_now, go_back)
         make_transport = choice.transport_factory(settings, device, topics, conversations)
         assert make_transport is not None
         commands = CommandHandler(_actions(outbox, device, sync_now))
@@ -78,16 +84,17 @@ def is_reporting_enabled(config: Path | None) -> bool:
 
 
 def reporting_worker(
-    config: Path | None, *, pulls: bool = True
+    config: Path | None, *, pulls: bool = True, go_back: Callable[[], object] | None = None
 ) -> Callable[[threading.Event, threading.Event], None]:
     """The worker of ``sync run`` that reports; it ends at once where reporting is off.
 
     Args:
         pulls: Whether a pull worker runs too, which the command "sync-now" wakes.
+        go_back: See `open_reporter`.
     """
 
     def work(stopping: threading.Event, wake: threading.Event) -> None:
-        with open_reporter(config, wake.set if pulls else None) as found:
+        with open_reporter(config, wake.set if pulls else None, go_back) as found:
             if found is not None:
                 found[1].run(stopping)
 
@@ -101,6 +108,7 @@ def _conversations(
     topics: Topics,
     outbox: Outbox,
     sync_now: Callable[[], object] | None,
+    go_back: Callable[[], object] | None,
 ) -> list[Conversation]:
     """The conversations that the settings ask for; MQTT alone carries them."""
     if choice.choose(settings) != "mqtt":
@@ -112,7 +120,13 @@ def _conversations(
         if keep_desired(device.state, desired) and sync_now is not None:
             sync_now()
 
-    return [Shadow(topics.thing, state, obey)] if settings.shadow else []
+    found: list[Conversation] = []
+    if settings.shadow:
+        found.append(Shadow(topics.thing, state, obey))
+    if settings.jobs and go_back is not None:
+        known = operations(ShelfView(device.shelf), device.state, state, go_back, sync_now)
+        found.append(Jobs(topics.thing, device.state, known))
+    return found
 
 
 def _actions(

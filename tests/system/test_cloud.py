@@ -15,6 +15,7 @@ import yaml
 from cfnlint.decode import decode
 from paho.mqtt.client import topic_matches_sub
 
+from sync.fleet.jobs import Jobs
 from sync.fleet.shadow import Shadow
 from sync.provisioning.exchange import CREATE, provision_topic
 from sync.provisioning.provisioner import CLAIM
@@ -108,6 +109,19 @@ def test_a_device_of_a_fleet_may_use_its_own_shadow_alone(template: dict[str, An
         "iot:Receive": [f"topic/{topic}" for topic in shadow.topics],
     }
     assert len(shadow.topics) <= MAX_SUBSCRIPTIONS
+
+
+def test_a_device_of_a_fleet_may_carry_out_its_own_jobs_alone(
+    template: dict[str, Any], tmp_path: Path
+) -> None:
+    """A job's id stands where the star is."""
+    jobs = Jobs(THING, tmp_path, {})
+    assert allowed_by("JobsPolicy", template) == {
+        "iot:Publish": [f"topic/{jobs.prefix}{verb}" for verb in ("start-next", "*/update")],
+        "iot:Subscribe": [f"topicfilter/{topic}" for topic in jobs.topics],
+        "iot:Receive": [f"topic/{topic.replace('+', '*')}" for topic in jobs.topics],
+    }
+    assert len(jobs.topics) <= MAX_SUBSCRIPTIONS
 
 
 def test_the_template_of_provisioning(template: dict[str, Any]) -> None:

@@ -1,0 +1,348 @@
+"""AWS IoT Jobs: carry out the operations that the fleet's owner queues, one after the other.
+
+The topics and documents are those of `AWS IoT Core, Jobs device MQTT API
+<https://docs.aws.amazon.com/iot/latest/developerguide/jobs-mqtt-api.html>`_. What is under way is
+on the disk before it begins, and its result before it is sent. So after a power cut a job goes on:
+an operation that had not ended is carried out again, which `Operation` makes harmless, and one that
+had ended is only said again. One that is interrupted `MAX_ATTEMPTS` times has failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from catalog.core import durable
+from catalog.core.errors import VisualSearchError
+from sync.backoff import Backoff
+from sync.fleet.messages import MAX_BYTES, as_json, one_sentence
+
+FILE = "job.json"  # in the state folder
+MAX_ATTEMPTS = 3
+ANSWER_TIMEOUT_S = 20.0
+POLL_S = 0.5  # between two looks whether an operation has ended
+FINAL = ("InvalidStateTransition", "ResourceNotFound", "InvalidRequest", "TerminalStateReached")
+
+Status = Literal["SUCCEEDED", "FAILED", "REJECTED"]
+
+log = logging.getLogger(__name__)
+
+
+class Result(BaseModel):
+    """How a job ended: its status, and further words by their names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    details: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a job can ask for.
+
+    Attributes:
+        prepare: Returns what must be known to carry it out again after a power cut without doing
+            it twice; kept on the disk.
+        carry_on: Carries it out, given what was prepared, and returns how it ended; None where it
+            is still under way. It is called again then, and after a restart.
+    """
+
+    prepare: Callable[[], str]
+    carry_on: Callable[[str], Result | None]
+
+
+class Record(BaseModel):
+    """The job that is under way.
+
+    Attributes:
+        job, execution: Its id, and the number of its execution.
+        operation: What it asks for.
+        prepared: As `Operation.prepare` returned it.
+        attempts: How often it was begun.
+        result: How it ended; None while it is under way.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    execution: int | None = None
+    operation: str = ""
+    prepared: str = ""
+    attempts: int = 1
+    result: Result | None = None
+
+
+class _Document(BaseModel):
+    operation: str = Field(max_length=64)
+
+
+class _Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class _Execution(_Camel):
+    job_id: str = Field(default="", pattern="^[a-zA-Z0-9_-]{0,64}$")
+    execution_number: int | None = None
+    job_document: Any = None
+
+
+class _Message(_Camel):
+    """What the jobs service sends: a notification, an answer or an error."""
+
+    execution: _Execution | None = None
+    client_token: str = ""
+    code: str = ""
+    message: str = Field(default="", max_length=2000)
+
+
+class Jobs:
+    """The conversation about one device's jobs; see `sync.reports.conversation`.
+
+    Args:
+        thing: The IoT thing's name.
+        folder: The state folder, where the job that is under way is kept.
+        operations: By name.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        thing: str,
+        folder: Path,
+        operations: Mapping[str, Operation],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.prefix = f"$aws/things/{thing}/jobs/"
+        self.topics: tuple[str, ...] = tuple(
+            self.prefix + ending
+            for ending in (
+                "notify-next",
+                "start-next/accepted",
+                "start-next/rejected",
+                "+/update/accepted",
+                "+/update/rejected",
+            )
+        )
+        self._file = folder / FILE
+        self._operations = operations
+        self._clock = clock
+        self._backoff = Backoff(30.0, 900.0)
+        self._record = self._read()
+        self._running = False  # whether this process carries out the job of the record
+        self._token = ""  # of the message that waits for an answer
+        self._answer_until = 0.0
+        self._next_at: float | None = None  # when to ask for the next job; None for not at all
+        self._send_at: float | None = None  # when to say how the job ended
+        self._poll_at = 0.0
+
+    def opened(self) -> None:
+        """See `Conversation.opened`."""
+        self._token, self._send_at = "", None
+        if not self._running:
+            self._next_at = self._clock()
+        elif self._record is not None and self._record.result is not None:
+            self._send_at = self._clock()
+
+    @property
+    def is_settled(self) -> bool:
+        """See `Conversation.is_settled`."""
+        now = self._clock()
+        asks = self._next_at is not None and self._next_at <= now
+        says = self._send_at is not None and self._send_at <= now
+        return not (self._token or asks or says or self._running)
+
+    def due(self) -> Iterator[tuple[str, bytes]]:
+        """See `Conversation.due`."""
+        now = self._clock()
+        if self._token:
+            if now < self._answer_until:
+                return
+            self._token = ""
+            self._try_again()
+        if self._running and self._send_at is None and now >= self._poll_at:
+            self._poll_at = now + POLL_S
+            self._carry_on()
+        if self._send_at is not None and now >= self._send_at:
+            self._send_at = None
+            yield self._outcome()
+        elif self._next_at is not None and now >= self._next_at and not self._running:
+            self._next_at = None
+            yield f"{self.prefix}start-next", as_json({"clientToken": self._ask()})
+
+    def heard(self, topic: str, payload: bytes) -> None:
+        """See `Conversation.heard`."""
+        if len(payload) > MAX_BYTES:
+            return
+        try:
+            message = _Message.model_validate_json(payload)
+        except ValidationError as error:
+            log.warning("%s: a message cannot be used: %s", topic, one_sentence(str(error)))
+            return
+        ending = topic.removeprefix(self.prefix)
+        if ending == "notify-next":
+            if message.execution is not None and message.execution.job_id:
+                self._next_at = self._clock()
+            return
+        if not self._token or message.client_token != self._token:
+            return
+        if ending == "start-next/accepted":
+            self._token = ""
+            self._backoff.succeeded()
+            self._start(message.execution)
+        elif ending.endswith("/update/accepted"):
+            self._end()
+        elif ending.endswith("/rejected"):
+            log.warning("%s: %s (%s)", topic, one_sentence(message.message), message.code)
+            if ending != "start-next/rejected" and message.code in FINAL:
+                self._end()  # it was cancelled, or timed out: nobody waits for its result
+            else:
+                self._token = ""
+                self._try_again()
+
+    def _start(self, execution: _Execution | None) -> None:
+        """Begin a job, or go on with one that was interrupted."""
+        if execution is None or not execution.job_id:
+            self._forget()
+            return
+        former = self._record
+        self._running, self._poll_at = True, self._clock()
+        if former is not None and (former.job, former.execution) == (
+            execution.job_id,
+            execution.execution_number,
+        ):
+            if former.result is not None:
+                self._send_at = self._clock()
+            elif former.attempts >= MAX_ATTEMPTS:
+                self._finish(failed(f"it was interrupted {MAX_ATTEMPTS} times"))
+            else:
+                self._keep(former.model_copy(update={"attempts": former.attempts + 1}))
+            return
+        record = Record(job=execution.job_id, execution=execution.execution_number)
+        self._record = record
+        try:
+            name = _Document.model_validate(execution.job_document).operation
+        except ValidationError:
+            self._finish(rejected('a job document is wanted as {"operation": "sync-now"}'))
+            return
+        operation = self._operations.get(name)
+        if operation is None:
+            known = ", ".join(sorted(self._operations))
+            self._finish(rejected(f"{name}: there is no such operation here; there are: {known}"))
+            return
+        try:
+            prepared = operation.prepare()
+        except VisualSearchError as error:
+            self._finish(failed(str(error)))
+            return
+        self._keep(record.model_copy(update={"operation": name, "prepared": prepared}))
+
+    def _carry_on(self) -> None:
+        """Carry the job out, or look whether it has ended."""
+        record = self._record
+        assert record is not None
+        operation = self._operations.get(record.operation)
+        if operation is None:  # the settings were changed, and the program started again
+            self._finish(rejected(f"{record.operation}: there is no such operation here any more"))
+            return
+        try:
+            result = operation.carry_on(record.prepared)
+        except VisualSearchError as error:
+            result = failed(str(error))
+        except Exception as error:  # of a library; the owner learns it, and the device goes on
+            log.exception("job %s", record.job)
+            result = failed(f"{type(error).__name__}: {error}")
+        if result is not None:
+            self._finish(result)
+
+    def _finish(self, result: Result) -> None:
+        assert self._record is not None
+        log.info("job %s: %s", self._record.job, result.status)
+        self._keep(self._record.model_copy(update={"result": result}))
+        self._send_at = self._clock()
+
+    def _keep(self, record: Record) -> None:
+        """Put the record onto the disk; where that fails, a job that has not begun does not."""
+        self._record = record
+        try:
+            durable.make_private_folder(self._file.parent)
+            durable.write(self._file, record.model_dump_json().encode() + b"\n", durable.PRIVATE)
+        except OSError as error:
+            log.error("%s: cannot be written: %s", self._file, error.strerror)
+            if record.result is None:
+                words = f"{self._file}: cannot be written: {error.strerror}; nothing was done"
+                self._record = record.model_copy(update={"result": failed(words)})
+                self._send_at = self._clock()
+
+    def _outcome(self) -> tuple[str, bytes]:
+        """The message that says how the job ended."""
+        assert self._record is not None
+        assert self._record.result is not None
+        result = self._record.result
+        document: dict[str, Any] = {
+            "status": result.status,
+            "statusDetails": {name: one_sentence(words) for name, words in result.details.items()},
+            "clientToken": self._ask(),
+        }
+        if self._record.execution is not None:
+            document["executionNumber"] = self._record.execution
+        return f"{self.prefix}{self._record.job}/update", as_json(document)
+
+    def _end(self) -> None:
+        """The job is over at the other side, too: ask for the next one."""
+        self._backoff.succeeded()
+        self._token = ""
+        self._forget()
+        self._next_at = self._clock()
+
+    def _forget(self) -> None:
+        self._running, self._record, self._send_at = False, None, None
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as error:
+            log.error("%s: cannot be removed: %s", self._file, error.strerror)
+
+    def _ask(self) -> str:
+        """Begin to wait for an answer; returns the token that it will have."""
+        self._token, self._answer_until = secrets.token_hex(8), self._clock() + ANSWER_TIMEOUT_S
+        return self._token
+
+    def _try_again(self) -> None:
+        """Say it again after a pause."""
+        at = self._clock() + self._backoff.pause_s()
+        if self._running:
+            self._send_at = at
+        else:
+            self._next_at = at
+
+    def _read(self) -> Record | None:
+        try:
+            return Record.model_validate_json(self._file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            log.error("%s: cannot be read: %s", self._file, error)
+            return None
+
+
+def succeeded(**details: str) -> Result:
+    """The operation was carried out."""
+    return Result(status="SUCCEEDED", details=details)
+
+
+def failed(message: str, **details: str) -> Result:
+    """The operation could not be carried out."""
+    return Result(status="FAILED", details={"message": message, **details})
+
+
+def rejected(message: str) -> Result:
+    """The job asks for nothing that this device does."""
+    return Result(status="REJECTED", details={"message": message})
