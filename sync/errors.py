@@ -26,6 +26,7 @@
     │   ├── StoreChangedError       the object was replaced while it was read
     │   ├── StoreConflictError      another process has written the object first
     │   └── StoreTooLargeError      the object has more bytes than it may have
+    ├── FleetIndexError         AWS IoT's index of a fleet, which cannot be read
     ├── ProvisioningError       no certificate of its own for this device
     │   └── RejectedError           AWS IoT answers that it rejects the request
     └── TransportError          a broker or core that cannot be reached or refuses
@@ -175,6 +176,10 @@ class StoreTooLargeError(StoreError):
     """The object has more bytes than it may have."""
 
     outcome = "too-large"
+
+
+class FleetIndexError(NetworkError):
+    """AWS IoT's index of a fleet cannot be read; the message says why and what to do."""
 
 
 class ProvisioningError(NetworkError):

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "edge.cli.demo:demo",
     "doctor": "edge.cli.doctor:doctor",
     "edge": "edge.cli.cli:edge",
+    "fleet": "sync.cli.fleet:fleet",
     "report": "edge.cli.upkeep:report",
     "restore": "edge.cli.upkeep:restore",
     "setup": "edge.cli.setup:setup",
@@ -33,6 +34,7 @@ SUMMARIES = {
     "doctor": "Check this machine: packages, engines, settings, disk, catalogue, cameras, port, "
     "certificate.",
     "edge": "The device: look, recognize, show.",
+    "fleet": "Look at many devices at once.",
     "report": "Write how this device is into ARCHIVE, for whoever helps; without secrets.",
     "restore": "Put back what 'visual-search backup' wrote into ARCHIVE.",
     "setup": "Set this device up: camera, names, PIN, catalogue, reports and screen.",

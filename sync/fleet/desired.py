@@ -32,23 +32,23 @@ class Desired(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    pin: str | None = None
+    pin: int | str | None = None  # as it was desired: a shadow tells 7 from "7"
     channel: str | None = None
 
     def pins(self, bundle: str, release: int | None) -> bool:
         """Whether a bundle, which may be a release, is the pinned one."""
-        if self.pin is None or self.pin.isdecimal():
-            return self.pin is not None and release is not None and int(self.pin) == release
-        return bundle.startswith(self.pin)
+        wanted = "" if self.pin is None else str(self.pin)
+        if wanted.isdecimal():
+            return release is not None and int(wanted) == release
+        return bool(wanted) and bundle.startswith(wanted)
 
     @field_validator("pin", mode="before")
     @classmethod
     def _number_or_name(cls, value: Any) -> Any:
-        number = isinstance(value, int) and not isinstance(value, bool)
-        text = str(value) if number else value
-        if text is not None and not (isinstance(text, str) and PIN.fullmatch(text)):
+        fits = isinstance(value, int | str) and not isinstance(value, bool)
+        if value is not None and not (fits and PIN.fullmatch(str(value))):
             raise ValueError("the number of a release, or the id of a bundle, is wanted")
-        return text
+        return value
 
     @field_validator("channel", mode="before")
     @classmethod

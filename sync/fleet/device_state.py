@@ -40,8 +40,11 @@ class DeviceState:
         shelf, sync = ShelfView(self._device.shelf), read_sync_state(self._device.state)
         active, deployed = shelf.active(), shelf.state()
         desired = read_desired(self._device.state) or Desired()
-        pinned, checked = deployed.pinned, sync.checked_at
-        if pinned is not None and desired.pins(pinned, deployed.releases.get(pinned)):
+        pinned: str | int | None = deployed.pinned
+        checked = sync.checked_at
+        if deployed.pinned is not None and desired.pins(
+            deployed.pinned, deployed.releases.get(deployed.pinned)
+        ):
             pinned = desired.pin  # as it is desired, so that the shadow sees no difference
         return {
             "catalogue": active.name if active is not None else None,

@@ -13,72 +13,23 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from catalog.core import durable
 from catalog.core.errors import VisualSearchError
 from sync.backoff import Backoff
+from sync.fleet.job_record import JobFile, Operation, Record, Result, failed, rejected
 from sync.fleet.messages import MAX_BYTES, as_json, one_sentence
 
-FILE = "job.json"  # in the state folder
 MAX_ATTEMPTS = 3
 ANSWER_TIMEOUT_S = 20.0
 POLL_S = 0.5  # between two looks whether an operation has ended
 FINAL = ("InvalidStateTransition", "ResourceNotFound", "InvalidRequest", "TerminalStateReached")
 
-Status = Literal["SUCCEEDED", "FAILED", "REJECTED"]
-
 log = logging.getLogger(__name__)
-
-
-class Result(BaseModel):
-    """How a job ended: its status, and further words by their names."""
-
-    model_config = ConfigDict(frozen=True)
-
-    status: Status
-    details: dict[str, str] = {}
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What a job can ask for.
-
-    Attributes:
-        prepare: Returns what must be known to carry it out again after a power cut without doing
-            it twice; kept on the disk.
-        carry_on: Carries it out, given what was prepared, and returns how it ended; None where it
-            is still under way. It is called again then, and after a restart.
-    """
-
-    prepare: Callable[[], str]
-    carry_on: Callable[[str], Result | None]
-
-
-class Record(BaseModel):
-    """The job that is under way.
-
-    Attributes:
-        job, execution: Its id, and the number of its execution.
-        operation: What it asks for.
-        prepared: As `Operation.prepare` returned it.
-        attempts: How often it was begun.
-        result: How it ended; None while it is under way.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    job: str
-    execution: int | None = None
-    operation: str = ""
-    prepared: str = ""
-    attempts: int = 1
-    result: Result | None = None
 
 
 class _Document(BaseModel):
@@ -132,11 +83,11 @@ class Jobs:
                 "+/update/rejected",
             )
         )
-        self._file = folder / FILE
+        self._file = JobFile(folder)
         self._operations = operations
         self._clock = clock
         self._backoff = Backoff(30.0, 900.0)
-        self._record = self._read()
+        self._record = self._file.read()
         self._running = False  # whether this process carries out the job of the record
         self._token = ""  # of the message that waits for an answer
         self._answer_until = 0.0
@@ -168,9 +119,10 @@ class Jobs:
                 return
             self._token = ""
             self._try_again()
-        if self._running and self._send_at is None and now >= self._poll_at:
+        record = self._record
+        if self._running and record and record.result is None and now >= self._poll_at:
             self._poll_at = now + POLL_S
-            self._carry_on()
+            self._carry_on(record)
         if self._send_at is not None and now >= self._send_at:
             self._send_at = None
             yield self._outcome()
@@ -245,10 +197,8 @@ class Jobs:
             return
         self._keep(record.model_copy(update={"operation": name, "prepared": prepared}))
 
-    def _carry_on(self) -> None:
+    def _carry_on(self, record: Record) -> None:
         """Carry the job out, or look whether it has ended."""
-        record = self._record
-        assert record is not None
         operation = self._operations.get(record.operation)
         if operation is None:  # the settings were changed, and the program started again
             self._finish(rejected(f"{record.operation}: there is no such operation here any more"))
@@ -273,12 +223,11 @@ class Jobs:
         """Put the record onto the disk; where that fails, a job that has not begun does not."""
         self._record = record
         try:
-            durable.make_private_folder(self._file.parent)
-            durable.write(self._file, record.model_dump_json().encode() + b"\n", durable.PRIVATE)
+            self._file.write(record)
         except OSError as error:
             log.error("%s: cannot be written: %s", self._file, error.strerror)
             if record.result is None:
-                words = f"{self._file}: cannot be written: {error.strerror}; nothing was done"
+                words = f"{self._file}: cannot be written: {error.strerror}; nothing was done now"
                 self._record = record.model_copy(update={"result": failed(words)})
                 self._send_at = self._clock()
 
@@ -305,10 +254,7 @@ class Jobs:
 
     def _forget(self) -> None:
         self._running, self._record, self._send_at = False, None, None
-        try:
-            self._file.unlink(missing_ok=True)
-        except OSError as error:
-            log.error("%s: cannot be removed: %s", self._file, error.strerror)
+        self._file.remove()
 
     def _ask(self) -> str:
         """Begin to wait for an answer; returns the token that it will have."""
@@ -322,27 +268,3 @@ class Jobs:
             self._send_at = at
         else:
             self._next_at = at
-
-    def _read(self) -> Record | None:
-        try:
-            return Record.model_validate_json(self._file.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            log.error("%s: cannot be read: %s", self._file, error)
-            return None
-
-
-def succeeded(**details: str) -> Result:
-    """The operation was carried out."""
-    return Result(status="SUCCEEDED", details=details)
-
-
-def failed(message: str, **details: str) -> Result:
-    """The operation could not be carried out."""
-    return Result(status="FAILED", details={"message": message, **details})
-
-
-def rejected(message: str) -> Result:
-    """The job asks for nothing that this device does."""
-    return Result(status="REJECTED", details={"message": message})

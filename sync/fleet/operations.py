@@ -8,7 +8,7 @@ from pathlib import Path
 from catalog.bundles.shelf_view import ShelfView
 from catalog.core.errors import ShelfError
 from catalog.core.state import read_sync_state
-from sync.fleet.jobs import Operation, Result, failed, succeeded
+from sync.fleet.job_record import Operation, Result, failed, succeeded
 from sync.fleet.shadow import Reported
 
 MOST_DETAILS = 10  # of a job

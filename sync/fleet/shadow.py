@@ -3,6 +3,8 @@
 The topics and documents are those of `AWS IoT Core, Device Shadow MQTT topics
 <https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-mqtt.html>`_. What is desired
 is always read whole, with ``get``: a ``delta`` does not tell that something is desired no longer.
+There is one question at a time, and its token is in the answer, so no answer is older than the
+question; versions need not be compared.
 """
 
 from __future__ import annotations
@@ -44,7 +46,6 @@ class _Message(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
     state: _State = _State()
-    version: int | None = None
     client_token: str = ""
     code: int | None = None
     message: str = Field(default="", max_length=2000)
@@ -117,7 +118,6 @@ class Shadow:
         self._obey = obey
         self._clock = clock
         self._asked, self._said = _Question(clock), _Question(clock)
-        self._version = 0  # of the newest document on this connection
         self._get_at: float | None = None  # when to ask what is desired; None for not at all
         self._asked_at = self._look_at = self._say_at = clock()
         self._known: Reported | None = None  # what the shadow has been told, and when
@@ -126,7 +126,6 @@ class Shadow:
 
     def opened(self) -> None:
         """See `Conversation.opened`."""
-        self._version = 0
         self._get_at = self._look_at = self._clock()
         self._known = None
         self._asked.forget()
@@ -169,16 +168,15 @@ class Shadow:
             return
         match topic.removeprefix(self.prefix):
             case "get/accepted" if self._asked.is_answered_by(message.client_token):
-                self._hear_desired(message)
+                self._hear_desired(message.state.desired)
             case "get/rejected" if self._asked.is_answered_by(message.client_token):
                 if message.code == NO_SHADOW:
-                    self._version = 0
                     self._take(NOTHING)
                 else:
                     self._rejected(topic, message)
                     self._get_at = self._clock() + RETRY_S
             case "update/accepted" if self._said.is_answered_by(message.client_token):
-                self._version = max(self._version, message.version or 0)
+                pass
             case "update/rejected" if self._said.is_answered_by(message.client_token):
                 self._rejected(topic, message)
                 self._known, self._say_at = None, self._clock() + RETRY_S
@@ -192,15 +190,10 @@ class Shadow:
         return self._known is None or _essence(state) != _essence(self._known)
 
     def _ask_again(self) -> None:
-        if self._get_at is None:
-            self._get_at = max(self._clock(), self._asked_at + GET_PAUSE_S)
+        soon = max(self._clock(), self._asked_at + GET_PAUSE_S)
+        self._get_at = soon if self._get_at is None else min(soon, self._get_at)
 
-    def _hear_desired(self, message: _Message) -> None:
-        if message.version is not None:
-            if message.version < self._version:  # an older document was under way
-                return
-            self._version = message.version
-        desired = message.state.desired
+    def _hear_desired(self, desired: Any) -> None:
         try:
             self._take(NOTHING if desired is None else parse_desired(desired))
         except FleetError as error:

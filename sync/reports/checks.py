@@ -44,6 +44,9 @@ def checks(config: Path | None) -> Iterator[Finding]:
         message = "nothing is reported: [outbox] names no way out (optional; see docs/aws.md)"
         yield Finding("reporting", "ok", message)
         return
+    if (settings.shadow or settings.jobs) and chosen != "mqtt":
+        message = f"shadow and jobs are heard by mqtt alone, and this device sends by {chosen}"
+        yield Finding("fleet", "wrong", message, "see docs/fleet.md")
     if chosen == "greengrass-v2":
         spooled = "accepted means spooled by the core, in memory by default"
         yield Finding("reporting", "ok", f"{chosen}, as {topics.thing}; {spooled}")

@@ -17,7 +17,8 @@ from catalog.bundles.shelf_view import ShelfView
 from catalog.core.errors import ShelfError
 from catalog.core.state import SyncState, Version, write_sync_state
 from sync.catalogues import overrides
-from sync.fleet.jobs import FILE, MAX_ATTEMPTS, Jobs, Operation, Result, succeeded
+from sync.fleet.job_record import FILE, Operation, Result, succeeded
+from sync.fleet.jobs import MAX_ATTEMPTS, Jobs
 from sync.fleet.operations import operations
 from sync.reports.wiring import open_reporter, reporting_worker
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until

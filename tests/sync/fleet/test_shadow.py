@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from catalog.core.settings import DeviceSettings
 from catalog.core.state import (
     SyncState,
     edge_state,
@@ -21,8 +22,10 @@ from catalog.core.state import (
 )
 from sync.errors import FleetError
 from sync.fleet.desired import Desired, keep_desired, parse_desired, read_desired
+from sync.fleet.device_state import DeviceState
 from sync.fleet.shadow import INTERVAL_S, REPEAT_S, RETRY_S, Reported, Shadow
 from sync.outbox.events import status
+from sync.reports.checks import checks
 from sync.reports.wiring import open_reporter, reporting_worker
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
 from tests.support.following import Following, variant
@@ -137,7 +140,7 @@ def test_what_is_desired_is_asked_for_whole_and_obeyed() -> None:
     """A delta and another's update only say that it has changed."""
     talk = Conversing()
     talk.greet(pin=7, channel="beta")
-    assert talk.obeyed == [Desired(pin="7", channel="beta")]
+    assert talk.obeyed == [Desired(pin=7, channel="beta")]
     talk.now += 60
     talk.hear("update/delta", state={"pin": 8}, version=6)
     token = talk.said()["get"]["clientToken"]
@@ -150,9 +153,9 @@ def test_what_is_desired_is_asked_for_whole_and_obeyed() -> None:
     assert talk.obeyed[-1] == Desired()
     talk.now += 60
     talk.hear("update/delta", state={"pin": 8}, version=8)
-    token = talk.said()["get"]["clientToken"]
+    assert "get" in talk.said()
     talk.hear("get/accepted", state={"desired": {"pin": 3}}, version=2, clientToken=token)
-    assert len(talk.obeyed) == 3, "an older document than the one before is passed over"
+    assert len(talk.obeyed) == 3, "the answer to a former question is passed over"
 
 
 def test_a_flood_of_changes_does_not_make_a_flood_of_questions() -> None:
@@ -182,6 +185,12 @@ def test_another_rejection_changes_nothing() -> None:
     token = talk.said()["get"]["clientToken"]
     talk.hear("get/rejected", code=500, message="Internal", clientToken=token)
     assert talk.obeyed == []
+    talk.now += RETRY_S / 2
+    assert "get" not in talk.said()
+    talk.hear("update/delta", state={"pin": 8}, version=6)
+    assert "get" in talk.said(), "there is news, so it is asked for before the pause is over"
+    talk.now += 2 * RETRY_S
+    talk.said()
     talk.now += RETRY_S
     assert "get" in talk.said()
 
@@ -256,6 +265,14 @@ def test_what_is_desired_outlives_a_restart(tmp_path: Path) -> None:
     assert read_desired(tmp_path) is None
 
 
+def test_the_doctor_says_where_nobody_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
+    assert not [finding for finding in checks(None) if finding.subject == "fleet"]
+    monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__SHADOW", "true")
+    [found] = [finding for finding in checks(None) if finding.subject == "fleet"]
+    assert (found.state, found.message[-21:]) == ("wrong", "this device sends by file"[-21:])
+
+
 # On the device
 
 
@@ -287,10 +304,12 @@ def test_a_pin_holds_the_catalogue_until_it_is_lifted(following: Following) -> N
     state = following.device().check()
     assert (state.outcome, state.pinned) == ("pinned", first)
     assert following.device(source="file:///nowhere").check().pinned == first, "offline, too"
+    said = DeviceState(DeviceSettings(data_dir=following.data), "stable", lambda: 0)()
+    assert (said["pin"], said["release"], said["newest"]) == (1, 1, 2), "1 is no text there"
     desire(following)
     assert following.device().check().outcome == "installed"
     second = following.active()
-    desire(following, pin=first[:16])
+    desire(following, pin=first[:-1])
     state = following.device(source="file:///nowhere").check()
     assert (following.active(), state.pinned) == (first, first), "it is here, so at once"
     desire(following, pin=2)
