@@ -15,11 +15,10 @@ specification/latest/>`_, section 5). `TrustedRepository` adds what a device in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater
 
@@ -29,15 +28,12 @@ from catalog.core.locks import locked
 from sync.errors import ExpiredError, ForgedError, RolledBackError, TooLargeError
 from sync.stores.base import METADATA, TARGETS, Store
 from sync.trust.delegations import LARGEST_LIST, ChannelList, check, delegation
-from sync.trust.release import TIME_FORMAT, issued_at
-from sync.trust.renewal import SignatureExpiry, channel_of, command, first_expiry
+from sync.trust.refusals import ANOTHER_STORE, expired_error, format_time, translated_errors
+from sync.trust.release import issued_at
+from sync.trust.renewal import SignatureExpiry, first_expiry
 from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
 from sync.trust.store_fetcher import StoreFetcher
 
-ANOTHER_STORE = (
-    ". Each store counts for itself: a stick for a device that follows a bucket must be a copy of "
-    "that bucket"
-)
 LOCK_TIMEOUT_S = 10.0  # while another process uses the folder
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any signature ends
 
@@ -232,8 +228,8 @@ class TrustedRepository:
         issued = issued_at(trusted.timestamp)
         if newest_seen.issued and (issued is None or issued < newest_seen.issued):
             raise RolledBackError(
-                f"{self._store.url}: its state was signed {_format(issued)}; "
-                f"this device has seen one of {_format(newest_seen.issued)}{ANOTHER_STORE}"
+                f"{self._store.url}: its state was signed {format_time(issued)}; "
+                f"this device has seen one of {format_time(newest_seen.issued)}{ANOTHER_STORE}"
             )
         self._newest_seen.save(newest_seen, newest_seen.model_copy(update={"issued": issued}))
         self._set_time(updater, issued)
@@ -269,57 +265,15 @@ class TrustedRepository:
         except OSError as error:
             raise ShelfError(f"{self._folder}: cannot be used: {error}") from error
 
-    @contextmanager
-    def _translated_errors(self, role: str = "") -> Iterator[None]:
-        """Raise sync's errors in place of python-tuf's.
-
-        Args:
-            role: The delegated role whose list is loaded; empty for TUF's own four.
-        """
-        url, channel = self._store.url, channel_of(role)
-        try:
-            yield
-        except exceptions.DownloadHTTPError as error:  # its cause is the store's error
-            raise (error.__cause__ or error) from None
-        except exceptions.DownloadLengthMismatchError as error:
-            raise TooLargeError(f"{url}: {error}") from error
-        except exceptions.ExpiredMetadataError as error:
-            raise self._expired(role) from error
-        except exceptions.BadVersionNumberError as error:
-            raise RolledBackError(
-                f"{url}: older than what was seen: {error}{ANOTHER_STORE}"
-            ) from error
-        except exceptions.UnsignedMetadataError as error:
-            if channel:
-                raise ForgedError(
-                    f"{url}: the list of the channel {channel!r} is not signed with the key that "
-                    f"the owner gave this channel: {error}"
-                ) from error
-            raise ForgedError(
-                f"{url}: not signed by enough of the owner's keys: {error}"
-            ) from error
-        except exceptions.RepositoryError as error:
-            raise ForgedError(f"{url}: not what the owner signed: {error}") from error
+    def _translated_errors(self, role: str = "") -> AbstractContextManager[None]:
+        """Raise sync's errors in place of python-tuf's; `role`: a delegated one that is loaded."""
+        return translated_errors(self._store.url, role, lambda: self._expired(role))
 
     def _expired(self, role: str) -> ExpiredError:
-        """The error for an expired role: a trusted one, else the one that was fetched last.
-
-        Args:
-            role: The name of a delegated role.
-        """
+        """The error for an expired role: a trusted one, else the one that was fetched last."""
         assert self._current_updater is not None
         trusted = self._current_updater._trusted_set
         expired = [signed for signed in trusted if signed.is_expired(trusted.reference_time)]
         signed: Signed = expired[0] if expired else Metadata.from_bytes(self._fetcher.last).signed
-        clock, name = self._clock(), role or signed.type
-        return ExpiredError(
-            f"{self._store.url}: the owner's signature ({name}) was valid until "
-            f"{_format(signed.expires)}; this device's clock says {_format(clock)}. If the clock "
-            f"is wrong, set it; if not, the owner has to run: {command(name)}",
-            signed.expires,
-            clock,
-        )
-
-
-def _format(time: datetime | None) -> str:
-    return "without a date" if time is None else time.strftime(TIME_FORMAT)
+        name = role or signed.type
+        return expired_error(self._store.url, name, signed.expires, self._clock())

@@ -22,6 +22,7 @@ from sync.errors import (
     WrongChannelError,
 )
 from sync.trust.changes import LARGEST_CHANGES
+from sync.trust.refusals import ANOTHER_STORE
 from sync.trust.release import (
     Release,
     SoftwareRelease,
@@ -31,7 +32,7 @@ from sync.trust.release import (
     staged_changes_path,
     staged_path,
 )
-from sync.trust.repository import ANOTHER_STORE, TrustedRepository
+from sync.trust.repository import TrustedRepository
 from sync.trust.staging import Stage
 
 log = logging.getLogger(__name__)
