@@ -71,6 +71,8 @@ class EventRecorder:
         self._counters: Callable[[], CounterSnapshot] = CounterSnapshot
         self._bundle = ""
         self._thread = threading.Thread(target=self._run, name="event-recorder", daemon=True)
+        if settings.shadow:
+            self._tasks.put(lambda: self._note_camera("starting"))
 
     def start(self, bundle: Bundle | None, counters: Callable[[], CounterSnapshot]) -> None:
         """Record that the device has started, and begin with the heartbeats.
@@ -84,7 +86,6 @@ class EventRecorder:
         if bundle is not None:
             self._put_model_loaded(_model(bundle))
             self._bundle = bundle.id
-        self._enqueue("status", lambda: self._note_camera("starting"))
         self._thread.start()
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ pinned when the fleet's owner pins nothing.
 from __future__ import annotations
 
 from catalog.bundles.deployment_state import DeploymentState
-from catalog.bundles.shelf import Shelf
+from catalog.bundles.shelf import Shelf, is_sound
 from sync.fleet.desired import Desired
 from sync.trust.release import Release
 
@@ -15,7 +15,7 @@ FLEET = "fleet"  # as `DeploymentState.pinned_by`
 
 
 def obey(shelf: Shelf, desired: Desired | None, engine: str) -> None:
-    """Make the pinned version active and pin it, if it is on the shelf; else pin nothing.
+    """Make the pinned version active and pin it, if it is here undamaged; else pin nothing.
 
     Args:
         shelf: The shelf.
@@ -30,13 +30,15 @@ def obey(shelf: Shelf, desired: Desired | None, engine: str) -> None:
     with shelf.changing():
         state = shelf.state()
         bundle = _pinned_version(shelf, state, desired, engine)
-        changes: dict[str, object] = {"pinned": bundle, "pinned_by": FLEET if bundle else ""}
         active = shelf.active()
-        is_switched = bundle is not None and (active is None or active.name != bundle)
-        if is_switched:
+        switches = bundle is not None and (active is None or active.name != bundle)
+        if bundle is not None and switches and not is_sound(shelf.versions / bundle):
+            bundle, switches = None, False  # the channel's newest is fetched again, if it is that
+        changes: dict[str, object] = {"pinned": bundle, "pinned_by": FLEET if bundle else ""}
+        if switches:
             changes["trial"] = None
         shelf.save_state(state.model_copy(update=changes))
-        if bundle is not None and is_switched:
+        if bundle is not None and switches:
             shelf.switch(bundle)
 
 

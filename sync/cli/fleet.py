@@ -142,7 +142,8 @@ def _draw(judged: Sequence[Judged], now: datetime) -> None:
     wrong = sum(bool(found.troubles) for found in judged)
     outcomes = Counter(found.device.reported.outcome or "unknown" for found in judged)
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    click.echo(one_line(f"{len(judged)} devices, {wrong} to look at; last checks: {counted}"))
+    devices = "1 device" if len(judged) == 1 else f"{len(judged)} devices"
+    click.echo(one_line(f"{devices}, {wrong} to look at; last checks: {counted}"))
 
 
 def _table(judged: Sequence[Judged], now: datetime) -> Table:

@@ -118,7 +118,10 @@ class ReportFolder:
 
     def _read_event(self, event: dict[str, Any]) -> None:
         """Take what an event says of its device."""
-        if event.get("kind") not in PRIORITY:
+        kind = event.get("kind")
+        if not isinstance(kind, str):
+            raise FleetError("a report without a kind")
+        if kind not in PRIORITY:
             return  # as of kind "doctor"
         device, at = event.get("device"), event.get("at")
         try:
@@ -130,7 +133,7 @@ class ReportFolder:
         history = self._histories.setdefault(device, _History())
         details = event.get("details") if isinstance(event.get("details"), dict) else {}
         assert isinstance(details, dict)
-        match event["kind"], event.get("what"):
+        match kind, event.get("what"):
             case "heartbeat", _:
                 history.add(
                     moment,

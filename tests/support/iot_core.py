@@ -171,13 +171,18 @@ class IotCore:
             case 3:  # PUBLISH
                 return await self._publish(first, body, writer)
             case 8:  # SUBSCRIBE
-                length = struct.unpack_from("!H", body, 3)[0]
-                topic = body[5 : 5 + length].decode()
+                topics, rest = [], body[3 + body[2] :]
+                while rest:
+                    length = struct.unpack_from("!H", rest)[0]
+                    topics.append(rest[2 : 2 + length].decode())
+                    rest = rest[3 + length :]
                 if self.behaviour.subscriptions != "granted":
                     return self.behaviour.subscriptions == "ignored"
-                self.subscribed.add(topic)
-                self._writers[writer].add(topic)
-                writer.write(packet(0x90, body[:2] + b"\0\1"))
+                if any(topic.encode() in self.behaviour.closes_for for topic in topics):
+                    return False
+                self.subscribed.update(topics)
+                self._writers[writer].update(topics)
+                writer.write(packet(0x90, body[:2] + b"\0" + b"\1" * len(topics)))
             case 12:  # PINGREQ
                 writer.write(packet(0xD0, b""))
             case 14:  # DISCONNECT

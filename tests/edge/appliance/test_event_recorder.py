@@ -22,6 +22,7 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import SettingsError
 from catalog.core.settings import DeviceSettings, load
+from catalog.core.state import read_camera
 from catalog.recognition.decision import Verdict
 from edge import health
 from edge.appliance.appliance import Appliance
@@ -223,6 +224,17 @@ def test_a_camera_that_comes_and_goes_is_reported_when_it_stays(tmp_path: Path) 
     recorder.stop()
     wanted = ["started", "camera_online", "camera_offline", "camera_online", "stopped"]
     assert names(read_events(tmp_path)) == wanted
+
+
+def test_sync_learns_of_the_camera_where_it_reports_it_to_the_shadow(tmp_path: Path) -> None:
+    """Also of a camera that was there before the recorder began."""
+    for shadow, known in ((False, None), (True, "online")):
+        folder = tmp_path / str(shadow)
+        recorder = opened(folder, shadow=shadow)
+        recorder.camera(CameraState("online", 0.0), "camera")
+        recorder.start(None, CounterSnapshot)
+        recorder.stop()
+        assert read_camera(folder / "state") == known
 
 
 def test_a_heartbeat_tells_how_the_device_is(

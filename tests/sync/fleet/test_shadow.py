@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -355,6 +356,14 @@ def test_what_a_person_pinned_stays_pinned_unless_the_owner_pins(following: Foll
     following.device().check()
     (following.data / "state" / "desired.json").write_text("damaged")
     assert following.device(source="file:///nowhere").check().pinned, "what is not known, holds"
+
+
+def test_a_version_that_is_damaged_here_is_not_pinned(following: Following, tmp_path: Path) -> None:
+    first, damaged = following.active(), "20991231T000000Z-abcdef123456"
+    shutil.copytree(following.shelf.versions / first, following.shelf.versions / damaged)
+    desire(following, pin=damaged)
+    assert following.device(source="file:///nowhere").check().pinned is None
+    assert following.active() == first
 
 
 def test_a_version_that_was_rejected_here_is_not_pinned(following: Following) -> None:

@@ -138,6 +138,7 @@ def test_what_is_damaged_is_named_and_the_others_are_drawn(tmp_path: Path) -> No
         "desired.json": b'{"state": {"reported": {}, "desired": [1]}}',
         "things.json": b'{"things": [{"shadow": "{}"}, {"thingName": "x", "shadow": "{"}]}',
         "event.json": b'{"kind": "status", "device": "d", "at": "yesterday"}',
+        "kind.json": b'{"kind": [], "device": "d"}',
         "reports.jsonl": b'{"topic": "t", "payload": 1}\n{"topic"\n{"being written"',
     }
     for name, content in bad.items():
@@ -145,7 +146,7 @@ def test_what_is_damaged_is_named_and_the_others_are_drawn(tmp_path: Path) -> No
     done = ask(str(tmp_path))
     assert done.exit_code == 1
     assert "good" in done.stdout
-    assert "1 devices" in done.stdout
+    assert "1 device, 0 to look at" in done.stdout
     told = done.stderr.splitlines()
     assert all(line.startswith("left out: ") for line in told)
     for name in bad:

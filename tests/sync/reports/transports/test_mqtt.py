@@ -189,6 +189,23 @@ def test_reports_go_on_where_commands_are_not_allowed(
     assert recorded.losses == []
 
 
+def test_topics_that_are_not_allowed_take_no_others_with_them(
+    iot_core: IotCore, certificates: BrokerCertificates, recorded: RecordedCallbacks
+) -> None:
+    """IoT Core ends the connection for them; the others are subscribed to over the next one."""
+    iot_core.behaviour.closes_for = [b"shadow/get"]
+    answers = [("shadow/get", "shadow/update"), ("jobs/next",)]
+    mqtt = MqttTransport(certificates.address(iot_core.port), COMMANDS, answers=answers)
+    mqtt.open(recorded)
+    assert set(mqtt.unheard) == {"shadow/get", "shadow/update"}
+    assert iot_core.connections == 2
+    for topic in (COMMANDS, "jobs/next"):
+        iot_core.command(topic, b"{}")
+    recorded.wait(lambda: len(recorded.commands) == 2)
+    mqtt.close()
+    assert recorded.losses == []
+
+
 def test_a_key_that_is_missing_or_has_a_passphrase_is_said(
     certificates: BrokerCertificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
