@@ -196,6 +196,90 @@ def test_the_weights_found_are_the_likeliest_where_features_say_the_same() -> No
         assert np.abs(slope[found[:-1] > 0]).max(initial=0) <= 1e-5
 
 
+def test_the_weights_found_are_the_likeliest_wherever_the_search_begins() -> None:
+    """From far away the first steps go too far; the distance from the start counts too."""
+    random = np.random.default_rng(11)
+    for spread in (0.5, 5.0, 10.0):
+        table = random.random((120, 4))
+        truth = (random.random(120) < 1 / (1 + np.exp(2 - table @ [3, 1, 0.5, 2]))).astype(float)
+        weight = random.uniform(0.2, 3, 120)
+        weight /= weight.sum()
+        start = np.append(np.abs(random.normal(0, spread, 4)), random.normal(0, spread))
+        precision = random.uniform(1e-3, 3e-2, 5)
+        found = fit_logistic(table, truth, weight, start, precision)
+        full = np.column_stack([table, np.ones(120)])
+        chance = 1 / (1 + np.exp(-(full @ found)))
+        slope = full.T @ (weight * (truth - chance)) - precision * (found - start)
+        free = np.append(found[:-1] > 0, True)
+        assert (found[:-1] >= 0).all()
+        assert np.abs(slope[free]).max() <= 1e-5
+        assert slope[~free].max(initial=-1) <= 1e-5
+
+
+def test_the_candidates_weights_are_the_likeliest_wherever_the_search_begins() -> None:
+    random = np.random.default_rng(12)
+    for spread in (0.0, 3.0, 10.0):
+        tables = random.normal(0, 1, (60, 5, 3))
+        rights = random.integers(0, 5, 60)
+        tables[np.arange(60), rights] += [1.0, 0.5, 0.0]
+        weight = np.full(60, 1 / 60)
+        start, precision = np.abs(random.normal(0, spread, 3)), 1e-2
+        labelled = [(t, int(r), float(w)) for t, r, w in zip(tables, rights, weight, strict=True)]
+        found = fit_candidate(labelled, start, precision)
+        apart = tables - tables[np.arange(60), rights][:, None]
+        width = np.sqrt(np.square(apart).reshape(-1, 3).mean(0))
+        shares = np.exp(apart @ found)
+        shares /= shares.sum(1, keepdims=True)
+        slope = -(weight @ np.einsum("nc,ncf->nf", shares, apart))
+        slope = slope / width - precision * (found - start) * width  # of features of unit spread
+        assert (found >= 0).all()
+        assert np.abs(slope[found > 0]).max(initial=0) <= 1e-5
+        assert slope[found == 0].max(initial=-1) <= 1e-5
+
+
+def test_what_speaks_for_a_thing_being_in_the_catalogue() -> None:
+    """Each feature by hand: of the likeliest candidate, and how far it is before the others."""
+    model = replace(prior(0.0), unlike=0.2, candidate=np.array([2.0, 0, 0, 0, 1.0, 0]))
+    values = np.array(
+        [
+            [0.28, 0.3, 0.44, 0.5, 0.1, 0.2],
+            [0.68, 0.5, 0.84, 0.7, 0.6, 0.3],
+            [0.52, 0.4, 0.20, 0.3, 0.4, 0.5],
+        ]
+    )
+    shares, evidence = model.evidence(features(values))
+    scores = [2 * 0.1 + 0.1, 2 * 0.6 + 0.6, 2 * 0.4 + 0.4]  # cosines counted from unlike things
+    likely = np.exp(scores) / np.exp(scores).sum()
+    assert shares == pytest.approx(likely)
+    assert evidence == pytest.approx(
+        [
+            np.log(likely[1] / (likely[0] + likely[2])),
+            0.8,
+            0.8 - (0.3 + 0.0) / 2,
+            0.6,
+            0.6,
+            0.6 - 0.4,
+            0.3,
+            0.7,
+            0.7 - (0.5 + 0.3) / 2,
+        ]
+    )
+    sure, _ = model.evidence(features(np.vstack([values[:1], values[1:2] + 9])))
+    assert model.evidence(features(np.vstack([values[:1], values[1:2] + 9])))[1][0] == LEAD[1]
+    assert sure[1] > 0.999999
+
+
+def test_the_confidence_is_the_share_times_the_chance_of_being_there() -> None:
+    model = prior(0.0)
+    found = features(np.random.default_rng(3).random((3, len(FEATURES))))
+    shares, evidence = model.evidence(found)
+    way = ramps(evidence[None], model.knots)[0]
+    odds = model.bias + sum(float(a * b) for a, b in zip(way.flat, model.gains.flat, strict=True))
+    assert model.confidences(found) == pytest.approx(shares / (1 + np.exp(-odds)))
+    assert replace(model, bias=1e9).confidences(found).sum() == pytest.approx(1)
+    assert replace(model, bias=-1e9).confidences(found).sum() == pytest.approx(0)
+
+
 @pytest.mark.parametrize("damage", [None, [], "much", 10**400, float("nan")])
 def test_a_damaged_calibration_of_format_1_is_refused(damage: object) -> None:
     content: dict[str, object] = dict.fromkeys(("measures", "held", "none"), 1.0)

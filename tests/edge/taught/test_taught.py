@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +15,24 @@ import pytest
 
 from catalog.building.build import build
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, DiskFullError, ShelfError
 from catalog.core.photos import encode_jpeg
 from catalog.networks.featurizer import Featurizer
+from catalog.recognition.descriptors import Descriptors
 from catalog.sources.read import read_source
 from edge import state_database
 from edge.errors import NoCatalogueError
 from edge.taught import store as store_module
 from edge.taught import taught as taught_module
-from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, TaughtStore
-from edge.taught.taught import MOST_CONFIRMED, Taught, Wish
+from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, Features, NewPhoto, TaughtStore
+from edge.taught.taught import LONGEST_SKU, LONGEST_TEXT, MOST_CONFIRMED, Taught, Wish
 from edge.vision.images import LIGHT_GREY, colours_of_cutout
 from tests.conftest import THINGS
 from tests.support.drawing import draw_thing, write_things
 from tests.support.lessons import NEW, first, views
+
+NOTHING_SEEN = Features(np.zeros(3, np.float32), Descriptors(np.zeros(256, np.uint8)))
 
 
 def until_embedded() -> None:
@@ -306,3 +312,97 @@ def test_a_file_that_another_process_holds_is_not_damaged(
         with pytest.raises(ShelfError):
             TaughtStore(tmp_path / "taught")
     assert list(path.parent.glob("*.damaged-*")) == []
+
+
+def test_a_wish_is_an_item_of_the_catalogue_or_a_new_one(taught: Taught, bundle: Bundle) -> None:
+    known = bundle.items.get("thing-00")
+    assert known is not None
+    for title in ("", known.title, f"  {known.title} "):
+        assert taught._wished(bundle, Wish(sku=" thing-00 ", title=title)) == (known, False)
+    item, is_new = taught._wished(
+        bundle, Wish("own", " Red  blots ", " 3 € ", " shelf ", {"a": "b"})
+    )
+    assert is_new
+    assert item == Item("own", "Red blots", "3 €", "", "shelf", {"a": "b"})
+    unnamed, _ = taught._wished(bundle, Wish(title="Blots"))
+    assert re.fullmatch(r"own-[0-9a-f]{8}", unnamed.sku)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish(sku="thing-00", title="Other"), "the catalogue has the number thing-00 already"),
+        (Wish(sku="x" * LONGEST_SKU, title="y" * LONGEST_TEXT), ""),
+        (Wish(sku="x" * (LONGEST_SKU + 1), title="y"), "a sku has at most 100 characters"),
+        (Wish(sku="x/y", title="y"), "no slashes"),
+        (Wish(sku="x\\y", title="y"), "no slashes"),
+        (Wish(sku=".x", title="y"), "no dot at its begin"),
+        (Wish(sku="x.y", title="y"), ""),
+        (Wish(sku="x\ny", title="y"), "a sku has at most"),
+        (Wish(sku="x", title="y" * (LONGEST_TEXT + 1)), "a text has at most 200 characters"),
+        (Wish(sku="x", title="y", price="3\n"), "in one line"),
+        (Wish(sku="x", title="y", location="3\n"), "in one line"),
+        (Wish(sku="x", title="y", attributes={"a": "b\nc"}), "in one line"),
+        (Wish(sku="x", title=" "), "give the thing a name, or choose an item"),
+    ],
+)
+def test_a_wish_that_cannot_be_kept_is_refused(
+    taught: Taught, bundle: Bundle, wish: Wish, said: str
+) -> None:
+    if said:
+        with pytest.raises(ContentError, match=re.escape(said)):
+            taught._wished(bundle, wish)
+    else:
+        assert taught._wished(bundle, wish)[0].sku == wish.sku
+
+
+def test_what_was_taught_before_gives_the_fields_that_are_not_said(
+    taught: Taught, bundle: Bundle
+) -> None:
+    first_wish = Wish("own", "Blots", "3 €", "shelf", {"a": "b"})
+    taught.save(first_wish, views(bundle, NEW)[:1])
+    again, is_new = taught._wished(bundle, Wish("own", attributes={"c": "d"}))
+    assert is_new
+    assert again == Item("own", "Blots", "3 €", "", "shelf", {"a": "b", "c": "d"})
+    with pytest.raises(ContentError, match="the number own was taught already: “Blots”"):
+        taught._wished(bundle, Wish("own", "Other"))
+    (item,) = taught.items()
+    assert (item.item.sku, item.is_new, item.rests, len(item.photos)) == ("own", True, False, 1)
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ("MOST_ITEMS", "1 items are taught already"),
+        ("MOST_PHOTOS_OF_ITEM", "this item has 1 photos of this device already; at most 2 are"),
+        ("MOST_PHOTOS", "2 photos are kept already"),
+    ],
+)
+def test_as_much_is_kept_as_the_bounds_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, said: str
+) -> None:
+    store = TaughtStore(tmp_path)
+
+    def save(sku: str, photos: int, instead_of: Sequence[int] = ()) -> list[int]:
+        new = [NewPhoto(b"jpeg", 3, 2, NOTHING_SEEN)] * photos
+        return store.save(sku, Item(sku, sku), new, "network", instead_of=instead_of)
+
+    (first_photo,) = save("one", 1)
+    limit = 1 if bound == "MOST_ITEMS" else 2
+    monkeypatch.setattr(store_module, bound, limit)
+    if bound == "MOST_ITEMS":
+        save("one", 1)
+        with pytest.raises(ContentError, match=said):
+            save("two", 1)
+    else:
+        with pytest.raises(ContentError, match=said):
+            save("one", 2)
+        assert len(save("one", 2, [first_photo])) == 2, "the place of one that goes is free"
+    assert len(store.photos()) == 2
+    store.close()
+
+
+def test_what_was_saved_survives_a_power_cut(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    assert store._connection.execute("pragma synchronous").fetchone() == (2,)  # full
+    store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import cv2
@@ -48,6 +49,29 @@ def scene() -> Scene:
     for seed in range(5):
         scene.update(counter(seed=seed))
     return scene
+
+
+@pytest.mark.parametrize(
+    ("scene_made", "moves", "has_one"),
+    [(FixedScene, False, True), (FixedScene, True, False), (ChangingScene, False, False)],
+)
+def test_a_camera_that_is_carried_has_no_background(
+    scene_made: type[Scene], moves: bool, has_one: bool
+) -> None:
+    scene = scene_made()
+    scene.camera_moves = moves
+    assert scene.has_background is has_one
+    assert scene.due_s == math.inf, "nothing was seen yet"
+
+
+def test_when_something_may_be_at_rest_is_told_once_it_is_known() -> None:
+    scene = FixedScene()
+    for seed in range(6):
+        scene.update(counter(seed=seed))
+    for due, moves, told in ((1.5, False, 1.5), (0.0, False, math.inf), (-1.0, False, math.inf),
+                             (1.5, True, math.inf), (math.inf, False, math.inf)):  # fmt: skip
+        scene._due, scene.camera_moves = scene.time + due, moves
+        assert scene.due_s == pytest.approx(told)
 
 
 def test_the_empty_counter_is_empty(scene: Scene) -> None:

@@ -168,6 +168,17 @@ def test_a_root_that_was_not_signed_by_the_former_is_refused(
         software.verify(release, keys.roots[1])
 
 
+def test_roots_are_followed_one_by_one(keys: KeyFolder, tmp_path: Path) -> None:
+    """The root keys stay, so each root is signed by what the first one trusts."""
+    third = keys.rotate({"online"}).rotate({"publisher"})
+    (tmp_path / "2.root.json").write_bytes(third.roots[3])
+    with pytest.raises(ForgedError, match=r"2\.root\.json: is root 3"):
+        software.followed(keys.roots[1], tmp_path)
+    (tmp_path / "2.root.json").write_bytes(third.roots[2])
+    (tmp_path / "3.root.json").write_bytes(third.roots[3])
+    assert software.followed(keys.roots[1], tmp_path) == third.roots[3]
+
+
 def test_a_root_lasts_ten_years(release: Path, keys: KeyFolder) -> None:
     later = datetime.now(UTC) + timedelta(days=3653)
     with pytest.raises(ExpiredError, match="the owner's root 1 was valid until"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -574,3 +575,21 @@ def test_a_passphrase_is_asked_for_the_new_key(tmp_path: Path) -> None:
     assert again[0].public_key == signer.public_key
     with pytest.raises(KeysError, match="too short"):
         KeyFolder(keys.folder, lambda folder, *, new: b"short").make_channel_key("south")
+
+
+def test_the_list_of_a_channel_is_flushed_when_it_is_new(
+    world: World, north: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: flushed.append(os.readlink(f"/proc/self/fd/{handle}"))
+    )
+    device = world.device()
+    device.refresh()
+    flushed.clear()
+    device.newest("north")
+    assert any("channel-north.json" in path for path in flushed)
+    assert str(world.state) in flushed
+    flushed.clear()
+    device.newest("north")
+    assert not any("channel-north.json" in path for path in flushed)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.trust.key_files import read_passphrase
 from sync.trust.keys import KeyFolder
-from sync.trust.publish import ReleasePublisher
+from sync.trust.publish import ReleasePublisher, _field
 from sync.trust.renewal import SignatureExpiry
 from sync.trust.trust import Trust
 from tests.conftest import Surroundings, sign_again
@@ -567,3 +569,27 @@ def test_every_command_has_examples(surroundings: Surroundings) -> None:
         done = surroundings.run("sync", *words.split(), "--help")
         assert done.returncode == 0
         assert f"visual-search sync {words}" in done.stdout
+
+
+def test_what_was_signed_with_a_target_has_its_type() -> None:
+    def target(custom: object) -> Any:
+        return SimpleNamespace(custom=custom)
+
+    for custom in (None, {}, {"release": "3"}, {"release": None}):
+        assert _field(target(custom), "release", 7) == 7
+    assert _field(None, "release", 7) == 7
+    assert _field(target({"release": 3}), "release", 7) == 3
+
+
+def test_without_the_online_key_nothing_is_sent(world: World) -> None:
+    """The publisher's key alone could sign the list, and no device would hear of it."""
+    world.publish()
+    before = dict(world.store.objects)
+    for file in (world.keys.folder / "online").glob("*.pem"):
+        file.unlink()
+    without = replace(world, keys=KeyFolder(world.keys.folder, secret))
+    sent: list[str] = []
+    world.store.written = sent.append
+    with pytest.raises(KeysError, match="online: 0 of the 1 keys that must sign are here"):
+        without.publish("two")
+    assert (sent, world.store.objects) == ([], before)

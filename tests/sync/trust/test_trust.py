@@ -32,6 +32,7 @@ from sync.errors import (
 from sync.trust.keys import KeyFolder, expiry
 from sync.trust.opening import newest_root, trust_folder
 from sync.trust.root import COPY
+from sync.trust.store_fetcher import StoreFetcher
 from sync.trust.trust import Trust
 from tests.support.repository import TODAY, World, secret
 
@@ -719,3 +720,15 @@ def test_the_newest_root_of_a_device_counts_where_it_has_the_same_owner(
     assert newest_root(first, device) == first
     (device.folder / COPY).write_bytes(first)
     assert newest_root(first, device) == newer
+
+
+def test_nothing_is_fetched_without_a_limit(world: World) -> None:
+    with pytest.raises(NotImplementedError, match="without a limit"):
+        StoreFetcher(world.store)._fetch("metadata/timestamp.json")
+
+
+def test_a_key_folder_that_was_there_empty_is_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o755)
+    KeyFolder.create(folder, secret)
+    assert folder.stat().st_mode & 0o777 == 0o700
