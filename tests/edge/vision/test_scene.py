@@ -366,3 +366,22 @@ def test_what_is_forgotten_in_a_dim_moment_is_no_thing_in_the_old_light() -> Non
     dim = np.asarray(table() * 0.8, np.uint8)
     assert settled(scene, dim, 12).activity is Activity.EMPTY
     assert settled(scene, table(), 12).activity is Activity.EMPTY
+
+
+def test_each_thing_is_described_once_the_others_from_the_newest_on(scene: Scene) -> None:
+    placed = [Box(60, 120, 110, 110), Box(260, 240, 110, 110), Box(460, 100, 110, 110)]
+    colours = [(30, 40, 200), (200, 60, 30), (40, 170, 60)]
+    for count in range(1, 4):
+        for seed in range(25):
+            seen = counter(seed=seed)
+            for box, colour in zip(placed[:count], colours, strict=False):
+                seen = with_thing(seen, box, colour)
+            state = scene.update(seen)
+        assert state.activity is Activity.REST
+        assert state.things == count
+        assert state.thing_box is not None
+        lying = [state.thing_box, *(other.thing_box for other in state.others)]
+        found = [max(range(3), key=lambda place: overlap(placed[place], box)) for box in lying]
+        assert sorted(found) == list(range(count))
+        assert found[1:] == sorted(found[1:], reverse=True)
+        assert all(other.is_clear for other in state.others)

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import pytest
 
 from tests.proofs.mutants.changes import ROOT, Mutant, Place, mutant_at, places
@@ -147,6 +148,7 @@ def sample(modules: list[str], seed: int, count: int) -> Iterator[Place]:
 
 
 def _try(modules: list[str], given: argparse.Namespace) -> int:
+    cv2.setNumThreads(1)  # a fork has none of the threads, and would wait for them
     scratch = Path(os.environ[COPY])
     for package in PACKAGES:
         compileall.compile_dir(package, quiet=2)

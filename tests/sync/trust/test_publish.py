@@ -593,3 +593,10 @@ def test_without_the_online_key_nothing_is_sent(world: World) -> None:
     with pytest.raises(KeysError, match="online: 0 of the 1 keys that must sign are here"):
         without.publish("two")
     assert (sent, world.store.objects) == ([], before)
+
+
+def test_a_bundle_that_changed_since_it_was_validated_is_not_published(world: World) -> None:
+    bundle = write_hollow_bundle(world.folder / "hollow", world.like, "one")
+    with pytest.raises(BundleError, match="changed while it was checked; try again"):
+        world.publisher().publish_validated(bundle, "stable", 400, expected="another")
+    assert world.store.objects == {}
