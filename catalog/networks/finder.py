@@ -34,11 +34,11 @@ from catalog.networks.network import Descriptor, fit, read_descriptor
 log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "finding"
-READING = 2  # raise it when other boxes are read from the same answer
+READING = 3  # raise it when other boxes are read from the same answer
 SURE = 0.4  # certainty from which a box is searched; below, the whole picture is
-# Of the picture's area. A larger box gains nothing over the whole picture; a smaller one is, in
-# photos of piles and shelves, mostly a wrong one.
-NEARLY_ALL, TOO_SMALL = 0.8, 0.05
+# Of the picture's area. A larger box gains nothing over the whole picture; a smaller one is mostly
+# wrong.
+NEARLY_ALL, TOO_SMALL = 0.8, 0.02
 # A second and a third look at the thing that a picture is about, from nearer.
 NEARER = 1.8  # times the box's longer side is what such a look shows
 NEARER_LOOKS = 2

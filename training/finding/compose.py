@@ -16,7 +16,7 @@ from training.views import photographed
 SIZE = 160  # pixels; the network's input
 KIND_SHARES = (0.33, 0.25, 0.42)
 PLAIN, EMPTY, SINGLE = 0.1, 0.06, 0.55  # of the pictures; the others have several things
-HELD = 0.35  # of the composed pictures: a hand holds a thing, or reaches in
+HELD = 0.2  # of the composed pictures: a hand holds a thing, or reaches in
 MOST_THINGS = 8
 MOST_HIDDEN = 0.25  # of a thing, by one that is put down after it
 LEAST_VISIBLE = 0.35  # of a thing inside the picture, or it does not count

@@ -11,15 +11,7 @@ from training.data import Floats, Image, resized
 
 Point = npt.NDArray[np.float64]
 
-SKINS = (
-    (226, 180, 150),
-    (208, 158, 126),
-    (190, 134, 100),
-    (150, 100, 70),
-    (118, 78, 56),
-    (92, 60, 44),
-    (66, 44, 34),
-)
+SKINS = ((226, 180, 150), (208, 158, 126), (190, 134, 100), (150, 100, 70), (100, 66, 46))
 
 
 def grain(rng: Rng, size: int) -> Floats:
