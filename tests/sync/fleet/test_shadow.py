@@ -29,7 +29,7 @@ from sync.outbox.events import status
 from sync.reports.checks import checks
 from sync.reports.wiring import open_reporter, reporting_worker
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
-from tests.support.following import Following, variant
+from tests.support.following import Following
 from tests.support.iot_things import IotThings, rights
 
 PREFIX = f"$aws/things/{THING}/shadow/name/visual-search"
@@ -275,18 +275,6 @@ def test_the_doctor_says_where_nobody_hears_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 # On the device
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Following:
-    """Release 1 is on the device, release 2 in the channel; channel "beta" has another bundle."""
-    folder = tmp_path_factory.mktemp("published")
-    following = Following.create(folder / "world")
-    following.publish(small_bundle)
-    assert following.device().check().outcome == "installed"
-    following.publish(variant(small_bundle, folder / "second", "Second"))
-    following.publish(small_bundle, "beta")
-    return following
 
 
 @pytest.fixture
