@@ -7,24 +7,25 @@ killed meanwhile leaves the former state; a new key that is left over signs noth
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tuf.api.metadata import DelegatedRole, Targets
 
-from sync.errors import NotInStoreError, NotPublishedError, StoreRefusedError, TrustError
+from sync.errors import NotPublishedError, StoreError, TrustError
 from sync.stores.base import Store
 from sync.trust import delegations
 from sync.trust.delegations import ChannelList, delegated_paths, delegation
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
-from sync.trust.release import manifest_path, software_path
+from sync.trust.release import TIME_FORMAT, fields_of, is_number, manifest_path, software_path
+from sync.trust.renewal import command
 from sync.trust.repository import now
 from sync.trust.signed_state import SignedState
 from sync.trust.staged_releases import next_at, next_number
 
 # What stands against reading the list that a channel's key has signed.
-UNREADABLE = (TrustError, NotInStoreError, StoreRefusedError)
+UNREADABLE = (TrustError, StoreError)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class ChannelKeys:
     def __init__(self, store: Store, keys: KeyFolder, clock: Callable[[], datetime] = now) -> None:
         self._store = store
         self._keys = keys
+        self._clock = clock
         self._metadata = OwnerMetadata(store, keys, clock)
 
     def delegate(self, channel: str, days: float, *, software: bool = False) -> ChannelKey:
@@ -87,7 +89,8 @@ class ChannelKeys:
         numbers = _numbers(state, channel)
         paths = delegated_paths(channel, software=software)
         found = [(path, state.target(path)) for path in delegated_paths(channel, software=True)]
-        signer = self._keys.make_channel_key(channel)
+        former = delegation(state.targets, channel)
+        signer = self._keys.make_channel_key(channel, self._store.url)
         listed = Targets()
         listed.version = 0
         for path, target in found:
@@ -106,7 +109,8 @@ class ChannelKeys:
             {Targets.type, role.name},
         )
         self._metadata.write(newer, days)
-        self._keys.remove_channel_keys(channel, [signer])
+        replaced = former.keyids if former is not None else []
+        self._keys.remove_channel_keys(channel, self._store.url, replaced, [signer])
         return _described(channel, role, listed)
 
     def revoke(self, channel: str, days: float) -> None:
@@ -118,23 +122,29 @@ class ChannelKeys:
             NotPublishedError: The channel has no key of its own.
             KeysError, StoreError, TrustError: As for `delegate`.
         """
-        try:
-            state = self._metadata.read(channel)
-        except UNREADABLE:
-            state = self._metadata.read()  # where it is the repository itself, this raises, too
-        if delegation(state.targets, channel) is None:
+        manifest_path(channel)
+        state = self._metadata.read()
+        former = delegation(state.targets, channel)
+        if former is None:
             raise NotPublishedError(
                 f"{self._store.url}: the channel {channel!r} has no key of its own"
             )
         self._check(state)
-        delegations.note_numbers(state.targets, _numbers(state, channel))
+        try:  # a list that says too much still tells what numbers devices may have seen
+            signed = replace(state, channel=self._metadata.unchecked_list(channel))
+        except UNREADABLE:
+            signed = state
+        delegations.note_numbers(state.targets, _numbers(signed, channel))
         delegations.revoke(state.targets, channel)
         state.changed.add(Targets.type)
         self._metadata.write(state, days)
-        self._keys.remove_channel_keys(channel)
+        self._keys.remove_channel_keys(channel, self._store.url, former.keyids)
 
     def channels(self) -> list[ChannelKey]:
         """Return the channels that have keys of their own, and what these have signed.
+
+        What the owner's list delegates in a way that this program never does is among them, with a
+        problem.
 
         Raises:
             StoreError, TrustError: As for `delegate`.
@@ -143,10 +153,37 @@ class ChannelKeys:
         for channel, role in sorted(delegations.delegations(state.targets).items()):
             try:
                 own = self._metadata.channel_list(channel)
-                found.append(_described(channel, role, own.signed if own else Targets()))
+                listed = own.signed if own else Targets()
+                problem = self._problem(state, role, listed, channel)
+                found.append(_described(channel, role, listed, problem))
             except UNREADABLE as error:
                 found.append(_described(channel, role, None, str(error)))
-        return found
+        said = (
+            "this program never delegates so, and earlier versions on devices follow it; whoever "
+            "did it had the publisher's key. The next publish by the owner ends it"
+        )
+        names = delegations.foreign(state.targets)
+        return [
+            *found,
+            *(ChannelKey(ascii(name), [], software=False, problem=said) for name in names),
+        ]
+
+    def _problem(
+        self, state: SignedState, role: DelegatedRole, listed: Targets, channel: str
+    ) -> str:
+        """Why devices do not take what a channel's key has signed; empty for nothing."""
+        if listed.expires <= self._clock():
+            return (
+                f"its signature was valid until {listed.expires:{TIME_FORMAT}}; whoever has the "
+                f"key has to run: {command(role.name)}"
+            )
+        if overridden := [path for path in role.paths or () if path in state.targets.targets]:
+            return (
+                f"the owner's list has {overridden[0]} itself, and devices take that one; an "
+                "earlier version of this program published it. Delegate the channel again: "
+                f"visual-search sync keys delegate SOURCE --channel {channel}"
+            )
+        return ""
 
     def _check(self, state: SignedState) -> None:
         """Raise where nothing was published yet, or a key is missing, before anything is made."""
@@ -171,13 +208,14 @@ def _described(
     channel: str, role: DelegatedRole, listed: Targets | None, problem: str = ""
 ) -> ChannelKey:
     target = listed.targets.get(manifest_path(channel)) if listed is not None else None
-    fields = (target.custom or {}) if target is not None else {}
+    fields = fields_of(target)
+    release = fields.get("release")
     return ChannelKey(
         channel=channel,
         keys=sorted(key_id[:8] for key_id in role.keyids),
         software=software_path(channel) in (role.paths or ()),
-        release=fields.get("release", 0),
-        bundle=fields.get("bundle", ""),
+        release=release if is_number(release) else 0,
+        bundle=str(fields.get("bundle", "")),
         expires=listed.expires if listed is not None else None,
         problem=problem,
     )

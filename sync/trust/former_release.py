@@ -21,6 +21,7 @@ from sync.trust.changes import (
     unpack_tables,
 )
 from sync.trust.owner_metadata import OwnerMetadata
+from sync.trust.release import fields_of
 
 LARGEST_TABLE = 1 << 30  # bytes
 
@@ -90,4 +91,4 @@ def read_piece(store: Store, piece: FileEntry, limit: int) -> bytes:
 
 def _bundle(target: TargetFile) -> str:
     """The id of the bundle that a target belongs to."""
-    return str((target.custom or {}).get("bundle"))
+    return str(fields_of(target).get("bundle"))

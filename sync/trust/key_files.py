@@ -47,7 +47,7 @@ def read_passphrase(file: Path) -> bytes:
 
 
 def make_keys(
-    folder: Path, name: str, count: int, passphrase: PassphrasePrompt
+    folder: Path, name: str, count: int, passphrase: PassphrasePrompt, store: str = ""
 ) -> list[CryptoSigner]:
     """Make keys, and write them encrypted.
 
@@ -56,6 +56,7 @@ def make_keys(
         name: What to call it when the passphrase is asked for.
         count: How many.
         passphrase: Asked once.
+        store: Names the store in the files' names, if they are for one alone.
 
     Raises:
         KeysError: The passphrase is too short.
@@ -73,17 +74,30 @@ def make_keys(
         key = Ed25519PrivateKey.generate()
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret))
         signer = CryptoSigner(key)
-        durable.write(folder / _file_name(folder, signer), pem, durable.PRIVATE)
+        words = [folder.name, store, signer.public_key.keyid[:8]]
+        file = folder / f"{'-'.join(word for word in words if word)}.pem"
+        durable.write(file, pem, durable.PRIVATE)
         made.append(signer)
     return made
 
 
-def remove_others(folder: Path, signers: Collection[CryptoSigner]) -> None:
-    """Remove the key files of a folder that are not those of `signers`."""
-    names = {_file_name(folder, signer) for signer in signers}
-    for file in folder.glob("*.pem"):
-        if file.name not in names:
-            file.unlink()
+def remove_others(
+    folder: Path,
+    signers: Collection[CryptoSigner],
+    pattern: str = "*.pem",
+    key_ids: Collection[str] = (),
+) -> None:
+    """Remove the key files of a folder that are not those of `signers`.
+
+    Args:
+        folder: The folder.
+        signers: Whose files stay.
+        pattern: Which files are looked at.
+        key_ids: The files of these keys are looked at, too.
+    """
+    stay = find_keys(folder, [signer.public_key.keyid for signer in signers])
+    for file in {*folder.glob(pattern), *find_keys(folder, key_ids)} - set(stay):
+        file.unlink()
 
 
 def find_keys(folder: Path, key_ids: Collection[str]) -> list[Path]:
@@ -91,6 +105,31 @@ def find_keys(folder: Path, key_ids: Collection[str]) -> list[Path]:
     beginnings = {key_id[:8] for key_id in key_ids}
     files = sorted(folder.glob("*.pem"))
     return [file for file in files if file.stem.rpartition("-")[2] in beginnings]
+
+
+def open_keys(
+    files: Collection[Path], key_ids: Collection[str], threshold: int, passphrase: bytes
+) -> list[CryptoSigner]:
+    """Open key files, and return the keys that sign a role.
+
+    Args:
+        files: From `find_keys`.
+        key_ids: Ids of the role's keys.
+        threshold: How many of them must sign.
+        passphrase: Of the files.
+
+    Raises:
+        KeysError: They cannot be read or decrypted, or too few of them hold a key of the role.
+    """
+    signers = [open_key(file, passphrase) for file in files]
+    found = [signer for signer in signers if signer.public_key.keyid in key_ids]
+    if len({signer.public_key.keyid for signer in found}) < threshold:
+        names = ", ".join(str(file) for file in files)
+        raise KeysError(
+            f"{names}: under this name lies another key, which devices do not trust; bring the "
+            "right file from where it is kept"
+        )
+    return found
 
 
 def open_key(file: Path, passphrase: bytes) -> CryptoSigner:
@@ -114,7 +153,3 @@ def sign_with(signed: T, signers: Collection[CryptoSigner]) -> bytes:
     for signer in signers:
         metadata.sign(signer, append=True)
     return metadata.to_bytes()
-
-
-def _file_name(folder: Path, signer: CryptoSigner) -> str:
-    return f"{folder.name}-{signer.public_key.keyid[:8]}.pem"

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from sync.trust.key_files import (
     PassphrasePrompt,
     find_keys,
     make_keys,
-    open_key,
+    open_keys,
     remove_others,
     sign_with,
 )
@@ -157,34 +158,47 @@ class KeyFolder:
                     f"sign are here; bring their .pem files from where they are kept"
                 )
             passphrase = self._passphrase(name, new=False)
-            signers = [open_key(file, passphrase) for file in named]
-            self._signers[name] = [
-                signer for signer in signers if signer.public_key.keyid in role.keyids
-            ]
+            self._signers[name] = open_keys(named, role.keyids, role.threshold, passphrase)
         return self._signers[name]
 
-    def make_channel_key(self, channel: str) -> CryptoSigner:
-        """Make a key for a channel, beside the former one.
+    def make_channel_key(self, channel: str, store: str) -> CryptoSigner:
+        """Make a key for a channel of a store, beside the former one.
+
+        Args:
+            channel: The channel.
+            store: The store's address; it is in the file's name as a digest.
 
         Raises:
             KeysError: The folder cannot be written, or the passphrase is too short.
         """
         folder, name = self.folder / CHANNELS / channel, f"{CHANNELS}/{channel}"
         try:
-            self._signers[name] = make_keys(folder, name, 1, self._passphrase)
+            self._signers[name] = make_keys(folder, name, 1, self._passphrase, store_digest(store))
         except OSError as error:
             raise KeysError(f"{folder}: cannot be written: {error}") from error
         return self._signers[name][0]
 
-    def remove_channel_keys(self, channel: str, present: Collection[CryptoSigner] = ()) -> None:
-        """Remove the keys of a channel that do not sign it any more.
+    def remove_channel_keys(
+        self,
+        channel: str,
+        store: str,
+        key_ids: Collection[str],
+        present: Collection[CryptoSigner] = (),
+    ) -> None:
+        """Remove the keys of a channel that do not sign it any more; those of other stores stay.
+
+        Args:
+            channel: The channel.
+            store: The store's address.
+            key_ids: The keys that signed it.
+            present: Those that do now.
 
         Raises:
             KeysError: The folder cannot be written.
         """
         folder = self.folder / CHANNELS / channel
         try:
-            remove_others(folder, present)
+            remove_others(folder, present, f"*-{store_digest(store)}-*.pem", key_ids)
         except OSError as error:
             raise KeysError(f"{folder}: cannot be written: {error}") from error
 
@@ -208,11 +222,13 @@ class KeyFolder:
                     "visual-search sync keys revoke SOURCE --channel " + channel
                 )
             passphrase = self._passphrase(name, new=False)
-            signers = [open_key(file, passphrase) for file in files]
-            self._signers[name] = [
-                signer for signer in signers if signer.public_key.keyid in key_ids
-            ]
+            self._signers[name] = open_keys(files, key_ids, 1, passphrase)
         return self._signers[name]
+
+
+def store_digest(url: str) -> str:
+    """A store's address as it is in the names of the files that belong to this store."""
+    return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def expiry(days: float, moment: datetime | None = None) -> datetime:

@@ -9,23 +9,36 @@ gets an error and nothing is broken.
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import MetaFile, Snapshot, T, TargetFile, Targets, Timestamp
 
 from catalog.core.errors import SurroundingsError
-from sync.errors import ForgedError, KeysError, StoreConflictError, TrustError
+from sync.errors import (
+    ForgedError,
+    KeysError,
+    NotInStoreError,
+    StoreConflictError,
+    StoreError,
+    StoreRefusedError,
+    TrustError,
+)
 from sync.stores.base import METADATA, TARGETS, Store
-from sync.trust.delegations import ChannelList
+from sync.trust.delegations import ChannelList, remove_foreign
 from sync.trust.key_files import sign_with
-from sync.trust.keys import KeyFolder, expiry
-from sync.trust.release import ISSUED, TIME_FORMAT, issued_at
+from sync.trust.keys import KeyFolder, expiry, store_digest
+from sync.trust.recovery import Recovered, is_replaced, recover
+from sync.trust.release import ISSUED, TIME_FORMAT, is_number, issued_at
 from sync.trust.renewal import SignatureExpiry, channel_of, first_expiry
 from sync.trust.repository import TrustedRepository
 from sync.trust.signed_state import SignedState
+
+log = logging.getLogger(__name__)
 
 TIMESTAMP = f"{METADATA}/timestamp.json"
 MAX_TIMESTAMP_BYTES = 16384  # as python-tuf's
@@ -47,6 +60,7 @@ class OwnerMetadata:
         self._keys = keys
         self._clock = clock
         self._repository: TrustedRepository | None = None
+        self._recovered: Recovered | None = None
 
     def read_target(self, target: TargetFile, limit: int) -> bytes:
         """Read a small target of the state from the store.
@@ -55,6 +69,8 @@ class OwnerMetadata:
             StoreError: It could not be read.
             tuf.api.exceptions.RepositoryError: It is not what was signed.
         """
+        if "sha256" not in target.hashes:
+            raise LengthOrHashMismatchError(f"{target.path} was signed without a sha256")
         data = self._store.read(_name_of(target), min(target.length, limit))
         target.verify_length_and_hashes(data)
         return data
@@ -88,8 +104,7 @@ class OwnerMetadata:
             StoreError: It could not be read.
         """
         found = self._store.head(TIMESTAMP)
-        digest = hashlib.sha256(self._store.url.encode()).hexdigest()[:12]
-        seen = self._keys.folder / "seen" / digest
+        seen = self._keys.folder / "seen" / store_digest(self._store.url)
         if found is None:
             if seen.is_dir():
                 raise TrustError(
@@ -103,9 +118,15 @@ class OwnerMetadata:
         )
         try:
             trust.refresh()
-        except ForgedError as error:
+        except (TrustError, NotInStoreError, StoreRefusedError) as error:
+            if self._recover(seen, found.etag, channel):
+                assert self._recovered is not None
+                return self._recovered.state
+            if not isinstance(error, ForgedError):
+                raise
             raise ForgedError(
-                f"{error}; is {self._keys.folder} this store's key folder?"
+                f"{error}; is {self._keys.folder} this store's key folder? If it is, somebody else "
+                "has signed with the online key: docs/sync.md, A stolen online key"
             ) from error
         if trust.root.version > self._keys.root.version:
             raise KeysError(
@@ -141,7 +162,22 @@ class OwnerMetadata:
             TrustError: It cannot be trusted; its subclasses say why.
             StoreError: It could not be fetched.
         """
+        if self._recovered is not None:
+            return self._recovered.lists.get(channel)
         return self._repository.channel_list(channel) if self._repository is not None else None
+
+    def unchecked_list(self, channel: str) -> ChannelList | None:
+        """As `channel_list`, whatever the key has signed in it: it must not be signed again."""
+        if self._recovered is not None:
+            return self._recovered.lists.get(channel)
+        return self._repository.unchecked_list(channel) if self._repository is not None else None
+
+    def _recover(self, seen: Path, tag: str, channel: str) -> bool:
+        """Go on from the lists, where the online key that signed the state was replaced."""
+        timestamp = self._store.read(TIMESTAMP, MAX_TIMESTAMP_BYTES)
+        if is_replaced(timestamp, self._keys):
+            self._recovered = recover(seen, self._store, self._keys, tag, channel, timestamp)
+        return self._recovered is not None
 
     def write(self, state: SignedState, days: float) -> SignatureExpiry:
         """Sign and write the lists that have changed, and that they are the newest.
@@ -164,6 +200,10 @@ class OwnerMetadata:
         if not self._same_keys(state, Targets.type):
             state.changed.add(Targets.type)
         self.check_keys(state)
+        if Targets.type in state.changed and (names := remove_foreign(state.targets)):
+            log.warning("the list delegated %s, which this program never does; it was ended", names)
+        if state.root is not None and not self._same_keys(state, Snapshot.type):
+            self._remove_unreadable(state)
         if state.channel is not None and state.channel.role.name in state.changed:
             self._write_list(state, state.channel.role.name, state.channel.signed, days, moment)
         if Targets.type in state.changed:
@@ -184,8 +224,8 @@ class OwnerMetadata:
         """Sign snapshot and timestamp again, for which the online key is enough.
 
         The list of targets is signed too where its key was replaced, since devices do not trust
-        the former key any more; and, if its key is here, where channels have keys of their own:
-        their owner may have nothing to publish.
+        the former key any more; and, if its key is here and opens, where channels have keys of
+        their own: their owner may have nothing to publish.
 
         Args:
             state: From `read`.
@@ -198,18 +238,52 @@ class OwnerMetadata:
             KeysError, StoreConflictError, StoreError: As for `write`.
         """
         moment = self._clock()
+        is_valid = state.targets.expires > moment
         if not self._same_keys(state, Targets.type) or (
-            state.targets.delegations is not None and self._keys.holds("publisher")
+            state.targets.delegations is not None
+            and self._keys.holds("publisher")
+            and (not is_valid or self._opens_publisher())
         ):
             state.changed.add(Targets.type)
             return self.write(state, days)
-        if state.targets.expires <= moment:
+        if not is_valid:
             raise KeysError(
                 f"{self._store.url}: its list was valid until "
                 f"{state.targets.expires:{TIME_FORMAT}}; that takes the publisher's key: publish "
                 "a bundle again"
             )
+        if state.root is not None and not self._same_keys(state, Snapshot.type):
+            self._remove_unreadable(state)
         return self._write_timestamp(state, days, moment)
+
+    def _opens_publisher(self) -> bool:
+        """Whether the publisher's key opens; a scheduled refresh may know another passphrase."""
+        try:
+            self._keys.signers("publisher")
+        except KeysError as error:
+            log.warning("the list of who signs what is not renewed: %s", error)
+            return False
+        return True
+
+    def _remove_unreadable(self, state: SignedState) -> None:
+        """Name in the snapshot no list of a channel that cannot be trusted.
+
+        Whoever has the former online key may have named one at any number. Devices forget what
+        was signed with that key, so they do not miss it.
+        """
+        for name in [name for name in state.snapshot.meta if name != f"{Targets.type}.json"]:
+            channel = channel_of(name.removesuffix(".json"))
+            if name.removesuffix(".json") in state.changed:  # and is written next
+                if not is_number(state.snapshot.meta[name].version):
+                    del state.snapshot.meta[name]
+                continue
+            try:
+                found = self.channel_list(channel) if channel else None
+            except (TrustError, StoreError) as error:
+                log.warning("%s is published no more: %s", name, error)
+                found = None
+            if found is None:
+                del state.snapshot.meta[name]
 
     def _write_timestamp(
         self, state: SignedState, days: float, moment: datetime
@@ -252,6 +326,12 @@ class OwnerMetadata:
         """Sign and write a list of targets, and name it in the snapshot."""
         listed = state.snapshot.meta.get(f"{role}.json")
         if listed is not None and channel_of(role):  # revoked and back, it goes on counting
+            if not is_number(listed.version):
+                raise ForgedError(
+                    f"{self._store.url}: the newest state counts {role}.json at a number that no "
+                    "list has; who signed that has the online key: visual-search sync keys rotate "
+                    "DIR --replace online"
+                )
             signed.version = max(signed.version, listed.version)
         signed.expires = expiry(days, moment)
         written = self._write_version(role, signed, self._signers(state, role))

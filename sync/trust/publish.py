@@ -36,6 +36,7 @@ from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.release import (
     changes_path,
+    fields_of,
     manifest_path,
     software_path,
     staged_changes_path,
@@ -341,7 +342,7 @@ class ReleasePublisher:
 
 def _field(target: TargetFile | None, name: str, default: Value) -> Value:
     """What was signed with a target; `default` where there is nothing of its type."""
-    value = (target.custom or {}).get(name) if target else None
+    value = fields_of(target).get(name)
     return value if isinstance(value, type(default)) else default
 
 

@@ -10,7 +10,7 @@ from tuf.api import exceptions
 
 from sync.errors import ExpiredError, ForgedError, RolledBackError, TooLargeError
 from sync.trust.release import TIME_FORMAT
-from sync.trust.renewal import channel_of, command
+from sync.trust.renewal import channel_of, command, signer
 
 ANOTHER_STORE = (
     ". Each store counts for itself: a stick for a device that follows a bucket must be a copy of "
@@ -63,8 +63,8 @@ def expired_error(url: str, role: str, expires: datetime, clock: datetime) -> Ex
     """
     return ExpiredError(
         f"{url}: the owner's signature ({role}) was valid until {format_time(expires)}; this "
-        f"device's clock says {format_time(clock)}. If the clock is wrong, set it; if not, the "
-        f"owner has to run: {command(role)}",
+        f"device's clock says {format_time(clock)}. If the clock is wrong, set it; if not, "
+        f"{signer(role)} has to run: {command(role)}",
         expires,
         clock,
     )

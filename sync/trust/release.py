@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeGuard
 
-from tuf.api.metadata import Timestamp
+from tuf.api.metadata import TargetFile, Timestamp
 
 from sync.errors import ForgedError, NotPublishedError
 
 ISSUED = "issued"  # a field of the timestamp role that sync adds
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+LARGEST_NUMBER = (1 << 53) - 1  # of a release or a list; every JSON reader can hold it
+LARGEST_COUNTED = LARGEST_NUMBER // 2  # the owner counts on from no more, so numbers never run out
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,17 @@ def software_path(channel: str) -> str:
         NotPublishedError: That is no name for a channel.
     """
     return f"{_checked(channel)}/software.json"
+
+
+def fields_of(target: TargetFile | None) -> dict[str, object]:
+    """Return the fields that were signed with a target; none where they are no JSON object."""
+    fields = target.custom if target is not None else None
+    return fields if isinstance(fields, dict) else {}
+
+
+def is_number(value: object, largest: int = LARGEST_NUMBER) -> TypeGuard[int]:
+    """Return whether a value that was signed is a number that a release or a list may have."""
+    return type(value) is int and 1 <= value <= largest
 
 
 def _checked(channel: str) -> str:

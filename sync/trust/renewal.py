@@ -15,7 +15,8 @@ WARN_BEFORE = timedelta(days=30)
 PREFIX = "channel-"  # of the role that signs one channel; see `sync.trust.delegations`
 COMMANDS = {
     "root": "visual-search sync keys rotate",
-    "targets": "visual-search sync publish",
+    "targets": "visual-search sync publish (where no channel is left to publisher/: sync refresh, "
+    "with publisher/ in the key folder)",
     "snapshot": "visual-search sync refresh",
     "timestamp": "visual-search sync refresh",
 }
@@ -49,8 +50,14 @@ def channel_of(role: str) -> str:
 def command(role: str) -> str:
     """The command that renews a role."""
     if channel := channel_of(role):
-        return f"{COMMANDS['targets']} --channel {channel}"
+        return f"visual-search sync publish --channel {channel}"
     return COMMANDS.get(role, COMMANDS["timestamp"])
+
+
+def signer(role: str) -> str:
+    """Who has the key of a role."""
+    channel = channel_of(role)
+    return f"whoever has the key of the channel {channel!r}" if channel else "the owner"
 
 
 def warning(expires: datetime | None, role: str, now: datetime) -> str:
@@ -58,6 +65,6 @@ def warning(expires: datetime | None, role: str, now: datetime) -> str:
     if expires is None or expires - now >= WARN_BEFORE:
         return ""
     if expires < now:
-        again = f"nothing newer is believed until the owner runs {command(role)}"
+        again = f"nothing newer is believed until {signer(role)} runs {command(role)}"
         return f"which is past: {again}"
-    return f"{(expires - now).days} days ahead: the owner should run {command(role)}"
+    return f"{(expires - now).days} days ahead: {signer(role)} should run {command(role)}"

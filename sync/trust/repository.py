@@ -29,11 +29,12 @@ from sync.errors import ExpiredError, ForgedError, RolledBackError, TooLargeErro
 from sync.stores.base import METADATA, TARGETS, Store
 from sync.trust.delegations import LARGEST_LIST, ChannelList, check, delegation
 from sync.trust.refusals import ANOTHER_STORE, expired_error, format_time, translated_errors
-from sync.trust.release import issued_at
+from sync.trust.release import is_number, issued_at
 from sync.trust.renewal import SignatureExpiry, first_expiry
-from sync.trust.rollback_protection import NewestSeen, NewestSeenFile
+from sync.trust.rollback_protection import ListsSeenFile, NewestSeen, NewestSeenFile
 from sync.trust.store_fetcher import StoreFetcher
 
+LISTS_SEEN = "floor-of-lists"  # the file of `ListsSeen`
 LOCK_TIMEOUT_S = 10.0  # while another process uses the folder
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any signature ends
 
@@ -67,6 +68,7 @@ class TrustedRepository:
         self._root = root
         self._fetcher = StoreFetcher(store)
         self._newest_seen = NewestSeenFile(folder / "floor", root)  # the file keeps its first name
+        self._lists_seen = ListsSeenFile(folder / LISTS_SEEN, root)
         self._store = store
         self._clock = clock
         self._check_expiry = check_expiry
@@ -115,6 +117,13 @@ class TrustedRepository:
             TrustError: It cannot be trusted; its subclasses say why.
             StoreError: It could not be fetched.
         """
+        found = self.unchecked_list(channel)
+        if found is not None:
+            check(found, self._store.url)
+        return found
+
+    def unchecked_list(self, channel: str) -> ChannelList | None:
+        """As `channel_list`, whatever the key has signed in it."""
         role = delegation(self.targets, channel)
         if role is None:
             return None
@@ -124,6 +133,11 @@ class TrustedRepository:
             raise ForgedError(
                 f"{self._store.url}: the owner gave the channel {channel!r} a key of its own, and "
                 f"the newest state has no list that it signed ({name})"
+            )
+        if not is_number(listed.version):
+            raise ForgedError(
+                f"{self._store.url}: the newest state counts {name} at a number that no list has; "
+                "who signed that has the online key"
             )
         if (listed.length or 0) > LARGEST_LIST:
             raise TooLargeError(
@@ -136,9 +150,7 @@ class TrustedRepository:
             finally:
                 if is_new:
                     durable.flush_tree(self._folder)
-        found = ChannelList(role, signed)
-        check(found, self._store.url)
-        return found
+        return ChannelList(role, signed)
 
     def content(self, target: TargetFile, limit: int) -> bytes:
         """Fetch a small target and verify it.
@@ -235,6 +247,7 @@ class TrustedRepository:
         self._set_time(updater, issued)
         updater._load_snapshot()
         updater._load_targets(Targets.type, Root.type)
+        self._check_targets(trusted.targets, trusted.root)
         updater.config.targets_max_length = LARGEST_LIST  # from now on only lists of channels
         return updater
 
@@ -251,6 +264,17 @@ class TrustedRepository:
                 f"this device has seen root {newest_seen.root}"
             )
         return self._newest_seen.save(newest_seen, newest_seen.under(root))
+
+    def _check_targets(self, targets: Targets, root: Root) -> None:
+        """Refuse an older list of the owner's, which would bring back what it delegated then."""
+        former = self._lists_seen.read()
+        seen = former.under(root)
+        if targets.version < seen.targets:
+            raise RolledBackError(
+                f"{self._store.url}: list {targets.version} is the owner's newest; "
+                f"this device has seen list {seen.targets}{ANOTHER_STORE}"
+            )
+        self._lists_seen.save(former, seen.model_copy(update={"targets": targets.version}))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

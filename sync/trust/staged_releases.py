@@ -20,7 +20,10 @@ from sync.trust.delegations import numbered
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.release import (
+    LARGEST_COUNTED,
     changes_path,
+    fields_of,
+    is_number,
     manifest_path,
     staged_changes_path,
     staged_path,
@@ -112,7 +115,7 @@ class StagedReleases:
         """Make the staged release the release of the channel."""
         fields = {
             name: value
-            for name, value in (target.custom or {}).items()
+            for name, value in fields_of(target).items()
             if name not in ("share", "stopped")
         }
         try:
@@ -143,7 +146,7 @@ class StagedReleases:
             state.remove(path)
 
     def _change(self, state: SignedState, target: TargetFile, **fields: object) -> None:
-        target.unrecognized_fields["custom"] = {**(target.custom or {}), **fields}
+        target.unrecognized_fields["custom"] = {**fields_of(target), **fields}
         state.put(target)
 
 
@@ -154,6 +157,7 @@ def next_number(state: SignedState, channel: str) -> int:
 
 def next_at(state: SignedState, path: str) -> int:
     """Return the number that follows those that were used at a path."""
-    fields = getattr(state.target(path), "custom", None) or {}
-    used = [value for name in ("release", NUMBERED) if isinstance(value := fields.get(name), int)]
+    fields = fields_of(state.target(path))
+    found = [fields.get(name) for name in ("release", NUMBERED)]
+    used = [value for value in found if is_number(value, LARGEST_COUNTED)]
     return max([*used, numbered(state.targets, path)]) + 1

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tuf.api.metadata import TargetFile
 
 from sync.errors import ForgedError
+from sync.trust.release import fields_of
 
 ALL = 10_000
 
@@ -44,7 +45,7 @@ class Stage:
         Raises:
             ForgedError: Its fields are not those of a staged release.
         """
-        fields = target.custom if isinstance(target.custom, dict) else {}
+        fields = fields_of(target)
         found = [fields.get(name) for name in ("release", "bundle", "share", "stopped")]
         if [type(value) for value in found] != [int, str, int, bool]:
             raise ForgedError(f"{target.path} is no staged release")

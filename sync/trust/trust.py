@@ -27,6 +27,8 @@ from sync.trust.release import (
     Release,
     SoftwareRelease,
     changes_path,
+    fields_of,
+    is_number,
     manifest_path,
     software_path,
     staged_changes_path,
@@ -131,14 +133,14 @@ class Trust(TrustedRepository):
                 f"check its name, or publish {what} in it"
             )
         content = self._stored(copy, target) or self.content(target, LARGEST_MANIFEST)
-        fields = target.custom if isinstance(target.custom, dict) else {}
+        fields = fields_of(target)
         number = fields.get("release")
         if fields.get("channel") != channel:
             raise WrongChannelError(
                 f"{self._store.url}: what is in the channel {channel!r} was signed for "
                 f"{fields.get('channel')!r}"
             )
-        if type(number) is not int or number < 1:
+        if not is_number(number):
             raise ForgedError(f"{self._store.url}: {path} has no release number")
         return _SignedTarget(target, number, fields, content, copy)
 
@@ -146,7 +148,7 @@ class Trust(TrustedRepository):
         """What changed in a bundle; empty where that is not known: then all is fetched whole."""
         try:
             target = self.target(path)
-            if target is None or (target.custom or {}).get("bundle") != bundle:
+            if target is None or fields_of(target).get("bundle") != bundle:
                 return b""
             content = self._stored(copy, target)
             if content is None:
@@ -167,16 +169,21 @@ class Trust(TrustedRepository):
             counted_as: Under which name its numbers are remembered.
         """
         with self._locked():
-            newest_seen = self._newest_seen.read()
+            newest_seen, lists_seen = self._newest_seen.read(), self._lists_seen.read()
             signers = self.signers(signed.target.path)
-            seen = newest_seen.release_of(counted_as, signers)
+            seen = newest_seen.releases.get(counted_as, 0)  # by the owner, who counted on until now
+            if signers:
+                seen = max(seen, lists_seen.release_of(counted_as, signers))
             if signed.number < seen:
                 raise RolledBackError(
                     f"{self._store.url}: release {signed.number} of {counted_as!r} is offered; "
                     f"this device has seen release {seen}{ANOTHER_STORE}"
                 )
-            if signed.number > seen:
-                newer = newest_seen.with_release(counted_as, signed.number, signers)
+            if signed.number > seen and signers:
+                counted = lists_seen.with_release(counted_as, signed.number, signers)
+                self._lists_seen.save(lists_seen, counted)
+            elif signed.number > seen:
+                newer = newest_seen.with_release(counted_as, signed.number)
                 self._newest_seen.save(newest_seen, newer)
             if self._stored(signed.copy, signed.target) is None:
                 durable.make_private_folder(signed.copy.parent)

@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
-    Metadata,
     MetaFile,
     Snapshot,
     TargetFile,
@@ -36,15 +35,22 @@ from sync.errors import (
     WrongChannelError,
 )
 from sync.stores.choice import open_store
-from sync.trust.channel_keys import ChannelKeys
 from sync.trust.delegations import LARGEST_LIST
-from sync.trust.key_files import sign_with
 from sync.trust.keys import KeyFolder
 from sync.trust.publish import ReleasePublisher
 from sync.trust.release import changes_path, manifest_path
 from sync.trust.renewal import warning
 from sync.trust.staged_releases import StagedReleases
 from sync.trust.staging import ALL
+from tests.support.channel_key import (
+    DAYS,
+    edit,
+    hand_over,
+    newest_list,
+    newest_name,
+    owner,
+    sign_as,
+)
 from tests.support.following import PASSPHRASE, Following, passphrase, variant
 from tests.support.repository import (
     TODAY,
@@ -57,69 +63,6 @@ from tests.support.stub_release import write_release
 from visual_search.command import command
 
 DAY = timedelta(days=1)
-DAYS = 400
-NORTH = "metadata/{}.channel-north.json"
-
-
-def owner(world: World) -> ChannelKeys:
-    world.owners_time += timedelta(hours=1)
-    keys = KeyFolder(world.keys.folder, secret)
-    return ChannelKeys(world.store, keys, lambda: world.owners_time)
-
-
-def hand_over(world: World, channel: str = "north") -> World:
-    """Give the channel's key away, as the owner is told to: the world as its publisher has it."""
-    given = world.folder / f"{channel}-keys-{len(list(world.folder.glob(f'{channel}-keys-*')))}"
-    given.mkdir()
-    shutil.copy(world.keys.folder / "root.json", given)
-    for name in ("roots", "online", f"channels/{channel}"):
-        shutil.copytree(world.keys.folder / name, given / name)
-    shutil.rmtree(world.keys.folder / "channels" / channel)
-    return replace(world, keys=KeyFolder(given, secret))
-
-
-@pytest.fixture
-def north(world: World) -> World:
-    """The world of whoever publishes in ``north``; ``south`` is the owner's."""
-    for channel in ("north", "north", "south"):
-        world.publish(f"first of {channel}", channel)
-    owner(world).delegate("north", DAYS)
-    return hand_over(world)
-
-
-def sign_as(
-    thief: World,
-    change: Callable[[Targets], object] = lambda listed: None,
-    role: str = "channel-north",
-    listed: MetaFile | None = None,
-) -> None:
-    """Sign a list of ``north`` as a thief of its key and of the online key can."""
-    newest = newest_list(thief)
-    newest.version += 1
-    change(newest)
-    ids = Metadata[Targets].from_bytes(thief.store.objects[newest_name(thief)]).signatures
-    data = sign_with(newest, thief.keys.channel_signers("north", list(ids)))
-    thief.store.objects[f"metadata/{newest.version}.{role}.json"] = data
-    meta = listed or MetaFile(newest.version)
-    thief.tamper(snapshot=lambda signed: signed.meta.update({f"{role}.json": meta}))
-
-
-def newest_name(world: World) -> str:
-    numbers = [
-        int(name.split("/")[1].partition(".")[0])
-        for name in world.store.objects
-        if name.endswith(".channel-north.json")
-    ]
-    return NORTH.format(max(numbers))
-
-
-def newest_list(world: World) -> Targets:
-    return Metadata[Targets].from_bytes(world.store.objects[newest_name(world)]).signed
-
-
-def edit(path: str, **fields: object) -> Callable[[Targets], object]:
-    """Change what is signed with a target."""
-    return lambda listed: listed.targets[path].unrecognized_fields["custom"].update(fields)
 
 
 # publishing
@@ -569,12 +512,12 @@ def test_a_passphrase_is_asked_for_the_new_key(tmp_path: Path) -> None:
         return PASSPHRASE
 
     keys = KeyFolder(keys.folder, ask)
-    signer = keys.make_channel_key("north")
+    signer = keys.make_channel_key("north", "s3://b")
     again = KeyFolder(keys.folder, ask).channel_signers("north", [signer.public_key.keyid])
     assert asked == [("channels/north", True), ("channels/north", False)]
     assert again[0].public_key == signer.public_key
     with pytest.raises(KeysError, match="too short"):
-        KeyFolder(keys.folder, lambda folder, *, new: b"short").make_channel_key("south")
+        KeyFolder(keys.folder, lambda folder, *, new: b"short").make_channel_key("south", "s3://b")
 
 
 def test_the_list_of_a_channel_is_flushed_when_it_is_new(
