@@ -1,5 +1,8 @@
 """Measure what it costs to take an event and make it durable, beside a bare SQLite commit.
 
+And what a showing writes to the disk, as the kernel counts it: two sightings, each durable before
+the next, and sent at once or kept for the day when there is a link.
+
     python -m bench.outbox [FOLDER]
 
 FOLDER lies on the disk to measure [bench-results]. All numbers are of one run.
@@ -29,6 +32,7 @@ RESULTS = Path("bench-results")
 ALONE = 500  # events, each waited for
 TOGETHER = 5000  # events, put as fast as they are taken
 AT_A_TIME = 1000  # of these; more would exceed the outbox's room in memory
+SHOWINGS = 200  # whose bytes are counted
 GEAR = Item(sku="GEAR/24", title="Spur gear, 24 teeth, module 1.5", similarity=0.913)
 SEEN = Sighting(
     verdict="match",
@@ -65,11 +69,37 @@ def outbox_figures(folder: Path) -> dict[str, float]:
     together = TOGETHER / (time.perf_counter() - start)
     outbox.close()
     bare.close()
+    written = _written_kb(folder)
     figures = {"durable, events a second": together}
+    figures |= written
     for name, values in times.items():
         for quantile in (50, 99):
             figures[f"{name} p{quantile}, us"] = float(np.percentile(values, quantile) * 1e6)
     return figures
+
+
+def _written_kb(folder: Path) -> dict[str, float]:
+    """Return the kB that a showing writes to the disk of `folder`."""
+    nothing = Sighting(verdict="nothing", bundle=SEEN.bundle, timings_ms=Timings())
+    figures = {}
+    for name, is_sent in (("with a link", True), ("without a link", False)):
+        outbox = Outbox(folder / name / "outbox.db", OutboxSettings(), "device")
+        outbox.put(Event("sighting", SEEN)).wait()
+        before = _written()
+        for _ in range(SHOWINGS):
+            for sighting in (SEEN, nothing):
+                outbox.put(Event("sighting", sighting)).wait()
+                if is_sent:
+                    outbox.acknowledge(outbox.oldest(AT_A_TIME))
+        figures[f"a showing {name}, kB"] = (_written() - before) / SHOWINGS / 1000
+        outbox.close()
+    return figures
+
+
+def _written() -> int:
+    """Bytes that this process has let the kernel write to disks."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["write_bytes"])
 
 
 def _bare(file: Path) -> sqlite3.Connection:
@@ -125,6 +155,8 @@ def main() -> None:
     ratio = figures["durable p50, us"] / figures["bare commit p50, us"]
     console.print(f"an event alone: durable after {ratio:.2f} times a bare commit")
     console.print(f"in groups: {figures['durable, events a second']:,.0f} durable events a second")
+    for name in ("with a link", "without a link"):
+        console.print(f"a showing {name} writes {figures[f'a showing {name}, kB']:.1f} kB")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "outbox.json").write_text(json.dumps(figures, indent=1))
 

@@ -30,7 +30,7 @@ from catalog.core.access import no_access
 from sync.errors import OutboxError
 from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
-from sync.outbox.wal import read_log
+from sync.outbox.wal import PAGES, read_log
 
 FILE = "outbox.db"  # in the data folder
 BUSY_S = 5.0  # how long to wait for another writer
@@ -288,6 +288,7 @@ def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: b
     """Make a database; `rescued`: with the events that can be read from the old one."""
     os.close(os.open(new, os.O_CREAT | os.O_EXCL, durable.PRIVATE))  # SQLite's would be readable
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGES[0]}")  # an event writes whole pages
         _configure(connection)
         connection.execute("BEGIN")
         for statement in SCHEMA.split(";"):

@@ -10,12 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 from sync.outbox.integrity import lenient_text
-from sync.outbox.wal import PAGE, read_log
+from sync.outbox.wal import PAGES, WriteAheadLog, read_log
 
 MAX_BYTES = 128 << 20  # of a database
 MODES = slice(18, 20)  # in the header: how the database is written and read
+TREE_PAGES = (2, 5, 10, 13)  # the first byte of a page of a table or an index
 NO_LOG = b"\1\1"  # there is no log beside an image
-LENGTH, FREE_LIST = slice(28, 32), slice(32, 40)  # in the header
+PAGE_SIZE = slice(16, 18)  # in the header
+LENGTH, FREE_LIST = slice(28, 32), slice(32, 40)  # likewise
 
 
 def fits_into_memory(database: Path) -> bool:
@@ -35,15 +37,19 @@ def open_image(database: Path, new_first_page: str = "") -> sqlite3.Connection:
     Args:
         database: The file.
         new_first_page: The SQL that the database was made with: its first page, which holds the
-            header and the schema, is then as a new database's. Without it nothing else can be read.
+            header and the schema, is then as a new database's, and so are those that a schema
+            needs beside it. Without them nothing else can be read.
 
     Raises:
         OSError: It cannot be read.
     """
     if fits_into_memory(database):
-        image = _image(database)
+        image = bytearray(database.read_bytes())
+        log = read_log(database)
+        page = page_size(image, log)
+        _bring_in(log, image, page)
         if new_first_page:
-            image[:PAGE] = _first_page(new_first_page, len(image) // PAGE)
+            _begin_anew(image, new_first_page, page)
         connection = sqlite3.connect(":memory:", isolation_level=None)
         connection.deserialize(image)
     else:
@@ -52,23 +58,42 @@ def open_image(database: Path, new_first_page: str = "") -> sqlite3.Connection:
     return connection
 
 
-def _image(database: Path) -> bytearray:
-    image = bytearray(database.read_bytes())
-    pages = read_log(database).pages
-    most = len(image) // PAGE + len(pages)  # a damaged number must not make the image larger
-    for number, page in pages.items():
+def page_size(data: bytearray, log: WriteAheadLog) -> int:
+    """How many bytes a page has: the log says so, else the header; else the beginnings of pages.
+
+    A flipped bit makes no other size of the one in the header.
+    """
+    said = int.from_bytes(data[PAGE_SIZE], "big")
+    if log.page_size or said in PAGES:
+        return log.page_size or said
+    return max(PAGES, key=lambda size: _share_of_trees(data, size))
+
+
+def _share_of_trees(data: bytearray, size: int) -> float:
+    """How many of the pages, if they have this size, begin like those of a table or an index."""
+    kinds = data[size::size]
+    return sum(kind in TREE_PAGES for kind in kinds) / max(1, len(kinds))
+
+
+def _bring_in(log: WriteAheadLog, image: bytearray, size: int) -> None:
+    """Bring the pages of the log into the image."""
+    most = len(image) // size + len(log.pages)  # a damaged number must not make the image larger
+    for number, page in log.pages.items():
         if 1 <= number <= most:
-            image.extend(bytes(max(0, number * PAGE - len(image))))
-            image[(number - 1) * PAGE : number * PAGE] = page
+            image.extend(bytes(max(0, number * size - len(image))))
+            image[(number - 1) * size : number * size] = page
     image[MODES] = NO_LOG
-    return image
 
 
-def _first_page(schema: str, pages: int) -> bytearray:
-    """The first page of a new database, for one of so many pages."""
+def _begin_anew(image: bytearray, schema: str, size: int) -> None:
+    """Bring the header and the schema of a new database with pages of this size into the image."""
+    pages = len(image) // size
     with closing(sqlite3.connect(":memory:")) as new:
+        new.execute(f"PRAGMA page_size = {size}")
         new.executescript(schema)
-        first = bytearray(new.serialize()[:PAGE])
-    first[LENGTH] = pages.to_bytes(4, "big")
-    first[FREE_LIST] = bytes(8)
-    return first
+        made = new.serialize()
+        (tables,) = new.execute("SELECT max(rootpage) FROM sqlite_master").fetchone()
+    image[:size] = made[:size]
+    image[LENGTH] = pages.to_bytes(4, "big")
+    image[FREE_LIST] = bytes(8)
+    image[tables * size : len(made)] = made[tables * size :]  # where the first page is too small

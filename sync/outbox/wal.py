@@ -21,7 +21,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-HEADER, PAGE = 32, 4096  # bytes
+HEADER = 32  # bytes
+PAGES = (1024, 4096)  # bytes of a page: as an outbox is made, and as it was made before
 MAGIC, VERSION = 0x377F0682, 3007000  # the magic's last bit: the checksum reads big-endian words
 STALE_COMMITS = 1  # that a killed process may leave behind the end of the log
 
@@ -33,10 +34,12 @@ class WriteAheadLog:
     Attributes:
         pages: The newest committed content of each page, by its number, from 1.
         is_damaged: Whether SQLite would leave out committed transactions.
+        page_size: Bytes of a page; 0 for a log that was never begun.
     """
 
     pages: dict[int, bytes]
     is_damaged: bool
+    page_size: int = 0
 
 
 def read_log(database: Path) -> WriteAheadLog:
@@ -52,7 +55,7 @@ def read_log(database: Path) -> WriteAheadLog:
     header = _sound_header(data)
     if header is None:
         return WriteAheadLog({}, is_damaged=False)
-    from sync.outbox.wal_frames import Frames  # numpy, which most starts do without
+    from sync.outbox.wal_frames import PAGE_SIZE, Frames  # numpy, which most starts do without
 
     flipped = header != data[:HEADER]
     data[:HEADER] = header
@@ -63,7 +66,8 @@ def read_log(database: Path) -> WriteAheadLog:
     commits = behind if is_cut else [place for place in frames.commits if place < sound]
     last = commits[-1] if commits else -1
     pages = {frames.page_number(place): frames.page(place) for place in frames.own if place <= last}
-    return WriteAheadLog(pages, is_damaged=flipped or frames.flipped or is_cut)
+    size = int.from_bytes(header[PAGE_SIZE], "big")
+    return WriteAheadLog(pages, flipped or frames.flipped or is_cut, size)
 
 
 def _sound_header(data: bytearray) -> bytearray | None:
@@ -82,7 +86,7 @@ def _sound_header(data: bytearray) -> bytearray | None:
 
 def _is_header(header: bytearray) -> bool:
     magic, version, page = struct.unpack_from(">3I", header)
-    if magic & ~1 != MAGIC or version != VERSION or page != PAGE:
+    if magic & ~1 != MAGIC or version != VERSION or page not in PAGES:
         return False
     first = second = 0
     words = struct.unpack_from(">6I" if magic & 1 else "<6I", header)

@@ -8,9 +8,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-HEADER, FRAME_HEADER, PAGE = 32, 24, 4096  # bytes
-FRAME = FRAME_HEADER + PAGE
-PAIRS = (8 + PAGE) // 8  # of words that a frame's checksum covers
+HEADER, FRAME_HEADER = 32, 24  # bytes
+PAGE_SIZE = slice(8, 12)  # in the header
 
 Words = NDArray[np.uint32]  # sums and products wrap around at 32 bits, as the checksum's do
 
@@ -27,9 +26,11 @@ class Frames:
 
     def __init__(self, data: bytearray) -> None:
         self.flipped = False
-        self._count = (len(data) - HEADER) // FRAME
-        frames = np.frombuffer(data, np.uint8, self._count * FRAME, HEADER)
-        self._frames = frames.reshape(self._count, FRAME)  # a view: to change it changes `data`
+        self._page = int.from_bytes(data[PAGE_SIZE], "big")  # bytes
+        frame = FRAME_HEADER + self._page
+        self._count = (len(data) - HEADER) // frame
+        frames = np.frombuffer(data, np.uint8, self._count * frame, HEADER)
+        self._frames = frames.reshape(self._count, frame)  # a view: to change it changes `data`
         self._salts = data[16:24]
         self._first = np.frombuffer(bytes(data[24:HEADER]), ">u4").astype(np.uint32)
         self._order = ">u4" if data[3] & 1 else "<u4"
@@ -60,7 +61,7 @@ class Frames:
         """
         covered = np.concatenate([self._frames[:, :8], self._frames[:, FRAME_HEADER:]], axis=1)
         words = np.ascontiguousarray(covered).view(self._order).astype(np.uint32)
-        weights = _weights()
+        weights = _weights(self._page)
         former = [self._first]  # the checksums that the next frame may continue
         for place in range(self._count):
             share = (words[place, :, None] * weights.of_words).sum(0, dtype=np.uint32)
@@ -85,7 +86,7 @@ class Frames:
         if is_own != 0:
             return None
         for one in computed:
-            bits = _flipped_bits(words, given - one)
+            bits = self._flipped_bits(words, given - one)
             in_checksum = _differing_bits(one.tobytes(), given.tobytes()) == 1
             if bits or in_checksum:
                 self.flipped = True
@@ -98,6 +99,14 @@ class Frames:
         byte = bit // 8 if self._order == "<u4" else 3 - bit // 8
         start = 4 * word if word < 2 else FRAME_HEADER + 4 * (word - 2)
         self._frames[place, start + byte] ^= np.uint8(1 << bit % 8)
+
+    def _flipped_bits(self, words: Words, missing: Words) -> list[tuple[int, int]]:
+        """Each word and bit whose flip would bring `missing` into the checksum of `words`."""
+        bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
+        brought = _weights(self._page).of_words[:, None, :] * bits[None, :, None]
+        is_set = (words[:, None] & bits) != 0
+        brought = np.where(is_set[:, :, None], -brought, brought)
+        return [(int(word), int(bit)) for word, bit in np.argwhere((brought == missing).all(2))]
 
     def _checksum(self, place: int) -> Words:
         return np.ascontiguousarray(self._frames[place, 16:24]).view(">u4").astype(np.uint32)
@@ -117,24 +126,15 @@ class _Weights:
 
 
 @cache
-def _weights() -> _Weights:
+def _weights(page: int) -> _Weights:
     """SQLite adds each pair of words so: ``s1 += first + s2``, then ``s2 += second + s1``."""
     step = np.array([[1, 1], [1, 2]], np.uint32)
     rest = np.eye(2, dtype=np.uint32)  # what the steps behind a word make of it
     of_words = []
-    for _ in range(PAIRS):
+    for _ in range((8 + page) // 8):  # pairs of words that a checksum covers
         of_words += [rest[:, 1], rest.sum(1, dtype=np.uint32)]
         rest = rest @ step
     return _Weights(np.array(of_words[::-1]), rest)
-
-
-def _flipped_bits(words: Words, missing: Words) -> list[tuple[int, int]]:
-    """Each word and bit whose flip would bring `missing` into the checksum of `words`."""
-    bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
-    brought = _weights().of_words[:, None, :] * bits[None, :, None]
-    is_set = (words[:, None] & bits) != 0
-    brought = np.where(is_set[:, :, None], -brought, brought)
-    return [(int(word), int(bit)) for word, bit in np.argwhere((brought == missing).all(2))]
 
 
 def _differing_bits(first: bytes, second: bytes | bytearray) -> int:

@@ -26,8 +26,8 @@ from sync.outbox.rows import (
     shrink,
     unreported_drops,
 )
-from sync.outbox.wal import HEADER, read_log
-from sync.outbox.wal_frames import FRAME
+from sync.outbox.wal import HEADER, PAGES, read_log
+from sync.outbox.wal_frames import FRAME_HEADER
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
 from tests.proofs.damage.run import Written, flip, identity, report, write
@@ -36,6 +36,7 @@ from tests.sync.outbox.test_outbox import documents, put, reports_of
 pytestmark = pytest.mark.slow  # many trials
 
 TRIALS = 16
+FRAME = FRAME_HEADER + PAGES[0]
 
 
 @pytest.fixture
@@ -219,15 +220,22 @@ def test_what_was_set_aside_is_carried_over_in_order(tmp_path: Path) -> None:
     assert found == [("too long 0",), ("too long 1",), ("too long 2",)]
 
 
-def test_what_was_set_aside_is_carried_over_where_the_header_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [(1,), (9,), (1, 9)], ids=["header", "schema", "both"])
+def test_all_is_carried_over_where_header_or_schema_is_lost(
+    tmp_path: Path, lost: tuple[int, ...]
+) -> None:
+    """The schema needs another page than the first, the one behind the eight tables."""
     outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
-    put(outbox, status("started"))
+    put(outbox, status("started", "0"), status("started", "1"))
     outbox.set_aside(outbox.oldest(1)[0], "too long")
     outbox.close()
     with (tmp_path / FILE).open("r+b") as file:
-        file.write(bytes(4096))
+        for page in lost:
+            file.seek((page - 1) * PAGES[0])
+            file.write(bytes(PAGES[0]))
     again = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
     assert again.counters().aside == 1
+    assert "1" in [document["message"] for document in documents(again)]
     again.close()
 
 
@@ -311,7 +319,7 @@ def flip_the_last_transaction(data: bytearray) -> None:
 
 
 def garble_a_sector(data: bytearray) -> None:
-    data[HEADER + 3 * FRAME + 1000 : HEADER + 3 * FRAME + 1512] = os.urandom(512)
+    data[HEADER + 3 * FRAME + 400 : HEADER + 3 * FRAME + 912] = os.urandom(512)
 
 
 @pytest.mark.parametrize(

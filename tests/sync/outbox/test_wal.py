@@ -10,18 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from sync.outbox.image import open_image
-from sync.outbox.wal import HEADER, PAGE, VERSION, WriteAheadLog, read_log
-from sync.outbox.wal_frames import FRAME, FRAME_HEADER
+from sync.outbox.image import PAGE_SIZE, open_image, page_size
+from sync.outbox.wal import HEADER, PAGES, VERSION, WriteAheadLog, read_log
+from sync.outbox.wal_frames import FRAME_HEADER
 
 COMMITS = 4
 
 
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest) -> int:
+    """Bytes of a page."""
+    return int(request.param)
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(tmp_path: Path, page: int) -> Path:
     """A database whose rows are in its log alone, as a killed process leaves it."""
     live, left = tmp_path / "live.db", tmp_path / "left.db"
     with closing(sqlite3.connect(live, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {page}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("CREATE TABLE rows (value TEXT)")
@@ -62,12 +69,13 @@ def test_a_sound_log_holds_what_was_committed(database: Path) -> None:
     log = read_log(database)
     assert not log.is_damaged
     assert sorted(log.pages) == [1, 2]
+    assert {len(content) for content in log.pages.values()} == {log.page_size}
     assert values(database) == [f"{number}" * 50 for number in range(COMMITS - 1)]
 
 
 @pytest.mark.parametrize(
     ("place", "number"),
-    [(0, 0x12345678), (4, VERSION + 1), (8, 1024)],
+    [(0, 0x12345678), (4, VERSION + 1), (8, 2048)],
     ids="magic version page".split(),
 )
 def test_a_log_of_another_kind_is_none(database: Path, place: int, number: int) -> None:
@@ -82,37 +90,47 @@ def test_a_log_of_another_kind_is_none(database: Path, place: int, number: int) 
     assert read_log(database).pages == {}
 
 
-def begin(frame: int) -> int:
-    return HEADER + frame * FRAME
+def begin(frame: int, page: int) -> int:
+    return HEADER + frame * (FRAME_HEADER + page)
 
 
 @pytest.mark.parametrize(
     "byte",
     [
-        lambda size: 5,
-        lambda size: 17,
-        lambda size: begin(1) + 1,
-        lambda size: begin(1) + 9,
-        lambda size: begin(1) + 17,
-        lambda size: begin(1) + FRAME_HEADER + PAGE - 30,
-        lambda size: size - 40,
+        lambda size, page: 5,
+        lambda size, page: 10,
+        lambda size, page: 17,
+        lambda size, page: begin(1, page) + 1,
+        lambda size, page: begin(1, page) + 9,
+        lambda size, page: begin(1, page) + 17,
+        lambda size, page: begin(1, page) + FRAME_HEADER + page - 30,
+        lambda size, page: size - 40,
     ],
-    ids=["version", "salt", "page number", "salt of a frame", "checksum", "page", "last page"],
+    ids=[
+        "version",
+        "page size",
+        "salt",
+        "page number",
+        "salt of a frame",
+        "checksum",
+        "page",
+        "last page",
+    ],
 )
 @pytest.mark.parametrize("bit", [0, 7])
 def test_a_flipped_bit_is_noticed_and_mended(
-    database: Path, byte: Callable[[int], int], bit: int
+    database: Path, page: int, byte: Callable[[int, int], int], bit: int
 ) -> None:
     before = values(database)
-    flip(log_of(database), byte(log_of(database).stat().st_size), bit)
+    flip(log_of(database), byte(log_of(database).stat().st_size, page), bit)
     assert read_log(database).is_damaged
     assert values(database) == before
 
 
-def test_what_was_never_committed_is_no_damage(database: Path) -> None:
+def test_what_was_never_committed_is_no_damage(database: Path, page: int) -> None:
     file = log_of(database)
     data = file.read_bytes()
-    file.write_bytes(data[: -FRAME // 2])
+    file.write_bytes(data[: -page // 2])
     log = read_log(database)
     assert not log.is_damaged
     assert len(values(database)) == COMMITS - 2
@@ -133,24 +151,38 @@ def test_a_new_first_page_is_for_as_many_pages_as_there_are(database: Path) -> N
 
 
 def test_a_damaged_page_number_does_not_make_the_image_larger(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    database: Path, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages that follow the file are taken, as many as there are; another number is no page."""
-    pages = {**read_log(database).pages, 0: bytes(PAGE), 100_000: bytes(PAGE)}
-    monkeypatch.setattr(
-        "sync.outbox.image.read_log", lambda _: WriteAheadLog(pages, is_damaged=True)
-    )
+    pages = {**read_log(database).pages, 0: bytes(page), 100_000: bytes(page)}
+    log = WriteAheadLog(pages, is_damaged=True, page_size=page)
+    monkeypatch.setattr("sync.outbox.image.read_log", lambda _: log)
     with closing(open_image(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert len(connection.serialize()) == 2 * PAGE
+        assert len(connection.serialize()) == 2 * page
 
 
-def test_a_torn_last_transaction_was_never_committed(database: Path) -> None:
+def test_a_torn_last_transaction_was_never_committed(database: Path, page: int) -> None:
     """A power cut may end a write in the middle of a page."""
     file = log_of(database)
     data = bytearray(file.read_bytes())
-    data[-PAGE // 2 :] = bytes(PAGE // 2)
+    data[-page // 2 :] = bytes(page // 2)
     file.write_bytes(data)
     log = read_log(database)
     assert not log.is_damaged
     assert values(database) == [f"{number}" * 50 for number in range(COMMITS - 2)]
+
+
+def test_the_size_of_a_page_is_found_where_the_header_lost_it(tmp_path: Path, page: int) -> None:
+    file, none = tmp_path / "events.db", WriteAheadLog({}, is_damaged=False)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {page}")
+        connection.execute("CREATE TABLE rows (value TEXT)")
+        connection.execute("INSERT INTO rows VALUES (?)", ("5" * 9000,))
+        rows = [(f"{number}" * 200,) for number in range(100)]
+        connection.executemany("INSERT INTO rows VALUES (?)", rows)
+    data = bytearray(file.read_bytes())
+    assert page_size(data, none) == page
+    for said in (0, page // 256 | 1 << 3, 0xFFFF):
+        data[PAGE_SIZE] = said.to_bytes(2, "big")
+        assert page_size(data, none) == page
