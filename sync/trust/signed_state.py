@@ -58,7 +58,7 @@ class SignedState:
         return self._list_with(path)[0]
 
     def _list_with(self, path: str) -> tuple[str, Targets]:
-        is_owners = self.channel is None or path in self.targets.targets
+        is_owners = path in self.targets.targets
         if self.channel is not None and not is_owners and self.channel.covers(path):
             return self.channel.role.name, self.channel.signed
         return Targets.type, self.targets

@@ -385,3 +385,14 @@ def test_each_thing_is_described_once_the_others_from_the_newest_on(scene: Scene
         assert sorted(found) == list(range(count))
         assert found[1:] == sorted(found[1:], reverse=True)
         assert all(other.is_clear for other in state.others)
+
+
+def test_a_carried_camera_counts_another_picture_as_another_visit() -> None:
+    scene = ChangingScene()
+    first = [scene.update(counter(seed=seed)) for seed in range(12)]
+    assert {(state.change, state.visit) for state in first} == {(1, 1)}
+    assert [state.activity for state in (first[0], first[-1])] == [Activity.MOVING, Activity.REST]
+    turned = np.ascontiguousarray(with_thing(counter(), Box(80, 40, 400, 400))[:, ::-1])
+    other = scene.update(turned)
+    assert (other.change, other.visit, other.activity) == (2, 2, Activity.MOVING)
+    assert scene.update(counter()).change == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import stat
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tuf.api.metadata import DelegatedRole, Metadata, Snapshot, TargetFile, Targets, Timestamp
 
 from catalog.bundles.manifest import MANIFEST, file_digest, parse_manifest, verify
-from catalog.core.errors import BundleError, SurroundingsError, VisualSearchError
+from catalog.bundles.records import KINDS
+from catalog.core.errors import BundleError, ShelfError, SurroundingsError, VisualSearchError
 from sync.cli.keys import keys as keys_command
 from sync.errors import (
     ForgedError,
@@ -31,10 +34,14 @@ from sync.errors import (
 )
 from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
+from sync.trust import changes_maker
+from sync.trust.delegations import ChannelList
 from sync.trust.key_files import read_passphrase
 from sync.trust.keys import KeyFolder
 from sync.trust.publish import ReleasePublisher, _field
-from sync.trust.renewal import SignatureExpiry
+from sync.trust.renewal import SignatureExpiry, command
+from sync.trust.root import factory_root
+from sync.trust.signed_state import SignedState
 from sync.trust.trust import Trust
 from tests.conftest import Surroundings, sign_again
 from tests.support.faulty_proxy import Fault, FaultyProxy, How
@@ -600,3 +607,71 @@ def test_a_bundle_that_changed_since_it_was_validated_is_not_published(world: Wo
     with pytest.raises(BundleError, match="changed while it was checked; try again"):
         world.publisher().publish_validated(bundle, "stable", 400, expected="another")
     assert world.store.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "says"),
+    [
+        ("timestamp", "sync refresh"),
+        ("snapshot", "sync refresh"),
+        ("targets", "sync "),
+        ("root", "sync keys rotate"),
+        ("channel-north", "--channel north"),
+        ("nonsense", "sync refresh"),
+    ],
+)
+def test_each_signature_has_a_command_that_renews_it(role: str, says: str) -> None:
+    assert command(role).startswith("visual-search sync ")
+    assert says in command(role)
+
+
+def test_keys_that_cannot_be_written_are_no_keys(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(KeysError, match="keys: cannot be written: "):
+        KeyFolder.create(tmp_path / "file" / "keys", secret)
+
+
+def test_what_cannot_be_made_again_here_is_fetched_whole_and_said(
+    small_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kind = next(kind for kind in KINDS if kind.name == "pictures")
+    monkeypatch.setattr(changes_maker, "SMALL", 0)
+    manifest = parse_manifest((small_bundle / MANIFEST).read_bytes(), "manifest")
+    assert changes_maker._can_be_made(kind, small_bundle, manifest)
+    broken = replace(kind, write=full)
+    assert not changes_maker._can_be_made(broken, small_bundle, manifest)
+    said = "devices fetch the pictures whole, they cannot be made here"
+    assert said in caplog.text
+
+
+def test_each_state_has_the_next_number(world: World) -> None:
+    for number in (1, 2, 3):
+        world.publish(str(number))
+        content = world.store.objects["metadata/timestamp.json"]
+        timestamp = Metadata[Timestamp].from_bytes(content).signed
+        assert (timestamp.version, timestamp.snapshot_meta.version) == (number, number)
+
+
+def test_what_is_in_the_owners_list_stays_the_owners() -> None:
+    """Though the channel has a key of its own by now, whose list covers the path."""
+    role = DelegatedRole("channel-north", ["key"], 1, terminating=True, paths=["a", "b"])
+    state = SignedState(
+        None, None, Timestamp(), Snapshot(), Targets(), ChannelList(role, Targets())
+    )
+    target = TargetFile.from_data("a", b"content", ["sha256"])
+    state.targets.targets["a"] = target
+    assert [state.role_of(path) for path in ("a", "b", "c")] == [
+        "targets", "channel-north", "targets",
+    ]  # fmt: skip
+    own = SignedState(None, None, Timestamp(), Snapshot(), Targets())
+    assert own.role_of("a") == "targets"
+
+
+def test_a_root_that_cannot_be_kept_is_said(world: World, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    root = world.keys.folder / "root.json"
+    with pytest.raises(ShelfError, match=r"root\.json: cannot be used: "):
+        factory_root(root, tmp_path / "file")
