@@ -40,6 +40,16 @@ def test_items_come_back_as_they_went_in(metadata: Items) -> None:
     assert metadata.count() == 3
 
 
+def test_items_without_a_photo_are_told(metadata: Items, tmp_path: Path) -> None:
+    assert metadata.some_without_photo is False
+    (tmp_path / "more").mkdir()
+    write_items(tmp_path / "more", [*ITEMS, Item("BOOK", "A book")], PHOTOS)
+    more = Items(tmp_path / "more" / "items.db", tmp_path / "pictures.db")
+    assert more.some_without_photo is True
+    assert more.with_words(["a book"]) == [], "no words were kept"
+    more.close()
+
+
 def test_the_same_attributes_make_the_same_file_in_any_order(tmp_path: Path) -> None:
     """A bundle's id is its content, and a changed order is no change."""
     for name, order in (("one", 1), ("another", -1)):
