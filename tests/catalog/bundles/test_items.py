@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from catalog.bundles.items import Item, Items, Photo, write_items, write_thumbnails
+from catalog.bundles.items import (
+    Item,
+    Items,
+    Photo,
+    can_be_read,
+    write_items,
+    write_thumbnails,
+)
 from catalog.core.errors import BundleError
 
 ITEMS = (
@@ -46,8 +53,23 @@ def test_items_without_a_photo_are_told(metadata: Items, tmp_path: Path) -> None
     write_items(tmp_path / "more", [*ITEMS, Item("BOOK", "A book")], PHOTOS)
     more = Items(tmp_path / "more" / "items.db", tmp_path / "pictures.db")
     assert more.some_without_photo is True
-    assert more.with_words(["a book"]) == [], "no words were kept"
+    assert not more.can_be_read
+    assert more.with_words(["a book"]) == []
+    assert (more.with_print([4]), more.strangeness(4, "book")) == (set(), 1.0)
     more.close()
+
+
+@pytest.mark.parametrize(
+    ("item", "can"),
+    [
+        (Item("wr_17-a", "wr 17 a"), False),  # named by its folder alone
+        (Item("wr_17-a", "wr_17-a"), False),
+        (Item("wr_17-a", "Wrench"), True),
+        (Item("wr_17-a", "wr 17 a", attributes={"gtin": "4006381333931"}), True),
+    ],
+)
+def test_an_item_without_a_photo_has_a_title_of_its_own_or_a_code(item: Item, can: bool) -> None:
+    assert can_be_read(item) is can
 
 
 def test_the_same_attributes_make_the_same_file_in_any_order(tmp_path: Path) -> None:

@@ -224,7 +224,9 @@ def test_damaged_events_that_cannot_be_set_aside_stop_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(outbox._database, "write", full)
         assert [event.sequence for event in outbox.oldest(9)] == [2, 3]
-    assert "the disk is full" in caplog.text
+    said = [record.message for record in caplog.records if record.name == "sync.outbox.reading"]
+    assert said[-1] == "the disk is full"
+    assert "event 1 is damaged: its time is no time" in said[0]
     assert outbox.counters().length == 3
     assert [event.sequence for event in outbox.oldest(9)] == [2, 3]
     assert (outbox.counters().length, outbox.counters().dropped) == (2, {"damage": 1})
