@@ -93,13 +93,14 @@ class RealThings:
         while True:
             file = self._files[int(random.integers(len(self._files)))]
             if file not in self._cut:
-                self._cut[file] = _cut(file)
+                self._cut[file] = cut_thing(file)
             cutout = self._cut[file]
             if cutout is not None:
                 return RealThing(f"{file.parent.name}-{file.stem}", file, cutout)
 
 
-def _cut(file: Path) -> Cutout | None:
+def cut_thing(file: Path) -> Cutout | None:
+    """Cut the thing out of a photo; None where its background is not plain."""
     rgba = cut_out(read_rgb(file))
     if rgba is None:
         return None

@@ -154,6 +154,7 @@ class Assembler:
             )
             del raw
             write.write_learned(folder, collected.colours, learned)
+            write.write_cut(folder, collected.photos)
             index = write.write_vectors(folder, stored, shared.pictures, shared.vectors)
             sources = [SourceItem(entry.item, ()) for entry in items if entry.photos]
             unpictured = [entry.item for entry in items if not entry.photos]
@@ -198,9 +199,9 @@ class Assembler:
 
         def thumbnails() -> Iterable[tuple[int, bytes]]:
             for number, photo in enumerate(photos):
-                record = known_record(photo.sha256, self._stage, cache)
+                record = known_record(photo.key, self._stage, cache)
                 if not self._stage.is_complete(record):
-                    raise ContentError(f"{photo.sha256}: left the build cache meanwhile; try again")
+                    raise ContentError(f"{photo.key}: left the build cache meanwhile; try again")
                 outputs = [record.outputs[network.id] for network in self._featurizer.networks]
                 raw[number] = self._featurizer.join([output[None] for output in outputs])[0]
                 assert record.descriptors is not None
@@ -216,7 +217,7 @@ class Assembler:
 
     def _own_queries(self, photos: Sequence[BundlePhoto]) -> list[CalibrationQuery]:
         """Return the stored queries that were made of some of the photos."""
-        numbers = {photo.sha256: number for number, photo in enumerate(photos)}
+        numbers = {photo.key: number for number, photo in enumerate(photos)}
         chosen = sorted(self._with_query & numbers.keys())[:QUERIES]
         found: list[QueryRecord] = self._queries.fetch(chosen)
         return [

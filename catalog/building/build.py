@@ -17,6 +17,7 @@ from catalog.building import write
 from catalog.building.cache import LIMIT, FeatureCache
 from catalog.building.calibration_queries import photo_queries
 from catalog.building.collect import CollectedPhotos, PhotoCopy, StageProgress, collect
+from catalog.building.cutting import cutting_pays
 from catalog.building.distractors import drawn_distractors, photo_distractors
 from catalog.building.features import SkippedPhoto, featurize
 from catalog.building.reading import read_photos
@@ -28,6 +29,7 @@ from catalog.core.errors import BundleError, ContentError, FeaturizerError
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
+from catalog.networks.finder import open_finder
 from catalog.networks.text_reader import CATALOGUE_SIDES, open_reader
 from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import Calibration
@@ -58,6 +60,7 @@ class BuildOptions:
         strict: Build nothing when a photo, row or file cannot be used, an item has no photo, or
             the source is warned of.
         read_text: Read what is printed on the photos, where the extra `text` is installed.
+        keep_whole: Cut no photo to the thing that it shows.
         refetch: Fetch photos by address again, also where their servers did not say what tells
             whether they have changed.
         store: The feature store that keeps what was computed, for `assemble`; None for none.
@@ -70,6 +73,7 @@ class BuildOptions:
     refit_projection: bool = False
     false_accept_rate: float = FALSE_ACCEPT_RATE
     strict: bool = False
+    keep_whole: bool = False
     refetch: bool = False
     read_text: bool = False
     store: str | None = None
@@ -88,6 +92,7 @@ class BuildReport:
         unconfirmed: How many photos by address are as fetched earlier, because their servers did
             not answer or no longer have them.
         copies: The photos that are copies of others of their item, and are not in the bundle.
+        cut: Whether photos with surroundings are cut to the thing that they show.
         weights: The names of two networks and how much each counts; empty where there is one.
         same_picture: The skus of different items that show the same picture, in groups.
         without_photos: The skus of the items that are left out, because they have no photo and
@@ -107,6 +112,7 @@ class BuildReport:
     reused: int
     skipped: tuple[SkippedPhoto, ...]
     copies: tuple[PhotoCopy, ...]
+    cut: bool
     same_picture: tuple[tuple[str, ...], ...]
     without_photos: tuple[str, ...]
     few_photos: tuple[str, ...]
@@ -203,6 +209,20 @@ def build(
         collected, raw = collect(
             items, results, featurizer.network_dimensions, folder, progress, on_skip
         )
+        finder = None if options.keep_whole else open_finder(featurizer.engine)
+        whole = {place for item in items if item.keep_whole for place in item.photos}
+        if finder and not cutting_pays(
+            collected.photos, raw, whole, featurizer, cache, finder, progress
+        ):
+            finder = None
+        if finder:
+            results = featurize(
+                places, featurizer, cache, PER_PHOTO, finder, cluttered_only=True, whole=whole
+            )
+            write.remove_collected(folder)
+            collected, raw = collect(
+                items, results, featurizer.network_dimensions, folder, progress, lambda photo: None
+            )
         without_photos = _check_photos(items, collected, options)
         collecting = time.monotonic() - start
         former = None if options.refit_projection else former_weights(target, featurizer)
@@ -221,6 +241,7 @@ def build(
         )
         del catalogue, unprojected
         write.write_learned(folder, collected.colours, learned)
+        write.write_cut(folder, collected.photos)
         progress("index", 0, 1)
         pictures = write.golden_pictures(collected.photos, cache.addresses)
         embedded = featurizer.embed(pictures)
@@ -264,6 +285,7 @@ def build(
         reused=collected.reused,
         skipped=tuple(collected.skipped),
         copies=tuple(collected.copies),
+        cut=finder is not None,
         same_picture=tuple(collected.same_picture),
         without_photos=tuple(sku for sku in without_photos if sku not in readable),
         only_by_reading=tuple(readable),

@@ -17,10 +17,12 @@ from catalog.building.cache import FeatureCache, PhotoFeature
 from catalog.building.collect import BundlePhoto, StageProgress
 from catalog.building.features import read_place
 from catalog.building.raw_vectors import cached_raw
+from catalog.building.stage import ENOUGH_TO_CUT, PhotoStage
 from catalog.core.errors import ContentError
 from catalog.core.photos import Picture, decode
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks.featurizer import Featurizer
+from catalog.networks.finder import open_finder
 from catalog.recognition.augment import augment, has_surroundings
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features.extract import PER_QUERY
@@ -35,8 +37,8 @@ class QueryRecord:
     """A calibration query by what it was made of.
 
     Attributes:
-        photo: The sha256 of the photo.
-        behind: The sha256 of the photo that was put behind it, if any.
+        photo: The key of the photo's record.
+        behind: The key of that of the photo that was put behind it, if any.
         augmented: Whether the photo was changed.
         raw: Its raw vector, float32 (k,).
         descriptors: Its colours and local features.
@@ -62,16 +64,20 @@ class _QueryPicture:
 
     photo: BundlePhoto
     behind: BundlePhoto | None
+    featurizer: Featurizer
     addresses: AddressCache
     augmented: bool
 
     @cached_property
     def picture(self) -> Picture:
-        image = read_picture(self.photo, self.addresses)
+        if self.photo.may_be_cut:
+            image = _as_cut(self.photo, self.featurizer, self.addresses)
+        else:
+            image = read_picture(self.photo, self.addresses)
         if not self.augmented:
             return image
         background = None if self.behind is None else read_picture(self.behind, self.addresses)
-        return augment(image, SEED + int(self.photo.sha256[:6], 16), background)
+        return augment(image, SEED + int(self.photo.key[:6], 16), background)
 
 
 def photo_queries(
@@ -113,13 +119,13 @@ def query_records(
         count = counts[photo.item.sku]
         # Behind the only photo of an item stands another: the photo alone shows no variation.
         behind = photos[neighbours[number]] if count == 1 else None
-        augmented = count < ENOUGH or photo.sha256 in studio
-        key = f"{'as-seen' if augmented else 'as-it-is'}-{VERSION}-{SEED}-{photo.sha256}"
+        augmented = count < ENOUGH or photo.key in studio
+        key = f"{'as-seen' if augmented else 'as-it-is'}-{VERSION}-{SEED}-{photo.key}"
         if count < ENOUGH:
             key += f"-of-{count}"
         if behind is not None:
-            key += f"-{behind.sha256}"
-        source = _QueryPicture(photo, behind, cache.addresses, augmented)
+            key += f"-{behind.key}"
+        source = _QueryPicture(photo, behind, featurizer, cache.addresses, augmented)
         yield _record(key, source, featurizer, cache)
         progress("as seen", done, len(numbers))
 
@@ -133,18 +139,24 @@ def _record(
     if descriptors is None:
         descriptors = extract_descriptors(source.picture, PER_QUERY)
         cache.put_descriptors(key, PER_QUERY, descriptors)
-    behind = None if source.behind is None else source.behind.sha256
-    return QueryRecord(source.photo.sha256, behind, source.augmented, raw, descriptors)
+    behind = None if source.behind is None else source.behind.key
+    return QueryRecord(source.photo.key, behind, source.augmented, raw, descriptors)
 
 
-def read_picture(photo: BundlePhoto, addresses: AddressCache) -> Picture:
-    """Read a photo of the catalogue again, BGR uint8 (h, w, 3).
+def _as_cut(photo: BundlePhoto, featurizer: Featurizer, addresses: AddressCache) -> Picture:
+    """Read the thing in a photo of which the catalogue has the thing alone."""
+    stage = PhotoStage(featurizer, finder=open_finder(featurizer.engine), cluttered_only=True)
+    return stage.used(read_picture(photo, addresses, ENOUGH_TO_CUT))
+
+
+def read_picture(photo: BundlePhoto, addresses: AddressCache, enough: int = LONGER_SIDE) -> Picture:
+    """Read a photo of the catalogue again, BGR uint8 (h, w, 3), its shorter side at least `enough`.
 
     Raises:
         ContentError: It is no longer there.
     """
     try:
-        return decode(read_place(photo.place, addresses), photo.place, enough=LONGER_SIDE)
+        return decode(read_place(photo.place, addresses), photo.place, enough=enough)
     except OSError as error:
         raise ContentError(
             f"{photo.place}: went away while the bundle was built ({error.strerror}); try again"
@@ -161,8 +173,19 @@ def _neighbours(photos: Sequence[BundlePhoto]) -> dict[int, int]:
 
     By content, so that one photo more in the catalogue changes few of the neighbours.
     """
-    ring = sorted(range(len(photos)), key=lambda number: photos[number].sha256)
+    ring = sorted(range(len(photos)), key=lambda number: photos[number].key)
     return dict(zip(ring, ring[1:] + ring[:1], strict=True))
+
+
+def is_plain(photo: BundlePhoto, cache: FeatureCache) -> bool:
+    """Return whether a photo shows a thing alone, before a plain ground."""
+    key = f"ground-{VERSION}-{photo.sha256}"
+    feature = cache.get(key, "")
+    if feature is None:
+        plain = not has_surroundings(read_picture(photo, cache.addresses))
+        feature = PhotoFeature(key, np.array([plain], np.float32), 0, 0, b"")
+        cache.put([feature], "")
+    return bool(feature.vector[0])
 
 
 def _studio_photos(
@@ -175,13 +198,7 @@ def _studio_photos(
     candidates = [photo for photo in photos if counts[photo.item.sku] >= ENOUGH]
     plain: list[str] = []
     for done, photo in enumerate(candidates, 1):
-        key = f"ground-{VERSION}-{photo.sha256}"
-        feature = cache.get(key, "")
-        if feature is None:
-            is_plain = not has_surroundings(read_picture(photo, cache.addresses))
-            feature = PhotoFeature(key, np.array([is_plain], np.float32), 0, 0, b"")
-            cache.put([feature], "")
-        if feature.vector[0]:
-            plain.append(photo.sha256)
+        if is_plain(photo, cache):
+            plain.append(photo.key)
         progress("surroundings", done, len(candidates))
     return set(plain) if 2 * len(plain) > len(candidates) else set()

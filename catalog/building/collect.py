@@ -24,13 +24,27 @@ _Result = tuple[tuple[Item, str], FeaturizedPhoto | SkippedPhoto]
 
 @dataclass(frozen=True)
 class BundlePhoto:
-    """One photo of the bundle that is being built."""
+    """One photo of the bundle that is being built.
+
+    Attributes:
+        key: The key of its record; see `catalog.building.stage`.
+    """
 
     item: Item
     place: str
-    sha256: str
+    key: str
     width: int
     height: int
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of its bytes."""
+        return self.key[:64]
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether the features are of the thing alone, where the photo shows more."""
+        return self.key != self.sha256
 
 
 @dataclass(frozen=True)

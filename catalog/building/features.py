@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +53,9 @@ def featurize(
     cache: FeatureCache,
     local_features: int | None = None,
     finder: ThingFinder | None = None,
+    *,
+    cluttered_only: bool = False,
+    whole: Collection[str] = (),
 ) -> Iterator[FeaturizedPhoto | SkippedPhoto]:
     """Yield the features of photos in their order; an unusable photo as `SkippedPhoto`.
 
@@ -66,9 +69,12 @@ def featurize(
             extracts neither.
         finder: Finds the thing in each photo, of which alone the features are then; None for those
             of whole photos.
+        cluttered_only: Whether photos that show a thing alone stay whole.
+        whole: The places of photos that stay whole in any case.
     """
     cv2.setNumThreads(1)  # the workers already fill the processor
-    stage = PhotoStage(featurizer, local_features, finder)
+    cutting = PhotoStage(featurizer, local_features, finder, cluttered_only)
+    not_cutting = PhotoStage(featurizer, local_features)
     stopped = threading.Event()
     waiting: deque[tuple[str, Future[FeaturizedPhoto | SkippedPhoto]]] = deque()
     remaining = iter(places)
@@ -79,6 +85,7 @@ def featurize(
                 place = next(remaining, None)
                 if place is None:
                     return
+                stage = not_cutting if place in whole else cutting
                 waiting.append((place, workers.submit(_featurize, place, stage, cache, stopped)))
 
         refill()

@@ -77,7 +77,7 @@ def save_build(
                 Path(photo.place).name,
                 photo.width,
                 photo.height,
-                photo.sha256,
+                photo.key,
             ),
         )
         for number, photo in enumerate(built.photos)
@@ -94,7 +94,7 @@ def _save_records(
     cache: FeatureCache,
     progress: StageProgress,
 ) -> None:
-    missing = sorted({photo.sha256 for photo in built.photos} - table.keys())
+    missing = sorted({photo.key for photo in built.photos} - table.keys())
     for at in range(0, len(missing), AT_ONCE):
         table.append(known_record(key, stage, cache) for key in missing[at : at + AT_ONCE])
         progress("store", min(at + AT_ONCE, len(missing)), len(missing))
@@ -107,9 +107,9 @@ def _save_queries(
     """Make queries of the photos with the lowest digests: any part of a catalogue has its share."""
     photos = built.photos
     count = max(PHOTO_QUERIES, len(photos) // QUERIES)
-    lowest = sorted(range(len(photos)), key=lambda number: photos[number].sha256)[:count]
+    lowest = sorted(range(len(photos)), key=lambda number: photos[number].key)[:count]
     there = table.keys()
-    numbers = [number for number in lowest if photos[number].sha256 not in there]
+    numbers = [number for number in lowest if photos[number].key not in there]
     records = query_records(photos, numbers, built.featurizer, cache, progress)
     part = []
     for record in records:

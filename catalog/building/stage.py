@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from catalog.bundles.content_check import LARGEST_SIDE
 from catalog.core.errors import PhotoError
 from catalog.core.photo_header import LEAST_SIDE, read_header
-from catalog.core.photos import decode, encode_jpeg
+from catalog.core.photos import Picture, decode, encode_jpeg, shrink
 from catalog.core.read_line import ReadLine
 from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.finder import ThingFinder
 from catalog.networks.text_reader import TextReader
+from catalog.recognition.augment import has_surroundings
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 
 ENOUGH_TO_CUT = 1200  # pixels of the shorter side, where only a part of the photo may be used
 ENOUGH_TO_READ = 640  # pixels of the shorter side, to read what is printed
 THUMBNAIL = 400  # pixels, longer side
+CLUTTERED = "-cluttered"  # at the end of the keys of photos that are cut only where they are such
 MOST_TIMES_AS_LONG = THUMBNAIL // LEAST_SIDE  # else the thumbnail is too thin to be read
 
 
@@ -58,16 +60,20 @@ class PhotoStage:
             neither.
         finder: Finds the thing in a photo, of which alone the features are then; None for those
             of whole photos.
+        cluttered_only: Whether a photo of a thing alone, before a plain ground, stays whole.
     """
 
     featurizer: Featurizer
     local_features: int | None = None
     finder: ThingFinder | None = None
+    cluttered_only: bool = False
 
     def key(self, data: bytes) -> str:
         """Return the key of a photo's record."""
         sha256 = hashlib.sha256(data).hexdigest()
-        return sha256 if self.finder is None else f"{sha256}-{self.finder.id}"
+        if self.finder is None:
+            return sha256
+        return f"{sha256}-{self.finder.id}{CLUTTERED if self.cluttered_only else ''}"
 
     def is_complete(self, record: PhotoRecord) -> bool:
         """Return whether nothing is missing in a record."""
@@ -94,9 +100,8 @@ class PhotoStage:
         if self.is_complete(known):
             return known
         enough = THUMBNAIL if self.finder is None else ENOUGH_TO_CUT
-        image = whole = decode(data, name, enough=max(self.featurizer.enough, enough))
-        if self.finder is not None and (part := self.finder.look(whole).part) is not None:
-            image = part.cut(whole)
+        whole = decode(data, name, enough=max(self.featurizer.enough, enough))
+        image = self.used(whole)
         descriptors = known.descriptors
         if self.local_features is not None and descriptors is None:
             descriptors = extract_descriptors(image, self.local_features)
@@ -109,6 +114,15 @@ class PhotoStage:
         return PhotoRecord(
             known.key, width, height, thumbnail, {**known.outputs, **new}, descriptors
         )
+
+    def used(self, whole: Picture) -> Picture:
+        """Return the part of a photo (h, w, 3) of which the features are."""
+        if self.finder is None:
+            return whole
+        if self.cluttered_only and not has_surroundings(shrink(whole, THUMBNAIL)):
+            return whole
+        part = self.finder.look(whole).part
+        return whole if part is None else part.cut(whole)
 
 
 def read_lines(data: bytes, name: str, reader: TextReader) -> tuple[ReadLine, ...]:

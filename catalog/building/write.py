@@ -21,6 +21,7 @@ from catalog.bundles.golden_queries import (
 )
 from catalog.bundles.items import Item, Photo, write_items
 from catalog.bundles.manifest import (
+    CUT,
     FORMAT,
     MANIFEST,
     FeaturizerEntry,
@@ -75,6 +76,12 @@ def golden_pictures(photos: Sequence[BundlePhoto], addresses: AddressCache) -> l
     ]
 
 
+def remove_collected(folder: Path) -> None:
+    """Remove what `collect` wrote, so that it can collect again."""
+    (folder / "pictures.db").unlink()
+    shutil.rmtree(folder / LOCAL_FEATURES)
+
+
 def write_learned(folder: Path, colours: NDArray[np.uint8], learned: CalibrationResult) -> None:
     """Write the colours and the WCCN transform; remove local features that do not help."""
     np.save(folder / COLOURS, colours)
@@ -82,6 +89,13 @@ def write_learned(folder: Path, colours: NDArray[np.uint8], learned: Calibration
         np.save(folder / WCCN, learned.transform)
     if not learned.local_features_help:
         shutil.rmtree(folder / LOCAL_FEATURES)
+
+
+def write_cut(folder: Path, photos: Sequence[BundlePhoto]) -> None:
+    """Write which photos may be cut to the thing, where any are."""
+    cut = np.array([photo.may_be_cut for photo in photos])
+    if cut.any():
+        np.save(folder / CUT, cut)
 
 
 def write_metadata(

@@ -7,6 +7,7 @@
     index.ann       Annoy, angular, of those rows
     colours.npy     uint8 (photos, 256): colour histograms
     metric.npy      float32 (d, d): the WCCN transform, where it could be learned
+    cut.npy         bool (photos,): whether it may be cut to the thing, where any is
     printed/        the photos' local features, where they help
     items.db        SQLite: items, photos
     words.db        SQLite: the words of the items and those printed on them, for the text search
@@ -32,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.bundles.items import Item, Items, Photo
-from catalog.bundles.manifest import MANIFEST, Manifest, expected_files, read_manifest, verify
+from catalog.bundles.manifest import CUT, MANIFEST, Manifest, expected_files, read_manifest, verify
 from catalog.bundles.match import Match
 from catalog.bundles.overlay import Additions, Overlay
 from catalog.bundles.text_search import FILE as WORDS_FILE
@@ -91,6 +92,11 @@ class Bundle:
             dimensions = manifest.featurizer.dimensions
             shape = (manifest.photos, COLOURS)
             self._colours = arrays.read(path / COLOURS_FILE, np.uint8, shape)
+            self._cut = (
+                arrays.read(path / CUT, np.bool_, (manifest.photos,))
+                if CUT in manifest.files
+                else None
+            )
             self._annoy = self._open_annoy() if manifest.index.kind == "annoy" else None
             self._exact: Exact | None = None
             names, owners = np.unique(np.array(self.items.skus, object), return_inverse=True)
@@ -144,18 +150,22 @@ class Bundle:
 
     @cached_property
     def shows_things_alone(self) -> bool:
-        """Whether most photos show a thing alone, before a plain background.
+        """Whether most photos show a thing alone, before a plain background, or are cut to it.
 
         With such photos the part of a picture is compared that shows the thing. With photos of
         shelves and piles whole pictures are: there the parts made fewer answers right.
         """
         count = self.manifest.photos
         thumbnails = [
-            thumbnail
+            (number, thumbnail)
             for number in range(0, count, max(1, -(-count // SAMPLE)))
             if (thumbnail := self.items.thumbnail(number)) is not None
         ]
-        alone = [not has_surroundings(decode(jpeg, "thumbnail")) for jpeg in thumbnails]
+        alone = [
+            (self._cut is not None and self._cut[number])
+            or not has_surroundings(decode(jpeg, "thumbnail"))
+            for number, jpeg in thumbnails
+        ]
         return 2 * sum(alone) > len(alone)
 
     def vectors(self) -> NDArray[np.float16]:

@@ -25,6 +25,7 @@ FORMAT: Final = 2  # 1 had a calibration of its own photos alone
 FORMATS = (1, FORMAT)
 MANIFEST, LOCAL = "manifest.json", "local.json"
 INDEX = "index.ann"
+CUT = "cut.npy"  # bool (photos,): whether a photo may be cut to the thing; absent where none is
 FILES = (
     "vectors.npy",
     "colours.npy",

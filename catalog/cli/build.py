@@ -66,6 +66,12 @@ FETCH_SHARED = "visual_search.fetch_shared"  # in a context's meta: fetches from
     help="Fetch photos by address again, also from servers that do not tell what has changed.",
 )
 @click.option(
+    "--keep-whole",
+    is_flag=True,
+    help="Cut no photo to the thing that it shows. Without it, photos with surroundings are cut "
+    "where the catalogue's own photos then find their item more often.",
+)
+@click.option(
     "--no-read",
     is_flag=True,
     help="Do not read what is printed on the photos; it is read where the extra text is installed.",
@@ -122,6 +128,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
     dry_run: bool,
     strict: bool,
     refetch: bool,
+    keep_whole: bool,
     no_read: bool,
     store: str | None,
     on: Literal["threads", "ray"],
@@ -186,6 +193,7 @@ def build(  # noqa: PLR0913  # click passes each option of the command
                 false_accept_rate=foreign_named / 100,
                 strict=strict,
                 refetch=refetch,
+                keep_whole=keep_whole,
                 read_text=settings.read_text and not no_read,
                 store=store,
                 on=on,
@@ -242,6 +250,11 @@ def _print_build(report: BuildReport) -> None:
         if report.printed
         else "local features would not help with these things, and are not in the bundle"
     )
+    if report.cut:
+        click.echo(
+            "photos with surroundings are cut to the thing that they show, because they find their "
+            "item more often so; --keep-whole leaves them whole"
+        )
     if report.read:
         click.echo(f"what is printed on the photos of {report.read} items was read")
     click.echo(f"to expect of 100 looks at its own things: {expectation(report.calibration)}")

@@ -19,7 +19,7 @@ from catalog.sources.source import (
     Source,
     SourceItem,
     as_title,
-    item_of,
+    source_item,
 )
 from catalog.sources.walk import walk
 
@@ -55,7 +55,7 @@ def _source_item(found: ItemFolder) -> SourceItem:
         fields["category"] = found.category
     file = found.folder.item_file
     if file is None:
-        return SourceItem(item_of(fields | {"sku": _sku(name)}), photos)
+        return source_item(fields | {"sku": _sku(name)}, photos)
     try:
         more = json.loads(file.read_text(encoding="utf-8-sig"))
         json.dumps(more, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
@@ -66,7 +66,7 @@ def _source_item(found: ItemFolder) -> SourceItem:
             f"{file}: not a JSON object, but {_kind(more)}; wanted is "
             f'{{"title": {json.dumps(as_title(name), ensure_ascii=False)}}}, or more fields'
         )
-    return SourceItem(item_of(fields | more | {"sku": _sku(name)}), photos)
+    return source_item(fields | more | {"sku": _sku(name)}, photos)
 
 
 def _kind(value: object) -> str:

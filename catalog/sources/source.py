@@ -13,6 +13,8 @@ from catalog.bundles.items import Item
 ItemFolders = Literal["leaf", "top"]
 ColumnMap = Mapping[str, str | Sequence[str]]  # a field, and the column or columns for it
 FIELDS = ("sku", "title", "price", "url", "location", "photo")
+KEEP_WHOLE = "keep_whole"
+NO = ("", "0", "n", "no", "false")
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,17 @@ DEFAULT_READING = ReadOptions()
 
 @dataclass(frozen=True)
 class SourceItem:
-    """An item and the places of its photos: file paths or http(s) addresses."""
+    """An item and its photos.
+
+    Attributes:
+        item: The item.
+        photos: The places of its photos: file paths or http(s) addresses.
+        keep_whole: Whether its photos are never cut to the thing.
+    """
 
     item: Item
     photos: tuple[str, ...]
+    keep_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,13 @@ def default_title(path: Path) -> str:
     """Return what to call a catalogue that is made from `path`: its name, without a suffix."""
     absolute = path.resolve()
     return absolute.name if path.is_dir() else absolute.stem
+
+
+def source_item(fields: dict[str, object], photos: tuple[str, ...]) -> SourceItem:
+    """Return the item of a row or a folder with its photos; `KEEP_WHOLE` is no attribute of it."""
+    keep_whole = as_text(fields.get(KEEP_WHOLE)).lower() not in NO
+    rest = {name: value for name, value in fields.items() if name != KEEP_WHOLE}
+    return SourceItem(item_of(rest), photos, keep_whole)
 
 
 def item_of(fields: dict[str, object]) -> Item:

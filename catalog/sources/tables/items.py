@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from catalog.bundles.item_codes import holds_codes, with_codes
-from catalog.sources.source import Remarks, SourceItem, item_of
+from catalog.sources.source import Remarks, SourceItem, source_item
 from catalog.sources.tables.entries import Entry
 
 LONGEST_SKU = 200
@@ -56,7 +56,7 @@ def merge(entries: Iterable[Entry], remarks: Remarks) -> list[SourceItem]:
         remarks.warn(sentence)
     if len(others) > MOST_NAMED:
         remarks.warn(f"so have {len(others) - MOST_NAMED} more rows another title under their sku")
-    return [SourceItem(item_of(merged), tuple(photos[sku])) for sku, merged in fields.items()]
+    return [source_item(merged, tuple(photos[sku])) for sku, merged in fields.items()]
 
 
 def _folded(title: str) -> str:

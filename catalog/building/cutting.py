@@ -1,0 +1,91 @@
+"""Decide whether the photos of a catalogue are cut to the thing that they show.
+
+What is around a thing tells much where photos and pictures were taken in the same shop, and
+misleads where each photo has other surroundings. The catalogue's own photos say which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.building.cache import FeatureCache
+from catalog.building.calibration_queries import evenly_spread, is_plain
+from catalog.building.collect import BundlePhoto, StageProgress
+from catalog.building.features import FeaturizedPhoto, featurize
+from catalog.core.vectors import Vectors, normalised
+from catalog.networks.featurizer import Featurizer
+from catalog.networks.finder import ThingFinder
+from catalog.recognition.local_features.extract import PER_PHOTO
+
+ITEMS, PHOTOS = 120, 3  # so many, and photos of each, are asked
+SURE = 2.0  # standard deviations by which cutting must be better than chance
+
+
+def cutting_pays(
+    photos: Sequence[BundlePhoto],
+    raw: Vectors,
+    keep_whole: Collection[str],
+    featurizer: Featurizer,
+    cache: FeatureCache,
+    finder: ThingFinder,
+    progress: StageProgress,
+) -> bool:
+    """Return whether more photos are nearest to one of their own item when they are cut.
+
+    Some photos of items with several are asked, as a whole and cut; photos before a plain ground
+    stay whole both times.
+
+    Args:
+        photos: The catalogue's photos.
+        raw: The networks' vectors of all of each, float32 (n, k).
+        keep_whole: The places of photos that are not cut in any case, and not asked.
+        featurizer: The networks.
+        cache: Where features are, and new ones are stored.
+        finder: Finds the thing in a photo.
+        progress: Called with each photo that is cut.
+    """
+    asked = _asked(photos, keep_whole)
+    cluttered = [number for number in asked if not is_plain(photos[number], cache)]
+    skus = np.array([photos[number].item.sku for number in asked])
+    in_question = np.isin(asked, cluttered)
+    whole = {number: raw[number] for number in asked}
+    before = _finds_its_own(whole, skus) | ~in_question
+    if np.count_nonzero(~before) <= SURE**2:  # cutting could not be surely better
+        return False
+    places = [photos[number].place for number in cluttered]
+    looks = featurize(places, featurizer, cache, PER_PHOTO, finder, cluttered_only=True)
+    cut = dict(whole)
+    for done, (number, look) in enumerate(zip(cluttered, looks, strict=True), 1):
+        if isinstance(look, FeaturizedPhoto):
+            cut[number] = look.feature.vector
+        progress("cut", done, len(cluttered))
+    after = _finds_its_own(cut, skus) | ~in_question
+    better, worse = int((after & ~before).sum()), int((before & ~after).sum())
+    return better - worse > SURE * float(np.sqrt(better + worse))
+
+
+def _asked(photos: Sequence[BundlePhoto], keep_whole: Collection[str]) -> list[int]:
+    """Return the numbers of some photos: a few of each of some items that have several."""
+    of_item: dict[str, list[int]] = {}
+    for number, photo in enumerate(photos):
+        if photo.place not in keep_whole:
+            of_item.setdefault(photo.item.sku, []).append(number)
+    several = [own for own in of_item.values() if len(own) > 1]
+    return [
+        own[place]
+        for own in (several[number] for number in evenly_spread(len(several), ITEMS))
+        for place in evenly_spread(len(own), PHOTOS)
+    ]
+
+
+def _finds_its_own(raw: dict[int, Vectors], skus: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Return of which photos (n,) the nearest other one is of the same item."""
+    if len(raw) < 2:
+        return np.ones(len(raw), np.bool_)
+    vectors = normalised(np.stack(list(raw.values())))
+    similarities = vectors @ vectors.T
+    np.fill_diagonal(similarities, -np.inf)
+    return np.asarray(skus[similarities.argmax(1)] == skus)
