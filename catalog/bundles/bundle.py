@@ -162,7 +162,7 @@ class Bundle:
             if (thumbnail := self.items.thumbnail(number)) is not None
         ]
         alone = [
-            (self._cut is not None and self._cut[number])
+            (self._cut is not None and bool(self._cut[number]))
             or not has_surroundings(decode(jpeg, "thumbnail"))
             for number, jpeg in thumbnails
         ]
