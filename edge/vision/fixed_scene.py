@@ -29,6 +29,7 @@ from edge.vision.foreground import (
     is_scene_change,
     things,
 )
+from edge.vision.glare import without_glare
 from edge.vision.hands import without_hand
 from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square
@@ -138,8 +139,8 @@ class FixedScene(Scene):
     ) -> SceneState:
         """Compare a frame with the background, and find the things in it."""
         quiet = self._is_quiet(motion)
-        compared = background.compared(now)
         tracker = self._tracker
+        compared = without_glare(background.compared(now), tracker.resting)
         due = [arrival.thing for arrival in tracker.due(self.time)]
         if quiet and self._is_strange():
             due = things(compared.mask)
@@ -276,7 +277,7 @@ class FixedScene(Scene):
             shifted = background.shifted(now, compared.mask)
             if shifted is not None:
                 self._background = background = shifted
-                compared = shifted.compared(now)
+                compared = without_glare(shifted.compared(now), self._tracker.resting)
                 due = things(compared.mask)
         gone = [
             patch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from catalog.core.box import Box, overlap
 from edge.sighting import Image
@@ -135,6 +136,33 @@ def test_a_strip_at_the_border_belongs_to_no_thing() -> None:
     assert states[-1].activity is Activity.REST
     assert states[-1].thing_box is not None
     assert overlap(states[-1].thing_box, box) > 0.85
+
+
+@pytest.mark.parametrize("factor", [(2.5, 2.5, 2.5), (1.0, 1.4, 1.8)], ids=["blinding", "coloured"])
+def test_strong_light_is_no_thing(factor: tuple[float, float, float]) -> None:
+    share = spot(blur=45)
+    lit = table() * (1 - share + np.array(factor) * share)
+    scene = FixedScene()
+    scene.learn(table())
+    image = np.asarray(np.clip(lit, 0, 255), np.uint8)
+    states = [scene.update(image, number / 10) for number in range(8)]
+    assert states[-1].thing_box is None
+
+
+def test_a_white_thing_that_is_out_of_focus_is_no_light() -> None:
+    share = spot(blur=6)
+    scene = FixedScene()
+    scene.learn(table())
+    image = np.asarray(table() * (1 - share) + 255 * share, np.uint8)
+    states = [scene.update(image, number / 10) for number in range(8)]
+    assert about(states[-1], (240, 200, 180, 180))
+
+
+def spot(blur: float) -> NDArray[np.float32]:
+    """How much of each pixel lies in a square whose border is blurred, (480, 640, 1)."""
+    share = np.zeros((480, 640), np.float32)
+    share[200:380, 240:420] = 1
+    return np.asarray(cv2.GaussianBlur(share, (0, 0), blur)[..., None], np.float32)
 
 
 def test_a_long_dark_edge_of_the_picture_is_no_thing() -> None:
