@@ -16,8 +16,9 @@ from edge.vision.foreground import Thing, things
 from edge.vision.resting import RestingThing, without_things
 
 LIGHTER = 0.97  # of a patch's pixels are lighter than the background
-SOFT = 18.0  # pixels over which it becomes light; out of focus, a thing does so within 12
+SOFT = 18.0  # pixels over which it becomes light; a thing does so within 14, out of focus too
 STEEP = 90  # percentile; so many of the pixels about a patch are less steep
+REGION = (9, 9)  # pixels; a surface's texture is finer
 GAPS = np.ones((41, 41), np.uint8)  # inside the strongest light the frame may be as the background
 EDGE = np.ones((9, 9), np.uint8)  # pixels about a patch that belong to its border
 
@@ -42,7 +43,7 @@ def _is_glare(patch: Thing, compared: Comparison) -> bool:
     if (lighter[patch.mask > 0] > 0).mean() < LIGHTER:
         return False
     filled = cv2.morphologyEx(patch.mask, cv2.MORPH_CLOSE, GAPS)
-    smooth = cv2.blur(lighter, (3, 3))
+    smooth = cv2.blur(lighter, REGION)
     across, down = (cv2.Sobel(smooth, cv2.CV_32F, x, y, scale=1 / 8) for x, y in ((1, 0), (0, 1)))
     steep = np.percentile(cv2.magnitude(across, down)[cv2.dilate(filled, EDGE) > 0], STEEP)
     return bool(np.percentile(lighter[filled > 0], STEEP) >= SOFT * steep)
