@@ -20,6 +20,7 @@ from catalog.core.errors import ContentError, DiskFullError, ShelfError
 from catalog.core.photos import encode_jpeg
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.descriptors import Descriptors
+from catalog.recognition.local_features.extract import extract_local_features
 from catalog.sources.read import read_source
 from edge import state_database
 from edge.errors import NoCatalogueError
@@ -406,3 +407,25 @@ def test_what_was_saved_survives_a_power_cut(tmp_path: Path) -> None:
     store = TaughtStore(tmp_path)
     assert store._connection.execute("pragma synchronous").fetchone() == (2,)  # full
     store.close()
+
+
+def test_what_was_read_of_a_photo_comes_back_whole(tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
+    local = extract_local_features(picture, 20)
+    kinds = [
+        Descriptors(np.arange(256, dtype=np.uint8), local),
+        Descriptors(np.arange(256, dtype=np.uint8), local, np.full(256, 3, np.uint8)),
+    ]
+    store = TaughtStore(tmp_path)
+    photos = [NewPhoto(b"jpeg", 3, 2, Features(np.ones(3, np.float32), kind)) for kind in kinds]
+    numbers = store.save("one", Item("one", "One"), photos, "network")
+    found = store.features("network")
+    store.close()
+    assert sorted(found) == numbers
+    for number, kind in zip(numbers, kinds, strict=True):
+        read = found[number].descriptors
+        assert np.array_equal(found[number].raw, np.ones(3))
+        assert np.array_equal(read.colours, kind.colours)
+        assert read.local_features is not None
+        assert read.local_features.to_bytes() == local.to_bytes() != b""
+        assert (read.thing_colours is None) == (kind.thing_colours is None)
