@@ -168,6 +168,7 @@ class Trials:
         if not tests:
             return Trial("unreached", "no test reaches it", 0, 0)
         reason.write_text("")
+        trace.unlink(missing_ok=True)
         start = time.monotonic()
         file.write_text(mutant.text, encoding="utf-8")
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
