@@ -143,7 +143,8 @@ def revoke(source: str, *, channel: str, signing: SigningOptions, as_json: bool)
 def channels(source: str, *, signing: SigningOptions, as_json: bool) -> None:
     """Say which channels of SOURCE have keys of their own, and what these have signed.
 
-    Exits 1 where devices refuse what one has signed. No key is needed.
+    Exits 1 where devices refuse what one has signed, or the owner's list delegates as this program
+    never does. No key is needed.
 
     \b
     Example:
@@ -155,6 +156,9 @@ def channels(source: str, *, signing: SigningOptions, as_json: bool) -> None:
     elif not found:
         click.echo("publisher/ signs all channels")
     for channel in [] if as_json else found:
+        if not channel.keys:
+            click.echo(f"{channel.channel}: {channel.problem}")
+            continue
         signs = " and the program" if channel.software else ""
         newest = f"release {channel.release}, {channel.bundle}" if channel.release else "no release"
         ends = f"valid until {channel.expires:%Y-%m-%d}" if channel.expires else ""

@@ -129,7 +129,7 @@ def delegate(listed: Targets, channel: str, key: Key, paths: Sequence[str]) -> D
     """Delegate paths of a channel to a key, in place of what was delegated of it."""
     revoke(listed, channel)
     name = role_name(channel)
-    if listed.delegations is None:
+    if listed.delegations is None or listed.delegations.roles is None:
         listed.delegations = Delegations({}, {})
     assert listed.delegations.roles is not None
     role = DelegatedRole(name, [], threshold=1, terminating=True, paths=list(paths))

@@ -24,7 +24,6 @@ from sync.errors import (
     KeysError,
     NotInStoreError,
     StoreConflictError,
-    StoreError,
     StoreRefusedError,
     TrustError,
 )
@@ -103,6 +102,7 @@ class OwnerMetadata:
             SurroundingsError: It was signed at a later time than this machine's clock says.
             StoreError: It could not be read.
         """
+        self._recovered = None
         found = self._store.head(TIMESTAMP)
         seen = self._keys.folder / "seen" / store_digest(self._store.url)
         if found is None:
@@ -119,9 +119,9 @@ class OwnerMetadata:
         try:
             trust.refresh()
         except (TrustError, NotInStoreError, StoreRefusedError) as error:
-            if self._recover(seen, found.etag, channel):
-                assert self._recovered is not None
-                return self._recovered.state
+            recovered = self._recover(seen, found.etag, channel)
+            if recovered is not None:
+                return recovered.state
             if not isinstance(error, ForgedError):
                 raise
             raise ForgedError(
@@ -172,12 +172,12 @@ class OwnerMetadata:
             return self._recovered.lists.get(channel)
         return self._repository.unchecked_list(channel) if self._repository is not None else None
 
-    def _recover(self, seen: Path, tag: str, channel: str) -> bool:
+    def _recover(self, seen: Path, tag: str, channel: str) -> Recovered | None:
         """Go on from the lists, where the online key that signed the state was replaced."""
         timestamp = self._store.read(TIMESTAMP, MAX_TIMESTAMP_BYTES)
         if is_replaced(timestamp, self._keys):
             self._recovered = recover(seen, self._store, self._keys, tag, channel, timestamp)
-        return self._recovered is not None
+        return self._recovered
 
     def write(self, state: SignedState, days: float) -> SignatureExpiry:
         """Sign and write the lists that have changed, and that they are the newest.
@@ -279,7 +279,7 @@ class OwnerMetadata:
                 continue
             try:
                 found = self.channel_list(channel) if channel else None
-            except (TrustError, StoreError) as error:
+            except (TrustError, NotInStoreError, StoreRefusedError) as error:
                 log.warning("%s is published no more: %s", name, error)
                 found = None
             if found is None:

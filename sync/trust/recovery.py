@@ -15,9 +15,22 @@ from pathlib import Path
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, T, Targets, Timestamp
 
-from sync.errors import NotInStoreError, StoreRefusedError, StoreTooLargeError, TrustError
+from sync.errors import (
+    ForgedError,
+    NotInStoreError,
+    StoreRefusedError,
+    StoreTooLargeError,
+    TrustError,
+)
 from sync.stores.base import METADATA, Store
-from sync.trust.delegations import LARGEST_LIST, ChannelList, check, delegations, role_name
+from sync.trust.delegations import (
+    LARGEST_LIST,
+    ChannelList,
+    check,
+    delegation,
+    delegations,
+    role_name,
+)
 from sync.trust.keys import KeyFolder
 from sync.trust.release import is_number
 from sync.trust.repository import LISTS_SEEN
@@ -66,10 +79,12 @@ def recover(
         store: The store.
         keys: The owner's.
         tag: The tag of the timestamp in the store.
-        channel: The channel that is to be changed; empty for none.
+        channel: The channel that is to be changed; empty for none. If it has a key of its own, what
+            this key has signed must be there.
         timestamp: The timestamp in the store.
 
     Raises:
+        ForgedError: No list of the channel is left.
         StoreError: The store failed.
     """
     copy = _parsed(_bytes(seen / "targets.json"), Targets)
@@ -89,6 +104,12 @@ def recover(
     if meta is not None:
         state.snapshot.meta[f"{Targets.type}.json"] = meta
     lists = _channel_lists(store, targets, newest, state.snapshot)
+    if channel not in lists and delegation(targets, channel) is not None:
+        raise ForgedError(
+            f"{store.url}: the channel {channel!r} has a key of its own, and no list is left "
+            "that it signed; take it back: visual-search sync keys revoke SOURCE "
+            f"--channel {channel}"
+        )
     state = SignedState(
         tag, None, state.timestamp, state.snapshot, targets, lists.get(channel) if channel else None
     )

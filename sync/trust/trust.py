@@ -171,8 +171,8 @@ class Trust(TrustedRepository):
         with self._locked():
             newest_seen, lists_seen = self._newest_seen.read(), self._lists_seen.read()
             signers = self.signers(signed.target.path)
-            seen = newest_seen.releases.get(counted_as, 0)  # by the owner, who counted on until now
-            if signers:
+            seen = newest_seen.releases.get(counted_as, 0)  # of the owner's key
+            if signers:  # the channel's own key goes on counting where the owner ended
                 seen = max(seen, lists_seen.release_of(counted_as, signers))
             if signed.number < seen:
                 raise RolledBackError(

@@ -239,6 +239,20 @@ def test_the_owner_goes_on_after_a_new_online_key(
     assert world.look("north") == 4
 
 
+def test_a_channel_without_any_list_is_taken_back(world: World, north: World) -> None:
+    assert world.look("north") == 2
+    owner(world).channels()
+    world.tamper(snapshot=lambda signed: signed.meta.pop("channel-north.json"))
+    for name in [name for name in world.store.objects if "channel-north" in name]:
+        del world.store.objects[name]
+    world.keys = world.keys.rotate({"online"})
+    with pytest.raises(ForgedError, match="no list is left that it signed"):
+        world.publish("the owner's", "north")
+    owner(world).revoke("north", DAYS)
+    assert world.publish("the owner's", "north").release == 3
+    assert world.look("north") == 3
+
+
 def test_who_has_seen_nothing_does_not_go_on(world: World, north: World) -> None:
     world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued="never"))
     world.keys = world.keys.rotate({"online"})
