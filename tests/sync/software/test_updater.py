@@ -243,7 +243,7 @@ def test_an_older_list_is_refused_also_without_the_metadata(device: Device) -> N
     device.publish("3.0.0")
     check(device)
     trust = device.folder / "data" / "trust"
-    for name in ("timestamp.json", "snapshot.json", "targets.json"):
+    for name in ("timestamp.json", "snapshot.json", "targets.json", "floor-of-lists"):
         (trust / name).unlink()
     floor = json.loads((trust / "floor").read_bytes())
     assert floor["releases"] == {"stable/software.json": 2}
