@@ -277,7 +277,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         _configure(connection)
+        connection.execute("BEGIN")  # else another process may write between two of the counts
         _check(connection)
+        connection.execute("COMMIT")
     except BaseException:
         connection.close()
         raise
