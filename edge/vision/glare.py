@@ -13,6 +13,7 @@ import numpy as np
 
 from edge.vision.background import Comparison
 from edge.vision.foreground import Thing, things
+from edge.vision.illumination import WEAK
 from edge.vision.resting import RestingThing, without_things
 
 LIGHTER = 0.97  # of a patch's pixels are lighter than the background
@@ -40,6 +41,9 @@ def _is_glare(patch: Thing, compared: Comparison) -> bool:
         for picture in (compared.now, compared.background)
     )
     lighter = now - before
+    darker = cv2.subtract(compared.background, compared.now).max(axis=2)
+    if (darker[patch.mask > 0] < WEAK).mean() < LIGHTER:  # light darkens no colour
+        return False
     if (lighter[patch.mask > 0] > 0).mean() < LIGHTER:
         return False
     filled = cv2.morphologyEx(patch.mask, cv2.MORPH_CLOSE, GAPS)
