@@ -42,11 +42,13 @@ class Crop:
         image: BGR uint8 (h, w, 3).
         box: Where it lies in the frame.
         sharpness: The variance of its Laplacian.
+        cut_out: Whether it shows the thing alone, on a light ground.
     """
 
     image: Image
     box: Box
     sharpness: float
+    cut_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -347,6 +347,10 @@ class Bundle:
         """Answer with a device's own items and photos, too, in place of those added before."""
         self._overlay = Overlay(self._names, self.manifest.photos, additions)
 
+    def has_taught_items(self) -> bool:
+        """Whether a device's own items were added, with photos of several of their sides."""
+        return self._overlay.has_taught_items()
+
     def item(self, sku: str) -> Item | None:
         """Return the item with this sku, or None."""
         return self.items.get(sku) or self._overlay.item(sku)

@@ -89,6 +89,7 @@ class Overlay:
         self._photos = [photo for photo in additions.photos if photo.sku in numbers]
         self._owners = np.array([numbers[photo.sku] for photo in self._photos], np.int64)
         self._first_added = len(names)
+        self._sides = np.bincount(self._owners, minlength=len(self.names))
         self._codes = {
             code: sku for sku, item in self._items.items() for code in codes_of(item.attributes)
         }
@@ -127,7 +128,11 @@ class Overlay:
 
     def is_taught(self, number: int) -> bool:
         """Whether so many photos of an item were added that they show different sides of it."""
-        return int(np.count_nonzero(self._owners == number)) >= SIDES
+        return int(self._sides[number]) >= SIDES
+
+    def has_taught_items(self) -> bool:
+        """Whether an item that the bundle lacks was added with photos of several of its sides."""
+        return bool((self._sides[self._first_added :] >= SIDES).any())
 
     def colour_ratios(self, items: Rows, colours: Colours) -> NDArray[np.float64]:
         """Return what the colours of a thing say about items, by the log of a likelihood ratio.

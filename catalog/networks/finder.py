@@ -115,11 +115,8 @@ class ThingFinder:
         answer = self.answer(image)
         boxes, certainties = boxes_of(answer)
         found = []
-        for (left, top, right, bottom), certainty in zip(boxes, certainties, strict=True):
-            x, y = round(float(left) * width), round(float(top) * height)
-            wide = max(1, min(width, round(float(right) * width)) - x)
-            high = max(1, min(height, round(float(bottom) * height)) - y)
-            box = Box(min(x, width - 1), min(y, height - 1), wide, high)
+        for shares, certainty in zip(boxes, certainties, strict=True):
+            box = box_inside(shares * ([width, height] * 2), width, height)
             found.append(FoundThing(box, float(certainty)))
         return tuple(found)
 
@@ -157,10 +154,8 @@ class ThingFinder:
             return box
         told = boxes[int(np.argmax(same * certainties))]
         seen = extent(things_mask(answer), told)
-        left, top, right, bottom = (told if seen is None else (told + seen) / 2) * scale + corner
-        x, y = max(0, round(float(left))), max(0, round(float(top)))
-        wide = min(image.shape[1], round(float(right))) - x
-        return Box(x, y, max(1, wide), max(1, min(image.shape[0], round(float(bottom))) - y))
+        sides = (told if seen is None else (told + seen) / 2) * scale + corner
+        return box_inside(sides, image.shape[1], image.shape[0])
 
     def answer(self, image: Picture) -> Tensor:
         """The network's own answer about a picture, float32 (9, 40, 40)."""
@@ -218,8 +213,15 @@ def findings_of(boxes: tuple[Box, ...], width: int, height: int) -> Findings:
     return Findings(boxes, square_around(boxes[0], 1, width, height))
 
 
+def box_inside(sides: Tensor, width: int, height: int) -> Box:
+    """A box inside a picture, of its left, top, right and bottom side in pixels, (4,)."""
+    left, top, right, bottom = np.rint(sides).astype(int).tolist()
+    x, y = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return Box(x, y, max(1, min(right, width) - x), max(1, min(bottom, height) - y))
+
+
 def around(box: Box, times: float, width: int, height: int) -> Box:
-    """A square around a box, as wide as so many of its longer sides, inside the picture."""
+    """What a picture shows of a square around a box, as wide as so many of its longer sides."""
     half = max(box.width, box.height) * times / 2
     x, y = box.x + box.width / 2, box.y + box.height / 2
     left, top = max(0, int(x - half)), max(0, int(y - half))

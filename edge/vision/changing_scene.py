@@ -33,12 +33,17 @@ class ChangingScene(Scene):
     def __init__(self, find: FindThings = find_things) -> None:
         super().__init__()
         self._find = find
+        self._looked_closely = False  # at the picture that rests
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
         change = self._state.change if self._state is not None else 0
         if self._state is None or self._rest_motion is None or self._has_changed(motion):
             self._rest_since, self._rest_motion, change = self.time, motion, change + 1
-            found = self._find(image).boxes
+            self._looked_closely = False
+        at_rest = self.time - self._rest_since >= REST_S
+        if self._state is None or change != self._state.change or at_rest > self._looked_closely:
+            self._looked_closely = at_rest
+            found = self._find(image, closely=at_rest).boxes
             thing_box = found[0] if found else salient(image)
             height, width = image.shape[:2]
             box = (
@@ -48,7 +53,6 @@ class ChangingScene(Scene):
             )
         else:
             box, thing_box = self._state.box, self._state.thing_box
-        at_rest = self.time - self._rest_since >= REST_S
         self._state = SceneState(
             activity=Activity.REST if at_rest else Activity.MOVING,
             empty=False,

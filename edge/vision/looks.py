@@ -53,7 +53,8 @@ class Look:
         if self._descriptors is None:
             start = time.perf_counter()
             self._descriptors = bundle.describe(self.crop.image)
-            self._descriptors.thing_colours = colours_of_cutout(self.crop.image)
+            if self.crop.cut_out and bundle.has_taught_items():
+                self._descriptors.thing_colours = colours_of_cutout(self.crop.image)
             self.describe_ms = elapsed_ms(start)
         return self._descriptors
 

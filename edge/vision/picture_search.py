@@ -227,7 +227,9 @@ def make_crop(
     side = max(CROP_SIDE, bundle.featurizer.enough)
     part = shrink(box.cut(image), side)
     sharp = sharpness(part)
-    return Crop(part if alpha is None else on_light_background(part, alpha), box, sharp)
+    if alpha is None:
+        return Crop(part, box, sharp)
+    return Crop(on_light_background(part, alpha), box, sharp, cut_out=True)
 
 
 def with_search_time(timings: Timings, query: QueryDescriptors, start: float) -> Timings:

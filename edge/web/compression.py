@@ -13,7 +13,7 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 
 COMPRESSED = frozenset({"static", "show_page"})
-TEXTS = ("text/", "application/json", "image/svg+xml")
+TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
 LEAST_BYTES = 500  # below, the headers are as long as what is saved
 
 
@@ -28,7 +28,14 @@ def compress_page(app: Flask) -> None:
         if request.endpoint not in COMPRESSED or not (response.mimetype or "").startswith(TEXTS):
             return response
         response.vary.add("Accept-Encoding")
-        if response.status_code != HTTPStatus.OK or not request.accept_encodings["gzip"]:
+        takes_gzip = request.accept_encodings["gzip"] > 0 and "Range" not in request.headers
+        if not takes_gzip or response.status_code not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+            return response
+        etag, _ = response.get_etag()
+        if etag is not None:
+            response.set_etag(etag, weak=True)  # the same content, in other bytes
+        response.headers.pop("Accept-Ranges", None)  # of the file as it is
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
             return response
         response.direct_passthrough = False
         content = response.get_data()
@@ -36,10 +43,6 @@ def compress_page(app: Flask) -> None:
             return response
         response.set_data(compressed(content))
         response.headers["Content-Encoding"] = "gzip"
-        del response.headers["Accept-Ranges"]  # of the file as it is
-        etag, _ = response.get_etag()
-        if etag is not None:
-            response.set_etag(etag, weak=True)  # the same content, in other bytes
         return response
 
     app.after_request(compress)

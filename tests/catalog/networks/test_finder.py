@@ -141,6 +141,17 @@ def test_looks_from_nearer_make_the_first_box_better() -> None:
     assert np.mean(near) > np.mean(far)
 
 
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (50, 1), (1, 50), (2, 2)])
+def test_a_look_from_nearer_stays_inside_the_picture(
+    width: int, height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = answer_about((slice(0, 40), slice(20, 40)))
+    monkeypatch.setattr(ThingFinder, "answer", lambda *_: answer)
+    for box in ThingFinder(CHOICES[0]).look(np.zeros((height, width, 3), np.uint8)).boxes:
+        assert 0 <= box.x < box.x + box.width <= width
+        assert 0 <= box.y < box.y + box.height <= height
+
+
 def test_a_thing_reaches_as_far_as_the_mask_shows_it() -> None:
     mask = np.zeros((80, 80), np.float32)
     mask[20:40, 30:60] = 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import mimetypes
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,19 @@ def test_a_text_is_the_same_in_fewer_bytes(path: str) -> None:
         assert "Accept-Encoding" in answer.vary
 
 
+def test_scripts_are_compressed_by_any_of_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a list of types gives them an older one."""
+    monkeypatch.setattr(mimetypes, "guess_type", lambda *_: ("application/javascript", None))
+    answer = create_app(StandInDevice()).test_client().get("/static/page.js", headers=GZIP)
+    assert answer.headers["Content-Encoding"] == "gzip"
+
+
 def test_a_file_that_the_browser_has_is_not_sent_again() -> None:
     client = create_app(StandInDevice()).test_client()
     first = client.get("/static/page.js", headers=GZIP)
     again = client.get("/static/page.js", headers=GZIP | {"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
     part = client.get("/static/page.js", headers=GZIP | {"Range": "bytes=0-9"})
     assert part.data == client.get("/static/page.js").data[:10]
     refused = client.get("/static/page.js", headers={"Accept-Encoding": "gzip;q=0"})
