@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 
 from catalog.core.mapped_files import Mapping, mapped_bytes, release_unchanged
@@ -40,5 +41,6 @@ def _give_back(library: ctypes.CDLL) -> None:
         time.sleep(TRIM_INTERVAL_S)
         library.malloc_trim(0)
         due = time.monotonic() - released_at >= RELEASE_INTERVAL_S
-        if due and mapped_bytes() > MOST_MAPPED:
-            known, released_at = release_unchanged(known), time.monotonic()
+        with suppress(OSError):  # no smaps on this system, or too many open files: the rest goes on
+            if due and mapped_bytes() > MOST_MAPPED:
+                known, released_at = release_unchanged(known), time.monotonic()

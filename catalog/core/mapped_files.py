@@ -10,8 +10,10 @@ from __future__ import annotations
 import ctypes
 import mmap
 import re
+import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 MAPPINGS = Path("/proc/self/smaps")
@@ -20,15 +22,38 @@ MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+) *(.*)")
 LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 UNCHANGED = "Anonymous:             0 kB"
 SIZES = Path("/proc/self/statm")  # in pages; the third number is of mapped files
+DELETED = " (deleted)"  # what the system writes behind the name of a file that has none any more
 
-Mapping = tuple[int, int]  # its first address, and the one after its last
 
-_owners: WeakKeyDictionary[object, int] = WeakKeyDictionary()  # and the inodes of their files
+class Mapping(NamedTuple):
+    """Where a file is mapped: the first address, the one after the last, the file's inode."""
+
+    first: int
+    end: int
+    inode: int
+
+
+class MappedFile(NamedTuple):
+    """Which file is mapped: other file systems have files with the same inode."""
+
+    inode: int
+    path: str
+
+    @classmethod
+    def at(cls, path: Path) -> MappedFile:
+        """Return the file that is at `path` now, or that its link leads to."""
+        return cls(path.stat().st_ino, str(path.resolve()))
+
+
+_owners: WeakKeyDictionary[object, MappedFile] = WeakKeyDictionary()
+_owners_lock = threading.Lock()
 
 
 def releasable(owner: object, file: Path) -> None:
     """Allow that pages of `file` are released, which `owner` maps for as long as it lives."""
-    _owners[owner] = file.stat().st_ino
+    mapped = MappedFile.at(file)
+    with _owners_lock:
+        _owners[owner] = mapped
 
 
 def mapped_bytes() -> int:
@@ -45,35 +70,38 @@ def release_unchanged(known: frozenset[Mapping]) -> frozenset[Mapping]:
     Returns:
         What may be released in the next call.
     """
-    owners = dict(_owners)  # as long as these live, nothing else comes to where their files are
+    with _owners_lock:
+        owners = dict(_owners)  # as long as these live, nothing else comes to where their files are
     found = unchanged_files(owners.values())
     release(found & known)
     return found
 
 
-def unchanged_files(inodes: Iterable[int]) -> frozenset[Mapping]:
+def unchanged_files(files: Iterable[MappedFile]) -> frozenset[Mapping]:
     """Return where files are mapped that nobody may write, and of which no page was changed.
 
-    Only libraries, which stay for good, and files with these inodes are looked at. A page of a
+    Only these files and libraries, which are practically never unloaded, are looked at. A page of a
     library is changed where the loader had to write addresses into it.
     """
-    looked_at = {str(inode) for inode in inodes}
+    looked_at = set(files)
     found, mapping = set(), None
-    with MAPPINGS.open() as lines:  # together they would take two megabytes
+    # Line by line: together they would take two megabytes. Names may have any bytes.
+    with MAPPINGS.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             if line.startswith(UNCHANGED) and mapping is not None:
                 found.add(mapping)
             elif begins := MAPPING.match(line):
-                first, end, rights, inode, name = begins.groups()
-                is_known = inode in looked_at or LIBRARY.search(name)
-                is_read_only = is_known and "w" not in rights
-                mapping = (int(first, 16), int(end, 16)) if is_read_only else None
+                first, end, rights, number, name = begins.groups()
+                inode = int(number)
+                is_known = MappedFile(inode, name.removesuffix(DELETED)) in looked_at
+                is_read_only = (is_known or LIBRARY.search(name)) and "w" not in rights
+                mapping = Mapping(int(first, 16), int(end, 16), inode) if is_read_only else None
     return frozenset(found)
 
 
 def release(mappings: Iterable[Mapping]) -> None:
     """Release the pages of mappings; the system maps them again when they are touched."""
     library = ctypes.CDLL(None)
-    for first, end in mappings:
-        size = ctypes.c_size_t(end - first)
-        library.madvise(ctypes.c_void_p(first), size, mmap.MADV_DONTNEED)
+    for mapping in mappings:
+        size = ctypes.c_size_t(mapping.end - mapping.first)
+        library.madvise(ctypes.c_void_p(mapping.first), size, mmap.MADV_DONTNEED)

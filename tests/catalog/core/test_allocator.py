@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from catalog.core import allocator, mapped_files
 
 LIMIT_S = 60
 
@@ -51,3 +57,25 @@ def left_over(how: str) -> float:
 
 def test_freed_memory_goes_back_to_the_system() -> None:
     assert left_over("bounded") < 20 < left_over("unbounded")
+
+
+class Trimmed(ctypes.CDLL):
+    """The C library; it ends the allocator's thread with an error when it trims the third time."""
+
+    trims = 0
+
+    def malloc_trim(self, rest: int) -> None:
+        self.trims += 1
+        if self.trims == 3:
+            raise InterruptedError
+
+
+@pytest.mark.parametrize("absent", ["MAPPINGS", "SIZES"])
+def test_memory_is_trimmed_where_the_system_does_not_say_what_is_mapped(
+    absent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("TRIM_INTERVAL_S", "RELEASE_INTERVAL_S", "MOST_MAPPED"):
+        monkeypatch.setattr(allocator, limit, 0)
+    monkeypatch.setattr(mapped_files, absent, tmp_path / "absent")
+    with pytest.raises(InterruptedError):
+        allocator._give_back(Trimmed(None))
