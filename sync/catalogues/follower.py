@@ -134,7 +134,10 @@ class ChannelFollower:
                 result = self._check(progress, any_time=any_time)
             except Exception as error:
                 state = self._save_state(
-                    outcome="failed", message=f"{type(error).__name__}: {error}", fetching=None
+                    outcome="failed",
+                    message=f"{type(error).__name__}: {error}",
+                    checked_at=self._clock(),
+                    fetching=None,
                 )
                 self._publish_change(former, state)
                 raise

@@ -10,7 +10,6 @@ had ended is only said again. One that is interrupted `MAX_ATTEMPTS` times has f
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,12 +21,11 @@ from pydantic.alias_generators import to_camel
 from catalog.core.errors import VisualSearchError
 from sync.backoff import Backoff
 from sync.fleet.job_record import JobFile, Operation, Record, Result, failed, rejected
-from sync.fleet.messages import MAX_BYTES, as_json, one_sentence
+from sync.fleet.messages import MAX_BYTES, Question, as_json, one_sentence
 
 MAX_ATTEMPTS = 3
-ANSWER_TIMEOUT_S = 20.0
 POLL_S = 0.5  # between two looks whether an operation has ended
-FINAL = ("InvalidStateTransition", "ResourceNotFound", "InvalidRequest", "TerminalStateReached")
+FINAL = ("InvalidStateTransition", "ResourceNotFound", "TerminalStateReached")
 
 log = logging.getLogger(__name__)
 
@@ -89,15 +87,16 @@ class Jobs:
         self._backoff = Backoff(30.0, 900.0)
         self._record = self._file.read()
         self._running = False  # whether this process carries out the job of the record
-        self._token = ""  # of the message that waits for an answer
-        self._answer_until = 0.0
+        self._asked = Question(clock)
+        self._is_brief = False  # whether the result is said without details, which were refused
         self._next_at: float | None = None  # when to ask for the next job; None for not at all
         self._send_at: float | None = None  # when to say how the job ended
         self._poll_at = 0.0
 
     def opened(self) -> None:
         """See `Conversation.opened`."""
-        self._token, self._send_at = "", None
+        self._asked.forget()
+        self._send_at = None
         if not self._running:
             self._next_at = self._clock()
         elif self._record is not None and self._record.result is not None:
@@ -109,16 +108,15 @@ class Jobs:
         now = self._clock()
         asks = self._next_at is not None and self._next_at <= now
         says = self._send_at is not None and self._send_at <= now
-        return not (self._token or asks or says or self._running)
+        return not (self._asked.waits or asks or says or self._running)
 
     def due(self) -> Iterator[tuple[str, bytes]]:
         """See `Conversation.due`."""
         now = self._clock()
-        if self._token:
-            if now < self._answer_until:
-                return
-            self._token = ""
+        if self._asked.is_overdue():
             self._try_again()
+        if self._asked.waits:
+            return
         record = self._record
         if self._running and record and record.result is None and now >= self._poll_at:
             self._poll_at = now + POLL_S
@@ -128,7 +126,7 @@ class Jobs:
             yield self._outcome()
         elif self._next_at is not None and now >= self._next_at and not self._running:
             self._next_at = None
-            yield f"{self.prefix}start-next", as_json({"clientToken": self._ask()})
+            yield f"{self.prefix}start-next", as_json({"clientToken": self._asked.ask()})
 
     def heard(self, topic: str, payload: bytes) -> None:
         """See `Conversation.heard`."""
@@ -144,20 +142,21 @@ class Jobs:
             if message.execution is not None and message.execution.job_id:
                 self._next_at = self._clock()
             return
-        if not self._token or message.client_token != self._token:
+        if not self._asked.is_answered_by(message.client_token):
             return
         if ending == "start-next/accepted":
-            self._token = ""
             self._backoff.succeeded()
             self._start(message.execution)
         elif ending.endswith("/update/accepted"):
             self._end()
         elif ending.endswith("/rejected"):
             log.warning("%s: %s (%s)", topic, one_sentence(message.message), message.code)
-            if ending != "start-next/rejected" and message.code in FINAL:
+            if ending == "start-next/rejected":
+                self._try_again()
+            elif message.code in FINAL:
                 self._end()  # it was cancelled, or timed out: nobody waits for its result
-            else:
-                self._token = ""
+            else:  # the job would be given again: the result is kept and said again
+                self._is_brief |= message.code == "InvalidRequest"
                 self._try_again()
 
     def _start(self, execution: _Execution | None) -> None:
@@ -238,9 +237,12 @@ class Jobs:
         result = self._record.result
         document: dict[str, Any] = {
             "status": result.status,
-            "statusDetails": {name: one_sentence(words) for name, words in result.details.items()},
-            "clientToken": self._ask(),
+            "clientToken": self._asked.ask(),
         }
+        if not self._is_brief:
+            document["statusDetails"] = {
+                name: one_sentence(words) for name, words in result.details.items()
+            }
         if self._record.execution is not None:
             document["executionNumber"] = self._record.execution
         return f"{self.prefix}{self._record.job}/update", as_json(document)
@@ -248,18 +250,13 @@ class Jobs:
     def _end(self) -> None:
         """The job is over at the other side, too: ask for the next one."""
         self._backoff.succeeded()
-        self._token = ""
         self._forget()
         self._next_at = self._clock()
 
     def _forget(self) -> None:
         self._running, self._record, self._send_at = False, None, None
+        self._is_brief = False
         self._file.remove()
-
-    def _ask(self) -> str:
-        """Begin to wait for an answer; returns the token that it will have."""
-        self._token, self._answer_until = secrets.token_hex(8), self._clock() + ANSWER_TIMEOUT_S
-        return self._token
 
     def _try_again(self) -> None:
         """Say it again after a pause."""

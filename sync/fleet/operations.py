@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from catalog.bundles.shelf_view import ShelfView
 from catalog.core.errors import ShelfError
-from catalog.core.state import read_sync_state
+from catalog.core.state import Fetching, SyncState, read_sync_state
 from sync.fleet.job_record import Operation, Result, failed, succeeded
 from sync.fleet.shadow import Reported
 
 MOST_DETAILS = 10  # of a job
-LEFT_OUT = ("newest", "refused")  # of the state, in a job's details
+LEFT_OUT = "newest"  # of the state, in a job's details
+CHECK_TIMEOUT_S = 3600.0  # without a byte that is downloaded
 
 
 class SyncNow:
@@ -21,27 +23,40 @@ class SyncNow:
     Args:
         state: The state folder.
         wake: Makes the pull worker check.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, state: Path, wake: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        wake: Callable[[], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._state = state
         self._wake = wake
+        self._clock = clock
         self._asked = False
+        self._until = 0.0
+        self._fetching: Fetching | None = None
 
     def prepare(self) -> str:
         """Return when the last check ended."""
         self._asked = False
-        return self._last_check()
+        return _last_check(read_sync_state(self._state))
 
     def carry_on(self, before: str) -> Result | None:
         """Ask for a check; then its outcome, when one has ended since `before`."""
+        state = read_sync_state(self._state)
+        if not self._asked or state.fetching != self._fetching:
+            self._until, self._fetching = self._clock() + CHECK_TIMEOUT_S, state.fetching
         if not self._asked:
             self._asked = True
             self._wake()
             return None
-        if self._last_check() == before:
+        if _last_check(state) == before:
+            if self._clock() >= self._until:
+                return failed("no check ended within an hour, and no download runs")
             return None
-        state = read_sync_state(self._state)
         details = {"outcome": state.outcome}
         if state.active is not None:
             details["catalogue"] = state.active.bundle
@@ -49,9 +64,9 @@ class SyncNow:
             return failed(state.message, **details)
         return succeeded(message=state.message, **details)
 
-    def _last_check(self) -> str:
-        checked_at = read_sync_state(self._state).checked_at
-        return checked_at.isoformat() if checked_at is not None else ""
+
+def _last_check(state: SyncState) -> str:
+    return state.checked_at.isoformat() if state.checked_at is not None else ""
 
 
 def operations(
@@ -77,17 +92,27 @@ def operations(
             raise ShelfError(f"{shelf.folder}: there is no catalogue to go back from")
         return found.name
 
-    def go_back_from(bundle: str) -> Result:
-        if active() == bundle:  # else it was done before a power cut
+    def active_and_previous() -> str:
+        previous = shelf.previous()
+        return f"{active()} {previous.name if previous is not None else ''}"
+
+    def go_back_once(prepared: str) -> Result:
+        left, _, target = prepared.partition(" ")
+        if active() == left:  # else it was done before a power cut
             go_back()
-        return succeeded(message=f"{active()} is active, and no longer {bundle}")
+        if active() != target:
+            return failed("another catalogue became active meanwhile")
+        return succeeded(message=f"{target} is active, and no longer {left}")
 
     def report(prepared: str) -> Result:
         state = {name: value for name, value in reported().items() if value not in (None, "")}
-        details = {name: str(state[name]) for name in state if name not in LEFT_OUT}
+        details = {name: str(state[name]) for name in state if name != LEFT_OUT}
         return succeeded(**dict(list(details.items())[:MOST_DETAILS]))
 
-    found = {"go-back": Operation(active, go_back_from), "report": Operation(str, report)}
+    found = {
+        "go-back": Operation(active_and_previous, go_back_once),
+        "report": Operation(str, report),
+    }
     if wake is not None:
         sync_now = SyncNow(state, wake)
         found["sync-now"] = Operation(sync_now.prepare, sync_now.carry_on)

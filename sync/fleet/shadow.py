@@ -10,7 +10,6 @@ question; versions need not be compared.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,17 +17,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from sync.backoff import Backoff
 from sync.errors import FleetError
 from sync.fleet.desired import NOTHING, Desired, parse_desired
-from sync.fleet.messages import MAX_BYTES, as_json, one_sentence
+from sync.fleet.messages import MAX_BYTES, Question, as_json, one_sentence
 
 NAME = "visual-search"  # of the shadow
 INTERVAL_S = 60.0  # between two reports, at least
-REPEAT_S = 3600.0  # after which a state that did not change is reported again
+REPEAT_S = 3600.0  # after which both are said again though nothing changed: a shadow may be deleted
 LOOK_S = 5.0  # between two looks at the device's state
 GET_PAUSE_S = 5.0  # between two questions for what is desired, at least
-ANSWER_TIMEOUT_S = 20.0
-RETRY_S = 300.0  # after an answer that did not come, or a rejection
+RETRY_S, MAX_RETRY_S = 300.0, 3600.0  # after an answer that did not come, or a rejection
 NO_SHADOW = 404  # the code of a rejection
 
 Reported = Mapping[str, str | int | None]
@@ -49,43 +48,6 @@ class _Message(BaseModel):
     client_token: str = ""
     code: int | None = None
     message: str = Field(default="", max_length=2000)
-
-
-class _Question:
-    """A message that is answered on another topic."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._token = ""
-        self._until = 0.0
-
-    def ask(self) -> str:
-        """Begin to wait for an answer; returns the token that it will have."""
-        self._token, self._until = secrets.token_hex(8), self._clock() + ANSWER_TIMEOUT_S
-        return self._token
-
-    def is_answered_by(self, token: str) -> bool:
-        """Whether a token is that of the question that waits; ends the wait if so."""
-        answered = bool(token) and token == self._token
-        if answered:
-            self._token = ""
-        return answered
-
-    def is_overdue(self) -> bool:
-        """Whether no answer came in time; ends the wait if so."""
-        overdue = bool(self._token) and self._clock() >= self._until
-        if overdue:
-            self._token = ""
-        return overdue
-
-    def forget(self) -> None:
-        """Wait no longer."""
-        self._token = ""
-
-    @property
-    def waits(self) -> bool:
-        """Whether an answer is waited for."""
-        return bool(self._token)
 
 
 class Shadow:
@@ -117,7 +79,10 @@ class Shadow:
         self._reported = reported
         self._obey = obey
         self._clock = clock
-        self._asked, self._said = _Question(clock), _Question(clock)
+        self._asked, self._said = Question(clock), Question(clock)
+        self._get_backoff = Backoff(RETRY_S, MAX_RETRY_S)
+        self._say_backoff = Backoff(RETRY_S, MAX_RETRY_S)
+        self._get_after = 0.0  # the pause that a new connection does not end
         self._get_at: float | None = None  # when to ask what is desired; None for not at all
         self._asked_at = self._look_at = self._say_at = clock()
         self._known: Reported | None = None  # what the shadow has been told, and when
@@ -126,7 +91,8 @@ class Shadow:
 
     def opened(self) -> None:
         """See `Conversation.opened`."""
-        self._get_at = self._look_at = self._clock()
+        now = self._clock()
+        self._get_at, self._look_at = max(now, self._get_after), now
         self._known = None
         self._asked.forget()
         self._said.forget()
@@ -143,9 +109,9 @@ class Shadow:
         """See `Conversation.due`."""
         now = self._clock()
         if self._asked.is_overdue():
-            self._get_at = now + RETRY_S
+            self._get_later()
         if self._said.is_overdue():
-            self._known, self._say_at = None, now + RETRY_S
+            self._say_later()
         if self._get_at is not None and now >= self._get_at and not self._asked.waits:
             self._get_at, self._asked_at = None, now
             yield self._get, as_json({"clientToken": self._asked.ask()})
@@ -174,13 +140,13 @@ class Shadow:
                     self._take(NOTHING)
                 else:
                     self._rejected(topic, message)
-                    self._get_at = self._clock() + RETRY_S
+                    self._get_later()
             case "update/accepted" if self._said.is_answered_by(message.client_token):
-                pass
+                self._say_backoff.succeeded()
             case "update/rejected" if self._said.is_answered_by(message.client_token):
                 self._rejected(topic, message)
-                self._known, self._say_at = None, self._clock() + RETRY_S
-            case "update/accepted" if message.state.desired is not None:
+                self._say_later()
+            case "update/accepted" if "desired" in message.state.model_fields_set:
                 self._ask_again()
             case "update/delta":
                 self._ask_again()
@@ -189,7 +155,19 @@ class Shadow:
         """Whether a state differs from what is known; the outbox's length by its order alone."""
         return self._known is None or _essence(state) != _essence(self._known)
 
+    def _get_later(self) -> None:
+        self._get_after = self._get_at = self._clock() + self._get_backoff.pause_s()
+
+    def _end_get_pause(self) -> None:
+        self._get_backoff.succeeded()
+        self._get_after = 0.0
+
+    def _say_later(self) -> None:
+        self._known, self._say_at = None, self._clock() + self._say_backoff.pause_s()
+
     def _ask_again(self) -> None:
+        """Ask soon, though there may be a pause: somebody has changed what is desired."""
+        self._end_get_pause()
         soon = max(self._clock(), self._asked_at + GET_PAUSE_S)
         self._get_at = soon if self._get_at is None else min(soon, self._get_at)
 
@@ -197,6 +175,7 @@ class Shadow:
         try:
             self._take(NOTHING if desired is None else parse_desired(desired))
         except FleetError as error:
+            self._get_again()
             if self._refused != str(error):
                 log.warning("the shadow is not obeyed: %s", error)
             self._refused = str(error)
@@ -208,7 +187,15 @@ class Shadow:
         except OSError as error:
             self._refused = f"what is desired cannot be kept on this device: {error.strerror}"
             log.error("%s", self._refused)
-            self._get_at = self._clock() + RETRY_S
+            self._get_later()
+        else:
+            self._get_again()
+
+    def _get_again(self) -> None:
+        """The answer was heard: ask again in an hour, because nobody tells of a deleted shadow."""
+        self._end_get_pause()
+        later = self._clock() + REPEAT_S
+        self._get_at = later if self._get_at is None else min(later, self._get_at)
 
     def _rejected(self, topic: str, message: _Message) -> None:
         log.warning("%s: %s (%s)", topic, one_sentence(message.message), message.code)

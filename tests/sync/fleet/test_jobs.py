@@ -15,11 +15,11 @@ import pytest
 
 from catalog.bundles.shelf_view import ShelfView
 from catalog.core.errors import ShelfError
-from catalog.core.state import SyncState, Version, write_sync_state
+from catalog.core.state import Fetching, SyncState, Version, write_sync_state
 from sync.catalogues import overrides
-from sync.fleet.job_record import FILE, Operation, Result, succeeded
+from sync.fleet.job_record import FILE, Operation, Result, failed, succeeded
 from sync.fleet.jobs import MAX_ATTEMPTS, Jobs
-from sync.fleet.operations import operations
+from sync.fleet.operations import SyncNow, operations
 from sync.reports.wiring import open_reporter, reporting_worker
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
 from tests.support.following import Following, variant
@@ -222,6 +222,31 @@ def test_a_cancelled_job_ends_and_another_rejection_is_tried_again(talk: Talk) -
     assert talk.operation.carried == ["note 1"]
 
 
+def test_a_result_that_is_refused_is_said_again_ever_less_often_and_without_details(
+    talk: Talk,
+) -> None:
+    """Else the job would be given, and carried out, again and again."""
+    talk.begin({"operation": "count"})
+    _, _, token = talk.ends()
+    pauses = []
+    for _ in range(4):
+        talk.hear("job-1/update/rejected", token, code="InvalidRequest", message="too long")
+        begun, sent = talk.now, talk.say()
+        while not sent:
+            sent = talk.say()
+        pauses.append(talk.now - begun)
+        [(topic, document)] = sent
+        assert topic == "job-1/update"
+        assert document["status"] == "SUCCEEDED"
+        assert "statusDetails" not in document
+        token = document["clientToken"]
+    assert pauses[0] < pauses[2] < pauses[3]
+    assert talk.operation.carried == ["note 1"]
+    talk.hear("job-1/update/accepted", token)
+    talk.begin({"operation": "count"}, "job-2")
+    assert talk.ends("job-2")[1] == {"message": "done"}
+
+
 def test_no_answer_is_waited_for_ever_less_often(talk: Talk) -> None:
     talk.asks()
     times = []
@@ -310,6 +335,58 @@ def test_going_back_is_done_once_however_often_the_power_goes(two_versions: Foll
     assert declined.bundle == active.name
 
 
+def test_going_back_fails_where_the_device_went_forward_meanwhile(tmp_path: Path) -> None:
+    def link(name: str, bundle: str) -> None:
+        (tmp_path / "versions" / bundle).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / name).symlink_to(f"versions/{bundle}")
+
+    link("active", "two")
+    link("previous", "one")
+    operation = operations(ShelfView(tmp_path), tmp_path, dict, int, None)["go-back"]
+    prepared = operation.prepare()
+    link("active", "three")
+    result = operation.carry_on(prepared)
+    assert result == failed("another catalogue became active meanwhile")
+    link("active", "one")
+    result = operation.carry_on(prepared)
+    assert result == succeeded(message="one is active, and no longer two")
+
+
+def test_checking_now_fails_where_no_check_ends_and_nothing_is_downloaded(tmp_path: Path) -> None:
+    now = 0.0
+    operation = SyncNow(tmp_path, int, lambda: now)
+    before = operation.prepare()
+    assert operation.carry_on(before) is None
+    now += 3000
+    write_sync_state(tmp_path, SyncState(fetching=Fetching(bytes=1, total=2, at=datetime.now(UTC))))
+    assert operation.carry_on(before) is None
+    now += 3000
+    assert operation.carry_on(before) is None, "there was a download"
+    now += 1000
+    result = operation.carry_on(before)
+    assert result is not None
+    assert result.status == "FAILED"
+    assert "no check ended within an hour" in result.details["message"]
+
+
+def test_a_check_that_breaks_down_has_ended_too(
+    published: Following, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a job that waits for its end would wait for ever."""
+
+    def break_down(*given: object) -> None:
+        raise RuntimeError("a library")
+
+    device = published.copy(tmp_path / "world").device()
+    former = device.state().checked_at
+    monkeypatch.setattr("sync.catalogues.fleet_pin.obey", break_down)
+    with pytest.raises(RuntimeError):
+        device.check()
+    state = device.state()
+    assert (state.outcome, state.checked_at != former) == ("failed", True)
+
+
 def test_checking_now_ends_with_the_outcome_of_the_check(tmp_path: Path) -> None:
     woken: list[int] = []
     known = operations(ShelfView(tmp_path), tmp_path, dict, int, lambda: woken.append(1))
@@ -328,8 +405,8 @@ def test_checking_now_ends_with_the_outcome_of_the_check(tmp_path: Path) -> None
     result = operation.carry_on(before)
     details = {"message": "release 2 is active", "outcome": "installed", "catalogue": "two"}
     assert result == Result(status="SUCCEEDED", details=details)
-    failed = state.model_copy(update={"outcome": "offline", "message": "no network"})
-    write_sync_state(tmp_path, failed)
+    offline = state.model_copy(update={"outcome": "offline", "message": "no network"})
+    write_sync_state(tmp_path, offline)
     result = operation.carry_on(before)
     assert result is not None
     assert result.status == "FAILED"

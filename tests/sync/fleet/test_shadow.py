@@ -133,7 +133,7 @@ def test_an_update_that_is_not_answered_or_rejected_is_sent_again_later(
     token = said["update"]["clientToken"]
     talk.hear("update/rejected", code=429, message="too many", clientToken=token)
     assert "too many (429)" in caplog.text
-    talk.now += RETRY_S
+    talk.now += 2 * RETRY_S
     assert "update" in talk.said()
 
 
@@ -157,6 +157,34 @@ def test_what_is_desired_is_asked_for_whole_and_obeyed() -> None:
     assert "get" in talk.said()
     talk.hear("get/accepted", state={"desired": {"pin": 3}}, version=2, clientToken=token)
     assert len(talk.obeyed) == 3, "the answer to a former question is passed over"
+
+
+def test_that_nothing_is_desired_any_more_is_noticed() -> None:
+    """By the owner's message; and by an hourly question, because a deleted shadow sends none."""
+    talk = Conversing()
+    talk.greet(pin=7)
+    talk.now += 60
+    talk.hear("update/accepted", state={"desired": None}, version=7, clientToken="owner")
+    token = talk.said()["get"]["clientToken"]
+    talk.hear("get/accepted", state={"desired": {"pin": 8}}, version=7, clientToken=token)
+    talk.now += REPEAT_S
+    token = talk.said()["get"]["clientToken"]
+    talk.hear("get/rejected", code=404, message="No shadow exists", clientToken=token)
+    assert talk.obeyed[-2:] == [Desired(pin=8), Desired()]
+
+
+def test_nobody_who_answers_is_asked_ever_less_often() -> None:
+    """A new connection does not end a pause."""
+    talk = Conversing()
+    sent = []
+    for _ in range(24 * 360):
+        talk.now += 10
+        talk.shadow.opened()
+        talk.now += 0.1
+        for _ in range(3):
+            sent += talk.said()
+            talk.now += 10
+    assert 100 < len(sent) < 500
 
 
 def test_a_flood_of_changes_does_not_make_a_flood_of_questions() -> None:
@@ -436,8 +464,9 @@ def test_a_device_and_its_owner_talk_by_the_shadow(
 ) -> None:
     """A pin arrives and is kept, nonsense is not, and a broker that restarts hears all again."""
     paces = {"INTERVAL_S": 0.2, "LOOK_S": 0.1, "GET_PAUSE_S": 0.2, "RETRY_S": 0.5}
-    for name, pace in (paces | {"ANSWER_TIMEOUT_S": 3.0}).items():
+    for name, pace in paces.items():
         monkeypatch.setattr(f"sync.fleet.shadow.{name}", pace)
+    monkeypatch.setattr("sync.fleet.messages.ANSWER_TIMEOUT_S", 3.0)
     state = place.data / "state"
     write_sync_state(state, SyncState(outcome="up-to-date", message="release 1 is active"))
     write_edge_state(state, edge_state("open", "one"))
