@@ -176,7 +176,7 @@ def test_that_nothing_is_desired_any_more_is_noticed() -> None:
 def test_nobody_who_answers_is_asked_ever_less_often() -> None:
     """A new connection does not end a pause."""
     talk = Conversing()
-    sent = []
+    sent: list[str] = []
     for _ in range(24 * 360):
         talk.now += 10
         talk.shadow.opened()
