@@ -204,11 +204,11 @@ def capture(
     if as_json:
         print_json({"sku": sku, "photos": [str(path) for path in paths], "whole": whole})
         return
-    click.echo(f"{len(paths)} photos in {photos / sku}, cut to the thing")
+    click.echo(f"{len(paths)} photos in {photos / sku}, {len(paths) - whole} cut to the thing")
     if whole:
         click.echo(
-            f"{whole} of them show the whole picture, because no thing was surely found in it: "
-            "hold the thing alone, near the middle of the picture"
+            f"{whole} of them show the whole picture: the thing fills it, or no thing was surely "
+            "found in it; then hold the thing alone, near the middle of the picture"
         )
 
 
