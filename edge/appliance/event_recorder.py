@@ -204,10 +204,10 @@ class EventRecorder:
             self._put_camera(self._camera_state, self._camera_name)
 
     def _put_camera(self, state: CameraState, name: str) -> None:
-        self._note_camera(state.status)
         self._put_status(f"camera_{state.status}", state.message, camera=name)
         if state.status == "offline" and self._settings.report_features:
             self._outbox.put(events.message("FAILED to get frame"))
+        self._note_camera(state.status)  # last: a state folder that is full loses no report
 
     def _note_camera(self, status: Camera) -> None:
         """Let ``sync`` know of it, where it reports the camera's state."""

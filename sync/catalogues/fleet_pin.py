@@ -17,6 +17,8 @@ FLEET = "fleet"  # as `DeploymentState.pinned_by`
 def obey(shelf: Shelf, desired: Desired | None, engine: str) -> None:
     """Make the pinned version active and pin it, if it is here undamaged; else pin nothing.
 
+    What a person pinned at the device stays pinned until there is a version to pin instead.
+
     Args:
         shelf: The shelf.
         desired: What is wanted; None where that is not known, which changes nothing.
@@ -34,12 +36,30 @@ def obey(shelf: Shelf, desired: Desired | None, engine: str) -> None:
         switches = bundle is not None and (active is None or active.name != bundle)
         if bundle is not None and switches and not is_sound(shelf.versions / bundle):
             bundle, switches = None, False  # the channel's newest is fetched again, if it is that
+        if bundle is None and state.pinned_by != FLEET:
+            return
         changes: dict[str, object] = {"pinned": bundle, "pinned_by": FLEET if bundle else ""}
         if switches:
             changes["trial"] = None
         shelf.save_state(state.model_copy(update=changes))
         if bundle is not None and switches:
             shelf.switch(bundle)
+
+
+def make_way(shelf: Shelf, desired: Desired | None, release: Release, engine: str) -> None:
+    """End a pin by hand that is against a release which the fleet's owner pins.
+
+    Raises:
+        ShelfError: Another process is changing the shelf.
+    """
+    if desired is None or not desired.pins(release.bundle, release.number):
+        return
+    state = shelf.state()
+    if state.pinned_by == FLEET or state.pinned in (None, release.bundle):
+        return
+    if state.rejection(release.bundle, engine) is None:
+        with shelf.changing():
+            shelf.save_state(shelf.state().model_copy(update={"pinned": None}))
 
 
 def refusal(desired: Desired | None, release: Release) -> str:
@@ -54,11 +74,11 @@ def refusal(desired: Desired | None, release: Release) -> str:
 
 def _is_obeyed(shelf: Shelf, desired: Desired, engine: str) -> bool:
     state, active = shelf.state(), shelf.active()
-    if desired.pin is None:
-        return state.pinned_by != FLEET
     bundle = _pinned_version(shelf, state, desired, engine)
-    is_active = bundle is None or (active is not None and active.name == bundle)
-    return is_active and state.pinned == bundle and (bundle is None or state.pinned_by == FLEET)
+    if bundle is None:
+        return state.pinned_by != FLEET
+    is_active = active is not None and active.name == bundle
+    return is_active and state.pinned == bundle and state.pinned_by == FLEET
 
 
 def _pinned_version(

@@ -262,6 +262,7 @@ class ChannelFollower:
             if held:
                 result = CheckResult("pinned", held)
             else:
+                fleet_pin.make_way(self.shelf, desired, release, self._engine)
                 result = self._installer.install(release, puller, wait_for="" if opened else window)
                 fleet_pin.obey(self.shelf, desired, self._engine)
         except VisualSearchError as error:

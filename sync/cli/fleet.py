@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sync.fleet.devices import Device, Judged
 
+MAX_HOURS = 1e6  # of --silent-after
 WIDTH = 160  # characters, where the output is no terminal
 
 COMMANDS = {"status": "sync.cli.fleet:status"}
@@ -27,6 +29,13 @@ SUMMARIES = {"status": "Draw the table of a fleet's devices, the worst first."}
 @click.group(cls=LazyGroup, modules=COMMANDS, summaries=SUMMARIES)
 def fleet() -> None:
     """Look at many devices at once."""
+
+
+def _number(context: click.Context, option: click.Parameter, value: float) -> float:
+    """Refuse "nan", which is in every range."""
+    if math.isnan(value):
+        raise click.BadParameter("a number is wanted")
+    return value
 
 
 @click.command()
@@ -41,7 +50,8 @@ def fleet() -> None:
 @click.option(
     "--silent-after",
     "hours",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=MAX_HOURS, min_open=True),
+    callback=_number,
     default=24.0,
     show_default=True,
     help="Hours without a word after which a device counts as silent.",

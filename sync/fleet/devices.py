@@ -14,6 +14,7 @@ from sync.errors import FleetError
 from sync.fleet.messages import one_sentence
 
 SILENT_AFTER = timedelta(hours=24)
+MAX_AHEAD = timedelta(minutes=5)  # of our clock: a later time is wrong
 MANY_EVENTS = 1000  # that wait: more than an ordinary link leaves
 
 Text = Field(default=None, max_length=2000)
@@ -92,8 +93,17 @@ def device_of(name: str, shadow: Any, connectivity: Any = None) -> Device:
     if not isinstance(desired, dict):
         raise FleetError("desired: not an object")
     known = reported.model_dump()
-    unmet = {name: value for name, value in desired.items() if str(value) != str(known.get(name))}
+    nested = dict.fromkeys(
+        (name for name in desired if isinstance(desired[name], dict | list)), "…"
+    )
+    unmet = {
+        name: value
+        for name, value in {**desired, **nested}.items()
+        if str(value) != str(known.get(name))
+    }
     connected = connectivity.get("connected") if isinstance(connectivity, dict) else None
+    if not isinstance(connected, bool):
+        connected = None
     return Device(name, reported, _seen(shadow, connectivity), connected, unmet)
 
 
@@ -173,19 +183,17 @@ def in_words(past: timedelta) -> str:
 def _seen(shadow: Mapping[str, Any], connectivity: Any) -> datetime | None:
     """When a device last said something: by the times of what it reported, or its connection's."""
     metadata = shadow.get("metadata")
-    times = list(_timestamps(metadata.get("reported"))) if isinstance(metadata, dict) else []
-    if isinstance(connectivity, dict) and isinstance(connectivity.get("timestamp"), int):
-        times.append(connectivity["timestamp"] / 1000)
+    said = metadata.get("reported") if isinstance(metadata, dict) else None
+    entries = list(said.values()) if isinstance(said, dict) else []
+    times = [_time(entry, 1.0) for entry in entries] + [_time(connectivity, 1000.0)]
+    latest = datetime.now(UTC) + MAX_AHEAD
+    return max((time for time in times if time is not None and time <= latest), default=None)
+
+
+def _time(entry: Any, per_second: float) -> datetime | None:
+    """The ``timestamp`` of an entry; None where it has none that can be."""
+    found = entry.get("timestamp") if isinstance(entry, dict) else None
     try:
-        return datetime.fromtimestamp(max(times), UTC) if times else None
-    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(found / per_second, UTC) if found is not None else None
+    except (TypeError, OverflowError, ValueError, OSError):
         return None
-
-
-def _timestamps(metadata: Any) -> Iterable[float]:
-    if not isinstance(metadata, dict):
-        return
-    for entry in metadata.values():
-        found = entry.get("timestamp") if isinstance(entry, dict) else None
-        if isinstance(found, int | float):
-            yield found

@@ -99,5 +99,7 @@ def named_shadow(thing: dict[str, Any]) -> Any:
         shadows = json.loads(thing.get("shadow") or "{}")
     except (ValueError, TypeError) as error:
         raise FleetError(f"the shadow is no JSON: {error}") from error
+    except RecursionError:
+        raise FleetError("the shadow is no JSON: too deep") from None
     names = shadows.get("name") if isinstance(shadows, dict) else None
     return names.get(NAME) if isinstance(names, dict) else None

@@ -8,19 +8,21 @@ lines of events as transport ``file`` writes them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
 from sync.errors import FleetError
-from sync.fleet.devices import Device, Reported, device_of
+from sync.fleet.devices import MAX_AHEAD, Device, Reported, device_of
 from sync.fleet.index import named_shadow
 from sync.outbox.kinds import PRIORITY
 
 MAX_FILE_BYTES = 64_000_000  # of a file that is read as a whole
+MAX_LINE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,42 @@ class Problem:
         return f"{self.file}: {self.message}"
 
 
+@dataclass(frozen=True, order=True)
+class _When:
+    """When something was said; a clock that is not trusted counts less than any that is."""
+
+    is_trusted: bool
+    at: datetime
+
+
+UNKNOWN = _When(
+    is_trusted=False, at=datetime.min.replace(tzinfo=UTC)
+)  # of a report from the future
+
+
 @dataclass
 class _History:
     """What the events of one device say: of each field the newest value."""
 
-    values: dict[str, tuple[datetime, Any]] = field(default_factory=dict)
-    seen: datetime | None = None
+    values: dict[str, tuple[_When, Any]] = field(default_factory=dict)
+    latest: _When = UNKNOWN
 
-    def add(self, at: datetime, **values: Any) -> None:
-        self.seen = max(self.seen, at) if self.seen is not None else at
+    def add(self, when: _When, **values: Any) -> None:
+        """Take values.
+
+        Raises:
+            ValidationError: One of them is damaged; none is taken.
+        """
+        Reported.model_validate(values)
+        self.latest = max(self.latest, when)
         for name, value in values.items():
-            if value is not None and (name not in self.values or self.values[name][0] <= at):
-                self.values[name] = (at, value)
+            if value is not None and (name not in self.values or self.values[name][0] <= when):
+                self.values[name] = (when, value)
+
+    @property
+    def seen(self) -> datetime | None:
+        """When the device said something last; None where that is not known."""
+        return self.latest.at if self.latest != UNKNOWN else None
 
 
 class ReportFolder:
@@ -75,7 +101,8 @@ class ReportFolder:
             except OSError as error:
                 self.problems.append(Problem(name, f"cannot be read: {error.strerror}"))
         for device, history in self._histories.items():
-            self._take_history(device, history)
+            values = {name: value for name, (_, value) in history.values.items()}
+            self._take(Device(device, Reported.model_validate(values), history.seen))
 
     def _read_document(self, file: Path) -> None:
         if file.stat().st_size > MAX_FILE_BYTES:
@@ -103,10 +130,10 @@ class ReportFolder:
 
     def _read_lines(self, file: Path, name: str) -> None:
         with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
-                    return  # it is being written
+            for number, line in enumerate(_whole_lines(lines), 1):
                 try:
+                    if line is None:
+                        raise FleetError(f"longer than {MAX_LINE_BYTES // 1_000_000} MB")
                     document = _parse(line)
                     payload = document.get("payload") if isinstance(document, dict) else None
                     if isinstance(payload, dict):  # the AWS sample's messages are texts
@@ -130,49 +157,54 @@ class ReportFolder:
             moment = None
         if not isinstance(device, str) or moment is None or moment.tzinfo is None:
             raise FleetError("a report without a device and a time")
+        if moment > datetime.now(UTC) + MAX_AHEAD:
+            when = UNKNOWN
+        else:
+            when = _When(event.get("clock_trusted") is not False, moment)
         history = self._histories.setdefault(device, _History())
         details = event.get("details") if isinstance(event.get("details"), dict) else {}
         assert isinstance(details, dict)
         match kind, event.get("what"):
             case "heartbeat", _:
                 history.add(
-                    moment,
+                    when,
                     outbox=event.get("outbox_length"),
                     camera=event.get("camera"),
                     catalogue=event.get("bundle"),
                 )
             case "status", "sync":
                 history.add(
-                    moment,
+                    when,
                     outcome=details.get("outcome"),
                     message=event.get("message"),
                     channel=details.get("channel"),
                     release=details.get("release") or None,
                 )
             case "status", "started":
-                history.add(moment, software=details.get("version"))
+                history.add(when, software=details.get("version"))
             case "status", "stopped":
-                history.add(moment, camera="stopped")
+                history.add(when, camera="stopped")
             case "status", ("camera_online" | "camera_offline") as what:
-                history.add(moment, camera=str(what).removeprefix("camera_"))
+                history.add(when, camera=str(what).removeprefix("camera_"))
             case _:
-                history.add(moment)
-
-    def _take_history(self, device: str, history: _History) -> None:
-        try:
-            reported = Reported.model_validate(
-                {name: value for name, (_, value) in history.values.items()}
-            )
-        except ValidationError as error:
-            self.problems.append(Problem(f"the reports of {device}", _first(error)))
-            return
-        self._take(Device(device, reported, history.seen))
+                history.add(when)
 
     def _take(self, device: Device) -> None:
         """Keep what is newest of each device."""
         former = self.devices.get(device.name)
         if former is None or former.seen is None or (device.seen or former.seen) >= former.seen:
             self.devices[device.name] = device
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """Yield the lines of a file but one that is being written; None for one that is too long."""
+    while line := file.readline(MAX_LINE_BYTES):
+        is_long = len(line) == MAX_LINE_BYTES
+        while line and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE_BYTES)
+        if not line:
+            return
+        yield None if is_long else line
 
 
 def _parse(text: bytes) -> Any:

@@ -237,6 +237,15 @@ def test_sync_learns_of_the_camera_where_it_reports_it_to_the_shadow(tmp_path: P
         assert read_camera(folder / "state") == known
 
 
+def test_a_state_folder_that_is_a_file_loses_no_report_of_the_camera(tmp_path: Path) -> None:
+    recorder = opened(tmp_path, shadow=True)
+    (tmp_path / "state").write_text("")
+    recorder.start(None, CounterSnapshot)
+    recorder.camera(CameraState("offline", 0.0, "was unplugged"), "camera")
+    recorder.stop()
+    assert names(read_events(tmp_path)) == ["started", "camera_offline", "stopped"]
+
+
 def test_a_heartbeat_tells_how_the_device_is(
     small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -374,6 +374,21 @@ def test_what_a_person_pinned_stays_pinned_unless_the_owner_pins(following: Foll
     assert following.device(source="file:///nowhere").check().pinned, "what is not known, holds"
 
 
+@pytest.mark.slow
+def test_a_pin_by_hand_stays_until_the_owner_s_can_be_obeyed(following: Following) -> None:
+    first = following.active()
+    following.device().pin("1")
+    desire(following, pin=3)
+    state = following.device().check()
+    assert (state.outcome, state.pinned) == ("pinned", first), "there is no such version here"
+    assert following.shelf.state().pinned_by == ""
+    desire(following, pin=2)
+    state = following.device().check()
+    assert (state.outcome, state.pinned) == ("installed", following.active())
+    assert following.active() != first
+    assert following.shelf.state().pinned_by == "fleet"
+
+
 def test_a_version_that_is_damaged_here_is_not_pinned(following: Following, tmp_path: Path) -> None:
     first, damaged = following.active(), "20991231T000000Z-abcdef123456"
     shutil.copytree(following.shelf.versions / first, following.shelf.versions / damaged)

@@ -126,6 +126,7 @@ def test_a_folder_of_shadows(tmp_path: Path) -> None:
 
 def test_what_is_damaged_is_named_and_the_others_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "good.json").write_text(json.dumps(shadow()))
+    deep = "[" * 200_000
     bad: dict[str, bytes] = {
         "cut.json": b'{"state": {"repor',
         "empty.json": b"",
@@ -136,6 +137,8 @@ def test_what_is_damaged_is_named_and_the_others_are_drawn(tmp_path: Path) -> No
         "wrong.json": b'{"state": {"reported": {"release": "seven"}}}',
         "text.json": b'{"state": {"reported": "all is well"}}',
         "desired.json": b'{"state": {"reported": {}, "desired": [1]}}',
+        "deep-thing.json": json.dumps({"things": [{"thingName": "x", "shadow": deep}]}).encode(),
+        "long.jsonl": b"[" * 1_000_001 + b"\n",
         "things.json": b'{"things": [{"shadow": "{}"}, {"thingName": "x", "shadow": "{"}]}',
         "event.json": b'{"kind": "status", "device": "d", "at": "yesterday"}',
         "kind.json": b'{"kind": [], "device": "d"}',
@@ -152,6 +155,7 @@ def test_what_is_damaged_is_named_and_the_others_are_drawn(tmp_path: Path) -> No
     for name in bad:
         assert any(name in line for line in told), name
     assert "reports.jsonl, line 2: no JSON" in done.stderr
+    assert "long.jsonl, line 1: longer than 1 MB" in done.stderr
     assert "line 3" not in done.stderr
     found = json.loads(ask(str(tmp_path), "--json").stdout)
     assert len(found["devices"]) == 1
@@ -193,6 +197,61 @@ def test_a_folder_of_reports_as_devices_wrote_them(tmp_path: Path) -> None:
         "outbox": 40,
         "camera": "offline",
     }
+
+
+def test_a_number_that_can_be_no_time_is_passed_over(tmp_path: Path) -> None:
+    huge = 10**400
+    thing = {
+        "thingName": "shop-1",
+        "shadow": indexed(shadow(timedelta(days=2), {"pin": [[]]})),
+        "connectivity": {"connected": "false", "timestamp": huge},
+    }
+    document = shadow(timedelta(days=2))
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).timestamp()
+    times = document["metadata"]["reported"]
+    times |= {"pin": {"timestamp": huge}, "camera": {"timestamp": tomorrow}}
+    times |= {"outbox": {"timestamp": float("nan")}, "newest": {"timestamp": "x"}}
+    (tmp_path / "found.json").write_text(json.dumps({"things": [thing]}))
+    (tmp_path / "shop-2.json").write_text(json.dumps(document))
+    found = json.loads(ask(str(tmp_path), "--json").stdout)
+    assert [device["connected"] for device in found["devices"]] == [None, None]
+    assert [device["troubles"][0] for device in found["devices"]] == ["silent for 2 d"] * 2
+    assert found["devices"][0]["unmet"] == {"pin": "…"}
+
+
+def test_hours_that_are_no_number_are_refused(tmp_path: Path) -> None:
+    for hours in ("nan", "inf", "1e300", "0"):
+        done = ask(str(tmp_path), "--silent-after", hours)
+        assert done.exit_code == 2, hours
+        assert "--silent-after" in done.output
+    assert ask(str(tmp_path), "--silent-after", "1e6").exit_code == 0
+
+
+def test_a_wrong_clock_and_a_damaged_report_change_no_newer_word(tmp_path: Path) -> None:
+    def report(at: datetime, what: str, *, trusted: bool = True, **details: Any) -> str:
+        event = status(what, "", **details)
+        document = json.loads(render(event, "device-1", "boot"))
+        document |= {"at": at.isoformat(), "clock_trusted": trusted}
+        return json.dumps({"topic": "t", "payload": document}) + "\n"
+
+    now = datetime.now(UTC)
+    ago = now - timedelta(hours=1)
+    lines = [
+        report(ago, "sync", outcome="installed", release=7),
+        report(now, "sync", outcome="installed", release="seven"),
+        report(now + timedelta(days=300), "camera_offline"),
+        report(ago, "camera_online"),
+        report(now - timedelta(minutes=1), "started", trusted=False, version="0.1.0"),
+        report(ago, "started", version="0.2.0"),
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    folder = ReportFolder(tmp_path)
+    [problem] = folder.problems
+    assert str(problem).startswith("a.jsonl, line 2: release: ")
+    [device] = folder.devices.values()
+    assert device.seen == ago
+    said = device.reported
+    assert (said.release, said.camera, said.software) == (7, "online", "0.2.0")
 
 
 def test_a_folder_that_is_not_there_and_one_with_nothing(tmp_path: Path) -> None:
