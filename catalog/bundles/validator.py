@@ -30,16 +30,11 @@ from catalog.core.errors import (
     SurroundingsError,
     VisualSearchError,
 )
+from catalog.core.worker import PR_SET_PDEATHSIG, STOP_SIGNALS
 
 SECONDS = 120
-FROM_OUTSIDE = (
-    signal.SIGTERM,
-    signal.SIGKILL,
-    signal.SIGHUP,
-    signal.SIGINT,
-)  # these say nothing of the bundle
+FROM_OUTSIDE = (*STOP_SIGNALS, signal.SIGKILL)  # these say nothing of the bundle
 BEGAN = "began"  # the child's first line; a failure after it is due to the bundle
-PR_SET_PDEATHSIG = 1  # prctl(2)
 PRINTED = 1 << 20  # bytes that the child may print
 LONGEST_REASON = 1000  # characters
 MEMORY = 6 << 30  # bytes of address space; onnxruntime and OpenVINO reserve generously

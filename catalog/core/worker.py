@@ -6,6 +6,8 @@ import ctypes
 import signal
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+# Whoever sends these wants a process to stop: they say nothing of its work.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def prepare_worker() -> None:

@@ -21,7 +21,7 @@ from catalog.bundles.manifest import INDEX, Manifest
 from catalog.bundles.records import VECTORS_FILE
 from catalog.core import arrays
 from catalog.core.errors import BundleError, SurroundingsError
-from catalog.core.worker import PR_SET_PDEATHSIG
+from catalog.core.worker import PR_SET_PDEATHSIG, STOP_SIGNALS
 from catalog.recognition.index import build_annoy
 
 SECONDS = 60  # of processor time, and those that photos and trees take on the slowest device
@@ -36,6 +36,10 @@ class IndexNotBuiltError(SurroundingsError):
     """This machine could not build an index; the message says why."""
 
 
+class IndexStoppedError(SurroundingsError):
+    """The process that built an index was asked to stop, as when the machine restarts."""
+
+
 def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
     """Write the index of the bundle in `folder`.
 
@@ -46,6 +50,7 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
 
     Raises:
         IndexNotBuiltError: The child failed, took too much, or could not start.
+        IndexStoppedError: It was asked to stop, which says nothing of the build.
     """
     trees = manifest.index.n_trees
     seconds = SECONDS + manifest.photos * trees // PHOTO_TREES_PER_SECOND
@@ -70,7 +75,10 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
     if done.returncode:
         last = (complaints or ["no word"])[-1][:LONGEST_REASON]
         if done.returncode < 0:
-            last = signal.Signals(-done.returncode).name
+            killer = signal.Signals(-done.returncode)
+            last = killer.name
+            if killer in STOP_SIGNALS:
+                raise IndexStoppedError(f"{folder}: the build of its index was stopped ({last})")
         raise IndexNotBuiltError(f"{folder}: its index was not built: {last}")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from catalog.bundles.manifest import (
@@ -20,7 +22,7 @@ from catalog.bundles.records import VECTORS_FILE
 from catalog.core import durable
 from catalog.core.errors import BundleError
 from catalog.recognition.index import SEED
-from sync.catalogues.index_process import build_in_child
+from sync.catalogues.index_process import IndexStoppedError, build_in_child
 
 ROOM = 3  # times the index's bytes of memory that building it takes, its vectors included
 MOST_TREES = 100  # an index of more is fetched
@@ -54,16 +56,35 @@ def make_index(folder: Path, manifest: Manifest, base: Path | None) -> None:
 
     Raises:
         IndexNotBuiltError: It could not be built, and will not be tried again.
+        IndexStoppedError: The build was stopped; the next try may build it.
         OSError: The index cannot be written.
     """
     if base is None or not _link_index(folder, manifest, base):
-        mark = _mark(folder.parent, manifest)
-        durable.write(mark, b"")  # stays if this process is killed, or the child fails
-        build_in_child(folder, manifest, _needed_memory(manifest))
-        mark.unlink()
+        with _marked(_mark(folder.parent, manifest)):
+            build_in_child(folder, manifest, _needed_memory(manifest))
     made = FileEntry(bytes=(folder / INDEX).stat().st_size, sha256=file_digest(folder / INDEX))
     if made != manifest.files[INDEX]:
         write_local_index(folder, made)
+
+
+@contextmanager
+def _marked(mark: Path) -> Iterator[None]:
+    """Leave `mark` behind if the build fails or this process is killed, not if either is stopped.
+
+    When the process stops, its main thread does not wait for the build.
+    """
+    durable.write(mark, b"")
+    remove = partial(mark.unlink, missing_ok=True)
+    atexit.register(remove)
+    try:
+        yield
+    except (IndexStoppedError, KeyboardInterrupt):
+        remove()
+        raise
+    else:
+        remove()
+    finally:
+        atexit.unregister(remove)
 
 
 def _link_index(folder: Path, manifest: Manifest, base: Path) -> bool:

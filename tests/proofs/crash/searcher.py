@@ -24,8 +24,8 @@ import numpy as np
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
-from catalog.bundles.validator import PR_SET_PDEATHSIG
 from catalog.core.errors import VisualSearchError
+from catalog.core.worker import PR_SET_PDEATHSIG
 
 LOOK_S = 0.05
 

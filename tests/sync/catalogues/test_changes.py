@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,8 +34,8 @@ from catalog.recognition.index import build_annoy
 from catalog.recognition.local_features.extract import extract_local_features
 from catalog.recognition.local_features.store import LocalFeatureWriter
 from sync.catalogues.changes import FileMaker
-from sync.catalogues.index_process import IndexNotBuiltError, build_in_child
-from sync.catalogues.local_index import can_build
+from sync.catalogues.index_process import IndexNotBuiltError, IndexStoppedError, build_in_child
+from sync.catalogues.local_index import can_build, make_index
 from sync.errors import ForgedError, StoreRefusedError
 from sync.stores.fetch import FileFetcher, WantedFile
 from sync.trust.changes import (
@@ -501,6 +503,68 @@ def test_an_index_is_built_by_a_process_with_limits(
     active = following.shelf.active()
     assert active is not None
     assert (active / INDEX).read_bytes() == (newer / INDEX).read_bytes()
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_an_index_whose_build_was_stopped_is_built_after_the_restart(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise IndexStoppedError("stopped")
+
+    done = following.publish(newer)
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.catalogues.local_index.build_in_child", stop)
+        state = following.device().check()
+    assert (state.outcome, state.message) == ("failed", "stopped")
+    assert check(following, done.bundle, newer) < (newer / INDEX).stat().st_size
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_a_child_that_is_stopped_did_not_fail(
+    newer: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = f"""
+import os, signal
+if signal.{name} != signal.SIGKILL:
+    signal.signal(signal.{name}, signal.SIG_DFL)
+os.kill(os.getpid(), signal.{name})
+"""
+    (tmp_path / "sitecustomize.py").write_text(ending)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build_in_child)
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    error = IndexNotBuiltError if name == "SIGKILL" else IndexStoppedError
+    with pytest.raises(error, match=name):
+        make_index(incoming / "bundle", read_manifest(newer)[0], None)
+    assert len(list(incoming.iterdir())) == (name == "SIGKILL")
+
+
+# Two processes end while a thread builds: the one as at Ctrl-C, the other as if it was killed.
+LEAVING = """
+import os, sys, threading
+from pathlib import Path
+from sync.catalogues import local_index
+
+def build():
+    with local_index._marked(Path(leave.__name__)):
+        began.set()
+        threading.Event().wait()
+
+for leave in (sys.exit, os._exit):
+    if os.fork() == 0:
+        began = threading.Event()
+        threading.Thread(target=build, daemon=True).start()
+        began.wait()
+        leave(0)
+    os.wait()
+"""
+
+
+def test_a_process_that_is_stopped_while_it_builds_did_not_fail(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", LEAVING], check=True, cwd=tmp_path, timeout=60)
+    assert [mark.name for mark in tmp_path.iterdir()] == ["_exit"]
 
 
 def test_vectors_that_are_none_build_no_index(newer: Path, tmp_path: Path) -> None:
