@@ -21,7 +21,9 @@ MAPPINGS = Path("/proc/self/smaps")
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+) *(.*)")
 LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 UNCHANGED = "Anonymous:             0 kB"
-SIZES = Path("/proc/self/statm")  # in pages; the third number is of mapped files
+SIZES = Path(
+    "/proc/self/statm"
+)  # in pages: all address space, what is in memory, the mapped files of that
 DELETED = " (deleted)"  # what the system writes behind the name of a file that has none any more
 
 

@@ -1,7 +1,9 @@
 """Build an index of a bundle's vectors in a child process with limits on memory and time.
 
-So whatever the vectors make of the build, the process that follows the channel goes on, and fetches
-the owner's index instead.
+A build that takes more than it should fails, and the process that follows the channel fetches the
+owner's index instead. The limit is on the child's address space alone: it reserves no memory, and
+others may need the same memory meanwhile. Then the kernel ends the child before other processes,
+unless the system does not let the child ask for that.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +24,17 @@ from catalog.bundles.manifest import INDEX, Manifest
 from catalog.bundles.records import VECTORS_FILE
 from catalog.core import arrays
 from catalog.core.errors import BundleError, SurroundingsError
+from catalog.core.mapped_files import SIZES
 from catalog.core.worker import PR_SET_PDEATHSIG, STOP_SIGNALS
 from catalog.recognition.index import build_annoy
 
 SECONDS = 60  # of processor time, and those that photos and trees take on the slowest device
 PHOTO_TREES_PER_SECOND = 2000
 PATIENCE = 10  # times the processor time, by the clock: the machine may be busy
-LIBRARIES = 1 << 30  # bytes of address space that a process takes before it does anything
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each reserves address space
+# Each further thread, and each heap of its own, would reserve address space.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+HIGHEST_OOM_SCORE = "1000"
 LONGEST_REASON = 300  # characters
 
 
@@ -46,7 +52,7 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
     Args:
         folder: The bundle's folder, with its vectors.
         manifest: Its manifest.
-        memory: Bytes that building may take.
+        memory: Bytes that the child may take beyond what it has when it begins to build.
 
     Raises:
         IndexNotBuiltError: The child failed, took too much, or could not start.
@@ -54,7 +60,7 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
     """
     trees = manifest.index.n_trees
     seconds = SECONDS + manifest.photos * trees // PHOTO_TREES_PER_SECOND
-    numbers = [manifest.photos, trees, LIBRARIES + memory, seconds]
+    numbers = [manifest.photos, trees, memory, seconds]
     # -P: the child must not import modules from the current folder.
     command = [sys.executable, "-P", "-m", "sync.catalogues.index_process", str(folder.absolute())]
     try:
@@ -84,12 +90,28 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
 
 def _child(folder: Path, photos: int, trees: int, memory: int, seconds: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the child ends with its parent
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
+    _limit_resources(memory, seconds)
     vectors = arrays.read(folder / VECTORS_FILE, np.float16, (photos, None))
     build_annoy(vectors, folder / INDEX, trees)
+
+
+def _limit_resources(memory: int, seconds: int) -> None:
+    """Limit what this process may take: `memory` bytes beyond what it has, and processor time."""
+    with suppress(OSError):
+        OOM_SCORE.write_text(HIGHEST_OOM_SCORE)
+    address_space = int(SIZES.read_text().split()[0]) * resource.getpagesize() + memory
+    _limit(resource.RLIMIT_AS, address_space, address_space)
+    _limit(resource.RLIMIT_CPU, seconds, seconds + 5)
+    _limit(resource.RLIMIT_CORE, 0, 0)
+    _limit(resource.RLIMIT_FSIZE, memory, memory)
+
+
+def _limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or the highest one that this process may set if that is lower."""
+    highest = resource.getrlimit(kind)[1]
+    if highest != resource.RLIM_INFINITY:
+        soft, hard = min(soft, highest), min(hard, highest)
+    resource.setrlimit(kind, (soft, hard))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from catalog.recognition.index import SEED
 from sync.catalogues.index_process import IndexStoppedError, build_in_child
 
 ROOM = 3  # times the index's bytes of memory that building it takes, its vectors included
+PROCESS = 80 << 20  # bytes of memory that the building process takes for itself
 MOST_TREES = 100  # an index of more is fetched
 TREE = 16  # bytes that a tree takes for each photo
 RESERVE = 64 << 20  # bytes of memory that stay free
@@ -101,10 +102,10 @@ def _link_index(folder: Path, manifest: Manifest, base: Path) -> bool:
 
 
 def _needed_memory(manifest: Manifest) -> int:
-    """Return how many bytes of memory building a bundle's index takes."""
+    """Return how many bytes of memory the process takes that builds a bundle's index."""
     vectors = 2 * manifest.files[VECTORS_FILE].bytes  # float16 in the file, float32 in the index
     trees = TREE * manifest.photos * manifest.index.n_trees
-    return ROOM * max(manifest.files[INDEX].bytes, vectors + trees)
+    return PROCESS + ROOM * max(manifest.files[INDEX].bytes, vectors + trees)
 
 
 def _mark(incoming: Path, manifest: Manifest) -> Path:

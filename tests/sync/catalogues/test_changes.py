@@ -445,6 +445,7 @@ def limit_memory(
     folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int, used: int, cache: int = 0
 ) -> None:
     """Limit the memory of the unit's slice, not that of the unit."""
+    folder.mkdir(exist_ok=True)
     (folder / "cgroup").write_text("1:cpu:/\n0::/apps.slice/sync.service\n")
     unit = folder / "apps.slice" / "sync.service"
     unit.mkdir(parents=True)
@@ -460,6 +461,8 @@ def test_an_index_takes_memory_for_its_vectors_and_trees(
     newer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = read_manifest(newer)[0]
+    limit_memory(tmp_path / "little", monkeypatch, limit=500_000_000, used=380_000_000)
+    assert not can_build(manifest, tmp_path)  # the process alone would take too much
     limit_memory(tmp_path, monkeypatch, limit=500_000_000, used=480_000_000, cache=400_000_000)
     assert can_build(manifest, tmp_path)
     for index, photos in (
@@ -485,7 +488,7 @@ def test_an_index_whose_build_did_not_end_is_fetched(
 
 
 @pytest.mark.usefixtures("unvalidated")
-@pytest.mark.parametrize("limit", ["none", "LIBRARIES", "SECONDS"])
+@pytest.mark.parametrize("limit", ["none", "memory", "SECONDS"])
 def test_an_index_is_built_by_a_process_with_limits(
     following: Following,
     newer: Path,
@@ -494,8 +497,10 @@ def test_an_index_is_built_by_a_process_with_limits(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build_in_child)
-    if limit != "none":  # of address space, or of time
-        monkeypatch.setattr(f"sync.catalogues.index_process.{limit}", 0)
+    if limit == "memory":
+        monkeypatch.setattr("sync.catalogues.local_index._needed_memory", lambda _: 0)
+    if limit == "SECONDS":
+        monkeypatch.setattr("sync.catalogues.index_process.SECONDS", 0)
     done = following.publish(newer)
     check(following, done.bundle, newer)
     is_fetched = "the owner's index is fetched" in caplog.text
@@ -539,6 +544,32 @@ os.kill(os.getpid(), signal.{name})
     with pytest.raises(error, match=name):
         make_index(incoming / "bundle", read_manifest(newer)[0], None)
     assert len(list(incoming.iterdir())) == (name == "SIGKILL")
+
+
+LIMITED = """
+import json, resource
+from pathlib import Path
+from sync.catalogues import index_process
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+resource.setrlimit(resource.RLIMIT_CPU, (50, 60))
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+index_process._limit_resources(100 << 20, 300)
+names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
+limits = [resource.getrlimit(getattr(resource, name)) for name in names]
+print(json.dumps([size, Path("/proc/self/oom_score_adj").read_text(), *limits]))
+"""
+
+
+def test_the_child_limits_what_it_takes_further_and_keeps_lower_limits() -> None:
+    command = [sys.executable, "-c", LIMITED]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    size, score, address_space, processor, core, printed = json.loads(done.stdout)
+    assert 99 << 20 < address_space[0] - size < 102 << 20
+    assert processor == [60, 60]
+    assert core == [0, 0]
+    assert printed == [1 << 20, 1 << 20]
+    assert int(score) == 1000
 
 
 # Two processes end while a thread builds: the one as at Ctrl-C, the other as if it was killed.
