@@ -14,6 +14,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+JOINERS = "\u200c\u200d"  # formats too, but words and pictures are written with them
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -56,7 +58,7 @@ def one_line(text: str) -> str:
     """Return what a file or a table says, with what a terminal would obey made visible."""
     return "".join(
         letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+        if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in JOINERS
         else letter
         for letter in text
     )

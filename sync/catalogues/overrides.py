@@ -9,6 +9,7 @@ from __future__ import annotations
 from catalog.bundles.deployment_state import SkippedRelease
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ShelfError
+from sync.catalogues.fleet_pin import FLEET
 
 
 def roll_back(shelf: Shelf) -> str:
@@ -23,6 +24,8 @@ def roll_back(shelf: Shelf) -> str:
         active, previous = shelf.active(), shelf.previous()
         if active is None or previous is None or previous == active:
             raise ShelfError(f"{shelf.folder}: there is no version to go back to")
+        if state.pinned is not None and state.pinned_by == FLEET:
+            raise ShelfError(f"{state.pinned}: the fleet's owner pins it: change the shadow")
         if state.pinned is not None:
             raise ShelfError(f"{state.pinned} is pinned; first run: visual-search sync unpin")
         if state.declined is not None and state.declined.bundle == previous.name:
@@ -66,17 +69,12 @@ def pin(shelf: Shelf, version: str) -> str:
                 f"{version!r}: {'several versions' if found else 'no version'} of that name on "
                 f"this device; {here}"
             )
-        _stay_with(shelf, found[0], by="")
+        changes = {"pinned": found[0], "pinned_by": "", "trial": None}
+        shelf.save_state(state.model_copy(update=changes))
+        active = shelf.active()
+        if active is None or active.name != found[0]:
+            shelf.switch(found[0])
     return found[0]
-
-
-def _stay_with(shelf: Shelf, bundle: str, by: str) -> None:
-    """Pin a version on the shelf, which is locked, and make it active."""
-    changes = {"pinned": bundle, "pinned_by": by, "trial": None}
-    shelf.save_state(shelf.state().model_copy(update=changes))
-    active = shelf.active()
-    if active is None or active.name != bundle:
-        shelf.switch(bundle)
 
 
 def _with_release(name: str, release: int | None) -> str:

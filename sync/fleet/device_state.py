@@ -9,7 +9,7 @@ from catalog.bundles.shelf_view import ShelfView
 from catalog.core.settings import DeviceSettings
 from catalog.core.state import read_camera, read_edge_state, read_sync_state
 from sync.fleet.desired import Desired, read_desired
-from sync.fleet.shadow import Reported
+from sync.fleet.shadow import StateDocument
 
 MAX_MESSAGE = 300  # characters
 
@@ -31,7 +31,7 @@ class DeviceState:
         self._outbox_length = outbox_length
         self._software = version("visual-search")
 
-    def __call__(self) -> Reported:
+    def __call__(self) -> StateDocument:
         """The state now; see docs/fleet.md.
 
         Raises:

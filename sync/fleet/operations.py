@@ -10,7 +10,7 @@ from catalog.bundles.shelf_view import ShelfView
 from catalog.core.errors import ShelfError
 from catalog.core.state import Fetching, SyncState, read_sync_state
 from sync.fleet.job_record import Operation, Result, failed, succeeded
-from sync.fleet.shadow import Reported
+from sync.fleet.shadow import StateDocument
 
 MOST_DETAILS = 10  # of a job
 LEFT_OUT = "newest"  # of the state, in a job's details
@@ -72,7 +72,7 @@ def _last_check(state: SyncState) -> str:
 def operations(
     shelf: ShelfView,
     state: Path,
-    reported: Callable[[], Reported],
+    reported: Callable[[], StateDocument],
     go_back: Callable[[], object],
     wake: Callable[[], object] | None,
 ) -> dict[str, Operation]:

@@ -30,7 +30,7 @@ GET_PAUSE_S = 5.0  # between two questions for what is desired, at least
 RETRY_S, MAX_RETRY_S = 300.0, 3600.0  # after an answer that did not come, or a rejection
 NO_SHADOW = 404  # the code of a rejection
 
-Reported = Mapping[str, str | int | None]
+StateDocument = Mapping[str, str | int | None]
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Shadow:
     def __init__(
         self,
         thing: str,
-        reported: Callable[[], Reported],
+        reported: Callable[[], StateDocument],
         obey: Callable[[Desired], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -85,7 +85,7 @@ class Shadow:
         self._get_after = 0.0  # the pause that a new connection does not end
         self._get_at: float | None = None  # when to ask what is desired; None for not at all
         self._asked_at = self._look_at = self._say_at = clock()
-        self._known: Reported | None = None  # what the shadow has been told, and when
+        self._known: StateDocument | None = None  # what the shadow has been told, and when
         self._known_at = 0.0
         self._refused = ""  # why what is desired is not obeyed
 
@@ -151,7 +151,7 @@ class Shadow:
             case "update/delta":
                 self._ask_again()
 
-    def _is_news(self, state: Reported) -> bool:
+    def _is_news(self, state: StateDocument) -> bool:
         """Whether a state differs from what is known; the outbox's length by its order alone."""
         return self._known is None or _essence(state) != _essence(self._known)
 
@@ -201,7 +201,7 @@ class Shadow:
         log.warning("%s: %s (%s)", topic, one_sentence(message.message), message.code)
 
 
-def _essence(state: Reported) -> Mapping[str, object]:
+def _essence(state: StateDocument) -> Mapping[str, object]:
     """What is worth a message: of the outbox's length its power of ten, from 100 on; no time."""
     length = state.get("outbox")
     order = len(str(length)) if isinstance(length, int) and length >= 100 else 0

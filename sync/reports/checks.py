@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from catalog.core.findings import Finding
 from catalog.core.locks import locked
 from catalog.core.settings import DeviceSettings, load
 from sync.errors import TransportError
+from sync.fleet.jobs import Jobs
+from sync.fleet.shadow import Shadow
 from sync.outbox.clock import timestamp
 from sync.reports.callbacks import CallbackQueue
+from sync.reports.conversation import Conversation
 from sync.reports.reporter import LOCK
 from sync.reports.topics import NAMES, Topics
 from sync.reports.transports import choice
@@ -36,7 +39,8 @@ def checks(config: Path | None) -> Iterator[Finding]:
         device = load("device", DeviceSettings, config)
         chosen = choice.choose(settings)
         topics = Topics.from_settings(settings, choice.thing_name(device))
-        make_transport = choice.transport_factory(settings, device, topics)
+        conversations = _conversations(settings, device, topics.thing)
+        make_transport = choice.transport_factory(settings, device, topics, conversations)
     except VisualSearchError as error:
         yield Finding("reporting", "wrong", str(error), "mend it; see docs/reporting.md")
         return
@@ -57,7 +61,7 @@ def checks(config: Path | None) -> Iterator[Finding]:
     try:
         durable.make_private_folder(device.state)
         with locked(device.state / LOCK):
-            yield from _connection(make_transport(), settings, topics)
+            yield from _connection(make_transport(), settings, topics, conversations)
     except BlockingIOError:
         message = "'visual-search sync run' is reporting; two at a time would push each other out"
         yield Finding("endpoint", "note", message, "stop it to check the connection")
@@ -85,8 +89,23 @@ def _certificate(settings: OutboxSettings, device: DeviceSettings) -> Iterator[F
         yield Finding("certificate", "ok", message)
 
 
+def _conversations(
+    settings: OutboxSettings, device: DeviceSettings, thing: str
+) -> list[Conversation]:
+    """Conversations that only say what they would hear."""
+    found: list[Conversation] = []
+    if settings.shadow:
+        found.append(Shadow(thing, dict, lambda desired: None))
+    if settings.jobs:
+        found.append(Jobs(thing, device.state, {}))
+    return found
+
+
 def _connection(
-    transport: Transport, settings: OutboxSettings, topics: Topics
+    transport: Transport,
+    settings: OutboxSettings,
+    topics: Topics,
+    conversations: Sequence[Conversation],
 ) -> Iterator[Finding]:
     callbacks = CallbackQueue()
     try:
@@ -96,8 +115,16 @@ def _connection(
         return
     try:
         yield Finding("endpoint", "ok", "connected")
+        unheard: dict[str, str] = getattr(transport, "unheard", {})
+        for conversation in conversations if transport.name == "mqtt" else ():
+            refused = [topic for topic in conversation.topics if topic in unheard]
+            if refused:
+                remedy = "give the device's policy the rights of docs/aws.md"
+                message = f"{refused[0]}: nothing is heard: {unheard[refused[0]]}"
+                yield Finding("fleet", "wrong", message, remedy)
+            else:
+                yield Finding("fleet", "ok", f"heard on {conversation.prefix}")
         if settings.commands and transport.name == "mqtt":
-            unheard: dict[str, str] = getattr(transport, "unheard", {})
             if topics.commands in unheard:
                 remedy = f"allow iot:Subscribe and iot:Receive for {topics.commands}"
                 message = f"{topics.commands}: no commands are heard: {unheard[topics.commands]}"
@@ -131,6 +158,8 @@ def _topic(transport: Transport, callbacks: CallbackQueue, number: int, topic: s
     try:
         transport.send(number, topic, json.dumps(document).encode())
         callback = callbacks.callbacks.get(timeout=ANSWER_TIMEOUT_S)
+        while callback.kind == "command":  # it came in meanwhile, and is no answer
+            callback = callbacks.callbacks.get(timeout=ANSWER_TIMEOUT_S)
     except TransportError as error:
         return Finding("topic", "wrong", f"{topic}: {error}", remedy)
     except queue.Empty:

@@ -111,7 +111,7 @@ def _conversations(
     go_back: Callable[[], object] | None,
 ) -> list[Conversation]:
     """The conversations that the settings ask for; MQTT alone carries them."""
-    if choice.choose(settings) != "mqtt":
+    if choice.choose(settings) != "mqtt" or not (settings.shadow or settings.jobs):
         return []
     channel = load("sync", SyncSettings, config).channel
     state = DeviceState(device, channel, lambda: outbox.counters().length)

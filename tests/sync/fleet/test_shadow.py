@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from catalog.core.errors import ShelfError
 from catalog.core.settings import DeviceSettings
 from catalog.core.state import (
     SyncState,
@@ -24,16 +25,18 @@ from catalog.core.state import (
 from sync.errors import FleetError
 from sync.fleet.desired import Desired, keep_desired, parse_desired, read_desired
 from sync.fleet.device_state import DeviceState
-from sync.fleet.shadow import INTERVAL_S, REPEAT_S, RETRY_S, Reported, Shadow
+from sync.fleet.shadow import INTERVAL_S, REPEAT_S, RETRY_S, Shadow, StateDocument
 from sync.outbox.events import status
 from sync.reports.checks import checks
+from sync.reports.transports import choice
+from sync.reports.transports.base import TransportCallbacks
 from sync.reports.wiring import open_reporter, reporting_worker
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
 from tests.support.following import Following
 from tests.support.iot_things import IotThings, rights
 
 PREFIX = f"$aws/things/{THING}/shadow/name/visual-search"
-BASE: Reported = {"catalogue": "one", "outcome": "up-to-date", "outbox": 0}
+BASE: StateDocument = {"catalogue": "one", "outcome": "up-to-date", "outbox": 0}
 
 
 @dataclass
@@ -302,6 +305,43 @@ def test_the_doctor_says_where_nobody_hears_it(monkeypatch: pytest.MonkeyPatch) 
     assert (found.state, found.message[-21:]) == ("wrong", "this device sends by file"[-21:])
 
 
+def test_the_doctor_says_where_a_policy_lets_nothing_be_heard(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And takes what comes in meanwhile for no answer."""
+
+    class Deaf:
+        name = "mqtt"
+        window = 1
+        unheard = dict.fromkeys(Shadow(THING, dict, print).topics, "the connection ended then")
+
+        def open(self, callbacks: TransportCallbacks) -> None:
+            self.callbacks = callbacks
+
+        def send(self, token: int, topic: str, payload: bytes) -> None:
+            self.callbacks.command(f"{PREFIX}/update/delta", b"{}")
+            self.callbacks.accepted(token)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(choice, "transport_factory", lambda *given: Deaf)
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__THING", THING)
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path))
+    for name in ("SHADOW", "JOBS"):
+        monkeypatch.setenv(f"VISUAL_SEARCH_OUTBOX__{name}", "true")
+    monkeypatch.setattr(choice, "choose", lambda settings: "mqtt")
+    monkeypatch.setattr("sync.reports.checks._certificate", lambda *given: iter(()))
+    found = list(checks(None))
+    shadow, jobs = [finding for finding in found if finding.subject == "fleet"]
+    assert shadow.state == "wrong"
+    assert shadow.message.startswith(f"{PREFIX}/get/accepted: nothing is heard: the connection")
+    assert (jobs.state, jobs.message) == ("ok", f"heard on $aws/things/{THING}/jobs/")
+    topics = [finding for finding in found if finding.subject == "topic"]
+    assert topics
+    assert all(finding.state == "ok" for finding in topics)
+
+
 # On the device
 
 
@@ -387,6 +427,8 @@ def test_a_pin_by_hand_stays_until_the_owner_s_can_be_obeyed(following: Followin
     assert (state.outcome, state.pinned) == ("installed", following.active())
     assert following.active() != first
     assert following.shelf.state().pinned_by == "fleet"
+    with pytest.raises(ShelfError, match="the fleet's owner pins it: change the shadow"):
+        following.device().roll_back()
 
 
 def test_a_version_that_is_damaged_here_is_not_pinned(following: Following, tmp_path: Path) -> None:
@@ -528,6 +570,8 @@ def test_without_the_setting_nothing_is_said(place: Place) -> None:
         assert outbox.put(status("started")).wait(10)
         assert reporter.drain(30).left == 0
     assert len(place.things.asked("/get")) == len(place.things.asked("/update")) == 1
+    [told] = [finding for finding in checks(place.config) if finding.subject == "fleet"]
+    assert (told.state, told.message) == ("ok", f"heard on {PREFIX}/")
 
 
 @pytest.mark.slow

@@ -262,11 +262,12 @@ def test_a_folder_that_is_not_there_and_one_with_nothing(tmp_path: Path) -> None
 
 
 def test_a_device_cannot_write_to_the_owner_s_terminal(tmp_path: Path) -> None:
-    document = shadow(outcome="failed", message="\x1b[2J\x07 gone", camera="[red]on\nline")
+    document = shadow(outcome="failed", message="\x1b[2J\x07 gone", camera="[red]on\nline\u202e")
     (tmp_path / "a\x1b[31m.json").write_text(json.dumps(document))
     done = ask(str(tmp_path))
     assert "\x1b" not in done.stdout + done.stderr
     assert "\x07" not in done.stdout
+    assert "\u202e" not in done.stdout, "nothing is written backwards"
 
 
 # From AWS IoT's index
