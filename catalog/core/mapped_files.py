@@ -21,9 +21,8 @@ MAPPINGS = Path("/proc/self/smaps")
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+) *(.*)")
 LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 UNCHANGED = "Anonymous:             0 kB"
-SIZES = Path(
-    "/proc/self/statm"
-)  # in pages: all address space, what is in memory, the mapped files of that
+# In pages: all address space, what of it is in memory, and what of that is of mapped files.
+SIZES = Path("/proc/self/statm")
 DELETED = " (deleted)"  # what the system writes behind the name of a file that has none any more
 
 
