@@ -27,10 +27,13 @@ from sync.fleet.desired import Desired, keep_desired, parse_desired, read_desire
 from sync.fleet.device_state import DeviceState
 from sync.fleet.shadow import INTERVAL_S, REPEAT_S, RETRY_S, Shadow, StateDocument
 from sync.outbox.events import status
+from sync.outbox.outbox import Outbox
 from sync.reports.checks import checks
+from sync.reports.topics import Topics
 from sync.reports.transports import choice
 from sync.reports.transports.base import TransportCallbacks
-from sync.reports.wiring import open_reporter, reporting_worker
+from sync.reports.wiring import _conversations, open_reporter, reporting_worker
+from sync.settings import OutboxSettings
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
 from tests.support.following import Following
 from tests.support.iot_things import IotThings, rights
@@ -176,6 +179,19 @@ def test_that_nothing_is_desired_any_more_is_noticed() -> None:
     assert talk.obeyed[-2:] == [Desired(pin=8), Desired()]
 
 
+def test_a_day_on_which_nothing_happens_has_48_messages() -> None:
+    talk = Conversing()
+    sent = 0
+    for _ in range(24 * 360):
+        said = talk.said()
+        sent += len(said)
+        for name, document in said.items():
+            token = document["clientToken"]
+            talk.hear(f"{name}/accepted", state={}, version=5, clientToken=token)
+        talk.now += 10
+    assert sent == 48
+
+
 def test_nobody_who_answers_is_asked_ever_less_often() -> None:
     """A new connection does not end a pause."""
     talk = Conversing()
@@ -303,6 +319,16 @@ def test_the_doctor_says_where_nobody_hears_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__SHADOW", "true")
     [found] = [finding for finding in checks(None) if finding.subject == "fleet"]
     assert (found.state, found.message[-21:]) == ("wrong", "this device sends by file"[-21:])
+
+
+def test_without_shadow_and_jobs_a_wrong_setting_of_sync_stops_no_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_SYNC__INTERVAL_S", "never")
+    settings, device = OutboxSettings(transport="mqtt"), DeviceSettings(data_dir=tmp_path)
+    outbox = Outbox(tmp_path / "outbox.db", settings, "device-1")
+    assert _conversations(None, settings, device, Topics(THING), outbox, None, None) == []
+    outbox.close()
 
 
 def test_the_doctor_says_where_a_policy_lets_nothing_be_heard(
