@@ -80,6 +80,9 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search sync software status",
     "VISUAL_SEARCH_SYNC__ROOT=keys/root.json visual-search sync software update",
     "visual-search sync software rollback",
+    f"visual-search sync keys delegate {SOURCE} {KEYS} --channel north",
+    f"visual-search sync keys channels {SOURCE} {KEYS}",
+    f"visual-search sync keys revoke {SOURCE} {KEYS} --channel north",
     "visual-search sync keys rotate keys --passphrase-file passphrase",
     "visual-search catalog activate bundle",
     "visual-search sync rollback",
@@ -93,6 +96,7 @@ ENDS = (  # commands that end by themselves, in this order
     f"{SETTINGS} visual-search report report.tar.gz",
     "visual-search sync outbox",
     "visual-search sync outbox export events.jsonl",
+    "mkdir reports && cp events.jsonl reports && visual-search fleet status reports",
     "visual-search sync tail --no-follow",
     f"python -c {shlex.quote(API)}",
 )
