@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import paho.mqtt.client as paho
 from cfnlint.decode import decode
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.brokers import BrokerCertificates, Mosquitto
+from tests.support.brokers import THING, BrokerCertificates, Mosquitto
 
 TEMPLATE_FILE = Path(__file__).parents[2] / "cloud" / "visual-search.yaml"
 MAX_DOCUMENT = 8192  # bytes of a shadow's state
@@ -283,3 +285,30 @@ def _shown(execution: Execution | None) -> dict[str, Any]:
         "lastUpdatedAt": int(time.time()),
         "jobDocument": execution.document,
     } | ({"statusDetails": execution.details} if execution.details else {})
+
+
+@contextmanager
+def device_of_a_fleet(
+    folder: Path, certificates: BrokerCertificates, policy: str, setting: str
+) -> Iterator[tuple[Path, Mosquitto, IotThings]]:
+    """The settings of a device, its broker, and the shadows and jobs behind that.
+
+    Args:
+        folder: Where settings and broker are kept.
+        certificates: Those of broker and device.
+        policy: Of the cloud's template; the broker allows what it allows, and nothing else.
+        setting: Of the section ``[outbox]``; it is switched on.
+    """
+    broker = Mosquitto(folder / "broker", certificates, rights=rights(policy))
+    things = IotThings()
+    things.connect(broker, certificates)
+    config = folder / "settings.toml"
+    certificate, key = certificates.device
+    config.write_text(
+        f'[device]\nthing = "{THING}"\ncertificate = "{certificate}"\nprivate_key = "{key}"\n'
+        f'ca = "{certificates.authority.file}"\n'
+        f'[outbox]\nendpoint = "localhost"\nport = {broker.port}\n{setting} = true\n'
+    )
+    yield config, broker, things
+    things.close()
+    broker.stop()

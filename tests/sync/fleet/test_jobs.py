@@ -23,7 +23,7 @@ from sync.fleet.operations import SyncNow, operations
 from sync.reports.wiring import open_reporter, reporting_worker
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
 from tests.support.following import Following, variant
-from tests.support.iot_things import Execution, IotThings, rights
+from tests.support.iot_things import Execution, IotThings, device_of_a_fleet
 
 PREFIX = f"$aws/things/{THING}/jobs/"
 
@@ -443,21 +443,13 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """The broker allows what the policies of the cloud's template allow, and nothing else."""
     certificates = BrokerCertificates.make(tmp_path)
-    broker = Mosquitto(tmp_path / "broker", certificates, rights=rights("JobsPolicy"))
-    things = IotThings()
-    things.connect(broker, certificates)
-    config = tmp_path / "settings.toml"
-    certificate, key = certificates.device
-    config.write_text(
-        f'[device]\nthing = "{THING}"\ncertificate = "{certificate}"\nprivate_key = "{key}"\n'
-        f'ca = "{certificates.authority.file}"\n'
-        f'[outbox]\nendpoint = "localhost"\nport = {broker.port}\njobs = true\n'
-    )
-    yield Place(config, tmp_path / "home" / "state", broker, things)
-    things.close()
-    broker.stop()
+    with device_of_a_fleet(tmp_path, certificates, "JobsPolicy", "jobs") as (
+        config,
+        broker,
+        things,
+    ):
+        yield Place(config, tmp_path / "home" / "state", broker, things)
 
 
 @pytest.mark.slow

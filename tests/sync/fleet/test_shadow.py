@@ -36,7 +36,7 @@ from sync.reports.wiring import _conversations, open_reporter, reporting_worker
 from sync.settings import OutboxSettings
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto, until
 from tests.support.following import Following
-from tests.support.iot_things import IotThings, rights
+from tests.support.iot_things import IotThings, device_of_a_fleet
 
 PREFIX = f"$aws/things/{THING}/shadow/name/visual-search"
 BASE: StateDocument = {"catalogue": "one", "outcome": "up-to-date", "outbox": 0}
@@ -524,21 +524,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> BrokerCertificates
 
 @pytest.fixture
 def place(tmp_path: Path, certificates: BrokerCertificates) -> Iterator[Place]:
-    """The broker allows what the policies of the cloud's template allow, and nothing else."""
-    broker = Mosquitto(tmp_path / "broker", certificates, rights=rights("ShadowPolicy"))
-    things = IotThings()
-    things.connect(broker, certificates)
-    config = tmp_path / "settings.toml"
-    certificate, key = certificates.device
-    config.write_text(
-        f'[device]\nthing = "{THING}"\n'
-        f'certificate = "{certificate}"\nprivate_key = "{key}"\n'
-        f'ca = "{certificates.authority.file}"\n'
-        f'[outbox]\nendpoint = "localhost"\nport = {broker.port}\nshadow = true\n'
-    )
-    yield Place(config, tmp_path / "home", broker, things)
-    things.close()
-    broker.stop()
+    with device_of_a_fleet(tmp_path, certificates, "ShadowPolicy", "shadow") as (
+        config,
+        broker,
+        things,
+    ):
+        yield Place(config, tmp_path / "home", broker, things)
 
 
 @pytest.mark.slow
