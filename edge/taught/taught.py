@@ -23,12 +23,10 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.bundles.overlay import AddedPhoto, Additions
 from catalog.core.errors import ContentError, ShelfError, VisualSearchError
-from catalog.core.photos import decode, encode_jpeg, shrink
-from catalog.recognition.descriptors import Descriptors, extract_descriptors
-from catalog.recognition.local_features.extract import PER_PHOTO
+from catalog.core.photos import decode
 from edge.errors import NoCatalogueError
-from edge.sighting import Image
-from edge.taught.collecting import PICTURE_SIDE, View, ViewCollector
+from edge.taught.collecting import View, ViewCollector
+from edge.taught.describing import as_seen, features_of, new_photo
 from edge.taught.shared_folder import SharedFolder
 from edge.taught.store import (
     MOST_PHOTOS_OF_ITEM,
@@ -37,12 +35,9 @@ from edge.taught.store import (
     TaughtPhoto,
     TaughtStore,
 )
-from edge.vision.images import colours_of_cutout
-from edge.vision.picture_search import CROP_SIDE
 
 MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
 NEW_LOOK = 0  # no photo has this number
-JPEG_QUALITY = 90
 AT_ONCE = 16  # photos that a new network sees between two changes of the file
 LONGEST_TEXT = 200  # characters of a title and the like
 LONGEST_SKU = 100
@@ -140,7 +135,7 @@ class Taught:
         seen = [view for view in views if view.network == network]
         if not seen:
             raise ContentError("no view was taken yet; hold the thing before the camera")
-        photos = [_new_photo(bundle, view.picture, view.raw) for view in seen]
+        photos = [new_photo(bundle, view.picture, view.raw) for view in seen]
         self._keep(bundle, item.sku, item if is_new else None, photos)
         self.collector.end()
         return item
@@ -167,8 +162,8 @@ class Taught:
             raise ContentError(f"the catalogue has no item {sku[:LONGEST_SKU]}")
         own = item if bundle.items.get(sku) is None else None
         picture = decode(look, "the look")
-        raw = bundle.featurizer.raw([_as_seen(bundle, picture)])[0]
-        photo = replace(_new_photo(bundle, picture, raw), jpeg=look)
+        raw = bundle.featurizer.raw([as_seen(bundle, picture)])[0]
+        photo = replace(new_photo(bundle, picture, raw), jpeg=look)
         instead_of = self._of_sighting(sighting)
         surplus = self._surplus(sku, raw, instead_of)
         if surplus == NEW_LOOK:
@@ -384,7 +379,7 @@ class Taught:
             try:
                 jpeg = self.store.jpeg(photo)
                 if jpeg is not None:
-                    made.append((photo, _features(bundle, jpeg)))
+                    made.append((photo, features_of(bundle, jpeg)))
             except Exception as error:
                 if bundle.closed:
                     break
@@ -445,29 +440,6 @@ def _shown_instead(bundle: Bundle, sku: str) -> int | None:
     """The catalogue's photo to show in place of an own one: a look may show a visitor's hand."""
     photos = bundle.items.photos(sku)
     return photos[0].number if photos else None
-
-
-def _new_photo(bundle: Bundle, picture: Image, raw: NDArray[np.float32]) -> NewPhoto:
-    jpeg = encode_jpeg(picture, PICTURE_SIDE, JPEG_QUALITY)
-    height, width = shrink(picture, PICTURE_SIDE).shape[:2]
-    descriptors = _described(_as_seen(bundle, picture))
-    return NewPhoto(jpeg, width, height, Features(np.asarray(raw, np.float32), descriptors))
-
-
-def _features(bundle: Bundle, jpeg: bytes) -> Features:
-    seen = _as_seen(bundle, decode(jpeg, "a taught photo"))
-    return Features(bundle.featurizer.raw([seen])[0], _described(seen))
-
-
-def _described(picture: Image) -> Descriptors:
-    """The descriptors of a view; with the colours of the thing alone where it was cut out."""
-    described = extract_descriptors(picture, PER_PHOTO)
-    return replace(described, thing_colours=colours_of_cutout(picture))
-
-
-def _as_seen(bundle: Bundle, picture: Image) -> Image:
-    """A picture at the size at which the recognizer searches."""
-    return shrink(picture, max(CROP_SIDE, bundle.featurizer.enough))
 
 
 def open_taught(state_folder: Path | None) -> Taught | None:
