@@ -118,15 +118,15 @@ def change(device: Appliance, shelf: Shelf) -> weakref.ref[Bundle]:
     return left
 
 
-def open_files(shelf: Shelf) -> Counter[str]:
-    """The versions' files that this process has open, and how often."""
+def open_files(shelf: Shelf, version: str = "") -> Counter[str]:
+    """The files of a version, or of all, that this process has open, and how often."""
     found: Counter[str] = Counter()
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
             file = os.readlink(descriptor)
         except OSError:  # it was closed meanwhile
             continue
-        if file.startswith(str(shelf.versions)):
+        if file.startswith(str(shelf.versions / version)):
             found[file] += 1
     return found
 
@@ -139,11 +139,14 @@ def test_after_many_changes_no_more_files_are_open_than_after_one(
     with ThreadPoolExecutor(READERS) as readers:
         for _ in range(CHANGES):
             searches = [readers.submit(device.search, picture, None) for _ in range(READERS)]
+            before = device.catalogue.id
             left = change(device, shelf)
             bundles = {search.result().bundle for search in searches}
             assert bundles <= {version.name for version in shelf.versions.iterdir()}
             del searches
             until(lambda left=left: left() is None)  # type: ignore[misc]
+            # whoever drops the last reference closes its files a moment after it is gone
+            until(lambda before=before: not open_files(shelf, before))  # type: ignore[misc]
             counts.append(open_files(shelf))
     assert set(counts[-1].values()) == {1}
     assert counts[-1] == counts[-3] == counts[1]
