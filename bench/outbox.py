@@ -1,7 +1,8 @@
 """Measure what it costs to take an event and make it durable, beside a bare SQLite commit.
 
 And what a showing writes to the disk, as the kernel counts it: two sightings, each durable before
-the next, and sent at once or kept for the day when there is a link.
+the next, and sent and removed as the reporter does in a busy hour, or kept for the day when there
+is a link.
 
     python -m bench.outbox [FOLDER]
 
@@ -33,6 +34,7 @@ ALONE = 500  # events, each waited for
 TOGETHER = 5000  # events, put as fast as they are taken
 AT_A_TIME = 1000  # of these; more would exceed the outbox's room in memory
 SHOWINGS = 200  # whose bytes are counted
+REMOVED = 2  # showings whose events are removed together: they come within `REMOVAL_S`
 GEAR = Item(sku="GEAR/24", title="Spur gear, 24 teeth, module 1.5", similarity=0.913)
 SEEN = Sighting(
     verdict="match",
@@ -86,11 +88,11 @@ def _written_kb(folder: Path) -> dict[str, float]:
         outbox = Outbox(folder / name / "outbox.db", OutboxSettings(), "device")
         outbox.put(Event("sighting", SEEN)).wait()
         before = _written()
-        for _ in range(SHOWINGS):
+        for showing in range(SHOWINGS):
             for sighting in (SEEN, nothing):
                 outbox.put(Event("sighting", sighting)).wait()
-                if is_sent:
-                    outbox.acknowledge(outbox.oldest(AT_A_TIME))
+            if is_sent and showing % REMOVED == REMOVED - 1:
+                outbox.acknowledge(outbox.oldest(AT_A_TIME))
         figures[f"a showing {name}, kB"] = (_written() - before) / SHOWINGS / 1000
         outbox.close()
     return figures

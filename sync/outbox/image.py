@@ -66,13 +66,15 @@ def page_size(data: bytearray, log: WriteAheadLog) -> int:
     said = int.from_bytes(data[PAGE_SIZE], "big")
     if log.page_size or said in PAGES:
         return log.page_size or said
-    return max(PAGES, key=lambda size: _share_of_trees(data, size))
+    # Of the beginnings that are found with the smallest size, a larger one than the right one has
+    # half at most, and the right one all but those that only look so.
+    least = 0.75 * _trees(data, min(PAGES))
+    return max(size for size in PAGES if _trees(data, size) >= least)
 
 
-def _share_of_trees(data: bytearray, size: int) -> float:
-    """How many of the pages, if they have this size, begin like those of a table or an index."""
-    kinds = data[size::size]
-    return sum(kind in TREE_PAGES for kind in kinds) / max(1, len(kinds))
+def _trees(data: bytearray, size: int) -> int:
+    """How many pages, if they have this size, begin like those of a table or an index."""
+    return sum(kind in TREE_PAGES for kind in data[size::size])
 
 
 def _bring_in(log: WriteAheadLog, image: bytearray, size: int) -> None:
@@ -92,8 +94,10 @@ def _begin_anew(image: bytearray, schema: str, size: int) -> None:
         new.execute(f"PRAGMA page_size = {size}")
         new.executescript(schema)
         made = new.serialize()
-        (tables,) = new.execute("SELECT max(rootpage) FROM sqlite_master").fetchone()
-    image[:size] = made[:size]
+        tables = {page for (page,) in new.execute("SELECT rootpage FROM sqlite_master")}
+    for number in range(1, len(made) // size + 1):
+        if number not in tables:  # the first page, and those that the schema needs beside it
+            place = slice((number - 1) * size, number * size)
+            image[place] = made[place]
     image[LENGTH] = pages.to_bytes(4, "big")
     image[FREE_LIST] = bytes(8)
-    image[tables * size : len(made)] = made[tables * size :]  # where the first page is too small

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HEADER = 32  # bytes
-PAGES = (1024, 4096)  # bytes of a page: as an outbox is made, and as it was made before
+PAGES = (512, 1024, 4096)  # bytes of a page: as an outbox is made, and as it was made before
 MAGIC, VERSION = 0x377F0682, 3007000  # the magic's last bit: the checksum reads big-endian words
 STALE_COMMITS = 1  # that a killed process may leave behind the end of the log
 

@@ -32,6 +32,7 @@ class DeliveryRecord:
         self._accepted_at = self._accepted_at if self._accepted else time.monotonic()
         self._accepted.append(event)
         self._latencies_s.append(latency_s)
+        self._journal.note("acknowledged", event)
 
     def refused(self, event: StoredEvent, topic: str, reason: str) -> None:
         """The other side refused the event.
@@ -72,6 +73,11 @@ class DeliveryRecord:
         self._outbox.set_aside(event, reason)
         self._journal.note("aside", event, reason)
 
+    @property
+    def has_accepted(self) -> bool:
+        """Whether the outbox still holds accepted events."""
+        return bool(self._accepted)
+
     def age_s(self) -> float:
         """Seconds since the oldest event was accepted that is still in the outbox; 0 for none."""
         return time.monotonic() - self._accepted_at if self._accepted else 0.0
@@ -94,8 +100,6 @@ class DeliveryRecord:
             time.sleep(RETRY_S)
             return []
         removed, self._accepted = self._accepted, []
-        for event in removed:
-            self._journal.note("acknowledged", event)
         return removed
 
     def flush(self, *, now: bool = True) -> None:

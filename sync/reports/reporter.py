@@ -32,6 +32,7 @@ from sync.settings import OutboxSettings
 
 LOCK = "reporting.lock"  # in the state folder
 OFFLINE_STEP_S = 5.0  # how often the seconds without a connection are counted
+REMOVAL_S = 30.0  # between two removals of what was sent, in a process that reports for long
 SHORT_CONNECTION_S = 90.0  # longer than any pause: two devices with one name interrupt each other
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,10 @@ class Reporter:
         first_pause_s: Seconds before the second attempt to connect; further pauses are longer,
             up to a minute.
         conversations: What else is said over the connections.
+
+    Attributes:
+        removal_s: Seconds between two removals of what was delivered, see `SessionLimits`; `drain`
+            does not wait.
     """
 
     def __init__(
@@ -81,7 +86,8 @@ class Reporter:
         self._outbox = outbox
         self._make_transport = make_transport
         self._topics = topics
-        self._limits = SessionLimits(settings.window, settings.rate, settings.patience_s)
+        self.removal_s = REMOVAL_S
+        self._settings = settings
         self._state = state
         self._journal = Journal(state)
         self._commands = commands or CommandHandler({})
@@ -105,7 +111,7 @@ class Reporter:
             OutboxError: Another process is reporting.
         """
         with self._lock():
-            self._report(lambda session: stopping.is_set() or is_over(), stopping)
+            self._report(lambda session: stopping.is_set() or is_over(), stopping, self.removal_s)
 
     def drain(self, seconds: float) -> DrainResult:
         """Deliver what is in the outbox; stop when nothing is left or `seconds` are over.
@@ -125,18 +131,23 @@ class Reporter:
 
         try:
             with self._lock():
-                self._report(enough, over)
+                self._report(enough, over, removal_s=0.0)
         finally:
             alarm.cancel()
         after = self._outbox.counters()
         error = self._error if after.length else ""
         return DrainResult(after.acknowledged - before.acknowledged, after.length, error)
 
-    def _report(self, enough: Callable[[Session | None], bool], stopping: threading.Event) -> None:
+    def _report(
+        self,
+        enough: Callable[[Session | None], bool],
+        stopping: threading.Event,
+        removal_s: float,
+    ) -> None:
         try:
             while not enough(None):
                 try:
-                    self._connect_and_send(enough)
+                    self._connect_and_send(enough, removal_s)
                     return
                 except (NetworkError, SurroundingsError) as error:
                     self._record_error(str(error))
@@ -152,7 +163,7 @@ class Reporter:
             self._count_offline(over=True)
             self._journal.close()
 
-    def _connect_and_send(self, enough: Callable[[Session | None], bool]) -> None:
+    def _connect_and_send(self, enough: Callable[[Session | None], bool], removal_s: float) -> None:
         """Deliver over one connection until `enough`.
 
         Raises:
@@ -175,7 +186,12 @@ class Reporter:
                 self._outbox,
                 self._journal,
                 self._topics,
-                self._limits,
+                SessionLimits(
+                    self._settings.window,
+                    self._settings.rate,
+                    self._settings.patience_s,
+                    removal_s,
+                ),
                 self._history,
                 self._commands,
                 self._conversations,

@@ -28,7 +28,7 @@ from sync.reports.topics import Topics
 from sync.reports.transports.base import Refusal, Transport
 
 LEAVE_S = 0.5  # at the end, for messages that are under way
-GATHER_S = 0.25  # from the first accepted event to the removal of all of them from the outbox
+GATHER_S = 0.25  # from the first accepted event to the removal of those that come with it
 POLL_S = 0.25  # the longest wait for a callback or a new event
 MAX_COMMANDS = 20  # that wait for an answer; further commands are ignored
 
@@ -49,11 +49,14 @@ class SessionLimits:
         window: Messages under way at a time.
         rate: Messages a second.
         answer_timeout_s: Seconds without any answer until the connection counts as lost.
+        removal_s: Seconds from one removal of accepted events to the next, at least, unless the
+            window is full: each wears the disk.
     """
 
     window: int
     rate: float
     answer_timeout_s: float
+    removal_s: float
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class Session:
         self._next_send_at = 0.0
         self._throttled_until = 0.0
         self._accepted = 0
+        self._removal_at = 0.0  # the next one, at the earliest; monotonic seconds
         self.taken_over = False
 
     @property
@@ -170,7 +174,7 @@ class Session:
         self._send_events()
         pause_s = self._next_send_at - time.monotonic()
         has_events = self._reader.has_batch or len(self._quarantine) > 0
-        idle = not has_events and self._window.is_empty and pause_s <= 0
+        idle = not has_events and not self._window.unanswered and pause_s <= 0
         read_again = idle and self._reader.skipped
         # A topic whose pause is over waits until other topics have had their turn.
         if read_again or ((idle or self._accepted) and self._cooldowns.expire()):
@@ -179,6 +183,16 @@ class Session:
             self._reader.wait(POLL_S)
         else:
             self._process_callbacks(self._seconds_to_wait(pause_s))
+        if self._removal_is_due():
+            self._commit()
+
+    def _removal_is_due(self) -> bool:
+        """Whether to remove accepted events: a transaction for many of them wears the disk less."""
+        if self._window.is_full:
+            return True
+        others_come = bool(self._window.unanswered) or self._reader.has_batch
+        gathered = not others_come or self._record.age_s() >= GATHER_S
+        return self._record.has_accepted and gathered and time.monotonic() >= self._removal_at
 
     def _seconds_to_wait(self, pause_s: float) -> float:
         """How long to wait for a callback: until the next message may be sent, at most."""
@@ -264,12 +278,9 @@ class Session:
             TransportError: The connection was lost, or an answer did not come in time.
         """
         lost = self._take_callbacks(seconds)
-        # Others are accepted soon: one transaction for all of them wears the disk less.
-        others_come = bool(self._window.unanswered) or self._reader.has_batch
-        due = self._window.is_full or self._record.age_s() >= GATHER_S
-        if lost or due or not others_come:
-            self._commit()
+        self._record.flush(now=not self._window.unanswered)
         if lost:
+            self._commit()
             raise TransportError(lost)
         self._window.check_timeout(self._limits.answer_timeout_s)
 
@@ -343,7 +354,7 @@ class Session:
         removed = self._record.commit()
         self._window.release(removed)
         if removed:
-            self._record.flush(now=self._window.is_empty)
+            self._removal_at = time.monotonic() + self._limits.removal_s
 
     def _connection_lost(self, reason: str) -> str:
         """Quarantine what was under way; decide about a message that was alone.

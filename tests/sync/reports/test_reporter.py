@@ -49,6 +49,7 @@ class Pipeline:
     certificates: BrokerCertificates
     folder: Path
     commands: CommandHandler = field(default_factory=lambda: CommandHandler({}))
+    removal_s: float = 0.0
 
     def put(self, count: int, start: int = 0, **details: Any) -> None:
         """Put status events and wait until they are durable."""
@@ -69,13 +70,14 @@ class Pipeline:
             self.folder / "state",
             first_pause_s=0.001,
         )
+        reporter.removal_s = self.removal_s
         with self._running(reporter):
             yield
 
     def reporter(self, port: int | None = None, **settings: Any) -> Reporter:
         """A reporter; without a limit of rate unless `settings` say so."""
         topics = Topics(THING)
-        return Reporter(
+        reporter = Reporter(
             self.outbox,
             lambda: MqttTransport(
                 self.certificates.address(port or self.broker.port), topics.commands
@@ -86,6 +88,8 @@ class Pipeline:
             self.commands,
             first_pause_s=0.1,
         )
+        reporter.removal_s = self.removal_s
+        return reporter
 
     @contextmanager
     def reporting(self, **settings: Any) -> Iterator[Reporter]:
@@ -383,6 +387,32 @@ def test_a_template_with_an_unknown_field_is_refused() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     note = JournalEntry("12:00:00", "command", 0, "", "\x1b]0;title\x07ü")
     assert _line(note).endswith(r"\x1b]0;title\x07ü")
+
+
+def test_removals_go_together(pipeline: Pipeline) -> None:
+    """What is sent soon after a removal waits for the next one; a clean stop does not wait."""
+    pipeline.removal_s = 600.0
+    with pipeline.reporting():
+        pipeline.put(1)
+        until(lambda: pipeline.outbox.counters().length == 0)
+        pipeline.put(3, start=1)
+        until(lambda: pipeline.numbers() == [0, 1, 2, 3])
+        pipeline.put(3, start=4)  # an event that waits for its removal does not hold others up
+        until(lambda: pipeline.numbers() == list(range(7)))
+        assert pipeline.outbox.counters().length == 6
+    assert pipeline.outbox.counters().length == 0
+    assert pipeline.numbers() == list(range(7))
+
+
+def test_a_full_window_does_not_wait(pipeline: Pipeline) -> None:
+    """A crash repeats no more than the window holds, so a full one is removed at once."""
+    pipeline.removal_s = 600.0
+    with pipeline.reporting(window=5):
+        pipeline.put(1)
+        until(lambda: pipeline.outbox.counters().length == 0)
+        pipeline.put(24, start=1)
+        until(lambda: pipeline.numbers() == list(range(25)))
+        until(lambda: pipeline.outbox.counters().length <= 5)
 
 
 def test_two_reporters(pipeline: Pipeline) -> None:
