@@ -112,6 +112,7 @@ setup(
     install_requires=[
         "annoy>=1.17.3,<2",
         "argon2-cffi>=23.1,<26",
+        "backports-zstd>=1.3,<2; python_version < '3.14'",  # later Pythons have it themselves
         "click>=8.1,<9",
         "cryptography>=43",
         "defusedxml>=0.7.1,<1",
@@ -139,7 +140,6 @@ setup(
         "waitress>=3.0.2,<4",
         "werkzeug>=3.1,<4",
         "zeroconf>=0.147,<1",
-        "zstandard>=0.22,<1",
         "zxing-cpp>=2.2,<4",  # 2.2 where the C library is too old for the wheels of 3
     ],
     extras_require={

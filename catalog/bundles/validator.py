@@ -8,7 +8,6 @@ child, the bundle is accepted or a `BundleError` says why not.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import resource
 import signal
@@ -30,7 +29,7 @@ from catalog.core.errors import (
     SurroundingsError,
     VisualSearchError,
 )
-from catalog.core.worker import PR_SET_PDEATHSIG, STOP_SIGNALS
+from catalog.core.worker import STOP_SIGNALS, prepare_trial
 
 SECONDS = 120
 FROM_OUTSIDE = (*STOP_SIGNALS, signal.SIGKILL)  # these say nothing of the bundle
@@ -146,7 +145,7 @@ def _too_slow(path: Path) -> SlowBundleError:
 
 
 def _child(path: Path, engine: str) -> dict[str, object]:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the child ends with its parent
+    prepare_trial()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))  # SIGXCPU, not SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

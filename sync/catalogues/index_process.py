@@ -8,14 +8,12 @@ unless the system does not let the child ask for that.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +23,7 @@ from catalog.bundles.records import VECTORS_FILE
 from catalog.core import arrays
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.core.mapped_files import SIZES
-from catalog.core.worker import PR_SET_PDEATHSIG, STOP_SIGNALS
+from catalog.core.worker import STOP_SIGNALS, prepare_trial
 from catalog.recognition.index import build_annoy
 
 SECONDS = 60  # of processor time, and those that photos and trees take on the slowest device
@@ -33,8 +31,6 @@ PHOTO_TREES_PER_SECOND = 2000
 PATIENCE = 10  # times the processor time, by the clock: the machine may be busy
 # Each further thread, and each heap of its own, would reserve address space.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-OOM_SCORE = Path("/proc/self/oom_score_adj")
-HIGHEST_OOM_SCORE = "1000"
 LONGEST_REASON = 300  # characters
 
 
@@ -89,7 +85,6 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
 
 
 def _child(folder: Path, photos: int, trees: int, memory: int, seconds: int) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the child ends with its parent
     _limit_resources(memory, seconds)
     vectors = arrays.read(folder / VECTORS_FILE, np.float16, (photos, None))
     build_annoy(vectors, folder / INDEX, trees)
@@ -97,8 +92,7 @@ def _child(folder: Path, photos: int, trees: int, memory: int, seconds: int) -> 
 
 def _limit_resources(memory: int, seconds: int) -> None:
     """Limit what this process may take: `memory` bytes beyond what it has, and processor time."""
-    with suppress(OSError):
-        OOM_SCORE.write_text(HIGHEST_OOM_SCORE)
+    prepare_trial()
     address_space = int(SIZES.read_text().split()[0]) * resource.getpagesize() + memory
     _limit(resource.RLIMIT_AS, address_space, address_space)
     _limit(resource.RLIMIT_CPU, seconds, seconds + 5)

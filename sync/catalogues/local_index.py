@@ -74,10 +74,10 @@ def _marked(mark: Path) -> Iterator[None]:
 
     When the process stops, its main thread does not wait for the build.
     """
-    durable.write(mark, b"")
     remove = partial(mark.unlink, missing_ok=True)
     atexit.register(remove)
     try:
+        durable.write(mark, b"")  # in here, as the process may be stopped right behind it
         yield
     except (IndexStoppedError, KeyboardInterrupt):
         remove()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from catalog.core import durable
 from catalog.core.errors import ShelfBusyError, ShelfError, VisualSearchError
 from catalog.core.locks import locked
 from catalog.core.state import SyncState
+from catalog.core.worker import tidy_when_stopped
 from sync.backoff import Backoff
 from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.progress import log_progress
@@ -40,8 +40,9 @@ class PullInterrupted(BaseException):
     """
 
 
+@tidy_when_stopped()
 def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> None:
-    """Run the workers until SIGINT or SIGTERM; then wait `STOP_TIMEOUT_S` seconds for them.
+    """Run the workers until SIGINT, SIGTERM or SIGHUP; then wait `STOP_TIMEOUT_S` seconds for them.
 
     Args:
         workers: By name.
@@ -49,7 +50,6 @@ def run(workers: Mapping[str, Worker], wake: threading.Event | None = None) -> N
     """
     stopping = threading.Event()
     wake = wake or threading.Event()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     threads = [
         threading.Thread(
             target=supervise, args=(name, worker, stopping, wake), name=name, daemon=True

@@ -15,6 +15,7 @@ from catalog.core.allocator import bound_memory
 from catalog.core.errors import SettingsError, ShelfBusyError, VisualSearchError
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.terminal import as_json, print_json
+from catalog.core.worker import tidy_when_stopped
 from sync.cli.status import version_name
 from sync.settings import ProvisioningSettings, SyncSettings
 
@@ -108,6 +109,7 @@ def has_work(config: Path | None) -> bool:
 )
 @as_json
 @click.pass_obj
+@tidy_when_stopped()
 def once(config: Path | None, source: str | None, *, as_json: bool) -> None:
     """Check once, install what is newer, and wait until a running appliance has opened it.
 

@@ -13,12 +13,12 @@ is used if its size and digest are those of the manifest, and fetched whole if n
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,13 +26,19 @@ from catalog.bundles.manifest import FileEntry
 from catalog.bundles.records import KINDS, Keys
 from sync.errors import ForgedError
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 LARGEST_CHANGES = 1 << 18  # bytes of changes.json
 LARGEST_TABLE = 256 << 20  # bytes of the tables of all kinds, because they are held in memory
 LARGEST_PATCHED = 32 << 20  # bytes of a file that is patched, because it is held in memory
 SMALL = 1 << 16  # bytes; smaller files are fetched whole, because a request costs more
 MOST_PACKS = 32  # that a release names; who lacks an older record fetches whole files
 LEVEL = 17  # of zstd
-LONGEST_WINDOW = 27  # log2 of bytes; more than twice `LARGEST_PATCHED`
+WINDOWS = (10, 27)  # log2 of bytes, of which the format knows no fewer; twice `LARGEST_PATCHED`
+SHORTEST_DICTIONARY = 8  # bytes; zstd takes nothing from a shorter one
 NO_PACK = 0
 
 COLUMNS = (("keys", "<u8"), ("sizes", "<u4"), ("packs", "<u2"), ("starts", "<u8"))
@@ -145,14 +151,11 @@ def unpack_tables(data: bytes, kinds: tuple[str, ...], photos: int) -> dict[str,
 
 def compress(content: bytes, old: bytes = b"") -> bytes:
     """Compress `content`, with what it has in common with `old` left out."""
-    size = len(content) + len(old)
-    window = min(max(size.bit_length(), zstandard.WINDOWLOG_MIN), LONGEST_WINDOW)
-    settings = zstandard.ZstdCompressionParameters.from_level(
-        LEVEL, source_size=len(content), dict_size=len(old), window_log=window
-    )
-    return zstandard.ZstdCompressor(
-        compression_params=settings, dict_data=_dictionary(old)
-    ).compress(content)
+    shortest, longest = WINDOWS
+    window = min(max((len(content) + len(old)).bit_length(), shortest), longest)
+    kinds = zstd.CompressionParameter
+    options: dict[int, int] = {kinds.compression_level: LEVEL, kinds.window_log: window}
+    return zstd.compress(content, options=options, zstd_dict=_dictionary(old))
 
 
 def uncompress(data: bytes, size: int, old: bytes = b"") -> bytes:
@@ -161,19 +164,18 @@ def uncompress(data: bytes, size: int, old: bytes = b"") -> bytes:
     Raises:
         ValueError: They are not there, or not so many.
     """
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOWS[1]}
     try:
-        # The library reserves what the data says, whatever it is asked for.
-        if zstandard.frame_content_size(data) != size:
+        if zstd.get_frame_info(data).decompressed_size != size:
             raise ValueError("the compressed data has another size than was signed")
-        reader = zstandard.ZstdDecompressor(
-            dict_data=_dictionary(old), max_window_size=1 << LONGEST_WINDOW
-        )
-        content: bytes = reader.decompress(data)
-    except zstandard.ZstdError as error:
+        reader = zstd.ZstdDecompressor(_dictionary(old), options)
+        content = reader.decompress(data, size)
+    except zstd.ZstdError as error:
         raise ValueError(f"cannot be uncompressed: {error}") from error
+    if len(content) != size:
+        raise ValueError("cannot be uncompressed: the data ends early")
     return content
 
 
-def _dictionary(old: bytes) -> zstandard.ZstdCompressionDict | None:
-    kind = zstandard.DICT_TYPE_RAWCONTENT
-    return zstandard.ZstdCompressionDict(old, dict_type=kind) if old else None
+def _dictionary(old: bytes) -> zstd.ZstdDict | None:
+    return zstd.ZstdDict(old, is_raw=True) if len(old) >= SHORTEST_DICTIONARY else None

@@ -63,8 +63,8 @@ def test_it_is_started_again_for_ever_by_a_user_of_its_own(unit: Path) -> None:
     assert user == ("visual-search-kiosk" if "kiosk" in unit.name else "visual-search")
     assert values(unit, "MemoryMax")
     assert values(unit, "LogNamespace") == ["visual-search"]
-    # The follower outlives a child that takes too much memory.
-    assert values(unit, "OOMPolicy") == ["continue" if "sync" in unit.name else "kill"]
+    # Follower and appliance outlive a child that takes too much memory.
+    assert values(unit, "OOMPolicy") == ["kill" if "kiosk" in unit.name else "continue"]
 
 
 def test_a_device_that_hangs_is_back_in_ten_seconds() -> None:

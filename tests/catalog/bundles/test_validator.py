@@ -286,19 +286,22 @@ def without_memory(*_, **__):
 validator.Bundle.open = without_memory
 answer = validator._child(Path("shop.bundle"), "auto")
 names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
-print(json.dumps([answer, *(resource.getrlimit(getattr(resource, name)) for name in names)]))
+limits = [resource.getrlimit(getattr(resource, name)) for name in names]
+score = Path("/proc/self/oom_score_adj").read_text()
+print(json.dumps([answer, int(score), *limits]))
 """
 
 
 def test_the_child_has_limits_and_says_where_memory_was_too_little() -> None:
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
-    answer, memory, processor, core, printed = json.loads(done.stdout)
+    answer, score, memory, processor, core, printed = json.loads(done.stdout)
     assert answer == {"error": "shop.bundle: the bundle wants more than 6 GiB of memory"}
     assert memory == [MEMORY, MEMORY]
     assert processor[0] == SECONDS
     assert SECONDS < processor[1] <= SECONDS + 10  # SIGXCPU comes first, and can be told
     assert core == [0, 0]  # of gigabytes, for each bundle that crashes
     assert printed == [PRINTED, PRINTED]
+    assert score == 1000, "where memory is short, it ends before the appliance"
 
 
 def test_a_child_without_processor_time_is_slow_and_not_damaged() -> None:

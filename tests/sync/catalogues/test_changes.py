@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -46,7 +47,8 @@ from sync.trust.changes import (
     uncompress,
     unpack_tables,
 )
-from tests.conftest import sign_again
+from tests.conftest import COMMAND, sign_again
+from tests.support.brokers import until
 from tests.support.edited_bundle import Edit, edit_bundle
 from tests.support.following import Following, variant
 
@@ -572,6 +574,41 @@ def test_the_child_limits_what_it_takes_further_and_keeps_lower_limits() -> None
     assert int(score) == 1000
 
 
+WAITING = """
+import signal, sys
+if "sync.catalogues.index_process" in sys.orig_argv:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_while_an_index_is_built_leaves_no_mark(
+    following: Following, newer: Path, tmp_path: Path, asked: signal.Signals
+) -> None:
+    following.publish(newer)
+    (tmp_path / "sitecustomize.py").write_text(WAITING)
+    device = following.device()
+    settings = {
+        "PYTHONPATH": str(tmp_path),
+        "VISUAL_SEARCH_DEVICE__DATA_DIR": str(following.data),
+        "VISUAL_SEARCH_SYNC__SOURCE": device.settings.source,
+        "VISUAL_SEARCH_SYNC__ROOT": str(device.settings.root),
+        "VISUAL_SEARCH_SYNC__RESERVE_MB": "1",
+    }
+    process = subprocess.Popen(
+        [COMMAND, "sync", "once"], env=os.environ | settings, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        until(lambda: list(following.shelf.incoming.glob("*.tried")))
+        process.send_signal(asked)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said.splitlines()[-1]) == (1, "stopped")
+    assert not list(following.shelf.incoming.glob("*.tried"))
+
+
 # Two processes end while a thread builds: the one as at Ctrl-C, the other as if it was killed.
 LEAVING = """
 import os, sys, threading
@@ -649,6 +686,20 @@ def test_what_is_compressed_is_no_larger_than_was_signed() -> None:
     for data, other in ((patch[:-3], old), (patch, b""), (b"", old), (b"x" * 40, old)):
         with pytest.raises(ValueError, match="cannot be uncompressed"):
             uncompress(data, 100_003, other)
+
+
+# What the package zstandard made at the same level, as owners with an earlier program do.
+FORMER = "28b52ffd603b329d000028534b322e35020082e9336b3f5cb367f6150b"
+
+
+def test_a_patch_of_an_earlier_program_is_read_and_a_tiny_dictionary_is_none() -> None:
+    old = b"".join(b"SKU %04d;Hex bolt M%d;1.00\n" % (row, row % 13) for row in range(500))
+    new = old.replace(b"SKU 0250;Hex bolt M3;1.00", b"SKU 0250;Hex bolt M3;12.50")
+    patch = bytes.fromhex(FORMER)
+    assert uncompress(patch, len(new), old) == new
+    assert len(compress(new, old)) < 50
+    for shorter in (b"", b"seven b", b"eight by"):
+        assert uncompress(compress(new, shorter), len(new), shorter) == new
 
 
 @pytest.mark.parametrize(
