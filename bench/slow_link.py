@@ -2,10 +2,11 @@
 
     python -m bench.slow_link [--seconds 120] [--rate 64] [--delay 200]
 
-A real server shows the simulated counter. Between it and three viewers stands a proxy that passes
-on so many kB a second for each of them, so many milliseconds later. One viewer asks for single
-pictures, as the page does; one reads the stream, as VLC does; both hear the answers as well. The
-third reads the stream without the proxy.
+A real server shows the simulated counter to viewers, each on a link of its own that passes on so
+many kB a second, so many milliseconds later. One viewer asks for single pictures, as the page does;
+one reads the stream, as VLC does; both hear the answers as well. Two such viewers are at the end of
+a network link (`bench.thin_link`), and two behind a proxy, which acknowledges what it has not passed
+on yet. A fifth viewer reads the stream without a slow link.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ import socket
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import httpx
 import numpy as np
 
 from bench.idle import Prepared, rendered
 from bench.process import free_port
+from bench.thin_link import Link, in_own_network, open_far_end
 from edge.appliance.appliance import Appliance
 from edge.cameras import Camera, CameraSettings
 from edge.live import SIZES, LivePicture
@@ -37,7 +40,8 @@ from edge.web.app import create_app
 from edge.web.server import Server
 
 CHUNK = 4096  # bytes
-QUEUE = 16_384  # bytes; what waits before a slow link, as in a router
+QUEUE = 16_384  # bytes; what waits before the proxy's link
+ROUTER_QUEUE = 65_536  # bytes; what waits before a network link, as in a router: a second of it
 SLOW_S, QUICK_S, CAUTION_S = 0.35, 0.12, 3.0  # as in static/picture.js
 TURN_S = 0.1
 BOUNDARY = re.compile(rb"Content-Length: (\d+)\r\n\r\n")
@@ -80,7 +84,10 @@ class Viewer:
     answers: list[tuple[float, float]] = field(default_factory=list)
 
 
-class Link:
+Way = Callable[[str, Noted, Viewer, threading.Event], None]
+
+
+class Proxy:
     """A proxy on loopback that passes on `rate` bytes a second, `delay` seconds later."""
 
     def __init__(self, upstream: int, rate: float, delay: float) -> None:
@@ -106,15 +113,32 @@ class Link:
         upstream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
         upstream.settimeout(0)
         await self._loop.sock_connect(upstream, ("127.0.0.1", self._upstream))
-        up_reader, up_writer = await asyncio.open_connection(sock=upstream, limit=CHUNK)
+
+        # A stream's reader would take 64 kB at once, which would wait here beside the queue.
+        def from_server() -> Awaitable[bytes]:
+            return self._loop.sock_recv(upstream, CHUNK)
+
+        def to_server(chunk: bytes) -> Awaitable[None]:
+            return self._loop.sock_sendall(upstream, chunk)
+
+        async def to_viewer(chunk: bytes) -> None:
+            writer.write(chunk)
+            await writer.drain()
+
         await asyncio.gather(
-            self._pass_on(reader, up_writer, limited=False),
-            self._pass_on(up_reader, writer, limited=True),
+            self._pass_on(lambda: reader.read(CHUNK), to_server, limited=False),
+            self._pass_on(from_server, to_viewer, limited=True),
             return_exceptions=True,
         )
+        writer.close()
+        upstream.close()
 
     async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, limited: bool
+        self,
+        read: Callable[[], Awaitable[bytes]],
+        write: Callable[[bytes], Awaitable[None]],
+        *,
+        limited: bool,
     ) -> None:
         pending: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -123,15 +147,13 @@ class Link:
                 due, chunk = await pending.get()
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 if not chunk:
-                    writer.close()
                     return
-                writer.write(chunk)
-                await writer.drain()
+                await write(chunk)
 
         delivery = asyncio.ensure_future(deliver())
         chunk = b"-"
         while chunk:
-            chunk = await reader.read(CHUNK)
+            chunk = await read()
             if limited:
                 self._free_at = max(time.monotonic(), self._free_at) + len(chunk) / self._rate
                 await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
@@ -139,9 +161,9 @@ class Link:
         await delivery
 
 
-def pull(port: int, picture: Noted, viewer: Viewer, stopping: threading.Event) -> None:
+def pull(place: str, picture: Noted, viewer: Viewer, stopping: threading.Event) -> None:
     """Ask for one picture after the other, as static/picture.js does."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection(place, timeout=30)
     sequence, step, quick_since, caution = "-1", 2, 0.0, 0.0
     while not stopping.is_set():
         began = time.monotonic()
@@ -162,11 +184,11 @@ def pull(port: int, picture: Noted, viewer: Viewer, stopping: threading.Event) -
         stopping.wait(max(0.0, began + TURN_S - now))
 
 
-def stream(port: int, picture: Noted, viewer: Viewer, stopping: threading.Event) -> None:
+def stream(place: str, picture: Noted, viewer: Viewer, stopping: threading.Event) -> None:
     """Read the stream."""
     buffer = b""
-    with httpx.stream("GET", f"http://127.0.0.1:{port}/camera.mjpg", timeout=30) as answer:
-        for chunk in answer.iter_raw(CHUNK):
+    with httpx.stream("GET", f"http://{place}/camera.mjpg", timeout=30) as answer:
+        for chunk in answer.iter_raw():
             if stopping.is_set():
                 return
             buffer += chunk
@@ -178,9 +200,9 @@ def stream(port: int, picture: Noted, viewer: Viewer, stopping: threading.Event)
                 viewer.pictures.append((time.monotonic(), picture.age(jpeg)))
 
 
-def hear(port: int, said: dict[int, float], viewer: Viewer, stopping: threading.Event) -> None:
+def hear(place: str, said: dict[int, float], viewer: Viewer, stopping: threading.Event) -> None:
     """Hear the answers; `said` has the moment of each version."""
-    with httpx.stream("GET", f"http://127.0.0.1:{port}/api/events", timeout=30) as answer:
+    with httpx.stream("GET", f"http://{place}/api/events", timeout=30) as answer:
         for line in answer.iter_lines():
             if stopping.is_set():
                 return
@@ -191,32 +213,42 @@ def hear(port: int, said: dict[int, float], viewer: Viewer, stopping: threading.
 
 
 def measure(seconds: float, rate: float, delay: float) -> dict[str, dict[str, float]]:
-    """Run all three viewers, and sum up the second half of the time."""
+    """Run all viewers, and sum up the second half of the time."""
     camera = Prepared(rendered(thing=True))
 
     def opener(source: str, settings: CameraSettings) -> Camera:
         return camera
 
-    settings = EdgeSettings.model_validate({"port": free_port()})
+    settings = EdgeSettings.model_validate({"port": free_port(), "lan": True})
     appliance = Appliance(settings, None, opener=opener)
     picture = Noted()
     appliance.picture = appliance._loop.picture = picture
-    server = Server(create_app(appliance), "127.0.0.1", settings.port, appliance.stopping)
+    server = Server(create_app(appliance), "0.0.0.0", settings.port, appliance.stopping)
     threading.Thread(target=server.serve, daemon=True).start()
     appliance.start()
     stopping = threading.Event()
     viewers: dict[str, Viewer] = defaultdict(Viewer)
     said: dict[int, float] = {}
-    ways = {"page": pull, "stream": stream}
-    links = {name: Link(server.port, rate, delay).port for name in ways}
-    tasks: list[tuple[Any, ...]] = [
-        (way, links[name], picture, viewers[name]) for name, way in ways.items()
-    ]
-    tasks += [(hear, links[name], said, viewers[name]) for name in ways]
-    tasks += [(stream, server.port, picture, viewers["stream, direct"])]
-    tasks += [(hear, server.port, said, viewers["stream, direct"])]
-    for task in tasks:
-        threading.Thread(target=task[0], args=(*task[1:], stopping), daemon=True).start()
+    link = Link(rate, delay, ROUTER_QUEUE)
+
+    def watch(name: str, way: Way, place: str) -> None:
+        viewer = viewers[name]
+        for task in (
+            partial(way, place, picture, viewer, stopping),
+            partial(hear, place, said, viewer, stopping),
+        ):
+            threading.Thread(target=task, daemon=True).start()
+
+    def watch_from_afar(name: str, way: Way, number: int) -> None:
+        watch(name, way, f"{open_far_end(link, number)}:{server.port}")
+
+    for number, (name, way) in enumerate({"page": pull, "stream": stream}.items()):
+        proxy = Proxy(server.port, rate, delay)
+        watch(f"{name}, by a proxy", way, f"127.0.0.1:{proxy.port}")
+        far = threading.Thread(target=watch_from_afar, args=(f"{name}, by a link", way, number))
+        far.start()
+        far.join()
+    watch("stream, direct", stream, f"127.0.0.1:{server.port}")
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         time.sleep(1.0)
@@ -252,6 +284,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=64, help="kB a second of each link")
     parser.add_argument("--delay", type=float, default=200, help="milliseconds")
     given = parser.parse_args()
+    in_own_network()
     found = measure(given.seconds, given.rate * 1000, given.delay / 1000)
     print(json.dumps(found, indent=1))
 

@@ -1,8 +1,9 @@
 """Fit the live picture to a viewer's link, so that a picture is new when it arrives.
 
-What a link cannot carry piles up on the way, and every later picture waits behind it. So the size
-and the rate of the pictures follow the bytes a second that the viewer was last seen to take, with
-some room left, in which what has piled up drains away.
+Each picture waits until the viewer has acknowledged the one before. On a link to the viewer itself
+that is enough: one picture is under way, and its size follows the link. But a proxy may acknowledge
+what it has yet to pass on, and what piles up there makes every later picture old. So the rate of
+the pictures follows as well, with some room left, in which what has piled up drains away.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ SHORTEST_PAUSE_S = 0.1  # at most 10 pictures a second
 LONGEST_PAUSE_S = 1.0
 WANTED_S = 0.35  # for one picture on its way; a smaller one is sent where it takes longer
 USED = 0.7  # of what the viewer takes
-BLOCKED_S = 0.05  # a picture that leaves sooner met no full buffer and says nothing of the link
-GROWTH_A_S = 1.02  # of the assumed rate, in each second without a full buffer
+HELD_S = 0.08  # a picture that arrives in less says nothing of the link
+GROWTH_A_S = 1.02  # of the assumed rate, in each second in which no picture was held up
 
 
 class AdaptiveBitrate:
@@ -25,7 +26,6 @@ class AdaptiveBitrate:
     def __init__(self) -> None:
         self._rate = math.inf  # bytes a second; not known before a picture was held up
         self._bytes_per_pixel = 0.0  # of a square with the longer side
-        self._bytes, self._seconds = 0, 0.0  # since the last picture that was held up
 
     @property
     def size(self) -> int:
@@ -34,17 +34,21 @@ class AdaptiveBitrate:
         fitting = (size for size in SIZES if self._bytes_per_pixel * size**2 <= most)
         return next(fitting, SIZES[-1])
 
-    def sent(self, size: int, count: int, seconds: float) -> None:
-        """Learn from a picture: its size, its bytes, and how long the viewer took to take it."""
+    def sent(self, size: int, count: int, arrival: tuple[int, float], seconds: float) -> None:
+        """Learn from a picture that has arrived.
+
+        Args:
+            size: Its longer side, in pixels.
+            count: Its bytes.
+            arrival: How many bytes were seen to arrive, and in how many seconds.
+            seconds: How long all of it took.
+        """
         self._bytes_per_pixel = count / size**2
-        self._bytes += count
-        self._seconds += seconds
-        if seconds > BLOCKED_S:  # the buffers are as full as they were the last time
-            self._rate = self._bytes / self._seconds
-            self._bytes, self._seconds = 0, 0.0
+        arrived, took = arrival
+        if took > HELD_S:
+            self._rate = arrived / took
         else:
-            self._rate *= GROWTH_A_S ** self._interval_s(count)
-        self._seconds += self.pause_s(count, seconds)
+            self._rate *= GROWTH_A_S ** max(seconds, self._interval_s(count))
 
     def pause_s(self, count: int, seconds: float) -> float:
         """Seconds to wait after a picture of `count` bytes that took `seconds`."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import struct
+import termios
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -10,22 +13,25 @@ from typing import Any
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.task import ErrorTask, WSGITask
 
 from edge.web.addresses import Address
 from edge.web.bodies import MOST_OF_ALL as MOST_BYTES
 from edge.web.bodies import MOST_OF_CLIENT as MOST_BYTES_OF_CLIENT
 from edge.web.bodies import Parser
+from edge.web.dispatcher import Dispatcher
 from edge.web.problems import MEDIA_TYPE, problem_body
 from edge.web.proxies import Network, WsgiApp, client_address, is_in
 from edge.web.security import HEADERS
-from edge.web.streams import TAKEN
+from edge.web.streams import UNACKNOWLEDGED
 
 MOST_OF_CLIENT = 50  # connections; a browser makes six
 IDLE_SECONDS = 30.0  # without a request
 HEAD_SECONDS = 10.0  # for a request's first line and headers
 BODY_SECONDS = 20.0  # for a request's body, and longer while it comes:
 LEAST_RATE = 4_000  # bytes a second of it, with a pause of IDLE_SECONDS at most
+
+INT = struct.Struct("i")  # of C
 
 
 class ProblemTask(ErrorTask):  # type: ignore[misc]
@@ -46,9 +52,9 @@ class Task(WSGITask):  # type: ignore[misc]
     """Answers a request by the app."""
 
     def get_environment(self) -> dict[str, Any]:
-        """Waitress' environment, and how to wait until the client has taken what was written."""
+        """Waitress' environment, and what tells how much the client has acknowledged."""
         environ: dict[str, Any] = super().get_environment()
-        environ[TAKEN] = self.channel.wait_until_taken
+        environ[UNACKNOWLEDGED] = self.channel.unacknowledged
         environ["wsgi.url_scheme"] = self.channel.scheme
         return environ
 
@@ -124,9 +130,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._sent += flushed
         return flushed
 
-    def wait_until_taken(self) -> None:
-        """Wait until the client has taken all but the last bytes of what was written, or left."""
-        self._flush_outbufs_below_high_watermark()
+    def unacknowledged(self) -> int:
+        """How many bytes of what was written the client has not acknowledged; 0 if it has left."""
+        try:
+            queued = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(INT.size))
+        except (OSError, ValueError):  # it was closed
+            return 0
+        return int(self.total_outbufs_len) + int(INT.unpack(queued)[0])
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -151,13 +161,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     ) -> None:
         self._trusted = tuple(trusted)
         adjustments = Adjustments(sockets=[listening], **options)
-        dispatcher = ThreadedTaskDispatcher()
-        dispatcher.set_thread_count(adjustments.threads)
         super().__init__(
             app,
             {},
             _sock=listening,
-            dispatcher=dispatcher,
+            dispatcher=Dispatcher(adjustments.threads),
             adj=adjustments,
             sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
             bind_socket=False,
@@ -195,7 +203,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         return accepts
 
     def maintenance(self, now: float) -> None:
-        """Close the connections of clients that are late."""
+        """Close the connections of clients that are late, and stop threads that nobody needs."""
+        self.task_dispatcher.stop_surplus()
         for channel in list(self.active_channels.values()):
             if channel.is_late(time.monotonic()):
                 channel.will_close = True

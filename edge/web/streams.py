@@ -19,7 +19,10 @@ WAIT_SECONDS = 0.25  # how late a stream notices that the device stops or its cl
 HEARTBEAT_SECONDS = 1.0  # a page notices within three seconds that the device is away
 PICTURELESS_SECONDS = 30.0  # a picture stream without pictures ends, to free its thread
 MOST_OF_CLIENT = 12  # streams; the pages of one browser share one
-TAKEN = "visual_search.taken"  # in a request's environment; see `edge.web.server`
+UNACKNOWLEDGED = "visual_search.unacknowledged"  # in a request's environment; see `connections`
+LOOK_SECONDS = 0.01  # between two looks at what a client has acknowledged
+LAST_BYTES = 3_000  # two segments, whose acknowledgement may come late
+STUCK_SECONDS = 30.0  # a client that takes nothing for so long has no further picture
 BOUNDARY = "frame"
 MOTION_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
@@ -88,7 +91,7 @@ def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: 
         return _answer(streams, parts, "text/event-stream")
 
     def motion() -> Response:
-        parts = picture_parts(appliance, _client_left(), _taken())
+        parts = picture_parts(appliance, _client_left(), _unacknowledged())
         return _answer(streams, parts, MOTION_TYPE)
 
     app.add_url_rule("/api/events", view_func=events)
@@ -125,18 +128,22 @@ def event_parts(
 def picture_parts(
     appliance: ServedAppliance,
     left: Callable[[], bool],
-    taken: Callable[[], object] = lambda: None,
+    unacknowledged: Callable[[], int] = lambda: 0,
 ) -> Iterator[bytes]:
-    """The parts of multipart/x-mixed-replace: the newest JPEG each time the client is ready.
+    """The parts of multipart/x-mixed-replace: the newest JPEG each time the client has the last.
 
     Args:
         appliance: The appliance.
         left: Whether the client has left.
-        taken: Waits until the client has taken the parts before.
+        unacknowledged: How many bytes the client has not acknowledged yet.
     """
     sequence, bitrate = -1, AdaptiveBitrate()
     sent_at = time.monotonic()
-    while not appliance.stopping.is_set() and not left():
+
+    def over() -> bool:
+        return appliance.stopping.is_set() or left()
+
+    while not over():
         size = bitrate.size
         newest = appliance.picture.jpeg(sequence, WAIT_SECONDS, size)
         if newest is None:
@@ -149,10 +156,38 @@ def picture_parts(
             b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
             % (BOUNDARY.encode(), len(jpeg), jpeg)
         )
-        taken()
+        arrival = _await_arrival(len(jpeg), unacknowledged, appliance.stopping.wait, over)
+        if arrival is None:
+            return
         sent_at = time.monotonic()
-        bitrate.sent(size, len(jpeg), sent_at - started)
+        bitrate.sent(size, len(jpeg), arrival, sent_at - started)
         appliance.stopping.wait(bitrate.pause_s(len(jpeg), sent_at - started))
+
+
+def _await_arrival(
+    count: int,
+    unacknowledged: Callable[[], int],
+    wait: Callable[[float], object],
+    over: Callable[[], bool],
+) -> tuple[int, float] | None:
+    """Wait until a client has acknowledged nearly all of a picture of `count` bytes.
+
+    Returns:
+        How many bytes of it were seen to arrive after the first ones, and in how many seconds; None
+        where the stream is over meanwhile or the client takes nothing.
+    """
+    under_way = unacknowledged()
+    moved_at, first = time.monotonic(), None  # the moment and the rest when the first had arrived
+    while under_way > LAST_BYTES:
+        wait(LOOK_SECONDS)
+        now, rest = time.monotonic(), unacknowledged()
+        if rest < under_way:
+            under_way, moved_at = rest, now
+            if first is None and rest < count:
+                first = now, rest
+        if over() or now - moved_at > STUCK_SECONDS:
+            return None
+    return (0, 0.0) if first is None else (first[1] - under_way, moved_at - first[0])
 
 
 def _answer(streams: Streams, parts: Iterator[bytes], content_type: str) -> Response:
@@ -167,10 +202,10 @@ def _event(name: str, document: dict[str, object]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode()
 
 
-def _taken() -> Callable[[], object]:
-    """A function that waits until this request's client has taken what was sent, by the server."""
-    taken: Callable[[], object] = request.environ.get(TAKEN, lambda: None)
-    return taken
+def _unacknowledged() -> Callable[[], int]:
+    """A function that says how many bytes this request's client has not acknowledged yet."""
+    unacknowledged: Callable[[], int] = request.environ.get(UNACKNOWLEDGED, lambda: 0)
+    return unacknowledged
 
 
 def _client_left() -> Callable[[], bool]:

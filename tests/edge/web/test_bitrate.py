@@ -29,7 +29,7 @@ class SlowLink:
         held = max(0.0, (self.waiting - self.queue) / self.rate)
         age = self.waiting / self.rate
         self.pass_time(held)
-        bitrate.sent(size, count, held)
+        bitrate.sent(size, count, (round(self.rate * held), held), held)
         self.pass_time(bitrate.pause_s(count, held))
         return size, age
 

@@ -14,9 +14,11 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from catalog.recognition.decision import Verdict
+from edge.sighting import Frame
 from edge.web import bitrate, streams
 from edge.web.server import UNSENT_BYTES
 from tests.support.served_page import (
@@ -156,6 +158,37 @@ def test_client_that_does_not_read(web: Web, monkeypatch: pytest.MonkeyPatch) ->
             web.stop()
         assert stop.seconds < 1
         assert not web.server._waitress.task_dispatcher.threads
+
+
+def grey_frame(number: int) -> Frame:
+    """A frame that differs from those of other numbers."""
+    return Frame(np.full((48, 64, 3), 20 * number, np.uint8), float(number), number)
+
+
+def test_next_picture_waits_until_the_viewer_has_the_one_before() -> None:
+    """And what is sent after a wait is the newest frame."""
+    device = StandInDevice()
+    rests = iter([30_000, 20_000, 9_000, 1_000, 0])
+    device.picture.show(grey_frame(1))
+    parts = streams.picture_parts(device, lambda: False, lambda: next(rests))
+    next(parts)
+    for number in (2, 3, 4):
+        device.picture.show(grey_frame(number))
+    newest = device.picture.jpeg()
+    assert newest is not None
+    assert newest[1] in next(parts)
+    assert list(rests) == [0], "the last bytes may be under way"
+
+
+def test_stream_ends_for_a_viewer_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would hold a thread of the server as long as it likes."""
+    monkeypatch.setattr(streams, "STUCK_SECONDS", 0.05)
+    device = StandInDevice()
+    device.take_frame()
+    parts = streams.picture_parts(device, lambda: False, lambda: 9_000)
+    assert next(parts)
+    device.take_frame()
+    assert list(parts) == []
 
 
 def test_stops_under_a_second_with_streams_open(web: Web) -> None:
