@@ -26,8 +26,10 @@ from edge.web.server import Server
 from edge.web.staff.access import TOKEN_HEADER
 from edge.web.staff.pin import StaffPin
 from tests.support.drawing import draw_thing
+from tests.support.web_stand_in import StandInAnnouncement
 
 PIN = "493028"
+ADDRESSES = ["http://shop.local:8080/", "http://10.9.0.2:8080/"]
 SIDE = 240
 TURN = 12  # pixels: another view, and still like the first
 WAIT = 60.0
@@ -90,7 +92,8 @@ def taught_device(bundle: Path, folder: Path) -> Iterator[TaughtDevice]:
     lines = LogLines()
     logging.getLogger("edge").addHandler(lines)
     controls = Controls(folder / "device.toml", folder, lines, follows=False)
-    app = create_app(appliance, state_folder=folder, controls=controls)
+    announcement = StandInAnnouncement(ADDRESSES)
+    app = create_app(appliance, announcement=announcement, state_folder=folder, controls=controls)
     server = Server(app, "127.0.0.1", 0, appliance.stopping)
     thread = threading.Thread(target=server.serve)
     appliance.start()

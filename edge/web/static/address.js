@@ -1,4 +1,4 @@
-// On the device's own screen: where visitors' phones can open this page, in words and as a QR code.
+// Where phones can open the page, in words and as a QR code: on the device's own screen, and for staff.
 
 import { byId, isOwnScreen, timeLimit } from "./dom.js";
 
@@ -6,18 +6,19 @@ const EVERY = 10_000; // ms; the network may come later, or change
 const PATIENCE = 30_000;
 
 export class OwnAddress {
-  #idle = false;
+  #always;
+  #wanted = false;
   #address = "";
 
-  // Elsewhere than on the device's own screen nothing is asked and shown: the visitor is there.
-  start() {
-    if (isOwnScreen) this.#follow();
+  // A visitor's phone is there already.
+  start(always) {
+    this.#always = always;
+    if (isOwnScreen || always) this.#follow();
   }
 
-  // It is shown while the page is idle.
-  show(idle) {
-    this.#idle = idle;
-    byId("address").hidden = !idle || !this.#address;
+  show(wanted) {
+    this.#wanted = wanted;
+    byId("address").hidden = !wanted || !this.#address;
   }
 
   async #follow() {
@@ -25,7 +26,7 @@ export class OwnAddress {
       const answer = await fetch("api/address", { signal: timeLimit(PATIENCE) });
       if (answer.ok) {
         const { addresses, show } = await answer.json();
-        this.#take(show ? addresses : []);
+        this.#take(show || this.#always ? addresses : []);
       }
     } catch {
       // the device is away; its address may be another one afterwards
@@ -40,6 +41,6 @@ export class OwnAddress {
       byId("address-words").textContent = addresses[0]?.replace(/^https?:\/\/|\/$/g, "") ?? "";
       if (all) byId("address-code").src = `address.svg?${encodeURIComponent(all)}`;
     }
-    this.show(this.#idle);
+    this.show(this.#wanted);
   }
 }

@@ -1,5 +1,6 @@
 // The staff's area: the way in, and the cards behind it.
 
+import { OwnAddress } from "./address.js";
 import { byId, isOwnScreen } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { DeviceCard } from "./staff-device.js";
@@ -18,6 +19,7 @@ const [ENTERED, OUTSIDE] = isOwnScreen ? [5 * 60_000, 60_000] : [30 * 60_000, 0]
 
 const link = new StaffLink({ onLeft: () => show({ pin_set: true, token: null, encrypted: true }) });
 const taught = new TaughtCard(link);
+const address = new OwnAddress();
 const cards = [
   new TeachCard(link, { onSaved: () => taught.renew() }),
   new LooksCard(link, { onJudged: () => taught.renew() }),
@@ -26,6 +28,7 @@ const cards = [
   new HistoryCard(link),
   new SettingsCard(link),
   new DeviceCard(link),
+  address,
 ];
 let setsPin = false;
 let untouched = 0;
@@ -102,4 +105,5 @@ for (const sign of ["pointerdown", "keydown", "input"]) document.addEventListene
 addEventListener("pagehide", () => isOwnScreen && !returns && link.leave(SESSION));
 
 lockDown();
+address.start(true);
 link.session("GET", SESSION).then(show, complain);

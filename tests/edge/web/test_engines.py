@@ -12,7 +12,9 @@ import pytest
 
 from catalog.recognition.decision import Verdict
 from tests.support.engines import ENGINES, FIREFOX, WEBKIT, Engine, await_true
+from tests.support.lessons import NEW
 from tests.support.stopwatch import Stopwatch
+from tests.support.taught_device import PIN, taught_device
 from tests.support.web_stand_in import CUP, GEAR, LAMP, WRENCH, StandInDevice, draw_look, serving
 
 LIVE = "!document.querySelector('#picture').hidden"
@@ -177,6 +179,30 @@ def test_plain_page(engine: Engine, page: str, device: StandInDevice) -> None:
     engine.open(f"{page}plain")
     assert engine.script(f"return {text('h2', 'Blue stoneware cup')}")
     await_true(engine, "[...document.images].every((image) => image.naturalWidth > 0)")
+
+
+def test_staff_teach_a_thing(engine: Engine, small_bundle: Path, tmp_path: Path) -> None:
+    """From the PIN to the item and back out; the device's address is there for phones."""
+    with taught_device(small_bundle, tmp_path / "state") as device:
+        device.hand.show(NEW)
+        engine.open(f"{device.url}/staff")
+        await_true(engine, "!document.querySelector('#enter').hidden")
+        engine.find("#pin").send_keys(PIN)
+        engine.find("#enter button").click()
+        await_true(engine, text("#address-words", "shop.local:8080"))
+        await_true(engine, "document.querySelector('#address-code').naturalWidth > 0")
+        await_true(engine, "document.querySelectorAll('.finding').length > 2")
+        engine.find("#teach-begin").click()
+        await_true(engine, "document.querySelectorAll('#views li').length === 1")
+        device.hand.show(NEW, 1)
+        await_true(engine, "document.querySelectorAll('#views li').length === 2")
+        engine.find("#title").send_keys("Blots and dots")
+        engine.find("#teach-save").click()
+        await_true(engine, text("#taught-items h3", "Blots and dots"))
+        assert engine.script("return document.documentElement.scrollWidth <= innerWidth")
+        engine.find("#leave").click()
+        await_true(engine, "document.querySelector('#teach').hidden")
+        engine.open("about:blank")
 
 
 def open_streams(address: str) -> int:

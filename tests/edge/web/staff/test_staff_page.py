@@ -217,6 +217,8 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     settings.get_by_role("button", name="Undo").click()
     expect(name).to_have_value("")
     card = page.locator("#device")
+    expect(card.get_by_role("figure")).to_contain_text("shop.local:8080")
+    expect(card.get_by_role("img", name="QR code of this page")).to_be_visible()
     card.get_by_role("button", name="Camera again").click()
     expect(card.get_by_role("status")).to_have_text("The camera is opened again.")
     go_back = card.get_by_role("button", name="Go back")
