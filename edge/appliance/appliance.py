@@ -119,6 +119,7 @@ class Appliance:
         )
         self._followed = followed
         self._failure = self._without_folder(failure)
+        self._is_opening = False  # whether an activated bundle is being checked
         self._waiting_until, self._waiting_words = 0.0, ""  # monotonic seconds
         self._watcher: ShelfWatcher | None = None
         if followed is not None:
@@ -310,7 +311,9 @@ class Appliance:
             folder = self._state_folder
             sync = read_sync_state(folder) if folder is not None else SyncState()
             source = self._followed.source if self._followed is not None else ""
-            self._waiting_words = waiting_for(sync, source, self._failure)
+            self._waiting_words = waiting_for(
+                sync, source, self._failure, is_opening=self._is_opening
+            )
             self._waiting_until = time.monotonic() + WAITING_S
         return self._waiting_words
 
@@ -368,6 +371,7 @@ class Appliance:
 
     def _on_shelf_change(self, phase: Phase, bundle: str, message: str) -> None:
         self._write_phase(phase, bundle, message)
+        self._is_opening = phase == "opening"
         if message and phase != "unable":
             self._failure = self._without_folder(message)
             self.latest.notify()

@@ -1,7 +1,8 @@
 """Notice what changes on the shelf, beside the loop, which never waits for it.
 
 A newly activated bundle is opened. A bundle in use whose files are taken away or cut off is left:
-reading a mapped file behind its end would end the process.
+reading a mapped file behind its end would end the process. One that stops answering is left where
+its files are no longer those of its manifest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import verify
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, FeaturizerError
 from catalog.core.state import Phase
@@ -107,7 +109,7 @@ class ShelfWatcher:
         activation = self._shelf.activation()
         active = self._shelf.active()
         current = self._current()
-        if current is not None and (loss := _loss(current, active)):
+        if current is not None and (loss := _loss(current, active) or self._damage(current)):
             self._on_change("failed", current.id, loss)  # said before the loop can act on it
             self._lost, self._tried = loss, None
             return
@@ -136,6 +138,19 @@ class ShelfWatcher:
             else:
                 self._on_change("waiting", "", str(error) or type(error).__name__)
             raise
+
+    def _damage(self, current: Bundle) -> str:
+        """Which file of a bundle was altered; looked at once, when it begins to answer nothing."""
+        if self._unable == current.id or not self._inability():
+            return ""
+        trial = self._shelf.state().trial
+        if trial is not None and trial.bundle == current.id:  # sync goes back if it is unable
+            return ""
+        try:
+            verify(current.path)
+        except BundleError as error:
+            return str(error)
+        return ""
 
     def _tell_of(self, current: Bundle) -> None:
         """Say whether the bundle in use can be used, where that has changed."""

@@ -16,7 +16,14 @@ BUILD = (
 STICK = "'visual-search sync once --from file:///media/stick'"
 
 
-def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None = None) -> str:
+def waiting_for(
+    sync: SyncState,
+    source: str,
+    failure: str,
+    now: datetime | None = None,
+    *,
+    is_opening: bool = False,
+) -> str:
     """Say why no catalogue is open, and what to do.
 
     Args:
@@ -24,10 +31,13 @@ def waiting_for(sync: SyncState, source: str, failure: str, now: datetime | None
         source: ``[sync] source``; empty where none is set.
         failure: Why the catalogue that was in use is open no longer; empty where there was none.
         now: The time, with a time zone; None for the clock's.
+        is_opening: Whether a catalogue was activated and is being checked.
     """
     now = now or datetime.now(UTC)
     fetching = sync.fetching
     which = "catalogue" if failure else "first catalogue"
+    if is_opening:
+        return f"the {which} is here and is being checked"
     if fetching is not None:
         is_complete = fetching.bytes >= fetching.total
         if is_complete and abs(now - fetching.at) < LONGEST_CHECK:

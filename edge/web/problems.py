@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -56,6 +57,7 @@ def answer_with_problems(app: Flask) -> None:
     app.register_error_handler(ProblemError, _from_problem)
     app.register_error_handler(HTTPException, _from_http)
     app.register_error_handler(VisualSearchError, _from_visual_search)
+    app.register_error_handler(sqlite3.DatabaseError, _from_database)
     app.register_error_handler(Exception, _from_bug)
 
 
@@ -76,6 +78,11 @@ def _from_http(error: HTTPException) -> Response | HTTPException:
 
 def _from_visual_search(error: VisualSearchError) -> Response:
     return problem_response(503, str(error), [("Retry-After", "5")])
+
+
+def _from_database(error: sqlite3.DatabaseError) -> Response:
+    logger.error("cannot read for %s %s", request.method, request.path, exc_info=error)
+    return problem_response(503, f"What is stored on this device cannot be read: {error}.")
 
 
 def _from_bug(error: Exception) -> Response:

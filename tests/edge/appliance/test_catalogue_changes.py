@@ -19,7 +19,14 @@ import pytest
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.deployment_state import Probation
-from catalog.bundles.manifest import LOCAL, FileEntry, file_digest, read_manifest, write_local_index
+from catalog.bundles.manifest import (
+    LOCAL,
+    FileEntry,
+    file_digest,
+    read_manifest,
+    verify,
+    write_local_index,
+)
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError
 from catalog.core.settings import DeviceSettings
@@ -194,6 +201,23 @@ def test_a_catalogue_that_cannot_answer_fails_its_probation(
     until(lambda: (found := read_edge_state(state)) is not None and found.phase == "open")
     assert not device.trouble()
     assert shelf.state().rejection(other.name, "auto")
+
+
+def test_a_catalogue_that_is_damaged_in_its_place_gives_way_to_the_one_before(
+    device: Appliance, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file's size changes, so it shows only when nothing is answered any more."""
+    monkeypatch.setattr(validator, "validate", lambda path, engine: verify(path))
+    until(lambda: device.latest.leading() is not None)
+    damaged, other = device.catalogue, shelf.previous()
+    assert other is not None
+    items = damaged.path / "items.db"
+    with items.open("r+b") as file:
+        file.write(bytes(items.stat().st_size))
+    device.look_again()
+    until(lambda: device._loop.open_bundle not in (damaged, None))
+    assert device.catalogue.id == other.name
+    until(lambda: not device.trouble() and device.latest.leading() is not None)
 
 
 def test_a_named_bundle_is_validated_once(

@@ -48,3 +48,14 @@ def test_it_says_what_it_waits_for(sync: SyncState, source: str, failure: str, w
     said = waiting_for(sync, source, failure, NOW)
     assert words in said
     assert "bucket-of-the-shop" not in said, "the source does not concern the LAN"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("", "the first catalogue is here and is being checked"),
+        ("items.db is missing", "the catalogue is here and is being checked"),
+    ],
+)
+def test_it_says_that_an_activated_catalogue_is_being_checked(failure: str, words: str) -> None:
+    assert waiting_for(checked("offline"), SOURCE, failure, NOW, is_opening=True) == words
