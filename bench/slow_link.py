@@ -5,8 +5,8 @@
 A real server shows the simulated counter to viewers, each on a link of its own that passes on so
 many kB a second, so many milliseconds later. One viewer asks for single pictures, as the page does;
 one reads the stream, as VLC does; both hear the answers as well. Two such viewers are at the end of
-a network link (`bench.thin_link`), and two behind a proxy, which acknowledges what it has not passed
-on yet. A fifth viewer reads the stream without a slow link.
+a network link (`bench.thin_link`), and two behind a proxy, which acknowledges what it has not
+passed on yet. A fifth viewer reads the stream without a slow link.
 """
 
 from __future__ import annotations
@@ -223,7 +223,8 @@ def measure(seconds: float, rate: float, delay: float) -> dict[str, dict[str, fl
     appliance = Appliance(settings, None, opener=opener)
     picture = Noted()
     appliance.picture = appliance._loop.picture = picture
-    server = Server(create_app(appliance), "0.0.0.0", settings.port, appliance.stopping)
+    app, host = create_app(appliance), settings.listening_address
+    server = Server(app, host, settings.port, appliance.stopping)
     threading.Thread(target=server.serve, daemon=True).start()
     appliance.start()
     stopping = threading.Event()

@@ -46,7 +46,8 @@ def in_own_network() -> None:
         user = [] if os.geteuid() == 0 else ["--map-root-user"]
         module = ["-m", sys.modules["__main__"].__spec__.name]  # type: ignore[union-attr]
         command = ["unshare", "--net", *user, sys.executable, *module, *sys.argv[1:]]
-        os.execvpe(command[0], command, {**os.environ, INSIDE: "yes"})
+        done = subprocess.run(command, env={**os.environ, INSIDE: "yes"}, check=False)
+        sys.exit(done.returncode)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
