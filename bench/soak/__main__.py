@@ -35,7 +35,7 @@ from bench.shop.owner import PASSPHRASE
 from bench.shop.story import wait
 from bench.soak import judge
 from bench.soak.device import Requests
-from bench.soak.month import Month, Plan
+from bench.soak.month import WINDOW, Month, Plan
 from bench.soak.watch import Watch
 from bench.soak.wear import WornDevice
 from bench.versions import retitle
@@ -68,7 +68,7 @@ endpoint = "localhost"
 port = {broker}
 heartbeat_s = {heartbeat_s}
 rate = 2000
-window = 100
+window = {window}
 [sync]
 source = "{source}"
 root = "{root}"
@@ -195,6 +195,7 @@ def _device(
         source=owner.store.as_uri() if name == "month" else "",
         root=owner.root,
         heartbeat_s=HEARTBEAT_S[name],
+        window=WINDOW,
     )
     environment = {"TZ": ZONE, **(clock.environment if name == "month" else {})}
     kiosk = Kiosk(name, folder / name, settings, {"edge": environment, "sync": environment})

@@ -25,6 +25,7 @@ OPENS, CLOSES = 8.0, 20.0
 LINK = (13.0, 15.4)  # hours of the day with a link: a tenth of the day
 HEARTBEATS = 288  # a day
 PATIENCE_S = 300.0
+WINDOW = 100  # reports under way at a time; so many that have arrived may still wait
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,9 @@ class Month:
         check_request.ask(self._kiosk.data / "state")
 
     def _end_link(self) -> None:
-        """The link goes when the catalogue has come and all reports have left."""
+        """The link goes when the catalogue has come and all reports but the last have left."""
         wait(lambda: self._bundle() == self._wanted or not self._wanted, PATIENCE_S)
-        wait(lambda: self._waiting() == 0, PATIENCE_S)
+        wait(lambda: 0 <= self._waiting() < WINDOW, PATIENCE_S)
         self._link(up=False)
 
     def _visit(self) -> None:
