@@ -1,4 +1,7 @@
-"""Hold the last lines of this process's log in memory, for the staff to read."""
+"""Hold the last lines of this process's log in memory, for the staff to read.
+
+The lines about answers go there and to a terminal alone: a service's log wears a memory card.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections import deque
 
 MOST = 500  # lines
 LONGEST = 1000  # characters of a line
+ANSWERS = "edge.answers"  # the logger that writes a line for each answer
 
 
 class LogLines(logging.Handler):
@@ -28,3 +32,8 @@ class LogLines(logging.Handler):
             return list(self._lines)
         finally:
             self.release()
+
+
+def is_no_answer(record: logging.LogRecord) -> bool:
+    """A filter for handlers: whether a record is not about an answer."""
+    return record.name != ANSWERS

@@ -15,22 +15,22 @@ TIMEOUT_S = 5.0  # that another process, as an export, may hold the file
 log = logging.getLogger(__name__)
 
 
-def open_database(path: Path, schema: str, *, flushed: bool) -> sqlite3.Connection:
+def open_database(path: Path, schema: str) -> sqlite3.Connection:
     """Open or make a file that only its owner may read; a damaged one is put aside.
 
-    Many threads may use the connection, one at a time. It begins no transaction by itself.
+    Many threads may use the connection, one at a time. It begins no transaction by itself; what it
+    has committed survives a power cut.
 
     Args:
         path: The file; its folder is made where it is missing.
         schema: The statements that make its tables where they are missing.
-        flushed: Whether what was committed must survive a power cut.
 
     Raises:
         ShelfError: The file cannot be opened or made.
     """
     try:
         durable.make_private_folder(path.parent)
-        return _open(path, schema, flushed=flushed)
+        return _open(path, schema)
     except OSError as error:
         raise ShelfError(f"{path.parent}: cannot be used: {error.strerror}") from error
     except sqlite3.OperationalError as error:  # locked, full or read-only: not damaged
@@ -41,16 +41,16 @@ def open_database(path: Path, schema: str, *, flushed: bool) -> sqlite3.Connecti
         path.replace(aside)
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
-        return _open(path, schema, flushed=flushed)
+        return _open(path, schema)
 
 
-def _open(path: Path, schema: str, *, flushed: bool) -> sqlite3.Connection:
+def _open(path: Path, schema: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, TIMEOUT_S, check_same_thread=False, isolation_level=None)
     try:
         path.chmod(durable.PRIVATE)
         connection.execute("pragma foreign_keys = on")
         connection.execute("pragma journal_mode = wal")
-        connection.execute(f"pragma synchronous = {'full' if flushed else 'normal'}")
+        connection.execute("pragma synchronous = full")
         connection.executescript(schema)
         durable.flush_folder(path.parent)
     except BaseException:

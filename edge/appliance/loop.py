@@ -22,6 +22,7 @@ from edge.cameras import CameraReader
 from edge.counters import ApplianceCounters
 from edge.latest import Latest
 from edge.live import LivePicture
+from edge.log_lines import ANSWERS
 from edge.settings import EdgeSettings
 from edge.sighting import Frame, Image, Place, Sighting, ThingBeside
 from edge.vision.picture_search import Observation
@@ -36,6 +37,7 @@ MOST_FAILURES = 5  # of searches, none of them answered; then the catalogue cann
 OnSighting = Callable[[Sighting, str, NDArray[np.float32] | None], None]
 
 log = logging.getLogger(__name__)
+answers = logging.getLogger(ANSWERS)
 
 
 class RecognitionLoop:
@@ -301,4 +303,4 @@ class RecognitionLoop:
 
 def _log(decision: Decision) -> None:
     named = ", ".join(match.sku for match in (decision.matches or decision.guesses)[:3])
-    log.info("%s %s", decision.verdict.value, named)
+    answers.info("%s %s", decision.verdict.value, named)

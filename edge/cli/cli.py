@@ -89,8 +89,11 @@ def run(
     from edge.appliance.run import OnAddresses, starting
     from edge.appliance.run import run as run_appliance
     from edge.appliance.shelf_watcher import FollowedShelf
-    from edge.log_lines import LogLines
+    from edge.log_lines import LogLines, is_no_answer
 
+    for handler in logging.getLogger().handlers:
+        if not sys.stderr.isatty():
+            handler.addFilter(is_no_answer)
     log_lines = LogLines()
     logging.getLogger().addHandler(log_lines)
     settings = edge_settings(config, camera=camera, port=port, lan=lan, tls=tls)

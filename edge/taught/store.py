@@ -111,7 +111,7 @@ class TaughtStore:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._lock = threading.RLock()
-        self._connection = open_database(self.path, SCHEMA, flushed=True)
+        self._connection = open_database(self.path, SCHEMA)
 
     def close(self) -> None:
         """Close the file."""

@@ -35,7 +35,7 @@ from sync.outbox.wal import PAGES, read_log
 FILE = "outbox.db"  # in the data folder
 BUSY_S = 5.0  # how long to wait for another writer
 CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
-FORMAT = 1
+FORMATS = (1, 2)  # that are read; in the first one payloads are not packed
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
 PARTS = ("", "-wal", "-shm")
@@ -295,7 +295,7 @@ def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: b
         connection.execute("BEGIN")
         for statement in SCHEMA.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute(f"PRAGMA user_version = {FORMATS[-1]}")
         if old is not None:
             damage += f"; {rescue(old, connection, SCHEMA, copied=rescued)}"
         connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
@@ -308,8 +308,8 @@ def _check(connection: sqlite3.Connection) -> None:
     (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if problem == "ok" and (version != FORMAT or not TABLES.issubset(tables)):
-        problem = f"is no outbox of format {FORMAT}"
+    if problem == "ok" and (version not in FORMATS or not TABLES.issubset(tables)):
+        problem = f"is no outbox of format {FORMATS[-1]}"
     if problem == "ok":
         problem = outbox_problem(connection)
     if problem:
@@ -328,6 +328,7 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 4194304")
+    connection.execute("PRAGMA secure_delete = FAST")  # a removal writes no page for zeros alone
 
 
 def _code(error: sqlite3.Error) -> int:

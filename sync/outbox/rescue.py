@@ -14,6 +14,7 @@ from sync.outbox.clock import Moment
 from sync.outbox.image import fits_into_memory, open_image
 from sync.outbox.integrity import UNKNOWN_KIND, is_aside, is_drop, row_problem
 from sync.outbox.kinds import PRIORITY
+from sync.outbox.packing import unpacked
 from sync.outbox.rows import RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
@@ -160,12 +161,13 @@ def _between(
     old: sqlite3.Connection, first: int, last: int
 ) -> Iterator[tuple[int, RenderedEvent | None]]:
     """Yield the events from `first` to `last`; None for one whose row is damaged."""
-    for sequence, id_, kind, at, trusted, payload in old.execute(
+    for sequence, id_, kind, at, trusted, stored in old.execute(
         "SELECT sequence, id, kind, at, trusted, payload FROM events "
         "WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
         (first, last),
     ):
-        if row_problem(sequence, id_, kind, at, payload):
+        payload = unpacked(stored)
+        if not isinstance(payload, bytes) or row_problem(sequence, id_, kind, at, payload):
             yield sequence, None
         else:
             moment = Moment(at, bool(trusted))

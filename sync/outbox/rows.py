@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from sync.outbox.clock import Moment
 from sync.outbox.integrity import is_number, kind_or_unknown, row_problem
 from sync.outbox.kinds import with_position
+from sync.outbox.packing import packed, unpacked
 
+PACKED = 2  # the format of a database from which on payloads are packed
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
 MAX_ASIDE = 100  # messages that were set aside; the newest stay
@@ -135,6 +137,7 @@ def stream(database: sqlite3.Connection) -> str:
 def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
     """Add events. One that is there already stays as it is: the transaction was tried before."""
     length = size = 0
+    (form,) = database.execute("PRAGMA user_version").fetchone()
     for row in rows:
         added = database.execute(
             "INSERT OR IGNORE INTO events (id, kind, worth, at, trusted, size, payload) "
@@ -146,7 +149,7 @@ def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
                 row.moment.at,
                 row.moment.trusted,
                 row.size,
-                row.payload,
+                packed(row.payload) if form >= PACKED else row.payload,
             ),
         ).rowcount
         length += added
@@ -166,13 +169,15 @@ def oldest(database: sqlite3.Connection, count: int, after: Position | None) -> 
     ).fetchall()
     events: list[StoredEvent] = []
     damaged: list[DamagedRow] = []
-    for sequence, id_, kind, at, attempts, payload in found:
+    for sequence, id_, kind, at, attempts, stored in found:
+        payload = unpacked(stored)
         if problem := row_problem(sequence, id_, kind, at, payload):
             time_ = at if isinstance(at, float) else 0.0
-            data = payload if isinstance(payload, bytes) else str(payload or "").encode()
+            data = stored if isinstance(stored, bytes) else str(stored or "").encode()
             row = DamagedRow(name, sequence, kind_or_unknown(kind), time_, data, problem)
             damaged.append(row)
         else:
+            assert isinstance(payload, bytes)  # else there were a problem
             sent = with_position(payload, kind, name, sequence)
             events.append(StoredEvent(name, sequence, id_, kind, at, attempts, sent))
     last = found[-1][0] if found else 0

@@ -141,7 +141,7 @@ def test_another_database_in_its_place_is_set_aside(
     replaced.close()
     assert "no outbox of format" in damage
     (aside,) = tmp_path.glob("outbox-*-damaged.db")
-    assert f"{file}: damaged: is no outbox of format 1" in caplog.text
+    assert f"{file}: damaged: is no outbox of format 2" in caplog.text
     assert f"{file}: set aside as {aside.name}" in caplog.text
 
 

@@ -437,9 +437,10 @@ def test_events_behind_a_damaged_page_are_copied_and_the_rest_is_counted(file: P
     outbox = Outbox(file, OutboxSettings(), "device-1")
     put(outbox, *(status("started", number=number) for number in range(1000)))
     length = outbox.counters().length
+    middle = outbox.oldest(1000)[500]
     outbox.close()
-    with file.open("r+b") as opened:  # one page among those of the events
-        place = opened.read().index(b'"number":500}')
+    with file.open("r+b") as opened:  # pages among those of the events
+        place = opened.read().index(f"{middle.id}{middle.kind}".encode())
         opened.seek(place - place % 4096)
         opened.write(b"\xff" * 4096)
     again = Outbox(file, OutboxSettings(), "device-1")
