@@ -58,7 +58,8 @@ WITH ?=
 RELEASE ?= build/release
 KEYS ?=
 PASSPHRASE_FILE ?=
-DEVICE ?= build/device
+DEBIAN ?=
+DEVICE ?= build/device$(addprefix -,$(DEBIAN))
 IMAGE ?= visual-search
 BASE ?=
 COMPONENT ?= build/greengrass
@@ -285,12 +286,17 @@ release: $(VENV)/demo wheelhouse
 	$(BIN)/python -m release.assemble $(RELEASE) $(WHEELHOUSE) $(WHEELHOUSES) --keys $(KEYS) \
 	  $(if $(PASSPHRASE_FILE),--passphrase-file $(PASSPHRASE_FILE))
 
-# For this machine's Debian and processor.
+# For this machine's processor and Debian, or another release of it: DEBIAN=trixie, as root.
+ifeq ($(DEBIAN),)
 device: wheelhouse
 	PYTHON=$(abspath $(BIN)/python) device/build-package $(WHEELHOUSE) $(DEVICE)
+else
+device:
+	device/in-debian $(DEBIAN) $(DEVICE)
+endif
 
 device-test: device $(VENV)/test
-	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE)
+	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE) $(DEBIAN)
 
 container: device
 	device/build-container $(DEVICE) $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE))
