@@ -74,6 +74,7 @@ setup(
         "sync",
         "sync.catalogues",
         "sync.cli",
+        "sync.fleet",
         "sync.outbox",
         "sync.provisioning",
         "sync.reports",

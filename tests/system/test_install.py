@@ -69,13 +69,30 @@ def test_each_package_of_a_lock_has_one_version_and_hashes(lock: Path) -> None:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
 
 
-def declared() -> dict[str, list[str]]:
-    """What setup.py declares, by extra; the base by the empty name."""
+def given_to_setup() -> dict[str, Any]:
+    """What setup.py tells setuptools."""
     given: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(setuptools, "setup", lambda **arguments: given.update(arguments))
         runpy.run_path(str(ROOT / "setup.py"))
+    return given
+
+
+def declared() -> dict[str, list[str]]:
+    """What setup.py declares, by extra; the base by the empty name."""
+    given = given_to_setup()
     return {"": given["install_requires"], **given["extras_require"]}
+
+
+def test_each_folder_of_the_program_is_installed() -> None:
+    """A folder that setup.py does not name is missing wherever a wheel is installed."""
+    program = ("catalog", "edge", "sync", "visual_search")
+    folders = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for package in program
+        for file in (ROOT / package).rglob("__init__.py")
+    }
+    assert folders <= set(given_to_setup()["packages"])
 
 
 @pytest.mark.parametrize(
