@@ -24,6 +24,8 @@ DATABAR = "DataBar,DataBarExpanded"
 STACKED = f"{DATABAR},PDF417"  # whose rows differ
 LINEAR = f"EAN13,EAN8,UPCA,UPCE,Code128,Code93,{DATABAR},Code39,ITF,Codabar"
 LONGEST_SIDE = 1400  # pixels; larger pictures are shrunk
+ENLARGEMENT = 1.5  # of the second look at matrix codes: small ones, and some turned ones, need it
+LONGEST_ENLARGED = 640  # pixels; larger pictures are looked at as they are
 EMPTY_FRAMES = 2  # without a code, after which no more are looked at
 LONGEST_TEXT = 200  # characters
 UNCHECKED = ("Code39", "ITF", "Codabar")  # barcodes without a check digit
@@ -32,6 +34,10 @@ PRODUCT_NUMBERS = ("EAN13", "EAN8", "UPCA", "UPCE")
 ALSO_GTINS = ("ITF", "DataBar")  # where they are 14 digits long
 GTIN_DIGITS = (8, 12, 13, 14)
 _ELEMENT = re.compile(r"\(01\)([0-9]{14})(?![0-9])")  # of a GS1 element string
+# The same as it comes out of other programs: a symbology identifier, 01, the number, what follows.
+_PLAIN_ELEMENT = re.compile(
+    r"(?:\][CdeJQ][0-9])?01([0-9]{14})(?=$|<GS>|1[0-7]|2[0-2]|3[0-9]|9[0-9])"
+)
 _DIGITAL_LINK = re.compile(r"/(?:01|gtin)/([0-9]{8,14})(?=/|$)")  # of a web address's path
 
 
@@ -56,7 +62,7 @@ class Code:
         number = ""
         if self.kind in PRODUCT_NUMBERS or (self.kind in ALSO_GTINS and len(self.text) == 14):
             number = self.text
-        elif found := _ELEMENT.search(self.text):
+        elif found := _ELEMENT.search(self.text) or _PLAIN_ELEMENT.match(self.text):
             number = found[1]
         elif self.text.lower().startswith(("http://", "https://")):
             found = _DIGITAL_LINK.search(_path(self.text))
@@ -80,17 +86,17 @@ def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
     believed: set[Code] = set()
     where: list[Place] = []  # of these barcodes, where the thing did not move
     shape: tuple[int, ...] = ()
+    may_have_bars = True
     for number, frame in enumerate(reversed(list(frames)), 1):
         grey = _grey(frame)
-        if not seen:
-            for code in _read(grey, MATRIX):
-                if code not in believed:
-                    believed.add(code)
-                    yield code
+        if not (seen or believed):
+            for code in _read(grey, MATRIX) if number == 1 else _read_enlarged(grey, MATRIX):
+                believed.add(code)
+                yield code
         linear = _read_places(grey, where) if grey.shape == shape else {}
-        places = where if linear else bar_places(grey)
+        places = where if linear else bar_places(grey) if may_have_bars else []
         linear = linear or _read_places(grey, places)
-        where, shape = list(linear.values()), grey.shape
+        where, shape, may_have_bars = list(linear.values()), grey.shape, bool(places)
         if places and not linear and (number == 1 or seen):
             whole = _read(upright(grey, places[0]), STACKED, rotate=False)
             linear = dict.fromkeys(whole, places[0])
@@ -99,7 +105,7 @@ def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
                 believed.add(code)
                 yield code
         seen |= linear.keys()
-        if not seen and (not places or number >= EMPTY_FRAMES):
+        if not seen and (number >= EMPTY_FRAMES or (believed and not places)):
             return
 
 
@@ -108,7 +114,8 @@ def _read_places(grey: Image, places: Iterable[Place]) -> dict[Code, Place]:
     return {
         code: place
         for place in places
-        for code in _read(averaged_bars(grey, place), LINEAR, rotate=False)
+        # Shrunk, some barcodes were misread, with a check digit that was right by chance.
+        for code in _read(averaged_bars(grey, place), LINEAR, rotate=False, shrink=False)
     }
 
 
@@ -118,8 +125,17 @@ def two_looks(picture: Image) -> list[Image]:
     return [np.asarray(smaller, np.uint8), picture] if min(picture.shape[:2]) > 1 else [picture]
 
 
-def _read(grey: Image, formats: str, *, rotate: bool = True) -> list[Code]:
-    found = zxingcpp.read_barcodes(grey, formats=_formats(formats), try_rotate=rotate)
+def _read(
+    grey: Image, formats: str, *, rotate: bool = True, shrink: bool = True, invert: bool = True
+) -> list[Code]:
+    """Read a picture, uint8 (h, w), and copies of it that zxing-cpp rotates, shrinks, inverts."""
+    found = zxingcpp.read_barcodes(
+        grey,
+        formats=_formats(formats),
+        try_rotate=rotate,
+        try_downscale=shrink,
+        try_invert=invert,
+    )
     codes = (Code(result.format.name, result.text.strip()) for result in found)
     return list(dict.fromkeys(filter(_is_sound, map(_without_frame, codes))))
 
@@ -152,6 +168,14 @@ def _grey(frame: Image) -> Image:
         size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     return np.asarray(grey, np.uint8)
+
+
+def _read_enlarged(grey: Image, formats: str) -> list[Code]:
+    scale = min(ENLARGEMENT, LONGEST_ENLARGED / max(grey.shape))
+    if scale > 1:
+        larger = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        grey = np.asarray(larger, np.uint8)
+    return _read(grey, formats, shrink=False, invert=False)
 
 
 def _path(address: str) -> str:
