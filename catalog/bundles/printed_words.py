@@ -21,6 +21,7 @@ SHORTEST_NUMBER = 4  # digits of a number without a unit; shorter ones are on ev
 SURE_SCORE = 0.95  # of a line that was surely read
 READ_RIGHT = 0.9  # the probability that a word is read without an error
 MISREAD = (0.2, 0.05)  # that it is read with one, with two errors
+SELDOM = 0.1  # times that, in a line that was surely read, unless the word was only cut off
 _ANYWHERE = "{title sku rest printed}"
 
 
@@ -49,9 +50,10 @@ class PrintedWordSearch:
     def find(self, lines: Sequence[str]) -> list[FoundWord]:
         """Return the words of some lines that items have."""
         found = []
+        surely = surely_read(lines)
         for text in read_words(lines):
             rows: dict[int, float] = {}
-            for sure, expression in self._expressions(text):
+            for sure, expression in self._expressions(text, surely=text in surely):
                 for row in self._rows(expression):
                     rows.setdefault(row, sure)
             if rows:
@@ -88,8 +90,12 @@ class PrintedWordSearch:
         )
         return found.fetchone() is not None
 
-    def _expressions(self, text: str) -> Iterator[tuple[float, str]]:
-        """Yield how a word may stand in the index, the likeliest first."""
+    def _expressions(self, text: str, *, surely: bool) -> Iterator[tuple[float, str]]:
+        """Yield how a word may stand in the index, the likeliest first.
+
+        A word that was surely read is seldom one that its owner wrote otherwise, unless it was cut
+        off. What was read on photos may itself be misread.
+        """
         if is_run(text):
             yield READ_RIGHT, phrase(text, Closeness.INSIDE)
             return
@@ -98,10 +104,19 @@ class PrintedWordSearch:
         if apart:
             yield MISREAD[0], any_of(apart)
         allowed = 0 if text[0].isdigit() else errors_allowed(text)  # 500 ml is not 300 ml
+        others: list[tuple[float, str]] = []
         for errors, sure in enumerate(MISREAD[:allowed], 1):
-            similar = [word for known in self._spellings for word in known.find(text, errors)]
-            if similar:
-                yield sure, any_of(phrase(word, Closeness.WHOLE) for word in similar)
+            written, *printed = (known.find(text, errors) for known in self._spellings)
+            cut = [word for word in written if not surely or text in word or word in text]
+            near = [*cut, *(word for words in printed for word in words)]
+            if near:
+                yield sure, any_of(phrase(word, Closeness.WHOLE) for word in near)
+            far = [word for word in written if word not in near]
+            if far:
+                others.append(
+                    (sure * SELDOM, any_of(phrase(word, Closeness.WHOLE) for word in far))
+                )
+        yield from others
 
     def _rows(self, expression: str) -> Iterator[int]:
         rows = self._connection.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -63,7 +63,7 @@ def weigh_words(
         foreign_share: The share of foreign things that the confidence by sight holds for.
     """
     look = _ReadThing(items, lines)
-    if not look.says_something:
+    if not (look.says_something or look.lacks_print_of(found)):
         return list(found)
     rows = {items.row(match.sku): match for match in found}
     rows |= look.candidates(set(rows))
@@ -121,6 +121,13 @@ class _ReadThing:
         """Whether the words can speak for or against an item."""
         return self.items.can_be_read and (bool(self.found) or any(self.as_read.values()))
 
+    def lacks_print_of(self, found: Sequence[Match]) -> bool:
+        """Whether words were read on the photos of the likeliest item, and none on the thing.
+
+        Then the thing may be one without a photo as well as where words are read on it.
+        """
+        return bool(self.items.with_print(self.items.row(match.sku) for match in found[:1]))
+
     @cached_property
     def rarity(self) -> dict[str, float]:
         """How likely each word that items have is on any thing."""
@@ -175,12 +182,12 @@ class _ReadThing:
             _share_read(item.title, self.read),
             contradict(own, self.amounts),
             sum(lacks.values()) if has_print or match.photo is None else 0.0,
-            self._differs(row, item.title, lacks)
+            self._differs(row, item.title, found)
             if has_print and found and _is_likely(match)
             else 0.0,
         )
 
-    def _differs(self, row: int, title: str, lacks: Mapping[str, float]) -> float:
+    def _differs(self, row: int, title: str, found: Collection[str]) -> float:
         """Return the probability that the thing has another name than the item in a row.
 
         It has where a word of the title that was read on the item's photos is not on the thing, and
@@ -190,14 +197,16 @@ class _ReadThing:
         own = (
             word
             for word in plain_words(title)
-            if as_read(word) and strangeness_to_item(row, word, to_print=True) < STRANGE
+            if as_read(word, surely=True)
+            and strangeness_to_item(row, word, to_print=True) < STRANGE
         )
         if all(strangeness(word, self.read) < STRANGE for word in own):
             return 0.0
         same = 1.0
-        for word in self.sure & lacks.keys():
-            if lacks[word] and strangeness_to_item(row, word) > STRANGE:
-                same *= 1 - lacks[word]
+        for word in self.sure.difference(found):
+            sure = as_read(word, surely=True)
+            if sure and strangeness_to_item(row, word) > STRANGE:
+                same *= 1 - sure
         return 1 - same
 
 

@@ -24,6 +24,8 @@ EACH_LETTER = 0.3  # times that probability, for each further letter
 SAME_AMOUNT = 0.1  # the probability that any thing has the same amount
 AS_READ = (0.5, 0.8, 0.9)  # that a word of 4, 5, more letters stands there as it was read
 AS_READ_FROM = 4  # letters; shorter words are often no words
+SURELY_AS_READ = (0.6, 0.8, 0.9)  # the same of 3, 4, more letters, in a line that was surely read
+SURELY_AS_READ_FROM = 3  # letters
 MOST_LACKING = 3.0  # how much all the words that an item lacks say against it, at most
 RELATIVES = 0.1  # looks at a relative of an item that no catalogue has, for each at the item
 SEEN_TOO = 0.75  # of what words say for an item counts where sight compared the same print
@@ -141,14 +143,19 @@ def word_probability(word: str, items_with: float, items: int, *, is_amount: boo
     return min(1.0, (items_with + 0.5) / (items + WORLD) + other)
 
 
-def as_read(word: str) -> float:
+def as_read(word: str, *, surely: bool = False) -> float:
     """Return the probability that a word stands on the thing as it was read.
 
     Numbers count as 0: codes, dates and prices are on many things, and in few catalogues.
+
+    Args:
+        word: The word.
+        surely: Whether its line was surely read.
     """
-    if len(word) < AS_READ_FROM or not word.isalpha():
+    shares, shortest = (SURELY_AS_READ, SURELY_AS_READ_FROM) if surely else (AS_READ, AS_READ_FROM)
+    if len(word) < shortest or not word.isalpha():
         return 0.0
-    return AS_READ[min(len(word) - AS_READ_FROM, len(AS_READ) - 1)]
+    return shares[min(len(word) - shortest, len(shares) - 1)]
 
 
 def with_words(

@@ -123,7 +123,8 @@ export class TeachCard {
       byId("views").replaceChildren(...views.map((id, place) => this.#viewRow(id, place)));
     }
     this.#gtin = state.gtin;
-    if (state.code && !byId("sku").value) byId("sku").placeholder = say("Its code says {code}", { code: state.code });
+    byId("sku").placeholder = state.code ? say("Its code says {code}", { code: state.code }) : "";
+    byId("sku-offer").replaceChildren(...(state.code ? [make("option", "", state.code)] : []));
     this.#allowSaving();
   }
 

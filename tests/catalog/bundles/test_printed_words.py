@@ -10,6 +10,7 @@ from catalog.bundles.items import Item, Items, Photo, can_be_read, write_items, 
 from catalog.bundles.match import Match
 from catalog.bundles.printed_words import read_words
 from catalog.bundles.word_evidence import weigh_words
+from catalog.core.read_line import ReadLine
 
 ITEMS = [
     Item("milk-05", "Meadow milk, 0,5 l"),
@@ -17,16 +18,19 @@ ITEMS = [
     Item("tea", "Kolibrio iced tea Peach", attributes={"gtin": "4006381333931"}),
     Item("soy", "酱油 老抽 500 毫升"),
     Item("seen", "4711"),
+    Item("loaf", "Volante bread Toast"),
     *(Item(f"filler-{number}", f"Washer number{number:03}") for number in range(40)),
 ]
 
 
 @pytest.fixture
 def items(tmp_path: Path) -> Items:
-    """The opened metadata; two items have photos, on one of which words were read."""
-    photos = [Photo(number, sku, "1.jpg", 9, 9, "") for number, sku in enumerate(("tea", "seen"))]
-    write_items(tmp_path, ITEMS, photos, {"seen": ["BRAVURA", "Dark roast"]})
-    write_thumbnails(tmp_path / "pictures.db", [(0, b""), (1, b"")])
+    """The opened metadata; three items have photos, on two of which words were read."""
+    skus = ("tea", "seen", "loaf")
+    photos = [Photo(number, sku, "1.jpg", 9, 9, "") for number, sku in enumerate(skus)]
+    printed = {"seen": ["BRAVURA", "Dark roast"], "loaf": ["VOLANTE", "Toast"]}
+    write_items(tmp_path, ITEMS, photos, printed)
+    write_thumbnails(tmp_path / "pictures.db", [(number, b"") for number in range(len(skus))])
     return Items(tmp_path / "items.db", tmp_path / "pictures.db", tmp_path / "words.db")
 
 
@@ -40,6 +44,16 @@ def test_items_are_found_by_the_words_of_their_titles(items: Items) -> None:
     assert best(items, "K0LIBRIO", "Reach") == "tea", "letters may be misread"
     assert best(items, "ICEDTEA", "KOLIBRIO") == "tea"
     assert best(items, "厨邦", "酱油", "老抽王") == "soy", "words run together"
+
+
+def test_a_word_that_was_surely_read_is_another_word_than_a_similar_one(items: Items) -> None:
+    def sure(word: str, score: float) -> float:
+        (found,) = items.with_words([ReadLine(word, score)])
+        return max(found.rows.values())
+
+    assert sure("kolibria", 0.9) > 5 * sure("kolibria", 0.99), "it would seldom be misread"
+    assert sure("olibrio", 0.99) == sure("olibrio", 0.9), "it may have been cut off"
+    assert sure("bravuro", 0.99) == sure("bravuro", 0.9), "the photo's word may be misread"
 
 
 def test_items_are_found_by_the_words_on_their_photos(items: Items) -> None:
@@ -72,6 +86,26 @@ def test_words_that_no_item_has_speak_against_those_whose_print_is_known(items: 
     print_known, unread = after["seen"] / 0.5, after["tea"] / 0.4
     assert print_known < unread / 3, "no words were read on the photos of the other"
     assert print_known + unread < 1, "it may be an item without a photo"
+
+
+def test_nothing_read_on_a_thing_leaves_it_as_likely_one_without_a_photo(items: Items) -> None:
+    printed, unprinted = [Match("seen", 1, 0.9, 0.9)], [Match("tea", 0, 0.9, 0.9)]
+    for lines in ([], ["0815"]):
+        first, *_ = weigh_words(items, printed, lines)
+        assert (first.confidence or 0.0) < 0.75, "its own print was not seen"
+        assert weigh_words(items, unprinted, lines) == unprinted, "it may have none"
+
+
+@pytest.mark.parametrize("word", ["Rye", "Mild"])
+def test_a_short_name_that_was_surely_read_is_that_of_a_relative(items: Items, word: str) -> None:
+    found = [Match("loaf", 2, 0.9, 0.9)]
+
+    def confidence(score: float) -> float:
+        lines = [ReadLine("VOLANTE", 1.0), ReadLine(word, score)]
+        matches = {match.sku: match for match in weigh_words(items, found, lines)}
+        return matches["loaf"].confidence or 0.0
+
+    assert confidence(1.0) < 0.95 * confidence(0.8)
 
 
 def test_an_item_without_a_photo_needs_a_title_or_a_code(items: Items) -> None:

@@ -61,6 +61,9 @@ def test_an_item_with_a_rare_word_outweighs_a_twin_that_lacks_it() -> None:
 
 def test_short_words_and_numbers_are_not_surely_read() -> None:
     assert [as_read(word) for word in ("", "ml", "tee", "330", "20261129", "l0t7x")] == [0] * 6
+    assert as_read("rye") == 0 < as_read("rye", surely=True)
+    assert as_read("mild") < as_read("mild", surely=True)
+    assert as_read("ml", surely=True) == as_read("330", surely=True) == 0
     assert 0 < as_read("mild") < as_read("peach") < as_read("papaya") == as_read("raspberry") < 1
 
 
