@@ -4,8 +4,9 @@
 
 Near twins of the demonstration are shown on simulated counters. Time is simulated: a frame is
 analysed as often as the appliance's loop would do it, and the processor's time of the analysis is
-added. Words are read on a second core: they are there once the processor's time of reading and
-weighing has passed. So the figures hold for two quiet cores like those of this machine.
+added. The words on each thing are read, as with ``read_text = "always"``, on a second core: they
+are there once the processor's time of reading and weighing has passed. So the figures hold for two
+quiet cores like those of this machine.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class _SimulatedReading(TextReading):
     """
 
     def __init__(self) -> None:
-        super().__init__("when unsure", TextReader())
+        super().__init__("always", TextReader())
         self.now = self.took = 0.0
 
     def start(
@@ -86,7 +87,7 @@ class Times:
 
     Attributes:
         first: To the first answer of each showing.
-        refined: To the answer that the words refined, where they changed it.
+        refined: To the answer that the words refined or confirmed.
         reading: What reading and weighing took, of the processor.
         right: How many showings were named rightly in the end.
         wrong: How many were named wrongly.
@@ -118,6 +119,8 @@ def show(bundle: Bundle, play: Play, text: _SimulatedReading, count: int, times:
                 times.reading.append(text.took)
             if truth.things and truth.things[0].still:
                 shown, since = truth.things[0].sku or "", truth.things[0].since
+                if observation.timings.text:
+                    times.refined.append(at + took - since)
                 if observation.decision_changed:
                     answers.append((at + took - since, observation))
             next_at = at + max(took, recognizer.next_interval_s(INTERVAL_S))
@@ -130,7 +133,6 @@ def _count(answers: Sequence[tuple[float, Observation]], shown: str, times: Time
     if not answers:
         return
     times.first.append(answers[0][0])
-    times.refined += [late for late, answer in answers if answer.timings.text]
     decision = answers[-1][1].decision
     if decision.verdict is Verdict.MATCH:
         times.right += decision.matches[0].sku == shown
