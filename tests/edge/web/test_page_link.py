@@ -32,7 +32,7 @@ from tests.support.browsing import (
     visiting,
     within,
 )
-from tests.support.stopwatch import slowness
+from tests.support.stopwatch import Stopwatch, slowness
 from tests.support.web_stand_in import (
     CUP,
     GEAR,
@@ -217,6 +217,26 @@ def test_lost_catalogue_takes_its_answers_along(
             "Waiting for a catalogue", timeout=within(3)
         )
         expect(page.locator("#status-when")).to_be_empty()
+
+
+def test_live_picture_at_once(browser: Browser, device: StandInDevice) -> None:
+    """It is there within two seconds of opening, as in the other engines."""
+    with serving(device) as address, browser.new_context() as context:
+        page = context.new_page()
+        with Stopwatch() as opening:
+            page.goto(address)
+            expect(page.locator("#picture")).to_be_visible()
+        assert opening.seconds < 2
+
+
+def test_back_button_leads_to_a_living_page(page: Page, device: StandInDevice) -> None:
+    """A browser may show the page as it was left, from its memory."""
+    expect(page.locator("#picture")).to_be_visible()
+    page.goto(f"{page.url}plain")
+    device.show(Verdict.MATCH, [(CUP, 0.91)])
+    page.go_back()
+    expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+    expect(page.locator("#picture")).to_be_visible()
 
 
 def test_hidden_page_holds_no_streams(page: Page) -> None:
