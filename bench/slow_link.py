@@ -114,7 +114,7 @@ class Proxy:
         upstream.settimeout(0)
         await self._loop.sock_connect(upstream, ("127.0.0.1", self._upstream))
 
-        # A stream's reader would take 64 kB at once, which would wait here beside the queue.
+        # A stream's reader would take all that is there, which would wait here beside the queue.
         def from_server() -> Awaitable[bytes]:
             return self._loop.sock_recv(upstream, CHUNK)
 
