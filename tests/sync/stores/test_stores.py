@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.stub import Stubber
 
 from catalog.core.errors import SettingsError
 from sync.errors import (
@@ -159,6 +160,28 @@ def test_only_what_was_seen_is_replaced(store: Store) -> None:
     assert store.read("metadata/t.json", 10) == b"two"
     with pytest.raises(StoreConflictError):
         store.write("metadata/gone.json", b"x", replaces=seen.etag)
+
+
+def test_what_was_removed_meanwhile_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amazon's store answers so; the one of the tests says that the condition does not hold."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    store = open_store("s3://bucket/shop", region="eu-central-1")
+    client = store._client  # type: ignore[attr-defined]
+    with Stubber(client) as answers:
+        for _ in range(2):
+            answers.add_client_error("put_object", "NoSuchKey", http_status_code=404)
+        with pytest.raises(StoreConflictError, match="somebody else has removed metadata"):
+            store.write("metadata/t.json", b"x", replaces="seen")
+        with pytest.raises(NotInStoreError, match="has no metadata"):
+            store.write("metadata/t.json", b"x")
+
+
+def test_a_name_that_no_file_can_have_is_an_error_and_nothing_absent(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    for ask in (store.head, store.folders):
+        with pytest.raises(StoreError, match="File name too long"):
+            ask("x" * 300)
 
 
 @pytest.mark.parametrize("source", ["", "shop", "http://x/y", "s3:///x", "file://host/x", "file:x"])

@@ -1,0 +1,67 @@
+"""What runs beside each other in ``sync run``: how it ends, and how another process asks it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from catalog.core.settings import DeviceSettings
+from sync.catalogues import check_request, run
+from sync.catalogues.follower import ChannelFollower
+from sync.settings import SyncSettings
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_reaches_all_workers_and_waits_for_none_for_long(
+    asked: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "STOP_TIMEOUT_S", 0.2)
+    told, released = threading.Event(), threading.Event()
+    former = signal.getsignal(asked)
+
+    def sleeping(stopping: threading.Event, wake: threading.Event) -> None:
+        os.kill(os.getpid(), asked)
+        if wake.wait(30) and stopping.is_set():
+            told.set()
+
+    def busy(stopping: threading.Event, wake: threading.Event) -> None:
+        released.wait(30)
+
+    wake = threading.Event()
+    run.run({"busy": busy, "sleeping": sleeping}, wake)
+    assert told.is_set(), "one that sleeps until it is woken"
+    busy_threads = [thread for thread in threading.enumerate() if thread.name == "busy"]
+    assert len(busy_threads) == 1, "one that is busy is left alone"
+    released.set()
+    busy_threads[0].join(30)
+    assert signal.getsignal(asked) is former
+
+
+def test_a_check_is_asked_for_once_and_by_a_file(tmp_path: Path) -> None:
+    assert not check_request.take(tmp_path)
+    check_request.ask(tmp_path / "state")
+    assert check_request.take(tmp_path / "state")
+    assert not check_request.take(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("window", "late", "seconds"),
+    [
+        ("02:00-05:00", 0.0, 3600),
+        ("02:00-05:00", 1.0, 3600 + 360),  # a tenth of the interval
+        ("02:00-02:04", 1.0, 3600 + 120),  # half of the window, where that is less
+        ("02:00-02:04", 0.5, 3600 + 60),
+    ],
+)
+def test_devices_come_at_different_times_but_within_the_window(
+    window: str, late: float, seconds: float, tmp_path: Path
+) -> None:
+    settings = SyncSettings.model_validate({"catalogue_window": window, "interval_s": 3600})
+    one_o_clock = datetime(2026, 11, 30, 12, tzinfo=UTC).astimezone().replace(hour=1, minute=0)
+    device = ChannelFollower(settings, DeviceSettings(data_dir=tmp_path), clock=lambda: one_o_clock)
+    assert device.seconds_until_window(late) == pytest.approx(seconds)

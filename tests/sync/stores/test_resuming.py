@@ -1,0 +1,83 @@
+"""A file that is fetched piece by piece, from a store that is a folder here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sync.errors import StoreUnreachableError
+from sync.stores.base import FILES
+from sync.stores.choice import open_store
+from sync.stores.fetch import CHUNK, FileFetcher, WantedFile, _prefix
+
+CONTENT = bytes(range(256)) * 4000
+WANTED = WantedFile(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+
+
+class LeftError(Exception):
+    """Stands for the end of the process."""
+
+
+def leave_at(count: int) -> Callable[[int, int], None]:
+    """A progress function that ends the fetch when so many bytes are present."""
+
+    def progress(here: int, fetched: int) -> None:
+        if here >= count:
+            raise LeftError
+
+    return progress
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> FileFetcher:
+    (tmp_path / "store" / FILES).mkdir(parents=True)
+    (tmp_path / "store" / FILES / WANTED.sha256).write_bytes(CONTENT)
+    (tmp_path / "incoming").mkdir()
+    return FileFetcher(open_store((tmp_path / "store").as_uri()), tmp_path / "incoming")
+
+
+def test_what_came_is_kept_and_what_lies_behind_it_is_not_hashed(
+    fetch: FileFetcher, tmp_path: Path
+) -> None:
+    with pytest.raises(LeftError):
+        fetch.fetch(WANTED, leave_at(50_000))
+    here = fetch.bytes_present(WANTED)
+    assert here >= 50_000, "less than a step was flushed at the end"
+    with (tmp_path / "incoming" / f"{WANTED.sha256}.part").open("ab") as part:
+        part.write(bytes(1000))  # as a file system leaves what was never flushed
+    began: list[int] = []
+    path = fetch.fetch(WANTED, lambda at, fetched: began.append(at) if not fetched else None)
+    assert path.read_bytes() == CONTENT
+    assert began == [here], "it went on there, and did not begin anew"
+
+
+@pytest.mark.parametrize("count", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1])
+def test_the_first_bytes_are_hashed(count: int, tmp_path: Path) -> None:
+    content = bytes(2 * CHUNK)
+    (tmp_path / "part").write_bytes(content)
+    assert _prefix(tmp_path / "part", count).digest() == hashlib.sha256(content[:count]).digest()
+
+
+def test_a_body_that_ends_early_is_no_file_and_what_it_brought_stays(
+    fetch: FileFetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    @contextmanager
+    def open_body(name: str, start: int = 0, etag: str | None = None) -> Iterator[SimpleNamespace]:
+        begun.append(start)
+        pieces = iter([CONTENT[start : start + 1000], *9 * [b""]])
+        yield SimpleNamespace(
+            size=len(CONTENT), start=start, etag="x", read=lambda limit: next(pieces)
+        )
+
+    monkeypatch.setattr(fetch._store, "open", open_body)
+    with pytest.raises(StoreUnreachableError, match=f"ended after 3000 of {len(CONTENT)} bytes"):
+        fetch.fetch(WANTED)
+    assert begun == [0, 1000, 2000], "three tries that bring little, each where the last one ended"
+    assert fetch.bytes_present(WANTED) == 3000
