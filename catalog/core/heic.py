@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.errors import PhotoError
+from catalog.core.heif_boxes import UnusualHeifError, require_camera_photo
 
 if TYPE_CHECKING:
     from pi_heif import HeifFile
@@ -19,6 +20,7 @@ BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1".spl
 EXTENTS = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
 NO_SIZE = (0, 0)
 DAMAGED = "a HEIC photo that is damaged or cut short"
+UNUSUAL = "a HEIC file with something in it that no camera writes"
 AVIF_BRANDS = frozenset([b"avif", b"avis"])
 MISSING = (
     "HEIC (iPhone) needs a package that is not installed; install it with: pip install pi-heif"
@@ -38,16 +40,19 @@ def open_heic(data: bytes, name: str) -> HeifFile:
     """Read a HEIC file's header.
 
     Raises:
-        PhotoError: It is damaged, or pi-heif is not installed.
+        PhotoError: It is damaged or of a kind that no camera writes, or pi-heif is not installed.
     """
     try:
         import pi_heif  # here, because few devices ever see one
     except ImportError as error:
         raise PhotoError(f"{name}: {MISSING}") from error
     try:
+        require_camera_photo(data)
         file = pi_heif.open_heif(data, bgr_mode=True)
         if not len(file) or coded_size(data) == NO_SIZE:
             raise ValueError("no picture in it")
+    except UnusualHeifError as error:
+        raise PhotoError(f"{name}: {UNUSUAL} ({error})") from error
     except Exception as error:  # a crafted file can make the parsers raise anything
         raise PhotoError(f"{name}: {DAMAGED}") from error
     return file
