@@ -96,9 +96,7 @@ def test_what_no_camera_writes_does_not_reach_the_decoder(
     data = pillow(quarters(), "HEIF")
     entry = data.index(b"hvc1", data.index(b"infe"))
     changed = data[:entry] + kind + data[entry + 4 :]
-    with pytest.raises(
-        PhotoError, match=rf"^IMG: a HEIC .* writes \({kind.decode()}\)"
-    ):
+    with pytest.raises(PhotoError, match=rf"^IMG: a HEIC .* writes \({kind.decode()}\)"):
         decode(changed, "IMG")
 
 
