@@ -251,6 +251,8 @@ def texture_agreement(picture: WorkingImage, other: WorkingImage, thing: Thing) 
     box = thing.box
     part = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
     inside = thing.mask[part] > 0
+    if not inside.any():
+        return 0.0
     fine = []
     for image in (picture[part], other[part]):
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)

@@ -1,0 +1,150 @@
+"""What differs from the empty counter: how large, how near, in what light, and in whose hand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from catalog.core.box import Box
+from edge.sighting import Image
+from edge.vision.background import BackgroundModel
+from edge.vision.changing_scene import ChangingScene
+from edge.vision.fixed_scene import FixedScene
+from edge.vision.foreground import Thing, _around, texture_agreement, things
+from edge.vision.hands import without_hand
+from edge.vision.scene import REST_S
+from edge.vision.separation import INSIDE, grouped
+
+SHAPE = (240, 320)
+
+
+def mask_of(*boxes: Box) -> np.ndarray:
+    mask = np.zeros(SHAPE, np.uint8)
+    for box in boxes:
+        box.cut(mask)[:] = 1
+    return mask
+
+
+def texture(seed: int) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(60, 200, (60, 80, 3)).astype(np.uint8)
+    return cv2.resize(coarse, SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "found"),
+    [
+        ([Box(50, 50, 18, 17)], 0),  # 306 pixels, and 0.4 % of the frame are 307.2
+        ([Box(50, 50, 18, 18)], 1),
+        ([Box(0, 0, 18, 18)], 1),
+        # Of two parts the one is large: 4 % of its longer side, 3.2 pixels, are near.
+        ([Box(50, 50, 80, 20), Box(60, 72, 60, 20)], 1),
+        ([Box(50, 50, 80, 20), Box(60, 74, 60, 20)], 2),
+        ([Box(50, 50, 20, 80), Box(72, 60, 20, 60)], 1),
+        ([Box(50, 50, 20, 80), Box(74, 60, 20, 60)], 2),
+        ([Box(50, 50, 40, 40), Box(150, 50, 40, 40)], 2),  # in one row, far away
+        ([Box(50, 50, 40, 40), Box(50, 150, 40, 40)], 2),  # in one column
+        ([Box(150, 50, 40, 41), Box(50, 50, 40, 40)], 2),
+        ([Box(50, 150, 40, 41), Box(50, 50, 40, 40)], 2),
+    ],
+)
+def test_what_is_large_enough_is_a_thing_and_what_is_near_is_one(
+    boxes: list[Box], found: int
+) -> None:
+    assert len(things(mask_of(*boxes))) == found
+
+
+@pytest.mark.parametrize(
+    ("part", "width"),
+    [
+        (Box(152, 60, 9, 9), 111),  # a small part may be 28 % of the longer side away: 22.4 pixels
+        (Box(154, 60, 9, 9), 80),
+        (Box(135, 60, 9, 8), 80),  # 72 pixels, and a quarter of 307.2 are 76.8
+    ],
+)
+def test_a_small_part_belongs_to_a_thing_nearby(part: Box, width: int) -> None:
+    [thing] = things(mask_of(Box(50, 50, 80, 40), part))
+    assert thing.box.width == width
+
+
+def test_edges_are_looked_for_up_to_the_frame_s_border() -> None:
+    assert _around(mask_of(Box(0, 0, 30, 20))) == (slice(0, 32), slice(0, 42))
+    assert _around(mask_of(Box(12, 13, 30, 20))) == (slice(1, 45), slice(0, 54))
+
+
+def test_the_background_keeps_its_darkest_and_its_brightest() -> None:
+    picture = np.zeros((*SHAPE, 3), np.uint8)
+    picture[:, 100:] = 255
+    model = BackgroundModel(picture)
+    assert np.array_equal(model.picture, picture)
+    model._background *= 2  # as a brighter lamp makes it
+    assert np.array_equal(model.picture, picture)
+
+
+@pytest.mark.parametrize(
+    ("lights", "tint"), [([1.0], [1, 1, 1]), ([0.4, 1.0], [1, 1, 1]), ([1.0], [0.3, 0.6, 1.2])]
+)
+def test_the_same_counter_in_another_light_is_the_same_scene(
+    lights: list[float], tint: list[float]
+) -> None:
+    counter = texture(1)
+    now = counter * np.array(tint, np.float64)
+    for part, light in zip(np.array_split(now, len(lights), axis=1), lights, strict=True):
+        part *= light
+    compared = BackgroundModel(counter).compared(np.clip(now, 0, 255).astype(np.uint8))
+    assert compared.is_different_scene() is False
+
+
+def test_a_scene_that_nobody_saw_is_not_strange() -> None:
+    assert FixedScene()._is_strange() is False
+
+
+def test_another_counter_is_another_scene() -> None:
+    assert BackgroundModel(texture(1)).compared(texture(2)).is_different_scene() is True
+
+
+def test_what_covers_nothing_agrees_with_nothing() -> None:
+    nowhere = Thing(Box(0, 0, *SHAPE[::-1]), mask_of(), 0)
+    assert texture_agreement(texture(1), texture(1), nowhere) == 0
+
+
+@pytest.mark.parametrize(("side", "is_held"), [(20, False), (29, False), (32, True), (40, True)])
+def test_a_hand_holds_a_thing_that_is_large_enough(side: int, *, is_held: bool) -> None:
+    """It takes three times the least area of a thing on the counter: 921.6 pixels."""
+    counter = np.full((*SHAPE, 3), 190, np.uint8)
+    now = counter.copy()
+    now[60:120, :180] = (110, 140, 190)  # an arm
+    held = Box(181, 90 - side // 2, side, side)
+    held.cut(now)[:] = (60, 60, 20)
+    [patch] = things((cv2.absdiff(counter, now).max(2) > 20).astype(np.uint8))
+    found = without_hand(now, counter, patch)
+    assert (found.box if found else None) == (held if is_held else None)
+
+
+def test_a_patch_with_just_enough_in_a_box_is_part_of_its_thing() -> None:
+    def patch(box: Box) -> Thing:
+        return Thing(box, mask_of(box), box.width * box.height)
+
+    inside, half = patch(Box(60, 60, 30, 30)), patch(Box(83, 100, 20, 20))
+    box = Box(50, 50, 50, 100)  # holds 17 of the 20 columns
+    assert box.cut(half.mask).sum() == INSIDE * half.area
+    assert grouped([inside, half], [box]) == [[inside, half]]
+    further = patch(Box(84, 100, 20, 20))
+    assert grouped([inside, further], [box]) == [[inside], [further]]
+
+
+def test_a_picture_at_rest_is_searched_once_more_and_closely() -> None:
+    searches: list[bool] = []
+
+    class Found:
+        boxes = (Box(100, 80, 60, 60),)
+
+    def find(image: Image, *, closely: bool) -> Found:
+        searches.append(closely)
+        return Found()
+
+    picture = np.asarray(cv2.resize(texture(1), (640, 480)), np.uint8)
+    scene = ChangingScene(find)  # type: ignore[arg-type]
+    for frame in range(8):
+        scene.update(picture, frame * REST_S / 2)
+    assert searches == [False, True]
