@@ -11,10 +11,17 @@ from edge.sighting import Image
 from edge.vision.background import BackgroundModel
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.foreground import Thing, _around, texture_agreement, things
+from edge.vision.foreground import (
+    Thing,
+    _around,
+    is_scattered,
+    reaches_in,
+    texture_agreement,
+    things,
+)
 from edge.vision.hands import without_hand
 from edge.vision.scene import REST_S
-from edge.vision.separation import INSIDE, grouped
+from edge.vision.separation import INSIDE, _shared, grouped
 
 SHAPE = (240, 320)
 
@@ -45,6 +52,8 @@ def texture(seed: int) -> np.ndarray:
         ([Box(50, 50, 40, 40), Box(150, 50, 40, 40)], 2),  # in one row, far away
         ([Box(50, 50, 40, 40), Box(50, 150, 40, 40)], 2),  # in one column
         ([Box(150, 50, 40, 41), Box(50, 50, 40, 40)], 2),
+        ([Box(50, 50, 80, 20), Box(60, 75, 45, 8)], 2),  # 360 pixels are no small part of 1600
+        ([Box(50, 50, 80, 20), Box(60, 75, 40, 7)], 1),  # 280 are
         ([Box(50, 150, 40, 41), Box(50, 50, 40, 40)], 2),
     ],
 )
@@ -99,6 +108,21 @@ def test_a_scene_that_nobody_saw_is_not_strange() -> None:
     assert FixedScene()._is_strange() is False
 
 
+@pytest.mark.parametrize(("passed", "followed"), [(0.0, []), (0.25, [0.25]), (60.0, [1.0])])
+def test_the_background_follows_by_the_time_that_passed(
+    passed: float, followed: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[float] = []
+    monkeypatch.setattr(
+        BackgroundModel, "follow", lambda _, now, step, *, empty: steps.append(step)
+    )
+    scene = FixedScene()
+    scene._background, scene.time, scene._followed_at = BackgroundModel(texture(1)), 100.0, 100.0
+    scene.time += passed
+    scene._follow(texture(1))
+    assert steps == followed
+
+
 def test_another_counter_is_another_scene() -> None:
     assert BackgroundModel(texture(1)).compared(texture(2)).is_different_scene() is True
 
@@ -119,6 +143,46 @@ def test_a_hand_holds_a_thing_that_is_large_enough(side: int, *, is_held: bool) 
     [patch] = things((cv2.absdiff(counter, now).max(2) > 20).astype(np.uint8))
     found = without_hand(now, counter, patch)
     assert (found.box if found else None) == (held if is_held else None)
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_an_arm_from_any_side_reaches_in(turn: int) -> None:
+    counter = np.full((*SHAPE, 3), 190, np.uint8)
+    arm = Box(*{0: (100, 0, 60, 120), 1: (200, 80, 120, 60), 2: (100, 120, 60, 120),
+                3: (0, 80, 120, 60)}[turn])  # fmt: skip
+    for box, expected in ((arm, True), (Box(100, 80, 60, 60), False)):
+        now = counter.copy()
+        box.cut(now)[:] = (30, 60, 160)
+        assert reaches_in(Thing(box, mask_of(box), box.area), now, counter) is expected
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([], False),
+        ([Box(50, 50, 60, 60)], False),
+        ([Box(50, 50, 100, 13)], True),  # thin
+        ([Box(50, 50, 60, 60), Box(200, 100, 20, 20)], True),  # 400 pixels beside, 154 are few
+        ([Box(50, 50, 60, 60), Box(200, 100, 12, 12)], False),
+    ],
+)
+def test_outlines_are_scattered_and_a_compact_thing_is_not(
+    boxes: list[Box], *, expected: bool
+) -> None:
+    mask = mask_of(*boxes)
+    assert is_scattered(mask, things(mask)) is expected
+
+
+def test_an_outline_alone_is_scattered_too() -> None:
+    mask = mask_of(Box(50, 50, 100, 100))
+    Box(56, 56, 88, 88).cut(mask)[:] = 0  # 2256 of 10000 pixels are left
+    assert is_scattered(mask, things(mask)) is True
+
+
+def test_boxes_that_do_not_meet_share_nothing() -> None:
+    assert _shared(Box(0, 0, 40, 40), Box(100, 0, 40, 40)) == 0
+    assert _shared(Box(0, 0, 40, 40), Box(0, 100, 40, 40)) == 0
+    assert _shared(Box(0, 0, 40, 40), Box(20, 20, 40, 40)) == 0.25
 
 
 def test_a_patch_with_just_enough_in_a_box_is_part_of_its_thing() -> None:
