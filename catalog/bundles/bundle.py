@@ -293,13 +293,18 @@ class Bundle:
         own = [match for match in found if self._overlay.item(match.sku) is not None]
         known = [match for match in found if match not in own]
         share = self.manifest.calibration.foreign_share if foreign_share is None else foreign_share
-        weighed = [*own, *weigh_words(self.items, known, lines, share)]
+        weighed = [*own, *map(self._with_photo, weigh_words(self.items, known, lines, share))]
         together = sum(match.confidence or 0.0 for match in weighed)
         if own and together > 1:
             weighed = [
                 replace(match, confidence=(match.confidence or 0.0) / together) for match in weighed
             ]
         return sorted(weighed, key=lambda match: -(match.confidence or 0.0))
+
+    def _with_photo(self, match: Match) -> Match:
+        """Return a match of an item that words alone found with the photo that was added to it."""
+        added = self._overlay.photos(match.sku) if match.photo is None else []
+        return replace(match, photo=added[0].number) if added else match
 
     def confidences_of_photo(self, photo: int) -> dict[str, float]:
         """Return the confidence in each item if a stored photo were a new query.
@@ -345,7 +350,10 @@ class Bundle:
 
     def add(self, additions: Additions) -> None:
         """Answer with a device's own items and photos, too, in place of those added before."""
-        self._overlay = Overlay(self._names, self.manifest.photos, additions)
+        pictured = set(self._names)
+        skus = dict.fromkeys(photo.sku for photo in additions.photos if photo.sku not in pictured)
+        unpictured = [sku for sku in skus if self.items.get(sku) is not None]
+        self._overlay = Overlay(self._names, self.manifest.photos, additions, unpictured)
 
     def has_taught_items(self) -> bool:
         """Whether a device's own items were added, with photos of several of their sides."""

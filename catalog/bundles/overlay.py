@@ -70,21 +70,30 @@ class Overlay:
     """A device's additions to a bundle. It never changes; another one replaces it.
 
     Attributes:
-        names: The sku of each item by its number: the bundle's, then those that are added.
+        names: The sku of each item by its number: the bundle's, then those that have their first
+            photos here, and those that are added.
 
     Args:
-        names: The skus of the bundle's items, by item number.
+        names: The skus of the bundle's items with photos, by item number.
         count: How many photos the bundle has.
-        additions: What is added. Photos of an item that is neither among `names` nor added are
+        additions: What is added. Photos of an item that neither the bundle has nor is added are
             left out, and so are items without photos.
+        unpictured: The skus of the bundle's items that have photos here alone.
     """
 
-    def __init__(self, names: Sequence[str], count: int, additions: Additions = NOTHING) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        count: int,
+        additions: Additions = NOTHING,
+        unpictured: Sequence[str] = (),
+    ) -> None:
         self._count = count
         self._thumbnail = additions.thumbnail
         with_photos = {photo.sku for photo in additions.photos}
         self._items = {item.sku: item for item in additions.items if item.sku in with_photos}
-        self.names = [*names, *self._items] if self._items else names
+        more = [*unpictured, *self._items]
+        self.names = [*names, *more] if more else names
         numbers = {sku: number for number, sku in enumerate(self.names)}
         self._photos = [photo for photo in additions.photos if photo.sku in numbers]
         self._owners = np.array([numbers[photo.sku] for photo in self._photos], np.int64)

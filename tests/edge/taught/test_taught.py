@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.building.build import build
+from catalog.building.build import BuildOptions, build
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, DiskFullError, ShelfError
@@ -22,6 +22,7 @@ from catalog.networks.featurizer import Featurizer
 from catalog.recognition.descriptors import Descriptors
 from catalog.recognition.local_features.extract import extract_local_features
 from catalog.sources.read import read_source
+from catalog.sources.source import SourceItem
 from edge import state_database
 from edge.errors import NoCatalogueError
 from edge.taught import store as store_module
@@ -260,6 +261,27 @@ def test_a_confirmed_look_becomes_a_photo_and_the_most_different_stay(
     assert {f"sighting-{NEW + other}-0" for other in range(1, MOST_CONFIRMED)} <= set(kept)
     with pytest.raises(ContentError):
         taught.confirm("absent", encode_jpeg(draw_thing(1), 480), "sighting")
+
+
+def test_the_first_confirmed_look_is_the_photo_of_an_item_without_one(
+    taught: Taught, things: Path, tmp_path: Path, colour_grid: Featurizer, cache: Path
+) -> None:
+    hidden = SourceItem(Item("4711", "Kombrado coffee"), ())
+    sources = [*read_source(things).items, hidden]
+    build(sources, tmp_path / "b", colour_grid, cache, "T", BuildOptions(read_text=False))
+    bundle = Bundle.open(tmp_path / "b")
+    taught.use(bundle)
+    assert bundle.photos("4711") == []
+    assert bundle.weigh_words([], ["Kombrado coffee"])[0].photo is None
+    assert taught.confirm("4711", encode_jpeg(draw_thing(NEW, 8), 480), "sighting")
+    assert first(bundle, NEW)[0] == "4711"
+    (photo,) = bundle.photos("4711")
+    assert (bundle.thumbnail(photo.number) or b"").startswith(b"\xff\xd8")
+    assert bundle.weigh_words([], ["Kombrado coffee"])[0].photo == photo.number
+    assert bundle.find("kombrado") == [hidden.item]
+    assert not taught.items()[0].is_new
+    taught.withdraw("sighting")
+    assert bundle.photos("4711") == []
 
 
 def test_a_look_is_confirmed_where_an_item_has_all_photos_that_it_may_have(
