@@ -102,5 +102,13 @@ def extent(mask: NDArray[np.float32], box: NDArray[np.float32]) -> NDArray[np.fl
     return np.asarray(np.divide(found, [wide, high, wide, high]), np.float32)
 
 
+def filling(mask: NDArray[np.float32], box: NDArray[np.float32]) -> float:
+    """How much of a box (4,), as shares of the picture's size, a mask takes for a thing, 0 to 1."""
+    high, wide = mask.shape
+    left, top, right, bottom = np.rint(box.clip(0, 1) * [wide, high, wide, high]).astype(int)
+    part = mask[top:bottom, left:right]
+    return float(part.mean()) if part.size else 0.0
+
+
 def _sigmoid(logits: Tensor) -> Tensor:
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)

@@ -25,7 +25,7 @@ from catalog.networks.finder import (
     open_finder,
     ordered,
 )
-from catalog.networks.finder_answer import CHANNELS, boxes_of, extent
+from catalog.networks.finder_answer import CHANNELS, boxes_of, extent, filling
 from catalog.synthetic.items import drawn_items
 from catalog.synthetic.render import View, render
 from edge.simulator.backgrounds import background
@@ -139,6 +139,41 @@ def test_looks_from_nearer_make_the_first_box_better() -> None:
             boxes = finder.look(image, closely=closely).boxes
             found.append(overlap(boxes[0], box) if boxes else 0.0)
     assert np.mean(near) > np.mean(far)
+
+
+@pytest.mark.parametrize("hollow", [False, True])
+def test_what_looks_hollow_from_nearer_is_not_meant(
+    monkeypatch: pytest.MonkeyPatch, hollow: bool
+) -> None:
+    """A large print in the background looks like a thing from afar alone."""
+    bright, dark = (slice(0, 20), slice(0, 20)), (slice(16, 24), slice(16, 24))
+    picture = np.zeros((480, 640, 3), np.uint8)
+    Box(0, 0, 320, 240).cut(picture)[:] = 255
+
+    def answer(_: ThingFinder, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if image.shape == picture.shape:
+            return answer_about(bright, dark)
+        nearer = answer_about((slice(9, 31), slice(9, 31)))
+        if hollow and image.mean() > 100:
+            nearer[:4] = -1
+        return nearer
+
+    monkeypatch.setattr(ThingFinder, "answer", answer)
+    monkeypatch.setattr(finder, "NEARER_LOOKS", 1)
+    found = ThingFinder(CHOICES[0]).look(picture).boxes
+    assert (found[0].x > 200) == hollow
+    assert len(found) == 2, "the other thing stays"
+
+
+def test_how_much_of_a_box_is_a_thing() -> None:
+    mask = np.zeros((40, 40), np.float32)
+    mask[:, :20] = 1
+    for box, share in (((0, 0, 1, 1), 0.5), ((0, 0, 0.5, 1), 1.0), ((0.25, 0, 0.75, 0.5), 0.5)):
+        assert filling(mask, np.array(box, np.float32)) == share
+    assert filling(mask, np.array((0.5, 0.5, 0.5, 0.5), np.float32)) == 0, "an empty box"
+    assert filling(mask, np.array((-1, -1, 0.5, 2), np.float32)) == 1, (
+        "what is beside it is no part"
+    )
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (50, 1), (1, 50), (2, 2)])
