@@ -87,9 +87,9 @@ class JoinedStore(LocalFeatureStore):
         photos = np.repeat(np.arange(count, count + len(second), dtype=np.int32), lengths)
         words = np.concatenate([np.empty(0, np.int64), *(features.words for features in second)])
         order = np.argsort(words, kind="stable")
-        self.codes, self._photos = codes[order], photos[order]
+        self.codes, self.photos = codes[order], photos[order]
         size = basis().words.shape[1] ** 2
-        self._words = np.append(0, np.bincount(words, minlength=size).cumsum())
+        self.word_bounds = np.append(0, np.bincount(words, minlength=size).cumsum())
 
     def __len__(self) -> int:
         return len(self._first) + len(self.codes)

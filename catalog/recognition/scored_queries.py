@@ -18,6 +18,8 @@ from catalog.recognition.bursts import assign_folds, burst_masks, burst_similari
 from catalog.recognition.candidates import CandidateScorer, MatchFeatures, QueryDescriptors
 from catalog.recognition.cross_fitting import FittedScorer, PhotoVectors
 from catalog.recognition.descriptors import Descriptors
+from catalog.recognition.local_features.many_queries import Neighbours, find_neighbours
+from catalog.recognition.local_features.store import LocalFeatureStore
 
 PHOTO_QUERIES = 480
 SEED = 4713
@@ -133,7 +135,8 @@ def score(
             scored.append(result)
             progress(len(scored), total)
 
-    queries = [_photo_query(query) for query in photo_queries]
+    described = _descriptors(photo_queries, photos.store)
+    queries = list(map(_photo_query, photo_queries, described))
     every_fold_has_transform = True
     for kind in kinds:
         folds = _folds(kind, photos, similarity)
@@ -146,13 +149,27 @@ def score(
                 del fitted  # two at a time take much memory
     # The transform is used only if every fold had photos enough to fit and test one.
     final = photos.fit_on(np.full(len(photos.owners), every_fold_has_transform))
-    add(_score_distractors(distractors, final))
+    add(_score_distractors(distractors, final, photos.store))
     return ScoredQueries(scored, final.scorer, similarity)
 
 
-def _photo_query(query: CalibrationQuery) -> _PhotoQuery:
+def _photo_query(query: CalibrationQuery, descriptors: QueryDescriptors) -> _PhotoQuery:
     assert query.photo is not None
-    return _PhotoQuery(query, QueryDescriptors(query.descriptors), query.photo)
+    return _PhotoQuery(query, descriptors, query.photo)
+
+
+def _descriptors(
+    queries: Sequence[CalibrationQuery], store: LocalFeatureStore | None
+) -> list[QueryDescriptors]:
+    """Return the queries' descriptors, and what their local features are nearest to."""
+    local = [query.descriptors.local_features for query in queries]
+    found: Iterator[Neighbours] = iter(())
+    if store is not None:
+        found = find_neighbours(store, [features for features in local if features is not None])
+    return [
+        QueryDescriptors(query.descriptors, None if features is None else next(found, None))
+        for query, features in zip(queries, local, strict=True)
+    ]
 
 
 def _folds(kind: str, photos: PhotoVectors, similarity: float) -> Rows:
@@ -186,10 +203,11 @@ def _score_photo_queries(
 
 
 def _score_distractors(
-    distractors: Sequence[Sequence[CalibrationQuery]], fitted: FittedScorer
+    distractors: Sequence[Sequence[CalibrationQuery]],
+    fitted: FittedScorer,
+    store: LocalFeatureStore | None,
 ) -> Iterator[ScoredQuery]:
     for group, queries in enumerate(distractors):
-        for query in queries:
-            descriptors = QueryDescriptors(query.descriptors)
+        for query, descriptors in zip(queries, _descriptors(queries, store), strict=True):
             features = fitted.scorer.score(query.vector, descriptors)
             yield ScoredQuery(DISTRACTOR, features, None, group)

@@ -16,6 +16,7 @@ multi-index, Babenko and Lempitsky 2012). The files are mapped: only what is use
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,42 @@ AT_ONCE = 100_000  # features that are worked on at a time
 Votes = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class PhotoVotes:
+    """Votes of local features for photos.
+
+    Attributes:
+        photos: The photo of each vote, int32 (n,).
+        weights: How much it weighs, float32 (n,); of the votes of one feature the heaviest first.
+        voters: The number of the feature that votes, int64 (n,).
+    """
+
+    photos: NDArray[np.int32]
+    weights: Votes
+    voters: Rows
+
+    def summed(self, owners: Rows) -> tuple[Votes, Votes]:
+        """Return their sums by item, float32 (items,), and by photo, float32 (photos,)."""
+        items, photos = int(owners.max()) + 1, len(owners)
+        return (
+            self._sums(owners[self.photos], items),
+            self._sums(self.photos.astype(np.int64), photos),
+        )
+
+    def _sums(self, target: Rows, count: int) -> Votes:
+        """Sum the weights for each target; of a feature's votes for one the heaviest counts."""
+        _, first = np.unique(self.voters * count + target, return_index=True)
+        return np.bincount(target[first], self.weights[first], count).astype(np.float32)
+
+
 class LocalFeatureStore:
-    """The local features of an open bundle's photos."""
+    """The local features of an open bundle's photos.
+
+    Attributes:
+        codes: The code of every feature, int8 (n, 32), ordered by word.
+        photos: The photo of each, int32 (n,).
+        word_bounds: Where each word begins, and the last one ends, int64 (words + 1,).
+    """
 
     def __init__(self, folder: Path, photos: int) -> None:
         here = folder / FOLDER
@@ -54,11 +89,11 @@ class LocalFeatureStore:
         self.codes: NDArray[np.int8] = read(here / "codes.npy", np.int8, (None, DIMENSIONS))
         count = len(self.codes)
         self._places: NDArray[np.uint8] = read(here / "places.npy", np.uint8, (count, 4))
-        self._photos: NDArray[np.int32] = read(here / "photos.npy", np.int32, (count,))
-        self._words = np.array(read(here / "words.npy", np.int64, (words,)))
+        self.photos: NDArray[np.int32] = read(here / "photos.npy", np.int32, (count,))
+        self.word_bounds = np.array(read(here / "words.npy", np.int64, (words,)))
         self._rows: NDArray[np.int32] = read(here / "rows.npy", np.int32, (count,))
         self._begins = np.array(read(here / "begins.npy", np.int64, (photos + 1,)))
-        if not self._words[-1] == self._begins[-1] == count:
+        if not self.word_bounds[-1] == self._begins[-1] == count:
             raise BundleError(f"{folder / FOLDER}: its arrays do not fit each other")
 
     def __len__(self) -> int:
@@ -72,10 +107,10 @@ class LocalFeatureStore:
         """
         count, photos = len(self.codes), len(self._begins) - 1
         sound = (
-            (np.diff(self._words) >= 0).all()
+            (np.diff(self.word_bounds) >= 0).all()
             and (np.diff(self._begins) >= 0).all()
-            and self._words[0] == self._begins[0] == 0
-            and (0 <= self._photos.min(initial=0) <= self._photos.max(initial=0) < photos)
+            and self.word_bounds[0] == self._begins[0] == 0
+            and (0 <= self.photos.min(initial=0) <= self.photos.max(initial=0) < photos)
             and np.array_equal(np.sort(self._rows), np.arange(count))
         )
         if not sound:
@@ -88,36 +123,29 @@ class LocalFeatureStore:
 
     def words_of_photo(self, photo: int) -> Rows:
         """Return the word (n,) of each local feature of a photo."""
-        return np.searchsorted(self._words, self._rows_of(photo), "right") - 1
+        return np.searchsorted(self.word_bounds, self._rows_of(photo), "right") - 1
 
     @property
     def words(self) -> int:
         """Return how many words there are."""
-        return len(self._words) - 1
+        return len(self.word_bounds) - 1
 
     def _rows_of(self, photo: int) -> NDArray[np.int32]:
         return self._rows[self._begins[photo] : self._begins[photo + 1]]
 
-    def stored_near(
-        self, code: NDArray[np.float32], words: Rows
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the features stored under some words: their photos, and their similarities.
-
-        Args:
-            code: The code that they are compared with, float32 (32,) of length 1.
-            words: The words (n,).
-        """
+    def _stored_under(self, words: Rows) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+        """Return the features stored under some words (n,): their photos, and their codes."""
         photos, codes = self._parts(words)
         if not photos:
-            return np.empty(0, np.int32), np.empty(0, np.float32)
-        return np.concatenate(photos), np.concatenate(codes) @ code
+            return np.empty(0, np.int32), np.empty((0, DIMENSIONS), np.int8)
+        return np.concatenate(photos), np.concatenate(codes)
 
     def _parts(self, words: Rows) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int8]]]:
         """Return the photos and the codes of the features stored under each word that has some."""
-        begins, ends = self._words[words].tolist(), self._words[words + 1].tolist()
+        begins, ends = self.word_bounds[words].tolist(), self.word_bounds[words + 1].tolist()
         bounds = [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
         return (
-            [self._photos[begin:end] for begin, end in bounds],
+            [self.photos[begin:end] for begin, end in bounds],
             [self.codes[begin:end] for begin, end in bounds],
         )
 
@@ -138,11 +166,23 @@ class LocalFeatureStore:
         Returns:
             Float32 (items,) and float32 (photos,).
         """
-        items, photos = int(owners.max()) + 1, len(owners)
         voters = query.vectors[:VOTERS]
-        voted_photos, weights, voter_numbers = [], [], []
-        for number, (code, words) in enumerate(zip(voters, _nearest_words(voters), strict=True)):
-            found, similarities = self.stored_near(code, words)
+        return self.votes_of(voters, nearest_words(voters), excluded).summed(owners)
+
+    def votes_of(
+        self, voters: NDArray[np.float32], words: Rows, excluded: NDArray[np.bool_] | None = None
+    ) -> PhotoVotes:
+        """Return the votes of features for photos.
+
+        Args:
+            voters: The codes of the features, float32 (v, 32).
+            words: The words in which each is looked for, int64 (v, 9).
+            excluded: Photos to treat as absent, bool (photos,).
+        """
+        photos, weights, numbers = [], [], []
+        for number, (code, near) in enumerate(zip(voters, words, strict=True)):
+            found, codes = self._stored_under(near)
+            similarities = codes @ code
             if excluded is not None:
                 present = ~excluded[found]
                 found, similarities = found[present], similarities[present]
@@ -152,16 +192,13 @@ class LocalFeatureStore:
                 nearest = np.argpartition(-similarities, NEAREST)[: NEAREST + 1]
                 found, similarities = found[nearest], similarities[nearest]
             order = np.argsort(-similarities, kind="stable")
-            voted_photos.append(found[order[:-1]])
+            photos.append(found[order[:-1]])
             weights.append(similarities[order[:-1]] - similarities[order[-1]])
-            voter_numbers.append(np.full(len(order) - 1, number))
-        if not voted_photos:
-            return np.zeros(items, np.float32), np.zeros(photos, np.float32)
-        photo, weight = np.concatenate(voted_photos), np.concatenate(weights)
-        voter = np.concatenate(voter_numbers)
-        return (
-            _sum_votes(owners[photo], weight, voter, items),
-            _sum_votes(photo.astype(np.int64), weight, voter, photos),
+            numbers.append(np.full(len(order) - 1, number))
+        return PhotoVotes(
+            np.concatenate([np.empty(0, np.int32), *photos]),
+            np.concatenate([np.empty(0, np.float32), *weights]),
+            np.concatenate([np.empty(0, np.int64), *numbers]),
         )
 
 
@@ -239,15 +276,9 @@ def _find_words(unordered: NDArray[np.uint8]) -> NDArray[np.int32]:
     return words
 
 
-def _nearest_words(codes: NDArray[np.float32]) -> Rows:
+def nearest_words(codes: NDArray[np.float32]) -> Rows:
     """Return the words (n, 9) nearest to each code, float32 (n, 32) of length 1."""
     first, second = (np.argpartition(half, PROBES, 1)[:, :PROBES] for half in distances(codes))
     size = basis().words.shape[1]
     pairs = first[:, :, None].astype(np.int64) * size + second[:, None, :]
     return np.asarray(pairs.reshape(len(codes), PROBES * PROBES))
-
-
-def _sum_votes(target: Rows, weight: Votes, voter: Rows, count: int) -> Votes:
-    """Sum the weights for each of `count` targets; a voter's best vote for a target counts."""
-    _, first = np.unique(voter * count + target, return_index=True)
-    return np.bincount(target[first], weight[first], count).astype(np.float32)
