@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from catalog.building import cutting
 from catalog.building.assemble import Assembler
 from catalog.building.build import BuildOptions, BuildReport, build
-from catalog.building.cache import FeatureCache
+from catalog.building.cache import FeatureCache, PhotoFeature
+from catalog.building.collect import BundlePhoto
 from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
 from catalog.core.photos import Picture, decode
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.finder import open_finder
@@ -152,6 +157,34 @@ def test_with_keep_whole_no_photo_is_looked_at_twice(
     monkeypatch.setattr("catalog.building.build.weigh", stop)
     with pytest.raises(KeyboardInterrupt, match="Featurizer"):
         builds.build("none", BuildOptions(keep_whole=True))
+
+
+@pytest.mark.parametrize(("gain", "looked_at"), [(False, 8), (True, 16)])
+def test_a_trial_without_gain_ends_at_half(
+    monkeypatch: pytest.MonkeyPatch, *, gain: bool, looked_at: int
+) -> None:
+    items = np.arange(16) // 2
+    photos = [
+        BundlePhoto(Item(f"{item}", ""), f"{number}.jpg", f"{number}", 9, 9)
+        for number, item in enumerate(items)
+    ]
+    looked: list[str] = []
+
+    def looks(places: list[str], *_: object, **__: object) -> Iterator[FeaturizedPhoto]:
+        for place in places:
+            looked.append(place)
+            vector = np.eye(8, dtype=np.float32)[items[int(place[:-4])]]
+            feature = PhotoFeature("", vector if gain else whole[int(place[:-4])], 9, 9, b"")
+            yield FeaturizedPhoto(feature, None, reused=False)
+
+    # As a whole, each photo is nearest to one of the item after its own.
+    whole = np.eye(8, dtype=np.float32)[(np.arange(16) + 1) // 2 % 8]
+    nothing: Any = None
+    monkeypatch.setattr(cutting, "featurize", looks)
+    monkeypatch.setattr(cutting, "is_plain", lambda *_: False)
+    pays = cutting.cutting_pays(photos, whole, (), nothing, nothing, nothing, lambda *_: None)
+    assert pays is gain
+    assert len(looked) == len(set(looked)) == looked_at
 
 
 @pytest.mark.slow
