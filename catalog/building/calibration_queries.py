@@ -133,14 +133,28 @@ def query_records(
 def _record(
     key: str, source: _QueryPicture, featurizer: Featurizer, cache: FeatureCache
 ) -> QueryRecord:
-    """Make the query that is called `key` in the cache."""
-    raw = cached_raw(key, featurizer, cache, lambda: [source.picture])[0]
+    """Make the query that is called `key` in the cache.
+
+    A photo that is not augmented has the vector of its record.
+    """
+    raw = None if source.augmented else _recorded_raw(source.photo, featurizer, cache)
+    if raw is None:
+        raw = cached_raw(key, featurizer, cache, lambda: [source.picture])[0]
     descriptors = cache.get_descriptors(key, PER_QUERY)
     if descriptors is None:
         descriptors = extract_descriptors(source.picture, PER_QUERY)
         cache.put_descriptors(key, PER_QUERY, descriptors)
     behind = None if source.behind is None else source.behind.key
     return QueryRecord(source.photo.key, behind, source.augmented, raw, descriptors)
+
+
+def _recorded_raw(
+    photo: BundlePhoto, featurizer: Featurizer, cache: FeatureCache
+) -> Vectors | None:
+    """Return the raw vector (k,) of a photo's record; None where the cache does not have it."""
+    found = [cache.get(photo.key, network.id) for network in featurizer.networks]
+    outputs = [feature.vector[None] for feature in found if feature is not None]
+    return featurizer.join(outputs)[0] if len(outputs) == len(found) else None
 
 
 def _as_cut(photo: BundlePhoto, featurizer: Featurizer, addresses: AddressCache) -> Picture:

@@ -94,13 +94,15 @@ class PhotoStage:
             PhotoError: The photo cannot be used.
         """
         width, height = known.width, known.height
+        header = None
         if not known.thumbnail:
-            width, height = read_header(data, name).upright_size
+            header = read_header(data, name)
+            width, height = header.upright_size
         check_shape(name, width, height)
         if self.is_complete(known):
             return known
         enough = THUMBNAIL if self.finder is None else ENOUGH_TO_CUT
-        whole = decode(data, name, enough=max(self.featurizer.enough, enough))
+        whole = decode(data, name, enough=max(self.featurizer.enough, enough), header=header)
         image = self.used(whole)
         descriptors = known.descriptors
         if self.local_features is not None and descriptors is None:

@@ -49,7 +49,11 @@ STRIP = 256  # rows blended at a time: a small file may hold fifty million pixel
 
 
 def decode(
-    data: bytes, name: str, enough: int | None = None, most_pixels: int = MOST_PIXELS
+    data: bytes,
+    name: str,
+    enough: int | None = None,
+    most_pixels: int = MOST_PIXELS,
+    header: PhotoHeader | None = None,
 ) -> Picture:
     """Decode a picture file's bytes to BGR uint8 (h, w, 3), upright and in sRGB.
 
@@ -63,11 +67,12 @@ def decode(
             a quarter or an eighth of its size, and a larger HEIC reduced at once, but never below.
         most_pixels: A JPEG with more pixels is decoded reduced even below `enough`. A picture
             that cannot be decoded so in bounded memory is refused.
+        header: What `read_header` read with the same limit, where it was asked before.
 
     Raises:
         PhotoError: It is no picture, damaged, cut short, too small or too large.
     """
-    header = read_header(data, name, most_pixels)
+    header = header or read_header(data, name, most_pixels)
     try:
         image = _decode(data, name, header, enough, most_pixels)
         return to_srgb(image, header.profile, grey=header.grey)

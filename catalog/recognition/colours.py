@@ -8,6 +8,7 @@ is then the Bhattacharyya coefficient, which is 1 for equal colours.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -49,12 +50,15 @@ def colours(image: Picture) -> Colours:
     return histogram(share, weight)
 
 
+@lru_cache(32)
 def middle_weights(height: int, width: int) -> NDArray[np.float32]:
     """Return the weight of each pixel, float32 (height * width,): most in the middle."""
     down, across = (
         np.square((np.arange(side) + 0.5 - side / 2) / (MIDDLE * side)) for side in (height, width)
     )
-    return np.asarray(np.exp(-(down[:, None] + across)).ravel(), np.float32)
+    weights = np.asarray(np.exp(-(down[:, None] + across)).ravel(), np.float32)
+    weights.flags.writeable = False  # whoever asks again gets the same ones
+    return weights
 
 
 def histogram(share: NDArray[np.floating[Any]], weight: NDArray[np.floating[Any]]) -> Colours:
@@ -73,8 +77,9 @@ def histogram(share: NDArray[np.floating[Any]], weight: NDArray[np.floating[Any]
     above = share * steps - below
     sides = (1 - above, above)
     filled = np.zeros(DIMENSIONS)
+    first = np.ravel_multi_index(tuple(below), BINS)
     for light, red, yellow in product((0, 1), repeat=3):
-        bins = np.ravel_multi_index((below[0] + light, below[1] + red, below[2] + yellow), BINS)
+        bins = first + ((light * BINS[1] + red) * BINS[2] + yellow)
         part = weight * sides[light][0] * sides[red][1] * sides[yellow][2]
         filled += np.bincount(bins, part, DIMENSIONS)
     return np.asarray(np.round(SCALE * np.sqrt(filled / filled.sum())), np.uint8)
