@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -228,7 +228,7 @@ def write_items(
     database = create(folder / "items.db")
     ordered = sorted(items, key=lambda item: (len(item.title), item.title, item.sku))
     rows = (
-        asdict(item)
+        vars(item)
         | {
             "attributes": json.dumps(item.attributes, ensure_ascii=False, sort_keys=True),
             "words": " ".join([item.location, *item.attributes.values()]),
@@ -243,7 +243,7 @@ def write_items(
         ["title", "sku", "words"], tokenize="unicode61 remove_diacritics 2"
     )
     database["photos"].insert_all(  # type: ignore[union-attr]
-        (asdict(photo) for photo in photos), pk="number", foreign_keys=[("sku", "items")]
+        (vars(photo) for photo in photos), pk="number", foreign_keys=[("sku", "items")]
     )
     database["photos"].create_index(["sku"])  # type: ignore[union-attr]
     database.vacuum()

@@ -88,7 +88,7 @@ def build_annoy(vectors: NDArray[np.floating[Any]], path: Path, n_trees: int) ->
     index = AnnoyIndex(vectors.shape[1], "angular")
     index.set_seed(SEED)
     for row, vector in enumerate(np.asarray(vectors, np.float32)):
-        index.add_item(row, vector)
+        index.add_item(row, vector.tolist())
     index.build(n_trees, n_jobs=1)
     index.save(str(path))  # building it on disk would end by SIGBUS where the disk is full
 
@@ -107,11 +107,18 @@ def noisy_queries(vectors: NDArray[np.floating[Any]], count: int, seed: int) -> 
 
 def recall(index: Index, queries: Vectors, expected: Rows) -> float:
     """Return the share of the expected neighbours (q, k) that `index` finds for queries (q, d)."""
-    count = expected.shape[1]
-    found = sum(
-        len(np.intersect1d(index.nearest(query, count)[0], rows))
-        for query, rows in zip(queries, expected, strict=True)
-    )
+    measured = recall_from(index, queries, expected, 0)
+    assert measured is not None
+    return measured
+
+
+def recall_from(index: Index, queries: Vectors, expected: Rows, least: float) -> float | None:
+    """Measure the recall as `recall` does; None as soon as it is sure to be below `least`."""
+    count, found = expected.shape[1], expected.size
+    for query, rows in zip(queries, expected, strict=True):
+        found -= count - len({*rows.tolist()} & {*index.nearest(query, count)[0].tolist()})
+        if found / expected.size < least:
+            return None
     return float(found / expected.size)
 
 
@@ -135,22 +142,24 @@ def choose_index(vectors: NDArray[np.floating[Any]], path: Path) -> IndexChoice:
     queries = noisy_queries(vectors, QUERIES, SEED)
     expected = neighbours(Exact(vectors), queries, min(NEIGHBOURS, len(vectors)))
     chosen: IndexChoice | None = None
-    highest = 0.0
+    built, dimensions = path.with_name(f"{path.name}.new"), vectors.shape[1]
     for n_trees in TREES:
-        build_annoy(vectors, path, n_trees)
         limit = chosen.search_k if chosen else 2 * max(len(vectors), MOST_CANDIDATES)
         search_k = FEWEST_CANDIDATES
+        if search_k < limit:
+            build_annoy(vectors, built, n_trees)
         while search_k < limit:
-            measured = recall(Annoy(path, vectors.shape[1], search_k), queries, expected)
-            highest = max(highest, measured)
-            if measured >= TARGET_RECALL:
+            index = Annoy(built, dimensions, search_k)
+            measured = recall_from(index, queries, expected, TARGET_RECALL)
+            if measured is not None:
                 chosen = IndexChoice("annoy", n_trees, search_k, SEED, measured)
+                built.replace(path)
                 break
             search_k *= 2
     if chosen is None:
-        dimensions = vectors.shape[1]
-        reason = f"Annoy found only {highest:.1%} of the true neighbours in {dimensions} dimensions"
+        most = recall(index, queries, expected)
+        built.replace(path)
+        reason = f"Annoy found only {most:.1%} of the true neighbours in {dimensions} dimensions"
         return IndexChoice("exact", TREES[-1], 0, SEED, 1.0, reason)
-    if chosen.n_trees != TREES[-1]:
-        build_annoy(vectors, path, chosen.n_trees)
+    built.unlink(missing_ok=True)
     return chosen
