@@ -36,7 +36,7 @@ from catalog.bundles.items import write_thumbnails
 from catalog.bundles.manifest import IndexEntry, is_bundle
 from catalog.core.errors import BundleError, ContentError
 from catalog.core.vectors import Vectors
-from catalog.core.worker import prepare_worker
+from catalog.core.worker import one_thread_each, prepare_worker
 from catalog.recognition.calibrate import calibrate
 from catalog.recognition.calibration import Calibration
 from catalog.recognition.colours import DIMENSIONS as COLOURS
@@ -251,9 +251,10 @@ def assemble_many(
     processes = min(len(wanted), len(os.sched_getaffinity(0)))
     fresh = get_context("spawn")  # a fork would inherit the locks of threads
     reports = []
-    with ProcessPoolExecutor(
-        processes, fresh, _open, (address, name, cache_folder, engine)
-    ) as pool:
+    with (
+        one_thread_each(),
+        ProcessPoolExecutor(processes, fresh, _open, (address, name, cache_folder, engine)) as pool,
+    ):
         for done, report in enumerate(pool.map(_assemble, wanted), 1):
             reports.append(report)
             progress("bundles", done, len(wanted))

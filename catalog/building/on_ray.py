@@ -43,17 +43,12 @@ from catalog.building.stored_catalogue import (
 from catalog.core.errors import ContentError, MissingExtraError, SurroundingsError
 from catalog.core.photos import is_address
 from catalog.core.settings import CatalogSettings, load
+from catalog.core.worker import ONE_THREAD
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.local_features.extract import PER_PHOTO
 
-# Ray would report to its maker; it reads whether it may when it starts. One thread each: else
-# every worker would use all cores.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
+# Ray would report to its maker; it reads whether it may when it starts.
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", **ONE_THREAD}
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # "0": a cluster of one machine, on 127.0.0.1 alone
 os.environ |= QUIET if "RAY_ADDRESS" in os.environ else QUIET | {LOOPBACK: "0"}
 try:
