@@ -16,6 +16,8 @@ import resource
 import shutil
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,7 @@ from catalog.building.stored_catalogue import (
 )
 from catalog.bundles.items import Item, Photo
 from catalog.core.photos import decode
+from catalog.core.worker import one_thread_each
 from catalog.networks.featurizer import Featurizer
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.local_features.extract import PER_PHOTO, PER_QUERY
@@ -48,6 +51,7 @@ PHOTOS, ASSORTMENTS = 100_000, 5
 OF_ASSORTMENT = 5_000  # photos
 LOOK_COSINE = 0.85  # of a calibration query to its photo
 SEED = 11
+Figures = dict[str, float]
 
 
 def fill(store: FeatureStore, folder: Path, count: int) -> float:
@@ -130,19 +134,11 @@ def _shaken(descriptors: Descriptors | None, random: np.random.Generator) -> Des
     return Descriptors(descriptors.colours, type(local)(codes, local.places))
 
 
-def main() -> None:
-    """Fill a store, assemble assortments of it, and print and write the figures."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOS
-    assortments = int(sys.argv[2]) if len(sys.argv) > 2 else ASSORTMENTS
+def assemble(count: int, assortments: int) -> Figures:
+    """Assemble assortments of the store with `count` photos, and measure them."""
     folder = RESULTS / f"scale-{count}"
     store = FeatureStore(str(folder / "store"))
-    figures: dict[str, float] = {"photos": count}
-    if not store.names("items"):
-        shutil.rmtree(folder, ignore_errors=True)
-        begun = time.process_time()
-        figures["a record, ms of a core"] = fill(store, folder, count)
-        figures["filling the store, processor s"] = time.process_time() - begun
-    figures["store, MB"] = sum(size.bytes for size in store.sizes()) / 1e6
+    figures: Figures = {"store, MB": sum(size.bytes for size in store.sizes()) / 1e6}
     assembler = Assembler(str(folder / "store"), folder / "cache")
     items = assembler.catalogue.items
     random = np.random.default_rng(SEED)
@@ -160,8 +156,38 @@ def main() -> None:
         processor.append(time.process_time() - begun)
     figures[f"assembling {OF_ASSORTMENT} photos, median, s"] = float(np.median(seconds))
     figures["of it processor, median, s"] = float(np.median(processor))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    figures["most memory, MB"] = memory
+    figures["most memory, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return figures
+
+
+def filled(count: int) -> Figures:
+    """Fill the store with `count` photos, unless it is there."""
+    folder = RESULTS / f"scale-{count}"
+    if FeatureStore(str(folder / "store")).names("items"):
+        return {}
+    shutil.rmtree(folder, ignore_errors=True)
+    begun = time.process_time()
+    each = fill(FeatureStore(str(folder / "store")), folder, count)
+    return {
+        "a record, ms of a core": each,
+        "filling the store, processor s": time.process_time() - begun,
+    }
+
+
+def main() -> None:
+    """Fill a store, assemble assortments of it, and print and write the figures.
+
+    Each is done by a process of its own on one thread, as by the workers of `assemble --each`.
+    """
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOS
+    assortments = int(sys.argv[2]) if len(sys.argv) > 2 else ASSORTMENTS
+    figures: Figures = {"photos": count}
+    with (
+        one_thread_each(),
+        ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as process,
+    ):
+        figures |= process.submit(filled, count).result()
+        figures |= process.submit(assemble, count, assortments).result()
     for name, value in figures.items():
         Console().print(f"{name}: {value:,.1f}", highlight=False)
     (RESULTS / f"scale-{count}.json").write_text(json.dumps(figures, indent=1) + "\n")
