@@ -22,6 +22,8 @@
 # make bench-kiosk     use a kiosk's page for half an hour; neither its heap nor its nodes may grow
 # make scale-test      build on a Ray cluster, kill workers and the driver: the same bytes as here
 # make bench-scale     assemble bundles of a store of 100,000 photos; PHOTOS=10000 for fewer
+# make bench-build     measure the processor time of a build by stage; PHOTOS=10000 for more
+# make bench-chain     draw 100,000 photos, build of them, and assemble 400 shops' bundles; hours
 # make damage-test     flip bits in an outbox's files, and account for every event
 # make provisioning-test  provision 200 devices, one after the other, by a claim certificate
 # make loss-test       kill, cut off, power off what reports, and count what was lost: nothing
@@ -100,7 +102,7 @@ PYTEST_OLD = $(PYTEST_ENV) $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) --numproce
   $(or $(PYTEST),$(MXNET_TESTS)) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-wire bench-slow-link measure sizes \
-  api-test provisioning-test shop soak bench-crowd bench-kiosk bench-scale scale-test crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test provisioning-test shop soak bench-crowd bench-kiosk bench-scale bench-build bench-chain scale-test crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -206,6 +208,12 @@ scale-test: $(VENV)/scale
 
 bench-scale: $(VENV)/test
 	$(BIN)/python -m bench.scale $(PHOTOS)
+
+bench-build: $(VENV)/test
+	$(BIN)/python -m bench.build_stages $(PHOTOS)
+
+bench-chain: $(VENV)/test
+	$(BIN)/python -m bench.chain $(PHOTOS)
 
 damage-test: $(VENV)/test
 	$(BIN)/python -m tests.proofs.damage $(DAMAGE)

@@ -148,16 +148,17 @@ class CandidateScorer:
             rows = self.rows(item, excluded)
             stored = self._vectors[rows].astype(np.float32)
             cosines = stored @ vector
-            photos[place] = rows[cosines.argmax()]
-            table[place, :2] = cosines.max(), _top_mean(cosines)
+            nearest = cosines.argmax()
+            photos[place] = rows[nearest]
+            table[place, :2] = cosines[nearest], _top_mean(cosines)
             table[place, WCCN] = table[place, 1]  # without a transform, WCCN changes nothing
             if transformed is not None and self.transform is not None:
                 table[place, WCCN] = _top_mean(wccn.apply(self.transform, stored) @ transformed)
             table[place, COLOUR] = _top_mean(colour_similarity(self._colours[rows], query.colours))
             if self._store is not None and votes is not None:
                 table[place, -2:] = self._local(item, rows, cosines, query, votes, unread)
-        nearest = table[:, 0].astype(np.float32)
-        return MatchFeatures(np.array(items, np.int64), photos, nearest, table)
+        nearest_cosines = table[:, 0].astype(np.float32)
+        return MatchFeatures(np.array(items, np.int64), photos, nearest_cosines, table)
 
     def with_more(
         self,

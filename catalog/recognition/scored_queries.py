@@ -135,8 +135,9 @@ def score(
             scored.append(result)
             progress(len(scored), total)
 
-    described = _descriptors(photo_queries, photos.store)
-    queries = list(map(_photo_query, photo_queries, described))
+    every = [*photo_queries, *(query for group in distractors for query in group)]
+    descriptors = iter(_descriptors(every, photos.store))
+    queries = [_photo_query(query, next(descriptors)) for query in photo_queries]
     every_fold_has_transform = True
     for kind in kinds:
         folds = _folds(kind, photos, similarity)
@@ -149,7 +150,7 @@ def score(
                 del fitted  # two at a time take much memory
     # The transform is used only if every fold had photos enough to fit and test one.
     final = photos.fit_on(np.full(len(photos.owners), every_fold_has_transform))
-    add(_score_distractors(distractors, final, photos.store))
+    add(_score_distractors(distractors, descriptors, final))
     return ScoredQueries(scored, final.scorer, similarity)
 
 
@@ -204,10 +205,10 @@ def _score_photo_queries(
 
 def _score_distractors(
     distractors: Sequence[Sequence[CalibrationQuery]],
+    descriptors: Iterator[QueryDescriptors],
     fitted: FittedScorer,
-    store: LocalFeatureStore | None,
 ) -> Iterator[ScoredQuery]:
     for group, queries in enumerate(distractors):
-        for query, descriptors in zip(queries, _descriptors(queries, store), strict=True):
-            features = fitted.scorer.score(query.vector, descriptors)
+        for query in queries:
+            features = fitted.scorer.score(query.vector, next(descriptors))
             yield ScoredQuery(DISTRACTOR, features, None, group)

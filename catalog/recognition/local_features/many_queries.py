@@ -28,7 +28,8 @@ from catalog.recognition.local_features.store import (
     nearest_words,
 )
 
-AT_ONCE = 200  # queries; more take more memory
+AT_ONCE = 220  # queries; more take more memory
+PRODUCTS_AT_ONCE = 1_000_000  # of features that are compared
 OF_WORD, KEPT = 16, 32  # nearest stored features that are kept: of each word, and of all words
 MOST_ROWS = 2**30  # stored features; a code's product with another is below 2^20
 
@@ -52,7 +53,12 @@ class Neighbours:
 def find_neighbours(
     store: LocalFeatureStore, queries: Sequence[LocalFeatures]
 ) -> Iterator[Neighbours]:
-    """Yield what is nearest to the features of each query that vote, in a store that has some."""
+    """Yield what is nearest to the features of each query that vote.
+
+    Args:
+        store: The local features of a catalogue that is being built; at least one.
+        queries: The queries.
+    """
     for at in range(0, len(queries), AT_ONCE):
         some = queries[at : at + AT_ONCE]
         # Of each query apart: sums in another order might find another word.
@@ -113,10 +119,13 @@ def _of_features(store: LocalFeatureStore, codes: NDArray[np.int8], words: Rows)
             continue
         stored = np.empty((last - first, DIMENSIONS + 1))
         stored[:, :-1], stored[:, -1] = store.codes[first:last], np.arange(first, last)
-        near = asking[voters[begin:end]] @ stored.T
-        if last - first > OF_WORD:
-            near = np.partition(near, -OF_WORD, 1)[:, -OF_WORD:]
-        found[order[begin:end], : near.shape[1]] = near
+        step = max(1, PRODUCTS_AT_ONCE // len(stored))
+        for at in range(begin, end, step):
+            some = slice(at, min(at + step, end))
+            near = asking[voters[some]] @ stored.T
+            if len(stored) > OF_WORD:
+                near = np.partition(near, -OF_WORD, 1)[:, -OF_WORD:]
+            found[order[some], : near.shape[1]] = near
     full = np.diff(store.word_bounds)[words] > OF_WORD
     missed = np.where(full, found[:, 0].reshape(words.shape), -np.inf).max(1)  # the least of each
     found = found.reshape(len(codes), words.shape[1] * OF_WORD)

@@ -41,7 +41,10 @@ FILES = tuple(
 VOTERS = 200  # of a query's features, the strongest
 PROBES = 3  # nearest centres of each half that are searched, so nine words
 NEAREST = 5  # stored features that one feature of a query votes for
-AT_ONCE = 100_000  # features that are worked on at a time
+AT_ONCE = 100_000  # features that are ordered at a time
+WORDS_AT_ONCE = (
+    4096  # features whose words are found at a time; more do not fit into a core's cache
+)
 
 Votes = NDArray[np.float32]
 
@@ -270,9 +273,9 @@ class LocalFeatureWriter:
 def _find_words(unordered: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return the word of each feature, int32 (n,)."""
     words = np.empty(len(unordered), np.int32)
-    for at in range(0, len(unordered), AT_ONCE):
-        part = unordered[at : at + AT_ONCE]
-        words[at : at + AT_ONCE] = words_of(LocalFeatures.from_bytes(part.tobytes()).codes)
+    for at in range(0, len(unordered), WORDS_AT_ONCE):
+        part = unordered[at : at + WORDS_AT_ONCE]
+        words[at : at + WORDS_AT_ONCE] = words_of(LocalFeatures.from_bytes(part.tobytes()).codes)
     return words
 
 

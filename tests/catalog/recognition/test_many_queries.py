@@ -70,6 +70,7 @@ def test_their_votes_are_the_same_numbers(
     store: LocalFeatureStore, photos: list[LocalFeatures], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(many_queries, "AT_ONCE", 2)
+    monkeypatch.setattr(many_queries, "PRODUCTS_AT_ONCE", 100)
     asked = queries(photos)
     found = list(find_neighbours(store, asked))
     assert len(found) == len(asked)
