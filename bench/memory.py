@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from edge.cli.demo import prepare
 RESULTS = Path("bench-results")
 MOST_GROWTH = 1.25  # times the memory before the first upload
 UPLOAD_SIDE, PHOTOS = 640, 60  # pixels; different photos
+READINGS = 15  # one a second
 SETTLE_S, REPORT_S = 12.0, 15.0  # freed memory is given back every two seconds
 
 
@@ -60,6 +61,16 @@ def read(process: int) -> Reading:
     return Reading(sizes["Rss"], sizes["Anonymous"], watched.num_threads(), watched.num_fds())
 
 
+def settled(process: int) -> Reading:
+    """The median of what a process needs in some seconds: what it recognizes comes and goes."""
+    readings = []
+    for _ in range(READINGS):
+        readings.append(astuple(read(process)))
+        time.sleep(1.0)
+    resident, anonymous, threads, files = np.median(readings, axis=0).tolist()
+    return Reading(resident, anonymous, int(threads), int(files))
+
+
 def measure(bundle: Path, use: Use, environment: dict[str, str]) -> dict[str, Any]:
     """Run a device with a catalogue, use it, and read what it needs before, meanwhile and after."""
     with tempfile.TemporaryDirectory() as name:
@@ -72,7 +83,7 @@ def measure(bundle: Path, use: Use, environment: dict[str, str]) -> dict[str, An
             until(lambda: newest(client.port).get("verdict") in ("match", "one_of", "unknown"))
             first = read(process)
             time.sleep(SETTLE_S)
-            before = read(process)
+            before = settled(process)
             say(f"before the first upload: {before}")
             most, started, reported = before.resident, time.monotonic(), 0.0
             cpu = processor_s(process)
@@ -86,7 +97,7 @@ def measure(bundle: Path, use: Use, environment: dict[str, str]) -> dict[str, An
                         say(f"{use.progress()}; {read(process).resident:.0f} MB")
             took, cpu = time.monotonic() - started, processor_s(process) - cpu
             time.sleep(SETTLE_S)
-            after = read(process)
+            after = settled(process)
     return {
         "after the first answer": asdict(first),
         "before the first upload": asdict(before),

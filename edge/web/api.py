@@ -14,6 +14,7 @@ from flask import Flask, Response, jsonify, request
 from catalog.bundles.items import Item
 from catalog.core.errors import VisualSearchError
 from edge.live import SIZES
+from edge.web.bitrate import largest_size
 from edge.web.documents import (
     listed_item_document,
     sighting_document,
@@ -38,7 +39,6 @@ PATIENCE_SECONDS = 10.0  # that a text waits for its turn
 LARGEST_NUMBER = 2**31 - 1
 NEWER_SECONDS = 0.25  # how long a viewer's request waits for a newer picture
 MOST_WAITING = 8  # how many such requests wait at once; the others are answered at once
-SAVING_SIZE = 480  # pixels; for browsers that ask for less data
 
 
 class Api:
@@ -234,4 +234,4 @@ def _number(name: str, otherwise: int) -> int:
 def _size() -> int:
     """The most pixels that the viewer wants."""
     size = _number("width", SIZES[0])
-    return min(size, SAVING_SIZE) if request.headers.get("Save-Data", "").lower() == "on" else size
+    return min(size, largest_size(request.headers.get("Save-Data", "")))

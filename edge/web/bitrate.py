@@ -12,6 +12,7 @@ import math
 
 from edge.live import SIZES
 
+SAVING_SIZE = 480  # pixels; for browsers that ask for less data
 SHORTEST_PAUSE_S = 0.1  # at most 10 pictures a second
 LONGEST_PAUSE_S = 1.0
 WANTED_S = 0.35  # for one picture on its way; a smaller one is sent where it takes longer
@@ -20,10 +21,20 @@ HELD_S = 0.08  # a picture that arrives in less says nothing of the link
 GROWTH_A_S = 1.02  # of the assumed rate, in each second in which no picture was held up
 
 
-class AdaptiveBitrate:
-    """The size and the rate of the pictures for one viewer."""
+def largest_size(save_data: str) -> int:
+    """The most pixels of the longer side for a viewer, by its header Save-Data."""
+    return SAVING_SIZE if save_data.lower() == "on" else SIZES[0]
 
-    def __init__(self) -> None:
+
+class AdaptiveBitrate:
+    """The size and the rate of the pictures for one viewer.
+
+    Args:
+        largest: The most pixels of the longer side.
+    """
+
+    def __init__(self, largest: int = SIZES[0]) -> None:
+        self._sizes = [size for size in SIZES if size <= largest]
         self._rate = math.inf  # bytes a second; not known before a picture was held up
         self._bytes_per_pixel = 0.0  # of a square with the longer side
 
@@ -31,8 +42,8 @@ class AdaptiveBitrate:
     def size(self) -> int:
         """The longer side of the next picture, in pixels."""
         most = USED * self._rate * WANTED_S
-        fitting = (size for size in SIZES if self._bytes_per_pixel * size**2 <= most)
-        return next(fitting, SIZES[-1])
+        fitting = (size for size in self._sizes if self._bytes_per_pixel * size**2 <= most)
+        return next(fitting, self._sizes[-1])
 
     def sent(self, size: int, count: int, arrival: tuple[int, float], seconds: float) -> None:
         """Learn from a picture that has arrived.

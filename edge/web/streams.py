@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, json, request
 
-from edge.web.bitrate import AdaptiveBitrate
+from edge.live import SIZES
+from edge.web.bitrate import AdaptiveBitrate, largest_size
 from edge.web.documents import catalogue_document, state_document
 from edge.web.interfaces import ServedAppliance
 from edge.web.places import Places
@@ -91,7 +92,12 @@ def add_streams(app: Flask, appliance: ServedAppliance, streams: Streams, page: 
         return _answer(streams, parts, "text/event-stream")
 
     def motion() -> Response:
-        parts = picture_parts(appliance, _client_left(), _unacknowledged())
+        parts = picture_parts(
+            appliance,
+            _client_left(),
+            _unacknowledged(),
+            largest_size(request.headers.get("Save-Data", "")),
+        )
         return _answer(streams, parts, MOTION_TYPE)
 
     app.add_url_rule("/api/events", view_func=events)
@@ -129,6 +135,7 @@ def picture_parts(
     appliance: ServedAppliance,
     left: Callable[[], bool],
     unacknowledged: Callable[[], int] = lambda: 0,
+    largest: int = SIZES[0],
 ) -> Iterator[bytes]:
     """The parts of multipart/x-mixed-replace: the newest JPEG each time the client has the last.
 
@@ -136,8 +143,9 @@ def picture_parts(
         appliance: The appliance.
         left: Whether the client has left.
         unacknowledged: How many bytes the client has not acknowledged yet.
+        largest: The most pixels of a picture's longer side.
     """
-    sequence, bitrate = -1, AdaptiveBitrate()
+    sequence, bitrate = -1, AdaptiveBitrate(largest)
     sent_at = time.monotonic()
 
     def over() -> bool:

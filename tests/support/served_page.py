@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -145,9 +145,11 @@ def raw_get(
 
 
 @contextlib.contextmanager
-def open_stream(web: Web, path: str) -> Iterator[http.client.HTTPResponse]:
+def open_stream(
+    web: Web, path: str, headers: Mapping[str, str] | None = None
+) -> Iterator[http.client.HTTPResponse]:
     connection = http.client.HTTPConnection("127.0.0.1", web.server.port, timeout=WAIT)
-    connection.request("GET", path)
+    connection.request("GET", path, headers=dict(headers or {}))
     response = connection.getresponse()
     try:
         assert response.status == 200

@@ -78,6 +78,13 @@ def test_live_picture_parts(web: Web) -> None:
         assert decode(read_part(stream)).shape == (480, 640, 3)
 
 
+def test_live_picture_of_a_viewer_that_saves_data_is_smaller(web: Web) -> None:
+    """It is no larger than such a viewer's single pictures."""
+    web.device.take_frame()
+    with open_stream(web, "/camera.mjpg", {"Save-Data": "on"}) as stream:
+        assert decode(read_part(stream)).shape == (360, 480, 3)
+
+
 def test_live_picture_is_at_most_ten_frames_a_second(web: Web) -> None:
     """That holds however many frames the camera gives."""
     camera = threading.Thread(target=web.device.run_camera, args=(200,), daemon=True)
