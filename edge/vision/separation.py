@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.core.box import Box
+from catalog.core.box import Box, overlap
 from edge.vision.foreground import LEAST_AREA, Thing
 from edge.vision.illumination import WORKING_WIDTH, Mask
 
@@ -22,6 +22,8 @@ LEAST_EXPLAINED = 0.7  # of a patch's pixels lie in the boxes that separate it
 LEAST_PART = 0.1  # of a patch's pixels; a smaller part is no thing of its own
 PART_OF_THING = 0.25  # of a box's pixels; a smaller patch inside is something else
 INSIDE = 0.85  # of a patch's pixels; with so many of them in a box, it is the patch's only one
+OUTSIDE = 0.15  # of a part's pixels; with no more of them in a box, it is beside the box's thing
+SAME_BOX = 0.6  # overlap of a box and of what lies in it, from which that is a whole thing
 
 
 def at_working_scale(boxes: Iterable[Box], frame_width: int) -> list[Box]:
@@ -70,7 +72,7 @@ def separated(patch: Thing, boxes: Sequence[Box]) -> list[Thing]:
     about = _apart([box for box in boxes if _covered(patch.mask, box) >= LEAST_COVERED])
     if len(about) > 1:
         return _parts(patch, about)
-    return [patch]
+    return _beside(patch, about[0]) if about else [patch]
 
 
 def completed(patch: Thing, boxes: Sequence[Box]) -> Thing:
@@ -127,6 +129,25 @@ def _parts(patch: Thing, boxes: Sequence[Box]) -> list[Thing]:
         if area >= least:
             parts.append(Thing(Box(*cv2.boundingRect(mask)), mask, area))
     return parts if len(parts) > 1 else [patch]
+
+
+def _beside(patch: Thing, box: Box) -> list[Thing]:
+    """Separate the thing of a box from small parts near it that lie beside the box."""
+    count, labels = cv2.connectedComponents(patch.mask)
+    inside, outside = np.zeros_like(patch.mask), np.zeros_like(patch.mask)
+    for number in range(1, count):
+        part = np.asarray(labels == number, np.uint8)
+        share = float(box.cut(part).sum()) / int(part.sum())
+        if OUTSIDE < share < INSIDE:
+            return [patch]
+        (inside if share >= INSIDE else outside)[part > 0] = 1
+    least = LEAST_AREA * patch.mask.size
+    if inside.sum() < least or outside.sum() < least:
+        return [patch]
+    things = [
+        Thing(Box(*cv2.boundingRect(mask)), mask, int(mask.sum())) for mask in (inside, outside)
+    ]
+    return things if overlap(things[0].box, box) >= SAME_BOX else [patch]
 
 
 def _away(rows: NDArray[np.intp], columns: NDArray[np.intp], box: Box) -> NDArray[np.float64]:

@@ -34,6 +34,30 @@ def test_two_things_that_touch_come_apart() -> None:
     assert not (parts[0].mask & parts[1].mask).any()
 
 
+BESIDE = Box(100, 156, 12, 60)  # thin, and near enough to be taken for a part of what lies above
+
+
+def test_a_small_thing_beside_a_large_one_is_one_of_its_own() -> None:
+    both = patch(LEFT, BESIDE)
+    large, small = separated(both, [LEFT])
+    assert (large.box, small.box) == (LEFT, BESIDE)
+    assert large.area + small.area == both.area
+
+
+@pytest.mark.parametrize(
+    ("parts", "box"),
+    [
+        ((LEFT, BESIDE), Box(60, 60, 60, 156)),  # the network takes both for one
+        ((LEFT, Box(100, 150, 12, 60)), LEFT),  # they touch
+        ((LEFT, Box(100, 156, 12, 20)), LEFT),  # a speck
+        ((Box(60, 60, 20, 90), BESIDE), LEFT),  # the network knows a larger thing there
+    ],
+)
+def test_a_part_that_is_near_stays_with_its_thing(parts: tuple[Box, Box], box: Box) -> None:
+    one = patch(*parts)
+    assert separated(one, [box]) == [one]
+
+
 @pytest.mark.parametrize(
     "boxes",
     [
