@@ -21,6 +21,7 @@ MAPPINGS = Path("/proc/self/smaps")
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+) *(.*)")
 LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 UNCHANGED = "Anonymous:             0 kB"
+IN_MEMORY, ABSENT = "Rss:", "Rss:                   0 kB"
 # In pages: all address space, what of it is in memory, and what of that is of mapped files.
 SIZES = Path("/proc/self/statm")
 DELETED = " (deleted)"  # what the system writes behind the name of a file that has none any more
@@ -82,22 +83,26 @@ def unchanged_files(files: Iterable[MappedFile]) -> frozenset[Mapping]:
     """Return where files are mapped that nobody may write, and of which no page was changed.
 
     Only these files and libraries, which are practically never unloaded, are looked at. A page of a
-    library is changed where the loader had to write addresses into it.
+    library is changed where the loader had to write addresses into it. Nothing is found where the
+    system counts no page of any mapping, as an emulator of another processor (qemu-user) does: it
+    also says of changed ones that there are none.
     """
     looked_at = set(files)
-    found, mapping = set(), None
+    found, mapping, is_counted = set(), None, False
     # Line by line: together they would take two megabytes. Names may have any bytes.
     with MAPPINGS.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             if line.startswith(UNCHANGED) and mapping is not None:
                 found.add(mapping)
+            elif line.startswith(IN_MEMORY):
+                is_counted = is_counted or not line.startswith(ABSENT)
             elif begins := MAPPING.match(line):
                 first, end, rights, number, name = begins.groups()
                 inode = int(number)
                 is_known = MappedFile(inode, name.removesuffix(DELETED)) in looked_at
                 is_read_only = (is_known or LIBRARY.search(name)) and "w" not in rights
                 mapping = Mapping(int(first, 16), int(end, 16), inode) if is_read_only else None
-    return frozenset(found)
+    return frozenset(found) if is_counted else frozenset()
 
 
 def release(mappings: Iterable[Mapping]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from catalog.core import mapped_files
 from catalog.core.mapped_files import (
     MappedFile,
     Mapping,
@@ -143,6 +144,20 @@ def test_a_name_that_is_no_text_hides_no_other_file(file: Path) -> None:
     arrays = [np.memmap(path, np.uint8, "r") for path in (odd, file)]
     found = unchanged_files([MappedFile.at(file)])
     assert {where(array, path) for array, path in zip(arrays, (odd, file), strict=True)} <= found
+
+
+def test_an_emulator_that_counts_no_pages_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """qemu-user says of every mapping that no page is in memory, and that none was changed."""
+    mapping = "7f00-7f10 r--p 00000000 fe:00 7    /usr/lib/libc.so.6\n"
+    counts = "Size: 4 kB\nRss:                   {} kB\nAnonymous:             0 kB\n"
+    mappings = tmp_path / "smaps"
+    monkeypatch.setattr(mapped_files, "MAPPINGS", mappings)
+    mappings.write_text(2 * (mapping + counts.format(0)))
+    assert not unchanged_files([])
+    mappings.write_text(mapping + counts.format(0) + mapping + counts.format(4))
+    assert unchanged_files([]) == {Mapping(0x7F00, 0x7F10, 7)}
 
 
 class Owner:
