@@ -36,6 +36,9 @@
 # make update-test     kill a device a hundred times while it updates its program: one version runs
 # make device          make the Debian package of a device, and what a stick needs: docs/install.md
 # make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
+# make device DEBIAN=trixie   the same for another release of Debian; device-test has it, too; as root
+# make device-aarch64  make the package for a Raspberry Pi on this machine; as root
+# make device-aarch64-test   install it in an emulated Debian, build a catalogue there, and ask; as root
 # make container       build the container image of that package, with podman, buildah or docker
 # make container-test  take the image's steps in a Debian, and run it read-only there; as root
 # make audit           check versions, files, licences and native libraries against what is allowed
@@ -102,7 +105,7 @@ PYTEST_OLD = $(PYTEST_ENV) $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) --numproce
   $(or $(PYTEST),$(MXNET_TESTS)) $(if $(PYTEST),|| [ $$? -eq 5 ])
 
 .PHONY: demo test test-fast test-clock coverage lint docs bench memory bench-link bench-wire bench-slow-link measure sizes \
-  api-test provisioning-test shop soak bench-crowd bench-kiosk bench-scale bench-build bench-chain scale-test crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
+  api-test provisioning-test shop soak bench-crowd bench-kiosk bench-scale bench-build bench-chain scale-test crash-test damage-test teach-test mutants tuf-conformance lock wheelhouse device device-test device-aarch64 device-aarch64-test container container-test release update-test audit sbom device-wheels loss-test deeplens-check extras-check greengrass-component \
   greengrass-check resolver-check atom-test aarch64-test train clean
 
 demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretrained)
@@ -305,6 +308,12 @@ endif
 
 device-test: device $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE) $(DEBIAN)
+
+device-aarch64: $(VENV)/build
+	PYTHON=$(abspath $(BIN)/python) device/for-aarch64 $(DEVICE)-aarch64
+
+device-aarch64-test: device-aarch64 $(VENV)/test
+	PYTHON=$(abspath $(BIN)/python) tests/install/device-aarch64-test $(DEVICE)-aarch64
 
 container: device
 	device/build-container $(DEVICE) $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE))
