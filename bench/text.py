@@ -5,14 +5,16 @@
 
 Near twins: ten pairs of the demonstration and drawn pairs that differ by the words on their labels
 only, each item with three photos, before the simulated camera. Items without a photo: drawn
-packages that the catalogue knows by their titles only; the foreign ones are in no catalogue. Times
-are of the processor. `bench.evidence` measures what words gain on photos of groceries.
+packages that the catalogue knows by their titles only; the foreign ones are in no catalogue, and
+none has both brand and name of an item without a photo. Times are of the processor.
+`bench.evidence` measures what words gain on photos of groceries.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import json
 import sys
 import time
@@ -72,6 +74,12 @@ def drawn_pair(number: int) -> tuple[DrawnItem, DrawnItem]:
     brand = "".join(random.choice(SYLLABLES, 3)).title()
     some, other = (str(name) for name in random.choice(VARIETIES, 2, replace=False))
     return _variety(like, brand, some, number), _variety(like, brand, other, number)
+
+
+def _words(item: DrawnItem) -> tuple[str, str]:
+    """The brand and name on a package's label."""
+    assert item.drawing.label is not None, "packages have labels"
+    return item.drawing.label.brand, item.drawing.label.name
 
 
 def _brand(brand: str) -> str:
@@ -168,7 +176,11 @@ def without_photos(
 ) -> dict[str, object]:
     """Find drawn packages by their words alone, beside the demonstration's pictured ones."""
     hidden = [item for number in range(count // 2) for item in drawn_pair(10_000 + number)]
-    strangers = [drawn_pair(20_000 + number)[0] for number in range(foreign)]
+    known = {_words(item) for item in hidden}  # with them, words make a thing that item
+    others = (drawn_pair(number)[0] for number in itertools.count(20_000))
+    strangers = list(
+        itertools.islice((item for item in others if _words(item) not in known), foreign)
+    )
     sources = photographed(folder, drawn_items()[:20])
     sources += [SourceItem(_item(item), ()) for item in hidden]
     unknown = (("", image, box) for _, image, box in looks(strangers, foreign, SEED + 2))

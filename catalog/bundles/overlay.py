@@ -140,7 +140,7 @@ class Overlay:
         return int(self._sides[number]) >= SIDES
 
     def has_taught_items(self) -> bool:
-        """Whether an item that the bundle lacks was added with photos of several of its sides."""
+        """Whether an item without photos in the bundle has added ones of several of its sides."""
         return bool((self._sides[self._first_added :] >= SIDES).any())
 
     def colour_ratios(self, items: Rows, colours: Colours) -> NDArray[np.float64]:
@@ -151,8 +151,8 @@ class Overlay:
             colours: The thing's, by `thing_colours`.
 
         Returns:
-            Float64 (c,): 0 for an item of the bundle, and for one whose views are too few, or were
-            not cut out.
+            Float64 (c,): 0 for an item with photos in the bundle, and for one whose views are too
+            few, or were not cut out.
         """
         return np.array([self._colour_ratio(number, colours) for number in items.tolist()], float)
 

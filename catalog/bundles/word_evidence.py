@@ -182,7 +182,9 @@ class _ReadThing:
             _share_read(item.title, self.read),
             contradict(own, self.amounts),
             sum(lacks.values()) if has_print or match.photo is None else 0.0,
-            self._differs(row, item.title, found) if has_print and _is_likely(match) else 0.0,
+            self._differs(row, item.title, found)
+            if has_print and found and _is_likely(match)
+            else 0.0,
         )
 
     def _differs(self, row: int, title: str, found: Collection[str]) -> float:

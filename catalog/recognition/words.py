@@ -48,7 +48,7 @@ class WordEvidence:
         lacks: How many of the words that were surely read the item lacks; 0 where it is not known
             what is printed on it.
         differs: The probability that the thing has another name than the item, and is a relative
-            of it, such as another variety.
+            of it, such as another variety; 0 where no word is common to both.
     """
 
     found: Mapping[str, float]
@@ -102,8 +102,8 @@ def log_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
 def relative_ratio(evidence: WordEvidence, rarity: Mapping[str, float]) -> float:
     """Return the likelihood ratio of an item's relatives that no catalogue has.
 
-    To sight a relative is the item: it has its design. What the words say for the item, such as its
-    brand, they say for the relative, but it has a word that the item lacks.
+    To sight a relative is the item: it has its design. It has its brand, too, but another word that
+    the item lacks.
     """
     return RELATIVES * evidence.differs * math.exp(SEEN_TOO * _spoken_for(evidence, rarity))
 
