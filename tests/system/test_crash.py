@@ -13,11 +13,13 @@ import pytest
 from tests.proofs.crash.__main__ import try_all
 from tests.proofs.crash.world import Owner
 
+ITEMS = 40  # the calls at which it is killed are the same as of more
+
 
 @pytest.fixture(scope="module")
 def owner(tmp_path_factory: pytest.TempPathFactory) -> Owner:
     """Three bundles and the keys to publish them with."""
-    return Owner(tmp_path_factory.mktemp("owner")).create()
+    return Owner(tmp_path_factory.mktemp("owner"), ITEMS).create()
 
 
 def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(

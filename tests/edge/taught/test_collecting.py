@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -106,8 +107,12 @@ def test_what_comes_after_the_wanted_views_is_taken_only_where_that_is_asked(
 
     def views_after(things: range) -> int:
         for thing in things:
-            collector.observed(Frame(draw_thing(thing, 0, 96), 0.0, thing), seen)
+            picture = cv2.copyMakeBorder(
+                draw_thing(thing, 0, 96), 0, 0, 0, 32, cv2.BORDER_REPLICATE
+            )
+            collector.observed(Frame(np.asarray(picture, np.uint8), 0.0, thing), seen)
         progress = collector.progress()
+        assert progress is None or {view.frame_size for view in progress.views} == {(128, 96)}
         return len(progress.views) if progress is not None else 0
 
     assert not collector.take_more()

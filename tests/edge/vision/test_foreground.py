@@ -104,6 +104,31 @@ def test_the_same_counter_in_another_light_is_the_same_scene(
     assert compared.is_different_scene() is False
 
 
+class Found:
+    """What a finder says that finds nothing."""
+
+    boxes: tuple[Box, ...] = ()
+
+
+def test_another_counter_is_learned_and_what_lay_on_the_former_is_forgotten() -> None:
+    scene = FixedScene(lambda image, *, closely: Found())  # type: ignore[arg-type]
+    counter, other = (
+        np.asarray(cv2.resize(texture(seed), (640, 480)), np.uint8) for seed in (1, 2)
+    )
+    with_thing = counter.copy()
+    with_thing[150:330, 250:400] = (20, 40, 160)
+    now, seen = 0.0, []
+    for picture, seconds in ((counter, 6), (with_thing, 6), (other, 3), (other, 12)):
+        for _ in range(4 * seconds):
+            state = scene.update(picture, now)
+            now += 0.25
+        seen.append((state.activity.name, state.things))
+    assert seen == [("EMPTY", 0), ("REST", 1), ("MOVING", 0), ("EMPTY", 0)]
+    former = scene._tracker
+    scene._set_background(texture(3))
+    assert (scene._state, scene._tracker is former) == (None, False)
+
+
 def test_a_scene_that_nobody_saw_is_not_strange() -> None:
     assert FixedScene()._is_strange() is False
 
@@ -199,9 +224,6 @@ def test_a_patch_with_just_enough_in_a_box_is_part_of_its_thing() -> None:
 
 def test_a_picture_at_rest_is_searched_once_more_and_closely() -> None:
     searches: list[bool] = []
-
-    class Found:
-        boxes = (Box(100, 80, 60, 60),)
 
     def find(image: Image, *, closely: bool) -> Found:
         searches.append(closely)

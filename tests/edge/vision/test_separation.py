@@ -23,6 +23,13 @@ def patch(*boxes: Box) -> Thing:
     return Thing(Box(*cv2.boundingRect(mask)), mask, int(mask.sum()))
 
 
+def test_boxes_that_hold_too_little_of_a_patch_do_not_separate_it() -> None:
+    boxes = [Box(60, 60, 60, 60), Box(120, 60, 60, 60)]
+    assert len(separated(patch(*boxes, Box(60, 120, 120, 20)), boxes)) == 2, "75 % of it"
+    whole = patch(*boxes, Box(60, 120, 120, 40))
+    assert separated(whole, boxes) == [whole], "60 % of it"
+
+
 def test_two_things_that_touch_come_apart() -> None:
     both = patch(LEFT, RIGHT)
     parts = separated(both, [LEFT, RIGHT])

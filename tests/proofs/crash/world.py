@@ -40,10 +40,15 @@ class Owner:
 
     The new bundle has other pictures than the old one. The edited one has all but a few of the old
     one's, so that a device makes most of it by itself.
+
+    Args:
+        folder: Where they are kept.
+        items: How many items a bundle has, each with one picture.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, items: int = ITEMS) -> None:
         self.folder = folder
+        self.items = items
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -63,9 +68,9 @@ class Owner:
         secret.chmod(0o600)
         run(self.environment, "sync", "keys", "init", str(self.folder / "keys"), *self.keys[2:])
         for seed, (name, bundle) in enumerate(self.bundles.items()):
-            draw(self.photos(name), seed, name)
+            draw(self.photos(name), seed, name, self.items)
             if name == "edited":
-                for number in range(EDITED, ITEMS):
+                for number in range(EDITED, self.items):
                     picture = f"{number}.jpg"
                     shutil.copyfile(self.photos("old") / picture, self.photos(name) / picture)
             table = str(self.photos(name) / "items.csv")
@@ -252,12 +257,12 @@ def run(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def draw(folder: Path, seed: int, title: str) -> None:
+def draw(folder: Path, seed: int, title: str, items: int) -> None:
     """A table of items with a drawn picture each; the title tells the versions apart."""
     folder.mkdir()
     random = np.random.default_rng(seed)
     lines = ["sku,title,photo"]
-    for number in range(ITEMS):
+    for number in range(items):
         colours = random.integers(0, 255, (6, 6, 3), dtype=np.uint8)
         picture = cv2.resize(colours, (192, 192), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number}.jpg"), picture)

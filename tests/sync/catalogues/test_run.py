@@ -13,6 +13,7 @@ import pytest
 from catalog.core.settings import DeviceSettings
 from sync.catalogues import check_request, run
 from sync.catalogues.follower import ChannelFollower
+from sync.catalogues.progress import log_progress
 from sync.settings import SyncSettings
 
 
@@ -40,6 +41,21 @@ def test_a_stop_reaches_all_workers_and_waits_for_none_for_long(
     released.set()
     busy_threads[0].join(30)
     assert signal.getsignal(asked) is former
+
+
+def test_a_download_is_logged_now_and_then_and_at_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [100.0]
+    show = log_progress(lambda: now[0])
+    with caplog.at_level("INFO"):
+        for seconds, here in ((0, 1), (5, 2), (6, 3), (2, 4), (8, 5), (0, 5)):
+            now[0] += seconds
+            show(here * 1_000_000, 5_000_000)
+    assert caplog.messages == [
+        "fetched 3.0 of 5.0 MB, 0.18 MB/s",  # 2 MB in 11 seconds
+        "fetched 5.0 of 5.0 MB, 0.20 MB/s",
+    ]
 
 
 def test_a_check_is_asked_for_once_and_by_a_file(tmp_path: Path) -> None:

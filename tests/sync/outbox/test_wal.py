@@ -12,7 +12,7 @@ import pytest
 
 from sync.outbox.image import PAGE_SIZE, open_image, page_size
 from sync.outbox.wal import HEADER, PAGES, VERSION, WriteAheadLog, read_log
-from sync.outbox.wal_frames import FRAME_HEADER
+from sync.outbox.wal_frames import FRAME_HEADER, Frames
 
 COMMITS = 4
 
@@ -141,6 +141,18 @@ def test_a_log_without_frames_is_empty(database: Path, length: int) -> None:
     log_of(database).write_bytes(log_of(database).read_bytes()[:length])
     log = read_log(database)
     assert (log.pages, log.is_damaged) == ({}, False)
+
+
+@pytest.mark.parametrize("cut", [1, 31, 64, 300])
+def test_a_frame_that_was_cut_off_does_not_count(cut: int) -> None:
+    page, salts = 512, bytes(range(8))
+    header = bytearray(HEADER)
+    header[8:12], header[16:24] = page.to_bytes(4, "big"), salts
+    frame = bytes(4) + b"\0\0\0\1" + salts + bytes(8 + page)
+    whole = Frames(bytearray(header + 2 * frame))
+    assert (whole.own, whole.commits) == ([0, 1], [0, 1])
+    assert Frames(bytearray(header + 2 * frame)[:-cut]).own == [0]
+    assert Frames(bytearray(header + frame)[:-cut]).own == []
 
 
 def test_a_new_first_page_is_for_as_many_pages_as_there_are(database: Path) -> None:

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from catalog.bundles.manifest import FileEntry
+from sync.catalogues.downloads import Downloads
 from sync.errors import StoreUnreachableError
 from sync.stores.base import FILES
 from sync.stores.choice import open_store
@@ -17,6 +19,7 @@ from sync.stores.fetch import CHUNK, FileFetcher, WantedFile, _prefix
 
 CONTENT = bytes(range(256)) * 4000
 WANTED = WantedFile(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+WANTED_ENTRY = FileEntry(sha256=WANTED.sha256, bytes=WANTED.bytes)
 
 
 class LeftError(Exception):
@@ -54,6 +57,25 @@ def test_what_came_is_kept_and_what_lies_behind_it_is_not_hashed(
     path = fetch.fetch(WANTED, lambda at, fetched: began.append(at) if not fetched else None)
     assert path.read_bytes() == CONTENT
     assert began == [here], "it went on there, and did not begin anew"
+
+
+def test_a_new_journal_is_flushed_with_its_folder_and_bytes_that_are_here_are_not_missing(
+    fetch: FileFetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[set[str]] = []
+
+    def note(folder: Path) -> None:
+        flushed.append({path.suffix for path in folder.iterdir()})
+
+    monkeypatch.setattr("sync.stores.fetch.durable.flush_folder", note)
+    downloads = Downloads(fetch, lambda here, total, fetched: None)
+    assert downloads.missing(WANTED_ENTRY) == len(CONTENT)
+    with pytest.raises(LeftError):
+        fetch.fetch(WANTED, leave_at(150_000))
+    assert flushed == [{".part", ".journal"}], "once, when the journal is new"
+    assert downloads.missing(WANTED_ENTRY) == len(CONTENT) - fetch.bytes_present(WANTED)
+    downloads.fetch(WANTED_ENTRY)
+    assert downloads.missing(WANTED_ENTRY) == 0
 
 
 @pytest.mark.parametrize("count", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1])
