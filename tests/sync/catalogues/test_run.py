@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from catalog.bundles import validator
+from catalog.bundles.shelf import Shelf
+from catalog.core.errors import BundleError, ShelfError
 from catalog.core.settings import DeviceSettings
 from sync.catalogues import check_request, run
 from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.progress import log_progress
+from sync.catalogues.pull import Puller
 from sync.settings import SyncSettings
+from sync.stores.choice import open_store
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -56,6 +61,19 @@ def test_a_download_is_logged_now_and_then_and_at_its_end(
         "fetched 3.0 of 5.0 MB, 0.18 MB/s",  # 2 MB in 11 seconds
         "fetched 5.0 of 5.0 MB, 0.20 MB/s",
     ]
+
+
+def test_a_folder_that_changes_while_it_is_checked_is_not_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path, *_: object) -> None:
+        raise BundleError(f"{folder}: does not answer")
+
+    (tmp_path / "store").mkdir()
+    puller = Puller(open_store((tmp_path / "store").as_uri()), Shelf(tmp_path / "shelf"))
+    monkeypatch.setattr(validator, "validate_in_child", refuse)
+    with pytest.raises(ShelfError, match="changed while it was checked; try again"):
+        puller._validate(tmp_path / "gone", "20261130T000000Z-0123456789ab")
 
 
 def test_a_check_is_asked_for_once_and_by_a_file(tmp_path: Path) -> None:

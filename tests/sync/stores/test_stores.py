@@ -177,6 +177,15 @@ def test_what_was_removed_meanwhile_is_not_replaced(monkeypatch: pytest.MonkeyPa
             store.write("metadata/t.json", b"x")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "named"), [("", "S3"), ("http://minio:9000", "http://minio:9000")]
+)
+def test_who_cannot_be_reached_is_named(endpoint: str, named: str) -> None:
+    store = open_store("s3://bucket/shop", endpoint_url=endpoint, region="eu-central-1")
+    said = str(store.cut_off("files/a", OSError("gone")))  # type: ignore[attr-defined]
+    assert said == f"s3://bucket/shop: files/a: {named} cannot be reached: gone"
+
+
 def test_a_name_that_no_file_can_have_is_an_error_and_nothing_absent(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri())
     for ask in (store.head, store.folders):

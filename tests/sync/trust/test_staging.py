@@ -166,7 +166,7 @@ def test_another_bundle_is_not_staged_over_a_staged_one(world: World) -> None:
 
 
 def test_it_is_given_to_all_without_its_changes_where_these_are_lost(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.publish("first")
     monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
@@ -179,6 +179,7 @@ def test_it_is_given_to_all_without_its_changes_where_these_are_lost(
     device = world.device()
     device.refresh()
     assert (device.newest("stable").bundle, device.newest("stable").changes) == (second, b"")
+    assert "devices fetch this release whole: its changes cannot be read" in caplog.text
 
 
 def test_a_device_that_refuses_a_staged_release_follows_the_channel(world: World) -> None:
