@@ -121,3 +121,16 @@ def test_what_comes_after_the_wanted_views_is_taken_only_where_that_is_asked(
     assert collector.take_more()
     assert views_after(range(5, 9)) == collecting.WANTED + 4
     assert views_after(range(9, 14)) == collecting.MOST
+
+
+def test_a_view_that_cannot_be_taken_does_not_stop_the_recognition(
+    small_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = SceneState(Activity.REST, empty=False, box=Box(0, 0, 8, 8), steady=True)
+    seen = Observation(Bundle.open(small_bundle), NOTHING, decision_changed=False, scene=scene)
+    collector = ViewCollector()
+    collector.begin()
+    monkeypatch.setattr(collecting, "_after", lambda *_: 1 / 0)
+    collector.observed(Frame(np.zeros((8, 8, 3), np.uint8), 0.0, 1), seen)
+    assert "a view cannot be taken" in caplog.text
+    assert collector.progress() is not None

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.core.box import Box
 from edge.sighting import Image
-from edge.vision.background import BackgroundModel
+from edge.vision.background import BackgroundModel, _shifted_to
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.foreground import (
@@ -102,6 +102,14 @@ def test_the_same_counter_in_another_light_is_the_same_scene(
         part *= light
     compared = BackgroundModel(counter).compared(np.clip(now, 0, 255).astype(np.uint8))
     assert compared.is_different_scene() is False
+
+
+@pytest.mark.parametrize(("pixels", "is_moved"), [(0, False), (1, True), (40, True), (60, False)])
+def test_a_camera_that_was_bumped_shows_the_same_counter_elsewhere(
+    pixels: int, *, is_moved: bool
+) -> None:
+    moved = _shifted_to(texture(1), np.roll(texture(1), pixels, axis=1))
+    assert (moved is not None) is is_moved
 
 
 class Found:
