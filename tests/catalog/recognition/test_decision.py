@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.recognition.calibration import outcome
 from catalog.recognition.decision import LEAST_GUESS, MOST_NAMED, Verdict, decide
 
 MATCH, ONE_OF, PERHAPS, UNKNOWN = Verdict.MATCH, Verdict.ONE_OF, Verdict.PERHAPS, Verdict.UNKNOWN
@@ -100,3 +101,16 @@ def test_only_a_verdict_that_claims_is_a_claim() -> None:
         "match", "one_of", "unknown", "unknown", "nothing",
     ]  # fmt: skip
     assert math.isclose(LEAST_GUESS, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("found", "became"),  # where the right item is the first, the second, another, or none
+    [
+        ([0.9, 0.05], ["right", "wrong", "wrong", "wrong"]),
+        ([0.5, 0.4], ["one_of", "one_of", "wrong", "one_of"]),
+        ([0.3, 0.2], ["perhaps", "perhaps", "unknown", "unknown"]),
+        ([0.05, 0.02], ["unknown", "unknown", "unknown", "unknown"]),
+    ],
+)
+def test_what_became_of_a_query(found: list[float], became: list[str]) -> None:
+    assert [outcome(found, ["a", "b"], right, 0.6) for right in ("a", "b", "c", None)] == became
