@@ -123,8 +123,11 @@ export class TeachCard {
       byId("views").replaceChildren(...views.map((id, place) => this.#viewRow(id, place)));
     }
     this.#gtin = state.gtin;
-    byId("sku").placeholder = state.code ? say("Its code says {code}", { code: state.code }) : "";
-    byId("sku-offer").replaceChildren(...(state.code ? [make("option", "", state.code)] : []));
+    const offer = state.code ? say("Its code says {code}", { code: state.code }) : "";
+    if (byId("sku").placeholder !== offer) {
+      byId("sku").placeholder = offer;
+      byId("sku-offer").replaceChildren(...(state.code ? [make("option", "", state.code)] : []));
+    }
     this.#allowSaving();
   }
 
