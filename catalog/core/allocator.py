@@ -13,7 +13,7 @@ from catalog.core.mapped_files import Mapping, mapped_bytes, release_unchanged
 ARENAS = 2  # heaps that threads share; glibc would make eight for each processor
 M_ARENA_MAX = -8  # of mallopt(3)
 TRIM_INTERVAL_S = 2.0
-RELEASE_INTERVAL_S = 4.0
+RELEASE_INTERVAL_S = 2.0
 MOST_MAPPED = 24 << 20  # bytes of mapped files; a device at rest needs fewer
 
 
