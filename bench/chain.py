@@ -68,8 +68,8 @@ def main(arguments: Sequence[str]) -> None:
     draw_packages(here / "photos", photos)
     figures["drawing, s of a core"] = round(time.process_time() - begun, 1)
     store, table = str(here / "store"), here / "shops.csv"
-    source = [str(here / "photos"), "--out", str(here / "all.bundle"), "--store", store]
-    run(figures, "build", "build", *source)
+    source = [str(here / "photos"), "--keep-whole", "--store", store]
+    run(figures, "build", "build", *source, "--out", str(here / "all.bundle"))
     size = sum(file.stat().st_size for file in Path(store).rglob("*") if file.is_file())
     figures["store, MB"] = round(size / 1e6, 1)
     _write(here, figures)
