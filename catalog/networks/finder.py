@@ -17,13 +17,14 @@ from typing import Protocol
 
 import numpy as np
 
-from catalog.core.box import Box, square_around
+from catalog.core.box import Box, overlap, square_around
 from catalog.core.errors import FeaturizerError, MissingExtraError, SurroundingsError
 from catalog.core.photos import Picture
 from catalog.core.vectors import Tensor
 from catalog.networks.engines.choice import open_engine
 from catalog.networks.finder_answer import (
     CHANNELS,
+    SAME,
     boxes_of,
     extent,
     filling,
@@ -140,8 +141,12 @@ class ThingFinder:
             candidates = ordered(things, width, height, LEAST_NEARER)[:MOST_NEARER]
             looked = [self._closely(image, box) for box in candidates]
             meant = max(range(len(looked)), key=lambda place: looked[place][1])
-            others = (box for box in boxes if box != candidates[meant])
-            boxes = (looked[meant][0], *others)
+            first = looked[meant][0]
+            # From nearer, it may be the same thing as another box.
+            others = (
+                box for box in boxes if box != candidates[meant] and overlap(box, first) < SAME
+            )
+            boxes = (first, *others)
         return findings_of(boxes, width, height)
 
     def _closely(self, image: Picture, box: Box) -> tuple[Box, float]:

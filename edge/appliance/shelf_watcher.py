@@ -74,6 +74,7 @@ class ShelfWatcher:
         self._retry_at = 0.0  # monotonic seconds; nothing is tried before
         self._failed = False
         self._unable = ""  # the bundle that was said to answer nothing
+        self._verified = ""  # the bundle whose files were looked at when it answered nothing
 
     def take(self) -> Bundle | None:
         """Hand over the newly opened bundle, once; None where there is none."""
@@ -141,11 +142,15 @@ class ShelfWatcher:
 
     def _damage(self, current: Bundle) -> str:
         """Which file of a bundle was altered; looked at once, when it begins to answer nothing."""
-        if self._unable == current.id or not self._inability():
+        if not self._inability():
+            self._verified = ""
+            return ""
+        if self._verified == current.id:
             return ""
         trial = self._shelf.state().trial
         if trial is not None and trial.bundle == current.id:  # sync goes back if it is unable
             return ""
+        self._verified = current.id
         try:
             verify(current.path)
         except BundleError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.box import Box, overlap
-from edge.vision.foreground import LEAST_AREA, Thing
+from edge.vision.foreground import LEAST_AREA, Thing, things
 from edge.vision.illumination import WORKING_WIDTH, Mask
 
 LEAST_COVERED = 0.4  # of a box's pixels; with less foreground it is not about the patch
@@ -141,13 +141,10 @@ def _beside(patch: Thing, box: Box) -> list[Thing]:
         if OUTSIDE < share < INSIDE:
             return [patch]
         (inside if share >= INSIDE else outside)[part > 0] = 1
-    least = LEAST_AREA * patch.mask.size
-    if inside.sum() < least or outside.sum() < least:
-        return [patch]
-    things = [
-        Thing(Box(*cv2.boundingRect(mask)), mask, int(mask.sum())) for mask in (inside, outside)
-    ]
-    return things if overlap(things[0].box, box) >= SAME_BOX else [patch]
+    around, beside = things(inside), things(outside)
+    if len(around) == 1 and beside and overlap(around[0].box, box) >= SAME_BOX:
+        return [*around, *beside]
+    return [patch]
 
 
 def _away(rows: NDArray[np.intp], columns: NDArray[np.intp], box: Box) -> NDArray[np.float64]:

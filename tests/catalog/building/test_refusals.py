@@ -44,6 +44,7 @@ BAD = {
     "a JPEG that is made to take minutes": jpeg_of_many_scans(200),
     "another format that is damaged": pillow(NOISE, "PNG")[:20_000],
     "a HEIC photo that is damaged": pillow(NOISE, "HEIF")[:20_000],
+    "a HEIC file with sequences": pillow(NOISE, "HEIF").replace(b"hvc1", b"mski"),
     "a HEIC photo on a system": pillow(NOISE, "HEIF"),
     "a JPEG that is too large": jpeg_that_claims(40_000, 20_000),
     "a progressive JPEG that is too large": jpeg_that_claims(40_000, 20_000, progressive=True),

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from catalog.core import heif_boxes
 from catalog.core.errors import PhotoError
-from catalog.core.heif_boxes import require_camera_photo
+from catalog.core.heif_boxes import UnusualHeifError, require_camera_photo
 from catalog.core.photo_header import read_header
 from catalog.core.photos import Picture, decode
 from tests.support.drawing import heic_that_claims, pillow, quarters
@@ -116,6 +117,19 @@ def test_what_phones_add_behind_the_picture_is_passed_over() -> None:
     data = pillow(quarters(), "HEIF")
     for more in (box(b"mpvd", b"a film"), b"\0\0\0\2SEFT", b"\0\0\0\0free and more", b"short"):
         require_camera_photo(data + more)
+
+
+def test_a_file_of_nothing_but_boxes_is_refused_at_once() -> None:
+    many = box(b"free", b"") * (heif_boxes.MOST_BOXES + 1)
+    with pytest.raises(ValueError, match="more boxes"):
+        require_camera_photo(pillow(quarters(), "HEIF") + many)
+    with pytest.raises(ValueError, match="more boxes"):
+        require_camera_photo(listing(box(b"infe", b"\2\0\0\0" + bytes(4) + b"hvc1") * 10_001))
+
+
+def test_a_name_that_no_terminal_should_see_is_escaped() -> None:
+    with pytest.raises(UnusualHeifError, match=r"^\\x1b\[2J$"):
+        require_camera_photo(listing(box(b"infe", b"\2\0\0\0" + bytes(4) + b"\x1b[2J")))
 
 
 def listing(entry: bytes, *, version: int = 0) -> bytes:

@@ -165,6 +165,18 @@ def test_what_looks_hollow_from_nearer_is_not_meant(
     assert len(found) == 2, "the other thing stays"
 
 
+def test_a_thing_is_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From nearer, what was found twice is one thing."""
+    whole, part = Box(200, 150, 200, 200), Box(200, 150, 200, 80)
+    things = (FoundThing(part, 0.9), FoundThing(whole, 0.8), FoundThing(Box(10, 10, 80, 80), 0.7))
+    monkeypatch.setattr(ThingFinder, "find", lambda *_: things)
+    monkeypatch.setattr(
+        ThingFinder, "_closely", lambda _, __, box: (whole, 1.0) if box == part else (box, 0.5)
+    )
+    found = ThingFinder(CHOICES[0]).look(np.zeros((480, 640, 3), np.uint8)).boxes
+    assert found == (whole, Box(10, 10, 80, 80))
+
+
 def test_how_much_of_a_box_is_a_thing() -> None:
     mask = np.zeros((40, 40), np.float32)
     mask[:, :20] = 1

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from catalog.building.build import build
+from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
+from edge.appliance import shelf_watcher
 from edge.appliance.shelf_watcher import ShelfWatcher
 
 pytestmark = pytest.mark.slow
@@ -55,6 +58,29 @@ def test_nothing_is_done_while_nothing_changes(shelf: Shelf) -> None:
     device.watcher.check()
     assert device.watcher.take() is None
     assert device.phases == []
+
+
+def test_one_that_answers_nothing_is_looked_at_once(
+    shelf: Shelf, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another one was activated that cannot be opened yet."""
+    looked: list[Path] = []
+    monkeypatch.setattr(shelf_watcher, "verify", looked.append)
+    monkeypatch.setattr(validator, "validate", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    device, inability = WatchedDevice(shelf), "no memory"
+    device.watcher = ShelfWatcher(
+        shelf, "auto", lambda: device.bundle, device.on_change, lambda: inability
+    )
+    shelf.activate(second)
+    for _ in range(3):
+        with suppress(MemoryError):
+            device.watcher.check()
+    assert len(looked) == 1
+    inability = ""
+    device.watcher.check()
+    inability = "no memory"
+    device.watcher.check()
+    assert len(looked) == 2, "it answered meanwhile"
 
 
 def test_a_newly_active_bundle_is_opened_once(shelf: Shelf, second: Path) -> None:

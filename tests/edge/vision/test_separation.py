@@ -51,6 +51,11 @@ def test_a_small_thing_beside_a_large_one_is_one_of_its_own() -> None:
     assert large.area + small.area == both.area
 
 
+def test_small_things_on_both_sides_are_two() -> None:
+    others = Box(20, 90, 30, 20), Box(150, 90, 30, 20)
+    assert [thing.box for thing in separated(patch(LEFT, *others), [LEFT])] == [LEFT, *others]
+
+
 @pytest.mark.parametrize(
     ("parts", "box"),
     [
