@@ -32,12 +32,14 @@ UNCHECKED = ("Code39", "ITF", "Codabar")  # barcodes without a check digit
 LEAST_UNCHECKED = 3  # characters; shorter ones are easily seen where there are none
 PRODUCT_NUMBERS = ("EAN13", "EAN8", "UPCA", "UPCE")
 ALSO_GTINS = ("ITF", "DataBar")  # where they are 14 digits long
+ELEMENT_KINDS = ("QRCode", "DataMatrix", "Code128")  # in which GS1 writes element strings
 GTIN_DIGITS = (8, 12, 13, 14)
 _ELEMENT = re.compile(r"\(01\)([0-9]{14})(?![0-9])")  # of a GS1 element string
 # The same as it comes out of other programs: a symbology identifier, 01, the number, what follows.
 _PLAIN_ELEMENT = re.compile(
     r"(?:\][CdeJQ][0-9])?01([0-9]{14})(?=$|<GS>|1[0-7]|2[0-2]|3[0-9]|9[0-9])"
 )
+_BARE_ELEMENT = re.compile(r"01[0-9]{14}")  # may also be a serial number
 _DIGITAL_LINK = re.compile(r"/(?:01|gtin)/([0-9]{8,14})(?=/|$)")  # of a web address's path
 
 
@@ -62,7 +64,7 @@ class Code:
         number = ""
         if self.kind in PRODUCT_NUMBERS or (self.kind in ALSO_GTINS and len(self.text) == 14):
             number = self.text
-        elif found := _ELEMENT.search(self.text) or _PLAIN_ELEMENT.match(self.text):
+        elif found := _ELEMENT.search(self.text) or self._plain_element():
             number = found[1]
         elif self.text.lower().startswith(("http://", "https://")):
             found = _DIGITAL_LINK.search(_path(self.text))
@@ -74,6 +76,11 @@ class Code:
         """The ways to write the code in a catalogue: as it is, and as its product number."""
         numbers = spellings(self.gtin) if self.gtin else ()
         return tuple(dict.fromkeys((*spellings(self.text), *numbers)))
+
+    def _plain_element(self) -> re.Match[str] | None:
+        if self.kind not in ELEMENT_KINDS and _BARE_ELEMENT.fullmatch(self.text):
+            return None
+        return _PLAIN_ELEMENT.match(self.text)
 
 
 def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
@@ -94,7 +101,7 @@ def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
                 believed.add(code)
                 yield code
         linear = _read_places(grey, where) if grey.shape == shape else {}
-        places = where if linear else bar_places(grey) if may_have_bars else []
+        places = where if linear else bar_places(grey) if may_have_bars or seen else []
         linear = linear or _read_places(grey, places)
         where, shape, may_have_bars = list(linear.values()), grey.shape, bool(places)
         if places and not linear and (number == 1 or seen):

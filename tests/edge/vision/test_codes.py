@@ -18,6 +18,7 @@ from edge.simulator.codes import CodeKind, drawn_code, package, random_text
 from edge.simulator.compose import Placed, flattened
 from edge.simulator.play import Play
 from edge.vision import picture_search
+from edge.vision.bars import bar_places
 from edge.vision.codes import Code, has_check_digit, read_codes, spellings
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
@@ -156,6 +157,9 @@ def test_a_upc_is_spelt_as_ean_too() -> None:
         ("ITF", "00036000291452"),
         ("QRCode", "0100036000291452<GS>10AB-1"),
         ("DataMatrix", "]d2010003600029145217270101"),
+        *((kind, "0100036000291452") for kind in ("QRCode", "DataMatrix", "Code128")),
+        ("Code39", "]C10100036000291452"),
+        ("Code39", "010003600029145210AB-1"),
         ("QRCode", "https://id.gs1.org/01/00036000291452/10/AB-1?17=270101"),
         ("QRCode", "https://shop.example/some/path/gtin/036000291452"),
     ],
@@ -176,6 +180,7 @@ def test_a_product_number_is_one_number_however_it_is_written(kind: str, text: s
         ("QRCode", "https://[shop.example/01/00036000291452"),
         ("ITF", "12345670"),
         ("Code39", "AB-1"),
+        *((kind, "0100036000291452") for kind in ("Code39", "Code93", "ITF", "Codabar", "PDF417")),
     ],
 )
 def test_other_texts_are_no_product_numbers(kind: str, text: str) -> None:
@@ -206,6 +211,14 @@ def test_a_small_matrix_code_is_read_however_it_is_turned(symbology: str, angle:
     text = "12345" if symbology == "MicroQRCode" else "sku-1"
     frames = drawn_symbol(symbology, text, module=2, angle=angle)
     assert [code.text for code in read_codes(frames)] == [text]
+
+
+def test_a_blurred_frame_between_two_sharp_ones_hides_no_barcode() -> None:
+    first, last = drawn_symbol("EAN13", EAN)
+    blurred = np.asarray(cv2.GaussianBlur(first, (0, 0), 30), np.uint8)
+    grey = np.asarray(cv2.cvtColor(blurred, cv2.COLOR_BGR2GRAY), np.uint8)
+    assert not bar_places(grey)
+    assert list(read_codes([first, blurred, last])) == [Code("EAN13", EAN)]
 
 
 def test_no_part_of_a_barcode_is_misread() -> None:
