@@ -58,6 +58,7 @@ def answer_with_problems(app: Flask) -> None:
     app.register_error_handler(HTTPException, _from_http)
     app.register_error_handler(VisualSearchError, _from_visual_search)
     app.register_error_handler(sqlite3.DatabaseError, _from_database)
+    app.register_error_handler(sqlite3.ProgrammingError, _from_bug)  # or it is closed
     app.register_error_handler(Exception, _from_bug)
 
 
@@ -82,7 +83,11 @@ def _from_visual_search(error: VisualSearchError) -> Response:
 
 def _from_database(error: sqlite3.DatabaseError) -> Response:
     logger.error("cannot read for %s %s", request.method, request.path, exc_info=error)
-    return problem_response(503, f"What is stored on this device cannot be read: {error}.")
+    return problem_response(
+        503,
+        "What is stored on this device cannot be read. Its log says more; try again in a moment.",
+        [("Retry-After", "5")],
+    )
 
 
 def _from_bug(error: Exception) -> Response:

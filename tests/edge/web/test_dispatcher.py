@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+
+import pytest
 
 from edge.web.dispatcher import MOST_IDLE, Dispatcher
 from tests.support.served_page import WAIT, eventually
@@ -23,6 +26,11 @@ class Request:
         pass
 
 
+def no_thread(_: threading.Thread) -> None:
+    """What starting a thread does where there are too many."""
+    raise RuntimeError("can't start new thread")
+
+
 def test_each_request_that_finds_no_idle_thread_starts_one_up_to_the_most() -> None:
     dispatcher = Dispatcher(3)
     assert not dispatcher.threads
@@ -37,6 +45,45 @@ def test_each_request_that_finds_no_idle_thread_starts_one_up_to_the_most() -> N
         request.leave.set()
     for request in requests:
         assert request.done.wait(WAIT)
+    dispatcher.shutdown(timeout=WAIT)
+    assert not dispatcher.threads
+
+
+def test_a_thread_that_cannot_be_started_takes_no_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The task waits for a thread that runs; where none does, the next task starts one for both."""
+    first, second = Request(), Request()
+    dispatcher = Dispatcher(1)
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "edge.web.dispatcher"):
+        patch.setattr(threading.Thread, "start", no_thread)
+        dispatcher.add_task(first)
+    assert "can't start new thread" in caplog.text
+    assert (len(dispatcher.threads), dispatcher.active_count) == (0, 0)
+    first.leave.set()
+    second.leave.set()
+    dispatcher.add_task(second)
+    assert first.done.wait(WAIT)
+    assert second.done.wait(WAIT)
+    eventually(lambda: dispatcher.active_count == 0)
+    dispatcher.shutdown(timeout=WAIT)
+    assert not dispatcher.threads
+
+
+def test_where_no_more_threads_can_be_started_those_that_run_do_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = Request(), Request()
+    dispatcher = Dispatcher(2)
+    dispatcher.add_task(first)
+    assert first.begun.wait(WAIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        dispatcher.add_task(second)
+    assert len(dispatcher.threads) == 1
+    second.leave.set()
+    first.leave.set()
+    assert second.done.wait(WAIT)
     dispatcher.shutdown(timeout=WAIT)
     assert not dispatcher.threads
 
