@@ -62,7 +62,6 @@ def main(arguments: Sequence[str]) -> None:
     here.mkdir(parents=True, exist_ok=True)
     os.environ["VISUAL_SEARCH_CATALOG__CACHE_DIR"] = str((here / "cache").resolve())
     os.environ["VISUAL_SEARCH_CATALOG__READ_TEXT"] = "false"  # half a second of a core for a photo
-    os.environ["VISUAL_SEARCH_CATALOG__READ_TEXT"] = "false"  # half a second of a core for a photo
     figures: Figures = {"photos": photos, "shops": shops, "items of a shop": items}
     begun = time.process_time()
     draw_packages(here / "photos", photos)

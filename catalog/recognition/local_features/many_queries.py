@@ -112,7 +112,7 @@ def _of_features(store: LocalFeatureStore, codes: NDArray[np.int8], words: Rows)
     # One product tells how similar a stored feature is, and in its last digits which one it is.
     asking = np.hstack([codes * float(MOST_ROWS), np.ones((len(codes), 1))])
     found = np.full((words.size, OF_WORD), -np.inf)
-    ends = np.append(begins[1:], len(order)).tolist()
+    ends = np.append(begins, len(order))[1:].tolist()  # none where no query has local features
     for word, begin, end in zip(distinct.tolist(), begins.tolist(), ends, strict=True):
         first, last = store.word_bounds[word : word + 2].tolist()
         if first == last:

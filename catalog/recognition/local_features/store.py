@@ -42,9 +42,8 @@ VOTERS = 200  # of a query's features, the strongest
 PROBES = 3  # nearest centres of each half that are searched, so nine words
 NEAREST = 5  # stored features that one feature of a query votes for
 AT_ONCE = 100_000  # features that are ordered at a time
-WORDS_AT_ONCE = (
-    4096  # features whose words are found at a time; more do not fit into a core's cache
-)
+# Features whose words are found at a time; more do not fit into a core's cache.
+WORDS_AT_ONCE = 4096
 
 Votes = NDArray[np.float32]
 

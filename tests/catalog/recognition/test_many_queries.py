@@ -21,6 +21,7 @@ from catalog.recognition.local_features.store import (
 
 PHOTOS, FEATURES = 60, 80
 OWNERS = np.arange(PHOTOS) // 5
+PLAIN = LocalFeatures(np.empty((0, DIMENSIONS), np.int8), np.empty((0, 4), np.uint8))
 
 
 def features(count: int, random: np.random.Generator, near: LocalFeatures | None) -> LocalFeatures:
@@ -56,10 +57,9 @@ def store(photos: list[LocalFeatures], tmp_path: Path) -> LocalFeatureStore:
 def queries(photos: list[LocalFeatures]) -> list[LocalFeatures]:
     """Queries at some photos, at something else, at a plain thing, and with more than may vote."""
     random = np.random.default_rng(2)
-    plain = LocalFeatures(np.empty((0, DIMENSIONS), np.int8), np.empty((0, 4), np.uint8))
     return [
         features(FEATURES, random, photos[7]),
-        plain,
+        PLAIN,
         features(VOTERS + 30, random, None),
         photos[31],
         features(1, random, None),
@@ -83,6 +83,13 @@ def test_their_votes_are_the_same_numbers(
                 assert one.dtype == other.dtype
                 assert (one == other).all()
     assert store.votes(photos[31], OWNERS)[1].argmax() == 31
+
+
+def test_queries_without_local_features_have_no_votes(store: LocalFeatureStore) -> None:
+    found = list(find_neighbours(store, [PLAIN, PLAIN]))
+    assert [len(neighbours.photos) for neighbours in found] == [0, 0]
+    for neighbours in found:
+        assert not any(votes.any() for votes in count_votes(store, PLAIN, neighbours, OWNERS))
 
 
 def test_features_whose_nearest_are_mostly_absent_are_asked_again(
