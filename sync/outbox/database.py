@@ -30,12 +30,13 @@ from catalog.core.access import no_access
 from sync.errors import OutboxError
 from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
+from sync.outbox.rows import PACKED
 from sync.outbox.wal import PAGES, read_log
 
 FILE = "outbox.db"  # in the data folder
 BUSY_S = 5.0  # how long to wait for another writer
 CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
-FORMATS = (1, 2)  # that are read; in the first one payloads are not packed
+FORMATS = (1, PACKED)  # that are read
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
 PARTS = ("", "-wal", "-shm")
@@ -309,7 +310,7 @@ def _check(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if problem == "ok" and (version not in FORMATS or not TABLES.issubset(tables)):
-        problem = f"is no outbox of format {FORMATS[-1]}"
+        problem = "is no outbox of a format that this version reads"
     if problem == "ok":
         problem = outbox_problem(connection)
     if problem:

@@ -66,8 +66,8 @@ def page_size(data: bytearray, log: WriteAheadLog) -> int:
     said = int.from_bytes(data[PAGE_SIZE], "big")
     if log.page_size or said in PAGES:
         return log.page_size or said
-    # Of the beginnings that are found with the smallest size, a larger one than the right one has
-    # half at most, and the right one all but those that only look so.
+    # Counted with too large a page size, about half of the true page beginnings are found; with
+    # the right size, nearly all.
     least = 0.75 * _trees(data, min(PAGES))
     return max(size for size in PAGES if _trees(data, size) >= least)
 

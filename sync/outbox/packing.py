@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import zlib
 
-MARK = b"\0"  # no payload begins so: they are JSON, or a line of text
-DAMAGED = b"\xff"  # in no payload: no text is so
+MARK = b"\0"  # a payload that itself begins so is packed even where that makes it longer
+DAMAGED = b"\xff"  # is no payload: no UTF-8 text has this byte
 MOST = 1 << 18  # bytes of a payload; damage must not unpack to more
 # It must stay as it is: what was packed with it cannot be read with another. What is most likely
 # stands last.
@@ -35,10 +35,10 @@ DICTIONARY = (
 
 
 def packed(payload: bytes) -> bytes:
-    """Pack a payload; one that would not get shorter stays as it is."""
+    """Pack a payload; one that would not get shorter stays as it is, unless it has the mark."""
     compressor = zlib.compressobj(9, zdict=DICTIONARY)
     short = MARK + compressor.compress(payload) + compressor.flush()
-    return short if len(short) < len(payload) else payload
+    return payload if len(payload) <= len(short) and not payload.startswith(MARK) else short
 
 
 def unpacked(stored: object) -> object:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sync.outbox.clock import Moment
 from sync.outbox.integrity import is_number, kind_or_unknown, row_problem
 from sync.outbox.kinds import with_position
-from sync.outbox.packing import packed, unpacked
+from sync.outbox.packing import DAMAGED, packed, unpacked
 
 PACKED = 2  # the format of a database from which on payloads are packed
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
@@ -66,7 +66,8 @@ class DamagedRow:
 
     Attributes:
         stream, sequence: Where it is.
-        kind, at, payload: As of a `StoredEvent`; what cannot be read is empty.
+        kind, at, payload: As of a `StoredEvent`; what cannot be read is empty. A payload that
+            cannot be unpacked is as it is stored.
         problem: What is wrong with it.
     """
 
@@ -173,11 +174,12 @@ def oldest(database: sqlite3.Connection, count: int, after: Position | None) -> 
         payload = unpacked(stored)
         if problem := row_problem(sequence, id_, kind, at, payload):
             time_ = at if isinstance(at, float) else 0.0
-            data = stored if isinstance(stored, bytes) else str(stored or "").encode()
+            readable = stored if payload == DAMAGED else payload
+            data = readable if isinstance(readable, bytes) else str(readable or "").encode()
             row = DamagedRow(name, sequence, kind_or_unknown(kind), time_, data, problem)
             damaged.append(row)
         else:
-            assert isinstance(payload, bytes)  # else there were a problem
+            assert isinstance(payload, bytes)  # else there would be a problem
             sent = with_position(payload, kind, name, sequence)
             events.append(StoredEvent(name, sequence, id_, kind, at, attempts, sent))
     last = found[-1][0] if found else 0

@@ -139,9 +139,10 @@ def test_another_database_in_its_place_is_set_aside(
     replaced.write(lambda _: None)
     damage = replaced.read(rows.unreported_damage)
     replaced.close()
-    assert "no outbox of format" in damage
+    problem = "is no outbox of a format that this version reads"
+    assert problem in damage
     (aside,) = tmp_path.glob("outbox-*-damaged.db")
-    assert f"{file}: damaged: is no outbox of format 2" in caplog.text
+    assert f"{file}: damaged: {problem}" in caplog.text
     assert f"{file}: set aside as {aside.name}" in caplog.text
 
 

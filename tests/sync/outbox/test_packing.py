@@ -38,6 +38,11 @@ def test_what_is_packed_comes_out_again(payload: bytes) -> None:
     assert len(packed(payload)) <= len(payload)
 
 
+@pytest.mark.parametrize("payload", [MARK, MARK + b"x", MARK + packed(SIGHTING)])
+def test_what_begins_like_a_packed_payload_comes_out_again(payload: bytes) -> None:
+    assert unpacked(packed(payload)) == payload
+
+
 def test_a_sighting_takes_two_fifths() -> None:
     """This is what packing is for: with more bytes a card wears more."""
     assert len(packed(SIGHTING)) < 0.4 * len(SIGHTING)

@@ -16,7 +16,8 @@ from sync.outbox import rows
 from sync.outbox.clock import Moment
 from sync.outbox.database import SCHEMA
 from sync.outbox.kinds import PRIORITY, Kind
-from sync.outbox.rows import DAY_S, ROW_BYTES, SHRINK_TO, RenderedEvent, StoredEvent
+from sync.outbox.packing import packed
+from sync.outbox.rows import DAY_S, PACKED, ROW_BYTES, SHRINK_TO, RenderedEvent, StoredEvent
 
 STREAM = "0d7a9f2e-58c1-4d39-9c43-2f6f0a1b5c7e"
 
@@ -219,3 +220,17 @@ def test_of_a_damaged_row_stays_what_can_be_read(column: str, value: object, wha
         assert aside == [(row.kind, row.at, what, whole)]
         assert rows.unreported_drops(database) == {("damage", row.kind): 1}
         assert_counted(database, [event(1), event(2)])
+
+
+def test_a_damaged_row_is_set_aside_unpacked_where_it_can_be_unpacked() -> None:
+    """A person can read it then."""
+    events = [event(1, size=300), event(2, size=300)]
+    cut = packed(events[1].payload)[:-1]
+    with outbox() as database:
+        database.execute(f"PRAGMA user_version = {PACKED}")
+        rows.append(database, events)
+        database.execute("UPDATE events SET kind = 'statue' WHERE sequence = 1")
+        database.execute("UPDATE events SET payload = ? WHERE sequence = 2", (cut,))
+        rows.set_damaged_aside(database, rows.oldest(database, 9, None).damaged)
+        aside = database.execute("SELECT payload FROM aside ORDER BY sequence").fetchall()
+    assert aside == [(events[0].payload,), (cut,)]
