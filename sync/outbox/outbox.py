@@ -34,6 +34,7 @@ COUNTERS_TIMEOUT_S = 2.0  # while another thread reads the counters
 # That counts wait for a transaction: each flushes some 16 KB to a memory card, and a device may be
 # offline for weeks.
 MAX_PENDING_S = 600.0
+NEARLY_FULL = 0.8  # of the limit; less than what dropping shrinks the outbox to
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Outbox:
 
     def __init__(self, file: Path, settings: OutboxSettings, device: str) -> None:
         self.file = file
+        self._nearly_full = NEARLY_FULL * settings.max_mb * 1e6  # bytes
         self._database = OutboxDatabase(file)
         self._database_lock = threading.RLock()
         # `counters` has a connection of its own: it must not wait for the reporter.
@@ -178,6 +180,15 @@ class Outbox:
                 self._last_error = error
         if due:
             self._write_pending()
+
+    def is_nearly_full(self) -> bool:
+        """Whether events may soon be dropped for lack of room; False where it cannot be read."""
+        try:
+            with self._database_lock:
+                size = self._database.read(lambda database: rows.counter(database, "bytes"))
+        except OutboxError:
+            return False
+        return size >= self._nearly_full
 
     def wait(self, timeout: float) -> bool:
         """Wait until there are events that `oldest` has not returned yet, of any process.

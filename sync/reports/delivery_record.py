@@ -82,15 +82,19 @@ class DeliveryRecord:
         """Seconds since the oldest event was accepted that is still in the outbox; 0 for none."""
         return time.monotonic() - self._accepted_at if self._accepted else 0.0
 
-    def commit(self) -> list[StoredEvent]:
-        """Write the counters, remove accepted events from the outbox, and return these.
-
-        Where the outbox cannot be written, nothing is returned and the next call tries again.
-        """
+    def count(self) -> None:
+        """Hand the counters to the outbox, which writes them with its next transaction."""
         if self._sent or self._latencies_s:
             self._outbox.note(sent=self._sent, latencies_s=self._latencies_s)
             self._sent = 0
             self._latencies_s.clear()
+
+    def commit(self) -> list[StoredEvent]:
+        """Count, remove accepted events from the outbox, and return these.
+
+        Where the outbox cannot be written, nothing is returned and the next call tries again.
+        """
+        self.count()
         if not self._accepted:
             return []
         try:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.core import durable
@@ -66,13 +66,11 @@ class Reporter:
         first_pause_s: Seconds before the second attempt to connect; further pauses are longer,
             up to a minute.
         conversations: What else is said over the connections.
-
-    Attributes:
         removal_s: Seconds between two removals of what was delivered, see `SessionLimits`; `drain`
             does not wait.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the last three are named where it is called
         self,
         outbox: Outbox,
         make_transport: Callable[[], Transport],
@@ -80,14 +78,15 @@ class Reporter:
         settings: OutboxSettings,
         state: Path,
         commands: CommandHandler | None = None,
+        *,
         first_pause_s: float = 1.0,
         conversations: Sequence[Conversation] = (),
+        removal_s: float = REMOVAL_S,
     ) -> None:
         self._outbox = outbox
         self._make_transport = make_transport
         self._topics = topics
-        self.removal_s = REMOVAL_S
-        self._settings = settings
+        self._limits = SessionLimits(settings.window, settings.rate, settings.patience_s, removal_s)
         self._state = state
         self._journal = Journal(state)
         self._commands = commands or CommandHandler({})
@@ -111,7 +110,7 @@ class Reporter:
             OutboxError: Another process is reporting.
         """
         with self._lock():
-            self._report(lambda session: stopping.is_set() or is_over(), stopping, self.removal_s)
+            self._report(lambda session: stopping.is_set() or is_over(), stopping, self._limits)
 
     def drain(self, seconds: float) -> DrainResult:
         """Deliver what is in the outbox; stop when nothing is left or `seconds` are over.
@@ -131,7 +130,7 @@ class Reporter:
 
         try:
             with self._lock():
-                self._report(enough, over, removal_s=0.0)
+                self._report(enough, over, replace(self._limits, removal_s=0.0))
         finally:
             alarm.cancel()
         after = self._outbox.counters()
@@ -142,12 +141,12 @@ class Reporter:
         self,
         enough: Callable[[Session | None], bool],
         stopping: threading.Event,
-        removal_s: float,
+        limits: SessionLimits,
     ) -> None:
         try:
             while not enough(None):
                 try:
-                    self._connect_and_send(enough, removal_s)
+                    self._connect_and_send(enough, limits)
                     return
                 except (NetworkError, SurroundingsError) as error:
                     self._record_error(str(error))
@@ -163,7 +162,9 @@ class Reporter:
             self._count_offline(over=True)
             self._journal.close()
 
-    def _connect_and_send(self, enough: Callable[[Session | None], bool], removal_s: float) -> None:
+    def _connect_and_send(
+        self, enough: Callable[[Session | None], bool], limits: SessionLimits
+    ) -> None:
         """Deliver over one connection until `enough`.
 
         Raises:
@@ -186,12 +187,7 @@ class Reporter:
                 self._outbox,
                 self._journal,
                 self._topics,
-                SessionLimits(
-                    self._settings.window,
-                    self._settings.rate,
-                    self._settings.patience_s,
-                    removal_s,
-                ),
+                limits,
                 self._history,
                 self._commands,
                 self._conversations,

@@ -49,8 +49,8 @@ class SessionLimits:
         window: Messages under way at a time.
         rate: Messages a second.
         answer_timeout_s: Seconds without any answer until the connection counts as lost.
-        removal_s: Seconds from one removal of accepted events to the next, at least, unless the
-            window is full: each wears the disk.
+        removal_s: Seconds from one removal of accepted events to the next, at least: each wears
+            the disk. Where the window is full or the outbox nearly so, removals do not wait.
     """
 
     window: int
@@ -103,6 +103,7 @@ class Session:
         conversations: Sequence[Conversation] = (),
     ) -> None:
         self._callbacks = connection.callbacks
+        self._outbox = outbox
         self._reader = EventReader(outbox)
         self._record = DeliveryRecord(outbox, journal)
         self._topics = topics
@@ -192,7 +193,10 @@ class Session:
             return True
         others_come = bool(self._window.unanswered) or self._reader.has_batch
         gathered = not others_come or self._record.age_s() >= GATHER_S
-        return self._record.has_accepted and gathered and time.monotonic() >= self._removal_at
+        if not self._record.has_accepted or not gathered:
+            return False
+        # A nearly full outbox must not drop, as never sent, what only waits for its removal.
+        return time.monotonic() >= self._removal_at or self._outbox.is_nearly_full()
 
     def _seconds_to_wait(self, pause_s: float) -> float:
         """How long to wait for a callback: until the next message may be sent, at most."""
@@ -277,6 +281,7 @@ class Session:
         Raises:
             TransportError: The connection was lost, or an answer did not come in time.
         """
+        self._record.count()  # what is refused makes a transaction, which writes the counters too
         lost = self._take_callbacks(seconds)
         self._record.flush(now=not self._window.unanswered)
         if lost:

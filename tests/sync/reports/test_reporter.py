@@ -69,15 +69,15 @@ class Pipeline:
             settings,
             self.folder / "state",
             first_pause_s=0.001,
+            removal_s=self.removal_s,
         )
-        reporter.removal_s = self.removal_s
         with self._running(reporter):
             yield
 
     def reporter(self, port: int | None = None, **settings: Any) -> Reporter:
         """A reporter; without a limit of rate unless `settings` say so."""
         topics = Topics(THING)
-        reporter = Reporter(
+        return Reporter(
             self.outbox,
             lambda: MqttTransport(
                 self.certificates.address(port or self.broker.port), topics.commands
@@ -87,9 +87,8 @@ class Pipeline:
             self.folder / "state",
             self.commands,
             first_pause_s=0.1,
+            removal_s=self.removal_s,
         )
-        reporter.removal_s = self.removal_s
-        return reporter
 
     @contextmanager
     def reporting(self, **settings: Any) -> Iterator[Reporter]:
