@@ -22,6 +22,7 @@ from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.core.photos import Picture, decode
+from catalog.core.vectors import Vectors
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.finder import open_finder
 from catalog.recognition.local_features.extract import PER_PHOTO
@@ -159,32 +160,71 @@ def test_with_keep_whole_no_photo_is_looked_at_twice(
         builds.build("none", BuildOptions(keep_whole=True))
 
 
-@pytest.mark.parametrize(("gain", "looked_at"), [(False, 8), (True, 16)])
-def test_a_trial_without_gain_ends_at_half(
-    monkeypatch: pytest.MonkeyPatch, *, gain: bool, looked_at: int
-) -> None:
-    items = np.arange(16) // 2
+@dataclass(frozen=True)
+class Trial:
+    """Whether cutting pays, and which photos were cut to see it."""
+
+    pays: bool
+    looked: list[int]
+
+
+def try_cutting(
+    monkeypatch: pytest.MonkeyPatch, whole: Vectors, cut: Vectors, plain: int = 0
+) -> Trial:
+    """Try photos (n, d), three of each item, whole and cut, of which the first ones are plain."""
     photos = [
-        BundlePhoto(Item(f"{item}", ""), f"{number}.jpg", f"{number}", 9, 9)
-        for number, item in enumerate(items)
+        BundlePhoto(Item(f"{number // PHOTOS}", ""), f"{number}.jpg", f"{number}", 9, 9)
+        for number in range(len(whole))
     ]
-    looked: list[str] = []
+    looked: list[int] = []
 
     def looks(places: list[str], *_: object, **__: object) -> Iterator[FeaturizedPhoto]:
         for place in places:
-            looked.append(place)
-            vector = np.eye(8, dtype=np.float32)[items[int(place[:-4])]]
-            feature = PhotoFeature("", vector if gain else whole[int(place[:-4])], 9, 9, b"")
+            looked.append(int(Path(place).stem))
+            feature = PhotoFeature("", cut[looked[-1]], 9, 9, b"")
             yield FeaturizedPhoto(feature, None, reused=False)
 
-    # As a whole, each photo is nearest to one of the item after its own.
-    whole = np.eye(8, dtype=np.float32)[(np.arange(16) + 1) // 2 % 8]
     nothing: Any = None
     monkeypatch.setattr(cutting, "featurize", looks)
-    monkeypatch.setattr(cutting, "is_plain", lambda *_: False)
+    monkeypatch.setattr(cutting, "is_plain", lambda photo, _: int(photo.key) < plain)
     pays = cutting.cutting_pays(photos, whole, (), nothing, nothing, nothing, lambda *_: None)
-    assert pays is gain
-    assert len(looked) == len(set(looked)) == looked_at
+    return Trial(pays, looked)
+
+
+def in_pairs(items: int) -> tuple[Vectors, Vectors]:
+    """Vectors of photos as a whole and cut: neighbours stand before the same three grounds."""
+    photo = np.arange(items * PHOTOS)
+    item, ground = photo // PHOTOS, photo // PHOTOS // 2 * PHOTOS + photo % PHOTOS
+    kinds = np.eye(len(photo), dtype=np.float32)
+    cut = np.hstack([kinds[item], 0 * kinds])
+    return np.hstack([0.5 * kinds[item], kinds[ground]]), cut
+
+
+@pytest.mark.parametrize("items", [2, 4, 20, 60, 120])
+def test_cutting_pays_where_neighbours_share_grounds(
+    monkeypatch: pytest.MonkeyPatch, items: int
+) -> None:
+    trial = try_cutting(monkeypatch, *in_pairs(items))
+    assert trial.pays
+    assert trial.looked == list(range(items * PHOTOS))
+
+
+@pytest.mark.parametrize(("items", "tried"), [(58, 58), (60, 30), (120, 60)])
+def test_the_trial_of_many_items_ends_at_half_where_cutting_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch, items: int, tried: int
+) -> None:
+    whole, _ = in_pairs(items)
+    trial = try_cutting(monkeypatch, whole, whole)
+    assert not trial.pays
+    assert trial.looked == list(range(tried * PHOTOS))
+
+
+def test_a_half_before_plain_grounds_does_not_end_the_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trial = try_cutting(monkeypatch, *in_pairs(60), plain=30 * PHOTOS)
+    assert trial.pays
+    assert trial.looked == list(range(30 * PHOTOS, 60 * PHOTOS))
 
 
 @pytest.mark.slow
