@@ -1,8 +1,9 @@
 """What the device was taught, and how it joins the catalogue that is open.
 
-A taught item rests as soon as the catalogue holds its sku, or was built from one of its photos
-under another sku, and comes back where the device goes back to a catalogue without it. A photo
-rests where the catalogue was built from it.
+A taught item rests as soon as the catalogue has photos of its sku, or was built from one of its
+photos under another sku, and comes back where the device goes back to a catalogue without it. Of an
+item that the catalogue lists without a photo, the taught views are the photos. A photo rests where
+the catalogue was built from it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class TaughtItem:
         item: The item.
         photos: Its photos on this device, the oldest first.
         is_new: Whether the staff made the item; else the catalogue has it.
-        rests: Whether the catalogue holds it now, so that it is found there.
+        rests: Whether the catalogue holds it now with photos, so that it is found there.
     """
 
     item: Item
@@ -201,7 +202,7 @@ class Taught:
             NoCatalogueError: No bundle is open.
         """
         bundle = self._open_bundle()
-        own = {item.sku: item for item in self.store.items()}
+        own = self._own_items(bundle)
         photos: dict[str, list[TaughtPhoto]] = {}
         for photo in self.store.photos():
             photos.setdefault(photo.sku, []).append(photo)
@@ -304,7 +305,7 @@ class Taught:
 
     def _join(self, bundle: Bundle) -> None:
         """Let a bundle answer with all that was taught and that its network has seen."""
-        own = {item.sku: item for item in self.store.items()}
+        own = self._own_items(bundle)
         resting = self._resting(own)
         own = {sku: item for sku, item in own.items() if sku not in resting}
         added, raw = [], []
@@ -333,6 +334,17 @@ class Taught:
                 self.store.jpeg,
             )
         )
+
+    def _own_items(self, bundle: Bundle) -> dict[str, Item]:
+        """The items that the staff made, without those that the catalogue lists without a photo.
+
+        Those have the catalogue's title and price, and what was taught of them are further photos.
+        """
+        return {
+            item.sku: item
+            for item in self.store.items()
+            if bundle.items.get(item.sku) is None or bundle.items.photos(item.sku)
+        }
 
     def _resting(self, own: Collection[str]) -> set[str]:
         """The taught items that the catalogue holds under another sku."""

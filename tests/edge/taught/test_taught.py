@@ -166,6 +166,35 @@ def test_an_item_rests_while_the_catalogue_holds_it(
     assert not taught.items()[0].rests
 
 
+def test_a_taught_thing_stays_known_where_the_catalogue_lists_it_without_a_photo(
+    taught: Taught,
+    bundle: Bundle,
+    things: Path,
+    tmp_path: Path,
+    colour_grid: Featurizer,
+    cache: Path,
+) -> None:
+    """By its views, and with what the catalogue says of it."""
+    own = taught.save(Wish("4711", "Blots", "3 €"), views(bundle, NEW))
+    listed = Item("4711", "Kombrado coffee", "4 €")
+    sources = [*read_source(things).items, SourceItem(listed, ())]
+    build(sources, tmp_path / "b", colour_grid, cache, "T", BuildOptions(read_text=False))
+    newer = Bundle.open(tmp_path / "b")
+    taught.use(newer)
+    sku, confidence = first(newer, NEW)
+    assert sku == "4711"
+    assert confidence > 0.5
+    assert newer.item("4711") == listed
+    assert newer.find("coffee") == [listed]
+    assert newer.find("blots") == []
+    assert len(newer.photos("4711")) == 3
+    (item,) = taught.items()
+    assert (item.item, item.is_new, item.rests) == (listed, False, False)
+    taught.use(bundle)  # the device goes back
+    assert bundle.item("4711") == own
+    assert (taught.items()[0].item, taught.items()[0].is_new) == (own, True)
+
+
 def test_views_of_an_item_of_the_catalogue_show_its_own_photo(
     taught: Taught, bundle: Bundle
 ) -> None:
