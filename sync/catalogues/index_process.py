@@ -23,14 +23,14 @@ from catalog.bundles.records import VECTORS_FILE
 from catalog.core import arrays
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.core.mapped_files import SIZES
-from catalog.core.worker import STOP_SIGNALS, prepare_trial
+from catalog.core.worker import ONE_THREAD, STOP_SIGNALS, prepare_trial
 from catalog.recognition.index import build_annoy
 
 SECONDS = 60  # of processor time, and those that photos and trees take on the slowest device
 PHOTO_TREES_PER_SECOND = 2000
 PATIENCE = 10  # times the processor time, by the clock: the machine may be busy
 # Each further thread, and each heap of its own, would reserve address space.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+SPARING = ONE_THREAD | {"MALLOC_ARENA_MAX": "1"}
 LONGEST_REASON = 300  # characters
 
 
@@ -67,7 +67,7 @@ def build_in_child(folder: Path, manifest: Manifest, memory: int) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 timeout=PATIENCE * seconds,
-                env=os.environ | ONE_THREAD,
+                env=os.environ | SPARING,
                 start_new_session=True,  # Ctrl-C must not look like a failure
             )
             errors.seek(0)
