@@ -28,16 +28,30 @@ import cv2
 import httpx
 import numpy as np
 
-from bench.memory import catalogue
 from bench.process import free_port, until
 
 LISTENERS, WATCHERS, RATE = 20, 4, 100  # RATE in requests a second
+SETTLED_S = 5.0  # a device that has just started still loads its networks
 TURN_S = 0.1  # from one live picture to the next, as the page does
 ASKED = ("/api/latest", "/api/sightings", "/api/status", "/static/page.js", "/")
 MOST_RATIO, MOST_LOAD_S = 1.2, 5.0
 STRANGER = "127.0.0.2"  # whence the client comes that misbehaves
 SLOW_REQUEST = b"GET /api/latest HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 99
 PROGRAM = "from visual_search.command import main; main()"
+BUILD = """
+import sys
+from pathlib import Path
+from edge.cli.demo import CatalogSettings, prepare
+prepare(Path(sys.argv[1]), CatalogSettings(), "embedded")
+"""  # each program makes its own: what a bundle holds has changed
+
+
+def build(tree: Path, folder: Path) -> Path:
+    """The demonstration's bundle, made in `folder` by the program of a checkout."""
+    folder.mkdir()
+    given = [sys.executable, "-c", BUILD, str(folder)]
+    subprocess.run(given, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, check=True)
+    return folder / "catalogue.bundle"
 
 
 @contextmanager
@@ -58,6 +72,7 @@ def device(tree: Path, bundle: Path) -> Iterator[int]:
         )
         try:
             until(lambda: is_well(port), 120)
+            time.sleep(SETTLED_S)
             yield port
         finally:
             process.send_signal(signal.SIGINT)
@@ -194,6 +209,12 @@ async def loads(port: int, way: Callable[[int], Coroutine[None, None, None]]) ->
         return [await load(port) for _ in range(10)]
 
 
+def disturbed(tree: Path, bundle: Path) -> dict[str, float]:
+    """Seconds of the slowest of ten loads, by the way in which a client misbehaves."""
+    with device(tree, bundle) as port:
+        return {way.__name__: max(asyncio.run(loads(port, way))) for way in WAYS}
+
+
 def main() -> None:
     """Measure, print tables, and fail where a bound is missed."""
     parser = argparse.ArgumentParser(
@@ -203,26 +224,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path, metavar="TREE", help="another checkout")
     arguments = parser.parse_args()
-    bundle = catalogue("demonstration", "embedded").resolve()
     own = Path(__file__).resolve().parents[1]
     trees = [own] if arguments.against is None else [own, arguments.against.resolve()]
     found: list[list[float]] = [[] for _ in trees]
-    for _ in range(arguments.rounds):
-        for tree, measured in zip(trees, found, strict=True):
-            with device(tree, bundle) as port:
-                measured += asyncio.run(latencies(port, arguments.seconds))
+    with tempfile.TemporaryDirectory() as name:
+        bundles = [build(tree, Path(name, str(place))) for place, tree in enumerate(trees)]
+        for _ in range(arguments.rounds):
+            for tree, bundle, measured in zip(trees, bundles, found, strict=True):
+                with device(tree, bundle) as port:
+                    measured += asyncio.run(latencies(port, arguments.seconds))
+        slowest = disturbed(own, bundles[0])
     print("| program | requests | median, ms | 99 %, ms |\n| --- | --- | --- | --- |")
     late = [float(np.percentile(measured, 99)) for measured in found]
     for name, measured, p99 in zip(("this one", "against"), found, late, strict=False):
         print(f"| {name} | {len(measured)} | {np.median(measured):.1f} | {p99:.1f} |")
     print("\n| a client misbehaves | slowest of ten loads, s |\n| --- | --- |")
-    slowest = 0.0
-    with device(own, bundle) as port:
-        for way in WAYS:
-            took = max(asyncio.run(loads(port, way)))
-            slowest = max(slowest, took)
-            print(f"| {way.__name__} | {took:.2f} |")
-    missed = late[0] > MOST_RATIO * late[-1] or slowest > MOST_LOAD_S
+    for way, took in slowest.items():
+        print(f"| {way} | {took:.2f} |")
+    missed = late[0] > MOST_RATIO * late[-1] or max(slowest.values()) > MOST_LOAD_S
     sys.exit(1 if missed else 0)
 
 
