@@ -1,60 +1,37 @@
-"""The bundle: an immutable folder that holds everything a device needs to search.
-
-::
-
-    manifest.json   counts, featurizer, index, calibration, each file's bytes and sha256
-    vectors.npy     float16 (photos, d); row = photo number
-    index.ann       Annoy, angular, of those rows
-    colours.npy     uint8 (photos, 256): colour histograms
-    metric.npy      float32 (d, d): the WCCN transform, where it could be learned
-    cut.npy         bool (photos,): whether it may be cut to the thing, where any is
-    printed/        the photos' local features, where they help
-    items.db        SQLite: items, photos
-    words.db        SQLite: the words of the items and those printed on them, for the text search
-    pictures.db     SQLite: thumbnails
-    featurizer/     descriptor.json, the network, and the projection of its vectors, if any
-    probes.npz      golden queries: pictures and vectors with the answers that were right at build
-"""
+"""The bundle: an immutable folder that holds everything a device needs to search."""
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import weakref
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.bundles.items import Item, Items, Photo
-from catalog.bundles.manifest import CUT, MANIFEST, Manifest, expected_files, read_manifest, verify
+from catalog.bundles.contents import open_contents
+from catalog.bundles.items import Item, Photo
+from catalog.bundles.manifest import Manifest, read_manifest, verify
 from catalog.bundles.match import Match
 from catalog.bundles.overlay import Additions, Overlay
-from catalog.bundles.text_search import FILE as WORDS_FILE
 from catalog.bundles.word_evidence import weigh_words, words_may_help
-from catalog.core import arrays
 from catalog.core.errors import BundleError
 from catalog.core.photos import Picture, decode
 from catalog.core.vectors import Vectors
-from catalog.networks.featurizer import Featurizer
-from catalog.recognition import wccn
 from catalog.recognition.augment import augment, has_surroundings
 from catalog.recognition.bursts import burst_masks
 from catalog.recognition.candidates import CandidateScorer, MatchFeatures, QueryDescriptors
-from catalog.recognition.colours import DIMENSIONS as COLOURS
-from catalog.recognition.colours import FILE as COLOURS_FILE
 from catalog.recognition.confidence import Numbers
 from catalog.recognition.descriptors import Descriptors, extract_descriptors
 from catalog.recognition.foreign_share import at_foreign_share
-from catalog.recognition.index import Annoy, Exact, Index
+from catalog.recognition.index import Exact, Index
 from catalog.recognition.local_features.extract import PER_QUERY
-from catalog.recognition.local_features.store import LocalFeatureStore
 from catalog.recognition.prior import prior
 from catalog.recognition.thing_colours import with_colours
 
@@ -81,33 +58,13 @@ class Bundle:
         self.manifest = manifest
         self.id = bundle_id
         with ExitStack() as opened:
-            opened.enter_context(_lock(path / MANIFEST))
-            # Mapped once: the folder may be exchanged for another bundle's while this is open.
-            self._vectors = arrays.read(path / "vectors.npy", np.float16, (None, None))
-            self.files = expected_files(path, manifest)
-            self.items = open_items(path, manifest)
-            opened.callback(self.items.close)
-            self.featurizer = Featurizer.open(path / "featurizer", engine)
-            self._check_counts()
-            dimensions = manifest.featurizer.dimensions
-            shape = (manifest.photos, COLOURS)
-            self._colours = arrays.read(path / COLOURS_FILE, np.uint8, shape)
-            self._cut = (
-                arrays.read(path / CUT, np.bool_, (manifest.photos,))
-                if CUT in manifest.files
-                else None
-            )
-            self._annoy = self._open_annoy() if manifest.index.kind == "annoy" else None
+            self._contents = open_contents(path, manifest, engine, opened)
+            self.files = self._contents.files
+            self.items = self._contents.items
+            self.featurizer = self._contents.featurizer
             self._exact: Exact | None = None
-            names, owners = np.unique(np.array(self.items.skus, object), return_inverse=True)
-            self._names: list[str] = names.tolist()
-            self._owners = owners.astype(np.int64)
-            self._local_features = self._open_local_features()
-            self._transform = (
-                wccn.read(path / wccn.FILE, dimensions) if wccn.FILE in manifest.files else None
-            )
             self._scorers: dict[bool, CandidateScorer] = {}
-            self._overlay = Overlay(self._names, manifest.photos)
+            self._overlay = Overlay(self._contents.names, manifest.photos)
             self._making = threading.Lock()  # what is made at its first use is made once
             # Whoever forgets to close it does not keep the shelf from removing it for ever.
             self._close = weakref.finalize(self, opened.pop_all().close)
@@ -162,7 +119,7 @@ class Bundle:
             if (thumbnail := self.items.thumbnail(number)) is not None
         ]
         alone = [
-            (self._cut is not None and bool(self._cut[number]))
+            (self._contents.cut is not None and bool(self._contents.cut[number]))
             or not has_surroundings(decode(jpeg, "thumbnail"))
             for number, jpeg in thumbnails
         ]
@@ -170,15 +127,15 @@ class Bundle:
 
     def vectors(self) -> NDArray[np.float16]:
         """Return the stored vectors, float16 (photos, d), mapped from the file."""
-        return self._vectors
+        return self._contents.vectors
 
     def index(self, *, exact: bool = False) -> Index:
         """Return the index to search: Annoy, or exact where that was chosen or is asked for."""
-        if self._annoy is not None and not exact:
-            return self._annoy
+        if self._contents.annoy is not None and not exact:
+            return self._contents.annoy
         with self._making:
             if self._exact is None:
-                self._exact = Exact(self.vectors())
+                self._exact = Exact(self._contents.vectors)
             return self._exact
 
     def search(self, vector: Vectors, count: int = 10, *, exact: bool = False) -> list[Match]:
@@ -186,7 +143,7 @@ class Bundle:
 
         An item is as similar as its best photo.
         """
-        enough = min(count, len(self._names))
+        enough = min(count, len(self._contents.names))
         wanted = count * 4
         while True:
             rows, similarities = self.index(exact=exact).nearest(vector, wanted)
@@ -204,7 +161,7 @@ class Bundle:
     def similar(self, sku: str, count: int) -> list[Item]:
         """Find the `count` items whose photos are most like those of an item, best first."""
         rows = [photo.number for photo in self.items.photos(sku)]
-        own = self._vectors[rows].astype(np.float32) if rows else ()
+        own = self._contents.vectors[rows].astype(np.float32) if rows else ()
         vectors = [*own, *self._overlay.vectors(sku)]
         if not vectors:
             return []
@@ -215,7 +172,7 @@ class Bundle:
 
     def describe(self, image: Picture) -> QueryDescriptors:
         """Extract the descriptors of a query, BGR uint8 (h, w, 3), that this bundle can use."""
-        most = PER_QUERY if self._local_features is not None else 0
+        most = PER_QUERY if self._contents.local_features is not None else 0
         return QueryDescriptors(extract_descriptors(image, most))
 
     def identify(
@@ -266,7 +223,7 @@ class Bundle:
         model = self.manifest.calibration.model
         confidences = model.confidences(features)
         likeliest = int(features.items[confidences.argmax()])
-        if overlay.is_taught(likeliest) and np.median(np.bincount(self._owners)) < 2:
+        if overlay.is_taught(likeliest) and np.median(np.bincount(self._contents.owners)) < 2:
             confidences = prior(model.unlike).confidences(features)
         if query.thing_colours is None:
             return confidences
@@ -312,23 +269,25 @@ class Bundle:
         Its burst is excluded. An item's only photo stays in and is augmented as a camera might
         see it.
         """
-        vector = self._vectors[photo].astype(np.float32)
+        vector = self._contents.vectors[photo].astype(np.float32)
         vector /= max(float(np.linalg.norm(vector)), 1e-9)
         scorer = self._scorer(exact=False)
-        rows = scorer.rows(int(self._owners[photo]))
+        rows = scorer.rows(int(self._contents.owners[photo]))
         if len(rows) == 1:
             copy = augment(decode(self.thumbnail(photo) or b"", f"photo {photo}"), photo)
             vector = self.featurizer.embed([copy])[0]
-            matches = self.identify(vector, self.describe(copy), count=len(self._names))
+            matches = self.identify(vector, self.describe(copy), count=len(self._contents.names))
             return {match.sku: match.confidence or 0.0 for match in matches}
         calibration = self.manifest.calibration
-        excluded, unread = burst_masks(self._vectors, rows, photo, calibration.burst_similarity)
-        store = self._local_features
+        excluded, unread = burst_masks(
+            self._contents.vectors, rows, photo, calibration.burst_similarity
+        )
+        store = self._contents.local_features
         local_features = store.local_features(photo) if store is not None else None
-        query = QueryDescriptors(Descriptors(self._colours[photo], local_features))
+        query = QueryDescriptors(Descriptors(self._contents.colours[photo], local_features))
         features = scorer.score(vector, query, excluded, unread)
         return {
-            self._names[item]: float(confidence)
+            self._contents.names[item]: float(confidence)
             for item, confidence in zip(
                 features.items, calibration.model.confidences(features), strict=True
             )
@@ -340,8 +299,8 @@ class Bundle:
         Raises:
             BundleError: The local features or the calibration cannot be used.
         """
-        if self._local_features is not None:
-            self._local_features.check()
+        if self._contents.local_features is not None:
+            self._contents.local_features.check()
         for picture in pictures:
             matches = self.identify(self.featurizer.embed([picture])[0], self.describe(picture))
             confidences = [match.confidence for match in matches]
@@ -350,10 +309,10 @@ class Bundle:
 
     def add(self, additions: Additions) -> None:
         """Answer with a device's own items and photos, too, in place of those added before."""
-        pictured = set(self._names)
+        pictured = set(self._contents.names)
         skus = dict.fromkeys(photo.sku for photo in additions.photos if photo.sku not in pictured)
         unpictured = [sku for sku in skus if self.items.get(sku) is not None]
-        self._overlay = Overlay(self._names, self.manifest.photos, additions, unpictured)
+        self._overlay = Overlay(self._contents.names, self.manifest.photos, additions, unpictured)
 
     def has_taught_items(self) -> bool:
         """Whether a device's own items were added, with photos of several of their sides."""
@@ -394,72 +353,11 @@ class Bundle:
         with self._making:
             if exact not in self._scorers:
                 self._scorers[exact] = CandidateScorer(
-                    self._vectors,
+                    self._contents.vectors,
                     index,
-                    self._owners,
-                    self._colours,
-                    self._local_features,
-                    self._transform,
+                    self._contents.owners,
+                    self._contents.colours,
+                    self._contents.local_features,
+                    self._contents.transform,
                 )
             return self._scorers[exact]
-
-    def _open_annoy(self) -> Annoy:
-        manifest = self.manifest
-        index = Annoy(
-            self.path / "index.ann", manifest.featurizer.dimensions, manifest.index.search_k
-        )
-        if len(index) != manifest.photos:
-            raise BundleError(
-                f"{self.path}: index.ann holds {len(index)} vectors, not {manifest.photos}"
-            )
-        return index
-
-    def _open_local_features(self) -> LocalFeatureStore | None:
-        entry = self.manifest.local_features
-        if entry is None:
-            return None
-        store = LocalFeatureStore(self.path, self.manifest.photos)
-        if entry.features != len(store):
-            raise BundleError(
-                f"{self.path}: holds {len(store)} local features, not {entry.features}"
-            )
-        return store
-
-    def _check_counts(self) -> None:
-        manifest = self.manifest
-        shape, dtype = self.vectors().shape, self.vectors().dtype
-        expected = (manifest.photos, manifest.featurizer.dimensions)
-        if shape != expected or dtype != np.float16:
-            raise BundleError(f"{self.path}: vectors are {dtype} {shape}, not float16 {expected}")
-        if len(self.items.skus) != manifest.photos or self.items.count() != manifest.items:
-            raise BundleError(f"{self.path}: items.db does not hold what the manifest says")
-        if self.featurizer.id != manifest.featurizer.id:
-            raise BundleError(
-                f"{self.path}: its network is {self.featurizer.id}, "
-                f"the vectors were made with {manifest.featurizer.id}"
-            )
-
-
-def open_items(path: Path, manifest: Manifest) -> Items:
-    """Open the metadata of the bundle at `path`; close it after use.
-
-    Raises:
-        BundleError: It cannot be opened.
-    """
-    words = path / WORDS_FILE if WORDS_FILE in manifest.files else None
-    return Items(path / "items.db", path / "pictures.db", words)
-
-
-def _lock(manifest: Path) -> BinaryIO:
-    """Hold a shared flock, so that the shelf does not remove this bundle while it is open."""
-    try:
-        file = manifest.open("rb")
-    except OSError as error:
-        raise BundleError(f"{manifest}: cannot be opened: {error}") from error
-    with suppress(OSError):  # some network file systems know no locks, nor are they a shelf
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise BundleError(f"{manifest.parent}: is being removed from the shelf") from error
-    return file

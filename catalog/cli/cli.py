@@ -195,7 +195,7 @@ def find(bundle: Path, words: tuple[str, ...], limit: int, *, as_json: bool) -> 
       visual-search catalog find shop.bundle hex bolt
       visual-search catalog find shop.bundle ab1234 --limit 1 --json
     """
-    from catalog.bundles.bundle import open_items
+    from catalog.bundles.contents import open_items
     from catalog.bundles.manifest import verify
 
     manifest, identity = verify(bundle)

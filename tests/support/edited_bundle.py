@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from catalog.bundles.bundle import open_items
+from catalog.bundles.contents import open_items
 from catalog.bundles.golden_queries import (
     make_golden_queries,
     read_golden_queries,
