@@ -39,6 +39,7 @@ class StandIn:
         self.networks = [Network(), Network()]
         self.described = 0
         self.searched: list[Tensor] = []
+        self.has_taught_items = lambda: False
         self.featurizer = SimpleNamespace(
             enough=96, networks=self.networks, join=np.hstack, vectors=lambda raw: raw
         )
@@ -93,3 +94,78 @@ def test_the_second_network_sees_the_sharpest_look_alone(views: list[Image]) -> 
     assert vector[3:] / np.linalg.norm(vector[3:]) == pytest.approx(
         colours / np.linalg.norm(colours), abs=1e-5
     )
+
+
+def with_sharpness(levels: int) -> Image:
+    """A view whose sharpness grows with the square of its grey levels."""
+    view = np.full((96, 96, 3), 100, np.uint8)
+    view[::2, ::2] += np.uint8(levels)
+    return view
+
+
+def looks_of(*levels: int, described: int | None = None) -> Looks:
+    """Looks at such views; one of them is described when it comes."""
+    stand_in, looks = cast("Bundle", StandIn()), Looks()
+    for number, level in enumerate(levels):
+        looks.add(stand_in, with_sharpness(level), BOX, None)
+        if number == described:
+            looks._looks[-1].descriptors(stand_in)
+    return looks
+
+
+@pytest.mark.parametrize(
+    ("levels", "kept"),
+    [
+        ([100, 60], 2),  # 36 % as sharp
+        ([100, 58], 1),  # 34 %
+        ([58, 100], 1),
+        ([0, 0], 2),
+        ([90, 10, 100, 100, 100, 100], 4),  # of the newest five
+    ],
+)
+def test_blurred_looks_are_left_out(levels: list[int], kept: int) -> None:
+    assert len(looks_of(*levels).sharp()) == kept
+
+
+@pytest.mark.parametrize(
+    ("levels", "enough", "in_focus"),
+    [
+        ([50], False, False),
+        ([50, 50], True, True),
+        ([0, 0], True, True),
+        ([50, 53], True, True),  # 12 % sharper
+        ([50, 54], True, False),  # 17 %
+        ([60, 50, 64], True, True),
+        ([60, 50, 65], True, False),
+        ([10, 11, 12, 14, 16, 18, 20, 23, 26, 30, 34], True, False),
+        ([10, 11, 12, 14, 16, 18, 20, 23, 26, 30, 34, 39], True, True),  # the camera has had time
+    ],
+)
+def test_a_camera_that_still_focuses_is_waited_for(
+    levels: list[int], *, enough: bool, in_focus: bool
+) -> None:
+    looks = looks_of(*levels)
+    assert (looks.are_enough, looks.in_focus) == (enough, in_focus)
+
+
+@pytest.mark.parametrize(
+    ("levels", "described", "best"),
+    [
+        ([50, 60, 55], None, 1),
+        ([50, 52], 0, 0),  # 8 % sharper is not worth describing another look
+        ([50, 53], 0, 1),
+        ([50, 52], None, 1),
+    ],
+)
+def test_the_sharpest_look_is_the_best(levels: list[int], described: int | None, best: int) -> None:
+    looks = looks_of(*levels, described=described)
+    assert looks.best() is looks._looks[best]
+
+
+def test_three_cuts_at_the_camera_s_resolution_are_kept_for_codes() -> None:
+    looks = Looks()
+    for level in range(5):
+        frame = np.full((120, 160, 3), level, np.uint8)
+        looks.add(cast("Bundle", StandIn()), frame, Box(5, 10, 100, 90), None)
+    assert [image.shape for image in looks.images] == [(90, 100, 3)] * 3
+    assert [int(image[0, 0, 0]) for image in looks.images] == [2, 3, 4]
