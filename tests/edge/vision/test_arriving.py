@@ -73,6 +73,34 @@ def test_a_hundredth_of_the_pixels_may_have_changed(count: int, levels: int, *, 
     assert is_same_look(thing(), with_changes(count, levels, part), ARRIVAL) is same
 
 
+@pytest.mark.parametrize(("count", "same"), [(4, True), (5, False)])
+def test_exactly_a_hundredth_is_as_before(count: int, *, same: bool) -> None:
+    box = Box(100, 80, 32, 32)
+    part = part_of(box)
+    assert MOTION[part].size == 3 * 400
+    assert is_same_look(thing(box), with_changes(count, 60, part), ARRIVAL) is same
+
+
+def test_nine_levels_are_motion() -> None:
+    motion = MOTION.copy()
+    for row in (52, 55):
+        for column in (61, 64):  # a lighter pixel and a darker one: their light is as before
+            motion[row, column], motion[row, column + 1] = 120 + 9, 120 - 9
+    assert is_same_look(thing(), motion, ARRIVAL) is False
+    motion[motion == 120 + 9] = 120 + 8
+    assert is_same_look(thing(), motion, ARRIVAL) is True
+
+
+def test_what_changes_right_behind_the_last_pixels_does_not_count() -> None:
+    rows, columns = part_of(BOX)
+    below, right = MOTION.copy(), MOTION.copy()
+    below[rows.stop, columns.start : columns.stop][1::3] += 60
+    right[rows.start : rows.stop, columns.stop][1::3] += 60
+    assert ((below != MOTION).any(2).sum(), (right != MOTION).any(2).sum()) == (8, 8)
+    for motion in (below, right):
+        assert is_same_look(thing(), motion, ARRIVAL) is True
+
+
 def test_what_changes_elsewhere_does_not_count() -> None:
     rows, columns = part_of(BOX)
     beside = [

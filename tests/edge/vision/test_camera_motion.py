@@ -33,6 +33,29 @@ def test_what_did_not_move_or_moved_in_a_corner_has_not_shifted() -> None:
     assert _has_shifted(noisy.clip(0, 255).astype(np.uint8), picture()) is False
 
 
+def wave(steps: int, levels: int) -> MotionImage:
+    """Slopes of so many levels a pixel, up and down again, all moved by some levels."""
+    heights = np.abs((np.arange(160) * steps + levels) % 320 - 160) + 40
+    return np.repeat(np.tile(heights, (120, 1))[..., None], 3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("steps", "shifted"), [(26, True), (27, False)])
+def test_a_twenty_fifth_of_a_pixel_is_a_shift(steps: int, *, shifted: bool, turned: bool) -> None:
+    after, before = wave(steps, 1), wave(steps, 0)
+    if turned:
+        after, before = (
+            np.ascontiguousarray(picture[:120, :120].swapaxes(0, 1)) for picture in (after, before)
+        )
+    assert _has_shifted(after, before) is shifted
+
+
+def test_what_moves_before_a_plain_counter_is_no_camera_that_moves() -> None:
+    before, after = np.full((2, 120, 160, 3), 120, np.uint8)
+    before[:30, :40], after[:30, :40] = picture()[:30, :40], picture(0.5)[:30, :40]
+    assert _has_shifted(after, before) is False
+
+
 def test_what_a_shift_explains_is_a_share_of_the_squares() -> None:
     change = np.full((2, 5), 3.0, np.float32)
     assert _explained(change, change) == 0

@@ -96,6 +96,29 @@ def test_the_second_network_sees_the_sharpest_look_alone(views: list[Image]) -> 
     )
 
 
+def test_a_look_knows_what_it_took(views: list[Image]) -> None:
+    stand_in, looks = cast("Bundle", StandIn()), Looks()
+    crops = [looks.add(stand_in, view, BOX, None) for view in views]
+    kept = list(looks._looks)
+    assert [look.crop for look in kept] == crops
+    assert [(look.embed_ms, look.describe_ms) for look in kept] == [(0, 0)] * 3
+    kept[0].output(stand_in, 0)
+    once = kept[0].embed_ms
+    kept[0].output(stand_in, 0)
+    assert kept[0].embed_ms == once > 0
+    kept[0].output(stand_in, 1)
+    assert kept[0].embed_ms > once
+
+
+def test_what_is_prepared_is_all_that_a_search_needs(views: list[Image]) -> None:
+    stand_in, looks = StandIn(), Looks()
+    for view in views[:2]:
+        looks.add(cast("Bundle", stand_in), view, BOX, None)
+    looks.prepare(cast("Bundle", stand_in))
+    assert [network.runs for network in stand_in.networks] == [1, 1]
+    assert looks.best()._outputs.keys() == {0, 1}
+
+
 def with_sharpness(levels: int) -> Image:
     """A view whose sharpness grows with the square of its grey levels."""
     view = np.full((96, 96, 3), 100, np.uint8)

@@ -84,6 +84,13 @@ def test_sixteen_grey_levels_are_another_surface(levels: int, how: Presence) -> 
     assert presence(resting(look=LOOK), now, BACKGROUND, mask_of(BOX)) is how
 
 
+def test_what_lies_beside_a_thing_in_its_box_is_not_the_thing() -> None:
+    known, now = resting(look=LOOK), LOOK.copy()
+    known.thing.mask[:] = mask_of(Box(BOX.x, BOX.y, 20, 25))  # its left half
+    now[BOX.y : BOX.y + 25, BOX.x + 21 : BOX.x + 40 : 3] = 140
+    assert presence(known, now, BACKGROUND, mask_of(BOX)) is Presence.SEEN
+
+
 def test_half_gone_and_half_hidden_is_seen_in_no_pixel() -> None:
     now, mask = LOOK.copy(), mask_of(BOX)
     gone, others = some(300), some(101, apart_from=300)
