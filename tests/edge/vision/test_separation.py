@@ -128,3 +128,81 @@ def test_a_shadow_at_the_border_is_no_arm(gap: int, *, crosses: bool) -> None:
     mask[bottom:, 100:160] = 1  # as if the shadow's edge were sharp
     (thing,) = things(mask)
     assert reaches_in(thing, now, background) is crosses
+
+
+@pytest.mark.parametrize(("width", "parts"), [(24, 2), (23, 1)])
+def test_a_box_without_foreground_separates_nothing(width: int, parts: int) -> None:
+    """Two fifths of a box must be covered."""
+    left, right = Box(60, 60, 60, 60), Box(120, 60, 60, 60)
+    assert len(separated(patch(left, Box(120, 60, 60, width)), [left, right])) == parts
+
+
+@pytest.mark.parametrize(("shared", "parts"), [(24, 2), (25, 1)])
+def test_boxes_that_share_two_fifths_are_about_two_things(shared: int, parts: int) -> None:
+    left, right = Box(60, 60, 60, 60), Box(120 - shared, 60, 60, 60)
+    assert len(separated(patch(left, right), [left, right])) == parts
+
+
+@pytest.mark.parametrize(("depth", "parts"), [(52, 2), (53, 1)])
+def test_boxes_must_explain_seven_tenths(depth: int, parts: int) -> None:
+    """Their last row counts: 3630 pixels of 5160 are 70.3 per cent, of 5190 are 69.9."""
+    left, right = Box(60, 60, 30, 60), Box(90, 60, 30, 60)
+    one = patch(left, right, Box(75, 120, 30, depth))
+    assert len(separated(one, [left, right])) == parts
+
+
+@pytest.mark.parametrize(("height", "parts"), [(32, 2), (31, 1)])
+def test_a_part_of_a_tenth_is_a_thing(height: int, parts: int) -> None:
+    large, small = Box(60, 60, 80, 80), Box(140, 60, 24, height)  # a column is the large one's
+    one = patch(large, small)
+    assert len(separated(one, [large, small])) == parts
+
+
+def test_each_pixel_is_of_the_box_that_it_is_nearest_to() -> None:
+    narrow, wide = Box(60, 60, 20, 60), Box(90, 60, 80, 60)
+    one = patch(Box(60, 60, 110, 60))
+    first, second = separated(one, [narrow, wide])
+    # 16 pixels from the narrow one's middle are 1.6 of it, and as much of the wide one
+    assert abs(first.box.width - 24) <= 2
+    assert (first.area + second.area, first.box.height) == (one.area, 60)
+
+
+@pytest.mark.parametrize(
+    ("box", "is_completed"),
+    [
+        (Box(60, 60, 60, 100), True),  # 2400 of 6000 would be 40 per cent
+        (Box(60, 60, 60, 66), False),
+        (Box(60, 60, 60, 67), True),  # 39.8 per cent
+        (Box(60, 60, 60, 106), True),  # 25.2 per cent
+        (Box(60, 60, 60, 107), False),  # 24.9 per cent
+        (Box(60, 60, 34, 110), True),  # 85 per cent of the patch's width
+        (Box(60, 60, 33, 110), False),
+    ],
+)
+def test_a_patch_of_a_quarter_to_two_fifths_of_a_box_is_completed(
+    box: Box, *, is_completed: bool
+) -> None:
+    seen = patch(Box(60, 60, 40, 40))
+    whole = completed(seen, [box])
+    assert (whole is not seen) is is_completed
+    if is_completed:
+        assert whole.area == int(whole.mask.sum())
+        assert box.cut(whole.mask).all()
+        assert whole.box == Box(60, 60, max(40, box.width), max(40, box.height))
+    assert completed(seen, [box, box]) is seen
+
+
+@pytest.mark.parametrize(("depth", "parts"), [(9, 2), (10, 1)])
+def test_what_lies_partly_in_the_box_separates_nothing(depth: int, parts: int) -> None:
+    """A part of 60 rows may reach in with 9 of them, 15 per cent."""
+    part = Box(100, LEFT.y + LEFT.height - depth, 12, 60)
+    gap = Box(60, 60, 36, 90)
+    one = patch(gap, part)
+    assert len(separated(one, [Box(60, 60, 52, 90)])) == parts
+
+
+@pytest.mark.parametrize(("width", "parts"), [(36, 2), (35, 1)])
+def test_what_lies_in_the_box_must_fill_it(width: int, parts: int) -> None:
+    """Three fifths of the box's width."""
+    one = patch(Box(60, 60, width, 90), BESIDE)
+    assert len(separated(one, [LEFT])) == parts
