@@ -74,6 +74,15 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
     assert said == ["events cannot be written: the disk is full", "events can be written again"] * 2
 
 
+def test_the_limit_is_in_millions_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+    monkeypatch.setattr(rows, "shrink", lambda _, most: limits.append(most))
+    writer = Writer(tmp_path / FILE, OutboxSettings(max_mb=3.5), "device")
+    assert writer.put(status("started")).wait(WAIT)
+    assert writer.close(WAIT)
+    assert set(limits) == {3_500_000}
+
+
 def test_events_that_were_dropped_before_they_came_are_counted(outbox: Outbox) -> None:
     writer = outbox._writer
     writer.count_drop("sighting")
