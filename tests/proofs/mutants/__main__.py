@@ -162,8 +162,8 @@ def _try(modules: list[str], given: argparse.Namespace) -> int:
     trials = Trials(drawn, only, report.tell, scratch, given.reach)
     chosen = [] if given.slow else ["-m", "not slow"]
     pytest.main(
-        ["-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=native",
-         *chosen, *given.tests],
+        ["-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist",
+         "-p", "no:faulthandler", "--tb=native", *chosen, *given.tests],
         plugins=[trials],
     )  # fmt: skip
     for test in sorted(trials.reach.failed):

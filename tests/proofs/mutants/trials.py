@@ -113,6 +113,7 @@ class Trials:
     ) -> None:
         self._drawn, self._modules, self._told = drawn, modules, told
         self._scratch, self._reach_file = scratch, reach_file
+        self._reason: Path | None = None  # in a trial's fork: the file that says what failed
         self.reach = Reach()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -134,6 +135,12 @@ class Trials:
             if not self._told(mutant, trial):
                 break
         return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """End a trial with the first failure: what was broken may never be torn down."""
+        if self._reason is not None and report.failed:
+            self._reason.write_text(report.nodeid)
+            os._exit(0)
 
     def _reached(self, session: pytest.Session) -> Reach:
         """What the tests reach; and let them fill the shared folders, without any change."""
@@ -180,6 +187,7 @@ class Trials:
                     for (name, first), code in changed.items():
                         for function in alive[str(file), name, first]:
                             function.__code__ = code
+                    self._reason = reason
                     with trace.open("w") as traces:
                         reason.write_text(_run(tests, self.reach, traces.fileno()))
             _, status = os.waitpid(child, 0)
@@ -227,8 +235,6 @@ def _run(tests: list[pytest.Item], reach: Reach, trace: int) -> str:
             test.config.hook.pytest_runtest_protocol(item=test, nextitem=following)
         except BaseException as error:
             return f"{test.nodeid}: {type(error).__name__}"
-        if test.session.testsfailed:
-            return test.nodeid
     faulthandler.cancel_dump_traceback_later()
     return ""
 
