@@ -21,7 +21,8 @@ def blob(soft: float, levels: float = 120.0, colour: tuple[float, ...] = (1, 1, 
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     away = np.hypot(rows - 120, columns - 160)
     share = np.clip((40 - away) / soft + 0.5, 0, 1)
-    return np.clip(GROUND + levels * share[..., None] * np.array(colour), 0, 255).astype(np.uint8)
+    lit = GROUND + levels * share[..., None] * np.array(colour)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def compared(now: np.ndarray) -> Comparison:

@@ -13,7 +13,9 @@ RED, GREEN = (30, 40, 220), (30, 200, 30)
 MIDDLE = Box(60, 40, 40, 40)
 
 
-def picture(*boxes: Box, width: int = 160, height: int = 120, colour: object = RED) -> Image:
+def picture(
+    *boxes: Box, width: int = 160, height: int = 120, colour: tuple[int, int, int] = RED
+) -> Image:
     """Things on a grey ground."""
     seen = np.full((height, width, 3), 120, np.uint8)
     for box in boxes:
