@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from sync.outbox import rows
 from sync.outbox.clock import now
-from sync.outbox.database import OutboxDatabase
+from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.events import MAX_FEATURES_BYTES, Event, status
 from sync.outbox.outbox import Outbox
 from sync.outbox.rows import Counters
@@ -59,6 +60,17 @@ def test_each_connection_writes_through_a_log_and_reads_damaged_text(tmp_path: P
     damaged = "SELECT CAST(x'61ff' AS TEXT)"
     assert opened.read(lambda connection: connection.execute(damaged).fetchone()[0])[0] == "a"
     opened.close()
+
+
+def test_threads_may_use_a_connection_one_after_the_other(tmp_path: Path) -> None:
+    database = OutboxDatabase(tmp_path / FILE)
+    first = database.write(rows.stream)
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(database.read, rows.stream).result() == first
+        connection = database._connection
+    assert database.read(rows.stream) == first
+    assert database._connection is connection, "it was not opened anew"
+    database.close()
 
 
 def test_what_was_returned_once_is_not_waited_for_again(outbox: Outbox) -> None:

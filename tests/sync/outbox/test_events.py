@@ -18,7 +18,7 @@ from sync.errors import EventError
 from sync.outbox import clock, events
 from sync.outbox.clock import Moment
 from sync.outbox.events import Event, Heartbeat, Item, Sighting, Timings
-from sync.outbox.kinds import with_position
+from sync.outbox.kinds import Kind, with_position
 
 SCHEMA_FILE = Path(sync.__path__[0]) / "outbox" / "event.schema.json"
 SCHEMA = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
@@ -136,6 +136,15 @@ def test_features_arrive_as_the_same_float32() -> None:
 def test_a_network_with_too_many_numbers_is_refused() -> None:
     with pytest.raises(EventError, match="bytes"):
         events.render(events.features(np.full(8192, -0.123456789, np.float32)), "d", "b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("features", events.MAX_FEATURES_BYTES), ("message", events.MAX_BYTES)]
+)
+def test_what_is_as_long_as_allowed_is_sent_as_it_is(kind: Kind, limit: int) -> None:
+    assert events.render(events.Event(kind, b"x" * limit), "d", "b") == b"x" * limit
+    with pytest.raises(EventError, match=f"{limit + 1} bytes, {limit} are allowed"):
+        events.render(events.Event(kind, b"x" * (limit + 1)), "d", "b")
 
 
 def test_a_message_is_plain_text() -> None:

@@ -127,6 +127,20 @@ def test_a_flipped_bit_is_noticed_and_mended(
     assert values(database) == before
 
 
+@pytest.mark.parametrize("page", PAGES[:1], indirect=True)
+def test_a_commit_whose_mark_was_flipped_away_is_one_again(database: Path, page: int) -> None:
+    """The last frame says that the database has two pages then.
+
+    In the larger pages of before, flips of other bits would explain the same checksum.
+    """
+    before, log = values(database), log_of(database)
+    last = log.stat().st_size - FRAME_HEADER - page
+    assert log.read_bytes()[last + 4 : last + 8] == b"\0\0\0\2"
+    flip(log, last + 7, bit=1)
+    assert read_log(database).is_damaged
+    assert values(database) == before
+
+
 def test_what_was_never_committed_is_no_damage(database: Path, page: int) -> None:
     file = log_of(database)
     data = file.read_bytes()
