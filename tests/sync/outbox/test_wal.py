@@ -141,6 +141,37 @@ def test_a_commit_whose_mark_was_flipped_away_is_one_again(database: Path, page:
     assert values(database) == before
 
 
+def in_big_endian(log: Path, page: int) -> None:
+    """Write a log's checksums as a processor does that puts the highest byte first."""
+    data = bytearray(log.read_bytes())
+    data[3] |= 1
+    data[:HEADER] = with_checksum(data[:HEADER], ">")
+    first, second = struct.unpack_from(">2I", data, 24)
+    for place in range(HEADER, len(data), FRAME_HEADER + page):
+        covered = data[place : place + 8] + data[place + FRAME_HEADER :][:page]
+        words = struct.unpack(f">{len(covered) // 4}I", covered)
+        for one, two in zip(words[::2], words[1::2], strict=True):
+            first = (first + one + second) % 2**32
+            second = (second + two + first) % 2**32
+        struct.pack_into(">2I", data, place + 16, first, second)
+    log.write_bytes(data)
+
+
+@pytest.mark.parametrize("bit", [0, 7])
+@pytest.mark.parametrize("byte", [0, 1, 2, 3])
+def test_a_log_of_another_processor_is_mended_too(
+    database: Path, page: int, byte: int, bit: int
+) -> None:
+    before, log = values(database), log_of(database)
+    in_big_endian(log, page)
+    assert not read_log(database).is_damaged
+    assert values(database) == before
+    pages = read_log(database).pages
+    flip(log, begin(1, page) + FRAME_HEADER + page - 32 + byte, bit)
+    assert read_log(database).is_damaged
+    assert read_log(database).pages == pages
+
+
 def test_what_was_never_committed_is_no_damage(database: Path, page: int) -> None:
     file = log_of(database)
     data = file.read_bytes()

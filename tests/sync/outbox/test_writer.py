@@ -74,6 +74,10 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
     assert said == ["events cannot be written: the disk is full", "events can be written again"] * 2
 
 
+def test_a_process_need_not_close_its_outbox_to_end(outbox: Outbox) -> None:
+    assert outbox._writer._thread.daemon
+
+
 def test_the_limit_is_in_millions_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
     monkeypatch.setattr(rows, "shrink", lambda _, most: limits.append(most))
