@@ -11,8 +11,8 @@ from catalog.recognition.candidates import FEATURES, MatchFeatures
 from catalog.recognition.confidence import ConfidenceModel, Numbers
 from catalog.recognition.decision import REJECTION_THRESHOLD
 from catalog.recognition.prior import prior
-from catalog.recognition.rejection import BOUNDS, FALSE_ACCEPT_RATE, rejection_threshold
-from catalog.recognition.scored_queries import DISTRACTOR, HELD_OUT, ScoredQuery
+from catalog.recognition.rejection import BOUNDS, FALSE_ACCEPT_RATE, HIGHEST, rejection_threshold
+from catalog.recognition.scored_queries import DISTRACTOR, HELD_OUT, IN_CATALOGUE, ScoredQuery
 
 SURE = np.linspace(0, 0.7, 100)
 MANY = 1_000_000  # items: nothing is left of the usual threshold
@@ -49,8 +49,10 @@ def chosen(
     photos: Iterable[float] = (),
     items: int = MANY,
     rate: float = FALSE_ACCEPT_RATE,
+    own: Iterable[float] = (),
 ) -> float:
     queries = shown(HELD_OUT, held_out) + shown(DISTRACTOR, drawn) + shown(DISTRACTOR, photos, 1)
+    queries += shown(IN_CATALOGUE, own)
     return rejection_threshold(queries, model(), items, rate)
 
 
@@ -70,6 +72,25 @@ def test_the_fewer_items_the_nearer_is_the_usual_threshold() -> None:
 @pytest.mark.parametrize(("confidence", "threshold"), [(0.99999, BOUNDS[1]), (0.0, BOUNDS[0])])
 def test_the_threshold_stays_within_its_bounds(confidence: float, threshold: float) -> None:
     assert chosen([confidence] * 50) == threshold
+
+
+@pytest.mark.parametrize(
+    ("own", "threshold"),
+    [
+        ([0.95] * 50, HIGHEST),
+        ([0.86] + [0.95] * 49, HIGHEST),  # one in fifty may lose its name
+        ([0.86, 0.87] + [0.95] * 48, 0.87),
+        ([0.2] * 50 + [0.95] * 50, HIGHEST),  # those without a name have none to lose
+        ([0.85] * 2 + [0.95] * 48, BOUNDS[1]),
+        ([0.2] * 50, BOUNDS[1]),
+    ],
+)
+def test_the_threshold_rises_above_its_bound_where_own_queries_keep_their_names(
+    own: list[float], threshold: float
+) -> None:
+    alike = [0.99999] * 50
+    assert chosen(alike, own=own) == threshold
+    assert chosen(SURE, own=own) == chosen(SURE)
 
 
 def test_no_more_distractors_are_named_than_may_be() -> None:
