@@ -4,7 +4,8 @@
 
 Catalogues of every second item, with one, two, four and up to twenty photos each, are queried with
 photos of all items: those of the other items are foreign things, and alike. The confidence model
-of each catalogue was taught without the photos of its source. The looks are test photos.
+of each catalogue was taught by these networks' catalogues, without the photos of its source. The
+looks are test photos.
 """
 
 from __future__ import annotations
@@ -157,7 +158,8 @@ def main() -> None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
     cv2.setNumThreads(1)
     RESULTS.mkdir(exist_ok=True)
-    taught = catalogues(root, TAUGHT)
+    networks = options.networks.split(",")
+    taught = catalogues(root, TAUGHT, networks)
     found: list[dict[str, object]] = []
     for name, (source, photos, looks) in sets(root / "data").items():
         if options.sets and name not in options.sets:
@@ -165,7 +167,7 @@ def main() -> None:
         prior.FILE = without(source, taught, TAUGHT)
         skus = sorted(photos)[::2]
         most = max(map(len, photos.values()))
-        for network in options.networks.split(","):
+        for network in networks:
             for count in [count for count in options.photos if count < 2 * most]:
                 with tempfile.TemporaryDirectory() as folder:
                     chosen = {

@@ -29,6 +29,7 @@ def rejection_threshold(
     false_accept_rate: float,
     prior_items: float = PRIOR_ITEMS,
     bounds: tuple[float, float] = BOUNDS,
+    highest: float = HIGHEST,
 ) -> float:
     """Return the confidence from which things are named.
 
@@ -47,7 +48,9 @@ def rejection_threshold(
             and of held-out items, five times that share. Above `FALSE_ACCEPT_RATE`, things are
             named from a lower confidence, if at all another, whatever it costs.
         prior_items: As many items the usual threshold is worth.
-        bounds: The least and the highest threshold that held-out items may lead to.
+        bounds: The least threshold that held-out items may lead to, and the highest whatever it
+            costs the catalogue's own queries.
+        highest: Up to where they may lead while own queries keep their names.
     """
     likely = false_accept_rate * LIKELY_RATE
     held_out = [query for query in queries if query.kind == HELD_OUT]
@@ -59,7 +62,7 @@ def rejection_threshold(
         wanted = 1 / (1 + exp(-odds))
         usual = min(max(wanted, bounds[0]), bounds[1])
         if wanted > usual:
-            usual = _raised(usual, min(wanted, HIGHEST), queries, model)
+            usual = _raised(usual, min(wanted, highest), queries, model)
     if false_accept_rate > FALSE_ACCEPT_RATE:
         usual = min(usual, _limit(held_out, model, likely) or 0.0)
     thresholds = [usual]

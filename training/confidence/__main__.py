@@ -33,12 +33,14 @@ CACHE = Path("bench-results/confidence")
 NETWORKS = ("embedded", "efficientnet-lite0", "embedded+efficientnet-lite0")
 
 
-def catalogues(materials: Path, cache: Path) -> list[looks.Catalogue]:
-    """Return the looks at all catalogues by all networks; those in the cache are read there."""
+def catalogues(
+    materials: Path, cache: Path, networks: Sequence[str] = NETWORKS
+) -> list[looks.Catalogue]:
+    """Return the looks at all catalogues by the networks; those in the cache are read there."""
     cache.mkdir(parents=True, exist_ok=True)
     drawn.draw(cache / "drawn", materials)
     found = []
-    for name in NETWORKS:
+    for name in networks:
         wanted = designs(materials / "data", cache / "drawn")
         path = cache / f"looks-{name}-{_digest(wanted, name)}.npz"
         if not path.exists():

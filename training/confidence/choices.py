@@ -1,6 +1,6 @@
 """Show what the constants that people chose do, for catalogues whose source did not teach.
 
-    python -m training.confidence.choices [--materials FOLDER] [--cache FOLDER]
+    python -m training.confidence.choices [--networks LIST] [--materials FOLDER] [--cache FOLDER]
 
 Prints what comes of the looks for several loyalties to the prior
 (`catalog.recognition.calibrate.LOYALTY`), and for several ways from the usual rejection threshold
@@ -22,15 +22,16 @@ from catalog.core.errors import ContentError
 from catalog.evaluation.metrics import calibration_error
 from catalog.recognition.calibrate import LOYALTY, answers, moved
 from catalog.recognition.confidence import fit_logistic, ramps
-from catalog.recognition.decision import MOST_NAMED
+from catalog.recognition.decision import MOST_NAMED, WRONG_NAME_COST
 from catalog.recognition.prior import FOREIGN_SHARE
 from catalog.recognition.rejection import (
     BOUNDS,
     FALSE_ACCEPT_RATE,
+    HIGHEST,
     PRIOR_ITEMS,
     rejection_threshold,
 )
-from training.confidence.__main__ import CACHE, catalogues
+from training.confidence.__main__ import CACHE, NETWORKS, catalogues
 from training.confidence.elsewhere import Built, built
 from training.confidence.looks import NEAR, OWN
 from training.errors import plain_errors
@@ -38,15 +39,24 @@ from training.photos import chosen_materials
 
 LOYALTIES = ((1e9, 1e9), (10.0, 1e9), (1.0, 1e9), LOYALTY, (1.0, 40.0), (0.1, 400.0))
 WAYS = (
-    (1e9, BOUNDS),  # the usual threshold for all
-    (PRIOR_ITEMS, BOUNDS),
-    (0.0, BOUNDS),
-    (PRIOR_ITEMS, (0.8, 0.9)),
-    (PRIOR_ITEMS, (0.6, 0.99)),
+    (1e9, BOUNDS, HIGHEST),  # the usual threshold for all
+    (PRIOR_ITEMS, BOUNDS, BOUNDS[1]),
+    (PRIOR_ITEMS, BOUNDS, HIGHEST),
+    (PRIOR_ITEMS, BOUNDS, 0.95),
+    (PRIOR_ITEMS, (0.6, 0.9), 0.9),
+    (PRIOR_ITEMS, (0.6, 0.95), 0.95),
+    (PRIOR_ITEMS, (0.6, 0.99), 0.99),
 )
 FOREIGN = 0.05  # share of foreign looks that may be named
 LIMIT_PRECISION = 1e-3  # so little that the model follows the looks
-COLUMNS = ("right first", "named rightly", "wrongly named", "foreign named", "calibration error")
+COLUMNS = (
+    "right first",
+    "named rightly",
+    "wrongly named",
+    "foreign named",
+    "calibration error",
+    "what a look brings",
+)
 
 
 def outcome(one: Built) -> list[float]:
@@ -72,6 +82,8 @@ def outcome(one: Built) -> list[float]:
         float((named[OWN] & ~right).mean()),
         float(named[NEAR].mean()) if near else 0.0,
         calibration_error(first, truth, weights),
+        (1 - FOREIGN_SHARE) * float((named[OWN] * np.where(right, 1, -WRONG_NAME_COST)).mean())
+        - FOREIGN_SHARE * WRONG_NAME_COST * (float(named[NEAR].mean()) if near else 0.0),
     ]
 
 
@@ -107,11 +119,13 @@ def with_loyalty(one: Built, loyalty: tuple[float, float]) -> Built:
     return replace(one, model=moved(one.start, one.queries, loyalty))
 
 
-def with_threshold(one: Built, prior_items: float, bounds: tuple[float, float]) -> Built:
+def with_threshold(
+    one: Built, prior_items: float, bounds: tuple[float, float], highest: float
+) -> Built:
     """Return a catalogue with another rejection threshold."""
     items = one.catalogue.items
     threshold = rejection_threshold(
-        one.queries, one.model, items, FALSE_ACCEPT_RATE, prior_items, bounds
+        one.queries, one.model, items, FALSE_ACCEPT_RATE, prior_items, bounds, highest
     )
     return replace(one, threshold=threshold)
 
@@ -122,7 +136,7 @@ def line(label: str, catalogues: Sequence[Built]) -> str:
     for kind, single in (("one photo", True), ("several", False)):
         rows = [outcome(one) for one in catalogues if one.single == single]
         cells.append(f"{kind}: " + " ".join(f"{value:.3f}" for value in np.mean(rows, axis=0)))
-    return f"{label:44}{'   '.join(cells)}"
+    return f"{label:52}{'   '.join(cells)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,8 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--materials", type=Path, help="folder with data/ and models/")
     parser.add_argument("--cache", type=Path, default=CACHE, help=f"default: {CACHE}")
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="default: %(default)s")
     options = parser.parse_args(arguments)
-    found = built(catalogues(chosen_materials(options.materials), options.cache))
+    networks = options.networks.split(",")
+    if unknown := set(networks) - set(NETWORKS):
+        parser.error(f"--networks: no network {min(unknown)}; known are {', '.join(NETWORKS)}")
+    materials = chosen_materials(options.materials)
+    found = built(catalogues(materials, options.cache, networks))
     alike = [one for one in found if any(look.kind == NEAR for look in one.looks)]
     for source in sorted({one.catalogue.source for one in alike}):
         best = np.mean([limits(one) for one in alike if one.catalogue.source == source], axis=0)
@@ -142,9 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for loyalty in LOYALTIES:
         moved_so = [with_loyalty(one, loyalty) for one in found]
         print(line(f"loyalty {loyalty[0]:g}, {loyalty[1]:g}", moved_so), flush=True)
-    for items, bounds in WAYS:
-        others = [with_threshold(one, items, bounds) for one in found]
-        print(line(f"prior items {items:g}, bounds {bounds}", others), flush=True)
+    for items, bounds, highest in WAYS:
+        others = [with_threshold(one, items, bounds, highest) for one in alike]
+        label = f"prior items {items:g}, bounds {bounds}, at most {highest}"
+        print(line(label, others), flush=True)
 
 
 if __name__ == "__main__":
