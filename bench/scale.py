@@ -32,14 +32,8 @@ from catalog.building.distractors import drawn_raw
 from catalog.building.feature_store import FeatureStore
 from catalog.building.save import QUERIES
 from catalog.building.stage import PhotoRecord, PhotoStage
-from catalog.building.stored_catalogue import (
-    AT_ONCE,
-    QueryTable,
-    RecordTable,
-    Shared,
-    StoredItem,
-    save_catalogue,
-)
+from catalog.building.stored_catalogue import Shared, StoredItem, save_catalogue
+from catalog.building.stored_records import AT_ONCE, QueryTable, RecordTable
 from catalog.bundles.items import Item, Photo
 from catalog.core.photos import decode
 from catalog.core.worker import one_thread_each

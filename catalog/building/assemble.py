@@ -22,15 +22,9 @@ from catalog.building.distractors import drawn_queries, photo_distractors
 from catalog.building.feature_store import FeatureStore
 from catalog.building.features import known_record
 from catalog.building.stage import PhotoStage
-from catalog.building.stored_catalogue import (
-    QueryTable,
-    RecordTable,
-    StoredItem,
-    fetch_records,
-    open_catalogue,
-    open_featurizer,
-    open_shared,
-)
+from catalog.building.stored_catalogue import StoredItem, open_catalogue, open_shared
+from catalog.building.stored_featurizer import open_featurizer
+from catalog.building.stored_records import QueryTable, RecordTable, fetch_records
 from catalog.building.workspace import publish, workspace
 from catalog.bundles.items import write_thumbnails
 from catalog.bundles.manifest import IndexEntry, is_bundle

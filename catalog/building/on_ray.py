@@ -34,12 +34,8 @@ from catalog.building.features import (
     reason_of,
 )
 from catalog.building.stage import PhotoRecord, PhotoStage
-from catalog.building.stored_catalogue import (
-    RecordTable,
-    fetch_records,
-    open_featurizer,
-    save_featurizer,
-)
+from catalog.building.stored_featurizer import open_featurizer, save_featurizer
+from catalog.building.stored_records import RecordTable, fetch_records
 from catalog.core.errors import ContentError, MissingExtraError, SurroundingsError
 from catalog.core.photos import is_address
 from catalog.core.settings import CatalogSettings, load

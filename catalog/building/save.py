@@ -13,14 +13,8 @@ from catalog.building.distractors import drawn_raw
 from catalog.building.feature_store import FeatureStore
 from catalog.building.features import known_record
 from catalog.building.stage import PhotoStage
-from catalog.building.stored_catalogue import (
-    AT_ONCE,
-    QueryTable,
-    RecordTable,
-    Shared,
-    save_catalogue,
-    stored_items,
-)
+from catalog.building.stored_catalogue import Shared, save_catalogue, stored_items
+from catalog.building.stored_records import AT_ONCE, QueryTable, RecordTable
 from catalog.bundles.items import Item, Photo
 from catalog.core.photos import Picture
 from catalog.core.vectors import Vectors

@@ -20,13 +20,8 @@ from catalog.building.assemble import Assembler, AssembleReport, Wanted
 from catalog.building.build import BuildOptions, build
 from catalog.building.feature_store import FeatureStore
 from catalog.building.selection import Selection
-from catalog.building.stored_catalogue import (
-    Shared,
-    StoredItem,
-    open_catalogue,
-    open_featurizer,
-    save_catalogue,
-)
+from catalog.building.stored_catalogue import Shared, StoredItem, open_catalogue, save_catalogue
+from catalog.building.stored_featurizer import open_featurizer
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.bundles.validator import validate
