@@ -1,6 +1,6 @@
 """Measure teaching: three views of a thing under the simulated camera, and what is said later.
 
-    python -m bench.teaching [--things 40] [--photographed 20] [--others 1000]
+    python -m bench.teaching [--things 40] [--photographed 20] [--others 1000] [--seed 91001]
 
 Each drawn thing is in no catalogue, and is shown on one simulated counter until three views of it
 were taken. Later it is shown twice on another counter, beside the demonstration catalogue, or so
@@ -99,21 +99,21 @@ def teach(bundle: Bundle, taught: Taught, thing: DrawnItem, seed: int) -> tuple[
     return item.sku, count, time.perf_counter() - began
 
 
-def measure(bundle: Bundle, folder: Path, count: int, photographed: int) -> None:
+def measure(bundle: Bundle, folder: Path, count: int, photographed: int, seed: int) -> None:
     """Teach, show again, and print what was said."""
     taught = Taught(folder)
     taught.use(bundle)
-    things = list(foreign_things(SEED, count, HELD_OUT))
+    things = list(foreign_things(seed, count, HELD_OUT))
     before = Counter(
         watch(
             Recognizer(bundle),
-            next(showings(Simulator(SEED + 5000 + place, [thing], foreign=False))),
+            next(showings(Simulator(seed + 5000 + place, [thing], foreign=False))),
         ).decision.verdict
         for place, thing in enumerate(things)
     )
     print(f"before: {dict(before)}", flush=True)
     skus, shown, saving = zip(
-        *(teach(bundle, taught, thing, SEED + place) for place, thing in enumerate(things)),
+        *(teach(bundle, taught, thing, seed + place) for place, thing in enumerate(things)),
         strict=True,
     )
     print(f"showings until three views: mean {np.mean(shown):.1f}, most {max(shown)}")
@@ -121,7 +121,7 @@ def measure(bundle: Bundle, folder: Path, count: int, photographed: int) -> None
     counts: Counter[str] = Counter()
     for place, thing in enumerate(things):
         recognizer = Recognizer(bundle)
-        later = showings(Simulator(SEED + 9000 + place, [thing], foreign=False))
+        later = showings(Simulator(seed + 9000 + place, [thing], foreign=False))
         for frames in itertools.islice(later, LATER):
             firsts: list[str] = []
 
@@ -135,7 +135,8 @@ def measure(bundle: Bundle, folder: Path, count: int, photographed: int) -> None
     print(f"{count} drawn things:")
     _print_counts(counts)
     print(f"of the unknown, nothing was seen: {counts['nothing']}")
-    measure_photographed(bundle, taught, photographed)
+    if photographed:
+        measure_photographed(bundle, taught, photographed)
     _measure_many(bundle, taught)
 
 
@@ -273,6 +274,7 @@ def main() -> None:
     parser.add_argument("--things", type=int, default=40)
     parser.add_argument("--photographed", type=int, default=20)
     parser.add_argument("--others", type=int, help="so many photographed items in the catalogue")
+    parser.add_argument("--seed", type=int, default=SEED, help="chooses the drawn things")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     if arguments.others:
@@ -280,7 +282,13 @@ def main() -> None:
     else:
         bundle = prepare(RESULTS / "demonstration", CatalogSettings(), "embedded")
     with tempfile.TemporaryDirectory() as folder:
-        measure(Bundle.open(bundle), Path(folder), arguments.things, arguments.photographed)
+        measure(
+            Bundle.open(bundle),
+            Path(folder),
+            arguments.things,
+            arguments.photographed,
+            arguments.seed,
+        )
 
 
 if __name__ == "__main__":

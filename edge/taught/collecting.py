@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.box import Box
-from catalog.core.photos import shrink
 from edge.sighting import Frame, Image
+from edge.taught.whole_thing import whole_thing
 from edge.vision.codes import read_codes, two_looks
-from edge.vision.images import on_light_background
 from edge.vision.picture_search import Observation
 from edge.vision.scene import Activity, SceneState
 from edge.vision.view_selection import LEAST_DIFFERENCE, signature
@@ -39,7 +38,7 @@ class View:
     Attributes:
         id: Its number among all views of this process.
         picture: The thing on a light background, BGR uint8 (h, w, 3).
-        raw: The network's own output for it, float32 (k,).
+        raw: The network's own output for it, float32 (k,); None where it did not see it yet.
         box: Where the thing lay in the frame.
         frame_size: Width and height of the frame.
         network: The id of the network.
@@ -47,7 +46,7 @@ class View:
 
     id: int
     picture: Image
-    raw: NDArray[np.float32]
+    raw: NDArray[np.float32] | None
     box: Box
     frame_size: tuple[int, int]
     network: str
@@ -151,23 +150,24 @@ def _after(before: Progress, frame: Frame, observation: Observation, scene: Scen
     """The progress after a frame."""
     size = (frame.image.shape[1], frame.image.shape[0])
     empty = scene.activity is Activity.EMPTY
+    thing = whole_thing(scene, size)
     views, code, gtin, seen = before.views, before.code, before.gtin, before.seen_already
     if observation.features is not None and not empty and len(views) < before.most:
-        picture = _picture(frame.image, scene)
+        picture = thing.picture(frame.image, PICTURE_SIDE)
         seen = any(_alike(picture, view.picture) for view in views)
         if not seen:
             network = observation.bundle.featurizer.network_id
-            box = scene.thing_box or scene.box
-            views = (*views, View(next(_ids), picture, observation.features, box, size, network))
+            raw = None if thing.is_united else observation.features
+            views = (*views, View(next(_ids), picture, raw, thing.box, size, network))
         if not code:
-            found = next(read_codes(two_looks(scene.box.cut(frame.image))), None)
+            found = next(read_codes(two_looks(thing.square.cut(frame.image))), None)
             code, gtin = (found.text, found.gtin) if found is not None else ("", "")
     if scene.activity is Activity.MOVING:
         seen = False
     return Progress(
         _stage(len(views), scene.activity),
         views,
-        None if empty else scene.thing_box or scene.box,
+        None if empty else thing.box,
         size,
         code,
         gtin,
@@ -184,12 +184,6 @@ def _stage(views: int, activity: Activity) -> Stage:
     if activity is Activity.EMPTY:
         return "show"
     return "turn" if views else "still"
-
-
-def _picture(image: Image, scene: SceneState) -> Image:
-    """The thing, cut out of a frame and put on a light background."""
-    part = shrink(scene.box.cut(image), PICTURE_SIDE)
-    return part.copy() if scene.alpha is None else on_light_background(part, scene.alpha)
 
 
 def _alike(picture: Image, other: Image) -> bool:

@@ -20,17 +20,20 @@ from edge.vision.picture_search import CROP_SIDE
 JPEG_QUALITY = 90
 
 
-def new_photo(bundle: Bundle, picture: Image, raw: NDArray[np.float32]) -> NewPhoto:
+def new_photo(bundle: Bundle, picture: Image, raw: NDArray[np.float32] | None) -> NewPhoto:
     """A view as it is kept.
 
     Args:
         bundle: The catalogue.
         picture: The view, BGR uint8 (h, w, 3).
-        raw: What the catalogue's networks answered about it, float32 (k,).
+        raw: What the catalogue's networks answered about it, float32 (k,); None to ask them.
     """
+    seen = as_seen(bundle, picture)
+    if raw is None:
+        raw = bundle.featurizer.raw([seen])[0]
     jpeg = encode_jpeg(picture, PICTURE_SIDE, JPEG_QUALITY)
     height, width = shrink(picture, PICTURE_SIDE).shape[:2]
-    descriptors = _described(as_seen(bundle, picture))
+    descriptors = _described(seen)
     return NewPhoto(jpeg, width, height, Features(np.asarray(raw, np.float32), descriptors))
 
 
