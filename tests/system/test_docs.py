@@ -187,6 +187,13 @@ def exists(name: str) -> bool:
     return bool(module) and hasattr(importlib.import_module(module), attribute)
 
 
+def test_each_threat_has_a_test() -> None:
+    """The table of threats names for each line what tests it; that it exists is tested above."""
+    rows = re.findall(r"^\| (\*\*.*) \|$", text_of(ROOT / "SECURITY.md"), re.M)
+    assert len(rows) > 30
+    assert [row for row in rows if not re.search(r"`tests/[\w/]+/test_\w+\.py`", row)] == []
+
+
 def test_every_dependency_has_its_reason() -> None:
     base = re.search(r"install_requires=\[(.*?)\n    \]", text_of(ROOT / "setup.py"), re.S)
     assert base is not None
