@@ -87,7 +87,7 @@ function row({ id, at, answer, title, others, code, unknown_gtin, chosen, wanted
   if (chosen) details.push(say("a visitor chose {chosen}", { chosen }));
   if (wanted) details.push(say("a visitor asked for it"));
   const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).join("; ");
-  const picture = has_look ? lookPicture(id) : make("span");
+  const picture = has_look ? lookPicture(id) : null;
   const words = make("div", "", make("h3", "", titles || say("Unknown")), make("p", "soft", details.join(", ")));
-  return make("li", "look", picture, words);
+  return make("li", has_look ? "look" : "look bare", picture, words);
 }

@@ -14,6 +14,7 @@ import { TeachCard } from "./staff-teach.js";
 import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
+const WRONG_PIN = 403;
 // Without a touch, as long, the area is left: on the device's own screen a visitor may be next.
 const [ENTERED, OUTSIDE] = isOwnScreen ? [5 * 60_000, 60_000] : [30 * 60_000, 0]; // ms
 
@@ -83,7 +84,7 @@ byId("enter").addEventListener("submit", async (event) => {
     const pin = byId("pin").value;
     show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, { pin }));
   } catch (error) {
-    wrong.textContent = error.message;
+    wrong.textContent = error.status === WRONG_PIN && !setsPin ? say("This is not the PIN.") : error.message;
     wrong.hidden = false;
   }
   byId("pin").value = "";
