@@ -1,15 +1,17 @@
 // The view of one item: all photos and attributes, similar items, and the way to a phone.
 
 import { mat, openButton, thing } from "./answer.js";
-import { isOwnScreen, make, text } from "./dom.js";
+import { isOwnScreen, loadStyles, make, text } from "./dom.js";
 import { say, unbroken } from "./words.js";
+
+export const styled = loadStyles("item.css");
 
 export function itemView(item, open) {
   const whole = thing(item, null, Infinity);
   const view = make("article", "match item", whole);
   const pictures = item.photos?.length > 1 ? gallery(item) : make("div", "gallery", mat(item.photo));
-  if (isOwnScreen && item.phone) pictures.append(phoneCode(item));
   whole.firstChild.replaceWith(pictures);
+  if (isOwnScreen && item.phone) whole.append(phoneCode(item));
   if (item.similar?.length) view.append(similarItems(item.similar, open));
   return view;
 }

@@ -4,6 +4,8 @@ const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures 
 const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5"]; // see answer.css
 
 const REFILLED = "is-refilled";
+const CLAMPING = 3; // the step from which on names have a number of lines
+const MOST_LINES = 8;
 
 export class Panel {
   #panel;
@@ -33,14 +35,25 @@ export class Panel {
     const view = this.#panel.firstElementChild;
     if (!view) return;
     view.classList.remove(REFILLED, ...STEPS);
+    view.style.removeProperty("--room");
     let step = 0;
     while (isCut(view) && step < STEPS.length) {
       view.classList.add(STEPS[step]);
       step += 1;
     }
+    if (step >= CLAMPING) widen(view);
     view.classList.toggle(REFILLED, step > 1); // a later step may have made room for some attributes
     if (isCut(view)) view.classList.remove(REFILLED);
   }
+}
+
+// Let names have as many lines as there is room for.
+function widen(view) {
+  for (let lines = MOST_LINES; lines > 1; lines -= 1) {
+    view.style.setProperty("--room", lines);
+    if (!isCut(view)) return;
+  }
+  view.style.removeProperty("--room");
 }
 
 function isCut(view) {

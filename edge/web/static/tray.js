@@ -1,16 +1,10 @@
 // Everything that lies before the camera, where that is more than one thing. Loaded when it is.
 
 import { itemRows } from "./answer.js";
-import { make, text } from "./dom.js";
+import { loadStyles, make, text } from "./dom.js";
 import { say } from "./words.js";
 
-const sheet = make("link");
-sheet.rel = "stylesheet";
-sheet.href = new URL("tray.css", import.meta.url).href;
-const styled = new Promise((done) => {
-  sheet.onload = sheet.onerror = done;
-});
-document.head.append(sheet);
+const styled = loadStyles("tray.css");
 
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
 export async function list(sighting, view, open, draw) {
@@ -74,7 +68,7 @@ function drawThing(context, box, name, colour) {
   context.fillStyle = "#fffd";
   context.fillRect(middle - label / 2, bottom - 4.2 * unit, label, 4.2 * unit);
   context.fillStyle = "#111";
-  context.fillText(words, middle, bottom - 0.6 * unit);
+  context.fillText(`\u2068${words}\u2069`, middle, bottom - 0.6 * unit); // in the words' own direction
 }
 
 function shortened(context, name, room) {

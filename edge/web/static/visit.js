@@ -110,7 +110,8 @@ export class Visit {
       // the fields that are already known are shown
     }
     try {
-      const { itemView } = await import("./item.js");
+      const { itemView, styled } = await import("./item.js");
+      await styled;
       if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
     } catch {
       if (!signal.aborted) this.#fail(new Error(say("The device does not answer. Try again in a moment.")));

@@ -16,7 +16,9 @@ from tests.support.browsing import (
     FIRST_WORDS,
     KIOSK,
     SIZES,
+    SMALL,
     STATES,
+    WIDE,
     overflowing,
     visiting,
 )
@@ -142,6 +144,20 @@ def test_names_are_whole_where_there_is_room(browser: Browser) -> None:
             assert not name.evaluate(cut)
 
 
+def test_a_very_long_name_has_as_many_lines_as_there_is_room_for(browser: Browser) -> None:
+    """It is cut where the panel ends, and not before."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, WIDE) as page:
+        device.show(Verdict.MATCH, [(LONG, 0.91)])
+        expect(page.locator(".title")).to_be_visible()
+        lines = page.evaluate("""() => {
+            const title = document.querySelector(".title");
+            return title.clientHeight / parseFloat(getComputedStyle(title).lineHeight);
+        }""")
+        assert lines > 3.5
+        assert overflowing(page) == []
+
+
 def test_attributes_are_shown_where_there_is_room(browser: Browser) -> None:
     """A kiosk with little height shows them, too, if nothing else needs the room."""
     device = StandInDevice()
@@ -163,6 +179,19 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
         for price in page.locator(".price, .next .cost").all():
             assert price.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
         assert page.locator(".next .name").first.evaluate("(e) => e.clientWidth") > 100
+
+
+def test_guesses_from_right_to_left_have_a_line_for_the_name(browser: Browser) -> None:
+    """Place and price stand below it, though a long name is set smaller."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, f"{address}?lang=ar", SMALL) as page:
+        show_state(device, "perhaps")
+        expect(page.locator(".card").first).to_be_visible()
+        for card in page.locator(".card").all():
+            above, below = (card.locator(part).bounding_box() for part in (".name", ".where"))
+            assert above is not None
+            assert below is not None
+            assert below["y"] >= above["y"] + above["height"] - 1
 
 
 def test_what_scrolls_shows_that_there_is_more(browser: Browser, device: StandInDevice) -> None:
