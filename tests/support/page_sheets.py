@@ -1,16 +1,19 @@
-"""Screenshots of every state of the page, on every screen, as one sheet for each state.
+"""Screenshots of every state of all pages, on every screen, as one sheet for each state.
 
     python -m tests.support.page_sheets FOLDER [STATE ...]
 
 A sheet shows one state at five sizes, light and dark, in English and in Arabic; each screenshot
-is kept beside it at its full size. Look at them against the criteria of docs/page.md.
+is kept beside it at its full size. A state of the staff's pages brings all others of them.
+`page-states.png` has some of all. Look at them against the criteria of docs/page.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +22,20 @@ import numpy as np
 from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from catalog.core.box import Box
+from catalog.core.photos import shrink
 from catalog.recognition.decision import Verdict
 from edge.live import Outline
 from edge.sighting import Image, Place, ThingBeside
 from tests.support.browsing import CHROMIUM, FLAGS, SIZES, STATES, hurry
 from tests.support.drawing import draw_thing
+from tests.support.staff_sheets import (
+    STAFF_STATES,
+    fresh_device,
+    small_catalogue,
+    walk,
+    walk_setup,
+)
+from tests.support.taught_device import taught_device
 from tests.support.web_stand_in import (
     CUP,
     GEAR,
@@ -43,12 +55,32 @@ HEIGHT = 480  # of a screenshot on a sheet, in pixels
 EDGE, GREY = ((6, 6), (6, 6), (0, 0)), 128
 
 
+# Some of all, for docs/page-states.png.
+NARROW = (
+    "match/portrait-light-en unknown/portrait-dark-ar match/phone-light-en item/phone-dark-ar",
+    "staff-looks/phone-light-en staff-device/phone-dark-ar staff-lesson/phone-light-en",
+    "staff-settings/phone-dark-ar staff-history/phone-light-en",
+)
+CHOSEN = (
+    "match/kiosk-light-en perhaps/kiosk-light-en item/kiosk-light-en",
+    "one_of/kiosk-dark-ar search/kiosk-dark-ar offline/kiosk-light-en",
+    " ".join(NARROW),
+    "staff-lesson/kiosk-light-en staff-saved/kiosk-dark-ar staff-settings/kiosk-light-en",
+)
+CHOSEN_SIDE = 1400  # pixels
+
+
 def _tray(device: StandInDevice, page: Page) -> None:
     leading = device.show(Verdict.MATCH, [(CUP, 0.91), (WRENCH, 0.4)])
-    place = Place(0.1, 0.1, 0.2, 0.3)
+    left, right, low, far = (
+        Place(x, y, 0.2, 0.3) for x, y in ((0.04, 0.1), (0.75, 0.1), (0.04, 0.6), (0.75, 0.6))
+    )
     known = [device.sighting(Verdict.MATCH, [(thing, 0.9)]) for thing in (CUP, GEAR)]
-    others = [ThingBeside(place, each.id, each.verdict, each.matches) for each in known]
-    others += [ThingBeside(place, "unknown", Verdict.UNKNOWN), ThingBeside(place)]
+    others = [
+        ThingBeside(place, each.id, each.verdict, each.matches)
+        for place, each in zip((left, right), known, strict=True)
+    ]
+    others += [ThingBeside(low, "unknown", Verdict.UNKNOWN), ThingBeside(far)]
     device.latest.lead(replace(leading, others=tuple(others)))
     page.locator(".tray").wait_for()
 
@@ -107,9 +139,9 @@ SHOWS: dict[str, Show] = {
 }
 
 
-def take(browser: Browser, state: str, size: str, scheme: str, language: str, file: Path) -> None:
-    """Take one screenshot, by a device and a window of its own."""
-    device = StandInDevice(lan=True)
+@contextlib.contextmanager
+def window(browser: Browser, size: str, scheme: str, language: str) -> Iterator[Page]:
+    """Open a window on a screen of this size."""
     width, height = SIZES[size]
     is_phone = size == "phone"
     context = browser.new_context(
@@ -119,18 +151,45 @@ def take(browser: Browser, state: str, size: str, scheme: str, language: str, fi
         is_mobile=is_phone,
         has_touch=is_phone,
     )
+    context.set_default_timeout(60_000)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def take(page: Page, state: str, file: Path) -> None:
+    """Take one screenshot of the visitors' page, by a device of its own."""
+    device = StandInDevice(lan=True)
     with serving(device, announcement=StandInAnnouncement(ADDRESSES)) as address:
-        page = context.new_page()
         page.goto(f"{address}?kiosk" if state == "attract" else address)
         page.locator("#picture").wait_for()
         SHOWS[state](device, page)
-        page.wait_for_timeout(SETTLE_MS)
-        page.screenshot(path=file)
-    context.close()
+        shoot(page, file)
+
+
+def take_staff(page: Page, catalogue: Path, folder: Path, name: str) -> None:
+    """Take the screenshots of all states of the staff's pages, by two devices of their own."""
+
+    def keep(state: str) -> None:
+        shoot(page, folder / state / f"{name}.png")
+
+    with tempfile.TemporaryDirectory() as data:
+        with taught_device(catalogue, Path(data, "state")) as device:
+            walk(page, device, keep)
+        with fresh_device(Path(data, "fresh")) as address:
+            walk_setup(page, address, keep)
+
+
+def shoot(page: Page, file: Path) -> None:
+    """Take a screenshot when nothing moves any more."""
+    page.wait_for_timeout(SETTLE_MS)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=file)
 
 
 def sheet(files: Sequence[Sequence[Path]]) -> Image:
-    """Put rows of screenshots on one sheet, all of them of one height."""
+    """Put rows of screenshots on one sheet, each row of one height."""
     rows = []
     for row in files:
         pictures = [np.asarray(cv2.imread(str(file)), np.uint8) for file in row]
@@ -140,28 +199,42 @@ def sheet(files: Sequence[Sequence[Path]]) -> Image:
             for picture, width in zip(pictures, widths, strict=True)
         ]
         rows.append(np.hstack([np.pad(each, EDGE, constant_values=GREY) for each in small]))
-    return np.vstack(rows).astype(np.uint8)
+    widest = max(row.shape[1] for row in rows)
+    left = [((0, 0), (0, widest - row.shape[1]), (0, 0)) for row in rows]
+    even = [np.pad(row, pad, constant_values=GREY) for row, pad in zip(rows, left, strict=True)]
+    return np.vstack(even).astype(np.uint8)
 
 
 def main() -> None:
     """Take the screenshots of all states, or of some."""
+    states = [*SHOWS, *STAFF_STATES]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("states", nargs="*", metavar="STATE", help=f"of {', '.join(SHOWS)}")
+    parser.add_argument("states", nargs="*", metavar="STATE", help=f"of {', '.join(states)}")
     given = parser.parse_args()
-    with sync_playwright() as playwright:
+    wanted = given.states or states
+    windows = list(itertools.product(SCHEMES, LANGUAGES, SIZES))
+    names = [f"{size}-{scheme}-{language}" for scheme, language, size in windows]
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as data:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for state in given.states or SHOWS:
-            folder = given.folder / state
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = []
-            for scheme, language in itertools.product(SCHEMES, LANGUAGES):
-                rows.append([folder / f"{size}-{scheme}-{language}.png" for size in SIZES])
-                for size, file in zip(SIZES, rows[-1], strict=True):
-                    take(browser, state, size, scheme, language, file)
-            cv2.imwrite(str(given.folder / f"{state}.png"), sheet(rows))
-            print(given.folder / f"{state}.png", flush=True)
+        catalogue = small_catalogue(Path(data)) if {*wanted} & {*STAFF_STATES} else None
+        for name, (scheme, language, size) in zip(names, windows, strict=True):
+            with window(browser, size, scheme, language) as page:
+                for state in SHOWS:
+                    if state in wanted:
+                        take(page, state, given.folder / state / f"{name}.png")
+                if catalogue is not None:
+                    take_staff(page, catalogue, given.folder, name)
+            print(name, flush=True)
         browser.close()
+    for state in wanted:
+        files = [given.folder / state / f"{name}.png" for name in names]
+        rows = [files[at : at + len(SIZES)] for at in range(0, len(files), len(SIZES))]
+        cv2.imwrite(str(given.folder / f"{state}.png"), sheet(rows))
+    chosen = [[given.folder / f"{name}.png" for name in row.split()] for row in CHOSEN]
+    if all(file.exists() for row in chosen for file in row):
+        file = given.folder / "page-states.png"
+        cv2.imwrite(str(file), shrink(sheet(chosen), CHOSEN_SIDE), [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":
