@@ -4,7 +4,8 @@
 
     outbox.db                   symbolic link to the current database
     outbox-<id>.db              SQLite (WAL, synchronous=FULL), with its -wal and -shm
-    outbox-<id>-damaged.db      a damaged database, with its -wal and -shm; the newest two stay
+    outbox-<id>.db-fresh        the newest entries, see `fresh`
+    outbox-<id>-damaged.db      a damaged database, with its other files; the newest two stay
     outbox.lock                 locked: shared to use the database, exclusively to replace it
 
 The successor of a damaged database has another name. With the same name it could lose data:
@@ -28,6 +29,8 @@ from typing import TypeVar
 from catalog.core import durable
 from catalog.core.access import no_access
 from sync.errors import OutboxError
+from sync.outbox import rows
+from sync.outbox.fresh import ENDING, Entry, FreshEntries, generation_in, make
 from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
 from sync.outbox.rows import PACKED
@@ -36,10 +39,11 @@ from sync.outbox.wal import PAGES, read_log
 FILE = "outbox.db"  # in the data folder
 BUSY_S = 5.0  # how long to wait for another writer
 CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
-FORMATS = (1, PACKED)  # that are read
+FRESH = 3  # the format from which on there are fresh entries
+FORMATS = (1, PACKED, FRESH)  # that are read
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
-PARTS = ("", "-wal", "-shm")
+PARTS = ("", "-wal", "-shm", ENDING)
 
 SCHEMA = """
 CREATE TABLE about (stream TEXT NOT NULL, damage TEXT NOT NULL);
@@ -79,6 +83,7 @@ class OutboxDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._fresh: FreshEntries | None = None
         self._identity: tuple[int, int] | None = None  # device and inode of the open file
         self._lock: int | None = None
 
@@ -88,7 +93,7 @@ class OutboxDatabase:
         Raises:
             OutboxError: It could not be written; nothing has changed.
         """
-        return self._run(work, "BEGIN IMMEDIATE")
+        return self._run(lambda connection: work(self._with_fresh(connection)), "COMMIT")
 
     def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run `work` in one transaction that only reads.
@@ -96,7 +101,33 @@ class OutboxDatabase:
         Raises:
             OutboxError: It cannot be read.
         """
-        return self._run(work, "BEGIN")
+        return self._run(lambda connection: work(self._with_fresh(connection)), "ROLLBACK")
+
+    def note(
+        self,
+        entry: Entry,
+        work: Callable[[sqlite3.Connection], None],
+        is_enough: Callable[[sqlite3.Connection, FreshEntries], bool] = lambda *_: True,
+    ) -> None:
+        """Write an entry where that is enough; else `work` says the same to the database.
+
+        It is durable when this returns. `is_enough` reads what is in the database.
+
+        Raises:
+            OutboxError: It could not be written.
+        """
+
+        def either(connection: sqlite3.Connection) -> None:
+            fresh = self._fresh
+            if fresh is not None and is_enough(connection, fresh):
+                if entry.is_empty:
+                    return
+                if line := fresh.line_of(entry):
+                    fresh.append(line)
+                    return
+            work(self._with_fresh(connection))
+
+        self._run(either, "COMMIT")
 
     def close(self) -> None:
         """Close the database and the lock file."""
@@ -105,26 +136,35 @@ class OutboxDatabase:
             os.close(self._lock)
             self._lock = None
 
-    def _run(self, work: Callable[[sqlite3.Connection], Result], begin: str) -> Result:
+    def _with_fresh(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Bring the fresh entries into this transaction."""
+        if self._fresh is not None:
+            self._fresh.bring_in(connection)
+        return connection
+
+    def _run(self, work: Callable[[sqlite3.Connection], Result], end: str) -> Result:
         for attempt in range(3):  # a damaged database, its successor, and one damaged meanwhile
             try:
                 self._check_log()
                 with self._locked(fcntl.LOCK_SH):
                     connection = self._connected()
                     if connection is not None:
-                        connection.execute(begin)
-                        result = work(connection)
-                        connection.execute("COMMIT")
-                        return result
+                        return self._transaction(connection, work, end)
             except sqlite3.Error as error:
                 self._recover(error)
                 if not is_damaged(error):
                     raise OutboxError(f"{self.path}: {error}") from error
                 log.error("%s: damaged: %s", self.path, error)
                 self._replace(str(error))
+            except UnicodeDecodeError as error:  # an error of SQLite that quotes what is damaged
+                self._disconnect(keep_identity=True)
+                log.error("%s: damaged: %s", self.path, error)
+                self._replace("SQLite quotes what is no text")
             except PermissionError as error:
+                self._roll_back()
                 raise OutboxError(no_access(self.path)) from error
             except OSError as error:
+                self._roll_back()
                 raise OutboxError(f"{self.path}: {error}") from error
             except Exception:
                 self._disconnect(keep_identity=True)  # damage may be why: connecting looks for it
@@ -136,6 +176,16 @@ class OutboxDatabase:
             else:
                 self._replace("")
         raise OutboxError(f"{self.path}: is damaged again and again; check the disk")
+
+    def _transaction(
+        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result], end: str
+    ) -> Result:
+        connection.execute("BEGIN IMMEDIATE")  # nobody adds fresh entries meanwhile
+        if self._fresh is not None:
+            self._fresh.refresh(connection)
+        result = work(connection)
+        connection.execute(end)
+        return result
 
     def _check_log(self) -> None:
         """Check the write-ahead log before the first use: SQLite only reads it up to damage.
@@ -172,6 +222,7 @@ class OutboxDatabase:
         if self._connection is None:
             self._identity = identity  # also of a database that cannot be opened
             self._connection = _connect(self.path.resolve())
+            self._fresh = _fresh_entries(self._connection, self.path.resolve())
         return self._connection
 
     def _recover(self, error: sqlite3.Error) -> None:
@@ -192,7 +243,9 @@ class OutboxDatabase:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
-        self._connection = None
+        if self._fresh is not None:
+            self._fresh.close()
+        self._connection = self._fresh = None
         if not keep_identity:
             self._identity = None
 
@@ -278,8 +331,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         _configure(connection)
-        connection.execute("BEGIN")  # else another process may write between two of the counts
-        _check(connection)
+        connection.execute("BEGIN IMMEDIATE")  # else another process may write meanwhile
+        _check(connection, path)
         connection.execute("COMMIT")
     except BaseException:
         connection.close()
@@ -290,6 +343,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: bool = True) -> None:
     """Make a database; `rescued`: with the events that can be read from the old one."""
     os.close(os.open(new, os.O_CREAT | os.O_EXCL, durable.PRIVATE))  # SQLite's would be readable
+    make(Path(f"{new}{ENDING}"))
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGES[0]}")  # an event writes whole pages
         _configure(connection)
@@ -304,7 +358,13 @@ def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: b
     durable.flush_folder(new.parent)
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _fresh_entries(connection: sqlite3.Connection, path: Path) -> FreshEntries | None:
+    """The fresh entries of a database; None where it was made when there were none."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return FreshEntries(Path(f"{path}{ENDING}")) if version >= FRESH else None
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Raise an error for which `is_damaged` holds, unless this is an intact outbox."""
     (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -313,6 +373,10 @@ def _check(connection: sqlite3.Connection) -> None:
         problem = "is no outbox of a format that this version reads"
     if problem == "ok":
         problem = outbox_problem(connection)
+    if not problem and version >= FRESH:
+        newest = generation_in(Path(f"{path}{ENDING}"))
+        is_own = newest <= rows.taken_in(connection) + 1
+        problem = "" if is_own else "its fresh entries are those of another time"
     if problem:
         raise _damage(problem)
 

@@ -11,6 +11,7 @@ from sync.outbox.kinds import PRIORITY, VERBATIM
 
 REASONS = ("space", "age", "memory", "refused", "unfit", "damage")  # why events are dropped
 UNKNOWN_KIND = "event"  # of a dropped event whose kind cannot be read
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # of SQLite; the latter quotes what is damaged
 TEXTS = ("last_error", "last_error_at")  # the counters that are texts
 
 
@@ -59,6 +60,8 @@ def outbox_problem(database: sqlite3.Connection) -> str:
         for name, value in counters.items()
     ):
         return "a counter is no number"
+    if counters.get("taken_in") != counters.get("taken_in_again"):
+        return "does not know which entries it has taken in"
     if any(not is_drop(*row) for row in database.execute("SELECT * FROM drops")):
         return "a count of dropped events is damaged"
     # NOT INDEXED: else SQLite counts the index's entries

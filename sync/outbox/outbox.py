@@ -20,10 +20,11 @@ from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event
+from sync.outbox.fresh import Entry
 from sync.outbox.integrity import REASONS
 from sync.outbox.kinds import Kind
 from sync.outbox.reading import read_oldest
-from sync.outbox.rows import Counters, StoredEvent
+from sync.outbox.rows import Counters, Position, StoredEvent
 from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
@@ -94,7 +95,10 @@ class Outbox:
         """Write the events that were put so far, and stop; give up after `timeout` seconds."""
         if not self._writer.close(timeout):
             return  # the disk hangs; closing the connections could hang too
-        self._write_pending()
+        try:
+            self._change(lambda database: None)  # the fresh entries come into the database, too
+        except OutboxError as error:
+            log.warning("%s", error)
         with self._database_lock:
             self._database.close()
         with self._counters_lock:
@@ -129,7 +133,8 @@ class Outbox:
             OutboxError: They could not be removed; unless this is repeated, they are sent again.
         """
         acknowledged = list(events)
-        self._change(lambda database: rows.acknowledge(database, acknowledged))
+        places = tuple((event.stream, event.sequence) for event in acknowledged)
+        self._change(lambda database: rows.acknowledge(database, acknowledged), places)
 
     def failed(self, events: Iterable[StoredEvent], reason: str) -> None:
         """Count a failed attempt to send events; see `StoredEvent.attempts`.
@@ -236,8 +241,15 @@ class Outbox:
             return False
         return sequence > (self._seen[1] if stream == self._seen[0] else 0)
 
-    def _change(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Run `work` and write the pending counts, in one transaction."""
+    def _change(
+        self,
+        work: Callable[[sqlite3.Connection], None],
+        removed: tuple[Position, ...] | None = None,
+    ) -> None:
+        """Run `work` and write the pending counts, in one transaction.
+
+        Where that only removes events, those in `removed`, a fresh entry may say the same.
+        """
         with self._pending_lock:
             pending, self._pending = self._pending, _PendingCounts()
 
@@ -247,7 +259,10 @@ class Outbox:
 
         try:
             with self._database_lock:
-                self._database.write(both)
+                if removed is None or pending.error:
+                    self._database.write(both)
+                else:
+                    self._database.note(Entry((), removed, pending.sums), both)
         except OutboxError:
             with self._pending_lock:
                 for name, value in pending.sums.items():
@@ -258,6 +273,6 @@ class Outbox:
 
     def _write_pending(self) -> None:
         try:
-            self._change(lambda database: None)
+            self._change(lambda database: None, ())
         except OutboxError as error:
             log.warning("%s", error)

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from sync.outbox import rows
 from sync.outbox.clock import Moment
+from sync.outbox.fresh import not_taken_in
 from sync.outbox.image import fits_into_memory, open_image
-from sync.outbox.integrity import UNKNOWN_KIND, is_aside, is_drop, row_problem
+from sync.outbox.integrity import UNKNOWN_KIND, UNREADABLE, is_aside, is_drop, row_problem
 from sync.outbox.kinds import PRIORITY
 from sync.outbox.packing import unpacked
-from sync.outbox.rows import RenderedEvent
+from sync.outbox.rows import TAKEN_IN, RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
 MAX_HOLES = 10_000  # ranges that cannot be read; then no further ones are tried
 MAX_SEQUENCE = 1 << 40  # above any sequence number, and any number of events
+NEWEST = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'"
 ASIDE = "SELECT kind, at, reason, payload FROM aside ORDER BY sequence DESC LIMIT ?"
 
 
@@ -32,6 +34,8 @@ class _Findings:
         rows: How many rows there are, damaged ones included.
         counted: How many there were, as the outbox had counted them; None where that is unknown.
         indexed: How many there are in the index of their ids; None likewise.
+        newest, taken_in: The newest number of an event, and the newest generation of fresh entries
+            that it has taken in; None where that is unknown.
         drops: Rows of the table ``drops``.
         aside: Kind, time, reason and payload of each message in the table ``aside``, the newest
             first.
@@ -41,6 +45,8 @@ class _Findings:
     rows: int = 0
     counted: int | None = None
     indexed: int | None = None
+    newest: int | None = None
+    taken_in: int | None = None
     drops: list[tuple[str, str, int, int]] = field(default_factory=list)
     aside: list[tuple[str, float, str, bytes]] = field(default_factory=list)
 
@@ -81,17 +87,21 @@ def rescue(
         How many events were copied and lost, in words.
     """
     found = _read_best(damaged, schema)
-    events = [found.events[number] for number in sorted(found.events)] if copied else []
+    fresh, lost = not_taken_in(damaged, found.newest, found.taken_in)
+    events = [found.events[number] for number in sorted(found.events)] + fresh if copied else []
     rows.append(successor, events)
     successor.executemany("INSERT OR IGNORE INTO drops VALUES (?, ?, ?, ?)", found.drops)
     if copied:
         rows.carry_aside_over(successor, found.aside)
     said = f"{len(events)} events of the old one were carried over"
-    if found.length is None:
-        return f"{said}; how many were lost cannot be told"
-    lost = max(0, found.length - len(events))
+    if not copied:
+        lost += len(fresh)
+    if found.length is not None:
+        lost += max(0, found.length - len(found.events) if copied else found.length)
     if lost:
         rows.count_drops(successor, {("damage", UNKNOWN_KIND): lost})
+    if found.length is None:
+        return f"{said}; how many were lost cannot be told"
     return f"{said}, {lost} were lost"
 
 
@@ -99,7 +109,7 @@ def _read_best(damaged: Path, schema: str) -> _Findings:
     """Read the database as it is, and with a new first page unless that can bring no more."""
     best: _Findings | None = None
     for new_first_page in ("", schema):
-        with suppress(OSError, MemoryError, sqlite3.Error):
+        with suppress(OSError, MemoryError, *UNREADABLE):
             with closing(open_image(damaged, new_first_page)) as old:
                 found = _read(old)
             if best is None or found.amount > best.amount:
@@ -114,27 +124,29 @@ def _read(old: sqlite3.Connection) -> _Findings:
     found = _Findings()
     _read_events(old, found)
     found.counted = _number(old, "SELECT value FROM counters WHERE name = 'length'")
+    found.newest = _number(old, NEWEST)
+    told = {_number(old, "SELECT value FROM counters WHERE name = ?", name) for name in TAKEN_IN}
+    found.taken_in = told.pop() if len(told) == 1 else None
     found.indexed = _number(old, "SELECT count(*) FROM events")  # SQLite counts the index's entries
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         found.drops += [row for row in old.execute("SELECT * FROM drops") if is_drop(*row)]
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         for row in old.execute(ASIDE, (rows.MAX_ASIDE,)):
             if is_aside(*row):
                 found.aside.append(row)
     return found
 
 
-def _number(old: sqlite3.Connection, query: str) -> int | None:
-    with suppress(sqlite3.Error, TypeError):
-        (number,) = old.execute(query).fetchone()
+def _number(old: sqlite3.Connection, query: str, *given: str) -> int | None:
+    with suppress(TypeError, *UNREADABLE):
+        (number,) = old.execute(query, given).fetchone()
         return number if isinstance(number, int) and 0 <= number <= MAX_SEQUENCE else None
     return None
 
 
 def _read_events(old: sqlite3.Connection, found: _Findings) -> None:
     """Read in order up to a row that cannot be read, then each half of the range behind it."""
-    last = _number(old, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'")
-    last = last or MAX_SEQUENCE
+    last = _number(old, NEWEST) or MAX_SEQUENCE
     ranges = deque([(1, last), (last + 1, MAX_SEQUENCE)])
     holes = size = 0
     while ranges and holes < MAX_HOLES:
@@ -150,7 +162,7 @@ def _read_events(old: sqlite3.Connection, found: _Findings) -> None:
                     size += len(row.payload)
                     if size > MAX_RESCUED_BYTES:
                         return
-        except sqlite3.Error:
+        except UNREADABLE:
             holes += 1
             if first < last:
                 middle = (first + last) // 2

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from sync.outbox.clock import Moment
 from sync.outbox.integrity import is_number, kind_or_unknown, row_problem
@@ -14,6 +15,9 @@ from sync.outbox.kinds import with_position
 from sync.outbox.packing import DAMAGED, packed, unpacked
 
 PACKED = 2  # the format of a database from which on payloads are packed
+# Counters of the newest generation of fresh entries that the database has taken in. Two, because a
+# flipped bit in one could hide entries.
+TAKEN_IN = ("taken_in", "taken_in_again")
 ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
 MAX_ASIDE = 100  # messages that were set aside; the newest stay
@@ -135,15 +139,23 @@ def stream(database: sqlite3.Connection) -> str:
     return str(database.execute("SELECT stream FROM about").fetchone()[0])
 
 
-def append(database: sqlite3.Connection, rows: Sequence[RenderedEvent]) -> None:
-    """Add events. One that is there already stays as it is: the transaction was tried before."""
+def append(
+    database: sqlite3.Connection,
+    rows: Sequence[RenderedEvent],
+    numbers: Sequence[int] | None = None,
+) -> None:
+    """Add events, with the next numbers or with given ones.
+
+    One that is there already stays as it is: the transaction was tried before.
+    """
     length = size = 0
     (form,) = database.execute("PRAGMA user_version").fetchone()
-    for row in rows:
+    for row, number in zip(rows, numbers or repeat(None), strict=False):
         added = database.execute(
-            "INSERT OR IGNORE INTO events (id, kind, worth, at, trusted, size, payload) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO events (sequence, id, kind, worth, at, trusted, size, payload) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                number,
                 row.id,
                 row.kind,
                 row.priority,
@@ -194,6 +206,26 @@ def newest_sequence(database: sqlite3.Connection) -> Position:
         "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'events'"
     ).fetchone()
     return stream(database), found[0] if found else 0
+
+
+def raise_newest_sequence(database: sqlite3.Connection, number: int) -> None:
+    """Let the next event have a larger number than this one, which may have been removed."""
+    if not database.execute(
+        "UPDATE sqlite_sequence SET seq = max(CAST(seq AS INTEGER), ?) WHERE name = 'events'",
+        (number,),
+    ).rowcount:
+        database.execute("INSERT INTO sqlite_sequence VALUES ('events', ?)", (number,))
+
+
+def taken_in(database: sqlite3.Connection) -> int:
+    """The newest generation of fresh entries that is in the database; 0 where there was none."""
+    return int(counter(database, TAKEN_IN[0]))
+
+
+def mark_taken_in(database: sqlite3.Connection, generation: int) -> None:
+    """Say that this generation is in the database."""
+    for name in TAKEN_IN:
+        put_counter(database, name, generation)
 
 
 def acknowledge(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
@@ -253,6 +285,14 @@ def shrink(database: sqlite3.Connection, max_bytes: int) -> None:
         excessive.append(sequence)
         excess -= size
     _drop(database, excessive, "space")
+
+
+def has_expired(database: sqlite3.Connection, now: Moment, max_days: float) -> bool:
+    """Whether `expire` would drop events."""
+    found = database.execute(
+        "SELECT 1 FROM events WHERE trusted AND at < ? LIMIT 1", (now.at - max_days * DAY_S,)
+    )
+    return now.trusted and found.fetchone() is not None
 
 
 def expire(database: sqlite3.Connection, now: Moment, max_days: float) -> None:

@@ -15,6 +15,7 @@ from sync.outbox import rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event, render, status
+from sync.outbox.fresh import Entry, FreshEntries
 from sync.outbox.kinds import PRIORITY, Kind
 from sync.outbox.rows import RenderedEvent
 from sync.settings import OutboxSettings
@@ -172,8 +173,13 @@ class Writer:
             dropped = Counter(self._dropped)
         expiring = time.monotonic() - self._cleaned_at >= HOUSEKEEPING_S
         if prepared or dropped or unfit or expiring:
-            self._file.write(
-                lambda database: self._write(database, prepared, dropped + unfit, expiring=expiring)
+            lost = dropped + unfit
+            self._file.note(
+                Entry(tuple(prepared)),
+                lambda database: self._write(database, prepared, lost, expiring=expiring),
+                lambda database, fresh: (
+                    not lost and self._is_plain(database, fresh, prepared, expiring=expiring)
+                ),
             )
         if expiring:
             self._cleaned_at = time.monotonic()
@@ -186,6 +192,23 @@ class Writer:
             self.commits += 1
         self._resolve([ticket for event, ticket in batch if event.id in refused], durable=False)
         self._resolve([ticket for event, ticket in batch if event.id not in refused], durable=True)
+
+    def _is_plain(
+        self,
+        database: sqlite3.Connection,
+        fresh: FreshEntries,
+        prepared: list[RenderedEvent],
+        *,
+        expiring: bool,
+    ) -> bool:
+        """Whether there is nothing to do but to add the events."""
+        size = rows.counter(database, "bytes") + fresh.size + sum(row.size for row in prepared)
+        if size > self._settings.max_mb * 1e6 or fresh.lost or rows.unreported_damage(database):
+            return False
+        if _may_report_drops(database) and rows.unreported_drops(database):
+            return False
+        old = expiring and rows.has_expired(database, now(), self._settings.max_age_days)
+        return not old and not (expiring and fresh.events)
 
     def _write(
         self,
@@ -208,8 +231,7 @@ class Writer:
         if damage := rows.unreported_damage(database):
             reports.append(status("outbox_damaged", f"A new outbox was begun: {damage}"))
             rows.mark_damage_reported(database)
-        quiet_s = abs(time.time() - rows.counter(database, "drops_told_at"))
-        if quiet_s >= REPORT_DROPS_S and (drops := rows.unreported_drops(database)):
+        if _may_report_drops(database) and (drops := rows.unreported_drops(database)):
             details = {f"{reason}_{kind}": number for (reason, kind), number in drops.items()}
             if len(details) > MAX_DETAILS:
                 reasons = Counter[str]()
@@ -254,3 +276,8 @@ class Writer:
             for ticket in tickets:
                 ticket.durable = durable
             self.changed.notify_all()
+
+
+def _may_report_drops(database: sqlite3.Connection) -> bool:
+    """Whether the last report of dropped events is long enough ago."""
+    return abs(time.time() - rows.counter(database, "drops_told_at")) >= REPORT_DROPS_S

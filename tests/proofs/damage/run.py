@@ -17,6 +17,7 @@ import numpy as np
 
 from sync.outbox.database import FILE
 from sync.outbox.events import Event, Heartbeat, Item, Sighting, Timings, features, message, status
+from sync.outbox.fresh import ENDING
 from sync.outbox.outbox import Outbox
 from sync.reports.reporter import Reporter
 from sync.reports.topics import SAMPLE, Topics
@@ -25,6 +26,7 @@ from sync.settings import OutboxSettings
 
 EVENTS, SENT = 400, 100  # that are written, and of these sent before the restart
 GROUP = 10  # events in a transaction
+FRESH, FRESH_SENT = 40, 10  # events at last, each alone, so that they are fresh; of these sent
 DRAIN_S = 60.0
 OWN_REPORTS = ("outbox_damaged", "dropped")
 SETTINGS = OutboxSettings.model_validate({"rate": 1e6, "window": 1})
@@ -96,7 +98,7 @@ def write(folder: Path) -> Written:
     """Write events of every kind, send some, and copy the files as a kill would leave them."""
     outbox = Outbox(folder / "live" / FILE, SETTINGS, "device-1")
     events = list(_events())
-    for first in range(0, EVENTS, GROUP):
+    for first in range(0, EVENTS - FRESH, GROUP):
         if first == EVENTS // 2:  # from here on they are in the log alone
             with closing(sqlite3.connect(folder / "live" / FILE)) as database:
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -104,6 +106,9 @@ def write(folder: Path) -> Written:
         assert all(ticket.wait(20) for ticket in tickets)
     sent = outbox.oldest(SENT)
     outbox.acknowledge(sent)
+    assert all(outbox.put(event).wait(20) for event in events[-FRESH:])
+    sent += outbox.oldest(EVENTS)[-FRESH:][:FRESH_SENT]
+    outbox.acknowledge(sent[-FRESH_SENT:])
     left = Path(shutil.copytree(folder / "live", folder / "left", symlinks=True))
     outbox.close()
     return Written(left, frozenset(identity(event.payload) for event in sent))
@@ -114,7 +119,7 @@ def flip(written: Written, folder: Path, seed: int) -> Trial:
     random_ = random.Random(seed)
     data = Path(shutil.copytree(written.folder, folder, symlinks=True))
     database = (data / FILE).resolve()
-    files = [database, database.with_name(f"{database.name}-wal")]
+    files = [database, *(database.with_name(database.name + end) for end in ("-wal", ENDING))]
     file = random_.choice(files)
     place, bit = random_.randrange(file.stat().st_size), random_.randrange(8)
     with file.open("r+b") as opened:

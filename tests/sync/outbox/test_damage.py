@@ -52,8 +52,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return write(tmp_path_factory.mktemp("written"))
 
 
+def settle(file: Path) -> None:
+    """Bring the fresh entries into the tables."""
+    with closing(OutboxDatabase(file)) as database:
+        database.write(lambda _: None)
+
+
 def change(file: Path, column: str, value: object, sequence: int = 2) -> None:
     """Write another value into a row, as a flipped bit may do that SQLite does not notice."""
+    settle(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.execute("PRAGMA ignore_check_constraints = on")
         database.execute(

@@ -16,9 +16,9 @@ import sync.outbox.writer
 from sync.errors import OutboxError
 from sync.outbox.database import OutboxDatabase, is_damaged
 from sync.outbox.events import MAX_BYTES, Event, status
+from sync.outbox.fresh import FreshEntries
 from sync.outbox.outbox import Outbox
 from sync.outbox.rescue import rescue
-from sync.outbox.rows import RenderedEvent
 from sync.outbox.writer import Writer
 from sync.settings import OutboxSettings
 
@@ -134,15 +134,14 @@ def test_what_is_in_the_current_transaction_is_not_dropped_when_memory_is_full(
     """Its ticket would say that it is lost, and it would be on the disk."""
     monkeypatch.setattr(sync.outbox.writer, "MAX_WAITING", 3)
     inside, go_on = threading.Event(), threading.Event()
-    append = sync.outbox.rows.append
+    append = FreshEntries.append
 
-    def slow_append(database: sqlite3.Connection, rendered: list[RenderedEvent]) -> None:
-        if rendered:
-            inside.set()
-            assert go_on.wait(WAIT)
-        append(database, rendered)
+    def slow_append(fresh: FreshEntries, line: bytes) -> None:
+        inside.set()
+        assert go_on.wait(WAIT)
+        append(fresh, line)
 
-    monkeypatch.setattr(sync.outbox.rows, "append", slow_append)
+    monkeypatch.setattr(FreshEntries, "append", slow_append)
     first = writer.put(status("started", "in the transaction"))
     assert inside.wait(WAIT)
     later = [writer.put(status("started", str(number))) for number in range(4)]

@@ -45,14 +45,14 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
     pauses: list[float] = []
     states: list[tuple[str, str]] = []
     failing = [5, 0, 1]  # so often in a row before each success
-    write = OutboxDatabase.write
+    note = OutboxDatabase.note
 
-    def failing_write(database: OutboxDatabase, work: Callable[[Any], Any]) -> Any:
+    def failing_note(database: OutboxDatabase, *given: Any) -> None:
         if failing and failing[0]:
             failing[0] -= 1
             raise OutboxError("the disk is full")
         failing[:1] = []
-        return write(database, work)
+        note(database, *given)
 
     def paused(writer: Writer, pause: float) -> bool:
         pauses.append(pause)
@@ -60,7 +60,7 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
         return False
 
     monkeypatch.setattr(sync.outbox.writer, "RETRY_S", (0.25, 1.5))
-    monkeypatch.setattr(OutboxDatabase, "write", failing_write)
+    monkeypatch.setattr(OutboxDatabase, "note", failing_note)
     monkeypatch.setattr(Writer, "_stopping_after", paused)
     writer = Writer(tmp_path / FILE, OutboxSettings(), "device")
     for _ in range(4):
@@ -114,7 +114,7 @@ def test_events_that_closing_leaves_are_said(
             writer.close(0)
         said = "3 events could not be written: no answer"
     else:
-        monkeypatch.setattr(OutboxDatabase, "write", full)
+        monkeypatch.setattr(OutboxDatabase, "note", full)
         tickets = [writer.put(status("started"))]
         assert writer.close(WAIT)
         said = "1 events could not be written: the disk is full"
@@ -216,6 +216,7 @@ def test_an_error_that_came_meanwhile_is_the_newest(
 def test_damaged_events_are_the_newest_error(outbox: Outbox, count: int, said: str) -> None:
     for _ in range(3):
         assert outbox.put(status("started")).wait(WAIT)
+    outbox._database.write(lambda _: None)  # the fresh entries come into the tables
     with closing(sqlite3.connect(outbox.file, isolation_level=None)) as database:
         database.execute("UPDATE events SET at = 'then' WHERE sequence <= ?", (count,))
     assert len(outbox.oldest(9)) == 3 - count
@@ -232,6 +233,7 @@ def test_damaged_events_that_cannot_be_set_aside_stop_nothing(
 
     for _ in range(3):
         assert outbox.put(status("started")).wait(WAIT)
+    outbox._database.write(lambda _: None)  # the fresh entries come into the tables
     with closing(sqlite3.connect(outbox.file, isolation_level=None)) as database:
         database.execute("UPDATE events SET at = 'then' WHERE sequence = 1")
     with monkeypatch.context() as patch:

@@ -1,0 +1,227 @@
+"""The newest entries of an outbox, in a file beside its database: less of them wears a memory card.
+
+A transaction of SQLite writes several pages to its log, the same pages to the database later, and
+an index of the log. Here a new entry is one line, and most often one block of the disk. The lines
+come into the database once the file is full, or something else changes there; events that were sent
+by then never do. Until then whoever reads brings them in, and rolls back.
+
+The file keeps its size, so that a flush writes no more than the block. A *generation* of lines
+begins at its beginning. The database says which generation it has taken in last: the lines of the
+next one count, all others will be overwritten.
+
+All of this happens in a transaction that has the database's write lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalog.core import durable
+from sync.outbox import rows
+from sync.outbox.fresh_lines import LONGEST, Line, line_at, newest_generation, written
+from sync.outbox.integrity import UNKNOWN_KIND
+from sync.outbox.rows import Position, RenderedEvent
+
+ENDING = "-fresh"  # of the file's name, behind the database's
+BLOCK = 4096  # bytes that are written at least
+BYTES = 16 * BLOCK  # of the file
+UNKNOWN = -1  # in place of the database's newest number
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be remembered: new events, positions of removed ones, what counters gain."""
+
+    events: tuple[RenderedEvent, ...] = ()
+    removed: tuple[Position, ...] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing."""
+        return not (self.events or self.removed or any(self.counts.values()))
+
+
+class FreshEntries:
+    """The entries in `file` that are not in its database yet; the file is made if it is missing.
+
+    Attributes:
+        events: Those that are still needed, by their number.
+        lost: Numbers of events whose line is damaged.
+
+    Raises:
+        OSError: The file cannot be used.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._path = file
+        self._file = _opened(file)
+        self._content, self._end, self._failed = b"", 0, False
+        self._stream, self._generation, self._next = "", 0, 1
+        self._counts = Counter[str]()
+        self.events: dict[int, RenderedEvent] = {}
+        self.lost: set[int] = set()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def refresh(self, database: sqlite3.Connection) -> None:
+        """Read what has come since the last time.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        self.read(rows.newest_sequence(database), rows.taken_in(database) + 1)
+
+    def read(self, newest: Position, generation: int) -> None:
+        """Read this generation, which begins behind the database's newest event.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if generation != self._generation:
+            self._begin(newest, generation)
+        elif self.is_empty:
+            self._stream, self._next = newest[0], newest[1] + 1
+        content = os.pread(self._file, BYTES, 0)
+        if content != self._content:
+            self._content = content
+            while content[self._end : self._end + 1] not in (b"", b"\0"):
+                line, end = line_at(content, self._end, generation)
+                if line is None:  # of another generation, or half written when the power was cut
+                    break
+                self._end = end
+                self._take(line)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no entry."""
+        return not self._end
+
+    @property
+    def size(self) -> int:
+        """Bytes of the events that count against the outbox's limit."""
+        return sum(event.size for event in self.events.values())
+
+    def line_of(self, entry: Entry) -> bytes:
+        """The line that says it; empty where it must go to the database at once."""
+        own = all(place[0] == self._stream and place[1] in self.events for place in entry.removed)
+        if self._failed or not own:
+            return b""
+        numbers = [number for _, number in entry.removed]
+        line = written(Line(self._generation, self._next, entry.events, numbers, entry.counts))
+        return line if len(line) <= LONGEST and self._end + len(line) < BYTES else b""
+
+    def append(self, line: bytes) -> None:
+        """Write a line; it is durable when this returns.
+
+        Raises:
+            OSError: It could not be written. All that follows goes to the database then: another
+                attempt to flush might succeed without having written it.
+        """
+        data = line + bytes(-(self._end + len(line)) % BLOCK or BLOCK)
+        try:
+            if os.pwrite(self._file, data, self._end) < len(data):
+                raise OSError(f"{self._path}: only a part could be written")
+            os.fdatasync(self._file)
+        except OSError:
+            self._failed = True
+            raise
+
+    def bring_in(self, database: sqlite3.Connection) -> None:
+        """Bring all entries into the database; they are no fresh ones when that is committed."""
+        if self.is_empty and not self._failed:
+            return
+        rows.append(database, list(self.events.values()), list(self.events))
+        rows.raise_newest_sequence(database, self._next - 1)
+        for name, number in self._counts.items():
+            rows.count(database, name, number)
+        if self.lost:
+            rows.count_drops(database, {("damage", UNKNOWN_KIND): len(self.lost)})
+        rows.mark_taken_in(database, self._generation)
+
+    def _begin(self, newest: Position, generation: int) -> None:
+        self._content, self._end, self._failed = b"", 0, False
+        self._stream, self._generation, self._next = newest[0], generation, newest[1] + 1
+        self._counts, self.events, self.lost = Counter(), {}, set()
+
+    def _take(self, line: Line) -> None:
+        if line.first > self._next > UNKNOWN + 1:
+            log.error("%s: %d events are damaged", self._path, line.first - self._next)
+            self.lost |= set(range(self._next, line.first))
+        self.events |= dict(enumerate(line.events, line.first))
+        self._next = line.first + len(line.events)
+        for number in line.removed:
+            if self.events.pop(number, None) or number in self.lost:
+                self.lost.discard(number)
+                self._counts["acknowledged"] += 1
+        self._counts.update(line.counts)
+
+
+def not_taken_in(
+    database: Path, newest: int | None, taken_in: int | None
+) -> tuple[list[RenderedEvent], int]:
+    """The fresh events of a damaged database, and how many of them are lost.
+
+    Args:
+        database: The file.
+        newest: The newest number in it; None where that is not known.
+        taken_in: The newest generation that it has taken in; None likewise.
+
+    Raises:
+        OSError: They cannot be read.
+    """
+    file = Path(f"{database}{ENDING}")
+    generation = generation_in(file)
+    if generation <= (taken_in or 0):
+        return [], 0
+    entries = FreshEntries(file)
+    entries.read(("", UNKNOWN if newest is None else newest), generation)
+    entries.close()
+    return list(entries.events.values()), len(entries.lost)
+
+
+def generation_in(file: Path) -> int:
+    """The newest generation that has a line in a file; 0 where there is none, or no file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        return newest_generation(file.read_bytes()[:BYTES])
+    except FileNotFoundError:
+        return 0
+
+
+def make(file: Path) -> None:
+    """Make a file without entries; all but its name is durable when this returns.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, durable.PRIVATE)
+    try:
+        for start in range(0, BYTES, BLOCK):  # together they would be counted as one for ever
+            os.pwrite(opened, bytes(BLOCK), start)
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _opened(file: Path) -> int:
+    if not file.exists():
+        make(file)
+        durable.flush_folder(file.parent)
+    opened = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    # What is read ahead together, the kernel counts as one when a part of it is written.
+    os.posix_fadvise(opened, 0, BYTES, os.POSIX_FADV_RANDOM)
+    return opened

@@ -1,0 +1,256 @@
+"""The newest entries of an outbox: kept by a line each, brought into the tables, and mended."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sync.errors import OutboxError
+from sync.outbox import fresh, rows
+from sync.outbox.database import FILE, FORMATS, OutboxDatabase
+from sync.outbox.events import Event, Sighting, Timings, status
+from sync.outbox.fresh import BLOCK, BYTES, ENDING, generation_in
+from sync.outbox.outbox import Outbox
+from sync.outbox.rows import StoredEvent
+from sync.settings import OutboxSettings
+
+WAIT = 30
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    opened = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    yield opened
+    opened.close()
+
+
+def put(outbox: Outbox, number: int) -> list[StoredEvent]:
+    """Put events one by one, and return all that there are."""
+    for index in range(number):
+        assert outbox.put(status("started", str(index))).wait(WAIT)
+    return outbox.oldest(10_000)
+
+
+def lines_of(file: Path) -> Path:
+    return Path(f"{file.resolve()}{ENDING}")
+
+
+def in_tables(file: Path) -> list[int]:
+    """The numbers of the events that have come into the tables."""
+    with closing(sqlite3.connect(file)) as database:
+        return [number for (number,) in database.execute("SELECT sequence FROM events")]
+
+
+def as_a_kill_leaves_it(outbox: Outbox, folder: Path) -> Path:
+    """A copy of the files, with the name of the database in it."""
+    folder.mkdir()
+    for file in outbox.file.parent.iterdir():
+        if file.is_symlink():
+            (folder / file.name).symlink_to(file.readlink())
+        elif file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder / FILE
+
+
+def test_an_event_that_was_sent_never_comes_into_the_tables(outbox: Outbox) -> None:
+    found = put(outbox, 5)
+    outbox.note(sent=4, latencies_s=[0.5])
+    outbox.acknowledge(found[:4])
+    counters = outbox.counters()
+    assert (counters.length, counters.acknowledged, counters.sent) == (1, 4, 4)
+    assert in_tables(outbox.file) == []
+    outbox.close()
+    assert in_tables(outbox.file) == [5]
+    again = Outbox(outbox.file, OutboxSettings(), "device-1")
+    assert again.counters().acknowledged == 4
+    assert [event.sequence for event in put(again, 1)] == [5, 6]
+    again.close()
+
+
+def test_a_second_process_reads_and_continues_them(outbox: Outbox) -> None:
+    other = Outbox(outbox.file, OutboxSettings(), "device-2")
+    other.acknowledge([*put(outbox, 1), *put(other, 1)])  # each has looked for old events now
+    put(outbox, 2)
+    assert [event.sequence for event in put(other, 1)] == [3, 4, 5]
+    other.acknowledge(other.oldest(1))
+    assert [event.sequence for event in put(outbox, 1)] == [4, 5, 6]
+    assert in_tables(outbox.file) == []
+    other.close()
+    assert in_tables(outbox.file) == [4, 5, 6]
+    assert [event.sequence for event in outbox.oldest(9)] == [4, 5, 6]
+
+
+def test_a_full_file_comes_into_the_tables_and_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh, "BYTES", BLOCK)
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    numbers = [event.sequence for event in put(outbox, 40)]
+    assert numbers == list(range(1, 41))
+    assert lines_of(outbox.file).stat().st_size == BLOCK
+    assert generation_in(lines_of(outbox.file)) > 2
+    settled = in_tables(outbox.file)
+    assert settled == numbers[: len(settled)]
+    assert settled
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    outbox.close()
+    with closing(OutboxDatabase(copy)) as database:
+        assert len(database.read(lambda found: rows.oldest(found, 99, None)).events) == 40
+
+
+def test_what_was_taken_in_does_not_come_back_where_the_file_was_not_begun_anew(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    found = put(outbox, 3)
+    outbox._database.write(lambda _: None)
+    outbox.acknowledge(found)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    assert lines_of(copy).read_bytes().count(b"\n") == 3
+    again = Outbox(copy, OutboxSettings(), "device-1")
+    assert again.oldest(9) == []
+    assert again.counters().acknowledged == 3
+    again.close()
+
+
+def test_many_events_at_once_go_into_the_tables(outbox: Outbox) -> None:
+    tickets = [outbox.put(status("started", "x" * 400)) for _ in range(500)]
+    assert all(ticket.wait(WAIT) for ticket in tickets)
+    assert len(outbox.oldest(1000)) == 500
+    assert len(in_tables(outbox.file)) > 400
+
+
+def test_an_outbox_of_an_earlier_version_has_none(tmp_path: Path) -> None:
+    """That version can go on with it."""
+    with closing(OutboxDatabase(tmp_path / FILE)) as database:
+        database.write(lambda found: found.execute(f"PRAGMA user_version = {FORMATS[1]}") and None)
+    lines_of(tmp_path / FILE).unlink()
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device-1")
+    outbox.acknowledge(put(outbox, 3)[:1])
+    assert in_tables(outbox.file) == [2, 3]
+    assert not lines_of(outbox.file).exists()
+    outbox.close()
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_each_flipped_bit_of_a_line_is_mended(outbox: Outbox, tmp_path: Path, number: int) -> None:
+    """Its end, its checksum and what it says; also of the last one."""
+    put(outbox, 4)
+    lines = lines_of(outbox.file)
+    whole = lines.read_bytes()
+    said = whole.split(b"\n")
+    first = len(b"\n".join(said[: number - 1])) + (number > 1)
+    copy = tmp_path / "flipped"
+    entries = fresh.FreshEntries(copy)
+    for place in range(first, first + len(said[number - 1]) + 1, 7 if number == 1 else 1):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 8
+        copy.write_bytes(broken)
+        entries.read(("", 0), 0)
+        entries.read(("", 0), 1)
+        assert (list(entries.events), entries.lost) == ([1, 2, 3, 4], set())
+    entries.close()
+
+
+def test_a_lost_line_is_counted_and_the_others_go_on(outbox: Outbox, tmp_path: Path) -> None:
+    put(outbox, 4)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    data = bytearray(lines_of(copy).read_bytes())
+    end = data.find(b"\n", data.find(b"\n") + 1)
+    data[10:end] = os.urandom(end - 10).replace(b"\n", b" ").replace(b"\0", b" ")
+    lines_of(copy).write_bytes(data)
+    again = Outbox(copy, OutboxSettings(), "device-1")
+    assert [event.sequence for event in again.oldest(9)][:2] == [3, 4]
+    assert again.counters().dropped == {"damage": 2}
+    found = put(again, 1)
+    assert again.counters().dropped == {"damage": 2}
+    assert [event.sequence for event in found][:2] == [3, 4]
+    assert sum(b'"what":"dropped"' in event.payload for event in found) == 1
+    again.close()
+
+
+def test_a_half_written_line_is_no_damage(outbox: Outbox, tmp_path: Path) -> None:
+    """The power was cut before it was said to be durable; the next one takes its place."""
+    put(outbox, 3)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    data = bytearray(lines_of(copy).read_bytes())
+    end = data.rfind(b"\n")
+    data[end - 50 : end + 1] = bytes(51)
+    lines_of(copy).write_bytes(data)
+    again = Outbox(copy, OutboxSettings(), "device-1")
+    assert [event.sequence for event in put(again, 1)] == [1, 2, 3]
+    assert again.counters().dropped == {}
+    again.close()
+
+
+def test_a_damaged_database_does_not_hide_its_fresh_entries(outbox: Outbox, tmp_path: Path) -> None:
+    put(outbox, 2)
+    outbox._database.write(lambda _: None)
+    outbox.acknowledge(put(outbox, 2)[-1:])
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    with closing(sqlite3.connect(copy)) as database, database:
+        database.execute("UPDATE counters SET value = value + 1 WHERE name = 'taken_in'")
+    again = Outbox(copy, OutboxSettings(), "device-1")
+    messages = [event.payload.partition(b'"message":')[2][:3] for event in again.oldest(3)]
+    assert messages == [b'"0"', b'"1"', b'"0"']
+    assert again.counters().dropped == {}
+    again.close()
+
+
+def test_a_line_that_cannot_be_flushed_goes_into_the_tables(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second flush might succeed without having written what the first could not."""
+    put(outbox, 1)
+    outbox._database.write(lambda _: None)
+
+    def broken(file: int) -> None:
+        failures.append(file)
+        monkeypatch.undo()
+        raise OSError(5, "Input/output error")
+
+    failures: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", broken)
+    assert outbox.put(status("started", "after it")).wait(WAIT)
+    assert len(failures) == 1
+    assert in_tables(outbox.file) == [1, 2]
+    assert outbox.counters().length == 2
+    assert put(outbox, 1)[-1].sequence == 4  # the first attempt has a number, too
+    assert in_tables(outbox.file) == [1, 2]
+
+
+def test_a_file_of_the_entries_that_cannot_be_made_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sync.outbox.database.make", full)
+    with (
+        closing(OutboxDatabase(tmp_path / FILE)) as database,
+        pytest.raises(OutboxError, match="No space left"),
+    ):
+        database.write(lambda _: None)
+
+
+def test_a_showing_writes_a_block_for_each_sighting(outbox: Outbox) -> None:
+    """What a memory card lasts depends on it: two sightings, and half a removal."""
+    seen = Sighting(verdict="nothing", bundle="b" * 40, timings_ms=Timings())
+    put(outbox, 1)
+    outbox.acknowledge(outbox.oldest(9))
+    before = written()
+    for _ in range(10):
+        for _ in range(4):
+            assert outbox.put(Event("sighting", seen)).wait(WAIT)
+        outbox.acknowledge(outbox.oldest(9))
+    assert written() - before <= 10 * 6 * BLOCK + BYTES
+
+
+def written() -> int:
+    """Bytes that this process has let the kernel write."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["write_bytes"])
