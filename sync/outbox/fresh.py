@@ -24,9 +24,10 @@ from pathlib import Path
 
 from catalog.core import durable
 from sync.outbox import rows
+from sync.outbox.clock import Moment
 from sync.outbox.fresh_lines import LONGEST, Line, line_at, newest_generation, written
 from sync.outbox.integrity import UNKNOWN_KIND
-from sync.outbox.rows import Position, RenderedEvent
+from sync.outbox.rows import DAY_S, Position, RenderedEvent
 
 ENDING = "-fresh"  # of the file's name, behind the database's
 BLOCK = 4096  # bytes that are written at least
@@ -111,6 +112,11 @@ class FreshEntries:
     def size(self) -> int:
         """Bytes of the events that count against the outbox's limit."""
         return sum(event.size for event in self.events.values())
+
+    def has_expired(self, now: Moment, max_days: float) -> bool:
+        """Whether there are events older than `max_days`, by clocks that are trusted."""
+        moments = [event.moment for event in self.events.values() if event.moment.trusted]
+        return now.trusted and any(then.at < now.at - max_days * DAY_S for then in moments)
 
     def line_of(self, entry: Entry) -> bytes:
         """The line that says it; empty where it must go to the database at once."""
@@ -210,7 +216,9 @@ def make(file: Path) -> None:
     """
     opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, durable.PRIVATE)
     try:
-        for start in range(0, BYTES, BLOCK):  # together they would be counted as one for ever
+        for start in range(
+            os.fstat(opened).st_size, BYTES, BLOCK
+        ):  # together they would be counted as one for ever
             os.pwrite(opened, bytes(BLOCK), start)
         os.fsync(opened)
     finally:
@@ -218,7 +226,7 @@ def make(file: Path) -> None:
 
 
 def _opened(file: Path) -> int:
-    if not file.exists():
+    if not file.exists() or file.stat().st_size < BYTES:
         make(file)
         durable.flush_folder(file.parent)
     opened = os.open(file, os.O_RDWR | os.O_CLOEXEC)

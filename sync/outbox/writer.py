@@ -207,8 +207,10 @@ class Writer:
             return False
         if _may_report_drops(database) and rows.unreported_drops(database):
             return False
-        old = expiring and rows.has_expired(database, now(), self._settings.max_age_days)
-        return not old and not (expiring and fresh.events)
+        moment, days = now(), self._settings.max_age_days
+        return not expiring or not (
+            rows.has_expired(database, moment, days) or fresh.has_expired(moment, days)
+        )
 
     def _write(
         self,
