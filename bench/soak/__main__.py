@@ -7,7 +7,8 @@ TLS: open twelve hours a day, the link up for a tenth of the time, a reboot each
 middle of each and another later. The time of day leaps over hours in which nothing happens; what
 happens takes as long as in life. ``--camera`` showings of a day are drawn and recognized; between
 them the newest answer is given again as often as a day wants, through all that lies behind the
-recognizer. Two further devices run beside it in true time, for what is written to a disk.
+recognizer. Two further devices run beside it in true time, for what is written to a disk; they
+run alone with ``--wear MINUTES``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from bench.soak import judge
 from bench.soak.device import Requests
 from bench.soak.month import WINDOW, Month, Plan
 from bench.soak.watch import Watch
-from bench.soak.wear import WornDevice
+from bench.soak.wear import Wear, WornDevice
 from bench.versions import retitle
 from catalog.bundles.manifest import read_manifest
 from catalog.core.settings import CatalogSettings
@@ -171,6 +172,28 @@ def run(folder: Path, bundle: Path, plan: Plan, say: Callable[[str], None]) -> d
         }
 
 
+def wear(folder: Path, bundle: Path, minutes: float) -> dict[str, Wear]:
+    """What the two devices in true time write in so many minutes, with a link."""
+    with ExitStack() as opened:
+        clock = LeapingClock(folder, FIRST_DAY.timestamp())
+        owner = Owner(folder / "owner", bundle, clock)
+        owner.publish()
+        certificates = certificates_for(folder, days=1000)
+        broker, reports = open_broker(folder / "steady", certificates)
+        opened.callback(broker.stop)
+        opened.callback(reports.close)
+        things = [item for item in drawn_items() if item.twin is None][:24]
+        worn = {}
+        for name, pause_s in (("idle", 0.0), ("busy", BUSY_PAUSE_S)):
+            kiosk, counter = _device(folder, name, owner, broker, certificates, clock, opened)
+            kiosk.wait_until_ready()
+            worn[name] = WornDevice(kiosk, counter, things, pause_s)
+        for device in worn.values():
+            device.begin()
+        time.sleep(60 * minutes)
+        return {name: device.end() for name, device in worn.items()}
+
+
 def _device(
     folder: Path,
     name: str,
@@ -225,6 +248,7 @@ def main() -> None:
     parser.add_argument("--camera", type=int, default=8, help="of them before the camera")
     parser.add_argument("--changes", type=int, help="of the catalogue [two in three days]")
     parser.add_argument("--folder", type=Path, help="on a disk, not in memory [the system's own]")
+    parser.add_argument("--wear", type=float, help="minutes; only measure what is written")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     changes = arguments.changes if arguments.changes is not None else -(-2 * arguments.days // 3)
@@ -234,6 +258,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(
         prefix="soak-", dir=arguments.folder, ignore_cleanup_errors=True
     ) as name:
+        if arguments.wear:
+            worn = wear(Path(name), bundle, arguments.wear)
+            judge.show(judge.wear_rows(worn["idle"], worn["busy"], plan.showings))
+            return
         found = run(Path(name), bundle, plan, say)
     (RESULTS / "soak.json").write_text(json.dumps(found, indent=1))
     rows = judge.rows(found)

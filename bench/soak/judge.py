@@ -32,7 +32,6 @@ def rows(found: dict[str, Any]) -> list[Row]:
     """
     record, plan = found["record"], found["plan"]
     wear = {name: Wear(**values) for name, values in found["wear"].items()}
-    idle, busy = wear["idle"], busy_day_mb(wear["idle"], wear["busy"], plan["showings"])
     table = []
     for part in ("edge", "sync"):
         rss = most_growth(record["days"], part, "anonymous")
@@ -71,6 +70,15 @@ def rows(found: dict[str, Any]) -> list[Row]:
             "all",
             record["answered"] == record["asked"],
         ),
+        *wear_rows(wear["idle"], wear["busy"], plan["showings"]),
+    ]
+    return table
+
+
+def wear_rows(idle: Wear, busy: Wear, showings: int) -> list[Row]:
+    """Judge what was written, for days with so many showings."""
+    busy_mb = busy_day_mb(idle, busy, showings)
+    return [
         Row(
             f"written on an idle day, from {idle.seconds / 60:.0f} min",
             f"{idle.day_mb:.1f} MB",
@@ -78,13 +86,12 @@ def rows(found: dict[str, Any]) -> list[Row]:
             idle.day_mb <= IDLE_MB,
         ),
         Row(
-            f"written on a day with {plan['showings']:,} showings, from {wear['busy'].showings}",
-            f"{busy:.1f} MB",
+            f"written on a day with {showings:,} showings, from {busy.showings}",
+            f"{busy_mb:.1f} MB",
             f"{BUSY_MB:g} MB",
-            busy <= BUSY_MB,
+            busy_mb <= BUSY_MB,
         ),
     ]
-    return table
 
 
 def most_growth(days: list[dict[str, Any]], part: str, what: str) -> float:
