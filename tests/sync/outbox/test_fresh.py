@@ -124,6 +124,21 @@ def test_many_events_at_once_go_into_the_tables(outbox: Outbox) -> None:
     assert len(in_tables(outbox.file)) > 400
 
 
+def test_fresh_entries_count_against_the_limit(tmp_path: Path) -> None:
+    settings = OutboxSettings().model_copy(update={"max_mb": 0.006})
+    outbox = Outbox(tmp_path / FILE, settings, "device-1")
+    assert outbox.put(status("started")).wait(WAIT)
+    size = outbox.counters().bytes
+    room = 6000 // size
+    put(outbox, room - 1)
+    assert (outbox.counters().length, outbox.counters().dropped) == (room, {})
+    assert in_tables(outbox.file) == []
+    put(outbox, 1)
+    assert outbox.counters().dropped["space"] > 0
+    assert outbox.counters().bytes <= 6000
+    outbox.close()
+
+
 def test_an_outbox_of_an_earlier_version_has_none(tmp_path: Path) -> None:
     """That version can go on with it."""
     with closing(OutboxDatabase(tmp_path / FILE)) as database:
