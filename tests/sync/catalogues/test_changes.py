@@ -41,6 +41,7 @@ from sync.errors import ForgedError, StoreRefusedError
 from sync.stores.fetch import FileFetcher, WantedFile
 from sync.trust.changes import (
     RecordTable,
+    _dictionary,
     compress,
     pack_tables,
     parse_changes,
@@ -703,6 +704,7 @@ def test_a_patch_of_an_earlier_program_is_read_and_a_tiny_dictionary_is_none() -
     patch = bytes.fromhex(FORMER)
     assert uncompress(patch, len(new), old) == new
     assert len(compress(new, old)) < 50
+    assert (_dictionary(b"seven b"), _dictionary(b"eight by") is None) == (None, False)
     for shorter in (b"", b"seven b", b"eight by"):
         assert uncompress(compress(new, shorter), len(new), shorter) == new
 

@@ -113,6 +113,28 @@ def test_who_lacks_the_publishers_key_makes_no_delegation(north: World) -> None:
     assert not (north.keys.folder / "channels" / "south").exists()
 
 
+def test_who_lacks_the_online_key_makes_no_delegation(world: World) -> None:
+    world.publish("first", "south")
+    shutil.rmtree(world.keys.folder / "online")
+    with pytest.raises(KeysError, match="online"):
+        owner(world).delegate("south", DAYS)
+    assert not (world.keys.folder / "channels" / "south").exists()
+
+
+def test_a_channel_has_one_key(world: World) -> None:
+    world.publish("first", "south")
+    owner(world).delegate("south", DAYS)
+    assert len(list((world.keys.folder / "channels" / "south").iterdir())) == 1
+
+
+def test_who_signs_a_path_is_told(world: World, north: World) -> None:
+    device = world.device()
+    device.refresh()
+    assert len(device.signers("north/manifest.json")) == 1
+    assert device.signers("south/manifest.json") == []
+    assert device.signers("east/manifest.json") == []
+
+
 def test_staged_releases_and_changes_are_the_channels_too(
     world: World, north: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import DelegatedRole, Metadata, Snapshot, TargetFile, Targets, Timestamp
 
 from catalog.bundles.manifest import MANIFEST, file_digest, parse_manifest, verify
@@ -38,6 +39,7 @@ from sync.trust import changes_maker
 from sync.trust.delegations import ChannelList
 from sync.trust.key_files import read_passphrase
 from sync.trust.keys import KeyFolder
+from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.publish import ReleasePublisher, _field
 from sync.trust.renewal import SignatureExpiry, command
 from sync.trust.root import factory_root
@@ -243,6 +245,19 @@ def test_an_owner_does_not_sign_what_others_put_there(world: World) -> None:
     world.tamper(targets=lambda signed: None, keys=stranger)
     with pytest.raises(ForgedError, match="keys this store's key folder"):
         world.publish("two")
+
+
+def test_an_owner_does_not_read_what_was_altered(world: World) -> None:
+    world.publish("one")
+    metadata = OwnerMetadata(world.store, world.keys, lambda: world.owners_time)
+    target = metadata.read().targets.targets["stable/manifest.json"]
+    data = metadata.read_target(target, target.length)
+    assert len(data) == target.length
+    (name,) = [name for name in world.store.objects if name.endswith(".manifest.json")]
+    world.store.objects[name] = data.replace(b"Hollow", b"Hallow").replace(b"1", b"2", 1)
+    assert len(world.store.objects[name]) == target.length
+    with pytest.raises(RepositoryError):
+        metadata.read_target(target, target.length)
 
 
 def test_an_owner_notices_a_store_that_went_back(world: World) -> None:

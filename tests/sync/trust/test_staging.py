@@ -80,7 +80,7 @@ def test_a_thousand_devices_follow_a_staged_release_and_its_end(world: World) ->
 
     fleet.asleep = set(sorted(few)[:5]) | set(DEVICES[:100])  # for weeks
     before = set(world.store.objects)
-    assert staged(world).raise_share("stable", 2000, DAYS).share == 2000
+    assert staged(world).raise_share("stable", 2000, DAYS) == Stage(2, second, 2000, stopped=False)
     assert all(name.startswith("metadata/") for name in set(world.store.objects) - before)
     fleet.check()
     more = fleet.having(second)
@@ -111,6 +111,12 @@ def test_a_share_is_what_it_says_and_grows_by_further_devices() -> None:
         {device for device in DEVICES if place_of(device, bundle) < 500} for bundle in ("a", "b")
     )
     assert len(first & second) < 10, "each release begins with other devices"
+
+
+def test_a_device_is_in_the_share_that_begins_behind_its_place() -> None:
+    place = place_of("counter-1", stage(1).bundle)
+    assert not stage(place).is_for("counter-1", "")
+    assert stage(place + 1).is_for("counter-1", "")
 
 
 def test_over_many_releases_a_share_is_exact() -> None:

@@ -239,6 +239,26 @@ def test_the_owner_goes_on_after_a_new_online_key(
     assert world.look("north") == 4
 
 
+@pytest.mark.parametrize("lost", ["first lists", "nothing"])
+def test_the_owner_goes_on_with_what_is_left(world: World, north: World, lost: str) -> None:
+    """A store may lack old lists."""
+    for number in (3, 4):
+        assert north.publish(f"number {number}", "north").release == number
+    world.owners_time = north.owners_time
+    assert world.publish("two", "south").release == 2
+    assert owner(world).channels()
+    newest = newest_list(world).version
+    assert newest > 2
+    world.tamper(snapshot=lambda signed: signed.meta.pop("channel-north.json"))
+    if lost == "first lists":
+        del world.store.objects["metadata/1.channel-north.json"]
+        del world.store.objects["metadata/2.channel-north.json"]
+    world.keys = world.keys.rotate({"online"})
+    world.publisher().refresh(DAYS)
+    assert (world.look("north"), world.look("south")) == (4, 2)
+    assert newest_list(world).version == newest
+
+
 def test_a_channel_without_any_list_is_taken_back(world: World, north: World) -> None:
     assert world.look("north") == 2
     owner(world).channels()
