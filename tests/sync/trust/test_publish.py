@@ -20,7 +20,13 @@ from tuf.api.metadata import DelegatedRole, Metadata, Snapshot, TargetFile, Targ
 
 from catalog.bundles.manifest import MANIFEST, file_digest, parse_manifest, verify
 from catalog.bundles.records import KINDS
-from catalog.core.errors import BundleError, ShelfError, SurroundingsError, VisualSearchError
+from catalog.core.errors import (
+    BundleError,
+    SettingsError,
+    ShelfError,
+    SurroundingsError,
+    VisualSearchError,
+)
 from sync.cli.keys import keys as keys_command
 from sync.errors import (
     ForgedError,
@@ -42,7 +48,7 @@ from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.publish import ReleasePublisher, _field
 from sync.trust.renewal import SignatureExpiry, command
-from sync.trust.root import factory_root
+from sync.trust.root import factory_root, read_root
 from sync.trust.signed_state import SignedState
 from sync.trust.trust import Trust
 from tests.conftest import Surroundings, sign_again
@@ -245,6 +251,36 @@ def test_an_owner_does_not_sign_what_others_put_there(world: World) -> None:
     world.tamper(targets=lambda signed: None, keys=stranger)
     with pytest.raises(ForgedError, match="keys this store's key folder"):
         world.publish("two")
+
+
+def test_an_owner_gives_up_where_the_next_numbers_are_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish("one")
+    before, write = dict(world.store.objects), world.store.write
+
+    def taken(name: str, *arguments: Any, **options: Any) -> object:
+        if name.endswith(".targets.json"):
+            raise StoreConflictError(f"{name} is there")
+        return write(name, *arguments, **options)
+
+    monkeypatch.setattr(world.store, "write", taken)
+    with pytest.raises(StoreConflictError, match="the next 100 versions are all taken"):
+        world.publish("two")
+    signed = ("metadata/timestamp.json", "metadata/1.snapshot.json")
+    assert [world.store.objects.get(name) for name in signed] == [before.get(n) for n in signed]
+
+
+def test_what_is_signed_and_no_root_is_named(world: World, tmp_path: Path) -> None:
+    world.publish("one")
+    file = tmp_path / "root.json"
+    file.write_bytes(world.keys.roots[1])
+    assert read_root(file) == world.keys.roots[1]
+    file.write_bytes(world.store.objects["metadata/timestamp.json"])
+    with pytest.raises(SettingsError, match=r"root.json: is a signed timestamp, no root"):
+        read_root(file)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_root(tmp_path / "absent.json")
 
 
 def test_an_owner_does_not_read_what_was_altered(world: World) -> None:
