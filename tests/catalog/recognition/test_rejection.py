@@ -69,6 +69,20 @@ def test_the_fewer_items_the_nearer_is_the_usual_threshold() -> None:
     assert chosen(()) == REJECTION_THRESHOLD
 
 
+@pytest.mark.parametrize(("items", "own"), [(5, 1 / 2), (15, 3 / 4), (1, 1 / 6)])
+def test_items_weigh_as_odds_beside_five_of_the_usual_threshold(items: int, own: float) -> None:
+    def odds(chance: float) -> float:
+        return float(np.log(chance / (1 - chance)))
+
+    between = own * odds(0.7001) + (1 - own) * odds(REJECTION_THRESHOLD)
+    assert chosen([0.7] * 50, items=items) == round(1 / (1 + np.exp(-between)), 4)
+
+
+def test_where_all_may_be_named_the_least_sure_is() -> None:
+    assert chosen([0.5, 0.3], rate=0.2) == 0.3001
+    assert chosen([0.5, 0.3], rate=1.0) == 0.3001
+
+
 @pytest.mark.parametrize(("confidence", "threshold"), [(0.99999, BOUNDS[1]), (0.0, BOUNDS[0])])
 def test_the_threshold_stays_within_its_bounds(confidence: float, threshold: float) -> None:
     assert chosen([confidence] * 50) == threshold
