@@ -112,6 +112,12 @@ def test_a_bar_is_sharpened() -> None:
     ] * 4  # fmt: skip
 
 
+def test_rows_are_sharpened_each_for_itself() -> None:
+    seen = np.full((40, 100), 100, np.uint8)
+    seen[20:] = 160
+    assert averaged_bars(seen, Place(50, 20, 0.0, 60, 16))[:, 80].tolist() == [100, 100, 160, 160]
+
+
 def test_noise_from_row_to_row_is_averaged() -> None:
     seen = np.full((48, 100), 100, np.uint8)
     seen[::4] = 140
