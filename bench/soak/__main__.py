@@ -258,13 +258,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(
         prefix="soak-", dir=arguments.folder, ignore_cleanup_errors=True
     ) as name:
-        if arguments.wear:
+        if arguments.wear is not None:
             worn = wear(Path(name), bundle, arguments.wear)
-            judge.show(judge.wear_rows(worn["idle"], worn["busy"], plan.showings))
-            return
-        found = run(Path(name), bundle, plan, say)
-    (RESULTS / "soak.json").write_text(json.dumps(found, indent=1))
-    rows = judge.rows(found)
+            rows = judge.wear_rows(worn["idle"], worn["busy"], plan.showings)
+        else:
+            found = run(Path(name), bundle, plan, say)
+            (RESULTS / "soak.json").write_text(json.dumps(found, indent=1))
+            rows = judge.rows(found)
     judge.show(rows)
     if missed := [row.what for row in rows if not row.holds]:
         sys.exit(f"error: missed: {'; '.join(missed)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, floor, log
 
 import numpy as np
 
@@ -84,7 +84,8 @@ def _raised(
     named = sorted(value for value in _confidences(own, model) if value >= threshold)
     if not named:
         return threshold
-    return min(wanted, named[int(MOST_LOST * len(named))])
+    lost = named[int(MOST_LOST * len(named))]
+    return min(wanted, floor(lost / ABOVE) * ABOVE)  # never above it by rounding
 
 
 def _confidences(queries: Sequence[ScoredQuery], model: ConfidenceModel) -> list[float]:

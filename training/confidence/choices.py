@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"limits of {source}: {best[0]:.3f} by the threshold, {best[1]:.3f} by the model")
     best = np.mean([limits(one) for one in alike], axis=0)
     print(f"limits of all: {best[0]:.3f} by the threshold, {best[1]:.3f} by the model")
-    print(", ".join(COLUMNS))
+    print(f"{', '.join(COLUMNS)}; of thresholds, where some looks are alike")
     for loyalty in LOYALTIES:
         moved_so = [with_loyalty(one, loyalty) for one in found]
         print(line(f"loyalty {loyalty[0]:g}, {loyalty[1]:g}", moved_so), flush=True)
