@@ -226,3 +226,24 @@ def test_as_many_looks_as_are_asked_for_are_grouped_at_once() -> None:
     began = time.process_time()
     assert len(group_alike(vectors, 0.99)) == MOST_UNNAMED
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("by", ["hand", "age"])
+def test_nothing_is_left_in_the_files_of_a_look_that_was_removed(
+    tmp_path: Path, history: History, by: str
+) -> None:
+    sighting = seen(Verdict.UNKNOWN, CUP, at=time.time() - 31 * DAY_S)
+    history.add(sighting, NETWORK, features(1, 0))
+    history.commit()
+    shown = sighting.crop_jpeg[100:160]
+
+    def kept() -> bool:
+        return any(shown in file.read_bytes() for file in tmp_path.glob(f"{store.FILE}*"))
+
+    assert kept()
+    if by == "hand":
+        history.forget()
+    else:
+        history.forget_old(clock.now())
+        history.close()
+    assert not kept()
