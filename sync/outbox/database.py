@@ -15,6 +15,7 @@ still have the damaged one open.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -30,16 +31,15 @@ from catalog.core import durable
 from catalog.core.access import no_access
 from sync.errors import OutboxError
 from sync.outbox import rows
-from sync.outbox.fresh import ENDING, Entry, FreshEntries, generation_in, make
+from sync.outbox.fresh import ENDING, Entry, FreshEntries, generation_in, is_whole, make
 from sync.outbox.integrity import lenient_text, outbox_problem
 from sync.outbox.rescue import rescue
-from sync.outbox.rows import PACKED
+from sync.outbox.rows import FRESH, PACKED
 from sync.outbox.wal import PAGES, read_log
 
 FILE = "outbox.db"  # in the data folder
 BUSY_S = 5.0  # how long to wait for another writer
 CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
-FRESH = 3  # the format from which on there are fresh entries
 FORMATS = (1, PACKED, FRESH)  # that are read
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
@@ -182,7 +182,8 @@ class OutboxDatabase:
     ) -> Result:
         connection.execute("BEGIN IMMEDIATE")  # nobody adds fresh entries meanwhile
         if self._fresh is not None:
-            self._fresh.refresh(connection)
+            with _reading_fresh():
+                self._fresh.refresh(connection)
         result = work(connection)
         connection.execute(end)
         return result
@@ -221,8 +222,14 @@ class OutboxDatabase:
             self._disconnect()
         if self._connection is None:
             self._identity = identity  # also of a database that cannot be opened
-            self._connection = _connect(self.path.resolve())
-            self._fresh = _fresh_entries(self._connection, self.path.resolve())
+            connection = _connect(self.path.resolve())
+            try:
+                with _reading_fresh():
+                    self._fresh = _fresh_entries(connection, self.path.resolve())
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection  # never without its fresh entries
         return self._connection
 
     def _recover(self, error: sqlite3.Error) -> None:
@@ -373,12 +380,29 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         problem = "is no outbox of a format that this version reads"
     if problem == "ok":
         problem = outbox_problem(connection)
+    given, newest = rows.newest_numbers(connection) if problem == "" else (0, 0)
+    if given < newest:
+        problem = f"gave out number {newest}, and knows of {given}"
     if not problem and version >= FRESH:
-        newest = generation_in(Path(f"{path}{ENDING}"))
-        is_own = newest <= rows.taken_in(connection) + 1
-        problem = "" if is_own else "its fresh entries are those of another time"
+        fresh = Path(f"{path}{ENDING}")
+        with _reading_fresh():
+            if not is_whole(fresh):
+                problem = "its fresh entries are missing"
+            elif generation_in(fresh) > rows.taken_in(connection) + 1:
+                problem = "its fresh entries are those of another time"
     if problem:
         raise _damage(problem)
+
+
+@contextmanager
+def _reading_fresh() -> Iterator[None]:
+    """Let a disk that cannot read the fresh entries be damage, as where it cannot read SQLite's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise _damage(f"its fresh entries cannot be read: {error}") from error
 
 
 def _damage(problem: str) -> sqlite3.DatabaseError:

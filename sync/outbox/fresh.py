@@ -19,6 +19,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,22 +28,22 @@ from sync.outbox import rows
 from sync.outbox.clock import Moment
 from sync.outbox.fresh_lines import LONGEST, Line, line_at, newest_generation, written
 from sync.outbox.integrity import UNKNOWN_KIND
-from sync.outbox.rows import DAY_S, Position, RenderedEvent
+from sync.outbox.rows import DAY_S, RenderedEvent, StoredEvent
 
 ENDING = "-fresh"  # of the file's name, behind the database's
 BLOCK = 4096  # bytes that are written at least
 BYTES = 16 * BLOCK  # of the file
-UNKNOWN = -1  # in place of the database's newest number
+MOST = BYTES // 64  # events of lost lines: more do not fit, so the database's number is wrong
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to be remembered: new events, positions of removed ones, what counters gain."""
+    """What is to be remembered: new events, removed ones, what counters gain."""
 
     events: tuple[RenderedEvent, ...] = ()
-    removed: tuple[Position, ...] = ()
+    removed: tuple[StoredEvent, ...] = ()
     counts: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -52,7 +53,7 @@ class Entry:
 
 
 class FreshEntries:
-    """The entries in `file` that are not in its database yet; the file is made if it is missing.
+    """The entries in `file`, which `make` has made, that are not in its database yet.
 
     Attributes:
         events: Those that are still needed, by their number.
@@ -66,7 +67,8 @@ class FreshEntries:
         self._path = file
         self._file = _opened(file)
         self._content, self._end, self._failed = b"", 0, False
-        self._stream, self._generation, self._next = "", 0, 1
+        self._stream, self._generation = "", 0
+        self._next: int | None = None  # the number of the next event; None where it is not known
         self._counts = Counter[str]()
         self.events: dict[int, RenderedEvent] = {}
         self.lost: set[int] = set()
@@ -81,18 +83,18 @@ class FreshEntries:
         Raises:
             OSError: It cannot be read.
         """
-        self.read(rows.newest_sequence(database), rows.taken_in(database) + 1)
+        self.read(*rows.newest_sequence(database), rows.taken_in(database) + 1)
 
-    def read(self, newest: Position, generation: int) -> None:
-        """Read this generation, which begins behind the database's newest event.
+    def read(self, stream: str, newest: int | None, generation: int) -> None:
+        """Read this generation, which begins behind the newest number; None: that is not known.
 
         Raises:
             OSError: It cannot be read.
         """
         if generation != self._generation:
-            self._begin(newest, generation)
-        elif self.is_empty:
-            self._stream, self._next = newest[0], newest[1] + 1
+            self._begin(generation)
+        if self.is_empty:
+            self._stream, self._next = stream, None if newest is None else newest + 1
         content = os.pread(self._file, BYTES, 0)
         if content != self._content:
             self._content = content
@@ -120,10 +122,10 @@ class FreshEntries:
 
     def line_of(self, entry: Entry) -> bytes:
         """The line that says it; empty where it must go to the database at once."""
-        own = all(place[0] == self._stream and place[1] in self.events for place in entry.removed)
-        if self._failed or not own:
+        if self._failed or not all(self._has(event) for event in entry.removed):
             return b""
-        numbers = [number for _, number in entry.removed]
+        assert self._next is not None
+        numbers = [event.sequence for event in entry.removed]
         line = written(Line(self._generation, self._next, entry.events, numbers, entry.counts))
         return line if len(line) <= LONGEST and self._end + len(line) < BYTES else b""
 
@@ -148,6 +150,7 @@ class FreshEntries:
         if self.is_empty and not self._failed:
             return
         rows.append(database, list(self.events.values()), list(self.events))
+        assert self._next is not None
         rows.raise_newest_sequence(database, self._next - 1)
         for name, number in self._counts.items():
             rows.count(database, name, number)
@@ -155,15 +158,18 @@ class FreshEntries:
             rows.count_drops(database, {("damage", UNKNOWN_KIND): len(self.lost)})
         rows.mark_taken_in(database, self._generation)
 
-    def _begin(self, newest: Position, generation: int) -> None:
-        self._content, self._end, self._failed = b"", 0, False
-        self._stream, self._generation, self._next = newest[0], generation, newest[1] + 1
+    def _has(self, event: StoredEvent) -> bool:
+        own = self.events.get(event.sequence) if event.stream == self._stream else None
+        return own is not None and own.id == event.id
+
+    def _begin(self, generation: int) -> None:
+        self._content, self._end, self._failed, self._generation = b"", 0, False, generation
         self._counts, self.events, self.lost = Counter(), {}, set()
 
     def _take(self, line: Line) -> None:
-        if line.first > self._next > UNKNOWN + 1:
+        if self._next is not None and line.first > self._next:
             log.error("%s: %d events are damaged", self._path, line.first - self._next)
-            self.lost |= set(range(self._next, line.first))
+            self.lost |= set(range(max(self._next, line.first - MOST), line.first))
         self.events |= dict(enumerate(line.events, line.first))
         self._next = line.first + len(line.events)
         for number in line.removed:
@@ -176,7 +182,7 @@ class FreshEntries:
 def not_taken_in(
     database: Path, newest: int | None, taken_in: int | None
 ) -> tuple[list[RenderedEvent], int]:
-    """The fresh events of a damaged database, and how many of them are lost.
+    """The fresh events of a damaged database that has such a file, and how many of them are lost.
 
     Args:
         database: The file.
@@ -184,28 +190,28 @@ def not_taken_in(
         taken_in: The newest generation that it has taken in; None likewise.
 
     Raises:
-        OSError: They cannot be read.
+        OSError: They cannot be read, or are missing.
     """
     file = Path(f"{database}{ENDING}")
     generation = generation_in(file)
     if generation <= (taken_in or 0):
         return [], 0
-    entries = FreshEntries(file)
-    entries.read(("", UNKNOWN if newest is None else newest), generation)
-    entries.close()
+    with closing(FreshEntries(file)) as entries:
+        entries.read("", newest, generation)
     return list(entries.events.values()), len(entries.lost)
 
 
 def generation_in(file: Path) -> int:
-    """The newest generation that has a line in a file; 0 where there is none, or no file.
+    """The newest generation that has a line in a file; 0 where there is none.
 
     Raises:
         OSError: It cannot be read.
     """
+    opened = _opened(file)
     try:
-        return newest_generation(file.read_bytes()[:BYTES])
-    except FileNotFoundError:
-        return 0
+        return newest_generation(os.pread(opened, BYTES, 0))
+    finally:
+        os.close(opened)
 
 
 def make(file: Path) -> None:
@@ -216,20 +222,33 @@ def make(file: Path) -> None:
     """
     opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, durable.PRIVATE)
     try:
-        for start in range(
-            os.fstat(opened).st_size, BYTES, BLOCK
-        ):  # together they would be counted as one for ever
+        # One by one: of blocks that were written together, the kernel may keep one large page, and
+        # then it writes all of them whenever one has changed.
+        for start in range(os.fstat(opened).st_size, BYTES, BLOCK):
             os.pwrite(opened, bytes(BLOCK), start)
         os.fsync(opened)
     finally:
         os.close(opened)
 
 
+def is_whole(file: Path) -> bool:
+    """Whether the file is there with its size.
+
+    Raises:
+        OSError: That cannot be told.
+    """
+    try:
+        return file.stat().st_size >= BYTES
+    except FileNotFoundError:
+        return False
+
+
 def _opened(file: Path) -> int:
-    if not file.exists() or file.stat().st_size < BYTES:
-        make(file)
-        durable.flush_folder(file.parent)
     opened = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    # What is read ahead together, the kernel counts as one when a part of it is written.
-    os.posix_fadvise(opened, 0, BYTES, os.POSIX_FADV_RANDOM)
+    try:
+        # What is read ahead together, the kernel counts as one when a part of it is written.
+        os.posix_fadvise(opened, 0, BYTES, os.POSIX_FADV_RANDOM)
+    except OSError:
+        os.close(opened)
+        raise
     return opened

@@ -24,7 +24,7 @@ from sync.outbox.fresh import Entry
 from sync.outbox.integrity import REASONS
 from sync.outbox.kinds import Kind
 from sync.outbox.reading import read_oldest
-from sync.outbox.rows import Counters, Position, StoredEvent
+from sync.outbox.rows import Counters, StoredEvent
 from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
@@ -133,8 +133,7 @@ class Outbox:
             OutboxError: They could not be removed; unless this is repeated, they are sent again.
         """
         acknowledged = list(events)
-        places = tuple((event.stream, event.sequence) for event in acknowledged)
-        self._change(lambda database: rows.acknowledge(database, acknowledged), places)
+        self._change(lambda database: rows.acknowledge(database, acknowledged), tuple(acknowledged))
 
     def failed(self, events: Iterable[StoredEvent], reason: str) -> None:
         """Count a failed attempt to send events; see `StoredEvent.attempts`.
@@ -244,7 +243,7 @@ class Outbox:
     def _change(
         self,
         work: Callable[[sqlite3.Connection], None],
-        removed: tuple[Position, ...] | None = None,
+        removed: tuple[StoredEvent, ...] | None = None,
     ) -> None:
         """Run `work` and write the pending counts, in one transaction.
 

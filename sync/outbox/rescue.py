@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -16,13 +17,15 @@ from sync.outbox.image import fits_into_memory, open_image
 from sync.outbox.integrity import UNKNOWN_KIND, UNREADABLE, is_aside, is_drop, row_problem
 from sync.outbox.kinds import PRIORITY
 from sync.outbox.packing import unpacked
-from sync.outbox.rows import TAKEN_IN, RenderedEvent
+from sync.outbox.rows import FRESH, TAKEN_IN, RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
 MAX_HOLES = 10_000  # ranges that cannot be read; then no further ones are tried
 MAX_SEQUENCE = 1 << 40  # above any sequence number, and any number of events
 NEWEST = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'"
 ASIDE = "SELECT kind, at, reason, payload FROM aside ORDER BY sequence DESC LIMIT ?"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -36,6 +39,7 @@ class _Findings:
         indexed: How many there are in the index of their ids; None likewise.
         newest, taken_in: The newest number of an event, and the newest generation of fresh entries
             that it has taken in; None where that is unknown.
+        form: The format of the database; None likewise.
         drops: Rows of the table ``drops``.
         aside: Kind, time, reason and payload of each message in the table ``aside``, the newest
             first.
@@ -47,6 +51,7 @@ class _Findings:
     indexed: int | None = None
     newest: int | None = None
     taken_in: int | None = None
+    form: int | None = None
     drops: list[tuple[str, str, int, int]] = field(default_factory=list)
     aside: list[tuple[str, float, str, bytes]] = field(default_factory=list)
 
@@ -87,7 +92,7 @@ def rescue(
         How many events were copied and lost, in words.
     """
     found = _read_best(damaged, schema)
-    fresh, lost = not_taken_in(damaged, found.newest, found.taken_in)
+    fresh, lost, is_fresh_known = _fresh(damaged, found)
     events = [found.events[number] for number in sorted(found.events)] + fresh if copied else []
     rows.append(successor, events)
     successor.executemany("INSERT OR IGNORE INTO drops VALUES (?, ?, ?, ?)", found.drops)
@@ -100,9 +105,20 @@ def rescue(
         lost += max(0, found.length - len(found.events) if copied else found.length)
     if lost:
         rows.count_drops(successor, {("damage", UNKNOWN_KIND): lost})
-    if found.length is None:
+    if found.length is None or not is_fresh_known:
         return f"{said}; how many were lost cannot be told"
     return f"{said}, {lost} were lost"
+
+
+def _fresh(damaged: Path, found: _Findings) -> tuple[list[RenderedEvent], int, bool]:
+    """The fresh events, how many of them are lost, and whether that is known."""
+    try:
+        return *not_taken_in(damaged, found.newest, found.taken_in), True
+    except FileNotFoundError:  # one that an earlier version made has none
+        return [], 0, found.form is not None and found.form < FRESH
+    except OSError as error:
+        log.error("%s: its fresh entries cannot be read: %s", damaged, error)
+        return [], 0, False
 
 
 def _read_best(damaged: Path, schema: str) -> _Findings:
@@ -123,8 +139,10 @@ def _read_best(damaged: Path, schema: str) -> _Findings:
 def _read(old: sqlite3.Connection) -> _Findings:
     found = _Findings()
     _read_events(old, found)
+    found.form = _number(old, "PRAGMA user_version")
     found.counted = _number(old, "SELECT value FROM counters WHERE name = 'length'")
-    found.newest = _number(old, NEWEST)
+    told_newest = (_number(old, NEWEST), _number(old, "SELECT max(sequence) FROM events"))
+    found.newest = max((number for number in told_newest if number is not None), default=None)
     told = {_number(old, "SELECT value FROM counters WHERE name = ?", name) for name in TAKEN_IN}
     found.taken_in = told.pop() if len(told) == 1 else None
     found.indexed = _number(old, "SELECT count(*) FROM events")  # SQLite counts the index's entries

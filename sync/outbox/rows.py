@@ -15,6 +15,7 @@ from sync.outbox.kinds import with_position
 from sync.outbox.packing import DAMAGED, packed, unpacked
 
 PACKED = 2  # the format of a database from which on payloads are packed
+FRESH = 3  # the format from which on there are fresh entries
 # Counters of the newest generation of fresh entries that the database has taken in. Two, because a
 # flipped bit in one could hide entries.
 TAKEN_IN = ("taken_in", "taken_in_again")
@@ -22,6 +23,10 @@ ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
 MAX_ASIDE = 100  # messages that were set aside; the newest stay
 DAY_S = 86_400.0
+INSERT = (
+    "INSERT OR IGNORE INTO events (sequence, id, kind, worth, at, trusted, size, payload) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 Position = tuple[str, int]  # stream and sequence
 Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
@@ -146,25 +151,24 @@ def append(
 ) -> None:
     """Add events, with the next numbers or with given ones.
 
-    One that is there already stays as it is: the transaction was tried before.
+    One that is there already stays as it is: the transaction was tried before. Where a damaged
+    database gave its number to another one, it gets the next.
     """
     length = size = 0
     (form,) = database.execute("PRAGMA user_version").fetchone()
     for row, number in zip(rows, numbers or repeat(None), strict=False):
-        added = database.execute(
-            "INSERT OR IGNORE INTO events (sequence, id, kind, worth, at, trusted, size, payload) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                number,
-                row.id,
-                row.kind,
-                row.priority,
-                row.moment.at,
-                row.moment.trusted,
-                row.size,
-                packed(row.payload) if form >= PACKED else row.payload,
-            ),
-        ).rowcount
+        values = (
+            row.id,
+            row.kind,
+            row.priority,
+            row.moment.at,
+            row.moment.trusted,
+            row.size,
+            packed(row.payload) if form >= PACKED else row.payload,
+        )
+        added = database.execute(INSERT, (number, *values)).rowcount
+        if not added and number is not None:  # its number is taken, or it is there
+            added = database.execute(INSERT, (None, *values)).rowcount
         length += added
         size += added * row.size
     count(database, "length", length)
@@ -202,10 +206,19 @@ def oldest(database: sqlite3.Connection, count: int, after: Position | None) -> 
 
 def newest_sequence(database: sqlite3.Connection) -> Position:
     """The stream, and the newest sequence number in it, of removed events too."""
-    found = database.execute(
-        "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'events'"
+    return stream(database), max(newest_numbers(database))
+
+
+def newest_numbers(database: sqlite3.Connection) -> tuple[int, int]:
+    """The newest number that was given out, and the newest of an event; 0 where there is none.
+
+    The first is smaller than the second only where it is damaged.
+    """
+    found: tuple[int, int] = database.execute(
+        "SELECT coalesce((SELECT CAST(seq AS INTEGER) FROM sqlite_sequence "
+        "WHERE name = 'events'), 0), coalesce((SELECT max(sequence) FROM events), 0)"
     ).fetchone()
-    return stream(database), found[0] if found else 0
+    return found
 
 
 def raise_newest_sequence(database: sqlite3.Connection, number: int) -> None:
@@ -230,7 +243,14 @@ def mark_taken_in(database: sqlite3.Connection, generation: int) -> None:
 
 def acknowledge(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:
     """Remove delivered events and count them; events of another stream are left out."""
-    count(database, "acknowledged", len(_remove(database, _own_sequences(database, events))))
+    name = stream(database)
+    sent = {event.sequence: event.id for event in events if event.stream == name}
+    found = database.execute(
+        "SELECT sequence, id FROM events WHERE sequence IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(sent)),),
+    )  # the id, too: a damaged database may have given a number twice
+    own = [sequence for sequence, id_ in found if sent.get(sequence) == id_]
+    count(database, "acknowledged", len(_remove(database, own)))
 
 
 def count_attempt(database: sqlite3.Connection, events: Iterable[StoredEvent]) -> None:

@@ -160,13 +160,14 @@ def test_each_flipped_bit_of_a_line_is_mended(outbox: Outbox, tmp_path: Path, nu
     said = whole.split(b"\n")
     first = len(b"\n".join(said[: number - 1])) + (number > 1)
     copy = tmp_path / "flipped"
+    fresh.make(copy)
     entries = fresh.FreshEntries(copy)
     for place in range(first, first + len(said[number - 1]) + 1, 7 if number == 1 else 1):
         broken = bytearray(whole)
         broken[place] ^= 1 << place % 8
         copy.write_bytes(broken)
-        entries.read(("", 0), 0)
-        entries.read(("", 0), 1)
+        entries.read("", 0, 0)
+        entries.read("", 0, 1)
         assert (list(entries.events), entries.lost) == ([1, 2, 3, 4], set())
     entries.close()
 
@@ -250,6 +251,96 @@ def test_a_file_of_the_entries_that_cannot_be_made_is_an_error(
         pytest.raises(OutboxError, match="No space left"),
     ):
         database.write(lambda _: None)
+
+
+def test_entries_that_could_not_be_opened_once_are_seen_by_the_next_use(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(outbox, 2)
+
+    def once(file: Path) -> int:
+        monkeypatch.undo()
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(fresh, "_opened", once)
+    with closing(OutboxDatabase(outbox.file)) as database:
+        with pytest.raises(OutboxError, match="Too many open files"):
+            database.read(rows.newest_sequence)
+        assert database.read(rows.newest_sequence)[1] == 2
+
+
+@pytest.mark.parametrize("left", [None, BLOCK])
+def test_missing_entries_are_reported(outbox: Outbox, tmp_path: Path, left: int | None) -> None:
+    put(outbox, 1)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    if left is None:
+        lines_of(copy).unlink()
+    else:
+        os.truncate(lines_of(copy), left)
+    with closing(OutboxDatabase(copy)) as database:
+        found = database.read(lambda found: rows.oldest(found, 9, None)).events
+        assert len(found) == (0 if left is None else 1)
+        assert "its fresh entries are missing" in database.read(rows.unreported_damage)
+        told = "how many were lost cannot be told" in database.read(rows.unreported_damage)
+        assert told == (left is None)
+
+
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_entries_that_the_disk_cannot_read_are_damage(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, opened_before: bool
+) -> None:
+    put(outbox, 1)
+    outbox._database.write(lambda _: None)
+    put(outbox, 1)
+    bad, read = lines_of(outbox.file).stat(), os.pread
+
+    def broken(file: int, size: int, place: int) -> bytes:
+        if os.path.samestat(os.fstat(file), bad):
+            raise OSError(5, "Input/output error")
+        return read(file, size, place)
+
+    with closing(OutboxDatabase(outbox.file)) as database:
+        if opened_before:
+            database.read(rows.stream)
+        monkeypatch.setattr(os, "pread", broken)
+        kept = database.read(lambda found: rows.oldest(found, 9, None)).events
+        assert [event.sequence for event in kept] == [1]
+        said = database.read(rows.unreported_damage)
+    assert "its fresh entries cannot be read" in said
+    assert said.endswith("how many were lost cannot be told")
+    assert put(outbox, 1)[-1].sequence > 1
+
+
+def test_a_number_that_was_given_twice_loses_no_event(outbox: Outbox, tmp_path: Path) -> None:
+    """A flipped bit in the newest number."""
+    put(outbox, 10)
+    outbox._database.write(lambda _: None)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    flip = "UPDATE sqlite_sequence SET seq = 2 WHERE name = 'events'"
+    outbox._database.write(lambda database: database.execute(flip) and None)
+    assert [event.sequence for event in put(outbox, 3)] == list(range(1, 14))
+    with closing(sqlite3.connect(copy)) as database, database:
+        database.execute(flip)
+    again = Outbox(copy, OutboxSettings(), "device-1")
+    assert sum(b'"what":"started"' in event.payload for event in put(again, 3)) == 13
+    assert again.counters().dropped == {}
+    said = b"gave out number 10, and knows of 2"
+    assert any(said in event.payload for event in again.oldest(99))
+    again.close()
+
+
+def test_of_two_events_with_one_number_each_is_sent_and_removed(outbox: Outbox) -> None:
+    put(outbox, 1)
+    with closing(sqlite3.connect(outbox.file)) as database, database:
+        database.execute(
+            "INSERT INTO events SELECT 1, 'x', 'status', 3, 1.0, 1, 200, 0, 'x' FROM about"
+        )
+        database.execute("INSERT INTO counters VALUES ('length', 1), ('bytes', 200)")
+    (found,) = outbox.oldest(9)  # the other one is damaged
+    assert found.sequence == 2
+    assert outbox.counters().dropped == {"damage": 1}
+    outbox.acknowledge([found])
+    assert (outbox.counters().length, outbox.counters().acknowledged) == (0, 1)
 
 
 def test_a_showing_writes_a_block_for_each_sighting(outbox: Outbox) -> None:

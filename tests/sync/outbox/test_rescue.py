@@ -78,7 +78,7 @@ def test_how_many_events_there_were_is_what_two_of_three_say(
 
 
 def test_lost_events_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _Findings({1: event(1)}, rows=1, counted=4, indexed=4)
+    found = _Findings({1: event(1)}, rows=1, counted=4, indexed=4, form=rows.PACKED)
     found.drops.append(("space", "status", 2, 1))
     found.aside.append(("status", 1.0, "refused", b"x"))
     monkeypatch.setattr(rescue, "_read_best", lambda *_: found)
