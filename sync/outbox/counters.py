@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from catalog.core.access import require_access
 from catalog.core.settings import DeviceSettings
 from sync.errors import NoOutboxError
-from sync.outbox import rows
-from sync.outbox.clock import now
 from sync.outbox.database import FILE, OutboxDatabase
+from sync.outbox.fresh import counters_of
 from sync.outbox.rows import Counters
 
 
@@ -21,7 +20,7 @@ def read_counters(device: DeviceSettings) -> Counters:
         SurroundingsError: There is no outbox yet, or it cannot be read.
     """
     with opened(device) as database:
-        return database.read(lambda connection: rows.counters(connection, now()))
+        return database.look(counters_of)
 
 
 @contextmanager

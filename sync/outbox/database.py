@@ -43,6 +43,7 @@ CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between t
 FORMATS = (1, PACKED, FRESH)  # that are read
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
+LOOKED = "END"  # how a transaction ends that only looked
 PARTS = ("", "-wal", "-shm", ENDING)
 
 SCHEMA = """
@@ -102,6 +103,16 @@ class OutboxDatabase:
             OutboxError: It cannot be read.
         """
         return self._run(lambda connection: work(self._with_fresh(connection)), "ROLLBACK")
+
+    def look(self, work: Callable[[sqlite3.Connection, FreshEntries | None], Result]) -> Result:
+        """Run `work`, which reads the database and its fresh entries apart.
+
+        Unlike `read`, it does not wait while others write: a slow disk may take seconds to flush.
+
+        Raises:
+            OutboxError: It cannot be read.
+        """
+        return self._run(lambda connection: work(connection, self._fresh), LOOKED)
 
     def note(
         self,
@@ -171,7 +182,7 @@ class OutboxDatabase:
                 if attempt > 0:
                     raise
             except BaseException:
-                self._roll_back()
+                self._disconnect()  # stopped amid reading fresh entries, it would read on
                 raise
             else:
                 self._replace("")
@@ -180,13 +191,29 @@ class OutboxDatabase:
     def _transaction(
         self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result], end: str
     ) -> Result:
-        connection.execute("BEGIN IMMEDIATE")  # nobody adds fresh entries meanwhile
+        # Who does more than look keeps others from adding fresh entries meanwhile.
+        connection.execute("BEGIN" if end == LOOKED else "BEGIN IMMEDIATE")
         if self._fresh is not None:
-            with _reading_fresh():
-                self._fresh.refresh(connection)
+            self._refresh(connection, self._fresh, is_alone=end != LOOKED)
         result = work(connection)
         connection.execute(end)
         return result
+
+    def _refresh(
+        self, connection: sqlite3.Connection, fresh: FreshEntries, *, is_alone: bool
+    ) -> None:
+        """Read what has come into the fresh entries since the last time."""
+        while True:
+            taken_in = rows.taken_in(connection)
+            with _reading_fresh():
+                content = fresh.content()
+            if is_alone:
+                break
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN")
+            if rows.taken_in(connection) == taken_in:  # else they were overwritten meanwhile
+                break
+        fresh.read(*rows.newest_sequence(connection), taken_in + 1, content)
 
     def _check_log(self) -> None:
         """Check the write-ahead log before the first use: SQLite only reads it up to damage.

@@ -9,7 +9,7 @@ The file keeps its size, so that a flush writes no more than the block. A *gener
 begins at its beginning. The database says which generation it has taken in last: the lines of the
 next one count, all others will be overwritten.
 
-All of this happens in a transaction that has the database's write lock.
+All of this happens in a transaction that has the database's write lock, but for who only looks.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pathlib import Path
 
 from catalog.core import durable
 from sync.outbox import rows
-from sync.outbox.clock import Moment
+from sync.outbox.clock import Moment, now
 from sync.outbox.fresh_lines import LONGEST, Line, line_at, newest_generation, written
 from sync.outbox.integrity import UNKNOWN_KIND
-from sync.outbox.rows import DAY_S, RenderedEvent, StoredEvent
+from sync.outbox.rows import DAY_S, Counters, RenderedEvent, StoredEvent
 
 ENDING = "-fresh"  # of the file's name, behind the database's
 BLOCK = 4096  # bytes that are written at least
@@ -56,7 +56,9 @@ class FreshEntries:
     """The entries in `file`, which `make` has made, that are not in its database yet.
 
     Attributes:
+        stream: The database's.
         events: Those that are still needed, by their number.
+        counts: What they add to counters.
         lost: Numbers of events whose line is damaged.
 
     Raises:
@@ -67,9 +69,9 @@ class FreshEntries:
         self._path = file
         self._file = _opened(file)
         self._content, self._end, self._failed = b"", 0, False
-        self._stream, self._generation = "", 0
+        self.stream, self._generation = "", 0
         self._next: int | None = None  # the number of the next event; None where it is not known
-        self._counts = Counter[str]()
+        self.counts = Counter[str]()
         self.events: dict[int, RenderedEvent] = {}
         self.lost: set[int] = set()
 
@@ -77,38 +79,45 @@ class FreshEntries:
         """Close the file."""
         os.close(self._file)
 
-    def refresh(self, database: sqlite3.Connection) -> None:
-        """Read what has come since the last time.
+    def content(self) -> bytes:
+        """The content of the file.
 
         Raises:
             OSError: It cannot be read.
         """
-        self.read(*rows.newest_sequence(database), rows.taken_in(database) + 1)
+        return os.pread(self._file, BYTES, 0)
 
-    def read(self, stream: str, newest: int | None, generation: int) -> None:
-        """Read this generation, which begins behind the newest number; None: that is not known.
+    def read(self, stream: str, newest: int | None, generation: int, content: bytes) -> None:
+        """Read what has come into this generation since the last time.
 
-        Raises:
-            OSError: It cannot be read.
+        Args:
+            stream: The database's.
+            newest: The database's newest number, behind which they begin; None: it is not known.
+            generation: Of the entries that are read.
+            content: Of the file.
         """
         if generation != self._generation:
             self._begin(generation)
         if self.is_empty:
-            self._stream, self._next = stream, None if newest is None else newest + 1
-        content = os.pread(self._file, BYTES, 0)
+            self.stream, self._next = stream, None if newest is None else newest + 1
         if content != self._content:
-            self._content = content
             while content[self._end : self._end + 1] not in (b"", b"\0"):
                 line, end = line_at(content, self._end, generation)
                 if line is None:  # of another generation, or half written when the power was cut
                     break
-                self._end = end
                 self._take(line)
+                self._end = end
+            self._content = content
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no entry."""
         return not self._end
+
+    @property
+    def newest(self) -> int:
+        """The newest number, of the database too."""
+        return (self._next or 1) - 1
 
     @property
     def size(self) -> int:
@@ -152,19 +161,19 @@ class FreshEntries:
         rows.append(database, list(self.events.values()), list(self.events))
         assert self._next is not None
         rows.raise_newest_sequence(database, self._next - 1)
-        for name, number in self._counts.items():
+        for name, number in self.counts.items():
             rows.count(database, name, number)
         if self.lost:
             rows.count_drops(database, {("damage", UNKNOWN_KIND): len(self.lost)})
         rows.mark_taken_in(database, self._generation)
 
     def _has(self, event: StoredEvent) -> bool:
-        own = self.events.get(event.sequence) if event.stream == self._stream else None
+        own = self.events.get(event.sequence) if event.stream == self.stream else None
         return own is not None and own.id == event.id
 
     def _begin(self, generation: int) -> None:
         self._content, self._end, self._failed, self._generation = b"", 0, False, generation
-        self._counts, self.events, self.lost = Counter(), {}, set()
+        self.counts, self.events, self.lost = Counter(), {}, set()
 
     def _take(self, line: Line) -> None:
         if self._next is not None and line.first > self._next:
@@ -175,8 +184,17 @@ class FreshEntries:
         for number in line.removed:
             if self.events.pop(number, None) or number in self.lost:
                 self.lost.discard(number)
-                self._counts["acknowledged"] += 1
-        self._counts.update(line.counts)
+                self.counts["acknowledged"] += 1
+        self.counts.update(line.counts)
+
+
+def counters_of(database: sqlite3.Connection, fresh: FreshEntries | None) -> Counters:
+    """The counters of an outbox, with what its fresh entries add."""
+    if fresh is None:
+        return rows.counters(database, now())
+    gained = {**fresh.counts, "length": len(fresh.events), "bytes": fresh.size}
+    first = next((event.moment for event in fresh.events.values()), None)
+    return rows.counters(database, now(), gained, first, len(fresh.lost))
 
 
 def not_taken_in(
@@ -197,7 +215,7 @@ def not_taken_in(
     if generation <= (taken_in or 0):
         return [], 0
     with closing(FreshEntries(file)) as entries:
-        entries.read("", newest, generation)
+        entries.read("", newest, generation, entries.content())
     return list(entries.events.values()), len(entries.lost)
 
 

@@ -93,8 +93,11 @@ def _line(content: bytes | bytearray, start: int) -> tuple[Line | None, int]:
     said = _said(bytes(content[start:end])) if end >= 0 else None
     if said is None:
         return None, start
-    generation, first, events, removed, counts = said
-    read = [_event(*fields) for fields in events]
+    try:
+        generation, first, events, removed, counts = said
+        read = [_event(*fields) for fields in events]
+    except (TypeError, ValueError, AssertionError):  # of another version
+        return None, start
     return Line(generation, first, read, removed, counts), end + 1
 
 
@@ -113,7 +116,9 @@ def _said(line: bytes) -> list[Any] | None:
 def _event(id_: str, kind: str, at: float, trusted: int, stored: str) -> RenderedEvent:
     payload = unpacked(base64.b64decode(stored))
     assert isinstance(payload, bytes)
-    priority = PRIORITY[kind]  # type: ignore[index]  # the checksum says that it is one
+    # Of a later version, to which the device has gone back again, the kind may be unknown here.
+    known = (priority for name, priority in PRIORITY.items() if name == kind)
+    priority = next(known, min(PRIORITY.values()))
     return RenderedEvent(id_, kind, priority, Moment(at, bool(trusted)), payload)
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from sync.errors import OutboxError
 from sync.outbox import rows
-from sync.outbox.clock import now, timestamp
+from sync.outbox.clock import timestamp
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event
-from sync.outbox.fresh import Entry
+from sync.outbox.fresh import Entry, counters_of
 from sync.outbox.integrity import REASONS
 from sync.outbox.kinds import Kind
 from sync.outbox.reading import read_oldest
@@ -189,7 +189,11 @@ class Outbox:
         """Whether events may soon be dropped for lack of room; False where it cannot be read."""
         try:
             with self._database_lock:
-                size = self._database.read(lambda database: rows.counter(database, "bytes"))
+                size = self._database.look(
+                    lambda database, fresh: (
+                        rows.counter(database, "bytes") + (fresh.size if fresh else 0)
+                    )
+                )
         except OutboxError:
             return False
         return size >= self._nearly_full
@@ -225,7 +229,7 @@ class Outbox:
         if not self._counters_lock.acquire(timeout=COUNTERS_TIMEOUT_S):
             raise OutboxError(f"{self.file}: the disk does not answer")
         try:
-            found = self._counters_database.read(lambda database: rows.counters(database, now()))
+            found = self._counters_database.look(counters_of)
         finally:
             self._counters_lock.release()
         waiting, dropped, (error, error_at) = self._writer.state()
@@ -235,7 +239,11 @@ class Outbox:
     def _has_new_events(self) -> bool:
         try:
             with self._database_lock:
-                stream, sequence = self._database.read(rows.newest_sequence)
+                stream, sequence = self._database.look(
+                    lambda database, fresh: (
+                        (fresh.stream, fresh.newest) if fresh else rows.newest_sequence(database)
+                    )
+                )
         except OutboxError:
             return False
         return sequence > (self._seen[1] if stream == self._seen[0] else 0)

@@ -377,12 +377,31 @@ def put_counter(database: sqlite3.Connection, name: str, value: float | str) -> 
     database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
 
 
-def counters(database: sqlite3.Connection, now: Moment) -> Counters:
-    """Read all counters; takes the same time however many events there are."""
+def counters(
+    database: sqlite3.Connection,
+    now: Moment,
+    gained: Mapping[str, float] = {},
+    newer: Moment | None = None,
+    lost: int = 0,
+) -> Counters:
+    """Read all counters; takes the same time however many events there are.
+
+    Args:
+        database: The outbox.
+        now: The time.
+        gained: What fresh entries add to counters.
+        newer: The time of the first event among them.
+        lost: How many events are lost there.
+    """
     values = dict(database.execute("SELECT name, value FROM counters"))
+    values |= {name: values.get(name, 0) + number for name, number in gained.items()}
     first = database.execute("SELECT at, trusted FROM events ORDER BY sequence LIMIT 1").fetchone()
     (aside,) = database.execute("SELECT count(*) FROM aside").fetchone()
-    dropped = database.execute("SELECT reason, sum(count) FROM drops GROUP BY reason")
+    dropped = dict(database.execute("SELECT reason, sum(count) FROM drops GROUP BY reason"))
+    if lost:
+        dropped["damage"] = dropped.get("damage", 0) + lost
+    if first is None and newer is not None:
+        first = (newer.at, newer.trusted)
     return Counters(
         stream=stream(database),
         length=values.get("length", 0),
@@ -390,7 +409,7 @@ def counters(database: sqlite3.Connection, now: Moment) -> Counters:
         oldest_s=_age(first, now),
         sent=values.get("sent", 0),
         acknowledged=values.get("acknowledged", 0),
-        dropped=dict(dropped),
+        dropped=dropped,
         aside=aside,
         offline_s=values.get("offline_s", 0.0),
         latency_s=values.get("latency_s", 0.0),

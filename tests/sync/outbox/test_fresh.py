@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from sync.errors import OutboxError
 from sync.outbox import fresh, rows
 from sync.outbox.database import FILE, FORMATS, OutboxDatabase
 from sync.outbox.events import Event, Sighting, Timings, status
-from sync.outbox.fresh import BLOCK, BYTES, ENDING, generation_in
+from sync.outbox.fresh import BLOCK, BYTES, ENDING, FreshEntries, generation_in
 from sync.outbox.outbox import Outbox
 from sync.outbox.rows import StoredEvent
 from sync.settings import OutboxSettings
@@ -165,9 +167,8 @@ def test_each_flipped_bit_of_a_line_is_mended(outbox: Outbox, tmp_path: Path, nu
     for place in range(first, first + len(said[number - 1]) + 1, 7 if number == 1 else 1):
         broken = bytearray(whole)
         broken[place] ^= 1 << place % 8
-        copy.write_bytes(broken)
-        entries.read("", 0, 0)
-        entries.read("", 0, 1)
+        entries.read("", 0, 0, b"")
+        entries.read("", 0, 1, bytes(broken))
         assert (list(entries.events), entries.lost) == ([1, 2, 3, 4], set())
     entries.close()
 
@@ -309,6 +310,64 @@ def test_entries_that_the_disk_cannot_read_are_damage(
     assert "its fresh entries cannot be read" in said
     assert said.endswith("how many were lost cannot be told")
     assert put(outbox, 1)[-1].sequence > 1
+
+
+def test_a_look_does_not_wait_for_a_flush(outbox: Outbox) -> None:
+    put(outbox, 2)
+    before = outbox.counters()
+    assert before.length == 2
+    with closing(sqlite3.connect(outbox.file, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        assert replace(outbox.counters(), oldest_s=before.oldest_s) == before
+        assert not outbox._has_new_events()
+        assert not outbox.is_nearly_full()
+        assert outbox._database.look(lambda database, fresh: fresh and fresh.newest) == 2
+
+
+def test_what_a_look_says_is_what_the_tables_get(outbox: Outbox) -> None:
+    found = put(outbox, 4)
+    outbox.note(sent=4, offline_s=1.5, latencies_s=[0.5, 0.25])
+    outbox.acknowledge(found[:2])
+    counters = outbox.counters()
+    assert in_tables(outbox.file) == []
+    outbox._database.write(lambda _: None)
+    assert in_tables(outbox.file) == [3, 4]
+    assert replace(outbox.counters(), oldest_s=counters.oldest_s) == counters
+    assert (counters.length, counters.sent, counters.latency_s) == (2, 4, 0.75)
+
+
+def test_a_look_amid_new_entries_of_another_is_repeated(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(outbox, 3)
+    contents = FreshEntries.content
+
+    def late(entries: FreshEntries) -> bytes:
+        monkeypatch.undo()
+        outbox._writer._file.write(lambda _: None)
+        put(outbox, 1)  # overwrites the first
+        return contents(entries)
+
+    with closing(OutboxDatabase(outbox.file)) as database:
+        database.look(lambda *_: None)
+        monkeypatch.setattr(FreshEntries, "content", late)
+        assert database.look(fresh.counters_of).length == 4
+
+
+def test_an_event_of_a_kind_of_a_later_version_is_set_aside(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(outbox, 2)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    text = lines_of(copy).read_bytes().split(b"\n")[0].partition(b" ")[2]
+    text = text.replace(b'"status"', b'"tomorrow"')
+    first = b"%08x %b\n" % (zlib.crc32(text), text)
+    lines_of(copy).write_bytes((first + bytes(BYTES))[:BYTES])
+    again = Outbox(copy, OutboxSettings(), "device-1")
+    assert again.oldest(9) == []
+    assert again.counters().dropped == {"damage": 1}
+    assert [event.sequence for event in put(again, 1)][:1] == [2]
+    again.close()
 
 
 def test_a_number_that_was_given_twice_loses_no_event(outbox: Outbox, tmp_path: Path) -> None:
