@@ -19,17 +19,6 @@ export function make(tag, className = "", ...children) {
   return element;
 }
 
-// Load a style sheet that some views need; the promise ends when it is there, or cannot come.
-export function loadStyles(name) {
-  const sheet = make("link");
-  sheet.rel = "stylesheet";
-  sheet.href = new URL(name, import.meta.url).href;
-  document.head.append(sheet);
-  return new Promise((done) => {
-    sheet.onload = sheet.onerror = done;
-  });
-}
-
 // Make an element with words of the catalogue, which may be written from the right to the left.
 export function text(tag, className, words) {
   const element = make(tag, className, words);

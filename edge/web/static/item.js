@@ -1,10 +1,11 @@
 // The view of one item: all photos and attributes, similar items, and the way to a phone.
 
 import { mat, openButton, thing } from "./answer.js";
-import { isOwnScreen, loadStyles, make, text } from "./dom.js";
+import { isOwnScreen, make, text } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
 import { say, unbroken } from "./words.js";
 
-export const styled = loadStyles("item.css");
+export const styled = () => loadStyles("item.css");
 
 export function itemView(item, open) {
   const whole = thing(item, null, Infinity);

@@ -49,11 +49,10 @@ export class Panel {
 
 // Let names have as many lines as there is room for.
 function widen(view) {
-  for (let lines = MOST_LINES; lines > 1; lines -= 1) {
+  for (let lines = MOST_LINES; lines > 0; lines -= 1) {
     view.style.setProperty("--room", lines);
     if (!isCut(view)) return;
   }
-  view.style.removeProperty("--room");
 }
 
 function isCut(view) {

@@ -3,16 +3,10 @@
 // found have outlines.
 
 import { make } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
 import { say } from "./words.js";
 
-const sheet = make("link");
-export const styled = new Promise((done) => {
-  sheet.addEventListener("load", done);
-  sheet.addEventListener("error", done);
-});
-sheet.rel = "stylesheet";
-sheet.href = new URL("./photo-box.css", import.meta.url).href;
-document.head.append(sheet);
+export const styled = () => loadStyles("photo-box.css");
 
 const LEAST = 0.1; // least side of the box, as a share of the photo's
 const AROUND = 0.5; // side of the box around a tap

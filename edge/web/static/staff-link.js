@@ -12,6 +12,12 @@ export class Refused extends Error {
   }
 }
 
+// What to tell of a way in that was refused: the device's own sentence, and in the page's language
+// the one that is met every day.
+export function refusal({ message }) {
+  return message === "This is not the PIN." ? say("This is not the PIN.") : message;
+}
+
 export class StaffLink {
   #token = null;
 

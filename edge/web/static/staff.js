@@ -4,7 +4,7 @@ import { OwnAddress } from "./address.js";
 import { byId, isOwnScreen } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { DeviceCard } from "./staff-device.js";
-import { StaffLink } from "./staff-link.js";
+import { refusal, StaffLink } from "./staff-link.js";
 import { HistoryCard } from "./staff-history.js";
 import { LooksCard } from "./staff-looks.js";
 import { MissingCard } from "./staff-missing.js";
@@ -14,7 +14,6 @@ import { TeachCard } from "./staff-teach.js";
 import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
-const WRONG_PIN = 403;
 // Without a touch, as long, the area is left: on the device's own screen a visitor may be next.
 const [ENTERED, OUTSIDE] = isOwnScreen ? [5 * 60_000, 60_000] : [30 * 60_000, 0]; // ms
 
@@ -84,7 +83,7 @@ byId("enter").addEventListener("submit", async (event) => {
     const pin = byId("pin").value;
     show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, { pin }));
   } catch (error) {
-    wrong.textContent = error.status === WRONG_PIN && !setsPin ? say("This is not the PIN.") : error.message;
+    wrong.textContent = refusal(error);
     wrong.hidden = false;
   }
   byId("pin").value = "";

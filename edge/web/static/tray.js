@@ -1,15 +1,14 @@
 // Everything that lies before the camera, where that is more than one thing. Loaded when it is.
 
 import { itemRows } from "./answer.js";
-import { loadStyles, make, text } from "./dom.js";
+import { make, text } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
 import { say } from "./words.js";
-
-const styled = loadStyles("tray.css");
 
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
 export async function list(sighting, view, open, draw) {
   draw(drawThings(sighting.things));
-  await styled;
+  await loadStyles("tray.css");
   view.append(trayView(sighting, open));
 }
 

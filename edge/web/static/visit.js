@@ -111,7 +111,7 @@ export class Visit {
     }
     try {
       const { itemView, styled } = await import("./item.js");
-      await styled;
+      await styled();
       if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
     } catch {
       if (!signal.aborted) this.#fail(new Error(say("The device does not answer. Try again in a moment.")));
@@ -143,7 +143,7 @@ export class Visit {
   async #showPhoto(file, signal) {
     this.#removePhoto();
     const { PhotoBox, styled } = await import("./photo-box.js");
-    await styled;
+    await styled();
     if (signal.aborted) return;
     this.#photo = new PhotoBox(byId("frame"), file, (box) => this.searchWith(file, box));
   }

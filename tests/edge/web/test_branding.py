@@ -15,7 +15,7 @@ from edge.web.app import create_app
 from edge.web.branding import LARGEST_LOGO, Appearance, read_logo
 from edge.web.colours import DARK_SURFACES, contrast, dark_accent, least_contrast, light_accent
 from edge.web.page_settings import PageSettings
-from tests.support.browsing import KIOSK, hurry, visiting
+from tests.support.browsing import KIOSK, PHONE, hurry, visiting
 from tests.support.web_stand_in import CUP, StandInDevice, serving
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle r="4"/></svg>'
@@ -53,6 +53,18 @@ def test_page_has_the_shops_look(browser: Browser, device: StandInDevice, tmp_pa
         assert page.evaluate(accent) == "#7a1f3d"
         page.emulate_media(color_scheme="dark")
         assert page.evaluate(accent) == dark_accent("#7a1f3d").colour
+
+
+def test_a_long_name_stays_on_a_phone(browser: Browser, device: StandInDevice) -> None:
+    """The staff's bar breaks it, beside the language and the way out."""
+    look = PageSettings(name="Donaudampfschifffahrtsgesellschaftsmuseum am Winterhafen")
+    with (
+        serving(device, appearance=Appearance(look)) as address,
+        visiting(browser, f"{address}staff", PHONE) as page,
+    ):
+        expect(page.locator("#enter")).to_be_visible()
+        page.locator("#leave").evaluate("(button) => (button.hidden = false)")
+        assert page.evaluate("document.documentElement.scrollWidth <= screen.width")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -26,8 +28,10 @@ from tests.support.web_stand_in import (
     ARABIC,
     CUP,
     GEAR,
+    LAMP,
     LONG,
     LONG_TITLE,
+    SHELL,
     WRENCH,
     StandInDevice,
     serving,
@@ -35,6 +39,8 @@ from tests.support.web_stand_in import (
 )
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+LONG_MATERIAL = "Glazed stoneware, dishwasher safe"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -166,6 +172,30 @@ def test_attributes_are_shown_where_there_is_room(browser: Browser) -> None:
         expect(page.locator(".attributes")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("size", "material"),
+    [("wide", "Stoneware"), ("wide", LONG_MATERIAL), ("small", LONG_MATERIAL)],
+)
+def test_a_long_attribute_has_lines_of_its_own(browser: Browser, size: str, material: str) -> None:
+    """It pushes out no other; a name stands nearer to its value than to the pair before."""
+    device = StandInDevice()
+    written = {"Material": material, "Volume": "280 ml"}
+    with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
+        found = [(CUP, 0.91), (LAMP, 0.52), (SHELL, 0.47), (GEAR, 0.41)]
+        shown = device.sighting(Verdict.MATCH, found)
+        best = replace(shown.matches[0], item=replace(shown.matches[0].item, attributes=written))
+        device.latest.publish(replace(shown, matches=(best, *shown.matches[1:])))
+        expect(page.locator(".title")).to_be_visible()
+        expect(page.locator(".attributes")).to_be_visible()
+        assert overflowing(page) == []
+        name, value, other = (
+            page.locator(f".attributes > :nth-child({place})").evaluate(WORDS_PLACE)
+            for place in (1, 2, 3)
+        )
+        inside, between = value["left"] - name["right"], other["left"] - value["right"]
+        assert other["top"] >= value["bottom"] - 1 or between >= 2 * inside
+
+
 def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
     """Each text has its own direction; a long price is whole, and pushes nothing out."""
     device = StandInDevice()
@@ -204,6 +234,11 @@ def test_what_scrolls_shows_that_there_is_more(browser: Browser, device: StandIn
         assert "gradient" in found.evaluate("(e) => getComputedStyle(e).backgroundImage")
 
 
+WORDS_PLACE = """(element) => {
+  const words = document.createRange();
+  words.selectNodeContents(element);
+  return words.getBoundingClientRect().toJSON();
+}"""
 TEXT_SIZES = """(selectors) => selectors.map((selector) =>
   parseFloat(getComputedStyle(document.querySelector(selector)).fontSize))"""
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, input:not(.unseen), label.button")]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from tuf.api.metadata import Metadata, Root
 
 from catalog.bundles.shelf import Shelf
@@ -220,6 +220,30 @@ def address(fresh: Fresh) -> Iterator[str]:
     yield f"http://localhost:{server.port}/"
     server.close()
     thread.join()
+
+
+def from_another_site(route: Route) -> None:
+    """Let a request come from a page of another name."""
+    headers = route.request.headers | {"origin": "https://shop.example"}
+    route.fulfill(response=route.fetch(headers=headers))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way_in", ["setup", "staff"])
+def test_the_way_in_says_why_it_is_closed(
+    fresh: Fresh, address: str, browser: Browser, way_in: str
+) -> None:
+    """By the device's own sentence; a wrong PIN is met every day, and is told in each language."""
+    fresh.enter()
+    with visiting(browser, f"{address}{way_in}?lang=de", server_may_be_away=True) as page:
+        page.route("**/api/staff/session", from_another_site)
+        page.get_by_label("PIN").fill(PIN)
+        page.get_by_role("button", name="Weiter").click()
+        expect(page.locator("#enter-wrong")).to_contain_text('[edge] names = ["shop.example"]')
+        page.unroute("**/api/staff/session")
+        page.get_by_label("PIN").fill("771350")
+        page.get_by_role("button", name="Weiter").click()
+        expect(page.locator("#enter-wrong")).to_have_text("Das ist nicht die PIN.")
 
 
 @pytest.mark.slow

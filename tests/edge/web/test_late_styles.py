@@ -1,0 +1,39 @@
+"""A style sheet that a view asks for is loaded again where it could not come."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Route, expect
+
+from catalog.recognition.decision import Verdict
+from tests.support.browsing import KIOSK, visiting
+from tests.support.web_stand_in import CUP, StandInDevice, serving
+
+
+def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """What is there by then is not asked for any more."""
+    asked = []
+
+    def fail_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    with (
+        serving(device) as address,
+        visiting(browser, address, KIOSK, server_may_be_away=True) as page,
+    ):
+        page.route("**/item.css*", fail_once)
+        device.show(Verdict.MATCH, [(CUP, 0.9)])
+        placed = []
+        for _ in range(3):
+            page.get_by_role("button", name="Open Blue stoneware cup").click()
+            item = page.locator(".item")
+            expect(item).to_be_visible()
+            placed.append(item.evaluate("(e) => getComputedStyle(e).alignContent"))
+            page.get_by_role("button", name="Back to live").click()
+        assert placed == ["normal", "start", "start"]
+        assert len(asked) == 2
