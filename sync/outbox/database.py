@@ -334,6 +334,11 @@ class OutboxDatabase:
                 aside = database.with_name(f"{database.stem}{DAMAGED}.db")
                 log.error("%s: set aside as %s", self.path, aside.name)
                 _move(database, aside)
+        for fresh in self.path.parent.glob(f"{self.path.stem}-*.db{ENDING}"):
+            database = fresh.with_name(fresh.name.removesuffix(ENDING))
+            aside = database.with_name(f"{database.stem}{DAMAGED}.db")
+            if not database.exists() and aside.exists():  # an earlier version left it behind
+                fresh.rename(f"{aside}{ENDING}")
         damaged = self.path.parent.glob(f"{self.path.stem}-*{DAMAGED}.db")
         for database in sorted(damaged, key=lambda file: file.stat().st_mtime)[:-MAX_DAMAGED]:
             _remove(database)

@@ -101,9 +101,9 @@ class FreshEntries:
         if self.is_empty:
             self.stream, self._next = stream, None if newest is None else newest + 1
         if content != self._content:
-            while content[self._end : self._end + 1] not in (b"", b"\0"):
+            while self._end < len(content):
                 line, end = line_at(content, self._end, generation)
-                if line is None:  # of another generation, or half written when the power was cut
+                if line is None:  # the end, or half written when the power was cut
                     break
                 self._take(line)
                 self._end = end
@@ -143,7 +143,8 @@ class FreshEntries:
 
         Raises:
             OSError: It could not be written. All that follows goes to the database then: another
-                attempt to flush might succeed without having written it.
+                attempt to flush might succeed without having written it. The line may be read,
+                so what it adds to counters may be counted twice; its events are the same ones.
         """
         data = line + bytes(-(self._end + len(line)) % BLOCK or BLOCK)
         try:
@@ -211,9 +212,8 @@ def not_taken_in(
         OSError: They cannot be read, or are missing.
     """
     file = Path(f"{database}{ENDING}")
-    generation = generation_in(file)
-    if generation <= (taken_in or 0):
-        return [], 0
+    # Where a flipped bit hides the only line of the next generation, reading that mends it.
+    generation = max(generation_in(file), (taken_in or 0) + 1)
     with closing(FreshEntries(file)) as entries:
         entries.read("", newest, generation, entries.content())
     return list(entries.events.values()), len(entries.lost)

@@ -71,7 +71,7 @@ def line_at(content: bytes, start: int, generation: int) -> tuple[Line | None, i
     meant: the numbers of the events tell how many are missing. None where there is no further one.
     """
     line, end = _line(content, start)
-    if line is None:
+    if line is None and content[start]:  # else the last line is behind it, or a block is lost
         line, end = _mended(content, start, generation)
     if line is None:
         line, end = _next_line(content, start, generation)
@@ -81,10 +81,11 @@ def line_at(content: bytes, start: int, generation: int) -> tuple[Line | None, i
 def newest_generation(content: bytes) -> int:
     """The newest generation that has a line; 0 where there is no line."""
     said = [_said(piece) for piece in content.split(b"\n")]
-    if any(said):
-        return max(int(parts[0]) for parts in said if parts)
-    mended, _ = _mended(content, 0, 0)
-    return mended.generation if mended else 0
+    found = [int(parts[0]) for parts in said if parts]
+    if not said[0]:  # the first line is of the newest
+        mended, _ = _mended(content, 0, 0)
+        found += [mended.generation] if mended else []
+    return max(found, default=0)
 
 
 def _line(content: bytes | bytearray, start: int) -> tuple[Line | None, int]:
@@ -140,9 +141,12 @@ def _mended(content: bytes, start: int, generation: int) -> tuple[Line | None, i
 
 
 def _next_line(content: bytes, start: int, generation: int) -> tuple[Line | None, int]:
-    """The first line of this generation behind a damaged one."""
-    while start := content.find(END, start) + 1:
-        line, end = _line(content, start)
+    """The first line of this generation behind a damaged one, or behind lost blocks."""
+    begin = b" [%d," % generation  # what stands behind the checksum
+    found = content.find(begin, start + CHECKSUM)
+    while found >= 0:
+        line, end = _line(content, found - CHECKSUM)
         if line and line.generation == generation:
             return line, end
+        found = content.find(begin, found + 1)
     return None, start
