@@ -149,10 +149,9 @@ class ViewCollector:
 def _after(before: Progress, frame: Frame, observation: Observation, scene: SceneState) -> Progress:
     """The progress after a frame."""
     size = (frame.image.shape[1], frame.image.shape[0])
-    empty = scene.activity is Activity.EMPTY
-    thing = whole_thing(scene, size)
+    thing = None if scene.activity is Activity.EMPTY else whole_thing(scene, size)
     views, code, gtin, seen = before.views, before.code, before.gtin, before.seen_already
-    if observation.features is not None and not empty and len(views) < before.most:
+    if thing is not None and observation.features is not None and len(views) < before.most:
         picture = thing.picture(frame.image, PICTURE_SIDE)
         seen = any(_alike(picture, view.picture) for view in views)
         if not seen:
@@ -167,7 +166,7 @@ def _after(before: Progress, frame: Frame, observation: Observation, scene: Scen
     return Progress(
         _stage(len(views), scene.activity),
         views,
-        None if empty else thing.box,
+        None if thing is None else thing.box,
         size,
         code,
         gtin,

@@ -27,7 +27,7 @@ from catalog.core.errors import ContentError, ShelfError, VisualSearchError
 from catalog.core.photos import decode
 from edge.errors import NoCatalogueError
 from edge.taught.collecting import View, ViewCollector
-from edge.taught.describing import as_seen, features_of, new_photo
+from edge.taught.describing import features_of, new_photo
 from edge.taught.shared_folder import SharedFolder
 from edge.taught.store import (
     MOST_PHOTOS_OF_ITEM,
@@ -163,10 +163,9 @@ class Taught:
             raise ContentError(f"the catalogue has no item {sku[:LONGEST_SKU]}")
         own = item if bundle.items.get(sku) is None else None
         picture = decode(look, "the look")
-        raw = bundle.featurizer.raw([as_seen(bundle, picture)])[0]
-        photo = replace(new_photo(bundle, picture, raw), jpeg=look)
+        photo = replace(new_photo(bundle, picture, None), jpeg=look)
         instead_of = self._of_sighting(sighting)
-        surplus = self._surplus(sku, raw, instead_of)
+        surplus = self._surplus(sku, photo.features.raw, instead_of)
         if surplus == NEW_LOOK:
             self.withdraw(sighting)
             return False

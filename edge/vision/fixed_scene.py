@@ -35,6 +35,7 @@ from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square
 from edge.vision.resting import (
     LEAST_BESIDE,
+    TOGETHER_S,
     RestingThing,
     leader,
     without_things,
@@ -187,7 +188,11 @@ class FixedScene(Scene):
         self._places = [(_shape(other), self._place(other, image)) for other in lying]
         place, *found = [there for _, there in self._places]
         beside = [
-            replace(there, is_clear=other.hidden_since is None and other.thing.area >= least)
+            replace(
+                there,
+                is_clear=other.hidden_since is None and other.thing.area >= least,
+                came_earlier=other.since < known.since - TOGETHER_S,
+            )
             for other, there in zip(others, found, strict=True)
         ]
         return SceneState(

@@ -52,6 +52,7 @@ class SceneThing:
         visit: The number of its visit, as in `SceneState`.
         alpha: How much of each pixel of `box` belongs to the thing, as in `SceneState`.
         is_clear: Whether nothing hides it, and it is not tiny beside another thing.
+        came_earlier: Whether it rested before the leading thing came.
     """
 
     box: Box
@@ -60,6 +61,7 @@ class SceneThing:
     visit: int
     alpha: NDArray[np.float32]
     is_clear: bool = True
+    came_earlier: bool = False
 
 
 @dataclass(frozen=True)

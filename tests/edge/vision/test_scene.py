@@ -384,7 +384,14 @@ def test_each_thing_is_described_once_the_others_from_the_newest_on(scene: Scene
         found = [max(range(3), key=lambda place: overlap(placed[place], box)) for box in lying]
         assert sorted(found) == list(range(count))
         assert found[1:] == sorted(found[1:], reverse=True)
-        assert all(other.is_clear for other in state.others)
+        assert all(other.is_clear and other.came_earlier for other in state.others)
+
+
+def test_of_things_that_come_together_none_came_earlier(scene: Scene) -> None:
+    for seed in range(12):
+        seen = with_thing(counter(seed=seed), Box(60, 120, 110, 110))
+        state = scene.update(with_thing(seen, Box(260, 240, 130, 130), (200, 60, 30)))
+    assert [(other.is_clear, other.came_earlier) for other in state.others] == [(True, False)]
 
 
 def test_a_carried_camera_counts_another_picture_as_another_visit() -> None:
