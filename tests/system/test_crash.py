@@ -27,9 +27,9 @@ def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(
 ) -> None:
     """Also an owner's publish and build: what is seen is whole, and the next run completes."""
     said: list[str] = []
-    tallies = try_all(owner, tmp_path, ("pull", "publish", "build"), 3, said.append)
+    tallies = try_all(owner, tmp_path, ("pull", "publish", "build"), 2, said.append)
     assert [tally.failures for tally in tallies.values()] == [[], [], []], said
-    assert all(tally.tried == 3 and sum(tally.outcomes.values()) == 3 for tally in tallies.values())
+    assert all(tally.tried == 2 and sum(tally.outcomes.values()) == 2 for tally in tallies.values())
     assert tallies["pull"].outcomes["old active"] > 0
 
 
@@ -38,9 +38,9 @@ def test_killed_while_it_makes_a_catalogue_a_device_has_the_old_or_the_new_one(
 ) -> None:
     """Of the bytes of the small pieces, too, no more than 1.1 times are fetched."""
     said: list[str] = []
-    tally = try_all(owner, tmp_path, ("changes",), 2, said.append)["changes"]
+    tally = try_all(owner, tmp_path, ("changes",), 1, said.append)["changes"]
     assert not tally.failures, said
-    assert sum(tally.outcomes.values()) == 2
+    assert sum(tally.outcomes.values()) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
@@ -49,7 +49,7 @@ def test_power_cut_anywhere_leaves_the_old_or_the_new_catalogue(
 ) -> None:
     """A real file system that loses what was not flushed."""
     said: list[str] = []
-    tally = try_all(owner, tmp_path, ("power",), 3, said.append)["power"]
+    tally = try_all(owner, tmp_path, ("power",), 2, said.append)["power"]
     assert not tally.failures, said
-    assert tally.tried == 3
+    assert tally.tried == 2
     assert tally.outcomes["old active"] > 0
