@@ -99,7 +99,7 @@ PYTEST_OPTIONS = -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 PYTEST_ENV = env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1
 PYTEST_RUN = $(PYTEST_ENV) $(BIN)/python $(PYTEST_OPTIONS)
 # MXNet's tests, in the files that name it; among those that PYTEST chooses there may be none. They
-# compute all the time, so more processes than cores would only read the tests once more.
+# run beside the others, of which many wait.
 MXNET_TESTS = $(shell grep -rl mxnet tests --include='test_*.py')
 PYTEST_OLD = $(PYTEST_ENV) $(VENV)-mxnet/bin/python $(PYTEST_OPTIONS) --numprocesses=2 -m mxnet \
   $(or $(PYTEST),$(MXNET_TESTS)) $(if $(PYTEST),|| [ $$? -eq 5 ])
@@ -116,8 +116,8 @@ demo: $(VENV)/demo $(if $(findstring efficientnet-lite0,$(MODEL)),$(VENV)/pretra
 
 test: $(VENV)/test $(VENV)-mxnet/test
 	@tests/install/debian-packages
-	$(PYTEST_RUN) $(PYTEST)
-	$(PYTEST_OLD)
+	@log=$$(mktemp); { $(PYTEST_OLD); } >"$$log" 2>&1 & beside=$$!; \
+	$(PYTEST_RUN) $(PYTEST); failed=$$?; wait $$beside || failed=1; cat "$$log"; rm "$$log"; exit $$failed
 
 coverage: $(VENV)/test
 	@tests/install/debian-packages

@@ -27,9 +27,9 @@ def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(
 ) -> None:
     """Also an owner's publish and build: what is seen is whole, and the next run completes."""
     said: list[str] = []
-    tallies = try_all(owner, tmp_path, ("pull", "publish", "build"), 2, said.append)
+    tallies = try_all(owner, tmp_path, ("pull", "publish", "build"), 4, said.append)
     assert [tally.failures for tally in tallies.values()] == [[], [], []], said
-    assert all(tally.tried == 2 and sum(tally.outcomes.values()) == 2 for tally in tallies.values())
+    assert all(tally.tried == 4 and sum(tally.outcomes.values()) == 4 for tally in tallies.values())
     assert tallies["pull"].outcomes["old active"] > 0
 
 
@@ -49,7 +49,7 @@ def test_power_cut_anywhere_leaves_the_old_or_the_new_catalogue(
 ) -> None:
     """A real file system that loses what was not flushed."""
     said: list[str] = []
-    tally = try_all(owner, tmp_path, ("power",), 2, said.append)["power"]
+    tally = try_all(owner, tmp_path, ("power",), 4, said.append)["power"]
     assert not tally.failures, said
-    assert tally.tried == 2
+    assert tally.tried == 4
     assert tally.outcomes["old active"] > 0
