@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 
 from catalog.core.errors import VisualSearchError
 from catalog.core.lazy_group import LazyGroup
+from catalog.core.worker import ONE_THREAD
 from visual_search.sharing import FETCH_SHARED, fetch_shared
 from visual_search.system import require_linux
 
@@ -84,6 +86,8 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a file's name need not be UTF-8
+    for variable, threads in ONE_THREAD.items():  # numpy reads them when it is imported
+        os.environ.setdefault(variable, threads)
     try:
         require_linux()
         sys.exit(command(standalone_mode=False))  # commands return nothing, or what they exit with

@@ -15,7 +15,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 HIGHEST_OOM_SCORE = "1000"
 
-# Of numpy's products. Where each core has a process, further threads only wait, which takes time.
+# Of numpy's products. Where cores have other work, a thread burns its time waiting for the others.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
