@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib.util
 import json
 import os
@@ -54,6 +56,10 @@ left_out = pytest.StashKey[list[str]]()
 skipped = pytest.StashKey[list[str]]()
 
 
+# Modules and tests are made for good: to look for garbage among them took half of the collection.
+gc.disable()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores SIGINT, and so would every program that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -94,6 +100,13 @@ class _Order:
         processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         if processes > 1:
             items[:] = long_first(items, processes)
+
+
+def pytest_collection_finish() -> None:
+    """From here on only what tests make may be garbage."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # else a library complains at the end that it leaks
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
