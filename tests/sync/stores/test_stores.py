@@ -411,7 +411,11 @@ def test_an_address_without_a_clear_bucket_is_refused(source: str) -> None:
 
 
 def test_the_package_for_buckets_is_loaded_late() -> None:
-    code = "import sys, sync.stores.base, sync.stores.s3; print('boto3' in sys.modules)"
+    """Nor does checking signatures load it."""
+    code = (
+        "import sys, sync.stores.base, sync.stores.s3, sync.trust.keys; "
+        "print('boto3' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
