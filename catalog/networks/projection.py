@@ -23,6 +23,7 @@ from catalog.core.vectors import Rows, Vectors
 MOST_DIMENSIONS = 256  # Annoy's recall falls with more
 MOST_ROWS = 8192  # to learn from; more make no difference
 QUERIES = 1000
+AT_ONCE = 8  # queries that are compared with all photos at a time
 NEIGHBOURS = 10
 SEED = 20181130
 FILE = "projection.npz"
@@ -145,15 +146,12 @@ def measure(before: Vectors, after: Vectors, skus: Sequence[str]) -> Loss:
     count = min(NEIGHBOURS, total - 1)
     right: NDArray[np.int64] = np.zeros(2, np.int64)
     common = 0
-    for row in queries:
-        nearest: list[NDArray[np.int64]] = []
-        for at, vectors in enumerate((before, after)):
-            similarities = vectors @ vectors[row]
-            similarities[row] = -2
-            if paired[row]:
-                right[at] += owners[similarities.argmax()] == owners[row]
-            nearest.append(np.argsort(-similarities)[:count])
-        common += len(np.intersect1d(nearest[0], nearest[1]))
+    for at in range(0, len(queries), AT_ONCE):
+        rows = queries[at : at + AT_ONCE]
+        nearest = [_nearest(vectors, rows, count) for vectors in (before, after)]
+        for place, found in enumerate(nearest):
+            right[place] += (owners[found[:, :1]] == owners[rows, None])[paired[rows]].sum()
+        common += sum(len(np.intersect1d(*found)) for found in zip(*nearest, strict=True))
     pairs = int(paired[queries].sum())
     return Loss(
         dimensions=before.shape[1],
@@ -161,6 +159,15 @@ def measure(before: Vectors, after: Vectors, skus: Sequence[str]) -> Loss:
         top1_after=round(float(right[1]) / pairs, 4) if pairs else None,
         neighbours_kept=round(common / (len(queries) * count), 4) if count else 1.0,
     )
+
+
+def _nearest(vectors: Vectors, rows: Rows, count: int) -> Rows:
+    """Return the `count` nearest others of some rows of vectors, int64 (rows, k), nearest first."""
+    similarities = vectors[rows] @ vectors.T
+    similarities[np.arange(len(rows)), rows] = -2
+    chosen = np.argpartition(similarities, -max(count, 1), axis=1)[:, len(vectors) - count :]
+    order = np.argsort(-np.take_along_axis(similarities, chosen, 1), axis=1, kind="stable")
+    return np.asarray(np.take_along_axis(chosen, order, 1), np.int64)
 
 
 def _principal(vectors: NDArray[np.float64], most: int) -> NDArray[np.float64]:
