@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import onnxruntime
 import pytest
 
 from bench.materials import materials
-from catalog.building.build import build
+from catalog.building.build import BuildOptions, build
 from catalog.building.cache import FeatureCache
+from catalog.building.calibration_queries import photo_queries
 from catalog.building.features import FeaturizedPhoto, featurize
 from catalog.bundles.bundle import Bundle
 from catalog.core.photos import decode
@@ -36,6 +38,7 @@ pytestmark = pytest.mark.materials
 QUERIES = 500
 ENGINES = (*CHOICES, "mxnet")
 FEW = 20  # local features of a photo
+SMALL = 64  # pixels of the pictures that they are of
 FEW_QUERIES = 40  # that calibrate
 MOBILENET_V1_TOP1 = 0.456  # measured elsewhere, with another program
 COLOUR_HISTOGRAM_TOP1 = 0.39
@@ -58,7 +61,8 @@ def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     """The grocery photos by the fastest network.
 
-    What is asked of it are vectors; with few local features and queries the build is short.
+    What is asked of it are vectors of whole photos; with few local features, of small pictures,
+    and few queries, the build is short.
     """
     network = folder / "models" / "mobilenet_v1_0.25_128.onnx"
     featurizer = open_model(str(network), Preprocessing(size=128, mean="128", std="128"))
@@ -67,8 +71,11 @@ def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     def fill(made: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("catalog.building.build.PER_PHOTO", FEW)
-            patch.setattr("catalog.building.calibration_queries.PHOTO_QUERIES", FEW_QUERIES)
-            report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery")
+            patch.setattr("catalog.recognition.local_features.extract.SIDE", SMALL)
+            few = partial(photo_queries, most=FEW_QUERIES)
+            patch.setattr("catalog.building.build.photo_queries", few)
+            report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery",
+                           BuildOptions(keep_whole=True))  # fmt: skip
         assert (report.items, report.photos, report.skipped) == (81, 2640, ())
 
     return Bundle.open(made_once("grocery", fill) / "grocery.bundle")
