@@ -6,6 +6,7 @@ All of them, and the power at many more, are tried by ``make crash-test``.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,16 @@ ITEMS = 40  # the calls at which it is killed are the same as of more
 
 
 @pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Owner:
-    """Three bundles and the keys to publish them with."""
-    return Owner(tmp_path_factory.mktemp("owner"), ITEMS).create()
+def owner(
+    tmp_path_factory: pytest.TempPathFactory, featurizer_folder: Path, small_build: Path
+) -> Owner:
+    """Three bundles by a small network, and the keys to publish them with.
+
+    Of the small bundle's cache they have what this network sees in the drawn foreign things.
+    """
+    folder = tmp_path_factory.mktemp("owner")
+    shutil.copytree(small_build / "cache", folder / "cache")
+    return Owner(folder, ITEMS, featurizer_folder).create()
 
 
 def test_killed_anywhere_a_device_has_the_old_or_the_new_catalogue(

@@ -197,8 +197,7 @@ def build(owner: Owner, most: int | None, progress: ShowProgress) -> TrialCounts
     out = owner.folder / "built"
     out.mkdir()
     target = out / "shop.bundle"
-    table = str(owner.photos("new") / "items.csv")
-    arguments = ["catalog", "build", table, "--out", str(target)]
+    arguments = owner.building("new", target)
     found = points.record([*COMMAND, *arguments], out, owner.environment)
 
     def trial(point: Point) -> str:

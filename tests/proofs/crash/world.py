@@ -44,11 +44,13 @@ class Owner:
     Args:
         folder: Where they are kept.
         items: How many items a bundle has, each with one picture.
+        network: The folder of the network to build with; None: those of the program.
     """
 
-    def __init__(self, folder: Path, items: int = ITEMS) -> None:
+    def __init__(self, folder: Path, items: int = ITEMS, network: Path | None = None) -> None:
         self.folder = folder
         self.items = items
+        self._network = [] if network is None else ["--model", str(network)]
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -73,10 +75,14 @@ class Owner:
                 for number in range(EDITED, self.items):
                     picture = f"{number}.jpg"
                     shutil.copyfile(self.photos("old") / picture, self.photos(name) / picture)
-            table = str(self.photos(name) / "items.csv")
-            run(self.environment, "catalog", "build", table, "--out", str(bundle))
+            run(self.environment, *self.building(name, bundle))
         expect(self.expected, self.bundles.values())
         return self
+
+    def building(self, name: str, bundle: Path) -> list[str]:
+        """The command's arguments that build one of the bundles."""
+        table = str(self.photos(name) / "items.csv")
+        return ["catalog", "build", table, "--out", str(bundle), *self._network]
 
     def photos(self, name: str) -> Path:
         """The folder that one of the bundles is built from."""
