@@ -33,6 +33,7 @@ from sync.trust.changes import (
     LARGEST_PATCHED,
     MOST_PACKS,
     NO_PACK,
+    QUICK,
     SMALL,
     Changes,
     Patch,
@@ -45,6 +46,7 @@ from sync.trust.former_release import FormerRelease, read_piece
 log = logging.getLogger(__name__)
 
 WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
+HOPELESS = 0.8  # of its bytes, left by a quick attempt; a slow one leaves at least 0.8 of those
 
 # What reading records raises that are no records.
 DAMAGED = (BundleError, OSError, ValueError, IndexError, sqlite3.Error)
@@ -257,8 +259,12 @@ def _patches(
     if former is not None and former.bytes <= LARGEST_PATCHED:
         with suppress(StoreError, ForgedError):  # the patch from nothing is larger, and serves too
             olds.insert(0, read_piece(store, former, LARGEST_PATCHED))
+    alone = len(compress(content, level=QUICK))
     found = []
     for old in olds:
+        # What is common to both saves no more than the former content has.
+        if alone - len(old) > HOPELESS * len(content):
+            continue
         data = compress(content, old)
         if len(data) <= WORTH * len(content):
             piece = pieces.add(data)
