@@ -222,6 +222,12 @@ class Appliance:
         self._loop.counters.count_judgement(judgement.verdict)
         self._keep_look(judgement)
 
+    def choose(self, sighting: Sighting, sku: str) -> None:
+        """Note that a visitor chose an item of those shown, and learn a little from it."""
+        if self.history is not None:
+            self.history.choose(sighting.id, sku)
+        self._learner.choose(sighting)
+
     def missing(self) -> list[Group]:
         """What people showed and the device could not name, the most often asked for first.
 

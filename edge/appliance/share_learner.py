@@ -1,9 +1,11 @@
 """Learn, from the looks that a device sees, how often it is shown a foreign thing.
 
 What was seen is kept in ``foreign-share.json`` in the state folder: for each catalogue how many
-looks had which evidence, no picture and no item. A thread of its own writes the file, because the
-loop that watches the camera never waits for a disk. Where the file is gone, another process has
-forgotten it, and the device begins anew.
+looks had which evidence, no picture and no item. Staff say of some what they were; a visitor who
+chooses one of the items that are shown says it for half a look.
+
+A thread of its own writes the file, because the loop that watches the camera never waits for a
+disk. Where the file is gone, another process has forgotten it, and the device begins anew.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +33,7 @@ RATIOS = np.arange(-MOST_RATIO, MOST_RATIO + STEP / 2, STEP)
 OWN, FOREIGN = len(RATIOS), len(RATIOS) + 1  # the places of looks of which staff said what it was
 MOST_LOOKS = 1000.0  # then all count half, so that the newest weigh most
 MOST_CATALOGUES = 8
+CHOICE = 0.5  # of a look is known as own where a visitor, who enters no PIN, chose an item
 MOST_REMEMBERED = 200  # sightings of which staff may still say what they were
 CHECK_S = 2.0  # between two looks at the file
 SAVE_S = 300.0  # between two times that it is written, unless staff said something
@@ -51,6 +54,15 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True)
+class _Counted:
+    """Where a look was counted: under which catalogue, at which place, how much of it as own."""
+
+    catalogue: str
+    place: int
+    chosen: float = 0.0
+
+
+@dataclass(frozen=True)
 class LearnedShare:
     """What is known of the share of foreign things.
 
@@ -58,7 +70,7 @@ class LearnedShare:
         setting: The share that the settings say.
         estimate: The share that confidence is corrected to.
         looks: How many looks it rests on; old ones count less.
-        judged: Of how many of them staff said what it was.
+        judged: Of how many of them staff said what it was; a visitor's choice is half of one.
     """
 
     setting: float
@@ -81,7 +93,7 @@ class ShareLearner:
         self._lock = threading.Lock()
         self._catalogues = OrderedDict(self._read())
         self._catalogue = ""
-        self._counted: OrderedDict[str, tuple[str, int]] = OrderedDict()  # place of each sighting
+        self._counted: OrderedDict[str, _Counted] = OrderedDict()  # by the sighting's id
         self._share = setting
         self._saved, self._changed, self._urgent = self._exists(), False, False
         self._saved_at = float("-inf")  # monotonic seconds
@@ -114,16 +126,29 @@ class ShareLearner:
         """Count the look of a sighting as what staff says it was."""
         evidence = judgement.sighting.evidence
         with self._lock:
-            catalogue, before = self._counted.get(judgement.sighting.id, ("", 0))
-            if evidence is None or not catalogue:
+            counted = self._counted.get(judgement.sighting.id)
+            if evidence is None or counted is None:
                 return
-            self._looks(catalogue)[before] = max(0.0, self._looks(catalogue)[before] - 1)
+            self._take(counted.catalogue, counted.place, 1 - counted.chosen)
+            self._take(counted.catalogue, OWN, counted.chosen)
             if judgement.in_catalogue is None:
                 place = _place(evidence.ratio_of_others)
             else:
                 place = OWN if judgement.in_catalogue else FOREIGN
-            self._put(judgement.sighting.id, catalogue, place)
+            self._put(judgement.sighting.id, counted.catalogue, place)
             self._urgent = True
+
+    def choose(self, sighting: Sighting) -> None:
+        """Count a part of a sighting's look as an item's, because a visitor chose one, once."""
+        with self._lock:
+            counted = self._counted.get(sighting.id)
+            if counted is None or counted.place in (OWN, FOREIGN) or counted.chosen:
+                return
+            self._take(counted.catalogue, counted.place, CHOICE)
+            self._looks(counted.catalogue)[OWN] += CHOICE
+            self._counted[sighting.id] = replace(counted, chosen=CHOICE)
+            self._changed = True
+            self._estimate()
 
     def learned(self) -> LearnedShare:
         """What is known now."""
@@ -177,11 +202,15 @@ class ShareLearner:
         looks[place] += 1
         if looks.sum() > MOST_LOOKS:
             looks /= 2
-        self._counted[sighting] = catalogue, place
+        self._counted[sighting] = _Counted(catalogue, place)
         while len(self._counted) > MOST_REMEMBERED:
             self._counted.popitem(last=False)
         self._changed = True
         self._estimate()
+
+    def _take(self, catalogue: str, place: int, part: float) -> None:
+        looks = self._looks(catalogue)
+        looks[place] = max(0.0, looks[place] - part)
 
     def _looks(self, catalogue: str) -> Numbers:
         if catalogue not in self._catalogues:

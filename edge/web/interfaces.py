@@ -125,6 +125,10 @@ class ServedAppliance(Protocol):
         """
         ...
 
+    def choose(self, sighting: Sighting, sku: str) -> None:
+        """Note that a visitor chose an item of those shown, and learn a little from it."""
+        ...
+
 
 @dataclass(frozen=True)
 class CameraChoice:

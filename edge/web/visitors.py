@@ -1,6 +1,7 @@
 """What a visitor says at the device's own screen: "this one", and "tell the staff".
 
-Nobody enters a PIN for that, so it does little: it is noted beside the sighting, and staff decide.
+Nobody enters a PIN for that, so it does little: it is noted beside the sighting, half a look counts
+as an item's, and staff decide.
 """
 
 from __future__ import annotations
@@ -35,8 +36,7 @@ def add_visitors(app: Flask, appliance: ServedAppliance, is_here: Callable[[], b
         history = appliance.history
         match body():
             case {"chosen": str(sku), **rest} if not rest and sku in shown:
-                if history is not None:
-                    history.choose(sighting.id, sku)
+                appliance.choose(sighting, sku)
             case {"wanted": True, **rest} if not rest:
                 if history is not None:
                     history.want(sighting.id)

@@ -216,6 +216,10 @@ class StandInDevice:
     def judge(self, judgement: Judgement) -> None:
         self.judged.append(judgement)
 
+    def choose(self, sighting: Sighting, sku: str) -> None:
+        if self.history is not None:
+            self.history.choose(sighting.id, sku)
+
     def search(self, image: Image, box: Box | None) -> Sighting:
         self.searched.append((image.shape, box))
         if self.answer < 0:

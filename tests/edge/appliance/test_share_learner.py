@@ -111,6 +111,28 @@ def test_a_wrong_name_speaks_for_a_foreign_thing_and_proves_none(learner: ShareL
     assert before < learner.share < (50 * 0.2 + 1) / 51
 
 
+def test_a_visitors_choice_is_half_a_look_until_staff_judge_it(learner: ShareLearner) -> None:
+    sightings = looks(50, Evidence(0.0, 0.5))
+    for sighting in sightings:
+        learner.count(sighting)
+    undecided = learner.share
+    for sighting in (*sightings, *sightings):  # a second choice of a sighting adds nothing
+        learner.choose(sighting)
+    chosen = learner.learned()
+    assert (chosen.looks, chosen.judged) == (50, 25)
+    assert 10 / 100 < learner.share < undecided
+    for sighting in sightings:
+        learner.judge(Judgement(sighting, "foreign"))
+        learner.choose(sighting)  # staff know better
+    assert learner.share == pytest.approx((50 + 10) / 100)
+    assert learner.learned().looks == learner.learned().judged == 50
+
+
+def test_a_choice_of_a_sighting_that_was_not_counted_changes_nothing(learner: ShareLearner) -> None:
+    learner.choose(look(OWN))
+    assert learner.learned().looks == 0
+
+
 def test_a_judgement_of_a_sighting_that_was_not_counted_changes_nothing(
     learner: ShareLearner,
 ) -> None:
