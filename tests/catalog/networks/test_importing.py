@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from catalog.networks.importing.importer import PRESETS, import_model, plain_nam
 from catalog.networks.models import Preprocessing, open_model
 from catalog.networks.network import read_descriptor
 from catalog.sources.read import read_source
-from tests.conftest import Surroundings
+from tests.conftest import Fill, Surroundings
 from tests.support import mxnet_networks, networks
 from tests.support.drawing import draw_thing
 from tests.support.mxnet_networks import SIDE, Saved, save
@@ -69,14 +70,22 @@ def test_the_preset_feeds_it_as_the_references_were_made(saved: Saved, tmp_path:
     assert [float(plane.mean()) for plane in tensor[0]] == [30, 20, 10]
 
 
+@pytest.fixture(scope="session")
+def bundle(made_once: Callable[[str, Fill], Path], things: Path) -> Path:
+    """A bundle of `things` by a checkpoint; read only."""
+
+    def fill(folder: Path) -> None:
+        saved = save(mxnet_networks.residual(), folder / "saved", epoch=7)
+        import_model(saved.parameter_file, folder / "own", SQUASHED)
+        featurizer = Featurizer.open(folder / "own")
+        build(read_source(things).items, folder / "b", featurizer, folder / "cache", "Own")
+
+    return made_once("mxnet", fill) / "b"
+
+
 @pytest.mark.slow
-def test_the_checkpoint_travels_in_the_bundle(saved: Saved, things: Path, tmp_path: Path) -> None:
-    import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
-    featurizer = Featurizer.open(tmp_path / "own")
-    build(read_source(things).items, tmp_path / "b", featurizer, tmp_path / "cache", "Own")
-    vectors = [
-        Bundle.open(tmp_path / "b", engine).featurizer.embed([draw_thing(1)]) for engine in ENGINES
-    ]
+def test_the_checkpoint_travels_in_the_bundle(bundle: Path) -> None:
+    vectors = [Bundle.open(bundle, engine).featurizer.embed([draw_thing(1)]) for engine in ENGINES]
     assert max(np.abs(vector - vectors[0]).max() for vector in vectors) < 1e-4
 
 
@@ -200,14 +209,9 @@ def test_without_the_package_onnx_the_error_names_the_pip_command(
     assert not (tmp_path / "own").exists()
 
 
-def test_the_validator_accepts_mxnet(
-    surroundings: Surroundings, saved: Saved, things: Path, tmp_path: Path
-) -> None:
-    import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
-    featurizer = Featurizer.open(tmp_path / "own")
-    build(read_source(things).items, tmp_path / "b", featurizer, tmp_path / "cache", "Own")
+def test_the_validator_accepts_mxnet(surroundings: Surroundings, bundle: Path) -> None:
     done = surroundings.run(
-        "catalog", "activate", tmp_path / "b", "--json", VISUAL_SEARCH_CATALOG__ENGINE="mxnet"
+        "catalog", "activate", bundle, "--json", VISUAL_SEARCH_CATALOG__ENGINE="mxnet"
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["engine"] == "mxnet"
