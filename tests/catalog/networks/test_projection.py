@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from catalog.evaluation.evaluate import evaluate
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.projection import FILE, MOST_DIMENSIONS, Projection, fit, measure, read
 from catalog.sources.read import read_source
-from tests.conftest import Surroundings
+from tests.conftest import Fill, Surroundings
 from tests.support.drawing import draw_thing, write_things
 from tests.support.networks import SIDE, write_featurizer
 
@@ -55,17 +56,27 @@ def long_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kept_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("long-cache")
+def long_build(made_once: Callable[[str, Fill], Path], long_folder: Path, things: Path) -> Path:
+    """A folder with a bundle of shortened vectors, and the cache that its build filled."""
+
+    def fill(folder: Path) -> None:
+        source, network = read_source(things).items, Featurizer.open(long_folder)
+        build(source, folder / "b", network, folder / "cache", "Long")
+
+    return made_once("long", fill)
 
 
 @pytest.fixture(scope="module")
-def long_bundle(
-    long_folder: Path, things: Path, kept_cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    out = tmp_path_factory.mktemp("long-bundle") / "b"
-    build(read_source(things).items, out, Featurizer.open(long_folder), kept_cache, "Long")
-    return out
+def kept_cache(long_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that the build of `long_bundle` filled."""
+    folder = tmp_path_factory.mktemp("long")
+    return Path(shutil.copytree(long_build / "cache", folder / "cache"))
+
+
+@pytest.fixture(scope="module")
+def long_bundle(long_build: Path) -> Path:
+    """A bundle of shortened vectors; read only."""
+    return long_build / "b"
 
 
 def vectors(rows: int, rank: int, dimensions: int = LONG, seed: int = 1) -> Vectors:
@@ -215,11 +226,12 @@ def test_short_vectors_are_left_alone(small_bundle: Path) -> None:
 
 
 def test_build_says_what_it_cost(
-    surroundings: Surroundings, long_folder: Path, things: Path
+    surroundings: Surroundings, long_folder: Path, things: Path, kept_cache: Path
 ) -> None:
+    cache = {"VISUAL_SEARCH_CATALOG__CACHE_DIR": str(kept_cache)}  # no foreign things are drawn
     words = ("catalog", "build", things, "--out", "shop", "--model", long_folder)
-    done = surroundings.run(*words)
+    done = surroundings.run(*words, **cache)
     assert done.returncode == 0, done.stderr
     assert "700 numbers a photo were shortened for the index" in done.stdout
     assert "100.0% before" in done.stdout
-    assert surroundings.run(*words, "--refit-projection").returncode == 0
+    assert surroundings.run(*words, "--refit-projection", **cache).returncode == 0

@@ -46,11 +46,22 @@ def shelf(small_bundle: Path, tmp_path: Path) -> Shelf:
     return shelf
 
 
-@pytest.fixture
-def second(things: Path, colour_grid: Featurizer, cache: Path, tmp_path: Path) -> Path:
-    out = tmp_path / "second.bundle"
-    build(read_source(things).items[:3], out, colour_grid, cache, "Second")
+@pytest.fixture(scope="module")
+def built(
+    things: Path,
+    colour_grid: Featurizer,
+    filled_cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The second bundle; read only."""
+    out = tmp_path_factory.mktemp("second") / "second.bundle"
+    build(read_source(things).items[:3], out, colour_grid, filled_cache, "Second")
     return out
+
+
+@pytest.fixture
+def second(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "second.bundle"))
 
 
 def test_nothing_is_done_while_nothing_changes(shelf: Shelf) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from edge.web.staff.pin import HASH_FILE
 from tests.support.accessibility import violations
@@ -15,8 +15,6 @@ from tests.support.browsing import press_on, tab_to
 from tests.support.lessons import NEW
 from tests.support.taught_device import PIN, TaughtDevice, taught_device
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, KIOSK = {"width": 390, "height": 844}, {"width": 800, "height": 480}
 MS = 60_000  # for events that come much sooner
 AWAY = {"detail": "The device is away."}
@@ -32,18 +30,15 @@ def device(small_bundle: Path, tmp_path: Path) -> Iterator[TaughtDevice]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A page on a phone; its console must have no errors or warnings."""
+def page(browser: Browser) -> Iterator[Page]:
+    """A new visitor's page on a phone; its console must have no errors or warnings."""
     complaints: list[str] = []
-    expect.set_options(timeout=MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport=PHONE, has_touch=True)  # type: ignore[arg-type]
-        page.set_default_timeout(MS)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page
-        browser.close()
+    page = browser.new_page(viewport=PHONE, has_touch=True)  # type: ignore[arg-type]
+    page.set_default_timeout(MS)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    page.close()
     assert [text for text in complaints if "status of 40" not in text] == []
 
 
