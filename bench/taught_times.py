@@ -29,7 +29,8 @@ from edge.errors import CameraError
 from edge.settings import EdgeSettings
 from edge.sighting import Image
 from edge.simulator.simulator import Simulator
-from edge.taught.taught import Taught, Wish
+from edge.taught.taught import Taught
+from edge.taught.wish import Wish
 
 FRAME_S, EMPTY_S = 0.1, 1.0
 LOOK_S, FOUND_S = 5.0, 10.0  # how long a view, and an answer, is waited for

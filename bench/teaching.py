@@ -43,7 +43,8 @@ from edge.cli.demo import prepare
 from edge.sighting import Frame
 from edge.simulator.simulator import Simulator
 from edge.taught.collecting import Progress, View
-from edge.taught.taught import Taught, Wish
+from edge.taught.taught import Taught
+from edge.taught.wish import Wish
 from edge.vision.picture_search import Observation, search_picture
 from edge.vision.recognizer import Recognizer
 

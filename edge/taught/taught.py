@@ -1,20 +1,15 @@
 """What the device was taught, and how it joins the catalogue that is open.
 
-A taught item rests as soon as the catalogue has photos of its sku, or was built from one of its
-photos under another sku, and comes back where the device goes back to a catalogue without it. Of an
-item that the catalogue lists without a photo, the taught views are the photos. A photo rests where
-the catalogue was built from it.
+What is joined, and what rests, says `edge.taught.joining`.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 import threading
 import weakref
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +17,12 @@ from numpy.typing import NDArray
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
-from catalog.bundles.overlay import AddedPhoto, Additions
 from catalog.core.errors import ContentError, ShelfError, VisualSearchError
 from catalog.core.photos import decode
 from edge.errors import NoCatalogueError
 from edge.taught.collecting import View, ViewCollector
 from edge.taught.describing import features_of, new_photo
+from edge.taught.joining import additions, own_items, resting_items
 from edge.taught.shared_folder import SharedFolder
 from edge.taught.store import (
     MOST_PHOTOS_OF_ITEM,
@@ -36,12 +31,11 @@ from edge.taught.store import (
     TaughtPhoto,
     TaughtStore,
 )
+from edge.taught.wish import LONGEST_SKU, Wish, wished_item
 
 MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
 NEW_LOOK = 0  # no photo has this number
 AT_ONCE = 16  # photos that a new network sees between two changes of the file
-LONGEST_TEXT = 200  # characters of a title and the like
-LONGEST_SKU = 100
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +55,6 @@ class TaughtItem:
     photos: tuple[TaughtPhoto, ...]
     is_new: bool
     rests: bool
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the staff want to save: an item of the catalogue, or the fields of a new one."""
-
-    sku: str = ""
-    title: str = ""
-    price: str = ""
-    location: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
 
 
 class Taught:
@@ -131,7 +114,7 @@ class Taught:
             ShelfError: It cannot be written.
         """
         bundle = self._open_bundle()
-        item, is_new = self._wished(bundle, wish)
+        item, is_new = wished_item(bundle, self.store.items(), wish)
         network = bundle.featurizer.network_id
         seen = [view for view in views if view.network == network]
         if not seen:
@@ -201,11 +184,11 @@ class Taught:
             NoCatalogueError: No bundle is open.
         """
         bundle = self._open_bundle()
-        own = self._own_items(bundle)
+        own = own_items(bundle, self.store)
         photos: dict[str, list[TaughtPhoto]] = {}
         for photo in self.store.photos():
             photos.setdefault(photo.sku, []).append(photo)
-        resting = self._resting(own)
+        resting = resting_items(own, self.store, self._known)
         newest = sorted(photos, key=lambda sku: -photos[sku][-1].id)
         return [
             TaughtItem(
@@ -222,44 +205,6 @@ class Taught:
         if bundle is None or bundle.closed:
             raise NoCatalogueError("no catalogue is open, so nothing can be taught")
         return bundle
-
-    def _wished(self, bundle: Bundle, wish: Wish) -> tuple[Item, bool]:
-        """The item that is wished, and whether the staff make it."""
-        sku = wish.sku.strip()
-        title = " ".join(wish.title.split())
-        in_catalogue = bundle.items.get(sku) if sku else None
-        if in_catalogue is not None:
-            if title not in ("", in_catalogue.title):
-                raise ContentError(
-                    f"the catalogue has the number {sku} already: “{in_catalogue.title}”; "
-                    "choose that item, or give another number"
-                )
-            return in_catalogue, False
-        taught = next((item for item in self.store.items() if item.sku == sku), None)
-        if taught is not None and title not in ("", taught.title):
-            raise ContentError(
-                f"the number {sku} was taught already: “{taught.title}”; "
-                "choose that item, or give another number"
-            )
-        title = title or (taught.title if taught else "")
-        if not title:
-            raise ContentError("give the thing a name, or choose an item of the catalogue")
-        for text in (title, wish.price, wish.location, *wish.attributes.values()):
-            if len(text) > LONGEST_TEXT or not _is_line(text):
-                raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
-        if len(sku) > LONGEST_SKU or not _is_line(sku) or re.search(r"[/\\]|^\.", sku):
-            raise ContentError(
-                f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
-            )
-        item = Item(
-            sku or f"own-{secrets.token_hex(4)}",
-            title,
-            wish.price.strip() or (taught.price if taught else ""),
-            "",
-            wish.location.strip() or (taught.location if taught else ""),
-            (taught.attributes if taught else {}) | wish.attributes,
-        )
-        return item, True
 
     def _keep(
         self,
@@ -304,51 +249,7 @@ class Taught:
 
     def _join(self, bundle: Bundle) -> None:
         """Let a bundle answer with all that was taught and that its network has seen."""
-        own = self._own_items(bundle)
-        resting = self._resting(own)
-        own = {sku: item for sku, item in own.items() if sku not in resting}
-        added, raw = [], []
-        for photo in self.store.photos():
-            features = self._features.get(photo.id)
-            if features is not None and _is_wanted(bundle, photo, own):
-                added.append((photo, features))
-                raw.append(features.raw)
-        vectors = list(bundle.featurizer.vectors(np.stack(raw))) if raw else []
-        bundle.add(
-            Additions(
-                tuple(item for sku, item in own.items() if bundle.items.get(sku) is None),
-                tuple(
-                    AddedPhoto(
-                        photo.id,
-                        photo.sku,
-                        vector,
-                        features.descriptors,
-                        photo.width,
-                        photo.height,
-                        photo.sha256,
-                        _shown_instead(bundle, photo.sku),
-                    )
-                    for (photo, features), vector in zip(added, vectors, strict=True)
-                ),
-                self.store.jpeg,
-            )
-        )
-
-    def _own_items(self, bundle: Bundle) -> dict[str, Item]:
-        """The items that the staff made, without those that the catalogue lists without a photo.
-
-        Those have the catalogue's title and price, and what was taught of them are further photos.
-        """
-        return {
-            item.sku: item
-            for item in self.store.items()
-            if bundle.items.get(item.sku) is None or bundle.items.photos(item.sku)
-        }
-
-    def _resting(self, own: Collection[str]) -> set[str]:
-        """The taught items that the catalogue holds under another sku."""
-        known = (photo.sku for photo in self.store.photos() if photo.sha256 in self._known)
-        return {sku for sku in known if sku in own}
+        bundle.add(additions(bundle, self.store, self._features, self._known))
 
     def _missing(self) -> list[int]:
         """The photos that the open bundle's network has not seen."""
@@ -422,16 +323,6 @@ class Taught:
         return [*looks, NEW_LOOK][least]
 
 
-def _is_wanted(bundle: Bundle, photo: TaughtPhoto, own: dict[str, Item]) -> bool:
-    """Whether a photo counts beside a bundle; see the module's first lines."""
-    in_catalogue = bundle.items.get(photo.sku) is not None
-    if not in_catalogue:
-        return photo.sku in own
-    if photo.kind == "taught" and photo.sku in own:
-        return False
-    return all(photo.sha256 != known.sha256 for known in bundle.items.photos(photo.sku))
-
-
 def least_telling(outputs: NDArray[np.float32]) -> int:
     """The row that resembles another one most, of a network's outputs float32 (n, k)."""
     unit = outputs / np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), 1e-9)
@@ -440,17 +331,6 @@ def least_telling(outputs: NDArray[np.float32]) -> int:
     first, second = np.unravel_index(int(alike.argmax()), alike.shape)
     # Of the two, the one that is nearer to all others says less.
     return int(first if alike[first].sum() >= alike[second].sum() else second)
-
-
-def _is_line(text: str) -> bool:
-    """Whether a text can stand in one line; what joins and directs letters may be in it."""
-    return re.sub("[\u200c-\u200f]", "", text).isprintable()
-
-
-def _shown_instead(bundle: Bundle, sku: str) -> int | None:
-    """The catalogue's photo to show in place of an own one: a look may show a visitor's hand."""
-    photos = bundle.items.photos(sku)
-    return photos[0].number if photos else None
 
 
 def open_taught(state_folder: Path | None) -> Taught | None:

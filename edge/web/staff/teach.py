@@ -13,7 +13,8 @@ from catalog.core.photos import encode_jpeg
 from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress, View
 from edge.taught.export import export_file
 from edge.taught.store import TaughtPhoto
-from edge.taught.taught import Taught, TaughtItem, Wish
+from edge.taught.taught import Taught, TaughtItem
+from edge.taught.wish import Wish
 from edge.web.documents import Document, item_document
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError

@@ -15,7 +15,8 @@ from edge.sighting import Frame
 from edge.simulator.play import Play
 from edge.taught import collecting
 from edge.taught.collecting import ViewCollector
-from edge.taught.taught import Taught, Wish
+from edge.taught.taught import Taught
+from edge.taught.wish import Wish
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
 from edge.vision.scene import Activity, SceneState

@@ -16,7 +16,8 @@ from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
 from edge.taught import export, store
 from edge.taught.export import export_file, export_folder, export_zip
-from edge.taught.taught import Taught, Wish
+from edge.taught.taught import Taught
+from edge.taught.wish import Wish
 from tests.support.lessons import NEW, first, views
 
 

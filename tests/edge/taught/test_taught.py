@@ -28,7 +28,8 @@ from edge.errors import NoCatalogueError
 from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, Features, NewPhoto, TaughtStore
-from edge.taught.taught import LONGEST_SKU, LONGEST_TEXT, MOST_CONFIRMED, Taught, Wish
+from edge.taught.taught import MOST_CONFIRMED, Taught
+from edge.taught.wish import LONGEST_SKU, LONGEST_TEXT, Wish, wished_item
 from edge.vision.images import LIGHT_GREY, colours_of_cutout
 from tests.conftest import THINGS
 from tests.support.drawing import draw_thing, write_things
@@ -370,13 +371,16 @@ def test_a_wish_is_an_item_of_the_catalogue_or_a_new_one(taught: Taught, bundle:
     known = bundle.items.get("thing-00")
     assert known is not None
     for title in ("", known.title, f"  {known.title} "):
-        assert taught._wished(bundle, Wish(sku=" thing-00 ", title=title)) == (known, False)
-    item, is_new = taught._wished(
-        bundle, Wish("own", " Red  blots ", " 3 € ", " shelf ", {"a": "b"})
+        assert wished_item(bundle, taught.store.items(), Wish(sku=" thing-00 ", title=title)) == (
+            known,
+            False,
+        )
+    item, is_new = wished_item(
+        bundle, taught.store.items(), Wish("own", " Red  blots ", " 3 € ", " shelf ", {"a": "b"})
     )
     assert is_new
     assert item == Item("own", "Red blots", "3 €", "", "shelf", {"a": "b"})
-    unnamed, _ = taught._wished(bundle, Wish(title="Blots"))
+    unnamed, _ = wished_item(bundle, taught.store.items(), Wish(title="Blots"))
     assert re.fullmatch(r"own-[0-9a-f]{8}", unnamed.sku)
 
 
@@ -403,9 +407,9 @@ def test_a_wish_that_cannot_be_kept_is_refused(
 ) -> None:
     if said:
         with pytest.raises(ContentError, match=re.escape(said)):
-            taught._wished(bundle, wish)
+            wished_item(bundle, taught.store.items(), wish)
     else:
-        assert taught._wished(bundle, wish)[0].sku == wish.sku
+        assert wished_item(bundle, taught.store.items(), wish)[0].sku == wish.sku
 
 
 def test_what_was_taught_before_gives_the_fields_that_are_not_said(
@@ -413,11 +417,11 @@ def test_what_was_taught_before_gives_the_fields_that_are_not_said(
 ) -> None:
     first_wish = Wish("own", "Blots", "3 €", "shelf", {"a": "b"})
     taught.save(first_wish, views(bundle, NEW)[:1])
-    again, is_new = taught._wished(bundle, Wish("own", attributes={"c": "d"}))
+    again, is_new = wished_item(bundle, taught.store.items(), Wish("own", attributes={"c": "d"}))
     assert is_new
     assert again == Item("own", "Blots", "3 €", "", "shelf", {"a": "b", "c": "d"})
     with pytest.raises(ContentError, match="the number own was taught already: “Blots”"):
-        taught._wished(bundle, Wish("own", "Other"))
+        wished_item(bundle, taught.store.items(), Wish("own", "Other"))
     (item,) = taught.items()
     assert (item.item.sku, item.is_new, item.rests, len(item.photos)) == ("own", True, False, 1)
 

@@ -12,8 +12,9 @@ from catalog.bundles.bundle import Bundle
 from catalog.core.box import Box, square_around
 from edge.sighting import Frame
 from edge.taught.collecting import ViewCollector
-from edge.taught.taught import Taught, Wish
+from edge.taught.taught import Taught
 from edge.taught.whole_thing import whole_thing
+from edge.taught.wish import Wish
 from edge.vision.foreground import Thing, alpha_in
 from edge.vision.illumination import WORKING_WIDTH, Mask
 from edge.vision.picture_search import Observation

@@ -1,0 +1,74 @@
+"""What the staff want to save of a thing: which item it is, or the fields of a new one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from catalog.bundles.bundle import Bundle
+from catalog.bundles.items import Item
+from catalog.core.errors import ContentError
+
+LONGEST_TEXT = 200  # characters of a title and the like
+LONGEST_SKU = 100
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the staff want to save: an item of the catalogue, or the fields of a new one."""
+
+    sku: str = ""
+    title: str = ""
+    price: str = ""
+    location: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def wished_item(bundle: Bundle, taught_items: Iterable[Item], wish: Wish) -> tuple[Item, bool]:
+    """Return the item that is wished, and whether the staff make it.
+
+    Raises:
+        ContentError: The wish names no item, gives another name to one, or has an unfit text.
+    """
+    sku = wish.sku.strip()
+    title = " ".join(wish.title.split())
+    in_catalogue = bundle.items.get(sku) if sku else None
+    if in_catalogue is not None:
+        if title not in ("", in_catalogue.title):
+            raise ContentError(
+                f"the catalogue has the number {sku} already: “{in_catalogue.title}”; "
+                "choose that item, or give another number"
+            )
+        return in_catalogue, False
+    taught = next((item for item in taught_items if item.sku == sku), None)
+    if taught is not None and title not in ("", taught.title):
+        raise ContentError(
+            f"the number {sku} was taught already: “{taught.title}”; "
+            "choose that item, or give another number"
+        )
+    title = title or (taught.title if taught else "")
+    if not title:
+        raise ContentError("give the thing a name, or choose an item of the catalogue")
+    for text in (title, wish.price, wish.location, *wish.attributes.values()):
+        if len(text) > LONGEST_TEXT or not _is_line(text):
+            raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
+    if len(sku) > LONGEST_SKU or not _is_line(sku) or re.search(r"[/\\]|^\.", sku):
+        raise ContentError(
+            f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
+        )
+    item = Item(
+        sku or f"own-{secrets.token_hex(4)}",
+        title,
+        wish.price.strip() or (taught.price if taught else ""),
+        "",
+        wish.location.strip() or (taught.location if taught else ""),
+        (taught.attributes if taught else {}) | wish.attributes,
+    )
+    return item, True
+
+
+def _is_line(text: str) -> bool:
+    """Whether a text can stand in one line; what joins and directs letters may be in it."""
+    return re.sub("[\u200c-\u200f]", "", text).isprintable()
