@@ -20,7 +20,6 @@ from typing import Any
 from unittest import mock
 
 import paho.mqtt.client as paho
-from cfnlint.decode import decode
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -182,6 +181,8 @@ class IotApi:
 
 def load_hook(fleet: FleetProvisioning) -> Any:
     """The function `handler` of the hook in the cloud's template, run as it stands there."""
+    from cfnlint.decode import decode  # half a second, which each process would spend
+
     template, problems = decode(str(TEMPLATE_FILE))
     assert not problems
     hook = template["Resources"]["ProvisioningHook"]["Properties"]

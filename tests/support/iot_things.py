@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from cfnlint.decode import decode
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.brokers import THING, BrokerCertificates, Mosquitto
@@ -28,6 +27,8 @@ TERMINAL = ("SUCCEEDED", "FAILED", "REJECTED", "CANCELED", "TIMED_OUT", "REMOVED
 
 def rights(*policies: str) -> str:
     """Access control for mosquitto: what policies of the cloud's template allow, and no more."""
+    from cfnlint.decode import decode  # half a second, which each process would spend
+
     template, problems = decode(str(TEMPLATE_FILE))
     assert not problems
     lines = []

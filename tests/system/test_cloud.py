@@ -12,7 +12,6 @@ from unittest.mock import Mock
 
 import pytest
 import yaml
-from cfnlint.decode import decode
 from paho.mqtt.client import topic_matches_sub
 
 from sync.fleet.jobs import Jobs
@@ -32,6 +31,8 @@ LINT = "from cfnlint.runner import main; main()"
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
+    from cfnlint.decode import decode  # half a second, which each process would spend
+
     found, problems = decode(str(TEMPLATE))
     assert not problems
     return dict(found)
