@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+import zxingcpp
 
 from catalog.bundles.bundle import Bundle
 from edge.appliance.appliance import Appliance
@@ -31,6 +32,7 @@ from tests.support.web_stand_in import StandInAnnouncement
 PIN = "493028"
 ADDRESSES = ["http://shop.local:8080/", "http://10.9.0.2:8080/"]
 SIDE = 240
+CARD = (60, 160, 200)  # its colour, blue, green, red
 TURN = 12  # pixels: another view, and still like the first
 WAIT = 60.0
 
@@ -50,6 +52,14 @@ class Hand:
     def show(self, thing: int, side: int = 0) -> None:
         """Hold a thing before the camera."""
         self._image = np.roll(draw_thing(thing, side, SIDE), TURN * side, axis=1)
+
+    def show_code(self, text: str) -> None:
+        """Hold a card with a matrix code before the camera."""
+        code = np.array(zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode).to_image())
+        drawn = cv2.resize(code, (SIDE // 2,) * 2, interpolation=cv2.INTER_NEAREST)
+        self._image = np.full((SIDE, SIDE, 3), 245, np.uint8)
+        self._image[SIDE // 8 : -SIDE // 8, SIDE // 8 : -SIDE // 8] = CARD
+        self._image[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = drawn[..., None]
 
     def read(self) -> Image:
         if self._gone.wait(0.02):

@@ -1,0 +1,111 @@
+// What staff say about an answer: right, another item (by its name or its code), or none of the catalogue.
+
+import { make, wait } from "./dom.js";
+import { button } from "./staff-buttons.js";
+import { say } from "./words.js";
+
+const OFFERS = 6; // items with the words that were typed
+const TYPING = 250; // ms without a letter, after which they are looked for
+const SCANNING = 400; // ms from one look at what the camera reads to the next
+
+export class Judging {
+  #link;
+
+  // onJudged() is called when something was said.
+  constructor(link, onJudged) {
+    this.#link = link;
+    this.onJudged = onJudged;
+  }
+
+  // Offer in a row what can be said: `named` is the item that the device named, `chosen` the one that a
+  // visitor chose; null for none.
+  offer(row, answer, toFocus = null) {
+    const { named, chosen } = answer;
+    const other = button(named ? say("No: another") : say("It is …"), () => this.#search(row, answer));
+    row.querySelector(".choices").replaceChildren(
+      ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }, say("Right.")))] : []),
+      ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: chosen.title }), () => this.#name(row, answer, chosen))] : []),
+      other,
+      button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" }, say("Not ours."))),
+    );
+    if (toFocus === "other") other.focus();
+    if (toFocus === "first") row.querySelector(".choices .button").focus();
+  }
+
+  // Let the item be found by its name, or by its code before the camera.
+  #search(row, answer) {
+    const field = make("input");
+    field.type = "search";
+    field.maxLength = 200;
+    field.dir = "auto";
+    field.setAttribute("aria-label", say("Name of the item"));
+    field.placeholder = say("Its name");
+    const offers = make("ul", "offers");
+    let typing = 0;
+    field.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.#find(field, offers, row, answer), TYPING);
+    });
+    const read = make("p", "soft", say("Or hold its code before the camera."));
+    read.setAttribute("role", "status");
+    const scanned = make("ul", "offers");
+    const back = button(say("Cancel"), () => this.offer(row, answer, "other"));
+    row.querySelector(".choices").replaceChildren(field, offers, read, scanned, back);
+    field.focus();
+    this.#scan(read, scanned, row, answer);
+  }
+
+  async #find(field, offers, row, answer) {
+    const words = field.value.trim();
+    const query = new URLSearchParams({ q: words, limit: OFFERS });
+    const found = words ? await this.#link.ask("GET", `api/items?${query}`).catch(() => null) : null;
+    if (words !== field.value.trim()) return;
+    offers.replaceChildren(...(found ? found.items : []).map((item) => this.#offer(row, answer, item)));
+  }
+
+  // Show the item whose code the camera reads, for as long as the field is there.
+  async #scan(read, scanned, row, answer) {
+    let shown = "";
+    while (read.isConnected) {
+      const newest = document.hidden ? null : await this.#link.ask("GET", "api/latest").catch(() => null);
+      const { code, matches: [item], unknown_gtin: gtin } = newest?.sighting ?? { matches: [] };
+      const key = code ? item?.sku : gtin;
+      // its own code named the item that this answer is wrong about
+      if (read.isConnected && key && key !== shown && key !== answer.named?.sku) {
+        shown = key;
+        read.textContent = code ? say("Read from its code:") : say("No item has the product number {gtin}.", { gtin });
+        scanned.replaceChildren(...(code ? [this.#offer(row, answer, item)] : []));
+      }
+      await wait(SCANNING);
+    }
+  }
+
+  #offer(row, answer, item) {
+    const offer = make("button", "offer", make("span", "", item.title));
+    offer.type = "button";
+    if (item.photo) {
+      const picture = make("img");
+      picture.src = item.photo;
+      picture.alt = "";
+      offer.prepend(picture);
+    }
+    offer.addEventListener("click", () => this.#name(row, answer, item));
+    return make("li", "", offer);
+  }
+
+  #name(row, answer, { sku, title }) {
+    this.#judge(row, answer, { verdict: "item", sku }, say("It is {title}.", { title }));
+  }
+
+  async #judge(row, answer, verdict, words) {
+    const said = row.querySelector(".said");
+    try {
+      await this.#link.ask("POST", `api/sightings/${encodeURIComponent(answer.id)}/verdict`, verdict);
+      said.textContent = words;
+      this.onJudged(answer, words);
+    } catch (error) {
+      said.textContent = error.message;
+    }
+    this.offer(row, answer, "first");
+  }
+}

@@ -1,0 +1,62 @@
+"""Staff say in a real Chromium what the answers of a running device should have been."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from edge.appliance.judgements import FILE
+from tests.edge.appliance.test_appliance import until
+from tests.edge.web.staff.test_staff_page import device, enter, page
+from tests.support.taught_device import TaughtDevice
+
+__all__ = ["device", "page"]  # fixtures
+
+pytestmark = pytest.mark.slow
+
+
+def seen(device: TaughtDevice, thing: int) -> str:
+    """Hold a thing before the camera; gives the id of the sighting that names it."""
+    device.hand.show(thing)
+
+    def named() -> str:
+        sighting = device.ask("GET", "/api/latest")["sighting"]
+        skus = [match["sku"] for match in sighting["matches"]] if sighting else []
+        return str(sighting["id"]) if skus[:1] == [f"thing-0{thing}"] else ""
+
+    return str(until(named))
+
+
+def judgements(device: TaughtDevice) -> dict[str, tuple[str, str | None]]:
+    """What staff said, and the item, by the sighting's id."""
+    with closing(sqlite3.connect(device.folder / FILE)) as database:
+        rows = database.execute("select sighting, verdict, sku from judgements")
+        return {sighting: (verdict, sku) for sighting, verdict, sku in rows}
+
+
+def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
+    device: TaughtDevice, page: Page
+) -> None:
+    ids = [seen(device, thing) for thing in range(3)]
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    rows = page.locator("#looks-list > li")
+    first, second, third = (rows.filter(has_text=f"thing 0{thing}") for thing in range(3))
+    first.get_by_role("button", name="Right").click()
+    expect(first.get_by_role("status")).to_have_text("Right.")
+    second.get_by_role("button", name="Not ours").click()
+    expect(second.get_by_role("status")).to_have_text("Not ours.")
+    third.get_by_role("button", name="No: another").click()
+    expect(third.get_by_text("Or hold its code before the camera.")).to_be_visible()
+    device.hand.show_code("thing-05")
+    expect(third.get_by_text("Read from its code:")).to_be_visible()
+    third.get_by_role("button", name="thing 05").click()
+    expect(third.get_by_text("It is thing 05.")).to_be_visible()
+    assert judgements(device) == {
+        ids[0]: ("right", None),
+        ids[1]: ("foreign", None),
+        ids[2]: ("item", "thing-05"),
+    }
